@@ -1,0 +1,42 @@
+"""The errors that seqconv raises for bad input. Each names the thing, the value and the remedy."""
+
+from collections.abc import Iterable
+
+
+class SeqconvError(ValueError):
+    """Base of all errors that a user can cause and mend."""
+
+
+class ConfigError(SeqconvError):
+    """A config file, an override or an argument asks for something that cannot be."""
+
+
+class ManifestError(SeqconvError):
+    """A table of recordings, or the sequences it names, cannot be used as it stands."""
+
+
+class AudioError(SeqconvError):
+    """A recording cannot be decoded."""
+
+
+class StoreError(SeqconvError):
+    """A feature store is missing, damaged or not what the caller expects."""
+
+
+class ShapeError(SeqconvError):
+    """An array has the wrong rank or a wrong axis."""
+
+
+class ModelError(SeqconvError):
+    """A saved model cannot be loaded or does not fit the data."""
+
+
+def list_some(names: Iterable[object], limit: int = 5) -> str:
+    """The first few names and the count of the rest, for an error message.
+
+    >>> list_some(["a", "b", "c"], limit=2)
+    "'a', 'b' and 1 more"
+    """
+    names = [f"'{name}'" for name in names]
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

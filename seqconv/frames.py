@@ -1,0 +1,126 @@
+"""Frame arithmetic: what a stack of layers does to time, in pure integers.
+
+A `TimeLayer` says how one layer reads time; a model's `time_geometry` is the tuple of them, in order.
+Receptive field, gap between packed sequences, smallest input and output length all follow from it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class TimeLayer(NamedTuple):
+    """One layer that reads several frames: output `p` reads input `p * stride + k * dilation - left`, `k = 0..kernel_size-1`."""
+
+    kernel_size: int
+    stride: int = 1
+    dilation: int = 1
+    padding: str = "same"
+
+    @property
+    def span(self) -> int:
+        """Frames from the first tap to the last, inclusive (the effective kernel size)."""
+        return (self.kernel_size - 1) * self.dilation + 1
+
+    @property
+    def left(self) -> int:
+        """Zero frames put before the sequence: constant, whatever the length (phase-fixed)."""
+        if self.padding == "valid":
+            return 0
+        return self.span - 1 if self.padding == "causal" else (self.span - 1) // 2
+
+    @property
+    def right(self) -> int:
+        """Zero frames put after the sequence."""
+        return 0 if self.padding == "valid" else self.span - 1 - self.left
+
+    @property
+    def reach(self) -> int:
+        """Frames beyond its own sequence that an output may read; a `valid` layer reads none."""
+        return max(self.left, self.right)
+
+
+TimeGeometry = tuple[TimeLayer, ...]
+
+
+def conv_output_length(num_frames: int, layer: TimeLayer) -> int:
+    """Frames that a layer returns for a sequence of `num_frames`; 0 where a `valid` kernel does not fit.
+
+    >>> conv_output_length(10, TimeLayer(kernel_size=3, stride=4))
+    3
+    >>> conv_output_length(10, TimeLayer(kernel_size=3, padding="valid"))
+    8
+    """
+    if layer.padding == "valid":
+        return max(0, (num_frames - layer.span) // layer.stride + 1)
+    return -(-num_frames // layer.stride)
+
+
+def output_length(num_frames: int, geometry: Sequence[TimeLayer]) -> int:
+    """Frames that come out of the whole stack.
+
+    >>> output_length(10, [TimeLayer(3, stride=2), TimeLayer(3, stride=2)])
+    3
+    """
+    for layer in geometry:
+        num_frames = conv_output_length(num_frames, layer)
+    return num_frames
+
+
+def total_stride(geometry: Sequence[TimeLayer]) -> int:
+    """Input frames from one output frame to the next.
+
+    >>> total_stride([TimeLayer(5, stride=2), TimeLayer(3, stride=3)])
+    6
+    """
+    stride = 1
+    for layer in geometry:
+        stride *= layer.stride
+    return stride
+
+
+def receptive_field(geometry: Sequence[TimeLayer]) -> int:
+    """Input frames that one output frame can see.
+
+    >>> receptive_field([TimeLayer(5), TimeLayer(3, stride=2), TimeLayer(3)])
+    11
+    """
+    field, stride = 1, 1
+    for layer in geometry:
+        field += (layer.span - 1) * stride
+        stride *= layer.stride
+    return field
+
+
+def min_frames(geometry: Sequence[TimeLayer]) -> int:
+    """The shortest sequence that still gives one output frame.
+
+    >>> min_frames([TimeLayer(5, padding="valid"), TimeLayer(3, stride=2, padding="valid")])
+    7
+    >>> min_frames([TimeLayer(5)])
+    1
+    """
+    needed = 1
+    for layer in reversed(geometry):
+        if layer.padding == "valid":
+            needed = (needed - 1) * layer.stride + layer.span
+        else:
+            needed = (needed - 1) * layer.stride + 1
+    return needed
+
+
+def next_start(end: int, geometry: Sequence[TimeLayer]) -> int:
+    """First frame at which the next sequence of a packed row may start when the last one ended before `end`.
+
+    Every layer re-zeroes what lies between sequences, so each needs only its own reach of empty frames, counted in
+    its own frames; starts are multiples of the total stride, so that strides keep their phase.
+
+    >>> next_start(20, [TimeLayer(5), TimeLayer(5)])
+    22
+    >>> next_start(20, [TimeLayer(5, stride=2), TimeLayer(5)])
+    24
+    """
+    start, stride = end, 1
+    for layer in geometry:
+        start = max(start, (-(-end // stride) + layer.reach) * stride)
+        stride *= layer.stride
+    return -(-start // stride) * stride
