@@ -19,9 +19,9 @@ class FeatureSettings(Section):
 
     kind: FeatureKind = "log_mel"
     sample_rate: PositiveInt = Field(default=16000, description="Hz; recordings of another rate are resampled.")
-    n_fft: PositiveInt = Field(default=512, description="Window of a frame in samples; for waveform the frame itself.")
+    n_fft: PositiveInt = Field(default=512, description="Samples in a window; for waveform, in a frame.")
     win_length: PositiveInt | None = Field(
-        default=None, description="Samples under the window function; default n_fft."
+        default=None, description="Samples under the window; default n_fft."
     )
     hop_length: PositiveInt = Field(default=160, description="Samples from one frame to the next.")
     n_mels: PositiveInt = Field(default=64, description="Mel bands, of log_mel and under mfcc.")
@@ -30,7 +30,7 @@ class FeatureSettings(Section):
     n_chroma: PositiveInt = 12
     fmin: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Lowest frequency in Hz.")
     fmax: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="Highest, in Hz; default half the rate."
+        default=None, description="Highest; default half the rate."
     )
     columns: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="Columns of precomputed tables; default all numeric ones."
