@@ -20,18 +20,14 @@ class FeatureSettings(Section):
     kind: FeatureKind = "log_mel"
     sample_rate: PositiveInt = Field(default=16000, description="Hz; recordings of another rate are resampled.")
     n_fft: PositiveInt = Field(default=512, description="Samples in a window; for waveform, in a frame.")
-    win_length: PositiveInt | None = Field(
-        default=None, description="Samples under the window; default n_fft."
-    )
+    win_length: PositiveInt | None = Field(default=None, description="Samples under the window; default n_fft.")
     hop_length: PositiveInt = Field(default=160, description="Samples from one frame to the next.")
     n_mels: PositiveInt = Field(default=64, description="Mel bands, of log_mel and under mfcc.")
     n_mfcc: PositiveInt = 20
     delta: Annotated[int, Field(ge=0, le=2)] = Field(default=0, description="Orders of derivatives that are appended.")
     n_chroma: PositiveInt = 12
     fmin: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Lowest frequency in Hz.")
-    fmax: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="Highest; default half the rate."
-    )
+    fmax: Annotated[float, Field(gt=0)] | None = Field(default=None, description="Highest; default half the rate.")
     columns: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="Columns of precomputed tables; default all numeric ones."
     )
