@@ -1,0 +1,25 @@
+"""Scores on arrays: what goes in are NumPy arrays, what comes out are plain dictionaries fit for JSON.
+
+scikit-learn and SciPy compute; only what is resampled a thousand times has a NumPy twin, tested equal.
+A score that is undefined (a class without a sequence, a constant target) is `None`, and `notes` says why.
+"""
+
+from seqconv.metrics.classification import calibration_error, classification_scores
+from seqconv.metrics.intervals import bootstrap_intervals
+from seqconv.metrics.lengths import by_length
+from seqconv.metrics.multilabel import multilabel_scores
+from seqconv.metrics.regression import regression_scores
+from seqconv.metrics.scoring import DEFAULT_MONITOR, headline_scorer, score, sequence_losses
+
+__all__ = [
+    "DEFAULT_MONITOR",
+    "bootstrap_intervals",
+    "by_length",
+    "calibration_error",
+    "classification_scores",
+    "headline_scorer",
+    "multilabel_scores",
+    "regression_scores",
+    "score",
+    "sequence_losses",
+]

@@ -1,0 +1,54 @@
+"""What every score asks of its arrays before it computes."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ShapeError
+
+Scores = dict[str, Any]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+def as_columns(values: npt.ArrayLike, name: str, num_columns: int) -> FloatArray:
+    """`values` as `(n, num_columns)` float64; a single column may come as `(n,)`."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 1 and num_columns == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] != num_columns:
+        raise ShapeError(f"{name} have shape {array.shape}, expected (n, {num_columns}): one column for each name.")
+    if not len(array):
+        raise ShapeError(f"{name} are empty: there is no sequence to score.")
+    return array
+
+
+def check_same_count(targets: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> None:
+    """Raise unless there is one prediction for each target."""
+    if len(targets) != len(predictions):
+        raise ShapeError(f"there are {len(targets)} targets but {len(predictions)} predictions, expected as many.")
+
+
+def undefined_scores(names: Iterable[str], reason: str) -> Scores:
+    """Every score `None`, with one reason for all."""
+    names = list(names)
+    return {**dict.fromkeys(names), "notes": dict.fromkeys(names, reason)}
+
+
+def plain(value: Any) -> float | None:
+    """A Python float, or `None` where the score is not a finite number."""
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def mean_of_defined(values: Sequence[float | None]) -> float | None:
+    """Mean of the values that are defined; `None` where none is.
+
+    >>> mean_of_defined([0.5, None, 1.0])
+    0.75
+    """
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None

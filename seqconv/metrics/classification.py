@@ -1,0 +1,176 @@
+"""Scores of a classifier: one class out of several for each sequence."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ShapeError, list_some
+from seqconv.metrics.checks import (
+    FloatArray,
+    IntArray,
+    Scores,
+    as_columns,
+    check_same_count,
+    plain,
+    undefined_scores,
+)
+
+SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error", "loss")
+_NOT_FINITE = "the predictions hold NaN or infinity"
+
+
+def classification_scores(targets: npt.ArrayLike, probabilities: npt.ArrayLike, names: Sequence[str]) -> Scores:
+    """All scores of a classifier.
+
+    Args:
+        targets: class numbers `(n,)`, or one-hot rows `(n, C)`.
+        probabilities: `(n, C)`; every row sums to one.
+        names: the C class names.
+
+    Returns:
+        accuracy, balanced_accuracy, macro_f1 (over the classes that occur in targets or predictions), log_loss,
+        calibration_error, loss (mean cross entropy), per_class (name -> precision, recall, f1, support),
+        confusion_matrix (rows are targets, columns predictions) and notes (score -> why it is undefined or partial).
+
+    Raises:
+        ShapeError: the shapes do not fit each other or the names.
+
+    >>> scores = classification_scores([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], ["no", "yes"])
+    >>> round(scores["accuracy"], 3), scores["confusion_matrix"]
+    (0.667, [[1, 0], [1, 1]])
+    """
+    from sklearn.metrics import (
+        accuracy_score,
+        f1_score,
+        log_loss,
+        precision_recall_fscore_support,
+        recall_score,
+    )
+
+    probabilities = as_columns(probabilities, "probabilities", len(names))
+    classes = class_numbers(targets, len(names))
+    check_same_count(classes, probabilities)
+    if not np.isfinite(probabilities).all():
+        return undefined_scores((*SCORES, "per_class", "confusion_matrix"), _NOT_FINITE)
+    probabilities = _normalized(probabilities)
+    predicted = probabilities.argmax(axis=1)
+    labels = list(range(len(names)))
+    per_class = precision_recall_fscore_support(classes, predicted, labels=labels, zero_division=np.nan)
+    notes = _notes_on_absent(classes, predicted, names)
+    if len(names) < 2:
+        notes["log_loss"] = "there is only one class"
+    return {
+        "accuracy": plain(accuracy_score(classes, predicted)),
+        # balanced_accuracy_score warns about predicted classes that no target has; this is the same mean of recalls.
+        "balanced_accuracy": plain(recall_score(classes, predicted, average="macro", labels=np.unique(classes))),
+        "macro_f1": plain(f1_score(classes, predicted, average="macro", labels=labels, zero_division=np.nan)),
+        "log_loss": plain(log_loss(classes, probabilities, labels=labels)) if len(names) > 1 else None,
+        "calibration_error": calibration_error(classes, probabilities),
+        "loss": float(cross_entropy(classes, probabilities).mean()),
+        "per_class": {
+            name: {
+                "precision": plain(per_class[0][i]),
+                "recall": plain(per_class[1][i]),
+                "f1": plain(per_class[2][i]),
+                "support": int(per_class[3][i]),
+            }
+            for i, name in enumerate(names)
+        },
+        "confusion_matrix": confusion_counts(classes * len(names) + predicted, len(names)).tolist(),
+        "notes": notes,
+    }
+
+
+def class_numbers(targets: npt.ArrayLike, num_classes: int) -> IntArray:
+    """Class numbers `(n,)` from class numbers or one-hot rows `(n, C)`.
+
+    >>> class_numbers([[0, 1], [1, 0]], 2).tolist()
+    [1, 0]
+    """
+    array = np.asarray(targets)
+    if array.ndim == 2 and array.shape[1] == num_classes:
+        classes: IntArray = array.argmax(axis=1).astype(np.int64)
+        return classes
+    if array.ndim != 1:
+        raise ShapeError(
+            f"targets have shape {array.shape}, expected (n,) class numbers or (n, {num_classes}) one-hot."
+        )
+    classes = array.astype(np.int64)
+    outside = np.unique(array[(classes != array) | (classes < 0) | (classes >= num_classes)])
+    if len(outside):
+        raise ShapeError(f"targets hold {list_some(outside)}, expected class numbers from 0 to {num_classes - 1}.")
+    return classes
+
+
+def confusion_counts(cells: IntArray, num_classes: int) -> IntArray:
+    """Confusion matrix `(C, C)`, rows are targets, from cells `target * C + predicted` `(n,)`.
+
+    >>> confusion_counts(np.array([0, 1, 3]), 2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def cross_entropy(classes: IntArray, probabilities: FloatArray) -> FloatArray:
+    """Cross entropy of each sequence, in nats `(n,)`; finite also where the probability underflowed."""
+    of_target = probabilities[np.arange(len(classes)), classes]
+    losses: FloatArray = -np.log(np.maximum(of_target, np.finfo(np.float64).tiny))
+    return losses
+
+
+def calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, num_bins: int = 15) -> float:
+    """Expected calibration error: how far confidence is from accuracy, averaged over bins of confidence.
+
+    Bins are of equal width, `(lower, upper]`, weighted by the sequences in them.
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
+
+    >>> round(calibration_error([0, 0, 1, 1], [[0.8, 0.2], [0.8, 0.2], [0.8, 0.2], [0.2, 0.8]]), 3)
+    0.05
+    """
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == class_numbers(targets, probabilities.shape[1])
+    bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    gaps = np.bincount(bins, weights=correct - confidence, minlength=num_bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def resampled_classification(targets: IntArray, probabilities: FloatArray) -> Callable[[IntArray], dict[str, float]]:
+    """A function from indices to the headline scores, from confusion counts alone: fast enough for a bootstrap."""
+    num_classes = probabilities.shape[1]
+    cells = targets * num_classes + probabilities.argmax(axis=1)
+    losses = cross_entropy(targets, probabilities)
+
+    def scores(indices: IntArray) -> dict[str, float]:
+        counts = confusion_counts(cells[indices], num_classes)
+        correct, support = counts.diagonal(), counts.sum(axis=1)
+        either = support + counts.sum(axis=0)
+        return {
+            "accuracy": float(correct.sum() / len(indices)),
+            "balanced_accuracy": float((correct[support > 0] / support[support > 0]).mean()),
+            "macro_f1": float((2 * correct[either > 0] / either[either > 0]).mean()),
+            "loss": float(losses[indices].mean()),
+        }
+
+    return scores
+
+
+def _normalized(probabilities: FloatArray) -> FloatArray:
+    """Rows that sum to one in float64: a float32 softmax is off by 1e-7, and scikit-learn warns of that."""
+    sums = probabilities.sum(axis=1, keepdims=True)
+    if (probabilities < 0).any() or np.abs(sums - 1).max() > 1e-3:
+        raise ShapeError("probabilities must be from 0 to 1 and sum to one in each row; pass logits through a softmax.")
+    normalized: FloatArray = probabilities / sums
+    return normalized
+
+
+def _notes_on_absent(classes: IntArray, predicted: IntArray, names: Sequence[str]) -> dict[str, str]:
+    notes = {}
+    without_target = [name for i, name in enumerate(names) if not (classes == i).any()]
+    without_either = [name for i, name in enumerate(names) if not ((classes == i) | (predicted == i)).any()]
+    if without_target:
+        notes["balanced_accuracy"] = f"without the classes that no sequence has: {list_some(without_target)}"
+    if without_either:
+        notes["macro_f1"] = f"without the classes that no sequence has and none was given: {list_some(without_either)}"
+    return notes

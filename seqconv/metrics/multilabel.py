@@ -1,0 +1,153 @@
+"""Scores of a tagger: any number of labels for each sequence."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ShapeError, list_some
+from seqconv.metrics.checks import (
+    FloatArray,
+    IntArray,
+    Scores,
+    as_columns,
+    check_same_count,
+    mean_of_defined,
+    plain,
+    undefined_scores,
+)
+
+SCORES = ("map", "micro_map", "macro_auc", "micro_auc", "macro_f1", "micro_f1", "loss")
+THRESHOLD = 0.5
+
+
+def multilabel_scores(targets: npt.ArrayLike, probabilities: npt.ArrayLike, names: Sequence[str]) -> Scores:
+    """All scores of a tagger.
+
+    Args:
+        targets: 0/1 rows `(n, C)`.
+        probabilities: `(n, C)`.
+        names: the C label names.
+
+    Returns:
+        map (mean average precision over labels that occur), micro_map, macro_auc, micro_auc, macro_f1 and micro_f1
+        (label given at a probability of 0.5 or more), loss (mean binary cross entropy), per_class
+        (name -> average_precision, auc, precision, recall, f1, support), notes (score -> which labels it leaves out).
+
+    Raises:
+        ShapeError: the shapes do not fit each other or the names, or targets are not 0/1.
+
+    >>> scores = multilabel_scores([[1, 0], [1, 1], [0, 0]], [[0.9, 0.4], [0.8, 0.7], [0.1, 0.6]], ["music", "speech"])
+    >>> scores["map"], round(scores["micro_f1"], 3)
+    (1.0, 0.857)
+    """
+    from sklearn.metrics import f1_score
+
+    targets = as_columns(targets, "targets", len(names))
+    probabilities = as_columns(probabilities, "probabilities", len(names))
+    check_same_count(targets, probabilities)
+    if not np.isin(targets, (0, 1)).all():
+        raise ShapeError("targets of a multilabel task must be 0 or 1.")
+    if not np.isfinite(probabilities).all():
+        return undefined_scores((*SCORES, "per_class"), "the predictions hold NaN or infinity")
+    given = (probabilities >= THRESHOLD).astype(np.int64)
+    per_class = {
+        name: _scores_of_label(targets[:, i], probabilities[:, i], given[:, i]) for i, name in enumerate(names)
+    }
+    together = _scores_of_label(targets.ravel(), probabilities.ravel(), given.ravel())
+    return {
+        "map": _mean(per_class, "average_precision"),
+        "micro_map": together["average_precision"],
+        "macro_auc": _mean(per_class, "auc"),
+        "micro_auc": together["auc"],
+        "macro_f1": _mean(per_class, "f1"),
+        "micro_f1": plain(f1_score(targets.ravel(), given.ravel(), zero_division=np.nan)),
+        "loss": float(binary_cross_entropy(targets, probabilities).mean()),
+        "per_class": per_class,
+        "notes": _notes(targets, per_class),
+    }
+
+
+def binary_cross_entropy(targets: FloatArray, probabilities: FloatArray) -> FloatArray:
+    """Binary cross entropy of each sequence, in nats `(n,)`: the mean over its labels."""
+    tiny = np.finfo(np.float64).tiny
+    of_target = np.where(targets == 1, probabilities, 1 - probabilities)
+    losses: FloatArray = -np.log(np.maximum(of_target, tiny)).mean(axis=1)
+    return losses
+
+
+def resampled_multilabel(targets: FloatArray, probabilities: FloatArray) -> Callable[[IntArray], dict[str, float]]:
+    """A function from indices to the headline scores; sorting once makes it fast enough for a bootstrap."""
+    order = np.argsort(-probabilities, axis=0, kind="stable")
+    sorted_targets = np.take_along_axis(targets, order, axis=0)
+    sorted_values = np.take_along_axis(probabilities, order, axis=0)
+    # Sequences with one and the same probability pass the threshold together: only the last of them is a step.
+    is_step = np.ones_like(sorted_values, dtype=bool)
+    is_step[:-1] = sorted_values[:-1] != sorted_values[1:]
+    given = probabilities >= THRESHOLD
+    losses = binary_cross_entropy(targets, probabilities)
+
+    def scores(indices: IntArray) -> dict[str, float]:
+        copies = np.bincount(indices, minlength=len(targets)).astype(np.float64)
+        precisions = _average_precisions(copies[order], sorted_targets, is_step)
+        hits = copies @ (targets * given)
+        either = copies @ targets + copies @ given
+        defined = either > 0
+        return {
+            "map": float(np.nanmean(precisions)) if np.isfinite(precisions).any() else np.nan,
+            "macro_f1": float((2 * hits[defined] / either[defined]).mean()) if defined.any() else np.nan,
+            "micro_f1": float(2 * hits.sum() / either.sum()) if defined.any() else np.nan,
+            "loss": float(losses[indices].mean()),
+        }
+
+    return scores
+
+
+def _average_precisions(copies: FloatArray, targets: FloatArray, is_step: npt.NDArray[np.bool_]) -> FloatArray:
+    """Average precision of each sorted column `(C,)`, each row counted `copies` times; NaN without a positive."""
+    found = np.cumsum(copies * targets, axis=0)
+    seen = np.cumsum(copies, axis=0)
+    precision = found / np.maximum(seen, 1)
+    result = np.full(targets.shape[1], np.nan)
+    for column in np.flatnonzero(found[-1]):
+        steps = is_step[:, column]
+        gained = np.diff(found[steps, column], prepend=0.0)
+        result[column] = (gained * precision[steps, column]).sum() / found[-1, column]
+    return result
+
+
+def _scores_of_label(targets: FloatArray, probabilities: FloatArray, given: IntArray) -> dict[str, Any]:
+    from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+
+    has_positive, has_negative = bool(targets.any()), not targets.all()
+    counts = precision_recall_fscore_support(targets, given, labels=[1], zero_division=np.nan)
+    return {
+        "average_precision": plain(average_precision_score(targets, probabilities)) if has_positive else None,
+        "auc": plain(roc_auc_score(targets, probabilities)) if has_positive and has_negative else None,
+        "precision": plain(counts[0][0]),
+        "recall": plain(counts[1][0]),
+        "f1": plain(counts[2][0]),
+        "support": int(targets.sum()),
+    }
+
+
+def _mean(per_class: dict[str, dict[str, Any]], name: str) -> float | None:
+    return mean_of_defined([scores[name] for scores in per_class.values()])
+
+
+def _notes(targets: FloatArray, per_class: dict[str, dict[str, Any]]) -> dict[str, str]:
+    notes = {}
+    for score, of_class, missing in (
+        ("map", "average_precision", "without a positive"),
+        ("macro_auc", "auc", "without a positive or without a negative"),
+        ("macro_f1", "f1", "that no sequence has and none was given"),
+    ):
+        left_out = [name for name, scores in per_class.items() if scores[of_class] is None]
+        if left_out:
+            notes[score] = f"leaves out {len(left_out)} of {len(per_class)} labels, {missing}: {list_some(left_out)}"
+    if not targets.any():
+        notes["micro_map"] = "no sequence has any label"
+    if not targets.any() or targets.all():
+        notes["micro_auc"] = "every target is the same"
+    return notes

@@ -1,0 +1,112 @@
+"""Scores of predicted numbers, in their original units."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import list_some
+from seqconv.metrics.checks import (
+    FloatArray,
+    IntArray,
+    Scores,
+    as_columns,
+    check_same_count,
+    mean_of_defined,
+    plain,
+    undefined_scores,
+)
+
+SCORES = ("mae", "rmse", "r2", "spearman")
+
+
+def regression_scores(targets: npt.ArrayLike, predictions: npt.ArrayLike, names: Sequence[str]) -> Scores:
+    """Errors and correlations of predicted numbers.
+
+    Args:
+        targets: `(n, C)`, or `(n,)` for a single column, in original units.
+        predictions: the same shape and units.
+        names: the C column names.
+
+    Returns:
+        mae, rmse (same units), r2, spearman; of several columns the mean, and per_column (name -> the four). notes
+        (score -> why it is undefined, or which columns the mean leaves out).
+
+    Raises:
+        ShapeError: the shapes do not fit each other or the names.
+
+    >>> scores = regression_scores([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], ["age"])
+    >>> round(scores["mae"], 3), scores["r2"], round(scores["spearman"], 3)
+    (0.333, 0.5, 1.0)
+    """
+    targets = as_columns(targets, "targets", len(names))
+    predictions = as_columns(predictions, "predictions", len(names))
+    check_same_count(targets, predictions)
+    if not np.isfinite(predictions).all():
+        return undefined_scores(SCORES, "the predictions hold NaN or infinity")
+    per_column = {name: _scores_of_column(targets[:, i], predictions[:, i]) for i, name in enumerate(names)}
+    scores: Scores = {name: mean_of_defined([column[name] for column in per_column.values()]) for name in SCORES}
+    if len(names) > 1:
+        scores["per_column"] = per_column
+    return {**scores, "notes": _notes(per_column)}
+
+
+def resampled_regression(targets: FloatArray, predictions: FloatArray) -> Callable[[IntArray], dict[str, float]]:
+    """A function from indices to the scores, in NumPy: fast enough for a bootstrap."""
+
+    def scores(indices: IntArray) -> dict[str, float]:
+        wanted, got = targets[indices], predictions[indices]
+        errors = got - wanted
+        return {
+            "mae": float(np.abs(errors).mean()),
+            "rmse": float(np.sqrt((errors**2).mean(axis=0)).mean()),
+            "r2": _mean_or_nan(1 - _ratio((errors**2).sum(axis=0), ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0))),
+            "spearman": _mean_or_nan(_correlations(_ranks(wanted), _ranks(got))),
+        }
+
+    return scores
+
+
+def _scores_of_column(targets: FloatArray, predictions: FloatArray) -> dict[str, float | None]:
+    from scipy.stats import spearmanr
+    from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+    varies = np.ptp(targets) > 0
+    return {
+        "mae": plain(mean_absolute_error(targets, predictions)),
+        "rmse": plain(root_mean_squared_error(targets, predictions)),
+        "r2": plain(r2_score(targets, predictions)) if varies else None,
+        "spearman": plain(spearmanr(targets, predictions).statistic) if varies and np.ptp(predictions) > 0 else None,
+    }
+
+
+def _notes(per_column: dict[str, dict[str, float | None]]) -> dict[str, str]:
+    notes = {}
+    for score, reason in (("r2", "the target is constant"), ("spearman", "the target or the prediction is constant")):
+        left_out = [name for name, scores in per_column.items() if scores[score] is None]
+        if left_out:
+            notes[score] = f"undefined where {reason}: {list_some(left_out)}"
+    return notes
+
+
+def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    undefined = np.full_like(numerator, np.nan)
+    return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    from scipy.stats import rankdata
+
+    ranks: FloatArray = rankdata(values, axis=0)
+    centered: FloatArray = ranks - ranks.mean(axis=0)
+    return centered
+
+
+def _correlations(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Pearson correlation of each pair of centered columns; NaN where one is constant."""
+    return _ratio((first * second).sum(axis=0), np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0)))
+
+
+def _mean_or_nan(values: FloatArray) -> float:
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
