@@ -1,0 +1,84 @@
+"""Convolution over time that padding and neighbors cannot reach."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from seqconv.frames import TimeLayer
+from seqconv.layers.masking import Tensor, map_segments, pad_time, zero_padding
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
+    """`keras.layers.Conv1D` whose answer for a sequence does not depend on what is beside it.
+
+    Padding is set to zero before the convolution, whatever it holds. `padding="same"` is phase-fixed: a constant
+    `(span - 1) // 2` zero frames on the left and the rest on the right, so that with strides the sampled frames do
+    not depend on the padded length (Keras's do). Output `p` is centered on input `p * strides`, and a sequence of `T`
+    frames gives `ceil(T / strides)`.
+
+    Args:
+        filters, kernel_size, strides, dilation_rate, groups, activation, ...: as in `keras.layers.Conv1D`.
+        padding: "same" (phase-fixed, the default), "causal" or "valid".
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+
+    Returns:
+        `(features, segments)` of the output frames, or features alone when `segments` is None.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = MaskedConv1D(4, kernel_size=3, strides=2)
+    >>> features, mask = layer(np.ones((1, 5, 2), "float32"), np.array([[True, True, True, False, False]]))
+    >>> features.shape, np.array(mask).tolist()
+    (TensorShape([1, 3, 4]), [[True, True, False]])
+    """
+
+    packable = True
+    chunkable = True
+
+    def __init__(self, filters: int, kernel_size: int, *, padding: str = "same", **options: Any) -> None:
+        super().__init__(filters, kernel_size, padding=padding, **options)
+        if self.data_format != "channels_last":
+            raise ValueError(
+                f"MaskedConv1D works on (batch, time, channels), but data_format is '{self.data_format}'. "
+                "Pass data_format='channels_last'."
+            )
+
+    @property
+    def time_layer(self) -> TimeLayer:
+        """How this layer reads time."""
+        return TimeLayer(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
+
+    def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+        inputs = zero_padding(inputs, segments)
+        outputs = self._convolve(inputs)
+        if self.use_bias:
+            outputs = ops.add(outputs, self.bias)
+        if self.activation is not None:
+            outputs = self.activation(outputs)
+        return outputs if segments is None else (outputs, map_segments(segments, self.time_layer))
+
+    def _convolve(self, inputs: Tensor) -> Tensor:
+        # Without strides Keras's own "same" pads as we do, and saves a copy.
+        padding = "same" if self.padding == "same" and self.strides[0] == 1 else "valid"
+        if padding == "valid":
+            inputs = pad_time(inputs, self.time_layer)
+        return ops.conv(
+            inputs,
+            self.kernel,
+            strides=self.strides[0],
+            padding=padding,
+            data_format="channels_last",
+            dilation_rate=self.dilation_rate[0],
+        )
+
+    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+        spec = keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
+        if segments is None:
+            return spec
+        return spec, keras.KerasTensor(spec.shape[:2], dtype=segments.dtype)

@@ -1,0 +1,66 @@
+"""Masks as explicit arguments: which frames are real, and how they move through a layer.
+
+Every layer here takes `segments` as its second argument: either a boolean frame mask `(batch, time)`, True for real
+frames, or int32 segments `(batch, time)`, the slot of each frame within its own row and -1 for padding. Layers that
+may change the number of frames return `(features, segments)` when they were given segments, and features alone when not.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from seqconv.frames import TimeLayer
+
+Tensor = Any
+
+
+def frame_mask(segments: Tensor) -> Tensor:
+    """True where a frame is real, from segments or from a mask."""
+    return segments if is_mask(segments) else segments >= 0
+
+
+def is_mask(segments: Tensor) -> bool:
+    """Whether `segments` is a boolean mask rather than slot numbers."""
+    return "bool" in str(segments.dtype)
+
+
+def zero_padding(features: Tensor, segments: Tensor | None, value: float = 0.0) -> Tensor:
+    """Replace what lies in padding, NaN included, before an operation that would sum over it."""
+    if segments is None:
+        return features
+    return ops.where(ops.expand_dims(frame_mask(segments), -1), features, ops.cast(value, features.dtype))
+
+
+def lowest_value(dtype: Any) -> float:
+    """A finite number below every feature, for maxima: an infinity would give NaN gradients."""
+    return -65504.0 if keras.backend.standardize_dtype(dtype) == "float16" else -1e38
+
+
+def map_segments(segments: Tensor, layer: TimeLayer) -> Tensor:
+    """Segments of a layer's output frames.
+
+    A phase-fixed layer labels output `p` as its input frame `p * stride`; a `valid` one keeps an output only where
+    all its taps lie in one segment.
+    """
+    if layer.padding != "valid":
+        return segments[:, :: layer.stride] if layer.stride > 1 else segments
+    last_start = ops.shape(segments)[1] - layer.span + 1
+    first = segments[:, : last_start : layer.stride]
+    last = segments[:, layer.span - 1 :: layer.stride]
+    if is_mask(segments):
+        return ops.logical_and(first, last)
+    return ops.where(ops.equal(first, last), first, -1)
+
+
+def pad_time(features: Tensor, layer: TimeLayer, value: float = 0.0) -> Tensor:
+    """Put the layer's constant padding around the time axis, so that a `valid` operation is phase-fixed."""
+    if layer.left == layer.right == 0:
+        return features
+    return ops.pad(features, [(0, 0), (layer.left, layer.right), (0, 0)], constant_values=value)
+
+
+def segments_from_lengths(lengths: Tensor, width: Tensor) -> Tensor:
+    """Segments `(batch, width)` of padded rows: slot 0 up to each length, -1 after it."""
+    frames = ops.arange(width, dtype="int32")
+    return ops.where(frames[None, :] < ops.cast(lengths, "int32")[:, None], 0, -1)

@@ -1,0 +1,96 @@
+"""Pooling over time inside a stack: phase-fixed, and over real frames only."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from seqconv.frames import TimeLayer, conv_output_length
+from seqconv.layers.masking import Tensor, frame_mask, lowest_value, map_segments, pad_time, zero_padding
+
+
+class _MaskedPooling1D(keras.layers.Layer):  # type: ignore[misc]
+    """What maximum and average pooling share: window, strides and the way of the segments."""
+
+    packable = True
+    chunkable = True
+
+    def __init__(self, pool_size: int = 2, *, strides: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.pool_size = pool_size
+        self.strides = strides or pool_size
+
+    @property
+    def time_layer(self) -> TimeLayer:
+        """How this layer reads time."""
+        return TimeLayer(self.pool_size, self.strides)
+
+    def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+        if segments is None:
+            return self._pool(inputs, None)
+        outputs_segments = map_segments(segments, self.time_layer)
+        return self._pool(inputs, segments), outputs_segments
+
+    def _pool(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
+        raise NotImplementedError
+
+    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+        batch, time, channels = inputs.shape
+        time = None if time is None else conv_output_length(time, self.time_layer)
+        spec = keras.KerasTensor((batch, time, channels), dtype=self.compute_dtype)
+        return spec if segments is None else (spec, keras.KerasTensor((batch, time), dtype=segments.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "pool_size": self.pool_size, "strides": self.strides}
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class MaskedMaxPooling1D(_MaskedPooling1D):
+    """The largest real value in each window; a window reaches `(pool_size - 1) // 2` frames to the left.
+
+    Args:
+        pool_size: frames in a window.
+        strides: frames from one window to the next (default: `pool_size`).
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+
+    Returns:
+        `(features, segments)` with `ceil(time / strides)` frames, or features alone when `segments` is None.
+    """
+
+    def _pool(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
+        lowest = lowest_value(inputs.dtype)
+        inputs = pad_time(zero_padding(inputs, segments, lowest), self.time_layer, lowest)
+        outputs = ops.max_pool(inputs, self.pool_size, self.strides, padding="valid")
+        return outputs if segments is None else zero_padding(outputs, map_segments(segments, self.time_layer))
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class MaskedAveragePooling1D(_MaskedPooling1D):
+    """The mean of the real values in each window; a window reaches `(pool_size - 1) // 2` frames to the left.
+
+    Args:
+        pool_size: frames in a window.
+        strides: frames from one window to the next (default: `pool_size`).
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+
+    Returns:
+        `(features, segments)` with `ceil(time / strides)` frames, or features alone when `segments` is None.
+    """
+
+    def _pool(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
+        is_real = ops.ones_like(inputs[..., :1])
+        if segments is not None:
+            is_real = ops.cast(ops.expand_dims(frame_mask(segments), -1), inputs.dtype)
+        totals = self._average(zero_padding(inputs, segments))
+        # Both averages divide by the window; their ratio divides by the real frames in it.
+        return totals / ops.maximum(self._average(is_real), 0.5 / self.pool_size)
+
+    def _average(self, inputs: Tensor) -> Tensor:
+        inputs = pad_time(inputs, self.time_layer)
+        return ops.average_pool(inputs, self.pool_size, self.strides, padding="valid")

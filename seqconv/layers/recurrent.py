@@ -1,0 +1,51 @@
+"""Recurrent layers, masked. Their state runs along the row, so a row can hold one sequence only."""
+
+from typing import Any
+
+import keras
+
+from seqconv.layers.masking import Tensor, frame_mask, zero_padding
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class MaskedLSTM(keras.layers.Layer):  # type: ignore[misc]
+    """A (bidirectional) LSTM that returns a sequence and stops at each sequence's own end.
+
+    Args:
+        units: size of the state in each direction.
+        bidirectional: also read from the end; the two outputs are concatenated.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`, one sequence a row.
+
+    Returns:
+        Features `(batch, time, units)`, or `2 * units` when bidirectional; those in padding are meaningless.
+    """
+
+    packable = False
+    chunkable = False
+
+    def __init__(self, units: int, *, bidirectional: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.units = units
+        self.bidirectional = bidirectional
+        lstm = keras.layers.LSTM(units, return_sequences=True, dtype=self.dtype_policy, name="lstm")
+        self.lstm = keras.layers.Bidirectional(lstm, dtype=self.dtype_policy, name="both") if bidirectional else lstm
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.lstm.build(input_shape)
+        self.built = True
+
+    def call(self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None) -> Tensor:
+        mask = None if segments is None else frame_mask(segments)
+        return self.lstm(zero_padding(inputs, segments), mask=mask, training=training)
+
+    def compute_output_spec(
+        self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None
+    ) -> Tensor:
+        channels = self.units * (2 if self.bidirectional else 1)
+        return keras.KerasTensor((*inputs.shape[:2], channels), dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units, "bidirectional": self.bidirectional}

@@ -1,0 +1,63 @@
+"""Building and loading models."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+from pydantic import ValidationError
+
+from seqconv.config.model import ModelConfig
+from seqconv.errors import ConfigError, ModelError
+from seqconv.models.sequence_model import SequenceModel
+
+
+def build_model(
+    model_config: ModelConfig | Mapping[str, Any],
+    *,
+    num_features: int,
+    num_outputs: int,
+    card: Mapping[str, Any] | None = None,
+) -> SequenceModel:
+    """A model for sequences `(time, num_features)` of any length.
+
+    Args:
+        model_config: the `model` section of a config, as a dict or already checked.
+        num_features: features in a frame.
+        num_outputs: classes, labels or regression targets; the model returns that many logits.
+        card: what evaluation and prediction need to know besides the weights; saved in the model.
+
+    Raises:
+        ConfigError: for an unknown or impossible setting, named by its key.
+
+    Example:
+
+    >>> model = build_model({"blocks": [{"filters": 8, "kernel_size": 3}]}, num_features=4, num_outputs=2)
+    >>> model.input_shape, model.output_shape, model.receptive_field
+    ((None, None, 4), (None, 2), 3)
+    """
+    try:
+        config = ModelConfig.model_validate(model_config)
+    except ValidationError as error:
+        problems = "; ".join(f"model.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(problems) from error
+    return SequenceModel(config, num_features, num_outputs, card)
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Load a `.keras` file in Keras's safe mode: a `SequenceModel`, or any other Keras model.
+
+    Raises:
+        ModelError: when there is no such file or it does not hold a model.
+    """
+    path = Path(path)
+    if not path.is_file():
+        hint = f" The run directory holds {path / 'model.keras'}." if (path / "model.keras").is_file() else ""
+        raise ModelError(f"there is no model file at '{path}'.{hint}")
+    if not zipfile.is_zipfile(path):
+        raise ModelError(f"'{path}' is not a .keras archive (a zip file). Save models with model.save('NAME.keras').")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise ModelError(f"'{path}' cannot be loaded as a Keras model: {error}") from error

@@ -1,0 +1,193 @@
+"""`SequenceModel`: a Keras model over `(batch, time, num_features)` that answers alike in every layout."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from seqconv.config.model import ModelConfig
+from seqconv.errors import ShapeError
+from seqconv.frames import TimeGeometry, min_frames, receptive_field, total_stride
+from seqconv.layers.masking import Tensor, segments_from_lengths
+from seqconv.models.stack import Stack, apply_head, apply_trunk, build_stack
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class SequenceModel(keras.Model):  # type: ignore[misc]
+    """A stack of blocks over time, pooled into one vector per sequence. Made by `build_model`.
+
+    Call it, or `predict`, with
+        an array `(batch, time, num_features)` whose frames are all real -> logits `(batch, num_outputs)`;
+        a pair `(array, lengths)`, frames beyond each length ignored -> logits `(batch, num_outputs)`;
+        a dict of a batch's `features`, `segments` and `lengths` -> logits `(rows, num_slots, num_outputs)`.
+
+    Attributes:
+        card: what evaluation and prediction need besides the weights (task, labels, feature settings, ...).
+        time_geometry: how each layer reads time; receptive field, gaps and lengths derive from it.
+    """
+
+    def __init__(
+        self,
+        model: ModelConfig | Mapping[str, Any],
+        num_features: int,
+        num_outputs: int,
+        card: Mapping[str, Any] | None = None,
+        dtype: Any = None,
+        **options: Any,
+    ) -> None:
+        config = model if isinstance(model, ModelConfig) else ModelConfig.model_validate(model)
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        stack = build_stack(config, num_outputs, policy)
+        inputs = keras.Input((None, num_features), name="frames")
+        features, _ = apply_trunk(stack, inputs, None, None)
+        super().__init__(inputs=inputs, outputs=apply_head(stack, features, None, None, None), **options)
+        self._policy = policy
+        self._stack_of_layers = stack
+        self._model_config = config
+        self.num_features = num_features
+        self.num_outputs = num_outputs
+        self.card: dict[str, Any] = dict(card or {})
+
+    @property
+    def stack(self) -> Stack:
+        """The layers, in the order in which they are called."""
+        return self._stack_of_layers
+
+    @property
+    def time_geometry(self) -> TimeGeometry:
+        """How each layer reads time."""
+        return self.stack.time_geometry
+
+    @property
+    def receptive_field(self) -> int:
+        """Input frames that one output frame sees."""
+        return receptive_field(self.time_geometry)
+
+    @property
+    def total_stride(self) -> int:
+        """Input frames from one output frame to the next."""
+        return total_stride(self.time_geometry)
+
+    @property
+    def min_frames(self) -> int:
+        """The shortest sequence that the model can take."""
+        return min_frames(self.time_geometry)
+
+    @property
+    def unpackable_layers(self) -> list[str]:
+        """Names of the layers for which a row must hold a single sequence."""
+        return self.stack.unable("packable")
+
+    @property
+    def packable(self) -> bool:
+        """Whether several sequences may share a row."""
+        return not self.unpackable_layers
+
+    @property
+    def chunkable(self) -> bool:
+        """Whether a long sequence may be fed piece by piece."""
+        return not self.stack.unable("chunkable")
+
+    @property
+    def feature_normalization(self) -> keras.layers.Layer:
+        """The first layer: `feature_normalization.adapt(mean, variance)` sets its statistics."""
+        return self.stack.trunk[0]
+
+    def call(self, inputs: Any, training: bool | None = None) -> Tensor:
+        features, segments, num_slots = _unpack_inputs(inputs)
+        features, segments = apply_trunk(self.stack, features, segments, training)
+        return apply_head(self.stack, features, segments, num_slots, training)
+
+    def __call__(self, inputs: Any, *args: Any, **options: Any) -> Tensor:
+        check_inputs(inputs, self.num_features)
+        return super().__call__(inputs, *args, **options)
+
+    def predict(self, x: Any, *args: Any, **options: Any) -> Any:
+        check_inputs(x, self.num_features)
+        if isinstance(x, tuple | list) and len(x) == 2:
+            x = (x[0], np.asarray(x[1], "int32"))
+        return super().predict(x, *args, **options)
+
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
+        return keras.layers.Layer.compute_output_spec(self, inputs, training=training)
+
+    @property
+    def input_spec(self) -> None:
+        """None: the three input forms have different structures, and `check_inputs` says what is wrong with them."""
+        return
+
+    @input_spec.setter
+    def input_spec(self, value: Any) -> None:
+        """Keras assigns one while it builds the graph; there is none to keep."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "model": self._model_config.model_dump(mode="json"),
+            "num_features": self.num_features,
+            "num_outputs": self.num_outputs,
+            "card": self.card,
+            "dtype": keras.dtype_policies.serialize(self._policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "SequenceModel":
+        return cls(**{**config, "dtype": keras.dtype_policies.get(config["dtype"])})
+
+
+def check_inputs(inputs: Any, num_features: int) -> None:
+    """Refuse an array whose axes cannot be `(batch, time, num_features)`.
+
+    Raises:
+        ShapeError: saying which axis is missing or wrong, and how to add or mend it.
+    """
+    features = inputs
+    if isinstance(inputs, Mapping):
+        missing = [name for name in ("features", "segments", "lengths") if name not in inputs]
+        if missing:
+            raise ShapeError(f"a batch dict needs features, segments and lengths, but {', '.join(missing)} is missing.")
+        features = inputs["features"]
+    elif isinstance(inputs, tuple | list):
+        if len(inputs) != 2:
+            raise ShapeError(
+                f"expected an array (batch, time, {num_features}) or a pair (array, lengths), but received "
+                f"{len(inputs)} values. For a list of sequences of different lengths use "
+                "seqconv.prediction.predict(model, arrays)."
+            )
+        features = inputs[0]
+    shape = getattr(features, "shape", None)
+    if shape is None or len(shape) == 0:
+        return
+    _check_shape(tuple(shape), num_features)
+
+
+def _check_shape(shape: tuple[int | None, ...], num_features: int) -> None:
+    expected = f"expected (batch, time, {num_features})"
+    if len(shape) == 1:
+        raise ShapeError(
+            f"an array of shape {shape} lacks the batch and feature axes: {expected}. Pass x[None, :, None]."
+        )
+    if len(shape) == 2:
+        raise ShapeError(f"an array of shape {shape} is missing the batch axis: {expected}. Pass x[None].")
+    if len(shape) > 3:
+        raise ShapeError(f"an array of shape {shape} has {len(shape) - 3} axis too many: {expected}.")
+    if shape[2] is not None and shape[2] != num_features:
+        hint = " Time and features look swapped: pass x.transpose(0, 2, 1)." if shape[1] == num_features else ""
+        raise ShapeError(
+            f"an array of shape {shape} has {shape[2]} features on its last axis, but the model was built for "
+            f"{num_features}: {expected}.{hint}"
+        )
+
+
+def _unpack_inputs(inputs: Any) -> tuple[Tensor, Tensor | None, Any]:
+    """Features, segments and number of slots; the plain and the lengths form have no slots."""
+    if isinstance(inputs, Mapping):
+        lengths = ops.convert_to_tensor(inputs["lengths"])
+        num_slots = lengths.shape[1] or ops.shape(lengths)[1]
+        return ops.convert_to_tensor(inputs["features"]), ops.convert_to_tensor(inputs["segments"]), num_slots
+    if isinstance(inputs, tuple | list):
+        features = ops.convert_to_tensor(inputs[0])
+        return features, segments_from_lengths(ops.convert_to_tensor(inputs[1]), ops.shape(features)[1]), None
+    return ops.convert_to_tensor(inputs), None, None
