@@ -1,0 +1,44 @@
+"""The `batching` section: how sequences of different length share a batch."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from seqconv.config.model import PositiveInt, Section
+
+Strategy = Literal["auto", "packed", "bucketed", "padded", "single"]
+TooLong = Literal["error", "drop", "crop", "own_batch"]
+DEFAULT_BATCH_SIZE = 32
+
+
+class BatchingConfig(Section):
+    """Strategy and size of batches. The strategy changes the cost of a run, never the answer of the model."""
+
+    strategy: Strategy = Field(
+        default="auto",
+        description="packed: several sequences in a row; bucketed: neighbors in length; auto: it chooses.",
+    )
+    batch_size: PositiveInt | None = Field(
+        default=None, description=f"Sequences per step, on average; {DEFAULT_BATCH_SIZE} where nothing is given."
+    )
+    frames_per_batch: PositiveInt | None = Field(default=None, description="Frames per step, instead of batch_size.")
+    too_long: TooLong = Field(
+        default="own_batch",
+        description="What happens to sequences longer than a row; own_batch: a wider row.",
+    )
+    max_shapes: PositiveInt = Field(default=4, description="Different (rows, width) that XLA may have to compile.")
+    lookahead: PositiveInt = Field(default=200, description="Sequences that a packed plan looks ahead to fill a row.")
+    num_buckets: Annotated[int, Field(ge=1, le=1000)] = Field(default=8, description="Buckets of bucketed plans.")
+
+    @model_validator(mode="after")
+    def _one_size(self) -> "BatchingConfig":
+        if self.batch_size is not None and self.frames_per_batch is not None:
+            raise ValueError(
+                f"batch_size={self.batch_size} and frames_per_batch={self.frames_per_batch} both size a batch; keep one"
+            )
+        return self
+
+    @property
+    def sequences_per_step(self) -> int | None:
+        """`batch_size`, or its default; None where `frames_per_batch` sizes the batch."""
+        return self.batch_size or (None if self.frames_per_batch else DEFAULT_BATCH_SIZE)

@@ -1,0 +1,93 @@
+"""Config files: finding one by its name, and YAML 1.2 in and out."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from seqconv.errors import ConfigError
+
+
+def find_config(name: str | Path) -> Path:
+    """The file that `--config NAME` means: as given, else in the project's `configs/`; `.yaml` may be left out.
+
+    Raises:
+        ConfigError: no such file; the message lists what was tried and which configs there are.
+
+    >>> find_config("no_such_config")
+    Traceback (most recent call last):
+    seqconv.errors.ConfigError: no config 'no_such_config'. Tried: ...
+    """
+    given = Path(name).expanduser()
+    folder = configs_folder()
+    names = [given] if given.suffix in (".yaml", ".yml") else [given, Path(f"{given}.yaml")]
+    tried = [place / name for place in (Path(), folder) for name in names]
+    for path in tried:
+        if path.is_file():
+            return path.absolute()
+    there = ", ".join(sorted(path.name for path in folder.glob("*.yaml"))) or "none"
+    raise ConfigError(
+        f"no config '{name}'. Tried: {', '.join(dict.fromkeys(map(str, tried)))}. Configs in {folder}: {there}"
+    )
+
+
+def configs_folder() -> Path:
+    """The project's `configs/`: inside an installed package, or beside the package in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML 1.2 file.
+
+    Raises:
+        ConfigError: not YAML, a key twice; the message names file and line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return parse_yaml(text, source=str(path))
+
+
+def parse_yaml(text: str, *, source: str) -> Any:
+    """A YAML 1.2 value: `1e-3` is a number, `no` is text.
+
+    >>> parse_yaml("{a: 1e-3, b: no}", source="example")
+    {'a': 0.001, 'b': 'no'}
+    """
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        return _yaml().load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{source}{line}: {error.problem or error.context}") from error
+    except (YAMLError, ValueError) as error:
+        raise ConfigError(f"{source}: {error}") from error
+
+
+def write_yaml(value: Any) -> str:
+    """`value` as YAML 1.2, keys in their order.
+
+    >>> print(write_yaml({"b": 0.001, "a": ["no", "001"]}), end="")
+    b: 0.001
+    a:
+    - no
+    - '001'
+    """
+    stream = StringIO()
+    _yaml().dump(value, stream)
+    return stream.getvalue()
+
+
+def _yaml() -> Any:
+    from ruamel.yaml import YAML
+
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.width = 100
+    yaml.sort_base_mapping_type_on_output = False
+    return yaml

@@ -1,0 +1,163 @@
+"""What is wrong with a config, in the user's words: the dotted key, its value, what was expected."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+}
+COMPARED = {
+    "greater_than": ("gt", "a number above {}"),
+    "greater_than_equal": ("ge", "a number of at least {}"),
+    "less_than": ("lt", "a number below {}"),
+    "less_than_equal": ("le", "a number of at most {}"),
+    "too_short": ("min_length", "at least {} of them"),
+    "string_too_short": ("min_length", "text of at least {} character"),
+}
+
+
+def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]) -> list[str]:
+    """One line for each key that pydantic refused in `values`."""
+    lines: list[str] = []
+    expected: dict[str, tuple[Any, list[str]]] = {}
+    for details in error.errors(include_url=False):
+        kind, location = details["type"], details["loc"]
+        if kind == "missing":
+            # A missing key is in no input, yet it is what the user must write.
+            key = dotted_key((*visible_path(location[:-1], values), location[-1]))
+            lines.append(f"{key}: missing; this key has no default")
+            continue
+        key = dotted_key(visible_path(location, values))
+        if kind == "extra_forbidden":
+            lines.append(_unknown_key(details, key, root))
+        elif kind == "union_tag_invalid":
+            expected[f"{key}.type"] = details["ctx"]["tag"], [details["ctx"]["expected_tags"]]
+        elif kind == "value_error":
+            reason = str(details.get("ctx", {}).get("error", details["msg"]))
+            lines.extend([_with_value(key, details["input"], reason)] if key else reason.splitlines())
+        else:
+            # The branches of a union fail one by one; to the user they are one key with several forms.
+            expected.setdefault(key, (details["input"], []))[1].append(_expectation(details, root))
+    for key, (value, forms) in expected.items():
+        # What is wrong inside a value says more than what its other forms would be.
+        if any(other.startswith((f"{key}.", f"{key}[")) for other in expected):
+            continue
+        lines.append(f"{key or 'config'}: expected {' or '.join(dict.fromkeys(forms))}, got {shown(value)}")
+    return lines
+
+
+def reinterpreted(values: Any, read: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
+    """Scalars that pydantic turned into another type, `'3'` into 3 or `true` into 1: never silently."""
+    if isinstance(values, dict) and isinstance(read, dict):
+        for name in values:
+            if name in read:
+                yield from reinterpreted(values[name], read[name], (*path, name))
+    elif isinstance(values, list | tuple) and isinstance(read, list | tuple):
+        for index, (value, result) in enumerate(zip(values, read, strict=False)):
+            yield from reinterpreted(value, result, (*path, index))
+    elif isinstance(values, str | bool) and isinstance(read, int | float) and type(values) is not type(read):
+        wanted = "true or false" if isinstance(read, bool) else "a number"
+        yield f"{dotted_key(path)}: expected {wanted}, got {shown(values)}"
+    elif isinstance(values, int | float) and isinstance(read, bool) and not isinstance(values, bool):
+        yield f"{dotted_key(path)}: expected true or false, got {shown(values)}"
+
+
+def visible_path(location: Iterable[str | int], values: Any) -> tuple[str | int, ...]:
+    """The part of pydantic's location that the user wrote: names of union branches are dropped.
+
+    >>> visible_path(("model", "blocks", 0, "conv", "filters"), {"model": {"blocks": [{"filters": "x"}]}})
+    ('model', 'blocks', 0, 'filters')
+    """
+    path: list[str | int] = []
+    for part in location:
+        is_item = isinstance(values, list | tuple) and isinstance(part, int) and part < len(values)
+        if is_item or (isinstance(values, dict) and part in values):
+            values = values[part]
+            path.append(part)
+    return tuple(path)
+
+
+def dotted_key(path: Iterable[str | int]) -> str:
+    """`model.blocks[0].filters` for `("model", "blocks", 0, "filters")`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def shown(value: Any, limit: int = 60) -> str:
+    """A value as it stands in a message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean '...'?" where a known name is near, otherwise a full stop.
+
+    >>> nearest("epochz", ["epochs", "mode"])
+    "; did you mean 'epochs'?"
+    """
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else "."
+
+
+def sections_at(location: Iterable[str | int], root: type[BaseModel]) -> list[type[BaseModel]]:
+    """The sections that may stand at a place of the config; several where blocks of different type may."""
+    sections = [root]
+    for part in location:
+        fields = [section.model_fields[part] for section in sections if part in section.model_fields]
+        if fields:
+            sections = [found for field in fields for found in _sections_in(field.annotation)]
+        elif isinstance(part, str):
+            sections = [section for section in sections if part in _branch_names(section)] or sections
+    return sections
+
+
+def _unknown_key(details: ErrorDetails, key: str, root: type[BaseModel]) -> str:
+    *place, name = details["loc"]
+    known = list(dict.fromkeys(field for section in sections_at(place, root) for field in section.model_fields))
+    hint = nearest(str(name), known)
+    return f"{key}: unknown key{hint} Its value is {shown(details['input'])}. Known: {', '.join(known)}"
+
+
+def _with_value(key: str, value: Any, reason: str) -> str:
+    return f"{key}: {reason}" if isinstance(value, dict) else f"{key}: {shown(value)}: {reason}"
+
+
+def _expectation(details: ErrorDetails, root: type[BaseModel]) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    if kind in EXPECTED:
+        return EXPECTED[kind]
+    if kind in COMPARED:
+        bound, text = COMPARED[kind]
+        return text.format(context[bound])
+    if kind == "literal_error":
+        return f"{context['expected']}"
+    if kind in ("model_type", "model_attributes_type"):
+        known = dict.fromkeys(field for section in sections_at(details["loc"], root) for field in section.model_fields)
+        return f"a mapping with keys such as {', '.join(list(known)[:6])}"
+    return details["msg"]
+
+
+def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for argument in get_args(annotation) for section in _sections_in(argument)]
+
+
+def _branch_names(section: type[BaseModel]) -> tuple[Any, ...]:
+    kind = section.model_fields.get("type")
+    return (section.__name__, *(get_args(kind.annotation) if kind else ()))

@@ -1,0 +1,104 @@
+"""The whole config of a run, and the combinations of sections that cannot be."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from seqconv.config.batching import BatchingConfig
+from seqconv.config.data import DataConfig
+from seqconv.config.evaluation import EvaluationConfig
+from seqconv.config.features import FeatureSettings
+from seqconv.config.model import LSTMBlock, ModelConfig, Section
+from seqconv.config.problems import nearest
+from seqconv.config.target import TargetConfig
+from seqconv.config.training import MONITORS, TrainingConfig, default_monitor, monitor_mode
+
+
+class Config(Section):
+    """Everything that a run depends on. `seqconv.config.load_config` makes one from a file or a dict."""
+
+    name: str = Field(default="run", description="Name of the run and of its folder; default: the config file's name.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="The same seed gives the same run.")
+    data: DataConfig = DataConfig()
+    target: TargetConfig = TargetConfig()
+    features: FeatureSettings = FeatureSettings()
+    batching: BatchingConfig = BatchingConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folder_name(cls, name: str) -> str:
+        if not name.strip(" .") or set(name) & set("/\\\0"):
+            raise ValueError("the name of a run becomes the name of a folder: not empty, no slashes")
+        return name
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "Config":
+        problems = [*_packing_problems(self), *_target_problems(self), *_schedule_problems(self)]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def monitor(self) -> str:
+        """The value that chooses the best epoch: `training.monitor`, or the default of the task."""
+        return self.training.monitor or default_monitor(self.target.task)
+
+    @property
+    def monitor_mode(self) -> Literal["max", "min"]:
+        """Whether the best epoch has the largest or the smallest monitored value."""
+        return monitor_mode(self.monitor) if self.training.mode == "auto" else self.training.mode
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers and text, complete with defaults; `load_config` gives the same config back."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The config as YAML, complete with defaults; `load_config` of that file gives the same config back."""
+        from seqconv.config.files import write_yaml
+
+        return write_yaml(self.to_dict())
+
+
+def _packing_problems(config: Config) -> list[str]:
+    if config.batching.strategy != "packed":
+        return []
+    return [
+        f"model.blocks[{index}] (lstm): a recurrent layer carries its state from one sequence of a row into the "
+        "next, so batching.strategy 'packed' cannot be used. Set it to 'bucketed' or 'auto'."
+        for index, block in enumerate(config.model.blocks)
+        if isinstance(block, LSTMBlock)
+    ]
+
+
+def _target_problems(config: Config) -> list[str]:
+    task, training = config.target.task, config.training
+    problems = []
+    if task == "regression" and training.label_smoothing:
+        problems.append(
+            f"training.label_smoothing: {training.label_smoothing} spreads the probability of classes, but target.task "
+            "is 'regression'. Remove it."
+        )
+    if task == "regression" and training.class_weight is not None:
+        problems.append(
+            f"training.class_weight: {training.class_weight!r} weighs classes, but target.task is 'regression'. "
+            "Remove it; a column 'weight' of the manifest weighs single sequences."
+        )
+    if training.monitor is not None and training.monitor not in MONITORS[task]:
+        problems.append(
+            f"training.monitor: '{training.monitor}' is not measured when target.task is '{task}'"
+            f"{nearest(training.monitor, MONITORS[task])} Known: {', '.join(MONITORS[task])}"
+        )
+    return problems
+
+
+def _schedule_problems(config: Config) -> list[str]:
+    training = config.training
+    if training.warmup_epochs <= training.epochs:
+        return []
+    return [
+        f"training.warmup_epochs: {training.warmup_epochs} is more than training.epochs {training.epochs}, so the "
+        "learning rate would never be reached. Lower it."
+    ]

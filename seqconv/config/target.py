@@ -1,0 +1,35 @@
+"""The `target` section: what is learned, and from which columns of the manifest."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from seqconv.config.model import Section
+
+Task = Literal["classification", "multilabel", "regression"]
+
+
+class TargetConfig(Section):
+    """Task and label columns."""
+
+    task: Task = Field(default="classification", description="One class, any number of classes, or numbers.")
+    column: str = Field(default="label", min_length=1, description="Column with the label; `columns` replaces it.")
+    columns: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="One 0/1 column of each class (multilabel), or columns of numbers.",
+    )
+    separator: str = Field(default=";", min_length=1, description="Between the labels of one cell (multilabel).")
+
+    @model_validator(mode="after")
+    def _columns_fit_the_task(self) -> "TargetConfig":
+        if self.columns is None:
+            return self
+        if self.task == "classification":
+            raise ValueError(
+                "classification reads one column, but columns is given. Name it in column, or set task to multilabel"
+            )
+        repeated = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if repeated:
+            raise ValueError(f"columns names {', '.join(repeated)} more than once; each column is one output")
+        return self

@@ -1,0 +1,94 @@
+"""The `training` section: optimizer, schedule, what is monitored, and how the machine is used."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from seqconv.config.model import Fraction, PositiveInt, Section
+from seqconv.config.problems import nearest
+from seqconv.config.target import Task
+
+OPTIMIZERS = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",
+    "lamb", "lion", "muon", "nadam", "rmsprop", "sgd",
+)  # fmt: skip
+
+MONITORS: dict[Task, tuple[str, ...]] = {
+    "classification": (
+        "val_macro_f1", "val_accuracy", "val_balanced_accuracy", "val_log_loss", "val_calibration_error", "val_loss",
+    ),
+    "multilabel": (
+        "val_map", "val_micro_map", "val_macro_auc", "val_micro_auc", "val_macro_f1", "val_micro_f1", "val_loss",
+    ),
+    "regression": ("val_r2", "val_mae", "val_rmse", "val_spearman", "val_loss"),
+}  # fmt: skip
+"""What a run can monitor, by task; the first is the default."""
+
+SMALLER_IS_BETTER = frozenset({"val_log_loss", "val_calibration_error", "val_loss", "val_mae", "val_rmse"})
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class EarlyStopping(Section):
+    """Stop when the monitored value has not improved for a while; the best model is kept in any case."""
+
+    patience: PositiveInt = Field(default=5, description="Epochs without improvement before the run stops.")
+    min_delta: NonNegative = Field(default=0.0, description="Smallest change that counts as an improvement.")
+
+
+class TrainingConfig(Section):
+    """How the model is fitted."""
+
+    epochs: PositiveInt = Field(default=20, description="Passes over the training sequences.")
+    learning_rate: Positive = Field(default=1e-3, description="Highest learning rate of the schedule.")
+    optimizer: str = Field(default="adamw", description="Name of a Keras optimizer.")
+    weight_decay: NonNegative | None = Field(default=1e-4, description="Decoupled weight decay; null for none.")
+    gradient_clip: Positive | None = Field(default=None, description="Largest norm of each gradient (clipnorm).")
+    schedule: Literal["constant", "cosine"] = Field(default="constant", description="Course of the learning rate.")
+    warmup_epochs: NonNegative = Field(default=0.0, description="Epochs over which the learning rate rises from 0.")
+    class_weight: Literal["balanced"] | dict[str, NonNegative] | None = Field(
+        default=None, description="balanced: rare classes weigh more; or a weight per class name (others weigh 1)."
+    )
+    label_smoothing: Fraction = Field(default=0.0, description="Probability spread over all classes.")
+    early_stopping: EarlyStopping | None = Field(default=None, description="Null: run all epochs.")
+    monitor: str | None = Field(
+        default=None, description="Chooses the best epoch; default: val_macro_f1, val_map or val_r2, by task."
+    )
+    mode: Literal["auto", "max", "min"] = Field(default="auto", description="Whether more or less of it is better.")
+    mixed_precision: bool = Field(default=False, description="Compute in 16 bits where the device does (GPU).")
+    jit_compile: Literal["auto"] | bool = Field(default="auto", description="XLA; auto: on for GPUs, off for CPUs.")
+    device: str | None = Field(default=None, description="TensorFlow's name, such as GPU:1; default: its choice.")
+    tensorboard: bool = Field(default=False, description="Write TensorBoard logs into the run directory.")
+    deterministic: bool = Field(default=True, description="The same seed gives the same run, on GPUs at some cost.")
+
+    @field_validator("optimizer")
+    @classmethod
+    def _known_optimizer(cls, name: str) -> str:
+        if name.lower() not in OPTIMIZERS:
+            raise ValueError(f"Keras has no such optimizer{nearest(name, OPTIMIZERS)} Known: {', '.join(OPTIMIZERS)}")
+        return name.lower()
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _class_names_are_text(cls, value: object) -> object:
+        # YAML reads the class 1 as a number; class names are text everywhere else.
+        return {str(name): weight for name, weight in value.items()} if isinstance(value, dict) else value
+
+
+def default_monitor(task: Task) -> str:
+    """What chooses the best epoch where the config does not say.
+
+    >>> default_monitor("regression")
+    'val_r2'
+    """
+    return MONITORS[task][0]
+
+
+def monitor_mode(monitor: str) -> Literal["max", "min"]:
+    """Whether more of a monitored value is better.
+
+    >>> monitor_mode("val_log_loss")
+    'min'
+    """
+    return "min" if monitor in SMALLER_IS_BETTER else "max"
