@@ -149,9 +149,7 @@ def encode_vorbis(source: Path) -> bytes:
     """The recording as Ogg Vorbis, the same bytes every time."""
     samples, sample_rate = soundfile.read(source, dtype="int16")
     buffer = io.BytesIO()
-    soundfile.write(
-        buffer, samples, sample_rate, format="OGG", subtype="VORBIS", compression_level=VORBIS_COMPRESSION
-    )
+    soundfile.write(buffer, samples, sample_rate, format="OGG", subtype="VORBIS", compression_level=VORBIS_COMPRESSION)
     return fix_ogg_serial(buffer.getvalue())
 
 

@@ -1,0 +1,172 @@
+"""Read `.ts` files: the text format of the time series classification archive, unequal lengths included."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqconv.errors import ManifestError, list_some
+
+_KNOWN_KEYS = {
+    "problemname",
+    "timestamps",
+    "missing",
+    "univariate",
+    "dimension",
+    "dimensions",
+    "equallength",
+    "serieslength",
+    "classlabel",
+    "targetlabel",
+}
+
+
+def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dict[str, str]]:
+    """Read the sequences of a `.ts` file.
+
+    A line below `@data` is one case: its dimensions separated by `:`, the values of a dimension by `,`, the label last.
+    All dimensions of a case have the same number of frames; cases may differ.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The sequences, each `(time, d)` float32; their labels as text (an empty list when the header says that there
+        are none); and the header, with keys in lower case (`{"dimensions": "12", ...}`).
+
+    Raises:
+        ManifestError: A line is malformed (the message gives its number), a value is missing, or there is no case.
+
+    Reference:
+        https://www.aeon-toolkit.org/en/stable/api_reference/file_specifications/ts.html
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "two.ts").write_text("@classLabel true a b\\n@data\\n1,2,3:4,5,6:a\\n7:8:b\\n")
+        >>> sequences, labels, header = read_ts(folder / "two.ts")
+        >>> [sequence.shape for sequence in sequences], labels
+        ([(3, 2), (1, 2)], ['a', 'b'])
+    """
+    path = Path(path)
+    lines = _read_lines(path)
+    header = _read_header(path, lines)
+    has_label = _has_label(header)
+    classes = header.get("classlabel", "").split()[1:] if has_label else []
+    num_features = _declared_features(path, header)
+    sequences: list[NDArray[np.float32]] = []
+    labels: list[str] = []
+    for number, line in lines:
+        place = f"'{path}', line {number}"
+        dimensions = line.split(":")
+        if has_label:
+            label = dimensions.pop().strip()
+            _check_label(label, classes, place)
+            labels.append(label)
+        sequence = _parse_case(dimensions, place)
+        num_features = num_features or sequence.shape[1]
+        if sequence.shape[1] != num_features:
+            raise ManifestError(
+                f"{place}: the case has {sequence.shape[1]} dimensions, but {num_features} were expected"
+                f"{' and a label' if has_label else ''}. Dimensions are separated by ':', values by ','."
+            )
+        sequences.append(sequence)
+    if not sequences:
+        raise ManifestError(f"'{path}' holds no case: nothing follows @data.")
+    return sequences, labels, header
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number (from 1) and text of each line that is neither empty nor a comment."""
+    if not path.is_file():
+        raise ManifestError(f"'{path}' does not exist or is not a file.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"'{path}' is not a .ts file: it is not UTF-8 text ({error.reason}).") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        line = line.strip()
+        if line and not line.startswith("#"):
+            yield number, line
+
+
+def _read_header(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, str]:
+    """The header, up to and with `@data`; the rest of `lines` are the cases."""
+    header: dict[str, str] = {}
+    for number, line in lines:
+        place = f"'{path}', line {number}"
+        if not line.startswith("@"):
+            raise ManifestError(
+                f"{place}: expected a header line that begins with '@', or @data, but found '{line[:40]}'."
+            )
+        key, _, value = line[1:].partition(" ")
+        key = key.lower()
+        if key == "data":
+            if header.get("timestamps", "false").lower() == "true":
+                raise ManifestError(f"'{path}': @timeStamps true is not supported. Write the values alone.")
+            return header
+        if key not in _KNOWN_KEYS:
+            raise ManifestError(f"{place}: '@{key}' is not a header of the .ts format.")
+        header[key] = value.strip()
+    if not header:
+        raise ManifestError(f"'{path}' is empty: a .ts file has a header, @data and one line per case.")
+    raise ManifestError(f"'{path}' has no line '@data' before its cases.")
+
+
+def _has_label(header: dict[str, str]) -> bool:
+    declared = [header[key].split()[:1] for key in ("classlabel", "targetlabel") if key in header]
+    return any(words and words[0].lower() == "true" for words in declared)
+
+
+def _declared_features(path: Path, header: dict[str, str]) -> int | None:
+    declared = header.get("dimensions", header.get("dimension"))
+    if declared is None:
+        return 1 if header.get("univariate", "false").lower() == "true" else None
+    if not declared.isdecimal() or int(declared) < 1:
+        raise ManifestError(f"'{path}': @dimensions must be a whole number of at least 1, not '{declared}'.")
+    return int(declared)
+
+
+def _check_label(label: str, classes: list[str], place: str) -> None:
+    if not label:
+        raise ManifestError(f"{place}: the label after the last ':' is empty.")
+    if classes and label not in classes:
+        raise ManifestError(f"{place}: label '{label}' is not one of @classLabel: {list_some(classes, limit=20)}.")
+
+
+def _parse_case(dimensions: list[str], place: str) -> NDArray[np.float32]:
+    """One case as `(time, d)`; `dimensions` are the texts between the colons, the label taken off."""
+    columns = [_parse_values(text, f"{place}, dimension {index}") for index, text in enumerate(dimensions, start=1)]
+    lengths = [len(column) for column in columns]
+    if len(set(lengths)) > 1:
+        raise ManifestError(
+            f"{place}: the dimensions of one case must have the same number of frames, but have "
+            f"{', '.join(map(str, lengths))}."
+        )
+    if not columns:
+        raise ManifestError(f"{place}: the case has no dimension, just a label.")
+    return np.stack(columns, axis=1)
+
+
+def _parse_values(text: str, place: str) -> NDArray[np.float32]:
+    values = text.split(",")
+    try:
+        column = np.array(values, dtype=np.float32)
+    except ValueError:
+        column = np.full(len(values), np.nan, dtype=np.float32)
+    if np.isfinite(column).all():
+        return column
+    if not text.strip():
+        raise ManifestError(f"{place}: holds no frame.")
+    bad = next(value.strip() for value in values if not _is_finite_number(value))
+    if bad in ("?", "NaN", "nan"):
+        raise ManifestError(f"{place}: a value is missing ('{bad}'). Fill the gaps, or leave the case out.")
+    raise ManifestError(f"{place}: '{bad}' is not a finite number.")
+
+
+def _is_finite_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(np.float32(text)))
+    except ValueError:
+        return False
