@@ -1,0 +1,142 @@
+"""Samples to features."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from seqconv.audio import resample
+from seqconv.config.features import SPECTRAL_KINDS, FeatureSettings
+from seqconv.config.model import Section
+from seqconv.config.problems import describe_problems
+from seqconv.errors import AudioError, ConfigError, ShapeError
+from seqconv.features.spectra import append_deltas, frequency_range, spectral_features
+
+Features = npt.NDArray[np.float32]
+
+_BLOCK_SAMPLES = 1 << 22
+_SMALLEST_DEVIATION = 1e-5
+
+
+class _Root(Section):
+    """Problems are named by their key in a config: `features.n_mels`."""
+
+    features: FeatureSettings
+
+
+def as_settings(settings: FeatureSettings | Mapping[str, Any]) -> FeatureSettings:
+    """Feature settings from a mapping such as `{"kind": "mfcc", "n_mfcc": 13}`.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type or an impossible combination.
+
+    >>> as_settings({"kind": "mfcc"}).n_mfcc
+    20
+    """
+    if isinstance(settings, FeatureSettings):
+        return settings
+    values = {"features": dict(settings)}
+    try:
+        return _Root.model_validate(values).features
+    except ValidationError as error:
+        raise ConfigError("\n".join(describe_problems(error, values, _Root))) from error
+
+
+def num_features(settings: FeatureSettings | Mapping[str, Any]) -> int | None:
+    """Features of a frame, d; None for precomputed features, where the files decide.
+
+    >>> num_features({"kind": "mfcc", "n_mfcc": 13, "delta": 2})
+    39
+    """
+    settings = as_settings(settings)
+    match settings.kind:
+        case "log_mel":
+            return settings.n_mels * (1 + settings.delta)
+        case "mfcc":
+            return settings.n_mfcc * (1 + settings.delta)
+        case "log_spectrogram":
+            return len(range(*frequency_range(settings).indices(settings.n_fft)))
+        case "chroma":
+            return settings.n_chroma
+        case "waveform":
+            return settings.n_fft
+        case _:
+            return None
+
+
+def extract_features(
+    samples: npt.ArrayLike, sample_rate: int, settings: FeatureSettings | Mapping[str, Any]
+) -> Features:
+    """Features of one recording, as librosa computes them.
+
+    Frame t of a spectral kind is centered at `t * hop_length / sample_rate` seconds: `n_fft // 2` zeros stand before
+    and behind the samples, so that n samples give `1 + n // hop_length` frames (n_fft even), and a recording shorter
+    than one window still gives one. Frame t of `waveform` begins at that time; zeros fill the last one. A frame depends
+    on no sample outside its window (with `delta`, on 4 more frames at each side), unless `normalize` is "recording".
+
+    Args:
+        samples: shape `(n,)` with n >= 1.
+        sample_rate: Hz; resampled when `settings.sample_rate` is another.
+        settings: feature settings or a mapping of them, of any kind but precomputed.
+
+    Returns:
+        float32 of shape `(time, d)` with time >= 1 and d as `num_features` tells.
+
+    Raises:
+        ConfigError, ShapeError, AudioError: impossible settings, samples of a wrong shape, empty or not finite.
+
+    >>> extract_features(np.zeros(16000), 16000, {"kind": "log_mel", "n_mels": 40}).shape
+    (101, 40)
+    >>> extract_features([0.5], 8000, {"kind": "waveform", "n_fft": 4, "sample_rate": 8000})
+    array([[0.5, 0. , 0. , 0. ]], dtype=float32)
+    """
+    settings = as_settings(settings)
+    if settings.kind == "precomputed":
+        raise ConfigError("features.kind 'precomputed' has no samples to extract from; use load_features on the file")
+    signal = resample(_check_samples(samples), sample_rate, settings.sample_rate)
+    features = np.concatenate([_transform(block, settings) for block in _frame_blocks(signal, settings)])
+    return finish_features(append_deltas(features, settings.delta), settings)
+
+
+def finish_features(features: Features, settings: FeatureSettings) -> Features:
+    """Apply what needs the whole recording: zero mean and unit variance over time when `normalize` is "recording"."""
+    if settings.normalize != "recording":
+        return np.ascontiguousarray(features)
+    mean = features.mean(axis=0, dtype=np.float64)
+    deviation = features.std(axis=0, dtype=np.float64)
+    normalized: Features = ((features - mean) / np.maximum(deviation, _SMALLEST_DEVIATION)).astype(np.float32)
+    return normalized
+
+
+def _frame_blocks(signal: Features, settings: FeatureSettings) -> list[Features]:
+    """Views `(time, n_fft)` on the padded signal, in blocks: the spectra of hours would not fit in memory at once."""
+    if settings.kind in SPECTRAL_KINDS:
+        padded = np.pad(signal, settings.n_fft // 2)
+        padded = np.pad(padded, (0, max(settings.n_fft - len(padded), 0)))
+    else:
+        rest = max(len(signal) - settings.n_fft, 0)
+        hops = -(-rest // settings.hop_length)
+        padded = np.pad(signal, (0, settings.n_fft + hops * settings.hop_length - len(signal)))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, settings.n_fft)[:: settings.hop_length]
+    step = max(_BLOCK_SAMPLES // settings.n_fft, 1)
+    return [frames[first : first + step] for first in range(0, len(frames), step)]
+
+
+def _transform(frames: Features, settings: FeatureSettings) -> Features:
+    return frames if settings.kind == "waveform" else spectral_features(frames, settings)
+
+
+def _check_samples(samples: npt.ArrayLike) -> Features:
+    signal = np.asarray(samples, dtype=np.float32)
+    if signal.ndim != 1:
+        raise ShapeError(
+            f"samples have shape {signal.shape}, but one channel of shape (n,) is expected; "
+            "average the channels, for example samples.mean(axis=1)"
+        )
+    if not len(signal):
+        raise AudioError("there are no samples to extract features from")
+    if not np.isfinite(signal).all():
+        raise AudioError(f"{np.count_nonzero(~np.isfinite(signal))} of {len(signal)} samples are NaN or infinite")
+    return signal

@@ -1,0 +1,173 @@
+"""Features that were computed elsewhere: arrays, tables and `.ts` files."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.config.features import FeatureSettings
+from seqconv.errors import ManifestError, list_some
+from seqconv.features.extraction import as_settings, finish_features
+
+Features = npt.NDArray[np.float32]
+
+
+def load_features(
+    path: str | Path,
+    settings: FeatureSettings | Mapping[str, Any],
+    *,
+    case: int | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> Features:
+    """Read one sequence of precomputed features.
+
+    `.npy` holds `(time, d)`; `.npz` the same under `settings.key`, or as its only array; CSV, TSV and Parquet hold a
+    frame per row, `settings.columns` or all numeric columns in their order; `.ts` holds many sequences, of which `case`
+    is one. Nothing is ever unpickled.
+
+    Args:
+        path: the file.
+        settings: feature settings of kind precomputed.
+        case: number of the sequence in a `.ts` file, from 0.
+        start, end: refused: without a frame rate, seconds cannot be cut out of frames.
+
+    Returns:
+        float32 of shape `(time, d)` with time >= 1.
+
+    Raises:
+        ManifestError: the file is missing, of another kind or shape, or holds values that are not finite.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "one.npy"
+    >>> np.save(path, np.zeros((7, 3)))
+    >>> load_features(path, {"kind": "precomputed"}).shape
+    (7, 3)
+    """
+    path, settings = Path(path), as_settings(settings)
+    if start is not None or end is not None:
+        raise ManifestError(
+            f"{path}: start and end are seconds, and precomputed features have no frame rate to count them by. "
+            "Cut the file itself, or remove start and end"
+        )
+    if not path.is_file():
+        raise ManifestError(f"{path}: {'a folder, not a file of features' if path.is_dir() else 'no such file'}")
+    if case is not None and path.suffix.lower() != ".ts":
+        raise ManifestError(f"{path}: case={case} selects a sequence of a .ts file, and this is none")
+    return finish_features(_check(path, _read(path, settings, case)), settings)
+
+
+def _read(path: Path, settings: FeatureSettings, case: int | None) -> npt.NDArray[Any]:
+    match path.suffix.lower():
+        case ".npy":
+            return _load_array(path)
+        case ".npz":
+            return _load_archive(path, settings.key)
+        case ".csv" | ".tsv" | ".parquet":
+            return _load_table(path, settings.columns)
+        case ".ts":
+            return _load_case(path, case)
+        case suffix:
+            raise ManifestError(
+                f"{path}: features of kind 'precomputed' are read from .npy, .npz, .csv, .tsv, .parquet and .ts, "
+                f"not '{suffix}'. For recordings choose another features.kind, such as log_mel"
+            )
+
+
+def _load_array(path: Path) -> npt.NDArray[Any]:
+    try:
+        values: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise ManifestError(f"{path}: not a plain .npy array ({error})") from error
+    return values
+
+
+def _load_archive(path: Path, key: str | None) -> npt.NDArray[Any]:
+    import zipfile
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = list(archive.files)
+            if key is None and len(names) != 1:
+                raise ManifestError(f"{path}: holds {list_some(names)}; name the array to use in features.key")
+            if key is not None and key not in names:
+                raise ManifestError(f"{path}: holds no array '{key}' (features.key); it holds {list_some(names)}")
+            values: npt.NDArray[Any] = archive[names[0] if key is None else key]
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ManifestError(f"{path}: not an .npz archive ({error})") from error
+    except ValueError as error:
+        if isinstance(error, ManifestError):
+            raise
+        raise ManifestError(f"{path}: not a plain array ({error})") from error
+    return values
+
+
+def _load_table(path: Path, columns: tuple[str, ...] | None) -> npt.NDArray[Any]:
+    import pandas as pd
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+    except (ValueError, OSError) as error:
+        raise ManifestError(f"{path}: cannot be read as a table ({error})") from error
+    if columns is None:
+        table = table.select_dtypes("number")
+        if not table.shape[1]:
+            raise ManifestError(f"{path}: has no numeric column; is the first line the header?")
+        return table.to_numpy()
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise ManifestError(
+            f"{path}: lacks {list_some(missing)} of features.columns; it has {list_some(table.columns)}"
+        )
+    texts = [name for name in columns if not pd.api.types.is_numeric_dtype(table[name])]
+    if texts:
+        raise ManifestError(f"{path}: {list_some(texts)} of features.columns hold text, not numbers")
+    return table[list(columns)].to_numpy()
+
+
+def _load_case(path: Path, case: int | None) -> npt.NDArray[Any]:
+    sequences = _read_cases(path, path.stat().st_mtime_ns)
+    if case is None and len(sequences) == 1:
+        return sequences[0]
+    if case is None or not 0 <= case < len(sequences):
+        raise ManifestError(
+            f"{path}: holds {len(sequences)} sequences; column 'case' must name one of 0 to {len(sequences) - 1}, "
+            f"got {case}"
+        )
+    return sequences[case]
+
+
+@lru_cache(maxsize=2)
+def _read_cases(path: Path, modified: int) -> list[Features]:
+    """All sequences of a `.ts` file, kept because the next entry is most often its next sequence."""
+    from seqconv.ts import read_ts
+
+    sequences: list[Features] = read_ts(path)[0]
+    return sequences
+
+
+def _check(path: Path, values: npt.NDArray[Any]) -> Features:
+    if values.dtype.kind not in "fiub":
+        raise ManifestError(f"{path}: holds {values.dtype} values, but features are numbers of shape (time, d)")
+    if values.ndim != 2:
+        remedy = (
+            "save x[:, None], one feature per frame" if values.ndim == 1 else "save one (time, d) array per sequence"
+        )
+        raise ManifestError(f"{path}: has shape {values.shape}, but (time, d) is expected; {remedy}")
+    if 0 in values.shape:
+        raise ManifestError(f"{path}: has shape {values.shape}; at least one frame of one feature is needed")
+    features = values.astype(np.float32)
+    wrong = np.argwhere(~np.isfinite(features))
+    if len(wrong):
+        frame, feature = wrong[0]
+        raise ManifestError(
+            f"{path}: {len(wrong)} values are NaN, infinite or beyond float32, "
+            f"the first at frame {frame}, feature {feature}"
+        )
+    return features
