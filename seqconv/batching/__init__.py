@@ -1,0 +1,32 @@
+"""Batches of sequences of any length: plans, layouts and arrays, with nothing but NumPy."""
+
+from seqconv.batching.batches import Batch, make_batch, restore_order, unpack, unpack_frames
+from seqconv.batching.bucketing import assign_buckets, optimal_boundaries, plan_bucketed
+from seqconv.batching.layouts import Layout, Shape
+from seqconv.batching.packing import plan_packed
+from seqconv.batching.padding import plan_padded, plan_single
+from seqconv.batching.plans import EpochPlan, Plan
+from seqconv.batching.ragged import pack_sequences, pad_sequences, padding_ratio
+from seqconv.batching.strategies import make_plan
+
+__all__ = [
+    "Batch",
+    "EpochPlan",
+    "Layout",
+    "Plan",
+    "Shape",
+    "assign_buckets",
+    "make_batch",
+    "make_plan",
+    "optimal_boundaries",
+    "pack_sequences",
+    "pad_sequences",
+    "padding_ratio",
+    "plan_bucketed",
+    "plan_packed",
+    "plan_padded",
+    "plan_single",
+    "restore_order",
+    "unpack",
+    "unpack_frames",
+]

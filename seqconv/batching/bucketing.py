@@ -1,0 +1,200 @@
+"""Bucketed: sequences of similar length share a batch, padded to the boundary of their bucket."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seqconv.batching.layouts import IntArray, Shape
+from seqconv.batching.lengths import TooLong, apply_limit, check_lengths, check_positive, round_up, size_of_batch
+from seqconv.batching.padding import OneToARow, own_shapes
+from seqconv.batching.plans import Assembly, Plan
+from seqconv.errors import ConfigError, ManifestError
+from seqconv.frames import TimeGeometry, total_stride
+
+
+def optimal_boundaries(lengths: ArrayLike, num_buckets: int) -> IntArray:
+    """Inclusive upper bounds of the buckets that need the least padding, exactly; the last is the longest length.
+
+    Dynamic programming over distinct lengths with the convex hull trick, O(num_buckets * distinct lengths). Fewer
+    buckets come back where there are fewer distinct lengths.
+
+    >>> optimal_boundaries([1, 2, 2, 9, 10, 30], num_buckets=3)
+    array([ 2, 10, 30])
+    """
+    check_positive("num_buckets", num_buckets)
+    distinct, counts = np.unique(check_lengths(lengths), return_counts=True)
+    widths: list[int] = distinct.tolist()
+    # below[i]: sequences in the i shortest distinct lengths. A bucket (i, j] costs widths[j-1] * (below[j] - below[i]).
+    below: list[int] = [0, *np.cumsum(counts).tolist()]
+    costs = [0] + [width * total for width, total in zip(widths, below[1:], strict=True)]
+    choices: list[list[int]] = []
+    for used in range(1, min(num_buckets, len(widths))):
+        costs, choice = _add_bucket(widths, below, costs, used)
+        choices.append(choice)
+    bounds, end = [], len(widths)
+    for choice in reversed(choices):
+        bounds.append(widths[end - 1])
+        end = choice[end]
+    bounds.append(widths[end - 1])
+    return np.array(bounds[::-1], np.int64)
+
+
+def _add_bucket(widths: list[int], below: list[int], costs: list[int], used: int) -> tuple[list[int], list[int]]:
+    """Least cost of the j shortest lengths in one bucket more, and where that bucket begins.
+
+    `costs[i] - widths[j-1] * below[i]` is a line in widths[j-1] for each i; slopes fall and widths rise, so the lowest
+    line is found at the front of a queue.
+    """
+    better, choice = costs[:], [0] * len(costs)
+    hull: deque[int] = deque()
+    for j in range(used + 1, len(costs)):
+        new = j - 1
+        while len(hull) >= 2 and _is_above(hull[-2], hull[-1], new, costs, below):
+            hull.pop()
+        hull.append(new)
+        width = widths[j - 1]
+        while len(hull) >= 2 and costs[hull[1]] - width * below[hull[1]] <= costs[hull[0]] - width * below[hull[0]]:
+            hull.popleft()
+        choice[j] = hull[0]
+        better[j] = costs[hull[0]] + width * (below[j] - below[hull[0]])
+    return better, choice
+
+
+def _is_above(first: int, middle: int, last: int, costs: list[int], below: list[int]) -> bool:
+    """Whether the middle of three lines is nowhere the lowest."""
+    left = (costs[last] - costs[first]) * (below[middle] - below[first])
+    return left <= (costs[middle] - costs[first]) * (below[last] - below[first])
+
+
+def assign_buckets(lengths: ArrayLike, boundaries: ArrayLike) -> IntArray:
+    """Bucket of each length: `boundaries[i-1] < length <= boundaries[i]`.
+
+    Raises ConfigError for boundaries that do not ascend, ManifestError for a length above the last.
+
+    >>> assign_buckets([1, 10, 11], boundaries=[10, 20])
+    array([0, 0, 1])
+    """
+    checked, bounds = check_lengths(lengths), check_boundaries(boundaries)
+    over = np.flatnonzero(checked > bounds[-1])
+    if len(over):
+        raise ManifestError(
+            f"lengths[{over[0]}] is {checked[over[0]]}, above the last boundary {bounds[-1]} ({len(over)} such). "
+            f"Raise the last boundary to at least {checked.max()}."
+        )
+    return np.searchsorted(bounds, checked).astype(np.int64)
+
+
+def check_boundaries(boundaries: ArrayLike) -> IntArray:
+    """Return boundaries as int64; raise ConfigError unless they are whole numbers that ascend from 1 or more."""
+    bounds = np.asarray(boundaries)
+    if (
+        bounds.ndim != 1
+        or not len(bounds)
+        or bounds.dtype.kind not in "iu"
+        or bounds[0] < 1
+        or np.any(np.diff(bounds) < 1)
+    ):
+        raise ConfigError(
+            f"boundaries={bounds.tolist()}: expected ascending whole numbers of frames, as [100, 200, 400]"
+        )
+    return bounds.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Bucketed(OneToARow):
+    """Batches within buckets, shuffled across; `boundaries` may be narrower than the widths of `shapes`."""
+
+    boundaries: IntArray
+    name: str = "bucketed"
+
+    def assemble(self, order: IntArray, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
+        """Cut each bucket's share of the order into batches."""
+        bucket = np.searchsorted(self.boundaries, lengths[order])
+        groups: list[IntArray] = []
+        shape_ids: list[int] = []
+        firsts: list[int] = []
+        for i, shape in enumerate(self.shapes):
+            places = np.flatnonzero(bucket == i)
+            for first in range(0, len(places), shape.rows):
+                groups.append(order[places[first : first + shape.rows]])
+                firsts.append(int(places[first]))
+                shape_ids.append(i)
+        sequence = np.argsort(firsts) if generator is None else generator.permutation(len(groups))
+        return self.fill([groups[i] for i in sequence], [shape_ids[i] for i in sequence])
+
+
+def plan_bucketed(
+    lengths: ArrayLike,
+    *,
+    batch_size: int | None = None,
+    frames_per_batch: int | None = None,
+    seed: int = 0,
+    shuffle: bool = True,
+    too_long: TooLong = "own_batch",
+    time_geometry: TimeGeometry = (),
+    max_frames: int | None = None,
+    num_buckets: int = 8,
+    boundaries: Sequence[int] | None = None,
+) -> Plan:
+    """Plan batches of similar lengths, one sequence a row, padded to the boundary of their bucket.
+
+    Rows times width stays just below a constant total; the last batch of a bucket has empty rows.
+
+    Args:
+        lengths: frames of each sequence, (n,).
+        batch_size: average sequences in a batch, default 32; or
+        frames_per_batch: most frames in a batch, padding included.
+        seed: of the shuffling.
+        shuffle: False keeps the order as far as buckets allow, for evaluation.
+        too_long: `error`, `drop`, `crop` or `own_batch` (one row, of a rounded width), for sequences over `max_frames`.
+        time_geometry: the model's; widths are multiples of its total stride.
+        max_frames: frames above which a sequence is too long; default: the last of `boundaries`, or a whole batch.
+        num_buckets: buckets with the least padding; or
+        boundaries: their inclusive upper bounds, by hand.
+
+    Raises:
+        ConfigError, ManifestError: for options or lengths that cannot be.
+
+    >>> plan_bucketed([5, 9, 5, 9, 20, 21], frames_per_batch=42, num_buckets=3)
+    <bucketed plan: 6 sequences, 3 steps, 3 shapes, padding_ratio=0.0143>
+    """
+    checked = check_lengths(lengths, time_geometry)
+    check_positive("max_frames", max_frames)
+    multiple = total_stride(time_geometry)
+    rounded = round_up(checked, multiple)
+    by_hand = None if boundaries is None else check_boundaries(boundaries)
+    trial = optimal_boundaries(rounded, num_buckets) if by_hand is None else by_hand
+    # What a sequence takes with its padding, so that batch_size is the average over steps.
+    taken = round_up(trial[np.minimum(np.searchsorted(trial, rounded), len(trial) - 1)], multiple)
+    _, total = size_of_batch(float(taken.mean()), batch_size, frames_per_batch)
+    limits = (max_frames, by_hand[-1] if by_hand is not None else max(int(total), int(rounded.min())))
+    limit = int(min(n for n in limits if n is not None))
+    long = apply_limit(checked, limit, too_long)
+    kept = long.lengths[long.kept]
+    shared, alone = kept[kept <= limit], kept[kept > limit]
+    bounds = by_hand
+    if bounds is None and len(shared):
+        bounds = optimal_boundaries(round_up(shared, multiple), num_buckets)
+    shapes, uppers = _bucket_shapes(shared, bounds, int(total), multiple)
+    own = own_shapes(alone, multiple)
+    strategy = Bucketed((*shapes, *own), np.array(uppers + [shape.width for shape in own], np.int64))
+    return Plan(strategy, long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
+
+
+def _bucket_shapes(
+    lengths: IntArray, boundaries: IntArray | None, total: int, multiple: int
+) -> tuple[list[Shape], list[int]]:
+    """A shape for each bucket that holds a sequence, and the bucket's upper bound."""
+    if boundaries is None or not len(lengths):
+        return [], []
+    shapes, uppers = [], []
+    filled = np.bincount(np.searchsorted(boundaries, lengths), minlength=len(boundaries))
+    for upper, count in zip(boundaries.tolist(), filled.tolist(), strict=True):
+        width = upper + -upper % multiple
+        if count:
+            shapes.append(Shape(min(max(1, total // width), count), width, 1))
+            uppers.append(upper)
+    return shapes, uppers

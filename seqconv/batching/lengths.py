@@ -1,0 +1,156 @@
+"""Lengths in frames: checks, sequences that are too long, and the widths that hold them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seqconv.batching.layouts import IntArray
+from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
+from seqconv.frames import TimeLayer, min_frames
+
+TooLong = Literal["error", "drop", "crop", "own_batch"]
+
+
+@dataclass(frozen=True)
+class LongSequences:
+    """Lengths after `too_long` was applied.
+
+    `lengths`: frames that a batch takes of each sequence (cropped ones are shorter than `original`). `kept`: indices
+    of the sequences that are planned. `long`: indices of those over `limit`.
+    """
+
+    original: IntArray
+    lengths: IntArray
+    kept: IntArray
+    long: IntArray
+    limit: int | None
+    too_long: TooLong
+
+    def count(self, fate: TooLong) -> int:
+        """How many sequences were too long, if `fate` is what became of them."""
+        return len(self.long) if self.too_long == fate else 0
+
+
+def check_lengths(lengths: ArrayLike, geometry: Sequence[TimeLayer] = ()) -> IntArray:
+    """Return `lengths` as int64 (n,).
+
+    Raises ShapeError for a wrong rank; ManifestError, naming the first few indices, where there is none, or one is not
+    a whole number, is below 1, or is shorter than the model's smallest input.
+
+    >>> check_lengths([3, 0])
+    Traceback (most recent call last):
+    seqconv.errors.ManifestError: lengths[1] is 0; a sequence has at least 1 frame. Remove it from the data.
+    """
+    values: Any = np.asarray(lengths)
+    if values.ndim != 1:
+        raise ShapeError(f"lengths have shape {values.shape}; expected (n,), one number of frames for each sequence")
+    if not len(values):
+        raise ManifestError("there is no sequence to plan for: lengths is empty. Is the split right?")
+    if values.dtype.kind not in "iu":
+        values = _as_integers(values)
+    values = values.astype(np.int64)
+    _refuse(values, 1, "a sequence has at least 1 frame. Remove it from the data.")
+    smallest = min_frames(geometry)
+    remedy = f"the model needs at least {smallest} frames. Remove it, or use smaller kernels or padding 'same'."
+    _refuse(values, smallest, remedy)
+    checked: IntArray = values
+    return checked
+
+
+def _as_integers(values: Any) -> Any:
+    if values.dtype.kind != "f":
+        raise ManifestError(f"lengths[0] is {values[0]!r} ({values.dtype}); expected whole numbers of frames")
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values == np.round(values))))
+    if len(wrong):
+        raise ManifestError(f"{_name(wrong, values)}; expected whole numbers of frames")
+    return values
+
+
+def _refuse(values: IntArray, smallest: int, remedy: str) -> None:
+    wrong = np.flatnonzero(values < smallest)
+    if len(wrong):
+        raise ManifestError(f"{_name(wrong, values)}; {remedy}")
+
+
+def _name(wrong: Any, values: Any) -> str:
+    text = f"lengths[{wrong[0]}] is {values[wrong[0]]}"
+    return text if len(wrong) == 1 else f"{text} ({len(wrong)} such: {list_some(wrong.tolist())})"
+
+
+def apply_limit(lengths: IntArray, limit: int | None, too_long: TooLong) -> LongSequences:
+    """Decide what becomes of the sequences over `limit` frames.
+
+    Raises ConfigError for an unknown `too_long`, ManifestError for 'error' with a long sequence, or where 'drop' leaves
+    nothing.
+    """
+    if too_long not in get_args(TooLong):
+        raise ConfigError(f"too_long={too_long!r}: expected one of {list_some(get_args(TooLong))}")
+    everyone = np.arange(len(lengths))
+    long = everyone[lengths > limit] if limit is not None else everyone[:0]
+    if len(long) and too_long == "error":
+        longest = int(lengths.max())
+        raise ManifestError(
+            f"sequence {long[0]} has {lengths[long[0]]} frames, but a batch holds {limit} ({len(long)} such: "
+            f"{list_some(long.tolist())}). Raise batching.frames_per_batch to at least {longest}, or set "
+            "batching.too_long to 'drop', 'crop' or 'own_batch'."
+        )
+    kept = np.delete(everyone, long) if too_long == "drop" else everyone
+    if not len(kept):
+        raise ManifestError(
+            f"every sequence is longer than {limit} frames, and batching.too_long='drop' drops them all"
+        )
+    cropped = np.minimum(lengths, limit) if too_long == "crop" and limit is not None else lengths
+    return LongSequences(lengths, cropped, kept, long, limit, too_long)
+
+
+def geometric_widths(shortest: int, longest: int, multiple: int, ratio: float = 1.25) -> IntArray:
+    """Widths, ascending, that hold every length from `shortest` to `longest` with at most `ratio` times the frames.
+
+    The last is `longest`; all are rounded up to a multiple of `multiple`.
+
+    >>> geometric_widths(90, 200, multiple=2)
+    array([104, 128, 160, 200])
+    """
+    widths = [longest / 1]
+    while widths[-1] / ratio >= shortest:
+        widths.append(widths[-1] / ratio)
+    return np.unique(round_up(np.ceil(np.array(widths) - 1e-9).astype(np.int64), multiple))
+
+
+def round_up(frames: IntArray, multiple: int) -> IntArray:
+    """Round up to a multiple."""
+    return -(-frames // multiple) * multiple
+
+
+def size_of_batch(
+    mean_frames: float, batch_size: int | None, frames_per_batch: int | None, default: int = 32
+) -> tuple[float, float]:
+    """Average sequences and frames of a batch, each derived from the other by the mean frames of a sequence.
+
+    Raises ConfigError where both are given, or one is below 1.
+
+    >>> size_of_batch(250.0, None, 8000)
+    (32.0, 8000.0)
+    """
+    if batch_size is not None and frames_per_batch is not None:
+        raise ConfigError(
+            f"batching.batch_size={batch_size} and batching.frames_per_batch={frames_per_batch} are two ways to say "
+            "the same. Give one of them."
+        )
+    for name, value in (("batch_size", batch_size), ("frames_per_batch", frames_per_batch)):
+        check_positive(name, value)
+    if frames_per_batch is not None:
+        return max(1.0, frames_per_batch / mean_frames), float(frames_per_batch)
+    sequences = float(batch_size or default)
+    return sequences, sequences * mean_frames
+
+
+def check_positive(name: str, value: int | None) -> None:
+    """Raise ConfigError unless `value` is None or a whole number of at least 1."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ConfigError(f"batching.{name}={value!r}: expected a whole number, 1 or more")

@@ -1,0 +1,163 @@
+"""Padded and single: one sequence a row, in shuffled order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seqconv.batching.layouts import IntArray, Shape
+from seqconv.batching.lengths import (
+    TooLong,
+    apply_limit,
+    check_lengths,
+    check_positive,
+    geometric_widths,
+    size_of_batch,
+)
+from seqconv.batching.plans import Assembly, Plan
+from seqconv.frames import TimeGeometry, total_stride
+
+
+@dataclass(frozen=True)
+class OneToARow:
+    """Batches of sequences one to a row; `groups` cuts an order into batches, each with its shape."""
+
+    shapes: tuple[Shape, ...]
+
+    def fill(self, groups: list[IntArray], shape_ids: list[int]) -> Assembly:
+        """Rows of one sequence each; the rows that a batch has left over stay empty."""
+        counts = [np.arange(self.shapes[i].rows) < len(group) for group, i in zip(groups, shape_ids, strict=True)]
+        return Assembly(np.concatenate(groups), np.concatenate(counts).astype(np.int64), np.array(shape_ids, np.int64))
+
+
+@dataclass(frozen=True)
+class Padded(OneToARow):
+    """As many rows in every batch; the longest sequence decides the width. Those over `limit` stand alone."""
+
+    limit: int
+    name: str = "padded"
+
+    def assemble(self, order: IntArray, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
+        """Cut the order into batches."""
+        shared = order[lengths[order] <= self.limit]
+        rows = self.shapes[0].rows
+        groups = [shared[i : i + rows] for i in range(0, len(shared), rows)]
+        alone = [order[i : i + 1] for i in np.flatnonzero(lengths[order] > self.limit)]
+        if alone:
+            place = np.empty(len(lengths), np.int64)
+            place[order] = np.arange(len(order))
+            groups = sorted(groups + alone, key=lambda group: int(place[group[0]]))
+        widths = np.array([shape.width for shape in self.shapes])
+        longest = np.array([lengths[group].max() for group in groups])
+        return self.fill(groups, np.searchsorted(widths, longest).tolist())
+
+
+@dataclass(frozen=True)
+class Single(OneToARow):
+    """Each sequence alone, without padding."""
+
+    name: str = "single"
+
+    def assemble(self, order: IntArray, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
+        """One batch for each sequence."""
+        widths = np.array([shape.width for shape in self.shapes])
+        return Assembly(order, np.ones(len(order), np.int64), np.searchsorted(widths, lengths[order]))
+
+
+def plan_padded(
+    lengths: ArrayLike,
+    *,
+    batch_size: int | None = None,
+    frames_per_batch: int | None = None,
+    seed: int = 0,
+    shuffle: bool = True,
+    too_long: TooLong = "own_batch",
+    time_geometry: TimeGeometry = (),
+    max_frames: int | None = None,
+) -> Plan:
+    """Plan batches of `batch_size` shuffled sequences, each padded to the longest of its batch.
+
+    Widths are rounded up to a coarse grid (at most 25 % over), so that there are few shapes.
+
+    Args:
+        lengths: frames of each sequence, (n,).
+        batch_size: sequences in a batch, default 32; or
+        frames_per_batch: real frames in an average batch, and the longest sequence that is not too long.
+        seed: of the shuffling.
+        shuffle: False keeps the order, for evaluation.
+        too_long: `error`, `drop`, `crop` or `own_batch`, for sequences over `max_frames` (or `frames_per_batch`).
+        time_geometry: the model's, for the smallest length and the total stride.
+        max_frames: frames above which a sequence is too long; default: none is.
+
+    Raises:
+        ConfigError, ManifestError: for options or lengths that cannot be.
+
+    >>> plan_padded([5, 9, 7, 30], batch_size=2)
+    <padded plan: 4 sequences, 2 steps, 7 shapes, padding_ratio=0.3289>
+    """
+    checked = check_lengths(lengths, time_geometry)
+    check_positive("max_frames", max_frames)
+    sequences, _ = size_of_batch(float(checked.mean()), batch_size, frames_per_batch)
+    limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
+    long = apply_limit(checked, limit, too_long)
+    multiple = total_stride(time_geometry)
+    kept = long.lengths[long.kept]
+    shared = np.sort(kept if limit is None else kept[kept <= limit])
+    shapes: list[Shape] = []
+    top = int(shared[-1]) if len(shared) else 0
+    if len(shared):
+        rows = min(round(sequences), len(shared))
+        # No full batch is narrower than this, and a last, partial one need not have shapes of its own.
+        smallest = int(shared[rows - 1])
+        shapes += [Shape(rows, int(width), 1) for width in geometric_widths(smallest, top, multiple)]
+    shapes += own_shapes(kept[kept > top], multiple, above=shapes[-1].width if shapes else 0)
+    strategy = Padded(tuple(shapes), limit=top)
+    return Plan(strategy, long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
+
+
+def plan_single(
+    lengths: ArrayLike,
+    *,
+    seed: int = 0,
+    shuffle: bool = True,
+    too_long: TooLong = "own_batch",
+    time_geometry: TimeGeometry = (),
+    max_frames: int | None = None,
+    batch_size: int | None = None,
+    frames_per_batch: int | None = None,
+) -> Plan:
+    """Plan one batch for each sequence, `(1, T, d)` without any padding: the reference for every other layout.
+
+    Args:
+        lengths: frames of each sequence, (n,).
+        seed: of the shuffling.
+        shuffle: False keeps the order, for evaluation.
+        too_long: `error`, `drop`, `crop` or `own_batch` (which changes nothing here), for sequences over `max_frames`.
+        time_geometry: the model's, for the smallest length.
+        max_frames: frames above which a sequence is too long; default: `frames_per_batch`, and without it none is.
+        batch_size: has no meaning here; taken so that the four strategies share a signature.
+        frames_per_batch: the longest sequence that is not too long.
+
+    Raises:
+        ConfigError, ManifestError: for options or lengths that cannot be.
+
+    >>> plan_single([5, 9, 5])
+    <single plan: 3 sequences, 3 steps, 2 shapes, padding_ratio=0.0000>
+    """
+    checked = check_lengths(lengths, time_geometry)
+    check_positive("max_frames", max_frames)
+    size_of_batch(1.0, batch_size, frames_per_batch)
+    limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
+    long = apply_limit(checked, limit, too_long)
+    strategy = Single(tuple(Shape(1, int(width), 1) for width in np.unique(long.lengths[long.kept])))
+    return Plan(strategy, long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
+
+
+def own_shapes(lengths: IntArray, multiple: int, *, above: int = 0) -> list[Shape]:
+    """One shape of one row and one slot for each class of lengths, where no shared shape of width `above` holds it."""
+    lengths = lengths[lengths > above]
+    if not len(lengths):
+        return []
+    widths = geometric_widths(int(lengths.min()), int(lengths.max()), multiple)
+    used = np.unique(np.searchsorted(widths, lengths))
+    return [Shape(1, int(width), 1) for width in widths[used]]
