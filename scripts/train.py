@@ -1,0 +1,8 @@
+"""Train a model: python scripts/train.py --config audio.yaml."""
+
+import sys
+
+from seqconv.commands.train import main
+
+if __name__ == "__main__":
+    sys.exit(main())

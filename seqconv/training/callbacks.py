@@ -1,0 +1,140 @@
+"""What happens around steps and epochs: progress, the best model, the history."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from seqconv.training.files import save_model, write_atomically, write_csv
+
+Logs = dict[str, Any]
+
+
+class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
+    """A callback list that begins and ends once a run, although `fit` is called once an epoch.
+
+    `fit` ends an epoch before validation; here the epoch ends with `finish_epoch`, when validation is known.
+    """
+
+    def __init__(self, callbacks: list[keras.callbacks.Callback], model: keras.Model, epochs: int) -> None:
+        super().__init__(callbacks, add_history=False, add_progbar=False, model=model, epochs=epochs)
+        self.training_logs: Logs = {}
+
+    def begin_run(self) -> None:
+        """Tell all callbacks that training begins."""
+        super().on_train_begin()
+
+    def finish_epoch(self, epoch: int, logs: Logs) -> None:
+        """Tell all callbacks that the epoch, validation included, has ended."""
+        super().on_epoch_end(epoch, logs)
+
+    def end_run(self, logs: Logs) -> None:
+        """Tell all callbacks that training has ended."""
+        super().on_train_end(logs)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Called by every `fit`: not the beginning of the run."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Called by every `fit`: not the end of the run."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Called by `fit` before validation: keep the logs for `finish_epoch`."""
+        self.training_logs = dict(logs or {})
+
+
+class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
+    """A bar that moves with the steps, and one line an epoch."""
+
+    def __init__(self, console: Console, steps: list[int], best: "BestModel") -> None:
+        super().__init__()
+        self.console, self.steps, self.best = console, steps, best
+        self.progress: Progress | None = None
+        self.started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self.started = time.monotonic()
+        self.close()
+        self.progress = Progress(
+            TextColumn(f"epoch {epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self.task = self.progress.add_task("steps", total=self.steps[epoch], loss=float("nan"))
+        self.progress.start()
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        if self.progress is not None:
+            # Reading the loss each step would wait for the device; the bar is redrawn ten times a second anyway.
+            self.progress.update(self.task, completed=batch + 1, loss=float((logs or {}).get("mean_loss", float("nan"))))
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.close()
+        logs = logs or {}
+        number = f"{epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"
+        shown = [name for name in ("loss", "accuracy", "val_loss", self.best.monitor) if logs.get(name) is not None]
+        scores = "  ".join(f"{name} {logs[name]:.4f}" for name in dict.fromkeys(shown))
+        mark = "  [green]best[/]" if self.best.best_epoch == epoch else ""
+        self.console.print(
+            f"epoch {number}  {scores}  {logs['frames_per_second'] / 1000:.0f}k frames/s  {logs['seconds']:.1f} s{mark}",
+            highlight=False,
+        )
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+
+
+class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keep the model of the epoch with the best monitored value; the file is whole at any moment."""
+
+    def __init__(self, path: Path, monitor: str, mode: str) -> None:
+        super().__init__()
+        self.path, self.monitor = path, monitor
+        self.sign = 1.0 if mode == "max" else -1.0
+        self.best: float | None = None
+        self.best_epoch = -1
+        self.copy: keras.Model | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        value = (logs or {}).get(self.monitor)
+        is_first = self.best is None
+        is_better = value is not None and (is_first or self.sign * value > self.sign * (self.best or 0.0))
+        if is_better or (is_first and value is None):
+            self._save()
+            self.best_epoch = epoch
+            if value is not None:
+                self.best = float(value)
+
+    def _save(self) -> None:
+        # A copy that was never compiled: the optimizer's state would triple the file and serves no prediction.
+        if self.copy is None:
+            self.copy = self.model.__class__.from_config(self.model.get_config())
+        self.copy.set_weights(self.model.get_weights())
+        save_model(self.copy, self.path)
+
+
+class HistoryFile(keras.callbacks.Callback):  # type: ignore[misc]
+    """`history.csv`: one row an epoch, rewritten whole so that it is never cut."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.rows: list[Logs] = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.rows.append({"epoch": epoch + 1, **(logs or {})})
+        columns = list(dict.fromkeys(name for each in self.rows for name in each))
+        write_atomically(self.path, lambda temporary: write_csv(temporary, columns, self.rows))

@@ -1,0 +1,107 @@
+"""From a config, or from arrays, to the three splits of a run."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqconv.config import Config
+from seqconv.errors import ConfigError
+from seqconv.sequences import Sequences
+from seqconv.targets import Target, fit_target
+
+if TYPE_CHECKING:
+    import pandas
+
+VALID_FRACTION = 0.15
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The splits of a run and what their labels mean.
+
+    `notes` say what was decided on the user's behalf; `splits` lists id and split where they came from one manifest.
+    """
+
+    train: Sequences
+    valid: Sequences
+    test: Sequences | None
+    target: Target
+    notes: list[str] = field(default_factory=list)
+    splits: "pandas.DataFrame | None" = None
+
+
+def load_datasets(
+    config: Config,
+    train_data: Sequences | None = None,
+    valid_data: Sequences | None = None,
+    test_data: Sequences | None = None,
+) -> Datasets:
+    """Datasets from the manifest of the config, or from sequences in memory.
+
+    Raises:
+        ConfigError: when there is nothing to train on, or labels are missing.
+        ManifestError: when the manifest cannot be used; it lists all problems.
+    """
+    if train_data is not None:
+        return _from_memory(config, train_data, valid_data, test_data)
+    if valid_data is not None or test_data is not None:
+        raise ConfigError("valid_data or test_data was given without train_data. Pass all of them, or none.")
+    if config.data.manifest is None:
+        raise ConfigError(
+            "there is nothing to train on: data.manifest is not set and no train_data was passed. Set data.manifest to "
+            "a table of recordings, or call train(config, train_data=Sequences(arrays, labels))."
+        )
+    return _from_manifest(config)
+
+
+def _from_memory(
+    config: Config, train: Sequences, valid: Sequences | None, test: Sequences | None
+) -> Datasets:
+    notes = []
+    for name, data in (("train_data", train), ("valid_data", valid), ("test_data", test)):
+        if data is not None and data.labels is None:
+            raise ConfigError(f"{name} has no labels. Pass Sequences(features, labels).")
+    if valid is None:
+        by = None if train.groups is None else "group"
+        train, valid = train.split(test=VALID_FRACTION, by=by, seed=config.seed)
+        notes.append(f"no valid_data: {len(valid)} of the training sequences were set aside for it")
+    return Datasets(train, valid, test, _fit(config, train), notes)
+
+
+def _from_manifest(config: Config) -> Datasets:
+    from seqconv.manifest import check_labels, load_manifest, make_splits
+    from seqconv.store import build_store
+
+    target = config.target
+    columns = list(target.columns or [target.column])
+    frame = load_manifest(config.data.manifest)
+    frame = make_splits(frame, label=columns[0], seed=config.seed)
+    notes = list(frame.attrs.get("notes", []))
+    for column in columns:
+        check_labels(frame, column, task=target.task, separator=target.separator)
+    store = build_store(
+        frame, config.features, cache_dir=config.data.cache_dir, num_workers=config.data.num_workers
+    )
+    data = Sequences(
+        store,
+        _raw_labels(frame, config),
+        ids=list(frame["id"]),
+        groups=list(frame["group"]) if "group" in frame else None,
+        weights=frame["weight"].to_numpy("float32") if "weight" in frame else None,
+        metadata=frame.reset_index(drop=True),
+    )
+    parts = {split: data.subset(np.flatnonzero(frame["split"] == split)) for split in ("train", "valid", "test")}
+    splits = frame[["id", "split"]].reset_index(drop=True)
+    test = parts["test"] if len(parts["test"]) else None
+    return Datasets(parts["train"], parts["valid"], test, _fit(config, parts["train"]), notes, splits)
+
+
+def _raw_labels(frame: "pandas.DataFrame", config: Config) -> Any:
+    if config.target.columns is None:
+        return frame[config.target.column].to_numpy()
+    return frame[list(config.target.columns)]
+
+
+def _fit(config: Config, train: Sequences) -> Target:
+    return fit_target(config.target.task, train.labels, separator=config.target.separator)

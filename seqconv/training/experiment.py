@@ -1,0 +1,144 @@
+"""Everything that a run is made of, ready to start: data, model, plan, optimizer."""
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import keras
+import numpy as np
+
+from seqconv.batching import Plan, make_plan
+from seqconv.config import Config
+from seqconv.errors import ConfigError
+from seqconv.features import feature_statistics
+from seqconv.models import SequenceModel, build_model
+from seqconv.targets import class_weights
+from seqconv.training.datasets import Datasets
+from seqconv.training.optimization import make_loss, make_metrics, make_optimizer
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run that has not started yet.
+
+    `labels` and `weights` are those of the training sequences, encoded: `(n, num_outputs)` and `(n,)`.
+    `loss_scale` is the constant c that the loss of each step is divided by.
+    """
+
+    config: Config
+    data: Datasets
+    model: SequenceModel
+    plan: Plan
+    labels: np.ndarray
+    weights: np.ndarray
+    loss_scale: float
+    steps: list[int]
+    notes: list[str]
+
+
+def prepare(config: Config, data: Datasets) -> Experiment:
+    """Build and compile the model, and plan the batches."""
+    labels = data.target.encode(data.train.labels)
+    model = build_model(
+        config.model,
+        num_features=data.train.num_features,
+        num_outputs=data.target.num_outputs,
+        card=_card(config, data),
+    )
+    if config.features.normalize == "train":
+        model.feature_normalization.adapt(*feature_statistics(data.train))
+    plan, notes = plan_batches(config, model, data.train.lengths)
+    steps = [plan.num_steps(epoch) for epoch in range(config.training.epochs)]
+    task = config.target.task
+    model.compile(
+        optimizer=make_optimizer(config.training, steps),
+        loss=make_loss(task, config.training.label_smoothing),
+        weighted_metrics=make_metrics(task, config.training.label_smoothing),
+        jit_compile=uses_xla(config.training.jit_compile),
+    )
+    return Experiment(
+        config=config,
+        data=data,
+        model=model,
+        plan=plan,
+        labels=labels,
+        weights=_weights(config, data, labels),
+        loss_scale=plan.mean_sequences,
+        steps=steps,
+        notes=[*data.notes, *notes],
+    )
+
+
+def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> tuple[Plan, list[str]]:
+    """The plan of the training batches, and what was chosen where the strategy is `auto`.
+
+    Raises:
+        ConfigError: when sequences are to be packed and a layer of the model cannot be.
+    """
+    batching, notes = config.batching, []
+    strategy: str = batching.strategy
+    if strategy == "auto":
+        strategy = "packed" if model.packable else "bucketed"
+        reason = "every layer can be packed" if model.packable else f"{model.unpackable_layers[0]} cannot be packed"
+        notes.append(f"batching.strategy auto: {strategy}, because {reason}")
+    if strategy == "packed" and not model.packable:
+        raise ConfigError(
+            f"batching.strategy is 'packed', but layer '{model.unpackable_layers[0]}' carries its state along the row. "
+            "Set batching.strategy to 'bucketed' or 'auto'."
+        )
+    options: dict[str, Any] = {
+        "batch_size": batching.sequences_per_step,
+        "frames_per_batch": batching.frames_per_batch,
+        "seed": config.seed,
+        "too_long": batching.too_long,
+        "time_geometry": model.time_geometry,
+    }
+    if strategy == "packed":
+        options |= {"max_shapes": batching.max_shapes, "lookahead": batching.lookahead}
+    if strategy == "bucketed":
+        options |= {"num_buckets": batching.num_buckets}
+    if strategy in ("padded", "single") and batching.frames_per_batch is None:
+        options.pop("frames_per_batch")
+    return make_plan(strategy, lengths, **options), notes
+
+
+def uses_xla(jit_compile: bool | str) -> bool | str:
+    """Whether to compile with XLA: `auto` does on GPUs, and not on CPUs, where a new shape costs seconds."""
+    if jit_compile != "auto":
+        return jit_compile
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run's numbers depend on."""
+    names = ("seqconv", "keras", "tensorflow", "numpy", "librosa", "pandas", "pyarrow", "scikit-learn")
+    found = {name: version(name) for name in names}
+    return {**found, "python": platform.python_version(), "backend": keras.backend.backend()}
+
+
+def _card(config: Config, data: Datasets) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "seqconv_version": version("seqconv"),
+        "name": config.name,
+        "task": config.target.task,
+        "target": data.target.to_dict(),
+        "label_column": config.target.column,
+        "label_columns": list(config.target.columns) if config.target.columns else None,
+        "separator": config.target.separator,
+        "features": config.features.model_dump(mode="json"),
+    }
+
+
+def _weights(config: Config, data: Datasets, labels: np.ndarray) -> np.ndarray:
+    weights = np.ones(len(labels), "float32") if data.train.weights is None else data.train.weights
+    if config.training.class_weight is not None:
+        weights = weights * class_weights(data.target, labels, config.training.class_weight)
+    return np.asarray(weights, "float32")

@@ -1,0 +1,91 @@
+"""Loss, metrics, optimizer and learning-rate schedule."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from seqconv.config.training import TrainingConfig
+
+# c of design: the loss of a step is a sum over its sequences; the weights already hold the division.
+REDUCTION = "sum"
+
+
+def make_loss(task: str, label_smoothing: float = 0.0) -> keras.losses.Loss:
+    """Loss on logits, summed over sequences; weights divide it by the run's constant."""
+    if task == "classification":
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=label_smoothing, reduction=REDUCTION
+        )
+    if task == "multilabel":
+        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing, reduction=REDUCTION)
+    return keras.losses.MeanSquaredError(reduction=REDUCTION)
+
+
+def make_metrics(task: str, label_smoothing: float = 0.0) -> list[keras.metrics.Metric]:
+    """What is reported while training: the weighted mean loss, and accuracy for classes."""
+    if task == "classification":
+        return [
+            keras.metrics.CategoricalCrossentropy(
+                name="mean_loss", from_logits=True, label_smoothing=label_smoothing
+            ),
+            keras.metrics.CategoricalAccuracy(name="accuracy"),
+        ]
+    if task == "multilabel":
+        return [
+            keras.metrics.BinaryCrossentropy(name="mean_loss", from_logits=True, label_smoothing=label_smoothing)
+        ]
+    return [keras.metrics.MeanSquaredError(name="mean_loss")]
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Linear rise over `warmup_steps`, then constant, or a cosine down to 0 at `total_steps`.
+
+    Loshchilov and Hutter 2017 for the cosine (without restarts).
+    """
+
+    def __init__(self, peak: float, total_steps: int, warmup_steps: int = 0, decay: str = "cosine") -> None:
+        self.peak, self.total_steps, self.warmup_steps, self.decay = peak, total_steps, warmup_steps, decay
+
+    def __call__(self, step: Any) -> Any:
+        step = ops.cast(step, "float32")
+        rate = ops.full_like(step, self.peak)
+        if self.decay == "cosine":
+            progress = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
+            rate = self.peak * 0.5 * (1 + ops.cos(math.pi * ops.clip(progress, 0, 1)))
+        if self.warmup_steps:
+            rising = self.peak * (step + 1) / self.warmup_steps
+            rate = ops.where(step < self.warmup_steps, rising, rate)
+        return rate
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "peak": self.peak,
+            "total_steps": self.total_steps,
+            "warmup_steps": self.warmup_steps,
+            "decay": self.decay,
+        }
+
+
+def make_optimizer(config: TrainingConfig, steps_per_epoch: list[int]) -> keras.optimizers.Optimizer:
+    """The optimizer of the config, its schedule sized by the steps of all epochs."""
+    total_steps = sum(steps_per_epoch)
+    rate: Any = config.learning_rate
+    if config.schedule != "constant" or config.warmup_epochs:
+        whole = int(config.warmup_epochs)
+        warmup = sum(steps_per_epoch[:whole])
+        if whole < len(steps_per_epoch):
+            warmup += round((config.warmup_epochs - whole) * steps_per_epoch[whole])
+        rate = WarmupSchedule(config.learning_rate, total_steps, warmup, config.schedule)
+    options: dict[str, Any] = {"learning_rate": rate}
+    if config.weight_decay:
+        options["weight_decay"] = config.weight_decay
+    if config.gradient_clip:
+        options["clipnorm"] = config.gradient_clip
+    optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": options})
+    if config.weight_decay:
+        # Decay pulls kernels towards zero; for offsets and scales that would be a bias.
+        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return optimizer
