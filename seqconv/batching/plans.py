@@ -129,7 +129,7 @@ class Plan:
         self.shapes = strategy.shapes
         self.num_sequences = len(first.indices)
         self.num_frames = int(first.length.sum())
-        self.total_frames = sum(first.shapes[i].rows * first.shapes[i].width for i in first.shape_ids.tolist())
+        self.total_frames: int = sum(first.shapes[i].rows * first.shapes[i].width for i in first.shape_ids.tolist())
         self.padding_ratio = 1 - self.num_frames / self.total_frames
         self.mean_sequences = self.num_sequences / len(first)
         self.max_frames = long_sequences.limit

@@ -9,8 +9,8 @@ from seqconv.batching.batches import Array, Batch, make_batch
 from seqconv.batching.bucketing import assign_buckets, check_boundaries
 from seqconv.batching.layouts import IntArray, Shape
 from seqconv.batching.lengths import check_lengths, check_positive
-from seqconv.batching.packing import Packed
 from seqconv.batching.plans import Assembly, lay_out
+from seqconv.batching.rows import Packed
 from seqconv.errors import ConfigError, ShapeError
 from seqconv.frames import TimeLayer
 
