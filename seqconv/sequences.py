@@ -1,0 +1,290 @@
+"""Sequences of any length with what is known about them: labels, ids, groups, weights."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ManifestError, list_some
+from seqconv.sources import FloatArray, IntArray, Selection, Source, as_source, num_features
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqconv.config.features import FeatureSettings
+
+
+class Sequences:
+    """Sequences of shape `(time, d)`, time differing from one to the next; itself a source for training and evaluation.
+
+    Args:
+        features: Arrays `(time, d)` with one d for all, an array `(n, time, d)`, or a source such as a feature store.
+        labels: One per sequence, as they come: class names or numbers; lists, `"a;b"` or 0/1 rows; numbers.
+        ids: Unique names; default "0", "1", and so on, or those of the source.
+        groups: Sequences of one group (a speaker, a recording) never lie on both sides of a split.
+        weights: How much each sequence counts, 1 unless given.
+        metadata: A DataFrame with one row per sequence, kept for slices and reports.
+
+    Raises:
+        ShapeError: arrays that are not `(time, d)` or differ in d; the message lists index and shape.
+        ManifestError: NaN or infinite values, duplicate ids, labels or the like in another number than sequences.
+
+    >>> sequences = Sequences([np.zeros((3, 2)), np.ones((5, 2))], ["a", "b"])
+    >>> sequences
+    <2 sequences of 3 to 5 frames (median 4), 2 features, labeled>
+    >>> sequences.subset([1])[0].shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        features: Any,
+        labels: Any = None,
+        *,
+        ids: Sequence[object] | None = None,
+        groups: Sequence[object] | None = None,
+        weights: npt.ArrayLike | None = None,
+        metadata: "pd.DataFrame | None" = None,
+    ) -> None:
+        names = None if ids is None else [str(name) for name in ids]
+        self.features: Source = as_source(features, names)
+        self.lengths: IntArray = np.asarray(self.features.lengths, np.int64)
+        if not len(self.lengths):
+            raise ManifestError("no sequences: nothing is left to work on")
+        self.ids: list[str] = list(self.features.ids) if names is None else names
+        self.labels: Any = _indexable(labels)
+        self.groups: list[str] | None = None if groups is None else [str(group) for group in groups]
+        self.weights: FloatArray | None = None if weights is None else np.asarray(weights, np.float32)
+        self.metadata: pd.DataFrame | None = None if metadata is None else metadata.reset_index(drop=True)
+        self._check()
+
+    @classmethod
+    def from_manifest(
+        cls,
+        path_or_frame: "str | Path | pd.DataFrame",
+        features: "FeatureSettings | Mapping[str, Any]",
+        *,
+        label: str | Sequence[str] | None = "label",
+        split: str | None = None,
+        cache_dir: str | Path | None = None,
+        num_workers: int | None = None,
+    ) -> "Sequences":
+        """The recordings of a manifest, their features extracted into the store (once) and read from there.
+
+        Args:
+            path_or_frame: A manifest, a folder with one sub-folder per class, or what `load_manifest` returned.
+            features: The `features` section of a config.
+            label: Column with the label, or several (0/1 columns, regression); None: no labels.
+            split: Only this split (train, valid or test).
+
+        Raises:
+            ManifestError: unknown column or split, and all that `load_manifest` refuses.
+        """
+        from seqconv.store import build_store
+
+        frame = _load_frame(path_or_frame)
+        if split is not None:
+            frame = _of_split(frame, split)
+        labels = None if label is None else _label_values(frame, label)
+        settings = _feature_settings(features)
+        store = build_store(frame, settings, num_workers=num_workers, cache_dir=cache_dir)
+        return cls(
+            store,
+            labels,
+            ids=frame["id"].tolist(),
+            groups=_groups(frame),
+            weights=frame["weight"].fillna(1).to_numpy(np.float32) if "weight" in frame else None,
+            metadata=frame,
+        )
+
+    @classmethod
+    def from_ts(cls, path: str | Path) -> "Sequences":
+        """The sequences of a `.ts` file of the UEA/UCR archive, unequal lengths included.
+
+        Raises:
+            ManifestError: not a readable `.ts` file.
+        """
+        from seqconv.ts import read_ts
+
+        arrays, labels, _ = read_ts(path)
+        return cls(arrays, labels or None)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> FloatArray:
+        return np.asarray(self.features[index], np.float32)
+
+    @property
+    def num_features(self) -> int:
+        """The d that all sequences share."""
+        return num_features(self.features)
+
+    def subset(self, indices: npt.ArrayLike) -> "Sequences":
+        """The sequences at `indices` (integers, or a mask of booleans), in that order; nothing is copied.
+
+        Raises:
+            ManifestError: an index out of range, or nothing selected.
+        """
+        chosen = self._positions(indices)
+        return Sequences(
+            Selection(self.features, chosen),
+            _take(self.labels, chosen),
+            ids=[self.ids[index] for index in chosen],
+            groups=None if self.groups is None else [self.groups[index] for index in chosen],
+            weights=None if self.weights is None else self.weights[chosen],
+            metadata=None if self.metadata is None else self.metadata.iloc[chosen],
+        )
+
+    def where(self, column: str, value: object) -> "Sequences":
+        """The sequences whose metadata hold `value` in `column`.
+
+        Raises:
+            ManifestError: no such column, or no sequence with that value; the message lists what there is.
+        """
+        if self.metadata is None or column not in self.metadata:
+            known = "no metadata" if self.metadata is None else f"the columns {', '.join(self.metadata.columns)}"
+            raise ManifestError(f"no column '{column}' to select by: these sequences have {known}")
+        mask = (self.metadata[column] == value).to_numpy(bool)
+        if not mask.any():
+            raise ManifestError(f"no sequence has {column} '{value}'; there are {list_some(self._values(column))}")
+        return self.subset(mask)
+
+    def split(self, test: float = 0.2, by: str | None = "group", seed: int = 0) -> tuple["Sequences", "Sequences"]:
+        """Cut into train and test, with labels in the same proportion in both where they are classes.
+
+        Args:
+            test: Fraction of the sequences that the second part gets.
+            by: "group": sequences of one group stay together (without groups each stands alone); a column of the
+                metadata does the same; None: groups are not looked at.
+            seed: The same seed gives the same split.
+
+        Raises:
+            ManifestError: a fraction outside 0 to 1, no such column, or one part would be empty.
+
+        >>> train, test = Sequences([np.zeros((3, 2))] * 10, list("aaaaabbbbb")).split(test=0.4)
+        >>> sorted(test.labels)
+        ['a', 'a', 'b', 'b']
+        """
+        from seqconv.splitting import split_groups
+
+        if not 0 < test < 1:
+            raise ManifestError(f"test={test} is the fraction that goes into the test part: between 0 and 1")
+        groups = self._group_values(by)
+        is_test = split_groups(groups, _strata(self.labels, len(self)), fraction=test, seed=seed)
+        return self.subset(~is_test), self.subset(is_test)
+
+    def __repr__(self) -> str:
+        low, high, median = self.lengths.min(), self.lengths.max(), np.median(self.lengths)
+        parts = [
+            f"{len(self)} sequences of {low} to {high} frames (median {median:g})",
+            f"{self.num_features} features",
+        ]
+        if self.labels is not None:
+            parts.append("labeled")
+        if self.groups is not None:
+            parts.append(f"{len(set(self.groups))} groups")
+        return f"<{', '.join(parts)}>"
+
+    def _positions(self, indices: npt.ArrayLike) -> IntArray:
+        chosen = np.asarray(indices)
+        if chosen.dtype == bool:
+            if chosen.shape != (len(self),):
+                raise ManifestError(f"a mask of shape {chosen.shape} does not select among {len(self)} sequences")
+            chosen = np.flatnonzero(chosen)
+        if chosen.size and (chosen.dtype.kind not in "iu" or chosen.min() < -len(self) or chosen.max() >= len(self)):
+            raise ManifestError(f"indices must be whole numbers below {len(self)}, got {list_some(chosen.tolist())}")
+        return chosen.astype(np.int64) % len(self)
+
+    def _group_values(self, by: str | None) -> list[str]:
+        if by is None or (by == "group" and self.groups is None):
+            return self.ids
+        if by == "group" and self.groups is not None:
+            return self.groups
+        if self.metadata is None or by not in self.metadata:
+            raise ManifestError(f"by='{by}' is neither 'group' nor a column of the metadata")
+        return [str(value) for value in self.metadata[by]]
+
+    def _values(self, column: str) -> list[object]:
+        return [] if self.metadata is None else list(self.metadata[column].dropna().unique())
+
+    def _check(self) -> None:
+        given = {"labels": self.labels, "ids": self.ids, "groups": self.groups, "weights": self.weights}
+        problems = [
+            f"{len(values)} {name} for {len(self)} sequences; give one for each"
+            for name, values in {**given, "rows of metadata": self.metadata}.items()
+            if values is not None and len(values) != len(self)
+        ]
+        seen: set[str] = set()
+        repeated = list(dict.fromkeys(name for name in self.ids if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+        if repeated:
+            problems.append(f"ids must be unique, but {list_some(repeated)} stand more than once")
+        if self.weights is not None and not (np.isfinite(self.weights) & (self.weights >= 0)).all():
+            problems.append("weights must be finite and not negative")
+        if problems:
+            raise ManifestError("\n".join(problems))
+
+
+def _indexable(labels: Any) -> Any:
+    """Labels as a list, an array or a DataFrame (whose column names are the names of classes)."""
+    if labels is None or isinstance(labels, list | np.ndarray) or hasattr(labels, "columns"):
+        return labels
+    return labels.tolist() if hasattr(labels, "tolist") else list(labels)
+
+
+def _take(labels: Any, indices: IntArray) -> Any:
+    if labels is None or isinstance(labels, np.ndarray):
+        return labels if labels is None else labels[indices]
+    if hasattr(labels, "iloc"):
+        return labels.iloc[indices].reset_index(drop=True)
+    return [labels[index] for index in indices]
+
+
+def _strata(labels: Any, count: int) -> list[str]:
+    """What a split keeps in proportion: classes; numbers and sets of labels are left to chance."""
+    values = labels.tolist() if isinstance(labels, np.ndarray) else labels
+    if not isinstance(values, list) or not all(isinstance(value, str | int) for value in values):
+        return [""] * count
+    return [str(value) for value in values]
+
+
+def _load_frame(path_or_frame: "str | Path | pd.DataFrame") -> "pd.DataFrame":
+    if not isinstance(path_or_frame, str | Path):
+        return path_or_frame.reset_index(drop=True)
+    from seqconv.manifest import load_manifest
+
+    return load_manifest(path_or_frame)
+
+
+def _of_split(frame: "pd.DataFrame", split: str) -> "pd.DataFrame":
+    there = frame["split"].dropna().unique().tolist() if "split" in frame else []
+    if split not in there:
+        raise ManifestError(f"no sequence in split '{split}'; the manifest has {list_some(there) or 'no splits'}")
+    return frame[frame["split"] == split].reset_index(drop=True)
+
+
+def _label_values(frame: "pd.DataFrame", label: str | Sequence[str]) -> Any:
+    names = [label] if isinstance(label, str) else list(label)
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ManifestError(f"no column {list_some(missing)} in the manifest; it has {', '.join(frame.columns)}")
+    if not isinstance(label, str):
+        return frame[names]
+    column = frame[label]
+    return None if column.isna().all() else column.tolist()
+
+
+def _groups(frame: "pd.DataFrame") -> list[str] | None:
+    if "group" not in frame or frame["group"].isna().all():
+        return None
+    return frame["group"].fillna(frame["id"]).tolist()
+
+
+def _feature_settings(features: "FeatureSettings | Mapping[str, Any]") -> "FeatureSettings":
+    if not isinstance(features, Mapping):
+        return features
+    from seqconv.config.loading import load_config
+
+    return load_config({"features": dict(features)}).features

@@ -1,0 +1,149 @@
+"""Sources of sequences: anything with `.lengths`, `.ids` and `[i] -> (time, d)`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ManifestError, ShapeError, list_some
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Sequences of any length: a feature store, arrays in memory, or a user's own class."""
+
+    @property
+    def lengths(self) -> npt.NDArray[Any]:
+        """Frames of each sequence."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Name of each sequence."""
+
+    def __getitem__(self, index: int, /) -> npt.NDArray[Any]:
+        """One sequence `(time, d)`."""
+
+
+class ArraySource(Sequence[FloatArray]):
+    """Arrays in memory as a source; converted to float32, checked once.
+
+    Raises:
+        ShapeError: not `(time, d)` with one d for all, no frames, or not numbers.
+        ManifestError: values that are NaN or infinite.
+
+    >>> ArraySource([[[1, 2]], [[3, 4], [5, 6]]]).lengths
+    array([1, 2])
+    """
+
+    def __init__(self, features: Iterable[Any], ids: Sequence[str] | None = None) -> None:
+        arrays = [_as_array(index, item) for index, item in enumerate(features)]
+        if not arrays:
+            raise ShapeError("no sequences: the list is empty, expected arrays of shape (time, d)")
+        _check_shapes(arrays)
+        # A float64 beyond the range of float32 becomes infinite here, and is reported below.
+        with np.errstate(over="ignore"):
+            self._arrays: list[FloatArray] = [array.astype(np.float32, copy=False) for array in arrays]
+        self.ids: Sequence[str] = [str(index) for index in range(len(arrays))] if ids is None else ids
+        self.lengths: IntArray = np.array([len(array) for array in arrays], np.int64)
+        self._check_values()
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._arrays[index]
+
+    def _check_values(self) -> None:
+        wrong = [index for index, array in enumerate(self._arrays) if not np.isfinite(array).all()]
+        if not wrong:
+            return
+        names = [self.ids[index] if index < len(self.ids) else index for index in wrong]
+        first = np.argwhere(~np.isfinite(self._arrays[wrong[0]]))[0]
+        raise ManifestError(
+            f"{len(wrong)} of {len(self)} sequences hold NaN, infinity or numbers beyond float32: {list_some(names)} "
+            f"(first at frame {first[0]}, feature {first[1]}). Remove or replace these frames"
+        )
+
+
+class Selection(Sequence[FloatArray]):
+    """Some sequences of a source, in a given order; nothing is copied."""
+
+    def __init__(self, source: Source, indices: IntArray) -> None:
+        if isinstance(source, Selection):
+            source, indices = source._source, source._indices[indices]
+        self._source = source
+        self._indices = indices
+        self.lengths: IntArray = np.asarray(source.lengths, np.int64)[indices]
+        self.ids: Sequence[str] = [source.ids[index] for index in indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._source[int(self._indices[index])]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self._source[int(index)] for index in self._indices)
+
+
+def as_source(features: Any, ids: Sequence[str] | None = None) -> Source:
+    """`features` itself where it is a source, otherwise its arrays as one."""
+    if isinstance(features, Source):
+        return features
+    if isinstance(features, str | bytes | dict) or not isinstance(features, Iterable):
+        raise ShapeError(
+            "expected a list of arrays of shape (time, d), or a source with lengths and ids, got "
+            f"{type(features).__name__}"
+        )
+    shape = getattr(features, "shape", None)
+    if shape is not None and len(shape) == 2:
+        raise ShapeError(f"an array of shape {tuple(shape)} is one sequence (time, d); pass a list: [x]")
+    return ArraySource(features, ids)
+
+
+def num_features(source: Source) -> int:
+    """The d that all sequences of a source share."""
+    known = getattr(source, "num_features", None)
+    return int(known) if known is not None else int(source[0].shape[1])
+
+
+def _as_array(index: int, item: Any) -> npt.NDArray[Any]:
+    try:
+        array = np.asarray(item)
+    except ValueError as error:
+        raise ShapeError(f"sequence {index} is not an array (time, d): its frames differ in size") from error
+    if array.dtype.kind not in "fiub":
+        raise ShapeError(f"sequence {index} holds {array.dtype} values, expected numbers")
+    return array
+
+
+def _check_shapes(arrays: list[npt.NDArray[Any]]) -> None:
+    flat = [index for index, array in enumerate(arrays) if array.ndim == 1]
+    if flat:
+        raise ShapeError(
+            f"expected arrays of shape (time, d), got {_shapes(arrays, flat)}. "
+            "One number per frame is d = 1: pass x[:, None]"
+        )
+    wrong = [index for index, array in enumerate(arrays) if array.ndim != 2]
+    if wrong:
+        raise ShapeError(f"expected arrays of shape (time, d), got {_shapes(arrays, wrong)}")
+    empty = [index for index, array in enumerate(arrays) if 0 in array.shape]
+    if empty:
+        raise ShapeError(f"sequences need at least one frame and one feature, got {_shapes(arrays, empty)}")
+    widths, counts = np.unique([array.shape[1] for array in arrays], return_counts=True)
+    usual = widths[counts.argmax()]
+    odd = [index for index, array in enumerate(arrays) if array.shape[1] != usual]
+    if odd:
+        raise ShapeError(
+            f"all sequences need the same number of features: most have {usual}, but got {_shapes(arrays, odd)}. "
+            "Is an array transposed? Time is the first axis"
+        )
+
+
+def _shapes(arrays: list[npt.NDArray[Any]], indices: list[int], limit: int = 5) -> str:
+    shown = ", ".join(f"{arrays[index].shape} at index {index}" for index in indices[:limit])
+    return shown if len(indices) <= limit else f"{shown} and {len(indices) - limit} more"

@@ -1,0 +1,196 @@
+"""What a model learns: raw labels as arrays of numbers, and numbers as labels again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.labels import LabelSets, class_labels, known_position, label_sets, number_columns, sorted_names
+
+FloatArray = npt.NDArray[np.float32]
+TASKS = ("classification", "multilabel", "regression")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The meaning of a model's outputs. `fit_target` makes one from training labels; it travels in the saved model.
+
+    `names` are the classes, or the columns of a regression; `mean` and `std` are those of the training values.
+    """
+
+    task: str
+    names: tuple[str, ...]
+    separator: str = ";"
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    @property
+    def num_outputs(self) -> int:
+        """Outputs of the model."""
+        return len(self.names)
+
+    def encode(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FloatArray:
+        """Labels as an array `(n, num_outputs)`: one-hot, 0/1, or standardized values.
+
+        Raises:
+            ManifestError: missing labels, labels that training did not have, values that are not numbers.
+
+        >>> fit_target("classification", ["10", "9"]).encode(["10"])
+        array([[0., 1.]], dtype=float32)
+        """
+        if self.task == "regression":
+            values, _ = number_columns(raw_labels, ids, names=self.names)
+            return self.standardize(values).astype(np.float32)
+        sets = self._label_sets(raw_labels, ids)
+        encoded = np.zeros((len(sets), self.num_outputs), np.float32)
+        positions = known_position(sets, self.names, ids)
+        for row, labels in enumerate(sets):
+            encoded[row, [positions[label] for label in labels]] = 1
+        return encoded
+
+    def decode(self, outputs: npt.ArrayLike, *, threshold: float = 0.5) -> list[Any]:
+        """What outputs `(n, num_outputs)` say: a class each, a list of labels each, or values in their own unit.
+
+        Args:
+            outputs: Probabilities; for regression standardized values.
+            threshold: Probability from which on a label is given (multilabel).
+
+        >>> Target("classification", ("a", "b")).decode([[0.2, 0.8]])
+        ['b']
+        >>> Target("multilabel", ("a", "b")).decode([[0.6, 0.8]])
+        [['a', 'b']]
+        """
+        values = np.asarray(outputs)
+        if self.task == "regression":
+            return list(self.unstandardize(values).tolist())
+        if self.task == "classification":
+            return [self.names[index] for index in values.argmax(axis=1)]
+        return [[self.names[index] for index in np.flatnonzero(row >= threshold)] for row in values]
+
+    def standardize(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Values `(n, num_outputs)` of a regression, on the scale that the model learns."""
+        return np.divide(np.asarray(values, np.float64) - self._as_row(self.mean), self._as_row(self.std))
+
+    def unstandardize(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Outputs `(n, num_outputs)` of a regression model, in the unit of the labels."""
+        return np.add(np.asarray(values, np.float64) * self._as_row(self.std), self._as_row(self.mean))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and text."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Target":
+        """The Target that `to_dict` described."""
+        mean, std = values.get("mean"), values.get("std")
+        return cls(
+            task=values["task"],
+            names=tuple(values["names"]),
+            separator=values.get("separator", ";"),
+            mean=None if mean is None else tuple(mean),
+            std=None if std is None else tuple(std),
+        )
+
+    def _label_sets(self, raw_labels: Any, ids: Sequence[str] | None) -> LabelSets:
+        if self.task == "classification":
+            return [(label,) for label in class_labels(raw_labels, ids)]
+        return label_sets(raw_labels, ids, separator=self.separator, names=self.names)[0]
+
+    def _as_row(self, statistic: tuple[float, ...] | None) -> npt.NDArray[np.float64]:
+        if statistic is None:
+            raise ConfigError(f"the target of a {self.task} has no scale: only regression is standardized")
+        return np.asarray(statistic, np.float64)
+
+
+def fit_target(
+    task: str,
+    raw_labels: Any,
+    *,
+    labels: Sequence[object] | None = None,
+    separator: str = ";",
+    ids: Sequence[str] | None = None,
+) -> Target:
+    """What there is to learn in the labels of the training sequences.
+
+    Args:
+        task: classification, multilabel or regression.
+        raw_labels: One per sequence. Classes: text or numbers. Multilabel: `"a;b"`, lists or sets of labels, or rows
+            of 0/1 (their names are the columns of a DataFrame, or `labels`). Regression: numbers, or rows of numbers.
+        labels: Names of all classes in the order of the outputs; default: those that occur, sorted, numbers as numbers.
+        separator: Between the labels of one text (multilabel).
+        ids: Names of the sequences, for messages.
+
+    Raises:
+        ConfigError: no such task.
+        ManifestError: missing labels, a single class, values that are not numbers: all of them, by id.
+
+    >>> fit_target("classification", [10, 9, 10]).names
+    ('9', '10')
+    >>> fit_target("regression", [1.0, 3.0]).mean
+    (2.0,)
+    """
+    names = None if labels is None else tuple(str(label) for label in labels)
+    if task == "regression":
+        values, columns = number_columns(raw_labels, ids, names=names)
+        std = values.std(axis=0)
+        # A constant column has nothing to learn, but must not divide by zero.
+        std = np.where(std > 1e-12 * np.abs(values).max(axis=0), std, 1.0)
+        return Target(task, columns, separator, tuple(values.mean(axis=0).tolist()), tuple(std.tolist()))
+    if task == "classification":
+        classes = names or sorted_names(class_labels(raw_labels, ids))
+        if len(classes) < 2:
+            raise ManifestError(f"all sequences have the label {list_some(classes)}: there is nothing to tell apart")
+    elif task == "multilabel":
+        sets, order = label_sets(raw_labels, ids, separator=separator, names=names)
+        classes = order or sorted_names(label for row in sets for label in row)
+        if not classes:
+            raise ManifestError("no sequence has a label: there is nothing to learn")
+    else:
+        raise ConfigError(f"target.task: '{task}' is not one of {', '.join(TASKS)}")
+    target = Target(task, classes, separator)
+    target.encode(raw_labels, ids=ids)
+    return target
+
+
+def class_weights(target: Target, encoded: npt.ArrayLike, class_weight: str | Mapping[str, float] | None) -> FloatArray:
+    """The weight of each sequence `(n,)` that follows from its class.
+
+    Args:
+        target: Of a classification, or multilabel: there a sequence weighs the mean of its labels, or 1 without any.
+        encoded: What `target.encode` returned, `(n, num_outputs)`.
+        class_weight: "balanced": each class weighs the same in total, and a sequence 1 on average; a weight per
+            class name, 1 for those not named; None: 1 for all.
+
+    Raises:
+        ConfigError: a class that does not exist, or regression.
+
+    >>> class_weights(Target("classification", ("a", "b")), [[1, 0], [1, 0], [1, 0], [0, 1]], "balanced").tolist()
+    [0.6666666865348816, 0.6666666865348816, 0.6666666865348816, 2.0]
+    """
+    rows = np.asarray(encoded, np.float64)
+    if class_weight is None:
+        return np.ones(len(rows), np.float32)
+    if target.task == "regression":
+        raise ConfigError("training.class_weight weighs classes, but target.task is 'regression'. Remove it")
+    if isinstance(class_weight, Mapping):
+        unknown = [name for name in class_weight if name not in target.names]
+        if unknown:
+            raise ConfigError(
+                f"training.class_weight: no class {list_some(unknown)}; the classes are {list_some(target.names, 20)}"
+            )
+        weights = _mean_over_labels(rows, np.array([class_weight.get(name, 1.0) for name in target.names]))
+    elif class_weight == "balanced":
+        weights = _mean_over_labels(rows, 1 / np.maximum(rows.sum(axis=0), 1))
+        is_labeled = rows.any(axis=1)
+        weights[is_labeled] /= weights[is_labeled].mean() if is_labeled.any() else 1
+    else:
+        raise ConfigError(f"training.class_weight: expected 'balanced' or weights by class, got {class_weight!r}")
+    return weights.astype(np.float32)
+
+
+def _mean_over_labels(rows: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    counts = rows.sum(axis=1)
+    return np.where(counts > 0, rows @ weight / np.maximum(counts, 1), 1.0)
