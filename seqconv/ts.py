@@ -152,7 +152,8 @@ def _parse_case(dimensions: list[str], place: str) -> NDArray[np.float32]:
 def _parse_values(text: str, place: str) -> NDArray[np.float32]:
     values = text.split(",")
     try:
-        column = np.array(values, dtype=np.float32)
+        with np.errstate(over="ignore"):
+            column = np.array(values, dtype=np.float32)
     except ValueError:
         column = np.full(len(values), np.nan, dtype=np.float32)
     if np.isfinite(column).all():
@@ -167,6 +168,6 @@ def _parse_values(text: str, place: str) -> NDArray[np.float32]:
 
 def _is_finite_number(text: str) -> bool:
     try:
-        return bool(np.isfinite(np.float32(text)))
+        return bool(abs(float(text)) <= np.finfo(np.float32).max)
     except ValueError:
         return False

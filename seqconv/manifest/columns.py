@@ -1,0 +1,109 @@
+"""The columns that a manifest may have, and the step from a table of text to a table with them."""
+
+import difflib
+import os.path
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from seqconv.errors import ManifestError, list_some
+
+SPLITS = ("train", "valid", "test")
+TEXT_COLUMNS = ("id", "path", "label", "split", "group")
+NUMBER_COLUMNS = ("start", "end", "weight")
+KNOWN_COLUMNS = ("id", "path", "label", "split", "group", "fold", "start", "end", "weight")
+
+
+def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Give a table of text all known columns, numbers where they belong, and absolute paths.
+
+    Args:
+        table: What the file holds; every cell is text, or None where it is empty.
+        folder: Where relative paths start.
+
+    Returns:
+        The frame, known columns first, and the problems found: cells that should be numbers and are not.
+
+    Raises:
+        ManifestError: There is no column `path`, or no row.
+    """
+    warn_near_misses(table.columns)
+    if "path" not in table:
+        raise ManifestError(
+            f"there is no column 'path'; the columns are {list_some(table.columns, limit=12)}. "
+            "Rename the one that names the files to 'path'."
+        )
+    if table.empty:
+        raise ManifestError("there are columns, but no row.")
+    frame = table.copy()
+    for column in KNOWN_COLUMNS:
+        if column not in frame:
+            frame[column] = pd.Series([None] * len(frame), dtype=object)
+    frame["id"] = frame["id"].where(frame["id"].notna(), frame["path"])
+    problems: list[str] = []
+    for column in NUMBER_COLUMNS:
+        frame[column] = _parse_numbers(frame[column], frame["id"], problems)
+    frame["weight"] = frame["weight"].fillna(1.0)
+    frame["fold"] = _parse_fold(frame["fold"], frame["id"], problems)
+    paths = [None if pd.isna(path) else _make_absolute(path, folder) for path in frame["path"]]
+    frame["path"] = pd.Series(paths, dtype=object)
+    others = [column for column in table.columns if column not in KNOWN_COLUMNS]
+    return frame[[*KNOWN_COLUMNS, *others]], problems
+
+
+def warn_near_misses(columns: Iterable[str]) -> None:
+    """Warn of columns that are almost a known one which the table lacks: "lable" instead of "label"."""
+    columns = list(columns)
+    absent = [name for name in KNOWN_COLUMNS if name not in columns]
+    for column in columns:
+        if column in KNOWN_COLUMNS:
+            continue
+        near = difflib.get_close_matches(column.strip().lower(), absent, n=1, cutoff=0.8)
+        if near:
+            warnings.warn(
+                f"the manifest has a column '{column}' and no '{near[0]}'. '{column}' is kept as metadata; "
+                f"if '{near[0]}' was meant, rename it.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+
+def describe_rows(ids: Sequence[str | None] | pd.Series, rows: Iterable[int], limit: int = 5) -> str:
+    """Row numbers (from 1, the header not counted) and ids of some rows, for an error message.
+
+    >>> describe_rows(["a", "b", "c"], [0, 2])
+    "row 1 ('a'), row 3 ('c')"
+    """
+    rows = list(rows)
+    ids = list(ids)
+    shown = [f"row {row + 1}" + ("" if pd.isna(ids[row]) else f" ('{ids[row]}')") for row in rows[:limit]]
+    return ", ".join(shown) + (f" and {len(rows) - limit} more" if len(rows) > limit else "")
+
+
+def _make_absolute(path: str, folder: Path) -> str:
+    # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
+    return os.path.normpath((folder / Path(path).expanduser()).absolute())
+
+
+def _parse_numbers(cells: pd.Series, ids: pd.Series, problems: list[str]) -> pd.Series:
+    numbers = pd.to_numeric(cells.astype(object), errors="coerce").astype(np.float64)
+    bad = np.flatnonzero(cells.notna().to_numpy() & ~np.isfinite(numbers.to_numpy()))
+    if len(bad):
+        problems.append(
+            f"{len(bad)} of the cells in '{cells.name}' are not numbers, for example '{cells.iloc[bad[0]]}': "
+            f"{describe_rows(ids, bad)}. Write plain numbers such as 1.5, or leave the cell empty."
+        )
+        numbers.iloc[bad] = np.nan
+    return numbers
+
+
+def _parse_fold(cells: pd.Series, ids: pd.Series, problems: list[str]) -> pd.Series:
+    numbers = _parse_numbers(cells, ids, problems)
+    bad = np.flatnonzero(numbers.notna().to_numpy() & (numbers.to_numpy() % 1 != 0))
+    if len(bad):
+        problems.append(f"'fold' must hold whole numbers: {describe_rows(ids, bad)}.")
+        numbers.iloc[bad] = np.nan
+    return numbers.astype("Int64")

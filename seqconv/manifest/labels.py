@@ -1,0 +1,125 @@
+"""What can be wrong with the target column of a manifest, by task."""
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqconv.errors import ConfigError, list_some
+from seqconv.manifest.checks import raise_problems
+from seqconv.manifest.columns import describe_rows
+
+TASKS = ("classification", "multilabel", "regression")
+
+
+def check_labels(
+    frame: pd.DataFrame, column: str | Sequence[str] = "label", task: str = "classification", separator: str = ";"
+) -> None:
+    """Check the target column, or columns: filled, of the right kind, and no class that only valid or test has.
+
+    Args:
+        frame: As `load_manifest` returns it; with no splits, only the cells are checked.
+        column: The target column; several columns of numbers (regression), or of 0 and 1 (multilabel).
+        task: `classification`, `multilabel` or `regression`. A multilabel cell may be empty: no class applies.
+        separator: Between the labels of one cell (multilabel).
+
+    Raises:
+        ManifestError: With every problem, each with the first few ids and the count.
+    """
+    raise_problems(find_label_problems(frame, column, task, separator))
+
+
+def find_label_problems(
+    frame: pd.DataFrame, column: str | Sequence[str], task: str = "classification", separator: str = ";"
+) -> list[str]:
+    """Everything that is wrong with the target column, or columns; see `check_labels`."""
+    if task not in TASKS:
+        raise ConfigError(f"target.task must be one of {', '.join(TASKS)}, not '{task}'.")
+    columns = [column] if isinstance(column, str) else list(column)
+    absent = [name for name in columns if name not in frame]
+    if absent:
+        return [_describe_absent(name, list(frame.columns)) for name in absent]
+    empty = [name for name in columns if frame[name].isna().all()]
+    if empty:
+        return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows."]
+    problems: list[str] = []
+    if task == "regression":
+        for name in columns:
+            problems += _find_bad_cells(frame, name, "a finite number", _is_finite)
+        return problems
+    if task == "multilabel" and not isinstance(column, str):
+        for name in columns:
+            problems += _find_bad_cells(frame, name, "0 or 1", _is_zero_or_one)
+    elif task == "classification":
+        problems += _find_bad_cells(frame, columns[0], "a label", lambda cell: bool(str(cell).strip()))
+    return problems + _find_unseen(frame, label_sets(frame, column, task, separator))
+
+
+def label_sets(frame: pd.DataFrame, column: str | Sequence[str], task: str, separator: str = ";") -> list[list[str]]:
+    """The classes of each row: one (classification), any number (multilabel); none for an empty cell.
+
+    >>> frame = pd.DataFrame({"label": ["dog; cat", None], "barks": ["1", "0"], "purrs": ["1", "0"]})
+    >>> label_sets(frame, "label", "multilabel"), label_sets(frame, ["barks", "purrs"], "multilabel")
+    ([['dog', 'cat'], []], [['barks', 'purrs'], []])
+    """
+    if not isinstance(column, str):
+        marked = [[_is_one(cell) for cell in frame[name]] for name in column]
+        return [[name for name, is_on in zip(column, row, strict=True) if is_on] for row in zip(*marked, strict=True)]
+    cells = [None if pd.isna(cell) else str(cell) for cell in frame[column]]
+    if task == "multilabel":
+        return [[part.strip() for part in (cell or "").split(separator) if part.strip()] for cell in cells]
+    return [[] if cell is None else [cell] for cell in cells]
+
+
+def _describe_absent(name: str, columns: list[str]) -> str:
+    near = difflib.get_close_matches(name, columns, n=1, cutoff=0.6)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"there is no target column '{name}'; the columns are {list_some(columns, limit=15)}.{hint}"
+
+
+def _find_bad_cells(frame: pd.DataFrame, name: str, wanted: str, is_good: Callable[[Any], bool]) -> list[str]:
+    rows = [row for row, cell in enumerate(frame[name]) if pd.isna(cell) or not is_good(cell)]
+    if not rows:
+        return []
+    cell = frame[name].iloc[rows[0]]
+    shown = "empty" if pd.isna(cell) else f"'{cell}'"
+    return [
+        f"'{name}' must hold {wanted}, but {len(rows)} rows do not (the first is {shown}): "
+        f"{describe_rows(frame['id'], rows)}."
+    ]
+
+
+def _find_unseen(frame: pd.DataFrame, sets: Sequence[Sequence[str]]) -> list[str]:
+    """Classes of valid and test that no training row has; nothing to say where there is no training row."""
+    splits = frame["split"].to_numpy()
+    known = {label for row in np.flatnonzero(splits == "train").tolist() for label in sets[row]}
+    problems = []
+    for split in ("valid", "test"):
+        rows = [row for row in np.flatnonzero(splits == split).tolist() if not known.issuperset(sets[row])]
+        if known and rows:
+            unseen = sorted({label for row in rows for label in sets[row]} - known)
+            ids = frame["id"].iloc[rows]
+            problems.append(
+                f"{len(unseen)} labels of {split} are not in train: {list_some(unseen)}; "
+                f"{len(rows)} ids: {list_some(ids)}. "
+                "A model cannot learn them: move some of their rows to train, or leave them out."
+            )
+    return problems
+
+
+def _is_finite(cell: Any) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_zero_or_one(cell: Any) -> bool:
+    return _is_finite(cell) and float(cell) in (0.0, 1.0)
+
+
+def _is_one(cell: Any) -> bool:
+    return _is_finite(cell) and float(cell) == 1.0

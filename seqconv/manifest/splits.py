@@ -1,0 +1,180 @@
+"""Cut a manifest into train, valid and test: the same cut every time, whole groups, every label in its proportion."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+
+import numpy as np
+import pandas as pd
+
+from seqconv.errors import ConfigError, ManifestError
+from seqconv.manifest.checks import file_keys
+from seqconv.manifest.columns import SPLITS
+from seqconv.manifest.labels import label_sets
+
+NUM_BINS = 10
+
+
+def make_splits(
+    frame: pd.DataFrame,
+    *,
+    label: str | Sequence[str] = "label",
+    task: str = "classification",
+    separator: str = ";",
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Make the splits that a manifest lacks.
+
+    With no split at all, the rows are cut into train, valid and test. Where train is there and valid or test is not,
+    the missing ones are cut out of train, in proportion; the others stay as they are. Rows of one group, and the parts
+    of one file, stay together. The first recording of every label goes to train, and each label is spread as
+    `fractions` say. The cut depends on ids, groups, labels and seed, not on the order of the rows or where files lie.
+
+    Args:
+        frame: As `load_manifest` returns it.
+        label: Target column, or columns, by which to stratify.
+        task: `classification`, `multilabel` or `regression` (stratified by tenths of the first column).
+        separator: Between the labels of one cell (multilabel).
+        fractions: Shares of train, valid and test; they add up to 1.
+        seed: Another seed gives another cut.
+
+    Returns:
+        A copy with `split` filled; `attrs["notes"]` says in one line what was done, and nothing if nothing was missing.
+
+    Raises:
+        ManifestError: There is no train to cut from, or too few groups or files.
+
+    Example:
+        >>> rows = {"id": list("abcdefghij"), "path": list("abcdefghij"), "label": ["x", "y"] * 5, "split": None}
+        >>> made = make_splits(pd.DataFrame({**rows, "group": None}))
+        >>> made["split"].value_counts().to_dict()
+        {'train': 7, 'test': 2, 'valid': 1}
+    """
+    _check_fractions(fractions)
+    frame = frame.copy()
+    frame.attrs["notes"] = list(frame.attrs.get("notes", []))
+    present = set(frame["split"].dropna())
+    missing = [split for split in SPLITS if split not in present]
+    if not missing:
+        return frame
+    if present and "train" in missing:
+        raise ManifestError(
+            f"the manifest has {', '.join(sorted(present))}, but no 'train' to learn from. Add rows with split 'train'."
+        )
+    rows = np.flatnonzero(frame["split"].isna() if not present else frame["split"] == "train")
+    wanted = [split for split in SPLITS if split == "train" or split in missing]
+    share = dict(zip(SPLITS, fractions, strict=True))
+    total = sum(share[split] for split in wanted)
+    part = frame.iloc[rows]
+    strata = _bin_numbers(part, label) if task == "regression" else label_sets(part, label, task, separator)
+    units = _join_rows(part)
+    chosen = _deal({split: share[split] / total for split in wanted}, units, strata, part["id"].tolist(), seed)
+    _check_none_empty(chosen, wanted, len(units))
+    splits = frame["split"].to_numpy(dtype=object, copy=True)
+    splits[rows] = chosen
+    frame["split"] = pd.Series(splits, index=frame.index, dtype=object)
+    frame.attrs["notes"].append(_describe(frame, part, units, wanted, bool(present), label, seed))
+    return frame
+
+
+def _check_fractions(fractions: tuple[float, float, float]) -> None:
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise ConfigError(
+            f"fractions must be three positive shares of train, valid, test that add up to 1: {fractions}."
+        )
+
+
+def _join_rows(frame: pd.DataFrame) -> list[list[int]]:
+    """Rows that must stay together, because they share a group or a file, directly or through other rows."""
+    parent = list(range(len(frame)))
+
+    def find(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for keys in (frame["group"], file_keys(frame)):
+        first: dict[object, int] = {}
+        for row, key in enumerate(keys):
+            if not pd.isna(key):
+                parent[find(row)] = find(first.setdefault(key, row))
+    units: dict[int, list[int]] = defaultdict(list)
+    for row in range(len(frame)):
+        units[find(row)].append(row)
+    return list(units.values())
+
+
+def _bin_numbers(frame: pd.DataFrame, column: str | Sequence[str]) -> list[list[str]]:
+    """Tenths of a column of numbers, as labels."""
+    name = column if isinstance(column, str) else column[0]
+    ranks = pd.to_numeric(frame[name].astype(object), errors="coerce").rank(pct=True).fillna(0)
+    return [[f"{int(rank * NUM_BINS - 1e-9)}"] for rank in ranks]
+
+
+def _deal(
+    share: Mapping[str, float],
+    units: Sequence[Sequence[int]],
+    strata: Sequence[Sequence[str]],
+    ids: Sequence[str],
+    seed: int,
+) -> np.ndarray:
+    """Choose a split for every row: units in the order of their rarest label, each to the split that lags furthest.
+
+    Within a label the order is a hash, so each stretch of it is a random sample cut in the given shares.
+    """
+    counts: dict[str, int] = defaultdict(int)
+    for label in (label for labels in strata for label in labels):
+        counts[label] += 1
+
+    def order(unit: Sequence[int]) -> tuple[int, str, bytes]:
+        rarest = min(((counts[label], label) for label in _labels_of(unit, strata)), default=(0, ""))
+        # Ids and not paths: a manifest is cut the same way on every machine.
+        name = min(ids[row] for row in unit)
+        return *rarest, blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
+
+    chosen = np.empty(len(ids), dtype=object)
+    taken = dict.fromkeys(share, 0)
+    in_train: set[str] = set()
+    done = 0
+    for unit in sorted(units, key=order):
+        done += len(unit)
+        labels = _labels_of(unit, strata)
+        lag = {split: share[split] * done - taken[split] for split in share}
+        split = max(lag, key=lag.__getitem__) if labels <= in_train else "train"
+        if split == "train":
+            in_train |= labels
+        taken[split] += len(unit)
+        chosen[list(unit)] = split
+    return chosen
+
+
+def _labels_of(unit: Iterable[int], strata: Sequence[Sequence[str]]) -> set[str]:
+    return {label for row in unit for label in strata[row]}
+
+
+def _check_none_empty(chosen: np.ndarray, wanted: Sequence[str], num_units: int) -> None:
+    empty = [split for split in wanted if split not in set(chosen)]
+    if empty:
+        raise ManifestError(
+            f"{len(chosen)} rows in {num_units} groups or files are too few to cut {', '.join(wanted)} from them "
+            f"({', '.join(empty)} would be empty). Fill the column 'split' yourself, or add recordings."
+        )
+
+
+def _describe(
+    frame: pd.DataFrame,
+    part: pd.DataFrame,
+    units: Sequence[Sequence[int]],
+    wanted: Sequence[str],
+    is_partial: bool,
+    label: str | Sequence[str],
+    seed: int,
+) -> str:
+    made = [split for split in wanted if split != "train"] if is_partial else list(wanted)
+    by_group = f"by group ({len(units)} groups), " if part["group"].notna().any() else ""
+    name = label if isinstance(label, str) else label[0]
+    counts = ", ".join(f"{split} {int((frame['split'] == split).sum())}" for split in SPLITS)
+    origin = "cut from train" if is_partial else "made"
+    return f"no split {' or '.join(made)}: {origin} {by_group}stratified by '{name}', seed {seed}; now {counts}"
