@@ -107,11 +107,9 @@ def known_position(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | N
         ManifestError: labels outside `names`; the message lists them, who has them, and the known ones.
     """
     positions = {name: index for index, name in enumerate(names)}
-    unknown = {
-        label: row for row, labels in reversed(list(enumerate(sets))) for label in labels if label not in positions
-    }
-    if unknown:
-        rows = [row for row, labels in enumerate(sets) if any(label in unknown for label in labels)]
+    rows = [row for row, labels in enumerate(sets) if any(label not in positions for label in labels)]
+    if rows:
+        unknown = {label for row in rows for label in sets[row] if label not in positions}
         raise ManifestError(
             f"unknown labels {list_some(sorted_names(unknown))} of {_named(rows, ids)}. Known: {list_some(names, 20)}"
         )

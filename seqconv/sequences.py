@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from seqconv.errors import ManifestError, list_some
 from seqconv.sources import FloatArray, IntArray, Selection, Source, as_source, num_features
+from seqconv.splitting import split_groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,7 @@ class Sequences:
     @classmethod
     def from_manifest(
         cls,
-        path_or_frame: "str | Path | pd.DataFrame",
+        path_or_frame: "str | Path | Mapping[str, str] | pd.DataFrame",
         features: "FeatureSettings | Mapping[str, Any]",
         *,
         label: str | Sequence[str] | None = "label",
@@ -74,7 +75,7 @@ class Sequences:
         """The recordings of a manifest, their features extracted into the store (once) and read from there.
 
         Args:
-            path_or_frame: A manifest, a folder with one sub-folder per class, or what `load_manifest` returned.
+            path_or_frame: A manifest, or whatever else `load_manifest` takes.
             features: The `features` section of a config.
             label: Column with the label, or several (0/1 columns, regression); None: no labels.
             split: Only this split (train, valid or test).
@@ -82,9 +83,10 @@ class Sequences:
         Raises:
             ManifestError: unknown column or split, and all that `load_manifest` refuses.
         """
+        from seqconv.manifest import load_manifest
         from seqconv.store import build_store
 
-        frame = _load_frame(path_or_frame)
+        frame = load_manifest(path_or_frame)
         if split is not None:
             frame = _of_split(frame, split)
         labels = None if label is None else _label_values(frame, label)
@@ -94,8 +96,8 @@ class Sequences:
             store,
             labels,
             ids=frame["id"].tolist(),
-            groups=_groups(frame),
-            weights=frame["weight"].fillna(1).to_numpy(np.float32) if "weight" in frame else None,
+            groups=None if frame["group"].isna().all() else frame["group"].fillna(frame["id"]).tolist(),
+            weights=frame["weight"].to_numpy(np.float32),
             metadata=frame,
         )
 
@@ -168,8 +170,6 @@ class Sequences:
         >>> sorted(test.labels)
         ['a', 'a', 'b', 'b']
         """
-        from seqconv.splitting import split_groups
-
         if not 0 < test < 1:
             raise ManifestError(f"test={test} is the fraction that goes into the test part: between 0 and 1")
         groups = self._group_values(by)
@@ -243,25 +243,20 @@ def _take(labels: Any, indices: IntArray) -> Any:
 
 
 def _strata(labels: Any, count: int) -> list[str]:
-    """What a split keeps in proportion: classes; numbers and sets of labels are left to chance."""
+    """What a split keeps in proportion: classes; measured values and sets of labels are left to chance."""
     values = labels.tolist() if isinstance(labels, np.ndarray) else labels
-    if not isinstance(values, list) or not all(isinstance(value, str | int) for value in values):
+    are_classes = isinstance(values, list) and all(isinstance(value, str | int) for value in values)
+    if not are_classes or 2 * len(set(values)) > count:
         return [""] * count
     return [str(value) for value in values]
 
 
-def _load_frame(path_or_frame: "str | Path | pd.DataFrame") -> "pd.DataFrame":
-    if not isinstance(path_or_frame, str | Path):
-        return path_or_frame.reset_index(drop=True)
-    from seqconv.manifest import load_manifest
-
-    return load_manifest(path_or_frame)
-
-
 def _of_split(frame: "pd.DataFrame", split: str) -> "pd.DataFrame":
-    there = frame["split"].dropna().unique().tolist() if "split" in frame else []
+    there = frame["split"].dropna().unique().tolist()
+    if not there:
+        raise ManifestError(f"no split '{split}': the manifest has none. seqconv.manifest.make_splits makes them")
     if split not in there:
-        raise ManifestError(f"no sequence in split '{split}'; the manifest has {list_some(there) or 'no splits'}")
+        raise ManifestError(f"no sequence in split '{split}'; the manifest has {list_some(there)}")
     return frame[frame["split"] == split].reset_index(drop=True)
 
 
@@ -274,12 +269,6 @@ def _label_values(frame: "pd.DataFrame", label: str | Sequence[str]) -> Any:
         return frame[names]
     column = frame[label]
     return None if column.isna().all() else column.tolist()
-
-
-def _groups(frame: "pd.DataFrame") -> list[str] | None:
-    if "group" not in frame or frame["group"].isna().all():
-        return None
-    return frame["group"].fillna(frame["id"]).tolist()
 
 
 def _feature_settings(features: "FeatureSettings | Mapping[str, Any]") -> "FeatureSettings":

@@ -73,10 +73,10 @@ class Selection(Sequence[FloatArray]):
     """Some sequences of a source, in a given order; nothing is copied."""
 
     def __init__(self, source: Source, indices: IntArray) -> None:
+        self._source: Source = source
+        self._indices: IntArray = indices
         if isinstance(source, Selection):
-            source, indices = source._source, source._indices[indices]
-        self._source = source
-        self._indices = indices
+            self._source, self._indices = source._source, source._indices[indices]
         self.lengths: IntArray = np.asarray(source.lengths, np.int64)[indices]
         self.ids: Sequence[str] = [source.ids[index] for index in indices]
 

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from seqconv.errors import ManifestError
 
+FloatArray = npt.NDArray[np.float64]
+
 
 def split_groups(
     groups: Sequence[str], strata: Sequence[str], *, fraction: float, seed: int = 0
@@ -15,6 +17,7 @@ def split_groups(
 
     Large groups are placed first, in shuffled order within a size: each goes where it brings the counts of the classes
     closest to their share. Then the part is filled up to its total, by the groups that disturb the classes least.
+    No class leaves the other part altogether.
 
     Args:
         groups: Group of each sequence; a group is never cut.
@@ -23,51 +26,63 @@ def split_groups(
         seed: The same seed gives the same answer.
 
     Raises:
-        ManifestError: one group holds everything, so nothing can be cut.
+        ManifestError: no group can move without taking a class along.
 
-    >>> split_groups(["a", "a", "b", "b"], ["x", "y", "x", "y"], fraction=0.5).sum()
-    np.int64(2)
+    >>> int(split_groups(["a", "a", "b", "b"], ["x", "y", "x", "y"], fraction=0.5).sum())
+    2
     """
-    group_names, group_of = np.unique(np.asarray(groups, str), return_inverse=True)
-    if len(group_names) < 2:
-        raise ManifestError(
-            f"all {len(groups)} sequences belong to one group, '{group_names[0]}', so they cannot be cut into two parts"
-        )
-    class_names, class_of = np.unique(np.asarray(strata, str), return_inverse=True)
-    counts = np.zeros((len(group_names), len(class_names)), np.int64)
+    group_of = np.unique(np.asarray(groups, str), return_inverse=True)[1]
+    class_of = np.unique(np.asarray(strata, str), return_inverse=True)[1]
+    counts = np.zeros((group_of.max() + 1, class_of.max() + 1))
     np.add.at(counts, (group_of, class_of), 1)
     sizes = counts.sum(axis=1)
-    shuffled = np.random.default_rng(seed).permutation(len(group_names))
-    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-    wanted = fraction * counts.sum(axis=0)
-    chosen = np.zeros(len(group_names), bool)
-    have = np.zeros(len(class_names))
-    for group in order:
-        if _distance(have + counts[group], wanted) < _distance(have, wanted):
-            chosen[group] = True
-            have += counts[group]
-    _fill_up(chosen, counts, order, wanted)
-    return chosen[group_of]
+    shuffled = np.random.default_rng(seed).permutation(len(counts))
+    part = _Part(counts, wanted=fraction * counts.sum(axis=0))
+    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        if part.may_take(group) and part.distance_with(group) < part.distance:
+            part.take(group)
+    # Classes so small that their share rounds to nothing are still owed it together.
+    while candidates := [group for group in shuffled if part.may_take(group) and sizes[group] < 2 * part.missing]:
+        part.take(min(candidates, key=part.distance_with))
+    if not part.taken.any():
+        movable = [group for group in shuffled if part.may_take(group)]
+        if not movable:
+            raise ManifestError(
+                f"{len(counts)} groups with {counts.shape[1]} classes cannot be cut into two parts: each group "
+                "holds the only sequences of a class. Split by=None, or add sequences"
+            )
+        part.take(min(movable, key=lambda group: sizes[group]))
+    return part.taken[group_of]
 
 
-def _fill_up(
-    chosen: npt.NDArray[np.bool_],
-    counts: npt.NDArray[np.int64],
-    order: npt.NDArray[np.int64],
-    wanted: npt.NDArray[np.float64],
-) -> None:
-    """Small classes round to nothing one by one; together they are still owed their share."""
-    sizes = counts.sum(axis=1)
-    while True:
-        have, short = counts[chosen].sum(axis=0), wanted.sum() - sizes[chosen].sum()
-        left = [group for group in order if not chosen[group] and sizes[group] < 2 * short]
-        if chosen.any() and not left:
-            return
-        if (~chosen).sum() == 1:
-            return
-        candidates = left or order[np.argsort(sizes[order], kind="stable")][:1].tolist()
-        chosen[min(candidates, key=lambda group: _distance(have + counts[group], wanted))] = True
+class _Part:
+    """The groups taken so far, and how far their classes are from what is wanted."""
 
+    def __init__(self, counts: FloatArray, wanted: FloatArray) -> None:
+        self.counts = counts
+        self.wanted = wanted
+        self.total = counts.sum(axis=0)
+        self.have = np.zeros_like(wanted)
+        self.taken = np.zeros(len(counts), bool)
 
-def _distance(have: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> float:
-    return float(((have - wanted) ** 2 / np.maximum(wanted, 1)).sum())
+    @property
+    def missing(self) -> float:
+        return float(self.wanted.sum() - self.have.sum())
+
+    @property
+    def distance(self) -> float:
+        return self._distance(self.have)
+
+    def distance_with(self, group: int) -> float:
+        return self._distance(self.have + self.counts[group])
+
+    def may_take(self, group: int) -> bool:
+        leaves = self.total - self.have - self.counts[group]
+        return bool(not self.taken[group] and (leaves[self.counts[group] > 0] > 0).all())
+
+    def take(self, group: int) -> None:
+        self.taken[group] = True
+        self.have = self.have + self.counts[group]
+
+    def _distance(self, have: FloatArray) -> float:
+        return float(((have - self.wanted) ** 2 / np.maximum(self.wanted, 1)).sum())
