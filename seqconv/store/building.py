@@ -1,0 +1,155 @@
+"""Building a store: extract what is new, keep what is not, commit once."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from seqconv.config.features import FeatureSettings
+from seqconv.errors import AudioError, ManifestError, StoreError, list_some
+from seqconv.features import as_settings
+from seqconv.store.cache import Match, match_rows, still_valid
+from seqconv.store.entries import Entry, Key, Row, entries_of
+from seqconv.store.index import INDEX_NAME, SHARD_PATTERN, StoreIndex, commit_index, identity, read_index
+from seqconv.store.lock import LOCK_NAME, hold_lock
+from seqconv.store.reading import FeatureStore
+from seqconv.store.running import extract_entries
+
+CACHE_VARIABLE = "SEQCONV_CACHE"
+_SHOWN_PROBLEMS = 20
+
+
+def build_store(
+    frame: Any,
+    settings: FeatureSettings | Mapping[str, Any],
+    path: str | Path | None = None,
+    *,
+    num_workers: int | None = None,
+    progress: bool = True,
+    cache_dir: str | Path | None = None,
+    executor: Executor | None = None,
+) -> FeatureStore:
+    """Extract the features of a manifest, or find them extracted, and return them in the order of its rows.
+
+    Features are cached under the settings and the content of each file: a file that changed, or was added, is extracted
+    and nothing else; a file that was only touched is hashed and kept. Other settings make another store.
+
+    Args:
+        frame: DataFrame with columns `id` and `path` (absolute), and `start`, `end`, `case` where there are any.
+        settings: feature settings, or a mapping of them.
+        path: folder of the store. Default: one in the cache, named after the recordings' folder and the settings.
+        num_workers: processes; 0 works in this one. Default: one per core, none for a small job.
+        progress: show a progress bar on stderr.
+        cache_dir: folder of the cache. Default: $SEQCONV_CACHE, then the user's cache folder.
+        executor: runs `extract_shard` in place of own processes, for example on a cluster that shares the file system.
+
+    Raises:
+        AudioError, ManifestError: recordings that cannot be read, all of them in one error; the others stay extracted.
+        StoreError: the folder holds something else, or a worker process died.
+    """
+    settings, entries = as_settings(settings), entries_of(frame)
+    folder = _default_folder(entries, settings, cache_dir) if path is None else Path(path)
+    index = _usable_index(folder, settings)
+    match = match_rows(folder, entries, index)
+    if index is not None and not match.changed and _lists(index, entries):
+        return FeatureStore(folder, index=replace(index, settings=settings))
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold_lock(folder):
+        # Another process may have built meanwhile.
+        index = _usable_index(folder, settings)
+        match = match_rows(folder, entries, index)
+        previous = index.rows if index is not None else ()
+        extracted: list[Row] = []
+        try:
+            for rows in extract_entries(
+                match.pending, settings, folder, num_workers=num_workers, progress=progress, executor=executor
+            ):
+                extracted += rows
+            listed = _list_rows(entries, match, extracted, precomputed=settings.kind == "precomputed")
+        except BaseException:
+            # What was read well is not read again after the mistake is mended.
+            good = [replace(row, id=None) for row in extracted if row.problem is None]
+            if good:
+                commit_index(folder, StoreIndex(settings, (*previous, *good)))
+            raise
+        keys = {row.key for row in listed}
+        kept = [replace(row, id=None) for row in previous if row.key not in keys and still_valid(row)]
+        index = StoreIndex(settings, (*listed, *kept))
+        commit_index(folder, index)
+    return FeatureStore(folder, index=index)
+
+
+def _default_folder(entries: Sequence[Entry], settings: FeatureSettings, cache_dir: str | Path | None) -> Path:
+    """A folder for these settings and the place of the recordings, so that added recordings find it again."""
+    if cache_dir is not None:
+        cache = Path(cache_dir)
+    elif os.environ.get(CACHE_VARIABLE):
+        cache = Path(os.environ[CACHE_VARIABLE])
+    else:
+        import platformdirs
+
+        cache = platformdirs.user_cache_path("seqconv")
+    folders = {str(Path(entry.path).parent) for entry in entries}
+    try:
+        root = os.path.commonpath(folders)
+    except ValueError:
+        root = min(folders)
+    digest = hashlib.blake2b(json.dumps([identity(settings), root]).encode(), digest_size=6).hexdigest()
+    return cache / "features" / f"{Path(root).name or 'recordings'}-{settings.kind}-{digest}"
+
+
+def _usable_index(folder: Path, settings: FeatureSettings) -> StoreIndex | None:
+    """The index of a folder that was begun; None where there is nothing yet."""
+    if (folder / INDEX_NAME).is_file():
+        index = read_index(folder)
+        theirs, ours = identity(index.settings), identity(settings)
+        if theirs != ours:
+            names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
+            differences = ", ".join(f"{name}={theirs.get(name)!r} there, {ours.get(name)!r} here" for name in names)
+            raise StoreError(
+                f"{folder}: holds features of other settings ({differences}). Choose another folder, or delete this one"
+            )
+        return index
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder}: is a file, not a folder for a store")
+    if folder.is_dir():
+        own = {path.name for path in folder.glob(SHARD_PATTERN)} | {LOCK_NAME, f"{INDEX_NAME}.partial"}
+        foreign = sorted(path.name for path in folder.iterdir() if path.name not in own)
+        if foreign:
+            raise StoreError(f"{folder}: holds {list_some(foreign)} and no store; choose an empty or a new folder")
+    return None
+
+
+def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:
+    listed = index.listed
+    return len(listed) == len(entries) and all(
+        row.id == entry.id and row.key == entry.key for row, entry in zip(listed, entries, strict=True)
+    )
+
+
+def _list_rows(entries: Sequence[Entry], match: Match, extracted: Sequence[Row], *, precomputed: bool) -> list[Row]:
+    """A row for each entry, in order.
+
+    Raises:
+        AudioError, ManifestError: some have none, or their features differ in number.
+    """
+    rows: dict[Key, Row] = {**match.reused, **{row.key: row for row in extracted}}
+    listed = [replace(rows[entry.key], id=entry.id) for entry in entries]
+    bad = [row for row in listed if row.problem is not None]
+    if bad:
+        lines = [f"  {row.id} ({row.path}): {row.problem}" for row in bad[:_SHOWN_PROBLEMS]]
+        rest = [f"  and {len(bad) - _SHOWN_PROBLEMS} more"] if len(bad) > _SHOWN_PROBLEMS else []
+        count = "1 recording" if len(bad) == 1 else f"{len(bad)} recordings"
+        error = ManifestError if precomputed else AudioError
+        raise error("\n".join([f"{count} of {len(listed)} cannot be read:", *lines, *rest]))
+    widths: dict[int, list[str | None]] = {}
+    for row in listed:
+        widths.setdefault(row.num_features, []).append(row.id)
+    if len(widths) > 1:
+        groups = "; ".join(f"{width} in {list_some(ids)}" for width, ids in sorted(widths.items()))
+        raise ManifestError(f"sequences differ in their number of features: {groups}. Arrays must be (time, d)")
+    return listed

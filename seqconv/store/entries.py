@@ -1,0 +1,94 @@
+"""What a store is asked to hold, and what it knows about each sequence that it holds."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqconv.errors import ManifestError, list_some
+
+Key = tuple[str, float | None, float | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One sequence to extract: a file, a part of it in seconds, or one case of a `.ts` file."""
+
+    id: str
+    path: str
+    start: float | None = None
+    end: float | None = None
+    case: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """What tells its features from those of every other entry under the same settings."""
+        return (self.path, self.start, self.end, self.case)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Where the features of an entry lie and from which content they were computed, or why there are none.
+
+    `size` and `mtime_ns` are the file's when it was last hashed; `batch` is the number of the record batch in `shard`.
+    A row whose `id` is None is kept for reuse, though the manifest of the last build does not name it.
+    """
+
+    id: str | None
+    path: str
+    start: float | None
+    end: float | None
+    case: int | None
+    size: int = -1
+    mtime_ns: int = -1
+    content: str = ""
+    shard: str = ""
+    batch: int = -1
+    num_frames: int = 0
+    num_features: int = 0
+    problem: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """The key of its entry."""
+        return (self.path, self.start, self.end, self.case)
+
+
+def entries_of(frame: Any) -> list[Entry]:
+    """The entries of a manifest: columns `id` and `path`, and, where there are any, `start`, `end` and `case`.
+
+    Raises:
+        ManifestError: no rows, a missing column, or ids that are not unique.
+
+    >>> import pandas as pd
+    >>> entries_of(pd.DataFrame({"id": ["a"], "path": ["/x/a.wav"], "start": [0.5], "end": [None]}))
+    [Entry(id='a', path='/x/a.wav', start=0.5, end=None, case=None)]
+    """
+    missing = [name for name in ("id", "path") if name not in frame.columns]
+    if missing:
+        raise ManifestError(f"the manifest lacks column {list_some(missing)}; it has {list_some(frame.columns)}")
+    if not len(frame):
+        raise ManifestError("the manifest has no rows, so there is nothing to extract")
+    ids = [str(name) for name in frame["id"]]
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        repeated = sorted({name for name in ids if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
+        raise ManifestError(f"ids must be unique, but {list_some(repeated)} stand several times in the manifest")
+    absent = [None] * len(frame)
+    optional = [frame[name] if name in frame.columns else absent for name in ("start", "end", "case")]
+    return [
+        Entry(name, str(path), _number(start), _number(end), _integer(case))
+        for name, path, start, end, case in zip(ids, frame["path"], *optional, strict=True)
+    ]
+
+
+def _number(value: Any) -> float | None:
+    if value is None or value == "" or (isinstance(value, float | np.floating) and math.isnan(value)):
+        return None
+    return None if type(value).__name__ in ("NAType", "NaTType") else float(value)
+
+
+def _integer(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)

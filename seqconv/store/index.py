@@ -1,0 +1,132 @@
+"""The index of a store: one Arrow file, replaced in one step, that says which sequence lies where."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from seqconv.config.features import FeatureSettings
+from seqconv.errors import StoreError
+from seqconv.store.entries import Row
+
+INDEX_NAME = "index.arrow"
+SHARD_PATTERN = "shard-*.arrow*"
+# Raise it when extraction changes what it computes, or the files their layout: older stores are then built anew.
+FORMAT_VERSION = 1
+
+_COLUMNS = [field.name for field in fields(Row) if field.name != "problem"]
+
+
+@dataclass(frozen=True)
+class StoreIndex:
+    """Settings and rows of a store: first those of the last build, in the order of its manifest, then those kept."""
+
+    settings: FeatureSettings
+    rows: tuple[Row, ...]
+
+    @property
+    def listed(self) -> list[Row]:
+        """The rows of the last build, in order."""
+        return [row for row in self.rows if row.id is not None]
+
+
+def identity(settings: FeatureSettings) -> dict[str, Any]:
+    """The settings that change what is stored: normalization by the training frames happens in the model."""
+    values = settings.model_dump(mode="json")
+    if settings.normalize != "recording":
+        del values["normalize"]
+    for name, kinds in {"n_mfcc": ("mfcc",), "n_chroma": ("chroma",), "n_mels": ("log_mel", "mfcc")}.items():
+        if settings.kind not in kinds:
+            del values[name]
+    return {**values, "format_version": FORMAT_VERSION}
+
+
+def read_index(folder: Path) -> StoreIndex:
+    """The index of a store.
+
+    Raises:
+        StoreError: there is none, it is damaged, or another version of seqconv wrote it.
+    """
+    import pyarrow as pa
+
+    path = folder / INDEX_NAME
+    if not path.is_file():
+        raise StoreError(
+            f"{folder}: holds no feature store ({INDEX_NAME} is missing); build one with scripts/extract.py"
+        )
+    try:
+        with pa.memory_map(str(path)) as file:
+            table = pa.ipc.open_file(file).read_all()
+        header = json.loads(table.schema.metadata[b"seqconv"])
+        version = header["format_version"]
+        if version != FORMAT_VERSION:
+            raise StoreError(
+                f"{folder}: written in format {version}, this version of seqconv reads format {FORMAT_VERSION}. "
+                "Delete the folder; it will be built anew"
+            )
+        settings = FeatureSettings.model_validate(header["settings"])
+        columns = [table[name].to_pylist() for name in _COLUMNS]
+    except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
+        raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built anew") from error
+    return StoreIndex(settings, tuple(Row(*values) for values in zip(*columns, strict=True)))
+
+
+def commit_index(folder: Path, index: StoreIndex) -> None:
+    """Replace the index in one step, then remove the shards that it does not name."""
+    import pyarrow as pa
+
+    header = {"format_version": FORMAT_VERSION, "settings": index.settings.model_dump(mode="json")}
+    schema = _schema().with_metadata({"seqconv": json.dumps(header)})
+    columns = {name: [getattr(row, name) for row in index.rows] for name in _COLUMNS}
+    partial = folder / f"{INDEX_NAME}.partial"
+    with partial.open("wb") as file:
+        with pa.ipc.new_file(file, schema) as writer:
+            writer.write_table(pa.table(columns, schema=schema))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(folder / INDEX_NAME)
+    _sync_folder(folder)
+    remove_unnamed(folder, (row.shard for row in index.rows))
+
+
+def remove_unnamed(folder: Path, shards: Iterable[str]) -> None:
+    """Remove shards that no index names: replaced ones, and those of a build that was interrupted."""
+    named = set(shards)
+    for path in folder.glob(SHARD_PATTERN):
+        if path.name not in named:
+            path.unlink(missing_ok=True)
+
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    types = {
+        "id": pa.string(),
+        "path": pa.string(),
+        "start": pa.float64(),
+        "end": pa.float64(),
+        "case": pa.int64(),
+        "size": pa.int64(),
+        "mtime_ns": pa.int64(),
+        "content": pa.string(),
+        "shard": pa.string(),
+        "batch": pa.int64(),
+        "num_frames": pa.int64(),
+        "num_features": pa.int64(),
+    }
+    return pa.schema([pa.field(name, types[name]) for name in _COLUMNS])
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming itself durable, where a folder can be opened."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

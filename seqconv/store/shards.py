@@ -1,0 +1,136 @@
+"""Shards: immutable Arrow IPC files, one record batch per sequence, each one contiguous `(time, d)` block."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.audio import decode_audio
+from seqconv.config.features import FeatureSettings
+from seqconv.errors import AudioError, ManifestError, ShapeError
+from seqconv.features import as_settings, extract_features, load_features
+from seqconv.store.entries import Entry, Row
+
+Features = npt.NDArray[np.float32]
+
+
+def extract_shard(
+    entries: Iterable[Entry], settings: FeatureSettings | Mapping[str, Any], path: str | Path
+) -> list[Row]:
+    """Extract the features of `entries` into one new shard at `path`; one sequence lies in memory at a time.
+
+    It is a pure function of its arguments and the files that they name, and picklable, so that any executor can run it.
+    The shard appears under its name when it is complete, and not at all when no entry could be read.
+
+    Returns:
+        A row for each entry, in order. What cannot be read has a row with its `problem` and no place in the shard.
+
+    Raises:
+        ConfigError: settings that no recording can satisfy.
+        OSError: the shard cannot be written.
+    """
+    settings, path = as_settings(settings), Path(path)
+    partial = path.with_name(f"{path.name}.partial")
+    files: dict[str, tuple[int, int, str]] = {}
+    rows: list[Row] = []
+    with _ShardWriter(partial) as writer:
+        for entry in entries:
+            row = Row(entry.id, entry.path, entry.start, entry.end, entry.case)
+            try:
+                if entry.path not in files:
+                    files[entry.path] = fingerprint(entry.path)
+                features = read_entry(entry, settings)
+            except (AudioError, ManifestError, ShapeError, OSError) as error:
+                rows.append(replace(row, problem=_reason(error, entry.path)))
+                continue
+            size, modified, content = files[entry.path]
+            row = replace(row, size=size, mtime_ns=modified, content=content, shard=path.name, batch=writer.count)
+            rows.append(replace(row, num_frames=len(features), num_features=features.shape[1]))
+            writer.append(features)
+        count = writer.count
+    if count:
+        partial.replace(path)
+    else:
+        partial.unlink()
+    return rows
+
+
+def read_entry(entry: Entry, settings: FeatureSettings) -> Features:
+    """Features of one entry, `(time, d)`."""
+    if settings.kind == "precomputed":
+        return load_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
+    if entry.case is not None:
+        raise ManifestError(
+            f"{entry.path}: case={entry.case} selects a sequence of a .ts file, which holds features, not samples. "
+            "Set features.kind to precomputed"
+        )
+    samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=settings.sample_rate)
+    return extract_features(samples, rate, settings)
+
+
+def fingerprint(path: str) -> tuple[int, int, str]:
+    """Size in bytes, time of the last change in ns, and hash of a file, the time taken first: a later change shows."""
+    try:
+        status = Path(path).stat()
+        with Path(path).open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+    except FileNotFoundError as error:
+        raise AudioError(f"{path}: no such file") from error
+    return status.st_size, status.st_mtime_ns, digest.hexdigest()
+
+
+class ShardReader:
+    """A memory-mapped shard."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+
+        self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
+
+    def read(self, batch: int, num_features: int) -> Features:
+        """A read-only view `(time, num_features)` of one record batch; nothing is copied."""
+        values: Features = self._reader.get_batch(batch).column(0).to_numpy(zero_copy_only=True)
+        return values.reshape(-1, num_features)
+
+
+class _ShardWriter:
+    """Writes record batches as they come; on leaving, the file is complete and on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+
+    def __enter__(self) -> "_ShardWriter":
+        import pyarrow as pa
+
+        self._schema = pa.schema([pa.field("values", pa.float32(), nullable=False)])
+        self._file = self.path.open("wb")
+        self._writer = pa.ipc.new_file(self._file, self._schema)
+        return self
+
+    def append(self, features: Features) -> None:
+        import pyarrow as pa
+
+        values = pa.array(np.ascontiguousarray(features, dtype=np.float32).reshape(-1))
+        self._writer.write_batch(pa.record_batch([values], schema=self._schema))
+        self.count += 1
+
+    def __exit__(self, *failure: object) -> None:
+        try:
+            self._writer.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+
+def _reason(error: Exception, path: str) -> str:
+    """The reason without the path, which the report names beside the id."""
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror or error})"
+    return str(error).removeprefix(f"{path}: ").removeprefix(f"{Path(path)}: ")

@@ -1,0 +1,52 @@
+"""A process that extracts shards: pickled calls come in on stdin, pickled answers go out on stdout."""
+
+import os
+import pickle
+import signal
+import sys
+import traceback
+from typing import Any, BinaryIO
+
+BOOTSTRAP = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from seqconv.store.worker import serve_process; serve_process()"
+)
+
+
+def serve_process() -> None:
+    """Answer calls until the parent closes the pipe, which it also does by dying."""
+    # The parent ends its workers when it is interrupted; a second traceback for each of them helps nobody.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    calls = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    # What a library prints must not get between the answers.
+    os.dup2(2, 1)
+    serve(calls, answers)
+
+
+def serve(calls: BinaryIO, answers: BinaryIO) -> None:
+    """Read `(function, arguments)`, write `(True, result)` or `(False, exception)`, until the input ends."""
+    while True:
+        try:
+            function, arguments = pickle.load(calls)
+        except EOFError:
+            return
+        answers.write(pickle.dumps(_answer(function, arguments)))
+        answers.flush()
+
+
+def _answer(function: Any, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    try:
+        return True, function(*arguments)
+    except Exception as error:
+        error.add_note("In a worker process:\n" + traceback.format_exc())
+        return False, _picklable(error)
+
+
+def _picklable(error: Exception) -> Exception:
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        print("".join(traceback.format_exception(error)), file=sys.stderr)
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
