@@ -243,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, required=True, help="folder into which the packages were unpacked")
     parser.add_argument("--output", type=Path, required=True, help="folder to make; it must not exist yet")
-    parser.add_argument("--all", action="store_true", help="keep the whole corpus, lossless (FLAC, about 87 MB)")
+    parser.add_argument("--all", action="store_true", help="keep the whole corpus, lossless (FLAC, about 82 MB)")
     arguments = parser.parse_args(argv)
     output: Path = arguments.output
     try:

@@ -153,7 +153,7 @@ def _parse_values(text: str, place: str) -> NDArray[np.float32]:
     values = text.split(",")
     try:
         with np.errstate(over="ignore"):
-            column = np.array(values, dtype=np.float32)
+            column = np.array(values, dtype=np.float64).astype(np.float32)
     except ValueError:
         column = np.full(len(values), np.nan, dtype=np.float32)
     if np.isfinite(column).all():
@@ -168,6 +168,6 @@ def _parse_values(text: str, place: str) -> NDArray[np.float32]:
 
 def _is_finite_number(text: str) -> bool:
     try:
-        return bool(abs(float(text)) <= np.finfo(np.float32).max)
+        return bool(abs(float(text)) <= float(np.finfo(np.float32).max))
     except ValueError:
         return False

@@ -1,0 +1,122 @@
+"""scripts/make_prompts.py on a small corpus of real prompts, laid out as Debian's packages unpack."""
+
+import importlib.util
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from seqconv.manifest import load_manifest
+
+ROOT = Path(__file__).parents[1]
+VOICES = {"en": "en_US_f_A", "es": "es_MX_f_A", "fr": "fr_CA_f_J", "it": "it_IT_m_C", "ru": "ru_RU_f_I"}
+
+
+@pytest.fixture(scope="module")
+def make_prompts():
+    spec = importlib.util.spec_from_file_location("make_prompts", ROOT / "scripts" / "make_prompts.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["make_prompts"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["make_prompts"]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Real prompts as WAV; Russian lacks frames in one, and every language has silence and a beep."""
+    folder = tmp_path_factory.mktemp("source")
+    for language, voice in VOICES.items():
+        sounds = folder / "usr/share/asterisk/sounds" / voice
+        for name in ("digits/1", "letters/b", "agent-user", "conf-muted"):
+            samples, rate = soundfile.read(ROOT / "data/prompts" / language / f"{name}.ogg", dtype="int16")
+            _write_wav(sounds / f"{name}.wav", samples, rate)
+        _write_wav(sounds / "silence/1.wav", np.zeros(8000, "int16"), 8000)
+        _write_wav(sounds / "beep.wav", np.ones(800, "int16"), 8000)
+        _write_wav(sounds / "is.wav", np.ones(0 if language == "ru" else 800, "int16"), 8000)
+    notice = folder / "usr/share/doc/asterisk-core-sounds-en-wav/copyright"
+    notice.parent.mkdir(parents=True)
+    notice.write_text("Copyright: 2003-2010, Allison Smith\n", encoding="utf-8")
+    return folder
+
+
+def _write_wav(path, samples, sample_rate):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, sample_rate)
+
+
+def _build(make_prompts, source, output, *options):
+    return make_prompts.main(["--source", str(source), "--output", str(output), *options])
+
+
+def test_the_subset_has_spoken_prompts_of_all_languages(make_prompts, source, tmp_path, capsys):
+    assert _build(make_prompts, source, tmp_path / "out") == 0
+    assert "left out: 'ru/is' (is.wav) holds no frames" in capsys.readouterr().out
+    frame = load_manifest(tmp_path / "out/manifest.csv", label="label")
+    names = ["digits/1", "letters/b", "agent-user", "conf-muted", "is"]
+    expected = {f"{language}/{name}" for language in VOICES for name in names} - {"ru/is"}
+    assert set(frame["id"]) == expected
+    assert frame.groupby("group")["split"].nunique().max() == 1
+    for row in frame.itertuples():
+        assert soundfile.info(row.path).duration == pytest.approx(float(row.seconds), abs=1e-6)
+    assert "Allison Smith" in (tmp_path / "out/LICENSE").read_text(encoding="utf-8")
+
+
+def test_all_keeps_the_whole_corpus_without_loss(make_prompts, source, tmp_path):
+    assert _build(make_prompts, source, tmp_path / "out", "--all") == 0
+    frame = load_manifest(tmp_path / "out/manifest.csv").set_index("id")
+    assert len(frame) == 5 * 6 - 1
+    original = source / "usr/share/asterisk/sounds" / VOICES["it"] / "letters/b.wav"
+    np.testing.assert_array_equal(
+        soundfile.read(frame.loc["it/letters/b", "path"], dtype="int16")[0], soundfile.read(original, dtype="int16")[0]
+    )
+
+
+def test_the_same_source_gives_the_same_bytes(make_prompts, source, tmp_path):
+    for name in ("one", "two"):
+        _build(make_prompts, source, tmp_path / name)
+    first, second = (
+        {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
+        for name in ("one", "two")
+    )
+    assert first == second
+    assert len(first) == 25
+
+
+def test_the_committed_splits_are_those_of_the_script(make_prompts):
+    frame = load_manifest(ROOT / "data/prompts/manifest.csv")
+    assert frame["split"].tolist() == [make_prompts.choose_split(group) for group in frame["group"]]
+
+
+def test_the_subset_stops_at_its_size_with_whole_groups(make_prompts, source, tmp_path, monkeypatch):
+    monkeypatch.setattr(make_prompts, "SUBSET_BYTES", 60_000)
+    _build(make_prompts, source, tmp_path / "out")
+    frame = load_manifest(tmp_path / "out/manifest.csv")
+    assert set(frame.groupby("group").size()) == {5}
+    assert set(frame["group"]) == {"digits/1", "letters/b"}, "short families come first"
+
+
+def test_a_replaced_serial_leaves_the_sound(make_prompts):
+    stream = (ROOT / "data/prompts/en/digits/1.ogg").read_bytes()
+    other = make_prompts.fix_ogg_serial(stream, serial=7)
+    assert other != stream
+    assert make_prompts.fix_ogg_serial(other, serial=1) == stream
+    np.testing.assert_array_equal(soundfile.read(io.BytesIO(other))[0], soundfile.read(io.BytesIO(stream))[0])
+
+
+def test_an_empty_source_names_packages_and_commands(make_prompts, tmp_path, capsys):
+    assert _build(make_prompts, tmp_path / "nowhere", tmp_path / "out") == 2
+    message = capsys.readouterr().err
+    assert "apt-get download asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav" in message
+    assert "dpkg -x" in message
+    assert list(tmp_path.iterdir()) == [], "nothing half-made is left behind"
+
+
+def test_an_existing_output_is_not_touched(make_prompts, source, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("keep")
+    assert _build(make_prompts, source, tmp_path) == 2
+    assert "exists already. Remove it, or name another folder with --output" in capsys.readouterr().err
+    assert (tmp_path / "mine.txt").read_text() == "keep"
