@@ -1,0 +1,6 @@
+"""Evaluation: the scores of a model on labeled sequences, with intervals, by length and by slice."""
+
+from seqconv.evaluation.result import Evaluation
+from seqconv.evaluation.scoring import evaluate
+
+__all__ = ["Evaluation", "evaluate"]

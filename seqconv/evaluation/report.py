@@ -1,0 +1,123 @@
+"""The report of an evaluation, as text for a terminal."""
+
+import io
+import shutil
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from seqconv.evaluation.result import Evaluation
+
+MAX_CLASSES_IN_CONFUSION_MATRIX = 20
+MAX_CLASSES_LISTED = 60
+_LABELS = {
+    "map": "mAP",
+    "micro_map": "micro mAP",
+    "macro_auc": "macro AUC",
+    "micro_auc": "micro AUC",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "f1": "F1",
+    "auc": "AUC",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R2",
+    "spearman": "Spearman",
+}
+
+
+def render(evaluation: Evaluation) -> str:
+    """The report: scores with intervals, by class, confusion, by length, by slice, notes."""
+    width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False, emoji=False)
+    console.print(Group(*_parts(evaluation)))
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def label(name: str) -> str:
+    """How a score is called in a table.
+
+    >>> label("macro_f1"), label("log_loss")
+    ('macro F1', 'log loss')
+    """
+    return _LABELS.get(name, name.replace("_", " "))
+
+
+def _parts(evaluation: Evaluation) -> list[Any]:
+    metrics = evaluation.metrics
+    head = f"{evaluation.split_name}: {metrics['num_sequences']:,} sequences, layout {evaluation.layout.strategy}"
+    if evaluation.layout.reason:
+        head += f" ({evaluation.layout.reason})"
+    parts: list[Any] = [Text(head), _score_table(metrics)]
+    for title, rows in (("class", metrics.get("per_class")), ("column", metrics.get("per_column"))):
+        if rows:
+            parts += _named_rows(title, rows)
+    matrix = metrics.get("confusion_matrix")
+    if matrix and len(matrix) <= MAX_CLASSES_IN_CONFUSION_MATRIX:
+        parts.append(_confusion_table(matrix, list(metrics["per_class"])))
+    parts.append(_length_table(metrics["by_length"]))
+    for column, values in metrics["slices"].items():
+        parts += _named_rows(column, values)
+    parts += [Text(f"{label(name)}: {note}") for name, note in metrics["notes"].items()]
+    return parts
+
+
+def _score_table(metrics: dict[str, Any]) -> Table:
+    intervals = metrics["intervals"]
+    table = _table("score", "value", *(["interval"] if intervals else []))
+    for name, value in metrics.items():
+        if not (isinstance(value, float) or (value is None and name in metrics["notes"])):
+            continue
+        interval = intervals.get(name)
+        shown = [f"{_number(interval[0])} to {_number(interval[1])}"] if interval else [""]
+        table.add_row(label(name), _number(value), *(shown if intervals else []))
+    return table
+
+
+def _named_rows(title: str, rows: dict[str, dict[str, Any]]) -> list[Any]:
+    columns = list(next(iter(rows.values())))
+    table = _table(title, *map(label, columns))
+    for name, row in list(rows.items())[:MAX_CLASSES_LISTED]:
+        table.add_row(name, *(_number(row[column]) for column in columns))
+    hidden = len(rows) - MAX_CLASSES_LISTED
+    return [table, Text(f"and {hidden} more in metrics.json")] if hidden > 0 else [table]
+
+
+def _confusion_table(matrix: list[list[int]], names: list[str]) -> Table:
+    table = _table("label \\ prediction", *names)
+    for name, row in zip(names, matrix, strict=True):
+        table.add_row(name, *(str(count) if count else "." for count in row))
+    return table
+
+
+def _length_table(rows: list[dict[str, Any]]) -> Table:
+    scores = [name for name in rows[0] if name not in ("min_frames", "max_frames", "count")]
+    table = _table("frames", "sequences", *map(label, scores))
+    for row in rows:
+        frames = f"{row['min_frames']:,} to {row['max_frames']:,}"
+        table.add_row(frames, str(row["count"]), *(_number(row[name]) for name in scores))
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0), title=" ")
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _number(value: float | int | None) -> str:
+    """Four decimals for scores around one, four digits for large values.
+
+    >>> [_number(value) for value in (0.98765, 12345.6, 7, None)]
+    ['0.9877', '1.235e+04', '7', '-']
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:.4g}"

@@ -1,0 +1,78 @@
+"""`Evaluation`: scores and predictions of one split, printed and saved."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqconv.errors import StoreError
+from seqconv.inference import Choice
+from seqconv.tables import write_text
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The scores of a model on one split; printing it is a report.
+
+    `metrics`: plain values fit for JSON: the scores of the task, `num_sequences`, `intervals` (score -> [low, high]),
+    `by_length` (rows), `slices` (column -> value -> scores), `notes` (score -> why it is undefined or partial).
+    `predictions`: a row for each sequence: id, num_frames, label, prediction, probabilities `p_<name>`, loss.
+    `layout`: how the sequences were batched, and why; it changes none of the numbers.
+    """
+
+    metrics: dict[str, Any]
+    predictions: pd.DataFrame
+    task: str
+    split_name: str
+    layout: Choice
+
+    def errors(self, n: int = 10) -> pd.DataFrame:
+        """The `n` sequences with the largest loss, worst first."""
+        return self.predictions.sort_values("loss", ascending=False, kind="stable").head(n).reset_index(drop=True)
+
+    def to_json(self) -> str:
+        """`{split: metrics}`, as in `metrics.json`."""
+        return _dump({self.split_name: self.metrics})
+
+    def save(self, directory: str | Path, split: str | None = None, *, worst_first: bool = False) -> None:
+        """Write `metrics.json` (scores of other splits in it are kept) and `predictions.csv`.
+
+        Args:
+            directory: made where it does not exist.
+            split: the key in `metrics.json`; default: `split_name`.
+            worst_first: sort the predictions by loss, largest first.
+
+        Raises:
+            StoreError: there is a `metrics.json` that cannot be read.
+        """
+        directory = Path(directory)
+        scores = {**_read_scores(directory / "metrics.json"), split or self.split_name: self.metrics}
+        table = self.errors(len(self.predictions)) if worst_first else self.predictions
+        write_text(_dump(scores), directory / "metrics.json")
+        write_text(table.to_csv(index=False), directory / "predictions.csv")
+
+    def __str__(self) -> str:
+        from seqconv.evaluation.report import render
+
+        return render(self)
+
+    def __repr__(self) -> str:
+        return f"<evaluation of {self.metrics['num_sequences']} sequences of '{self.split_name}', {self.task}>"
+
+
+def _dump(scores: dict[str, Any]) -> str:
+    return json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _read_scores(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        scores = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise StoreError(f"{path} cannot be read ({error}). Move it away, or choose another output folder.") from error
+    if not isinstance(scores, dict):
+        raise StoreError(f"{path} does not hold scores by split. Move it away, or choose another output folder.")
+    return scores

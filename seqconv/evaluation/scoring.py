@@ -1,0 +1,135 @@
+"""`evaluate`: from a model and labeled sequences to an `Evaluation`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from seqconv.config.evaluation import EvaluationConfig
+from seqconv.errors import ConfigError, ManifestError
+from seqconv.evaluation.result import Evaluation
+from seqconv.inference import choose_strategy, forward
+from seqconv.metrics import bootstrap_intervals, by_length, headline_scorer, score, sequence_losses
+from seqconv.metrics.checks import plain
+from seqconv.outputs import (
+    logits_to_predictions,
+    model_target,
+    name_predictions,
+    name_targets,
+    open_model,
+    read_card,
+    true_values,
+)
+from seqconv.targets import Target
+
+IntArray = npt.NDArray[np.int64]
+HeadlineScorer = Callable[[IntArray], dict[str, float]]
+
+
+def evaluate(
+    model: Any,
+    data: Any,
+    *,
+    strategy: str = "auto",
+    slices: Sequence[str] = (),
+    bootstrap: int | None = None,
+    seed: int = 0,
+    split_name: str = "test",
+    target: Target | None = None,
+    settings: EvaluationConfig | Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Score a model on labeled sequences. Every sequence counts once, whatever its weight in training.
+
+    Args:
+        model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
+        data: `Sequences` with labels, or anything with `.lengths`, `.ids`, `.labels` and `[i] -> (time, d)`.
+        strategy: auto, packed, bucketed, padded or single; it changes the time, not the scores.
+        slices: metadata columns (or "group") whose values get scores of their own.
+        bootstrap: draws for the intervals, 0 for none; default: that of `settings`.
+        seed: of the bootstrap.
+        split_name: what the scores are of; the key in `metrics.json`.
+        target: what the outputs mean; needed for a stock Keras model.
+        settings: the `evaluation` section of a config.
+
+    Raises:
+        ManifestError: there are no labels, or labels that the model does not know, or sequences are too short for it.
+        ConfigError: the model cannot be run in this layout, or a slice is no column of the metadata.
+        ShapeError, ModelError: sequences, model and target do not fit each other.
+
+    >>> from seqconv.models import build_model
+    >>> from seqconv.sequences import Sequences
+    >>> from seqconv.targets import fit_target
+    >>> model = build_model({"blocks": [{"filters": 4}]}, num_features=2, num_outputs=2)
+    >>> data = Sequences([np.zeros((n, 2)) for n in (3, 5, 8)], ["on", "off", "on"])
+    >>> evaluate(model, data, target=fit_target("classification", data.labels)).metrics["num_sequences"]
+    3
+    """
+    model = open_model(model)
+    target = model_target(model, target)
+    settings = settings if isinstance(settings, EvaluationConfig) else EvaluationConfig(**(settings or {}))
+    raw_labels = getattr(data, "labels", None)
+    if raw_labels is None:
+        raise ManifestError("these sequences have no labels to score against; predict needs none.")
+    targets = true_values(target, raw_labels, data.ids)
+    parts = slice_indices(data, slices)
+    predictions = logits_to_predictions(target, forward(model, data, strategy=strategy))
+    headline = headline_scorer(target.task, targets, predictions)
+    metrics = score(target.task, targets, predictions, target.names)
+    losses = sequence_losses(target.task, targets, predictions, 1 if target.std is None else target.std)
+    metrics["loss"] = plain(losses.mean())
+    metrics["num_sequences"] = len(targets)
+    metrics["intervals"] = {}
+    if repeats := settings.bootstrap if bootstrap is None else bootstrap:
+        groups, confidence = getattr(data, "groups", None), settings.confidence
+        metrics["intervals"] = bootstrap_intervals(
+            headline, len(targets), groups=groups, repeats=repeats, confidence=confidence, seed=seed
+        )
+    metrics["by_length"] = by_length(data.lengths, _plain_scores(headline), settings.length_bins)
+    metrics["slices"] = {column: _slice_scores(headline, values) for column, values in parts.items()}
+    return Evaluation(
+        metrics=metrics,
+        predictions=pd.DataFrame(
+            {
+                "id": list(data.ids),
+                "num_frames": np.asarray(data.lengths),
+                **name_targets(target, targets),
+                **name_predictions(target, predictions, read_card(model).get("thresholds")),
+                "loss": losses,
+            }
+        ),
+        task=target.task,
+        split_name=split_name,
+        layout=choose_strategy(model, strategy),
+    )
+
+
+def slice_indices(data: Any, columns: Sequence[str]) -> dict[str, dict[str, IntArray]]:
+    """For each column, the sequences of each of its values.
+
+    Raises:
+        ConfigError: names the columns there are.
+    """
+    metadata: Any = getattr(data, "metadata", None)
+    known = [] if metadata is None else [str(column) for column in metadata.columns]
+    parts: dict[str, dict[str, IntArray]] = {}
+    for column in columns:
+        if column in known:
+            values = np.asarray(metadata[column].astype(str), dtype=object)
+        elif column == "group" and getattr(data, "groups", None) is not None:
+            values = np.asarray([str(group) for group in data.groups], dtype=object)
+        else:
+            there = ", ".join(known) if known else "none"
+            raise ConfigError(f"there is no column '{column}' to slice by; these sequences have: {there}.")
+        parts[column] = {str(value): np.flatnonzero(values == value) for value in np.unique(values)}
+    return parts
+
+
+def _plain_scores(headline: HeadlineScorer) -> Callable[[IntArray], dict[str, float | None]]:
+    return lambda indices: {name: plain(value) for name, value in headline(indices).items()}
+
+
+def _slice_scores(headline: HeadlineScorer, values: dict[str, IntArray]) -> dict[str, dict[str, Any]]:
+    scorer = _plain_scores(headline)
+    return {value: {"count": len(indices), **scorer(indices)} for value, indices in values.items()}

@@ -1,0 +1,208 @@
+"""The forward pass over a source of sequences: what validation, evaluation and prediction share."""
+
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.batching import EpochPlan, make_batch, make_plan, restore_order, unpack
+from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError, list_some
+from seqconv.sources import Source
+
+STRATEGIES = ("auto", "packed", "bucketed", "padded", "single")
+Array = npt.NDArray[Any]
+Runner = Callable[[Any], Array]
+
+_runners: "weakref.WeakKeyDictionary[Any, Runner]" = weakref.WeakKeyDictionary()
+
+
+class Choice(NamedTuple):
+    """A layout and why it was chosen."""
+
+    strategy: str
+    reason: str
+
+
+def forward(
+    model: Any,
+    source: Source,
+    *,
+    strategy: str = "auto",
+    batch_size: int | None = None,
+    frames_per_batch: int | None = None,
+) -> Array:
+    """Logits `(n, num_outputs)` of all sequences, in the order of the source.
+
+    Args:
+        model: a `SequenceModel`, or any Keras model over `(batch, time, num_features)` that returns `(batch, outputs)`.
+        source: anything with `.lengths`, `.ids` and `[i] -> (time, num_features)`.
+        strategy: auto, packed, bucketed, padded or single; it changes the time, not the logits.
+        batch_size: sequences per step, on average; default: as in training.
+        frames_per_batch: instead of `batch_size`, frames per step.
+
+    Raises:
+        ConfigError: the model cannot be run in this layout.
+        ManifestError: sequences are too short for the model, or there are none.
+        ShapeError: the sequences have another number of features than the model.
+
+    >>> from seqconv.models import build_model
+    >>> from seqconv.sequences import Sequences
+    >>> model = build_model({"blocks": [{"filters": 8}]}, num_features=2, num_outputs=3)
+    >>> forward(model, Sequences([np.ones((5, 2)), np.ones((9, 2))])).shape
+    (2, 3)
+    """
+    choice = choose_strategy(model, strategy)
+    _check_source(model, source)
+    if not is_sequence_model(model):
+        return _forward_alone(model, source)
+    if batch_size is None and frames_per_batch is None:
+        batching = model.card.get("batching") or {}
+        batch_size, frames_per_batch = batching.get("batch_size"), batching.get("frames_per_batch")
+    sizes = {"batch_size": batch_size, "frames_per_batch": frames_per_batch}
+    plan = make_plan(
+        choice.strategy,
+        source.lengths,
+        shuffle=False,
+        time_geometry=model.time_geometry,
+        **({} if choice.strategy == "single" else {name: size for name, size in sizes.items() if size is not None}),
+    )
+    return _forward_batches(model, source, plan.epoch(0))
+
+
+def is_sequence_model(model: Any) -> bool:
+    """Whether the model is one of ours, which takes batches in every layout."""
+    from seqconv.models import SequenceModel
+
+    return isinstance(model, SequenceModel)
+
+
+def choose_strategy(model: Any, strategy: str = "auto") -> Choice:
+    """The layout for a model: `auto` packs where every layer allows it.
+
+    Raises:
+        ConfigError: there is no such layout, or the model cannot be run in it; names the layers.
+    """
+    if strategy not in STRATEGIES:
+        raise ConfigError(f"there is no strategy '{strategy}', expected one of {', '.join(STRATEGIES)}.")
+    if not is_sequence_model(model):
+        if strategy not in ("auto", "single"):
+            raise ConfigError(
+                f"strategy '{strategy}' pads, and padding changes what a stock Keras model answers. "
+                "Use 'single' (or 'auto', which chooses it): one sequence at a time."
+            )
+        return Choice("single", "a stock Keras model: padding would change its answers")
+    if strategy == "packed" and not model.packable:
+        raise ConfigError(
+            f"strategy 'packed' puts several sequences into one row, which these layers of the model cannot tell "
+            f"apart: {list_some(model.unpackable_layers)}. Use 'bucketed' (or 'auto', which chooses it)."
+        )
+    if strategy != "auto":
+        return Choice(strategy, "as asked for")
+    if model.packable:
+        return Choice("packed", "every layer can tell the sequences of a row apart")
+    return Choice("bucketed", f"these layers cannot be packed: {list_some(model.unpackable_layers)}")
+
+
+def _check_source(model: Any, source: Source) -> None:
+    if not len(source.lengths):
+        raise ManifestError("there are no sequences to run the model on.")
+    num_features = source[0].shape[1]
+    if is_sequence_model(model):
+        expected, shortest = model.num_features, model.min_frames
+    else:
+        shape = getattr(model, "input_shape", None)
+        if not isinstance(shape, tuple) or len(shape) != 3:
+            raise ModelError(f"the model takes inputs of shape {shape}, expected (None, None, num_features).")
+        if shape[1] is not None:
+            raise ModelError(
+                f"the model takes inputs of shape {shape}: a fixed length of {shape[1]} frames. "
+                f"Build it over keras.Input((None, {shape[2]}))."
+            )
+        expected, shortest = shape[2], 1
+    if expected is not None and num_features != expected:
+        raise ShapeError(
+            f"the sequences have {num_features} features in a frame ('{source.ids[0]}' is one), but the model was "
+            f"trained on {expected}. Extract them with the settings of the model."
+        )
+    short = np.flatnonzero(np.asarray(source.lengths) < shortest)
+    if len(short):
+        names = list_some(f"{source.ids[i]} ({source.lengths[i]} frames)" for i in short.tolist())
+        raise ManifestError(
+            f"{len(short)} sequences are too short for the model: {names}. It needs at least {shortest} frames; "
+            "leave them out, or use a model with padding 'same'."
+        )
+
+
+def _forward_batches(model: Any, source: Source, layouts: EpochPlan) -> Array:
+    run = _runner(model)
+    parts = [(layout, unpack(run(make_batch(layout, source).as_inputs()), layout)) for layout in layouts]
+    return restore_order(parts, len(source.lengths))
+
+
+def _forward_alone(model: Any, source: Source) -> Array:
+    run = _runner(model)
+    outputs = np.concatenate([_one_row(run(source[i][None]), model) for i in range(len(source.lengths))])
+    return _as_logits(model, outputs)
+
+
+def _one_row(output: Array, model: Any) -> Array:
+    if output.ndim != 2:
+        raise ModelError(
+            f"'{model.name}' returns shape {output.shape} for one sequence, expected (1, outputs): "
+            "pool over time first."
+        )
+    return output
+
+
+def _as_logits(model: Any, outputs: Array) -> Array:
+    """A stock model often ends with its softmax or sigmoid; its inverse, so that every model answers in logits."""
+    last = model.layers[-1]
+    activation = type(last).__name__.lower() if not hasattr(last, "activation") else last.activation.__name__
+    if activation not in ("softmax", "sigmoid"):
+        return outputs
+    tiny = np.finfo(np.float64).tiny
+    probabilities = outputs.astype(np.float64)
+    logits = np.log(np.maximum(probabilities, tiny))
+    return logits if activation == "softmax" else logits - np.log(np.maximum(1 - probabilities, tiny))
+
+
+def _runner(model: Any) -> Runner:
+    """The compiled forward pass of a model, made once: validation of each epoch must not trace anew."""
+    if model not in _runners:
+        _runners[model] = _compile(model)
+    return _runners[model]
+
+
+def _compile(model: Any) -> Runner:
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return lambda inputs: _as_numpy(model.predict_on_batch(inputs))
+    import tensorflow as tf
+
+    # Axes of any size: one trace for all shapes. Weak, because the cache would otherwise keep its own key alive.
+    reference = weakref.ref(model)
+
+    def call(inputs: Any) -> Any:
+        return reference()(inputs, training=False)  # type: ignore[misc]
+
+    signature: Any = tf.TensorSpec((None, None, model.input_shape[-1]), tf.float32)
+    if is_sequence_model(model):
+        slots = tf.TensorSpec((None, None), tf.int32)
+        signature = {"features": signature, "segments": slots, "lengths": slots}
+    traced = tf.function(call, input_signature=[signature], autograph=False)
+
+    def run(inputs: Mapping[str, Array] | Array) -> Array:
+        return _as_numpy(traced(tf.nest.map_structure(tf.convert_to_tensor, inputs)))
+
+    return run
+
+
+def _as_numpy(output: Any) -> Array:
+    """NumPy has no bfloat16: half precision becomes float32."""
+    import keras
+
+    array: Array = np.asarray(keras.ops.convert_to_numpy(output))
+    return array if array.dtype == np.float64 else array.astype(np.float32)

@@ -1,0 +1,129 @@
+"""From logits to what a reader wants: probabilities, values, names, a table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ConfigError, ModelError, list_some
+from seqconv.labels import number_columns
+from seqconv.targets import Target
+
+FloatArray = npt.NDArray[np.float64]
+DEFAULT_THRESHOLD = 0.5
+
+
+def open_model(model: Any) -> Any:
+    """A loaded model as it is; a path loaded.
+
+    Raises:
+        ModelError: there is no model at that path.
+    """
+    if not isinstance(model, str | Path):
+        return model
+    from seqconv.models import load_model
+
+    return load_model(model)
+
+
+def read_card(model: Any) -> dict[str, Any]:
+    """What a model knows besides its weights; empty for a stock Keras model."""
+    return dict(getattr(model, "card", None) or {})
+
+
+def model_target(model: Any, target: Target | None = None) -> Target:
+    """What the outputs of a model mean: `target`, or what its card says.
+
+    Raises:
+        ConfigError: neither says it.
+    """
+    if target is not None:
+        return target
+    card = read_card(model)
+    if "target" not in card:
+        raise ConfigError(
+            f"model '{model.name}' does not say what its outputs mean. Pass target=fit_target('classification', "
+            "labels) (seqconv.targets), or --labels on the command line."
+        )
+    return Target.from_dict(card["target"])
+
+
+def logits_to_predictions(target: Target, logits: npt.ArrayLike) -> FloatArray:
+    """Probabilities (softmax; sigmoid for multilabel) or values in original units `(n, C)`, in float64.
+
+    Two classes may come as one logit, that of the second class.
+
+    Raises:
+        ModelError: the model has another number of outputs than the target.
+
+    >>> from seqconv.targets import fit_target
+    >>> logits_to_predictions(fit_target("classification", ["no", "yes"]), [[0.0], [800.0]]).tolist()
+    [[0.5, 0.5], [0.0, 1.0]]
+    """
+    from scipy.special import expit, softmax
+
+    values: FloatArray = np.asarray(logits, dtype=np.float64)
+    if target.task == "classification" and values.shape[1] == 1 and target.num_outputs == 2:
+        values = np.hstack([np.zeros_like(values), values])
+    if values.shape[1] != target.num_outputs:
+        raise ModelError(
+            f"the model has {values.shape[1]} outputs, but the target has {target.num_outputs}: "
+            f"{list_some(target.names)}."
+        )
+    if target.task == "classification":
+        values = softmax(values, axis=1)
+    elif target.task == "multilabel":
+        values = expit(values)
+    else:
+        values = target.unstandardize(values)
+    return values
+
+
+def name_predictions(
+    target: Target, predictions: FloatArray, thresholds: npt.ArrayLike | None = None
+) -> dict[str, Any]:
+    """Columns of a table: `prediction`, and `p_<name>` for each class.
+
+    Multilabel joins the names whose probability reaches its threshold (0.5 unless given, one or one for each label).
+    Regression has `prediction`, or `prediction_<name>` for each of several columns.
+    """
+    if target.task == "regression":
+        return _name_values("prediction", target, predictions)
+    if target.task == "classification":
+        named = target.decode(predictions)
+    else:
+        given = predictions >= (DEFAULT_THRESHOLD if thresholds is None else np.asarray(thresholds))
+        named = _join_names(target, given)
+    return {"prediction": named, **{f"p_{name}": predictions[:, i] for i, name in enumerate(target.names)}}
+
+
+def name_targets(target: Target, targets: FloatArray) -> dict[str, Any]:
+    """The column `label` (or `label_<name>` for each of several numbers) from `true_values`."""
+    if target.task == "regression":
+        return _name_values("label", target, targets)
+    return {"label": target.decode(targets) if target.task == "classification" else _join_names(target, targets == 1)}
+
+
+def true_values(target: Target, raw_labels: Any, ids: Sequence[str]) -> FloatArray:
+    """One-hot rows, 0/1 rows, or values in original units `(n, C)`: what predictions are scored against.
+
+    Raises:
+        ManifestError: a label that is missing or that the target does not know.
+    """
+    if target.task == "regression":
+        values: FloatArray = np.asarray(number_columns(raw_labels, ids, names=target.names)[0], np.float64)
+        return values
+    return target.encode(raw_labels, ids=ids).astype(np.float64)
+
+
+def _name_values(prefix: str, target: Target, values: FloatArray) -> dict[str, Any]:
+    """A column for each number; the prefix alone where there is but one."""
+    if len(target.names) == 1:
+        return {prefix: values[:, 0]}
+    return {f"{prefix}_{name}": values[:, i] for i, name in enumerate(target.names)}
+
+
+def _join_names(target: Target, chosen: npt.NDArray[np.bool_]) -> list[str]:
+    return [target.separator.join(labels) for labels in target.decode(chosen)]
