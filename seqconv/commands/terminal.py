@@ -1,9 +1,11 @@
 """What all commands share: errors as one message, and a quiet start."""
 
+import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 
 from seqconv.errors import SeqconvError
 
@@ -25,6 +27,30 @@ def report_errors(command: Command) -> Command:
 
 
 def quiet_tensorflow() -> None:
-    """Before TensorFlow is imported: keep its start-up messages off the terminal, unless the user asked for them."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    """Import TensorFlow without its start-up messages; `TF_CPP_MIN_LOG_LEVEL=0` in the environment shows them."""
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _stderr_kept_back():
+        import tensorflow as tf
+
+        # Looks for devices, which has messages of its own.
+        tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _stderr_kept_back() -> Iterator[None]:
+    """Hold back what C++ code writes to standard error, and show it after all when something fails."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

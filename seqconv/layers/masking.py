@@ -2,7 +2,7 @@
 
 Every layer here takes `segments` as its second argument: either a boolean frame mask `(batch, time)`, True for real
 frames, or int32 segments `(batch, time)`, the slot of each frame within its own row and -1 for padding. Layers that
-may change the number of frames return `(features, segments)` when they were given segments, and features alone when not.
+may change the number of frames return `(features, segments)` when they were given segments, else features alone.
 """
 
 from typing import Any

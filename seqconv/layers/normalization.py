@@ -13,8 +13,8 @@ from seqconv.layers.masking import Tensor, frame_mask, zero_padding
 class MaskedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """`keras.layers.BatchNormalization` over the real frames of a batch (Ioffe and Szegedy 2015).
 
-    Mean and variance are taken in float32 and in two passes: `E[x^2] - m^2` would lose a small deviation beside a
-    large mean, and can turn negative.
+    Mean and variance are taken in float32, in two passes, of differences from a real frame: `E[x^2] - m^2` would lose a
+    small deviation beside a large mean, and can turn negative.
 
     Args: as in `keras.layers.BatchNormalization`; the last axis is normalized.
 
@@ -37,28 +37,20 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore
         self.supports_masking = False
 
     def call(self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None) -> Tensor:
-        features = ops.cast(zero_padding(inputs, segments), self.variable_dtype)
+        features = ops.cast(inputs, self.variable_dtype)
         if training and self.trainable:
-            mean, variance = self._batch_moments(features, segments)
-            self._track(self.moving_mean, mean)
+            shift = ops.stop_gradient(_first_frame(features, segments))
+            features = zero_padding(features - shift, segments)
+            mean, variance = _moments(features, segments)
+            self._track(self.moving_mean, mean + shift)
             self._track(self.moving_variance, variance)
         else:
+            features = zero_padding(features, segments)
             mean, variance = self.moving_mean, self.moving_variance
         # Deviations first: next to a large mean, x * scale - mean * scale would cancel.
         scale = ops.rsqrt(variance + self.epsilon)
         outputs = (features - mean) * (scale * self.gamma if self.scale else scale)
         return ops.cast(outputs + self.beta if self.center else outputs, self.compute_dtype)
-
-    def _batch_moments(self, features: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor]:
-        if segments is None:
-            mean = ops.mean(features, axis=(0, 1))
-            return mean, ops.mean(ops.square(features - mean), axis=(0, 1))
-        is_real = ops.cast(ops.reshape(frame_mask(segments), (1, -1)), features.dtype)
-        # A product with the weights of the frames skips padding for free; padding is zero by now, so never 0 * NaN.
-        weights = is_real / ops.maximum(ops.sum(is_real), 1)
-        rows = ops.reshape(features, (-1, features.shape[-1]))
-        mean = ops.matmul(weights, rows)[0]
-        return mean, ops.matmul(weights, ops.square(rows - mean))[0]
 
     def _track(self, moving: Any, value: Tensor) -> None:
         moving.assign(moving * self.momentum + value * (1 - self.momentum))
@@ -67,6 +59,26 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore
         self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None
     ) -> Tensor:
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+
+def _first_frame(features: Tensor, segments: Tensor | None) -> Tensor:
+    """The first real frame, or zeros where there is none. Moments of the differences from it lose no digits."""
+    rows = ops.reshape(features, (-1, features.shape[-1]))
+    if segments is None:
+        return rows[0]
+    is_real = ops.reshape(frame_mask(segments), (-1,))
+    return ops.where(ops.any(is_real), ops.take(rows, ops.argmax(is_real), axis=0), 0)
+
+
+def _moments(features: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and variance over real frames; padding must be zero by now, so that it is never 0 * NaN."""
+    rows = ops.reshape(features, (-1, features.shape[-1]))
+    is_real = ops.ones_like(rows[:, 0]) if segments is None else ops.reshape(frame_mask(segments), (-1,))
+    is_real = ops.cast(is_real, rows.dtype)[None, :]
+    # A product with the weights of the frames skips padding for free.
+    weights = is_real / ops.maximum(ops.sum(is_real), 1)
+    mean = ops.matmul(weights, rows)[0]
+    return mean, ops.matmul(weights, ops.square(rows - mean))[0]
 
 
 @keras.saving.register_keras_serializable(package="seqconv")

@@ -18,6 +18,8 @@ from seqconv.layers import (
 )
 from seqconv.layers.masking import Tensor
 
+# Keras's 0.99 needs hundreds of steps to forget the initial statistics; small data has some dozens an epoch.
+MOMENTUM = 0.9
 POOLINGS = {"mean": MaskedGlobalAveragePooling1D, "max": MaskedGlobalMaxPooling1D}
 
 
@@ -115,7 +117,7 @@ def _conv_layers(block: ConvBlock, name: str, strides: int, dtype: Any) -> list[
         )
     ]
     if block.norm == "batch":
-        layers.append(MaskedBatchNormalization(name=f"{name}_norm", dtype=dtype))
+        layers.append(MaskedBatchNormalization(momentum=MOMENTUM, name=f"{name}_norm", dtype=dtype))
     if block.activation != "linear":
         layers.append(keras.layers.Activation(block.activation, name=f"{name}_{block.activation}", dtype=dtype))
     return layers + _dropout(block.dropout, f"{name}_dropout", dtype)

@@ -1,6 +1,5 @@
 """What happens around steps and epochs: progress, the best model, the history."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
     """
 
     def __init__(self, callbacks: list[keras.callbacks.Callback], model: keras.Model, epochs: int) -> None:
-        super().__init__(callbacks, add_history=False, add_progbar=False, model=model, epochs=epochs)
+        super().__init__(callbacks, add_history=True, add_progbar=False, model=model, epochs=epochs)
         self.training_logs: Logs = {}
 
     def begin_run(self) -> None:
@@ -53,11 +52,11 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.console, self.steps, self.best = console, steps, best
         self.progress: Progress | None = None
-        self.started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self.started = time.monotonic()
         self.close()
+        if not self.console.is_terminal:
+            return
         self.progress = Progress(
             TextColumn(f"epoch {epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"),
             BarColumn(bar_width=30),
@@ -73,7 +72,9 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.progress is not None:
             # Reading the loss each step would wait for the device; the bar is redrawn ten times a second anyway.
-            self.progress.update(self.task, completed=batch + 1, loss=float((logs or {}).get("mean_loss", float("nan"))))
+            self.progress.update(
+                self.task, completed=batch + 1, loss=float((logs or {}).get("mean_loss", float("nan")))
+            )
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.close()
@@ -81,11 +82,9 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         number = f"{epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"
         shown = [name for name in ("loss", "accuracy", "val_loss", self.best.monitor) if logs.get(name) is not None]
         scores = "  ".join(f"{name} {logs[name]:.4f}" for name in dict.fromkeys(shown))
+        speed = f"{logs['frames_per_second'] / 1000:.0f}k frames/s  {logs['seconds']:.1f} s"
         mark = "  [green]best[/]" if self.best.best_epoch == epoch else ""
-        self.console.print(
-            f"epoch {number}  {scores}  {logs['frames_per_second'] / 1000:.0f}k frames/s  {logs['seconds']:.1f} s{mark}",
-            highlight=False,
-        )
+        self.console.print(f"epoch {number}  {scores}  {speed}{mark}", highlight=False)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self.close()

@@ -55,9 +55,7 @@ def load_datasets(
     return _from_manifest(config)
 
 
-def _from_memory(
-    config: Config, train: Sequences, valid: Sequences | None, test: Sequences | None
-) -> Datasets:
+def _from_memory(config: Config, train: Sequences, valid: Sequences | None, test: Sequences | None) -> Datasets:
     notes = []
     for name, data in (("train_data", train), ("valid_data", valid), ("test_data", test)):
         if data is not None and data.labels is None:
@@ -80,9 +78,7 @@ def _from_manifest(config: Config) -> Datasets:
     notes = list(frame.attrs.get("notes", []))
     for column in columns:
         check_labels(frame, column, task=target.task, separator=target.separator)
-    store = build_store(
-        frame, config.features, cache_dir=config.data.cache_dir, num_workers=config.data.num_workers
-    )
+    store = build_store(frame, config.features, cache_dir=config.data.cache_dir, num_workers=config.data.num_workers)
     data = Sequences(
         store,
         _raw_labels(frame, config),

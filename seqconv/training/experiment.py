@@ -134,6 +134,10 @@ def _card(config: Config, data: Datasets) -> dict[str, Any]:
         "label_columns": list(config.target.columns) if config.target.columns else None,
         "separator": config.target.separator,
         "features": config.features.model_dump(mode="json"),
+        "batching": {
+            "batch_size": config.batching.sequences_per_step,
+            "frames_per_batch": config.batching.frames_per_batch,
+        },
     }
 
 

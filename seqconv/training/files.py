@@ -22,7 +22,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     os.close(handle)
     try:
         write(Path(name))
-        os.chmod(name, 0o644)
+        Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:
         with suppress(FileNotFoundError):

@@ -51,6 +51,7 @@ def _train_epoch(experiment: Experiment, callbacks: RunCallbacks, epoch: int) ->
         initial_epoch=epoch,
         epochs=epoch + 1,
         callbacks=callbacks,
+        shuffle=False,
         verbose=0,
     )
     seconds = time.monotonic() - started

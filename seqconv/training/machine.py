@@ -29,8 +29,8 @@ def set_up_machine(config: Config) -> str:
     chosen = config.training.device
     if chosen is not None and _device_name(chosen) not in devices:
         raise ConfigError(
-            f"training.device is '{chosen}', but TensorFlow sees {', '.join(devices)}. Use one of these, or leave it out. "
-            "For NVIDIA GPUs install with: pip install -e '.[gpu]'"
+            f"training.device is '{chosen}', but TensorFlow sees {', '.join(devices)}. Use one of these, or leave it "
+            "out. For NVIDIA GPUs install with: pip install -e '.[gpu]'"
         )
     name = _device_name(chosen) if chosen else (gpus or devices)[0]
     cores = f", {os.cpu_count()} cores" if name.startswith("CPU") else ""

@@ -27,15 +27,11 @@ def make_metrics(task: str, label_smoothing: float = 0.0) -> list[keras.metrics.
     """What is reported while training: the weighted mean loss, and accuracy for classes."""
     if task == "classification":
         return [
-            keras.metrics.CategoricalCrossentropy(
-                name="mean_loss", from_logits=True, label_smoothing=label_smoothing
-            ),
+            keras.metrics.CategoricalCrossentropy(name="mean_loss", from_logits=True, label_smoothing=label_smoothing),
             keras.metrics.CategoricalAccuracy(name="accuracy"),
         ]
     if task == "multilabel":
-        return [
-            keras.metrics.BinaryCrossentropy(name="mean_loss", from_logits=True, label_smoothing=label_smoothing)
-        ]
+        return [keras.metrics.BinaryCrossentropy(name="mean_loss", from_logits=True, label_smoothing=label_smoothing)]
     return [keras.metrics.MeanSquaredError(name="mean_loss")]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from seqconv.models import SequenceModel
 from seqconv.training.experiment import Experiment
@@ -20,14 +20,11 @@ def make_console() -> Console:
 
 def report_start(experiment: Experiment, device: str, console: Console) -> None:
     """Data, model, batches and device, before the first step."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column()
     for name, value in _facts(experiment, device):
-        table.add_row(name, value)
-    console.print(table)
+        console.print(f"[bold]{name:<9}[/]{escape(value)}", highlight=False)
     for note in experiment.notes:
-        console.print(f"[yellow]note[/] {note}", highlight=False)
+        console.print(f"[yellow]note     [/]{escape(note)}", highlight=False)
+    console.print()
 
 
 def report_dry_run(experiment: Experiment, seconds_per_step: float, console: Console) -> None:
@@ -44,11 +41,12 @@ def report_dry_run(experiment: Experiment, seconds_per_step: float, console: Con
 def report_end(model: SequenceModel, run_dir: Path, lengths: np.ndarray, console: Console) -> dict[str, Any]:
     """Model size, latency, where everything lies and what to do next; returns the facts."""
     file = run_dir / "model.keras"
-    latency = measure_latency(model, int(np.median(lengths)))
+    median = int(np.median(lengths))
+    latency = measure_latency(model, median)
     size = file.stat().st_size
     console.print(
-        f"model    {model.count_params():,} parameters, {size / 1e6:.2f} MB, {latency * 1000:.1f} ms for one sequence of "
-        f"{int(np.median(lengths))} frames",
+        f"\nmodel    {model.count_params():,} parameters, {size / 1e6:.2f} MB, "
+        f"{latency * 1000:.1f} ms for one sequence of {median} frames",
         highlight=False,
     )
     console.print(f"run      {run_dir}", highlight=False)

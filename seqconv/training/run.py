@@ -83,7 +83,7 @@ def train(
 
 
 def dry_run(config: Config | Mapping[str, Any] | str | Path) -> None:
-    """Say what `train` would do, do two steps of it, and estimate the time; nothing is written but the feature cache."""
+    """Say what `train` would do, do two steps of it, and estimate the time; only the feature cache is written."""
     console = make_console()
     config = _as_config(config, None)
     device = set_up_machine(config)
@@ -117,15 +117,11 @@ def _new_run_dir(run_dir: str | Path | None, name: str) -> Path:
 
 
 def _write_inputs(experiment: Experiment, path: Path) -> None:
-    write_atomically(path / "config.yaml", lambda file: file.write_text(_resolved(experiment).to_yaml(), "utf-8"))
+    write_atomically(path / "config.yaml", lambda file: file.write_text(experiment.config.to_yaml(), "utf-8"))
     write_atomically(path / "versions.json", lambda file: file.write_text(json.dumps(versions(), indent=2) + "\n"))
     splits = experiment.data.splits
     if splits is not None:
         write_atomically(path / "splits.csv", lambda file: splits.to_csv(file, index=False))
-
-
-def _resolved(experiment: Experiment) -> Config:
-    return experiment.config
 
 
 def _fit(

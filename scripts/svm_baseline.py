@@ -1,0 +1,63 @@
+"""A support-vector machine on MFCC statistics, on the split of a run: python scripts/svm_baseline.py --run runs/audio."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqconv.commands.terminal import quiet_tensorflow, report_errors
+
+CANDIDATES = (0.1, 1.0, 10.0, 100.0)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", required=True, metavar="DIR", help="a run directory, as scripts/train.py wrote it")
+    return parser
+
+
+@report_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fit on train, choose C on valid, and print the test accuracy beside that of the run."""
+    run = Path(make_parser().parse_args(argv).run)
+    quiet_tensorflow()
+    import numpy as np
+    from sklearn.metrics import accuracy_score, f1_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    from seqconv.config import load_config
+    from seqconv.errors import ConfigError
+    from seqconv.training.datasets import load_datasets
+
+    if not (run / "metrics.json").is_file():
+        raise ConfigError(f"'{run}' holds no metrics.json. Pass the run directory of a finished run.")
+    settings = ["features.kind=mfcc", "features.n_mfcc=20", "features.delta=0", "features.normalize=none"]
+    data = load_datasets(load_config(run / "config.yaml", settings))
+    if data.test is None or data.target.task != "classification":
+        raise ConfigError(f"'{run}' is not a classification run with a test split.")
+
+    def statistics(part: Sequence[np.ndarray]) -> np.ndarray:
+        return np.array([np.concatenate([x.mean(axis=0), x.std(axis=0)]) for x in (part[i] for i in range(len(part)))])
+
+    inputs = {name: statistics(part) for name, part in (("train", data.train), ("valid", data.valid), ("test", data.test))}
+    labels = {name: np.asarray(part.labels) for name, part in (("train", data.train), ("valid", data.valid), ("test", data.test))}
+    machines = [make_pipeline(StandardScaler(), SVC(C=c)).fit(inputs["train"], labels["train"]) for c in CANDIDATES]
+    on_valid = [machine.score(inputs["valid"], labels["valid"]) for machine in machines]
+    best = int(np.argmax(on_valid))
+    predicted = machines[best].predict(inputs["test"])
+    scores = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["test"]
+    print(f"{len(data.test)} test sequences of {run}      accuracy  macro F1")
+    print(
+        f"SVM on mean and deviation of 20 MFCCs (C={CANDIDATES[best]:g}, chosen on valid)  "
+        f"{accuracy_score(labels['test'], predicted):.4f}    {f1_score(labels['test'], predicted, average='macro'):.4f}"
+    )
+    print(f"seqconv, this run{' ' * 46}  {scores['accuracy']:.4f}    {scores['macro_f1']:.4f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
