@@ -170,7 +170,7 @@ def plan_bucketed(
     # What a sequence takes with its padding, so that batch_size is the average over steps.
     taken = round_up(trial[np.minimum(np.searchsorted(trial, rounded), len(trial) - 1)], multiple)
     _, total = size_of_batch(float(taken.mean()), batch_size, frames_per_batch)
-    limits = (max_frames, by_hand[-1] if by_hand is not None else max(int(total), int(rounded.min())))
+    limits = (max_frames, by_hand[-1] if by_hand is not None else max(int(total) // multiple * multiple, int(rounded.min())))
     limit = int(min(n for n in limits if n is not None))
     long = apply_limit(checked, limit, too_long)
     kept = long.lengths[long.kept]

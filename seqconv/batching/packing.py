@@ -121,7 +121,7 @@ def _shared_shapes(lengths: IntArray, size: _Size, multiple: int, max_shapes: in
     """Shapes of the constant total, ascending in width, with room for any number of sequences."""
     typical = np.quantile(lengths, 0.99, method="higher") if max_shapes > 1 else lengths.max()
     rows = size.rows
-    while rows > 1 and size.total // rows < typical:
+    while rows > 1 and size.total // rows < max(typical, multiple):
         rows //= 2
     if size.is_exact:
         width = max(1, int(size.total // (rows * multiple))) * multiple
