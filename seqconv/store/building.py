@@ -14,13 +14,21 @@ from seqconv.errors import AudioError, ManifestError, StoreError, list_some
 from seqconv.features import as_settings
 from seqconv.store.cache import Match, match_rows, still_valid
 from seqconv.store.entries import Entry, Key, Row, entries_of
-from seqconv.store.index import INDEX_NAME, SHARD_PATTERN, StoreIndex, commit_index, identity, read_index
+from seqconv.store.index import (
+    INDEX_NAME,
+    SHARD_PATTERN,
+    StoreIndex,
+    commit_index,
+    identity,
+    read_index,
+    remove_unnamed,
+)
 from seqconv.store.lock import LOCK_NAME, hold_lock
 from seqconv.store.reading import FeatureStore
 from seqconv.store.running import extract_entries
 
 CACHE_VARIABLE = "SEQCONV_CACHE"
-_SHOWN_PROBLEMS = 20
+_SHOWN_PROBLEMS = 10
 
 
 def build_store(
@@ -64,23 +72,22 @@ def build_store(
         match = match_rows(folder, entries, index)
         previous = index.rows if index is not None else ()
         extracted: list[Row] = []
+        results = extract_entries(
+            match.pending, settings, folder, num_workers=num_workers, progress=progress, executor=executor
+        )
         try:
-            for rows in extract_entries(
-                match.pending, settings, folder, num_workers=num_workers, progress=progress, executor=executor
-            ):
+            for rows in results:
                 extracted += rows
             listed = _list_rows(entries, match, extracted, precomputed=settings.kind == "precomputed")
         except BaseException:
-            # What was read well is not read again after the mistake is mended.
-            good = [replace(row, id=None) for row in extracted if row.problem is None]
-            if good:
-                commit_index(folder, StoreIndex(settings, (*previous, *good)))
+            results.close()
+            _keep_extracted(folder, settings, previous, extracted)
             raise
         keys = {row.key for row in listed}
         kept = [replace(row, id=None) for row in previous if row.key not in keys and still_valid(row)]
         index = StoreIndex(settings, (*listed, *kept))
         commit_index(folder, index)
-    return FeatureStore(folder, index=index)
+    return FeatureStore(folder, index=index, num_extracted=len(extracted))
 
 
 def _default_folder(entries: Sequence[Entry], settings: FeatureSettings, cache_dir: str | Path | None) -> Path:
@@ -122,6 +129,15 @@ def _usable_index(folder: Path, settings: FeatureSettings) -> StoreIndex | None:
         if foreign:
             raise StoreError(f"{folder}: holds {list_some(foreign)} and no store; choose an empty or a new folder")
     return None
+
+
+def _keep_extracted(folder: Path, settings: FeatureSettings, previous: Sequence[Row], extracted: Sequence[Row]) -> None:
+    """After a failure: what was read well is not read again once the mistake is mended, and the last build stays."""
+    good = [replace(row, id=None) for row in extracted if row.problem is None]
+    if good:
+        commit_index(folder, StoreIndex(settings, (*previous, *good)))
+    else:
+        remove_unnamed(folder, (row.shard for row in previous))
 
 
 def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Row:
 
 
 def entries_of(frame: Any) -> list[Entry]:
-    """The entries of a manifest: columns `id` and `path`, and, where there are any, `start`, `end` and `case`.
+    """The entries of a manifest: columns `id` and `path`, and, where there are any, `start`, `end` and (`.ts`) `case`.
 
     Raises:
         ManifestError: no rows, a missing column, or ids that are not unique.
@@ -77,9 +78,10 @@ def entries_of(frame: Any) -> list[Entry]:
         raise ManifestError(f"ids must be unique, but {list_some(repeated)} stand several times in the manifest")
     absent = [None] * len(frame)
     optional = [frame[name] if name in frame.columns else absent for name in ("start", "end", "case")]
+    paths = [str(Path(path).absolute()) for path in frame["path"]]
     return [
-        Entry(name, str(path), _number(start), _number(end), _integer(case))
-        for name, path, start, end, case in zip(ids, frame["path"], *optional, strict=True)
+        Entry(name, path, _number(start), _number(end), _case(path, case))
+        for name, path, start, end, case in zip(ids, paths, *optional, strict=True)
     ]
 
 
@@ -89,6 +91,7 @@ def _number(value: Any) -> float | None:
     return None if type(value).__name__ in ("NAType", "NaTType") else float(value)
 
 
-def _integer(value: Any) -> int | None:
-    number = _number(value)
+def _case(path: str, value: Any) -> int | None:
+    # In any other manifest, a column of this name is the user's own.
+    number = _number(value) if path.lower().endswith(".ts") else None
     return None if number is None else int(number)

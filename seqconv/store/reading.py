@@ -27,12 +27,13 @@ class FeatureStore:
     Args:
         path: folder of the store.
         index: its index, where the caller has it already.
+        num_extracted: how many of the sequences were extracted just now, for a report; the others were cached.
 
     Raises:
         StoreError: the folder holds no complete store, or a damaged one.
     """
 
-    def __init__(self, path: str | Path, *, index: StoreIndex | None = None) -> None:
+    def __init__(self, path: str | Path, *, index: StoreIndex | None = None, num_extracted: int = 0) -> None:
         self.path = Path(path)
         index = read_index(self.path) if index is None else index
         rows = index.listed
@@ -42,6 +43,7 @@ class FeatureStore:
         self.ids: list[str] = [str(row.id) for row in rows]
         self.lengths: npt.NDArray[np.int64] = np.array([row.num_frames for row in rows], dtype=np.int64)
         self.num_features: int = rows[0].num_features
+        self.num_extracted = num_extracted
         self._places = [(row.shard, row.batch) for row in rows]
         self._open()
 

@@ -1,6 +1,6 @@
 """Running the extraction: in this process, in workers, or on an executor."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from seqconv.config.features import FeatureSettings
-from seqconv.errors import StoreError, list_some
+from seqconv.errors import ConfigError, StoreError, list_some
 from seqconv.features import num_features
 from seqconv.store.entries import Entry, Row
 from seqconv.store.shards import extract_shard
@@ -33,7 +33,7 @@ def extract_entries(
     num_workers: int | None,
     progress: bool,
     executor: Executor | None,
-) -> Iterator[list[Row]]:
+) -> Generator[list[Row]]:
     """Extract `entries` into new shards in `folder`; yields the rows of each shard as it is finished."""
     if not entries:
         return
@@ -86,6 +86,8 @@ def estimated_bytes(entry: Entry, settings: FeatureSettings) -> int:
 
 def _choose_workers(entries: Sequence[Entry], settings: FeatureSettings, num_workers: int | None) -> int:
     if num_workers is not None:
+        if num_workers < 0:
+            raise ConfigError(f"num_workers={num_workers} must be 0 (work in this process) or more")
         return num_workers
     small = len(entries) <= _SMALL_JOB_ENTRIES
     if small and sum(estimated_bytes(entry, settings) for entry in entries) <= _SMALL_JOB_BYTES:

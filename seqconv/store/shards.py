@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from seqconv.audio import decode_audio
 from seqconv.config.features import FeatureSettings
-from seqconv.errors import AudioError, ManifestError, ShapeError
+from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import as_settings, extract_features, load_features
 from seqconv.store.entries import Entry, Row
 
@@ -31,7 +31,7 @@ def extract_shard(
         A row for each entry, in order. What cannot be read has a row with its `problem` and no place in the shard.
 
     Raises:
-        ConfigError: settings that no recording can satisfy.
+        ConfigError: settings that no recording can satisfy, or the wrong kind for these files.
         OSError: the shard cannot be written.
     """
     settings, path = as_settings(settings), Path(path)
@@ -65,9 +65,9 @@ def read_entry(entry: Entry, settings: FeatureSettings) -> Features:
     if settings.kind == "precomputed":
         return load_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
     if entry.case is not None:
-        raise ManifestError(
-            f"{entry.path}: case={entry.case} selects a sequence of a .ts file, which holds features, not samples. "
-            "Set features.kind to precomputed"
+        raise ConfigError(
+            f"features.kind '{settings.kind}' is computed from recordings, but {entry.path} holds sequences of "
+            "features. Set features.kind to precomputed"
         )
     samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=settings.sample_rate)
     return extract_features(samples, rate, settings)
