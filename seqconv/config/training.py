@@ -10,7 +10,7 @@ from seqconv.config.target import Task
 
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",
-    "lamb", "lion", "muon", "nadam", "rmsprop", "sgd",
+    "lion", "muon", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
 
 MONITORS: dict[Task, tuple[str, ...]] = {
