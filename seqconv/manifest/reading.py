@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,8 @@ def read_ts_cases(path: Path) -> pd.DataFrame:
     sequences, labels, _ = read_ts(path)
     numbers = [str(case) for case in range(len(sequences))]
     table = pd.DataFrame({"id": numbers, "path": path.name}, dtype=object)
-    table["label"] = pd.Series(labels or None, index=table.index, dtype=object)
+    cells: list[str | None] = [*labels] or [None] * len(numbers)
+    table["label"] = pd.Series(cells, dtype=object)
     table["case"] = range(len(numbers))
     return table
 
@@ -174,6 +176,8 @@ def _visible_files(folder: Path, *, deep: bool = True) -> list[Path]:
 def _to_text(value: Any, place: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):

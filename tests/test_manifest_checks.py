@@ -1,0 +1,175 @@
+"""What is wrong with a manifest is told at once, with ids, counts and the remedy."""
+
+import pandas as pd
+import pytest
+
+from seqconv.errors import ConfigError, ManifestError
+from seqconv.manifest import check_labels, check_manifest, load_manifest
+
+NAMES = [f"{letter}.wav" for letter in "abcdefgh"]
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load a table given as columns; the files a.wav ... h.wav exist."""
+    for name in NAMES:
+        (tmp_path / name).touch()
+
+    def load_columns(**columns):
+        settings = {key: columns.pop(key) for key in ("target", "task") if key in columns}
+        path = tmp_path / "m.csv"
+        pd.DataFrame(columns, dtype=object).to_csv(path, index=False)
+        return load_manifest(path, label=settings.get("target"), task=settings.get("task", "classification"))
+
+    return load_columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"path": ["a.wav", None, "b.wav"]}, r"1 rows have an empty 'path': row 2\."),
+        ({"path": ["a.wav", None], "id": ["x", "y"]}, r"1 rows have an empty 'path': row 2 \('y'\)"),
+        ({"path": ["a.wav", "a.wav"]}, "1 ids stand in more than one row: 'a.wav'. Give each row its own 'id'"),
+        ({"path": ["a.wav", "gone.wav"]}, "1 files are missing, the first is '.*gone.wav'; ids 'gone.wav'"),
+        (
+            {"path": NAMES[:2], "split": ["train", "validation"]},
+            "'validation' is not a split; .* Write 'valid'",
+        ),
+        ({"path": NAMES[:2], "split": ["train", "dev"]}, "'dev' is not a split; .* Write 'valid' instead"),
+        ({"path": NAMES[:2], "split": ["Train", "test"]}, "'Train' is not a split; .* Write 'train' instead"),
+        ({"path": NAMES[:2], "split": ["train", "7"]}, "'7' is not a split; splits are train, valid, test. 1 rows"),
+        ({"path": NAMES[:3], "split": ["train", None, "test"]}, r"'split' is empty in 1 of 3 rows: row 2 \('b.wav'\)"),
+        (
+            {"path": NAMES[:4], "split": ["train", "test"] * 2, "group": ["g", "g", "h", "i"]},
+            "1 groups are in more than one split: 'g'; 2 ids: 'a.wav', 'b.wav'. Put all rows of a group",
+        ),
+        (
+            {"path": ["a.wav"] * 2, "id": ["x", "y"], "split": ["train", "test"], "start": [0, 1], "end": [1, 2]},
+            "1 files are in more than one split: '.*a.wav'; 2 ids: 'x', 'y'. Put all rows of a file, its parts too",
+        ),
+        ({"path": NAMES[:2], "start": [-1, None]}, "are seconds from 0; 1 rows are below: 'a.wav'"),
+        (
+            {"path": NAMES[:2], "start": [2, None], "end": [2, 1]},
+            "'end' must be after 'start'.* 1 rows .*: 'a.wav'",
+        ),
+        ({"path": NAMES[:2], "end": [0, 1]}, "'end' must be after 'start'.* 1 rows .*: 'a.wav'"),
+        (
+            {"path": NAMES[:2], "start": ["1:30", 1]},
+            r"cells in 'start' are not numbers, .*'1:30': row 1 \('a.wav'\)",
+        ),
+        ({"path": NAMES[:2], "end": [1, "inf"]}, r"1 of the cells in 'end' are not numbers, .*'inf': row 2"),
+        ({"path": NAMES[:2], "weight": [1, -1]}, "'weight' must not be negative; 1 rows are: 'b.wav'"),
+        ({"path": NAMES[:2], "fold": [1, 1.5]}, r"'fold' must hold whole numbers: row 2 \('b.wav'\)"),
+    ],
+)
+def test_each_fault_is_named(load, columns, message):
+    with pytest.raises(ManifestError, match=message):
+        load(**columns)
+
+
+def test_all_faults_are_told_in_one_error(load):
+    with pytest.raises(ManifestError, match=r"m\.csv' has 6 problems:") as caught:
+        load(
+            path=["a.wav", "b.wav", "gone.wav", "c.wav", "c.wav"],
+            id=["x", "x", "y", "z", "w"],
+            start=["soon", "1", "2", "3", "4"],
+            split=["train", "train", "train", "train", "valid"],
+            group=["g", "g", "h", "h", "g"],
+            label=["p", "p", "p", "p", "q"],
+            target="label",
+        )
+    for part in (
+        "not numbers",
+        "stand in more than one row",
+        "missing",
+        "groups are in",
+        "files are in",
+        "labels of valid",
+    ):
+        assert part in str(caught.value)
+
+
+def test_many_ids_are_counted_not_listed(load):
+    with pytest.raises(ManifestError, match=r"20 files are missing.* and 15 more") as caught:
+        load(path=[f"gone{number}.wav" for number in range(20)])
+    assert "gone7.wav" not in str(caught.value)
+
+
+def test_parts_of_one_file_in_one_split_are_fine(load):
+    frame = load(path=["a.wav"] * 2, id=["x", "y"], split=["train"] * 2, start=[0, 1], end=[1, 2])
+    check_manifest(frame)
+
+
+def test_cases_of_one_ts_file_may_lie_in_different_splits(tmp_path):
+    (tmp_path / "toy.ts").write_text("@univariate true\n@classLabel true x\n@data\n1:x\n2:x\n")
+    frame = load_manifest(tmp_path / "toy.ts")
+    frame["split"] = pd.Series(["train", "test"], dtype=object)
+    check_manifest(frame)
+    frame["case"] = 0
+    with pytest.raises(ManifestError, match="the manifest: 1 files are in more than one split"):
+        check_manifest(frame)
+
+
+@pytest.mark.parametrize(
+    ("column", "task", "cells", "message"),
+    [
+        (
+            "label",
+            "classification",
+            ["x", "y", None, "x"],
+            r"must hold a label, but 1 rows .*\(.* is empty\): row 3",
+        ),
+        ("label", "classification", [None] * 4, "the target column 'label' is empty in all 4 rows"),
+        ("labels", "classification", ["x"] * 4, "there is no target column 'labels'; .* Did you mean 'label'"),
+        ("label", "classification", ["x", "x", "y", "z"], "1 labels of valid are not in train: 'y'; 1 ids: 'c.wav'"),
+        ("label", "classification", ["x", "x", "y", "z"], "1 labels of test are not in train: 'z'; 1 ids: 'd.wav'"),
+        ("label", "multilabel", ["x;y", None, "y", "x; z"], "1 labels of test are not in train: 'z'; 1 ids: 'd.wav'"),
+        (
+            "label",
+            "regression",
+            ["1", "2e3", "high", "4"],
+            r"a finite number, but 1 rows do not \(.*'high'\)",
+        ),
+        ("label", "regression", ["1", "nan", None, "4"], r"but 2 rows do not \(the first is 'nan'\): row 2 .*, row 3"),
+        (
+            ["label"],
+            "multilabel",
+            ["1", "0", "2", "0"],
+            r"must hold 0 or 1, but 1 rows do not \(.*'2'\)",
+        ),
+    ],
+)
+def test_each_fault_of_the_labels_is_named(load, column, task, cells, message):
+    frame = load(path=NAMES[:4], split=["train", "train", "valid", "test"], label=cells)
+    with pytest.raises(ManifestError, match=message):
+        check_labels(frame, column, task)
+
+
+@pytest.mark.parametrize(
+    ("task", "cells"),
+    [
+        ("classification", ["1", "2", "1", "2"]),
+        ("multilabel", ["x; y", "z", None, "x"]),
+        ("regression", ["1", "2", "3", "4"]),
+    ],
+)
+def test_good_labels_pass(load, task, cells):
+    check_labels(load(path=NAMES[:4], split=["train", "train", "valid", "test"], label=cells), "label", task)
+
+
+def test_a_column_that_is_never_one_in_train_is_named(load):
+    frame = load(path=NAMES[:3], split=["train", "valid", "test"], dog=["0", "1", "0"], cat=["1", "0", "0"])
+    with pytest.raises(ManifestError, match=r"1 labels of valid are not in train: 'dog'; 1 ids: 'b\.wav'"):
+        check_labels(frame, ["dog", "cat"], "multilabel")
+
+
+def test_another_separator_divides_labels(load):
+    frame = load(path=NAMES[:2], split=["train", "test"], label=["x|y", "y|x"])
+    check_labels(frame, "label", "multilabel", "|")
+    with pytest.raises(ManifestError, match=r"not in train: 'y\|x'"):
+        check_labels(frame, "label", "multilabel", ";")
+
+
+def test_an_unknown_task_is_refused(load):
+    with pytest.raises(ConfigError, match=r"target\.task must be one of .*, not 'ranking'"):
+        load(path=["a.wav"], label=["x"], target="label", task="ranking")
