@@ -162,7 +162,8 @@ def _check(path: Path, values: npt.NDArray[Any]) -> Features:
         raise ManifestError(f"{path}: has shape {values.shape}, but (time, d) is expected; {remedy}")
     if 0 in values.shape:
         raise ManifestError(f"{path}: has shape {values.shape}; at least one frame of one feature is needed")
-    features = values.astype(np.float32)
+    with np.errstate(over="ignore"):
+        features = values.astype(np.float32)
     wrong = np.argwhere(~np.isfinite(features))
     if len(wrong):
         frame, feature = wrong[0]
