@@ -84,7 +84,7 @@ def test_a_missing_valid_is_cut_from_train_and_test_stays():
     assert (made["split"][160:] == "test").all()
     assert made["split"].value_counts().to_dict() == {"train": 140, "valid": 20, "test": 40}
     assert made.attrs["notes"] == [
-        "no split valid: cut from train stratified by 'label', seed 0; now train 140, valid 20, test 40"
+        "no split valid: cut from train, stratified by 'label', seed 0; now train 140, valid 20, test 40"
     ]
     assert frame["split"].value_counts().to_dict() == {"train": 160, "test": 40}, "the given frame stays as it was"
 
@@ -104,9 +104,14 @@ def test_complete_splits_are_left_alone():
 def test_what_was_made_is_said():
     made = make_splits(make_frame(["a", "b"] * 50, [f"g{number // 2}" for number in range(100)]), seed=3)
     assert made.attrs["notes"] == [
-        "no split train or valid or test: made by group (50 groups), stratified by 'label', seed 3; "
+        "no split train or valid or test: made, by group (50 groups), stratified by 'label', seed 3; "
         "now train 70, valid 10, test 20"
     ]
+
+
+def test_without_labels_the_cut_is_plain():
+    made = make_splits(make_frame([None] * 100))
+    assert made.attrs["notes"] == ["no split train or valid or test: made, seed 0; now train 70, valid 10, test 20"]
 
 
 def test_other_fractions_are_kept():
@@ -151,6 +156,7 @@ def test_columns_of_zeros_and_ones_are_cut_too():
             r"9 rows in 1 groups .* too few .*\(valid, test",
         ),
         (make_frame(["a"] * 2, splits=["test"] * 2), {}, ManifestError, "has test, but no 'train' to learn from"),
+        (make_frame(["a"] * 9), {"label": "labl"}, ManifestError, "no target column 'labl'; .* Did you mean 'label'"),
         (make_frame(["a"] * 9), {"fractions": (0.8, 0.1, 0.2)}, ConfigError, "add up to 1"),
         (make_frame(["a"] * 9), {"fractions": (0.8, 0.0, 0.2)}, ConfigError, "must be three positive shares"),
     ],

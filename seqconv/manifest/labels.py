@@ -41,7 +41,7 @@ def find_label_problems(
     columns = [column] if isinstance(column, str) else list(column)
     absent = [name for name in columns if name not in frame]
     if absent:
-        return [_describe_absent(name, list(frame.columns)) for name in absent]
+        return [describe_absent(name, list(frame.columns)) for name in absent]
     empty = [name for name in columns if frame[name].isna().all()]
     if empty:
         return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows."]
@@ -74,7 +74,8 @@ def label_sets(frame: pd.DataFrame, column: str | Sequence[str], task: str, sepa
     return [[] if cell is None else [cell] for cell in cells]
 
 
-def _describe_absent(name: str, columns: list[str]) -> str:
+def describe_absent(name: str, columns: list[str]) -> str:
+    """That a target column is not there, and which one may be meant."""
     near = difflib.get_close_matches(name, columns, n=1, cutoff=0.6)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"there is no target column '{name}'; the columns are {list_some(columns, limit=15)}.{hint}"

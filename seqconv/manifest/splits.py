@@ -10,7 +10,7 @@ import pandas as pd
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.manifest.checks import file_keys
 from seqconv.manifest.columns import SPLITS
-from seqconv.manifest.labels import label_sets
+from seqconv.manifest.labels import describe_absent, label_sets
 
 NUM_BINS = 10
 
@@ -43,7 +43,7 @@ def make_splits(
         A copy with `split` filled; `attrs["notes"]` says in one line what was done, and nothing if nothing was missing.
 
     Raises:
-        ManifestError: There is no train to cut from, or too few groups or files.
+        ManifestError: There is no target column, no train to cut from, or too few groups or files.
 
     Example:
         >>> rows = {"id": list("abcdefghij"), "path": list("abcdefghij"), "label": ["x", "y"] * 5, "split": None}
@@ -52,6 +52,10 @@ def make_splits(
         {'train': 7, 'test': 2, 'valid': 1}
     """
     _check_fractions(fractions)
+    columns = [label] if isinstance(label, str) else list(label)
+    absent = [name for name in columns if name not in frame]
+    if absent:
+        raise ManifestError(describe_absent(absent[0], list(frame.columns)))
     frame = frame.copy()
     frame.attrs["notes"] = list(frame.attrs.get("notes", []))
     present = set(frame["split"].dropna())
@@ -74,7 +78,7 @@ def make_splits(
     splits = frame["split"].to_numpy(dtype=object, copy=True)
     splits[rows] = chosen
     frame["split"] = pd.Series(splits, index=frame.index, dtype=object)
-    frame.attrs["notes"].append(_describe(frame, part, units, wanted, bool(present), label, seed))
+    frame.attrs["notes"].append(_describe(frame, part, len(units), wanted, columns[0], seed))
     return frame
 
 
@@ -166,15 +170,15 @@ def _check_none_empty(chosen: np.ndarray, wanted: Sequence[str], num_units: int)
 def _describe(
     frame: pd.DataFrame,
     part: pd.DataFrame,
-    units: Sequence[Sequence[int]],
+    num_units: int,
     wanted: Sequence[str],
-    is_partial: bool,
-    label: str | Sequence[str],
+    label: str,
     seed: int,
 ) -> str:
-    made = [split for split in wanted if split != "train"] if is_partial else list(wanted)
-    by_group = f"by group ({len(units)} groups), " if part["group"].notna().any() else ""
-    name = label if isinstance(label, str) else label[0]
+    is_partial = part["split"].notna().any()
+    missing = [split for split in wanted if split != "train" or not is_partial]
+    by_group = f", by group ({num_units} groups)" if part["group"].notna().any() else ""
+    stratified = f", stratified by '{label}'" if part[label].notna().any() else ""
     counts = ", ".join(f"{split} {int((frame['split'] == split).sum())}" for split in SPLITS)
     origin = "cut from train" if is_partial else "made"
-    return f"no split {' or '.join(made)}: {origin} {by_group}stratified by '{name}', seed {seed}; now {counts}"
+    return f"no split {' or '.join(missing)}: {origin}{by_group}{stratified}, seed {seed}; now {counts}"
