@@ -145,7 +145,10 @@ def _load_case(path: Path, case: int | None) -> npt.NDArray[Any]:
 
 @lru_cache(maxsize=2)
 def _read_cases(path: Path, modified: int) -> list[Features]:
-    """All sequences of a `.ts` file, kept because the next entry is most often its next sequence."""
+    """All sequences of a `.ts` file, kept because the next entry is most often its next sequence.
+
+    The time of the last change, `modified`, is there to read a changed file again.
+    """
     from seqconv.ts import read_ts
 
     sequences: list[Features] = read_ts(path)[0]

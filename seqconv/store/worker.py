@@ -1,38 +1,43 @@
-"""A process that extracts shards: pickled calls come in on stdin, pickled answers go out on stdout."""
+"""A process that extracts shards.
+
+Pickled calls `(function, arguments)` come in on stdin, pickled answers `(True, result)` or `(False, exception)` go out
+on stdout.
+"""
 
 import os
 import pickle
 import signal
 import sys
 import traceback
-from typing import Any, BinaryIO
+from typing import Any
 
 BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from seqconv.store.worker import serve_process; serve_process()"
+    "from seqconv.store.worker import serve_process; serve_process(int(sys.argv[2]))"
 )
 
 
-def serve_process() -> None:
-    """Answer calls until the parent closes the pipe, which it also does by dying."""
+def serve_process(parent: int) -> None:
+    """Answer calls until the parent closes the pipe, which it also does by dying.
+
+    Args:
+        parent: process id of the parent. Where it died, calls that still wait in the pipe are not begun.
+    """
     # The parent ends its workers when it is interrupted; a second traceback for each of them helps nobody.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     calls = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     # What a library prints must not get between the answers.
     os.dup2(2, 1)
-    serve(calls, answers)
-
-
-def serve(calls: BinaryIO, answers: BinaryIO) -> None:
-    """Read `(function, arguments)`, write `(True, result)` or `(False, exception)`, until the input ends."""
     while True:
         try:
             function, arguments = pickle.load(calls)
-        except EOFError:
+            if os.getppid() != parent:
+                return
+            answers.write(pickle.dumps(_answer(function, arguments)))
+            answers.flush()
+        except (EOFError, BrokenPipeError):
             return
-        answers.write(pickle.dumps(_answer(function, arguments)))
-        answers.flush()
 
 
 def _answer(function: Any, arguments: tuple[Any, ...]) -> tuple[bool, Any]:

@@ -85,7 +85,7 @@ class _Died:
 
 
 def _start_worker() -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", BOOTSTRAP, json.dumps([str(folder) for folder in sys.path])]
+    command = [sys.executable, "-c", BOOTSTRAP, json.dumps([str(folder) for folder in sys.path]), str(os.getpid())]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **_ONE_THREAD}, bufsize=-1
     )
