@@ -169,9 +169,9 @@ def plan_bucketed(
     trial = optimal_boundaries(rounded, num_buckets) if by_hand is None else by_hand
     # What a sequence takes with its padding, so that batch_size is the average over steps.
     taken = round_up(trial[np.minimum(np.searchsorted(trial, rounded), len(trial) - 1)], multiple)
-    _, total = size_of_batch(float(taken.mean()), batch_size, frames_per_batch)
-    limits = (max_frames, by_hand[-1] if by_hand is not None else max(int(total) // multiple * multiple, int(rounded.min())))
-    limit = int(min(n for n in limits if n is not None))
+    _, total = size_of_batch(taken, batch_size, frames_per_batch)
+    widest = max(int(total) // multiple * multiple, int(rounded.min())) if by_hand is None else int(by_hand[-1])
+    limit = min(widest, max_frames or widest)
     long = apply_limit(checked, limit, too_long)
     kept = long.lengths[long.kept]
     shared, alone = kept[kept <= limit], kept[kept > limit]

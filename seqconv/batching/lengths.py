@@ -126,14 +126,17 @@ def round_up(frames: IntArray, multiple: int) -> IntArray:
 
 
 def size_of_batch(
-    mean_frames: float, batch_size: int | None, frames_per_batch: int | None, default: int = 32
+    taken: IntArray, batch_size: int | None, frames_per_batch: int | None, default: int = 32
 ) -> tuple[float, float]:
-    """Average sequences and frames of a batch, each derived from the other by the mean frames of a sequence.
+    """Average sequences and frames of a batch, each derived from the other.
 
-    Raises ConfigError where both are given, or one is below 1.
+    `taken`: frames that each sequence takes of a batch; one that is longer than a whole batch counts as a batch, so
+    that a few very long ones do not swell all others. Raises ConfigError where both sizes are given, or one is below 1.
 
-    >>> size_of_batch(250.0, None, 8000)
+    >>> size_of_batch(np.array([200, 300]), None, 8000)
     (32.0, 8000.0)
+    >>> size_of_batch(np.array([20] * 99 + [100_000]), 10, None)
+    (10.0, 1217.8)
     """
     if batch_size is not None and frames_per_batch is not None:
         raise ConfigError(
@@ -143,9 +146,9 @@ def size_of_batch(
     for name, value in (("batch_size", batch_size), ("frames_per_batch", frames_per_batch)):
         check_positive(name, value)
     if frames_per_batch is not None:
-        return max(1.0, frames_per_batch / mean_frames), float(frames_per_batch)
+        return max(1.0, float(frames_per_batch / np.minimum(taken, frames_per_batch).mean())), float(frames_per_batch)
     sequences = float(batch_size or default)
-    return sequences, sequences * mean_frames
+    return sequences, float(sequences * np.minimum(taken, sequences * taken.mean()).mean())
 
 
 def check_positive(name: str, value: int | None) -> None:

@@ -73,12 +73,14 @@ def plan_packed(
             "no other holds. Leave max_frames out, or set too_long to 'error', 'drop' or 'crop'."
         )
     footprint = footprints(checked, time_geometry)
-    _, total = size_of_batch(float(footprint.mean()), batch_size, frames_per_batch)
+    sequences, total = size_of_batch(footprint, batch_size, frames_per_batch)
     plans = []
     for size in _candidate_sizes(footprint, total, frames_per_batch, total_stride(time_geometry)):
         shapes = _shared_shapes(checked, size, total_stride(time_geometry), max_shapes)
         long = apply_limit(checked, min(shapes[-1].width, max_frames or shapes[-1].width), too_long)
-        packed = Packed(_needed_shapes(shapes, long, total_stride(time_geometry)), time_geometry, lookahead)
+        packed = Packed(
+            _needed_shapes(shapes, long, total_stride(time_geometry), int(2 * sequences)), time_geometry, lookahead
+        )
         packed = _with_slots(packed, long, seed, shuffle)
         plans.append(Plan(packed, long, time_geometry=time_geometry, seed=seed, shuffle=shuffle))
     return plans[0] if len(plans) == 1 else min(plans, key=_relative_size)
@@ -133,15 +135,18 @@ def _shared_shapes(lengths: IntArray, size: _Size, multiple: int, max_shapes: in
     return [shapes[0], *shapes[len(shapes) - max_shapes + 1 :]] if len(shapes) > max_shapes else shapes
 
 
-def _needed_shapes(shapes: list[Shape], long: LongSequences, multiple: int) -> tuple[Shape, ...]:
-    """The narrowest shape, those that a longer sequence needs, and one for each class of too long ones."""
+def _needed_shapes(shapes: list[Shape], long: LongSequences, multiple: int, most: int) -> tuple[Shape, ...]:
+    """The narrowest shape, those that a longer sequence needs, and one for each class of too long ones.
+
+    A very wide row could take up thousands of short sequences in a single step; `most` is where it stops.
+    """
     taken = long.lengths[long.kept]
     place = np.searchsorted([shape.width for shape in shapes], taken)
     needed = [shape for i, shape in enumerate(shapes) if i == 0 or np.any(place == i)]
     longer = taken[place == len(shapes)]
     if len(longer):
         widths = geometric_widths(int(longer.min()), int(longer.max()), multiple)
-        needed += [Shape(1, int(widths[i]), len(taken)) for i in np.unique(np.searchsorted(widths, longer))]
+        needed += [Shape(1, int(widths[i]), most) for i in np.unique(np.searchsorted(widths, longer))]
     return tuple(needed)
 
 
@@ -149,7 +154,7 @@ def _with_slots(strategy: Packed, long: LongSequences, seed: int, shuffle: bool)
     """Fix the slots of each shape: the most that a row of epoch 0 needs, and a little more, in multiples of 4."""
     trial = Plan(strategy, long, time_geometry=strategy.time_geometry, seed=seed, shuffle=shuffle)
     mean = float(footprints(long.lengths[long.kept], strategy.time_geometry).mean())
-    most = {shape: int(shape.width // mean) for shape in strategy.shapes}
+    most = {shape: min(int(shape.width // mean), shape.num_slots) for shape in strategy.shapes}
     for layout in trial.epoch(0):
         most[layout.shape] = max(most[layout.shape], 1 + int(layout.slot.max()))
     shapes = tuple(shape._replace(num_slots=-(-(count + 1) // 4) * 4) for shape, count in most.items())

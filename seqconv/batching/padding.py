@@ -97,7 +97,7 @@ def plan_padded(
     """
     checked = check_lengths(lengths, time_geometry)
     check_positive("max_frames", max_frames)
-    sequences, _ = size_of_batch(float(checked.mean()), batch_size, frames_per_batch)
+    sequences, _ = size_of_batch(checked, batch_size, frames_per_batch)
     limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
     long = apply_limit(checked, limit, too_long)
     multiple = total_stride(time_geometry)
@@ -146,7 +146,7 @@ def plan_single(
     """
     checked = check_lengths(lengths, time_geometry)
     check_positive("max_frames", max_frames)
-    size_of_batch(1.0, batch_size, frames_per_batch)
+    size_of_batch(checked, batch_size, frames_per_batch)
     limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
     long = apply_limit(checked, limit, too_long)
     strategy = Single(tuple(Shape(1, int(width), 1) for width in np.unique(long.lengths[long.kept])))
