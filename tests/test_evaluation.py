@@ -98,6 +98,13 @@ def test_intervals_hold_the_score_and_draw_whole_groups(classified, evaluation):
     assert evaluate(model, data, bootstrap=0).metrics["intervals"] == {}
 
 
+def test_one_group_has_no_intervals_and_says_so(classified):
+    model, data = classified
+    evaluation = evaluate(model, Sequences(list(data), data.labels, groups=["one"] * 60))
+    assert set(evaluation.metrics["intervals"].values()) == {None}
+    assert "intervals: there are none, because all sequences are of one group" in str(evaluation)
+
+
 def test_scores_by_length_and_by_slice_add_up(evaluation):
     accuracy = evaluation.metrics["accuracy"]
     rows = evaluation.metrics["by_length"]
@@ -120,7 +127,7 @@ def test_settings_of_the_config_are_used(classified):
 def test_the_report_shows_scores_intervals_classes_and_lengths(evaluation):
     text = str(evaluation)
     assert "test: 60 sequences, layout packed" in text
-    for shown in ("accuracy", "macro F1", "interval", "label \\ prediction", "frames", "hall"):
+    for shown in ("accuracy", "macro F1", "95% interval", "label \\ prediction", "frames", "hall"):
         assert shown in text
     assert f"{evaluation.metrics['accuracy']:.4f}" in text
     assert max(map(len, text.splitlines())) <= 120

@@ -51,7 +51,7 @@ def _parts(evaluation: Evaluation) -> list[Any]:
     head = f"{evaluation.split_name}: {metrics['num_sequences']:,} sequences, layout {evaluation.layout.strategy}"
     if evaluation.layout.reason:
         head += f" ({evaluation.layout.reason})"
-    parts: list[Any] = [Text(head), _score_table(metrics)]
+    parts: list[Any] = [Text(head), _score_table(metrics, evaluation.confidence)]
     for title, rows in (("class", metrics.get("per_class")), ("column", metrics.get("per_column"))):
         if rows:
             parts += _named_rows(title, rows)
@@ -65,9 +65,9 @@ def _parts(evaluation: Evaluation) -> list[Any]:
     return parts
 
 
-def _score_table(metrics: dict[str, Any]) -> Table:
+def _score_table(metrics: dict[str, Any], confidence: float) -> Table:
     intervals = metrics["intervals"]
-    table = _table("score", "value", *(["interval"] if intervals else []))
+    table = _table("score", "value", *([f"{confidence:.0%} interval"] if intervals else []))
     for name, value in metrics.items():
         if not (isinstance(value, float) or (value is None and name in metrics["notes"])):
             continue

@@ -20,6 +20,7 @@ class Evaluation:
     `by_length` (rows), `slices` (column -> value -> scores), `notes` (score -> why it is undefined or partial).
     `predictions`: a row for each sequence: id, num_frames, label, prediction, probabilities `p_<name>`, loss.
     `layout`: how the sequences were batched, and why; it changes none of the numbers.
+    `confidence`: part of the bootstrap draws that an interval holds.
     """
 
     metrics: dict[str, Any]
@@ -27,6 +28,7 @@ class Evaluation:
     task: str
     split_name: str
     layout: Choice
+    confidence: float = 0.95
 
     def errors(self, n: int = 10) -> pd.DataFrame:
         """The `n` sequences with the largest loss, worst first."""

@@ -83,6 +83,8 @@ def evaluate(
     metrics["intervals"] = {}
     if repeats := settings.bootstrap if bootstrap is None else bootstrap:
         groups, confidence = getattr(data, "groups", None), settings.confidence
+        if groups is not None and len(set(groups)) < 2:
+            metrics["notes"]["intervals"] = "there are none, because all sequences are of one group"
         metrics["intervals"] = bootstrap_intervals(
             headline, len(targets), groups=groups, repeats=repeats, confidence=confidence, seed=seed
         )
@@ -102,6 +104,7 @@ def evaluate(
         task=target.task,
         split_name=split_name,
         layout=choose_strategy(model, strategy),
+        confidence=settings.confidence,
     )
 
 

@@ -1,0 +1,8 @@
+"""Score a model: python scripts/evaluate.py --model RUN/model.keras."""
+
+import sys
+
+from seqconv.commands.evaluate import main
+
+if __name__ == "__main__":
+    sys.exit(main())

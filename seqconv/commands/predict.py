@@ -1,0 +1,57 @@
+"""`seqconv predict`, `python scripts/predict.py`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqconv.commands.splits import say
+from seqconv.commands.stock import add_stock_arguments, check_card_is_kept, stock_target
+from seqconv.commands.terminal import quiet_tensorflow, report_errors
+from seqconv.inference import STRATEGIES
+from seqconv.tables import table_text, write_text
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="seqconv predict",
+        description="Predict for recordings, or for files of features where the model was trained on those.",
+    )
+    parser.add_argument("--model", required=True, metavar="FILE", help="RUN/model.keras")
+    parser.add_argument("inputs", nargs="+", metavar="FILE_OR_FOLDER", help="a folder: all recordings below it")
+    parser.add_argument("--output", metavar="FILE", help="a .csv or .jsonl file (default: standard output)")
+    parser.add_argument("--format", choices=("csv", "jsonl"), help="default: as the name of --output ends, or csv")
+    parser.add_argument(
+        "--strategy", default="auto", choices=STRATEGIES, help="how to batch; it changes the time, not the predictions"
+    )
+    add_stock_arguments(parser)
+    return parser
+
+
+@report_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = make_parser().parse_args(argv)
+    quiet_tensorflow()
+    from seqconv.config import load_config
+    from seqconv.outputs import open_model, read_card
+    from seqconv.prediction import predict
+
+    model = open_model(arguments.model)
+    target = features = None
+    if read_card(model):
+        check_card_is_kept(arguments)
+    else:
+        config = load_config(arguments.config or {}, arguments.overrides)
+        target, features = stock_target(model, arguments.labels, config), config.features
+    frame = predict(model, arguments.inputs, strategy=arguments.strategy, features=features, target=target)
+    output = arguments.output
+    is_jsonl = output is not None and Path(output).suffix.lower() in (".jsonl", ".ndjson")
+    text = table_text(frame, arguments.format or ("jsonl" if is_jsonl else "csv"))
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_text(text, Path(output))
+        say(f"wrote {len(frame)} predictions to {output}")
+    return 0
