@@ -155,3 +155,25 @@ def test_help_imports_nothing_heavy():
     code += "print([m for m in ('numpy', 'pandas', 'pydantic', 'tensorflow') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_recordings_that_cannot_be_measured_are_listed(tmp_path, capsys):
+    (tmp_path / "broken.wav").write_bytes(b"no sound")
+    (tmp_path / "broken.npy").write_bytes(b"no array")
+    soundfile.write(tmp_path / "short.wav", np.zeros(800), 8000)
+    lines = ["path,label,start,end", "broken.wav,a,,", "broken.npy,a,,", "short.wav,b,5,6"]
+    (tmp_path / "m.csv").write_text("\n".join(lines))
+    assert main(["--manifest", str(tmp_path / "m.csv")]) == 2
+    printed = capsys.readouterr().err
+    assert "3 of 3 recordings cannot be measured" in printed
+    assert "start=5.0, end=6.0 lie outside of 0.100 seconds" in printed
+    assert "not a plain .npy array" in printed
+
+
+def test_one_size_of_batch_replaces_the_one_of_a_config(tmp_path, capsys):
+    (tmp_path / "lengths.txt").write_text("\n".join(["20"] * 50))
+    (tmp_path / "c.yaml").write_text("batching: {batch_size: 4}\n")
+    arguments = ["--lengths", str(tmp_path / "lengths.txt"), "--config", str(tmp_path / "c.yaml")]
+    assert main([*arguments, "--frames-per-batch", "200"]) == 0
+    bucketed = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("bucketed"))
+    assert bucketed.split()[5] == "200"

@@ -202,3 +202,23 @@ def test_batching_needs_nothing_but_numpy():
     code = f"import sys, seqconv.batching; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_integral_floats_are_lengths_and_reports_stay_short():
+    plan = make_plan("single", np.arange(1.0, 40.0))
+    assert plan.num_sequences == 39
+    assert "and 27 more shapes" in str(plan)
+
+
+def test_plans_and_layouts_compare_only_with_their_own():
+    epoch = make_plan("packed", [5, 6]).epoch(0)
+    assert epoch != [epoch[0]]
+    assert epoch[0] != "a layout"
+    assert repr(epoch[0]).startswith("Layout(rows=1, width=11, num_slots=4, 2 sequences, 11 of 11 frames")
+
+
+def test_an_epoch_far_back_is_planned_again_the_same():
+    plan = make_plan("packed", prompts_like(200), batch_size=8)
+    steps = [plan.num_steps(epoch) for epoch in range(6)]
+    assert [len(plan.epoch(epoch)) for epoch in range(6)] == steps
+    assert plan.num_steps(2) == steps[2]

@@ -136,7 +136,7 @@ def size_of_batch(
     >>> size_of_batch(np.array([200, 300]), None, 8000)
     (32.0, 8000.0)
     >>> size_of_batch(np.array([20] * 99 + [100_000]), 10, None)
-    (10.0, 1217.8)
+    (10.0, 229.978)
     """
     if batch_size is not None and frames_per_batch is not None:
         raise ConfigError(
@@ -148,7 +148,11 @@ def size_of_batch(
     if frames_per_batch is not None:
         return max(1.0, float(frames_per_batch / np.minimum(taken, frames_per_batch).mean())), float(frames_per_batch)
     sequences = float(batch_size or default)
-    return sequences, float(sequences * np.minimum(taken, sequences * taken.mean()).mean())
+    total = float(sequences * taken.mean())
+    # Converges from above, fast where few are long; where many are, smaller batches would only make more of them so.
+    for _ in range(3):
+        total = float(sequences * np.minimum(taken, total).mean())
+    return sequences, total
 
 
 def check_positive(name: str, value: int | None) -> None:
