@@ -1,10 +1,12 @@
-"""A support-vector machine on MFCC statistics, on the split of a run: python scripts/svm_baseline.py --run runs/audio."""
+"""A support-vector machine on MFCC statistics, on the splits of a finished run."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from seqconv.commands.terminal import quiet_tensorflow, report_errors
 
@@ -23,7 +25,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Fit on train, choose C on valid, and print the test accuracy beside that of the run."""
     run = Path(make_parser().parse_args(argv).run)
     quiet_tensorflow()
-    import numpy as np
     from sklearn.metrics import accuracy_score, f1_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -40,11 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if data.test is None or data.target.task != "classification":
         raise ConfigError(f"'{run}' is not a classification run with a test split.")
 
-    def statistics(part: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array([np.concatenate([x.mean(axis=0), x.std(axis=0)]) for x in (part[i] for i in range(len(part)))])
-
-    inputs = {name: statistics(part) for name, part in (("train", data.train), ("valid", data.valid), ("test", data.test))}
-    labels = {name: np.asarray(part.labels) for name, part in (("train", data.train), ("valid", data.valid), ("test", data.test))}
+    parts = {"train": data.train, "valid": data.valid, "test": data.test}
+    inputs = {name: np.array([_statistics(part[i]) for i in range(len(part))]) for name, part in parts.items()}
+    labels = {name: np.asarray(part.labels) for name, part in parts.items()}
     machines = [make_pipeline(StandardScaler(), SVC(C=c)).fit(inputs["train"], labels["train"]) for c in CANDIDATES]
     on_valid = [machine.score(inputs["valid"], labels["valid"]) for machine in machines]
     best = int(np.argmax(on_valid))
@@ -57,6 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     print(f"seqconv, this run{' ' * 46}  {scores['accuracy']:.4f}    {scores['macro_f1']:.4f}")
     return 0
+
+
+def _statistics(features: np.ndarray) -> np.ndarray:
+    return np.concatenate([features.mean(axis=0), features.std(axis=0)])
 
 
 if __name__ == "__main__":

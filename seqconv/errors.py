@@ -37,6 +37,6 @@ def list_some(names: Iterable[object], limit: int = 5) -> str:
     >>> list_some(["a", "b", "c"], limit=2)
     "'a', 'b' and 1 more"
     """
-    names = [f"'{name}'" for name in names]
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+    quoted = [f"'{name}'" for name in names]
+    shown = ", ".join(quoted[:limit])
+    return shown if len(quoted) <= limit else f"{shown} and {len(quoted) - limit} more"

@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 
 class TimeLayer(NamedTuple):
-    """One layer that reads several frames: output `p` reads input `p * stride + k * dilation - left`, `k = 0..kernel_size-1`."""
+    """One layer that reads several frames.
+
+    Output frame `p` reads input frames `p * stride + k * dilation - left` for `k = 0 .. kernel_size - 1`.
+    """
 
     kernel_size: int
     stride: int = 1

@@ -6,13 +6,18 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from seqconv.errors import SeqconvError
 
-Command = Callable[[Sequence[str] | None], int]
+
+class Command(Protocol):
+    """What every command is: arguments in, exit code out."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int: ...
 
 
-def report_errors(command: Command) -> Command:
+def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
     """Turn an error that the user can mend into one message and exit code 2, without a traceback."""
 
     @functools.wraps(command)

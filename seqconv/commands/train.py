@@ -12,7 +12,10 @@ def make_parser() -> argparse.ArgumentParser:
         prog="seqconv train", description="Train a model as a config file says, and score it on the test split."
     )
     parser.add_argument(
-        "--config", required=True, metavar="FILE", help="a YAML file; looked up as given, then in the project's configs/"
+        "--config",
+        required=True,
+        metavar="FILE",
+        help="a YAML file; looked up as given, then in the project's configs/",
     )
     parser.add_argument("--run-dir", metavar="DIR", help="where to write the run (default: runs/NAME-TIME)")
     parser.add_argument(

@@ -77,7 +77,9 @@ class ModelConfig(Section):
         ConvBlock(filters=128, kernel_size=3),
     )
     pooling: tuple[Literal["mean", "max"], ...] = Field(default=("mean",), min_length=1)
-    dense_units: tuple[PositiveInt, ...] = Field(default=(), description="Hidden dense layers between pooling and output.")
+    dense_units: tuple[PositiveInt, ...] = Field(
+        default=(), description="Hidden dense layers between pooling and output."
+    )
     dense_dropout: Fraction = Field(default=0.0, description="Dropout before every dense layer of the head.")
 
     @model_validator(mode="before")
@@ -98,8 +100,8 @@ class ModelConfig(Section):
         names = [value] if isinstance(value, str) else value
         if isinstance(names, list | tuple) and "flatten" in names:
             raise ValueError(
-                "a sequence of any length has no fixed number of values to flatten, so the next dense layer would have no "
-                "fixed number of weights. Use mean, max or [mean, max], which give one vector whatever the length"
+                "a sequence of any length has no fixed number of values to flatten, so the next dense layer would have "
+                "no fixed number of weights. Use mean, max or [mean, max], which give one vector whatever the length"
             )
         return names
 

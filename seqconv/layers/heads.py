@@ -27,10 +27,8 @@ class _MaskedGlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
 
     def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Tensor:
         batch, _, channels = inputs.shape
-        shape = (batch, channels)
-        if num_slots is not None:
-            shape = (batch, num_slots if isinstance(num_slots, int) else None, channels)
-        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+        slots = () if num_slots is None else (num_slots if isinstance(num_slots, int) else None,)
+        return keras.KerasTensor((batch, *slots, channels), dtype=self.compute_dtype)
 
 
 @keras.saving.register_keras_serializable(package="seqconv")

@@ -20,7 +20,7 @@ class MaskedLSTM(keras.layers.Layer):  # type: ignore[misc]
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`, one sequence a row.
 
     Returns:
-        Features `(batch, time, units)`, or `2 * units` when bidirectional; those in padding are meaningless.
+        Features `(batch, time, units)`, or `2 * units` when bidirectional; 0 in padding.
     """
 
     packable = False
@@ -39,7 +39,9 @@ class MaskedLSTM(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None) -> Tensor:
         mask = None if segments is None else frame_mask(segments)
-        return self.lstm(zero_padding(inputs, segments), mask=mask, training=training)
+        outputs = self.lstm(zero_padding(inputs, segments), mask=mask, training=training)
+        # A new tensor: Keras hangs the mask on the one that its LSTM returns, and no hidden mask may leave.
+        return zero_padding(outputs, segments)
 
     def compute_output_spec(
         self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None

@@ -1,9 +1,7 @@
 """From a config, or from arrays, to the three splits of a run."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from seqconv.config import Config
 from seqconv.errors import ConfigError
@@ -52,7 +50,7 @@ def load_datasets(
             "there is nothing to train on: data.manifest is not set and no train_data was passed. Set data.manifest to "
             "a table of recordings, or call train(config, train_data=Sequences(arrays, labels))."
         )
-    return _from_manifest(config)
+    return _from_manifest(config, config.data.manifest)
 
 
 def _from_memory(config: Config, train: Sequences, valid: Sequences | None, test: Sequences | None) -> Datasets:
@@ -67,37 +65,26 @@ def _from_memory(config: Config, train: Sequences, valid: Sequences | None, test
     return Datasets(train, valid, test, _fit(config, train), notes)
 
 
-def _from_manifest(config: Config) -> Datasets:
+def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
     from seqconv.manifest import check_labels, load_manifest, make_splits
-    from seqconv.store import build_store
 
-    target = config.target
-    columns = list(target.columns or [target.column])
-    frame = load_manifest(config.data.manifest)
-    frame = make_splits(frame, label=columns[0], seed=config.seed)
-    notes = list(frame.attrs.get("notes", []))
-    for column in columns:
-        check_labels(frame, column, task=target.task, separator=target.separator)
-    store = build_store(frame, config.features, cache_dir=config.data.cache_dir, num_workers=config.data.num_workers)
-    data = Sequences(
-        store,
-        _raw_labels(frame, config),
-        ids=list(frame["id"]),
-        groups=list(frame["group"]) if "group" in frame else None,
-        weights=frame["weight"].to_numpy("float32") if "weight" in frame else None,
-        metadata=frame.reset_index(drop=True),
+    columns: str | tuple[str, ...] = config.target.columns or config.target.column
+    task, separator = config.target.task, config.target.separator
+    frame = load_manifest(manifest, label=columns, task=task, separator=separator)
+    frame = make_splits(frame, label=columns, task=task, separator=separator, seed=config.seed)
+    check_labels(frame, columns, task, separator)
+    data = Sequences.from_manifest(
+        frame,
+        config.features,
+        label=columns,
+        cache_dir=config.data.cache_dir,
+        num_workers=config.data.num_workers,
     )
-    parts = {split: data.subset(np.flatnonzero(frame["split"] == split)) for split in ("train", "valid", "test")}
+    parts = {split: data.where("split", split) for split in ("train", "valid", "test") if split in set(frame["split"])}
+    notes = list(frame.attrs.get("notes", []))
     splits = frame[["id", "split"]].reset_index(drop=True)
-    test = parts["test"] if len(parts["test"]) else None
-    return Datasets(parts["train"], parts["valid"], test, _fit(config, parts["train"]), notes, splits)
-
-
-def _raw_labels(frame: "pandas.DataFrame", config: Config) -> Any:
-    if config.target.columns is None:
-        return frame[config.target.column].to_numpy()
-    return frame[list(config.target.columns)]
+    return Datasets(parts["train"], parts["valid"], parts.get("test"), _fit(config, parts["train"]), notes, splits)
 
 
 def _fit(config: Config, train: Sequences) -> Target:
-    return fit_target(config.target.task, train.labels, separator=config.target.separator)
+    return fit_target(config.target.task, train.labels, separator=config.target.separator, ids=train.ids)

@@ -41,7 +41,7 @@ class Experiment:
 
 def prepare(config: Config, data: Datasets) -> Experiment:
     """Build and compile the model, and plan the batches."""
-    labels = data.target.encode(data.train.labels)
+    labels = data.target.encode(data.train.labels, ids=data.train.ids)
     model = build_model(
         config.model,
         num_features=data.train.num_features,

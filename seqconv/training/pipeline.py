@@ -27,7 +27,7 @@ def batch_dataset(
     def generate() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]:
         for layout in layouts:
             batch = make_batch(layout, source, labels=labels, weights=weights)
-            yield batch.as_inputs(), batch.labels, batch.weights / np.float32(loss_scale)
+            yield batch.as_inputs(), np.asarray(batch.labels), batch.weights / np.float32(loss_scale)
 
     signature = (
         {

@@ -151,12 +151,11 @@ def _finish(experiment: Experiment, path: Path, history: pd.DataFrame, console: 
     """Score the saved model: what is printed is what the file gives."""
     model = load_model(path / "model.keras")
     data, config = experiment.data, experiment.config
-    options = {"bootstrap": config.evaluation.bootstrap, "seed": config.seed}
-    evaluations = {"valid": evaluate(model, data.valid, split_name="valid", **options)}
-    if data.test is not None:
-        evaluations["test"] = evaluate(model, data.test, split_name="test", **options)
-    for split, evaluation in evaluations.items():
-        evaluation.save(path, split)
+    evaluations = {}
+    for split, part in (("valid", data.valid), ("test", data.test)):
+        if part is not None:
+            evaluations[split] = evaluate(model, part, split_name=split, seed=config.seed, settings=config.evaluation)
+            evaluations[split].save(path, split)
     final = evaluations.get("test", evaluations["valid"])
     console.print()
     console.print(str(final), highlight=False, markup=False)
