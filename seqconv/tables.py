@@ -1,7 +1,5 @@
-"""Results as text, and text as files that are whole at any moment."""
+"""Results as text."""
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,14 +17,3 @@ def table_text(frame: "pd.DataFrame", file_format: str) -> str:
         text: str = frame.to_json(orient="records", lines=True, double_precision=15, force_ascii=False)
         return text.replace("\\/", "/")
     return frame.to_csv(index=False)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Put `text` into `path` in one step: a reader sees the old or the new file, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

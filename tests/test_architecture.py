@@ -13,7 +13,7 @@ MAX_LINES = 350
 
 # From the ground up. A module may import its own layer and those below.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "facts": ("errors", "frames", "metrics"),
+    "facts": ("errors", "files", "frames", "metrics"),
     "declarations": ("config", "manifest"),
     "data": (
         "audio", "batching", "features", "labels", "sequences", "sources", "splitting", "store", "targets", "ts",

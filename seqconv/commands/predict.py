@@ -8,8 +8,9 @@ from pathlib import Path
 from seqconv.commands.splits import say
 from seqconv.commands.stock import add_stock_arguments, check_card_is_kept, stock_target
 from seqconv.commands.terminal import quiet_tensorflow, report_errors
+from seqconv.files import write_text
 from seqconv.inference import STRATEGIES
-from seqconv.tables import table_text, write_text
+from seqconv.tables import table_text
 
 
 def make_parser() -> argparse.ArgumentParser:

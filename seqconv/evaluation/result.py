@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from seqconv.errors import StoreError
+from seqconv.files import write_text
 from seqconv.inference import Choice
-from seqconv.tables import write_text
 
 
 @dataclass(frozen=True, eq=False)

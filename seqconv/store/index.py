@@ -1,7 +1,6 @@
 """The index of a store: one Arrow file, replaced in one step, that says which sequence lies where."""
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import StoreError
+from seqconv.files import commit_file
 from seqconv.store.entries import Row
 
 INDEX_NAME = "index.arrow"
@@ -82,14 +82,11 @@ def commit_index(folder: Path, index: StoreIndex) -> None:
     header = {"format_version": FORMAT_VERSION, "settings": index.settings.model_dump(mode="json")}
     schema = _schema().with_metadata({"seqconv": json.dumps(header)})
     columns = {name: [getattr(row, name) for row in index.rows] for name in _COLUMNS}
+    # A fixed name: a build that was killed leaves one file at most, and the next one writes over it.
     partial = folder / f"{INDEX_NAME}.partial"
-    with partial.open("wb") as file:
-        with pa.ipc.new_file(file, schema) as writer:
-            writer.write_table(pa.table(columns, schema=schema))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / INDEX_NAME)
-    _sync_folder(folder)
+    with partial.open("wb") as file, pa.ipc.new_file(file, schema) as writer:
+        writer.write_table(pa.table(columns, schema=schema))
+    commit_file(partial, folder / INDEX_NAME)
     remove_unnamed(folder, (row.shard for row in index.rows))
 
 
@@ -119,14 +116,3 @@ def _schema() -> Any:
         "num_features": pa.int64(),
     }
     return pa.schema([pa.field(name, types[name]) for name in _COLUMNS])
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself durable, where a folder can be opened."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,6 @@
 """Shards: immutable Arrow IPC files, one record batch per sequence, each one contiguous `(time, d)` block."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from seqconv.audio import decode_audio
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import as_settings, extract_features, load_features
+from seqconv.files import commit_file
 from seqconv.store.entries import Entry, Row
 
 Features = npt.NDArray[np.float32]
@@ -54,7 +54,7 @@ def extract_shard(
             writer.append(features)
         count = writer.count
     if count:
-        partial.replace(path)
+        commit_file(partial, path)
     else:
         partial.unlink()
     return rows
@@ -99,7 +99,7 @@ class ShardReader:
 
 
 class _ShardWriter:
-    """Writes record batches as they come; on leaving, the file is complete and on the disk."""
+    """Writes record batches as they come; on leaving, the file is complete."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -123,8 +123,6 @@ class _ShardWriter:
     def __exit__(self, *failure: object) -> None:
         try:
             self._writer.close()
-            self._file.flush()
-            os.fsync(self._file.fileno())
         finally:
             self._file.close()
 

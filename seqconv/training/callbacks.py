@@ -7,7 +7,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from seqconv.training.files import save_model, write_atomically, write_csv
+from seqconv.training.files import save_model, write_csv
 
 Logs = dict[str, Any]
 
@@ -136,4 +136,4 @@ class HistoryFile(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.rows.append({"epoch": epoch + 1, **(logs or {})})
         columns = list(dict.fromkeys(name for each in self.rows for name in each))
-        write_atomically(self.path, lambda temporary: write_csv(temporary, columns, self.rows))
+        write_csv(self.path, columns, self.rows)

@@ -14,12 +14,12 @@ from rich.console import Console
 from seqconv.config import Config, load_config
 from seqconv.errors import ConfigError
 from seqconv.evaluation import Evaluation, evaluate
+from seqconv.files import write_text
 from seqconv.models import SequenceModel, load_model
 from seqconv.sequences import Sequences
 from seqconv.training.callbacks import BestModel, HistoryFile, ProgressBar, RunCallbacks
 from seqconv.training.datasets import load_datasets
 from seqconv.training.experiment import Experiment, prepare, versions
-from seqconv.training.files import write_atomically
 from seqconv.training.loop import run_epochs, run_steps
 from seqconv.training.machine import device_scope, set_up_machine
 from seqconv.training.report import make_console, report_dry_run, report_end, report_start
@@ -117,11 +117,11 @@ def _new_run_dir(run_dir: str | Path | None, name: str) -> Path:
 
 
 def _write_inputs(experiment: Experiment, path: Path) -> None:
-    write_atomically(path / "config.yaml", lambda file: file.write_text(experiment.config.to_yaml(), "utf-8"))
-    write_atomically(path / "versions.json", lambda file: file.write_text(json.dumps(versions(), indent=2) + "\n"))
+    write_text(experiment.config.to_yaml(), path / "config.yaml")
+    write_text(json.dumps(versions(), indent=2) + "\n", path / "versions.json")
     splits = experiment.data.splits
     if splits is not None:
-        write_atomically(path / "splits.csv", lambda file: splits.to_csv(file, index=False))
+        write_text(splits.to_csv(index=False), path / "splits.csv")
 
 
 def _fit(
@@ -160,6 +160,6 @@ def _finish(experiment: Experiment, path: Path, history: pd.DataFrame, console: 
     console.print()
     console.print(str(final), highlight=False, markup=False)
     facts = report_end(model, path, data.train.lengths, console)
-    write_atomically(path / "model.json", lambda file: file.write_text(json.dumps(facts, indent=2) + "\n"))
+    write_text(json.dumps(facts, indent=2) + "\n", path / "model.json")
     metrics = {split: evaluation.metrics for split, evaluation in evaluations.items()}
     return Run(model, history, metrics, final, path)

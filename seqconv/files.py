@@ -1,0 +1,52 @@
+"""Files that are whole at any moment: a reader, or a machine that loses power, sees the old one or the new one."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_text(text: str, path: Path) -> None:
+    """Put `text` into `path` in one step, as UTF-8; folders that are missing are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""))
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in its place.
+
+    The temporary file has the suffix of `path`, which tells many writers the format. When `write` raises, the file
+    that was there stays, and nothing is left behind.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "notes.txt")
+    ...     write_atomically(path, lambda temporary: temporary.write_text("whole"))
+    ...     path.read_text()
+    'whole'
+    """
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        write(temporary)
+        commit_file(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def commit_file(temporary: Path, path: Path) -> None:
+    """Put a finished file in the place of `path`, in the same folder: first its content on the disk, then its name."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming itself durable, where a folder can be opened."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
