@@ -11,6 +11,10 @@ from typing import Protocol
 from seqconv.errors import SeqconvError
 
 
+INTERRUPTED = 130
+"""What shells return for a program that Ctrl-C has ended."""
+
+
 class Command(Protocol):
     """What every command is: arguments in, exit code out."""
 
@@ -18,7 +22,7 @@ class Command(Protocol):
 
 
 def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
-    """Turn an error that the user can mend into one message and exit code 2, without a traceback."""
+    """Turn an error that the user can mend into one message and exit code 2, and Ctrl-C into 130: no traceback."""
 
     @functools.wraps(command)
     def run(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +31,9 @@ def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
         except SeqconvError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return INTERRUPTED
 
     return run
 

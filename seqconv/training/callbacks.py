@@ -1,5 +1,6 @@
 """What happens around steps and epochs: progress, the best model, the history."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.console, self.steps, self.best = console, steps, best
         self.progress: Progress | None = None
+        self.drawn = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.close()
@@ -70,11 +72,10 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         self.progress.start()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        if self.progress is not None:
-            # Reading the loss each step would wait for the device; the bar is redrawn ten times a second anyway.
-            self.progress.update(
-                self.task, completed=batch + 1, loss=float((logs or {}).get("mean_loss", float("nan")))
-            )
+        # Reading the loss waits for the device: ten times a second is as often as the bar is drawn.
+        if self.progress is not None and time.monotonic() - self.drawn > 0.1:
+            self.drawn = time.monotonic()
+            self.progress.update(self.task, completed=batch + 1, loss=float((logs or {})["mean_loss"]))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.close()

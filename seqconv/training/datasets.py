@@ -28,6 +28,11 @@ class Datasets:
     notes: list[str] = field(default_factory=list)
     splits: "pandas.DataFrame | None" = None
 
+    def parts(self) -> dict[str, Sequences]:
+        """The splits that there are, by name."""
+        parts = {"train": self.train, "valid": self.valid, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
 
 def load_datasets(
     config: Config,

@@ -1,6 +1,5 @@
 """Everything that a run is made of, ready to start: data, model, plan, optimizer."""
 
-import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -10,10 +9,11 @@ import numpy as np
 
 from seqconv.batching import Plan, make_plan
 from seqconv.config import Config
-from seqconv.errors import ConfigError
+from seqconv.errors import ConfigError, list_some
 from seqconv.features import feature_statistics
 from seqconv.models import SequenceModel, build_model
 from seqconv.targets import class_weights
+from seqconv.training.checks import check_data
 from seqconv.training.datasets import Datasets
 from seqconv.training.optimization import make_loss, make_metrics, make_optimizer
 
@@ -40,7 +40,11 @@ class Experiment:
 
 
 def prepare(config: Config, data: Datasets) -> Experiment:
-    """Build and compile the model, and plan the batches."""
+    """Build and compile the model, and plan the batches.
+
+    Raises:
+        ConfigError, ManifestError: what cannot be trained or scored, before any step.
+    """
     labels = data.target.encode(data.train.labels, ids=data.train.ids)
     model = build_model(
         config.model,
@@ -48,6 +52,7 @@ def prepare(config: Config, data: Datasets) -> Experiment:
         num_outputs=data.target.num_outputs,
         card=_card(config, data),
     )
+    check_data(config, data, model)
     if config.features.normalize == "train":
         model.feature_normalization.adapt(*feature_statistics(data.train))
     plan, notes = plan_batches(config, model, data.train.lengths)
@@ -82,12 +87,16 @@ def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> t
     strategy: str = batching.strategy
     if strategy == "auto":
         strategy = "packed" if model.packable else "bucketed"
-        reason = "every layer can be packed" if model.packable else f"{model.unpackable_layers[0]} cannot be packed"
+        reason = (
+            "every layer can tell the sequences of a row apart"
+            if model.packable
+            else f"these layers cannot be packed: {list_some(model.unpackable_layers)}"
+        )
         notes.append(f"batching.strategy auto: {strategy}, because {reason}")
     if strategy == "packed" and not model.packable:
         raise ConfigError(
-            f"batching.strategy is 'packed', but layer '{model.unpackable_layers[0]}' carries its state along the row. "
-            "Set batching.strategy to 'bucketed' or 'auto'."
+            f"batching.strategy is 'packed', but these layers of the model cannot tell the sequences of a row apart: "
+            f"{list_some(model.unpackable_layers)}. Set batching.strategy to 'bucketed' or 'auto'."
         )
     options: dict[str, Any] = {
         "batch_size": batching.sequences_per_step,
@@ -116,13 +125,6 @@ def uses_xla(jit_compile: bool | str) -> bool | str:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def versions() -> dict[str, str]:
-    """Versions of what a run's numbers depend on."""
-    names = ("seqconv", "keras", "tensorflow", "numpy", "librosa", "pandas", "pyarrow", "scikit-learn")
-    found = {name: version(name) for name in names}
-    return {**found, "python": platform.python_version(), "backend": keras.backend.backend()}
-
-
 def _card(config: Config, data: Datasets) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
@@ -145,4 +147,9 @@ def _weights(config: Config, data: Datasets, labels: np.ndarray) -> np.ndarray:
     weights = np.ones(len(labels), "float32") if data.train.weights is None else data.train.weights
     if config.training.class_weight is not None:
         weights = weights * class_weights(data.target, labels, config.training.class_weight)
+    if not weights.any():
+        raise ConfigError(
+            f"all {len(weights)} training sequences have weight 0: there is nothing to learn from. Look at the column "
+            "'weight' and at training.class_weight."
+        )
     return np.asarray(weights, "float32")

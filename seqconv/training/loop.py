@@ -1,10 +1,14 @@
 """The training loop: one `fit` an epoch, on that epoch's plan, then validation."""
 
+import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from seqconv.batching import Layout
+from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
 from seqconv.training.callbacks import Logs, RunCallbacks
 from seqconv.training.experiment import Experiment
@@ -16,25 +20,30 @@ def run_epochs(experiment: Experiment, callbacks: RunCallbacks, num_epochs: int)
 
     Plans of different epochs differ in their number of steps, so each epoch is a `fit` of its own, over a dataset of
     known cardinality; the callbacks see one run.
+
+    Raises:
+        ConfigError: the loss is no longer a number.
     """
     callbacks.begin_run()
     logs: Logs = {}
     for epoch in range(num_epochs):
         logs = _train_epoch(experiment, callbacks, epoch)
+        _check_finite(experiment, epoch, logs)
         callbacks.finish_epoch(epoch, logs)
         if experiment.model.stop_training:
             break
     callbacks.end_run(logs)
 
 
-def run_steps(experiment: Experiment, num_steps: int) -> float:
-    """Train the first steps of the first epoch, and return the seconds that the last of them took."""
-    model, seconds = experiment.model, 0.0
-    for inputs, labels, weights in _dataset(experiment, 0).take(num_steps):
-        started = time.monotonic()
-        model.train_on_batch(inputs, labels, sample_weight=weights)
-        seconds = time.monotonic() - started
-    return seconds
+def time_steps(experiment: Experiment, num_steps: int) -> list[float]:
+    """Train the first steps of the first epoch, and return the seconds that each took.
+
+    They run once before: the first step of all compiles, and the first of each shape prepares its kernels.
+    """
+    layouts = experiment.plan.epoch(0)[:num_steps]
+    timer = _StepTimer()
+    experiment.model.fit(_dataset(experiment, [*layouts, *layouts]), shuffle=False, verbose=0, callbacks=[timer])
+    return timer.seconds[-len(layouts) :]
 
 
 def validation_logs(experiment: Experiment) -> Logs:
@@ -47,7 +56,7 @@ def _train_epoch(experiment: Experiment, callbacks: RunCallbacks, epoch: int) ->
     model = experiment.model
     started = time.monotonic()
     model.fit(
-        _dataset(experiment, epoch),
+        _dataset(experiment, experiment.plan.epoch(epoch)),
         initial_epoch=epoch,
         epochs=epoch + 1,
         callbacks=callbacks,
@@ -55,9 +64,10 @@ def _train_epoch(experiment: Experiment, callbacks: RunCallbacks, epoch: int) ->
         verbose=0,
     )
     seconds = time.monotonic() - started
-    logs = dict(callbacks.training_logs)
+    trained = callbacks.training_logs
     # Keras's own "loss" averages steps; ours weighs every sequence the same.
-    logs["loss"] = logs.pop("mean_loss")
+    logs = {"loss": trained["mean_loss"]}
+    logs.update((name, value) for name, value in trained.items() if name not in ("loss", "mean_loss"))
     logs.update(validation_logs(experiment))
     logs["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
     logs["seconds"] = seconds
@@ -65,11 +75,40 @@ def _train_epoch(experiment: Experiment, callbacks: RunCallbacks, epoch: int) ->
     return logs
 
 
-def _dataset(experiment: Experiment, epoch: int) -> Any:
+def _check_finite(experiment: Experiment, epoch: int, logs: Logs) -> None:
+    if math.isfinite(logs["loss"]) and "val_loss" in logs:
+        return
+    training = experiment.config.training
+    where = "validation" if math.isfinite(logs["loss"]) else "training"
+    raise ConfigError(
+        f"training diverged in epoch {epoch + 1}: the loss on the {where} sequences is no longer a finite "
+        f"number. Lower training.learning_rate ({training.learning_rate:g})"
+        f"{'' if training.gradient_clip else ', set training.gradient_clip to 1'}"
+        f"{'' if training.warmup_epochs else ', or let the rate rise over training.warmup_epochs'}."
+    )
+
+
+def _dataset(experiment: Experiment, layouts: Sequence[Layout]) -> Any:
     return batch_dataset(
-        experiment.plan.epoch(epoch),
+        layouts,
         experiment.data.train,
         experiment.labels,
         experiment.weights,
         loss_scale=experiment.loss_scale,
     )
+
+
+class _StepTimer(keras.callbacks.Callback):  # type: ignore[misc]
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        # Reading the loss waits for a device that works in the background.
+        float((logs or {})["loss"])
+        self.seconds.append(time.perf_counter() - self.started)

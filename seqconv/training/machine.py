@@ -1,23 +1,45 @@
-"""Device, precision, seeds: how the machine is set up before a run."""
+"""Device, precision, seeds: how the machine is set up for a run, and handed back after it."""
 
 import contextlib
 import os
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 from seqconv.config import Config
 from seqconv.errors import ConfigError
 
 
-def set_up_machine(config: Config) -> str:
-    """Seed everything, set precision and determinism, and return a line that names the device.
+@contextlib.contextmanager
+def machine_for(config: Config) -> Iterator[str]:
+    """Set seeds, precision, determinism and device as the config says; gives a line that names the device.
+
+    Afterwards, also after a failure, Keras's dtype policy and the random states of Python and NumPy are again those of
+    the caller. TensorFlow cannot undo two things within a process: its global seed stays that of the run, and op
+    determinism (`training.deterministic`), once on, stays on.
 
     Raises:
         ConfigError: when `training.device` is not there.
     """
-    keras.utils.set_random_seed(config.seed)
-    keras.config.set_dtype_policy(_policy(config))
+    policy, random_state = keras.config.dtype_policy(), random.getstate()
+    # Keras seeds NumPy's legacy generator, the one that is global.
+    numpy_state = np.random.get_state()  # noqa: NPY002
+    try:
+        keras.utils.set_random_seed(config.seed)
+        keras.config.set_dtype_policy("mixed_float16" if config.training.mixed_precision else "float32")
+        device = _find_device(config)
+        with _device_scope(config.training.device):
+            yield device
+    finally:
+        keras.config.set_dtype_policy(policy)
+        random.setstate(random_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def _find_device(config: Config) -> str:
     if keras.backend.backend() != "tensorflow":
         return f"{keras.backend.backend()} backend"
     import tensorflow as tf
@@ -34,10 +56,11 @@ def set_up_machine(config: Config) -> str:
         )
     name = _device_name(chosen) if chosen else (gpus or devices)[0]
     cores = f", {os.cpu_count()} cores" if name.startswith("CPU") else ""
-    return f"{name}{cores} (TensorFlow {tf.__version__}, Keras {keras.__version__})"
+    precision = ", mixed precision" if config.training.mixed_precision else ""
+    return f"{name}{cores}{precision} (TensorFlow {tf.__version__}, Keras {keras.__version__})"
 
 
-def device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:
+def _device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:
     """Within it, everything is placed on `device`; None leaves the choice to the backend."""
     if device is None:
         return contextlib.nullcontext()
@@ -47,7 +70,3 @@ def device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:
 def _device_name(device: str) -> str:
     name = device.upper().removeprefix("/").removeprefix("DEVICE:")
     return name if ":" in name else f"{name}:0"
-
-
-def _policy(config: Config) -> str:
-    return "mixed_float16" if config.training.mixed_precision else "float32"

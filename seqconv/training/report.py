@@ -1,6 +1,8 @@
 """What a run says before it starts and when it is done."""
 
 import shlex
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,12 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
+from seqconv.batching import Plan
 from seqconv.models import SequenceModel
+from seqconv.training.callbacks import BestModel
+from seqconv.training.datasets import Datasets
 from seqconv.training.experiment import Experiment
+from seqconv.training.run_dir import MODEL
 
 
 def make_console() -> Console:
@@ -27,21 +33,33 @@ def report_start(experiment: Experiment, device: str, console: Console) -> None:
     console.print()
 
 
-def report_dry_run(experiment: Experiment, seconds_per_step: float, console: Console) -> None:
-    """The time that the whole run would take, from the last of a few steps."""
-    steps = sum(experiment.steps)
-    minutes = steps * seconds_per_step / 60
+def report_dry_run(experiment: Experiment, seconds: list[float], console: Console) -> None:
+    """The time that the whole run would take, from the seconds of a few steps."""
+    seconds_per_step = sum(seconds) / len(seconds)
+    steps, epochs = sum(experiment.steps), len(experiment.steps)
+    # The forward pass of validation is about a third of a training step over as many frames.
+    data = experiment.data
+    share = float(data.valid.lengths.sum()) / float(data.train.lengths.sum()) / 3
+    total = steps * seconds_per_step * (1 + share)
+    amount = f"{total:.0f} seconds" if total < 90 else f"{total / 60:.1f} minutes"
     console.print(
-        f"dry run: a step takes {seconds_per_step * 1000:.0f} ms, so {len(experiment.steps)} epochs "
-        f"({steps} steps) take about {minutes:.1f} minutes; validation comes on top",
+        f"dry run: a step takes {seconds_per_step * 1000:.0f} ms, so {epochs} epochs ({steps:,} steps and validation) "
+        f"take about {amount}",
         highlight=False,
     )
 
 
-def report_end(model: SequenceModel, run_dir: Path, lengths: np.ndarray, console: Console) -> dict[str, Any]:
+def report_stop(num_epochs: int, planned: int, best: BestModel, console: Console) -> None:
+    """Which epoch was kept, and whether the run ended early."""
+    early = f"stopped after {num_epochs} of {planned} epochs; " if num_epochs < planned else ""
+    value = "" if best.best is None else f": {best.monitor} {best.best:.4f}"
+    console.print(f"{early}kept epoch {best.best_epoch + 1}{value}", highlight=False)
+
+
+def report_end(model: SequenceModel, run_dir: Path, data: Datasets, console: Console) -> dict[str, Any]:
     """Model size, latency, where everything lies and what to do next; returns the facts."""
-    file = run_dir / "model.keras"
-    median = int(np.median(lengths))
+    file = run_dir / MODEL
+    median = int(np.median(data.train.lengths))
     latency = measure_latency(model, median)
     size = file.stat().st_size
     console.print(
@@ -49,12 +67,33 @@ def report_end(model: SequenceModel, run_dir: Path, lengths: np.ndarray, console
         f"{latency * 1000:.1f} ms for one sequence of {median} frames",
         highlight=False,
     )
-    console.print(f"run      {run_dir}", highlight=False)
+    console.print(f"run      {run_dir}", highlight=False, markup=False)
     console.print("\nevaluate it again, or use it:", highlight=False)
-    path = shlex.quote(str(file))
-    console.print(f"  python scripts/evaluate.py --model {path} --split test", highlight=False)
-    console.print(f"  python scripts/predict.py --model {path} FILE_OR_FOLDER", highlight=False)
+    for line in next_commands(file, data):
+        console.print(f"  {line}", highlight=False, markup=False)
     return {"parameters": model.count_params(), "model_bytes": size, "latency_seconds": latency}
+
+
+def next_commands(file: Path, data: Datasets) -> list[str]:
+    """Commands for a shell that evaluate and use a saved model; what was trained from memory has no manifest."""
+    program, path = _program(), shlex.quote(str(file))
+    if data.splits is None:
+        return [
+            f"{program} evaluate --model {path} --manifest MANIFEST",
+            f"{program} predict --model {path} FILE_OR_FOLDER",
+        ]
+    split = "test" if data.test is not None else "valid"
+    part = data.parts()[split]
+    example = "" if part.metadata is None else shlex.quote(str(part.metadata["path"].iloc[0]))
+    return [
+        f"{program} evaluate --model {path} --split {split}",
+        f"{program} predict --model {path} {example}",
+    ]
+
+
+def _program() -> str:
+    """What starts a command: `seqconv` where that is found, else this Python."""
+    return "seqconv" if shutil.which("seqconv") else f"{shlex.quote(sys.executable)} -m seqconv.commands.main"
 
 
 def measure_latency(model: SequenceModel, num_frames: int, repeats: int = 20) -> float:
@@ -71,10 +110,7 @@ def measure_latency(model: SequenceModel, num_frames: int, repeats: int = 20) ->
 
 def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
     config, data, model, plan = experiment.config, experiment.data, experiment.model, experiment.plan
-    splits = {"train": data.train, "valid": data.valid, "test": data.test}
-    counts = ", ".join(
-        f"{name} {len(part):,} ({_amount(part.lengths, config)})" for name, part in splits.items() if part is not None
-    )
+    counts = ", ".join(f"{name} {len(part):,} ({_amount(part.lengths, config)})" for name, part in data.parts().items())
     shapes = ", ".join(f"{shape.rows} x {shape.width}" for shape in plan.shapes[:4])
     more = f" and {len(plan.shapes) - 4} more" if len(plan.shapes) > 4 else ""
     frame = _seconds_per_frame(config)
@@ -92,7 +128,7 @@ def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
         (
             "batches",
             f"{plan.strategy}, {len(plan)} steps an epoch of {plan.mean_sequences:.1f} sequences, "
-            f"rows x frames {shapes}{more}, padding {plan.padding_ratio:.1%}",
+            f"rows x frames {shapes}{more}, padding {plan.padding_ratio:.1%}{_too_long(plan)}",
         ),
         (
             "training",
@@ -100,6 +136,12 @@ def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
             f"{config.training.learning_rate:g} ({config.training.schedule}), best by {config.monitor}",
         ),
     ]
+
+
+def _too_long(plan: Plan) -> str:
+    fates = {"dropped": plan.dropped, "cropped": plan.cropped, "in wider rows of their own": plan.in_own_batch}
+    told = [f"{count:,} {fate}" for fate, count in fates.items() if count]
+    return f"; longer than {plan.max_frames:,} frames: {', '.join(told)}" if told else ""
 
 
 def _seconds_per_frame(config: Any) -> float | None:

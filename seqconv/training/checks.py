@@ -1,0 +1,100 @@
+"""What would stop a run after hours, said before its first step: every problem of the data in one error."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from seqconv.config import Config
+from seqconv.errors import ConfigError, ManifestError, SeqconvError, list_some
+from seqconv.features import num_features
+from seqconv.metrics import score
+from seqconv.models import SequenceModel
+from seqconv.outputs import true_values
+from seqconv.sequences import Sequences
+from seqconv.training.datasets import Datasets
+
+
+def check_packages(config: Config) -> None:
+    """Whether what the config switches on is installed.
+
+    Raises:
+        ConfigError: TensorBoard is not.
+    """
+    if config.training.tensorboard and find_spec("tensorboard") is None:
+        raise ConfigError(
+            "training.tensorboard is true, but TensorBoard is not installed. Install it with: pip install tensorboard, "
+            "or set training.tensorboard to false."
+        )
+
+
+def check_data(config: Config, data: Datasets, model: SequenceModel) -> None:
+    """Whether model, splits and config fit each other.
+
+    Raises:
+        ManifestError: labels that training lacks, sequences too short for the model, splits with different features,
+            features that the config cannot have made, a monitored score that the validation split cannot have.
+    """
+    problems = list(_find_feature_problems(config, data))
+    for name, part in data.parts().items():
+        problems += _find_label_problems(name, part, data)
+        problems += _find_short(name, part, model)
+    if not problems:
+        problems += _find_monitor_problems(config, data)
+    if len(problems) == 1:
+        raise ManifestError(problems[0])
+    if problems:
+        raise ManifestError("\n  ".join([f"{len(problems)} problems", *problems]))
+
+
+def _find_feature_problems(config: Config, data: Datasets) -> Iterator[str]:
+    expected = num_features(config.features)
+    found = {name: part.num_features for name, part in data.parts().items()}
+    if len(set(found.values())) > 1:
+        counts = ", ".join(f"{name} {count}" for name, count in found.items())
+        yield f"the splits have different numbers of features: {counts}. Extract all with the same settings."
+    elif expected is not None and found["train"] != expected:
+        yield (
+            f"features.kind is '{config.features.kind}', which has {expected} features with these settings, but the "
+            f"sequences have {found['train']}. Give the settings that they were made with, or set features.kind to "
+            "'precomputed'."
+        )
+
+
+def _find_label_problems(name: str, part: Sequences, data: Datasets) -> Iterator[str]:
+    try:
+        true_values(data.target, part.labels, part.ids)
+    except SeqconvError as error:
+        yield f"{name}: {error}"
+
+
+def _find_short(name: str, part: Sequences, model: SequenceModel) -> Iterator[str]:
+    short = np.flatnonzero(part.lengths < model.min_frames)
+    if len(short):
+        named = list_some(f"{part.ids[i]} ({part.lengths[i]} frames)" for i in short)
+        yield (
+            f"{name}: {len(short)} sequences are shorter than the {model.min_frames} frames that the model needs: "
+            f"{named}. Leave them out, or let the blocks of the model have padding 'same'."
+        )
+
+
+def _find_monitor_problems(config: Config, data: Datasets) -> Iterator[str]:
+    """Some scores do not exist for some labels, whatever the model says: an area under the curve of a single class."""
+    name = config.monitor.removeprefix("val_")
+    target, valid = data.target, data.valid
+    targets = true_values(target, valid.labels, valid.ids)
+    scores: dict[str, Any] = {"loss": 0.0, **score(target.task, targets, _guesses(targets, target.task), target.names)}
+    if scores.get(name) is None:
+        reason = scores["notes"].get(name, "it is undefined for these labels")
+        yield (
+            f"training.monitor is '{config.monitor}', but the {len(valid)} sequences of valid have no such score: "
+            f"{reason}. Set training.monitor to 'val_loss', or choose other sequences for valid."
+        )
+
+
+def _guesses(targets: np.ndarray, task: str) -> np.ndarray:
+    noise = np.random.default_rng(0).uniform(0.1, 0.9, targets.shape)
+    if task == "regression":
+        return np.asarray(targets + noise)
+    return noise / noise.sum(axis=1, keepdims=True) if task == "classification" else noise
