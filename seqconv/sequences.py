@@ -124,6 +124,11 @@ class Sequences:
         """The d that all sequences share."""
         return num_features(self.features)
 
+    @property
+    def feature_settings(self) -> "FeatureSettings | None":
+        """What the features were extracted with; None for arrays."""
+        return getattr(self.features, "settings", None)
+
     def subset(self, indices: npt.ArrayLike) -> "Sequences":
         """The sequences at `indices` (integers, or a mask of booleans), in that order; nothing is copied.
 

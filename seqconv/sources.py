@@ -80,6 +80,11 @@ class Selection(Sequence[FloatArray]):
         self.lengths: IntArray = np.asarray(source.lengths, np.int64)[indices]
         self.ids: Sequence[str] = [source.ids[index] for index in indices]
 
+    @property
+    def settings(self) -> Any:
+        """The settings that the features of a store were extracted with; None for arrays."""
+        return getattr(self._source, "settings", None)
+
     def __len__(self) -> int:
         return len(self._indices)
 
