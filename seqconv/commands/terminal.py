@@ -10,7 +10,6 @@ from typing import Protocol
 
 from seqconv.errors import SeqconvError
 
-
 INTERRUPTED = 130
 """What shells return for a program that Ctrl-C has ended."""
 

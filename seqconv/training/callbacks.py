@@ -63,29 +63,32 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
             TextColumn(f"epoch {epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("{task.fields[loss]}"),
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
         )
-        self.task = self.progress.add_task("steps", total=self.steps[epoch], loss=float("nan"))
+        self.task = self.progress.add_task("steps", total=self.steps[epoch], loss="")
         self.progress.start()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        if self.progress is None:
+            return
         # Reading the loss waits for the device: ten times a second is as often as the bar is drawn.
-        if self.progress is not None and time.monotonic() - self.drawn > 0.1:
+        is_last = batch + 1 == self.progress.tasks[0].total
+        if is_last or time.monotonic() - self.drawn > 0.1:
             self.drawn = time.monotonic()
-            self.progress.update(self.task, completed=batch + 1, loss=float((logs or {})["mean_loss"]))
+            loss = f"loss {float((logs or {})['mean_loss']):.4f}{'  validating' if is_last else ''}"
+            self.progress.update(self.task, completed=batch + 1, loss=loss)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.close()
         logs = logs or {}
         number = f"{epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"
-        shown = [name for name in ("loss", "accuracy", "val_loss", self.best.monitor) if logs.get(name) is not None]
+        shown = [name for name in ("loss", "val_loss", self.best.monitor) if logs.get(name) is not None]
         scores = "  ".join(f"{name} {logs[name]:.4f}" for name in dict.fromkeys(shown))
-        speed = f"{logs['frames_per_second'] / 1000:.0f}k frames/s  {logs['seconds']:.1f} s"
         mark = "  [green]best[/]" if self.best.best_epoch == epoch else ""
-        self.console.print(f"epoch {number}  {scores}  {speed}{mark}", highlight=False)
+        self.console.print(f"epoch {number}  {scores}  {logs['seconds']:.1f} s{mark}", highlight=False)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self.close()

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from seqconv.config import Config
+from seqconv.config.features import FeatureSettings
 from seqconv.errors import ConfigError, ManifestError, SeqconvError, list_some
 from seqconv.features import num_features
 from seqconv.metrics import score
 from seqconv.models import SequenceModel
 from seqconv.outputs import true_values
 from seqconv.sequences import Sequences
+from seqconv.store.index import identity
 from seqconv.training.datasets import Datasets
 
 
@@ -49,17 +51,35 @@ def check_data(config: Config, data: Datasets, model: SequenceModel) -> None:
 
 
 def _find_feature_problems(config: Config, data: Datasets) -> Iterator[str]:
-    expected = num_features(config.features)
+    settings, expected = config.features, num_features(config.features)
     found = {name: part.num_features for name, part in data.parts().items()}
     if len(set(found.values())) > 1:
         counts = ", ".join(f"{name} {count}" for name, count in found.items())
         yield f"the splits have different numbers of features: {counts}. Extract all with the same settings."
     elif expected is not None and found["train"] != expected:
         yield (
-            f"features.kind is '{config.features.kind}', which has {expected} features with these settings, but the "
-            f"sequences have {found['train']}. Give the settings that they were made with, or set features.kind to "
-            "'precomputed'."
+            f"features.kind is '{settings.kind}', which has {expected} features with these settings, but the sequences "
+            f"have {found['train']}. Give the settings that they were made with, or set features.kind to 'precomputed'."
         )
+    for name, part in data.parts().items():
+        if part.feature_settings is not None:
+            yield from _find_other_settings(name, settings, part.feature_settings)
+        elif settings.normalize == "recording":
+            yield (
+                f"{name}: features.normalize is 'recording', which happens when features are extracted, but the "
+                "sequences came as arrays. Normalize the arrays and set it to 'none', or set it to 'train'."
+            )
+
+
+def _find_other_settings(name: str, wanted: FeatureSettings, used: FeatureSettings) -> Iterator[str]:
+    """The model tells prediction how to extract features: it must say what was done."""
+    if wanted.kind == used.kind == "precomputed":
+        return
+    ours, theirs = identity(wanted), identity(used)
+    for key in sorted({*ours, *theirs}):
+        if ours.get(key) != theirs.get(key):
+            value, was = getattr(wanted, key), getattr(used, key)
+            yield f"{name}: features.{key} is {value!r}, but the features were extracted with {was!r}."
 
 
 def _find_label_problems(name: str, part: Sequences, data: Datasets) -> Iterator[str]:

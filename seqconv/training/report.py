@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from rich.markup import escape
 
 from seqconv.batching import Plan
 from seqconv.models import SequenceModel
-from seqconv.training.callbacks import BestModel
+from seqconv.training.callbacks import BestModel, Logs
 from seqconv.training.datasets import Datasets
 from seqconv.training.experiment import Experiment
 from seqconv.training.run_dir import MODEL
@@ -27,9 +28,14 @@ def make_console() -> Console:
 def report_start(experiment: Experiment, device: str, console: Console) -> None:
     """Data, model, batches and device, before the first step."""
     for name, value in _facts(experiment, device):
-        console.print(f"[bold]{name:<9}[/]{escape(value)}", highlight=False)
+        _print_fact(name, value, console)
     for note in experiment.notes:
-        console.print(f"[yellow]note     [/]{escape(note)}", highlight=False)
+        _print_fact("note", note, console, style="yellow")
+
+
+def report_folder(path: Path, console: Console) -> None:
+    """Where the run is written, said before it starts: it may be interrupted."""
+    _print_fact("folder", str(path), console)
     console.print()
 
 
@@ -43,17 +49,18 @@ def report_dry_run(experiment: Experiment, seconds: list[float], console: Consol
     total = steps * seconds_per_step * (1 + share)
     amount = f"{total:.0f} seconds" if total < 90 else f"{total / 60:.1f} minutes"
     console.print(
-        f"dry run: a step takes {seconds_per_step * 1000:.0f} ms, so {epochs} epochs ({steps:,} steps and validation) "
-        f"take about {amount}",
+        f"\ndry run: a step takes {seconds_per_step * 1000:.0f} ms, so {epochs} epochs "
+        f"({steps:,} steps and validation) take about {amount}",
         highlight=False,
     )
 
 
-def report_stop(num_epochs: int, planned: int, best: BestModel, console: Console) -> None:
-    """Which epoch was kept, and whether the run ended early."""
-    early = f"stopped after {num_epochs} of {planned} epochs; " if num_epochs < planned else ""
+def report_stop(history: list[Logs], planned: int, best: BestModel, console: Console) -> None:
+    """Which epoch was kept, whether the run ended early, and how fast it was; the first epoch compiles."""
+    early = f"stopped after {len(history)} of {planned} epochs; " if len(history) < planned else ""
     value = "" if best.best is None else f": {best.monitor} {best.best:.4f}"
-    console.print(f"{early}kept epoch {best.best_epoch + 1}{value}", highlight=False)
+    speed = float(np.median([logs["frames_per_second"] for logs in history[1:] or history]))
+    console.print(f"{early}kept epoch {best.best_epoch + 1}{value}; {speed:,.0f} frames a second", highlight=False)
 
 
 def report_end(model: SequenceModel, run_dir: Path, data: Datasets, console: Console) -> dict[str, Any]:
@@ -108,10 +115,19 @@ def measure_latency(model: SequenceModel, num_frames: int, repeats: int = 20) ->
     return float(np.median(seconds))
 
 
+def _print_fact(name: str, value: str, console: Console, style: str = "bold") -> None:
+    """Name and value; on a terminal, lines after the first start below the value."""
+    width = console.width - 9 if console.is_terminal else len(value) + 1
+    first, *rest = textwrap.wrap(value, max(20, width), break_long_words=False, break_on_hyphens=False)
+    console.print(f"[{style}]{name:<9}[/]{escape(first)}", highlight=False)
+    for line in rest:
+        console.print(f"{'':<9}{escape(line)}", highlight=False)
+
+
 def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
     config, data, model, plan = experiment.config, experiment.data, experiment.model, experiment.plan
     counts = ", ".join(f"{name} {len(part):,} ({_amount(part.lengths, config)})" for name, part in data.parts().items())
-    shapes = ", ".join(f"{shape.rows} x {shape.width}" for shape in plan.shapes[:4])
+    shapes = ", ".join(f"{shape.rows}x{shape.width}" for shape in plan.shapes[:4])
     more = f" and {len(plan.shapes) - 4} more" if len(plan.shapes) > 4 else ""
     frame = _seconds_per_frame(config)
     field = f" ({model.receptive_field * frame * 1000:.0f} ms)" if frame else ""

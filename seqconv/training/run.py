@@ -21,7 +21,7 @@ from seqconv.training.datasets import load_datasets
 from seqconv.training.experiment import Experiment, prepare
 from seqconv.training.loop import run_epochs, time_steps
 from seqconv.training.machine import machine_for
-from seqconv.training.report import make_console, report_dry_run, report_end, report_start, report_stop
+from seqconv.training.report import make_console, report_dry_run, report_end, report_folder, report_start, report_stop
 from seqconv.training.run_dir import HISTORY, MODEL, check_run_dir, run_folder
 
 DRY_RUN_STEPS = 2
@@ -83,6 +83,7 @@ def train(
         experiment = prepare(config, load_datasets(config, train_data, valid_data, test_data))
         report_start(experiment, device, console)
         with run_folder(run_dir, experiment) as path:
+            report_folder(path, console)
             history = _fit(experiment, path, own_callbacks, console)
             return _finish(experiment, path, history, console)
 
@@ -99,12 +100,15 @@ def dry_run(config: Config | Mapping[str, Any] | str | Path) -> None:
 
 
 def _as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Sequences | None) -> Config:
-    if isinstance(config, Config):
-        return config
-    if isinstance(config, Mapping) and train_data is not None and "features" not in config:
-        # Arrays come with their features: the card must not claim that they were computed from sound.
-        config = {**config, "features": {"kind": "precomputed"}}
-    return load_config(config)
+    if train_data is None:
+        return load_config(config)
+    if isinstance(config, Mapping) and "features" not in config:
+        # The model tells prediction how to extract features: as these were, or not at all where they came as arrays.
+        used = train_data.feature_settings
+        config = {**config, "features": used.model_dump() if used else {"kind": "precomputed"}}
+    values = load_config(config).to_dict()
+    # What was not read must not stand in the config of the run: evaluation would read it.
+    return load_config({**values, "data": {**values["data"], "manifest": None}})
 
 
 def _fit(
@@ -130,7 +134,7 @@ def _fit(
         run_epochs(experiment, callbacks, config.training.epochs)
     finally:
         bar.close()
-    report_stop(len(history.rows), config.training.epochs, best, console)
+    report_stop(history.rows, config.training.epochs, best, console)
     return pd.DataFrame(history.rows)
 
 
