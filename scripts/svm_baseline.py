@@ -49,12 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     best = int(np.argmax(on_valid))
     predicted = machines[best].predict(inputs["test"])
     scores = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["test"]
-    print(f"{len(data.test)} test sequences of {run}      accuracy  macro F1")
-    print(
-        f"SVM on mean and deviation of 20 MFCCs (C={CANDIDATES[best]:g}, chosen on valid)  "
-        f"{accuracy_score(labels['test'], predicted):.4f}    {f1_score(labels['test'], predicted, average='macro'):.4f}"
-    )
-    print(f"seqconv, this run{' ' * 46}  {scores['accuracy']:.4f}    {scores['macro_f1']:.4f}")
+    machine_name = f"SVM on mean and deviation of 20 MFCCs (C={CANDIDATES[best]:g}, chosen on valid)"
+    rows = [
+        (machine_name, accuracy_score(labels["test"], predicted), f1_score(labels["test"], predicted, average="macro")),
+        ("seqconv, this run", scores["accuracy"], scores["macro_f1"]),
+    ]
+    print(f"{f'{len(data.test)} test sequences of {run}':<{len(machine_name)}}  accuracy  macro F1")
+    for name, accuracy, macro_f1 in rows:
+        print(f"{name:<{len(machine_name)}}  {accuracy:8.4f}  {macro_f1:8.4f}")
     return 0
 
 
