@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from seqconv.training.files import save_model, write_csv
 
 Logs = dict[str, Any]
+LAST_COLUMNS = ("learning_rate", "seconds", "frames_per_second")
 
 
 class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
@@ -138,6 +139,18 @@ class HistoryFile(keras.callbacks.Callback):  # type: ignore[misc]
         self.rows: list[Logs] = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self.rows.append({"epoch": epoch + 1, **(logs or {})})
-        columns = list(dict.fromkeys(name for each in self.rows for name in each))
+        self.rows.append(_in_order({"epoch": epoch + 1, **(logs or {})}))
+        columns = list(_in_order({name: None for row in self.rows for name in row}))
         write_csv(self.path, columns, self.rows)
+
+
+def _in_order(row: Logs) -> Logs:
+    """What training tells, what validation tells, what it cost; Keras hands logs over in the order of the alphabet."""
+
+    def rank(name: str) -> tuple[int, bool, str]:
+        if name in LAST_COLUMNS:
+            return 3, False, str(LAST_COLUMNS.index(name))
+        place = 0 if name == "epoch" else 2 if name.startswith("val_") else 1
+        return place, name not in ("loss", "val_loss"), name
+
+    return {name: row[name] for name in sorted(row, key=rank)}

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import keras
 import numpy as np
 
 from seqconv.batching import Plan, make_plan
@@ -15,6 +14,7 @@ from seqconv.models import SequenceModel, build_model
 from seqconv.targets import class_weights
 from seqconv.training.checks import check_data
 from seqconv.training.datasets import Datasets
+from seqconv.training.machine import uses_xla
 from seqconv.training.optimization import make_loss, make_metrics, make_optimizer
 
 FORMAT_VERSION = 1
@@ -62,7 +62,7 @@ def prepare(config: Config, data: Datasets) -> Experiment:
         optimizer=make_optimizer(config.training, steps),
         loss=make_loss(task, config.training.label_smoothing),
         weighted_metrics=make_metrics(task, config.training.label_smoothing),
-        jit_compile=uses_xla(config.training.jit_compile),
+        jit_compile=uses_xla(config),
     )
     return Experiment(
         config=config,
@@ -73,7 +73,7 @@ def prepare(config: Config, data: Datasets) -> Experiment:
         weights=_weights(config, data, labels),
         loss_scale=plan.mean_sequences,
         steps=steps,
-        notes=[*data.notes, *notes],
+        notes=[*data.notes, *notes, *_machine_notes(config)],
     )
 
 
@@ -114,15 +114,13 @@ def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> t
     return make_plan(strategy, lengths, **options), notes
 
 
-def uses_xla(jit_compile: bool | str) -> bool | str:
-    """Whether to compile with XLA: `auto` does on GPUs, and not on CPUs, where a new shape costs seconds."""
-    if jit_compile != "auto":
-        return jit_compile
-    if keras.backend.backend() != "tensorflow":
-        return "auto"
-    import tensorflow as tf
-
-    return bool(tf.config.list_logical_devices("GPU"))
+def _machine_notes(config: Config) -> list[str]:
+    if config.training.jit_compile is True and config.training.deterministic:
+        return [
+            "training.jit_compile: XLA runs without TensorFlow's op determinism; on GPUs, the same seed then gives "
+            "nearly the same run"
+        ]
+    return []
 
 
 def _card(config: Config, data: Datasets) -> dict[str, Any]:

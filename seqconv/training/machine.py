@@ -44,8 +44,7 @@ def _find_device(config: Config) -> str:
         return f"{keras.backend.backend()} backend"
     import tensorflow as tf
 
-    if config.training.deterministic:
-        tf.config.experimental.enable_op_determinism()
+    _set_determinism(config)
     devices = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
     gpus = [name for name in devices if name.startswith("GPU")]
     chosen = config.training.device
@@ -58,6 +57,34 @@ def _find_device(config: Config) -> str:
     cores = f", {os.cpu_count()} cores" if name.startswith("CPU") else ""
     precision = ", mixed precision" if config.training.mixed_precision else ""
     return f"{name}{cores}{precision} (TensorFlow {tf.__version__}, Keras {keras.__version__})"
+
+
+def _set_determinism(config: Config) -> None:
+    """XLA lacks deterministic forms of some operations (gradients of maxima), so that Keras would leave it out."""
+    import tensorflow as tf
+    from tensorflow.python.framework.config import is_op_determinism_enabled
+
+    if config.training.jit_compile is not True:
+        if config.training.deterministic:
+            tf.config.experimental.enable_op_determinism()
+    elif is_op_determinism_enabled():
+        raise ConfigError(
+            "training.jit_compile is true, but op determinism is on in this process (an earlier run with "
+            "training.deterministic switched it on), TensorFlow cannot undo it, and XLA does not have it. "
+            "Start a new Python, or set training.jit_compile to false."
+        )
+
+
+def uses_xla(config: Config) -> bool:
+    """Whether to compile with XLA. `auto` does on GPUs unless they are to be deterministic; it does not on CPUs, where
+    each new shape costs seconds."""
+    if config.training.jit_compile != "auto":
+        return config.training.jit_compile
+    if keras.backend.backend() != "tensorflow":
+        return True
+    import tensorflow as tf
+
+    return not config.training.deterministic and bool(tf.config.list_logical_devices("GPU"))
 
 
 def _device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:
