@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seqconv.config import Config
-from seqconv.errors import ConfigError
+from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.sequences import Sequences
 from seqconv.targets import Target, fit_target
 
@@ -64,10 +64,24 @@ def _from_memory(config: Config, train: Sequences, valid: Sequences | None, test
         if data is not None and data.labels is None:
             raise ConfigError(f"{name} has no labels. Pass Sequences(features, labels).")
     if valid is None:
-        by = None if train.groups is None else "group"
-        train, valid = train.split(test=VALID_FRACTION, by=by, seed=config.seed)
+        train, valid = _set_aside(config, train)
         notes.append(f"no valid_data: {len(valid)} of the training sequences were set aside for it")
     return Datasets(train, valid, test, _fit(config, train), notes)
+
+
+def _set_aside(config: Config, data: Sequences) -> tuple[Sequences, Sequences]:
+    """Train and valid, cut from what was given for training."""
+    target = _fit(config, data)
+    train, valid = data.split(test=VALID_FRACTION, by=None if data.groups is None else "group", seed=config.seed)
+    if target.task != "regression":
+        counts = target.encode(train.labels, ids=train.ids).sum(axis=0).tolist()
+        gone = [name for name, count in zip(target.names, counts, strict=True) if not count]
+        if gone:
+            raise ManifestError(
+                f"there is no valid_data, and setting {len(valid)} of {len(data)} training sequences aside for it "
+                f"would leave none of {list_some(gone)} to learn from. Pass valid_data, or more of these sequences."
+            )
+    return train, valid
 
 
 def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:

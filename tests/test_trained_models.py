@@ -1,0 +1,39 @@
+"""The model of every config, trained for a short while on its own data: one sequence, one answer."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seqconv
+from seqconv.config import load_config
+from seqconv.inference import STRATEGIES, forward
+from seqconv.training import train
+from seqconv.training.datasets import load_datasets
+
+CONFIGS = sorted(path.name for path in (Path(seqconv.__file__).parents[1] / "configs").glob("*.yaml"))
+# Enough for statistics and weights that are no longer the initial ones.
+SHORT = ["training.epochs=1", "training.warmup_epochs=0", "evaluation.bootstrap=0"]
+
+
+def test_there_are_configs():
+    assert {"audio.yaml", "conv_lstm.yaml", "japanese_vowels.yaml"} <= set(CONFIGS)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_all_test_sequences_get_the_same_answer_in_every_layout(name, tmp_path):
+    config = load_config(name, SHORT)
+    model = train(config, tmp_path / "run").model
+    test = load_datasets(config).test
+    layouts = [name for name in STRATEGIES if name != "auto" and (name != "packed" or model.packable)]
+    logits = {layout: forward(model, test, strategy=layout) for layout in layouts}
+    alone = logits.pop("single")
+    assert len(alone) == len(test) > 300
+    assert len(logits) >= 2
+    top_two = np.sort(alone, axis=1)[:, -2:]
+    # Two classes closer than the tolerance may change places.
+    is_clear = top_two[:, 1] - top_two[:, 0] > 1e-4
+    assert is_clear.mean() > 0.99
+    for layout, found in logits.items():
+        np.testing.assert_allclose(found, alone, rtol=1e-4, atol=1e-5, err_msg=layout)
+        np.testing.assert_array_equal(found[is_clear].argmax(axis=1), alone[is_clear].argmax(axis=1), err_msg=layout)
