@@ -301,3 +301,13 @@ def test_valid_is_set_aside_by_group(tmp_path):
     finished = train(quick(), tmp_path / "run", train_data=classified(groups=groups))
     assert finished.metrics["valid"]["num_sequences"] % 4 == 0
     assert set(finished.metrics) == {"valid"}
+
+
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="FeatureNormalization and MaskedBatchNormalization autocast")
+def test_mixed_precision_computes_in_16_bits_and_keeps_32(tmp_path):
+    finished = run(tmp_path, training={"mixed_precision": True, "epochs": 3, "monitor": "val_loss"}, **RANDOM)
+    assert keras.config.dtype_policy().name == "float32"
+    assert finished.model.dtype_policy.name == "mixed_float16"
+    assert {weight.dtype.name for weight in finished.model.get_weights()} == {"float32"}
+    assert finished.history["loss"].iloc[-1] < finished.history["loss"].iloc[0]
+    assert finished.metrics["valid"]["loss"] == pytest.approx(finished.history["val_loss"].min(), rel=1e-3)
