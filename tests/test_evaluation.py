@@ -118,9 +118,12 @@ def test_scores_by_length_and_by_slice_add_up(evaluation):
 
 def test_settings_of_the_config_are_used(classified):
     model, data = classified
-    narrow = evaluate(model, data, settings={"bootstrap": 50, "confidence": 0.5, "length_bins": 2}).metrics
+    narrow = evaluate(
+        model, data, settings={"bootstrap": 50, "confidence": 0.5, "length_bins": 2, "calibration_bins": 1}
+    ).metrics
     wide = evaluate(model, data, settings={"bootstrap": 50, "confidence": 0.99}).metrics
     assert len(narrow["by_length"]) == 2
+    assert narrow["calibration_error"] < wide["calibration_error"]
     assert np.ptp(narrow["intervals"]["accuracy"]) < np.ptp(wide["intervals"]["accuracy"])
 
 

@@ -150,3 +150,24 @@ def test_the_cache_does_not_keep_models_alive(sequences):
     del model
     gc.collect()
     assert len(inference._runners) == before
+
+
+def test_a_source_without_sequences(model):
+    class Empty:
+        lengths = np.zeros(0, np.int64)
+        ids = ()
+
+    with pytest.raises(ManifestError, match="no sequences to run the model on"):
+        forward(model, Empty())
+
+
+def test_a_stock_model_over_something_else_than_frames(sequences):
+    flat = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(ModelError, match=r"takes inputs of shape \(None, 3\), expected \(None, None, num_features\)"):
+        forward(flat, sequences)
+
+
+def test_a_stock_model_that_ends_in_logits_is_left_alone(sequences):
+    layers = [keras.Input((None, 3)), keras.layers.GlobalMaxPooling1D(), keras.layers.Dense(2)]
+    stock = keras.Sequential(layers)
+    np.testing.assert_allclose(forward(stock, sequences), alone(stock, sequences), rtol=1e-5, atol=1e-6)

@@ -76,7 +76,7 @@ def evaluate(
     parts = slice_indices(data, slices)
     predictions = logits_to_predictions(target, forward(model, data, strategy=strategy))
     headline = headline_scorer(target.task, targets, predictions)
-    metrics = score(target.task, targets, predictions, target.names)
+    metrics = score(target.task, targets, predictions, target.names, calibration_bins=settings.calibration_bins)
     losses = sequence_losses(target.task, targets, predictions, 1 if target.std is None else target.std)
     metrics["loss"] = plain(losses.mean())
     metrics["num_sequences"] = len(targets)

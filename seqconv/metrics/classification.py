@@ -20,13 +20,16 @@ SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_
 _NOT_FINITE = "the predictions hold NaN or infinity"
 
 
-def classification_scores(targets: npt.ArrayLike, probabilities: npt.ArrayLike, names: Sequence[str]) -> Scores:
+def classification_scores(
+    targets: npt.ArrayLike, probabilities: npt.ArrayLike, names: Sequence[str], *, calibration_bins: int = 15
+) -> Scores:
     """All scores of a classifier.
 
     Args:
         targets: class numbers `(n,)`, or one-hot rows `(n, C)`.
         probabilities: `(n, C)`; every row sums to one.
         names: the C class names.
+        calibration_bins: bins of the calibration error.
 
     Returns:
         accuracy, balanced_accuracy, macro_f1 (over the classes that occur in targets or predictions), log_loss,
@@ -66,7 +69,7 @@ def classification_scores(targets: npt.ArrayLike, probabilities: npt.ArrayLike, 
         "balanced_accuracy": plain(recall_score(classes, predicted, average="macro", labels=np.unique(classes))),
         "macro_f1": plain(f1_score(classes, predicted, average="macro", labels=labels, zero_division=np.nan)),
         "log_loss": plain(log_loss(classes, probabilities, labels=labels)) if len(names) > 1 else None,
-        "calibration_error": calibration_error(classes, probabilities),
+        "calibration_error": calibration_error(classes, probabilities, num_bins=calibration_bins),
         "loss": float(cross_entropy(classes, probabilities).mean()),
         "per_class": {
             name: {

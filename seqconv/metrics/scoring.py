@@ -20,7 +20,9 @@ DEFAULT_MONITOR = {"classification": "macro_f1", "multilabel": "map", "regressio
 """The score that training watches unless told otherwise; higher is better in all three."""
 
 
-def score(task: str, targets: npt.ArrayLike, predictions: npt.ArrayLike, names: Sequence[str]) -> Scores:
+def score(
+    task: str, targets: npt.ArrayLike, predictions: npt.ArrayLike, names: Sequence[str], *, calibration_bins: int = 15
+) -> Scores:
     """All scores of a task.
 
     Args:
@@ -28,6 +30,7 @@ def score(task: str, targets: npt.ArrayLike, predictions: npt.ArrayLike, names: 
         targets: class numbers `(n,)` or one-hot rows; 0/1 rows `(n, C)`; values `(n, C)` in original units.
         predictions: `(n, C)`: probabilities; probabilities; values in original units.
         names: class names, label names, column names.
+        calibration_bins: bins of the calibration error of a classifier.
 
     Raises:
         ConfigError: there is no such task.
@@ -38,7 +41,7 @@ def score(task: str, targets: npt.ArrayLike, predictions: npt.ArrayLike, names: 
     """
     _check_task(task)
     if task == "classification":
-        return classification_scores(targets, predictions, names)
+        return classification_scores(targets, predictions, names, calibration_bins=calibration_bins)
     if task == "multilabel":
         return multilabel_scores(targets, predictions, names)
     return regression_scores(targets, predictions, names)
