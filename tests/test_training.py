@@ -303,7 +303,6 @@ def test_valid_is_set_aside_by_group(tmp_path):
     assert set(finished.metrics) == {"valid"}
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="FeatureNormalization and MaskedBatchNormalization autocast")
 def test_mixed_precision_computes_in_16_bits_and_keeps_32(tmp_path):
     finished = run(tmp_path, training={"mixed_precision": True, "epochs": 3, "monitor": "val_loss"}, **RANDOM)
     assert keras.config.dtype_policy().name == "float32"

@@ -31,7 +31,8 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore
     chunkable = True
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        # Statistics stay in float32 under mixed precision.
+        super().__init__(autocast=False, **options)
         if self.axis != -1:
             raise ValueError(f"MaskedBatchNormalization normalizes the last axis, but axis is {self.axis}.")
         self.supports_masking = False
@@ -94,6 +95,9 @@ class FeatureNormalization(keras.layers.Layer):  # type: ignore[misc]
 
     packable = True
     chunkable = True
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(autocast=False, **options)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         shape = (input_shape[-1],)
