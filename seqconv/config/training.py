@@ -60,7 +60,11 @@ class TrainingConfig(Section):
     jit_compile: Literal["auto"] | bool = Field(default="auto", description="XLA; auto: on for GPUs, off for CPUs.")
     device: str | None = Field(default=None, description="TensorFlow's name, such as GPU:1; default: its choice.")
     tensorboard: bool = Field(default=False, description="Write TensorBoard logs into the run directory.")
-    deterministic: bool = Field(default=True, description="The same seed gives the same run, on GPUs at some cost.")
+    deterministic: Literal["auto"] | bool = Field(
+        default="auto",
+        description="The same seed gives the same run, bit for bit; auto: on CPUs, where it costs nothing. On GPUs it "
+        "is slower and excludes XLA.",
+    )
 
     @field_validator("optimizer")
     @classmethod

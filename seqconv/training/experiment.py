@@ -115,7 +115,7 @@ def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> t
 
 
 def _machine_notes(config: Config) -> list[str]:
-    if config.training.jit_compile is True and config.training.deterministic:
+    if config.training.jit_compile is True and config.training.deterministic is not False:
         return [
             "training.jit_compile: XLA runs without TensorFlow's op determinism; on GPUs, the same seed then gives "
             "nearly the same run"

@@ -65,7 +65,7 @@ def _set_determinism(config: Config) -> None:
     from tensorflow.python.framework.config import is_op_determinism_enabled
 
     if config.training.jit_compile is not True:
-        if config.training.deterministic:
+        if _is_deterministic(config):
             tf.config.experimental.enable_op_determinism()
     elif is_op_determinism_enabled():
         raise ConfigError(
@@ -82,9 +82,20 @@ def uses_xla(config: Config) -> bool:
         return config.training.jit_compile
     if keras.backend.backend() != "tensorflow":
         return True
+    return _runs_on_gpu(config) and not _is_deterministic(config)
+
+
+def _is_deterministic(config: Config) -> bool:
+    asked = config.training.deterministic
+    return not _runs_on_gpu(config) if asked == "auto" else asked
+
+
+def _runs_on_gpu(config: Config) -> bool:
+    if config.training.device is not None:
+        return _device_name(config.training.device).startswith("GPU")
     import tensorflow as tf
 
-    return not config.training.deterministic and bool(tf.config.list_logical_devices("GPU"))
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def _device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:

@@ -70,9 +70,6 @@ def train(
 
     Raises:
         ConfigError, ManifestError: before any training, naming what is wrong; and when the loss is no longer a number.
-
-    Example:
-        >>> run = train({"training": {"epochs": 5}}, train_data=Sequences(arrays, labels))  # doctest: +SKIP
     """
     console = make_console()
     check_run_dir(run_dir)
