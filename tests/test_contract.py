@@ -207,3 +207,4 @@ def test_facts_of_a_model():
     lstm = build_model(MODELS["lstm"], num_features=NUM_FEATURES, num_outputs=2)
     assert lstm.unpackable_layers == ["block1_lstm"]
     assert not lstm.chunkable
+    assert lstm.receptive_field is None

@@ -37,3 +37,16 @@ def test_an_unknown_command_is_an_error_that_lists_the_known_ones(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["trian"])
     assert "'train', 'evaluate'" in capsys.readouterr().err
+
+
+def test_a_reader_that_stops_early_gets_no_traceback():
+    code = (
+        "import sys\nfrom seqconv.commands.terminal import report_errors\n"
+        "@report_errors\ndef command(argv=None):\n    for line in range(100_000):\n        print(line)\n    return 0\n"
+        "sys.exit(command())"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"0\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141

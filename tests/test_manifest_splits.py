@@ -104,14 +104,14 @@ def test_complete_splits_are_left_alone():
 def test_what_was_made_is_said():
     made = make_splits(make_frame(["a", "b"] * 50, [f"g{number // 2}" for number in range(100)]), seed=3)
     assert made.attrs["notes"] == [
-        "no split train or valid or test: made, by group (50 groups), stratified by 'label', seed 3; "
+        "no splits: made train, valid and test, by group (50 groups), stratified by 'label', seed 3; "
         "now train 70, valid 10, test 20"
     ]
 
 
 def test_without_labels_the_cut_is_plain():
     made = make_splits(make_frame([None] * 100))
-    assert made.attrs["notes"] == ["no split train or valid or test: made, seed 0; now train 70, valid 10, test 20"]
+    assert made.attrs["notes"] == ["no splits: made train, valid and test, seed 0; now train 70, valid 10, test 20"]
 
 
 def test_other_fractions_are_kept():

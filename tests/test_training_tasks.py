@@ -91,7 +91,7 @@ def test_regression_on_one_column_of_arrays(tmp_path):
 def test_splits_that_a_manifest_lacks_are_made_said_and_kept(tmp_path, capsys):
     data = write_manifest(tmp_path, {"label": [f"c{level}" for level in LEVELS]})
     finished = trained(tmp_path, data)
-    assert "note     no split train or valid or test: made, stratified by 'label'" in capsys.readouterr().out
+    assert "note     no splits: made train, valid and test, stratified by 'label'" in capsys.readouterr().out
     kept = pd.read_csv(finished.path / "splits.csv")
     assert len(kept) == 30
     assert kept["split"].value_counts()["test"] == finished.metrics["test"]["num_sequences"]

@@ -131,7 +131,8 @@ def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan
     }
     is_recurrent = any(block.type == "lstm" for block in config.model.blocks)
     names = [name for name in ("packed", "bucketed", "padded", "single") if name != "packed" or not is_recurrent]
-    notes = [f"model: receptive field {receptive_field(geometry)} frames, total stride {total_stride(geometry)}"]
+    field = "the whole sequence" if is_recurrent else f"{receptive_field(geometry)} frames"
+    notes = [f"model: receptive field {field}, total stride {total_stride(geometry)}"]
     if is_recurrent:
         notes.append("without packed: the model has a recurrent layer, which cannot be packed")
     plans = [make_plan(name, lengths, **options, **extra.get(name, {})) for name in names]

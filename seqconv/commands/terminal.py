@@ -13,6 +13,9 @@ from seqconv.errors import SeqconvError
 INTERRUPTED = 130
 """What shells return for a program that Ctrl-C has ended."""
 
+BROKEN_PIPE = 141
+"""What shells return for a program whose reader has gone."""
+
 
 class Command(Protocol):
     """What every command is: arguments in, exit code out."""
@@ -33,6 +36,10 @@ def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return INTERRUPTED
+        except BrokenPipeError:
+            # `| head` has read enough. What is still buffered has nowhere to go: without this, Python would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
 
     return run
 

@@ -180,5 +180,6 @@ def _describe(
     by_group = f", by group ({num_units} groups)" if part["group"].notna().any() else ""
     stratified = f", stratified by '{label}'" if part[label].notna().any() else ""
     counts = ", ".join(f"{split} {int((frame['split'] == split).sum())}" for split in SPLITS)
-    origin = "cut from train" if is_partial else "made"
-    return f"no split {' or '.join(missing)}: {origin}{by_group}{stratified}, seed {seed}; now {counts}"
+    origin = "cut from train" if is_partial else "made train, valid and test"
+    lack = f"no split {' or '.join(missing)}" if is_partial else "no splits"
+    return f"{lack}: {origin}{by_group}{stratified}, seed {seed}; now {counts}"

@@ -10,6 +10,7 @@ from keras import ops
 from seqconv.config.model import ModelConfig
 from seqconv.errors import ShapeError
 from seqconv.frames import TimeGeometry, min_frames, receptive_field, total_stride
+from seqconv.layers import MaskedLSTM
 from seqconv.layers.masking import Tensor, segments_from_lengths
 from seqconv.models.stack import Stack, apply_head, apply_trunk, build_stack
 
@@ -61,9 +62,10 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
         return self.stack.time_geometry
 
     @property
-    def receptive_field(self) -> int:
-        """Input frames that one output frame sees."""
-        return receptive_field(self.time_geometry)
+    def receptive_field(self) -> int | None:
+        """Input frames that one output frame sees; None where a recurrent layer sees the whole sequence."""
+        is_recurrent = any(isinstance(layer, MaskedLSTM) for layer in self.stack.trunk)
+        return None if is_recurrent else receptive_field(self.time_geometry)
 
     @property
     def total_stride(self) -> int:

@@ -129,8 +129,6 @@ def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
     counts = ", ".join(f"{name} {len(part):,} ({_amount(part.lengths, config)})" for name, part in data.parts().items())
     shapes = ", ".join(f"{shape.rows}x{shape.width}" for shape in plan.shapes[:4])
     more = f" and {len(plan.shapes) - 4} more" if len(plan.shapes) > 4 else ""
-    frame = _seconds_per_frame(config)
-    field = f" ({model.receptive_field * frame * 1000:.0f} ms)" if frame else ""
     target = data.target
     outputs = f"{target.num_outputs} {'columns' if target.task == 'regression' else 'classes'}"
     return [
@@ -138,7 +136,7 @@ def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
         ("data", f"{counts} sequences; {model.num_features} features, {outputs}"),
         (
             "model",
-            f"{model.count_params():,} parameters, receptive field {model.receptive_field} frames{field}, "
+            f"{model.count_params():,} parameters, receptive field {_receptive_field(model, config)}, "
             f"total stride {model.total_stride}",
         ),
         (
@@ -158,6 +156,14 @@ def _too_long(plan: Plan) -> str:
     fates = {"dropped": plan.dropped, "cropped": plan.cropped, "in wider rows of their own": plan.in_own_batch}
     told = [f"{count:,} {fate}" for fate, count in fates.items() if count]
     return f"; longer than {plan.max_frames:,} frames: {', '.join(told)}" if told else ""
+
+
+def _receptive_field(model: SequenceModel, config: Any) -> str:
+    frames, seconds = model.receptive_field, _seconds_per_frame(config)
+    if frames is None:
+        return "the whole sequence"
+    duration = "" if seconds is None else f" ({frames * seconds * 1000:.0f} ms)"
+    return f"{frames} {'frame' if frames == 1 else 'frames'}{duration}"
 
 
 def _seconds_per_frame(config: Any) -> float | None:
