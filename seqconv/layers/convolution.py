@@ -68,14 +68,24 @@ class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
         padding = "same" if self.padding == "same" and self.strides[0] == 1 else "valid"
         if padding == "valid":
             inputs = pad_time(inputs, self.time_layer)
-        return ops.conv(
-            inputs,
-            self.kernel,
-            strides=self.strides[0],
-            padding=padding,
-            data_format="channels_last",
-            dilation_rate=self.dilation_rate[0],
-        )
+        # Group by group: TensorFlow's grouped convolution has no CPU kernel, and the XLA cluster that Keras compiles
+        # instead corrupted the heap in training (TensorFlow 2.21, kernel size 1 with strides).
+        parts = [
+            ops.conv(
+                part,
+                kernel,
+                strides=self.strides[0],
+                padding=padding,
+                data_format="channels_last",
+                dilation_rate=self.dilation_rate[0],
+            )
+            for part, kernel in zip(self._split(inputs), self._split(self.kernel), strict=True)
+        ]
+        return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
+
+    def _split(self, tensor: Tensor) -> list[Tensor]:
+        """The channels of each group."""
+        return [tensor] if self.groups == 1 else list(ops.split(tensor, self.groups, axis=-1))
 
     def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
         spec = keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
