@@ -198,6 +198,25 @@ def test_flatten_is_refused_with_reason_and_remedy():
         build_model({"pooling": "flatten"}, num_features=3, num_outputs=2)
 
 
+@pytest.mark.parametrize(
+    ("block", "match"),
+    [
+        (
+            {"filters": 4, "strides": 2, "dilation_rate": 2},
+            r"strides=2 and dilation_rate=2 cannot both be more than 1.*block of its own",
+        ),
+        (
+            {"filters": 4, "groups": 2},
+            r"model\.blocks\.0\.groups: 2 groups cannot share 3 input channels.*divisor of 3",
+        ),
+        ({"filters": 4, "groups": 3}, "filters=4 must be a multiple of groups=3"),
+    ],
+)
+def test_convolutions_that_cannot_be_are_refused_by_key(block, match):
+    with pytest.raises(ConfigError, match=match):
+        build_model({"blocks": [block]}, num_features=3, num_outputs=2)
+
+
 def test_facts_of_a_model():
     model = build_model(MODELS["valid"], num_features=NUM_FEATURES, num_outputs=2)
     assert (model.input_shape, model.output_shape) == ((None, None, 3), (None, 2))

@@ -32,9 +32,14 @@ class ConvBlock(Section):
     repeat: PositiveInt = Field(default=1, description="Copies of this block; only the first takes the stride.")
 
     @model_validator(mode="after")
-    def _groups_divide_filters(self) -> "ConvBlock":
+    def _arguments_agree(self) -> "ConvBlock":
         if self.filters % self.groups:
             raise ValueError(f"filters={self.filters} must be a multiple of groups={self.groups}")
+        if self.strides > 1 and self.dilation_rate > 1:
+            raise ValueError(
+                f"strides={self.strides} and dilation_rate={self.dilation_rate} cannot both be more than 1: "
+                "Keras has no such convolution. Put the stride into a block of its own"
+            )
         return self
 
 

@@ -37,7 +37,8 @@ def power_spectrum(frames: Frames, settings: FeatureSettings) -> Frames:
     """Power of the windowed frames, `(time, n_fft // 2 + 1)`."""
     window = _window(settings.win_length or settings.n_fft, settings.n_fft)
     spectrum = np.fft.rfft(frames * window, axis=1)
-    return (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
+    power: Frames = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
+    return power
 
 
 def power_to_db(power: Frames) -> Frames:
