@@ -144,6 +144,12 @@ def test_global_pooling_sees_each_sequence_alone(kind):
     assert (pooled[0, 5:] == 0).all()
 
 
+@pytest.mark.parametrize(("segments", "given"), [(None, "no segments"), (np.ones((1, 4), bool), "a mask")])
+def test_slots_without_segments_are_refused(segments, given):
+    with pytest.raises(ValueError, match=f"num_slots=2 and {given}; which frame belongs to which slot"):
+        MaskedGlobalMaxPooling1D()(np.ones((1, 4, 2), "float32"), segments, num_slots=2)
+
+
 def test_batch_statistics_are_those_of_real_frames():
     arrays = sequences(channels=3)
     frames = np.concatenate(arrays).astype("float64")

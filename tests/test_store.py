@@ -62,7 +62,7 @@ def test_a_store_holds_what_extraction_gives(recordings, tmp_path):
     assert_holds(store, recordings)
     assert (len(store), store.num_features, store.lengths.dtype) == (5, 20, np.int64)
     assert_holds(FeatureStore(store.path), recordings)
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="out of range"):
         store[5]
     assert "5 sequences" in repr(store)
 

@@ -131,7 +131,7 @@ def test_a_run_that_fails_at_once_leaves_nothing(tmp_path, existed):
 @pytest.mark.parametrize("error", [RuntimeError("no power"), KeyboardInterrupt()])
 def test_a_run_that_fails_later_keeps_its_best_model_and_says_what_happened(tmp_path, error):
     path = tmp_path / "run"
-    with pytest.raises(type(error)):
+    with pytest.raises(type(error), match=r"^no power$|^$"):
         train(quick(training={"epochs": 4}), path, callbacks=[Failing(2, error)], **DATA)
     assert len(pd.read_csv(path / "history.csv")) == 2
     assert load_model(path / "model.keras").num_outputs == 3

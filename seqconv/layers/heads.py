@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import Tensor, frame_mask, lowest_value, zero_padding
+from seqconv.layers.masking import Tensor, frame_mask, is_mask, lowest_value, zero_padding
 
 
 class _MaskedGlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
@@ -17,6 +17,12 @@ class _MaskedGlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
     def call(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Tensor:
         if num_slots is None:
             return self._pool_rows(inputs, segments)
+        if segments is None or is_mask(segments):
+            given = "no segments" if segments is None else "a mask"
+            raise ValueError(
+                f"{self.name} was given num_slots={num_slots} and {given}; "
+                "which frame belongs to which slot is said by int32 segments (batch, time), -1 for padding."
+            )
         return self._pool_slots(zero_padding(inputs, segments), segments, num_slots)
 
     def _pool_rows(self, inputs: Tensor, segments: Tensor | None) -> Tensor:

@@ -10,6 +10,7 @@ from seqconv.batching import Plan, make_plan
 from seqconv.config import Config
 from seqconv.errors import ConfigError, list_some
 from seqconv.features import feature_statistics
+from seqconv.inference import choose_strategy
 from seqconv.models import SequenceModel, build_model
 from seqconv.targets import class_weights
 from seqconv.training.checks import check_data
@@ -83,21 +84,14 @@ def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> t
     Raises:
         ConfigError: when sequences are to be packed and a layer of the model cannot be.
     """
-    batching, notes = config.batching, []
-    strategy: str = batching.strategy
-    if strategy == "auto":
-        strategy = "packed" if model.packable else "bucketed"
-        reason = (
-            "every layer can tell the sequences of a row apart"
-            if model.packable
-            else f"these layers cannot be packed: {list_some(model.unpackable_layers)}"
-        )
-        notes.append(f"batching.strategy auto: {strategy}, because {reason}")
-    if strategy == "packed" and not model.packable:
+    batching = config.batching
+    if batching.strategy == "packed" and not model.packable:
         raise ConfigError(
             f"batching.strategy is 'packed', but these layers of the model cannot tell the sequences of a row apart: "
             f"{list_some(model.unpackable_layers)}. Set batching.strategy to 'bucketed' or 'auto'."
         )
+    strategy, reason = choose_strategy(model, batching.strategy)
+    notes = [f"batching.strategy auto: {strategy}, because {reason}"] if batching.strategy == "auto" else []
     options: dict[str, Any] = {
         "batch_size": batching.sequences_per_step,
         "frames_per_batch": batching.frames_per_batch,
@@ -109,8 +103,6 @@ def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> t
         options |= {"max_shapes": batching.max_shapes, "lookahead": batching.lookahead}
     if strategy == "bucketed":
         options |= {"num_buckets": batching.num_buckets}
-    if strategy in ("padded", "single") and batching.frames_per_batch is None:
-        options.pop("frames_per_batch")
     return make_plan(strategy, lengths, **options), notes
 
 
