@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from seqconv.config.model import Section
+from seqconv.config.section import Section
 
 
 class DataConfig(Section):

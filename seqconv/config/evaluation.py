@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from seqconv.config.model import PositiveInt, Section
+from seqconv.config.section import PositiveInt, Section
 
 
 class EvaluationConfig(Section):

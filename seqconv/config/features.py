@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from seqconv.config.model import PositiveInt, Section
+from seqconv.config.section import PositiveInt, Section
 
 FeatureKind = Literal["log_mel", "mfcc", "log_spectrogram", "chroma", "waveform", "precomputed"]
 SPECTRAL_KINDS: tuple[FeatureKind, ...] = ("log_mel", "mfcc", "log_spectrogram", "chroma")

@@ -8,8 +8,9 @@ from seqconv.config.batching import BatchingConfig
 from seqconv.config.data import DataConfig
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.config.features import FeatureSettings
-from seqconv.config.model import LSTMBlock, ModelConfig, Section
+from seqconv.config.model import LSTMBlock, ModelConfig
 from seqconv.config.problems import nearest
+from seqconv.config.section import Section
 from seqconv.config.target import TargetConfig
 from seqconv.config.training import MONITORS, TrainingConfig, default_monitor, monitor_mode
 

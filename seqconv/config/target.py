@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from seqconv.config.model import Section
+from seqconv.config.section import Section
 
 Task = Literal["classification", "multilabel", "regression"]
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from seqconv.config.model import Fraction, PositiveInt, Section
 from seqconv.config.problems import nearest
+from seqconv.config.section import Fraction, PositiveInt, Section
 from seqconv.config.target import Task
 
 OPTIMIZERS = (

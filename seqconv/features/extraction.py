@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from seqconv.audio import resample
 from seqconv.config.features import SPECTRAL_KINDS, FeatureSettings
-from seqconv.config.model import Section
 from seqconv.config.problems import describe_problems
+from seqconv.config.section import Section
 from seqconv.errors import AudioError, ConfigError, ShapeError
 from seqconv.features.spectra import append_deltas, frequency_range, spectral_features
 
