@@ -1,23 +1,24 @@
 """Samples to features."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from seqconv.audio import resample
-from seqconv.config.features import SPECTRAL_KINDS, FeatureSettings
+from seqconv.audio import resample_blocks
+from seqconv.config.features import FeatureSettings
 from seqconv.config.problems import describe_problems
 from seqconv.config.section import Section
 from seqconv.errors import AudioError, ConfigError, ShapeError
-from seqconv.features.spectra import append_deltas, frequency_range, spectral_features
+from seqconv.features.framing import frame_blocks
+from seqconv.features.spectra import append_deltas_to_pieces, frequency_range, spectral_features
 
 Features = npt.NDArray[np.float32]
 
 _BLOCK_SAMPLES = 1 << 22
-_SMALLEST_DEVIATION = 1e-5
+SMALLEST_DEVIATION = 1e-5
 
 
 class _Root(Section):
@@ -93,11 +94,61 @@ def extract_features(
     array([[0.5, 0. , 0. , 0. ]], dtype=float32)
     """
     settings = as_settings(settings)
+    samples = _check_samples(samples)
+    pieces = list(_raw_pieces([samples], sample_rate, settings, None))
+    return finish_features(pieces[0] if len(pieces) == 1 else np.concatenate(pieces), settings)
+
+
+def iterate_features(
+    blocks: Iterable[npt.ArrayLike],
+    sample_rate: int,
+    settings: FeatureSettings | Mapping[str, Any],
+    *,
+    piece_frames: int | None = None,
+) -> Iterator[Features]:
+    """The features of `extract_features`, piece by piece, from the samples of a recording block by block.
+
+    Each frame gets the samples of its whole window, wherever blocks and pieces begin and end, so that the pieces
+    together are the features of the whole recording. Nothing but a piece and its surroundings lies in memory.
+
+    Args:
+        blocks: the samples in order, each of shape `(n,)`, n of any size.
+        sample_rate: Hz; resampled when `settings.sample_rate` is another.
+        settings: feature settings or a mapping of them, of any kind but precomputed.
+        piece_frames: frames of a piece (with `delta`, the first has 4 fewer and the last the rest); default: some
+            thousand, as many as fit in 16 MB of windows.
+
+    Raises:
+        ConfigError: impossible settings; or `normalize` is "recording", which has to see the whole before its first
+            frame, so that blocks that come but once are not enough (see `open_features`).
+        ShapeError, AudioError: samples of a wrong shape, none at all, or not finite.
+
+    >>> blocks = (np.zeros(1000) for _ in range(16))
+    >>> [len(piece) for piece in iterate_features(blocks, 16000, {"kind": "log_mel"}, piece_frames=40)]
+    [40, 40, 21]
+    """
+    settings = as_settings(settings)
+    if settings.normalize == "recording":
+        raise ConfigError(
+            "features.normalize 'recording' subtracts the mean of the whole recording, which blocks that come but once "
+            "cannot tell before their end. Use normalize 'train' or 'none', or open_features on a file, which is read "
+            "twice"
+        )
+    return _raw_pieces(blocks, sample_rate, settings, piece_frames)
+
+
+def _raw_pieces(
+    blocks: Iterable[npt.ArrayLike], sample_rate: int, settings: FeatureSettings, piece_frames: int | None
+) -> Iterator[Features]:
+    """Features that are not normalized."""
     if settings.kind == "precomputed":
         raise ConfigError("features.kind 'precomputed' has no samples to extract from; use load_features on the file")
-    signal = resample(_check_samples(samples), sample_rate, settings.sample_rate)
-    features = np.concatenate([_transform(block, settings) for block in _frame_blocks(signal, settings)])
-    return finish_features(append_deltas(features, settings.delta), settings)
+    if piece_frames is not None and piece_frames < 1:
+        raise ConfigError(f"piece_frames must be at least 1, got {piece_frames}")
+    piece_frames = piece_frames or max(_BLOCK_SAMPLES // settings.n_fft, 1)
+    signal = resample_blocks(map(_check_samples, blocks), sample_rate, settings.sample_rate)
+    frames = frame_blocks(signal, settings, piece_frames)
+    return append_deltas_to_pieces((_transform(block, settings) for block in frames), settings.delta)
 
 
 def finish_features(features: Features, settings: FeatureSettings) -> Features:
@@ -106,22 +157,8 @@ def finish_features(features: Features, settings: FeatureSettings) -> Features:
         return np.ascontiguousarray(features)
     mean = features.mean(axis=0, dtype=np.float64)
     deviation = features.std(axis=0, dtype=np.float64)
-    normalized: Features = ((features - mean) / np.maximum(deviation, _SMALLEST_DEVIATION)).astype(np.float32)
+    normalized: Features = ((features - mean) / np.maximum(deviation, SMALLEST_DEVIATION)).astype(np.float32)
     return normalized
-
-
-def _frame_blocks(signal: Features, settings: FeatureSettings) -> list[Features]:
-    """Views `(time, n_fft)` on the padded signal, in blocks: the spectra of hours would not fit in memory at once."""
-    if settings.kind in SPECTRAL_KINDS:
-        padded = np.pad(signal, settings.n_fft // 2)
-        padded = np.pad(padded, (0, max(settings.n_fft - len(padded), 0)))
-    else:
-        rest = max(len(signal) - settings.n_fft, 0)
-        hops = -(-rest // settings.hop_length)
-        padded = np.pad(signal, (0, settings.n_fft + hops * settings.hop_length - len(signal)))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, settings.n_fft)[:: settings.hop_length]
-    step = max(_BLOCK_SAMPLES // settings.n_fft, 1)
-    return [frames[first : first + step] for first in range(0, len(frames), step)]
 
 
 def _transform(frames: Features, settings: FeatureSettings) -> Features:

@@ -57,7 +57,7 @@ def load_features(
         raise ManifestError(f"{path}: {'a folder, not a file of features' if path.is_dir() else 'no such file'}")
     if case is not None and path.suffix.lower() != ".ts":
         raise ManifestError(f"{path}: case={case} selects a sequence of a .ts file, and this is none")
-    return finish_features(_check(path, _read(path, settings, case)), settings)
+    return finish_features(check_features(path, _read(path, settings, case)), settings)
 
 
 def _read(path: Path, settings: FeatureSettings, case: int | None) -> npt.NDArray[Any]:
@@ -155,7 +155,12 @@ def _read_cases(path: Path, modified: int) -> list[Features]:
     return sequences
 
 
-def _check(path: Path, values: npt.NDArray[Any]) -> Features:
+def check_features(path: Path, values: npt.NDArray[Any], first_frame: int = 0) -> Features:
+    """A file's values as float32 features; `first_frame` is where a piece begins.
+
+    Raises:
+        ManifestError: they are no features `(time, d)`, or not finite.
+    """
     if values.dtype.kind not in "fiub":
         raise ManifestError(f"{path}: holds {values.dtype} values, but features are numbers of shape (time, d)")
     if values.ndim != 2:
@@ -172,6 +177,6 @@ def _check(path: Path, values: npt.NDArray[Any]) -> Features:
         frame, feature = wrong[0]
         raise ManifestError(
             f"{path}: {len(wrong)} values are NaN, infinite or beyond float32, "
-            f"the first at frame {frame}, feature {feature}"
+            f"the first at frame {first_frame + frame}, feature {feature}"
         )
     return features

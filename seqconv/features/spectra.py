@@ -4,6 +4,7 @@ Frames are cut and transformed with NumPy, and the filters are librosa's: `libro
 seconds the first time on a machine, and each worker process would wait for it. Tests hold every kind equal to librosa.
 """
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +16,8 @@ from seqconv.errors import ConfigError
 Frames = npt.NDArray[np.float32]
 
 _LOWEST_POWER = 1e-10
+_DELTA_WINDOW = 9
+_DELTA_REACH = _DELTA_WINDOW // 2
 
 
 def spectral_features(frames: Frames, settings: FeatureSettings) -> Frames:
@@ -59,10 +62,33 @@ def append_deltas(features: Frames, order: int) -> Frames:
     from scipy.signal import savgol_filter
 
     derivatives = [
-        savgol_filter(features, 9, deriv=degree, polyorder=degree, axis=0, mode="nearest")
+        savgol_filter(features, _DELTA_WINDOW, deriv=degree, polyorder=degree, axis=0, mode="nearest")
         for degree in range(1, order + 1)
     ]
     return np.concatenate([features, *derivatives], axis=1).astype(np.float32, copy=False)
+
+
+def append_deltas_to_pieces(pieces: Iterable[Frames], order: int) -> Iterator[Frames]:
+    """`append_deltas` of consecutive pieces: each is held back until the frames that its last ones reach are there.
+
+    >>> pieces = [np.ones((3, 2), np.float32), np.ones((9, 2), np.float32)]
+    >>> [len(piece) for piece in append_deltas_to_pieces(pieces, 1)]
+    [8, 4]
+    """
+    if not order:
+        yield from pieces
+        return
+    # The last frames that came, and how many of them are done and only stay to be looked at.
+    recent, done = None, 0
+    for piece in pieces:
+        recent = piece if recent is None else np.concatenate([recent, piece])
+        ready = len(recent) - _DELTA_REACH
+        if ready > done:
+            yield append_deltas(recent, order)[done:ready]
+            first = max(ready - _DELTA_REACH, 0)
+            recent, done = recent[first:], ready - first
+    if recent is not None:
+        yield append_deltas(recent, order)[done:]
 
 
 def frequency_range(settings: FeatureSettings) -> slice:

@@ -30,11 +30,24 @@ def feature_statistics(source: Any, indices: Iterable[int] | None = None) -> tup
     >>> feature_statistics([np.array([[1.0], [3.0]]), np.array([[5.0], [7.0]])])
     (array([4.]), array([5.]))
     """
+    chosen = range(len(source)) if indices is None else indices
+    count, mean, squares = frame_moments(source[index] for index in chosen)
+    if not count:
+        raise ManifestError("there is no training frame to take the mean and variance of; is the training split empty?")
+    return mean, squares / count
+
+
+def frame_moments(pieces: Iterable[npt.ArrayLike]) -> tuple[int, Vector, Vector]:
+    """Number of frames, mean and sum of squared deviations of each feature, over arrays `(time, d)`, one at a time.
+
+    >>> frame_moments([np.array([[1.0], [3.0]]), np.array([[5.0], [7.0]])])
+    (4, array([4.]), array([20.]))
+    """
     count = 0
     mean: Vector = np.zeros(0)
     squares: Vector = np.zeros(0)
-    for index in range(len(source)) if indices is None else indices:
-        frames = np.asarray(source[index], dtype=np.float64)
+    for piece in pieces:
+        frames = np.asarray(piece, dtype=np.float64)
         if not len(frames):
             continue
         added_mean = frames.mean(axis=0)
@@ -47,6 +60,4 @@ def feature_statistics(source: Any, indices: Iterable[int] | None = None) -> tup
         mean = mean + difference * (len(frames) / total)
         squares = squares + added_squares + difference**2 * (count * len(frames) / total)
         count = total
-    if not count:
-        raise ManifestError("there is no training frame to take the mean and variance of; is the training split empty?")
-    return mean, squares / count
+    return count, mean, squares
