@@ -26,7 +26,8 @@ def class_labels(raw_labels: Any, ids: Sequence[str] | None = None) -> list[str]
     if several:
         raise ManifestError(
             f"classification needs one label per sequence, but {_named(several, ids)} hold several. "
-            "Set target.task to multilabel, or pass class names instead of one-hot rows"
+            "Set target.task to multilabel, pass class names instead of one-hot rows, or, for one label per frame, set "
+            "model.pooling to frames"
         )
     missing = [index for index, value in enumerate(values) if _is_missing(value)]
     if missing:
@@ -98,6 +99,15 @@ def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
     ('9', '10', 'b')
     """
     return tuple(sorted(set(names), key=lambda name: (not math.isfinite(_number(name)), _finite(name), name)))
+
+
+def label_name(value: object) -> str:
+    """Text of one label, empty where it is missing: None, NaN, empty text.
+
+    >>> label_name(2.0), label_name("a"), label_name(None)
+    ('2', 'a', '')
+    """
+    return "" if _is_missing(value) else _name(value)
 
 
 def known_position(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | None = None) -> dict[str, int]:

@@ -1,17 +1,20 @@
 """What a model learns: raw labels as arrays of numbers, and numbers as labels again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.frame_labels import FrameLabels
+from seqconv.label_arrays import read_frame_labels
 from seqconv.labels import LabelSets, class_labels, known_position, label_sets, number_columns, sorted_names
 
 FloatArray = npt.NDArray[np.float32]
 TASKS = ("classification", "multilabel", "regression")
+KINDS = ("sequence", "frame")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Target:
     """The meaning of a model's outputs. `fit_target` makes one from training labels; it travels in the saved model.
 
     `names` are the classes, or the columns of a regression; `mean` and `std` are those of the training values.
+    `kind`: what has a label: "sequence", or "frame" where a model predicts frames.
     """
 
     task: str
@@ -26,6 +30,7 @@ class Target:
     separator: str = ";"
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    kind: str = "sequence"
 
     @property
     def num_outputs(self) -> int:
@@ -50,6 +55,21 @@ class Target:
         for row, labels in enumerate(sets):
             encoded[row, [positions[label] for label in labels]] = 1
         return encoded
+
+    def encode_frames(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
+        """Labels of frames as positions in `names`, 0/1, or standardized values; `[i]` is an array for sequence i.
+
+        Raises:
+            ManifestError: labels of another form, or that training did not have.
+
+        >>> Target("classification", ("a", "b"), kind="frame").encode_frames([["b", ""]]).encode(0).tolist()
+        [[0.0, 1.0], [nan, nan]]
+        """
+        columns = None if self.task == "classification" else self.names
+        labels = read_frame_labels(self.task, raw_labels, ids=ids, names=columns).rename(self.names, ids)
+        if self.task != "regression":
+            return labels
+        return replace(labels, arrays=[self.standardize(array) for array in labels.arrays])
 
     def decode(self, outputs: npt.ArrayLike, *, threshold: float = 0.5) -> list[Any]:
         """What outputs `(n, num_outputs)` say: a class each, a list of labels each, or values in their own unit.
@@ -92,6 +112,8 @@ class Target:
             separator=values.get("separator", ";"),
             mean=None if mean is None else tuple(mean),
             std=None if std is None else tuple(std),
+            # Models saved before there were frames say nothing.
+            kind=values.get("kind", "sequence"),
         )
 
     def _label_sets(self, raw_labels: Any, ids: Sequence[str] | None) -> LabelSets:
@@ -112,6 +134,7 @@ def fit_target(
     labels: Sequence[object] | None = None,
     separator: str = ";",
     ids: Sequence[str] | None = None,
+    kind: str = "sequence",
 ) -> Target:
     """What there is to learn in the labels of the training sequences.
 
@@ -122,9 +145,10 @@ def fit_target(
         labels: Names of all classes in the order of the outputs; default: those that occur, sorted, numbers as numbers.
         separator: Between the labels of one text (multilabel).
         ids: Names of the sequences, for messages.
+        kind: "frame": each sequence has an array of labels, as `read_frame_labels` takes them.
 
     Raises:
-        ConfigError: no such task.
+        ConfigError: no such task or kind.
         ManifestError: missing labels, a single class, values that are not numbers: all of them, by id.
 
     >>> fit_target("classification", [10, 9, 10]).names
@@ -132,27 +156,58 @@ def fit_target(
     >>> fit_target("regression", [1.0, 3.0]).mean
     (2.0,)
     """
+    if task not in TASKS:
+        raise ConfigError(f"target.task: '{task}' is not one of {', '.join(TASKS)}")
+    if kind not in KINDS:
+        raise ConfigError(f"the kind of a target is one of {', '.join(KINDS)}, not '{kind}'")
     names = None if labels is None else tuple(str(label) for label in labels)
+    if kind == "frame":
+        columns = None if task == "classification" else names
+        return _fit_frames(read_frame_labels(task, raw_labels, ids=ids, names=columns), names, separator)
     if task == "regression":
         values, columns = number_columns(raw_labels, ids, names=names)
-        std = values.std(axis=0)
-        # A constant column has nothing to learn, but must not divide by zero.
-        std = np.where(std > 1e-12 * np.abs(values).max(axis=0), std, 1.0)
-        return Target(task, columns, separator, tuple(values.mean(axis=0).tolist()), tuple(std.tolist()))
+        return _fit_scale(values, Target(task, columns, separator))
     if task == "classification":
         classes = names or sorted_names(class_labels(raw_labels, ids))
-        if len(classes) < 2:
-            raise ManifestError(f"all sequences have the label {list_some(classes)}: there is nothing to tell apart")
-    elif task == "multilabel":
+        _check_several(classes, "sequences")
+    else:
         sets, order = label_sets(raw_labels, ids, separator=separator, names=names)
         classes = order or sorted_names(label for row in sets for label in row)
         if not classes:
             raise ManifestError("no sequence has a label: there is nothing to learn")
-    else:
-        raise ConfigError(f"target.task: '{task}' is not one of {', '.join(TASKS)}")
     target = Target(task, classes, separator)
     target.encode(raw_labels, ids=ids)
     return target
+
+
+def _fit_frames(labels: FrameLabels, names: tuple[str, ...] | None, separator: str) -> Target:
+    """What there is to learn in the labels of frames."""
+    if not labels.num_labeled:
+        raise ManifestError("no frame of the training sequences has a label: there is nothing to learn")
+    if labels.task == "regression":
+        rows = [labels[index][labels.is_labeled(index)] for index in range(len(labels))]
+        return _fit_scale(np.concatenate(rows), Target(labels.task, labels.names, separator, kind="frame"))
+    present = tuple(name for name, is_there in zip(labels.names, labels.present(), strict=True) if is_there)
+    classes = names or (labels.names if labels.are_columns and present else present)
+    if labels.task == "classification":
+        _check_several(classes, "labeled frames")
+    elif not classes:
+        raise ManifestError("no frame has any of the labels: there is nothing to learn")
+    labels.rename(classes)
+    return Target(labels.task, classes, separator, kind="frame")
+
+
+def _fit_scale(values: npt.NDArray[np.float64], target: Target) -> Target:
+    """The target of a regression, with mean and deviation of its training values `(n, columns)`."""
+    std = values.std(axis=0)
+    # A constant column has nothing to learn, but must not divide by zero.
+    std = np.where(std > 1e-12 * np.abs(values).max(axis=0), std, 1.0)
+    return replace(target, mean=tuple(values.mean(axis=0).tolist()), std=tuple(std.tolist()))
+
+
+def _check_several(classes: Sequence[str], what: str) -> None:
+    if len(classes) < 2:
+        raise ManifestError(f"all {what} have the label {list_some(classes)}: there is nothing to tell apart")
 
 
 def class_weights(target: Target, encoded: npt.ArrayLike, class_weight: str | Mapping[str, float] | None) -> FloatArray:

@@ -16,7 +16,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "facts": ("errors", "files", "frames", "metrics"),
     "declarations": ("config", "manifest"),
     "data": (
-        "audio", "batching", "features", "labels", "sequences", "sources", "splitting", "store", "targets", "ts",
+        "audio", "batching", "class_weights", "features", "frame_labels", "label_arrays", "labels", "sequences",
+        "sources", "splitting", "store", "targets", "timelines", "ts",
     ),
     "nn": ("layers", "models"),
     "runs": ("evaluation", "inference", "outputs", "prediction", "tables", "training"),
