@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from seqconv.batching import Plan, make_plan
+from seqconv.class_weights import class_weights
 from seqconv.config import Config
 from seqconv.errors import ConfigError, list_some
 from seqconv.features import feature_statistics
 from seqconv.inference import choose_strategy
 from seqconv.models import SequenceModel, build_model
-from seqconv.targets import class_weights
 from seqconv.training.checks import check_data
 from seqconv.training.datasets import Datasets
 from seqconv.training.machine import uses_xla
