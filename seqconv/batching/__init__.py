@@ -2,6 +2,7 @@
 
 from seqconv.batching.batches import Batch, make_batch, restore_order, unpack, unpack_frames
 from seqconv.batching.bucketing import assign_buckets, optimal_boundaries, plan_bucketed
+from seqconv.batching.frame_targets import FrameTargets
 from seqconv.batching.layouts import Layout, Shape
 from seqconv.batching.packing import plan_packed
 from seqconv.batching.padding import plan_padded, plan_single
@@ -12,6 +13,7 @@ from seqconv.batching.strategies import make_plan
 __all__ = [
     "Batch",
     "EpochPlan",
+    "FrameTargets",
     "Layout",
     "Plan",
     "Shape",

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seqconv.batching.frame_targets import FrameTargets, place_frames
 from seqconv.batching.layouts import Layout
 from seqconv.errors import ManifestError, ShapeError, list_some
 from seqconv.frames import TimeLayer, output_length, total_stride
@@ -26,7 +27,8 @@ class Batch:
 
     `features` float32 (rows, width, d); `segments` int32 (rows, width): slot within its own row, -1 for padding;
     `lengths` int32 (rows, K): frames in each slot, 0 for an unused one; `labels` (rows, K, ...) or None; `weights`
-    float32 (rows, K), 0 for an unused slot; `layout`: who lies where.
+    float32 (rows, K), 0 for an unused slot; `layout`: who lies where. With labels of frames, `labels` are
+    (rows, width / total stride, C) and `weights` (rows, width / total stride), 0 where a frame has no label.
     """
 
     features: NDArray[np.float32]
@@ -45,7 +47,7 @@ def make_batch(
     layout: Layout,
     sequences: SequenceSource,
     *,
-    labels: ArrayLike | None = None,
+    labels: ArrayLike | FrameTargets | None = None,
     weights: ArrayLike | None = None,
     fill: float = 0.0,
 ) -> Batch:
@@ -54,7 +56,7 @@ def make_batch(
     Args:
         layout: from `plan.epoch(...)`.
         sequences: `sequences[i]` is (time, d).
-        labels: encoded labels (n, ...), indexed by sequence.
+        labels: encoded labels (n, ...), indexed by sequence; or the labels of their frames.
         weights: of the sequences, (n,); default 1.
         fill: what padding and gaps hold; tests put NaN there.
 
@@ -80,15 +82,12 @@ def make_batch(
             )
         features[row, start : start + length] = values[offset : offset + length]
         segments[row, start : start + length] = slot
-    slot_weights = np.ones(len(layout.indices)) if weights is None else _select(weights, layout, "weights")
-    return Batch(
-        features,
-        segments,
-        _scatter(layout.length, layout, np.int32),
-        None if labels is None else _scatter(_select(labels, layout, "labels"), layout),
-        _scatter(slot_weights, layout, np.float32),
-        layout,
-    )
+    of_sequences = np.ones(len(layout.indices)) if weights is None else _select(weights, layout, "weights")
+    lengths = _scatter(layout.length, layout, np.int32)
+    if isinstance(labels, FrameTargets):
+        return Batch(features, segments, lengths, *place_frames(labels, layout, of_sequences), layout)
+    of_slots = None if labels is None else _scatter(_select(labels, layout, "labels"), layout)
+    return Batch(features, segments, lengths, of_slots, _scatter(of_sequences, layout, np.float32), layout)
 
 
 def _num_features(layout: Layout, sequences: SequenceSource) -> int:
