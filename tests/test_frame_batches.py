@@ -103,9 +103,9 @@ def test_labels_that_do_not_fit_are_refused(rng, labels):
     with pytest.raises(ShapeError, match=r"labels of sequence 3 are \(4, 3\) for 9 output frames"):
         FrameTargets(labels, 3).of_sequence(3, 0, 9)
     plan = make_plan("packed", LENGTHS, batch_size=4, time_geometry=GEOMETRIES[1])
+    between = next(layout for layout in plan.epoch(0) if (layout.start % 6).any())
     with pytest.raises(ConfigError, match=r"between the output frames .* stride 6. Plan with time_geometry"):
-        for layout in plan.epoch(0):
-            make_batch(layout, labels, labels=FrameTargets(labels, 3, 6))
+        make_batch(between, labels, labels=FrameTargets(labels, 3, 6))
 
 
 def test_balanced_classes_weigh_the_same_in_total(labels):
@@ -139,5 +139,5 @@ def test_class_weights_by_name():
     assert weights.tolist() == [3, 1, 1, 0]
     with pytest.raises(ConfigError, match="no class 'c'; the classes are 'a', 'b'"):
         frame_class_weights(target, FrameTargets(labels, 2), 1, {"c": 5})
-    with pytest.raises(ConfigError, match="weighs classes, but target.task is 'regression'"):
+    with pytest.raises(ConfigError, match=r"weighs classes, but target.task is 'regression'"):
         frame_class_weights(Target("regression", ("v",)), FrameTargets([[[1.0]]], 1), 1, "balanced")
