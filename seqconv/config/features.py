@@ -14,7 +14,8 @@ class FeatureSettings(Section):
     """Kind of features and its parameters.
 
     A parameter named after one kind (`n_mfcc`, `n_chroma`, `n_mels`) says nothing about the others. What would change
-    the meaning of a kind that does not know it (`delta`, `fmin`, `fmax`, `columns`, `key`) is refused there.
+    the meaning of a kind that does not know it (`delta`, `fmin`, `fmax`, `columns`, `key`, `frame_rate`) is refused
+    there.
     """
 
     kind: FeatureKind = "log_mel"
@@ -32,6 +33,9 @@ class FeatureSettings(Section):
         default=None, min_length=1, description="Columns of precomputed tables; default all numeric ones."
     )
     key: str | None = Field(default=None, description="Name of the array in precomputed .npz files.")
+    frame_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="Frames a second of precomputed features, for labels whose times are in seconds."
+    )
     normalize: Literal["train", "recording", "none"] = Field(
         default="train",
         description="Mean and variance over the training frames (inside the model), over each recording, or neither.",
@@ -41,6 +45,17 @@ class FeatureSettings(Section):
     def highest_frequency(self) -> float:
         """`fmax`, or half the sample rate, in Hz."""
         return self.sample_rate / 2 if self.fmax is None else self.fmax
+
+    @property
+    def seconds_per_frame(self) -> float | None:
+        """Seconds from one frame to the next: frame t stands for the time `t * seconds_per_frame`. None: unknown.
+
+        >>> FeatureSettings(sample_rate=8000, hop_length=80).seconds_per_frame
+        0.01
+        """
+        if self.kind == "precomputed":
+            return None if self.frame_rate is None else 1 / self.frame_rate
+        return self.hop_length / self.sample_rate
 
     @model_validator(mode="after")
     def _window_fits(self) -> "FeatureSettings":
@@ -73,6 +88,7 @@ class FeatureSettings(Section):
             "fmax": SPECTRAL_KINDS,
             "columns": ("precomputed",),
             "key": ("precomputed",),
+            "frame_rate": ("precomputed",),
         }
         for name, kinds in owners.items():
             value = getattr(self, name)

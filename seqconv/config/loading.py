@@ -12,7 +12,7 @@ from seqconv.config.problems import describe_problems, reinterpreted, shown
 from seqconv.config.run import Config
 from seqconv.errors import ConfigError
 
-PATH_KEYS = ("data.manifest", "data.cache_dir")
+PATH_KEYS = ("data.manifest", "data.cache_dir", "target.events")
 
 
 def load_config(source: str | Path | Mapping[str, Any] | Config, overrides: Iterable[str] = ()) -> Config:

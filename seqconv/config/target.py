@@ -1,25 +1,46 @@
 """The `target` section: what is learned, and from which columns of the manifest."""
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from seqconv.config.data import absolute_path
 from seqconv.config.section import Section
 
 Task = Literal["classification", "multilabel", "regression"]
 
 
 class TargetConfig(Section):
-    """Task and label columns."""
+    """Task and labels: of sequences, or of frames where the model has `pooling: frames`."""
 
     task: Task = Field(default="classification", description="One class, any number of classes, or numbers.")
-    column: str = Field(default="label", min_length=1, description="Column with the label; `columns` replaces it.")
+    column: str = Field(
+        default="label",
+        min_length=1,
+        description="Column with the label, or, for labels of frames, with the path to a .npy or a table of events.",
+    )
     columns: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
-        description="One 0/1 column of each class (multilabel), or columns of numbers.",
+        description="One 0/1 column of each class (multilabel), or columns of numbers; of the .npy, for frames.",
     )
     separator: str = Field(default=";", min_length=1, description="Between the labels of one cell (multilabel).")
+    events: str | None = Field(
+        default=None, description="Table of id, start, end (seconds) and label of all recordings, for frames."
+    )
+    background: str | None = Field(
+        default=None, min_length=1, description="Class of the frames that no event covers; null: they have no label."
+    )
+    frame_weight: Literal["sequence", "frame"] = Field(
+        default="sequence", description="Whether each sequence or each labeled frame weighs the same in the loss."
+    )
+
+    @field_validator("events")
+    @classmethod
+    def _make_absolute(cls, value: str | None, info: ValidationInfo) -> str | None:
+        folder = (info.context or {}).get("folder", Path.cwd())
+        return None if value is None else absolute_path(value, folder)
 
     @model_validator(mode="after")
     def _columns_fit_the_task(self) -> "TargetConfig":
@@ -33,3 +54,33 @@ class TargetConfig(Section):
         if repeated:
             raise ValueError(f"columns names {', '.join(repeated)} more than once; each column is one output")
         return self
+
+    @model_validator(mode="after")
+    def _events_fit_the_task(self) -> "TargetConfig":
+        if self.background is not None and self.task != "classification":
+            raise ValueError(
+                f"background is the class of frames that no event covers, but task is '{self.task}'. Remove it"
+            )
+        if self.events is not None and self.task == "regression":
+            raise ValueError(
+                "events have labels, and task is 'regression', which learns numbers. Remove events, and let column "
+                "name .npy files with a number for each frame"
+            )
+        if self.events is not None and self.columns is not None:
+            raise ValueError("events name their labels themselves, but columns is given too. Remove one of them")
+        return self
+
+
+def frame_target_problems(target: TargetConfig, predicts_frames: bool) -> list[str]:
+    """Keys for labels of frames, where the model predicts one label for a sequence."""
+    if predicts_frames:
+        return []
+    defaults = TargetConfig()
+    given = [
+        name for name in ("events", "background", "frame_weight") if getattr(target, name) != getattr(defaults, name)
+    ]
+    return [
+        f"target.{name}: {getattr(target, name)!r} is about labels of frames, but the model gives one prediction for a "
+        "sequence. Set model.pooling to 'frames', or remove it."
+        for name in given
+    ]

@@ -35,8 +35,9 @@ class StoreIndex:
 
 
 def identity(settings: FeatureSettings) -> dict[str, Any]:
-    """The settings that change what is stored: normalization by the training frames happens in the model."""
-    values = settings.model_dump(mode="json")
+    """The settings that change what is stored: normalization by the training frames happens in the model, and the
+    rate of precomputed frames is only read with their labels."""
+    values = settings.model_dump(mode="json", exclude={"frame_rate"})
     if settings.normalize != "recording":
         del values["normalize"]
     for name, kinds in {"n_mfcc": ("mfcc",), "n_chroma": ("chroma",), "n_mels": ("log_mel", "mfcc")}.items():
