@@ -126,6 +126,22 @@ def known_position(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | N
     return positions
 
 
+def indexable(labels: Any) -> Any:
+    """Labels as a list, an array or a DataFrame (whose column names are the names of classes)."""
+    if labels is None or isinstance(labels, list | np.ndarray) or hasattr(labels, "columns"):
+        return labels
+    return labels.tolist() if hasattr(labels, "tolist") else list(labels)
+
+
+def take_labels(labels: Any, indices: npt.NDArray[np.int64]) -> Any:
+    """The raw labels at `indices`, in that order, in the form that they came in."""
+    if labels is None or isinstance(labels, np.ndarray):
+        return labels if labels is None else labels[indices]
+    if hasattr(labels, "iloc"):
+        return labels.iloc[indices].reset_index(drop=True)
+    return [labels[index] for index in indices]
+
+
 def _rows(raw_labels: Any) -> list[Any]:
     if hasattr(raw_labels, "columns"):
         raw_labels = raw_labels.to_numpy(object)

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.labels import indexable, take_labels
 from seqconv.sources import FloatArray, IntArray, Selection, Source, as_source, num_features
-from seqconv.splitting import split_groups
+from seqconv.splitting import label_strata, split_groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ class Sequences:
         if not len(self.lengths):
             raise ManifestError("no sequences: nothing is left to work on")
         self.ids: list[str] = list(self.features.ids) if names is None else names
-        self.labels: Any = _indexable(labels)
+        self.labels: Any = indexable(labels)
         self.groups: list[str] | None = None if groups is None else [str(group) for group in groups]
         self.weights: FloatArray | None = None if weights is None else np.asarray(weights, np.float32)
         self.metadata: pd.DataFrame | None = None if metadata is None else metadata.reset_index(drop=True)
@@ -83,6 +84,7 @@ class Sequences:
         Raises:
             ManifestError: unknown column or split, and all that `load_manifest` refuses.
         """
+        from seqconv.features import as_settings
         from seqconv.manifest import load_manifest
         from seqconv.store import build_store
 
@@ -90,7 +92,7 @@ class Sequences:
         if split is not None:
             frame = _of_split(frame, split)
         labels = None if label is None else _label_values(frame, label)
-        settings = _feature_settings(features)
+        settings = as_settings(features)
         store = build_store(frame, settings, num_workers=num_workers, cache_dir=cache_dir)
         return cls(
             store,
@@ -138,7 +140,7 @@ class Sequences:
         chosen = self._positions(indices)
         return Sequences(
             Selection(self.features, chosen),
-            _take(self.labels, chosen),
+            take_labels(self.labels, chosen),
             ids=[self.ids[index] for index in chosen],
             groups=None if self.groups is None else [self.groups[index] for index in chosen],
             weights=None if self.weights is None else self.weights[chosen],
@@ -178,7 +180,7 @@ class Sequences:
         if not 0 < test < 1:
             raise ManifestError(f"test={test} is the fraction that goes into the test part: between 0 and 1")
         groups = self._group_values(by)
-        is_test = split_groups(groups, _strata(self.labels, len(self)), fraction=test, seed=seed)
+        is_test = split_groups(groups, label_strata(self.labels, len(self)), fraction=test, seed=seed)
         return self.subset(~is_test), self.subset(is_test)
 
     def __repr__(self) -> str:
@@ -232,30 +234,6 @@ class Sequences:
             raise ManifestError("\n".join(problems))
 
 
-def _indexable(labels: Any) -> Any:
-    """Labels as a list, an array or a DataFrame (whose column names are the names of classes)."""
-    if labels is None or isinstance(labels, list | np.ndarray) or hasattr(labels, "columns"):
-        return labels
-    return labels.tolist() if hasattr(labels, "tolist") else list(labels)
-
-
-def _take(labels: Any, indices: IntArray) -> Any:
-    if labels is None or isinstance(labels, np.ndarray):
-        return labels if labels is None else labels[indices]
-    if hasattr(labels, "iloc"):
-        return labels.iloc[indices].reset_index(drop=True)
-    return [labels[index] for index in indices]
-
-
-def _strata(labels: Any, count: int) -> list[str]:
-    """What a split keeps in proportion: classes; measured values and sets of labels are left to chance."""
-    values = labels.tolist() if isinstance(labels, np.ndarray) else labels
-    are_classes = isinstance(values, list) and all(isinstance(value, str | int) for value in values)
-    if not are_classes or 2 * len(set(values)) > count:
-        return [""] * count
-    return [str(value) for value in values]
-
-
 def _of_split(frame: "pd.DataFrame", split: str) -> "pd.DataFrame":
     there = frame["split"].dropna().unique().tolist()
     if not there:
@@ -274,11 +252,3 @@ def _label_values(frame: "pd.DataFrame", label: str | Sequence[str]) -> Any:
         return frame[names]
     column = frame[label]
     return None if column.isna().all() else column.tolist()
-
-
-def _feature_settings(features: "FeatureSettings | Mapping[str, Any]") -> "FeatureSettings":
-    if not isinstance(features, Mapping):
-        return features
-    from seqconv.config.loading import load_config
-
-    return load_config({"features": dict(features)}).features

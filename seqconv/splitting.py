@@ -1,6 +1,7 @@
 """Cutting sequences into two parts: whole groups, classes in proportion."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,15 @@ def split_groups(
             )
         part.take(min(movable, key=lambda group: sizes[group]))
     return part.taken[group_of]
+
+
+def label_strata(labels: Any, count: int) -> list[str]:
+    """What a split keeps in proportion: classes; measured values and sets of labels are left to chance."""
+    values = labels.tolist() if isinstance(labels, np.ndarray) else labels
+    are_classes = isinstance(values, list) and all(isinstance(value, str | int) for value in values)
+    if not are_classes or 2 * len(set(values)) > count:
+        return [""] * count
+    return [str(value) for value in values]
 
 
 class _Part:
