@@ -48,7 +48,7 @@ def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
         frame[column] = _parse_numbers(frame[column], frame["id"], problems)
     frame["weight"] = frame["weight"].fillna(1.0)
     frame["fold"] = _parse_fold(frame["fold"], frame["id"], problems)
-    paths = [None if pd.isna(path) else _make_absolute(path, folder) for path in frame["path"]]
+    paths = [None if pd.isna(path) else make_absolute(path, folder) for path in frame["path"]]
     frame["path"] = pd.Series(paths, dtype=object)
     others = [column for column in table.columns if column not in KNOWN_COLUMNS]
     return frame[[*KNOWN_COLUMNS, *others]], problems
@@ -83,7 +83,8 @@ def describe_rows(ids: Sequence[str | None] | pd.Series, rows: Iterable[int], li
     return ", ".join(shown) + (f" and {len(rows) - limit} more" if len(rows) > limit else "")
 
 
-def _make_absolute(path: str, folder: Path) -> str:
+def make_absolute(path: str, folder: Path) -> str:
+    """`path` as seen from the folder of a manifest; `~` is the user's home."""
     # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
     return os.path.normpath((folder / Path(path).expanduser()).absolute())
 

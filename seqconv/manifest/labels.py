@@ -3,6 +3,7 @@
 import difflib
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from seqconv.errors import ConfigError, list_some
 from seqconv.manifest.checks import raise_problems
-from seqconv.manifest.columns import describe_rows
+from seqconv.manifest.columns import describe_rows, make_absolute
 
 TASKS = ("classification", "multilabel", "regression")
 
@@ -56,6 +57,26 @@ def find_label_problems(
     elif task == "classification":
         problems += _find_bad_cells(frame, columns[0], "a label", lambda cell: bool(str(cell).strip()))
     return problems + _find_unseen(frame, label_sets(frame, column, task, separator))
+
+
+def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[str]:
+    """Make the paths of a column to files with labels of frames absolute, and tell what is wrong with them."""
+    if column not in frame:
+        return [describe_absent(column, list(frame.columns))]
+    empty = np.flatnonzero(frame[column].isna())
+    paths = [None if pd.isna(cell) else make_absolute(str(cell), folder) for cell in frame[column]]
+    missing = [row for row, path in enumerate(paths) if path is not None and not Path(path).is_file()]
+    problems = []
+    if len(empty):
+        problems.append(f"'{column}' names no file with labels of frames in {describe_rows(frame['id'], empty)}.")
+    if missing:
+        problems.append(
+            f"'{column}' must name files with labels of frames (.npy, .csv, .tsv), as model.pooling is 'frames', but "
+            f"{len(missing)} of them are not there, the first is '{paths[missing[0]]}': "
+            f"{describe_rows(frame['id'], missing)}."
+        )
+    frame[column] = pd.Series(paths, dtype=object, index=frame.index)
+    return problems
 
 
 def label_sets(frame: pd.DataFrame, column: str | Sequence[str], task: str, separator: str = ";") -> list[list[str]]:

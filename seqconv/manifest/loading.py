@@ -10,7 +10,7 @@ import pandas as pd
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.manifest.checks import find_problems, raise_problems
 from seqconv.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, build_frame
-from seqconv.manifest.labels import find_label_problems
+from seqconv.manifest.labels import find_label_problems, place_label_files
 from seqconv.manifest.reading import read_table
 
 PathText = str | PathLike[str]
@@ -22,6 +22,7 @@ def load_manifest(
     label: str | Sequence[str] | None = None,
     task: str = "classification",
     separator: str = ";",
+    label_files: str | None = None,
 ) -> pd.DataFrame:
     """Load a table of recordings.
 
@@ -32,6 +33,7 @@ def load_manifest(
         label: Target column, or columns; when given, the labels are checked together with the rest.
         task: `classification`, `multilabel` or `regression`; read only with `label`.
         separator: Between the labels of one cell (multilabel).
+        label_files: Column with paths to labels of frames (relative to the manifest); they become absolute.
 
     Returns:
         The columns `id`, `path` (absolute), `label`, `split`, `group` (text, None where empty), `fold` (Int64),
@@ -52,13 +54,13 @@ def load_manifest(
     """
     if isinstance(source, pd.DataFrame):
         name = ""
-        frame, problems = _read_frame(source)
+        frame, problems = _read_frame(source, label_files)
     elif isinstance(source, Mapping):
         name = ", ".join(f"{split}: {fspath(path)}" for split, path in source.items())
-        frame, problems = _read_mapping(source)
+        frame, problems = _read_mapping(source, label_files)
     else:
         name = fspath(source)
-        frame, problems = _read_one(Path(source))
+        frame, problems = _read_one(Path(source), label_files)
     problems += find_problems(frame)
     if label is not None:
         problems += find_label_problems(frame, label, task, separator)
@@ -66,28 +68,32 @@ def load_manifest(
     return frame
 
 
-def _read_one(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def _read_one(path: Path, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
     try:
         table = read_table(path)
         frame, problems = build_frame(table, path if path.is_dir() else path.parent)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
+    if label_files is not None:
+        problems += place_label_files(frame, label_files, path if path.is_dir() else path.parent)
     frame.attrs["notes"] = list(table.attrs.get("notes", []))
     return frame, problems
 
 
-def _read_frame(source: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _read_frame(source: pd.DataFrame, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
     table = source.reset_index(drop=True)
     for column in TEXT_COLUMNS:
         if column in table:
             cells = [None if pd.isna(cell) or cell == "" else str(cell) for cell in table[column]]
             table[column] = pd.Series(cells, dtype=object)
     frame, problems = build_frame(table, Path.cwd())
+    if label_files is not None:
+        problems += place_label_files(frame, label_files, Path.cwd())
     frame.attrs["notes"] = list(source.attrs.get("notes", []))
     return frame, problems
 
 
-def _read_mapping(sources: Mapping[str, PathText]) -> tuple[pd.DataFrame, list[str]]:
+def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
     if not sources:
         raise ConfigError("data.manifest is an empty mapping; name at least {train: FILE}.")
     frames, problems, notes = [], [], []
@@ -97,7 +103,7 @@ def _read_mapping(sources: Mapping[str, PathText]) -> tuple[pd.DataFrame, list[s
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {', '.join(SPLITS)}.{hint}")
         path = Path(source)
-        frame, found = _read_one(path)
+        frame, found = _read_one(path, label_files)
         if path.is_dir() or path.suffix.lower() == ".ts":
             frame["id"] = f"{split}/" + frame["id"]
         others = sorted(set(frame["split"].dropna()) - {split})

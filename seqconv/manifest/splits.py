@@ -23,6 +23,7 @@ def make_splits(
     separator: str = ";",
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
     seed: int = 0,
+    strata: Sequence[Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Make the splits that a manifest lacks.
 
@@ -38,6 +39,7 @@ def make_splits(
         separator: Between the labels of one cell (multilabel).
         fractions: Shares of train, valid and test; they add up to 1.
         seed: Another seed gives another cut.
+        strata: The labels of each row, where they stand in no column; instead of `label`.
 
     Returns:
         A copy with `split` filled; `attrs["notes"]` says in one line what was done, and nothing if nothing was missing.
@@ -54,7 +56,7 @@ def make_splits(
     _check_fractions(fractions)
     columns = [label] if isinstance(label, str) else list(label)
     absent = [name for name in columns if name not in frame]
-    if absent:
+    if absent and strata is None:
         raise ManifestError(describe_absent(absent[0], list(frame.columns)))
     frame = frame.copy()
     frame.attrs["notes"] = list(frame.attrs.get("notes", []))
@@ -71,14 +73,19 @@ def make_splits(
     share = dict(zip(SPLITS, fractions, strict=True))
     total = sum(share[split] for split in wanted)
     part = frame.iloc[rows]
-    strata = _bin_numbers(part, label) if task == "regression" else label_sets(part, label, task, separator)
+    if strata is not None:
+        labels = [list(strata[row]) for row in rows.tolist()]
+    else:
+        labels = _bin_numbers(part, label) if task == "regression" else label_sets(part, label, task, separator)
     units = _join_rows(part)
-    chosen = _deal({split: share[split] / total for split in wanted}, units, strata, part["id"].tolist(), seed)
+    chosen = _deal({split: share[split] / total for split in wanted}, units, labels, part["id"].tolist(), seed)
     _check_none_empty(chosen, wanted, len(units))
     splits = frame["split"].to_numpy(dtype=object, copy=True)
     splits[rows] = chosen
     frame["split"] = pd.Series(splits, index=frame.index, dtype=object)
-    frame.attrs["notes"].append(_describe(frame, part, len(units), wanted, columns[0], seed))
+    is_stratified = any(strata) if strata is not None else bool(part[columns[0]].notna().any())
+    basis = f"'{columns[0]}'" if strata is None else "the labels of frames"
+    frame.attrs["notes"].append(_describe(frame, part, len(units), wanted, basis if is_stratified else "", seed))
     return frame
 
 
@@ -172,13 +179,13 @@ def _describe(
     part: pd.DataFrame,
     num_units: int,
     wanted: Sequence[str],
-    label: str,
+    basis: str,
     seed: int,
 ) -> str:
     is_partial = part["split"].notna().any()
     missing = [split for split in wanted if split != "train" or not is_partial]
     by_group = f", by group ({num_units} groups)" if part["group"].notna().any() else ""
-    stratified = f", stratified by '{label}'" if part[label].notna().any() else ""
+    stratified = f", stratified by {basis}" if basis else ""
     counts = ", ".join(f"{split} {int((frame['split'] == split).sum())}" for split in SPLITS)
     origin = "cut from train" if is_partial else "made train, valid and test"
     lack = f"no split {' or '.join(missing)}" if is_partial else "no splits"

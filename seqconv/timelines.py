@@ -1,0 +1,212 @@
+"""From what is labeled when in the recordings of a manifest to labels of frames."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.config.target import TargetConfig
+from seqconv.errors import ConfigError, list_some
+from seqconv.frame_labels import MISSING, Array, FrameLabels, find_length_problems, raise_listed
+from seqconv.label_arrays import read_frame_labels
+from seqconv.labels import sorted_names
+from seqconv.manifest.events import TABLE_SUFFIXES, Events, find_overlaps, read_events
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A time that is a frame's own, but for rounding, belongs to that frame.
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Timelines:
+    """What is labeled when in each row of a manifest: its events, or an array with a label for each frame.
+
+    Frame t of a recording stands for the time `t * seconds_per_frame`; an event covers the frames with
+    start <= time < end. Times count from the beginning of the file, also for a row that is a part of it.
+    """
+
+    target: TargetConfig
+    ids: list[str]
+    starts: npt.NDArray[np.float64]
+    ends: npt.NDArray[np.float64]
+    events: list[Events] | None
+    arrays: FrameLabels | None
+    notes: list[str] = field(default_factory=list)
+
+    def label_sets(self) -> list[list[str]]:
+        """The classes that each row has somewhere: what makes splits alike. None of each for a regression."""
+        if self.events is not None:
+            return [sorted({name for labels in self._names(events) for name in labels}) for events in self.events]
+        labels = self.arrays
+        if labels is None or labels.task == "regression":
+            return [[] for _ in self.ids]
+        present = [labels.take([index]).present() for index in range(len(labels))]
+        return [[name for name, there in zip(labels.names, row, strict=True) if there] for row in present]
+
+    def frame_labels(self, lengths: npt.ArrayLike, seconds_per_frame: float | None) -> tuple[FrameLabels, list[str]]:
+        """The label of each frame, and what was decided on the way, for a report.
+
+        Args:
+            lengths: frames of each row.
+            seconds_per_frame: of the features; None where they have no clock, which is enough for arrays.
+
+        Raises:
+            ConfigError: events, and no clock.
+            ManifestError: arrays of another length than the features, events behind the end of a recording.
+        """
+        counts = np.asarray(lengths, np.int64)
+        if self.arrays is not None:
+            raise_listed(find_length_problems(self.arrays, counts, self.ids))
+            return self.arrays, []
+        if seconds_per_frame is None:
+            raise ConfigError(
+                "events are given in seconds, but precomputed features do not say how many seconds a frame is. Set "
+                "features.frame_rate to the frames in a second, or give .npy files with a label for each frame."
+            )
+        frames, notes = self._cut(counts, seconds_per_frame)
+        found = {name for events in self.events or [] for labels in self._names(events) for name in labels}
+        names = sorted_names(found | ({self.target.background} if self.target.background is not None else set()))
+        positions = {name: position for position, name in enumerate(names)}
+        paint = self._paint_classes if self.target.task == "classification" else self._paint_sets
+        arrays = [paint(*row, positions) for row in zip(self.events or [], frames, counts.tolist(), strict=True)]
+        return FrameLabels(self.target.task, names, arrays), notes
+
+    def _names(self, events: Events) -> list[tuple[str, ...]]:
+        """The labels of each event; none where it has none."""
+        if self.target.task == "classification":
+            return [() if label is None else (label,) for label in events.labels]
+        parts = [(label or "").split(self.target.separator) for label in events.labels]
+        return [tuple(part.strip() for part in row if part.strip()) for row in parts]
+
+    def _cut(self, lengths: npt.NDArray[np.int64], seconds: float) -> tuple[list[list[slice]], list[str]]:
+        """The frames that each event covers within its row, and notes."""
+        frames, problems, late, num_between = [], [], [], 0
+        for index, events in enumerate(self.events or []):
+            # The last frame may stand for almost a whole step of time, and rounded times get one more.
+            end = self.starts[index] + (lengths[index] + 1) * seconds
+            if np.isnan(self.ends[index]):
+                problems += self._find_behind(index, end, end - 2 * seconds)
+                late += (events.ends[events.ends > end] - end).tolist()
+            edges = np.ceil((np.stack([events.starts, events.ends]) - self.starts[index]) / seconds - _TOLERANCE)
+            num_between += int(np.count_nonzero(edges[0] == edges[1]))
+            first, last = np.clip(edges, 0, lengths[index]).astype(int).tolist()
+            frames.append([slice(*edge) for edge in zip(first, last, strict=True)])
+        raise_listed(problems)
+        notes = []
+        if late:
+            notes.append(f"{len(late)} events end up to {max(late):.2g} s behind their recordings: cut")
+        if num_between:
+            notes.append(f"{num_between} events are so short that they lie between two frames, and label none")
+        return frames, notes
+
+    def _find_behind(self, index: int, end: float, shown: float) -> list[str]:
+        events = self.events[index].starts if self.events is not None else np.zeros(0)
+        behind = events[events > end]
+        if not len(behind):
+            return []
+        return [
+            f"'{self.ids[index]}': {len(behind)} of {len(events)} events start behind its end at {shown:.2f} s, the "
+            f"first at {behind[0]:g} s. Are these seconds, and of this recording?"
+        ]
+
+    def _paint_classes(self, events: Events, frames: list[slice], length: int, positions: dict[str, int]) -> Array:
+        background = self.target.background
+        codes = np.full(length, MISSING if background is None else positions[background], np.int32)
+        for label, covered in zip(events.labels, frames, strict=True):
+            codes[covered] = MISSING if label is None else positions[label]
+        return codes
+
+    def _paint_sets(self, events: Events, frames: list[slice], length: int, positions: dict[str, int]) -> Array:
+        indicators = np.zeros((length, len(positions)), np.int8)
+        for labels, covered in zip(self._names(events), frames, strict=True):
+            indicators[covered, [positions[name] for name in labels]] = 1
+        for labels, covered in zip(self._names(events), frames, strict=True):
+            if not labels:
+                indicators[covered] = MISSING
+        return indicators
+
+
+def read_timelines(frame: "pd.DataFrame", target: TargetConfig) -> Timelines:
+    """Read the labels of frames that a manifest, or its table of events, gives.
+
+    Args:
+        frame: a manifest as `load_manifest(..., label_files=target.column)` returns it.
+        target: `events`, or else `column`: of paths to `.npy` files or tables of events, one for each row.
+
+    Raises:
+        ManifestError: with every problem of every file.
+    """
+    ids = frame["id"].tolist()
+    starts = frame["start"].fillna(0.0).to_numpy(np.float64)
+    ends = frame["end"].to_numpy(np.float64)
+    if target.events is not None:
+        events, notes, problems = _read_one_table(Path(target.events), ids)
+    else:
+        paths = [Path(path) for path in frame[target.column]]
+        if all(path.suffix.lower() == ".npy" for path in paths):
+            return Timelines(target, ids, starts, ends, None, _read_arrays(paths, ids, target))
+        events, notes, problems = _read_tables(paths, ids)
+    if target.task == "classification":
+        problems += [problem for name, row in zip(ids, events, strict=True) for problem in find_overlaps(name, row)]
+    raise_listed(problems)
+    without = [name for name, row in zip(ids, events, strict=True) if not len(row)]
+    if without:
+        meaning = "none of the labels" if target.task == "multilabel" else f"'{target.background}'"
+        is_missing = target.task == "classification" and target.background is None
+        notes.append(
+            f"{len(without)} of {len(ids)} recordings have no event ({list_some(without)}): all their frames "
+            f"{'are without label' if is_missing else f'have {meaning}'}"
+        )
+    return Timelines(target, ids, starts, ends, events, None, notes)
+
+
+def _read_one_table(path: Path, ids: list[str]) -> tuple[list[Events], list[str], list[str]]:
+    """Events of each row, notes, problems."""
+    by_id, problems = read_events(path, has_ids=True)
+    foreign = sorted(by_id.keys() - set(ids))
+    notes = []
+    if by_id and len(foreign) == len(by_id):
+        problems.append(
+            f"'{path}': none of its ids {list_some(foreign, 3)} is an id of the manifest, such as {list_some(ids, 3)}"
+        )
+    elif foreign:
+        notes.append(f"the table of events names {len(foreign)} ids that the manifest lacks: {list_some(foreign)}")
+    nothing = Events(np.zeros(0), np.zeros(0), ())
+    return [by_id.get(name, nothing) for name in ids], notes, problems
+
+
+def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[str], list[str]]:
+    strange = [(name, path) for name, path in zip(ids, paths, strict=True) if path.suffix.lower() not in TABLE_SUFFIXES]
+    if strange:
+        name, path = strange[0]
+        problem = (
+            f"{len(strange)} of {len(ids)} rows name no table of events ({', '.join(TABLE_SUFFIXES)}), the first is "
+            f"'{path.name}' of '{name}'. Let all rows name tables, or all of them .npy files"
+        )
+        return [Events(np.zeros(0), np.zeros(0), ())] * len(ids), [], [problem]
+    events, problems = [], []
+    for path in paths:
+        by_id, found = read_events(path, has_ids=False)
+        events.append(by_id.get("", Events(np.zeros(0), np.zeros(0), ())))
+        problems += found
+    return events, [], problems
+
+
+def _read_arrays(paths: list[Path], ids: list[str], target: TargetConfig) -> FrameLabels:
+    arrays, problems = [], []
+    for path, name in zip(paths, ids, strict=True):
+        try:
+            arrays.append(np.load(path, allow_pickle=False))
+        except (ValueError, OSError, EOFError) as error:
+            problems.append(f"'{name}': '{path}' is no plain .npy array ({error}); save text as array.astype(str)")
+    if target.background is not None:
+        problems.append(
+            f"target.background is '{target.background}', the class of frames that no event covers, but all rows name "
+            ".npy files, which have a label for each frame. Remove it"
+        )
+    raise_listed(problems)
+    return read_frame_labels(target.task, arrays, ids=ids, names=target.columns)
