@@ -111,6 +111,41 @@ def min_frames(geometry: Sequence[TimeLayer]) -> int:
     return needed
 
 
+def halo(geometry: Sequence[TimeLayer]) -> tuple[int, int]:
+    """Input frames that an output frame reads before and after the one that it stands for.
+
+    Output `p` stands for input frame `p * total_stride`; both sides together and that frame are the receptive field.
+
+    >>> halo([TimeLayer(5), TimeLayer(3, stride=2), TimeLayer(3, padding="causal")])
+    (7, 3)
+    """
+    left, right, stride = 0, 0, 1
+    for layer in geometry:
+        left += layer.left * stride
+        right += (layer.span - 1 - layer.left) * stride
+        stride *= layer.stride
+    return left, right
+
+
+def widest(branches: Sequence[Sequence[TimeLayer]]) -> TimeGeometry:
+    """The branch that reads farthest to both sides: beside it, the others need no arithmetic of their own.
+
+    Raises ValueError where no branch reaches as far as all others on both sides, or their strides differ.
+
+    >>> [layer.kernel_size for layer in widest([[TimeLayer(9)], [TimeLayer(1), TimeLayer(39)], [TimeLayer(3)]])]
+    [1, 39]
+    """
+    if len({total_stride(branch) for branch in branches}) > 1:
+        raise ValueError(f"branches of strides {[total_stride(branch) for branch in branches]} cannot be joined")
+    best = max(branches, key=lambda branch: sum(halo(branch)))
+    reach = max((layer.reach for layer in best), default=0)
+    for branch in branches:
+        is_within = all(ours <= theirs for ours, theirs in zip(halo(branch), halo(best), strict=True))
+        if not is_within or any(layer.reach > reach for layer in branch):
+            raise ValueError(f"no branch reads farthest to both sides: {[halo(branch) for branch in branches]}")
+    return tuple(best)
+
+
 def next_start(end: int, geometry: Sequence[TimeLayer]) -> int:
     """First frame at which the next sequence of a packed row may start when the last one ended before `end`.
 

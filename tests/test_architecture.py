@@ -25,7 +25,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # Layers are not quite a stack: the network knows arithmetic and its own settings, no data.
-NN_MAY_IMPORT = ("seqconv.errors", "seqconv.frames", "seqconv.config.model", "seqconv.layers", "seqconv.models")
+NN_MAY_IMPORT = (
+    "seqconv.errors", "seqconv.frames", "seqconv.config.model", "seqconv.config.blocks",
+    "seqconv.config.compound_blocks", "seqconv.config.pooling", "seqconv.layers", "seqconv.models",
+)  # fmt: skip
 
 # Reading a `.ts` file is declared in a manifest and done in a module that knows nothing else.
 LEAVES = ("ts",)

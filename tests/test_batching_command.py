@@ -12,7 +12,7 @@ from test_batching_plans import prompts_like
 
 from seqconv.audio import decode_audio
 from seqconv.batching import plan_packed
-from seqconv.commands.lengths import frames_of, geometry_of, measure_lengths, read_lengths
+from seqconv.commands.lengths import frames_of, measure_lengths, read_lengths
 from seqconv.commands.plan import compare, describe_lengths, main
 from seqconv.config.features import FeatureSettings
 from seqconv.config.model import ModelConfig
@@ -62,7 +62,7 @@ def test_geometry_is_that_of_the_built_model():
     ]
     config = ModelConfig.model_validate({"blocks": blocks})
     built = build_model(config, num_features=2, num_outputs=2).time_geometry
-    assert tuple(geometry_of(config)) == tuple(built)
+    assert config.time_geometry == built
 
 
 def test_a_plan_of_a_manifest_in_the_terminal(capsys):
@@ -86,7 +86,7 @@ def test_the_table_holds_what_the_plan_says(tmp_path, capsys):
     file = tmp_path / "lengths.txt"
     file.write_text("\n".join(map(str, lengths)))
     assert main(["--lengths", str(file), "--batch-size", "16", "--set", "model.blocks=[{filters: 4}]"]) == 0
-    plan = plan_packed(lengths, batch_size=16, time_geometry=geometry_of(ModelConfig(blocks=[{"filters": 4}])))
+    plan = plan_packed(lengths, batch_size=16, time_geometry=ModelConfig(blocks=[{"filters": 4}]).time_geometry)
     assert compare([plan]).splitlines()[1] in capsys.readouterr().out
 
 

@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqconv.errors import AudioError, ManifestError, list_some
-from seqconv.frames import TimeGeometry, TimeLayer
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from seqconv.config.features import FeatureSettings
-    from seqconv.config.model import ModelConfig
 
 COLUMNS = ("num_frames", "lengths", "length")
 
@@ -118,15 +116,3 @@ def frames_of(num_samples: int, settings: "FeatureSettings") -> int:
         return 1 + -(-max(num_samples - settings.n_fft, 0) // settings.hop_length)
     padded = num_samples + 2 * (settings.n_fft // 2)
     return 1 + max(padded - settings.n_fft, 0) // settings.hop_length
-
-
-def geometry_of(model: "ModelConfig") -> TimeGeometry:
-    """The time geometry of a model, without building it."""
-    layers: list[TimeLayer] = []
-    for block in model.blocks:
-        if block.type == "conv":
-            first = TimeLayer(block.kernel_size, block.strides, block.dilation_rate, block.padding)
-            layers += [first, *[first._replace(stride=1)] * (block.repeat - 1)]
-        elif block.type != "lstm":
-            layers.append(TimeLayer(block.pool_size, block.strides or block.pool_size))
-    return tuple(layers)

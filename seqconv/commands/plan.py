@@ -114,10 +114,9 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
 def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan"], list[str]]:
     """A plan for each strategy that fits the model, and what to say about them."""
     from seqconv.batching.strategies import make_plan
-    from seqconv.commands.lengths import geometry_of
     from seqconv.frames import receptive_field, total_stride
 
-    batching, geometry = config.batching, geometry_of(config.model)
+    batching, geometry = config.batching, config.model.time_geometry
     options: dict[str, Any] = {
         "batch_size": batching.batch_size,
         "frames_per_batch": batching.frames_per_batch,
@@ -129,9 +128,9 @@ def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan
         "packed": {"max_shapes": batching.max_shapes, "lookahead": batching.lookahead},
         "bucketed": {"num_buckets": batching.num_buckets},
     }
-    is_recurrent = any(block.type == "lstm" for block in config.model.blocks)
+    is_recurrent = bool(config.model.unpackable)
     names = [name for name in ("packed", "bucketed", "padded", "single") if name != "packed" or not is_recurrent]
-    field = "the whole sequence" if is_recurrent else f"{receptive_field(geometry)} frames"
+    field = "the whole sequence" if config.model.sees_all else f"{receptive_field(geometry)} frames"
     notes = [f"model: receptive field {field}, total stride {total_stride(geometry)}"]
     if is_recurrent:
         notes.append("without packed: the model has a recurrent layer, which cannot be packed")

@@ -1,68 +1,78 @@
 """The `model` section: a stack of blocks over time and a head that pools it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from seqconv.config.blocks import (
+    Activation,
+    AttentionBlock,
+    ConvBlock,
+    DepthwiseConvBlock,
+    Norm,
+    Padding,
+    PoolBlock,
+    RecurrentBlock,
+    SeparableConvBlock,
+    SqueezeExciteBlock,
+    with_defaults,
+)
+from seqconv.config.blocks import Block as AnyBlock
+from seqconv.config.compound_blocks import (
+    ConvNeXtBlock,
+    InceptionBlock,
+    InvertedBottleneckBlock,
+    ResidualBlock,
+    TCNBlock,
+)
+from seqconv.config.pooling import FramesHead, Pooling, PoolingName, SimplePooling, as_sections
 from seqconv.config.section import Fraction, PositiveInt, Section
+from seqconv.frames import TimeGeometry
 
-Activation = Literal["relu", "gelu", "silu", "elu", "leaky_relu", "tanh", "sigmoid", "linear"]
-
-
-class ConvBlock(Section):
-    """Convolution, normalization, activation, dropout; arguments as in `keras.layers.Conv1D`."""
-
-    type: Literal["conv"] = "conv"
-    filters: PositiveInt
-    kernel_size: PositiveInt = 3
-    strides: PositiveInt = 1
-    dilation_rate: PositiveInt = 1
-    padding: Literal["same", "causal", "valid"] = "same"
-    groups: PositiveInt = 1
-    norm: Literal["batch", "none"] = "batch"
-    activation: Activation = "relu"
-    dropout: Fraction = 0.0
-    repeat: PositiveInt = Field(default=1, description="Copies of this block; only the first takes the stride.")
-
-    @model_validator(mode="after")
-    def _arguments_agree(self) -> "ConvBlock":
-        if self.filters % self.groups:
-            raise ValueError(f"filters={self.filters} must be a multiple of groups={self.groups}")
-        if self.strides > 1 and self.dilation_rate > 1:
-            raise ValueError(
-                f"strides={self.strides} and dilation_rate={self.dilation_rate} cannot both be more than 1: "
-                "Keras has no such convolution. Put the stride into a block of its own"
-            )
-        return self
-
-
-class PoolBlock(Section):
-    """Pooling over time inside the stack."""
-
-    type: Literal["max_pool", "average_pool"]
-    pool_size: PositiveInt = 2
-    strides: PositiveInt | None = Field(default=None, description="Default: pool_size.")
-
-
-class LSTMBlock(Section):
-    """A recurrent layer that returns a sequence. It cannot be packed: use `batching.strategy: bucketed`."""
-
-    type: Literal["lstm"]
-    units: PositiveInt
-    bidirectional: bool = False
-    dropout: Fraction = 0.0
-
-
-Block = Annotated[ConvBlock | PoolBlock | LSTMBlock, Field(discriminator="type")]
+BLOCKS = (
+    ConvBlock,
+    DepthwiseConvBlock,
+    SeparableConvBlock,
+    PoolBlock,
+    ResidualBlock,
+    TCNBlock,
+    ConvNeXtBlock,
+    InvertedBottleneckBlock,
+    InceptionBlock,
+    SqueezeExciteBlock,
+    RecurrentBlock,
+    AttentionBlock,
+)
+SECTIONS: dict[str, type[AnyBlock]] = {
+    name: section for section in BLOCKS for name in get_args(section.model_fields["type"].annotation)
+}
+Block = Annotated[
+    ConvBlock
+    | DepthwiseConvBlock
+    | SeparableConvBlock
+    | PoolBlock
+    | ResidualBlock
+    | TCNBlock
+    | ConvNeXtBlock
+    | InvertedBottleneckBlock
+    | InceptionBlock
+    | SqueezeExciteBlock
+    | RecurrentBlock
+    | AttentionBlock,
+    Field(discriminator="type"),
+]
 
 
 class BlockDefaults(Section):
-    """What every convolution block has unless it says otherwise."""
+    """What every block has unless it says otherwise; a block takes those of these keys that its type knows."""
 
-    norm: Literal["batch", "none"] = "batch"
-    activation: Activation = "relu"
-    dropout: Fraction = 0.0
-    padding: Literal["same", "causal", "valid"] = "same"
+    norm: Norm | None = None
+    norm_groups: PositiveInt | None = None
+    activation: Activation | None = None
+    dropout: Fraction | None = None
+    spatial_dropout: Fraction | None = None
+    stochastic_depth: Fraction | None = None
+    padding: Padding | None = None
 
 
 class ModelConfig(Section):
@@ -74,11 +84,31 @@ class ModelConfig(Section):
         ConvBlock(filters=128, kernel_size=3, strides=2),
         ConvBlock(filters=128, kernel_size=3),
     )
-    pooling: tuple[Literal["mean", "max"], ...] = Field(default=("mean",), min_length=1)
+    pooling: tuple[Pooling, ...] = Field(default=(SimplePooling(type="mean"),), min_length=1)
     dense_units: tuple[PositiveInt, ...] = Field(
         default=(), description="Hidden dense layers between pooling and output."
     )
     dense_dropout: Fraction = Field(default=0.0, description="Dropout before every dense layer of the head.")
+
+    @property
+    def time_geometry(self) -> TimeGeometry:
+        """How the layers read time, in order; the built model has the same."""
+        return tuple(layer for block in self.blocks for layer in block.time_layers)
+
+    @property
+    def predicts_frames(self) -> bool:
+        """Whether there is one prediction per frame instead of one per sequence."""
+        return isinstance(self.pooling[0], FramesHead)
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether an output frame of the blocks depends on all frames of its sequence."""
+        return any(block.sees_all for block in self.blocks)
+
+    @property
+    def unpackable(self) -> tuple[int, ...]:
+        """Positions of the blocks for which a row must hold a single sequence."""
+        return tuple(index for index, block in enumerate(self.blocks) if not block.packable)
 
     @model_validator(mode="before")
     @classmethod
@@ -89,14 +119,14 @@ class ModelConfig(Section):
         defaults = values.get("defaults") or {}
         if not isinstance(defaults, dict):
             defaults = dict(defaults)
-        blocks = [_with_defaults(block, defaults) for block in values["blocks"]]
-        return {**values, "blocks": blocks}
+        given = {name: value for name, value in defaults.items() if value is not None}
+        return {**values, "blocks": [with_defaults(block, given, SECTIONS) for block in values["blocks"]]}
 
-    @field_validator("pooling", mode="before")
+    @field_validator("pooling", mode="before", json_schema_input_type=PoolingName | list[PoolingName | Pooling])
     @classmethod
     def _one_name_or_several(cls, value: Any) -> Any:
-        names = [value] if isinstance(value, str) else value
-        if isinstance(names, list | tuple) and "flatten" in names:
+        names = as_sections(value)
+        if any(isinstance(name, dict) and name.get("type") == "flatten" for name in names):
             raise ValueError(
                 "a sequence of any length has no fixed number of values to flatten, so the next dense layer would have "
                 "no fixed number of weights. Use mean, max or [mean, max], which give one vector whatever the length"
@@ -110,9 +140,16 @@ class ModelConfig(Section):
             raise ValueError("a model needs at least one block, for example {filters: 64, kernel_size: 5}")
         return blocks
 
-
-def _with_defaults(block: Any, defaults: dict[str, Any]) -> Any:
-    if not isinstance(block, dict):
-        return block
-    block = {"type": "conv", **block}
-    return {**defaults, **block} if block["type"] == "conv" else block
+    @model_validator(mode="after")
+    def _head_fits(self) -> "ModelConfig":
+        if not any(isinstance(pooling, FramesHead) for pooling in self.pooling):
+            return self
+        if len(self.pooling) > 1:
+            raise ValueError("pooling: frames means no pooling at all; it stands alone, or leave it out")
+        for index, block in enumerate(self.blocks):
+            if any(layer.padding == "valid" for layer in block.time_layers):
+                raise ValueError(
+                    f"blocks[{index}].padding: 'valid' leaves frames at both ends without a prediction, but pooling is "
+                    "'frames'. Use same, or causal"
+                )
+        return self

@@ -8,10 +8,10 @@ from seqconv.config.batching import BatchingConfig
 from seqconv.config.data import DataConfig
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.config.features import FeatureSettings
-from seqconv.config.model import LSTMBlock, ModelConfig
+from seqconv.config.model import ModelConfig
 from seqconv.config.problems import nearest
 from seqconv.config.section import Section
-from seqconv.config.target import TargetConfig
+from seqconv.config.target import TargetConfig, frame_target_problems
 from seqconv.config.training import MONITORS, TrainingConfig, default_monitor, monitor_mode
 
 
@@ -67,16 +67,15 @@ def _packing_problems(config: Config) -> list[str]:
     if config.batching.strategy != "packed":
         return []
     return [
-        f"model.blocks[{index}] (lstm): a recurrent layer carries its state from one sequence of a row into the "
-        "next, so batching.strategy 'packed' cannot be used. Set it to 'bucketed' or 'auto'."
-        for index, block in enumerate(config.model.blocks)
-        if isinstance(block, LSTMBlock)
+        f"model.blocks[{index}] ({config.model.blocks[index].type}): a recurrent layer carries its state from one "
+        "sequence of a row into the next, so batching.strategy 'packed' cannot be used. Set it to 'bucketed' or 'auto'."
+        for index in config.model.unpackable
     ]
 
 
 def _target_problems(config: Config) -> list[str]:
     task, training = config.target.task, config.training
-    problems = []
+    problems = frame_target_problems(config.target, config.model.predicts_frames)
     if task == "regression" and training.label_smoothing:
         problems.append(
             f"training.label_smoothing: {training.label_smoothing} spreads the probability of classes, but target.task "

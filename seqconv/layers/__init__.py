@@ -1,21 +1,51 @@
 """Keras layers that take the mask as an argument, and are exact in every layout."""
 
+from seqconv.layers.attention import MaskedSelfAttention
 from seqconv.layers.convolution import MaskedConv1D
-from seqconv.layers.heads import MaskedGlobalAveragePooling1D, MaskedGlobalMaxPooling1D
+from seqconv.layers.depthwise import MaskedDepthwiseConv1D, MaskedSeparableConv1D
+from seqconv.layers.dropout import LayerScale, MaskedSpatialDropout1D, StochasticDepth
+from seqconv.layers.heads import (
+    MaskedGlobalAveragePooling1D,
+    MaskedGlobalMaxPooling1D,
+    MaskedLastFrame1D,
+    MaskedStatisticsPooling1D,
+)
 from seqconv.layers.masking import frame_mask, segments_from_lengths, zero_padding
 from seqconv.layers.normalization import FeatureNormalization, MaskedBatchNormalization
 from seqconv.layers.pooling import MaskedAveragePooling1D, MaskedMaxPooling1D
-from seqconv.layers.recurrent import MaskedLSTM
+from seqconv.layers.recurrent import MaskedGRU, MaskedLSTM
+from seqconv.layers.sequence_normalization import MaskedGroupNormalization, MaskedLayerNormalization
+from seqconv.layers.soft_heads import (
+    MaskedAttentiveStatisticsPooling1D,
+    MaskedGeneralizedMeanPooling1D,
+    MaskedLogSumExpPooling1D,
+)
+from seqconv.layers.squeeze import MaskedSqueezeExcite
 
 __all__ = [
     "FeatureNormalization",
+    "LayerScale",
+    "MaskedAttentiveStatisticsPooling1D",
     "MaskedAveragePooling1D",
     "MaskedBatchNormalization",
     "MaskedConv1D",
+    "MaskedDepthwiseConv1D",
+    "MaskedGRU",
+    "MaskedGeneralizedMeanPooling1D",
     "MaskedGlobalAveragePooling1D",
     "MaskedGlobalMaxPooling1D",
+    "MaskedGroupNormalization",
     "MaskedLSTM",
+    "MaskedLastFrame1D",
+    "MaskedLayerNormalization",
+    "MaskedLogSumExpPooling1D",
     "MaskedMaxPooling1D",
+    "MaskedSelfAttention",
+    "MaskedSeparableConv1D",
+    "MaskedSpatialDropout1D",
+    "MaskedSqueezeExcite",
+    "MaskedStatisticsPooling1D",
+    "StochasticDepth",
     "frame_mask",
     "segments_from_lengths",
     "zero_padding",

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from seqconv.frames import TimeLayer
-from seqconv.layers.masking import Tensor, map_segments, pad_time, zero_padding
+from seqconv.layers.masking import Tensor, map_segments, output_spec, pad_time, zero_padding
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -88,7 +88,4 @@ class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
         return [tensor] if self.groups == 1 else list(ops.split(tensor, self.groups, axis=-1))
 
     def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
-        spec = keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
-        if segments is None:
-            return spec
-        return spec, keras.KerasTensor(spec.shape[:2], dtype=segments.dtype)
+        return output_spec(self, inputs, segments, self.filters)

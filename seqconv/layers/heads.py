@@ -1,44 +1,64 @@
-"""Global pooling: from any number of frames to one vector per sequence."""
+"""Global pooling: from any number of frames to one vector per sequence.
+
+Each pooling is three steps: `summarize` the frames into statistics, `merge` the statistics of pieces, `finish` them
+into a vector. A batch is summarized whole; a recording of hours is summarized piece by piece, with the same answer.
+"""
 
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from seqconv.layers.masking import Tensor, frame_mask, is_mask, lowest_value, zero_padding
+from seqconv.layers.masking import Tensor, is_mask
+from seqconv.layers.reduction import Members, Summary, as_double, merge_moments, moments
+
+# Under the root of a deviation: its gradient stays finite for a sequence of one frame.
+EPSILON = 1e-5
 
 
-class _MaskedGlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
+class GlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
     """What the global poolings share: one vector a row, or one a slot where rows hold several sequences."""
 
     packable = True
     chunkable = True
+    # Values in the pooled vector for each channel.
+    values_per_channel = 1
 
     def call(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Tensor:
-        if num_slots is None:
-            return self._pool_rows(inputs, segments)
-        if segments is None or is_mask(segments):
-            given = "no segments" if segments is None else "a mask"
-            raise ValueError(
-                f"{self.name} was given num_slots={num_slots} and {given}; "
-                "which frame belongs to which slot is said by int32 segments (batch, time), -1 for padding."
-            )
-        return self._pool_slots(zero_padding(inputs, segments), segments, num_slots)
+        return self.finish(self.summarize(inputs, segments, num_slots))
 
-    def _pool_rows(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
+    def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
+        """Statistics of the frames of each row, or of each slot, in float32 or wider."""
+        return self.summarize_members(Members(inputs, segments, num_slots))
+
+    def summarize_members(self, members: Members) -> Summary:
         raise NotImplementedError
 
-    def _pool_slots(self, inputs: Tensor, segments: Tensor, num_slots: Any) -> Tensor:
+    @staticmethod
+    def merge(first: Summary, second: Summary) -> Summary:
+        """Statistics of one piece followed by another, in float64."""
+        raise NotImplementedError
+
+    def finish(self, summary: Summary) -> Tensor:
+        """The pooled vectors, `(rows, channels)` or `(rows, num_slots, channels)`."""
+        summary = {name: ops.convert_to_tensor(value) for name, value in summary.items()}
+        pooled = ops.where(summary["count"] > 0, self.pool(summary), 0)
+        return ops.cast(pooled, self.compute_dtype)
+
+    def pool(self, summary: Summary) -> Tensor:
         raise NotImplementedError
 
     def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Tensor:
-        batch, _, channels = inputs.shape
+        if num_slots is not None and (segments is None or is_mask(segments)):
+            Members(inputs, segments, num_slots)
         slots = () if num_slots is None else (num_slots if isinstance(num_slots, int) else None,)
-        return keras.KerasTensor((batch, *slots, channels), dtype=self.compute_dtype)
+        channels = inputs.shape[-1] * self.values_per_channel
+        return keras.KerasTensor((inputs.shape[0], *slots, channels), dtype=self.compute_dtype)
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedGlobalAveragePooling1D(_MaskedGlobalPooling1D):
+class MaskedGlobalAveragePooling1D(GlobalPooling1D):
     """The mean over the real frames of each sequence.
 
     Call arguments:
@@ -50,21 +70,19 @@ class MaskedGlobalAveragePooling1D(_MaskedGlobalPooling1D):
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
     """
 
-    def _pool_rows(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
-        if segments is None:
-            return ops.mean(inputs, axis=1)
-        count = ops.sum(ops.cast(frame_mask(segments), inputs.dtype), axis=1, keepdims=True)
-        return ops.sum(zero_padding(inputs, segments), axis=1) / ops.maximum(count, 1)
+    def summarize_members(self, members: Members) -> Summary:
+        return {"count": members.count, "total": members.total(members.frames)}
 
-    def _pool_slots(self, inputs: Tensor, segments: Tensor, num_slots: Any) -> Tensor:
-        slots = ops.arange(num_slots, dtype="int32")
-        is_member = ops.cast(segments[:, None, :] == slots[None, :, None], inputs.dtype)
-        count = ops.sum(is_member, axis=2, keepdims=True)
-        return ops.matmul(is_member, inputs) / ops.maximum(count, 1)
+    @staticmethod
+    def merge(first: Summary, second: Summary) -> Summary:
+        return {name: as_double(first[name]) + as_double(second[name]) for name in first}
+
+    def pool(self, summary: Summary) -> Tensor:
+        return summary["total"] / ops.maximum(summary["count"], 1)
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedGlobalMaxPooling1D(_MaskedGlobalPooling1D):
+class MaskedGlobalMaxPooling1D(GlobalPooling1D):
     """The largest value over the real frames of each sequence.
 
     Call arguments:
@@ -76,21 +94,76 @@ class MaskedGlobalMaxPooling1D(_MaskedGlobalPooling1D):
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
     """
 
-    def _pool_rows(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
-        if segments is None:
-            return ops.max(inputs, axis=1)
-        is_used = ops.any(frame_mask(segments), axis=1, keepdims=True)
-        features = zero_padding(inputs, segments, lowest_value(inputs.dtype))
-        return ops.where(is_used, ops.max(features, axis=1), 0)
+    def summarize_members(self, members: Members) -> Summary:
+        return {"count": members.count, "largest": members.largest(members.frames)}
 
-    def _pool_slots(self, inputs: Tensor, segments: Tensor, num_slots: Any) -> Tensor:
-        rows, channels = ops.shape(inputs)[0], inputs.shape[-1]
-        # Padding goes to one extra segment behind all slots of all rows.
-        spare = rows * num_slots
-        flat = ops.where(segments >= 0, segments + ops.arange(rows, dtype="int32")[:, None] * num_slots, spare)
-        flat = ops.reshape(flat, (-1,))
-        frames = ops.reshape(inputs, (-1, channels))
-        largest = ops.segment_max(frames, flat, num_segments=spare + 1)[:-1]
-        count = ops.segment_sum(ops.ones_like(flat), flat, num_segments=spare + 1)[:-1]
-        largest = ops.where(count[:, None] > 0, largest, 0)
-        return ops.reshape(largest, (rows, num_slots, channels))
+    @staticmethod
+    def merge(first: Summary, second: Summary) -> Summary:
+        return {
+            "count": as_double(first["count"]) + as_double(second["count"]),
+            "largest": np.maximum(as_double(first["largest"]), as_double(second["largest"])),
+        }
+
+    def pool(self, summary: Summary) -> Tensor:
+        return summary["largest"]
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class MaskedLastFrame1D(GlobalPooling1D):
+    """The last real frame of each sequence.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        num_slots: K, for rows that hold up to K sequences.
+
+    Returns:
+        `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
+    """
+
+    def summarize_members(self, members: Members) -> Summary:
+        frames = members.frames
+        # Frames are numbered from 1, so that an empty sequence, whose frames are all 0 here, has no last one.
+        numbers = ops.cumsum(ops.ones_like(frames[..., :1]), axis=1)
+        last = members.spread(ops.maximum(members.largest(numbers), 0))
+        return {"count": members.count, "last": members.total(ops.where(ops.equal(numbers, last), frames, 0))}
+
+    @staticmethod
+    def merge(first: Summary, second: Summary) -> Summary:
+        is_later = as_double(second["count"]) > 0
+        return {
+            "count": as_double(first["count"]) + as_double(second["count"]),
+            "last": np.where(is_later, as_double(second["last"]), as_double(first["last"])),
+        }
+
+    def pool(self, summary: Summary) -> Tensor:
+        return summary["last"]
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class MaskedStatisticsPooling1D(GlobalPooling1D):
+    """Mean and standard deviation over the real frames of each sequence, as in x-vectors (Snyder et al. 2018).
+
+    The deviation is `sqrt(variance + 1e-5)`, which has a gradient for a single frame too.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        num_slots: K, for rows that hold up to K sequences.
+
+    Returns:
+        `(batch, 2 * channels)`, or `(batch, num_slots, 2 * channels)` when `num_slots` is given; 0 for an empty slot.
+    """
+
+    values_per_channel = 2
+
+    def summarize_members(self, members: Members) -> Summary:
+        return moments(members, members.frames)
+
+    @staticmethod
+    def merge(first: Summary, second: Summary) -> Summary:
+        return merge_moments(first, second)
+
+    def pool(self, summary: Summary) -> Tensor:
+        variance = summary["squares"] / ops.maximum(summary["count"], 1)
+        return ops.concatenate([summary["mean"], ops.sqrt(variance + EPSILON)], axis=-1)

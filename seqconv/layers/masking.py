@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.frames import TimeLayer
+from seqconv.frames import TimeLayer, conv_output_length
 
 Tensor = Any
 
@@ -64,3 +64,21 @@ def segments_from_lengths(lengths: Tensor, width: Tensor) -> Tensor:
     """Segments `(batch, width)` of padded rows: slot 0 up to each length, -1 after it."""
     frames = ops.arange(width, dtype="int32")
     return ops.where(frames[None, :] < ops.cast(lengths, "int32")[:, None], 0, -1)
+
+
+def checked_padding(padding: str) -> str:
+    """The name of a padding.
+
+    Raises ValueError for one that does not exist.
+    """
+    if padding not in ("same", "causal", "valid"):
+        raise ValueError(f"padding must be 'same', 'causal' or 'valid', got {padding!r}.")
+    return padding
+
+
+def output_spec(layer: Any, inputs: Tensor, segments: Tensor | None, channels: int) -> Tensor:
+    """What a layer with a `time_layer` returns."""
+    batch, time = inputs.shape[:2]
+    time = None if time is None else conv_output_length(time, layer.time_layer)
+    spec = keras.KerasTensor((batch, time, channels), dtype=layer.compute_dtype)
+    return spec if segments is None else (spec, keras.KerasTensor((batch, time), dtype=segments.dtype))

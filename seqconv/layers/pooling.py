@@ -5,8 +5,17 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.frames import TimeLayer, conv_output_length
-from seqconv.layers.masking import Tensor, frame_mask, lowest_value, map_segments, pad_time, zero_padding
+from seqconv.frames import TimeLayer
+from seqconv.layers.masking import (
+    Tensor,
+    checked_padding,
+    frame_mask,
+    lowest_value,
+    map_segments,
+    output_spec,
+    pad_time,
+    zero_padding,
+)
 
 
 class _MaskedPooling1D(keras.layers.Layer):  # type: ignore[misc]
@@ -15,15 +24,20 @@ class _MaskedPooling1D(keras.layers.Layer):  # type: ignore[misc]
     packable = True
     chunkable = True
 
-    def __init__(self, pool_size: int = 2, *, strides: int | None = None, **options: Any) -> None:
+    def __init__(
+        self, pool_size: int = 2, *, strides: int | None = None, padding: str = "same", **options: Any
+    ) -> None:
         super().__init__(**options)
+        if padding == "valid":
+            raise ValueError("padding must be 'same' or 'causal', got 'valid': each window pools its real frames.")
         self.pool_size = pool_size
         self.strides = strides or pool_size
+        self.padding = checked_padding(padding)
 
     @property
     def time_layer(self) -> TimeLayer:
         """How this layer reads time."""
-        return TimeLayer(self.pool_size, self.strides)
+        return TimeLayer(self.pool_size, self.strides, 1, self.padding)
 
     def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
         if segments is None:
@@ -35,22 +49,26 @@ class _MaskedPooling1D(keras.layers.Layer):  # type: ignore[misc]
         raise NotImplementedError
 
     def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
-        batch, time, channels = inputs.shape
-        time = None if time is None else conv_output_length(time, self.time_layer)
-        spec = keras.KerasTensor((batch, time, channels), dtype=self.compute_dtype)
-        return spec if segments is None else (spec, keras.KerasTensor((batch, time), dtype=segments.dtype))
+        return output_spec(self, inputs, segments, inputs.shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "pool_size": self.pool_size, "strides": self.strides}
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedMaxPooling1D(_MaskedPooling1D):
-    """The largest real value in each window; a window reaches `(pool_size - 1) // 2` frames to the left.
+    """The largest real value in each window.
 
     Args:
         pool_size: frames in a window.
         strides: frames from one window to the next (default: `pool_size`).
+        padding: "same", where a window reaches `(pool_size - 1) // 2` frames to the left, or "causal", where it reaches
+            all its frames to the left.
 
     Call arguments:
         inputs: `(batch, time, channels)`.
@@ -69,11 +87,13 @@ class MaskedMaxPooling1D(_MaskedPooling1D):
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedAveragePooling1D(_MaskedPooling1D):
-    """The mean of the real values in each window; a window reaches `(pool_size - 1) // 2` frames to the left.
+    """The mean of the real values in each window.
 
     Args:
         pool_size: frames in a window.
         strides: frames from one window to the next (default: `pool_size`).
+        padding: "same", where a window reaches `(pool_size - 1) // 2` frames to the left, or "causal", where it reaches
+            all its frames to the left.
 
     Call arguments:
         inputs: `(batch, time, channels)`.

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from pydantic import ValidationError
 
-from seqconv.config.model import ConvBlock, LSTMBlock, ModelConfig
+from seqconv.config.model import ModelConfig
 from seqconv.errors import ConfigError, ModelError
 from seqconv.models.sequence_model import SequenceModel
 
@@ -42,25 +42,7 @@ def build_model(
     except ValidationError as error:
         problems = "; ".join(f"model.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(problems) from error
-    _check_groups(config, num_features)
     return SequenceModel(config, num_features, num_outputs, card)
-
-
-def _check_groups(config: ModelConfig, num_features: int) -> None:
-    channels = num_features
-    for index, block in enumerate(config.blocks):
-        if isinstance(block, ConvBlock):
-            # Repeated copies read what the first one returns.
-            inputs = [channels] + [block.filters] * (block.repeat > 1)
-            wrong = [count for count in inputs if count % block.groups]
-            if wrong:
-                raise ConfigError(
-                    f"model.blocks.{index}.groups: {block.groups} groups cannot share {wrong[0]} input channels "
-                    f"evenly. Choose a divisor of {wrong[0]}."
-                )
-            channels = block.filters
-        elif isinstance(block, LSTMBlock):
-            channels = block.units * (2 if block.bidirectional else 1)
 
 
 def load_model(path: str | Path) -> keras.Model:

@@ -9,10 +9,10 @@ from keras import ops
 
 from seqconv.config.model import ModelConfig
 from seqconv.errors import ShapeError
-from seqconv.frames import TimeGeometry, min_frames, receptive_field, total_stride
-from seqconv.layers import MaskedLSTM
-from seqconv.layers.masking import Tensor, segments_from_lengths
+from seqconv.frames import TimeGeometry, halo, min_frames, receptive_field, total_stride
+from seqconv.layers.masking import Tensor, frame_mask, segments_from_lengths
 from seqconv.models.stack import Stack, apply_head, apply_trunk, build_stack
+from seqconv.models.trunk import walk
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -23,6 +23,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
         an array `(batch, time, num_features)` whose frames are all real -> logits `(batch, num_outputs)`;
         a pair `(array, lengths)`, frames beyond each length ignored -> logits `(batch, num_outputs)`;
         a dict of a batch's `features`, `segments` and `lengths` -> logits `(rows, num_slots, num_outputs)`.
+    A model that predicts frames returns logits `(batch, ceil(time / total_stride), num_outputs)` instead, 0 in padding.
 
     Attributes:
         card: what evaluation and prediction need besides the weights (task, labels, feature settings, ...).
@@ -40,10 +41,10 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
     ) -> None:
         config = model if isinstance(model, ModelConfig) else ModelConfig.model_validate(model)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        stack = build_stack(config, num_outputs, policy)
+        stack = build_stack(config, num_features, num_outputs, policy)
         inputs = keras.Input((None, num_features), name="frames")
-        features, _ = apply_trunk(stack, inputs, None, None)
-        super().__init__(inputs=inputs, outputs=apply_head(stack, features, None, None, None), **options)
+        features, _ = apply_trunk(stack, inputs, None)
+        super().__init__(inputs=inputs, outputs=apply_head(stack, features, None), **options)
         self._policy = policy
         self._stack_of_layers = stack
         self._model_config = config
@@ -63,9 +64,19 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
 
     @property
     def receptive_field(self) -> int | None:
-        """Input frames that one output frame sees; None where a recurrent layer sees the whole sequence."""
-        is_recurrent = any(isinstance(layer, MaskedLSTM) for layer in self.stack.trunk)
-        return None if is_recurrent else receptive_field(self.time_geometry)
+        """Input frames that one output frame sees; None where a layer sees the whole sequence."""
+        sees_all = any(_sees_all(layer) for layer in walk(self.stack.trunk))
+        return None if sees_all else receptive_field(self.time_geometry)
+
+    @property
+    def halo(self) -> tuple[int, int]:
+        """Input frames before and after its own that an output frame reads through the layers of `time_geometry`."""
+        return halo(self.time_geometry)
+
+    @property
+    def predicts_frames(self) -> bool:
+        """Whether there is one prediction per frame instead of one per sequence."""
+        return self._model_config.predicts_frames
 
     @property
     def total_stride(self) -> int:
@@ -89,8 +100,13 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
 
     @property
     def chunkable(self) -> bool:
-        """Whether a long sequence may be fed piece by piece."""
-        return not self.stack.unable("chunkable")
+        """Whether a long sequence may be fed piece by piece, in several passes where a layer looks at all of it."""
+        return not self.unchunkable_layers
+
+    @property
+    def unchunkable_layers(self) -> list[str]:
+        """Names of the layers that need a whole sequence at once."""
+        return self.stack.unable("chunkable")
 
     @property
     def feature_normalization(self) -> keras.layers.Layer:
@@ -98,9 +114,10 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
         return self.stack.trunk[0]
 
     def call(self, inputs: Any, training: bool | None = None) -> Tensor:
+        # Layers read `training` from Keras's call context.
         features, segments, num_slots = _unpack_inputs(inputs)
-        features, segments = apply_trunk(self.stack, features, segments, training)
-        return apply_head(self.stack, features, segments, num_slots, training)
+        features, segments = apply_trunk(self.stack, features, segments, num_slots)
+        return apply_head(self.stack, features, segments, num_slots)
 
     def __call__(self, inputs: Any, *args: Any, **options: Any) -> Tensor:
         check_inputs(inputs, self.num_features)
@@ -191,5 +208,11 @@ def _unpack_inputs(inputs: Any) -> tuple[Tensor, Tensor | None, Any]:
         return ops.convert_to_tensor(inputs["features"]), ops.convert_to_tensor(inputs["segments"]), num_slots
     if isinstance(inputs, tuple | list):
         features = ops.convert_to_tensor(inputs[0])
-        return features, segments_from_lengths(ops.convert_to_tensor(inputs[1]), ops.shape(features)[1]), None
+        segments = segments_from_lengths(ops.convert_to_tensor(inputs[1]), ops.shape(features)[1])
+        return features, frame_mask(segments), None
     return ops.convert_to_tensor(inputs), None, None
+
+
+def _sees_all(layer: keras.layers.Layer) -> bool:
+    """Whether each frame behind a layer depends on all frames of its sequence."""
+    return getattr(layer, "per_sequence", False) or not getattr(layer, "chunkable", True)

@@ -1,127 +1,154 @@
 """From the `model` section to layers: the trunk over time, the poolings and the dense head."""
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
+from keras import ops
 
-from seqconv.config.model import ConvBlock, LSTMBlock, ModelConfig, PoolBlock
+from seqconv.config.model import ModelConfig
+from seqconv.config.pooling import AttentivePooling, GeneralizedMeanPooling, LogSumExpPooling, Pooling
 from seqconv.frames import TimeGeometry
 from seqconv.layers import (
     FeatureNormalization,
-    MaskedAveragePooling1D,
-    MaskedBatchNormalization,
-    MaskedConv1D,
+    MaskedAttentiveStatisticsPooling1D,
+    MaskedGeneralizedMeanPooling1D,
     MaskedGlobalAveragePooling1D,
     MaskedGlobalMaxPooling1D,
-    MaskedLSTM,
-    MaskedMaxPooling1D,
+    MaskedLastFrame1D,
+    MaskedLogSumExpPooling1D,
+    MaskedStatisticsPooling1D,
+    zero_padding,
 )
 from seqconv.layers.masking import Tensor
+from seqconv.models.blocks import (
+    build_attention,
+    build_convolution,
+    build_pooling,
+    build_recurrent,
+    build_squeeze_excite,
+)
+from seqconv.models.compound_blocks import (
+    build_convnext,
+    build_inception,
+    build_inverted_bottleneck,
+    build_residual,
+    build_tcn,
+)
+from seqconv.models.parts import Place
+from seqconv.models.trunk import Flow, Hook, Nodes, geometry_of, run, walk
 
-# Keras's 0.99 needs hundreds of steps to forget the initial statistics; small data has some dozens an epoch.
-MOMENTUM = 0.9
-POOLINGS = {"mean": MaskedGlobalAveragePooling1D, "max": MaskedGlobalMaxPooling1D}
+BUILDERS: dict[str, Callable[[Any, int, Place], tuple[Nodes, int]]] = {
+    "conv": build_convolution,
+    "depthwise_conv": build_convolution,
+    "separable_conv": build_convolution,
+    "max_pool": build_pooling,
+    "average_pool": build_pooling,
+    "residual": build_residual,
+    "tcn": build_tcn,
+    "convnext": build_convnext,
+    "inverted_bottleneck": build_inverted_bottleneck,
+    "inception": build_inception,
+    "squeeze_excite": build_squeeze_excite,
+    "lstm": build_recurrent,
+    "gru": build_recurrent,
+    "attention": build_attention,
+}
+POOLINGS = {
+    "mean": MaskedGlobalAveragePooling1D,
+    "max": MaskedGlobalMaxPooling1D,
+    "last": MaskedLastFrame1D,
+    "statistics": MaskedStatisticsPooling1D,
+}
 
 
 class Stack(NamedTuple):
-    """The layers of a model, in the order in which they are called."""
+    """The layers of a model: a trunk over time, poolings side by side (none for a prediction per frame), dense ones."""
 
-    trunk: tuple[keras.layers.Layer, ...]
+    trunk: Nodes
     poolings: tuple[keras.layers.Layer, ...]
     dense: tuple[keras.layers.Layer, ...]
 
     @property
     def time_geometry(self) -> TimeGeometry:
         """How the trunk reads time, layer by layer."""
-        return tuple(layer.time_layer for layer in self.trunk if hasattr(layer, "time_layer"))
+        return geometry_of(self.trunk)
+
+    def layers(self) -> Iterator[keras.layers.Layer]:
+        """All layers, in the order in which they are called."""
+        yield from walk(self.trunk)
+        yield from self.poolings
+        yield from self.dense
 
     def unable(self, ability: str) -> list[str]:
         """Names of the layers that are not `packable` or `chunkable`."""
-        return [layer.name for layer in (*self.trunk, *self.poolings) if not getattr(layer, ability, True)]
+        return [layer.name for layer in self.layers() if not getattr(layer, ability, True)]
 
 
-def build_stack(config: ModelConfig, num_outputs: int, dtype: Any) -> Stack:
-    """Layers for `config`; the last one returns logits in float32 or wider, whatever the policy computes in."""
-    trunk: list[keras.layers.Layer] = [FeatureNormalization(name="features", dtype=dtype)]
+def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype: Any) -> Stack:
+    """Layers for `config`; the last one returns logits in float32 or wider, whatever the policy computes in.
+
+    Raises:
+        ConfigError: channels that cannot be divided as a block asks, by its key.
+    """
+    trunk: Nodes = (FeatureNormalization(name="features", dtype=dtype),)
+    channels = num_features
     for index, block in enumerate(config.blocks):
-        trunk += _block_layers(block, f"block{index}", dtype)
-    # Concatenated poolings and dense layers see one vector a sequence: nothing there can be padding.
-    dense: list[keras.layers.Layer] = []
-    if len(config.pooling) > 1:
-        dense.append(keras.layers.Concatenate(name="pooled", dtype=dtype))
-    for index, units in enumerate(config.dense_units):
-        dense += _dropout(config.dense_dropout, f"dense{index}_dropout", dtype)
-        dense.append(keras.layers.Dense(units, activation="relu", name=f"dense{index}", dtype=dtype))
-    dense += _dropout(config.dense_dropout, "logits_dropout", dtype)
-    dense.append(keras.layers.Dense(num_outputs, name="logits", dtype=dtype.variable_dtype))
-    poolings = tuple(POOLINGS[name](name=f"pool_{name}", dtype=dtype) for name in config.pooling)
-    return Stack(tuple(trunk), poolings, tuple(dense))
+        nodes, channels = BUILDERS[block.type](block, channels, Place(index, f"block{index}", dtype))
+        trunk += nodes
+    poolings = () if config.predicts_frames else tuple(_pooling(pooling, dtype) for pooling in config.pooling)
+    return Stack(trunk, poolings, _dense_layers(config, num_outputs, dtype))
 
 
-def apply_trunk(stack: Stack, features: Tensor, segments: Tensor | None, training: bool | None) -> tuple[Any, Any]:
-    """Features and segments of the trunk's output frames."""
-    for layer in stack.trunk:
-        if hasattr(layer, "time_layer"):
-            returned = layer(features, segments)
-            features, segments = (returned, None) if segments is None else returned
-        elif isinstance(layer, keras.layers.Dropout):
-            features = layer(features, training=training)
-        elif isinstance(layer, MaskedBatchNormalization | MaskedLSTM):
-            features = layer(features, segments, training=training)
-        elif isinstance(layer, FeatureNormalization):
-            features = layer(features, segments)
-        else:
-            features = layer(features)
-    return features, segments
+def apply_trunk(
+    stack: Stack, features: Tensor, segments: Any, num_slots: Any = None, *, hook: Hook | None = None
+) -> tuple[Tensor, Any]:
+    """Features and segments of the trunk's output frames.
+
+    Args:
+        hook: asked before each layer that looks at whole sequences, as `hook(layer, features, segments)`; where it
+            returns a summary, that takes the place of the layer's own.
+    """
+    flow = run(stack.trunk, Flow(features, segments, num_slots, hook))
+    return flow.features, flow.segments
 
 
-def apply_head(
-    stack: Stack, features: Tensor, segments: Tensor | None, num_slots: Any, training: bool | None
-) -> Tensor:
-    """Logits `(batch, num_outputs)`, or `(rows, num_slots, num_outputs)`."""
-    pooled = [layer(features, segments, num_slots=num_slots) for layer in stack.poolings]
-    outputs: Any = pooled if len(pooled) > 1 else pooled[0]
+def apply_head(stack: Stack, features: Tensor, segments: Any, num_slots: Any = None) -> Tensor:
+    """Logits `(batch, num_outputs)` or `(rows, num_slots, num_outputs)`; of frames `(rows, time, num_outputs)`."""
+    if not stack.poolings:
+        # Dense layers at each frame: what lies in padding must be finite before them, and is 0 behind them.
+        logits = apply_dense(stack, [zero_padding(features, segments)])
+        return zero_padding(logits, segments)
+    return apply_dense(stack, [layer(features, segments, num_slots=num_slots) for layer in stack.poolings])
+
+
+def apply_dense(stack: Stack, pooled: list[Tensor]) -> Tensor:
+    """Logits of what the poolings returned."""
+    outputs = pooled[0] if len(pooled) == 1 else ops.concatenate(pooled, axis=-1)
     for layer in stack.dense:
-        outputs = layer(outputs, training=training) if isinstance(layer, keras.layers.Dropout) else layer(outputs)
+        outputs = layer(outputs)
     return outputs
 
 
-def _block_layers(block: ConvBlock | PoolBlock | LSTMBlock, name: str, dtype: Any) -> list[keras.layers.Layer]:
-    if isinstance(block, PoolBlock):
-        pooling = MaskedMaxPooling1D if block.type == "max_pool" else MaskedAveragePooling1D
-        return [pooling(block.pool_size, strides=block.strides, name=f"{name}_{block.type}", dtype=dtype)]
-    if isinstance(block, LSTMBlock):
-        lstm = MaskedLSTM(block.units, bidirectional=block.bidirectional, name=f"{name}_lstm", dtype=dtype)
-        return [lstm, *_dropout(block.dropout, f"{name}_dropout", dtype)]
+def _dense_layers(config: ModelConfig, num_outputs: int, dtype: Any) -> tuple[keras.layers.Layer, ...]:
     layers: list[keras.layers.Layer] = []
-    for copy in range(block.repeat):
-        prefix = name if block.repeat == 1 else f"{name}_{copy}"
-        layers += _conv_layers(block, prefix, block.strides if copy == 0 else 1, dtype)
-    return layers
+    for index, units in enumerate(config.dense_units):
+        if config.dense_dropout:
+            layers.append(keras.layers.Dropout(config.dense_dropout, name=f"dense{index}_dropout", dtype=dtype))
+        layers.append(keras.layers.Dense(units, activation="relu", name=f"dense{index}", dtype=dtype))
+    if config.dense_dropout:
+        layers.append(keras.layers.Dropout(config.dense_dropout, name="logits_dropout", dtype=dtype))
+    return (*layers, keras.layers.Dense(num_outputs, name="logits", dtype=dtype.variable_dtype))
 
 
-def _conv_layers(block: ConvBlock, name: str, strides: int, dtype: Any) -> list[keras.layers.Layer]:
-    layers: list[keras.layers.Layer] = [
-        MaskedConv1D(
-            block.filters,
-            block.kernel_size,
-            strides=strides,
-            dilation_rate=block.dilation_rate,
-            padding=block.padding,
-            groups=block.groups,
-            # A normalization subtracts the bias again.
-            use_bias=block.norm == "none",
-            kernel_initializer="he_normal" if block.activation == "relu" else "glorot_uniform",
-            name=f"{name}_conv",
-            dtype=dtype,
+def _pooling(pooling: Pooling, dtype: Any) -> keras.layers.Layer:
+    options = {"name": f"pool_{pooling.type}", "dtype": dtype}
+    if isinstance(pooling, AttentivePooling):
+        return MaskedAttentiveStatisticsPooling1D(
+            pooling.units, per_channel=pooling.per_channel, context=pooling.context, **options
         )
-    ]
-    if block.norm == "batch":
-        layers.append(MaskedBatchNormalization(momentum=MOMENTUM, name=f"{name}_norm", dtype=dtype))
-    if block.activation != "linear":
-        layers.append(keras.layers.Activation(block.activation, name=f"{name}_{block.activation}", dtype=dtype))
-    return layers + _dropout(block.dropout, f"{name}_dropout", dtype)
-
-
-def _dropout(rate: float, name: str, dtype: Any) -> list[keras.layers.Layer]:
-    return [keras.layers.Dropout(rate, name=name, dtype=dtype)] if rate else []
+    if isinstance(pooling, GeneralizedMeanPooling):
+        return MaskedGeneralizedMeanPooling1D(pooling.power, **options)
+    if isinstance(pooling, LogSumExpPooling):
+        return MaskedLogSumExpPooling1D(pooling.sharpness, **options)
+    return POOLINGS[pooling.type](**options)

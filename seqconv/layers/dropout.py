@@ -1,0 +1,120 @@
+"""Dropout of whole channels, or of whole branches, for each sequence."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from seqconv.layers.masking import Tensor
+from seqconv.layers.reduction import Members
+
+
+class _SequenceDropout(keras.layers.Layer):  # type: ignore[misc]
+    """Noise that is drawn once a sequence, and is the same at each of its frames."""
+
+    packable = True
+    chunkable = True
+    takes_slots = True
+
+    def __init__(self, rate: float, *, seed: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
+        self.rate, self.seed = rate, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(
+        self,
+        inputs: Tensor,
+        segments: Tensor | None = None,
+        num_slots: Any = None,
+        training: bool | None = None,
+    ) -> Tensor:
+        if not training or not self.rate:
+            return inputs
+        members = Members(inputs, segments, num_slots)
+        slots = () if num_slots is None else (num_slots,)
+        kept = ops.ones((ops.shape(inputs)[0], *slots, self.channels(inputs)), dtype=members.frames.dtype)
+        kept = keras.random.dropout(kept, self.rate, seed=self.seed_generator)
+        return ops.cast(members.frames * members.spread(kept), self.compute_dtype)
+
+    def channels(self, inputs: Tensor) -> int:
+        """Numbers to draw for each sequence."""
+        raise NotImplementedError
+
+    def compute_output_spec(
+        self,
+        inputs: Tensor,
+        segments: Tensor | None = None,
+        num_slots: Any = None,
+        training: bool | None = None,
+    ) -> Tensor:
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class MaskedSpatialDropout1D(_SequenceDropout):
+    """Drops whole channels of a sequence in training (Tompson et al. 2015), those of its neighbors in the row apart.
+
+    Args:
+        rate: part of the channels to drop; the others are scaled by `1 / (1 - rate)`.
+        seed: of the noise.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        num_slots: K, for rows that hold up to K sequences; without it, each row is one sequence.
+        training: whether to drop.
+    """
+
+    def channels(self, inputs: Tensor) -> int:
+        return int(inputs.shape[-1])
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class StochasticDepth(_SequenceDropout):
+    """Drops a residual branch for a part of the sequences in training (Huang et al. 2016).
+
+    Args:
+        rate: part of the sequences; for the others the branch is scaled by `1 / (1 - rate)`.
+        seed: of the noise.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        num_slots: K, for rows that hold up to K sequences; without it, each row is one sequence.
+        training: whether to drop.
+    """
+
+    def channels(self, inputs: Tensor) -> int:
+        return 1
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class LayerScale(keras.layers.Layer):  # type: ignore[misc]
+    """A learned factor for each channel of a residual branch (Touvron et al. 2021).
+
+    Args:
+        initial: its first value.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+    """
+
+    def __init__(self, initial: float = 1e-6, **options: Any) -> None:
+        super().__init__(**options)
+        self.initial = initial
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        initializer = keras.initializers.Constant(self.initial)
+        self.gamma = self.add_weight(name="gamma", shape=(input_shape[-1],), initializer=initializer)
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return inputs * self.gamma
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "initial": self.initial}

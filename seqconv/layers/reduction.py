@@ -1,0 +1,97 @@
+"""Reductions over the frames of each sequence, whether a row holds one sequence or several."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from seqconv.layers.masking import Tensor, frame_mask, is_mask, lowest_value, zero_padding
+
+Summary = dict[str, Any]
+
+
+class Members:
+    """The frames of a batch and the sequences that they belong to.
+
+    Without `num_slots` each row is one sequence and results are `(rows, channels)`; with it, `segments` say which slot
+    a frame belongs to, and results are `(rows, num_slots, channels)`. Half precision is summed in float32.
+    """
+
+    def __init__(self, inputs: Tensor, segments: Any, num_slots: Any = None) -> None:
+        if num_slots is not None and (segments is None or is_mask(segments)):
+            given = "no segments" if segments is None else "a mask"
+            raise ValueError(
+                f"num_slots={num_slots} and {given}; "
+                "which frame belongs to which slot is said by int32 segments (batch, time), -1 for padding."
+            )
+        self.segments, self.num_slots = segments, num_slots
+        self.frames = zero_padding(at_least_single(inputs), segments)
+        self.membership = None
+        if num_slots is not None:
+            slots = ops.arange(num_slots, dtype="int32")
+            self.membership = ops.cast(segments[:, None, :] == slots[None, :, None], self.frames.dtype)
+
+    @property
+    def count(self) -> Tensor:
+        """Frames of each sequence, `(rows, 1)` or `(rows, num_slots, 1)`."""
+        if self.membership is not None:
+            return ops.sum(self.membership, axis=2, keepdims=True)
+        if self.segments is not None:
+            return ops.sum(ops.cast(frame_mask(self.segments), self.frames.dtype), axis=1, keepdims=True)
+        return ops.sum(ops.ones_like(self.frames[..., 0]), axis=1, keepdims=True)
+
+    def total(self, values: Tensor) -> Tensor:
+        """Sums over frames of `values` `(rows, time, channels)`, which must be finite in padding."""
+        if self.membership is not None:
+            return ops.matmul(self.membership, values)
+        return ops.sum(zero_padding(values, self.segments), axis=1)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Means over frames; 0 for an empty slot."""
+        return self.total(values) / ops.maximum(self.count, 1)
+
+    def largest(self, values: Tensor) -> Tensor:
+        """Maxima over frames; the lowest value for an empty slot."""
+        lowest = lowest_value(values.dtype)
+        if self.num_slots is None:
+            return ops.max(zero_padding(values, self.segments, lowest), axis=1)
+        rows, channels = ops.shape(values)[0], values.shape[-1]
+        # Padding goes to one extra segment behind all slots of all rows.
+        spare = rows * self.num_slots
+        offsets = ops.expand_dims(ops.arange(rows, dtype="int32") * self.num_slots, -1)
+        flat = ops.reshape(ops.where(self.segments >= 0, self.segments + offsets, spare), (-1,))
+        frames = ops.reshape(values, (-1, channels))
+        largest = ops.segment_max(frames, flat, num_segments=spare + 1)[:-1]
+        largest = ops.reshape(largest, (rows, self.num_slots, channels))
+        return ops.where(self.count > 0, largest, ops.cast(lowest, largest.dtype))
+
+    def spread(self, values: Tensor) -> Tensor:
+        """One value a sequence, put at each of its frames; it broadcasts over time where rows are sequences."""
+        if self.membership is None:
+            return ops.expand_dims(values, 1)
+        return ops.matmul(ops.transpose(self.membership, (0, 2, 1)), values)
+
+
+def at_least_single(values: Tensor) -> Tensor:
+    """Half precision in float32, which sums over thousands of frames need; wider types as they are."""
+    return ops.cast(values, "float32") if str(values.dtype).endswith("float16") else values
+
+
+def moments(members: Members, values: Tensor) -> Summary:
+    """Count, mean and summed squared deviations over the frames of each sequence, in two passes."""
+    mean = members.mean(values)
+    deviations = ops.square(values - members.spread(mean))
+    return {"count": members.count, "mean": mean, "squares": members.total(deviations)}
+
+
+def merge_moments(first: Summary, second: Summary) -> Summary:
+    """Moments of two pieces together (Chan et al. 1979), in float64."""
+    parts = [[as_double(part[name]) for name in ("count", "mean", "squares")] for part in (first, second)]
+    (n, a, p), (m, b, q) = parts
+    total = np.maximum(n + m, 1)
+    return {"count": n + m, "mean": a + (b - a) * m / total, "squares": p + q + (b - a) ** 2 * n * m / total}
+
+
+def as_double(value: Any) -> Any:
+    """A part of a summary, as float64 in NumPy."""
+    return np.asarray(ops.convert_to_numpy(value), np.float64)

@@ -1,0 +1,96 @@
+"""The part of a model over time: a tree of layers, and how features and segments run through it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import keras
+from keras import ops
+
+from seqconv.frames import TimeGeometry, widest
+from seqconv.layers.masking import Tensor
+from seqconv.layers.reduction import Summary
+
+
+class Residual(NamedTuple):
+    """A body with a shortcut around it; the shortcut has the body's total stride, and is the identity when empty."""
+
+    body: "Nodes"
+    shortcut: "Nodes" = ()
+
+
+class Parallel(NamedTuple):
+    """Branches side by side, their channels joined."""
+
+    branches: "tuple[Nodes, ...]"
+
+
+Node: TypeAlias = "keras.layers.Layer | Residual | Parallel"
+Nodes: TypeAlias = tuple[Node, ...]
+# Asked before a layer that looks at whole sequences; returns their summary where the features are a piece of them.
+Hook = Callable[[keras.layers.Layer, Tensor, Any], Summary | None]
+
+
+class Flow(NamedTuple):
+    """What runs through the trunk. `segments` is None where all frames are real."""
+
+    features: Tensor
+    segments: Any
+    num_slots: Any = None
+    hook: Hook | None = None
+
+
+def run(nodes: Sequence[Node], flow: Flow) -> Flow:
+    """Features and segments behind the nodes."""
+    for node in nodes:
+        if isinstance(node, Residual):
+            body = run(node.body, flow)
+            flow = body._replace(features=ops.add(body.features, run(node.shortcut, flow).features))
+        elif isinstance(node, Parallel):
+            branches = [run(branch, flow) for branch in node.branches]
+            joined = ops.concatenate([branch.features for branch in branches], axis=-1)
+            flow = branches[0]._replace(features=joined)
+        else:
+            flow = _call(node, flow)
+    return flow
+
+
+def walk(nodes: Sequence[Node]) -> Iterator[keras.layers.Layer]:
+    """All layers, in the order in which they are called."""
+    for node in nodes:
+        if isinstance(node, Residual):
+            yield from walk(node.body)
+            yield from walk(node.shortcut)
+        elif isinstance(node, Parallel):
+            for branch in node.branches:
+                yield from walk(branch)
+        else:
+            yield node
+
+
+def geometry_of(nodes: Sequence[Node]) -> TimeGeometry:
+    """How the nodes read time, in order. A shortcut reads no frame beside its own, and its stride is the body's."""
+    geometry: TimeGeometry = ()
+    for node in nodes:
+        if isinstance(node, Residual):
+            geometry += geometry_of(node.body)
+        elif isinstance(node, Parallel):
+            geometry += widest([geometry_of(branch) for branch in node.branches])
+        elif hasattr(node, "time_layer"):
+            geometry += (node.time_layer,)
+    return geometry
+
+
+def _call(layer: keras.layers.Layer, flow: Flow) -> Flow:
+    features, segments, num_slots, hook = flow
+    if hasattr(layer, "time_layer"):
+        returned = layer(features, segments)
+        features, segments = (returned, None) if segments is None else returned
+        return flow._replace(features=features, segments=segments)
+    if getattr(layer, "per_sequence", False):
+        summary = None if hook is None else hook(layer, features, segments)
+        return flow._replace(features=layer(features, segments, num_slots=num_slots, summary=summary))
+    if getattr(layer, "takes_slots", False):
+        return flow._replace(features=layer(features, segments, num_slots=num_slots))
+    # Keras's own layers here work on each frame by itself: activation, dropout.
+    is_masked = hasattr(layer, "packable")
+    return flow._replace(features=layer(features, segments) if is_masked else layer(features))
