@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.frame_labels import FrameLabels
 
 LabelSets = list[tuple[str, ...]]
 
@@ -127,8 +128,8 @@ def known_position(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | N
 
 
 def indexable(labels: Any) -> Any:
-    """Labels as a list, an array or a DataFrame (whose column names are the names of classes)."""
-    if labels is None or isinstance(labels, list | np.ndarray) or hasattr(labels, "columns"):
+    """Labels as a list, an array, a DataFrame (whose column names are the names of classes) or labels of frames."""
+    if labels is None or isinstance(labels, list | np.ndarray | FrameLabels) or hasattr(labels, "columns"):
         return labels
     return labels.tolist() if hasattr(labels, "tolist") else list(labels)
 
@@ -139,6 +140,8 @@ def take_labels(labels: Any, indices: npt.NDArray[np.int64]) -> Any:
         return labels if labels is None else labels[indices]
     if hasattr(labels, "iloc"):
         return labels.iloc[indices].reset_index(drop=True)
+    if isinstance(labels, FrameLabels):
+        return labels.take(indices.tolist())
     return [labels[index] for index in indices]
 
 

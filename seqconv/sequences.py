@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from seqconv.config.features import FeatureSettings
+    from seqconv.config.target import TargetConfig
 
 
 class Sequences:
@@ -23,7 +24,8 @@ class Sequences:
 
     Args:
         features: Arrays `(time, d)` with one d for all, an array `(n, time, d)`, or a source such as a feature store.
-        labels: One per sequence, as they come: class names or numbers; lists, `"a;b"` or 0/1 rows; numbers.
+        labels: One per sequence, as they come: class names or numbers; lists, `"a;b"` or 0/1 rows; numbers. For models
+            that predict frames an array for each sequence, `(time,)` or `(time, C)`.
         ids: Unique names; default "0", "1", and so on, or those of the source.
         groups: Sequences of one group (a speaker, a recording) never lie on both sides of a split.
         weights: How much each sequence counts, 1 unless given.
@@ -72,6 +74,7 @@ class Sequences:
         split: str | None = None,
         cache_dir: str | Path | None = None,
         num_workers: int | None = None,
+        frame_labels: "TargetConfig | Mapping[str, Any] | None" = None,
     ) -> "Sequences":
         """The recordings of a manifest, their features extracted into the store (once) and read from there.
 
@@ -80,20 +83,31 @@ class Sequences:
             features: The `features` section of a config.
             label: Column with the label, or several (0/1 columns, regression); None: no labels.
             split: Only this split (train, valid or test).
+            frame_labels: The `target` section of a config, for labels of frames: its `column` names files with them,
+                or `events` is a table of all. `label` is not read then.
 
         Raises:
             ManifestError: unknown column or split, and all that `load_manifest` refuses.
         """
+        from seqconv.config.target import TargetConfig
         from seqconv.features import as_settings
         from seqconv.manifest import load_manifest
+        from seqconv.manifest.labels import label_values
+        from seqconv.manifest.splits import select_split
         from seqconv.store import build_store
+        from seqconv.timelines import read_timelines
 
-        frame = load_manifest(path_or_frame)
+        target = TargetConfig(**frame_labels) if isinstance(frame_labels, Mapping) else frame_labels
+        label_files = target.column if target is not None and target.events is None else None
+        frame = load_manifest(path_or_frame, label_files=label_files)
         if split is not None:
-            frame = _of_split(frame, split)
-        labels = None if label is None else _label_values(frame, label)
+            frame = select_split(frame, split)
+        timelines = None if target is None else read_timelines(frame, target)
+        labels = None if label is None or timelines is not None else label_values(frame, label)
         settings = as_settings(features)
         store = build_store(frame, settings, num_workers=num_workers, cache_dir=cache_dir)
+        if timelines is not None:
+            labels, _ = timelines.frame_labels(store.lengths, settings.seconds_per_frame)
         return cls(
             store,
             labels,
@@ -145,6 +159,12 @@ class Sequences:
             groups=None if self.groups is None else [self.groups[index] for index in chosen],
             weights=None if self.weights is None else self.weights[chosen],
             metadata=None if self.metadata is None else self.metadata.iloc[chosen],
+        )
+
+    def with_labels(self, labels: Any) -> "Sequences":
+        """The same sequences with other labels."""
+        return Sequences(
+            self.features, labels, ids=self.ids, groups=self.groups, weights=self.weights, metadata=self.metadata
         )
 
     def where(self, column: str, value: object) -> "Sequences":
@@ -232,23 +252,3 @@ class Sequences:
             problems.append("weights must be finite and not negative")
         if problems:
             raise ManifestError("\n".join(problems))
-
-
-def _of_split(frame: "pd.DataFrame", split: str) -> "pd.DataFrame":
-    there = frame["split"].dropna().unique().tolist()
-    if not there:
-        raise ManifestError(f"no split '{split}': the manifest has none. seqconv.manifest.make_splits makes them")
-    if split not in there:
-        raise ManifestError(f"no sequence in split '{split}'; the manifest has {list_some(there)}")
-    return frame[frame["split"] == split].reset_index(drop=True)
-
-
-def _label_values(frame: "pd.DataFrame", label: str | Sequence[str]) -> Any:
-    names = [label] if isinstance(label, str) else list(label)
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise ManifestError(f"no column {list_some(missing)} in the manifest; it has {', '.join(frame.columns)}")
-    if not isinstance(label, str):
-        return frame[names]
-    column = frame[label]
-    return None if column.isna().all() else column.tolist()

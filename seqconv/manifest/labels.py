@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.errors import ConfigError, list_some
+from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.manifest.checks import raise_problems
 from seqconv.manifest.columns import describe_rows, make_absolute
 
@@ -93,6 +93,18 @@ def label_sets(frame: pd.DataFrame, column: str | Sequence[str], task: str, sepa
     if task == "multilabel":
         return [[part.strip() for part in (cell or "").split(separator) if part.strip()] for cell in cells]
     return [[] if cell is None else [cell] for cell in cells]
+
+
+def label_values(frame: pd.DataFrame, label: str | Sequence[str]) -> Any:
+    """The labels of each row: a list, None where the column is empty, or a table of several columns."""
+    names = [label] if isinstance(label, str) else list(label)
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ManifestError(f"no column {list_some(missing)} in the manifest; it has {', '.join(frame.columns)}")
+    if not isinstance(label, str):
+        return frame[names]
+    column = frame[label]
+    return None if column.isna().all() else column.tolist()
 
 
 def describe_absent(name: str, columns: list[str]) -> str:

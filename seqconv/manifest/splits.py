@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 import pandas as pd
 
-from seqconv.errors import ConfigError, ManifestError
+from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.manifest.checks import file_keys
 from seqconv.manifest.columns import SPLITS
 from seqconv.manifest.labels import describe_absent, label_sets
@@ -87,6 +87,16 @@ def make_splits(
     basis = f"'{columns[0]}'" if strata is None else "the labels of frames"
     frame.attrs["notes"].append(_describe(frame, part, len(units), wanted, basis if is_stratified else "", seed))
     return frame
+
+
+def select_split(frame: pd.DataFrame, split: str) -> pd.DataFrame:
+    """The rows of a split of a loaded manifest."""
+    there = frame["split"].dropna().unique().tolist()
+    if not there:
+        raise ManifestError(f"no split '{split}': the manifest has none. seqconv.manifest.make_splits makes them")
+    if split not in there:
+        raise ManifestError(f"no sequence in split '{split}'; the manifest has {list_some(there)}")
+    return frame[frame["split"] == split].reset_index(drop=True)
 
 
 def _check_fractions(fractions: tuple[float, float, float]) -> None:
