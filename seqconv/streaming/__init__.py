@@ -1,0 +1,1 @@
+"""Recordings of any length: the network over chunks, and running answers."""
