@@ -108,7 +108,7 @@ class TestClassification:
             ([0, 1], [[0.5, 0.3, 0.2]] * 2, r"shape \(2, 3\), expected \(n, 2\)"),
             ([0, 1], [[3.0, -2.0]] * 2, "pass logits through a softmax"),
             ([[[0]]], [[0.5, 0.5]], r"targets have shape \(1, 1, 1\)"),
-            ([], np.zeros((0, 2)), "there is no sequence to score"),
+            ([], np.zeros((0, 2)), "there is nothing to score"),
         ],
     )
     def test_arrays_that_do_not_fit_are_named(self, targets, probabilities, message):
@@ -161,7 +161,7 @@ class TestMultilabel:
         assert [scores[name] for name in ("map", "micro_map", "macro_auc", "micro_auc", "macro_f1", "micro_f1")] == [
             None
         ] * 6
-        assert scores["notes"]["micro_map"] == "no sequence has any label"
+        assert scores["notes"]["micro_map"] == "no label occurs"
 
     def test_targets_must_be_zero_or_one(self):
         with pytest.raises(ShapeError, match="must be 0 or 1"):

@@ -5,6 +5,7 @@ A score that is undefined (a class without a sequence, a constant target) is `No
 """
 
 from seqconv.metrics.classification import calibration_error, classification_scores
+from seqconv.metrics.frames import frame_scorer
 from seqconv.metrics.intervals import bootstrap_intervals
 from seqconv.metrics.lengths import by_length
 from seqconv.metrics.multilabel import multilabel_scores
@@ -17,6 +18,7 @@ __all__ = [
     "by_length",
     "calibration_error",
     "classification_scores",
+    "frame_scorer",
     "headline_scorer",
     "multilabel_scores",
     "regression_scores",

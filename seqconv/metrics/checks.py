@@ -22,7 +22,7 @@ def as_columns(values: npt.ArrayLike, name: str, num_columns: int) -> FloatArray
     if array.ndim != 2 or array.shape[1] != num_columns:
         raise ShapeError(f"{name} have shape {array.shape}, expected (n, {num_columns}): one column for each name.")
     if not len(array):
-        raise ShapeError(f"{name} are empty: there is no sequence to score.")
+        raise ShapeError(f"{name} are empty: there is nothing to score.")
     return array
 
 

@@ -173,7 +173,7 @@ def _notes_on_absent(classes: IntArray, predicted: IntArray, names: Sequence[str
     without_target = [name for i, name in enumerate(names) if not (classes == i).any()]
     without_either = [name for i, name in enumerate(names) if not ((classes == i) | (predicted == i)).any()]
     if without_target:
-        notes["balanced_accuracy"] = f"without the classes that no sequence has: {list_some(without_target)}"
+        notes["balanced_accuracy"] = f"without the classes that never occur: {list_some(without_target)}"
     if without_either:
-        notes["macro_f1"] = f"without the classes that no sequence has and none was given: {list_some(without_either)}"
+        notes["macro_f1"] = f"without the classes that never occur and were never given: {list_some(without_either)}"
     return notes

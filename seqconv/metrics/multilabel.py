@@ -79,29 +79,39 @@ def binary_cross_entropy(targets: FloatArray, probabilities: FloatArray) -> Floa
 
 def resampled_multilabel(targets: FloatArray, probabilities: FloatArray) -> Callable[[IntArray], dict[str, float]]:
     """A function from indices to the headline scores; sorting once makes it fast enough for a bootstrap."""
-    order = np.argsort(-probabilities, axis=0, kind="stable")
-    sorted_targets = np.take_along_axis(targets, order, axis=0)
-    sorted_values = np.take_along_axis(probabilities, order, axis=0)
-    # Sequences with one and the same probability pass the threshold together: only the last of them is a step.
-    is_step = np.ones_like(sorted_values, dtype=bool)
-    is_step[:-1] = sorted_values[:-1] != sorted_values[1:]
+    precision = resampled_precision(targets, probabilities)
     given = probabilities >= THRESHOLD
     losses = binary_cross_entropy(targets, probabilities)
 
     def scores(indices: IntArray) -> dict[str, float]:
         copies = np.bincount(indices, minlength=len(targets)).astype(np.float64)
-        precisions = _average_precisions(copies[order], sorted_targets, is_step)
         hits = copies @ (targets * given)
         either = copies @ targets + copies @ given
         defined = either > 0
         return {
-            "map": float(np.nanmean(precisions)) if np.isfinite(precisions).any() else np.nan,
+            "map": precision(copies),
             "macro_f1": float((2 * hits[defined] / either[defined]).mean()) if defined.any() else np.nan,
             "micro_f1": float(2 * hits.sum() / either.sum()) if defined.any() else np.nan,
             "loss": float(losses[indices].mean()),
         }
 
     return scores
+
+
+def resampled_precision(targets: FloatArray, probabilities: FloatArray) -> Callable[[FloatArray], float]:
+    """A function from how often each row counts `(n,)` to the mean average precision; NaN where no label occurs."""
+    order = np.argsort(-probabilities, axis=0, kind="stable")
+    sorted_targets = np.take_along_axis(targets, order, axis=0)
+    sorted_values = np.take_along_axis(probabilities, order, axis=0)
+    # Rows with one and the same probability pass the threshold together: only the last of them is a step.
+    is_step = np.ones_like(sorted_values, dtype=bool)
+    is_step[:-1] = sorted_values[:-1] != sorted_values[1:]
+
+    def mean_precision(copies: FloatArray) -> float:
+        precisions = _average_precisions(copies[order], sorted_targets, is_step)
+        return float(np.nanmean(precisions)) if np.isfinite(precisions).any() else np.nan
+
+    return mean_precision
 
 
 def _average_precisions(copies: FloatArray, targets: FloatArray, is_step: npt.NDArray[np.bool_]) -> FloatArray:
@@ -141,13 +151,13 @@ def _notes(targets: FloatArray, per_class: dict[str, dict[str, Any]]) -> dict[st
     for score, of_class, missing in (
         ("map", "average_precision", "without a positive"),
         ("macro_auc", "auc", "without a positive or without a negative"),
-        ("macro_f1", "f1", "that no sequence has and none was given"),
+        ("macro_f1", "f1", "that never occur and were never given"),
     ):
         left_out = [name for name, scores in per_class.items() if scores[of_class] is None]
         if left_out:
             notes[score] = f"leaves out {len(left_out)} of {len(per_class)} labels, {missing}: {list_some(left_out)}"
     if not targets.any():
-        notes["micro_map"] = "no sequence has any label"
+        notes["micro_map"] = "no label occurs"
     if not targets.any() or targets.all():
         notes["micro_auc"] = "every target is the same"
     return notes

@@ -1,0 +1,136 @@
+"""Scores of frames, from sequence to sequence: what adds up over frames is summed once, so that drawing is cheap."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ConfigError
+from seqconv.metrics.checks import FloatArray, IntArray
+from seqconv.metrics.classification import class_numbers, cross_entropy
+from seqconv.metrics.multilabel import THRESHOLD, binary_cross_entropy, resampled_precision
+
+SequenceScorer = Callable[[IntArray], dict[str, float]]
+
+
+def frame_scorer(
+    task: str, targets: npt.ArrayLike, predictions: npt.ArrayLike, sequences: npt.ArrayLike, num_sequences: int
+) -> SequenceScorer:
+    """A function from indices of sequences to the headline scores over all their frames, each frame counted once.
+
+    Frames of one recording are alike, so a bootstrap must draw sequences; it also serves scores by length or slice.
+
+    Args:
+        task: classification, multilabel or regression.
+        targets: class numbers `(n,)` or one-hot rows; 0/1 rows `(n, C)`; values `(n, C)`.
+        predictions: `(n, C)`: probabilities; probabilities; values.
+        sequences: which sequence each frame is of `(n,)`, from 0.
+        num_sequences: how many there are; some may have no frame.
+
+    Returns:
+        NaN for what the frames of those sequences leave undefined. The rank correlation of a regression is left out,
+        because its ranks would have to be sorted anew in each draw.
+
+    >>> scorer = frame_scorer("classification", [0, 0, 1], [[1, 0], [0, 1], [0, 1]], [0, 0, 1], 2)
+    >>> scorer(np.array([0]))["accuracy"], scorer(np.array([0, 1, 1]))["accuracy"]
+    (0.5, 0.75)
+    """
+    values = np.asarray(predictions, np.float64)
+    owners = np.asarray(sequences, np.int64)
+    if task == "classification":
+        return _of_classes(class_numbers(targets, values.shape[1]), values, owners, num_sequences)
+    if task == "multilabel":
+        return _of_sets(np.asarray(targets, np.float64), values, owners, num_sequences)
+    if task == "regression":
+        return _of_numbers(np.asarray(targets, np.float64), values, owners, num_sequences)
+    raise ConfigError(f"there is no task '{task}', expected classification, multilabel or regression.")
+
+
+def _of_classes(classes: IntArray, probabilities: FloatArray, owners: IntArray, count: int) -> SequenceScorer:
+    num_classes = probabilities.shape[1]
+    predicted = probabilities.argmax(axis=1)
+    is_hit = classes == predicted
+    hits, support, given = (
+        np.bincount(owners[chosen] * num_classes + of[chosen], minlength=count * num_classes).reshape(count, -1) * 1.0
+        for chosen, of in ((is_hit, classes), (slice(None), classes), (slice(None), predicted))
+    )
+    losses = np.bincount(owners, cross_entropy(classes, probabilities), minlength=count)
+
+    def scores(indices: IntArray) -> dict[str, float]:
+        copies = _copies(indices, count)
+        correct, wanted, got = copies @ hits, copies @ support, copies @ given
+        return {
+            "accuracy": _ratio(correct.sum(), wanted.sum()),
+            "balanced_accuracy": _mean_ratio(correct, wanted),
+            "macro_f1": _mean_ratio(2 * correct, wanted + got),
+            "loss": _ratio(copies @ losses, wanted.sum()),
+        }
+
+    return scores
+
+
+def _of_sets(targets: FloatArray, probabilities: FloatArray, owners: IntArray, count: int) -> SequenceScorer:
+    given = probabilities >= THRESHOLD
+    hits, either = (_sums(of, owners, count) for of in (targets * given, targets + given))
+    losses = np.bincount(owners, binary_cross_entropy(targets, probabilities), minlength=count)
+    frames = _copies(owners, count)
+    precision = resampled_precision(targets, probabilities)
+
+    def scores(indices: IntArray) -> dict[str, float]:
+        copies = _copies(indices, count)
+        correct, total = copies @ hits, copies @ either
+        return {
+            "map": precision(copies[owners]),
+            "macro_f1": _mean_ratio(2 * correct, total),
+            "micro_f1": _ratio(2 * correct.sum(), total.sum()),
+            "loss": _ratio(copies @ losses, copies @ frames),
+        }
+
+    return scores
+
+
+def _of_numbers(targets: FloatArray, predictions: FloatArray, owners: IntArray, count: int) -> SequenceScorer:
+    errors = predictions - targets
+    # Around the mean of all, so that the sum of squares keeps its digits.
+    centered = targets - targets.mean(axis=0)
+    absolute, squared, first, second = (
+        _sums(values, owners, count) for values in (np.abs(errors), errors**2, centered, centered**2)
+    )
+    frames = _copies(owners, count)
+
+    def scores(indices: IntArray) -> dict[str, float]:
+        copies = _copies(indices, count)
+        number = copies @ frames
+        if not number:
+            return dict.fromkeys(("mae", "rmse", "r2"), np.nan)
+        missed = copies @ squared
+        spread = copies @ second - (copies @ first) ** 2 / number
+        is_defined = spread > 1e-12 * (copies @ second)
+        return {
+            "mae": float((copies @ absolute / number).mean()),
+            "rmse": float(np.sqrt(missed / number).mean()),
+            "r2": float((1 - missed[is_defined] / spread[is_defined]).mean()) if is_defined.any() else np.nan,
+        }
+
+    return scores
+
+
+def _copies(indices: IntArray, count: int) -> FloatArray:
+    """How often each of `count` things is among the indices."""
+    return np.bincount(indices, minlength=count).astype(np.float64)
+
+
+def _sums(values: npt.NDArray[np.float64], owners: IntArray, count: int) -> FloatArray:
+    """Sum of each column over the frames of each sequence, `(sequences, columns)`."""
+    return np.stack([np.bincount(owners, column, minlength=count) for column in values.T], axis=1)
+
+
+def _ratio(numerator: Any, denominator: Any) -> float:
+    return float(numerator / denominator) if denominator else np.nan
+
+
+def _mean_ratio(numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64]) -> float:
+    """Mean over the classes that occur."""
+    occurs = denominator > 0
+    return float((numerator[occurs] / denominator[occurs]).mean()) if occurs.any() else np.nan
