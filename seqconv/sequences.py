@@ -102,12 +102,12 @@ class Sequences:
         frame = load_manifest(path_or_frame, label_files=label_files)
         if split is not None:
             frame = select_split(frame, split)
-        timelines = None if target is None else read_timelines(frame, target)
-        labels = None if label is None or timelines is not None else label_values(frame, label)
         settings = as_settings(features)
+        timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame)
+        labels = None if label is None or timelines is not None else label_values(frame, label)
         store = build_store(frame, settings, num_workers=num_workers, cache_dir=cache_dir)
         if timelines is not None:
-            labels, _ = timelines.frame_labels(store.lengths, settings.seconds_per_frame)
+            labels, _ = timelines.frame_labels(store.lengths)
         return cls(
             store,
             labels,

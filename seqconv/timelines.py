@@ -30,6 +30,7 @@ class Timelines:
     """
 
     target: TargetConfig
+    seconds_per_frame: float | None
     ids: list[str]
     starts: npt.NDArray[np.float64]
     ends: npt.NDArray[np.float64]
@@ -47,27 +48,20 @@ class Timelines:
         present = [labels.take([index]).present() for index in range(len(labels))]
         return [[name for name, there in zip(labels.names, row, strict=True) if there] for row in present]
 
-    def frame_labels(self, lengths: npt.ArrayLike, seconds_per_frame: float | None) -> tuple[FrameLabels, list[str]]:
+    def frame_labels(self, lengths: npt.ArrayLike) -> tuple[FrameLabels, list[str]]:
         """The label of each frame, and what was decided on the way, for a report.
 
         Args:
             lengths: frames of each row.
-            seconds_per_frame: of the features; None where they have no clock, which is enough for arrays.
 
         Raises:
-            ConfigError: events, and no clock.
             ManifestError: arrays of another length than the features, events behind the end of a recording.
         """
         counts = np.asarray(lengths, np.int64)
         if self.arrays is not None:
             raise_listed(find_length_problems(self.arrays, counts, self.ids))
             return self.arrays, []
-        if seconds_per_frame is None:
-            raise ConfigError(
-                "events are given in seconds, but precomputed features do not say how many seconds a frame is. Set "
-                "features.frame_rate to the frames in a second, or give .npy files with a label for each frame."
-            )
-        frames, notes = self._cut(counts, seconds_per_frame)
+        frames, notes = self._cut(counts)
         found = {name for events in self.events or [] for labels in self._names(events) for name in labels}
         names = sorted_names(found | ({self.target.background} if self.target.background is not None else set()))
         positions = {name: position for position, name in enumerate(names)}
@@ -82,8 +76,9 @@ class Timelines:
         parts = [(label or "").split(self.target.separator) for label in events.labels]
         return [tuple(part.strip() for part in row if part.strip()) for row in parts]
 
-    def _cut(self, lengths: npt.NDArray[np.int64], seconds: float) -> tuple[list[list[slice]], list[str]]:
+    def _cut(self, lengths: npt.NDArray[np.int64]) -> tuple[list[list[slice]], list[str]]:
         """The frames that each event covers within its row, and notes."""
+        seconds = self.seconds_per_frame or 1.0
         frames, problems, late, num_between = [], [], [], 0
         for index, events in enumerate(self.events or []):
             # The last frame may stand for almost a whole step of time, and rounded times get one more.
@@ -130,14 +125,16 @@ class Timelines:
         return indicators
 
 
-def read_timelines(frame: "pd.DataFrame", target: TargetConfig) -> Timelines:
+def read_timelines(frame: "pd.DataFrame", target: TargetConfig, seconds_per_frame: float | None) -> Timelines:
     """Read the labels of frames that a manifest, or its table of events, gives.
 
     Args:
         frame: a manifest as `load_manifest(..., label_files=target.column)` returns it.
         target: `events`, or else `column`: of paths to `.npy` files or tables of events, one for each row.
+        seconds_per_frame: of the features; None where they have no clock, which is enough for arrays.
 
     Raises:
+        ConfigError: events, and no clock.
         ManifestError: with every problem of every file.
     """
     ids = frame["id"].tolist()
@@ -148,8 +145,13 @@ def read_timelines(frame: "pd.DataFrame", target: TargetConfig) -> Timelines:
     else:
         paths = [Path(path) for path in frame[target.column]]
         if all(path.suffix.lower() == ".npy" for path in paths):
-            return Timelines(target, ids, starts, ends, None, _read_arrays(paths, ids, target))
+            return Timelines(target, seconds_per_frame, ids, starts, ends, None, _read_arrays(paths, ids, target))
         events, notes, problems = _read_tables(paths, ids)
+    if seconds_per_frame is None:
+        raise ConfigError(
+            "events are given in seconds, but precomputed features do not say how many seconds a frame is. Set "
+            "features.frame_rate to the frames in a second, or give .npy files with a label for each frame."
+        )
     if target.task == "classification":
         problems += [problem for name, row in zip(ids, events, strict=True) for problem in find_overlaps(name, row)]
     raise_listed(problems)
@@ -161,7 +163,7 @@ def read_timelines(frame: "pd.DataFrame", target: TargetConfig) -> Timelines:
             f"{len(without)} of {len(ids)} recordings have no event ({list_some(without)}): all their frames "
             f"{'are without label' if is_missing else f'have {meaning}'}"
         )
-    return Timelines(target, ids, starts, ends, events, None, notes)
+    return Timelines(target, seconds_per_frame, ids, starts, ends, events, None, notes)
 
 
 def _read_one_table(path: Path, ids: list[str]) -> tuple[list[Events], list[str], list[str]]:

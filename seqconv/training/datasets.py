@@ -1,10 +1,13 @@
 """From a config, or from arrays, to the three splits of a run."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqconv.config import Config
 from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.frame_labels import find_length_problems, raise_listed
+from seqconv.label_arrays import read_frame_labels
 from seqconv.sequences import Sequences
 from seqconv.targets import Target, fit_target
 
@@ -63,10 +66,31 @@ def _from_memory(config: Config, train: Sequences, valid: Sequences | None, test
     for name, data in (("train_data", train), ("valid_data", valid), ("test_data", test)):
         if data is not None and data.labels is None:
             raise ConfigError(f"{name} has no labels. Pass Sequences(features, labels).")
+    if config.model.predicts_frames:
+        train, valid, test = _with_frame_labels(config, {"train": train, "valid": valid, "test": test})
     if valid is None:
         train, valid = _set_aside(config, train)
         notes.append(f"no valid_data: {len(valid)} of the training sequences were set aside for it")
     return Datasets(train, valid, test, _fit(config, train), notes)
+
+
+def _with_frame_labels(config: Config, parts: dict[str, Sequences | None]) -> tuple[Any, ...]:
+    """The parts with the labels of their frames in one form."""
+    labeled: list[Sequences | None] = []
+    problems = []
+    for name, part in parts.items():
+        if part is None:
+            labeled.append(None)
+            continue
+        try:
+            labels = read_frame_labels(config.target.task, part.labels, ids=part.ids, names=config.target.columns)
+        except ManifestError as error:
+            problems.append(f"{name}: {error}")
+            continue
+        problems += [f"{name}: {problem}" for problem in find_length_problems(labels, part.lengths, part.ids)]
+        labeled.append(part.with_labels(labels))
+    raise_listed(problems)
+    return tuple(labeled)
 
 
 def _set_aside(config: Config, data: Sequences) -> tuple[Sequences, Sequences]:
@@ -74,7 +98,7 @@ def _set_aside(config: Config, data: Sequences) -> tuple[Sequences, Sequences]:
     target = _fit(config, data)
     train, valid = data.split(test=VALID_FRACTION, by=None if data.groups is None else "group", seed=config.seed)
     if target.task != "regression":
-        counts = target.encode(train.labels, ids=train.ids).sum(axis=0).tolist()
+        counts = _count_labels(target, train)
         gone = [name for name, count in zip(target.names, counts, strict=True) if not count]
         if gone:
             raise ManifestError(
@@ -84,26 +108,57 @@ def _set_aside(config: Config, data: Sequences) -> tuple[Sequences, Sequences]:
     return train, valid
 
 
+def _count_labels(target: Target, data: Sequences) -> list[float]:
+    """How many sequences have each class; for labels of frames, whether any has it."""
+    if target.kind == "frame":
+        return [float(is_there) for is_there in target.encode_frames(data.labels, ids=data.ids).present()]
+    counts: list[float] = target.encode(data.labels, ids=data.ids).sum(axis=0).tolist()
+    return counts
+
+
 def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
     from seqconv.manifest import check_labels, load_manifest, make_splits
 
+    if config.model.predicts_frames:
+        return _frames_from_manifest(config, manifest)
     columns: str | tuple[str, ...] = config.target.columns or config.target.column
     task, separator = config.target.task, config.target.separator
     frame = load_manifest(manifest, label=columns, task=task, separator=separator)
     frame = make_splits(frame, label=columns, task=task, separator=separator, seed=config.seed)
     check_labels(frame, columns, task, separator)
-    data = Sequences.from_manifest(
+    return _split(config, _read_features(config, frame, label=columns), frame)
+
+
+def _frames_from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
+    from seqconv.manifest import load_manifest, make_splits
+    from seqconv.timelines import read_timelines
+
+    target = config.target
+    frame = load_manifest(manifest, label_files=None if target.events else target.column)
+    timelines = read_timelines(frame, target, config.features.seconds_per_frame)
+    frame = make_splits(frame, strata=timelines.label_sets(), seed=config.seed)
+    data = _read_features(config, frame, label=None)
+    labels, notes = timelines.frame_labels(data.lengths)
+    return _split(config, data.with_labels(labels), frame, [*timelines.notes, *notes])
+
+
+def _read_features(config: Config, frame: "pandas.DataFrame", label: str | tuple[str, ...] | None) -> Sequences:
+    return Sequences.from_manifest(
         frame,
         config.features,
-        label=columns,
+        label=label,
         cache_dir=config.data.cache_dir,
         num_workers=config.data.num_workers,
     )
+
+
+def _split(config: Config, data: Sequences, frame: "pandas.DataFrame", notes: Iterable[str] = ()) -> Datasets:
     parts = {split: data.where("split", split) for split in ("train", "valid", "test") if split in set(frame["split"])}
-    notes = list(frame.attrs.get("notes", []))
+    notes = [*frame.attrs.get("notes", []), *notes]
     splits = frame[["id", "split"]].reset_index(drop=True)
     return Datasets(parts["train"], parts["valid"], parts.get("test"), _fit(config, parts["train"]), notes, splits)
 
 
 def _fit(config: Config, train: Sequences) -> Target:
-    return fit_target(config.target.task, train.labels, separator=config.target.separator, ids=train.ids)
+    kind = "frame" if config.model.predicts_frames else "sequence"
+    return fit_target(config.target.task, train.labels, separator=config.target.separator, ids=train.ids, kind=kind)
