@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.batching import EpochPlan, make_batch, make_plan, restore_order, unpack
+from seqconv.batching import EpochPlan, make_batch, make_plan, restore_order, unpack, unpack_frames
 from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError, list_some
 from seqconv.sources import Source
 
@@ -32,8 +32,10 @@ def forward(
     strategy: str = "auto",
     batch_size: int | None = None,
     frames_per_batch: int | None = None,
-) -> Array:
+) -> Any:
     """Logits `(n, num_outputs)` of all sequences, in the order of the source.
+
+    Of a model that predicts frames: a list of arrays `(ceil(time / total_stride), num_outputs)`, one a sequence.
 
     Args:
         model: a `SequenceModel`, or any Keras model over `(batch, time, num_features)` that returns `(batch, outputs)`.
@@ -68,7 +70,8 @@ def forward(
         time_geometry=model.time_geometry,
         **({} if choice.strategy == "single" else {name: size for name, size in sizes.items() if size is not None}),
     )
-    return _forward_batches(model, source, plan.epoch(0))
+    run = _forward_frames if model.predicts_frames else _forward_batches
+    return run(model, source, plan.epoch(0))
 
 
 def is_sequence_model(model: Any) -> bool:
@@ -139,6 +142,17 @@ def _forward_batches(model: Any, source: Source, layouts: EpochPlan) -> Array:
     run = _runner(model)
     parts = [(layout, unpack(run(make_batch(layout, source).as_inputs()), layout)) for layout in layouts]
     return restore_order(parts, len(source.lengths))
+
+
+def _forward_frames(model: Any, source: Source, layouts: EpochPlan) -> list[Array]:
+    run = _runner(model)
+    answers: list[Array] = [np.zeros((0, model.num_outputs), np.float32)] * len(source.lengths)
+    for layout in layouts:
+        found = unpack_frames(run(make_batch(layout, source).as_inputs()), layout, model.time_geometry)
+        for index, frames in zip(layout.indices.tolist(), found, strict=True):
+            # A copy: a view would keep the whole batch, its padding too.
+            answers[index] = frames.copy()
+    return answers
 
 
 def _forward_alone(model: Any, source: Source) -> Array:

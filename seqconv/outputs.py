@@ -50,6 +50,22 @@ def model_target(model: Any, target: Target | None = None) -> Target:
     return Target.from_dict(card["target"])
 
 
+def predicts_frames(model: Any, target: Target) -> bool:
+    """Whether there is one prediction per frame.
+
+    Raises:
+        ConfigError: model and target do not agree.
+    """
+    has_frames = bool(getattr(model, "predicts_frames", False))
+    if has_frames != (target.kind == "frame"):
+        unit = "frame" if has_frames else "sequence"
+        raise ConfigError(
+            f"model '{model.name}' gives one prediction per {unit}, but the target is one per {target.kind}. "
+            f"Pass fit_target(..., kind='{unit}')."
+        )
+    return has_frames
+
+
 def logits_to_predictions(target: Target, logits: npt.ArrayLike) -> FloatArray:
     """Probabilities (softmax; sigmoid for multilabel) or values in original units `(n, C)`, in float64.
 
@@ -126,4 +142,47 @@ def _name_values(prefix: str, target: Target, values: FloatArray) -> dict[str, A
 
 
 def _join_names(target: Target, chosen: npt.NDArray[np.bool_]) -> list[str]:
-    return [target.separator.join(labels) for labels in target.decode(chosen)]
+    # Frames come by the million, and in few combinations of labels.
+    packed = np.packbits(chosen, axis=1)
+    _, first, places = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    texts = [target.separator.join(labels) for labels in target.decode(chosen[first])]
+    return list(np.array(texts, dtype=object)[places.ravel()].tolist())
+
+
+def frame_columns(
+    ids: Sequence[str],
+    counts: npt.ArrayLike,
+    stride: int,
+    seconds: float | None = None,
+    starts: npt.ArrayLike | None = None,
+) -> dict[str, Any]:
+    """Columns of a table of output frames: `id`, `frame` (number of the input frame), and `time` where it is known.
+
+    Args:
+        ids: of the sequences.
+        counts: output frames of each.
+        stride: input frames from one output frame to the next.
+        seconds: from one input frame to the next.
+        starts: where in its recording a sequence starts, in seconds; NaN for the beginning.
+
+    >>> {name: column.tolist() for name, column in frame_columns(["a", "b"], [2, 1], 2, 0.01).items()}
+    {'id': ['a', 'a', 'b'], 'frame': [0, 2, 0], 'time': [0.0, 0.02, 0.0]}
+    """
+    number = np.asarray(counts)
+    frames = np.concatenate([np.arange(count) * stride for count in number.tolist()])
+    columns: dict[str, Any] = {"id": np.repeat(np.array(ids, dtype=object), number), "frame": frames}
+    if seconds is not None:
+        first = np.zeros(len(number)) if starts is None else np.nan_to_num(np.asarray(starts, np.float64))
+        # Times that are no longer exact read as such: 0.5700000000000001.
+        columns["time"] = np.round(frames * seconds + np.repeat(first, number), 6)
+    return columns
+
+
+def seconds_per_frame(model: Any, data: Any) -> float | None:
+    """Seconds from one frame to the next, by what the features were made with; None where nobody knows."""
+    from seqconv.features import as_settings
+
+    settings = (
+        getattr(data, "feature_settings", None) or getattr(data, "settings", None) or read_card(model).get("features")
+    )
+    return None if settings is None else as_settings(settings).seconds_per_frame

@@ -56,17 +56,21 @@ class Target:
             encoded[row, [positions[label] for label in labels]] = 1
         return encoded
 
-    def encode_frames(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
-        """Labels of frames as positions in `names`, 0/1, or standardized values; `[i]` is an array for sequence i.
+    def frame_labels(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
+        """Labels of frames as positions in `names`, 0/1, or values in their own unit; `[i]` are those of sequence i.
 
         Raises:
             ManifestError: labels of another form, or that training did not have.
 
-        >>> Target("classification", ("a", "b"), kind="frame").encode_frames([["b", ""]]).encode(0).tolist()
-        [[0.0, 1.0], [nan, nan]]
+        >>> Target("classification", ("a", "b"), kind="frame").frame_labels([["b", ""]])[0].tolist()
+        [1, -1]
         """
         columns = None if self.task == "classification" else self.names
-        labels = read_frame_labels(self.task, raw_labels, ids=ids, names=columns).rename(self.names, ids)
+        return read_frame_labels(self.task, raw_labels, ids=ids, names=columns).rename(self.names, ids)
+
+    def encode_frames(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
+        """`frame_labels` on the scale that the model learns."""
+        labels = self.frame_labels(raw_labels, ids=ids)
         if self.task != "regression":
             return labels
         return replace(labels, arrays=[self.standardize(array) for array in labels.arrays])
@@ -87,7 +91,7 @@ class Target:
         if self.task == "regression":
             return list(self.unstandardize(values).tolist())
         if self.task == "classification":
-            return [self.names[index] for index in values.argmax(axis=1)]
+            return list(np.array(self.names, dtype=object)[values.argmax(axis=1)].tolist())
         return [[self.names[index] for index in np.flatnonzero(row >= threshold)] for row in values]
 
     def standardize(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:

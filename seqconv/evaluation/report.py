@@ -48,7 +48,8 @@ def label(name: str) -> str:
 
 def _parts(evaluation: Evaluation) -> list[Any]:
     metrics = evaluation.metrics
-    head = f"{evaluation.split_name}: {metrics['num_sequences']:,} sequences, layout {evaluation.layout.strategy}"
+    head = f"{evaluation.split_name}: {metrics['num_sequences']:,} sequences, {_frames(metrics)}"
+    head += f"layout {evaluation.layout.strategy}"
     if evaluation.layout.reason:
         head += f" ({evaluation.layout.reason})"
     parts: list[Any] = [Text(head), _score_table(metrics, evaluation.confidence)]
@@ -63,6 +64,15 @@ def _parts(evaluation: Evaluation) -> list[Any]:
         parts += _named_rows(column, values)
     parts += [Text(f"{label(name)}: {note}") for name, note in metrics["notes"].items()]
     return parts
+
+
+def _frames(metrics: dict[str, Any]) -> str:
+    """How many frames are scored, where these are what is scored."""
+    if "num_frames" not in metrics:
+        return ""
+    unlabeled = metrics["num_unlabeled_frames"]
+    without = f" ({unlabeled:,} more without label)" if unlabeled else ""
+    return f"{metrics['num_frames']:,} frames{without}, "
 
 
 def _score_table(metrics: dict[str, Any], confidence: float) -> Table:

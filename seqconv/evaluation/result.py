@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from seqconv.errors import StoreError
@@ -18,9 +19,12 @@ class Evaluation:
 
     `metrics`: plain values fit for JSON: the scores of the task, `num_sequences`, `intervals` (score -> [low, high]),
     `by_length` (rows), `slices` (column -> value -> scores), `notes` (score -> why it is undefined or partial).
-    `predictions`: a row for each sequence: id, num_frames, label, prediction, probabilities `p_<name>`, loss.
+    `predictions`: a row for each sequence: id, num_frames, label, prediction, probabilities `p_<name>`, loss. Of a
+    model that predicts frames, a row for each output frame, with `frame` and (where it is known) `time` in seconds
+    instead of num_frames; frames without a label have neither label nor loss.
     `layout`: how the sequences were batched, and why; it changes none of the numbers.
     `confidence`: part of the bootstrap draws that an interval holds.
+    `kind`: what is scored: "sequence" or "frame".
     """
 
     metrics: dict[str, Any]
@@ -29,10 +33,15 @@ class Evaluation:
     split_name: str
     layout: Choice
     confidence: float = 0.95
+    kind: str = "sequence"
 
     def errors(self, n: int = 10) -> pd.DataFrame:
-        """The `n` sequences with the largest loss, worst first."""
-        return self.predictions.sort_values("loss", ascending=False, kind="stable").head(n).reset_index(drop=True)
+        """The `n` sequences with the largest loss, worst first.
+
+        Where frames are scored: id, num_frames (with a label), error_rate (of classes or sets of labels), mean loss.
+        """
+        table = self._by_sequence() if self.kind == "frame" else self.predictions
+        return table.sort_values("loss", ascending=False, kind="stable").head(n).reset_index(drop=True)
 
     def to_json(self) -> str:
         """`{split: metrics}`, as in `metrics.json`."""
@@ -51,9 +60,27 @@ class Evaluation:
         """
         directory = Path(directory)
         scores = {**_read_scores(directory / "metrics.json"), split or self.split_name: self.metrics}
-        table = self.errors(len(self.predictions)) if worst_first else self.predictions
+        table = self._worst_first() if worst_first else self.predictions
         write_text(_dump(scores), directory / "metrics.json")
         write_text(table.to_csv(index=False), directory / "predictions.csv")
+
+    def _by_sequence(self) -> pd.DataFrame:
+        frames = self.predictions[self.predictions["loss"].notna()]
+        facts = {"num_frames": ("loss", "size"), "loss": ("loss", "mean")}
+        if self.task != "regression":
+            frames = frames.assign(error_rate=frames["label"] != frames["prediction"])
+            facts = {"num_frames": ("loss", "size"), "error_rate": ("error_rate", "mean"), "loss": ("loss", "mean")}
+        table: pd.DataFrame = frames.groupby("id", sort=False).agg(**facts).reset_index()
+        return table
+
+    def _worst_first(self) -> pd.DataFrame:
+        if self.kind == "sequence":
+            return self.errors(len(self.predictions))
+        # Whole sequences, their frames in order.
+        places = {name: place for place, name in enumerate(self.errors(len(self.predictions))["id"])}
+        ranks = [places.get(name, len(places)) for name in self.predictions["id"]]
+        order = np.argsort(ranks, kind="stable")
+        return self.predictions.iloc[order].reset_index(drop=True)
 
     def __str__(self) -> str:
         from seqconv.evaluation.report import render
@@ -61,7 +88,8 @@ class Evaluation:
         return render(self)
 
     def __repr__(self) -> str:
-        return f"<evaluation of {self.metrics['num_sequences']} sequences of '{self.split_name}', {self.task}>"
+        frames = f"{self.metrics['num_frames']} frames of " if self.kind == "frame" else ""
+        return f"<evaluation of {frames}{self.metrics['num_sequences']} sequences of '{self.split_name}', {self.task}>"
 
 
 def _dump(scores: dict[str, Any]) -> str:

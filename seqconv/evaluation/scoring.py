@@ -4,28 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.evaluation.answers import HeadlineScorer, IntArray, answer_frames, answer_sequences
 from seqconv.evaluation.result import Evaluation
-from seqconv.inference import choose_strategy, forward
-from seqconv.metrics import bootstrap_intervals, by_length, headline_scorer, score, sequence_losses
+from seqconv.inference import choose_strategy
+from seqconv.metrics import bootstrap_intervals, by_length, score
 from seqconv.metrics.checks import plain
-from seqconv.outputs import (
-    logits_to_predictions,
-    model_target,
-    name_predictions,
-    name_targets,
-    open_model,
-    read_card,
-    true_values,
-)
+from seqconv.outputs import model_target, open_model, predicts_frames
 from seqconv.targets import Target
-
-IntArray = npt.NDArray[np.int64]
-HeadlineScorer = Callable[[IntArray], dict[str, float]]
 
 
 def evaluate(
@@ -41,6 +29,9 @@ def evaluate(
     settings: EvaluationConfig | Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Score a model on labeled sequences. Every sequence counts once, whatever its weight in training.
+
+    Of a model that predicts frames, every labeled frame counts once; intervals still draw sequences, because the frames
+    of one recording are alike.
 
     Args:
         model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
@@ -72,39 +63,30 @@ def evaluate(
     raw_labels = getattr(data, "labels", None)
     if raw_labels is None:
         raise ManifestError("these sequences have no labels to score against; predict needs none.")
-    targets = true_values(target, raw_labels, data.ids)
+    answer = answer_frames if predicts_frames(model, target) else answer_sequences
     parts = slice_indices(data, slices)
-    predictions = logits_to_predictions(target, forward(model, data, strategy=strategy))
-    headline = headline_scorer(target.task, targets, predictions)
-    metrics = score(target.task, targets, predictions, target.names, calibration_bins=settings.calibration_bins)
-    losses = sequence_losses(target.task, targets, predictions, 1 if target.std is None else target.std)
-    metrics["loss"] = plain(losses.mean())
-    metrics["num_sequences"] = len(targets)
-    metrics["intervals"] = {}
+    answers = answer(model, target, data, strategy)
+    metrics = score(
+        target.task, answers.targets, answers.predictions, target.names, calibration_bins=settings.calibration_bins
+    )
+    metrics |= {"loss": plain(answers.losses.mean()), **answers.counts, "intervals": {}}
     if repeats := settings.bootstrap if bootstrap is None else bootstrap:
         groups, confidence = getattr(data, "groups", None), settings.confidence
         if groups is not None and len(set(groups)) < 2:
             metrics["notes"]["intervals"] = "there are none, because all sequences are of one group"
         metrics["intervals"] = bootstrap_intervals(
-            headline, len(targets), groups=groups, repeats=repeats, confidence=confidence, seed=seed
+            answers.headline, len(data.ids), groups=groups, repeats=repeats, confidence=confidence, seed=seed
         )
-    metrics["by_length"] = by_length(data.lengths, _plain_scores(headline), settings.length_bins)
-    metrics["slices"] = {column: _slice_scores(headline, values) for column, values in parts.items()}
+    metrics["by_length"] = by_length(data.lengths, _plain_scores(answers.headline), settings.length_bins)
+    metrics["slices"] = {column: _slice_scores(answers.headline, values) for column, values in parts.items()}
     return Evaluation(
         metrics=metrics,
-        predictions=pd.DataFrame(
-            {
-                "id": list(data.ids),
-                "num_frames": np.asarray(data.lengths),
-                **name_targets(target, targets),
-                **name_predictions(target, predictions, read_card(model).get("thresholds")),
-                "loss": losses,
-            }
-        ),
+        predictions=answers.table,
         task=target.task,
         split_name=split_name,
         layout=choose_strategy(model, strategy),
         confidence=settings.confidence,
+        kind=target.kind,
     )
 
 

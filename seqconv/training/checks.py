@@ -9,6 +9,7 @@ import numpy as np
 from seqconv.config import Config
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import ConfigError, ManifestError, SeqconvError, list_some
+from seqconv.evaluation.answers import frame_truth
 from seqconv.features import num_features
 from seqconv.metrics import score
 from seqconv.models import SequenceModel
@@ -43,7 +44,7 @@ def check_data(config: Config, data: Datasets, model: SequenceModel) -> None:
         problems += _find_label_problems(name, part, data)
         problems += _find_short(name, part, model)
     if not problems:
-        problems += _find_monitor_problems(config, data)
+        problems += _find_monitor_problems(config, data, model.total_stride)
     if len(problems) == 1:
         raise ManifestError(problems[0])
     if problems:
@@ -84,7 +85,10 @@ def _find_other_settings(name: str, wanted: FeatureSettings, used: FeatureSettin
 
 def _find_label_problems(name: str, part: Sequences, data: Datasets) -> Iterator[str]:
     try:
-        true_values(data.target, part.labels, part.ids)
+        if data.target.kind == "frame":
+            data.target.frame_labels(part.labels, ids=part.ids)
+        else:
+            true_values(data.target, part.labels, part.ids)
     except SeqconvError as error:
         yield f"{name}: {error}"
 
@@ -99,11 +103,18 @@ def _find_short(name: str, part: Sequences, model: SequenceModel) -> Iterator[st
         )
 
 
-def _find_monitor_problems(config: Config, data: Datasets) -> Iterator[str]:
+def _find_monitor_problems(config: Config, data: Datasets, stride: int) -> Iterator[str]:
     """Some scores do not exist for some labels, whatever the model says: an area under the curve of a single class."""
     name = config.monitor.removeprefix("val_")
     target, valid = data.target, data.valid
-    targets = true_values(target, valid.labels, valid.ids)
+    if target.kind == "frame":
+        truth = frame_truth(target, valid, stride)
+        targets = truth.targets[truth.is_labeled]
+        if not len(targets):
+            yield "no frame of valid that the model predicts has a label, so that no epoch could be called the best."
+            return
+    else:
+        targets = true_values(target, valid.labels, valid.ids)
     scores: dict[str, Any] = {"loss": 0.0, **score(target.task, targets, _guesses(targets, target.task), target.names)}
     if scores.get(name) is None:
         reason = scores["notes"].get(name, "it is undefined for these labels")

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from seqconv.batching import Plan, make_plan
-from seqconv.class_weights import class_weights
 from seqconv.config import Config
 from seqconv.errors import ConfigError, list_some
 from seqconv.features import feature_statistics
@@ -15,6 +14,7 @@ from seqconv.inference import choose_strategy
 from seqconv.models import SequenceModel, build_model
 from seqconv.training.checks import check_data
 from seqconv.training.datasets import Datasets
+from seqconv.training.labels import Labels, encode_labels
 from seqconv.training.machine import uses_xla
 from seqconv.training.optimization import make_loss, make_metrics, make_optimizer
 
@@ -25,7 +25,7 @@ FORMAT_VERSION = 1
 class Experiment:
     """A run that has not started yet.
 
-    `labels` and `weights` are those of the training sequences, encoded: `(n, num_outputs)` and `(n,)`.
+    `labels` and `weights` are those of the training sequences, encoded: `(n, num_outputs)`, or of frames, and `(n,)`.
     `loss_scale` is the constant c that the loss of each step is divided by.
     """
 
@@ -33,7 +33,7 @@ class Experiment:
     data: Datasets
     model: SequenceModel
     plan: Plan
-    labels: np.ndarray
+    labels: Labels
     weights: np.ndarray
     loss_scale: float
     steps: list[int]
@@ -46,7 +46,6 @@ def prepare(config: Config, data: Datasets) -> Experiment:
     Raises:
         ConfigError, ManifestError: what cannot be trained or scored, before any step.
     """
-    labels = data.target.encode(data.train.labels, ids=data.train.ids)
     model = build_model(
         config.model,
         num_features=data.train.num_features,
@@ -54,6 +53,7 @@ def prepare(config: Config, data: Datasets) -> Experiment:
         card=_card(config, data),
     )
     check_data(config, data, model)
+    labels, weights = encode_labels(config, data, model)
     if config.features.normalize == "train":
         model.feature_normalization.adapt(*feature_statistics(data.train))
     plan, notes = plan_batches(config, model, data.train.lengths)
@@ -71,7 +71,7 @@ def prepare(config: Config, data: Datasets) -> Experiment:
         model=model,
         plan=plan,
         labels=labels,
-        weights=_weights(config, data, labels),
+        weights=weights,
         loss_scale=plan.mean_sequences,
         steps=steps,
         notes=[*data.notes, *notes, *_machine_notes(config)],
@@ -125,21 +125,10 @@ def _card(config: Config, data: Datasets) -> dict[str, Any]:
         "label_column": config.target.column,
         "label_columns": list(config.target.columns) if config.target.columns else None,
         "separator": config.target.separator,
+        "background": config.target.background,
         "features": config.features.model_dump(mode="json"),
         "batching": {
             "batch_size": config.batching.sequences_per_step,
             "frames_per_batch": config.batching.frames_per_batch,
         },
     }
-
-
-def _weights(config: Config, data: Datasets, labels: np.ndarray) -> np.ndarray:
-    weights = np.ones(len(labels), "float32") if data.train.weights is None else data.train.weights
-    if config.training.class_weight is not None:
-        weights = weights * class_weights(data.target, labels, config.training.class_weight)
-    if not weights.any():
-        raise ConfigError(
-            f"all {len(weights)} training sequences have weight 0: there is nothing to learn from. Look at the column "
-            "'weight' and at training.class_weight."
-        )
-    return np.asarray(weights, "float32")

@@ -5,20 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from seqconv.batching import Layout, make_batch
+from seqconv.batching import FrameTargets, Layout, make_batch
 
 PREFETCHED_BATCHES = 4
 
 
 def batch_dataset(
-    layouts: Sequence[Layout], source: Any, labels: np.ndarray, weights: np.ndarray, *, loss_scale: float
+    layouts: Sequence[Layout], source: Any, labels: np.ndarray | FrameTargets, weights: np.ndarray, *, loss_scale: float
 ) -> Any:
     """A `tf.data.Dataset` of `(inputs, labels, weights)`, one element a layout, of known cardinality.
 
     Args:
         layouts: the steps to yield, in order.
         source: sequences; `source[i]` is `(time, num_features)`.
-        labels: encoded labels of all sequences, `(n, num_outputs)`.
+        labels: encoded labels of all sequences, `(n, num_outputs)`, or of their frames.
         weights: weight of each sequence, `(n,)`.
         loss_scale: the constant c by which the loss of a step is divided: weights come out as `weight / c`.
     """
@@ -29,13 +29,14 @@ def batch_dataset(
             batch = make_batch(layout, source, labels=labels, weights=weights)
             yield batch.as_inputs(), np.asarray(batch.labels), batch.weights / np.float32(loss_scale)
 
+    num_outputs = labels.num_outputs if isinstance(labels, FrameTargets) else labels.shape[1]
     signature = (
         {
             "features": tf.TensorSpec((None, None, source.num_features), tf.float32),
             "segments": tf.TensorSpec((None, None), tf.int32),
             "lengths": tf.TensorSpec((None, None), tf.int32),
         },
-        tf.TensorSpec((None, None, labels.shape[1]), tf.float32),
+        tf.TensorSpec((None, None, num_outputs), tf.float32),
         tf.TensorSpec((None, None), tf.float32),
     )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)

@@ -17,6 +17,7 @@ from seqconv.models import SequenceModel
 from seqconv.training.callbacks import BestModel, Logs
 from seqconv.training.datasets import Datasets
 from seqconv.training.experiment import Experiment
+from seqconv.training.labels import describe_frames
 from seqconv.training.run_dir import MODEL
 
 
@@ -131,9 +132,11 @@ def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
     more = f" and {len(plan.shapes) - 4} more" if len(plan.shapes) > 4 else ""
     target = data.target
     outputs = f"{target.num_outputs} {'columns' if target.task == 'regression' else 'classes'}"
+    frames = [("labels", describe_frames(config, data, model))] if model.predicts_frames else []
     return [
         ("run", f"{config.name}, seed {config.seed}, on {device}"),
         ("data", f"{counts} sequences; {model.num_features} features, {outputs}"),
+        *frames,
         (
             "model",
             f"{model.count_params():,} parameters, receptive field {_receptive_field(model, config)}, "
@@ -159,18 +162,13 @@ def _too_long(plan: Plan) -> str:
 
 
 def _receptive_field(model: SequenceModel, config: Any) -> str:
-    frames, seconds = model.receptive_field, _seconds_per_frame(config)
+    frames, seconds = model.receptive_field, config.features.seconds_per_frame
     if frames is None:
         return "the whole sequence"
     duration = "" if seconds is None else f" ({frames * seconds * 1000:.0f} ms)"
     return f"{frames} {'frame' if frames == 1 else 'frames'}{duration}"
 
 
-def _seconds_per_frame(config: Any) -> float | None:
-    features = config.features
-    return None if features.kind == "precomputed" else features.hop_length / features.sample_rate
-
-
 def _amount(lengths: np.ndarray, config: Any) -> str:
-    frames, seconds = int(lengths.sum()), _seconds_per_frame(config)
+    frames, seconds = int(lengths.sum()), config.features.seconds_per_frame
     return f"{frames:,} frames" if seconds is None else f"{frames * seconds / 3600:.2f} h"
