@@ -5,12 +5,16 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import Tensor, zero_padding
+from seqconv.layers.masking import Tensor, lowest_value, zero_padding
+from seqconv.layers.reduction import at_least_single
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedSelfAttention(keras.layers.Layer):  # type: ignore[misc]
     """Multi-head self-attention (Vaswani et al. 2017) in which a frame sees the real frames of its own sequence.
+
+    It does not use `keras.layers.MultiHeadAttention`, which (Keras 3.15 with TensorFlow) adds the wrong bias where
+    heads of size 1 meet a sequence of as many frames as heads, and computes in float32 even for float64.
 
     It has no notion of order but the one that layers before it put into the features. Time and memory grow with the
     square of the row's width.
@@ -38,25 +42,37 @@ class MaskedSelfAttention(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = int(input_shape[-1] or 0)
-        self.attention = keras.layers.MultiHeadAttention(
-            self.num_heads,
-            self.key_dim or max(1, channels // self.num_heads),
-            dropout=self.dropout,
-            dtype=self.dtype_policy,
-            name="attention",
+        size = self.num_heads * (self.key_dim or max(1, channels // self.num_heads))
+        self.query, self.key, self.value = (
+            keras.layers.Dense(size, dtype=self.dtype_policy, name=name) for name in ("query", "key", "value")
         )
-        self.attention.build(input_shape, input_shape)
+        self.output_projection = keras.layers.Dense(channels, dtype=self.dtype_policy, name="output")
+        self.attention_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy, name="dropout")
+        for layer in (self.query, self.key, self.value):
+            layer.build(input_shape)
+        self.output_projection.build((None, None, size))
         self.built = True
 
-    def call(self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None) -> Tensor:
+    def call(self, inputs: Tensor, segments: Any = None, training: bool | None = None) -> Tensor:
         features = zero_padding(inputs, segments)
-        mask = None
+        query, key, value = (self._heads(layer(features)) for layer in (self.query, self.key, self.value))
+        scores = at_least_single(ops.matmul(query / query.shape[-1] ** 0.5, ops.swapaxes(key, 2, 3)))
         if segments is not None:
-            first, second = ops.expand_dims(segments, 2), ops.expand_dims(segments, 1)
             # Frames of padding see each other, so that no softmax is over nothing; nothing looks at them.
-            mask = ops.equal(first, second)
-        outputs = self.attention(features, features, attention_mask=mask, training=training)
-        return zero_padding(outputs, segments)
+            sees = ops.equal(ops.expand_dims(segments, 2), ops.expand_dims(segments, 1))
+            scores = ops.where(ops.expand_dims(sees, 1), scores, lowest_value(scores.dtype))
+        # Keras's softmax warns about a sequence of one frame.
+        weights = ops.exp(scores - ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True)))
+        weights = ops.cast(weights / ops.sum(weights, axis=-1, keepdims=True), self.compute_dtype)
+        mixed = ops.swapaxes(ops.matmul(self.attention_dropout(weights, training=training), value), 1, 2)
+        shape = ops.shape(mixed)
+        joined = ops.reshape(mixed, (shape[0], shape[1], self.num_heads * value.shape[-1]))
+        return zero_padding(self.output_projection(joined), segments)
+
+    def _heads(self, features: Tensor) -> Tensor:
+        """`(batch, time, heads * size)` as `(batch, heads, time, size)`."""
+        shape, size = ops.shape(features), features.shape[-1] // self.num_heads
+        return ops.swapaxes(ops.reshape(features, (shape[0], shape[1], self.num_heads, size)), 1, 2)
 
     def compute_output_spec(
         self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None

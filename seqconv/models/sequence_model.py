@@ -47,7 +47,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
         super().__init__(inputs=inputs, outputs=apply_head(stack, features, None), **options)
         self._policy = policy
         self._stack_of_layers = stack
-        self._model_config = config
+        self.config = config
         self.num_features = num_features
         self.num_outputs = num_outputs
         self.card: dict[str, Any] = dict(card or {})
@@ -76,7 +76,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
     @property
     def predicts_frames(self) -> bool:
         """Whether there is one prediction per frame instead of one per sequence."""
-        return self._model_config.predicts_frames
+        return self.config.predicts_frames
 
     @property
     def total_stride(self) -> int:
@@ -143,7 +143,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         return {
-            "model": self._model_config.model_dump(mode="json"),
+            "model": self.config.model_dump(mode="json"),
             "num_features": self.num_features,
             "num_outputs": self.num_outputs,
             "card": self.card,

@@ -1,0 +1,206 @@
+"""Models drawn at random from the whole config space: every block, norm, padding, stride, dilation and head."""
+
+import keras
+import numpy as np
+from hypothesis import strategies as st
+
+from seqconv.models import SequenceModel, build_model
+
+NUM_FEATURES, NUM_OUTPUTS = 4, 3
+ACTIVATIONS = ["relu", "gelu", "silu", "elu", "leaky_relu", "tanh", "sigmoid", "linear"]
+NORMS = ["batch", "batch", "layer", "group", "instance", "none"]
+POOLINGS = [
+    "mean",
+    "max",
+    "last",
+    "statistics",
+    "log_sum_exp",
+    "generalized_mean",
+    {"type": "attentive_statistics", "units": 3},
+    {"type": "attentive_statistics", "units": 3, "per_channel": True, "context": True},
+]
+
+
+@st.composite
+def finish(draw, channels, activations=tuple(ACTIVATIONS)):
+    """Normalization and activation that fit the channels."""
+    norm = draw(st.sampled_from(NORMS))
+    groups = {"norm_groups": draw(st.sampled_from([g for g in (1, 2, 3) if channels % g == 0]))}
+    return {"norm": norm, "activation": draw(st.sampled_from(activations)), **(groups if norm == "group" else {})}
+
+
+@st.composite
+def convolutions(draw, channels, paddings):
+    strides = draw(st.integers(1, 3))
+    time = {
+        "kernel_size": draw(st.integers(1, 6)),
+        "strides": strides,
+        "dilation_rate": draw(st.integers(1, 4)) if strides == 1 else 1,
+        "padding": draw(st.sampled_from(paddings)),
+    }
+    kind = draw(st.sampled_from(["conv", "conv", "conv", "depthwise_conv", "separable_conv"]))
+    if kind == "depthwise_conv":
+        multiplier = draw(st.integers(1, 2))
+        channels *= multiplier
+        return {"type": kind, "depth_multiplier": multiplier, **time, **draw(finish(channels))}, channels
+    groups = draw(st.sampled_from([g for g in (1, 2) if channels % g == 0])) if kind == "conv" else 1
+    channels = groups * draw(st.integers(1, 3))
+    block = {"type": kind, "filters": channels, **time, **draw(finish(channels))}
+    block |= {"repeat": draw(st.integers(1, 2))} if groups == 1 else {"groups": groups}
+    return block, channels
+
+
+@st.composite
+def residuals(draw, channels, paddings):
+    strides = draw(st.integers(1, 2))
+    filters = draw(st.sampled_from([channels, 4, 6]))
+    is_pre = draw(st.booleans())
+    block = {
+        "type": "residual",
+        "filters": filters,
+        "kernel_sizes": draw(st.lists(st.integers(1, 5), min_size=1, max_size=3)),
+        "strides": strides,
+        "dilation_rate": draw(st.integers(1, 3)) if strides == 1 else 1,
+        "padding": draw(st.sampled_from(paddings)),
+        "separable": draw(st.booleans()),
+        "pre_activation": is_pre,
+        "shortcut": draw(st.sampled_from(["auto", "conv"])),
+        "squeeze_excite": draw(st.sampled_from([None, 2])),
+        "repeat": draw(st.integers(1, 2)),
+        **draw(finish(1 if is_pre else filters)),
+    }
+    return block, filters
+
+
+@st.composite
+def tcns(draw, channels, paddings):
+    filters = draw(st.sampled_from([channels, 4]))
+    block = {
+        "type": "tcn",
+        "filters": filters,
+        "kernel_size": draw(st.integers(1, 4)),
+        "dilations": draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)),
+        "padding": draw(st.sampled_from(paddings)),
+        **draw(finish(filters)),
+    }
+    return block, filters
+
+
+@st.composite
+def convnexts(draw, channels, paddings):
+    block = {
+        "type": "convnext",
+        "kernel_size": draw(st.integers(1, 7)),
+        "expansion": draw(st.integers(1, 3)),
+        "layer_scale": draw(st.sampled_from([None, 0.5])),
+        "padding": draw(st.sampled_from(paddings)),
+        "repeat": draw(st.integers(1, 2)),
+    }
+    return block, channels
+
+
+@st.composite
+def inverted_bottlenecks(draw, channels, paddings):
+    filters = draw(st.sampled_from([channels, 4]))
+    block = {
+        "type": "inverted_bottleneck",
+        "filters": filters,
+        "kernel_size": draw(st.integers(1, 5)),
+        "strides": draw(st.integers(1, 2)),
+        "expansion": draw(st.integers(1, 3)),
+        "squeeze_excite": draw(st.sampled_from([None, 2])),
+        "padding": draw(st.sampled_from(paddings)),
+        **draw(finish(1)),
+    }
+    return block, filters
+
+
+@st.composite
+def inceptions(draw, channels, paddings):
+    sizes = draw(st.lists(st.integers(1, 8), min_size=1, max_size=3))
+    filters = draw(st.integers(1, 2))
+    outputs = filters * (len(sizes) + 1)
+    block = {
+        "type": "inception",
+        "filters": filters,
+        "kernel_sizes": sizes,
+        "bottleneck": draw(st.sampled_from([None, 2])),
+        "pool_size": draw(st.integers(1, 4)),
+        "depth": draw(st.integers(1, 2)),
+        "residual": draw(st.booleans()),
+        "padding": draw(st.sampled_from(paddings)),
+        **draw(finish(outputs)),
+    }
+    return block, outputs
+
+
+@st.composite
+def poolings(draw, channels, paddings):
+    kind = draw(st.sampled_from(["max_pool", "average_pool"]))
+    padding = draw(st.sampled_from(paddings))
+    strides = draw(st.sampled_from([None, 1, 2, 3]))
+    return {"type": kind, "pool_size": draw(st.integers(1, 4)), "strides": strides, "padding": padding}, channels
+
+
+@st.composite
+def squeezes(draw, channels, paddings):
+    return {"type": "squeeze_excite", "reduction": draw(st.integers(1, 3))}, channels
+
+
+@st.composite
+def attentions(draw, channels, paddings):
+    options = {"key_dim": draw(st.integers(1, 3)), "feed_forward": draw(st.sampled_from([None, 5]))}
+    return {"type": "attention", "num_heads": 2, **options}, channels
+
+
+@st.composite
+def recurrences(draw, channels, paddings):
+    units, both = draw(st.integers(2, 3)), draw(st.booleans())
+    kind = draw(st.sampled_from(["lstm", "gru"]))
+    return {"type": kind, "units": units, "bidirectional": both}, units * (1 + both)
+
+
+ANYWHERE = [
+    convolutions,
+    convolutions,
+    convolutions,
+    poolings,
+    residuals,
+    tcns,
+    convnexts,
+    inverted_bottlenecks,
+    inceptions,
+    squeezes,
+]
+# Layers that need a whole sequence at once.
+AT_ONCE = [attentions, recurrences]
+
+
+@st.composite
+def model_configs(draw, chunkable: bool = False):
+    """A model config; `chunkable`: without recurrent and attention layers."""
+    blocks, channels = [], NUM_FEATURES
+    predicts_frames = draw(st.sampled_from([False, False, False, True]))
+    kept = ["same", "same", "causal"]
+    for _ in range(draw(st.integers(1, 4))):
+        kind = draw(st.sampled_from(ANYWHERE if chunkable else [*ANYWHERE, *AT_ONCE]))
+        paddings = [*kept, "valid"] if kind is convolutions and not predicts_frames else kept
+        block, channels = draw(kind(channels, paddings))
+        blocks.append(block)
+    pooling = "frames" if predicts_frames else draw(st.lists(st.sampled_from(POOLINGS), min_size=1, max_size=2))
+    if isinstance(pooling, list) and len(pooling) == 2 and _type(pooling[0]) == _type(pooling[1]):
+        pooling = pooling[:1]
+    return {"blocks": blocks, "pooling": pooling, "dense_units": draw(st.sampled_from([[], [5]]))}
+
+
+def _type(pooling) -> str:
+    return pooling if isinstance(pooling, str) else pooling["type"]
+
+
+def draw_model(config: dict, seed: int) -> SequenceModel:
+    """A model with weights as after training: no zeros, no ones."""
+    keras.utils.set_random_seed(seed)
+    model = build_model(config, num_features=NUM_FEATURES, num_outputs=NUM_OUTPUTS)
+    rng = np.random.default_rng(seed)
+    model.set_weights([w + 0.3 * np.abs(rng.normal(size=w.shape)) for w in model.get_weights()])
+    return model
