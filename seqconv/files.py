@@ -2,14 +2,24 @@
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
 def write_text(text: str, path: Path) -> None:
     """Put `text` into `path` in one step, as UTF-8; folders that are missing are made."""
+    write_pieces([text], path)
+
+
+def write_pieces(pieces: Iterable[str], path: Path) -> None:
+    """`write_text` of a text that comes in pieces and is never whole in memory."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(pieces)
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""))
+    write_atomically(path, write)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -178,6 +178,12 @@ def frame_columns(
     return columns
 
 
+def recording_starts(data: Any) -> npt.NDArray[np.float64] | None:
+    """Where in its recording each sequence starts, in seconds; None where nobody knows of any but the beginning."""
+    metadata = getattr(data, "metadata", None)
+    return None if metadata is None or "start" not in metadata else np.asarray(metadata["start"], np.float64)
+
+
 def seconds_per_frame(model: Any, data: Any) -> float | None:
     """Seconds from one frame to the next, by what the features were made with; None where nobody knows."""
     from seqconv.features import as_settings

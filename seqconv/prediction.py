@@ -1,7 +1,7 @@
 """`predict`: from recordings, arrays or sequences to a table of predictions."""
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,24 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import as_settings
 from seqconv.inference import forward
 from seqconv.manifest.reading import ARRAY_SUFFIXES, AUDIO_SUFFIXES
-from seqconv.outputs import logits_to_predictions, model_target, name_predictions, open_model, read_card
+from seqconv.outputs import (
+    frame_columns,
+    logits_to_predictions,
+    model_target,
+    name_predictions,
+    open_model,
+    predicts_frames,
+    read_card,
+    recording_starts,
+    seconds_per_frame,
+)
 from seqconv.sequences import Sequences
-from seqconv.sources import Source
+from seqconv.sources import Selection, Source
 from seqconv.targets import Target
 
 # Fewer files are read in less time than a bar is worth.
 _FILES_WORTH_A_BAR = 50
+_FRAMES_PER_TABLE = 1_000_000
 
 
 def predict(
@@ -45,6 +56,8 @@ def predict(
     Returns:
         a row for each sequence: id (of a recording, its path), num_frames, prediction, and `p_<name>` for each class.
         Multilabel joins the labels given; a regression of several columns has `prediction_<name>` for each.
+        Of a model that predicts frames, a row for each output frame: id, frame (number of the input frame that it
+        stands for), time (in seconds, where it is known), prediction and so on.
 
     Raises:
         AudioError: recordings cannot be read; names all of them.
@@ -58,18 +71,36 @@ def predict(
     >>> list(frame.columns)
     ['id', 'num_frames', 'prediction', 'p_off', 'p_on']
     """
+    options: dict[str, Any] = {"strategy": strategy, "features": features, "batch_size": batch_size, "target": target}
+    return pd.concat(predict_tables(model, inputs, **options), ignore_index=True)
+
+
+def predict_tables(
+    model: Any,
+    inputs: Any,
+    *,
+    strategy: str = "auto",
+    features: FeatureSettings | Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
+    target: Target | None = None,
+) -> Iterator[pd.DataFrame]:
+    """What `predict` returns, in pieces: tables of as many sequences as hold a million output frames together.
+
+    A model that predicts sequences gives one table. Arguments and errors are those of `predict`.
+    """
     model = open_model(model)
     target = model_target(model, target)
     paths = _as_paths(inputs)
     if paths is None:
-        return _predict_source(model, target, _as_source(inputs), strategy, batch_size)
+        yield from _predict_source(model, target, _as_source(inputs), strategy, batch_size)
+        return
     settings = _feature_settings(model, features)
     entries = find_entries(paths, settings)
     with tempfile.TemporaryDirectory(prefix="seqconv-") as folder:
         from seqconv.store import build_store
 
         store = build_store(entries, settings, Path(folder) / "store", progress=len(entries) > _FILES_WORTH_A_BAR)
-        return _predict_source(model, target, store, strategy, batch_size)
+        yield from _predict_source(model, target, store, strategy, batch_size)
 
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.DataFrame:
@@ -146,12 +177,21 @@ def _count_cases(path: Path) -> int:
     return len(read_ts(path)[0])
 
 
-def _predict_source(model: Any, target: Target, source: Source, strategy: str, batch_size: int | None) -> pd.DataFrame:
-    predictions = logits_to_predictions(target, forward(model, source, strategy=strategy, batch_size=batch_size))
-    return pd.DataFrame(
-        {
-            "id": list(source.ids),
-            "num_frames": np.asarray(source.lengths, np.int64),
-            **name_predictions(target, predictions, read_card(model).get("thresholds")),
-        }
-    )
+def _predict_source(
+    model: Any, target: Target, source: Source, strategy: str, batch_size: int | None
+) -> Iterator[pd.DataFrame]:
+    thresholds = read_card(model).get("thresholds")
+    if not predicts_frames(model, target):
+        predictions = logits_to_predictions(target, forward(model, source, strategy=strategy, batch_size=batch_size))
+        columns = {"id": list(source.ids), "num_frames": np.asarray(source.lengths, np.int64)}
+        yield pd.DataFrame({**columns, **name_predictions(target, predictions, thresholds)})
+        return
+    stride, seconds, starts = model.total_stride, seconds_per_frame(model, source), recording_starts(source)
+    table_of = np.cumsum(-(-np.asarray(source.lengths, np.int64) // stride)) // _FRAMES_PER_TABLE
+    for number in np.unique(table_of):
+        chosen = np.flatnonzero(table_of == number)
+        part, start = Selection(source, chosen), None if starts is None else starts[chosen]
+        frames = forward(model, part, strategy=strategy, batch_size=batch_size)
+        predictions = logits_to_predictions(target, np.concatenate(frames))
+        columns = frame_columns(part.ids, [len(logits) for logits in frames], stride, seconds, start)
+        yield pd.DataFrame({**columns, **name_predictions(target, predictions, thresholds)})

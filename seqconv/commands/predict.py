@@ -2,15 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqconv.commands.splits import say
 from seqconv.commands.stock import add_stock_arguments, check_card_is_kept, stock_target
 from seqconv.commands.terminal import quiet_tensorflow, report_errors
-from seqconv.files import write_text
+from seqconv.files import write_pieces
 from seqconv.inference import STRATEGIES
 from seqconv.tables import table_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -37,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     quiet_tensorflow()
     from seqconv.config import load_config
     from seqconv.outputs import open_model, read_card
-    from seqconv.prediction import predict
+    from seqconv.prediction import predict_tables
 
     model = open_model(arguments.model)
     target = features = None
@@ -46,13 +50,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         config = load_config(arguments.config or {}, arguments.overrides)
         target, features = stock_target(model, arguments.labels, config), config.features
-    frame = predict(model, arguments.inputs, strategy=arguments.strategy, features=features, target=target)
+    tables = predict_tables(model, arguments.inputs, strategy=arguments.strategy, features=features, target=target)
     output = arguments.output
     is_jsonl = output is not None and Path(output).suffix.lower() in (".jsonl", ".ndjson")
-    text = table_text(frame, arguments.format or ("jsonl" if is_jsonl else "csv"))
+    pieces = _Pieces(tables, arguments.format or ("jsonl" if is_jsonl else "csv"))
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.writelines(pieces)
     else:
-        write_text(text, Path(output))
-        say(f"wrote {len(frame)} predictions to {output}")
+        write_pieces(pieces, Path(output))
+        say(f"wrote {pieces.num_rows} predictions to {output}")
     return 0
+
+
+class _Pieces:
+    """Tables as text, one at a time: the predictions of all frames need not fit in memory."""
+
+    def __init__(self, tables: "Iterable[pd.DataFrame]", file_format: str) -> None:
+        self._tables, self._format = tables, file_format
+        self.num_rows = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for table in self._tables:
+            yield table_text(table, self._format, header=not self.num_rows)
+            self.num_rows += len(table)

@@ -18,6 +18,7 @@ from seqconv.outputs import (
     name_predictions,
     name_targets,
     read_card,
+    recording_starts,
     seconds_per_frame,
     true_values,
 )
@@ -105,10 +106,8 @@ def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answe
     targets, predictions = truth.targets[is_labeled], everything[is_labeled]
     losses = np.full(len(is_labeled), np.nan)
     losses[is_labeled] = _losses(target, targets, predictions)
-    metadata = getattr(data, "metadata", None)
-    starts = metadata["start"] if metadata is not None and "start" in metadata else None
     columns = {
-        **frame_columns(data.ids, truth.counts, truth.stride, seconds_per_frame(model, data), starts),
+        **frame_columns(data.ids, truth.counts, truth.stride, seconds_per_frame(model, data), recording_starts(data)),
         **_name_labeled(target, truth.targets, is_labeled),
         **name_predictions(target, everything, read_card(model).get("thresholds")),
         "loss": losses,
