@@ -22,7 +22,7 @@ import numpy.typing as npt
 from rich.progress import track
 
 from seqconv.batching import pad_sequences
-from seqconv.commands.terminal import quiet_tensorflow, report_errors
+from seqconv.commands.terminal import report_errors, start_keras
 from seqconv.ts import read_ts
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "japanese_vowels"
@@ -56,7 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, score, and print the table."""
     arguments = make_parser().parse_args(argv)
-    quiet_tensorflow()
+    start_keras()
     train, test = read_data()
     answers: dict[str, list[Array]] = {name: [] for name in MODELS}
     runs = [(name, seed) for seed in range(arguments.seeds) for name in MODELS]

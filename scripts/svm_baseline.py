@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqconv.commands.terminal import quiet_tensorflow, report_errors
+from seqconv.commands.terminal import report_errors, start_keras
 
 CANDIDATES = (0.1, 1.0, 10.0, 100.0)
 
@@ -24,7 +24,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Fit on train, choose C on valid, and print the test accuracy beside that of the run."""
     run = Path(make_parser().parse_args(argv).run)
-    quiet_tensorflow()
+    start_keras()
     from sklearn.metrics import accuracy_score, f1_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -13,7 +13,7 @@ MAX_LINES = 350
 
 # From the ground up. A module may import its own layer and those below.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "facts": ("errors", "files", "frames", "metrics"),
+    "facts": ("backends", "errors", "files", "frames", "metrics"),
     "declarations": ("config", "manifest"),
     "data": (
         "audio", "batching", "class_weights", "features", "frame_labels", "label_arrays", "labels", "sequences",

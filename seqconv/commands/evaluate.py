@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqconv.commands.splits import read_split, say
 from seqconv.commands.stock import add_stock_arguments, check_card_is_kept, stock_target
-from seqconv.commands.terminal import quiet_tensorflow, report_errors
+from seqconv.commands.terminal import report_errors, start_keras
 from seqconv.inference import STRATEGIES
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = make_parser().parse_args(argv)
-    quiet_tensorflow()
+    start_keras()
     from seqconv.evaluation import evaluate
     from seqconv.outputs import open_model, read_card
 

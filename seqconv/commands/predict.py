@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from seqconv.commands.splits import say
 from seqconv.commands.stock import add_stock_arguments, check_card_is_kept, stock_target
-from seqconv.commands.terminal import quiet_tensorflow, report_errors
+from seqconv.commands.terminal import report_errors, start_keras
 from seqconv.files import write_pieces
 from seqconv.inference import STRATEGIES
 from seqconv.tables import table_text
@@ -38,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = make_parser().parse_args(argv)
-    quiet_tensorflow()
+    start_keras()
     from seqconv.config import load_config
     from seqconv.outputs import open_model, read_card
     from seqconv.prediction import predict_tables

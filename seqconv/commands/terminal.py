@@ -6,9 +6,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from typing import Protocol
 
-from seqconv.errors import SeqconvError
+from seqconv.backends import BACKENDS, Backend, choose_backend, refuse_missing
+from seqconv.errors import ConfigError, SeqconvError
 
 INTERRUPTED = 130
 """What shells return for a program that Ctrl-C has ended."""
@@ -44,16 +46,41 @@ def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
     return run
 
 
-def quiet_tensorflow() -> None:
-    """Import TensorFlow without its start-up messages; `TF_CPP_MIN_LOG_LEVEL=0` in the environment shows them."""
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with _stderr_kept_back():
-        import tensorflow as tf
+def start_keras(backend: Backend | None = None) -> None:
+    """Import Keras, on `backend` where one is named, without the start-up messages of TensorFlow.
 
-        # Looks for devices, which has messages of its own.
-        tf.config.list_physical_devices()
+    `TF_CPP_MIN_LOG_LEVEL=0` in the environment shows them. TensorFlow also reads data for the other backends.
+
+    Raises:
+        ConfigError: the backend is not installed, or is none that Keras can train with.
+    """
+    choose_backend(backend)
+    is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+    if is_quiet:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _stderr_kept_back() if is_quiet else contextlib.nullcontext():
+        _import_keras()
+
+
+def _import_keras() -> None:
+    try:
+        # Before TensorFlow: PyTorch crashes when it is imported after it.
+        import_module("keras")
+    except ImportError as error:
+        if error.name not in BACKENDS:
+            raise
+        refuse_missing(error.name)
+    except ValueError as error:
+        if not str(error).startswith("Unable to import backend"):
+            raise
+        raise ConfigError(
+            f"Keras does not start: {error}. Set KERAS_BACKEND, or 'backend' in ~/.keras/keras.json, to one of "
+            f"{', '.join(BACKENDS)}."
+        ) from None
+    import tensorflow as tf
+
+    # Looks for devices, which has messages of its own.
+    tf.config.list_physical_devices()
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from seqconv.commands.terminal import quiet_tensorflow, report_errors
+from seqconv.commands.terminal import report_errors, start_keras
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -34,11 +34,12 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = make_parser().parse_args(argv)
-    quiet_tensorflow()
     from seqconv.config import load_config
-    from seqconv.training import dry_run, train
 
     config = load_config(arguments.config, arguments.overrides)
+    start_keras(config.backend)
+    from seqconv.training import dry_run, train
+
     if arguments.dry_run:
         dry_run(config)
     else:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from seqconv.backends import Backend
 from seqconv.config.batching import BatchingConfig
 from seqconv.config.data import DataConfig
 from seqconv.config.evaluation import EvaluationConfig
@@ -20,6 +21,9 @@ class Config(Section):
 
     name: str = Field(default="run", description="Name of the run and of its folder; default: the config file's name.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="The same seed gives the same run.")
+    backend: Backend | None = Field(
+        default=None, description="What computes; null: as KERAS_BACKEND or ~/.keras/keras.json say, else tensorflow."
+    )
     data: DataConfig = DataConfig()
     target: TargetConfig = TargetConfig()
     features: FeatureSettings = FeatureSettings()

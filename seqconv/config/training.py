@@ -57,13 +57,16 @@ class TrainingConfig(Section):
     )
     mode: Literal["auto", "max", "min"] = Field(default="auto", description="Whether more or less of it is better.")
     mixed_precision: bool = Field(default=False, description="Compute in 16 bits where the device does (GPU).")
-    jit_compile: Literal["auto"] | bool = Field(default="auto", description="XLA; auto: on for GPUs, off for CPUs.")
-    device: str | None = Field(default=None, description="TensorFlow's name, such as GPU:1; default: its choice.")
+    jit_compile: Literal["auto"] | bool = Field(
+        default="auto",
+        description="Compile the training step: XLA, or torch.compile. auto: on for JAX, and for TensorFlow on GPUs.",
+    )
+    device: str | None = Field(default=None, description="Such as GPU:1; default: the backend's choice.")
     tensorboard: bool = Field(default=False, description="Write TensorBoard logs into the run directory.")
     deterministic: Literal["auto"] | bool = Field(
         default="auto",
         description="The same seed gives the same run, bit for bit; auto: on CPUs, where it costs nothing. On GPUs it "
-        "is slower and excludes XLA.",
+        "is slower, and TensorFlow cannot compile.",
     )
 
     @field_validator("optimizer")

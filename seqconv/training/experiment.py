@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+import keras
 import numpy as np
 
 from seqconv.batching import Plan, make_plan
@@ -107,7 +108,8 @@ def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> t
 
 
 def _machine_notes(config: Config) -> list[str]:
-    if config.training.jit_compile is True and config.training.deterministic is not False:
+    training = config.training
+    if keras.backend.backend() == "tensorflow" and training.jit_compile is True and training.deterministic is not False:
         return [
             "training.jit_compile: XLA runs without TensorFlow's op determinism; on GPUs, the same seed then gives "
             "nearly the same run"

@@ -4,62 +4,139 @@ import contextlib
 import os
 import random
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import keras
 import numpy as np
 
+from seqconv.backends import BACKENDS, TITLES, choose_backend
 from seqconv.config import Config
 from seqconv.errors import ConfigError
+from seqconv.training.devices import device_name, leave_devices_to_backend, list_devices, runs_on_gpu
 
 
 @contextlib.contextmanager
 def machine_for(config: Config) -> Iterator[str]:
     """Set seeds, precision, determinism and device as the config says; gives a line that names the device.
 
-    Afterwards, also after a failure, Keras's dtype policy and the random states of Python and NumPy are again those of
-    the caller. TensorFlow cannot undo two things within a process: its global seed stays that of the run, and op
-    determinism (`training.deterministic`), once on, stays on.
+    Afterwards, also after a failure, Keras's dtype policy and the random states of Python, NumPy and PyTorch are again
+    those of the caller. TensorFlow cannot undo two things within a process: its global seed stays that of the run, and
+    op determinism (`training.deterministic`), once on, stays on.
 
     Raises:
-        ConfigError: when `training.device` is not there.
+        ConfigError: when Keras runs on another backend than the config's, or `training.device` is not there.
     """
-    policy, random_state = keras.config.dtype_policy(), random.getstate()
+    check_backend(config)
+    policy = keras.config.dtype_policy()
+    leave_devices_to_backend()
+    with _random_states_kept(), _determinism(config):
+        try:
+            keras.utils.set_random_seed(config.seed)
+            keras.config.set_dtype_policy("mixed_float16" if config.training.mixed_precision else "float32")
+            device = _describe_device(config)
+            with _device_scope(config.training.device):
+                yield device
+        finally:
+            keras.config.set_dtype_policy(policy)
+
+
+def check_backend(config: Config) -> None:
+    """Whether Keras runs on the backend of the config, and on one that trains.
+
+    Raises:
+        ConfigError: it does not, or its package is missing; names both.
+    """
+    choose_backend(config.backend)
+    running = keras.backend.backend()
+    if running not in BACKENDS:
+        raise ConfigError(
+            f"Keras runs on '{running}', which cannot train. Set backend or KERAS_BACKEND to one of "
+            f"{', '.join(BACKENDS)}."
+        )
+
+
+def uses_xla(config: Config) -> bool:
+    """Whether to compile the training step.
+
+    `auto` does on JAX. On TensorFlow it does on GPUs unless they are to be deterministic, but not on CPUs, where each
+    new shape costs seconds. On PyTorch it does not.
+    """
+    if config.training.jit_compile != "auto":
+        return config.training.jit_compile
+    if keras.backend.backend() != "tensorflow":
+        return bool(keras.backend.backend() == "jax")
+    return runs_on_gpu(config.training.device) and not _is_deterministic(config)
+
+
+@contextlib.contextmanager
+def _random_states_kept() -> Iterator[None]:
+    random_state = random.getstate()
     # Keras seeds NumPy's legacy generator, the one that is global.
     numpy_state = np.random.get_state()  # noqa: NPY002
+    torch_state = None
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch_state = torch.get_rng_state()
     try:
-        keras.utils.set_random_seed(config.seed)
-        keras.config.set_dtype_policy("mixed_float16" if config.training.mixed_precision else "float32")
-        device = _find_device(config)
-        with _device_scope(config.training.device):
-            yield device
+        yield
     finally:
-        keras.config.set_dtype_policy(policy)
         random.setstate(random_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
+        if torch_state is not None:
+            torch.set_rng_state(torch_state)
 
 
-def _find_device(config: Config) -> str:
-    if keras.backend.backend() != "tensorflow":
-        return f"{keras.backend.backend()} backend"
-    import tensorflow as tf
-
-    _set_determinism(config)
-    devices = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
-    gpus = [name for name in devices if name.startswith("GPU")]
-    chosen = config.training.device
-    if chosen is not None and _device_name(chosen) not in devices:
+def _describe_device(config: Config) -> str:
+    chosen, devices = config.training.device, list_devices()
+    if chosen is not None and device_name(chosen) not in devices:
         raise ConfigError(
-            f"training.device is '{chosen}', but TensorFlow sees {', '.join(devices)}. Use one of these, or leave it "
-            "out. For NVIDIA GPUs install with: pip install -e '.[gpu]'"
+            f"training.device is '{chosen}', but {TITLES[keras.backend.backend()]} sees {', '.join(devices)}. Use one "
+            "of these, or leave it out. For TensorFlow on NVIDIA GPUs install with: pip install -e '.[gpu]'"
         )
-    name = _device_name(chosen) if chosen else (gpus or devices)[0]
+    name = device_name(chosen) if chosen else devices[0]
     cores = f", {os.cpu_count()} cores" if name.startswith("CPU") else ""
     precision = ", mixed precision" if config.training.mixed_precision else ""
-    return f"{name}{cores}{precision} (TensorFlow {tf.__version__}, Keras {keras.__version__})"
+    backend = import_module(keras.backend.backend())
+    title = TITLES[backend.__name__]
+    return f"{name}{cores}{precision} ({title} {backend.__version__}, Keras {keras.__version__})"
 
 
-def _set_determinism(config: Config) -> None:
+@contextlib.contextmanager
+def _determinism(config: Config) -> Iterator[None]:
+    """CPUs give the same run for the same seed by themselves, except for TensorFlow's."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        _set_tensorflow_determinism(config)
+        yield
+    elif backend == "torch" and config.training.deterministic is True:
+        import torch
+
+        # What cuBLAS needs for it; PyTorch refuses to compute without.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        before = torch.are_deterministic_algorithms_enabled()
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
+    else:
+        _check_jax_determinism(config)
+        yield
+
+
+def _check_jax_determinism(config: Config) -> None:
+    flag = "--xla_gpu_deterministic_ops=true"
+    is_asked = keras.backend.backend() == "jax" and config.training.deterministic is True
+    if is_asked and runs_on_gpu(config.training.device) and flag not in os.environ.get("XLA_FLAGS", ""):
+        raise ConfigError(
+            f"training.deterministic is true, which JAX on GPUs needs to know when it starts: set XLA_FLAGS={flag} in "
+            "the environment, or leave training.deterministic at 'auto'."
+        )
+
+
+def _set_tensorflow_determinism(config: Config) -> None:
     """XLA lacks deterministic forms of some operations (gradients of maxima), so that Keras would leave it out."""
     import tensorflow as tf
     from tensorflow.python.framework.config import is_op_determinism_enabled
@@ -75,36 +152,13 @@ def _set_determinism(config: Config) -> None:
         )
 
 
-def uses_xla(config: Config) -> bool:
-    """Whether to compile with XLA. `auto` does on GPUs unless they are to be deterministic; it does not on CPUs, where
-    each new shape costs seconds."""
-    if config.training.jit_compile != "auto":
-        return config.training.jit_compile
-    if keras.backend.backend() != "tensorflow":
-        return True
-    return _runs_on_gpu(config) and not _is_deterministic(config)
-
-
 def _is_deterministic(config: Config) -> bool:
     asked = config.training.deterministic
-    return not _runs_on_gpu(config) if asked == "auto" else asked
-
-
-def _runs_on_gpu(config: Config) -> bool:
-    if config.training.device is not None:
-        return _device_name(config.training.device).startswith("GPU")
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
+    return not runs_on_gpu(config.training.device) if asked == "auto" else asked
 
 
 def _device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:
     """Within it, everything is placed on `device`; None leaves the choice to the backend."""
     if device is None:
         return contextlib.nullcontext()
-    return keras.device(_device_name(device).lower())  # type: ignore[no-any-return]
-
-
-def _device_name(device: str) -> str:
-    name = device.upper().removeprefix("/").removeprefix("DEVICE:")
-    return name if ":" in name else f"{name}:0"
+    return keras.device(device_name(device).lower())  # type: ignore[no-any-return]

@@ -73,9 +73,10 @@ def run_folder(run_dir: str | Path | None, experiment: Experiment) -> Iterator[P
 
 def versions() -> dict[str, str]:
     """Versions of what a run's numbers depend on."""
-    names = ("seqconv", "keras", "tensorflow", "numpy", "librosa", "pandas", "pyarrow", "scikit-learn")
+    backend = keras.backend.backend()
+    names = ("seqconv", "keras", "tensorflow", backend, "numpy", "librosa", "pandas", "pyarrow", "scikit-learn")
     found = {name: version(name) for name in names}
-    return {**found, "python": platform.python_version(), "backend": keras.backend.backend()}
+    return {**found, "python": platform.python_version(), "backend": backend}
 
 
 def _write_inputs(experiment: Experiment, path: Path) -> None:

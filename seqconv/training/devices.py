@@ -1,0 +1,68 @@
+"""The devices of the backend, by Keras's names: CPU:0, GPU:1."""
+
+import contextlib
+
+import keras
+
+
+def list_devices() -> list[str]:
+    """Names of all devices, the one that the backend computes on first.
+
+    >>> list_devices()[-1]
+    'CPU:0'
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return _jax_devices()
+    if backend == "torch":
+        return _torch_devices()
+    import tensorflow as tf
+
+    names = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    return sorted(names, key=lambda name: not name.startswith("GPU"))
+
+
+def runs_on_gpu(device: str | None) -> bool:
+    """Whether `device`, or what the backend chooses where it is None, is a GPU; asks without starting TensorFlow."""
+    if device is not None:
+        return device_name(device).startswith("GPU")
+    if keras.backend.backend() != "tensorflow":
+        return list_devices()[0].startswith("GPU")
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def device_name(device: str) -> str:
+    """The full name of a device.
+
+    >>> device_name("gpu"), device_name("/device:GPU:1")
+    ('GPU:0', 'GPU:1')
+    """
+    name = device.upper().removeprefix("/").removeprefix("DEVICE:")
+    return name if ":" in name else f"{name}:0"
+
+
+def leave_devices_to_backend() -> None:
+    """Keep TensorFlow, where it only reads the data, from taking the memory of the GPUs."""
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        # It refuses when it has started: then it has what it has.
+        with contextlib.suppress(RuntimeError):
+            tf.config.set_visible_devices([], "GPU")
+
+
+def _jax_devices() -> list[str]:
+    import jax
+
+    devices = dict.fromkeys([*jax.local_devices(), *jax.local_devices(backend="cpu")])
+    return [f"{device.platform.upper()}:{device.id}" for device in devices]
+
+
+def _torch_devices() -> list[str]:
+    import torch
+
+    first = device_name(str(keras.ops.zeros(()).device).replace("cuda", "gpu"))
+    gpus = [f"GPU:{index}" for index in range(torch.cuda.device_count())]
+    return list(dict.fromkeys([first, *gpus, "CPU:0"]))
