@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from seqconv.commands.splits import read_split, say
 from seqconv.commands.stock import add_stock_arguments, check_card_is_kept, stock_target
 from seqconv.commands.terminal import report_errors, start_keras
+from seqconv.errors import ConfigError
 from seqconv.inference import STRATEGIES
 
 if TYPE_CHECKING:
     from seqconv.config import Config
+    from seqconv.config.target import TargetConfig
     from seqconv.evaluation import Evaluation
     from seqconv.sequences import Sequences
 
@@ -24,6 +26,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", required=True, metavar="FILE", help="RUN/model.keras")
     parser.add_argument("--manifest", metavar="FILE", help="default: the manifest that the run was trained on")
+    parser.add_argument(
+        "--events", metavar="FILE", help="table of events, for labels of frames (default: that of the run)"
+    )
     parser.add_argument("--split", default="test", metavar="NAME", help="train, valid, test (default) or all")
     parser.add_argument("--output", metavar="DIR", help="where to write (default: beside the model)")
     parser.add_argument(
@@ -88,24 +93,41 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
     """The labeled sequences to evaluate, with features as the model was trained on."""
     from seqconv.sequences import Sequences
 
-    frame = read_split(arguments.manifest, arguments.split, Path(arguments.model).parent, config)
     columns = card.get("label_columns") or (None if card else config.target.columns)
     label = list(columns) if columns else card.get("label_column") or config.target.column
+    frames = frame_target(card, arguments.events or config.target.events)
+    label_files = frames.column if frames is not None and frames.events is None else None
     return Sequences.from_manifest(
-        frame,
+        read_split(arguments.manifest, arguments.split, Path(arguments.model).parent, config, label_files),
         card.get("features") or config.features,
         label=label,
         cache_dir=config.data.cache_dir,
         num_workers=config.data.num_workers,
+        frame_labels=frames,
     )
+
+
+def frame_target(card: dict[str, Any], events: str | None) -> "TargetConfig | None":
+    """Where the labels of frames are and what they mean; None where the model predicts sequences."""
+    from seqconv.config.target import TargetConfig
+
+    target = card.get("target") or {}
+    if target.get("kind", "sequence") != "frame":
+        if events is not None:
+            raise ConfigError(
+                f"'{events}' labels frames, but the model gives one prediction per sequence. Leave it out."
+            )
+        return None
+    keys = {"column": "label_column", "columns": "label_columns", "separator": "separator", "background": "background"}
+    return TargetConfig(task=target["task"], events=events, **{key: card[name] for key, name in keys.items()})
 
 
 def report(evaluation: "Evaluation", folder: Path, num_worst: int) -> None:
     """Print the scores and the worst sequences, and write both."""
     print(evaluation)
     if num_worst > 0:
-        columns = [name for name in evaluation.predictions.columns if not name.startswith("p_")]
+        worst = evaluation.errors(num_worst)
         print(f"\nworst {num_worst}:")
-        print(evaluation.errors(num_worst)[columns].to_string(index=False))
+        print(worst[[name for name in worst.columns if not name.startswith("p_")]].to_string(index=False))
     evaluation.save(folder, worst_first=num_worst > 0)
     say(f"wrote {folder / 'metrics.json'} and {folder / 'predictions.csv'}")

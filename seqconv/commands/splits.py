@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 SPLITS_FILE = "splits.csv"
 
 
-def read_split(manifest: str | None, split: str, run_dir: Path, config: "Config") -> "pd.DataFrame":
+def read_split(
+    manifest: str | None, split: str, run_dir: Path, config: "Config", label_files: str | None = None
+) -> "pd.DataFrame":
     """The rows of a split.
 
     Without a manifest, the one of the run is read, in the splits that the run was trained with. A manifest without any
@@ -25,6 +27,7 @@ def read_split(manifest: str | None, split: str, run_dir: Path, config: "Config"
         split: train, valid, test or all.
         run_dir: the folder of the model.
         config: the config of the run.
+        label_files: column with paths to labels of frames.
 
     Raises:
         ConfigError: there is no manifest.
@@ -37,7 +40,7 @@ def read_split(manifest: str | None, split: str, run_dir: Path, config: "Config"
         raise ConfigError(
             f"there is no manifest to evaluate on: '{run_dir}' holds no config that names one. Pass --manifest."
         )
-    frame = load_manifest(source)
+    frame = load_manifest(source, label_files=label_files)
     if split == "all":
         return frame
     trained = read_trained_splits(run_dir)
