@@ -71,10 +71,8 @@ class FrameLabels(Sequence[Array]):
         """
         array = self.arrays[index][frames]
         if self.task == "classification":
-            encoded = np.zeros((len(array), len(self.names)))
-            encoded[np.arange(len(array)), array] = 1
-        else:
-            encoded = np.array(array, np.float64)
+            array = array[:, None] == np.arange(len(self.names))
+        encoded = np.array(array, np.float64)
         encoded[~self.is_labeled(index, frames)] = np.nan
         return encoded
 
