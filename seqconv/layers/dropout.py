@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import Tensor
+from seqconv.layers.masking import Tensor, zero_padding
 from seqconv.layers.reduction import Members
 
 
@@ -102,7 +102,11 @@ class LayerScale(keras.layers.Layer):  # type: ignore[misc]
 
     Call arguments:
         inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
     """
+
+    packable = True
+    chunkable = True
 
     def __init__(self, initial: float = 1e-6, **options: Any) -> None:
         super().__init__(**options)
@@ -113,8 +117,12 @@ class LayerScale(keras.layers.Layer):  # type: ignore[misc]
         self.gamma = self.add_weight(name="gamma", shape=(input_shape[-1],), initializer=initializer)
         self.built = True
 
-    def call(self, inputs: Tensor) -> Tensor:
-        return inputs * self.gamma
+    def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+        # The gradient of the factors sums over frames, where 0 * NaN of padding is NaN.
+        return zero_padding(inputs, segments) * self.gamma
+
+    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "initial": self.initial}
