@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from seqconv.batching import EpochPlan, make_batch, make_plan, restore_order, unpack, unpack_frames
 from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError, list_some
-from seqconv.sources import Source
+from seqconv.sources import Selection, Source
+from seqconv.streaming.long import find_long, forward_long
 
 STRATEGIES = ("auto", "packed", "bucketed", "padded", "single")
 Array = npt.NDArray[Any]
@@ -32,6 +33,7 @@ def forward(
     strategy: str = "auto",
     batch_size: int | None = None,
     frames_per_batch: int | None = None,
+    chunk_frames: int | None = None,
 ) -> Any:
     """Logits `(n, num_outputs)` of all sequences, in the order of the source.
 
@@ -43,6 +45,8 @@ def forward(
         strategy: auto, packed, bucketed, padded or single; it changes the time, not the logits.
         batch_size: sequences per step, on average; default: as in training.
         frames_per_batch: instead of `batch_size`, frames per step.
+        chunk_frames: sequences of more frames run in chunks of that many, in bounded memory, with the same answer;
+            default: where the strategy is auto and the model allows it, as many as keep activations near 128 MB.
 
     Raises:
         ConfigError: the model cannot be run in this layout.
@@ -59,6 +63,10 @@ def forward(
     _check_source(model, source)
     if not is_sequence_model(model):
         return _forward_alone(model, source)
+    is_long = find_long(model, source.lengths, chunk_frames, strategy=strategy)
+    if is_long.any():
+        options = {"strategy": strategy, "batch_size": batch_size, "frames_per_batch": frames_per_batch}
+        return _forward_mixed(model, source, is_long, chunk_frames, options)
     if batch_size is None and frames_per_batch is None:
         batching = model.card.get("batching") or {}
         batch_size, frames_per_batch = batching.get("batch_size"), batching.get("frames_per_batch")
@@ -136,6 +144,19 @@ def _check_source(model: Any, source: Source) -> None:
             f"{len(short)} sequences are too short for the model: {names}. It needs at least {shortest} frames; "
             "leave them out, or use a model with padding 'same'."
         )
+
+
+def _forward_mixed(
+    model: Any, source: Source, is_long: npt.NDArray[np.bool_], chunk_frames: int | None, options: dict[str, Any]
+) -> Any:
+    """Long sequences in chunks, the others in batches."""
+    answers: list[Array] = [np.zeros(0)] * len(is_long)
+    long, short = np.flatnonzero(is_long), np.flatnonzero(~is_long)
+    found = list(forward(model, Selection(source, short), **options)) if len(short) else []
+    found += forward_long(model, source, long, chunk_frames)
+    for index, logits in zip([*short.tolist(), *long.tolist()], found, strict=True):
+        answers[index] = logits
+    return answers if model.predicts_frames else np.stack(answers)
 
 
 def _forward_batches(model: Any, source: Source, layouts: EpochPlan) -> Array:

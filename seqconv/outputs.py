@@ -155,6 +155,8 @@ def frame_columns(
     stride: int,
     seconds: float | None = None,
     starts: npt.ArrayLike | None = None,
+    *,
+    first: int = 0,
 ) -> dict[str, Any]:
     """Columns of a table of output frames: `id`, `frame` (number of the input frame), and `time` where it is known.
 
@@ -164,12 +166,13 @@ def frame_columns(
         stride: input frames from one output frame to the next.
         seconds: from one input frame to the next.
         starts: where in its recording a sequence starts, in seconds; NaN for the beginning.
+        first: number of the first output frame, where tables of the same sequence came before.
 
     >>> {name: column.tolist() for name, column in frame_columns(["a", "b"], [2, 1], 2, 0.01).items()}
     {'id': ['a', 'a', 'b'], 'frame': [0, 2, 0], 'time': [0.0, 0.02, 0.0]}
     """
     number = np.asarray(counts)
-    frames = np.concatenate([np.arange(count) * stride for count in number.tolist()])
+    frames = np.concatenate([np.arange(first, first + count) * stride for count in number.tolist()])
     columns: dict[str, Any] = {"id": np.repeat(np.array(ids, dtype=object), number), "frame": frames}
     if seconds is not None:
         first = np.zeros(len(number)) if starts is None else np.nan_to_num(np.asarray(starts, np.float64))

@@ -26,6 +26,7 @@ from seqconv.outputs import (
 )
 from seqconv.sequences import Sequences
 from seqconv.sources import Selection, Source
+from seqconv.streaming.long import LongRecordings
 from seqconv.targets import Target
 
 # Fewer files are read in less time than a bar is worth.
@@ -41,6 +42,7 @@ def predict(
     features: FeatureSettings | Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     target: Target | None = None,
+    chunk_frames: int | None = None,
 ) -> pd.DataFrame:
     """What a model says about each of the inputs, in their order.
 
@@ -52,6 +54,9 @@ def predict(
         features: how to compute features from recordings; default: as the model was trained.
         batch_size: sequences per step, on average.
         target: what the outputs mean; needed for a stock Keras model.
+        chunk_frames: recordings and sequences of more frames are read and run in chunks of that many, in bounded
+            memory, with the same answer; default: where the strategy is auto and the model is `chunkable`, as many as
+            keep activations near 128 MB.
 
     Returns:
         a row for each sequence: id (of a recording, its path), num_frames, prediction, and `p_<name>` for each class.
@@ -71,8 +76,9 @@ def predict(
     >>> list(frame.columns)
     ['id', 'num_frames', 'prediction', 'p_off', 'p_on']
     """
-    options: dict[str, Any] = {"strategy": strategy, "features": features, "batch_size": batch_size, "target": target}
-    return pd.concat(predict_tables(model, inputs, **options), ignore_index=True)
+    options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
+    tables = predict_tables(model, inputs, features=features, target=target, **options)
+    return pd.concat(tables, ignore_index=True)
 
 
 def predict_tables(
@@ -83,24 +89,22 @@ def predict_tables(
     features: FeatureSettings | Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     target: Target | None = None,
+    chunk_frames: int | None = None,
 ) -> Iterator[pd.DataFrame]:
     """What `predict` returns, in pieces: tables of as many sequences as hold a million output frames together.
 
-    A model that predicts sequences gives one table. Arguments and errors are those of `predict`.
+    A model that predicts sequences gives one table, and one more for each recording that is run in chunks. Arguments
+    and errors are those of `predict`.
     """
     model = open_model(model)
     target = model_target(model, target)
     paths = _as_paths(inputs)
+    options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
     if paths is None:
-        yield from _predict_source(model, target, _as_source(inputs), strategy, batch_size)
+        yield from _predict_source(model, target, _as_source(inputs), options)
         return
     settings = _feature_settings(model, features)
-    entries = find_entries(paths, settings)
-    with tempfile.TemporaryDirectory(prefix="seqconv-") as folder:
-        from seqconv.store import build_store
-
-        store = build_store(entries, settings, Path(folder) / "store", progress=len(entries) > _FILES_WORTH_A_BAR)
-        yield from _predict_source(model, target, store, strategy, batch_size)
+    yield from _predict_files(model, target, find_entries(paths, settings), settings, options)
 
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.DataFrame:
@@ -177,12 +181,29 @@ def _count_cases(path: Path) -> int:
     return len(read_ts(path)[0])
 
 
-def _predict_source(
-    model: Any, target: Target, source: Source, strategy: str, batch_size: int | None
+def _predict_files(
+    model: Any, target: Target, entries: pd.DataFrame, settings: FeatureSettings, options: dict[str, Any]
 ) -> Iterator[pd.DataFrame]:
+    """Long recordings straight from their files in chunks, those between them from a store."""
+    from seqconv.store import build_store
+
+    recordings = LongRecordings(model, target, entries, settings, options["strategy"], options["chunk_frames"])
+    short = entries[~recordings.is_long]
+    position = np.cumsum(~recordings.is_long) - 1
+    with tempfile.TemporaryDirectory(prefix="seqconv-") as folder:
+        path, has_bar = Path(folder) / "store", len(short) > _FILES_WORTH_A_BAR
+        store = build_store(short, settings, path, progress=has_bar) if len(short) else None
+        for run in recordings.runs():
+            if store is None or recordings.is_long[run[0]]:
+                yield from recordings.predict(run[0])
+            else:
+                yield from _predict_source(model, target, Selection(store, position[run]), options)
+
+
+def _predict_source(model: Any, target: Target, source: Source, options: dict[str, Any]) -> Iterator[pd.DataFrame]:
     thresholds = read_card(model).get("thresholds")
     if not predicts_frames(model, target):
-        predictions = logits_to_predictions(target, forward(model, source, strategy=strategy, batch_size=batch_size))
+        predictions = logits_to_predictions(target, forward(model, source, **options))
         columns = {"id": list(source.ids), "num_frames": np.asarray(source.lengths, np.int64)}
         yield pd.DataFrame({**columns, **name_predictions(target, predictions, thresholds)})
         return
@@ -191,7 +212,7 @@ def _predict_source(
     for number in np.unique(table_of):
         chosen = np.flatnonzero(table_of == number)
         part, start = Selection(source, chosen), None if starts is None else starts[chosen]
-        frames = forward(model, part, strategy=strategy, batch_size=batch_size)
+        frames = forward(model, part, **options)
         predictions = logits_to_predictions(target, np.concatenate(frames))
         columns = frame_columns(part.ids, [len(logits) for logits in frames], stride, seconds, start)
         yield pd.DataFrame({**columns, **name_predictions(target, predictions, thresholds)})

@@ -30,6 +30,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--strategy", default="auto", choices=STRATEGIES, help="how to batch; it changes the time, not the predictions"
     )
+    parser.add_argument(
+        "--chunk-frames",
+        type=int,
+        metavar="N",
+        help="run recordings of more than N frames in chunks of N, in bounded memory (default: by the model's size); "
+        "it changes time and memory, not the predictions",
+    )
     add_stock_arguments(parser)
     return parser
 
@@ -50,7 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         config = load_config(arguments.config or {}, arguments.overrides)
         target, features = stock_target(model, arguments.labels, config), config.features
-    tables = predict_tables(model, arguments.inputs, strategy=arguments.strategy, features=features, target=target)
+    tables = predict_tables(
+        model,
+        arguments.inputs,
+        strategy=arguments.strategy,
+        features=features,
+        target=target,
+        chunk_frames=arguments.chunk_frames,
+    )
     output = arguments.output
     is_jsonl = output is not None and Path(output).suffix.lower() in (".jsonl", ".ndjson")
     pieces = _Pieces(tables, arguments.format or ("jsonl" if is_jsonl else "csv"))
