@@ -100,9 +100,10 @@ class FeatureNormalization(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(autocast=False, **options)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        shape = (input_shape[-1],)
-        self.mean = self.add_weight(name="mean", shape=shape, initializer="zeros", trainable=False)
-        self.variance = self.add_weight(name="variance", shape=shape, initializer="ones", trainable=False)
+        # Float32 even where this layer is called by itself, and Keras would cast what it holds.
+        options = {"shape": (input_shape[-1],), "trainable": False, "autocast": False}
+        self.mean = self.add_weight(name="mean", initializer="zeros", **options)
+        self.variance = self.add_weight(name="variance", initializer="ones", **options)
         self.built = True
 
     def adapt(self, mean: np.ndarray, variance: np.ndarray) -> None:
