@@ -39,3 +39,23 @@ def quick(**sections: Any) -> dict[str, Any]:
     }
     return {**base, **{name: {**base.get(name, {}), **values} if isinstance(values, dict) else values
                        for name, values in sections.items()}}  # fmt: skip
+
+
+CLASSES = np.array(["low", "mid", "top"], object)
+STRIDED_FRAMES = {
+    "defaults": {"norm": "batch"},
+    "blocks": [{"filters": 6, "kernel_size": 5, "strides": 2}, {"filters": 5, "kernel_size": 3, "dilation_rate": 2}],
+    "pooling": "frames",
+}
+PLAIN_FRAMES = {"blocks": [{"filters": 6, "kernel_size": 3}], "pooling": "frames", "dense_units": [4]}
+
+
+def framed(count: int, seed: int = 0, *, missing: float = 0.15) -> Sequences:
+    """Sequences of 3 features whose level jumps between three classes; the class of each frame, some of them empty."""
+    rng = np.random.default_rng(seed)
+    features, labels = [], []
+    for length in rng.integers(4, 60, count):
+        levels = np.repeat(rng.integers(3, size=length), rng.integers(3, 9))[:length]
+        features.append((rng.normal(size=(length, NUM_FEATURES)) + 2.5 * levels[:, None]).astype("float32"))
+        labels.append(np.where(rng.random(length) < missing, "", CLASSES[levels]))
+    return Sequences(features, labels)
