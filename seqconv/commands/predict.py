@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seqconv.commands.splits import say
 from seqconv.commands.stock import add_stock_arguments, check_card_is_kept, stock_target
+from seqconv.commands.streaming import add_stream_argument, stream_tables
 from seqconv.commands.terminal import report_errors, start_keras
 from seqconv.files import write_pieces
 from seqconv.inference import STRATEGIES
@@ -37,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="run recordings of more than N frames in chunks of N, in bounded memory (default: by the model's size); "
         "it changes time and memory, not the predictions",
     )
+    add_stream_argument(parser)
     add_stock_arguments(parser)
     return parser
 
@@ -57,19 +59,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         config = load_config(arguments.config or {}, arguments.overrides)
         target, features = stock_target(model, arguments.labels, config), config.features
-    tables = predict_tables(
-        model,
-        arguments.inputs,
-        strategy=arguments.strategy,
-        features=features,
-        target=target,
-        chunk_frames=arguments.chunk_frames,
-    )
+    if arguments.stream is None:
+        tables = predict_tables(
+            model,
+            arguments.inputs,
+            strategy=arguments.strategy,
+            features=features,
+            target=target,
+            chunk_frames=arguments.chunk_frames,
+        )
+    else:
+        tables = stream_tables(arguments, model)
     output = arguments.output
     is_jsonl = output is not None and Path(output).suffix.lower() in (".jsonl", ".ndjson")
     pieces = _Pieces(tables, arguments.format or ("jsonl" if is_jsonl else "csv"))
     if output is None:
-        sys.stdout.writelines(pieces)
+        for piece in pieces:
+            sys.stdout.write(piece)
+            # A running answer is read while the next one is awaited.
+            sys.stdout.flush()
     else:
         write_pieces(pieces, Path(output))
         say(f"wrote {pieces.num_rows} predictions to {output}")

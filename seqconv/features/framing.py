@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from seqconv.config.features import SPECTRAL_KINDS, FeatureSettings
 from seqconv.errors import AudioError
+from seqconv.features.spectra import DELTA_REACH
 
 Samples = npt.NDArray[np.float32]
 
@@ -23,6 +24,21 @@ def count_frames(num_samples: int, settings: FeatureSettings) -> int:
         padded = max(num_samples + 2 * (settings.n_fft // 2), settings.n_fft)
         return 1 + (padded - settings.n_fft) // settings.hop_length
     return 1 + -(-max(num_samples - settings.n_fft, 0) // settings.hop_length)
+
+
+def feature_delay(settings: FeatureSettings) -> float:
+    """Seconds from the time of a frame until everything that it is computed from has been recorded.
+
+    >>> feature_delay(FeatureSettings(sample_rate=8000, n_fft=256, hop_length=80))
+    0.016
+    >>> feature_delay(FeatureSettings(sample_rate=8000, n_fft=256, hop_length=80, delta=1))
+    0.056
+    """
+    if settings.kind == "precomputed":
+        return 0.0
+    window = settings.n_fft // 2 if settings.kind in SPECTRAL_KINDS else settings.n_fft
+    later_frames = DELTA_REACH if settings.delta else 0
+    return (window + later_frames * settings.hop_length) / settings.sample_rate
 
 
 def frame_blocks(blocks: Iterable[Samples], settings: FeatureSettings, piece_frames: int) -> Iterator[Samples]:

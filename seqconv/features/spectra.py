@@ -17,7 +17,8 @@ Frames = npt.NDArray[np.float32]
 
 _LOWEST_POWER = 1e-10
 _DELTA_WINDOW = 9
-_DELTA_REACH = _DELTA_WINDOW // 2
+# Frames at each side that a derivative looks at.
+DELTA_REACH = _DELTA_WINDOW // 2
 
 
 def spectral_features(frames: Frames, settings: FeatureSettings) -> Frames:
@@ -82,10 +83,10 @@ def append_deltas_to_pieces(pieces: Iterable[Frames], order: int) -> Iterator[Fr
     recent, done = None, 0
     for piece in pieces:
         recent = piece if recent is None else np.concatenate([recent, piece])
-        ready = len(recent) - _DELTA_REACH
+        ready = len(recent) - DELTA_REACH
         if ready > done:
             yield append_deltas(recent, order)[done:ready]
-            first = max(ready - _DELTA_REACH, 0)
+            first = max(ready - DELTA_REACH, 0)
             recent, done = recent[first:], ready - first
     if recent is not None:
         yield append_deltas(recent, order)[done:]
