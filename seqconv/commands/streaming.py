@@ -4,13 +4,15 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from seqconv.commands.splits import say
 from seqconv.errors import ConfigError
 from seqconv.features import as_settings
 
 if TYPE_CHECKING:
+    from io import BufferedIOBase
+
     import pandas as pd
 
     from seqconv.streaming.live import LivePredictions
@@ -67,7 +69,8 @@ def _tables(arguments: argparse.Namespace, live: "LivePredictions", settings: An
             if settings.kind == "precomputed":
                 raise ConfigError("'-' is sound, but the model takes features that were computed elsewhere.")
             say(f"listening on standard input: 16-bit integers at {settings.sample_rate} Hz, one channel")
-            yield from live.listen(read_raw_samples(sys.stdin.buffer, settings.sample_rate), STANDARD_INPUT)
+            sound = cast("BufferedIOBase", sys.stdin.buffer)
+            yield from live.listen(read_raw_samples(sound, settings.sample_rate), STANDARD_INPUT)
             continue
         entries = find_entries([Path(given)], settings)
         cases = entries["case"] if "case" in entries else [None] * len(entries)
