@@ -12,6 +12,7 @@ COMMANDS = {
     "predict": "run a saved model on audio files",
     "extract": "compute the features of a manifest and keep them in a store",
     "plan": "show the lengths of a data set and what each way of batching would cost",
+    "schema": "print the JSON schema of config files, with which editors complete and check them",
 }
 
 

@@ -9,8 +9,20 @@ from seqconv.frames import TimeGeometry, TimeLayer
 
 Activation = Literal["relu", "gelu", "silu", "elu", "leaky_relu", "tanh", "sigmoid", "linear"]
 Norm = Literal["batch", "layer", "group", "instance", "none"]
-Padding = Literal["same", "causal", "valid"]
-KeptLength = Literal["same", "causal"]
+Padding = Annotated[
+    Literal["same", "causal", "valid"],
+    Field(
+        description="same: centered, and no frame is lost; causal: no output looks ahead; valid: only outputs whose "
+        "whole kernel lies within the sequence."
+    ),
+]
+KeptLength = Annotated[Literal["same", "causal"], Field(description="same: centered; causal: no output looks ahead.")]
+Filters = Annotated[PositiveInt, Field(description="Channels that come out.")]
+KernelSize = Annotated[PositiveInt, Field(description="Frames that the kernel reads.")]
+Strides = Annotated[PositiveInt, Field(description="Input frames from one output frame to the next.")]
+Dilation = Annotated[PositiveInt, Field(description="Input frames from one tap of the kernel to the next.")]
+Dropout = Annotated[Fraction, Field(description="Part of the values that training drops.")]
+SpatialDropout = Annotated[Fraction, Field(description="Part of the channels of a sequence that training drops.")]
 
 
 class Block(Section):
@@ -38,9 +50,9 @@ class FinishedBlock(Block):
         "layer: of each frame.",
     )
     norm_groups: PositiveInt = Field(default=8, description="Groups of channels, where norm is 'group'.")
-    activation: Activation = "relu"
-    dropout: Fraction = 0.0
-    spatial_dropout: Fraction = Field(default=0.0, description="Drops whole channels of a sequence.")
+    activation: Activation = Field(default="relu", description="Function that follows the normalization.")
+    dropout: Dropout = 0.0
+    spatial_dropout: SpatialDropout = 0.0
 
     @property
     def sees_all(self) -> bool:
@@ -57,9 +69,9 @@ class FinishedBlock(Block):
 class _Convolution(FinishedBlock):
     """The arguments of a convolution over time."""
 
-    kernel_size: PositiveInt = 3
-    strides: PositiveInt = 1
-    dilation_rate: PositiveInt = 1
+    kernel_size: KernelSize = 3
+    strides: Strides = 1
+    dilation_rate: Dilation = 1
     padding: Padding = "same"
     repeat: PositiveInt = Field(default=1, description="Copies of this block; only the first takes the stride.")
 
@@ -80,8 +92,8 @@ class ConvBlock(_Convolution):
     """Convolution, normalization, activation, dropout; arguments as in `keras.layers.Conv1D`."""
 
     type: Literal["conv"] = "conv"
-    filters: PositiveInt
-    groups: PositiveInt = 1
+    filters: Filters
+    groups: PositiveInt = Field(default=1, description="Groups of channels, each convolved by itself.")
 
     @model_validator(mode="after")
     def _groups_divide(self) -> "ConvBlock":
@@ -94,22 +106,24 @@ class DepthwiseConvBlock(_Convolution):
     """Convolution of each channel by itself, as `keras.layers.DepthwiseConv1D`."""
 
     type: Literal["depthwise_conv"]
-    depth_multiplier: PositiveInt = 1
+    depth_multiplier: PositiveInt = Field(default=1, description="Channels that come out for each that goes in.")
 
 
 class SeparableConvBlock(_Convolution):
     """Depthwise, then pointwise convolution: the time-channel separable one of QuartzNet (Kriman et al. 2020)."""
 
     type: Literal["separable_conv"]
-    filters: PositiveInt
+    filters: Filters
 
 
 class PoolBlock(Block):
     """Pooling over time inside the stack."""
 
     type: Literal["max_pool", "average_pool"]
-    pool_size: PositiveInt = 2
-    strides: PositiveInt | None = Field(default=None, description="Default: pool_size.")
+    pool_size: PositiveInt = Field(default=2, description="Frames in a window.")
+    strides: PositiveInt | None = Field(
+        default=None, description="Input frames from one window to the next; default: pool_size."
+    )
     padding: KeptLength = "same"
 
     @property
@@ -132,9 +146,9 @@ class RecurrentBlock(Block):
     """A recurrent layer that returns a sequence. It cannot be packed: use `batching.strategy: bucketed`."""
 
     type: Literal["lstm", "gru"]
-    units: PositiveInt
-    bidirectional: bool = False
-    dropout: Fraction = 0.0
+    units: PositiveInt = Field(description="Size of the state in each direction.")
+    bidirectional: bool = Field(default=False, description="Also read from the end; twice as many channels come out.")
+    dropout: Dropout = 0.0
     packable: ClassVar[bool] = False
 
     @property
@@ -146,13 +160,13 @@ class AttentionBlock(Block):
     """Self-attention within each sequence, before it a layer normalization, around it a residual connection."""
 
     type: Literal["attention"]
-    num_heads: PositiveInt = 4
+    num_heads: PositiveInt = Field(default=4, description="Attention heads, which share the channels.")
     key_dim: PositiveInt | None = Field(default=None, description="Size of a head; default: channels / num_heads.")
     feed_forward: PositiveInt | None = Field(
         default=None, description="Units of a residual feed-forward layer after the attention; default: none."
     )
-    activation: Activation = "gelu"
-    dropout: Fraction = 0.0
+    activation: Activation = Field(default="gelu", description="Function inside the feed-forward layer.")
+    dropout: Dropout = 0.0
 
     @property
     def sees_all(self) -> bool:

@@ -6,9 +6,14 @@ from pydantic import Field, model_validator
 
 from seqconv.config.blocks import (
     Block,
+    Dilation,
+    Dropout,
+    Filters,
     FinishedBlock,
     KeptLength,
+    KernelSize,
     KernelSizes,
+    Strides,
     refuse_strided_dilation,
 )
 from seqconv.config.section import Fraction, PositiveInt
@@ -28,10 +33,10 @@ class ResidualBlock(FinishedBlock):
     """
 
     type: Literal["residual"]
-    filters: PositiveInt
+    filters: Filters
     kernel_sizes: KernelSizes = Field(default=(3, 3), description="One convolution in the body for each.")
-    strides: PositiveInt = 1
-    dilation_rate: PositiveInt = 1
+    strides: Strides = 1
+    dilation_rate: Dilation = 1
     padding: KeptLength = "same"
     separable: bool = Field(default=False, description="Separable convolutions in the body.")
     pre_activation: bool = Field(default=False, description="Normalize and activate before each convolution.")
@@ -61,9 +66,11 @@ class TCNBlock(FinishedBlock):
     `norm` says instead of by their weights."""
 
     type: Literal["tcn"]
-    filters: PositiveInt
-    kernel_size: PositiveInt = 3
-    dilations: tuple[PositiveInt, ...] = Field(default=(1, 2, 4, 8), min_length=1)
+    filters: Filters
+    kernel_size: KernelSize = 3
+    dilations: tuple[PositiveInt, ...] = Field(
+        default=(1, 2, 4, 8), min_length=1, description="One residual pair of convolutions for each."
+    )
     padding: KeptLength = Field(default="causal", description="causal: no output looks ahead.")
     stochastic_depth: Fraction = _STOCHASTIC_DEPTH
 
@@ -78,11 +85,11 @@ class ConvNeXtBlock(Block):
     """Depthwise convolution, layer normalization and an inverted bottleneck, with a shortcut (Liu et al. 2022)."""
 
     type: Literal["convnext"]
-    kernel_size: PositiveInt = 7
+    kernel_size: KernelSize = 7
     expansion: PositiveInt = Field(default=4, description="The bottleneck has expansion * channels units.")
     layer_scale: float | None = Field(default=1e-6, gt=0, description="First scale of the body; null: none.")
     padding: KeptLength = "same"
-    dropout: Fraction = 0.0
+    dropout: Dropout = 0.0
     stochastic_depth: Fraction = _STOCHASTIC_DEPTH
     repeat: PositiveInt = Field(default=1, description="Copies of this block.")
 
@@ -95,9 +102,9 @@ class InvertedBottleneckBlock(FinishedBlock):
     """Expand, convolve depthwise, squeeze, with a shortcut where channels and frames stay (Sandler et al. 2018)."""
 
     type: Literal["inverted_bottleneck"]
-    filters: PositiveInt
-    kernel_size: PositiveInt = 3
-    strides: PositiveInt = 1
+    filters: Filters
+    kernel_size: KernelSize = 3
+    strides: Strides = 1
     expansion: PositiveInt = Field(default=4, description="The bottleneck has expansion * channels units.")
     padding: KeptLength = "same"
     squeeze_excite: PositiveInt | None = Field(default=None, description="Reduction of a squeeze-and-excite layer.")
@@ -119,11 +126,11 @@ class InceptionBlock(FinishedBlock):
 
     type: Literal["inception"]
     filters: PositiveInt = Field(default=32, description="Of each branch: a module returns (sizes + 1) * filters.")
-    kernel_sizes: KernelSizes = (10, 20, 40)
+    kernel_sizes: KernelSizes = Field(default=(10, 20, 40), description="One convolution side by side for each.")
     bottleneck: PositiveInt | None = Field(default=32, description="Channels before the convolutions; null: all.")
-    pool_size: PositiveInt = 3
+    pool_size: PositiveInt = Field(default=3, description="Frames that the pooling branch takes the maximum of.")
     depth: PositiveInt = Field(default=3, description="Modules within one shortcut.")
-    residual: bool = True
+    residual: bool = Field(default=True, description="A shortcut around the modules.")
     padding: KeptLength = "same"
     repeat: PositiveInt = Field(default=1, description="Copies of this block.")
 

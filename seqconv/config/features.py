@@ -18,15 +18,15 @@ class FeatureSettings(Section):
     there.
     """
 
-    kind: FeatureKind = "log_mel"
+    kind: FeatureKind = Field(default="log_mel", description="What a frame holds.")
     sample_rate: PositiveInt = Field(default=16000, description="Hz; recordings of another rate are resampled.")
     n_fft: PositiveInt = Field(default=512, description="Samples in a window; for waveform, in a frame.")
     win_length: PositiveInt | None = Field(default=None, description="Samples under the window; default n_fft.")
     hop_length: PositiveInt = Field(default=160, description="Samples from one frame to the next.")
     n_mels: PositiveInt = Field(default=64, description="Mel bands, of log_mel and under mfcc.")
-    n_mfcc: PositiveInt = 20
+    n_mfcc: PositiveInt = Field(default=20, description="Cepstrum coefficients of mfcc.")
     delta: Annotated[int, Field(ge=0, le=2)] = Field(default=0, description="Orders of derivatives that are appended.")
-    n_chroma: PositiveInt = 12
+    n_chroma: PositiveInt = Field(default=12, description="Pitch classes of chroma.")
     fmin: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Lowest frequency in Hz.")
     fmax: Annotated[float, Field(gt=0)] | None = Field(default=None, description="Highest; default half the rate.")
     columns: tuple[str, ...] | None = Field(

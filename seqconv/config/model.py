@@ -62,29 +62,39 @@ Block = Annotated[
     Field(discriminator="type"),
 ]
 
+# As it may be written: one or several, by name or with settings.
+Poolings = PoolingName | Pooling | Annotated[list[PoolingName | Pooling], Field(min_length=1)]
+
 
 class BlockDefaults(Section):
     """What every block has unless it says otherwise; a block takes those of these keys that its type knows."""
 
-    norm: Norm | None = None
-    norm_groups: PositiveInt | None = None
-    activation: Activation | None = None
-    dropout: Fraction | None = None
-    spatial_dropout: Fraction | None = None
-    stochastic_depth: Fraction | None = None
-    padding: Padding | None = None
+    norm: Norm | None = Field(default=None, description="Normalization behind convolutions.")
+    norm_groups: PositiveInt | None = Field(default=None, description="Groups of channels, where norm is 'group'.")
+    activation: Activation | None = Field(default=None, description="Function behind the normalization.")
+    dropout: Fraction | None = Field(default=None, description="Part of the values that training drops.")
+    spatial_dropout: Fraction | None = Field(default=None, description="The same for channels of a sequence.")
+    stochastic_depth: Fraction | None = Field(default=None, description="The same for bodies of residual blocks.")
+    padding: Padding | None = Field(default=None, description="same, causal or valid, where a block can have it.")
 
 
 class ModelConfig(Section):
     """A stack of blocks, pooled over time into one vector per sequence, and a dense head."""
 
-    defaults: BlockDefaults = BlockDefaults()
-    blocks: tuple[Block, ...] = (
-        ConvBlock(filters=64, kernel_size=5),
-        ConvBlock(filters=128, kernel_size=3, strides=2),
-        ConvBlock(filters=128, kernel_size=3),
+    defaults: BlockDefaults = Field(default=BlockDefaults(), description="What blocks have unless they say otherwise.")
+    blocks: tuple[Block, ...] = Field(
+        default=(
+            ConvBlock(filters=64, kernel_size=5),
+            ConvBlock(filters=128, kernel_size=3, strides=2),
+            ConvBlock(filters=128, kernel_size=3),
+        ),
+        description="The stack over time; a block without a type is a conv.",
     )
-    pooling: tuple[Pooling, ...] = Field(default=(SimplePooling(type="mean"),), min_length=1)
+    pooling: tuple[Pooling, ...] = Field(
+        default=(SimplePooling(type="mean"),),
+        min_length=1,
+        description="From frames to one vector, by one or several poolings; 'frames' for a prediction per frame.",
+    )
     dense_units: tuple[PositiveInt, ...] = Field(
         default=(), description="Hidden dense layers between pooling and output."
     )
@@ -122,7 +132,7 @@ class ModelConfig(Section):
         given = {name: value for name, value in defaults.items() if value is not None}
         return {**values, "blocks": [with_defaults(block, given, SECTIONS) for block in values["blocks"]]}
 
-    @field_validator("pooling", mode="before", json_schema_input_type=PoolingName | list[PoolingName | Pooling])
+    @field_validator("pooling", mode="before", json_schema_input_type=Poolings)
     @classmethod
     def _one_name_or_several(cls, value: Any) -> Any:
         names = as_sections(value)

@@ -1,0 +1,26 @@
+"""The JSON schema of config files, against which editors complete and check them."""
+
+import json
+from typing import Any
+
+from seqconv.config.run import Config
+
+
+def config_schema() -> dict[str, Any]:
+    """The schema of `Config` as it may be written, shorthand included; each key with a description.
+
+    >>> schema = config_schema()
+    >>> schema["$defs"]["TCNBlock"]["properties"]["kernel_size"]["description"]
+    'Frames that the kernel reads.'
+    """
+    schema = Config.model_json_schema()
+    for section in schema["$defs"].values():
+        if "type" in section["properties"]:
+            # An editor that offers the types of blocks and poolings says with each what it is.
+            section["properties"]["type"].setdefault("description", section["description"])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def schema_text() -> str:
+    """What `configs/schema.json` holds."""
+    return json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n"
