@@ -1,5 +1,6 @@
 """The data in `data/`: what the issue and data/README.md promise of it."""
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,34 @@ def test_every_prompt_decodes_to_its_declared_length(prompts):
         assert samples.ndim == 1
         assert len(samples) / sample_rate == pytest.approx(float(row.seconds), abs=1e-6)
         assert np.abs(samples).max() > 0.01
+
+
+def test_events_of_the_prompts_lie_within_them_and_have_their_language(prompts):
+    events = pd.read_csv(DATA / "prompts" / "speech.csv")
+    assert len(events) == 2287
+    known = prompts.set_index("id")
+    assert set(events["id"]) == set(known.index)
+    assert (events["label"] == known.loc[events["id"], "label"].to_numpy()).all()
+    assert (events["end"] <= known.loc[events["id"], "seconds"].astype(float).to_numpy() + 0.01).all()
+    assert (events["end"] - events["start"]).min() >= 0.05
+    gaps = events.groupby("id")["start"].shift(-1) - events["end"]
+    assert gaps.min() >= 0.145
+    assert (events["end"] - events["start"]).sum() / 60 == pytest.approx(67.9, abs=0.05)
+
+
+def test_events_are_made_again_as_they_are(prompts, tmp_path):
+    rows = prompts.iloc[::300]
+    rows.to_csv(tmp_path / "some.csv", index=False)
+    script = runpy.run_path(str(DATA.parent / "scripts" / "make_speech_events.py"))
+    assert script["main"](["--manifest", str(tmp_path / "some.csv"), "--output", str(tmp_path / "speech.csv")]) == 0
+    made = pd.read_csv(tmp_path / "speech.csv")
+    shipped = pd.read_csv(DATA / "prompts" / "speech.csv")
+    shipped = shipped[shipped["id"].isin(rows["id"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        made.sort_values(["id", "start"], ignore_index=True),
+        shipped.sort_values(["id", "start"], ignore_index=True),
+        atol=0.011,
+    )
 
 
 def test_the_licence_names_the_speakers():
