@@ -7,11 +7,13 @@ from row_simulation import GRID, random_stack, run_alone, run_layer, run_row
 from seqconv.frames import (
     TimeLayer,
     conv_output_length,
+    halo,
     min_frames,
     next_start,
     output_length,
     receptive_field,
     total_stride,
+    widest,
 )
 
 SEEDS = range(40)
@@ -114,3 +116,39 @@ def test_next_start_advances_by_whole_strides():
     starts = [next_start(end, layers) for end in range(1, 60)]
     assert all(start % 6 == 0 for start in starts)
     assert [next_start(end + 6, layers) - 6 for end in range(1, 60)] == starts
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_halo_is_what_an_output_reads_before_and_after_the_frame_it_stands_for(seed):
+    layers = random_stack(np.random.default_rng(seed))
+    before, after = halo(layers)
+    assert before + after + 1 == receptive_field(layers)
+    stride = total_stride(layers)
+    position = -(-before // stride) + 1
+    num_frames = position * stride + after + 5
+    base = run_alone(np.zeros(num_frames), layers)
+    moved = [
+        frame
+        for frame in range(num_frames)
+        if run_alone(np.eye(1, num_frames, frame)[0], layers)[position] != base[position]
+    ]
+    assert (moved[0], moved[-1]) == (position * stride - before, position * stride + after)
+
+
+def test_the_widest_branch_gives_the_arithmetic_of_all():
+    branches = [[TimeLayer(9)], [TimeLayer(1), TimeLayer(39)], [TimeLayer(20)], [TimeLayer(3), TimeLayer(1)]]
+    best = widest(branches)
+    assert receptive_field(best) == max(map(receptive_field, branches)) == 39
+    for end in range(1, 60):
+        assert next_start(end, best) == max(next_start(end, branch) for branch in branches)
+    assert widest([[TimeLayer(3, 2)], [TimeLayer(5, 2)]]) == (TimeLayer(5, 2),)
+
+
+def test_branches_that_cannot_be_joined_are_refused():
+    with pytest.raises(ValueError, match=r"strides \[2, 1\] cannot be joined"):
+        widest([[TimeLayer(3, 2)], [TimeLayer(3)]])
+    with pytest.raises(ValueError, match="no branch reads farthest to both sides"):
+        widest([[TimeLayer(5, padding="causal")], [TimeLayer(7)]])
+    with pytest.raises(ValueError, match="no branch reads farthest to both sides"):
+        # The second reads as far, but one layer of the first reaches farther at once, which a gap must hold.
+        widest([[TimeLayer(5)], [TimeLayer(3), TimeLayer(3), TimeLayer(3)]])
