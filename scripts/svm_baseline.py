@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"'{run}' holds no metrics.json. Pass the run directory of a finished run.")
     settings = ["features.kind=mfcc", "features.n_mfcc=20", "features.delta=0", "features.normalize=none"]
     data = load_datasets(load_config(run / "config.yaml", settings))
-    if data.test is None or data.target.task != "classification":
-        raise ConfigError(f"'{run}' is not a classification run with a test split.")
+    if data.test is None or data.target.task != "classification" or data.target.kind != "sequence":
+        raise ConfigError(f"'{run}' is not a run that classifies sequences, with a test split.")
 
     parts = {"train": data.train, "valid": data.valid, "test": data.test}
     inputs = {name: np.array([_statistics(part[i]) for i in range(len(part))]) for name, part in parts.items()}

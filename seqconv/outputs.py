@@ -175,9 +175,9 @@ def frame_columns(
     frames = np.concatenate([np.arange(first, first + count) * stride for count in number.tolist()])
     columns: dict[str, Any] = {"id": np.repeat(np.array(ids, dtype=object), number), "frame": frames}
     if seconds is not None:
-        first = np.zeros(len(number)) if starts is None else np.nan_to_num(np.asarray(starts, np.float64))
+        begins = np.zeros(len(number)) if starts is None else np.nan_to_num(np.asarray(starts, np.float64))
         # Times that are no longer exact read as such: 0.5700000000000001.
-        columns["time"] = np.round(frames * seconds + np.repeat(first, number), 6)
+        columns["time"] = np.round(frames * seconds + np.repeat(begins, number), 6)
     return columns
 
 
