@@ -46,7 +46,7 @@ def forward(
         batch_size: sequences per step, on average; default: as in training.
         frames_per_batch: instead of `batch_size`, frames per step.
         chunk_frames: sequences of more frames run in chunks of that many, in bounded memory, with the same answer;
-            default: where the strategy is auto and the model allows it, as many as keep activations near 128 MB.
+            default: where the strategy is auto and the model allows it, as many as keep activations near 32 MB.
 
     Raises:
         ConfigError: the model cannot be run in this layout.

@@ -56,7 +56,7 @@ def predict(
         target: what the outputs mean; needed for a stock Keras model.
         chunk_frames: recordings and sequences of more frames are read and run in chunks of that many, in bounded
             memory, with the same answer; default: where the strategy is auto and the model is `chunkable`, as many as
-            keep activations near 128 MB.
+            keep activations near 32 MB.
 
     Returns:
         a row for each sequence: id (of a recording, its path), num_frames, prediction, and `p_<name>` for each class.

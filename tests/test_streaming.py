@@ -207,7 +207,7 @@ def test_the_default_chunk_is_large_beside_its_halo_and_small_in_memory(model_na
         assert chunk % model.total_stride == 0
         assert chunk >= 4 * sum(model.halo)
     wide = build_model({"blocks": [{"filters": 512}, {"filters": 512}]}, num_features=3, num_outputs=2)
-    assert 4 * 512 * default_chunk_frames(wide) <= 32 << 20
+    assert 4 * 512 * default_chunk_frames(wide) <= 8 << 20
 
 
 def outputs_so_far(model, x, count):

@@ -20,7 +20,8 @@ from seqconv.streaming.network import (
 
 Array = npt.NDArray[Any]
 
-_BUDGET_BYTES = 128 << 20
+# Few enough that they stay in the caches of a processor.
+_BUDGET_BYTES = 32 << 20
 # Inputs, outputs and what a convolution unfolds are alive at once.
 _COPIES = 6
 # A halo is computed twice: at most a quarter more work.
@@ -143,7 +144,7 @@ def check_chunkable(model: SequenceModel) -> None:
 
 
 def default_chunk_frames(model: SequenceModel) -> int:
-    """Input frames of a chunk that keep the activations near 128 MB, and the halo a small part of the work."""
+    """Input frames of a chunk that keep the activations near 32 MB, and the halo a small part of the work."""
     left, right = model.halo
     stride = model.total_stride
     affordable = int(_BUDGET_BYTES / (4 * _COPIES * values_per_frame(model)))
