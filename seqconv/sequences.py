@@ -84,7 +84,8 @@ class Sequences:
             label: Column with the label, or several (0/1 columns, regression); None: no labels.
             split: Only this split (train, valid or test).
             frame_labels: The `target` section of a config, for labels of frames: its `column` names files with them,
-                or `events` is a table of all. `label` is not read then.
+                or `events` is a table of all. `label` is not read then. What was cut is told in
+                `metadata.attrs["notes"]`.
 
         Raises:
             ManifestError: unknown column or split, and all that `load_manifest` refuses.
@@ -107,7 +108,8 @@ class Sequences:
         labels = None if label is None or timelines is not None else label_values(frame, label)
         store = build_store(frame, settings, num_workers=num_workers, cache_dir=cache_dir)
         if timelines is not None:
-            labels, _ = timelines.frame_labels(store.lengths)
+            labels, notes = timelines.frame_labels(store.lengths)
+            frame.attrs["notes"] = [*frame.attrs.get("notes", []), *notes]
         return cls(
             store,
             labels,

@@ -250,8 +250,11 @@ def test_manifest_to_commands(tmp_path, capsys):
     assert table["time"].tolist() == own["time"].tolist() == [round(0.2 * p, 6) for p in range(len(own))]
     assert table["p_mid"].to_numpy() == pytest.approx(own["p_mid"].to_numpy(), rel=1e-4)
     other = pd.read_csv(tmp_path / "events.csv").assign(label="mid")
+    last = other.index[other["id"] == "4.npy"][-1]
+    other.loc[last, "end"] += 50
     other.to_csv(tmp_path / "other.csv", index=False)
     arguments = ["--model", model, "--events", str(tmp_path / "other.csv"), "--output", str(tmp_path / "other")]
     assert evaluate_command.main(arguments) == 0
     scores = json.loads((tmp_path / "other" / "metrics.json").read_text())["test"]
+    assert "note: 1 events end up to 5" in capsys.readouterr().err
     assert scores["per_class"]["mid"]["support"] == scores["num_frames"] == again["num_frames"]

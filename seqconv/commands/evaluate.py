@@ -97,7 +97,7 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
     label = list(columns) if columns else card.get("label_column") or config.target.column
     frames = frame_target(card, arguments.events or config.target.events)
     label_files = frames.column if frames is not None and frames.events is None else None
-    return Sequences.from_manifest(
+    data = Sequences.from_manifest(
         read_split(arguments.manifest, arguments.split, Path(arguments.model).parent, config, label_files),
         card.get("features") or config.features,
         label=label,
@@ -105,6 +105,9 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
         num_workers=config.data.num_workers,
         frame_labels=frames,
     )
+    for note in data.metadata.attrs["notes"] if frames is not None and data.metadata is not None else ():
+        say(f"note: {note}")
+    return data
 
 
 def frame_target(card: dict[str, Any], events: str | None) -> "TargetConfig | None":
