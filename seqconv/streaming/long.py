@@ -92,10 +92,12 @@ class LongRecordings:
         self._chunk_frames = chunk_frames
         self._runner: ChunkRunner | None = None
         self._paths, self._ids = list(entries["path"]), list(entries["id"])
-        lengths = [_count_frames(path, settings) for path in self._paths]
+        # Nothing is opened for a length that would decide nothing.
+        is_open = chunk_frames is not None or (strategy == "auto" and hasattr(model, "chunkable"))
+        lengths = np.array([_count_frames(path, settings) if is_open else 0 for path in self._paths])
         self.is_long = find_long(model, lengths, chunk_frames, strategy=strategy)
         if strategy == "auto" and not getattr(model, "chunkable", True):
-            _warn_of_whole_passes(model, np.array(lengths), self._ids)
+            _warn_of_whole_passes(model, lengths, self._ids)
 
     def runs(self) -> Iterator[list[int]]:
         """Positions in the table, in order: a long one by itself, those between long ones together."""
