@@ -39,6 +39,16 @@ def test_an_unknown_command_is_an_error_that_lists_the_known_ones(capsys):
     assert "'train', 'evaluate'" in capsys.readouterr().err
 
 
+def test_a_warning_is_one_line_without_code():
+    code = (
+        "import warnings\nfrom seqconv.commands.terminal import report_errors\n"
+        "@report_errors\ndef command(argv):\n    warnings.warn('beware')\n    return 0\n"
+        "command()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: beware\n"
+
+
 def test_a_reader_that_stops_early_gets_no_traceback():
     code = (
         "import sys\nfrom seqconv.commands.terminal import report_errors\n"

@@ -5,9 +5,10 @@ import functools
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from seqconv.backends import BACKENDS, Backend, choose_backend, refuse_missing
 from seqconv.errors import ConfigError, SeqconvError
@@ -26,12 +27,16 @@ class Command(Protocol):
 
 
 def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
-    """Turn an error that the user can mend into one message and exit code 2, and Ctrl-C into 130: no traceback."""
+    """Turn an error that the user can mend into one message and exit code 2, and Ctrl-C into 130: no traceback.
+
+    Warnings to the user are one message, too, without the line of code that they come from.
+    """
 
     @functools.wraps(command)
     def run(argv: Sequence[str] | None = None) -> int:
         try:
-            return command(argv)
+            with _plain_warnings():
+                return command(argv)
         except SeqconvError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
@@ -44,6 +49,28 @@ def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
             return BROKEN_PIPE
 
     return run
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_plainly(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if category is UserWarning:
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show_plainly
+        yield
 
 
 def start_keras(backend: Backend | None = None) -> None:
