@@ -1,5 +1,6 @@
 """Features in pieces are the features of the whole, wherever samples and frames are cut."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,20 @@ def test_blocks_of_a_file_are_its_samples(tmp_path, monkeypatch, samples, name, 
     assert len(blocks) > 2
     np.testing.assert_array_equal(np.concatenate(blocks), whole)
     assert count_samples(tmp_path / name, start=start, end=end, sample_rate=rate) == len(whole)
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path, monkeypatch, samples):
+    monkeypatch.setattr("seqconv.audio._BLOCK_FRAMES", 1 << 17)
+    peaks = []
+    for repeats in (1, 6):
+        soundfile.write(tmp_path / "long.wav", np.tile(samples, repeats), 8000)
+        settings = {**FRAMING, "sample_rate": 11025, "delta": 1, "normalize": "recording"}
+        tracemalloc.start()
+        frames = sum(len(piece) for piece in open_features(tmp_path / "long.wav", settings, piece_frames=1000))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert frames > 7000 * repeats
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -1,5 +1,7 @@
 """Long sequences in chunks, and running answers: the answer of the whole, and never a frame too early."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -175,6 +177,18 @@ def test_sums_over_many_chunks_stay_exact():
     kernel, bias, dense, dense_bias = (w.astype("float64") for w in model.get_weights()[2:])
     expected = np.maximum(x @ kernel[0] + bias, 0).mean(axis=0) @ dense + dense_bias
     np.testing.assert_allclose(in_chunks(model, pieces_of(x), 512), expected, rtol=2e-6)
+
+
+def test_memory_does_not_grow_with_the_length(model_named):
+    runner = ChunkRunner(model_named("same"), 3000)
+    piece = sequence(5000)
+    peaks = []
+    for count in (4, 40):
+        tracemalloc.start()
+        assert runner.answer([piece] * count).num_frames == 5000 * count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0] + 100_000 < piece.nbytes * 20
 
 
 def test_what_does_not_fit_is_refused(model_named):
