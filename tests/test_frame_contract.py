@@ -13,6 +13,11 @@ from seqconv.targets import fit_target
 from seqconv.training.optimization import make_loss, make_metrics
 
 
+def alone(model, sequence):
+    """Logits of the frames of one sequence by itself."""
+    return keras.ops.convert_to_numpy(model(sequence[None], training=False))[0]
+
+
 def targets_of(data, target, stride, **options):
     return FrameTargets(target.encode_frames(data.labels), target.num_outputs, stride, **options)
 
@@ -69,7 +74,7 @@ def test_the_loss_is_what_each_sequence_alone_says():
     labels = target.encode_frames(data.labels)
     expected, probabilities = [], []
     for index in range(len(data)):
-        logits = np.asarray(model(data[index][None], training=False))[0].astype(np.float64)
+        logits = alone(model, data[index]).astype(np.float64)
         truth = labels[index][::2]
         chosen = truth >= 0
         power = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -86,14 +91,14 @@ def test_the_loss_is_what_each_sequence_alone_says():
 def test_forward_gives_each_sequence_its_frames_in_every_layout(config, tmp_path):
     data = framed(20)
     model = build_model(config, num_features=3, num_outputs=3)
-    alone = [np.asarray(model(data[index][None]))[0] for index in range(len(data))]
-    assert [len(frames) for frames in alone] == [-(-length // model.total_stride) for length in data.lengths]
+    expected = [alone(model, data[index]) for index in range(len(data))]
+    assert [len(frames) for frames in expected] == [-(-length // model.total_stride) for length in data.lengths]
     for strategy in STRATEGIES:
         found = forward(model, data, strategy=strategy)
-        for ours, theirs in zip(found, alone, strict=True):
+        for ours, theirs in zip(found, expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
     model.save(tmp_path / "m.keras")
-    for ours, theirs in zip(forward(load_model(tmp_path / "m.keras"), data), alone, strict=True):
+    for ours, theirs in zip(forward(load_model(tmp_path / "m.keras"), data), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
@@ -103,4 +108,4 @@ def test_unpacked_frames_of_a_batch_are_those_of_the_model():
     (layout,) = make_plan("packed", data.lengths, batch_size=5, time_geometry=model.time_geometry).epoch(0)
     logits = model.predict_on_batch(make_batch(layout, data, fill=np.nan).as_inputs())
     for index, frames in zip(layout.indices, unpack_frames(logits, layout, model.time_geometry), strict=True):
-        np.testing.assert_allclose(frames, np.asarray(model(data[index][None]))[0], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(frames, alone(model, data[index]), rtol=1e-4, atol=1e-5)
