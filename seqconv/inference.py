@@ -1,7 +1,5 @@
 """The forward pass over a source of sequences: what validation, evaluation and prediction share."""
 
-import weakref
-from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,14 +7,12 @@ import numpy.typing as npt
 
 from seqconv.batching import EpochPlan, make_batch, make_plan, restore_order, unpack, unpack_frames
 from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError, list_some
+from seqconv.runners import runner_for
 from seqconv.sources import Selection, Source
 from seqconv.streaming.long import find_long, forward_long
 
 STRATEGIES = ("auto", "packed", "bucketed", "padded", "single")
 Array = npt.NDArray[Any]
-Runner = Callable[[Any], Array]
-
-_runners: "weakref.WeakKeyDictionary[Any, Runner]" = weakref.WeakKeyDictionary()
 
 
 class Choice(NamedTuple):
@@ -160,13 +156,13 @@ def _forward_mixed(
 
 
 def _forward_batches(model: Any, source: Source, layouts: EpochPlan) -> Array:
-    run = _runner(model)
+    run = runner_for(model, {layout.shape for layout in layouts})
     parts = [(layout, unpack(run(make_batch(layout, source).as_inputs()), layout)) for layout in layouts]
     return restore_order(parts, len(source.lengths))
 
 
 def _forward_frames(model: Any, source: Source, layouts: EpochPlan) -> list[Array]:
-    run = _runner(model)
+    run = runner_for(model, {layout.shape for layout in layouts})
     answers: list[Array] = [np.zeros((0, model.num_outputs), np.float32)] * len(source.lengths)
     for layout in layouts:
         found = unpack_frames(run(make_batch(layout, source).as_inputs()), layout, model.time_geometry)
@@ -177,7 +173,7 @@ def _forward_frames(model: Any, source: Source, layouts: EpochPlan) -> list[Arra
 
 
 def _forward_alone(model: Any, source: Source) -> Array:
-    run = _runner(model)
+    run = runner_for(model)
     outputs = np.concatenate([_one_row(run(source[i][None]), model) for i in range(len(source.lengths))])
     return _as_logits(model, outputs)
 
@@ -201,43 +197,3 @@ def _as_logits(model: Any, outputs: Array) -> Array:
     probabilities = outputs.astype(np.float64)
     logits = np.log(np.maximum(probabilities, tiny))
     return logits if activation == "softmax" else logits - np.log(np.maximum(1 - probabilities, tiny))
-
-
-def _runner(model: Any) -> Runner:
-    """The compiled forward pass of a model, made once: validation of each epoch must not trace anew."""
-    if model not in _runners:
-        _runners[model] = _compile(model)
-    return _runners[model]
-
-
-def _compile(model: Any) -> Runner:
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        return lambda inputs: _as_numpy(model.predict_on_batch(inputs))
-    import tensorflow as tf
-
-    # Axes of any size: one trace for all shapes. Weak, because the cache would otherwise keep its own key alive.
-    reference = weakref.ref(model)
-
-    def call(inputs: Any) -> Any:
-        return reference()(inputs, training=False)  # type: ignore[misc]
-
-    signature: Any = tf.TensorSpec((None, None, model.input_shape[-1]), tf.float32)
-    if is_sequence_model(model):
-        slots = tf.TensorSpec((None, None), tf.int32)
-        signature = {"features": signature, "segments": slots, "lengths": slots}
-    traced = tf.function(call, input_signature=[signature], autograph=False)
-
-    def run(inputs: Mapping[str, Array] | Array) -> Array:
-        return _as_numpy(traced(tf.nest.map_structure(tf.convert_to_tensor, inputs)))
-
-    return run
-
-
-def _as_numpy(output: Any) -> Array:
-    """NumPy has no bfloat16: half precision becomes float32."""
-    import keras
-
-    array: Array = np.asarray(keras.ops.convert_to_numpy(output))
-    return array if array.dtype == np.float64 else array.astype(np.float32)

@@ -20,7 +20,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "sources", "splitting", "store", "targets", "timelines", "ts",
     ),
     "nn": ("layers", "models"),
-    "runs": ("evaluation", "inference", "outputs", "prediction", "streaming", "tables", "training"),
+    "runs": ("evaluation", "inference", "outputs", "prediction", "runners", "streaming", "tables", "training"),
     "commands": ("commands",),
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from seqconv import inference
+from seqconv import runners
 from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError
 from seqconv.inference import choose_strategy, forward
 from seqconv.models import build_model
@@ -123,12 +123,12 @@ def test_the_forward_pass_is_traced_once_for_all_shapes(model, sequences):
     original = model.call
     model.call = lambda *args, **options: (calls.append(1), original(*args, **options))[1]
     try:
-        inference._runners.pop(model, None)
+        runners._runners.pop(model, None)
         for strategy in ("packed", "padded", "packed"):
             forward(model, sequences, strategy=strategy, batch_size=8)
     finally:
         model.call = original
-        inference._runners.pop(model, None)
+        runners._runners.pop(model, None)
     assert len(calls) == 1
 
 
@@ -143,13 +143,13 @@ def test_new_weights_are_used_at_once(sequences):
 
 def test_the_cache_does_not_keep_models_alive(sequences):
     gc.collect()
-    before = len(inference._runners)
+    before = len(runners._runners)
     model = build_model({"blocks": [{"filters": 4}]}, num_features=3, num_outputs=2)
     forward(model, sequences)
-    assert len(inference._runners) == before + 1
+    assert len(runners._runners) == before + 1
     del model
     gc.collect()
-    assert len(inference._runners) == before
+    assert len(runners._runners) == before
 
 
 def test_a_source_without_sequences(model):

@@ -1,0 +1,88 @@
+"""The compiled forward pass of a model: arrays in, arrays out, on every backend."""
+
+import weakref
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Runner = Callable[[Any], Array]
+
+MAX_SHAPES = 8
+"""Where each shape is compiled, more than these are rounded to fewer."""
+
+_runners: "weakref.WeakKeyDictionary[Any, Runner]" = weakref.WeakKeyDictionary()
+
+
+def runner_for(model: Any, shapes: Collection[Any] = ()) -> Runner:
+    """The forward pass of a model, made once: validation of each epoch must not trace anew.
+
+    It takes a batch of features, or the inputs of a `SequenceModel`, and returns NumPy arrays in float32 or wider.
+    `shapes` are those of the batches to come: JAX compiles each for seconds, so many widths are padded to a few.
+    """
+    import keras
+
+    if model not in _runners:
+        _runners[model] = _compile(model)
+    run = _runners[model]
+    if keras.backend.backend() == "jax" and len(shapes) > MAX_SHAPES:
+        return lambda inputs: run(widen(inputs))
+    return run
+
+
+def widen(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The inputs of a `SequenceModel` in wider rows, of one of few widths; what is added is marked as padding.
+
+    >>> wide = widen({"features": np.ones((1, 9, 2)), "segments": np.zeros((1, 9), int), "lengths": np.array([[9]])})
+    >>> wide["features"].shape, wide["segments"].tolist()
+    ((1, 10, 2), [[0, 0, 0, 0, 0, 0, 0, 0, 0, -1]])
+    """
+    width = inputs["features"].shape[1]
+    extra = (0, rounded_width(width) - width)
+    features = np.pad(inputs["features"], [(0, 0), extra, (0, 0)])
+    return {**inputs, "features": features, "segments": np.pad(inputs["segments"], [(0, 0), extra], constant_values=-1)}
+
+
+def rounded_width(width: int) -> int:
+    """The next of the widths that JAX sees: four for each power of two, so that a row grows by a quarter at most.
+
+    >>> sorted({rounded_width(width) for width in range(8, 33)})
+    [8, 10, 12, 14, 16, 20, 24, 28, 32]
+    """
+    step = 1 << max(0, width.bit_length() - 3)
+    return -(-width // step) * step
+
+
+def _compile(model: Any) -> Runner:
+    import keras
+
+    # Weak, because the cache would otherwise keep its own key alive.
+    reference = weakref.ref(model)
+    if keras.backend.backend() != "tensorflow":
+        return lambda inputs: _as_numpy(reference().predict_on_batch(inputs))  # type: ignore[union-attr]
+    import tensorflow as tf
+
+    def call(inputs: Any) -> Any:
+        return reference()(inputs, training=False)  # type: ignore[misc]
+
+    # Axes of any size: one trace for all shapes.
+    signature: Any = tf.TensorSpec((None, None, model.input_shape[-1]), tf.float32)
+    if hasattr(model, "time_geometry"):
+        slots = tf.TensorSpec((None, None), tf.int32)
+        signature = {"features": signature, "segments": slots, "lengths": slots}
+    traced = tf.function(call, input_signature=[signature], autograph=False)
+
+    def run(inputs: Mapping[str, Array] | Array) -> Array:
+        return _as_numpy(traced(tf.nest.map_structure(tf.convert_to_tensor, inputs)))
+
+    return run
+
+
+def _as_numpy(output: Any) -> Array:
+    """NumPy has no bfloat16: half precision becomes float32."""
+    import keras
+
+    array: Array = np.asarray(keras.ops.convert_to_numpy(output))
+    return array if array.dtype == np.float64 else array.astype(np.float32)
