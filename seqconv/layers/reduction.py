@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -74,7 +75,8 @@ class Members:
 
 def at_least_single(values: Tensor) -> Tensor:
     """Half precision in float32, which sums over thousands of frames need; wider types as they are."""
-    return ops.cast(values, "float32") if str(values.dtype).endswith("float16") else values
+    is_half = keras.backend.standardize_dtype(values.dtype) in ("float16", "bfloat16")
+    return ops.cast(values, "float32") if is_half else values
 
 
 def moments(members: Members, values: Tensor) -> Summary:

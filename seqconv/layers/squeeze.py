@@ -33,7 +33,8 @@ class MaskedSqueezeExcite(keras.layers.Layer):  # type: ignore[misc]
     per_sequence = True
 
     def __init__(self, reduction: int = 4, **options: Any) -> None:
-        super().__init__(**options)
+        # A given summary must not be cast to half precision, which cannot count beyond 65,504 frames.
+        super().__init__(autocast=False, **options)
         if reduction < 1:
             raise ValueError(f"reduction must be at least 1, got {reduction}.")
         self.reduction = reduction
