@@ -145,6 +145,8 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         self.hidden.build((None, None, channels * (3 if self.context is not None else 1)))
         self.scores = keras.layers.Dense(channels if self.per_channel else 1, dtype=self.dtype_policy, name="scores")
         self.scores.build((None, None, self.units))
+        if self.context is not None:
+            self.context.build(input_shape)
         self.built = True
 
     def summarize(

@@ -47,6 +47,7 @@ class MaskedSqueezeExcite(keras.layers.Layer):  # type: ignore[misc]
         self.hidden.build((None, channels))
         self.gates = keras.layers.Dense(channels, activation="sigmoid", dtype=self.dtype_policy, name="gates")
         self.gates.build((None, units))
+        self.squeeze.build(input_shape)
         self.built = True
 
     def call(
