@@ -99,6 +99,7 @@ def test_values_are_those_of_keras_where_keras_has_a_fixed_phase(layer, stock, o
     assert_close(found, to_numpy(theirs(x[None]))[0])
 
 
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras's own average counts padding on PyTorch")
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 @pytest.mark.parametrize(
     ("stock", "ours"),

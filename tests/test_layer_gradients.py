@@ -47,11 +47,27 @@ NOISY = [
 ]
 
 
-class Recorder(keras.optimizers.SGD):
-    """Keeps the gradients that training applies, and changes nothing."""
+@pytest.fixture(autouse=True)
+def double_precision():
+    """Keras rounds inputs to its float type before it trains."""
+    floatx = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx(floatx)
 
-    def apply(self, grads, trainable_variables=None):
-        self.recorded = [to_numpy(gradient) for gradient in grads]
+
+class Recorder(keras.optimizers.Optimizer):
+    """Keeps the gradients that training would apply, in variables as every backend needs them, and changes nothing."""
+
+    def __init__(self):
+        super().__init__(learning_rate=1.0)
+
+    def build(self, variables):
+        super().build(variables)
+        self.recorded = self.add_optimizer_variables(variables, "gradient")
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign(self.recorded[self._get_variable_index(variable)], ops.cast(gradient, variable.dtype))
 
 
 class Probe(keras.Model):
@@ -89,7 +105,7 @@ def gradients_of(layer, features, segments):
     probe.compile(optimizer=Recorder(), loss=lambda _, sums: ops.sum(sums), run_eagerly=True)
     probe(inputs)
     probe.train_on_batch(inputs, np.zeros(len(features)))
-    return probe.optimizer.recorded
+    return [to_numpy(gradient.value) for gradient in probe.optimizer.recorded]
 
 
 def layouts_for(layer, arrays):

@@ -5,6 +5,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
+from keras import ops
 from rows import assert_close, packed, sequences, shake, to_numpy
 
 from seqconv.layers import (
@@ -96,9 +97,9 @@ def test_a_layer_that_looks_at_sequences_takes_their_summary_for_each_piece(laye
 def test_summaries_of_slots_are_those_of_their_sequences(layer):
     arrays = sequences()
     features, segments = packed(arrays, rows=2)
-    slots = layer.summarize(features, segments, 4)
+    slots = layer.summarize(ops.convert_to_tensor(features), ops.convert_to_tensor(segments), 4)
     for index, x in enumerate(arrays):
-        for name, expected in layer.summarize(x[None]).items():
+        for name, expected in layer.summarize(ops.convert_to_tensor(x[None])).items():
             assert_close(to_numpy(slots[name])[index % 2, index // 2], to_numpy(expected)[0], name)
 
 
