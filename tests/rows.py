@@ -107,7 +107,7 @@ def shake(layer: Any, channels: int = 4, seed: int = 1) -> Any:
 
 def assert_close(actual: np.ndarray, expected: np.ndarray, name: str = "") -> None:
     """Equal up to rounding, in whichever precision the backend computed."""
-    # Keras's operations on PyTorch pass through float32 here and there, whatever they are given.
-    is_double = actual.dtype == np.float64 and keras.backend.backend() != "torch"
+    # On other backends Keras's operations pass through float32 here and there, whatever they are given.
+    is_double = actual.dtype == np.float64 and keras.backend.backend() == "tensorflow"
     rtol, atol = (1e-9, 1e-11) if is_double else (1e-4, 1e-5)
     np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, err_msg=name)
