@@ -54,10 +54,12 @@ def plans_in_one_step(model: SequenceModel, lengths: list[int]) -> dict:
     """All sequences in a single batch, in every layout that the model supports."""
     geometry = model.time_geometry
     options = {"time_geometry": geometry, "shuffle": False}
-    total = 2 * len(lengths) * next_start(max(lengths), geometry)
+    wide = next_start(max(lengths), geometry) + 9 + model.total_stride
+    total = 2 * len(lengths) * wide
     plans = {
         "padded": plan_padded(lengths, batch_size=len(lengths), **options),
-        "bucketed": plan_bucketed(lengths, num_buckets=1, frames_per_batch=total, **options),
+        # A boundary beyond the longest, so that these rows are wider than the padded ones.
+        "bucketed": plan_bucketed(lengths, boundaries=[wide], frames_per_batch=total, **options),
     }
     if model.packable:
         plans["packed"] = plan_packed(lengths, frames_per_batch=total, **options)

@@ -25,12 +25,13 @@ class Members:
                 f"num_slots={num_slots} and {given}; "
                 "which frame belongs to which slot is said by int32 segments (batch, time), -1 for padding."
             )
-        self.segments, self.num_slots = segments, num_slots
-        self.frames = zero_padding(at_least_single(inputs), segments)
+        self.segments = None if segments is None else ops.convert_to_tensor(segments)
+        self.num_slots = num_slots
+        self.frames = zero_padding(at_least_single(ops.convert_to_tensor(inputs)), self.segments)
         self.membership = None
         if num_slots is not None:
             slots = ops.arange(num_slots, dtype="int32")
-            self.membership = ops.cast(segments[:, None, :] == slots[None, :, None], self.frames.dtype)
+            self.membership = ops.cast(self.segments[:, None, :] == slots[None, :, None], self.frames.dtype)
 
     @property
     def count(self) -> Tensor:
