@@ -161,4 +161,8 @@ def _device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:
     """Within it, everything is placed on `device`; None leaves the choice to the backend."""
     if device is None:
         return contextlib.nullcontext()
-    return keras.device(device_name(device).lower())  # type: ignore[no-any-return]
+    name = device_name(device).lower()
+    if keras.backend.backend() == "torch" and name == "cpu:0":
+        # PyTorch's own name for it. Keras would take cpu:0 for another device: copy each weight, and lose its gradient.
+        name = "cpu"
+    return keras.device(name)  # type: ignore[no-any-return]

@@ -1,0 +1,106 @@
+"""What holds on every backend: this file runs on the one that Keras runs on, `test_backends.py` on all of them."""
+
+import keras
+import numpy as np
+import pytest
+from training_data import classified, quick
+
+from seqconv import runners
+from seqconv.backends import TITLES, choose_backend, running_backend
+from seqconv.config import load_config
+from seqconv.errors import ConfigError
+from seqconv.evaluation import evaluate
+from seqconv.inference import forward
+from seqconv.models import build_model, load_model
+from seqconv.sequences import Sequences
+from seqconv.training import train
+from seqconv.training.devices import device_name, list_devices
+from seqconv.training.machine import machine_for, uses_xla
+
+BACKEND = keras.backend.backend()
+OTHER = next(name for name in ("tensorflow", "jax", "torch") if name != BACKEND)
+NOISY = {"defaults": {"norm": "batch", "dropout": 0.3}, "blocks": [{"filters": 6, "kernel_size": 3}]}
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path, capsys):
+    config = quick(model=NOISY, backend=BACKEND)
+    runs = [train(config, tmp_path / name, train_data=classified()) for name in ("first", "second")]
+    other = train({**config, "seed": 1}, tmp_path / "other", train_data=classified())
+    first, second = (run.model.get_weights() for run in runs)
+    for ours, theirs in zip(first, second, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert runs[0].metrics == runs[1].metrics
+    assert any((ours != theirs).any() for ours, theirs in zip(first, other.model.get_weights(), strict=True))
+    assert f"on {list_devices()[0]}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("strategy", ["packed", "bucketed", "padded", "single"])
+def test_a_run_in_every_layout_is_scored_alike(tmp_path, strategy):
+    run = train(quick(batching={"strategy": strategy}), tmp_path / "run", train_data=classified())
+    again = evaluate(load_model(tmp_path / "run" / "model.keras"), classified(20, seed=1), bootstrap=0)
+    here = evaluate(run.model, classified(20, seed=1), strategy=strategy, bootstrap=0)
+    assert again.metrics["loss"] == pytest.approx(here.metrics["loss"], rel=1e-5)
+
+
+def test_many_lengths_are_few_shapes_where_each_is_compiled():
+    data = Sequences([np.ones((n, 2), "float32") * n for n in range(1, 42)])
+    model = build_model({"blocks": [{"filters": 3}], "pooling": ["mean", "max"]}, num_features=2, num_outputs=2)
+    widths, original = set(), model.predict_on_batch
+    model.predict_on_batch = lambda inputs: (widths.add(inputs["features"].shape[1]), original(inputs))[1]
+    single = forward(model, data, strategy="single")
+    assert len(widths) == {"tensorflow": 0, "jax": 18, "torch": 41}[BACKEND]
+    np.testing.assert_allclose(single, forward(model, data, strategy="packed"), rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_runs_uncompiled_beside_the_compiled_model():
+    """Keras on JAX runs a model with an unbuilt layer once more before each batch, one operation at a time."""
+    blocks = [{"filters": 4, "norm": "instance"}, {"type": "squeeze_excite"}, {"type": "attention", "num_heads": 2}]
+    poolings = ["mean", "max", {"type": "attentive_statistics", "units": 3, "context": True}]
+    model = build_model({"blocks": blocks, "pooling": poolings}, num_features=4, num_outputs=2)
+    assert [layer.name for layer in model._flatten_layers() if not layer.built] == []
+
+
+def test_a_model_may_die_that_was_run():
+    model = build_model({"blocks": [{"filters": 3}]}, num_features=2, num_outputs=2)
+    forward(model, Sequences([np.ones((4, 2))]))
+    reference = runners._runners[model]
+    assert all(cell.cell_contents is not model for cell in reference.__closure__)
+
+
+def test_another_backend_is_refused_with_both_names_and_the_remedy(tmp_path):
+    pytest.importorskip(OTHER, reason=f"{OTHER} is not installed")
+    with pytest.raises(ConfigError, match=rf"backend is '{OTHER}', but Keras runs on '{BACKEND}'.*KERAS_BACKEND="):
+        train(quick(backend=OTHER), tmp_path / "run", train_data=classified())
+    assert not (tmp_path / "run").exists()
+    with machine_for(load_config({"backend": BACKEND})) as device:
+        assert TITLES[BACKEND] in device
+
+
+def test_an_unknown_backend_is_refused_by_its_key():
+    with pytest.raises(ConfigError, match="backend: expected 'tensorflow', 'jax' or 'torch', got 'mxnet'"):
+        load_config({"backend": "mxnet"})
+
+
+def test_a_backend_that_is_not_installed_is_refused_with_the_pip_command(monkeypatch):
+    monkeypatch.setattr("seqconv.backends.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=rf"{TITLES[OTHER]} is not installed.*pip install {OTHER}"):
+        choose_backend(OTHER)
+    assert running_backend() == BACKEND
+
+
+def test_a_device_can_be_named_and_computes_the_same(tmp_path):
+    assert list_devices()[-1] == "CPU:0"
+    assert device_name("cpu") == "CPU:0"
+    with pytest.raises(ConfigError, match=rf"'GPU:7', but {TITLES[BACKEND]} sees {list_devices()[0]}"):
+        train(quick(training={"device": "GPU:7"}), tmp_path / "run", train_data=classified())
+    named, chosen = (
+        train(quick(training={"device": device}), tmp_path / str(device), train_data=classified())
+        for device in ("cpu", None)
+    )
+    assert named.metrics == chosen.metrics
+
+
+def test_what_is_compiled_by_itself():
+    is_compiled = {"tensorflow": list_devices()[0].startswith("GPU"), "jax": True, "torch": False}
+    assert uses_xla(load_config({})) == is_compiled[BACKEND]
+    assert uses_xla(load_config({"training": {"jit_compile": True}}))
