@@ -64,17 +64,21 @@ class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
         return outputs if segments is None else (outputs, map_segments(segments, self.time_layer))
 
     def _convolve(self, inputs: Tensor) -> Tensor:
+        strides = self.strides[0]
+        if self.kernel_size[0] == 1 and strides > 1:
+            # TensorFlow 2.21 writes out of bounds in the gradient of strided kernels of size 1 (float32 on CPUs).
+            inputs, strides = inputs[:, ::strides], 1
         # Without strides Keras's own "same" pads as we do, and saves a copy.
-        padding = "same" if self.padding == "same" and self.strides[0] == 1 else "valid"
+        padding = "same" if self.padding == "same" and strides == 1 else "valid"
         if padding == "valid":
             inputs = pad_time(inputs, self.time_layer)
-        # Group by group: TensorFlow's grouped convolution has no CPU kernel, and the XLA cluster that Keras compiles
-        # instead corrupted the heap in training (TensorFlow 2.21, kernel size 1 with strides).
+        # Group by group: TensorFlow's grouped convolution has no CPU kernel, and Keras would compile an XLA cluster
+        # instead, anew for each shape.
         parts = [
             ops.conv(
                 part,
                 kernel,
-                strides=self.strides[0],
+                strides=strides,
                 padding=padding,
                 data_format="channels_last",
                 dilation_rate=self.dilation_rate[0],
