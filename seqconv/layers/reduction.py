@@ -25,7 +25,7 @@ class Members:
                 f"num_slots={num_slots} and {given}; "
                 "which frame belongs to which slot is said by int32 segments (batch, time), -1 for padding."
             )
-        self.segments = None if segments is None else ops.convert_to_tensor(segments)
+        self.segments: Any = None if segments is None else ops.convert_to_tensor(segments)
         self.num_slots = num_slots
         self.frames = zero_padding(at_least_single(ops.convert_to_tensor(inputs)), self.segments)
         self.membership = None
