@@ -25,13 +25,14 @@ class Members:
                 f"num_slots={num_slots} and {given}; "
                 "which frame belongs to which slot is said by int32 segments (batch, time), -1 for padding."
             )
-        self.segments: Any = None if segments is None else ops.convert_to_tensor(segments)
+        self.segments: Any = segments if segments is None else ops.convert_to_tensor(segments)
         self.num_slots = num_slots
         self.frames = zero_padding(at_least_single(ops.convert_to_tensor(inputs)), self.segments)
-        self.membership = None
+        self.membership: Any = None
         if num_slots is not None:
             slots = ops.arange(num_slots, dtype="int32")
-            self.membership = ops.cast(self.segments[:, None, :] == slots[None, :, None], self.frames.dtype)
+            is_member = ops.expand_dims(self.segments, 1) == ops.expand_dims(slots, -1)
+            self.membership = ops.cast(is_member, self.frames.dtype)
 
     @property
     def count(self) -> Tensor:
