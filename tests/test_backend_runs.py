@@ -7,6 +7,7 @@ from training_data import classified, quick
 
 from seqconv import runners
 from seqconv.backends import TITLES, choose_backend, running_backend
+from seqconv.batching import make_batch, plan_padded
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
@@ -16,6 +17,7 @@ from seqconv.sequences import Sequences
 from seqconv.training import train
 from seqconv.training.devices import device_name, list_devices
 from seqconv.training.machine import machine_for, uses_xla
+from seqconv.training.optimization import make_loss
 
 BACKEND = keras.backend.backend()
 OTHER = next(name for name in ("tensorflow", "jax", "torch") if name != BACKEND)
@@ -104,3 +106,24 @@ def test_what_is_compiled_by_itself():
     is_compiled = {"tensorflow": list_devices()[0].startswith("GPU"), "jax": True, "torch": False}
     assert uses_xla(load_config({})) == is_compiled[BACKEND]
     assert uses_xla(load_config({"training": {"jit_compile": True}}))
+
+
+def test_training_learns_statistics_and_drops_out():
+    """Keras on JAX trains through `call`, which must pass on that this is training."""
+    data = make_batch(plan_padded([5] * 4, batch_size=4).epoch(0)[0], [np.ones((5, 2))] * 4, labels=np.eye(4))
+    losses = {}
+    for rate in (0.0, 0.5):
+        config = {"defaults": {"norm": "none", "dropout": rate}, "blocks": [{"filters": 6}], "dense_dropout": rate}
+        model = build_model(config, num_features=2, num_outputs=4)
+        model.compile(keras.optimizers.SGD(0.0), loss=make_loss("classification"))
+        steps = [model.train_on_batch(data.as_inputs(), data.labels, data.weights) for _ in range(3)]
+        losses[rate] = {float(loss) for loss in steps}
+    assert len(losses[0.0]) == 1
+    assert len(losses[0.5]) > 1
+    model = build_model({"blocks": [{"filters": 6, "norm": "batch"}]}, num_features=2, num_outputs=4)
+    model.compile(keras.optimizers.SGD(0.0), loss=make_loss("classification"))
+    before = {v.path: keras.ops.convert_to_numpy(v) for v in model.non_trainable_variables}
+    model.train_on_batch(data.as_inputs(), data.labels, data.weights)
+    after = {v.path: keras.ops.convert_to_numpy(v) for v in model.non_trainable_variables}
+    moved = [path for path, value in after.items() if np.abs(value - before[path]).max() > 1e-3]
+    assert moved == ["block0_norm/moving_mean", "block0_norm/moving_variance"]

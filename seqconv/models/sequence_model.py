@@ -114,10 +114,9 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
         return self.stack.trunk[0]
 
     def call(self, inputs: Any, training: bool | None = None) -> Tensor:
-        # Layers read `training` from Keras's call context.
         features, segments, num_slots = _unpack_inputs(inputs)
-        features, segments = apply_trunk(self.stack, features, segments, num_slots)
-        return apply_head(self.stack, features, segments, num_slots)
+        features, segments = apply_trunk(self.stack, features, segments, num_slots, training=training)
+        return apply_head(self.stack, features, segments, num_slots, training=training)
 
     def __call__(self, inputs: Any, *args: Any, **options: Any) -> Tensor:
         check_inputs(inputs, self.num_features)

@@ -36,7 +36,7 @@ from seqconv.models.compound_blocks import (
     build_tcn,
 )
 from seqconv.models.parts import Place
-from seqconv.models.trunk import Flow, Hook, Nodes, geometry_of, run, walk
+from seqconv.models.trunk import Flow, Hook, Nodes, geometry_of, mode, run, walk
 
 BUILDERS: dict[str, Callable[[Any, int, Place], tuple[Nodes, int]]] = {
     "conv": build_convolution,
@@ -101,7 +101,13 @@ def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype:
 
 
 def apply_trunk(
-    stack: Stack, features: Tensor, segments: Any, num_slots: Any = None, *, hook: Hook | None = None
+    stack: Stack,
+    features: Tensor,
+    segments: Any,
+    num_slots: Any = None,
+    *,
+    hook: Hook | None = None,
+    training: bool | None = None,
 ) -> tuple[Tensor, Any]:
     """Features and segments of the trunk's output frames.
 
@@ -109,24 +115,28 @@ def apply_trunk(
         hook: asked before each layer that looks at whole sequences, as `hook(layer, features, segments)`; where it
             returns a summary, that takes the place of the layer's own.
     """
-    flow = run(stack.trunk, Flow(features, segments, num_slots, hook))
+    flow = run(stack.trunk, Flow(features, segments, num_slots, hook, training))
     return flow.features, flow.segments
 
 
-def apply_head(stack: Stack, features: Tensor, segments: Any, num_slots: Any = None) -> Tensor:
+def apply_head(
+    stack: Stack, features: Tensor, segments: Any, num_slots: Any = None, *, training: bool | None = None
+) -> Tensor:
     """Logits `(batch, num_outputs)` or `(rows, num_slots, num_outputs)`; of frames `(rows, time, num_outputs)`."""
     if not stack.poolings:
         # Dense layers at each frame: what lies in padding must be finite before them, and is 0 behind them.
-        logits = apply_dense(stack, [zero_padding(features, segments)])
+        logits = apply_dense(stack, [zero_padding(features, segments)], training=training)
         return zero_padding(logits, segments)
-    return apply_dense(stack, [layer(features, segments, num_slots=num_slots) for layer in stack.poolings])
+    options = mode(training)
+    pooled = [layer(features, segments, num_slots=num_slots, **options) for layer in stack.poolings]
+    return apply_dense(stack, pooled, training=training)
 
 
-def apply_dense(stack: Stack, pooled: list[Tensor]) -> Tensor:
+def apply_dense(stack: Stack, pooled: list[Tensor], *, training: bool | None = None) -> Tensor:
     """Logits of what the poolings returned."""
     outputs = pooled[0] if len(pooled) == 1 else ops.concatenate(pooled, axis=-1)
     for layer in stack.dense:
-        outputs = layer(outputs)
+        outputs = layer(outputs, **mode(training))
     return outputs
 
 

@@ -31,12 +31,13 @@ Hook = Callable[[keras.layers.Layer, Tensor, Any], Summary | None]
 
 
 class Flow(NamedTuple):
-    """What runs through the trunk. `segments` is None where all frames are real."""
+    """What runs through the trunk. `segments` is None where all frames are real; `training` is for all layers."""
 
     features: Tensor
     segments: Any
     num_slots: Any = None
     hook: Hook | None = None
+    training: bool | None = None
 
 
 def run(nodes: Sequence[Node], flow: Flow) -> Flow:
@@ -80,17 +81,26 @@ def geometry_of(nodes: Sequence[Node]) -> TimeGeometry:
     return geometry
 
 
+def mode(training: bool | None) -> dict[str, bool]:
+    """The argument that tells a layer, and those within it, whether this is training.
+
+    Every layer takes it. Keras's call context does not carry it everywhere: on JAX, training calls `call` directly.
+    """
+    return {} if training is None else {"training": training}
+
+
 def _call(layer: keras.layers.Layer, flow: Flow) -> Flow:
-    features, segments, num_slots, hook = flow
+    features, segments, num_slots, hook, training = flow
+    options = mode(training)
     if hasattr(layer, "time_layer"):
-        returned = layer(features, segments)
+        returned = layer(features, segments, **options)
         features, segments = (returned, None) if segments is None else returned
         return flow._replace(features=features, segments=segments)
     if getattr(layer, "per_sequence", False):
         summary = None if hook is None else hook(layer, features, segments)
-        return flow._replace(features=layer(features, segments, num_slots=num_slots, summary=summary))
+        return flow._replace(features=layer(features, segments, num_slots=num_slots, summary=summary, **options))
     if getattr(layer, "takes_slots", False):
-        return flow._replace(features=layer(features, segments, num_slots=num_slots))
+        return flow._replace(features=layer(features, segments, num_slots=num_slots, **options))
     # Keras's own layers here work on each frame by itself: activation, dropout.
-    is_masked = hasattr(layer, "packable")
-    return flow._replace(features=layer(features, segments) if is_masked else layer(features))
+    arguments = (features, segments) if hasattr(layer, "packable") else (features,)
+    return flow._replace(features=layer(*arguments, **options))
