@@ -45,8 +45,9 @@ def refuse_missing(name: str) -> NoReturn:
     Raises:
         ConfigError: always.
     """
+    others = " or ".join(other for other in BACKENDS if other != name)
     extra = "" if name == "tensorflow" else f"[{name}]"
     raise ConfigError(
         f"backend is '{name}', but {TITLES[name]} is not installed. Install it with: pip install {name} (or, from the "
-        f"project's folder, pip install -e '.{extra}'), or set backend to another of {', '.join(BACKENDS)}."
+        f"project's folder, pip install -e '.{extra}'), or set backend to {others}."
     )

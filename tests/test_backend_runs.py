@@ -1,5 +1,8 @@
 """What holds on every backend: this file runs on the one that Keras runs on, `test_backends.py` on all of them."""
 
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import keras
@@ -91,6 +94,14 @@ def test_a_backend_that_is_not_installed_is_refused_with_the_pip_command(monkeyp
     with pytest.raises(ConfigError, match=rf"{TITLES[OTHER]} is not installed.*pip install {OTHER}"):
         choose_backend(OTHER)
     assert running_backend() == BACKEND
+
+
+def test_a_command_says_what_is_wrong_with_the_environment():
+    environment = {**os.environ, "KERAS_BACKEND": "mxnet"}
+    command = [sys.executable, "-m", "seqconv.commands.main", "predict", "--model", "model.keras", "x.wav"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Keras does not start: Unable to import backend : mxnet. Set KERAS_BACKEND")
 
 
 def test_a_device_can_be_named_and_computes_the_same(tmp_path):
