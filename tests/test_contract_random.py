@@ -101,6 +101,9 @@ def one_step(model: SequenceModel, batch: Batch) -> tuple:
     model.compile(optimizer=optimizer, loss=make_loss("classification"), run_eagerly=BACKEND != "jax")
     loss = model.train_on_batch(inputs_of(batch), batch.labels, sample_weight=batch.weights)
     after = model.get_weights()
+    # A step in inference mode would leave the statistics as they were, alike in every layout.
+    for variable, old, new in zip(model.weights, before, after, strict=True):
+        assert "moving_" not in variable.path or (old != new).any(), variable.path
     model.set_weights(before)
     return float(loss), [to_numpy(g.value) for g in optimizer.recorded], after
 
