@@ -180,6 +180,6 @@ def test_options_that_mean_nothing_in_a_stream_are_refused(model_path, part, cap
 
 
 def test_a_file_taken_for_seconds_is_explained(model_path, part, capsys):
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         main(["--model", model_path, "--stream", str(part)])
     assert "is no number of seconds. Write --stream 1 before it" in capsys.readouterr().err

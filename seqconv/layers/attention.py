@@ -5,12 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import Tensor, lowest_value, zero_padding
+from seqconv.layers.masking import ShapeKeeping, Tensor, lowest_value, zero_padding
 from seqconv.layers.reduction import at_least_single
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedSelfAttention(keras.layers.Layer):  # type: ignore[misc]
+class MaskedSelfAttention(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
     """Multi-head self-attention (Vaswani et al. 2017) in which a frame sees the real frames of its own sequence.
 
     It does not use `keras.layers.MultiHeadAttention`, which (Keras 3.15 with TensorFlow) adds the wrong bias where
@@ -73,11 +73,6 @@ class MaskedSelfAttention(keras.layers.Layer):  # type: ignore[misc]
         """`(batch, time, heads * size)` as `(batch, heads, time, size)`."""
         shape, size = ops.shape(features), features.shape[-1] // self.num_heads
         return ops.swapaxes(ops.reshape(features, (shape[0], shape[1], self.num_heads, size)), 1, 2)
-
-    def compute_output_spec(
-        self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None
-    ) -> Tensor:
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {

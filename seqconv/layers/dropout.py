@@ -5,11 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import Tensor, zero_padding
+from seqconv.layers.masking import ShapeKeeping, Tensor, zero_padding
 from seqconv.layers.reduction import Members
 
 
-class _SequenceDropout(keras.layers.Layer):  # type: ignore[misc]
+class _SequenceDropout(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
     """Noise that is drawn once a sequence, and is the same at each of its frames."""
 
     packable = True
@@ -41,15 +41,6 @@ class _SequenceDropout(keras.layers.Layer):  # type: ignore[misc]
     def channels(self, inputs: Tensor) -> int:
         """Numbers to draw for each sequence."""
         raise NotImplementedError
-
-    def compute_output_spec(
-        self,
-        inputs: Tensor,
-        segments: Tensor | None = None,
-        num_slots: Any = None,
-        training: bool | None = None,
-    ) -> Tensor:
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
@@ -94,7 +85,7 @@ class StochasticDepth(_SequenceDropout):
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class LayerScale(keras.layers.Layer):  # type: ignore[misc]
+class LayerScale(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
     """A learned factor for each channel of a residual branch (Touvron et al. 2021).
 
     Args:
@@ -120,9 +111,6 @@ class LayerScale(keras.layers.Layer):  # type: ignore[misc]
     def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
         # The gradient of the factors sums over frames, where 0 * NaN of padding is NaN.
         return zero_padding(inputs, segments) * self.gamma
-
-    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "initial": self.initial}

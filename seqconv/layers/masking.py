@@ -82,3 +82,11 @@ def output_spec(layer: Any, inputs: Tensor, segments: Tensor | None, channels: i
     time = None if time is None else conv_output_length(time, layer.time_layer)
     spec = keras.KerasTensor((batch, time, channels), dtype=layer.compute_dtype)
     return spec if segments is None else (spec, keras.KerasTensor((batch, time), dtype=segments.dtype))
+
+
+class ShapeKeeping:
+    """For layers that return features of their input's shape, whatever else they are called with."""
+
+    def compute_output_spec(self: Any, inputs: Tensor, *_: Any, **__: Any) -> Tensor:
+        """What Keras asks for, without running the layer."""
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqconv.layers.masking import Tensor, frame_mask, zero_padding
+from seqconv.layers.masking import ShapeKeeping, Tensor, frame_mask, zero_padding
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
+class MaskedBatchNormalization(ShapeKeeping, keras.layers.BatchNormalization):  # type: ignore[misc]
     """`keras.layers.BatchNormalization` over the real frames of a batch (Ioffe and Szegedy 2015).
 
     Mean and variance are taken in float32, in two passes, of differences from a real frame: `E[x^2] - m^2` would lose a
@@ -56,11 +56,6 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore
     def _track(self, moving: Any, value: Tensor) -> None:
         moving.assign(moving * self.momentum + value * (1 - self.momentum))
 
-    def compute_output_spec(
-        self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None
-    ) -> Tensor:
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
-
 
 def _first_frame(features: Tensor, segments: Tensor | None) -> Tensor:
     """The first real frame, or zeros where there is none. Moments of the differences from it lose no digits."""
@@ -83,7 +78,7 @@ def _moments(features: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor]
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class FeatureNormalization(keras.layers.Layer):  # type: ignore[misc]
+class FeatureNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
     """Standardize each feature with the mean and variance of the training frames, which travel in the model.
 
     Until `adapt` is called, features pass unchanged.
@@ -114,6 +109,3 @@ class FeatureNormalization(keras.layers.Layer):  # type: ignore[misc]
     def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
         features = ops.cast(zero_padding(inputs, segments), self.variable_dtype)
         return ops.cast((features - self.mean) / ops.sqrt(self.variance), self.compute_dtype)
-
-    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)

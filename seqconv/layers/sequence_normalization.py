@@ -5,11 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import Tensor, zero_padding
+from seqconv.layers.masking import ShapeKeeping, Tensor, zero_padding
 from seqconv.layers.reduction import Members, Summary, at_least_single, merge_moments, moments
 
 
-class _ScaledNormalization(keras.layers.Layer):  # type: ignore[misc]
+class _ScaledNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
     """The learned scale and offset of each channel, kept in float32 under mixed precision."""
 
     packable = True
@@ -56,9 +56,6 @@ class MaskedLayerNormalization(_ScaledNormalization):
         deviations = features - ops.mean(features, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(deviations), axis=-1, keepdims=True)
         return self._scale(deviations * ops.rsqrt(variance + self.epsilon))
-
-    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -133,15 +130,6 @@ class MaskedGroupNormalization(_ScaledNormalization):
         size = values.shape[-1] // self.groups
         means = ops.mean(ops.reshape(values, (*shape[:-1], self.groups, size)), axis=-1)
         return ops.repeat(means, size, axis=-1)
-
-    def compute_output_spec(
-        self,
-        inputs: Tensor,
-        segments: Tensor | None = None,
-        num_slots: Any = None,
-        summary: Summary | None = None,
-    ) -> Tensor:
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "groups": self.groups}

@@ -6,12 +6,12 @@ import keras
 from keras import ops
 
 from seqconv.layers.heads import MaskedGlobalAveragePooling1D
-from seqconv.layers.masking import Tensor
+from seqconv.layers.masking import ShapeKeeping, Tensor
 from seqconv.layers.reduction import Members, Summary
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedSqueezeExcite(keras.layers.Layer):  # type: ignore[misc]
+class MaskedSqueezeExcite(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
     """Multiplies each channel with a gate between 0 and 1 that a small network computes from the means over the real
     frames of the sequence (Hu et al. 2018).
 
@@ -74,15 +74,6 @@ class MaskedSqueezeExcite(keras.layers.Layer):  # type: ignore[misc]
     def finish(self, summary: Summary) -> Tensor:
         """The gates, `(rows[, num_slots], channels)`."""
         return self.gates(self.hidden(self.squeeze.finish(summary)))
-
-    def compute_output_spec(
-        self,
-        inputs: Tensor,
-        segments: Tensor | None = None,
-        num_slots: Any = None,
-        summary: Summary | None = None,
-    ) -> Tensor:
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "reduction": self.reduction}
