@@ -51,6 +51,11 @@ class TrainingConfig(Section):
         default=None, description="balanced: rare classes weigh more; or a weight per class name (others weigh 1)."
     )
     label_smoothing: Fraction = Field(default=0.0, description="Probability spread over all classes.")
+    loss_scale: Positive | None = Field(
+        default=None,
+        description="The loss of a step is the sum over its sequences divided by this. Default: batching.batch_size, "
+        "at most the number of sequences; with frames_per_batch, the mean number of sequences in a step.",
+    )
     early_stopping: EarlyStopping | None = Field(default=None, description="Null: run all epochs.")
     monitor: str | None = Field(
         default=None, description="Chooses the best epoch; default: val_macro_f1, val_map or val_r2, by task."

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from seqconv.batching import Plan, make_plan
-from seqconv.config import Config
+from seqconv.config import Config, load_config
 from seqconv.errors import ConfigError, list_some
 from seqconv.features import feature_statistics
 from seqconv.inference import choose_strategy
@@ -27,7 +27,8 @@ class Experiment:
     """A run that has not started yet.
 
     `labels` and `weights` are those of the training sequences, encoded: `(n, num_outputs)`, or of frames, and `(n,)`.
-    `loss_scale` is the constant c that the loss of each step is divided by.
+    `loss_scale` is the constant c that the loss of each step is divided by; `config` holds it, and every other choice
+    that was left to the run.
     """
 
     config: Config
@@ -59,6 +60,7 @@ def prepare(config: Config, data: Datasets) -> Experiment:
         model.feature_normalization.adapt(*feature_statistics(data.train))
     plan, notes = plan_batches(config, model, data.train.lengths)
     steps = [plan.num_steps(epoch) for epoch in range(config.training.epochs)]
+    loss_scale = choose_loss_scale(config, plan)
     task = config.target.task
     model.compile(
         optimizer=make_optimizer(config.training, steps),
@@ -67,13 +69,13 @@ def prepare(config: Config, data: Datasets) -> Experiment:
         jit_compile=uses_xla(config),
     )
     return Experiment(
-        config=config,
+        config=load_config(config, [f"training.loss_scale={loss_scale!r}"]),
         data=data,
         model=model,
         plan=plan,
         labels=labels,
         weights=weights,
-        loss_scale=plan.mean_sequences,
+        loss_scale=loss_scale,
         steps=steps,
         notes=[*data.notes, *notes, *_machine_notes(config)],
     )
@@ -105,6 +107,14 @@ def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> t
     if strategy == "bucketed":
         options |= {"num_buckets": batching.num_buckets}
     return make_plan(strategy, lengths, **options), notes
+
+
+def choose_loss_scale(config: Config, plan: Plan) -> float:
+    """The constant c: of a batch size, the same in every layout, whatever the last step of an epoch holds."""
+    if config.training.loss_scale is not None:
+        return config.training.loss_scale
+    size = config.batching.sequences_per_step
+    return plan.mean_sequences if size is None else float(min(size, plan.num_sequences))
 
 
 def _machine_notes(config: Config) -> list[str]:
