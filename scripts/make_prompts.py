@@ -7,6 +7,9 @@ The recordings come from five packages (version 1.6.1); fetch and unpack them fi
     python scripts/make_prompts.py --source prompts_source --output data/prompts
 
 The output holds manifest.csv, one folder of recordings per language and LICENSE. The same source gives the same bytes.
+With --lengths FILE, no recordings are written, but a table of how long all of them are, in frames:
+
+    python scripts/make_prompts.py --source prompts_source --lengths data/prompts/lengths.csv
 """
 
 import argparse
@@ -44,6 +47,8 @@ WITHOUT_SPEECH = (
 # libsndfile's scale from 0 (best) to 1 (smallest); 0.9 is Vorbis quality 1.
 VORBIS_COMPRESSION = 0.9
 COLUMNS = ("id", "path", "label", "group", "split", "voice", "seconds")
+SAMPLE_RATE = 8000
+HOP_LENGTH = 80
 NOTICE = """\
 Telephone prompts in English, Spanish, French, Italian and Russian
 
@@ -76,6 +81,11 @@ class Prompt:
     def id(self) -> str:
         """Unique in the corpus, for example `en/digits/1`."""
         return f"{self.language}/{self.group}"
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of log-mel features as `extract_features` counts them, 100 a second."""
+        return 1 + round(self.seconds * SAMPLE_RATE) // HOP_LENGTH
 
 
 def find_prompts(source: Path) -> list[Prompt]:
@@ -196,13 +206,29 @@ def encode_all(prompts: Sequence[Prompt]) -> Iterator[tuple[Prompt, bytes]]:
         yield prompt, encode_flac(prompt.source)
 
 
-def write_prompts(source: Path, folder: Path, *, keep_all: bool) -> list[dict[str, str]]:
-    """Write recordings, manifest and licence into `folder`; return the rows of the manifest."""
+def find_sounding(source: Path) -> list[Prompt]:
+    """All prompts below `source` that hold frames; says which do not."""
     prompts = find_prompts(source)
     for prompt in prompts:
         if prompt.seconds == 0:
             print(f"left out: '{prompt.id}' ({prompt.source.name}) holds no frames")
-    prompts = [prompt for prompt in prompts if prompt.seconds > 0]
+    return [prompt for prompt in prompts if prompt.seconds > 0]
+
+
+def write_lengths(source: Path, path: Path) -> int:
+    """Write the columns `id` and `num_frames` of all prompts that hold frames; return how many these are."""
+    prompts = sorted(find_sounding(source), key=lambda prompt: prompt.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("id", "num_frames"))
+        writer.writerows((prompt.id, prompt.num_frames) for prompt in prompts)
+    return len(prompts)
+
+
+def write_prompts(source: Path, folder: Path, *, keep_all: bool) -> list[dict[str, str]]:
+    """Write recordings, manifest and licence into `folder`; return the rows of the manifest."""
+    prompts = find_sounding(source)
     suffix = ".flac" if keep_all else ".ogg"
     rows = []
     for prompt, stream in encode_all(prompts) if keep_all else encode_subset(prompts):
@@ -242,11 +268,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Build the folder; 0 when it stands, 2 when the source or the output cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, required=True, help="folder into which the packages were unpacked")
-    parser.add_argument("--output", type=Path, required=True, help="folder to make; it must not exist yet")
+    output_options = parser.add_mutually_exclusive_group(required=True)
+    output_options.add_argument("--output", type=Path, metavar="DIR", help="folder to make; it must not exist yet")
+    output_options.add_argument("--lengths", type=Path, metavar="FILE", help="table of the frames of all recordings")
     parser.add_argument("--all", action="store_true", help="keep the whole corpus, lossless (FLAC, about 82 MB)")
     arguments = parser.parse_args(argv)
-    output: Path = arguments.output
+    output: Path = arguments.output or arguments.lengths
     try:
+        if arguments.lengths:
+            print(f"{output}: {write_lengths(arguments.source, output)} recordings")
+            return 0
         if output.exists():
             raise ManifestError(f"'{output}' exists already. Remove it, or name another folder with --output.")
         output.parent.mkdir(parents=True, exist_ok=True)

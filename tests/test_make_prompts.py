@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
+from seqconv.features import extract_features
 from seqconv.manifest import load_manifest
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +99,27 @@ def test_the_subset_stops_at_its_size_with_whole_groups(make_prompts, source, tm
     frame = load_manifest(tmp_path / "out/manifest.csv")
     assert set(frame.groupby("group").size()) == {5}
     assert set(frame["group"]) == {"digits/1", "letters/b"}, "short families come first"
+
+
+def test_lengths_count_frames_as_features_do(make_prompts, source, tmp_path, capsys):
+    assert make_prompts.main(["--source", str(source), "--lengths", str(tmp_path / "lengths.csv")]) == 0
+    assert "left out: 'ru/is' (is.wav) holds no frames" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "lengths.csv", index_col="id")["num_frames"]
+    assert len(table) == 5 * 6 - 1
+    assert table.index.is_monotonic_increasing
+    settings = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 80}
+    for name in ("it/letters/b", "en/conf-muted", "es/beep"):
+        language, prompt = name.split("/", 1)
+        samples, rate = soundfile.read(source / "usr/share/asterisk/sounds" / VOICES[language] / f"{prompt}.wav")
+        assert table[name] == len(extract_features(samples, rate, settings))
+
+
+def test_the_committed_lengths_are_those_of_the_whole_corpus():
+    table = pd.read_csv(ROOT / "data/prompts/lengths.csv", index_col="id")["num_frames"]
+    assert len(table) == 2780
+    frame = load_manifest(ROOT / "data/prompts/manifest.csv").set_index("id")
+    samples = (frame["seconds"].astype(float) * 8000).round().astype(int)
+    assert (table[frame.index] == 1 + samples // 80).all()
 
 
 def test_a_replaced_serial_leaves_the_sound(make_prompts):
