@@ -226,8 +226,9 @@ def test_the_default_chunk_is_large_beside_its_halo_and_small_in_memory(model_na
 
 def outputs_so_far(model, x, count):
     """What the head says of the first output frames of the whole sequence."""
-    features, mask = apply_trunk(model.stack, x[None].astype(keras.config.floatx()), np.ones((1, len(x)), bool))
-    return keras.ops.convert_to_numpy(apply_head(model.stack, features[:, :count], mask[:, :count]))[0]
+    flow = apply_trunk(model.stack, x[None].astype(keras.config.floatx()), np.ones((1, len(x)), bool))
+    flow = flow._replace(features=flow.features[:, :count], segments=flow.segments[:, :count])
+    return keras.ops.convert_to_numpy(apply_head(model.stack, flow))[0]
 
 
 @pytest.mark.parametrize("name", STREAMED)

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from seqconv.frames import TimeLayer
-from seqconv.layers.masking import Tensor, map_segments, output_spec, pad_time, zero_padding
+from seqconv.layers.masking import Padding, Tensor, map_segments, output_spec, pad_time, zero_padding
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -40,6 +40,9 @@ class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
 
     packable = True
     chunkable = True
+    takes_known = True
+    # Sums of neighbors, where the kernel reaches beyond the ends of sequences.
+    padding_behind = Padding.FINITE
 
     def __init__(self, filters: int, kernel_size: int, *, padding: str = "same", **options: Any) -> None:
         super().__init__(filters, kernel_size, padding=padding, **options)
@@ -54,8 +57,8 @@ class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
         """How this layer reads time."""
         return TimeLayer(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
 
-    def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
-        inputs = zero_padding(inputs, segments)
+    def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
+        inputs = zero_padding(inputs, segments, known=known)
         outputs = self._convolve(inputs)
         if self.use_bias:
             outputs = ops.add(outputs, self.bias)
@@ -91,5 +94,7 @@ class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
         """The channels of each group."""
         return [tensor] if self.groups == 1 else list(ops.split(tensor, self.groups, axis=-1))
 
-    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+    def compute_output_spec(
+        self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY
+    ) -> Tensor:
         return output_spec(self, inputs, segments, self.filters)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqconv.layers.masking import Tensor, is_mask
+from seqconv.layers.masking import Padding, Tensor, is_mask
 from seqconv.layers.reduction import Members, Summary, as_double, merge_moments, moments
 
 # Under the root of a deviation: its gradient stays finite for a sequence of one frame.
@@ -22,11 +22,18 @@ class GlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
 
     packable = True
     chunkable = True
+    takes_known = True
     # Values in the pooled vector for each channel.
     values_per_channel = 1
 
-    def call(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Tensor:
-        return self.finish(self.summarize(inputs, segments, num_slots))
+    def call(
+        self,
+        inputs: Tensor,
+        segments: Tensor | None = None,
+        num_slots: Any = None,
+        known: Padding = Padding.ANY,
+    ) -> Tensor:
+        return self.finish(self.summarize_members(Members(inputs, segments, num_slots, known)))
 
     def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
         """Statistics of the frames of each row, or of each slot, in float32 or wider."""
@@ -49,7 +56,13 @@ class GlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
     def pool(self, summary: Summary) -> Tensor:
         raise NotImplementedError
 
-    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Tensor:
+    def compute_output_spec(
+        self,
+        inputs: Tensor,
+        segments: Tensor | None = None,
+        num_slots: Any = None,
+        known: Padding = Padding.ANY,
+    ) -> Tensor:
         if num_slots is not None and (segments is None or is_mask(segments)):
             Members(inputs, segments, num_slots)
         slots = () if num_slots is None else (num_slots if isinstance(num_slots, int) else None,)

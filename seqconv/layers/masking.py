@@ -5,6 +5,7 @@ frames, or int32 segments `(batch, time)`, the slot of each frame within its own
 may change the number of frames return `(features, segments)` when they were given segments, else features alone.
 """
 
+from enum import IntEnum
 from typing import Any
 
 import keras
@@ -13,6 +14,14 @@ from keras import ops
 from seqconv.frames import TimeLayer, conv_output_length
 
 Tensor = Any
+
+
+class Padding(IntEnum):
+    """What is known of the features in padding. Whoever knows may tell a layer as `known`, which saves it work."""
+
+    ANY = 0
+    FINITE = 1
+    ZERO = 2
 
 
 def frame_mask(segments: Tensor) -> Tensor:
@@ -25,11 +34,26 @@ def is_mask(segments: Tensor) -> bool:
     return "bool" in str(segments.dtype)
 
 
-def zero_padding(features: Tensor, segments: Tensor | None, value: float = 0.0) -> Tensor:
+def zero_padding(
+    features: Tensor, segments: Tensor | None, value: float = 0.0, *, known: Padding = Padding.ANY
+) -> Tensor:
     """Replace what lies in padding, NaN included, before an operation that would sum over it."""
-    if segments is None:
+    if segments is None or (known == Padding.ZERO and value == 0):
         return features
+    if known == Padding.FINITE and value == 0 and not is_half(features):
+        # A product is several times faster than a selection on CPUs.
+        return features * real_frames(segments, features.dtype)
     return ops.where(ops.expand_dims(frame_mask(segments), -1), features, ops.cast(value, features.dtype))
+
+
+def real_frames(segments: Tensor, dtype: Any) -> Tensor:
+    """1 for real frames and 0 for padding, `(batch, time, 1)`."""
+    return ops.expand_dims(ops.cast(frame_mask(segments), dtype), -1)
+
+
+def is_half(features: Tensor) -> bool:
+    """Whether features are in half precision, where what is finite may overflow."""
+    return keras.backend.standardize_dtype(features.dtype) in ("float16", "bfloat16")
 
 
 def lowest_value(dtype: Any) -> float:

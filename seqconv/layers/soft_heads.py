@@ -158,7 +158,9 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         context_summary: Summary | None = None,
     ) -> Summary:
         """Statistics of the frames; `context_summary` are those of the whole sequence, if these are not all frames."""
-        members = Members(inputs, segments, num_slots)
+        return self.summarize_members(Members(inputs, segments, num_slots), context_summary)
+
+    def summarize_members(self, members: Members, context_summary: Summary | None = None) -> Summary:
         frames = members.frames
         scores = self._score(members, context_summary)
         peak = ops.stop_gradient(members.largest(scores))

@@ -43,8 +43,8 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         stack = build_stack(config, num_features, num_outputs, policy)
         inputs = keras.Input((None, num_features), name="frames")
-        features, _ = apply_trunk(stack, inputs, None)
-        super().__init__(inputs=inputs, outputs=apply_head(stack, features, None), **options)
+        outputs = apply_head(stack, apply_trunk(stack, inputs, None))
+        super().__init__(inputs=inputs, outputs=outputs, **options)
         self._policy = policy
         self._stack_of_layers = stack
         self.config = config
@@ -115,8 +115,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool | None = None) -> Tensor:
         features, segments, num_slots = _unpack_inputs(inputs)
-        features, segments = apply_trunk(self.stack, features, segments, num_slots, training=training)
-        return apply_head(self.stack, features, segments, num_slots, training=training)
+        return apply_head(self.stack, apply_trunk(self.stack, features, segments, num_slots, training=training))
 
     def __call__(self, inputs: Any, *args: Any, **options: Any) -> Tensor:
         check_inputs(inputs, self.num_features)

@@ -20,7 +20,7 @@ from seqconv.layers import (
     MaskedStatisticsPooling1D,
     zero_padding,
 )
-from seqconv.layers.masking import Tensor
+from seqconv.layers.masking import Padding, Tensor
 from seqconv.models.blocks import (
     build_attention,
     build_convolution,
@@ -108,28 +108,27 @@ def apply_trunk(
     *,
     hook: Hook | None = None,
     training: bool | None = None,
-) -> tuple[Tensor, Any]:
-    """Features and segments of the trunk's output frames.
+) -> Flow:
+    """What leaves the trunk: features and segments of its output frames.
 
     Args:
         hook: asked before each layer that looks at whole sequences, as `hook(layer, features, segments)`; where it
             returns a summary, that takes the place of the layer's own.
     """
-    flow = run(stack.trunk, Flow(features, segments, num_slots, hook, training))
-    return flow.features, flow.segments
+    return run(stack.trunk, Flow(features, segments, num_slots, hook, training))
 
 
-def apply_head(
-    stack: Stack, features: Tensor, segments: Any, num_slots: Any = None, *, training: bool | None = None
-) -> Tensor:
+def apply_head(stack: Stack, flow: Flow) -> Tensor:
     """Logits `(batch, num_outputs)` or `(rows, num_slots, num_outputs)`; of frames `(rows, time, num_outputs)`."""
+    features, segments, options = flow.features, flow.segments, mode(flow.training)
     if not stack.poolings:
         # Dense layers at each frame: what lies in padding must be finite before them, and is 0 behind them.
-        logits = apply_dense(stack, [zero_padding(features, segments)], training=training)
-        return zero_padding(logits, segments)
-    options = mode(training)
-    pooled = [layer(features, segments, num_slots=num_slots, **options) for layer in stack.poolings]
-    return apply_dense(stack, pooled, training=training)
+        clean = zero_padding(features, segments, known=flow.padding)
+        logits = apply_dense(stack, [clean], training=flow.training)
+        return zero_padding(logits, segments, known=Padding.FINITE)
+    options = {"num_slots": flow.num_slots, "known": flow.padding, **options}
+    pooled = [layer(features, segments, **options) for layer in stack.poolings]
+    return apply_dense(stack, pooled, training=flow.training)
 
 
 def apply_dense(stack: Stack, pooled: list[Tensor], *, training: bool | None = None) -> Tensor:

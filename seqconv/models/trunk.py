@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from seqconv.frames import TimeGeometry, widest
-from seqconv.layers.masking import Tensor
+from seqconv.layers.masking import Padding, Tensor
 from seqconv.layers.reduction import Summary
 
 
@@ -26,30 +26,37 @@ class Parallel(NamedTuple):
 
 Node: TypeAlias = "keras.layers.Layer | Residual | Parallel"
 Nodes: TypeAlias = tuple[Node, ...]
+# Activations that are 0 at 0.
+ZERO_KEEPING = ("relu", "gelu", "silu", "elu", "leaky_relu", "tanh", "linear")
 # Asked before a layer that looks at whole sequences; returns their summary where the features are a piece of them.
 Hook = Callable[[keras.layers.Layer, Tensor, Any], Summary | None]
 
 
 class Flow(NamedTuple):
-    """What runs through the trunk. `segments` is None where all frames are real; `training` is for all layers."""
+    """What runs through the trunk. `segments` is None where all frames are real; `training` is for all layers.
+
+    `padding` is what is known of the features in padding, so that no layer sets to zero what is.
+    """
 
     features: Tensor
     segments: Any
     num_slots: Any = None
     hook: Hook | None = None
     training: bool | None = None
+    padding: Padding = Padding.ANY
 
 
 def run(nodes: Sequence[Node], flow: Flow) -> Flow:
     """Features and segments behind the nodes."""
     for node in nodes:
         if isinstance(node, Residual):
-            body = run(node.body, flow)
-            flow = body._replace(features=ops.add(body.features, run(node.shortcut, flow).features))
+            body, shortcut = run(node.body, flow), run(node.shortcut, flow)
+            padding = min(body.padding, shortcut.padding)
+            flow = body._replace(features=ops.add(body.features, shortcut.features), padding=padding)
         elif isinstance(node, Parallel):
             branches = [run(branch, flow) for branch in node.branches]
             joined = ops.concatenate([branch.features for branch in branches], axis=-1)
-            flow = branches[0]._replace(features=joined)
+            flow = branches[0]._replace(features=joined, padding=min(branch.padding for branch in branches))
         else:
             flow = _call(node, flow)
     return flow
@@ -90,8 +97,11 @@ def mode(training: bool | None) -> dict[str, bool]:
 
 
 def _call(layer: keras.layers.Layer, flow: Flow) -> Flow:
-    features, segments, num_slots, hook, training = flow
-    options = mode(training)
+    features, segments, num_slots, hook, training, padding = flow
+    options: dict[str, Any] = mode(training)
+    if getattr(layer, "takes_known", False):
+        options["known"] = padding
+    flow = flow._replace(padding=padding_behind(layer, padding))
     if hasattr(layer, "time_layer"):
         returned = layer(features, segments, **options)
         features, segments = (returned, None) if segments is None else returned
@@ -104,3 +114,14 @@ def _call(layer: keras.layers.Layer, flow: Flow) -> Flow:
     # Keras's own layers here work on each frame by itself: activation, dropout.
     arguments = (features, segments) if hasattr(layer, "packable") else (features,)
     return flow._replace(features=layer(*arguments, **options))
+
+
+def padding_behind(layer: keras.layers.Layer, before: Padding) -> Padding:
+    """What is known of padding behind a layer, from what was known before it."""
+    if isinstance(layer, keras.layers.Dropout):
+        return before
+    if isinstance(layer, keras.layers.Activation):
+        keeps_zero = layer.activation.__name__ in ZERO_KEEPING
+        return before if keeps_zero else min(before, Padding.FINITE)
+    behind: Padding = getattr(layer, "padding_behind", Padding.ANY)
+    return behind
