@@ -2,11 +2,12 @@
 
 from seqconv.batching.batches import Batch, make_batch, restore_order, unpack, unpack_frames
 from seqconv.batching.bucketing import assign_buckets, optimal_boundaries, plan_bucketed
+from seqconv.batching.epochs import EpochPlan
 from seqconv.batching.frame_targets import FrameTargets
 from seqconv.batching.layouts import Layout, Shape
 from seqconv.batching.packing import plan_packed
 from seqconv.batching.padding import plan_padded, plan_single
-from seqconv.batching.plans import EpochPlan, Plan
+from seqconv.batching.plans import Plan
 from seqconv.batching.ragged import pack_sequences, pad_sequences, padding_ratio
 from seqconv.batching.strategies import make_plan
 

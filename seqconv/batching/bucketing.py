@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqconv.batching.layouts import IntArray, Shape
+from seqconv.batching.epochs import Assembly
+from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import TooLong, apply_limit, check_lengths, check_positive, round_up, size_of_batch
 from seqconv.batching.padding import OneToARow, own_shapes
-from seqconv.batching.plans import Assembly, Plan
+from seqconv.batching.plans import Plan
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.frames import TimeGeometry, total_stride
 
@@ -110,20 +111,22 @@ class Bucketed(OneToARow):
     boundaries: IntArray
     name: str = "bucketed"
 
-    def assemble(self, order: IntArray, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
+    def assemble(self, order: Integers, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
         """Cut each bucket's share of the order into batches."""
-        bucket = np.searchsorted(self.boundaries, lengths[order])
-        groups: list[IntArray] = []
-        shape_ids: list[int] = []
-        firsts: list[int] = []
-        for i, shape in enumerate(self.shapes):
-            places = np.flatnonzero(bucket == i)
-            for first in range(0, len(places), shape.rows):
-                groups.append(order[places[first : first + shape.rows]])
-                firsts.append(int(places[first]))
-                shape_ids.append(i)
-        sequence = np.argsort(firsts) if generator is None else generator.permutation(len(groups))
-        return self.fill([groups[i] for i in sequence], [shape_ids[i] for i in sequence])
+        bucket = np.searchsorted(self.boundaries, lengths[order]).astype(np.int16)
+        # Sorts 16-bit numbers in linear time.
+        places = np.argsort(bucket, kind="stable")
+        counts = np.bincount(bucket, minlength=len(self.shapes))
+        rows = np.array([shape.rows for shape in self.shapes], np.int64)
+        num_batches = -(-counts // rows)
+        shape_ids = np.repeat(np.arange(len(self.shapes), dtype=np.int32), num_batches)
+        within = np.arange(len(shape_ids)) - np.repeat(np.cumsum(num_batches) - num_batches, num_batches)
+        sizes = np.minimum(rows[shape_ids], counts[shape_ids] - within * rows[shape_ids])
+        if generator is None:
+            sequence = np.argsort(places[np.cumsum(sizes) - sizes])
+        else:
+            sequence = generator.permutation(len(sizes))
+        return self.fill(order[places], sizes, shape_ids, sequence)
 
 
 def plan_bucketed(

@@ -1,7 +1,7 @@
 """Where the sequences of one batch lie: rows, slots and frames, in plain NumPy."""
 
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from seqconv.errors import ConfigError
 
 IntArray = NDArray[np.int64]
+Integers = NDArray[np.integer[Any]]
 
 
 class Shape(NamedTuple):

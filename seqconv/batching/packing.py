@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seqconv.batching.epochs import footprints
 from seqconv.batching.layouts import IntArray, Shape
 from seqconv.batching.lengths import (
     LongSequences,
@@ -16,7 +17,7 @@ from seqconv.batching.lengths import (
     geometric_widths,
     size_of_batch,
 )
-from seqconv.batching.plans import Plan, footprints
+from seqconv.batching.plans import Plan
 from seqconv.batching.rows import Packed
 from seqconv.errors import ConfigError
 from seqconv.frames import TimeGeometry, total_stride

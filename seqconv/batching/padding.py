@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqconv.batching.layouts import IntArray, Shape
+from seqconv.batching.epochs import Assembly
+from seqconv.batching.groups import take_groups
+from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import (
     TooLong,
     apply_limit,
@@ -14,20 +16,23 @@ from seqconv.batching.lengths import (
     geometric_widths,
     size_of_batch,
 )
-from seqconv.batching.plans import Assembly, Plan
+from seqconv.batching.plans import Plan
 from seqconv.frames import TimeGeometry, total_stride
 
 
 @dataclass(frozen=True)
 class OneToARow:
-    """Batches of sequences one to a row; `groups` cuts an order into batches, each with its shape."""
+    """Batches of sequences one to a row; the rows that a batch has left over stay empty."""
 
     shapes: tuple[Shape, ...]
 
-    def fill(self, groups: list[IntArray], shape_ids: list[int]) -> Assembly:
-        """Rows of one sequence each; the rows that a batch has left over stay empty."""
-        counts = [np.arange(self.shapes[i].rows) < len(group) for group, i in zip(groups, shape_ids, strict=True)]
-        return Assembly(np.concatenate(groups), np.concatenate(counts).astype(np.int64), np.array(shape_ids, np.int64))
+    def fill(self, indices: Integers, sizes: Integers, shape_ids: Integers, sequence: Integers) -> Assembly:
+        """Batches in this sequence; batch i holds the next `sizes[i]` of `indices` and has shape `shape_ids[i]`."""
+        shape_ids = shape_ids[sequence]
+        rows = np.array([shape.rows for shape in self.shapes], np.int64)[shape_ids]
+        row = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
+        row_counts = (row < np.repeat(sizes[sequence], rows)).astype(np.int32)
+        return Assembly(take_groups(indices, sizes, sequence), row_counts, shape_ids)
 
 
 @dataclass(frozen=True)
@@ -37,19 +42,16 @@ class Padded(OneToARow):
     limit: int
     name: str = "padded"
 
-    def assemble(self, order: IntArray, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
+    def assemble(self, order: Integers, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
         """Cut the order into batches."""
-        shared = order[lengths[order] <= self.limit]
-        rows = self.shapes[0].rows
-        groups = [shared[i : i + rows] for i in range(0, len(shared), rows)]
-        alone = [order[i : i + 1] for i in np.flatnonzero(lengths[order] > self.limit)]
-        if alone:
-            place = np.empty(len(lengths), np.int64)
-            place[order] = np.arange(len(order))
-            groups = sorted(groups + alone, key=lambda group: int(place[group[0]]))
-        widths = np.array([shape.width for shape in self.shapes])
-        longest = np.array([lengths[group].max() for group in groups])
-        return self.fill(groups, np.searchsorted(widths, longest).tolist())
+        ordered = lengths[order]
+        shared, alone = np.flatnonzero(ordered <= self.limit), np.flatnonzero(ordered > self.limit)
+        places = np.concatenate([shared, alone])
+        first = np.concatenate([np.arange(0, len(shared), self.shapes[0].rows), np.arange(len(shared), len(places))])
+        sizes = np.diff(first, append=len(places))
+        longest = np.maximum.reduceat(ordered[places], first)
+        shape_ids = np.searchsorted([shape.width for shape in self.shapes], longest).astype(np.int32)
+        return self.fill(order[places], sizes, shape_ids, np.argsort(places[first]))
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,10 @@ class Single(OneToARow):
 
     name: str = "single"
 
-    def assemble(self, order: IntArray, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
+    def assemble(self, order: Integers, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
         """One batch for each sequence."""
-        widths = np.array([shape.width for shape in self.shapes])
-        return Assembly(order, np.ones(len(order), np.int64), np.searchsorted(widths, lengths[order]))
+        shape_ids = np.searchsorted([shape.width for shape in self.shapes], lengths[order]).astype(np.int32)
+        return Assembly(order, np.ones(len(order), np.int32), shape_ids)
 
 
 def plan_padded(

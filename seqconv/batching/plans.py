@@ -1,30 +1,16 @@
 """Plans: which sequences share a batch, as a pure function of (lengths, options, geometry, seed, epoch)."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol, overload
+from typing import Protocol
 
 import numpy as np
 
-from seqconv.batching.layouts import IntArray, Layout, Shape, check_rank
+from seqconv.batching.epochs import Assembly, EpochPlan, EpochTable
+from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import LongSequences
 from seqconv.errors import ConfigError
-from seqconv.frames import TimeGeometry, next_start, total_stride
+from seqconv.frames import TimeGeometry
 
 _ORDER, _BATCHES, _CROP = 1, 2, 3
-
-
-class Assembly(NamedTuple):
-    """One epoch before positions are known: who shares a row, and which rows share a batch.
-
-    `indices`: sequences in the order in which they are placed. `row_counts`: sequences in each row, batch after batch,
-    empty rows included. `shape_ids`: for each batch, its place in the strategy's `shapes`.
-    """
-
-    indices: IntArray
-    row_counts: IntArray
-    shape_ids: IntArray
 
 
 class Strategy(Protocol):
@@ -36,70 +22,9 @@ class Strategy(Protocol):
     @property
     def shapes(self) -> tuple[Shape, ...]: ...
 
-    def assemble(self, order: IntArray, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
+    def assemble(self, order: Integers, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
         """Group the sequences `order`; `lengths` is indexed by sequence. Without a generator, keep the order."""
         ...
-
-
-@dataclass(frozen=True)
-class EpochTable:
-    """All layouts of an epoch as flat arrays; batch `i` owns entries `bounds[i] .. bounds[i + 1]`."""
-
-    shapes: tuple[Shape, ...]
-    shape_ids: IntArray
-    bounds: IntArray
-    indices: IntArray
-    row: IntArray
-    slot: IntArray
-    start: IntArray
-    length: IntArray
-    offset: IntArray
-
-    def __len__(self) -> int:
-        return len(self.shape_ids)
-
-    def layout(self, step: int) -> Layout:
-        """The layout of one batch; its arrays are views."""
-        low, high = self.bounds[step], self.bounds[step + 1]
-        columns = (self.indices, self.row, self.slot, self.start, self.length, self.offset)
-        return Layout(*self.shapes[self.shape_ids[step]], *(column[low:high] for column in columns))
-
-
-class EpochPlan(Sequence[Layout]):
-    """The layouts of one epoch for one process, from its first step on; equal plans compare equal."""
-
-    def __init__(self, table: EpochTable, *, rank: int = 0, world_size: int = 1, start: int = 0) -> None:
-        check_rank(rank, world_size)
-        if not 0 <= start <= len(table):
-            raise ConfigError(f"start={start}, but the epoch has {len(table)} steps. Give 0 .. {len(table)}.")
-        self._table = table
-        self._rank, self._world_size, self._start = rank, world_size, start
-
-    def __len__(self) -> int:
-        return len(self._table) - self._start
-
-    @overload
-    def __getitem__(self, step: int) -> Layout: ...
-    @overload
-    def __getitem__(self, step: slice) -> list[Layout]: ...
-    def __getitem__(self, step: int | slice) -> Layout | list[Layout]:
-        steps = range(self._start, len(self._table))[step]
-        if isinstance(steps, range):
-            return [self._layout(i) for i in steps]
-        return self._layout(steps)
-
-    def __iter__(self) -> Iterator[Layout]:
-        return map(self._layout, range(self._start, len(self._table)))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, EpochPlan):
-            return NotImplemented
-        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def _layout(self, step: int) -> Layout:
-        return self._table.layout(step).shard(self._rank, self._world_size)
 
 
 class Plan:
@@ -127,9 +52,9 @@ class Plan:
         first = self._first = self._table(0)
         self.strategy = strategy.name
         self.shapes = strategy.shapes
-        self.num_sequences = len(first.indices)
-        self.num_frames = int(first.length.sum())
-        self.total_frames: int = sum(first.shapes[i].rows * first.shapes[i].width for i in first.shape_ids.tolist())
+        self.num_sequences = len(long_sequences.kept)
+        self.num_frames = int(long_sequences.lengths[long_sequences.kept].sum())
+        self.total_frames = first.num_frames
         self.padding_ratio = 1 - self.num_frames / self.total_frames
         self.mean_sequences = self.num_sequences / len(first)
         self.max_frames = long_sequences.limit
@@ -174,46 +99,22 @@ class Plan:
         return self._tables[epoch]
 
     def _make_table(self, epoch: int) -> EpochTable:
-        order = self._long.kept
-        if self._shuffle:
-            order = np.random.default_rng([self._seed, epoch, _ORDER]).permutation(order)
+        order = draw_order(self._long.kept, seed=self._seed, epoch=epoch, shuffle=self._shuffle)
         generator = np.random.default_rng([self._seed, epoch, _BATCHES]) if self._shuffle else None
         assembly = self._strategy.assemble(order, self._long.lengths, generator)
-        length = self._long.lengths[assembly.indices]
+        offsets = self._draw_offsets(epoch) if self._long.count("crop") else None
+        return EpochTable(assembly, self._strategy.shapes, self._long.lengths, offsets, self._geometry)
+
+    def _draw_offsets(self, epoch: int) -> IntArray:
         # One number for each sequence of the whole set, so that an offset hangs on the index alone.
-        draws = np.random.default_rng([self._seed, epoch, _CROP]).random(len(self._long.lengths))[assembly.indices]
-        slack = self._long.original[assembly.indices] - length
-        offset = np.floor(draws * (slack + 1)).astype(np.int64)
-        return lay_out(assembly, self._strategy.shapes, length, offset, self._geometry)
+        draws = np.random.default_rng([self._seed, epoch, _CROP]).random(len(self._long.lengths))
+        slack = self._long.original - self._long.lengths
+        return np.floor(draws * (slack + 1)).astype(np.int64)
 
 
-def lay_out(
-    assembly: Assembly, shapes: tuple[Shape, ...], length: IntArray, offset: IntArray, geometry: TimeGeometry
-) -> EpochTable:
-    """Give every sequence of an assembly its row, slot and start; `length` and `offset` as in `assembly.indices`."""
-    rows_of_batch = np.array([shape.rows for shape in shapes], np.int64)[assembly.shape_ids]
-    first_row = np.concatenate([[0], np.cumsum(rows_of_batch)])
-    first_entry = np.concatenate([[0], np.cumsum(assembly.row_counts)])
-    num_rows = len(assembly.row_counts)
-    row = np.repeat(np.arange(num_rows) - np.repeat(first_row[:-1], rows_of_batch), assembly.row_counts)
-    slot = np.arange(len(length)) - np.repeat(first_entry[:-1], assembly.row_counts)
-    before = np.concatenate([[0], np.cumsum(footprints(length, geometry))])
-    start = before[:-1] - np.repeat(before[first_entry[:-1]], assembly.row_counts)
-    bounds = first_entry[first_row]
-    return EpochTable(shapes, assembly.shape_ids, bounds, assembly.indices, row, slot, start, length, offset)
-
-
-def footprints(lengths: IntArray, geometry: TimeGeometry) -> IntArray:
-    """Frames from a sequence's start to the earliest start of the next one in its row.
-
-    >>> from seqconv.frames import TimeLayer
-    >>> footprints(np.array([5, 8]), (TimeLayer(5, stride=2),))
-    array([ 8, 10])
-    """
-    # Starts are multiples of the total stride, so the gap depends only on where in a stride the sequence ends.
-    stride = total_stride(geometry)
-    after = np.array([next_start(end, geometry) - end for end in range(stride)], np.int64)
-    return lengths + after[lengths % stride]
+def draw_order(kept: Integers, *, seed: int, epoch: int, shuffle: bool) -> Integers:
+    """The order in which an epoch takes its sequences."""
+    return np.random.default_rng([seed, epoch, _ORDER]).permutation(kept) if shuffle else kept
 
 
 def check_seed(seed: int) -> int:
@@ -224,7 +125,7 @@ def check_seed(seed: int) -> int:
 
 
 def _report(plan: Plan, table: EpochTable) -> str:
-    steps = Counter(table.shape_ids.tolist())
+    steps = np.bincount(table.assembly.shape_ids, minlength=len(plan.shapes)).tolist()
     lines = [
         f"{plan.strategy}: {plan.num_sequences:,} sequences, {plan.num_frames:,} frames, "
         f"{len(plan):,} steps an epoch, {plan.mean_sequences:.1f} sequences a step",

@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike
 
 from seqconv.batching.batches import Array, Batch, make_batch
 from seqconv.batching.bucketing import assign_buckets, check_boundaries
+from seqconv.batching.epochs import EpochTable
 from seqconv.batching.layouts import IntArray, Shape
 from seqconv.batching.lengths import check_lengths, check_positive
-from seqconv.batching.plans import Assembly, lay_out
 from seqconv.batching.rows import Packed
 from seqconv.errors import ConfigError, ShapeError
 from seqconv.frames import TimeLayer
@@ -108,10 +108,8 @@ def pack_sequences(sequences: Sequence[ArrayLike], *, width: int, gap: int = 0) 
     one_row = Packed((Shape(1, width, len(arrays)),), geometry, lookahead=len(arrays))
     rows = one_row.assemble(np.arange(len(arrays)), lengths, None)
     shape = Shape(len(rows.row_counts), width, int(rows.row_counts.max()))
-    assembly = Assembly(rows.indices, rows.row_counts, np.zeros(1, np.int64))
-    ordered = lengths[rows.indices]
-    table = lay_out(assembly, (shape,), ordered, np.zeros_like(ordered), geometry)
-    return make_batch(table.layout(0), arrays)
+    one_batch = rows._replace(shape_ids=np.zeros(1, np.int64))
+    return make_batch(EpochTable(one_batch, (shape,), lengths, None, geometry).layout(0), arrays)
 
 
 def _check_sequences(sequences: Sequence[ArrayLike]) -> tuple[list[Array], IntArray]:
