@@ -1,0 +1,85 @@
+"""Speed beside others, every comparison in one run: contestants take turns, medians and spreads are of the rounds.
+
+    training    real frames a second: the limit (equal lengths, no padding, no masks), padded to the longest, tf.data
+                buckets, random crops, PyTorch fed by lhotse, and seqconv's padded, bucketed and packed batches
+    planning    padding, and sequences planned a second: seqconv, lhotse, SpeechBrain, Hugging Face's sampler, tf.data
+    extraction  seconds of audio a second: a feature store with one and two processes, a plain librosa loop
+    inference   sequences a second: seqconv, and one by one or padded with plain Keras
+    startup     seconds: imports, --help, the first training step
+
+Lengths are those of 2,780 telephone prompts (data/prompts/lengths.csv, or --prompts), clipped at 1,000 frames and not,
+and log-normal ones. Each JSON row holds the median, lowest and highest of the rounds; rows with the metric `ratio` hold
+those of the ratio within each round. Peers come with the extra: pip install -e '.[benchmark]'.
+"""
+
+import argparse
+import platform
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from seqconv.commands.terminal import report_errors
+from seqconv.errors import ConfigError
+
+BENCHMARKS = ("training", "planning", "extraction", "inference", "startup")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("benchmark", choices=BENCHMARKS)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows there")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="rounds (default: 5)")
+    parser.add_argument("--lengths", default="", metavar="A,B", help="of prompts-clipped, prompts, lognormal")
+    parser.add_argument("--prompts", type=Path, metavar="DIR", help="take the lengths from this corpus (make_prompts)")
+    parser.add_argument("--only", metavar="TEXT", help="contestants whose name contains TEXT")
+    parser.add_argument("--accuracy", action="store_true", help="training: accuracy at equal time, of crops and packed")
+    parser.add_argument("--quick", action="store_true", help="tiny settings, to see that it runs; numbers mean nothing")
+    return parser
+
+
+@report_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print, and write the rows."""
+    arguments = make_parser().parse_args(argv)
+    if arguments.accuracy and arguments.benchmark != "training":
+        raise ConfigError("--accuracy belongs to the benchmark 'training'.")
+    if arguments.repeats < 1:
+        raise ConfigError(f"--repeats {arguments.repeats}: expected 1 or more; ratios deserve at least 5.")
+    from benchmarks.results import write_rows
+    from benchmarks.settings import Settings
+    from rich.console import Console
+
+    settings = Settings(
+        repeats=arguments.repeats,
+        lengths=tuple(filter(None, arguments.lengths.split(","))),
+        prompts=arguments.prompts,
+        only=arguments.only,
+        is_quick=arguments.quick,
+    )
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console.print(f"{describe_machine()}; {settings.rounds} rounds, median (lowest-highest)")
+    if settings.is_quick:
+        console.print("--quick: so little work that these numbers mean nothing")
+    module = import_module(f"benchmarks.{'accuracy' if arguments.accuracy else arguments.benchmark}")
+    rows = []
+    for comparison in module.compare(settings):
+        comparison.print(console)
+        rows += comparison.rows()
+    if arguments.json:
+        write_rows(rows, arguments.json)
+    return 0
+
+
+def describe_machine() -> str:
+    """Processor, cores and interpreter."""
+    from seqconv.store.workers import available_cores
+
+    return (
+        f"{platform.processor() or platform.machine()}, {available_cores()} cores, Python {platform.python_version()}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What `scripts/benchmark.py` measures, and whom it is measured against."""

@@ -1,0 +1,53 @@
+"""The one network that all contestants train: four convolutions, their mean over time, and a dense layer."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+BLOCKS = ((64, 5), (128, 5), (128, 3), (256, 3))
+NUM_FEATURES = 64
+NUM_CLASSES = 5
+FRAMES_PER_BATCH = 8192
+BATCH_SIZE = 32
+LEARNING_RATE = 1e-3
+
+MODEL_CONFIG: dict[str, Any] = {
+    "defaults": {"norm": "batch", "activation": "relu"},
+    "blocks": [{"filters": filters, "kernel_size": kernel_size} for filters, kernel_size in BLOCKS],
+    "pooling": "mean",
+}
+
+
+@contextmanager
+def as_users_do() -> Iterator[None]:
+    """Without the warnings that plain Keras gives about what users do: masks get lost, epochs end unannounced."""
+    with warnings.catch_warnings():
+        for message in (".*destroy the mask", "Your input ran out of data"):
+            warnings.filterwarnings("ignore", message=message, category=UserWarning)
+        yield
+
+
+def stock_network(*, masking: bool = False) -> Any:
+    """Plain Keras; `masking` puts the layer in front that users put there, though the first convolution drops it."""
+    import keras
+    from keras import layers
+
+    inputs = x = keras.Input((None, NUM_FEATURES))
+    if masking:
+        x = layers.Masking(0.0)(x)
+    for filters, kernel_size in BLOCKS:
+        x = layers.Conv1D(filters, kernel_size, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.Activation("relu")(x)
+    x = layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, layers.Dense(NUM_CLASSES)(x))
+
+
+def compile_stock(model: Any) -> Any:
+    """Cross-entropy of class numbers and Adam, without metrics; XLA stays off, as it costs more than it gives here."""
+    import keras
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(LEARNING_RATE), loss, jit_compile=False)
+    return model

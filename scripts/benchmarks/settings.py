@@ -1,0 +1,31 @@
+"""What a benchmark is asked to do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+QUICK_REPEATS = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of the command line.
+
+    `lengths`: names of length distributions, empty for those that the benchmark is about. `prompts`: folder into which
+    the packages of the corpus were unpacked. `only`: part of the names of the contestants that run, None for all.
+    `is_quick`: as little work as shows that everything runs.
+    """
+
+    repeats: int = 5
+    lengths: tuple[str, ...] = ()
+    prompts: Path | None = None
+    only: str | None = None
+    is_quick: bool = False
+
+    @property
+    def rounds(self) -> int:
+        """How often every contestant is measured."""
+        return QUICK_REPEATS if self.is_quick else self.repeats
+
+    def takes(self, contestant: str) -> bool:
+        """Whether a contestant of that name runs."""
+        return self.only is None or self.only in contestant

@@ -1,0 +1,64 @@
+"""Training: real frames a second of forward pass, backward pass and Adam, each with an input pipeline of its own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
+
+from benchmarks.lengths import choose_lengths, read_lengths
+from benchmarks.networks import FRAMES_PER_BATCH
+from benchmarks.noise import NoiseData
+from benchmarks.own_training import SeqconvTraining
+from benchmarks.peers import why_missing
+from benchmarks.results import Comparison
+from benchmarks.rounds import Contestant, Missing, run_rounds
+from benchmarks.settings import Settings
+from benchmarks.stock_training import PADDING, SPEED, Limit, PaddedToLongest, RandomCrops, TfDataBuckets
+from benchmarks.torch_training import NAME as TORCH
+from benchmarks.torch_training import TorchTraining
+from seqconv.commands.terminal import start_keras
+
+NUM_LOGNORMAL = 2780
+OURS = "seqconv packed"
+QUICK_STEPS = 2
+
+
+def compare(settings: Settings) -> Iterator[Comparison]:
+    """One comparison for each distribution of lengths."""
+    names = choose_lengths(settings, ("prompts-clipped", "prompts"))
+    start_keras()
+    import keras
+
+    for name in names:
+        keras.backend.clear_session()
+        data = NoiseData(name, read_lengths(name, settings, num_lognormal=NUM_LOGNORMAL))
+        torch = _start_torch(data, settings)
+        with closing(torch) if isinstance(torch, TorchTraining) else nullcontext():
+            present = [make() for title, make in _makers(data, settings).items() if settings.takes(title)]
+            series = run_rounds([*present, *([torch] if torch else [])], settings)
+        yield Comparison(
+            "training",
+            f"training: {name}, {len(data.lengths):,} sequences, {data.lengths.sum():,} frames, "
+            f"{FRAMES_PER_BATCH:,} frames a step",
+            series,
+            compared=SPEED,
+            ratios=[(OURS, entry.contestant) for entry in series if entry.contestant != OURS],
+        )
+
+
+def _makers(data: NoiseData, settings: Settings) -> dict[str, Callable[[], Contestant]]:
+    steps = {"num_steps": QUICK_STEPS} if settings.is_quick else {}
+    return {
+        "limit": lambda: Limit(data.name, **steps),
+        "shuffled, padded to longest": lambda: PaddedToLongest(data),
+        "tf.data bucket_by_sequence_length": lambda: TfDataBuckets(data),
+        "random crops of 4 s": lambda: RandomCrops(data),
+        "seqconv padded": lambda: SeqconvTraining("padded", data),
+        "seqconv bucketed": lambda: SeqconvTraining("bucketed", data),
+        OURS: lambda: SeqconvTraining("packed", data),
+    }
+
+
+def _start_torch(data: NoiseData, settings: Settings) -> TorchTraining | Missing | None:
+    if not settings.takes(TORCH):
+        return None
+    absent = why_missing("torch", "lhotse")
+    return Missing(TORCH, data.name, absent, (PADDING, SPEED)) if absent else TorchTraining(data)
