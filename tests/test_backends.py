@@ -66,7 +66,9 @@ def contract(backend: str, folder: Path) -> str:
 
 
 def frames(backend: str, folder: Path) -> str:
-    return test_files(backend, folder / f"frames_{backend}", "test_frame_contract.py", JAX_ENABLE_X64="1")
+    return test_files(
+        backend, folder / f"frames_{backend}", "test_frame_contract.py", "test_written_gradients.py", JAX_ENABLE_X64="1"
+    )
 
 
 def runs(backend: str, folder: Path) -> str:
