@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import ShapeKeeping, Tensor, lowest_value, zero_padding
+from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, lowest_value, zero_padding
 from seqconv.layers.reduction import at_least_single
 
 
@@ -35,6 +35,7 @@ class MaskedSelfAttention(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
 
     packable = True
     chunkable = False
+    padding_behind = Padding.ZERO
 
     def __init__(self, num_heads: int = 4, *, key_dim: int | None = None, dropout: float = 0.0, **options: Any) -> None:
         super().__init__(**options)

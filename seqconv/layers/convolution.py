@@ -25,6 +25,7 @@ class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
     Call arguments:
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
         `(features, segments)` of the output frames, or features alone when `segments` is None.

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from seqconv.frames import TimeLayer
-from seqconv.layers.masking import Tensor, checked_padding, map_segments, output_spec, pad_time, zero_padding
+from seqconv.layers.masking import Padding, Tensor, checked_padding, map_segments, output_spec, pad_time, zero_padding
 
 
 class _DepthwiseStep:
@@ -14,6 +14,8 @@ class _DepthwiseStep:
 
     packable = True
     chunkable = True
+    takes_known = True
+    padding_behind = Padding.FINITE
 
     @property
     def time_layer(self) -> TimeLayer:
@@ -21,10 +23,10 @@ class _DepthwiseStep:
         layer: Any = self
         return TimeLayer(layer.kernel_size[0], layer.strides[0], layer.dilation_rate[0], layer.padding)
 
-    def _convolve_depthwise(self, inputs: Tensor, segments: Tensor | None, kernel: Tensor) -> Tensor:
+    def _convolve_depthwise(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         layer = self.time_layer
         return ops.depthwise_conv(
-            pad_time(zero_padding(inputs, segments), layer),
+            pad_time(inputs, layer),
             kernel,
             strides=layer.stride,
             padding="valid",
@@ -62,6 +64,7 @@ class MaskedDepthwiseConv1D(_DepthwiseStep, keras.layers.DepthwiseConv1D):  # ty
     Call arguments:
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
         `(features, segments)` of the output frames, or features alone when `segments` is None; `depth_multiplier`
@@ -74,10 +77,13 @@ class MaskedDepthwiseConv1D(_DepthwiseStep, keras.layers.DepthwiseConv1D):  # ty
         self.padding = checked_padding(padding)
         _check(self)
 
-    def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
-        return self._finish(self._convolve_depthwise(inputs, segments, self.kernel), segments)
+    def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
+        inputs = zero_padding(inputs, segments, known=known)
+        return self._finish(self._convolve_depthwise(inputs, self.kernel), segments)
 
-    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+    def compute_output_spec(
+        self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY
+    ) -> Tensor:
         channels = inputs.shape[-1] * self.depth_multiplier
         return output_spec(self, inputs, segments, channels)
 
@@ -96,6 +102,7 @@ class MaskedSeparableConv1D(_DepthwiseStep, keras.layers.SeparableConv1D):  # ty
     Call arguments:
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
         `(features, segments)` of the output frames, or features alone when `segments` is None.
@@ -106,10 +113,13 @@ class MaskedSeparableConv1D(_DepthwiseStep, keras.layers.SeparableConv1D):  # ty
         self.padding = checked_padding(padding)
         _check(self)
 
-    def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+    def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
+        inputs = zero_padding(inputs, segments, known=known)
         # What the first step leaves in padding is finite, and the second reads no other frame.
-        outputs = self._convolve_depthwise(inputs, segments, self.depthwise_kernel)
+        outputs = self._convolve_depthwise(inputs, self.depthwise_kernel)
         return self._finish(ops.matmul(outputs, self.pointwise_kernel[0]), segments)
 
-    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+    def compute_output_spec(
+        self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY
+    ) -> Tensor:
         return output_spec(self, inputs, segments, self.filters)

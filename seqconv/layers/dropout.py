@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import ShapeKeeping, Tensor, zero_padding
+from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, zero_padding
 from seqconv.layers.reduction import Members
 
 
@@ -98,6 +98,7 @@ class LayerScale(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
 
     packable = True
     chunkable = True
+    padding_behind = Padding.ZERO
 
     def __init__(self, initial: float = 1e-6, **options: Any) -> None:
         super().__init__(**options)

@@ -78,6 +78,7 @@ class MaskedGlobalAveragePooling1D(GlobalPooling1D):
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
         num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
@@ -102,6 +103,7 @@ class MaskedGlobalMaxPooling1D(GlobalPooling1D):
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
         num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
@@ -129,6 +131,7 @@ class MaskedLastFrame1D(GlobalPooling1D):
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
         num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
@@ -163,6 +166,7 @@ class MaskedStatisticsPooling1D(GlobalPooling1D):
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
         num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
         `(batch, 2 * channels)`, or `(batch, num_slots, 2 * channels)` when `num_slots` is given; 0 for an empty slot.

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, frame_mask, zero_padding
+from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, real_frames, zero_padding
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -22,9 +22,10 @@ class MaskedBatchNormalization(ShapeKeeping, keras.layers.BatchNormalization):  
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
         training: whether to use, and learn from, the statistics of this batch.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
-        Features of the input's shape; those in padding are finite and meaningless.
+        Features of the input's shape; 0 in padding.
     """
 
     packable = True
@@ -74,39 +75,42 @@ def normalize_batch(
     What lies in padding must be finite. The gradient is written out: it takes half of the passes over the features
     that differentiating each operation would.
     """
-    rows = ops.reshape(features, (-1, features.shape[-1]))
-    is_real = ops.ones_like(rows[:, :1]) if segments is None else ops.reshape(frame_mask(segments), (-1, 1))
-    is_real = ops.cast(is_real, rows.dtype)
+    is_real = ops.ones_like(features[..., :1]) if segments is None else real_frames(segments, features.dtype)
     # A product with the weights of the frames skips padding for free.
-    members = ops.transpose(is_real)
-    share = members / ops.maximum(ops.sum(members), 1)
-    shift = ops.take(rows, ops.argmax(members), axis=0)
-    shifted = ops.stop_gradient(rows - shift)
-    mean = ops.matmul(share, shifted)
-    variance = ops.matmul(share, ops.square(shifted - mean))
+    members = ops.reshape(is_real, (1, -1))
+    count = ops.maximum(ops.sum(members), 1)
+    # Moments of the differences from a real frame lose no digits to a large mean.
+    shift = ops.take(_rows(features), ops.argmax(members), axis=0)
+    shifted = ops.stop_gradient(features - shift)
+    mean = ops.matmul(members / count, _rows(shifted))[0]
+    variance = ops.matmul(members / count, _rows(ops.square(shifted - mean)))[0]
     mean, variance = ops.stop_gradient(mean), ops.stop_gradient(variance)
     scale = ops.rsqrt(variance + epsilon)
 
-    @ops.custom_gradient
-    def normalize(rows: Tensor, gamma: Tensor, beta: Tensor) -> Any:
+    def clear(values: Tensor) -> Tensor:
+        return values if segments is None else values * is_real
+
+    def normalize(features: Tensor, gamma: Tensor, beta: Tensor) -> Any:
         factor = scale * gamma
-        outputs = (shifted * factor + (beta - mean * factor)) * is_real
 
-        def gradient(*arguments: Any, upstream: Any = None) -> Any:
+        def gradient(*arguments: Any, upstream: Any = None) -> tuple[Tensor, Tensor, Tensor]:
             upstream = arguments[0] if upstream is None else upstream
-            total = ops.matmul(members, upstream)
-            total_product = ops.matmul(members, upstream * shifted) - mean * total
-            count = ops.maximum(ops.sum(members), 1)
-            slope = -factor * ops.square(scale) * total_product / count
-            offset = -factor * total / count - slope * mean
-            to_rows = (upstream * factor + shifted * slope + offset) * is_real
-            return to_rows, ops.reshape(total_product * scale, (-1,)), ops.reshape(total, (-1,))
+            to_beta = ops.matmul(members, _rows(upstream))[0]
+            to_gamma = (ops.matmul(members, _rows(upstream * shifted))[0] - mean * to_beta) * scale
+            slope = -factor * scale * to_gamma / count
+            offset = -factor * to_beta / count - slope * mean
+            return clear(upstream * factor + shifted * slope + offset), to_gamma, to_beta
 
-        return outputs, gradient
+        return clear(shifted * factor + (beta - mean * factor)), gradient
 
     # TensorFlow wants values here, not variables.
-    outputs = ops.reshape(normalize(rows, ops.add(gamma, 0), ops.add(beta, 0)), ops.shape(features))
-    return outputs, (mean + shift)[0], variance[0]
+    outputs = ops.custom_gradient(normalize)(features, ops.add(gamma, 0), ops.add(beta, 0))
+    return outputs, mean + shift, variance
+
+
+def _rows(features: Tensor) -> Tensor:
+    """Frames of all rows one after the other, `(batch * time, channels)`."""
+    return ops.reshape(features, (-1, features.shape[-1]))
 
 
 @keras.saving.register_keras_serializable(package="seqconv")

@@ -7,6 +7,7 @@ from keras import ops
 
 from seqconv.frames import TimeLayer
 from seqconv.layers.masking import (
+    Padding,
     Tensor,
     checked_padding,
     frame_mask,
@@ -78,6 +79,8 @@ class MaskedMaxPooling1D(_MaskedPooling1D):
         `(features, segments)` with `ceil(time / strides)` frames, or features alone when `segments` is None.
     """
 
+    padding_behind = Padding.ZERO
+
     def _pool(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
         lowest = lowest_value(inputs.dtype)
         inputs = pad_time(zero_padding(inputs, segments, lowest), self.time_layer, lowest)
@@ -102,6 +105,8 @@ class MaskedAveragePooling1D(_MaskedPooling1D):
     Returns:
         `(features, segments)` with `ceil(time / strides)` frames, or features alone when `segments` is None.
     """
+
+    padding_behind = Padding.FINITE
 
     def _pool(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
         is_real = ops.ones_like(inputs[..., :1])

@@ -4,13 +4,14 @@ from typing import Any
 
 import keras
 
-from seqconv.layers.masking import Tensor, frame_mask, zero_padding
+from seqconv.layers.masking import Padding, Tensor, frame_mask, zero_padding
 
 
 class _MaskedRecurrent(keras.layers.Layer):  # type: ignore[misc]
     """A Keras recurrent layer, in one direction or both, that returns a sequence."""
 
     packable = False
+    padding_behind = Padding.ZERO
     chunkable = False
     recurrent_layer: type[keras.layers.Layer]
 

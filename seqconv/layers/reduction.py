@@ -75,7 +75,6 @@ class Members:
         offsets = ops.expand_dims(ops.arange(rows, dtype="int32") * self.num_slots, -1)
         owner = ops.reshape(ops.where(self.segments >= 0, self.segments + offsets, spare), (-1,))
 
-        @ops.custom_gradient
         def segment_max(frames: Tensor) -> Any:
             largest = ops.segment_max(frames, owner, num_segments=spare + 1)
 
@@ -87,7 +86,7 @@ class Members:
 
             return largest, gradient
 
-        return segment_max(frames)
+        return ops.custom_gradient(segment_max)(frames)
 
     def spread(self, values: Tensor) -> Tensor:
         """One value a sequence, put at each of its frames; it broadcasts over time where rows are sequences."""

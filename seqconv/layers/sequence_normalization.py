@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import ShapeKeeping, Tensor, zero_padding
+from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, zero_padding
 from seqconv.layers.reduction import Members, Summary, at_least_single, merge_moments, moments
 
 
@@ -14,6 +14,7 @@ class _ScaledNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[mi
 
     packable = True
     chunkable = True
+    padding_behind = Padding.FINITE
 
     def __init__(self, *, epsilon: float, **options: Any) -> None:
         super().__init__(autocast=False, **options)

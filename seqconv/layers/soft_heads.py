@@ -24,6 +24,7 @@ class MaskedLogSumExpPooling1D(GlobalPooling1D):
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
         num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
@@ -78,6 +79,7 @@ class MaskedGeneralizedMeanPooling1D(MaskedLogSumExpPooling1D):
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
         num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
@@ -126,6 +128,7 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         inputs: `(batch, time, channels)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
         num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
         `(batch, 2 * channels)`, or `(batch, num_slots, 2 * channels)` when `num_slots` is given; 0 for an empty slot.

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from seqconv.layers.heads import MaskedGlobalAveragePooling1D
-from seqconv.layers.masking import ShapeKeeping, Tensor
+from seqconv.layers.masking import Padding, ShapeKeeping, Tensor
 from seqconv.layers.reduction import Members, Summary
 
 
@@ -30,6 +30,7 @@ class MaskedSqueezeExcite(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
 
     packable = True
     chunkable = True
+    padding_behind = Padding.ZERO
     per_sequence = True
 
     def __init__(self, reduction: int = 4, **options: Any) -> None:

@@ -120,13 +120,13 @@ def apply_trunk(
 
 def apply_head(stack: Stack, flow: Flow) -> Tensor:
     """Logits `(batch, num_outputs)` or `(rows, num_slots, num_outputs)`; of frames `(rows, time, num_outputs)`."""
-    features, segments, options = flow.features, flow.segments, mode(flow.training)
+    features, segments = flow.features, flow.segments
     if not stack.poolings:
         # Dense layers at each frame: what lies in padding must be finite before them, and is 0 behind them.
         clean = zero_padding(features, segments, known=flow.padding)
         logits = apply_dense(stack, [clean], training=flow.training)
         return zero_padding(logits, segments, known=Padding.FINITE)
-    options = {"num_slots": flow.num_slots, "known": flow.padding, **options}
+    options = {"num_slots": flow.num_slots, "known": flow.padding, **mode(flow.training)}
     pooled = [layer(features, segments, **options) for layer in stack.poolings]
     return apply_dense(stack, pooled, training=flow.training)
 
