@@ -116,3 +116,13 @@ def test_layers_serve_in_a_functional_model_of_the_user(tmp_path):
 def test_arguments_that_cannot_be_are_refused(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+@pytest.mark.parametrize("num_slots", [40, 200])
+def test_many_slots_in_a_row_are_pooled_alike(num_slots):
+    arrays = sequences([1 + index % 7 for index in range(40)])
+    features, segments = packed(arrays)
+    for layer, definition in ((MaskedGlobalAveragePooling1D, np.mean), (MaskedGlobalMaxPooling1D, np.max)):
+        out = to_numpy(layer(dtype="float64")(features, segments, num_slots=num_slots))[0]
+        assert_close(out[:40], np.array([definition(x, axis=0) for x in arrays]))
+        np.testing.assert_array_equal(out[40:], 0)
