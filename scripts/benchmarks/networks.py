@@ -28,12 +28,18 @@ def as_users_do() -> Iterator[None]:
         yield
 
 
-def stock_network(*, masking: bool = False) -> Any:
-    """Plain Keras; `masking` puts the layer in front that users put there, though the first convolution drops it."""
+def stock_network(*, masking: bool = False, normalization: tuple[Any, Any] | None = None) -> Any:
+    """Plain Keras.
+
+    `masking` puts the layer in front that users put there, though the first convolution drops it; `normalization`, the
+    mean and the variance of each feature, one that applies them.
+    """
     import keras
     from keras import layers
 
     inputs = x = keras.Input((None, NUM_FEATURES))
+    if normalization:
+        x = layers.Normalization(mean=normalization[0], variance=normalization[1])(x)
     if masking:
         x = layers.Masking(0.0)(x)
     for filters, kernel_size in BLOCKS:

@@ -6,21 +6,29 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.data import Data
 from benchmarks.networks import FRAMES_PER_BATCH, LEARNING_RATE, MODEL_CONFIG
-from benchmarks.noise import NoiseData
 from benchmarks.stock_training import PADDED_STEPS, PADDING, SPEED
 
+TRAINING: dict[str, Any] = {
+    "epochs": 1,
+    "optimizer": "adam",
+    "learning_rate": LEARNING_RATE,
+    "weight_decay": None,
+    "deterministic": False,
+}
+DATA_WAIT = "waiting for data"
 # Sequences that stand for a validation split, which is not run.
 NUM_VALID = 20
 
 
 class SeqconvTraining:
-    """Epochs of one strategy: `prepare` and `batch_dataset` are what `train` uses.
+    """Epochs of one strategy: `prepare` and `run_steps` are what `train` uses.
 
     A padded epoch takes many times as long as the others: of it, some steps are drawn each round.
     """
 
-    def __init__(self, strategy: str, data: NoiseData) -> None:
+    def __init__(self, strategy: str, data: Data) -> None:
         self.name, self.lengths, self._strategy = f"seqconv {strategy}", data.name, strategy
         self._experiment = prepare_experiment(strategy, data)
         plan = self._experiment.plan
@@ -29,27 +37,25 @@ class SeqconvTraining:
 
     def measure(self, round_number: int) -> Mapping[str, float]:
         """One epoch, its planning included; before the first, a step of every shape."""
+        from seqconv.training.loop import run_steps
+
         plan = self._experiment.plan
         if round_number == 0:
             shapes = {layout.shape: layout for layout in plan.epoch(0)}
-            self._fit(list(shapes.values()))
+            run_steps(self._experiment, list(shapes.values()))
         started = time.perf_counter()
         layouts: Any = plan.epoch(round_number)
         if self._strategy == "padded" and len(layouts) > PADDED_STEPS:
             drawn = np.random.default_rng(round_number).permutation(len(layouts))[:PADDED_STEPS]
             layouts = [layouts[step] for step in drawn.tolist()]
-        self._fit(layouts)
+        data = run_steps(self._experiment, layouts)
         seconds = time.perf_counter() - started
         real = sum(layout.num_frames for layout in layouts)
         total = sum(layout.rows * layout.width for layout in layouts)
-        return {PADDING: total / real - 1, SPEED: real / seconds}
-
-    def _fit(self, layouts: Any) -> None:
-        experiment = self._experiment
-        experiment.model.fit(train_batches(experiment, layouts), shuffle=False, verbose=0)
+        return {PADDING: total / real - 1, SPEED: real / seconds, DATA_WAIT: data.data_wait / seconds}
 
 
-def prepare_experiment(strategy: str, data: NoiseData) -> Any:
+def prepare_experiment(strategy: str, data: Data) -> Any:
     """The run that `train` would start for these sequences: model compiled, batches planned."""
     from seqconv.config import load_config
     from seqconv.sequences import Sequences
@@ -61,24 +67,9 @@ def prepare_experiment(strategy: str, data: NoiseData) -> Any:
             "features": {"kind": "precomputed", "normalize": "none"},
             "batching": {"strategy": strategy, "frames_per_batch": FRAMES_PER_BATCH},
             "model": MODEL_CONFIG,
-            "training": {
-                "epochs": 1,
-                "optimizer": "adam",
-                "learning_rate": LEARNING_RATE,
-                "weight_decay": None,
-                "deterministic": False,
-            },
+            "training": TRAINING,
         }
     )
     train = Sequences(data.arrays, data.classes.tolist())
     datasets = load_datasets(config, train, train.subset(np.arange(min(NUM_VALID, len(train)))))
     return prepare(config, datasets)
-
-
-def train_batches(experiment: Any, layouts: Any) -> Any:
-    """The input pipeline of training over these layouts."""
-    from seqconv.training.pipeline import batch_dataset
-
-    return batch_dataset(
-        layouts, experiment.data.train, experiment.labels, experiment.weights, loss_scale=experiment.loss_scale
-    )

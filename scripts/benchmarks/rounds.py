@@ -40,7 +40,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Timed:
-    """A contestant that is a function: its metric is `amount` over the seconds that the function takes."""
+    """A contestant that is a function: its metric is `amount` over the seconds that it takes, or the seconds."""
 
     name: str
     lengths: str
@@ -48,12 +48,14 @@ class Timed:
     metric: str
     amount: float = 1.0
     note: str = ""
+    is_rate: bool = True
 
     def measure(self, round_number: int) -> Mapping[str, float]:
         """Run the function once."""
         started = time.perf_counter()
         self.function()
-        return {self.metric: self.amount / (time.perf_counter() - started)}
+        seconds = time.perf_counter() - started
+        return {self.metric: self.amount / seconds if self.is_rate else seconds}
 
 
 def run_rounds(contestants: Sequence[Contestant | Missing], settings: Settings) -> list[Series]:

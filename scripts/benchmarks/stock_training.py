@@ -1,12 +1,13 @@
 """Plain Keras in training: the limit that nobody can pass, and what users of tf.data do about lengths."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from benchmarks.buckets import bucket_by_length, hand_set_boundaries
+from benchmarks.data import Data
 from benchmarks.lengths import Lengths
 from benchmarks.networks import (
     BATCH_SIZE,
@@ -17,11 +18,11 @@ from benchmarks.networks import (
     compile_stock,
     stock_network,
 )
-from benchmarks.noise import NoiseData
 
 SPEED = "real frames/s"
 PADDING = "padding per real frame"
 CROP_FRAMES = 400
+CROP_ROWS = FRAMES_PER_BATCH // CROP_FRAMES
 LIMIT_BATCHES = 8
 # Steps of a stretch, for those whose epoch costs much the same everywhere: at least some seconds.
 LIMIT_STEPS = 64
@@ -57,9 +58,9 @@ class Limit:
         if round_number == 0:
             seconds = {}
             for name in [*self._ways] * 2:
-                seconds[name] = _seconds_of(self._ways[name])
+                seconds[name] = seconds_of(self._ways[name])
             self._way = min(seconds, key=lambda name: seconds[name])
-        seconds_taken = _seconds_of(self._ways[self._way])
+        seconds_taken = seconds_of(self._ways[self._way])
         return {PADDING: 0.0, SPEED: self._num_steps * FRAMES_PER_BATCH / seconds_taken}
 
     def _fit(self) -> None:
@@ -76,7 +77,7 @@ class Stock:
     `num_sequences`: as many are drawn anew for each round; None for all of them, a whole epoch.
     """
 
-    def __init__(self, name: str, note: str, data: NoiseData, num_sequences: int | None = None) -> None:
+    def __init__(self, name: str, note: str, data: Data, num_sequences: int | None = None) -> None:
         self.name, self.note, self.lengths = name, note, data.name
         self.data, self.num_sequences = data, num_sequences
         with as_users_do():
@@ -93,9 +94,9 @@ class Stock:
     def measure(self, round_number: int) -> Mapping[str, float]:
         """Train on a dataset of its own, and count its frames in a second, untimed pass."""
         order = np.random.default_rng(round_number).permutation(len(self.data.lengths))[: self.num_sequences]
-        dataset = self.batches(_sequences_of(self.data, order), round_number)
+        dataset = self.batches(self.data.as_dataset(order), round_number)
         with as_users_do():
-            seconds = _seconds_of(lambda: self._model.fit(dataset, shuffle=False, verbose=0))
+            seconds = seconds_of(lambda: self._model.fit(dataset, shuffle=False, verbose=0))
         total = sum(int(np.prod(features.shape[:2])) for features, _ in dataset)
         real = self.count_real(self.data.lengths[order])
         return {PADDING: total / real - 1, SPEED: real / seconds}
@@ -104,7 +105,7 @@ class Stock:
 class PaddedToLongest(Stock):
     """Batches of shuffled sequences, each padded to its longest."""
 
-    def __init__(self, data: NoiseData) -> None:
+    def __init__(self, data: Data) -> None:
         note = f"plain Keras, tf.data padded_batch({BATCH_SIZE}); {PADDED_STEPS} steps drawn each round"
         super().__init__("shuffled, padded to longest", note, data, PADDED_STEPS * BATCH_SIZE)
 
@@ -115,7 +116,7 @@ class PaddedToLongest(Stock):
 class TfDataBuckets(Stock):
     """`bucket_by_sequence_length` with boundaries set by somebody who looked at the lengths."""
 
-    def __init__(self, data: NoiseData) -> None:
+    def __init__(self, data: Data) -> None:
         self._boundaries = hand_set_boundaries(data.lengths)
         note = f"plain Keras, {len(self._boundaries)} buckets of about equally many frames, padded to the boundary"
         super().__init__("tf.data bucket_by_sequence_length", note, data)
@@ -128,19 +129,23 @@ class TfDataBuckets(Stock):
 class RandomCrops(Stock):
     """A random part of every sequence, all of one length; shorter sequences are repeated up to it."""
 
-    def __init__(self, data: NoiseData) -> None:
-        self._rows = FRAMES_PER_BATCH // CROP_FRAMES
-        note = f"plain Keras, {self._rows} x {CROP_FRAMES}, shorter ones repeated; copies do not count as real"
-        super().__init__("random crops of 4 s", note, data, CROP_STEPS * self._rows)
+    def __init__(self, data: Data) -> None:
+        note = f"plain Keras, {CROP_ROWS} x {CROP_FRAMES}, shorter ones repeated; copies do not count as real"
+        super().__init__("random crops of 4 s", note, data, CROP_STEPS * CROP_ROWS)
 
     def batches(self, dataset: Any, seed: int) -> Any:
-        cropped = _shuffle(dataset, self.data, seed).map(
-            lambda features, label: (random_crop(features, CROP_FRAMES), label), num_parallel_calls=_autotune()
-        )
-        return cropped.batch(self._rows).prefetch(_autotune())
+        return crop_batches(_shuffle(dataset, self.data, seed))
 
     def count_real(self, lengths: Lengths) -> int:
         return int(np.minimum(lengths, CROP_FRAMES).sum())
+
+
+def crop_batches(dataset: Any) -> Any:
+    """Batches of random crops, from a dataset of `(features, class)`."""
+    cropped = dataset.map(
+        lambda features, label: (random_crop(features, CROP_FRAMES), label), num_parallel_calls=_autotune()
+    )
+    return cropped.batch(CROP_ROWS).prefetch(_autotune())
 
 
 def random_crop(features: Any, num_frames: int) -> Any:
@@ -154,17 +159,7 @@ def random_crop(features: Any, num_frames: int) -> Any:
     return tf.ensure_shape(cropped, (num_frames, features.shape[1]))
 
 
-def _sequences_of(data: NoiseData, order: Lengths) -> Any:
-    """A dataset of `(features (time, d), class)`, cut from one tensor in C++."""
-    import tensorflow as tf
-
-    frames = np.concatenate([data.arrays[index] for index in order])
-    ragged = tf.RaggedTensor.from_row_lengths(frames, data.lengths[order])
-    dataset = tf.data.Dataset.from_tensor_slices((ragged, data.classes[order]))
-    return dataset.map(lambda features, label: (tf.ensure_shape(features, (None, NUM_FEATURES)), label))
-
-
-def _shuffle(dataset: Any, data: NoiseData, seed: int) -> Any:
+def _shuffle(dataset: Any, data: Data, seed: int) -> Any:
     return dataset.shuffle(len(data.lengths), seed=seed, reshuffle_each_iteration=False)
 
 
@@ -174,7 +169,8 @@ def _autotune() -> Any:
     return tf.data.AUTOTUNE
 
 
-def _seconds_of(function: Any) -> float:
+def seconds_of(function: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
     started = time.perf_counter()
     function()
     return time.perf_counter() - started

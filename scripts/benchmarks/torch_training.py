@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.data import Data, make_noise
 from benchmarks.networks import BLOCKS, FRAMES_PER_BATCH, LEARNING_RATE, NUM_CLASSES, NUM_FEATURES
-from benchmarks.noise import NoiseData
 from benchmarks.peers import import_torch, lhotse_sampler, make_cuts
 from benchmarks.stock_training import PADDING, SPEED
 
@@ -25,7 +25,7 @@ class TorchTraining:
 
     name = NAME
 
-    def __init__(self, data: NoiseData) -> None:
+    def __init__(self, data: Data) -> None:
         self.lengths = data.name
         self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         self.note = self._pool.submit(_start, data.name, data.lengths).result()
@@ -42,7 +42,7 @@ class TorchTraining:
 class _Trainer:
     """What lives in the process: sequences `(d, time)` in memory, network, optimizer, sampler."""
 
-    def __init__(self, data: NoiseData) -> None:
+    def __init__(self, data: Data) -> None:
         torch = import_torch()
 
         from seqconv.store.workers import available_cores
@@ -110,7 +110,7 @@ _trainers: list[_Trainer] = []
 
 def _start(name: str, lengths: Any) -> str:
     """Build the trainer of this process; returns what it says of itself."""
-    _trainers[:] = [_Trainer(NoiseData(name, lengths))]
+    _trainers[:] = [_Trainer(make_noise(name, lengths))]
     return _trainers[0].note
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 
+from benchmarks.data import Data, make_noise
 from benchmarks.lengths import choose_lengths, read_lengths
 from benchmarks.networks import FRAMES_PER_BATCH
-from benchmarks.noise import NoiseData
 from benchmarks.own_training import SeqconvTraining
 from benchmarks.peers import why_missing
 from benchmarks.results import Comparison
@@ -29,7 +29,7 @@ def compare(settings: Settings) -> Iterator[Comparison]:
 
     for name in names:
         keras.backend.clear_session()
-        data = NoiseData(name, read_lengths(name, settings, num_lognormal=NUM_LOGNORMAL))
+        data = make_noise(name, read_lengths(name, settings, num_lognormal=NUM_LOGNORMAL))
         torch = _start_torch(data, settings)
         with closing(torch) if isinstance(torch, TorchTraining) else nullcontext():
             present = [make() for title, make in _makers(data, settings).items() if settings.takes(title)]
@@ -44,7 +44,7 @@ def compare(settings: Settings) -> Iterator[Comparison]:
         )
 
 
-def _makers(data: NoiseData, settings: Settings) -> dict[str, Callable[[], Contestant]]:
+def _makers(data: Data, settings: Settings) -> dict[str, Callable[[], Contestant]]:
     steps = {"num_steps": QUICK_STEPS} if settings.is_quick else {}
     return {
         "limit": lambda: Limit(data.name, **steps),
@@ -57,7 +57,7 @@ def _makers(data: NoiseData, settings: Settings) -> dict[str, Callable[[], Conte
     }
 
 
-def _start_torch(data: NoiseData, settings: Settings) -> TorchTraining | Missing | None:
+def _start_torch(data: Data, settings: Settings) -> TorchTraining | Missing | None:
     if not settings.takes(TORCH):
         return None
     absent = why_missing("torch", "lhotse")
