@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -143,7 +143,7 @@ def resample_blocks(blocks: Iterable[Samples], source_rate: int, target_rate: in
 
 
 class _Part(NamedTuple):
-    """A file, cut: samples `first` to `stop` at the rate of the file, and how to read them."""
+    """A file, cut: samples `first` to `stop` at the rate of the file, and how to read them, once."""
 
     first: int
     stop: int
@@ -164,21 +164,26 @@ def _open_encoded(path: Path, start: float | None, end: float | None) -> _Part:
     import soundfile
 
     try:
-        header = soundfile.info(path)
+        file = soundfile.SoundFile(path)
     except soundfile.SoundFileError as error:
         raise _cannot_decode(path, error) from error
-    rate = int(header.samplerate)
-    first, stop = _cut(path, start, end, num_samples=header.frames, sample_rate=rate)
-    return _Part(first, stop, rate, lambda: _decode_blocks(path, first, stop))
+    rate = int(file.samplerate)
+    try:
+        first, stop = _cut(path, start, end, num_samples=file.frames, sample_rate=rate)
+    except AudioError:
+        file.close()
+        raise
+    # Opening again would cost as much as decoding a second of Vorbis. A part that is never read is closed as it goes.
+    return _Part(first, stop, rate, lambda: _decode_blocks(path, file, first, stop))
 
 
-def _decode_blocks(path: Path, first: int, stop: int) -> Iterator[Samples]:
+def _decode_blocks(path: Path, file: Any, first: int, stop: int) -> Iterator[Samples]:
     """Mono blocks: a long recording with many channels never lies in memory whole."""
     import soundfile
 
     is_empty = True
     try:
-        with soundfile.SoundFile(path) as file:
+        with file:
             if first:
                 file.seek(first)
             while first < stop:
