@@ -1,7 +1,7 @@
 """Spectral features of framed samples, as librosa defines them.
 
-Frames are cut and transformed with NumPy, and the filters are librosa's: `librosa.stft` makes numba compile for 14
-seconds the first time on a machine, and each worker process would wait for it. Tests hold every kind equal to librosa.
+Frames are cut and transformed with NumPy: `librosa.stft` makes numba compile for 14 seconds the first time on a
+machine, and each worker process would wait for it. Tests hold every kind equal to librosa.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import ConfigError
+from seqconv.features.filters import hann_window, mel_filters
 
 Frames = npt.NDArray[np.float32]
 
@@ -118,29 +119,16 @@ def _chroma(power: Frames, settings: FeatureSettings) -> Frames:
 
 @lru_cache(maxsize=8)
 def _window(win_length: int, n_fft: int) -> Frames:
-    from scipy.signal import get_window
-
-    window = get_window("hann", win_length, fftbins=True).astype(np.float32)
+    window = hann_window(win_length)
     left = (n_fft - win_length) // 2
     return np.pad(window, (left, n_fft - win_length - left))
 
 
 @lru_cache(maxsize=8)
 def _mel_filters(settings: FeatureSettings) -> Frames:
-    import warnings
-
-    import librosa.filters
-
-    with warnings.catch_warnings():
-        # librosa warns of empty bands; here they are an error, with the remedy, below.
-        warnings.simplefilter("ignore", UserWarning)
-        filters = librosa.filters.mel(
-            sr=settings.sample_rate,
-            n_fft=settings.n_fft,
-            n_mels=settings.n_mels,
-            fmin=settings.fmin,
-            fmax=settings.highest_frequency,
-        )
+    filters = mel_filters(
+        settings.sample_rate, settings.n_fft, settings.n_mels, settings.fmin, settings.highest_frequency
+    )
     empty = int(np.count_nonzero(filters.max(axis=1) == 0))
     if empty:
         raise ConfigError(
