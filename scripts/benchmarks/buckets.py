@@ -45,8 +45,8 @@ def group_by_length(lengths: Lengths, batch_size: int, seed: int) -> list[Length
 
     Algorithm of `get_length_grouped_indices` (transformers, trainer_pt_utils.py), with NumPy's sorting.
 
-    >>> [lengths.tolist() for lengths in group_by_length(np.array([5, 1, 9, 7]), 2, seed=0)]
-    [[2, 1], [3, 0]]
+    >>> [batch.tolist() for batch in group_by_length(np.array([5, 1, 9, 7]), 2, seed=0)]
+    [[2, 0], [3, 1]]
     """
     together = max(1, min(len(lengths) // (batch_size * 4), MOST_BATCHES_TOGETHER))
     shuffled = np.random.default_rng(seed).permutation(len(lengths))

@@ -50,8 +50,8 @@ def read_lengths(name: str, settings: Settings, *, num_lognormal: int) -> Length
 def draw_lognormal(count: int) -> Lengths:
     """Log-normal lengths, at least one frame.
 
-    >>> bool(np.median(draw_lognormal(10_001)) == np.round(np.median(draw_lognormal(10_001))))
-    True
+    >>> draw_lognormal(3).tolist()
+    [147, 114, 247]
     """
     drawn = np.random.default_rng(SEED).lognormal(np.log(LOGNORMAL_MEDIAN), LOGNORMAL_SIGMA, count)
     return np.maximum(drawn.round(), 1).astype(np.int64)
