@@ -1,7 +1,8 @@
 """Batches of sequences of any length: plans, layouts and arrays, with nothing but NumPy."""
 
 from seqconv.batching.batches import Batch, make_batch, restore_order, unpack, unpack_frames
-from seqconv.batching.bucketing import assign_buckets, optimal_boundaries, plan_bucketed
+from seqconv.batching.boundaries import assign_buckets, optimal_boundaries
+from seqconv.batching.bucketing import plan_bucketed
 from seqconv.batching.epochs import EpochPlan
 from seqconv.batching.frame_targets import FrameTargets
 from seqconv.batching.layouts import Layout, Shape

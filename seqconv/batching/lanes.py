@@ -37,7 +37,7 @@ class Lanes:
         self._rows, self._widths, self._slots = np.array(shapes, np.int64).T
         self._lookahead = lookahead
         # As many as a row takes at once, mostly.
-        self._run = int(np.clip(1.25 * shapes[0].width / takes.mean() + 4, 4, lookahead))
+        self._run = int(np.clip(2 * shapes[0].width / takes.mean() + 8, 4, lookahead))
         sizes = np.diff(bounds)
         columns = int(sizes.max()) + lookahead
         is_small = max(shapes[-1].width, int(takes.max()) * self._run) < 2**29

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqconv.batching.layouts import IntArray
+from seqconv.batching.layouts import IntArray, Integers
 from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
 from seqconv.frames import TimeLayer, min_frames
 
@@ -24,10 +24,15 @@ class LongSequences:
 
     original: IntArray
     lengths: IntArray
-    kept: IntArray
-    long: IntArray
+    kept: Integers
+    long: Integers
     limit: int | None
     too_long: TooLong
+
+    @property
+    def planned(self) -> IntArray:
+        """Lengths of the sequences that are planned."""
+        return self.lengths if len(self.kept) == len(self.lengths) else self.lengths[self.kept]
 
     def count(self, fate: TooLong) -> int:
         """How many sequences were too long, if `fate` is what became of them."""
@@ -70,14 +75,28 @@ def _as_integers(values: Any) -> Any:
 
 
 def _refuse(values: IntArray, smallest: int, remedy: str) -> None:
-    wrong = np.flatnonzero(values < smallest)
-    if len(wrong):
+    if values.min() < smallest:
+        wrong = np.flatnonzero(values < smallest)
         raise ManifestError(f"{_name(wrong, values)}; {remedy}")
 
 
 def _name(wrong: Any, values: Any) -> str:
     text = f"lengths[{wrong[0]}] is {values[wrong[0]]}"
     return text if len(wrong) == 1 else f"{text} ({len(wrong)} such: {list_some(wrong.tolist())})"
+
+
+def count_lengths(lengths: IntArray) -> tuple[IntArray, IntArray]:
+    """Distinct lengths, ascending, and how many sequences have each.
+
+    >>> count_lengths(np.array([7, 3, 7]))
+    (array([3, 7]), array([1, 2]))
+    """
+    if int(lengths.max(initial=0)) > 4 * len(lengths) + 1000:
+        distinct, counts = np.unique(lengths, return_counts=True)
+        return distinct, counts.astype(np.int64)
+    counts = np.bincount(lengths).astype(np.int64)
+    distinct = np.flatnonzero(counts).astype(np.int64)
+    return distinct, counts[distinct]
 
 
 def apply_limit(lengths: IntArray, limit: int | None, too_long: TooLong) -> LongSequences:
@@ -88,7 +107,7 @@ def apply_limit(lengths: IntArray, limit: int | None, too_long: TooLong) -> Long
     """
     if too_long not in get_args(TooLong):
         raise ConfigError(f"too_long={too_long!r}: expected one of {list_some(get_args(TooLong))}")
-    everyone = np.arange(len(lengths))
+    everyone: Integers = np.arange(len(lengths), dtype=np.int32 if len(lengths) < 2**31 else np.int64)
     long = everyone[lengths > limit] if limit is not None else everyone[:0]
     if len(long) and too_long == "error":
         longest = int(lengths.max())
@@ -97,7 +116,7 @@ def apply_limit(lengths: IntArray, limit: int | None, too_long: TooLong) -> Long
             f"{list_some(long.tolist())}). Raise batching.frames_per_batch to at least {longest}, or set "
             "batching.too_long to 'drop', 'crop' or 'own_batch'."
         )
-    kept = np.delete(everyone, long) if too_long == "drop" else everyone
+    kept = everyone[lengths <= limit] if too_long == "drop" and limit is not None else everyone
     if not len(kept):
         raise ManifestError(
             f"every sequence is longer than {limit} frames, and batching.too_long='drop' drops them all"
@@ -126,12 +145,18 @@ def round_up(frames: IntArray, multiple: int) -> IntArray:
 
 
 def size_of_batch(
-    taken: IntArray, batch_size: int | None, frames_per_batch: int | None, default: int = 32
+    taken: IntArray,
+    batch_size: int | None,
+    frames_per_batch: int | None,
+    *,
+    counts: IntArray | None = None,
+    default: int = 32,
 ) -> tuple[float, float]:
     """Average sequences and frames of a batch, each derived from the other.
 
     `taken`: frames that each sequence takes of a batch; one that is longer than a whole batch counts as a batch, so
-    that a few very long ones do not swell all others. Raises ConfigError where both sizes are given, or one is below 1.
+    that a few very long ones do not swell all others. `counts`: how many sequences each entry stands for, default 1.
+    Raises ConfigError where both sizes are given, or one is below 1.
 
     >>> size_of_batch(np.array([200, 300]), None, 8000)
     (32.0, 8000.0)
@@ -146,12 +171,13 @@ def size_of_batch(
     for name, value in (("batch_size", batch_size), ("frames_per_batch", frames_per_batch)):
         check_positive(name, value)
     if frames_per_batch is not None:
-        return max(1.0, float(frames_per_batch / np.minimum(taken, frames_per_batch).mean())), float(frames_per_batch)
+        mean = float(np.average(np.minimum(taken, frames_per_batch), weights=counts))
+        return max(1.0, frames_per_batch / mean), float(frames_per_batch)
     sequences = float(batch_size or default)
-    total = float(sequences * taken.mean())
+    total = sequences * float(np.average(taken, weights=counts))
     # Converges from above, fast where few are long; where many are, smaller batches would only make more of them so.
     for _ in range(3):
-        total = float(sequences * np.minimum(taken, total).mean())
+        total = sequences * float(np.average(np.minimum(taken, total), weights=counts))
     return sequences, total
 
 

@@ -53,7 +53,7 @@ class Plan:
         self.strategy = strategy.name
         self.shapes = strategy.shapes
         self.num_sequences = len(long_sequences.kept)
-        self.num_frames = int(long_sequences.lengths[long_sequences.kept].sum())
+        self.num_frames = int(long_sequences.planned.sum())
         self.total_frames = first.num_frames
         self.padding_ratio = 1 - self.num_frames / self.total_frames
         self.mean_sequences = self.num_sequences / len(first)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.batching.batches import Array, Batch, make_batch
-from seqconv.batching.bucketing import assign_buckets, check_boundaries
+from seqconv.batching.boundaries import assign_buckets, check_boundaries
 from seqconv.batching.epochs import EpochTable
 from seqconv.batching.layouts import IntArray, Shape
 from seqconv.batching.lengths import check_lengths, check_positive

@@ -1,0 +1,206 @@
+"""The shapes of a packed plan: their total is constant, few of them do, and rows are filled as far as they go."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from seqconv.batching.boundaries import least_padding
+from seqconv.batching.epochs import footprints
+from seqconv.batching.layouts import IntArray, Shape
+from seqconv.batching.lengths import geometric_widths, round_up
+from seqconv.batching.trials import Sample, Trial
+from seqconv.frames import TimeGeometry, total_stride
+
+_FEW_STEPS, _SOME_STEPS, _SOME_SEQUENCES = 40, 160, 20_000
+_MOST_ROWS = 4
+# Frames left at the ends of rows, over all frames, below which no better width is looked for.
+_GOOD, _GOOD_OF_FEW = 0.006, 0.05
+# How far a width may lie below `frames_per_batch`, and around what `batch_size` gives.
+_LOWEST, _AROUND = 0.9, 0.03
+# What must be saved by fewer rows, which fewer devices can share, and by wide rows that are no multiple of 16.
+_FEWER_ROWS, _UNEVEN = 0.01, 0.005
+_WIDE = 512
+_ENDS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+_ROOMS = (1.01, 1.03, 1.06, 1.1)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What shapes are wanted for.
+
+    `counts[i]` sequences of `distinct[i]` frames are planned, ascending. `asked`: frames of a batch, at most where
+    `is_most`. `in_own_row`: most sequences in a row wider than that. `must_hold`: the longest length that may have no
+    such row, None where a row more does no harm.
+    """
+
+    distinct: IntArray
+    counts: IntArray
+    geometry: TimeGeometry
+    asked: float
+    is_most: bool
+    max_shapes: int
+    in_own_row: int
+    must_hold: int | None = None
+
+    @cached_property
+    def taken(self) -> int:
+        """Frames that all sequences take, gaps included."""
+        return int(footprints(self.distinct, self.geometry) @ self.counts)
+
+    @property
+    def total(self) -> float:
+        """Frames of a batch: no more than there are."""
+        return min(self.asked, float(self.taken))
+
+    @property
+    def num_steps(self) -> int:
+        """Batches of an epoch, if they could all be full."""
+        return int(np.ceil(self.taken / self.total))
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the epoch is so short that a nearly empty batch at its end counts."""
+        return bool(self.num_steps <= _SOME_STEPS and self.counts.sum() <= _SOME_SEQUENCES)
+
+    @cached_property
+    def multiple(self) -> int:
+        """What every width is a multiple of."""
+        return total_stride(self.geometry)
+
+    @cached_property
+    def typical(self) -> int:
+        """A length that every row should hold."""
+        if self.max_shapes == 1:
+            return int(self.distinct[-1])
+        upto = np.cumsum(self.counts)
+        return int(self.distinct[np.searchsorted(upto, np.ceil(0.99 * (upto[-1] - 1)), side="right")])
+
+    def shape_of(self, rows: int, total: float) -> Shape:
+        """Rows of this total, with slots for everyone."""
+        if self.is_most or self.num_steps == 1:
+            width = max(1, int(total / rows // self.multiple)) * self.multiple
+        else:
+            unit = self.unit_of(total / rows)
+            width = int(np.ceil(total / (rows * unit))) * unit
+        return Shape(rows, width, int(self.counts.sum()))
+
+    def unit_of(self, width: float) -> int:
+        """What a width should be a multiple of: vector units like wide rows to be multiples of 16."""
+        return self.multiple * -(-16 // self.multiple) if width >= _WIDE else self.multiple
+
+
+def first_shape(demand: Demand) -> Shape:
+    """The narrowest shape: a few rows, where they then hold nearly every sequence."""
+    rows = 1 if demand.num_steps == 1 else _MOST_ROWS
+    while rows > 1 and demand.total // rows < max(demand.typical, demand.multiple):
+        rows //= 2
+    return demand.shape_of(rows, demand.total)
+
+
+def widest_shared(first: Shape, demand: Demand) -> int:
+    """The longest sequence that a shape of the constant total can hold."""
+    return first.width if demand.max_shapes == 1 else first.rows * first.width
+
+
+def choose_shapes(demand: Demand, sample: Sample) -> tuple[Shape, ...]:
+    """Shapes, ascending in width, that leave few frames of the sample's rows unused."""
+    good = _GOOD if sample.reserve else _GOOD_OF_FEW
+    rows = first_shape(demand).rows
+    best = base = sample.try_shapes(needed_shapes(first_shape(demand), demand))
+    lowest = best.cost * (1 + _handicap(best.shapes[0], rows, demand))
+    for number in (rows >> i for i in range(rows.bit_length())):
+        if number < rows:
+            base = sample.try_shapes(needed_shapes(demand.shape_of(number, demand.total), demand))
+        others = [base.shapes[0]._replace(width=width) for width in _other_widths(base, demand, sample, good)]
+        for trial in (base, *(sample.try_shapes(needed_shapes(other, demand)) for other in others)):
+            cost = trial.cost * (1 + _handicap(trial.shapes[0], rows, demand))
+            if cost < lowest and _may_be(trial.shapes[0], demand):
+                best, lowest = trial, cost
+        if best.unused <= good:
+            break
+    return _with_slots(best, demand)
+
+
+def _handicap(first: Shape, rows: int, demand: Demand) -> float:
+    return _FEWER_ROWS * (rows // first.rows - 1) + _UNEVEN * (first.width % demand.unit_of(first.width) > 0)
+
+
+def _may_be(first: Shape, demand: Demand) -> bool:
+    return demand.must_hold is None or widest_shared(first, demand) >= demand.must_hold
+
+
+def _other_widths(base: Trial, demand: Demand, sample: Sample, good: float) -> list[int]:
+    """Widths worth a try instead of that of the first shape."""
+    rows, width, _ = base.shapes[0]
+    widths: list[int] = []
+    low, high = (1 - _AROUND) * width, (1 + _AROUND) * width
+    if demand.is_most:
+        low, high = _LOWEST * demand.total / rows, width
+    if base.unused > good:
+        probe = base
+        if not demand.is_most:
+            widest = demand.shape_of(rows, demand.total * (1 + _AROUND))
+            probe = sample.try_shapes(needed_shapes(widest, demand))
+        # Where rows end if they have the room.
+        ends = np.unique(np.quantile(probe.ends, _ENDS, method="nearest")).tolist() if len(probe.ends) else []
+        for unit in (demand.multiple, demand.unit_of(width)):
+            widths += [w for end in ends if low <= (w := -(-int(end) // unit) * unit) <= high]
+    if demand.is_small and demand.num_steps > 1:
+        widths += [w for w in _even_widths(base, demand, low, high) if not demand.is_most or low <= w <= high]
+    return sorted(set(widths) - {width})
+
+
+def _even_widths(base: Trial, demand: Demand, low: float, high: float) -> list[int]:
+    """Widths with which the last batch of an epoch is nearly full as well."""
+    rows, width, _ = base.shapes[0]
+    if demand.num_steps <= _FEW_STEPS:
+        # How much room tight packing needs beyond equal shares is found by trying.
+        even = demand.taken / demand.num_steps
+        return [demand.shape_of(rows, room * even).width for room in _ROOMS]
+    unit = demand.unit_of(width)
+    widths = np.arange(-(-low // unit) * unit, high + 1, unit)
+    frames = np.ceil(base.filled / (rows * widths * (1 - base.unused))) * widths
+    return [int(width) for width in widths[np.argsort(frames)[: len(_ROOMS)]]]
+
+
+def needed_shapes(first: Shape, demand: Demand) -> tuple[Shape, ...]:
+    """The narrowest shape, those of the same total that longer sequences need, and wider rows for the longest.
+
+    There are no more than `max_shapes`, or two where a row must be wider than the total.
+    """
+    rows, width, slots = first
+    ladder = [Shape(rows >> i, width << i, slots) for i in range(rows.bit_length() if demand.max_shapes > 1 else 1)]
+    place = np.searchsorted([shape.width for shape in ladder], demand.distinct)
+    shared = [shape for i, shape in enumerate(ladder) if i == 0 or np.any(place == i)]
+    is_longer = place == len(ladder)
+    longer, counts = demand.distinct[is_longer], demand.counts[is_longer]
+    if not len(longer):
+        return tuple(_fewer(shared, demand.max_shapes))
+    widths = geometric_widths(int(longer[0]), int(longer[-1]), demand.multiple)
+    widths = widths[np.unique(np.searchsorted(widths, longer))]
+    if len(shared) + len(widths) > demand.max_shapes:
+        shared = _fewer(shared, max(1, demand.max_shapes - min(len(widths), demand.max_shapes // 2)))
+        most = max(1, demand.max_shapes - len(shared))
+        if len(widths) > most:
+            widths = np.unique(round_up(least_padding(longer, counts, most), demand.multiple))
+    return (*shared, *(Shape(1, int(wide), demand.in_own_row) for wide in widths))
+
+
+def _fewer(shapes: list[Shape], number: int) -> list[Shape]:
+    """The narrowest and the widest ones; the widest alone where it can only be one."""
+    if len(shapes) <= number:
+        return shapes
+    return [shapes[0], *shapes[1 - number :]] if number > 1 else shapes[-1:]
+
+
+def _with_slots(trial: Trial, demand: Demand) -> tuple[Shape, ...]:
+    """Fix the slots of each shape: the most that a row needed, and a little more, in multiples of 4."""
+    mean = demand.taken / int(demand.counts.sum())
+    # A shape that the sample does not hold has rows as full as the others.
+    crowd = max(count * mean / shape.width for count, shape in zip(trial.slots, trial.shapes, strict=True))
+    shapes = []
+    for count, shape in zip(trial.slots, trial.shapes, strict=True):
+        most = max(count, int(shape.width // mean)) if count else int(np.ceil(crowd * shape.width / mean))
+        shapes.append(shape._replace(num_slots=-(-(min(most, shape.num_slots) + 1) // 4) * 4))
+    return tuple(shapes)

@@ -1,0 +1,118 @@
+"""What shapes would cost a packed plan: rows filled with a sample of its order."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from seqconv.batching.epochs import footprints
+from seqconv.batching.lanes import Filled, Lanes
+from seqconv.batching.layouts import IntArray, Integers, Shape
+from seqconv.batching.plans import draw_order
+from seqconv.frames import TimeGeometry
+
+_SAMPLE = 16_000
+_LANE = 2_000
+_EPOCHS, _WHOLE = 4, 12_000
+_DRAW = 4
+
+
+class Trial(NamedTuple):
+    """What came of trying shapes.
+
+    `cost`: frames of all batches for each real one. `filled`: frames up to the last sequence of each row, of a piece of
+    the sample. `unused`: those behind it, over all frames of full batches. `ends`: where the last sequence ends, of
+    each row of the first shape. `slots`: the most sequences in a row of each shape, 0 where there was none.
+    """
+
+    shapes: tuple[Shape, ...]
+    cost: float
+    filled: float
+    unused: float
+    ends: Integers
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pieces of an order, each to be filled on its own up to its last `reserve` sequences; whole epochs have none."""
+
+    lengths: IntArray
+    takes: IntArray
+    bounds: IntArray
+    reserve: int
+    lookahead: int
+
+    def try_shapes(self, shapes: tuple[Shape, ...]) -> Trial:
+        """Fill rows of these shapes with as many sequences as they hold."""
+        roomy = [shape._replace(num_slots=min(shape.num_slots, len(self.lengths))) for shape in shapes]
+        filled = Lanes(self.lengths, self.takes, self.bounds, roomy, self.lookahead).fill(self.reserve)
+        rows = np.array([shape.rows for shape in shapes])[filled.shape_ids]
+        shape_of_row = np.repeat(filled.shape_ids, rows)
+        ends = self._ends(filled)
+        widths = np.array([shape.width for shape in shapes])[shape_of_row]
+        is_full = self._is_full(filled, rows)
+        most = [int(filled.row_counts[shape_of_row == i].max(initial=0)) for i in range(len(shapes))]
+        return Trial(
+            shapes,
+            cost=float(widths.sum() / self.lengths[filled.positions].sum()),
+            filled=float(ends.sum() / (len(self.bounds) - 1)),
+            unused=float((widths - ends)[is_full].sum() / max(1, widths[is_full].sum())),
+            ends=ends[is_full & (shape_of_row == 0)],
+            slots=tuple(most),
+        )
+
+    def _ends(self, filled: Filled) -> Integers:
+        lengths, takes = self.lengths[filled.positions], self.takes[filled.positions]
+        last = np.cumsum(filled.row_counts)
+        whole = np.concatenate([[0], np.cumsum(takes)])
+        ends: Integers = whole[last] - whole[last - filled.row_counts]
+        is_used = filled.row_counts > 0
+        ends[is_used] -= (takes - lengths)[last[is_used] - 1]
+        return ends
+
+    def _is_full(self, filled: Filled, rows: Integers) -> Integers:
+        """Rows of batches after which there was enough to choose from: all but the last of a whole epoch."""
+        if self.reserve:
+            return np.ones(len(filled.row_counts), bool)
+        first = np.cumsum(rows) - rows
+        sizes = np.add.reduceat(filled.row_counts, first)
+        place = np.searchsorted(self.bounds, filled.positions[np.cumsum(sizes) - sizes], side="right")
+        is_last = np.append(place[1:] != place[:-1], True)
+        return np.repeat(~is_last, rows)
+
+
+class Draw(NamedTuple):
+    """How a plan takes its sequences, and about how many of them make a batch; `is_small`: try whole epochs."""
+
+    seed: int
+    shuffle: bool
+    lookahead: int
+    in_batch: float
+    is_small: bool
+
+
+def draw_sample(lengths: IntArray, geometry: TimeGeometry, draw: Draw) -> Sample:
+    """The first epochs of a small set, as they will be; some thousands of sequences of a large one."""
+    lookahead = min(draw.lookahead, len(lengths))
+    reserve = lookahead + int(2 * draw.in_batch)
+    num_taken = min(len(lengths), max(_SAMPLE, 10 * reserve))
+    if draw.is_small or 2 * reserve > num_taken:
+        everyone = np.arange(len(lengths))
+        epochs = range(max(1, min(_EPOCHS, _WHOLE // len(lengths))) if draw.shuffle else 1)
+        orders = [draw_order(everyone, seed=draw.seed, epoch=epoch, shuffle=draw.shuffle) for epoch in epochs]
+        taken = lengths[np.concatenate(orders)]
+        return Sample(taken, footprints(taken, geometry), np.arange(len(orders) + 1) * len(lengths), 0, lookahead)
+    num_lanes = max(1, num_taken // max(_LANE, 4 * reserve))
+    size = num_taken // num_lanes
+    taken = lengths[_draw_places(len(lengths), num_lanes, size, draw)]
+    return Sample(taken, footprints(taken, geometry), np.arange(num_lanes + 1) * size, reserve, lookahead)
+
+
+def _draw_places(num_sequences: int, num_lanes: int, size: int, draw: Draw) -> Integers:
+    if draw.shuffle:
+        generator = np.random.default_rng([draw.seed, 0, _DRAW])
+        return generator.choice(num_sequences, num_lanes * size, replace=num_sequences > 2 * num_lanes * size)
+    # Neighbors stay neighbors.
+    first = np.linspace(0, num_sequences - size, num_lanes).astype(np.int64)
+    return (first[:, None] + np.arange(size)).reshape(-1)
