@@ -1,5 +1,6 @@
 """Boundaries against brute force; bucketed, padded and single plans."""
 
+from collections import Counter
 from itertools import combinations
 
 import numpy as np
@@ -72,14 +73,19 @@ def test_more_buckets_never_pad_more():
 
 
 @pytest.mark.parametrize("geometry", [(), STRIDED])
-def test_bucketed_batches_stay_below_the_budget_and_close_to_it(geometry):
+def test_a_bucket_has_as_few_batches_as_the_budget_allows_and_they_are_even(geometry):
     lengths = prompts_like(2000)
     plan = plan_bucketed(lengths, frames_per_batch=8000, time_geometry=geometry, num_buckets=12)
     assert len([shape for shape in plan.shapes if shape.width <= 8000]) == 12
-    for rows, width, num_slots in plan.shapes:
+    steps = Counter(layout.shape for layout in plan.epoch(0))
+    for shape in plan.shapes:
+        rows, width, num_slots = shape
+        held = sum(len(layout.indices) for layout in plan.epoch(0) if layout.shape == shape)
         assert num_slots == 1
         assert width % (4 if geometry else 1) == 0
-        assert rows * width <= 8000 < (rows + 1) * width or rows == np.sum(lengths <= width) or rows == 1
+        assert rows * width <= 8000 or rows == 1
+        assert steps[shape] == -(-held // max(1, 8000 // width))
+        assert rows == -(-held // steps[shape])
 
 
 def test_a_sequence_lies_in_the_narrowest_bucket_that_holds_it():

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.batching.layouts import IntArray
-from seqconv.batching.lengths import check_lengths, check_positive, count_lengths
+from seqconv.batching.lengths import check_lengths, check_positive, count_lengths, geometric_widths, round_up
 from seqconv.errors import ConfigError, ManifestError
 
 
@@ -66,6 +66,21 @@ def _is_above(first: int, middle: int, last: int, costs: list[int], below: list[
     """Whether the middle of three lines is nowhere the lowest."""
     left = (costs[last] - costs[first]) * (below[middle] - below[first])
     return left <= (costs[middle] - costs[first]) * (below[last] - below[first])
+
+
+def own_widths(distinct: IntArray, counts: IntArray, multiple: int, most: int | None = None) -> IntArray:
+    """Widths of rows for sequences that are too long for any other: one for each class of length, or the `most` best.
+
+    >>> own_widths(np.array([900, 910, 2000]), np.array([1, 1, 1]), multiple=1)
+    array([1024, 2000])
+    """
+    if not len(distinct):
+        return distinct
+    widths = geometric_widths(int(distinct[0]), int(distinct[-1]), multiple)
+    widths = widths[np.unique(np.searchsorted(widths, distinct))]
+    if most is None or len(widths) <= most:
+        return widths
+    return np.unique(round_up(least_padding(distinct, counts, most), multiple))
 
 
 def assign_buckets(lengths: ArrayLike, boundaries: ArrayLike) -> IntArray:

@@ -6,13 +6,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqconv.batching.boundaries import check_boundaries, optimal_boundaries
+from seqconv.batching.boundaries import check_boundaries, least_padding, own_widths
 from seqconv.batching.epochs import Assembly
 from seqconv.batching.layouts import IntArray, Integers, Shape
-from seqconv.batching.lengths import TooLong, apply_limit, check_lengths, check_positive, round_up, size_of_batch
-from seqconv.batching.padding import OneToARow, own_shapes
+from seqconv.batching.lengths import (
+    TooLong,
+    apply_limit,
+    check_lengths,
+    check_positive,
+    count_lengths,
+    round_counts,
+    round_up,
+    size_of_batch,
+)
+from seqconv.batching.padding import OneToARow, share_of_own
 from seqconv.batching.plans import Plan
+from seqconv.errors import ConfigError
 from seqconv.frames import TimeGeometry, total_stride
+
+# An epoch may have so many more batches than full ones would be.
+_MORE_BATCHES, _FEW_BATCHES = 1.25, 2
 
 
 @dataclass(frozen=True)
@@ -50,12 +63,14 @@ def plan_bucketed(
     too_long: TooLong = "own_batch",
     time_geometry: TimeGeometry = (),
     max_frames: int | None = None,
-    num_buckets: int = 8,
+    num_buckets: int = 16,
     boundaries: Sequence[int] | None = None,
+    max_shapes: int | None = None,
 ) -> Plan:
     """Plan batches of similar lengths, one sequence a row, padded to the boundary of their bucket.
 
-    Rows times width stays just below a constant total; the last batch of a bucket has empty rows.
+    Rows times width stays below a constant total, just below where a bucket has many batches: as many as it needs share
+    its sequences evenly.
 
     Args:
         lengths: frames of each sequence, (n,).
@@ -66,8 +81,11 @@ def plan_bucketed(
         too_long: `error`, `drop`, `crop` or `own_batch` (one row, of a rounded width), for sequences over `max_frames`.
         time_geometry: the model's; widths are multiples of its total stride.
         max_frames: frames above which a sequence is too long; default: the last of `boundaries`, or a whole batch.
-        num_buckets: buckets with the least padding; or
+        num_buckets: buckets with the least padding, fewer where sequences are so few that most batches would be small;
+            or
         boundaries: their inclusive upper bounds, by hand.
+        max_shapes: most shapes that there are, those of `own_batch` included (which needs two); for steps that are
+            compiled for each shape.
 
     Raises:
         ConfigError, ManifestError: for options or lengths that cannot be.
@@ -76,39 +94,77 @@ def plan_bucketed(
     <bucketed plan: 6 sequences, 3 steps, 3 shapes, padding_ratio=0.0143>
     """
     checked = check_lengths(lengths, time_geometry)
-    check_positive("max_frames", max_frames)
+    for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes), ("num_buckets", num_buckets)):
+        check_positive(name, value)
     multiple = total_stride(time_geometry)
-    rounded = round_up(checked, multiple)
     by_hand = None if boundaries is None else check_boundaries(boundaries)
-    trial = optimal_boundaries(rounded, num_buckets) if by_hand is None else by_hand
+    distinct, counts = round_counts(*count_lengths(checked), multiple)
+    trial = least_padding(distinct, counts, min(num_buckets, max_shapes or num_buckets)) if by_hand is None else by_hand
     # What a sequence takes with its padding, so that batch_size is the average over steps.
-    taken = round_up(trial[np.minimum(np.searchsorted(trial, rounded), len(trial) - 1)], multiple)
-    _, total = size_of_batch(taken, batch_size, frames_per_batch)
-    widest = max(int(total) // multiple * multiple, int(rounded.min())) if by_hand is None else int(by_hand[-1])
+    taken = round_up(trial[np.minimum(np.searchsorted(trial, distinct), len(trial) - 1)], multiple)
+    _, total = size_of_batch(taken, batch_size, frames_per_batch, counts=counts)
+    widest = max(int(total) // multiple * multiple, int(distinct[0])) if by_hand is None else int(by_hand[-1])
     limit = min(widest, max_frames or widest)
     long = apply_limit(checked, limit, too_long)
-    kept = long.lengths[long.kept]
-    shared, alone = kept[kept <= limit], kept[kept > limit]
-    bounds = by_hand
-    if bounds is None and len(shared):
-        bounds = optimal_boundaries(round_up(shared, multiple), num_buckets)
-    shapes, uppers = _bucket_shapes(shared, bounds, int(total), multiple)
-    own = own_shapes(alone, multiple)
-    strategy = Bucketed((*shapes, *own), np.array(uppers + [shape.width for shape in own], np.int64))
+    distinct, counts = count_lengths(long.planned)
+    is_shared = distinct <= limit
+    own = own_widths(distinct[~is_shared], counts[~is_shared], multiple, share_of_own(max_shapes))
+    most = None if max_shapes is None else max(1, max_shapes - len(own))
+    buckets = Buckets(distinct[is_shared], counts[is_shared], int(total), multiple)
+    if by_hand is None:
+        shapes, uppers = buckets.best_shapes(min(num_buckets, most or num_buckets))
+    else:
+        shapes, uppers = buckets.shapes_of(by_hand)
+        _check_number(shapes, most, by_hand)
+    every = (*shapes, *(Shape(1, int(width), 1) for width in own))
+    strategy = Bucketed(every, np.concatenate([uppers, own]).astype(np.int64))
     return Plan(strategy, long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
 
 
-def _bucket_shapes(
-    lengths: IntArray, boundaries: IntArray | None, total: int, multiple: int
-) -> tuple[list[Shape], list[int]]:
-    """A shape for each bucket that holds a sequence, and the bucket's upper bound."""
-    if boundaries is None or not len(lengths):
-        return [], []
-    shapes, uppers = [], []
-    filled = np.bincount(np.searchsorted(boundaries, lengths), minlength=len(boundaries))
-    for upper, count in zip(boundaries.tolist(), filled.tolist(), strict=True):
-        width = upper + -upper % multiple
-        if count:
-            shapes.append(Shape(min(max(1, total // width), count), width, 1))
-            uppers.append(upper)
-    return shapes, uppers
+def _check_number(shapes: Sequence[Shape], most: int | None, boundaries: IntArray) -> None:
+    if most is not None and len(shapes) > most:
+        raise ConfigError(
+            f"boundaries={boundaries.tolist()} make {len(shapes)} shapes, but max_shapes leaves {most} for them. Give "
+            "fewer boundaries, or leave them out and set num_buckets."
+        )
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """`counts[i]` sequences of `distinct[i]` frames, to be cut into buckets of batches of at most `total` frames."""
+
+    distinct: IntArray
+    counts: IntArray
+    total: int
+    multiple: int
+
+    def best_shapes(self, num_buckets: int) -> tuple[list[Shape], list[int]]:
+        """Those of the buckets with the least padding; fewer buckets where the last batches of each count too much."""
+        if not len(self.distinct):
+            return [], []
+        while True:
+            bounds = least_padding(*round_counts(self.distinct, self.counts, self.multiple), num_buckets)
+            shapes, uppers = self.shapes_of(bounds)
+            counts = self._count(bounds)
+            num_batches = sum(-(-count // shape.rows) for count, shape in zip(counts, shapes, strict=True))
+            frames = sum(count * shape.width for count, shape in zip(counts, shapes, strict=True))
+            if num_buckets == 1 or num_batches <= _MORE_BATCHES * frames / self.total + _FEW_BATCHES:
+                return shapes, uppers
+            num_buckets = len(shapes) - 1
+
+    def shapes_of(self, bounds: IntArray) -> tuple[list[Shape], list[int]]:
+        """A shape for each bucket that holds a sequence, and the bucket's upper bound."""
+        shapes, uppers = [], []
+        for upper, count in zip(bounds.tolist(), self._count(bounds), strict=True):
+            width = upper + -upper % self.multiple
+            if count:
+                num_batches = -(-count // max(1, self.total // width))
+                shapes.append(Shape(-(-count // num_batches), width, 1))
+                uppers.append(upper)
+        return shapes, uppers
+
+    def _count(self, bounds: IntArray) -> list[int]:
+        """Sequences in each bucket."""
+        bucket = np.searchsorted(bounds, self.distinct)
+        counts: list[int] = np.bincount(bucket, weights=self.counts, minlength=len(bounds)).astype(np.int64).tolist()
+        return counts

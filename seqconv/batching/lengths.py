@@ -99,6 +99,16 @@ def count_lengths(lengths: IntArray) -> tuple[IntArray, IntArray]:
     return distinct, counts[distinct]
 
 
+def round_counts(distinct: IntArray, counts: IntArray, multiple: int) -> tuple[IntArray, IntArray]:
+    """Distinct lengths rounded up to a multiple, and how many sequences have each.
+
+    >>> round_counts(np.array([3, 4, 7]), np.array([1, 2, 5]), multiple=4)
+    (array([4, 8]), array([3, 5]))
+    """
+    rounded, first = np.unique(round_up(distinct, multiple), return_index=True)
+    return rounded, np.add.reduceat(counts, first)
+
+
 def apply_limit(lengths: IntArray, limit: int | None, too_long: TooLong) -> LongSequences:
     """Decide what becomes of the sequences over `limit` frames.
 

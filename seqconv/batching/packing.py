@@ -60,7 +60,7 @@ def plan_packed(
         ConfigError, ManifestError: for options or lengths that cannot be.
 
     >>> plan_packed([50, 30, 20, 90, 10] * 20, frames_per_batch=400)
-    <packed plan: 100 sequences, 11 steps, 1 shapes, padding_ratio=0.0909>
+    <packed plan: 100 sequences, 12 steps, 1 shapes, padding_ratio=0.0842>
     """
     checked = check_lengths(lengths, time_geometry)
     for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes), ("lookahead", lookahead)):

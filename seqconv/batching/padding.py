@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seqconv.batching.boundaries import own_widths
 from seqconv.batching.epochs import Assembly
 from seqconv.batching.groups import take_groups
 from seqconv.batching.layouts import IntArray, Integers, Shape
@@ -13,6 +14,7 @@ from seqconv.batching.lengths import (
     apply_limit,
     check_lengths,
     check_positive,
+    count_lengths,
     geometric_widths,
     size_of_batch,
 )
@@ -76,10 +78,11 @@ def plan_padded(
     too_long: TooLong = "own_batch",
     time_geometry: TimeGeometry = (),
     max_frames: int | None = None,
+    max_shapes: int | None = None,
 ) -> Plan:
     """Plan batches of `batch_size` shuffled sequences, each padded to the longest of its batch.
 
-    Widths are rounded up to a coarse grid (at most 25 % over), so that there are few shapes.
+    Widths are rounded up to a coarse grid (at most 25 % over, or as coarse as `max_shapes` demands).
 
     Args:
         lengths: frames of each sequence, (n,).
@@ -90,6 +93,8 @@ def plan_padded(
         too_long: `error`, `drop`, `crop` or `own_batch`, for sequences over `max_frames` (or `frames_per_batch`).
         time_geometry: the model's, for the smallest length and the total stride.
         max_frames: frames above which a sequence is too long; default: none is.
+        max_shapes: most shapes that there are, those of `own_batch` included (which needs two); for steps that are
+            compiled for each shape.
 
     Raises:
         ConfigError, ManifestError: for options or lengths that cannot be.
@@ -98,23 +103,38 @@ def plan_padded(
     <padded plan: 4 sequences, 2 steps, 7 shapes, padding_ratio=0.3289>
     """
     checked = check_lengths(lengths, time_geometry)
-    check_positive("max_frames", max_frames)
+    for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes)):
+        check_positive(name, value)
     sequences, _ = size_of_batch(checked, batch_size, frames_per_batch)
     limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
     long = apply_limit(checked, limit, too_long)
+    distinct, counts = count_lengths(long.planned)
+    is_shared = distinct <= (distinct[-1] if limit is None else limit)
     multiple = total_stride(time_geometry)
-    kept = long.lengths[long.kept]
-    shared = np.sort(kept if limit is None else kept[kept <= limit])
-    shapes: list[Shape] = []
-    top = int(shared[-1]) if len(shared) else 0
-    if len(shared):
-        rows = min(round(sequences), len(shared))
-        # No full batch is narrower than this, and a last, partial one need not have shapes of its own.
-        smallest = int(shared[rows - 1])
-        shapes += [Shape(rows, int(width), 1) for width in geometric_widths(smallest, top, multiple)]
-    shapes += own_shapes(kept[kept > top], multiple, above=shapes[-1].width if shapes else 0)
-    strategy = Padded(tuple(shapes), limit=top)
-    return Plan(strategy, long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
+    own = own_widths(distinct[~is_shared], counts[~is_shared], multiple, share_of_own(max_shapes))
+    most = None if max_shapes is None else max(1, max_shapes - len(own))
+    shared = _shared_shapes(distinct[is_shared], counts[is_shared], round(sequences), multiple, most)
+    top = int(distinct[is_shared][-1]) if shared else 0
+    # A rounded width may hold the shortest of those that are too long.
+    shapes = (*shared, *(Shape(1, int(width), 1) for width in own if not shared or width > shared[-1].width))
+    return Plan(Padded(shapes, limit=top), long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
+
+
+def _shared_shapes(distinct: IntArray, counts: IntArray, rows: int, multiple: int, most: int | None) -> list[Shape]:
+    if not len(distinct):
+        return []
+    rows = min(rows, int(counts.sum()))
+    # No full batch is narrower than this, and a last, partial one need not have shapes of its own.
+    smallest, top = int(distinct[np.searchsorted(np.cumsum(counts), rows)]), int(distinct[-1])
+    widths = geometric_widths(smallest, top, multiple)
+    if most is not None and len(widths) > most:
+        widths = geometric_widths(smallest, top, multiple, ratio=(top / smallest) ** (1 / most) * (1 + 1e-9))
+    return [Shape(rows, int(width), 1) for width in widths]
+
+
+def share_of_own(max_shapes: int | None) -> int | None:
+    """How many of the shapes sequences may have that are too long for the others."""
+    return None if max_shapes is None else max(1, max_shapes // 4)
 
 
 def plan_single(
@@ -151,15 +171,5 @@ def plan_single(
     size_of_batch(checked, batch_size, frames_per_batch)
     limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
     long = apply_limit(checked, limit, too_long)
-    strategy = Single(tuple(Shape(1, int(width), 1) for width in np.unique(long.lengths[long.kept])))
+    strategy = Single(tuple(Shape(1, int(width), 1) for width in count_lengths(long.planned)[0]))
     return Plan(strategy, long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
-
-
-def own_shapes(lengths: IntArray, multiple: int, *, above: int = 0) -> list[Shape]:
-    """One shape of one row and one slot for each class of lengths, where no shared shape of width `above` holds it."""
-    lengths = lengths[lengths > above]
-    if not len(lengths):
-        return []
-    widths = geometric_widths(int(lengths.min()), int(lengths.max()), multiple)
-    used = np.unique(np.searchsorted(widths, lengths))
-    return [Shape(1, int(width), 1) for width in widths[used]]

@@ -5,10 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
-from seqconv.batching.boundaries import least_padding
+from seqconv.batching.boundaries import own_widths
 from seqconv.batching.epochs import footprints
 from seqconv.batching.layouts import IntArray, Shape
-from seqconv.batching.lengths import geometric_widths, round_up
 from seqconv.batching.trials import Sample, Trial
 from seqconv.frames import TimeGeometry, total_stride
 
@@ -156,8 +155,12 @@ def _even_widths(base: Trial, demand: Demand, low: float, high: float) -> list[i
     rows, width, _ = base.shapes[0]
     if demand.num_steps <= _FEW_STEPS:
         # How much room tight packing needs beyond equal shares is found by trying.
-        even = demand.taken / demand.num_steps
-        return [demand.shape_of(rows, room * even).width for room in _ROOMS]
+        most = demand.num_steps + demand.is_most
+        return [
+            demand.shape_of(rows, room * demand.taken / steps).width
+            for steps in range(demand.num_steps, most + 1)
+            for room in _ROOMS
+        ]
     unit = demand.unit_of(width)
     widths = np.arange(-(-low // unit) * unit, high + 1, unit)
     frames = np.ceil(base.filled / (rows * widths * (1 - base.unused))) * widths
@@ -177,13 +180,10 @@ def needed_shapes(first: Shape, demand: Demand) -> tuple[Shape, ...]:
     longer, counts = demand.distinct[is_longer], demand.counts[is_longer]
     if not len(longer):
         return tuple(_fewer(shared, demand.max_shapes))
-    widths = geometric_widths(int(longer[0]), int(longer[-1]), demand.multiple)
-    widths = widths[np.unique(np.searchsorted(widths, longer))]
+    widths = own_widths(longer, counts, demand.multiple)
     if len(shared) + len(widths) > demand.max_shapes:
         shared = _fewer(shared, max(1, demand.max_shapes - min(len(widths), demand.max_shapes // 2)))
-        most = max(1, demand.max_shapes - len(shared))
-        if len(widths) > most:
-            widths = np.unique(round_up(least_padding(longer, counts, most), demand.multiple))
+        widths = own_widths(longer, counts, demand.multiple, max(1, demand.max_shapes - len(shared)))
     return (*shared, *(Shape(1, int(wide), demand.in_own_row) for wide in widths))
 
 
