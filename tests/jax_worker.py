@@ -15,7 +15,7 @@ from seqconv.batching import Plan, plan_packed
 from seqconv.models import SequenceModel, build_model
 from seqconv.sequences import Sequences
 from seqconv.training.optimization import make_loss, make_metrics
-from seqconv.training.pipeline import batch_dataset
+from seqconv.training.pipeline import BatchFeed, EpochData, assemble
 
 # Everything whose statistics or noise could be those of one process: batches, sequences, single values.
 MODEL = {
@@ -55,8 +55,8 @@ def fit(model: SequenceModel, data: Sequences, plan: Plan, layouts: list[Any], o
     labels = np.eye(3, dtype="float32")[np.unique(data.labels, return_inverse=True)[1]]
     weights = np.linspace(0.5, 1.5, len(data)).astype("float32")
     model.compile(optimizer, loss=make_loss("classification"), weighted_metrics=make_metrics("classification"))
-    dataset = batch_dataset(layouts, data, labels, weights, loss_scale=plan.mean_sequences)
-    history = model.fit(dataset, shuffle=False, verbose=0).history
+    with BatchFeed(assemble(layouts, data, labels, weights, loss_scale=plan.mean_sequences)) as feed:
+        history = model.fit(EpochData(feed, len(layouts)), shuffle=False, verbose=0).history
     return {name: values[0] for name, values in history.items()}
 
 

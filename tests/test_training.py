@@ -39,7 +39,7 @@ def prepared(train_data=None, **sections):
 
 
 def scores_of(history):
-    return history.drop(columns=["seconds", "frames_per_second"])
+    return history.drop(columns=["seconds", "data_wait", "frames_per_second"])
 
 
 def test_the_same_seed_gives_the_same_run_within_one_process(tmp_path):
@@ -289,8 +289,9 @@ def test_history_has_a_row_an_epoch_in_the_file_too(tmp_path):
     finished = run(tmp_path)
     columns = finished.history.columns.tolist()
     assert columns[:4] == ["epoch", "loss", "accuracy", "val_loss"]
-    assert columns[-3:] == ["learning_rate", "seconds", "frames_per_second"]
-    assert {"val_loss", "val_macro_f1", "val_accuracy", "learning_rate", "seconds", "frames_per_second"} <= {*columns}
+    assert columns[-4:] == ["learning_rate", "seconds", "data_wait", "frames_per_second"]
+    assert {"val_loss", "val_macro_f1", "val_accuracy"} <= {*columns}
+    assert (finished.history["data_wait"] < finished.history["seconds"]).all()
     assert finished.history["epoch"].tolist() == [1, 2]
     assert repr(finished) == f"<run in {finished.path}: 2 epochs, {finished.model.count_params():,} parameters>"
     pd.testing.assert_frame_equal(pd.read_csv(finished.path / "history.csv"), finished.history)

@@ -11,7 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from seqconv.training.files import save_model, write_csv
 
 Logs = dict[str, Any]
-LAST_COLUMNS = ("learning_rate", "seconds", "frames_per_second")
+NOTABLE_WAIT = 0.03
+"""From this share of its time on, the line of an epoch says how long it waited for data; the last line always does."""
+
+LAST_COLUMNS = ("learning_rate", "seconds", "data_wait", "frames_per_second")
 
 
 class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
@@ -23,6 +26,7 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
     def __init__(self, callbacks: list[keras.callbacks.Callback], model: keras.Model, epochs: int) -> None:
         super().__init__(callbacks, add_history=True, add_progbar=False, model=model, epochs=epochs)
         self.training_logs: Logs = {}
+        self.hears_steps = [callback for callback in self.callbacks if _hears_steps(callback)]
 
     def begin_run(self) -> None:
         """Tell all callbacks that training begins."""
@@ -42,9 +46,29 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Called by every `fit`: not the end of the run."""
 
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Tell who wants to know. Reading a value waits for the device, so that only others' callbacks get numbers."""
+        numbers: Logs | None = None
+        for callback in self.hears_steps:
+            if isinstance(callback, ProgressBar):
+                callback.on_train_batch_end(batch, logs)
+                continue
+            if numbers is None:
+                numbers = {name: float(keras.ops.convert_to_numpy(value)) for name, value in (logs or {}).items()}
+            callback.on_train_batch_end(batch, numbers)
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Called by `fit` before validation: keep the logs for `finish_epoch`."""
         self.training_logs = dict(logs or {})
+
+
+def _hears_steps(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback does anything at the end of a step; `on_batch_end` is Keras's other name for it."""
+    names = ("on_train_batch_end", "on_batch_end")
+    return any(
+        getattr(getattr(callback, name), "__func__", None) is not getattr(keras.callbacks.Callback, name)
+        for name in names
+    )
 
 
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
@@ -79,7 +103,8 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         is_last = batch + 1 == self.progress.tasks[0].total
         if is_last or time.monotonic() - self.drawn > 0.1:
             self.drawn = time.monotonic()
-            loss = f"loss {float((logs or {})['mean_loss']):.4f}{'  validating' if is_last else ''}"
+            value = float(keras.ops.convert_to_numpy((logs or {})["mean_loss"]))
+            loss = f"loss {value:.4f}{'  validating' if is_last else ''}"
             self.progress.update(self.task, completed=batch + 1, loss=loss)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -89,7 +114,9 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         shown = [name for name in ("loss", "val_loss", self.best.monitor) if logs.get(name) is not None]
         scores = "  ".join(f"{name} {logs[name]:.4f}" for name in dict.fromkeys(shown))
         mark = "  [green]best[/]" if self.best.best_epoch == epoch else ""
-        self.console.print(f"epoch {number}  {scores}  {logs['seconds']:.1f} s{mark}", highlight=False)
+        wait = logs["data_wait"] / logs["seconds"]
+        slow = f"  [yellow]data wait {wait:.0%}[/]" if wait > NOTABLE_WAIT else ""
+        self.console.print(f"epoch {number}  {scores}  {logs['seconds']:.1f} s{mark}{slow}", highlight=False)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self.close()

@@ -1,6 +1,7 @@
 """The devices of the backend, by Keras's names: CPU:0, GPU:1."""
 
 import contextlib
+from typing import Any
 
 import keras
 
@@ -43,14 +44,15 @@ def device_name(device: str) -> str:
     return name if ":" in name else f"{name}:0"
 
 
-def leave_devices_to_backend() -> None:
-    """Keep TensorFlow, where it only reads the data, from taking the memory of the GPUs."""
-    import tensorflow as tf
-
-    if keras.backend.backend() != "tensorflow":
-        # It refuses when it has started: then it has what it has.
-        with contextlib.suppress(RuntimeError):
-            tf.config.set_visible_devices([], "GPU")
+def device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:
+    """Within it, everything is placed on `device`; None leaves the choice to the backend."""
+    if device is None:
+        return contextlib.nullcontext()
+    name = device_name(device).lower()
+    if keras.backend.backend() == "torch" and name == "cpu:0":
+        # PyTorch's own name for it. Keras would take cpu:0 for another device: copy each weight, and lose its gradient.
+        name = "cpu"
+    return keras.device(name)  # type: ignore[no-any-return]
 
 
 def _jax_devices() -> list[str]:

@@ -18,6 +18,7 @@ from seqconv.training.datasets import Datasets
 from seqconv.training.labels import Labels, encode_labels
 from seqconv.training.machine import uses_xla
 from seqconv.training.optimization import make_loss, make_metrics, make_optimizer
+from seqconv.training.stepping import CompiledStep
 
 FORMAT_VERSION = 1
 
@@ -28,7 +29,7 @@ class Experiment:
 
     `labels` and `weights` are those of the training sequences, encoded: `(n, num_outputs)`, or of frames, and `(n,)`.
     `loss_scale` is the constant c that the loss of each step is divided by; `config` holds it, and every other choice
-    that was left to the run.
+    that was left to the run. `step` is what `model.fit` calls.
     """
 
     config: Config
@@ -39,6 +40,7 @@ class Experiment:
     weights: np.ndarray
     loss_scale: float
     steps: list[int]
+    step: CompiledStep
     notes: list[str]
 
 
@@ -77,6 +79,7 @@ def prepare(config: Config, data: Datasets) -> Experiment:
         weights=weights,
         loss_scale=loss_scale,
         steps=steps,
+        step=CompiledStep(model, plan.shapes),
         notes=[*data.notes, *notes, *_machine_notes(config)],
     )
 

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,28 +12,40 @@ from seqconv.batching import Layout
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
 from seqconv.training.callbacks import Logs, RunCallbacks
+from seqconv.training.devices import device_scope
 from seqconv.training.experiment import Experiment
-from seqconv.training.pipeline import batch_dataset
+from seqconv.training.pipeline import BatchFeed, EpochData, StepData, assemble
 
 
 def run_epochs(experiment: Experiment, callbacks: RunCallbacks, num_epochs: int) -> None:
     """Train until `num_epochs`, or until a callback sets `model.stop_training`.
 
-    Plans of different epochs differ in their number of steps, so each epoch is a `fit` of its own, over a dataset of
-    known cardinality; the callbacks see one run.
+    Plans of different epochs differ in their number of steps, so each epoch is a `fit` of its own, over as many steps;
+    the callbacks see one run, and one feed goes through all epochs: the first batches of an epoch are made while the
+    epoch before it is validated.
 
     Raises:
         ConfigError: the loss is no longer a number.
     """
     callbacks.begin_run()
     logs: Logs = {}
-    for epoch in range(num_epochs):
-        logs = _train_epoch(experiment, callbacks, epoch)
-        _check_finite(experiment, epoch, logs)
-        callbacks.finish_epoch(epoch, logs)
-        if experiment.model.stop_training:
-            break
+    layouts = (layout for epoch in range(num_epochs) for layout in experiment.plan.epoch(epoch))
+    with feed_for(experiment, layouts) as feed:
+        for epoch in range(num_epochs):
+            logs = _train_epoch(experiment, callbacks, epoch, feed)
+            _check_finite(experiment, epoch, logs)
+            callbacks.finish_epoch(epoch, logs)
+            if experiment.model.stop_training:
+                break
     callbacks.end_run(logs)
+
+
+def run_steps(experiment: Experiment, layouts: Sequence[Layout], callbacks: Any = None) -> EpochData:
+    """Train these steps, outside of any epoch; returns what they have waited for."""
+    with feed_for(experiment, layouts) as feed:
+        data = EpochData(feed, len(layouts))
+        experiment.model.fit(data, shuffle=False, verbose=0, callbacks=callbacks)
+    return data
 
 
 def time_steps(experiment: Experiment, num_steps: int) -> list[float]:
@@ -42,7 +55,7 @@ def time_steps(experiment: Experiment, num_steps: int) -> list[float]:
     """
     layouts = experiment.plan.epoch(0)[:num_steps]
     timer = _StepTimer()
-    experiment.model.fit(_dataset(experiment, [*layouts, *layouts]), shuffle=False, verbose=0, callbacks=[timer])
+    run_steps(experiment, [*layouts, *layouts], callbacks=[timer])
     return timer.seconds[-len(layouts) :]
 
 
@@ -52,17 +65,18 @@ def validation_logs(experiment: Experiment) -> Logs:
     return {f"val_{name}": value for name, value in metrics.items() if isinstance(value, float)}
 
 
-def _train_epoch(experiment: Experiment, callbacks: RunCallbacks, epoch: int) -> Logs:
-    model = experiment.model
-    started = time.monotonic()
-    model.fit(
-        _dataset(experiment, experiment.plan.epoch(epoch)),
-        initial_epoch=epoch,
-        epochs=epoch + 1,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
+def feed_for(experiment: Experiment, layouts: Iterable[Layout]) -> BatchFeed:
+    """The training data of these layouts, made in the background."""
+    batches: Iterator[StepData] = assemble(
+        layouts, experiment.data.train, experiment.labels, experiment.weights, loss_scale=experiment.loss_scale
     )
+    return BatchFeed(batches, scope=partial(device_scope, experiment.config.training.device))
+
+
+def _train_epoch(experiment: Experiment, callbacks: RunCallbacks, epoch: int, feed: BatchFeed) -> Logs:
+    model, data = experiment.model, EpochData(feed, experiment.steps[epoch])
+    started = time.monotonic()
+    model.fit(data, initial_epoch=epoch, epochs=epoch + 1, callbacks=callbacks, shuffle=False, verbose=0)
     seconds = time.monotonic() - started
     trained = callbacks.training_logs
     # Keras's own "loss" averages steps; ours weighs every sequence the same.
@@ -70,8 +84,8 @@ def _train_epoch(experiment: Experiment, callbacks: RunCallbacks, epoch: int) ->
     logs.update((name, value) for name, value in trained.items() if name not in ("loss", "mean_loss"))
     logs.update(validation_logs(experiment))
     logs["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-    logs["seconds"] = seconds
-    logs["frames_per_second"] = sum(layout.num_frames for layout in experiment.plan.epoch(epoch)) / seconds
+    logs |= {"seconds": seconds, "data_wait": data.data_wait}
+    logs["frames_per_second"] = experiment.plan.num_frames / seconds
     return logs
 
 
@@ -85,16 +99,6 @@ def _check_finite(experiment: Experiment, epoch: int, logs: Logs) -> None:
         f"number. Lower training.learning_rate ({training.learning_rate:g})"
         f"{'' if training.gradient_clip else ', set training.gradient_clip to 1'}"
         f"{'' if training.warmup_epochs else ', or let the rate rise over training.warmup_epochs'}."
-    )
-
-
-def _dataset(experiment: Experiment, layouts: Sequence[Layout]) -> Any:
-    return batch_dataset(
-        layouts,
-        experiment.data.train,
-        experiment.labels,
-        experiment.weights,
-        loss_scale=experiment.loss_scale,
     )
 
 

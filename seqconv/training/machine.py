@@ -5,7 +5,6 @@ import os
 import random
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from seqconv.backends import BACKENDS, TITLES, choose_backend
 from seqconv.config import Config
 from seqconv.errors import ConfigError
-from seqconv.training.devices import device_name, leave_devices_to_backend, list_devices, runs_on_gpu
+from seqconv.training.devices import device_name, device_scope, list_devices, runs_on_gpu
 
 
 @contextlib.contextmanager
@@ -29,13 +28,12 @@ def machine_for(config: Config) -> Iterator[str]:
     """
     check_backend(config)
     policy = keras.config.dtype_policy()
-    leave_devices_to_backend()
     with _random_states_kept(), _determinism(config):
         try:
             keras.utils.set_random_seed(config.seed)
             keras.config.set_dtype_policy("mixed_float16" if config.training.mixed_precision else "float32")
             device = _describe_device(config)
-            with _device_scope(config.training.device):
+            with device_scope(config.training.device):
                 yield device
         finally:
             keras.config.set_dtype_policy(policy)
@@ -155,14 +153,3 @@ def _set_tensorflow_determinism(config: Config) -> None:
 def _is_deterministic(config: Config) -> bool:
     asked = config.training.deterministic
     return not runs_on_gpu(config.training.device) if asked == "auto" else asked
-
-
-def _device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:
-    """Within it, everything is placed on `device`; None leaves the choice to the backend."""
-    if device is None:
-        return contextlib.nullcontext()
-    name = device_name(device).lower()
-    if keras.backend.backend() == "torch" and name == "cpu:0":
-        # PyTorch's own name for it. Keras would take cpu:0 for another device: copy each weight, and lose its gradient.
-        name = "cpu"
-    return keras.device(name)  # type: ignore[no-any-return]

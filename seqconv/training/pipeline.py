@@ -1,46 +1,156 @@
-"""Batches as a `tf.data` dataset, assembled in the background while the last step computes."""
+"""Batches made in the background, while the last step computes."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from queue import Empty, Queue
+from threading import Event, Thread
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
+
+# Keras takes any subclass of it as `x`; it lies in no public package.
+from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
 from seqconv.batching import FrameTargets, Layout, make_batch
 
-PREFETCHED_BATCHES = 4
+READY_BATCHES = 4
+# As many batches Keras takes to see what they are like, before it begins again.
+LOOKED_AT = 2
+
+Scope = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
-def batch_dataset(
-    layouts: Sequence[Layout], source: Any, labels: np.ndarray | FrameTargets, weights: np.ndarray, *, loss_scale: float
-) -> Any:
-    """A `tf.data.Dataset` of `(inputs, labels, weights)`, one element a layout, of known cardinality.
+class StepData(NamedTuple):
+    """What one training step takes: the inputs of a `SequenceModel`, labels, and weights by c."""
+
+    inputs: dict[str, Any]
+    labels: Any
+    weights: Any
+
+
+def assemble(
+    layouts: Iterable[Layout], source: Any, labels: np.ndarray | FrameTargets, weights: np.ndarray, *, loss_scale: float
+) -> Iterator[StepData]:
+    """The data of each step, NumPy arrays, one element a layout.
 
     Args:
-        layouts: the steps to yield, in order.
+        layouts: the steps, in order.
         source: sequences; `source[i]` is `(time, num_features)`.
         labels: encoded labels of all sequences, `(n, num_outputs)`, or of their frames.
         weights: weight of each sequence, `(n,)`.
         loss_scale: the constant c by which the loss of a step is divided: weights come out as `weight / c`.
     """
-    import tensorflow as tf
+    for layout in layouts:
+        batch = make_batch(layout, source, labels=labels, weights=weights)
+        yield StepData(batch.as_inputs(), batch.labels, batch.weights / np.float32(loss_scale))
 
-    def generate() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]:
-        for layout in layouts:
-            batch = make_batch(layout, source, labels=labels, weights=weights)
-            yield batch.as_inputs(), np.asarray(batch.labels), batch.weights / np.float32(loss_scale)
 
-    num_outputs = labels.num_outputs if isinstance(labels, FrameTargets) else labels.shape[1]
-    signature = (
-        {
-            "features": tf.TensorSpec((None, None, source.num_features), tf.float32),
-            "segments": tf.TensorSpec((None, None), tf.int32),
-            "lengths": tf.TensorSpec((None, None), tf.int32),
-        },
-        tf.TensorSpec((None, None, num_outputs), tf.float32),
-        tf.TensorSpec((None, None), tf.float32),
-    )
-    dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(layouts)))
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.prefetch(PREFETCHED_BATCHES).with_options(options)
+class BatchFeed:
+    """An iterator over the data of steps, some of them ready before they are asked for.
+
+    One thread assembles them, and on TensorFlow and PyTorch copies them to the device (JAX does that itself). An error
+    in it is raised where that element is taken. Close it, or use it in a `with`: nothing of it runs on after that.
+
+    >>> with BatchFeed(iter([StepData({"features": np.ones((1, 2, 1))}, np.ones((1, 1)), np.ones((1, 1)))])) as feed:
+    ...     [data.inputs["features"].shape for data in feed]
+    [(1, 2, 1)]
+    """
+
+    def __init__(
+        self, batches: Iterable[StepData], *, ready: int = READY_BATCHES, scope: Scope = contextlib.nullcontext
+    ) -> None:
+        self._queue: Queue[StepData | _End] = Queue(ready)
+        self._is_closed = Event()
+        self._thread = Thread(target=self._fill, args=(batches, scope), name="seqconv-batches", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "BatchFeed":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[StepData]:
+        return self
+
+    def __next__(self) -> StepData:
+        element = self._queue.get()
+        if isinstance(element, _End):
+            self._queue.put(element)
+            raise element.error
+        return element
+
+    def close(self) -> None:
+        """Stop the thread and wait for its end."""
+        self._is_closed.set()
+        with contextlib.suppress(Empty):
+            while True:
+                # Room for the one element that the thread may be holding.
+                self._queue.get_nowait()
+        self._thread.join()
+        with contextlib.suppress(Empty):
+            self._queue.get_nowait()
+        self._queue.put(_End(StopIteration()))
+
+    def _fill(self, batches: Iterable[StepData], scope: Scope) -> None:
+        error: BaseException = StopIteration()
+        try:
+            with scope():
+                for batch in batches:
+                    self._queue.put(_place(batch))
+                    if self._is_closed.is_set():
+                        return
+        except BaseException as failure:
+            error = failure
+        self._queue.put(_End(error))
+
+
+class _End(NamedTuple):
+    error: BaseException
+
+
+def _place(batch: StepData) -> StepData:
+    if keras.backend.backend() == "jax":
+        return batch
+    return StepData(*(keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in batch))
+
+
+class EpochData(DataAdapter):  # type: ignore[misc]
+    """The next `num_steps` elements of a feed, as Keras's `fit` takes them on every backend.
+
+    `data_wait`: seconds that steps have waited for their data.
+    """
+
+    def __init__(self, feed: BatchFeed, num_steps: int) -> None:
+        self._feed, self._num_steps = feed, num_steps
+        self._taken, self._first = 0, list[StepData]()
+        self.data_wait = 0.0
+
+    @property
+    def num_batches(self) -> int:
+        """Steps of the epoch."""
+        return self._num_steps
+
+    def __iter__(self) -> Iterator[StepData]:
+        for step in range(self._num_steps):
+            if step < len(self._first):
+                yield self._first[step]
+                continue
+            batch = self._take()
+            if step < LOOKED_AT:
+                self._first.append(batch)
+            yield batch
+
+    def get_numpy_iterator(self) -> Iterator[StepData]:
+        """What Keras iterates over, on any backend."""
+        return iter(self)
+
+    get_tf_dataset = get_jax_iterator = get_torch_dataloader = get_numpy_iterator
+
+    def _take(self) -> StepData:
+        started = time.perf_counter()
+        batch = next(self._feed)
+        self.data_wait += time.perf_counter() - started
+        return batch

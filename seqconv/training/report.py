@@ -57,11 +57,14 @@ def report_dry_run(experiment: Experiment, seconds: list[float], console: Consol
 
 
 def report_stop(history: list[Logs], planned: int, best: BestModel, console: Console) -> None:
-    """Which epoch was kept, whether the run ended early, and how fast it was; the first epoch compiles."""
+    """Which epoch was kept, whether the run ended early, and how fast it was, the first epoch aside: it compiles."""
     early = f"stopped after {len(history)} of {planned} epochs; " if len(history) < planned else ""
     value = "" if best.best is None else f": {best.monitor} {best.best:.4f}"
-    speed = float(np.median([logs["frames_per_second"] for logs in history[1:] or history]))
-    console.print(f"{early}kept epoch {best.best_epoch + 1}{value}; {speed:,.0f} frames a second", highlight=False)
+    warm = history[1:] or history
+    speed = float(np.median([logs["frames_per_second"] for logs in warm]))
+    wait = sum(logs["data_wait"] for logs in warm) / sum(logs["seconds"] for logs in warm)
+    cost = f"{speed:,.0f} frames a second, data wait {wait:.1%}"
+    console.print(f"{early}kept epoch {best.best_epoch + 1}{value}; {cost}", highlight=False)
 
 
 def report_end(model: SequenceModel, run_dir: Path, data: Datasets, console: Console) -> dict[str, Any]:
