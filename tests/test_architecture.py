@@ -16,8 +16,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "facts": ("backends", "errors", "files", "frames", "metrics"),
     "declarations": ("config", "manifest"),
     "data": (
-        "audio", "batching", "class_weights", "features", "frame_labels", "label_arrays", "labels", "sequences",
-        "sources", "splitting", "store", "targets", "timelines", "ts",
+        "audio", "batching", "class_weights", "features", "frame_labels", "label_arrays", "labels", "planning",
+        "sequences", "sources", "splitting", "store", "targets", "timelines", "ts",
     ),
     "nn": ("layers", "models"),
     "runs": ("evaluation", "inference", "outputs", "prediction", "runners", "streaming", "tables", "training"),

@@ -115,26 +115,19 @@ def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan
     """A plan for each strategy that fits the model, and what to say about them."""
     from seqconv.batching.strategies import make_plan
     from seqconv.frames import receptive_field, total_stride
+    from seqconv.planning import planning_options
 
     batching, geometry = config.batching, config.model.time_geometry
-    options: dict[str, Any] = {
-        "batch_size": batching.batch_size,
-        "frames_per_batch": batching.frames_per_batch,
-        "too_long": batching.too_long,
-        "seed": config.seed,
-        "time_geometry": geometry,
-    }
-    extra = {
-        "packed": {"max_shapes": batching.max_shapes, "lookahead": batching.lookahead},
-        "bucketed": {"num_buckets": batching.num_buckets},
-    }
     is_recurrent = bool(config.model.unpackable)
     names = [name for name in ("packed", "bucketed", "padded", "single") if name != "packed" or not is_recurrent]
     field = "the whole sequence" if config.model.sees_all else f"{receptive_field(geometry)} frames"
     notes = [f"model: receptive field {field}, total stride {total_stride(geometry)}"]
     if is_recurrent:
         notes.append("without packed: the model has a recurrent layer, which cannot be packed")
-    plans = [make_plan(name, lengths, **options, **extra.get(name, {})) for name in names]
+    plans = [
+        make_plan(name, lengths, **planning_options(batching, name, seed=config.seed, time_geometry=geometry))
+        for name in names
+    ]
     fates = ((plan, getattr(plan, fate)) for plan in plans for fate in ("dropped", "cropped", "in_own_batch"))
     notes += [
         f"{plan.strategy}: {count:,} over {plan.max_frames:,} frames are too long (too_long: {batching.too_long})"

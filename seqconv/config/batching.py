@@ -21,14 +21,18 @@ class BatchingConfig(Section):
     batch_size: PositiveInt | None = Field(
         default=None, description=f"Sequences per step, on average; {DEFAULT_BATCH_SIZE} where nothing is given."
     )
-    frames_per_batch: PositiveInt | None = Field(default=None, description="Frames per step, instead of batch_size.")
+    frames_per_batch: PositiveInt | None = Field(
+        default=None, description="Most frames per step, instead of batch_size; packed steps may have a tenth fewer."
+    )
     too_long: TooLong = Field(
         default="own_batch",
         description="What happens to sequences longer than a row; own_batch: a wider row.",
     )
-    max_shapes: PositiveInt = Field(default=4, description="Different (rows, width) that XLA may have to compile.")
+    max_shapes: PositiveInt = Field(default=4, description="Most different (rows, width), each compiled once.")
     lookahead: PositiveInt = Field(default=200, description="Sequences that a packed plan looks ahead to fill a row.")
-    num_buckets: Annotated[int, Field(ge=1, le=1000)] = Field(default=8, description="Buckets of bucketed plans.")
+    num_buckets: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=16, description="Buckets of bucketed plans; fewer where there are few sequences."
+    )
 
     @model_validator(mode="after")
     def _one_size(self) -> "BatchingConfig":
