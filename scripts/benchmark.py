@@ -33,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="rounds (default: 5)")
     parser.add_argument("--lengths", default="", metavar="A,B", help="of prompts-clipped, prompts, lognormal")
     parser.add_argument("--prompts", type=Path, metavar="DIR", help="take the lengths from this corpus (make_prompts)")
-    parser.add_argument("--only", metavar="TEXT", help="contestants whose name contains TEXT")
+    parser.add_argument("--only", default="", metavar="A,B", help="contestants whose name contains A or B")
     parser.add_argument("--accuracy", action="store_true", help="training: accuracy at equal time, of crops and packed")
     parser.add_argument("--quick", action="store_true", help="tiny settings, to see that it runs; numbers mean nothing")
     return parser
@@ -53,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     settings = Settings(
         repeats=arguments.repeats,
-        lengths=tuple(filter(None, arguments.lengths.split(","))),
+        lengths=_split(arguments.lengths),
         prompts=arguments.prompts,
-        only=arguments.only,
+        only=_split(arguments.only),
         is_quick=arguments.quick,
     )
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
@@ -79,6 +79,10 @@ def describe_machine() -> str:
     return (
         f"{platform.processor() or platform.machine()}, {available_cores()} cores, Python {platform.python_version()}"
     )
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
 
 
 if __name__ == "__main__":

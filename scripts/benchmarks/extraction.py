@@ -14,7 +14,7 @@ SPEED = "seconds of audio/s"
 FEATURES: dict[str, Any] = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 64}
 LOOP = "plain librosa loop, 1 process"
 PROCESSES = (1, 2)
-QUICK_RECORDINGS = 40
+QUICK_RECORDINGS = 12
 
 
 def compare(settings: Settings) -> Iterator[Comparison]:

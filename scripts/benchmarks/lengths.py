@@ -13,7 +13,7 @@ from seqconv.errors import ConfigError
 PROMPTS = Path(__file__).resolve().parents[2] / "data" / "prompts"
 NAMES = ("prompts-clipped", "prompts", "lognormal")
 CLIPPED_AT = 1000
-QUICK_SEQUENCES = 60
+QUICK_SEQUENCES = 30
 LOGNORMAL_MEDIAN = 130.0
 LOGNORMAL_SIGMA = 1.0
 SEED = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 RATIO = "ratio"
@@ -69,7 +70,7 @@ class Comparison:
             table.add_column("note", overflow="fold")
         for series in self.series:
             cells = ["missing" if series.is_missing else spread(series.metrics.get(metric, ())) for metric in metrics]
-            table.add_row(series.contestant, *cells, *([series.note] if series.note else []))
+            table.add_row(series.contestant, *cells, *([escape(series.note)] if series.note else []))
         console.print(table)
         pairs = list(self._pairs())
         if not pairs:
