@@ -131,18 +131,19 @@ class Lanes:
         slots = self._slots_left[lanes]
         if self._run > slots.min():
             is_over |= is_candidate & (is_candidate.cumsum(axis=1) > slots[:, None])
+        reach = np.minimum(self._reach(lanes), self._run)
         stop = np.where(is_over.any(axis=1), is_over.argmax(axis=1), self._run)
-        stop = np.minimum(stop, self._reach(lanes))
-        is_taken = is_candidate & (np.arange(self._run) < stop[:, None])
+        is_taken = is_candidate & (np.arange(self._run) < np.minimum(stop, reach)[:, None])
+        counts = is_taken.sum(axis=1)
         which, column = np.nonzero(is_taken)
         if len(which):
-            counts = is_taken.sum(axis=1)
             self._place(lanes, counts, first[which] + column)
             self._room[lanes] = room - np.where(is_taken, takes, 0).sum(axis=1, dtype=takes.dtype)
         end = self._base[lanes] + self._sizes[lanes]
-        self._first[lanes] = np.minimum(first + stop, end)
-        may_go_on = (stop == self._run) & (first + stop < end) & (self._slots_left[lanes] > 0)
-        going_on: Integers = lanes[may_go_on]
+        self._first[lanes] = first = np.minimum(first + np.minimum(stop, reach), end)
+        # What was taken lets a look-ahead that longer sequences had cut short reach farther.
+        may_go_on = (stop >= reach) & ((reach == self._run) | (counts > 0)) & (first < end)
+        going_on: Integers = lanes[may_go_on & (self._slots_left[lanes] > 0)]
         return going_on
 
     def _take_longest(self, lanes: Integers) -> None:

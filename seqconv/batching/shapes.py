@@ -14,7 +14,7 @@ from seqconv.frames import TimeGeometry, total_stride
 _FEW_STEPS, _SOME_STEPS, _SOME_SEQUENCES = 40, 160, 20_000
 _MOST_ROWS = 4
 # Frames left at the ends of rows, over all frames, below which no better width is looked for.
-_GOOD, _GOOD_OF_FEW = 0.006, 0.05
+_GOOD, _GOOD_OF_FEW, _PERFECT = 0.006, 0.05, 0.002
 # How far a width may lie below `frames_per_batch`, and around what `batch_size` gives.
 _LOWEST, _AROUND = 0.9, 0.03
 # What must be saved by fewer rows, which fewer devices can share, and by wide rows that are no multiple of 16.
@@ -116,6 +116,8 @@ def choose_shapes(demand: Demand, sample: Sample) -> tuple[Shape, ...]:
             cost = trial.cost * (1 + _handicap(trial.shapes[0], rows, demand))
             if cost < lowest and _may_be(trial.shapes[0], demand):
                 best, lowest = trial, cost
+            if best.unused <= _PERFECT and sample.reserve:
+                break
         if best.unused <= good:
             break
     return _with_slots(best, demand)
