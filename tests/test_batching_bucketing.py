@@ -153,3 +153,43 @@ def test_single_is_never_padded():
     plan = plan_single(prompts_like(100), time_geometry=STRIDED)
     assert plan.padding_ratio == 0
     assert all(layout.shape == (1, layout.length[0], 1) for layout in plan.epoch(0))
+
+
+@pytest.mark.parametrize("planner", [plan_bucketed, plan_padded])
+@pytest.mark.parametrize("max_shapes", [2, 3, 5, 9])
+def test_no_more_shapes_than_asked_for(planner, max_shapes):
+    lengths = np.r_[prompts_like(1000), np.geomspace(9000, 50_000, 20).astype(int)]
+    plan = planner(lengths, max_frames=8600, max_shapes=max_shapes, time_geometry=STRIDED)
+    assert plan.in_own_batch == 20
+    assert len(plan.shapes) <= max_shapes
+    assert max_shapes > 5 or len(planner(lengths, max_frames=8600, time_geometry=STRIDED).shapes) > max_shapes
+    for layout in plan.epoch(0):
+        assert layout.shape in plan.shapes
+        assert np.all(layout.length <= layout.width)
+    assert sorted(index for layout in plan.epoch(3) for index in layout.indices) == list(range(1020))
+
+
+def test_boundaries_by_hand_beyond_the_number_of_shapes_are_refused():
+    with pytest.raises(ConfigError, match=r"boundaries=\[5, 10, 20\] make 3 shapes, but max_shapes leaves 1 for them"):
+        plan_bucketed([3, 8, 20, 30], frames_per_batch=40, boundaries=[5, 10, 20], max_shapes=2)
+    assert len(plan_bucketed([3, 8, 20], frames_per_batch=40, boundaries=[5, 10, 20], max_shapes=3).shapes) == 3
+
+
+@pytest.mark.parametrize("num_sequences", [5, 40, 150, 270])
+def test_few_sequences_get_few_buckets(num_sequences):
+    """Sixteen buckets of one small batch each would train on another batch size than was asked for."""
+    lengths = prompts_like(num_sequences)
+    plan = plan_bucketed(lengths, batch_size=32)
+    full = plan.total_frames / max(shape.rows * shape.width for shape in plan.shapes)
+    assert len(plan) <= 1.5 * full + 3
+    assert plan.padding_ratio < plan_padded(lengths, batch_size=32).padding_ratio
+
+
+def test_boundaries_of_a_million_sequences():
+    """Ten thousand distinct lengths; the answer is checked where it is known: equal counts, two buckets."""
+    lengths = np.tile(np.arange(1, 10_001), 100)
+    assert optimal_boundaries(lengths, 2).tolist() == [5000, 10_000]
+    bounds = optimal_boundaries(lengths, 32)
+    assert len(bounds) == 32
+    # Of equally frequent lengths, equal buckets pad least, up to rounding.
+    assert np.all(np.abs(np.diff(bounds) - 10_000 / 32) <= 1.5)

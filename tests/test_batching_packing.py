@@ -1,7 +1,5 @@
 """Packed plans: tight, of a constant total, with gaps that no layer reads across, fair to long sequences."""
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -49,15 +47,6 @@ def test_padding_is_at_most_one_and_a_half_percent(geometry, most):
         plan = plan_packed(prompts_like(10_000, seed), time_geometry=geometry, seed=seed)
         assert plan.padding_ratio <= most
         assert plan.mean_sequences == pytest.approx(32, rel=0.02)
-
-
-def test_planning_is_fast():
-    lengths = prompts_like(100_000)
-    plan = plan_packed(lengths, time_geometry=TYPICAL_STACK)
-    begin = time.perf_counter()
-    plan.num_steps(1)
-    # A twentieth of what it does on an idle core, so that only a wrong complexity fails here.
-    assert len(lengths) / (time.perf_counter() - begin) > 50_000
 
 
 @pytest.mark.parametrize("max_shapes", [1, 2, 3, 4])
@@ -145,6 +134,34 @@ def test_own_batch_adds_one_rounded_shape_for_each_class():
     assert 910 <= longer[0].width <= 910 * 1.25
     assert "too long (over 400 frames): 3 in batches of their own" in str(plan)
     assert sorted(i for layout in plan.epoch(4) for i in layout.indices) == list(range(303))
+
+
+@pytest.mark.parametrize("max_shapes", [2, 3, 4, 8])
+def test_wider_rows_for_the_longest_count_among_the_shapes(max_shapes):
+    lengths = np.r_[prompts_like(1000), np.geomspace(2500, 40_000, 30).astype(int)]
+    plan = plan_packed(lengths, frames_per_batch=2400, max_shapes=max_shapes, time_geometry=TYPICAL_STACK)
+    longer = [shape for shape in plan.shapes if shape.width > 2400]
+    assert plan.in_own_batch == np.sum(lengths > plan.max_frames) >= 30
+    assert 1 <= len(longer) <= len(plan.shapes) <= max_shapes
+    assert len({rows * width for rows, width, _ in plan.shapes if width <= 2400}) == 1
+    placed = [index for layout in plan.epoch(1) for index in layout.indices.tolist()]
+    assert sorted(placed) == list(range(len(lengths)))
+
+
+def test_a_budget_that_is_lowered_refuses_no_sequence_that_fits_it():
+    """Rows of 700 would fit 1 x 7,700 frames well, but two sequences need all 8,192."""
+    lengths = np.r_[np.full(2000, 700), [8192, 8000]]
+    for too_long in ("error", "drop", "own_batch"):
+        plan = plan_packed(lengths, frames_per_batch=8192, too_long=too_long)
+        assert (plan.num_sequences, plan.dropped, plan.in_own_batch) == (2002, 0, 0)
+        assert max(shape.width for shape in plan.shapes) == 8192
+
+
+def test_crop_sizes_batches_by_what_is_left_of_the_sequences():
+    plan = plan_packed(np.full(500, 1000), batch_size=20, max_frames=100, too_long="crop")
+    assert plan.cropped == 500
+    assert plan.mean_sequences == pytest.approx(20, rel=0.05)
+    assert plan.padding_ratio < 0.05
 
 
 def test_drop_leaves_out_what_is_too_long_and_counts_it():

@@ -107,6 +107,25 @@ def test_ranks_share_every_batch_evenly(strategy, world_size):
         assert sum(part.rows for part in parts) - layout.rows in range(world_size)
 
 
+@pytest.mark.parametrize("world_size", range(1, 9))
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_over_all_ranks_every_sequence_comes_once(strategy, world_size):
+    """Also those that need a wider row than all others, and from any step on."""
+    lengths = np.r_[prompts_like(150), [12_000, 20_000]]
+    plan = make_plan(strategy, lengths, frames_per_batch=9000, time_geometry=(TimeLayer(5), TimeLayer(3, stride=2)))
+    for epoch in range(2):
+        ranks = [plan.epoch(epoch, rank=rank, world_size=world_size) for rank in range(world_size)]
+        placed = np.concatenate([layout.indices for rank in ranks for layout in rank])
+        assert np.sort(placed).tolist() == list(range(152))
+        shapes = [[layout.shape for layout in rank] for rank in ranks]
+        assert shapes == [shapes[0]] * world_size
+        assert {len(rank) for rank in ranks} == {plan.num_steps(epoch)}
+        for step, whole in enumerate(plan.epoch(epoch)):
+            assert ranks[-1][step].rows == -(-whole.rows // world_size)
+        late = [plan.epoch(epoch, rank=rank, world_size=world_size, start=2) for rank in range(world_size)]
+        assert [list(rank) for rank in late] == [rank[2:] for rank in ranks]
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_start_skips_exactly_that_many_steps(strategy):
     plan = make_plan(strategy, prompts_like(120), batch_size=8)
