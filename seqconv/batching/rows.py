@@ -11,8 +11,8 @@ from seqconv.batching.lanes import Filled, Lanes
 from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.frames import TimeGeometry
 
-_LANE = 5000
-_FEWEST_LANES = 4
+_LANE = 3500
+_FEWEST_LANES = 6
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from seqconv.batching.layouts import IntArray, Shape
 from seqconv.batching.trials import Sample, Trial
 from seqconv.frames import TimeGeometry, total_stride
 
-_FEW_STEPS, _SOME_STEPS, _SOME_SEQUENCES = 40, 160, 20_000
+_FEW_STEPS, _SOME_STEPS, _SOME_SEQUENCES = 40, 160, 100_000
 _MOST_ROWS = 4
 # Frames left at the ends of rows, over all frames, below which no better width is looked for.
 _GOOD, _GOOD_OF_FEW, _PERFECT = 0.006, 0.05, 0.002
