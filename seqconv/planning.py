@@ -3,6 +3,7 @@
 from typing import Any
 
 from seqconv.config.batching import BatchingConfig
+from seqconv.errors import ConfigError
 from seqconv.frames import TimeGeometry
 
 
@@ -19,9 +20,18 @@ def planning_options(
         is_compiled: steps are compiled for each shape (XLA), so that bucketed and padded plans keep to `max_shapes` as
             packed ones always do.
 
+    Raises:
+        ConfigError: `frames_per_batch` is yet to be measured.
+
     >>> sorted(planning_options(BatchingConfig(batch_size=8), "bucketed", seed=0, time_geometry=()))
     ['batch_size', 'frames_per_batch', 'num_buckets', 'seed', 'time_geometry', 'too_long']
     """
+    if batching.frames_per_batch == "auto":
+        raise ConfigError(
+            "batching.frames_per_batch is 'auto': training measures it, with the model and on the device. To plan "
+            "without that, give a number: --frames-per-batch 16384, --batch-size 32, or what the config.yaml of a run "
+            "has."
+        )
     options: dict[str, Any] = {
         "batch_size": batching.sequences_per_step,
         "frames_per_batch": batching.frames_per_batch,

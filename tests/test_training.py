@@ -1,11 +1,7 @@
 """A run: the same twice, its loss, its best epoch, its schedule, its callbacks."""
 
 import math
-import os
 import random
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -231,28 +227,6 @@ def test_gradients_are_clipped_to_a_norm():
     optimizer.build([variable])
     optimizer.apply([np.full(4, 100.0, "float32")])
     assert np.linalg.norm(keras.ops.convert_to_numpy(variable)) == pytest.approx(0.5, rel=1e-5)
-
-
-XLA_TWICE = """
-import sys
-from training_data import classified, quick
-from seqconv.training import train
-model = {"blocks": [{"filters": 6, "dropout": 0.3}, {"type": "max_pool"}], "pooling": ["mean", "max"]}
-config = quick(model=model, training={"jit_compile": True}, batching={"strategy": "packed"})
-runs = [train(config, f"{sys.argv[1]}/{i}", train_data=classified(), valid_data=classified(20)) for i in "ab"]
-weights = [[w.tolist() for w in run.model.get_weights()] for run in runs]
-assert weights[0] == weights[1] and runs[0].history["loss"].equals(runs[1].history["loss"])
-"""
-
-
-def test_xla_compiles_packed_batches_and_repeats_itself(tmp_path):
-    """In a process of its own, where no run has switched on op determinism."""
-    command = [sys.executable, "-W", "error::UserWarning", "-c", XLA_TWICE, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "TF_CPP_MIN_LOG_LEVEL": "0"}
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stderr[-3000:]
-    assert "XLA runs without TensorFlow's op determinism" in finished.stdout
-    assert "Compiled cluster using XLA" in finished.stderr
 
 
 def test_xla_after_a_deterministic_run_is_refused(tmp_path):

@@ -21,8 +21,10 @@ class BatchingConfig(Section):
     batch_size: PositiveInt | None = Field(
         default=None, description=f"Sequences per step, on average; {DEFAULT_BATCH_SIZE} where nothing is given."
     )
-    frames_per_batch: PositiveInt | None = Field(
-        default=None, description="Most frames per step, instead of batch_size; packed steps may have a tenth fewer."
+    frames_per_batch: PositiveInt | Literal["auto"] | None = Field(
+        default=None,
+        description="Most frames per step, instead of batch_size; packed steps may have a tenth fewer. auto: the "
+        "largest power of two that fits the device and is nearly as fast as any, measured on a few steps.",
     )
     too_long: TooLong = Field(
         default="own_batch",

@@ -64,7 +64,8 @@ class TrainingConfig(Section):
     mixed_precision: bool = Field(default=False, description="Compute in 16 bits where the device does (GPU).")
     jit_compile: Literal["auto"] | bool = Field(
         default="auto",
-        description="Compile the training step: XLA, or torch.compile. auto: on for JAX, and for TensorFlow on GPUs.",
+        description="Compile the training step: XLA, or torch.compile. auto: on JAX yes, on PyTorch no; on TensorFlow "
+        "where it pays, measured on the first steps, unless the run is deterministic.",
     )
     device: str | None = Field(default=None, description="Such as GPU:1; default: the backend's choice.")
     tensorboard: bool = Field(default=False, description="Write TensorBoard logs into the run directory.")

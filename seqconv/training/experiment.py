@@ -7,17 +7,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from seqconv.batching import Plan, make_plan
+from seqconv.batching import Plan
 from seqconv.config import Config, load_config
-from seqconv.errors import ConfigError, list_some
 from seqconv.features import feature_statistics
-from seqconv.inference import choose_strategy
 from seqconv.models import SequenceModel, build_model
+from seqconv.training.batches import plan_batches
+from seqconv.training.budget import Tell, find_budget
 from seqconv.training.checks import check_data
 from seqconv.training.datasets import Datasets
 from seqconv.training.labels import Labels, encode_labels
-from seqconv.training.machine import uses_xla
-from seqconv.training.optimization import make_loss, make_metrics, make_optimizer
+from seqconv.training.optimization import compile_model
 from seqconv.training.stepping import CompiledStep
 
 FORMAT_VERSION = 1
@@ -44,8 +43,10 @@ class Experiment:
     notes: list[str]
 
 
-def prepare(config: Config, data: Datasets) -> Experiment:
+def prepare(config: Config, data: Datasets, tell: Tell | None = None) -> Experiment:
     """Build and compile the model, and plan the batches.
+
+    `tell` is called with lines for the user while `batching.frames_per_batch: auto` is measured.
 
     Raises:
         ConfigError, ManifestError: what cannot be trained or scored, before any step.
@@ -57,19 +58,27 @@ def prepare(config: Config, data: Datasets) -> Experiment:
         card=_card(config, data),
     )
     check_data(config, data, model)
-    labels, weights = encode_labels(config, data, model)
+    encoded = encode_labels(config, data, model)
     if config.features.normalize == "train":
         model.feature_normalization.adapt(*feature_statistics(data.train))
+    if config.batching.frames_per_batch == "auto":
+        frames = find_budget(config, data.train, model, encoded, tell)
+        config = load_config(config, [f"batching.frames_per_batch={frames}"])
+        model.card["batching"]["frames_per_batch"] = frames
+    return equip(config, data, model, encoded)
+
+
+def equip(config: Config, data: Datasets, model: SequenceModel, encoded: tuple[Labels, np.ndarray]) -> Experiment:
+    """The experiment of a model that is ready to be trained on these labels and weights: its plan, optimizer and step.
+
+    Raises:
+        ConfigError: the model cannot be trained in batches of this kind.
+    """
     plan, notes = plan_batches(config, model, data.train.lengths)
     steps = [plan.num_steps(epoch) for epoch in range(config.training.epochs)]
     loss_scale = choose_loss_scale(config, plan)
-    task = config.target.task
-    model.compile(
-        optimizer=make_optimizer(config.training, steps),
-        loss=make_loss(task, config.training.label_smoothing),
-        weighted_metrics=make_metrics(task, config.training.label_smoothing),
-        jit_compile=uses_xla(config),
-    )
+    compile_model(config, model, steps)
+    labels, weights = encoded
     return Experiment(
         config=load_config(config, [f"training.loss_scale={loss_scale!r}"]),
         data=data,
@@ -82,34 +91,6 @@ def prepare(config: Config, data: Datasets) -> Experiment:
         step=CompiledStep(model, plan.shapes),
         notes=[*data.notes, *notes, *_machine_notes(config)],
     )
-
-
-def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> tuple[Plan, list[str]]:
-    """The plan of the training batches, and what was chosen where the strategy is `auto`.
-
-    Raises:
-        ConfigError: when sequences are to be packed and a layer of the model cannot be.
-    """
-    batching = config.batching
-    if batching.strategy == "packed" and not model.packable:
-        raise ConfigError(
-            f"batching.strategy is 'packed', but these layers of the model cannot tell the sequences of a row apart: "
-            f"{list_some(model.unpackable_layers)}. Set batching.strategy to 'bucketed' or 'auto'."
-        )
-    strategy, reason = choose_strategy(model, batching.strategy)
-    notes = [f"batching.strategy auto: {strategy}, because {reason}"] if batching.strategy == "auto" else []
-    options: dict[str, Any] = {
-        "batch_size": batching.sequences_per_step,
-        "frames_per_batch": batching.frames_per_batch,
-        "seed": config.seed,
-        "too_long": batching.too_long,
-        "time_geometry": model.time_geometry,
-    }
-    if strategy == "packed":
-        options |= {"max_shapes": batching.max_shapes, "lookahead": batching.lookahead}
-    if strategy == "bucketed":
-        options |= {"num_buckets": batching.num_buckets}
-    return make_plan(strategy, lengths, **options), notes
 
 
 def choose_loss_scale(config: Config, plan: Plan) -> float:

@@ -54,17 +54,17 @@ def check_backend(config: Config) -> None:
         )
 
 
-def uses_xla(config: Config) -> bool:
-    """Whether to compile the training step.
+def uses_xla(config: Config) -> bool | None:
+    """Whether to compile the training step; None where measuring it decides.
 
-    `auto` does on JAX. On TensorFlow it does on GPUs unless they are to be deterministic, but not on CPUs, where each
-    new shape costs seconds. On PyTorch it does not.
+    `auto` does on JAX, and does not on PyTorch. On TensorFlow it does not where runs are to be deterministic, as they
+    are on CPUs by default, and is measured elsewhere.
     """
     if config.training.jit_compile != "auto":
         return config.training.jit_compile
     if keras.backend.backend() != "tensorflow":
         return bool(keras.backend.backend() == "jax")
-    return runs_on_gpu(config.training.device) and not _is_deterministic(config)
+    return False if _is_deterministic(config) else None
 
 
 @contextlib.contextmanager

@@ -6,10 +6,23 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqconv.config import Config
 from seqconv.config.training import TrainingConfig
+from seqconv.training.machine import uses_xla
 
 # c of design: the loss of a step is a sum over its sequences; the weights already hold the division.
 REDUCTION = "sum"
+
+
+def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]) -> None:
+    """Give the model the optimizer, loss and metrics of the config; without XLA where that is yet to be measured."""
+    task, training = config.target.task, config.training
+    model.compile(
+        optimizer=make_optimizer(training, steps_per_epoch),
+        loss=make_loss(task, training.label_smoothing),
+        weighted_metrics=make_metrics(task, training.label_smoothing),
+        jit_compile=bool(uses_xla(config)),
+    )
 
 
 def make_loss(task: str, label_smoothing: float = 0.0) -> keras.losses.Loss:

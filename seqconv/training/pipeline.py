@@ -53,9 +53,10 @@ class BatchFeed:
     One thread assembles them, and on TensorFlow and PyTorch copies them to the device (JAX does that itself). An error
     in it is raised where that element is taken. Close it, or use it in a `with`: nothing of it runs on after that.
 
-    >>> with BatchFeed(iter([StepData({"features": np.ones((1, 2, 1))}, np.ones((1, 1)), np.ones((1, 1)))])) as feed:
-    ...     [data.inputs["features"].shape for data in feed]
-    [(1, 2, 1)]
+    >>> steps = [StepData({"features": np.full((1, 2, 1), step)}, np.ones((1, 1)), np.ones((1, 1))) for step in (0, 1)]
+    >>> with BatchFeed(steps) as feed:
+    ...     [float(keras.ops.max(data.inputs["features"])) for data in feed]
+    [0.0, 1.0]
     """
 
     def __init__(

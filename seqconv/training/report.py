@@ -19,6 +19,7 @@ from seqconv.training.datasets import Datasets
 from seqconv.training.experiment import Experiment
 from seqconv.training.labels import describe_frames
 from seqconv.training.run_dir import MODEL
+from seqconv.training.stepping import CompiledStep
 
 
 def make_console() -> Console:
@@ -56,7 +57,7 @@ def report_dry_run(experiment: Experiment, seconds: list[float], console: Consol
     )
 
 
-def report_stop(history: list[Logs], planned: int, best: BestModel, console: Console) -> None:
+def report_stop(history: list[Logs], planned: int, best: BestModel, step: CompiledStep, console: Console) -> None:
     """Which epoch was kept, whether the run ended early, and how fast it was, the first epoch aside: it compiles."""
     early = f"stopped after {len(history)} of {planned} epochs; " if len(history) < planned else ""
     value = "" if best.best is None else f": {best.monitor} {best.best:.4f}"
@@ -64,6 +65,8 @@ def report_stop(history: list[Logs], planned: int, best: BestModel, console: Con
     speed = float(np.median([logs["frames_per_second"] for logs in warm]))
     wait = sum(logs["data_wait"] for logs in warm) / sum(logs["seconds"] for logs in warm)
     cost = f"{speed:,.0f} frames a second, data wait {wait:.1%}"
+    if step.compilations is not None:
+        cost += f", compiled {step.compilations} {'shape' if step.compilations == 1 else 'shapes'}"
     console.print(f"{early}kept epoch {best.best_epoch + 1}{value}; {cost}", highlight=False)
 
 

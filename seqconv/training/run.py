@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from seqconv.training.datasets import load_datasets
 from seqconv.training.experiment import Experiment, prepare
 from seqconv.training.loop import run_epochs, time_steps
 from seqconv.training.machine import machine_for
+from seqconv.training.probing import choose_compilation
 from seqconv.training.report import make_console, report_dry_run, report_end, report_folder, report_start, report_stop
 from seqconv.training.run_dir import HISTORY, MODEL, check_run_dir, run_folder
 
@@ -77,7 +79,8 @@ def train(
     check_packages(config)
     own_callbacks = list(callbacks)
     with machine_for(config) as device:
-        experiment = prepare(config, load_datasets(config, train_data, valid_data, test_data))
+        data = load_datasets(config, train_data, valid_data, test_data)
+        experiment = choose_compilation(prepare(config, data, partial(console.print, highlight=False)))
         report_start(experiment, device, console)
         with run_folder(run_dir, experiment) as path:
             report_folder(path, console)
@@ -91,7 +94,8 @@ def dry_run(config: Config | Mapping[str, Any] | str | Path) -> None:
     config = _as_config(config, None)
     check_packages(config)
     with machine_for(config) as device:
-        experiment = prepare(config, load_datasets(config))
+        tell = partial(console.print, highlight=False)
+        experiment = choose_compilation(prepare(config, load_datasets(config), tell))
         report_start(experiment, device, console)
         report_dry_run(experiment, time_steps(experiment, DRY_RUN_STEPS), console)
 
@@ -131,7 +135,7 @@ def _fit(
         run_epochs(experiment, callbacks, config.training.epochs)
     finally:
         bar.close()
-    report_stop(history.rows, config.training.epochs, best, console)
+    report_stop(history.rows, config.training.epochs, best, experiment.step, console)
     return pd.DataFrame(history.rows)
 
 
@@ -147,7 +151,7 @@ def _finish(experiment: Experiment, path: Path, history: pd.DataFrame, console: 
     final = evaluations.get("test", evaluations["valid"])
     console.print()
     console.print(str(final), highlight=False, markup=False)
-    facts = report_end(model, path, data, console)
+    facts = report_end(model, path, data, console) | {"compilations": experiment.step.compilations}
     write_text(json.dumps(facts, indent=2) + "\n", path / "model.json")
     metrics = {split: evaluation.metrics for split, evaluation in evaluations.items()}
     return Run(model, history, metrics, final, path)

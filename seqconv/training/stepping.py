@@ -17,14 +17,23 @@ class CompiledStep:
     On TensorFlow it is one trace with axes of any size: a trace for each shape took seconds each and made no step
     faster. XLA compiles that trace once a shape; JAX traces and compiles once a shape. `shapes`: those of the batches
     seen, (rows, width). `traces`: how often the step was traced.
+
+    Args:
+        model: compiled; `compile` takes the step away from it again.
+        shapes: of the batches to come; by default, any.
     """
 
-    def __init__(self, model: keras.Model, shapes: Collection[Shape]) -> None:
+    def __init__(self, model: keras.Model, shapes: Collection[Shape] = ()) -> None:
         self._model = model
         self.shapes: set[tuple[int, ...]] = set()
         self.traces = 0
-        install = {"tensorflow": self._tensorflow, "jax": self._jax, "torch": self._torch}
-        model.train_function = install[keras.backend.backend()](shapes)
+        make = {"tensorflow": self._tensorflow, "jax": self._jax, "torch": self._torch}
+        self._function = make[keras.backend.backend()](shapes)
+        self.install()
+
+    def install(self) -> None:
+        """Make this the step that `fit` calls, in place of another one of the model."""
+        self._model.train_function = self._function
 
     @property
     def compilations(self) -> int | None:
@@ -43,7 +52,7 @@ class CompiledStep:
             step = tf.function(step, signature, jit_compile=self._model.jit_compile, autograph=False)
 
         def train_function(iterator: Iterator[StepData]) -> Any:
-            return step(self._seen(next(iterator)))
+            return step(tuple(self._seen(next(iterator))))
 
         return train_function
 
@@ -86,15 +95,16 @@ class CompiledStep:
         return train_step
 
 
-def _tensorflow_signature(model: keras.Model, shapes: Collection[Shape]) -> StepData:
+def _tensorflow_signature(model: keras.Model, shapes: Collection[Shape]) -> tuple[Any, ...]:
     """Sizes that all shapes share are fixed; labels and weights are of slots or of frames."""
     import tensorflow as tf
 
-    rows, width, slots = (sizes.pop() if len(sizes) == 1 else None for sizes in map(set, zip(*shapes, strict=True)))
+    columns = zip(*shapes, strict=True) if shapes else [()] * 3
+    rows, width, slots = (sizes.pop() if len(sizes) == 1 else None for sizes in map(set, columns))
     inputs = {
         "features": tf.TensorSpec((rows, width, model.num_features), tf.float32),
         "segments": tf.TensorSpec((rows, width), tf.int32),
         "lengths": tf.TensorSpec((rows, slots), tf.int32),
     }
     labels = tf.TensorSpec((rows, None, model.num_outputs), tf.float32)
-    return StepData(inputs, labels, tf.TensorSpec((rows, None), tf.float32))
+    return inputs, labels, tf.TensorSpec((rows, None), tf.float32)
