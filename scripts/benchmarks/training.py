@@ -1,7 +1,8 @@
 """Training: real frames a second of forward pass, backward pass and Adam, each with an input pipeline of its own."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from benchmarks.data import Data, make_noise
 from benchmarks.lengths import choose_lengths, read_lengths
@@ -12,8 +13,7 @@ from benchmarks.results import Comparison
 from benchmarks.rounds import Contestant, Missing, run_rounds
 from benchmarks.settings import Settings
 from benchmarks.stock_training import PADDING, SPEED, Limit, PaddedToLongest, RandomCrops, TfDataBuckets
-from benchmarks.torch_training import NAME as TORCH
-from benchmarks.torch_training import TorchTraining
+from benchmarks.torch_training import PLAIN, TUNED, TorchTraining, torch_process
 from seqconv.commands.terminal import start_keras
 
 NUM_LOGNORMAL = 2780
@@ -30,10 +30,9 @@ def compare(settings: Settings) -> Iterator[Comparison]:
     for name in names:
         keras.backend.clear_session()
         data = make_noise(name, read_lengths(name, settings, num_lognormal=NUM_LOGNORMAL))
-        torch = _start_torch(data, settings)
-        with closing(torch) if isinstance(torch, TorchTraining) else nullcontext():
-            present = [make() for title, make in _makers(data, settings).items() if settings.takes(title)]
-            series = run_rounds([*present, *([torch] if torch else [])], settings)
+        with torch_process() as pool:
+            makers = _makers(data, settings) | _torch_makers(data, pool)
+            series = run_rounds([make() for title, make in makers.items() if settings.takes(title)], settings)
         yield Comparison(
             "training",
             f"training: {name}, {len(data.lengths):,} sequences, {data.lengths.sum():,} frames, "
@@ -44,7 +43,7 @@ def compare(settings: Settings) -> Iterator[Comparison]:
         )
 
 
-def _makers(data: Data, settings: Settings) -> dict[str, Callable[[], Contestant]]:
+def _makers(data: Data, settings: Settings) -> dict[str, Callable[[], Contestant | Missing]]:
     steps = {"num_steps": QUICK_STEPS} if settings.is_quick else {}
     return {
         "limit": lambda: Limit(data.name, **steps),
@@ -57,8 +56,8 @@ def _makers(data: Data, settings: Settings) -> dict[str, Callable[[], Contestant
     }
 
 
-def _start_torch(data: Data, settings: Settings) -> TorchTraining | Missing | None:
-    if not settings.takes(TORCH):
-        return None
+def _torch_makers(data: Data, pool: ProcessPoolExecutor) -> dict[str, Callable[[], Contestant | Missing]]:
     absent = why_missing("torch", "lhotse")
-    return Missing(TORCH, data.name, absent, (PADDING, SPEED)) if absent else TorchTraining(data)
+    if absent:
+        return {name: partial(Missing, name, data.name, absent, (PADDING, SPEED)) for name in (PLAIN, TUNED)}
+    return {name: partial(TorchTraining, name, data, pool) for name in (PLAIN, TUNED)}
