@@ -2,8 +2,8 @@
 
 PyTorch and TensorFlow each keep a pool of threads, and do not like to be imported in the wrong order. There are two
 variants of the same arithmetic: the network as people write it, and the fastest that was found for a CPU.
-`torch.compile` is not in it: on a CPU it compiles these convolutions anew for every width, also with `dynamic=True`, and
-gives up after eight of them.
+`torch.compile` is not in it: on a CPU it compiles these convolutions anew for every width, also with `dynamic=True`,
+and gives up after eight of them.
 """
 
 import multiprocessing
