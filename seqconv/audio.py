@@ -1,20 +1,18 @@
 """Recordings to samples: decoding, mixing down, cutting and resampling."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.errors import AudioError
+from seqconv.recordings import Samples, open_part
 
-Samples = npt.NDArray[np.float32]
-
-_BLOCK_FRAMES = 1 << 20
-# Annotated ends are rounded (to 10 ms, to a video frame) and so lie a little behind the last sample.
-_END_TOLERANCE = 0.05
+# A header may be damaged, or made to do damage: a second at 1 Hz would become 16,000 samples for each of its own.
+_MOST_UPSAMPLING = 256
+_MOST_DOWNSAMPLING = 1024
+# Full scale is 1, or the largest integer; the square of more than this, summed over a window, overflows.
+_LARGEST_SAMPLE = 1e12
 
 
 def decode_audio(
@@ -48,14 +46,15 @@ def decode_audio(
     >>> samples.shape, sample_rate
     ((8000,), 16000)
     """
-    part = _open_part(path, start, end, sample_rate)
+    part = open_part(path, start, end, sample_rate)
     blocks = list(part.blocks())
     samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-    if not np.isfinite(samples).all():
-        count = int(np.count_nonzero(~np.isfinite(samples)))
-        raise AudioError(f"{path}: {count} of {len(samples)} samples are NaN or infinite")
+    _check_values(path, samples)
     rate = part.sample_rate if sample_rate is None else sample_rate
-    return resample(samples, part.sample_rate, rate), rate
+    try:
+        return resample(samples, part.sample_rate, rate), rate
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
 
 
 def read_blocks(
@@ -79,8 +78,8 @@ def read_blocks(
     >>> sum(len(block) for block in read_blocks(path, sample_rate=8000))
     8000
     """
-    part = _open_part(path, start, end, sample_rate)
-    blocks = (_check_finite(path, block) for block in part.blocks())
+    part = open_part(path, start, end, sample_rate)
+    blocks = (_check_values(path, block) for block in part.blocks())
     return resample_blocks(blocks, part.sample_rate, part.sample_rate if sample_rate is None else sample_rate)
 
 
@@ -96,7 +95,7 @@ def count_samples(
     Raises:
         AudioError: as `decode_audio`, as far as the header shows it.
     """
-    part = _open_part(path, start, end, sample_rate)
+    part = open_part(path, start, end, sample_rate)
     rate = part.sample_rate if sample_rate is None else sample_rate
     return max((2 * (part.stop - part.first) * rate + part.sample_rate) // (2 * part.sample_rate), 1)
 
@@ -109,6 +108,7 @@ def resample(samples: Samples, source_rate: int, target_rate: int) -> Samples:
     """
     if source_rate == target_rate:
         return samples
+    _check_rates(source_rate, target_rate)
     import soxr
 
     resampled = soxr.resample(samples, source_rate, target_rate, quality="HQ")
@@ -125,6 +125,7 @@ def resample_blocks(blocks: Iterable[Samples], source_rate: int, target_rate: in
     if source_rate == target_rate:
         yield from blocks
         return
+    _check_rates(source_rate, target_rate)
     import soxr
 
     stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality="HQ")
@@ -142,115 +143,18 @@ def resample_blocks(blocks: Iterable[Samples], source_rate: int, target_rate: in
         yield rest
 
 
-class _Part(NamedTuple):
-    """A file, cut: samples `first` to `stop` at the rate of the file, and how to read them, once."""
-
-    first: int
-    stop: int
-    sample_rate: int
-    blocks: Callable[[], Iterator[Samples]]
-
-
-def _open_part(path: str | Path, start: float | None, end: float | None, sample_rate: int | None) -> _Part:
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"{path}: {'a folder, not a recording' if path.is_dir() else 'no such file'}")
-    if path.suffix.lower() == ".npy":
-        return _open_raw(path, start, end, sample_rate)
-    return _open_encoded(path, start, end)
+def _check_values(path: str | Path, samples: Samples) -> Samples:
+    if (np.abs(samples) <= _LARGEST_SAMPLE).all():
+        return samples
+    count = int(np.count_nonzero(~np.isfinite(samples)))
+    if count:
+        raise AudioError(f"{path}: {count} of {len(samples)} samples are NaN or infinite")
+    raise AudioError(f"{path}: has a sample of {np.abs(samples).max():.2g}, of which no features can be computed")
 
 
-def _open_encoded(path: Path, start: float | None, end: float | None) -> _Part:
-    import soundfile
-
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.SoundFileError as error:
-        raise _cannot_decode(path, error) from error
-    rate = int(file.samplerate)
-    try:
-        first, stop = _cut(path, start, end, num_samples=file.frames, sample_rate=rate)
-    except AudioError:
-        file.close()
-        raise
-    # Opening again would cost as much as decoding a second of Vorbis. A part that is never read is closed as it goes.
-    return _Part(first, stop, rate, lambda: _decode_blocks(path, file, first, stop))
-
-
-def _decode_blocks(path: Path, file: Any, first: int, stop: int) -> Iterator[Samples]:
-    """Mono blocks: a long recording with many channels never lies in memory whole."""
-    import soundfile
-
-    is_empty = True
-    try:
-        with file:
-            if first:
-                file.seek(first)
-            while first < stop:
-                block = file.read(min(stop - first, _BLOCK_FRAMES), dtype="float32", always_2d=True)
-                if not len(block):
-                    break
-                first, is_empty = first + len(block), False
-                yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
-    except soundfile.SoundFileError as error:
-        raise _cannot_decode(path, error) from error
-    if is_empty:
-        raise AudioError(f"{path}: the file ends before its first sample; it is damaged or empty")
-
-
-def _cannot_decode(path: Path, error: Exception) -> AudioError:
-    reason = getattr(error, "error_string", str(error)).strip()
-    return AudioError(f"{path}: cannot be decoded ({reason})")
-
-
-def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: int | None) -> _Part:
-    if sample_rate is None:
-        raise AudioError(f"{path}: raw samples do not tell their rate; give sample_rate (features.sample_rate) in Hz")
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise AudioError(f"{path}: not a plain .npy array ({error})") from error
-    if values.ndim not in (1, 2) or values.dtype.kind not in "fiu":
+def _check_rates(source_rate: int, target_rate: int) -> None:
+    if not source_rate / _MOST_DOWNSAMPLING <= target_rate <= source_rate * _MOST_UPSAMPLING:
         raise AudioError(
-            f"{path}: holds {values.dtype} of shape {values.shape}, "
-            "but raw samples are numbers of shape (n,) or (n, channels)"
+            f"a rate of {source_rate} Hz cannot become one of {target_rate} Hz: at most {_MOST_UPSAMPLING} times as "
+            f"much, or {_MOST_DOWNSAMPLING} times less. Is the header damaged?"
         )
-    first, stop = _cut(path, start, end, num_samples=len(values), sample_rate=sample_rate)
-    return _Part(first, stop, sample_rate, lambda: _raw_blocks(path, first, stop))
-
-
-def _raw_blocks(path: Path, first: int, stop: int) -> Iterator[Samples]:
-    for begin in range(first, stop, _BLOCK_FRAMES):
-        # Mapped anew for each block: pages that were read count as memory of the process until they are unmapped.
-        block = np.load(path, mmap_mode="r", allow_pickle=False)[begin : min(begin + _BLOCK_FRAMES, stop)]
-        samples = np.array(block, dtype=np.float32)
-        if block.dtype.kind in "iu":
-            limits = np.iinfo(block.dtype)
-            center = 0 if block.dtype.kind == "i" else (limits.max + 1) // 2
-            samples = ((block.astype(np.float64) - center) / (limits.max + 1 - center)).astype(np.float32)
-        yield samples.mean(axis=1, dtype=np.float32) if samples.ndim == 2 else samples
-
-
-def _check_finite(path: str | Path, block: Samples) -> Samples:
-    if not np.isfinite(block).all():
-        raise AudioError(f"{path}: {int(np.count_nonzero(~np.isfinite(block)))} samples are NaN or infinite")
-    return block
-
-
-def _cut(path: Path, start: float | None, end: float | None, *, num_samples: int, sample_rate: int) -> tuple[int, int]:
-    """First sample and one behind the last."""
-    if num_samples < 1:
-        raise AudioError(f"{path}: holds no samples")
-    duration = num_samples / sample_rate
-    for name, value in (("start", start), ("end", end)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise AudioError(f"{path}: {name}={value} must be seconds from the beginning, zero or more")
-    first = round((start or 0.0) * sample_rate)
-    stop = num_samples if end is None else round(end * sample_rate)
-    if first >= num_samples:
-        raise AudioError(f"{path}: start={start:g} s lies behind the end of the recording at {duration:g} s")
-    if end is not None and end > duration + _END_TOLERANCE:
-        raise AudioError(f"{path}: end={end:g} s lies behind the end of the recording at {duration:g} s")
-    if stop <= first:
-        raise AudioError(f"{path}: nothing lies between start={start or 0:g} s and end={end:g} s")
-    return first, min(stop, num_samples)

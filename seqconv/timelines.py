@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.arrays import load_npy
 from seqconv.config.target import TargetConfig
 from seqconv.errors import ConfigError, list_some
 from seqconv.frame_labels import MISSING, Array, FrameLabels, find_length_problems, raise_listed
@@ -202,8 +203,8 @@ def _read_arrays(paths: list[Path], ids: list[str], target: TargetConfig) -> Fra
     arrays, problems = [], []
     for path, name in zip(paths, ids, strict=True):
         try:
-            arrays.append(np.load(path, allow_pickle=False))
-        except (ValueError, OSError, EOFError) as error:
+            arrays.append(load_npy(path))
+        except (ValueError, OSError) as error:
             problems.append(f"'{name}': '{path}' is no plain .npy array ({error}); save text as array.astype(str)")
     if target.background is not None:
         problems.append(

@@ -13,11 +13,11 @@ MAX_LINES = 350
 
 # From the ground up. A module may import its own layer and those below.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "facts": ("backends", "errors", "files", "frames", "metrics"),
+    "facts": ("arrays", "backends", "errors", "files", "frames", "metrics"),
     "declarations": ("config", "manifest"),
     "data": (
         "audio", "batching", "class_weights", "features", "frame_labels", "label_arrays", "labels", "planning",
-        "sequences", "sources", "splitting", "store", "targets", "timelines", "ts",
+        "recordings", "sequences", "sources", "splitting", "store", "targets", "timelines", "ts",
     ),
     "nn": ("layers", "models"),
     "runs": ("evaluation", "inference", "outputs", "prediction", "runners", "streaming", "tables", "training"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.arrays import load_npy
 from seqconv.audio import count_samples, read_blocks
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import ManifestError
@@ -111,10 +112,9 @@ def _pieces_of_npy(path: Path, piece_frames: int) -> FeaturePieces:
     # Mapped anew for each piece: pages that were read count as memory of the process until they are unmapped.
     def mapped() -> npt.NDArray[Any]:
         try:
-            values: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
+            return load_npy(path, mapped=True)
+        except (ValueError, OSError) as error:
             raise ManifestError(f"{path}: not a plain .npy array ({error})") from error
-        return values
 
     shape = mapped().shape
     check_features(path, mapped()[:1])

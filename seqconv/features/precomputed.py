@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.arrays import load_npy, load_npz
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.extraction import as_settings, finish_features
@@ -79,30 +80,23 @@ def _read(path: Path, settings: FeatureSettings, case: int | None) -> npt.NDArra
 
 def _load_array(path: Path) -> npt.NDArray[Any]:
     try:
-        values: npt.NDArray[Any] = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        return load_npy(path)
+    except (ValueError, OSError) as error:
         raise ManifestError(f"{path}: not a plain .npy array ({error})") from error
-    return values
 
 
 def _load_archive(path: Path, key: str | None) -> npt.NDArray[Any]:
-    import zipfile
-
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = list(archive.files)
-            if key is None and len(names) != 1:
-                raise ManifestError(f"{path}: holds {list_some(names)}; name the array to use in features.key")
-            if key is not None and key not in names:
-                raise ManifestError(f"{path}: holds no array '{key}' (features.key); it holds {list_some(names)}")
-            values: npt.NDArray[Any] = archive[names[0] if key is None else key]
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ManifestError(f"{path}: not an .npz archive ({error})") from error
-    except ValueError as error:
-        if isinstance(error, ManifestError):
-            raise
-        raise ManifestError(f"{path}: not a plain array ({error})") from error
-    return values
+        return load_npz(path, key)
+    except LookupError as error:
+        if key is None:
+            raise ManifestError(
+                f"{path}: holds {list_some(error.args)}; name the array to use in features.key"
+            ) from error
+        held = list_some(error.args) or "nothing"
+        raise ManifestError(f"{path}: holds no array '{key}' (features.key); it holds {held}") from error
+    except (ValueError, OSError) as error:
+        raise ManifestError(f"{path}: not a plain .npz archive ({error})") from error
 
 
 def _load_table(path: Path, columns: tuple[str, ...] | None) -> npt.NDArray[Any]:
