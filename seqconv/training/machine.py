@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,7 +29,7 @@ def machine_for(config: Config) -> Iterator[str]:
     """
     check_backend(config)
     policy = keras.config.dtype_policy()
-    with _random_states_kept(), _determinism(config):
+    with random_states_kept(), _determinism(config):
         try:
             keras.utils.set_random_seed(config.seed)
             keras.config.set_dtype_policy("mixed_float16" if config.training.mixed_precision else "float32")
@@ -68,22 +69,24 @@ def uses_xla(config: Config) -> bool | None:
 
 
 @contextlib.contextmanager
-def _random_states_kept() -> Iterator[None]:
+def random_states_kept() -> Iterator[None]:
+    """Afterwards, the generators of Python, NumPy and PyTorch are where they were."""
     random_state = random.getstate()
     # Keras seeds NumPy's legacy generator, the one that is global.
     numpy_state = np.random.get_state()  # noqa: NPY002
-    torch_state = None
+    torch_states: tuple[Any, Any] | None = None
     if keras.backend.backend() == "torch":
         import torch
 
-        torch_state = torch.get_rng_state()
+        torch_states = torch.get_rng_state(), torch.cuda.get_rng_state_all()
     try:
         yield
     finally:
         random.setstate(random_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
-        if torch_state is not None:
-            torch.set_rng_state(torch_state)
+        if torch_states is not None:
+            torch.set_rng_state(torch_states[0])
+            torch.cuda.set_rng_state_all(torch_states[1])
 
 
 def _describe_device(config: Config) -> str:
