@@ -89,20 +89,10 @@ def _measure(row: dict[Any, Any], settings: "FeatureSettings") -> int:
 
 def _samples_of(path: Path, sample_rate: int) -> tuple[int, int]:
     """Samples in a file and their rate in Hz."""
-    if path.suffix.lower() == ".npy":
-        import numpy as np
+    from seqconv.recordings import open_part
 
-        try:
-            return len(np.load(path, mmap_mode="r", allow_pickle=False)), sample_rate
-        except (ValueError, OSError, EOFError, TypeError) as error:
-            raise AudioError(f"{path}: not a plain .npy array ({error})") from error
-    import soundfile
-
-    try:
-        info = soundfile.info(path)
-    except soundfile.SoundFileError as error:
-        raise AudioError(f"{path}: {error}") from error
-    return int(info.frames), int(info.samplerate)
+    part = open_part(path, None, None, sample_rate)
+    return part.stop, part.sample_rate
 
 
 def frames_of(num_samples: int, settings: "FeatureSettings") -> int:
