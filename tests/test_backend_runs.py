@@ -1,5 +1,7 @@
 """What holds on every backend: this file runs on the one that Keras runs on, `test_backends.py` on all of them."""
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from seqconv.config import load_config
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
 from seqconv.inference import forward
-from seqconv.models import build_model, load_model
+from seqconv.models import SequenceModel, build_model, load_model
 from seqconv.sequences import Sequences
 from seqconv.training import train
 from seqconv.training.devices import device_name, list_devices
@@ -124,6 +126,44 @@ def test_what_is_compiled_by_itself():
     free = {"tensorflow": None, "jax": True, "torch": False}
     assert uses_xla(load_config({"training": {"deterministic": False}})) is free[BACKEND]
     assert uses_xla(load_config({"training": {"jit_compile": True}}))
+
+
+def test_what_is_compiled_is_counted(tmp_path, caplog):
+    """On JAX, against what JAX says itself."""
+    with caplog.at_level("WARNING"), jax_logs_compilations():
+        run = train(
+            quick(batching={"strategy": "bucketed", "max_shapes": 2}), tmp_path / "run", train_data=classified()
+        )
+    count = json.loads((run.path / "model.json").read_text())["compilations"]
+    assert count == {"tensorflow": None, "jax": 2, "torch": None}[BACKEND]
+    if BACKEND == "jax":
+        told = [record.getMessage() for record in caplog.records]
+        assert sum(text.startswith("Finished XLA compilation of jit(train_step)") for text in told) == count
+
+
+def jax_logs_compilations():
+    if BACKEND != "jax":
+        return contextlib.nullcontext()
+    import jax
+
+    return jax.log_compiles()
+
+
+def test_neither_an_epoch_nor_its_validation_traces_the_model_anew(tmp_path, monkeypatch):
+    if BACKEND == "torch":
+        pytest.skip("PyTorch runs the model itself, it traces nothing")
+    original, counts = SequenceModel.call, []
+
+    def call(self, inputs, training=None):
+        counts[-1] += 1
+        return original(self, inputs, training)
+
+    monkeypatch.setattr(SequenceModel, "call", call)
+    for epochs in (1, 4):
+        counts.append(0)
+        config = quick(training={"epochs": epochs, "schedule": "cosine"}, batching={"max_shapes": 1})
+        train(config, tmp_path / str(epochs), train_data=classified())
+    assert 0 < counts[0] == counts[1]
 
 
 def test_training_learns_statistics_and_drops_out():
