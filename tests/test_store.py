@@ -41,6 +41,7 @@ def manifest(paths: list[Path]) -> pd.DataFrame:
 
 def build(frame: pd.DataFrame, cache: Path, **options: object) -> FeatureStore:
     settings = options.pop("settings", SETTINGS)
+    options.setdefault("num_workers", 0)
     return build_store(frame, settings, cache_dir=cache, progress=False, **options)
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from seqconv.errors import ConfigError, StoreError
+from seqconv.errors import AudioError, ConfigError, StoreError
 from seqconv.store import FeatureStore, build_store
-from seqconv.store.workers import map_in_workers
+from seqconv.store.workers import WorkerDeath, map_in_workers
 
 SETTINGS = {"sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 20}
 
@@ -39,10 +39,6 @@ def recordings(tmp_path: Path) -> pd.DataFrame:
         soundfile.write(path, np.random.default_rng(number).uniform(-0.5, 0.5, 800 + 10 * number), 8000)
         rows.append((f"r{number}", str(path)))
     return pd.DataFrame(rows, columns=["id", "path"])
-
-
-def describe(call: tuple[object, ...]) -> str:
-    return f"call {call}"
 
 
 def start_script(recordings: pd.DataFrame, tmp_path: Path) -> "subprocess.Popen[str]":
@@ -80,27 +76,82 @@ def test_a_build_that_is_killed_leaves_nothing_in_the_way(recordings, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("function", "argument", "how"), [(os._exit, 3, "exit code 3"), (signal.raise_signal, 9, "killed by SIGKILL")]
+    ("function", "argument", "how"), [(os._exit, 3, "exit code 3"), (signal.raise_signal, 9, "SIGKILL")]
 )
-def test_a_dead_worker_is_told_with_what_it_was_doing(function, argument, how):
-    with pytest.raises(StoreError, match=rf"a worker process ended \({how}\) while it extracted call \({argument},\)"):
-        list(map_in_workers(function, [(argument,)] * 3, num_workers=2, describe=describe))
+def test_a_dead_worker_is_the_result_of_its_call_and_is_replaced(function, argument, how):
+    calls = [(argument,)] * 3
+    assert list(map_in_workers(function, calls, num_workers=2)) == [(call, WorkerDeath(how)) for call in calls]
+
+
+def test_a_worker_that_cannot_start_is_told(monkeypatch, tmp_path):
+    (tmp_path / "pickle.py").write_text("raise SystemExit(7)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(StoreError, match=r"a worker process could not start \(exit code 7\)"):
+        list(map_in_workers(int, [("1",)] * 3, num_workers=2))
+
+
+# A decoder with the faults that none of the known files has: it stands before the real one in the workers' path.
+DECODER = """
+import importlib, os, signal, sys, time
+
+sys.path.remove(os.path.dirname(__file__))
+del sys.modules["soundfile"]
+real = importlib.import_module("soundfile")
+open_file = real.SoundFile.__init__
+
+def open_or_fail(self, file, *args, **options):
+    name = os.path.basename(os.fsdecode(file))
+    if name == "3.wav":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if name == "5.wav":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "40.wav":
+        time.sleep(1000)
+    if name == "41.wav":
+        raise MemoryError("of 9 GiB")
+    open_file(self, file, *args, **options)
+
+real.SoundFile.__init__ = open_or_fail
+"""
+
+
+@pytest.mark.parametrize("num_workers", [None, 2])
+def test_a_recording_that_ends_its_worker_is_one_bad_file(recordings, tmp_path, monkeypatch, num_workers):
+    (tmp_path / "decoder").mkdir()
+    (tmp_path / "decoder" / "soundfile.py").write_text(DECODER)
+    monkeypatch.syspath_prepend(tmp_path / "decoder")
+    monkeypatch.setattr("seqconv.store.running._TIME_LIMIT", 1.0)
+    options = {"num_workers": num_workers, "progress": False}
+    with pytest.raises(AudioError, match="4 recordings of 70 cannot be read") as caught:
+        build_store(recordings, SETTINGS, tmp_path / "store", **options)
+    for number, reason in {
+        3: "the process that decoded it ended (SIGSEGV)",
+        5: "the process that decoded it was killed (SIGKILL), as it is when memory runs out",
+        40: "decoding it took more than 1 s",
+        41: "there is not enough memory for it (of 9 GiB)",
+    }.items():
+        assert f"r{number} ({tmp_path / str(number)}.wav): {reason}" in str(caught.value)
+    # The others stay extracted, in whole shards.
+    rest = recordings.drop([3, 5, 40, 41]).reset_index(drop=True)
+    store = build_store(rest, SETTINGS, tmp_path / "store", **options)
+    assert (len(store), store.num_extracted) == (66, 0)
+    assert not list(store.path.glob("*.partial"))
 
 
 def test_an_exception_in_a_worker_is_raised_here_with_its_place():
     with pytest.raises(ValueError, match="invalid literal") as caught:
-        list(map_in_workers(int, [("x",)], num_workers=1, describe=describe))
+        list(map_in_workers(int, [("x",)], num_workers=1))
     assert "In a worker process" in caught.value.__notes__[0]
 
 
 def test_a_call_that_cannot_be_sent_is_no_hang():
     with pytest.raises(Exception, match="pickle"):
-        list(map_in_workers(int, [(lambda: None,)], num_workers=1, describe=describe))
+        list(map_in_workers(int, [(lambda: None,)], num_workers=1))
 
 
 def test_what_a_library_prints_does_not_get_between_the_answers():
     calls = [(f"x{number}",) for number in range(4)]
-    results = dict(map_in_workers(print, calls, num_workers=2, describe=describe))
+    results = dict(map_in_workers(print, calls, num_workers=2))
     assert results == dict.fromkeys(calls)
 
 

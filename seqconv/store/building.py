@@ -50,14 +50,15 @@ def build_store(
         frame: DataFrame with columns `id` and `path` (absolute), and `start`, `end`, `case` where there are any.
         settings: feature settings, or a mapping of them.
         path: folder of the store. Default: one in the cache, named after the recordings' folder and the settings.
-        num_workers: processes; 0 works in this one. Default: one per core, none for a small job.
+        num_workers: processes; 0 works in this one, which a recording that crashes its decoder then ends. Default: one
+            per core; for a small job a single one, or none where arrays are read.
         progress: show a progress bar on stderr.
         cache_dir: folder of the cache. Default: $SEQCONV_CACHE, then the user's cache folder.
         executor: runs `extract_shard` in place of own processes, for example on a cluster that shares the file system.
 
     Raises:
         AudioError, ManifestError: recordings that cannot be read, all of them in one error; the others stay extracted.
-        StoreError: the folder holds something else, or a worker process died.
+        StoreError: the folder holds something else, or no worker process could start.
     """
     settings, entries = as_settings(settings), entries_of(frame)
     folder = _default_folder(entries, settings, cache_dir) if path is None else Path(path)

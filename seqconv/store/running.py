@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, as_completed
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -12,7 +13,7 @@ from seqconv.errors import ConfigError, StoreError, list_some
 from seqconv.features import num_features
 from seqconv.store.entries import Entry, Row
 from seqconv.store.shards import extract_shard
-from seqconv.store.workers import available_cores, map_in_workers
+from seqconv.store.workers import WorkerDeath, available_cores, map_in_workers
 
 _MOST_ENTRIES = 32
 _SHARD_BYTES = 64 << 20
@@ -21,6 +22,8 @@ _COMPRESSION = {".flac": 3, ".ogg": 12, ".oga": 12, ".opus": 16, ".mp3": 12}
 # Below both, workers would still be importing when this process is done.
 _SMALL_JOB_ENTRIES = 512
 _SMALL_JOB_BYTES = 64 << 20
+# A recording takes milliseconds; a minute is a decoder that hangs, or a disk that does.
+_TIME_LIMIT = 60.0
 
 Call = tuple[list[Entry], FeatureSettings, Path]
 
@@ -37,22 +40,50 @@ def extract_entries(
     """Extract `entries` into new shards in `folder`; yields the rows of each shard as it is finished."""
     if not entries:
         return
-    calls: list[Call] = [
-        (chunk, settings, folder / f"shard-{uuid4().hex}.arrow") for chunk in cut_into_shards(entries, settings)
-    ]
+    calls: list[Call] = [(chunk, settings, _new_shard(folder)) for chunk in cut_into_shards(entries, settings)]
     workers = _choose_workers(entries, settings, num_workers)
     if executor is not None:
         results = _map_on_executor(executor, calls)
-    elif workers > 1 and len(calls) > 1:
-        results = (
-            rows for _, rows in map_in_workers(extract_shard, calls, num_workers=workers, describe=_describe_call)
-        )
+    elif workers:
+        results = _map_in_workers(calls, workers)
     else:
         results = (extract_shard(*call) for call in calls)
     with _progress_bar(len(entries), shown=progress) as bar:
         for rows in results:
             bar.advance(len(rows))
             yield rows
+
+
+def _map_in_workers(calls: Sequence[Call], num_workers: int) -> Iterator[list[Row]]:
+    """Rows of each call; when a worker ends, its entries are tried one by one, until one alone ends another."""
+    lost: list[Entry] = []
+    for call, result in map_in_workers(extract_shard, _limited(calls), num_workers=num_workers):
+        if isinstance(result, WorkerDeath):
+            lost += call[0]
+        else:
+            yield result
+    settings, folder = calls[0][1], calls[0][2].parent
+    # By one worker: if memory ran out, its neighbors may have been the reason.
+    singly = [([entry], settings, _new_shard(folder)) for entry in lost]
+    for call, result in map_in_workers(extract_shard, _limited(singly), num_workers=1):
+        yield [_lost_row(call[0][0], result)] if isinstance(result, WorkerDeath) else result
+
+
+def _limited(calls: Sequence[Call]) -> list[tuple[Any, ...]]:
+    return [(*call, _TIME_LIMIT) for call in calls]
+
+
+def _lost_row(entry: Entry, death: WorkerDeath) -> Row:
+    reasons = {
+        "SIGALRM": f"decoding it took more than {_TIME_LIMIT:g} s",
+        "SIGKILL": "the process that decoded it was killed (SIGKILL), as it is when memory runs out",
+    }
+    reason = reasons.get(death.how, f"the process that decoded it ended ({death.how})")
+    return replace(Row(entry.id, entry.path, entry.start, entry.end, entry.case), problem=reason)
+
+
+def _new_shard(folder: Path) -> Path:
+    return folder / f"shard-{uuid4().hex}.arrow"
 
 
 def cut_into_shards(entries: Sequence[Entry], settings: FeatureSettings) -> list[list[Entry]]:
@@ -89,9 +120,11 @@ def _choose_workers(entries: Sequence[Entry], settings: FeatureSettings, num_wor
         if num_workers < 0:
             raise ConfigError(f"num_workers={num_workers} must be 0 (work in this process) or more")
         return num_workers
+    # A decoder that crashes must not take this process with it; arrays cannot crash.
+    fewest = 0 if settings.kind == "precomputed" else 1
     small = len(entries) <= _SMALL_JOB_ENTRIES
     if small and sum(estimated_bytes(entry, settings) for entry in entries) <= _SMALL_JOB_BYTES:
-        return 0
+        return fewest
     return available_cores()
 
 
@@ -113,10 +146,6 @@ def _map_on_executor(executor: Executor, calls: Sequence[Call]) -> Iterator[list
 
 def _is_lost(future: Any) -> bool:
     return not future.done() or future.cancelled() or future.exception() is not None
-
-
-def _describe_call(call: tuple[Any, ...]) -> str:
-    return list_some(entry.id for entry in call[0])
 
 
 class _Bar(Protocol):

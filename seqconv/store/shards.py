@@ -1,7 +1,9 @@
 """Shards: immutable Arrow IPC files, one record batch per sequence, each one contiguous `(time, d)` block."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import signal
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,26 @@ from seqconv.store.entries import Entry, Row
 
 Features = npt.NDArray[np.float32]
 
+_LIMIT_BYTES = 64 << 20
+
 
 def extract_shard(
-    entries: Iterable[Entry], settings: FeatureSettings | Mapping[str, Any], path: str | Path
+    entries: Iterable[Entry],
+    settings: FeatureSettings | Mapping[str, Any],
+    path: str | Path,
+    time_limit: float | None = None,
 ) -> list[Row]:
     """Extract the features of `entries` into one new shard at `path`; one sequence lies in memory at a time.
 
     It is a pure function of its arguments and the files that they name, and picklable, so that any executor can run it.
     The shard appears under its name when it is complete, and not at all when no entry could be read.
+
+    Args:
+        entries: what to extract.
+        settings: feature settings, or a mapping of them.
+        path: where the shard is to lie.
+        time_limit: seconds for an entry, and as many again for each 64 MiB of its file. Where it is exceeded, **this
+            process ends**, which is the only way out of a library that hangs: for workers. None: no limit.
 
     Returns:
         A row for each entry, in order. What cannot be read has a row with its `problem` and no place in the shard.
@@ -42,10 +56,11 @@ def extract_shard(
         for entry in entries:
             row = Row(entry.id, entry.path, entry.start, entry.end, entry.case)
             try:
-                if entry.path not in files:
-                    files[entry.path] = fingerprint(entry.path)
-                features = read_entry(entry, settings)
-            except (AudioError, ManifestError, ShapeError, OSError) as error:
+                with _alarm(entry.path, time_limit):
+                    if entry.path not in files:
+                        files[entry.path] = fingerprint(entry.path)
+                    features = read_entry(entry, settings)
+            except (AudioError, ManifestError, ShapeError, OSError, MemoryError) as error:
                 rows.append(replace(row, problem=_reason(error, entry.path)))
                 continue
             size, modified, content = files[entry.path]
@@ -71,6 +86,23 @@ def read_entry(entry: Entry, settings: FeatureSettings) -> Features:
         )
     samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=settings.sample_rate)
     return extract_features(samples, rate, settings)
+
+
+@contextmanager
+def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
+    """SIGALRM for this process, which ends it, unless the block is done in time."""
+    if time_limit is None or not hasattr(signal, "setitimer"):
+        yield
+        return
+    try:
+        size = Path(path).stat().st_size
+    except OSError:
+        size = 0
+    signal.setitimer(signal.ITIMER_REAL, time_limit * (1 + size / _LIMIT_BYTES))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def fingerprint(path: str) -> tuple[int, int, str]:
@@ -129,6 +161,8 @@ class _ShardWriter:
 
 def _reason(error: Exception, path: str) -> str:
     """The reason without the path, which the report names beside the id."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory for it ({error})"
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror or error})"
     return str(error).removeprefix(f"{path}: ").removeprefix(f"{Path(path)}: ")

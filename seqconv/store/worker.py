@@ -9,8 +9,12 @@ import pickle
 import signal
 import sys
 import traceback
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+# Written once, when all imports are done: who ends before that has not been ended by a call.
+READY = b"ready\n"
 BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from seqconv.store.worker import serve_process; serve_process(int(sys.argv[2]))"
@@ -25,10 +29,18 @@ def serve_process(parent: int) -> None:
     """
     # The parent ends its workers when it is interrupted; a second traceback for each of them helps nobody.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGALRM"):
+        # How a call limits its own time, also inside of a library; the parent may have ignored it.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    # When memory runs out, Linux ends a worker and not the process that the user started.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     calls = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     # What a library prints must not get between the answers.
     os.dup2(2, 1)
+    answers.write(READY)
+    answers.flush()
     while True:
         try:
             function, arguments = pickle.load(calls)
