@@ -16,6 +16,8 @@ TRAINING: dict[str, Any] = {
     "learning_rate": LEARNING_RATE,
     "weight_decay": None,
     "deterministic": False,
+    # What `auto` finds on a CPU, without the steps that it takes to find out.
+    "jit_compile": False,
 }
 DATA_WAIT = "waiting for data"
 # Sequences that stand for a validation split, which is not run.

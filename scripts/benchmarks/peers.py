@@ -24,11 +24,9 @@ def import_torch() -> Any:
 
 
 def import_lhotse() -> Any:
-    """lhotse, without its advice to read cuts lazily: these are so few that they lie in memory.
-
-    It imports PyTorch.
-    """
-    warnings.filterwarnings("ignore", message="You are using DynamicBucketingSampler with an eagerly", module="lhotse")
+    """lhotse, without its advice to read cuts lazily (they lie in memory), and on those over the budget (they stay)."""
+    for message in ("You are using DynamicBucketingSampler with an eagerly", "We have exceeded the max_duration"):
+        warnings.filterwarnings("ignore", message=message, module="lhotse")
     return importlib.import_module("lhotse")
 
 
