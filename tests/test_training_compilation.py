@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_data import classified, quick
+from training_data import NUM_FEATURES, classified, quick
 
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
+from seqconv.models import build_model
+from seqconv.training.batches import plan_batches
 from seqconv.training.datasets import load_datasets
 from seqconv.training.experiment import prepare
+from seqconv.training.machine import machine_for
 from seqconv.training.probing import choose_compilation, weigh
 from seqconv.training.timing import StepTime
 
@@ -88,14 +91,20 @@ def test_nothing_is_measured_where_the_config_decides():
         assert choose_compilation(experiment) is experiment
 
 
+def planned(**sections):
+    """The plan alone: XLA and the determinism of other runs in this process exclude each other."""
+    config = load_config(quick(features={"kind": "precomputed"}, **sections))
+    model = build_model(config.model, num_features=NUM_FEATURES, num_outputs=3)
+    return plan_batches(config, model, classified().lengths)[0]
+
+
 def test_single_sequences_of_many_lengths_are_not_compiled_one_by_one():
     count = len(np.unique(classified().lengths))
-    match = (
-        rf"these single batches have {count} shapes, but batching\.max_shapes is 4\. Either set .*'padded' or 'auto'"
-    )
+    match = rf"these single batches have {count} shapes, but batching\.max_shapes is 4\. Either set .*'padded' or"
     with pytest.raises(ConfigError, match=match):
-        prepared(training={"jit_compile": True}, batching={"strategy": "single"})
-    prepared(training={"jit_compile": True}, batching={"strategy": "single", "max_shapes": count})
+        planned(training={"jit_compile": True}, batching={"strategy": "single"})
+    plan = planned(training={"jit_compile": True}, batching={"strategy": "single", "max_shapes": count})
+    assert len(plan.shapes) == count
 
 
 def test_xla_is_not_tried_on_more_shapes_than_may_be_compiled():
@@ -105,10 +114,17 @@ def test_xla_is_not_tried_on_more_shapes_than_may_be_compiled():
     assert any("shapes are more than batching.max_shapes 4" in note for note in chosen.notes)
 
 
+def test_xla_is_not_tried_after_a_deterministic_run():
+    with machine_for(load_config({})):
+        pass
+    chosen = choose_compilation(prepared(training={"deterministic": False}))
+    assert chosen.config.training.jit_compile is False
+    assert "not tried, an earlier run of this process has switched on TensorFlow's op determinism" in chosen.notes[-1]
+
+
 @pytest.mark.parametrize("strategy", ["padded", "bucketed", "packed"])
 def test_plans_of_a_compiled_step_keep_to_max_shapes(strategy):
     for jit_compile in (True, False):
-        experiment = prepared(
-            training={"jit_compile": jit_compile}, batching={"strategy": strategy, "max_shapes": 2, "batch_size": 3}
-        )
-        assert (len(experiment.plan.shapes) <= 2) is (jit_compile or strategy == "packed")
+        batching = {"strategy": strategy, "max_shapes": 2, "batch_size": 3}
+        plan = planned(training={"jit_compile": jit_compile}, batching=batching)
+        assert (len(plan.shapes) <= 2) is (jit_compile or strategy == "packed")

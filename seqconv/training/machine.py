@@ -140,17 +140,23 @@ def _check_jax_determinism(config: Config) -> None:
 def _set_tensorflow_determinism(config: Config) -> None:
     """XLA lacks deterministic forms of some operations (gradients of maxima), so that Keras would leave it out."""
     import tensorflow as tf
-    from tensorflow.python.framework.config import is_op_determinism_enabled
 
     if config.training.jit_compile is not True:
         if _is_deterministic(config):
             tf.config.experimental.enable_op_determinism()
-    elif is_op_determinism_enabled():
+    elif is_determinism_on():
         raise ConfigError(
             "training.jit_compile is true, but op determinism is on in this process (an earlier run with "
             "training.deterministic switched it on), TensorFlow cannot undo it, and XLA does not have it. "
             "Start a new Python, or set training.jit_compile to false."
         )
+
+
+def is_determinism_on() -> bool:
+    """Whether a run of this process has switched on TensorFlow's op determinism, which excludes XLA and stays on."""
+    from tensorflow.python.framework.config import is_op_determinism_enabled
+
+    return bool(is_op_determinism_enabled())
 
 
 def _is_deterministic(config: Config) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from seqconv.config import load_config
 from seqconv.training.experiment import Experiment, equip
-from seqconv.training.machine import uses_xla
+from seqconv.training.machine import is_determinism_on, uses_xla
 from seqconv.training.pipeline import StepData, assemble
 from seqconv.training.stepping import CompiledStep
 from seqconv.training.timing import StepTime, layouts_of_commonest_shape, time_step
@@ -20,10 +20,10 @@ def choose_compilation(experiment: Experiment) -> Experiment:
     """
     if uses_xla(experiment.config) is not None:
         return experiment
-    model, limit = experiment.model, experiment.config.batching.max_shapes
-    if len(experiment.plan.shapes) > limit:
-        why = f"{len(experiment.plan.shapes)} shapes are more than batching.max_shapes {limit}"
-        return _decide(experiment, f"XLA: not tried, {why}", None)
+    model = experiment.model
+    obstacle = _find_obstacle(experiment)
+    if obstacle:
+        return _decide(experiment, f"XLA: not tried, {obstacle}", None)
     batches = _batches_of_commonest_shape(experiment)
     with variables_kept(model):
         plain = time_step(model, batches)
@@ -40,6 +40,15 @@ def choose_compilation(experiment: Experiment) -> Experiment:
             return _decide(experiment, f"XLA: not used, it cannot compile this model: {reason}", None)
     pays, found = weigh(plain, xla, num_steps=sum(experiment.steps), num_shapes=len(experiment.plan.shapes))
     return _decide(experiment, f"XLA: {found}", compiled if pays else None)
+
+
+def _find_obstacle(experiment: Experiment) -> str:
+    shapes, limit = len(experiment.plan.shapes), experiment.config.batching.max_shapes
+    if shapes > limit:
+        return f"{shapes} shapes are more than batching.max_shapes {limit}"
+    if is_determinism_on():
+        return "an earlier run of this process has switched on TensorFlow's op determinism, which excludes it"
+    return ""
 
 
 def weigh(plain: StepTime, xla: StepTime, *, num_steps: int, num_shapes: int) -> tuple[bool, str]:
