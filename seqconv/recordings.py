@@ -42,13 +42,14 @@ def open_part(path: str | Path, start: float | None, end: float | None, sample_r
     """
     path = Path(path)
     if "\0" in str(path) or not path.is_file():
-        raise AudioError(f"{path}: {_describe_absence(path)}")
+        raise AudioError(f"{path}: {describe_absence(path)}")
     if path.suffix.lower() == ".npy":
         return _open_raw(path, start, end, sample_rate)
     return _open_encoded(path, start, end)
 
 
-def _describe_absence(path: Path) -> str:
+def describe_absence(path: Path) -> str:
+    """Why there is no file at `path` that could be read: nothing, a folder, a broken link, a pipe."""
     if "\0" in str(path):
         return "no such file; its name holds a zero byte"
     if path.is_dir():

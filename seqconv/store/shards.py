@@ -16,6 +16,7 @@ from seqconv.config.features import FeatureSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import as_settings, extract_features, load_features
 from seqconv.files import commit_file
+from seqconv.recordings import describe_absence
 from seqconv.store.entries import Entry, Row
 
 Features = npt.NDArray[np.float32]
@@ -107,6 +108,9 @@ def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
 
 def fingerprint(path: str) -> tuple[int, int, str]:
     """Size in bytes, time of the last change in ns, and hash of a file, the time taken first: a later change shows."""
+    if not Path(path).is_file():
+        # Opening a pipe would wait for its writer.
+        raise AudioError(f"{path}: {describe_absence(Path(path))}")
     try:
         status = Path(path).stat()
         with Path(path).open("rb") as file:
