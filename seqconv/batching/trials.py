@@ -15,14 +15,17 @@ _SAMPLE = 16_000
 _LANE = 2_000
 _EPOCHS, _WHOLE = 4, 12_000
 _DRAW = 4
+# A last batch that is fuller than this in the epochs tried is one too few in others, and then costs this much of one.
+_CROWDED, _ONE_MORE = 0.93, 0.5
 
 
 class Trial(NamedTuple):
     """What came of trying shapes.
 
-    `cost`: frames of all batches for each real one. `filled`: frames up to the last sequence of each row, of a piece of
-    the sample. `unused`: those behind it, over all frames of full batches. `ends`: where the last sequence ends, of
-    each row of the first shape. `slots`: the most sequences in a row of each shape, 0 where there was none.
+    `cost`: frames of all batches for each real one, and what other epochs may need more. `filled`: frames up to the
+    last sequence of each row, of a piece of the sample. `unused`: those behind it, over all frames of full batches.
+    `ends`: where the last sequence ends, of each row of the first shape. `slots`: the most sequences in a row of each
+    shape, 0 where there was none.
     """
 
     shapes: tuple[Shape, ...]
@@ -51,11 +54,15 @@ class Sample:
         shape_of_row = np.repeat(filled.shape_ids, rows)
         ends = self._ends(filled)
         widths = np.array([shape.width for shape in shapes])[shape_of_row]
-        is_full = self._is_full(filled, rows)
+        first = np.cumsum(rows) - rows
+        is_last = self._is_last(filled, first)
+        is_full = np.repeat(~is_last, rows)
+        size = np.add.reduceat(widths, first)
+        is_crowded = is_last & (np.add.reduceat(ends, first) > _CROWDED * size)
         most = [int(filled.row_counts[shape_of_row == i].max(initial=0)) for i in range(len(shapes))]
         return Trial(
             shapes,
-            cost=float(widths.sum() / self.lengths[filled.positions].sum()),
+            cost=float(size.sum() + _ONE_MORE * size[is_crowded].sum()) / int(self.lengths[filled.positions].sum()),
             filled=float(ends.sum() / (len(self.bounds) - 1)),
             unused=float((widths - ends)[is_full].sum() / max(1, widths[is_full].sum())),
             ends=ends[is_full & (shape_of_row == 0)],
@@ -71,15 +78,14 @@ class Sample:
         ends[is_used] -= (takes - lengths)[last[is_used] - 1]
         return ends
 
-    def _is_full(self, filled: Filled, rows: Integers) -> Integers:
-        """Rows of batches after which there was enough to choose from: all but the last of a whole epoch."""
+    def _is_last(self, filled: Filled, first: Integers) -> Integers:
+        """Of batches, by their first rows, those that end a whole epoch; for any other there was enough to fill it."""
         if self.reserve:
-            return np.ones(len(filled.row_counts), bool)
-        first = np.cumsum(rows) - rows
+            return np.zeros(len(first), bool)
         sizes = np.add.reduceat(filled.row_counts, first)
         place = np.searchsorted(self.bounds, filled.positions[np.cumsum(sizes) - sizes], side="right")
-        is_last = np.append(place[1:] != place[:-1], True)
-        return np.repeat(~is_last, rows)
+        is_last: Integers = np.append(place[1:] != place[:-1], True)
+        return is_last
 
 
 class Draw(NamedTuple):
