@@ -6,6 +6,30 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether there is a file; a name that no file can have, too long for instance, is none.
+
+    >>> is_file("x" * 10_000)
+    False
+    """
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
+
+
+def expand_user(path: str | Path) -> Path:
+    """`~` as the user's home; a `~name` of nobody here stays as it is.
+
+    >>> expand_user("~nobody-of-this-name/a.wav").as_posix()
+    '~nobody-of-this-name/a.wav'
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def write_text(text: str, path: Path) -> None:
     """Put `text` into `path` in one step, as UTF-8; folders that are missing are made."""
     write_pieces([text], path)

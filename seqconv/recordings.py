@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from seqconv.arrays import load_npy
 from seqconv.errors import AudioError
+from seqconv.files import is_file
 
 Samples = npt.NDArray[np.float32]
 
@@ -41,7 +42,7 @@ def open_part(path: str | Path, start: float | None, end: float | None, sample_r
         AudioError: the file is missing or no recording, its header cannot be true, or the part lies outside it.
     """
     path = Path(path)
-    if "\0" in str(path) or not path.is_file():
+    if not is_file(path):
         raise AudioError(f"{path}: {describe_absence(path)}")
     if path.suffix.lower() == ".npy":
         return _open_raw(path, start, end, sample_rate)
@@ -50,13 +51,14 @@ def open_part(path: str | Path, start: float | None, end: float | None, sample_r
 
 def describe_absence(path: Path) -> str:
     """Why there is no file at `path` that could be read: nothing, a folder, a broken link, a pipe."""
-    if "\0" in str(path):
-        return "no such file; its name holds a zero byte"
-    if path.is_dir():
-        return "a folder, not a recording"
-    if path.is_symlink():
-        return f"a broken link; there is no '{path.readlink()}'"
-    return "not a regular file" if path.exists() else "no such file"
+    try:
+        if path.is_dir():
+            return "a folder, not a file"
+        if path.is_symlink():
+            return f"a broken link; there is no '{path.readlink()}'"
+        return "not a regular file" if path.exists() else "no such file"
+    except OSError as error:
+        return f"no such file ({error.strerror})"
 
 
 def _open_encoded(path: Path, start: float | None, end: float | None) -> Part:

@@ -92,7 +92,7 @@ def bad_files(folder: Path) -> dict[str, Path]:
         ("nan.wav", "2 of 3 samples are NaN or infinite"),
         ("obj.npy", "not a plain .npy array"),
         ("cube.npy", r"shape \(2, 2, 2\), but raw samples are numbers of shape \(n,\)"),
-        ("folder", "a folder, not a recording"),
+        ("folder", "a folder, not a file"),
     ],
 )
 def test_a_bad_file_is_named_with_its_reason(tmp_path, name, message):

@@ -97,7 +97,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "1 Hz": (lambda path: with_field(path, 24, "<I", 1), "a rate of 1 Hz cannot become one of 8000 Hz"),
     "2 GHz": (lambda path: with_field(path, 24, "<I", 2**31 - 1), "a rate of 2147483647 Hz cannot become"),
     "a FLAC of 99 days": (flac_of_hours, "its header declares 68719476735 samples, more than"),
-    "a folder": (folder, "a folder, not a recording"),
+    "a folder": (folder, "a folder, not a file"),
     "a broken link": (broken_link, r"a broken link; there is no '.*gone\.wav'"),
     "a link to itself": (circular_link, "a broken link"),
     "a pipe": (pipe, "not a regular file"),

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from seqconv.config.section import Section
+from seqconv.files import expand_user
 
 
 class DataConfig(Section):
@@ -42,4 +43,4 @@ def absolute_path(path: str, folder: Path) -> str:
     if not path.strip():
         raise ValueError("an empty path; leave the key out or write null for none")
     # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
-    return os.path.normpath((folder / Path(path).expanduser()).absolute())
+    return os.path.normpath((folder / expand_user(path)).absolute())

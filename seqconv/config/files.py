@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from seqconv.errors import ConfigError
+from seqconv.files import expand_user, is_file
+
+_MOST_VALUES = 100_000
 
 
 def find_config(name: str | Path) -> Path:
@@ -17,12 +20,12 @@ def find_config(name: str | Path) -> Path:
     Traceback (most recent call last):
     seqconv.errors.ConfigError: no config 'no_such_config'. Tried: ...
     """
-    given = Path(name).expanduser()
+    given = expand_user(name)
     folder = configs_folder()
     names = [given] if given.suffix in (".yaml", ".yml") else [given, Path(f"{given}.yaml")]
     tried = [place / name for place in (Path(), folder) for name in names]
     for path in tried:
-        if path.is_file():
+        if is_file(path):
             return path.absolute()
     there = ", ".join(sorted(path.name for path in folder.glob("*.yaml"))) or "none"
     raise ConfigError(
@@ -59,13 +62,29 @@ def parse_yaml(text: str, *, source: str) -> Any:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        return _yaml().load(text)
+        value = _yaml().load(text)
+        if _unfolded_size(value, {}) > _MOST_VALUES:
+            raise ConfigError(f"{source}: its aliases (*name) unfold to more than {_MOST_VALUES} values, or to no end")
+        return value
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{source}{line}: {error.problem or error.context}") from error
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, TypeError) as error:
         raise ConfigError(f"{source}: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source}: lists or mappings are nested hundreds deep, which no config needs") from error
+
+
+def _unfolded_size(value: Any, known: dict[int, float]) -> float:
+    """Values in a tree whose branches may be shared; infinite where one holds itself."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = float("inf")
+        items = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_unfolded_size(item, known) for item in items)
+    return known[id(value)]
 
 
 def write_yaml(value: Any) -> str:

@@ -12,6 +12,8 @@ from seqconv.arrays import load_npy, load_npz
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.extraction import as_settings, finish_features
+from seqconv.files import is_file
+from seqconv.recordings import describe_absence
 
 Features = npt.NDArray[np.float32]
 
@@ -54,8 +56,8 @@ def load_features(
             f"{path}: start and end are seconds, and precomputed features have no frame rate to count them by. "
             "Cut the file itself, or remove start and end"
         )
-    if not path.is_file():
-        raise ManifestError(f"{path}: {'a folder, not a file of features' if path.is_dir() else 'no such file'}")
+    if not is_file(path):
+        raise ManifestError(f"{path}: {describe_absence(path)}")
     if case is not None and path.suffix.lower() != ".ts":
         raise ManifestError(f"{path}: case={case} selects a sequence of a .ts file, and this is none")
     return finish_features(check_features(path, _read(path, settings, case)), settings)

@@ -2,12 +2,12 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.files import is_file
 from seqconv.manifest.columns import SPLITS, describe_rows
 
 
@@ -63,7 +63,7 @@ def _find_repeated_ids(frame: pd.DataFrame) -> Iterable[str]:
 
 
 def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
-    missing = [path for path in frame["path"].dropna().unique() if not Path(path).is_file()]
+    missing = [path for path in frame["path"].dropna().unique() if not is_file(path)]
     if missing:
         ids = frame.loc[frame["path"].isin(missing), "id"]
         yield f"{len(missing)} files are missing, the first is '{missing[0]}'; ids {list_some(ids)}."

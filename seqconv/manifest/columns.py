@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.files import expand_user
 
 SPLITS = ("train", "valid", "test")
 TEXT_COLUMNS = ("id", "path", "label", "split", "group")
@@ -86,7 +87,7 @@ def describe_rows(ids: Sequence[str | None] | pd.Series, rows: Iterable[int], li
 def make_absolute(path: str, folder: Path) -> str:
     """`path` as seen from the folder of a manifest; `~` is the user's home."""
     # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
-    return os.path.normpath((folder / Path(path).expanduser()).absolute())
+    return os.path.normpath((folder / expand_user(path)).absolute())
 
 
 def _parse_numbers(cells: pd.Series, ids: pd.Series, problems: list[str]) -> pd.Series:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.files import is_file
 from seqconv.manifest.checks import raise_problems
 from seqconv.manifest.columns import describe_rows, make_absolute
 
@@ -65,7 +66,7 @@ def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[st
         return [describe_absent(column, list(frame.columns))]
     empty = np.flatnonzero(frame[column].isna())
     paths = [None if pd.isna(cell) else make_absolute(str(cell), folder) for cell in frame[column]]
-    missing = [row for row, path in enumerate(paths) if path is not None and not Path(path).is_file()]
+    missing = [row for row, path in enumerate(paths) if path is not None and not is_file(path)]
     problems = []
     if len(empty):
         problems.append(f"'{column}' names no file with labels of frames in {describe_rows(frame['id'], empty)}.")

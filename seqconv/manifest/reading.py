@@ -79,6 +79,8 @@ def read_json_lines(path: Path) -> pd.DataFrame:
                 record = json.loads(line, parse_int=str, parse_float=str)
             except json.JSONDecodeError as error:
                 raise ManifestError(f"line {number} is not JSON: {error.msg}.") from error
+            except RecursionError as error:
+                raise ManifestError(f"line {number} nests lists or objects hundreds deep; cells are text.") from error
             if not isinstance(record, dict):
                 raise ManifestError(f'line {number} is not a JSON object such as {{"path": "a.wav", "label": "yes"}}.')
             records.append({key: _to_text(value, f"line {number}, '{key}'") for key, value in record.items()})

@@ -15,7 +15,7 @@ from seqconv.audio import decode_audio
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import as_settings, extract_features, load_features
-from seqconv.files import commit_file
+from seqconv.files import commit_file, is_file
 from seqconv.recordings import describe_absence
 from seqconv.store.entries import Entry, Row
 
@@ -108,7 +108,7 @@ def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
 
 def fingerprint(path: str) -> tuple[int, int, str]:
     """Size in bytes, time of the last change in ns, and hash of a file, the time taken first: a later change shows."""
-    if not Path(path).is_file():
+    if not is_file(path):
         # Opening a pipe would wait for its writer.
         raise AudioError(f"{path}: {describe_absence(Path(path))}")
     try:
@@ -152,7 +152,9 @@ class _ShardWriter:
     def append(self, features: Features) -> None:
         import pyarrow as pa
 
-        values = pa.array(np.ascontiguousarray(features, dtype=np.float32).reshape(-1))
+        block = np.ascontiguousarray(features, dtype=np.float32)
+        # Not `pa.array`: it imports pandas, which takes each worker longer than its first hundred recordings.
+        values = pa.Array.from_buffers(pa.float32(), block.size, [None, pa.py_buffer(block)])
         self._writer.write_batch(pa.record_batch([values], schema=self._schema))
         self.count += 1
 
