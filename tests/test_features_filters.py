@@ -1,4 +1,8 @@
-"""Mel filters and windows are those of librosa and scipy, bit for bit."""
+"""Mel filters and windows are those of librosa and scipy, bit for bit, and a worker imports neither of them."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -17,6 +21,15 @@ SETTINGS = [
     (8000, 2, 1, 0.0, None),
 ]
 
+EXTRACTS = """
+import sys
+from seqconv.store.entries import Entry
+from seqconv.store.shards import extract_shard
+(row,) = extract_shard([Entry("one", sys.argv[1])], {"kind": "log_mel", "sample_rate": 8000}, sys.argv[2])
+heavy = {"librosa", "numba", "scipy", "pandas", "sklearn", "tensorflow", "keras"} & set(sys.modules)
+print(f"{row.num_features} features, heavy {sorted(heavy)}")
+"""
+
 
 @pytest.mark.parametrize(("sample_rate", "n_fft", "n_mels", "fmin", "fmax"), SETTINGS)
 @pytest.mark.filterwarnings("ignore:Empty filters:UserWarning")
@@ -31,3 +44,12 @@ def test_mel_filters_are_librosas(sample_rate, n_fft, n_mels, fmin, fmax):
 def test_the_window_is_scipys(length):
     expected = scipy.signal.get_window("hann", length, fftbins=True).astype(np.float32)
     np.testing.assert_array_equal(hann_window(length), expected)
+
+
+def test_a_worker_imports_nothing_heavy(tmp_path):
+    recording = Path(__file__).parents[1] / "data/prompts/en/digits/1.ogg"
+    done = subprocess.run(
+        [sys.executable, "-c", EXTRACTS, str(recording), str(tmp_path / "shard.arrow")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "64 features, heavy []\n"
