@@ -168,6 +168,30 @@ def test_callbacks_begin_and_end_once_and_may_stop_the_run(tmp_path):
     assert [logs["val_macro_f1"] for logs in observer.logs] == finished.history["val_macro_f1"].tolist()
 
 
+class Steps(keras.callbacks.Callback):
+    """Writes down the steps it is told of, under Keras's older name."""
+
+    def __init__(self):
+        super().__init__()
+        self.logs = []
+
+    def on_batch_end(self, batch, logs=None):
+        self.logs.append((batch, logs))
+
+
+def test_callbacks_hear_of_every_step_in_numbers(tmp_path):
+    told = []
+    function = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: told.append((batch, logs)))
+    steps = Steps()
+    finished = run(tmp_path, callbacks=[steps, function], batching={"strategy": "padded"})
+    assert [batch for batch, _ in told] == [*range(5), *range(5)]
+    assert told == steps.logs
+    for _, logs in told:
+        assert set(logs) == {"loss", "mean_loss", "accuracy"}
+        assert all(type(value) is float for value in logs.values())
+    assert told[-1][1]["mean_loss"] == finished.history["loss"].iloc[-1]
+
+
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_schedules_span_the_steps_of_all_epochs(tmp_path, schedule):
     observer = Observer()

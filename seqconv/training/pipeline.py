@@ -142,6 +142,9 @@ class EpochData(DataAdapter):  # type: ignore[misc]
             batch = self._take()
             if step < LOOKED_AT:
                 self._first.append(batch)
+            else:
+                # It has begun; batches may be large.
+                self._first.clear()
             yield batch
 
     def get_numpy_iterator(self) -> Iterator[StepData]:
