@@ -70,8 +70,13 @@ class Comparison:
             table.add_column("note", overflow="fold")
         for series in self.series:
             cells = ["missing" if series.is_missing else spread(series.metrics.get(metric, ())) for metric in metrics]
-            table.add_row(series.contestant, *cells, *([escape(series.note)] if series.note else []))
+            note = "" if series.is_missing else series.note
+            table.add_row(series.contestant, *cells, *([escape(note)] if note else []))
         console.print(table)
+        for series in self.series:
+            if series.is_missing:
+                # Not in the table, which would break a command in two.
+                console.print(f"missing: {series.contestant}: {series.note}", markup=False, soft_wrap=True)
         pairs = list(self._pairs())
         if not pairs:
             return
