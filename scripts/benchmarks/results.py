@@ -66,7 +66,7 @@ class Comparison:
         table.add_column("contestant")
         for metric in metrics:
             table.add_column(metric, justify="right")
-        if any(series.note for series in self.series):
+        if any(series.note and not series.is_missing for series in self.series):
             table.add_column("note", overflow="fold")
         for series in self.series:
             cells = ["missing" if series.is_missing else spread(series.metrics.get(metric, ())) for metric in metrics]
