@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from seqconv.config.model import ModelConfig
 from seqconv.errors import ConfigError, ModelError
+from seqconv.models.archive import check_archive
 from seqconv.models.sequence_model import SequenceModel
 
 
@@ -48,8 +49,11 @@ def build_model(
 def load_model(path: str | Path) -> keras.Model:
     """Load a `.keras` file in Keras's safe mode: a `SequenceModel`, or any other Keras model.
 
+    The file is looked through first (`seqconv.models.archive`): no code of its author runs, and nothing is written.
+
     Raises:
-        ModelError: when there is no such file or it does not hold a model.
+        ModelError: when there is no such file, it does not hold a model, or it holds anything besides one: classes that
+            are neither Keras's nor seqconv's, Lambda layers, members that no model needs, sizes that are absurd.
     """
     path = Path(path)
     if not path.is_file():
@@ -57,7 +61,9 @@ def load_model(path: str | Path) -> keras.Model:
         raise ModelError(f"there is no model file at '{path}'.{hint}")
     if not zipfile.is_zipfile(path):
         raise ModelError(f"'{path}' is not a .keras archive (a zip file). Save models with model.save('NAME.keras').")
+    check_archive(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except Exception as error:
+        # Whatever Keras, its backend and h5py raise for files that are not theirs.
         raise ModelError(f"'{path}' cannot be loaded as a Keras model: {error}") from error
