@@ -1,0 +1,103 @@
+"""Write `tests/golden/format1`: what this version of seqconv saves, for later ones to load.
+
+    python tests/golden/regenerate.py FOLDER
+
+A released folder is never written again. When a format changes, a new one is added beside it, and both are tested.
+"""
+
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import soundfile
+
+import seqconv
+from seqconv.config import load_config
+from seqconv.config.loading import dump_config
+from seqconv.metrics.classification import classification_scores
+from seqconv.models import build_model
+from seqconv.store import build_store
+from seqconv.store.index import commit_index, read_index
+
+MODELS = {
+    "sequence": {
+        "blocks": [
+            {"filters": 6, "kernel_size": 5, "dropout": 0.1},
+            {"type": "depthwise_conv", "kernel_size": 3},
+            {"type": "separable_conv", "filters": 6, "kernel_size": 3, "norm": "layer"},
+            {"type": "max_pool", "pool_size": 2},
+            {"type": "residual", "filters": 6},
+            {"type": "tcn", "filters": 6, "kernel_size": 2, "dilations": [1, 2]},
+            {"type": "convnext", "kernel_size": 5},
+            {"type": "inverted_bottleneck", "filters": 6, "kernel_size": 3},
+            {"type": "inception", "filters": 2, "kernel_sizes": [3, 5], "depth": 1},
+            {"type": "squeeze_excite"},
+            {"type": "attention", "num_heads": 2, "key_dim": 3},
+            {"type": "gru", "units": 4},
+            {"type": "lstm", "units": 4},
+        ],
+        "pooling": ["mean", "max", "last", "statistics", "attentive_statistics", "generalized_mean", "log_sum_exp"],
+        "dense_units": [5],
+    },
+    "frames": {
+        "blocks": [
+            {"filters": 6, "kernel_size": 5, "strides": 2, "norm": "group", "norm_groups": 2},
+            {"filters": 4, "kernel_size": 3},
+        ],
+        "pooling": "frames",
+    },
+}
+SETTINGS = {"sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 6}
+NUM_FEATURES = 3
+
+
+def write_models(folder: Path, rng: np.random.Generator) -> None:
+    """Models whose weights are no initial ones, frames, and the logits that they give."""
+    np.save(folder / "frames.npy", rng.standard_normal((2, 23, NUM_FEATURES)).astype("float32"))
+    for name, config in MODELS.items():
+        card = {"format_version": 1, "seqconv_version": seqconv.__version__, "name": name}
+        model = build_model(config, num_features=NUM_FEATURES, num_outputs=3, card=card)
+        for weight in model.weights:
+            is_positive = "variance" in weight.path
+            weight.assign(rng.uniform(0.1, 0.5, weight.shape) if is_positive else rng.normal(0, 0.4, weight.shape))
+        model.save(folder / f"{name}.keras")
+        np.save(folder / f"{name}_logits.npy", model.predict(np.load(folder / "frames.npy"), verbose=0))
+
+
+def write_store(folder: Path, rng: np.random.Generator) -> None:
+    """A store of three made-up recordings, and their features as plain arrays."""
+    with tempfile.TemporaryDirectory() as place:
+        paths = [Path(place, f"{name}.wav") for name in "abc"]
+        for number, path in enumerate(paths):
+            soundfile.write(path, rng.uniform(-0.5, 0.5, 800 + 400 * number), 8000)
+        frame = pd.DataFrame({"id": list("abc"), "path": [str(path) for path in paths]})
+        store = build_store(frame, SETTINGS, folder / "store", num_workers=0, progress=False)
+    np.savez(folder / "store.npz", **{name: store[index] for index, name in enumerate("abc")})
+    index = read_index(store.path)
+    rows = tuple(replace(row, path=f"/recordings/{Path(row.path).name}", mtime_ns=0) for row in index.rows)
+    commit_index(store.path, replace(index, rows=rows))
+
+
+def write_texts(folder: Path) -> None:
+    """The resolved config of a run, and scores."""
+    config = load_config({"name": "golden", "model": MODELS["frames"], "features": SETTINGS}).to_dict()
+    (folder / "config.yaml").write_text(dump_config(load_config(config)), encoding="utf-8")
+    scores = classification_scores([0, 1, 1], np.array([[0.8, 0.2], [0.3, 0.7], [0.6, 0.4]]), ["no", "yes"])
+    (folder / "metrics.json").write_text(json.dumps({"test": scores}, indent=2), encoding="utf-8")
+    (folder / "versions.json").write_text(
+        json.dumps({"format_version": 1, "seqconv": seqconv.__version__, "keras": keras.__version__}, indent=2)
+    )
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    write_models(target, generator)
+    write_store(target, generator)
+    write_texts(target)

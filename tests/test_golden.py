@@ -1,0 +1,60 @@
+"""What an earlier version saved loads in this one: `tests/golden/formatN`, written by `tests/golden/regenerate.py`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqconv.arrays import load_npz
+from seqconv.config import load_config
+from seqconv.config.loading import dump_config
+from seqconv.evaluation.result import _read_scores
+from seqconv.models import load_model
+from seqconv.models.archive import FORMAT_VERSION as MODEL_FORMAT
+from seqconv.store import FeatureStore
+from seqconv.store.index import FORMAT_VERSION as STORE_FORMAT
+
+FORMATS = sorted((Path(__file__).parent / "golden").glob("format*"))
+
+
+def test_each_format_that_is_written_has_its_folder():
+    versions = [json.loads((folder / "versions.json").read_text())["format_version"] for folder in FORMATS]
+    assert versions[-1] == MODEL_FORMAT
+    # Stores are caches: an older one is built anew, and need not be read.
+    assert STORE_FORMAT == 1
+
+
+@pytest.mark.parametrize("folder", FORMATS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("name", ["sequence", "frames"])
+def test_a_model_gives_its_logits(folder, name):
+    model = load_model(folder / f"{name}.keras")
+    assert (model.card["name"], model.card["format_version"] <= MODEL_FORMAT) == (name, True)
+    expected = np.load(folder / f"{name}_logits.npy")
+    assert np.ptp(expected) > 0.1
+    found = model.predict(np.load(folder / "frames.npy"), verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_store_gives_its_features():
+    store = FeatureStore(FORMATS[-1] / "store")
+    assert store.ids == ["a", "b", "c"]
+    for index, name in enumerate(store.ids):
+        np.testing.assert_array_equal(store[index], load_npz(FORMATS[-1] / "store.npz", name))
+
+
+@pytest.mark.parametrize("folder", FORMATS, ids=lambda folder: folder.name)
+def test_a_config_of_a_run_loads_and_keeps_its_values(folder):
+    config = load_config(folder / "config.yaml")
+    assert (config.name, config.features.n_mels, config.model.predicts_frames) == ("golden", 6, True)
+    assert load_config(folder / "config.yaml") == load_config(config.to_dict())
+    lines = (folder / "config.yaml").read_text(encoding="utf-8").splitlines()
+    # Later versions may have more keys; those that there were mean what they meant.
+    assert set(lines) <= set(dump_config(config).splitlines())
+
+
+@pytest.mark.parametrize("folder", FORMATS, ids=lambda folder: folder.name)
+def test_scores_are_read_and_kept(folder):
+    scores = _read_scores(folder / "metrics.json")
+    assert scores["test"]["confusion_matrix"] == [[1, 0], [1, 1]]
+    assert scores["test"]["accuracy"] == pytest.approx(2 / 3)
