@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from seqconv.config.features import FeatureSettings
     from seqconv.config.target import TargetConfig
+    from seqconv.store import BadFile
 
 
 class Sequences:
@@ -75,6 +76,7 @@ class Sequences:
         cache_dir: str | Path | None = None,
         num_workers: int | None = None,
         frame_labels: "TargetConfig | Mapping[str, Any] | None" = None,
+        max_bad_fraction: float = 0.0,
     ) -> "Sequences":
         """The recordings of a manifest, their features extracted into the store (once) and read from there.
 
@@ -87,8 +89,12 @@ class Sequences:
                 or `events` is a table of all. `label` is not read then. What was cut is told in
                 `metadata.attrs["notes"]`.
 
+            max_bad_fraction: Recordings that cannot be read are left out as long as they are no more than this part of
+                all: see `quarantine`. 0: the first one is an error that lists them all.
+
         Raises:
             ManifestError: unknown column or split, and all that `load_manifest` refuses.
+            AudioError: recordings that cannot be read, beyond `max_bad_fraction`.
         """
         from seqconv.config.target import TargetConfig
         from seqconv.features import as_settings
@@ -105,8 +111,13 @@ class Sequences:
             frame = select_split(frame, split)
         settings = as_settings(features)
         timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame)
+        store = build_store(
+            frame, settings, num_workers=num_workers, cache_dir=cache_dir, max_bad_fraction=max_bad_fraction
+        )
+        if store.quarantine:
+            frame = _without(frame, store.quarantine)
+            timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame)
         labels = None if label is None or timelines is not None else label_values(frame, label)
-        store = build_store(frame, settings, num_workers=num_workers, cache_dir=cache_dir)
         if timelines is not None:
             labels, notes = timelines.frame_labels(store.lengths)
             frame.attrs["notes"] = [*frame.attrs.get("notes", []), *notes]
@@ -118,6 +129,14 @@ class Sequences:
             weights=frame["weight"].to_numpy(np.float32),
             metadata=frame,
         )
+
+    @property
+    def quarantine(self) -> "list[BadFile]":
+        """What `from_manifest` left out because it cannot be read: id, path and reason of each."""
+        from seqconv.store import BadFile
+
+        attributes = {} if self.metadata is None else self.metadata.attrs
+        return [BadFile(*values) for values in attributes.get("quarantine", [])]
 
     @classmethod
     def from_ts(cls, path: str | Path) -> "Sequences":
@@ -254,3 +273,17 @@ class Sequences:
             problems.append("weights must be finite and not negative")
         if problems:
             raise ManifestError("\n".join(problems))
+
+
+def _without(frame: "pd.DataFrame", quarantine: "Sequence[BadFile]") -> "pd.DataFrame":
+    """The rows of a manifest that are left, with what is gone in `attrs`."""
+    gone = {bad.id for bad in quarantine}
+    left = frame[~frame["id"].isin(gone)].reset_index(drop=True)
+    note = f"{len(gone)} of {len(frame)} recordings cannot be read and were left out: {list_some(sorted(gone))}"
+    # Plain lists: pandas compares attributes when frames are joined.
+    left.attrs = {
+        **frame.attrs,
+        "notes": [*frame.attrs.get("notes", []), note],
+        "quarantine": [list(bad) for bad in quarantine],
+    }
+    return left

@@ -2,11 +2,11 @@
 
 import os.path
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from seqconv.config.section import Section
+from seqconv.config.section import Fraction, Section
 from seqconv.files import expand_user
 
 
@@ -22,6 +22,17 @@ class DataConfig(Section):
     num_workers: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="Processes that extract features; 0: in this process; default: one per CPU core."
     )
+    on_bad_file: Literal["error", "skip"] = Field(
+        default="error", description="Recordings that cannot be read: list them all and stop, or leave them out."
+    )
+    max_bad_fraction: Fraction = Field(
+        default=0.01, description="The largest part of the recordings that on_bad_file 'skip' may leave out."
+    )
+
+    @property
+    def skipped_fraction(self) -> float:
+        """The part of the recordings that may be left out; 0 where a bad one is an error."""
+        return self.max_bad_fraction if self.on_bad_file == "skip" else 0.0
 
     @field_validator("manifest", "cache_dir")
     @classmethod

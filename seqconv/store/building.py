@@ -13,7 +13,7 @@ from seqconv.config.features import FeatureSettings
 from seqconv.errors import AudioError, ManifestError, StoreError, list_some
 from seqconv.features import as_settings
 from seqconv.store.cache import Match, match_rows, still_valid
-from seqconv.store.entries import Entry, Key, Row, entries_of
+from seqconv.store.entries import BadFile, Entry, Key, Row, entries_of
 from seqconv.store.index import (
     INDEX_NAME,
     SHARD_PATTERN,
@@ -40,6 +40,7 @@ def build_store(
     progress: bool = True,
     cache_dir: str | Path | None = None,
     executor: Executor | None = None,
+    max_bad_fraction: float = 0.0,
 ) -> FeatureStore:
     """Extract the features of a manifest, or find them extracted, and return them in the order of its rows.
 
@@ -54,6 +55,8 @@ def build_store(
             per core; for a small job a single one, or none where arrays are read.
         progress: show a progress bar on stderr.
         cache_dir: folder of the cache. Default: $SEQCONV_CACHE, then the user's cache folder.
+        max_bad_fraction: recordings that cannot be read are left out, and listed in the store's `quarantine`, as long as
+            they are no more than this part of all; 0 leaves none out.
         executor: runs `extract_shard` in place of own processes, for example on a cluster that shares the file system.
 
     Raises:
@@ -79,7 +82,11 @@ def build_store(
         try:
             for rows in results:
                 extracted += rows
-            listed = _list_rows(entries, match, extracted, precomputed=settings.kind == "precomputed")
+            rows_of = _find_rows(entries, match, extracted)
+            bad = [row for row in rows_of if row.problem is not None]
+            _check_bad(bad, len(rows_of), max_bad_fraction, precomputed=settings.kind == "precomputed")
+            listed = [row for row in rows_of if row.problem is None]
+            _check_widths(listed)
         except BaseException:
             results.close()
             _keep_extracted(folder, settings, previous, extracted)
@@ -88,7 +95,9 @@ def build_store(
         kept = [replace(row, id=None) for row in previous if row.key not in keys and still_valid(row)]
         index = StoreIndex(settings, (*listed, *kept))
         commit_index(folder, index)
-    return FeatureStore(folder, index=index, num_extracted=len(extracted))
+    store = FeatureStore(folder, index=index, num_extracted=len(extracted) - len(bad))
+    store.quarantine = [BadFile(str(row.id), row.path, str(row.problem)) for row in bad]
+    return store
 
 
 def _default_folder(entries: Sequence[Entry], settings: FeatureSettings, cache_dir: str | Path | None) -> Path:
@@ -148,25 +157,29 @@ def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:
     )
 
 
-def _list_rows(entries: Sequence[Entry], match: Match, extracted: Sequence[Row], *, precomputed: bool) -> list[Row]:
-    """A row for each entry, in order.
-
-    Raises:
-        AudioError, ManifestError: some have none, or their features differ in number.
-    """
+def _find_rows(entries: Sequence[Entry], match: Match, extracted: Sequence[Row]) -> list[Row]:
+    """A row for each entry, in order."""
     rows: dict[Key, Row] = {**match.reused, **{row.key: row for row in extracted}}
-    listed = [replace(rows[entry.key], id=entry.id) for entry in entries]
-    bad = [row for row in listed if row.problem is not None]
-    if bad:
-        lines = [f"  {row.id} ({row.path}): {row.problem}" for row in bad[:_SHOWN_PROBLEMS]]
-        rest = [f"  and {len(bad) - _SHOWN_PROBLEMS} more"] if len(bad) > _SHOWN_PROBLEMS else []
-        count = "1 recording" if len(bad) == 1 else f"{len(bad)} recordings"
-        error = ManifestError if precomputed else AudioError
-        raise error("\n".join([f"{count} of {len(listed)} cannot be read:", *lines, *rest]))
+    return [replace(rows[entry.key], id=entry.id) for entry in entries]
+
+
+def _check_bad(bad: Sequence[Row], count: int, max_bad_fraction: float, *, precomputed: bool) -> None:
+    """Raise one AudioError or ManifestError that lists what cannot be read, where it is too much."""
+    if not bad or (len(bad) <= max_bad_fraction * count and len(bad) < count):
+        return
+    shown = len(bad) if max_bad_fraction == 0 else _SHOWN_PROBLEMS
+    lines = [f"  {row.id} ({row.path}): {row.problem}" for row in bad[:shown]]
+    rest = [f"  and {len(bad) - shown} more"] if len(bad) > shown else []
+    what = "1 recording" if len(bad) == 1 else f"{len(bad)} recordings"
+    limit = f", more than the part of {max_bad_fraction:g} that may be left out" if max_bad_fraction else ""
+    error = ManifestError if precomputed else AudioError
+    raise error("\n".join([f"{what} of {count} cannot be read{limit}:", *lines, *rest]))
+
+
+def _check_widths(listed: Sequence[Row]) -> None:
     widths: dict[int, list[str | None]] = {}
     for row in listed:
         widths.setdefault(row.num_features, []).append(row.id)
     if len(widths) > 1:
         groups = "; ".join(f"{width} in {list_some(ids)}" for width, ids in sorted(widths.items()))
         raise ManifestError(f"sequences differ in their number of features: {groups}. Arrays must be (time, d)")
-    return listed

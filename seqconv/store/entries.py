@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,14 @@ class Row:
     def key(self) -> Key:
         """The key of its entry."""
         return (self.path, self.start, self.end, self.case)
+
+
+class BadFile(NamedTuple):
+    """A recording that was left out, and why."""
+
+    id: str
+    path: str
+    reason: str
 
 
 def entries_of(frame: Any) -> list[Entry]:

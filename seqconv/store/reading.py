@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import StoreError
+from seqconv.store.entries import BadFile
 from seqconv.store.index import StoreIndex, read_index
 from seqconv.store.shards import ShardReader
 
@@ -29,6 +30,9 @@ class FeatureStore:
         index: its index, where the caller has it already.
         num_extracted: how many of the sequences were extracted just now, for a report; the others were cached.
 
+    Attributes:
+        quarantine: what the build that returned this store left out, as (id, path, reason).
+
     Raises:
         StoreError: the folder holds no complete store, or a damaged one.
     """
@@ -44,6 +48,7 @@ class FeatureStore:
         self.lengths: npt.NDArray[np.int64] = np.array([row.num_frames for row in rows], dtype=np.int64)
         self.num_features: int = rows[0].num_features
         self.num_extracted = num_extracted
+        self.quarantine: list[BadFile] = []
         self._places = [(row.shard, row.batch) for row in rows]
         self._open()
 
