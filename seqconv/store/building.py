@@ -55,7 +55,7 @@ def build_store(
             per core; for a small job a single one, or none where arrays are read.
         progress: show a progress bar on stderr.
         cache_dir: folder of the cache. Default: $SEQCONV_CACHE, then the user's cache folder.
-        max_bad_fraction: recordings that cannot be read are left out, and listed in the store's `quarantine`, as long as
+        max_bad_fraction: recordings that cannot be read are left out, and listed in the store's `quarantine`, while
             they are no more than this part of all; 0 leaves none out.
         executor: runs `extract_shard` in place of own processes, for example on a cluster that shares the file system.
 
