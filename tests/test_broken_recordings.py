@@ -3,7 +3,9 @@
 import os
 import re
 import struct
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -239,12 +241,33 @@ def test_an_hour_of_silence_is_no_fault(tmp_path):
     assert np.isfinite(features).all()
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(tmp_path):
-    path = wav(tmp_path / "x.wav")
-    path.chmod(0)
-    with pytest.raises(AudioError, match=r"x\.wav: cannot be read \(Permission denied\)"):
-        decode_audio(path)
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root may read everything, so it is somebody else meanwhile."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no such permissions here")
+def test_a_file_that_may_not_be_read_is_told():
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        path = wav(folder / "x.wav")
+        path.chmod(0)
+        with as_nobody(), pytest.raises(AudioError, match=r"x\.wav: cannot be read \(Permission denied\)"):
+            decode_audio(path)
+        path.chmod(0o644)
+        folder.chmod(0o700)
+        if os.geteuid() == 0:
+            with as_nobody(), pytest.raises(AudioError, match=r"x\.wav: no such file \(Permission denied\)"):
+                decode_audio(path)
 
 
 NAMES = [
