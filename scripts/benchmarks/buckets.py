@@ -26,6 +26,16 @@ def hand_set_boundaries(lengths: Lengths) -> Lengths:
     return np.unique(ordered[np.searchsorted(frames, shares)])
 
 
+def doubling_boundaries(lengths: Lengths) -> Lengths:
+    """Inclusive upper bounds of 32, 64, 128 frames and so on, as tutorials set them; the last is the longest length.
+
+    >>> doubling_boundaries(np.array([20, 100]))
+    array([ 32,  64, 100])
+    """
+    longest = int(lengths.max())
+    return np.append(32 << np.arange(max(0, (longest - 1).bit_length() - 5)), longest)
+
+
 def bucket_by_length(dataset: Any, boundaries: Lengths, frames_per_batch: int) -> Any:
     """`tf.data.Dataset.bucket_by_sequence_length` of `(features, ...)`: fixed shapes, each within the frame budget."""
     import tensorflow as tf

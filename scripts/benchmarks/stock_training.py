@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.buckets import bucket_by_length, hand_set_boundaries
+from benchmarks.buckets import bucket_by_length, doubling_boundaries, hand_set_boundaries
 from benchmarks.data import Data
 from benchmarks.lengths import Lengths
 from benchmarks.networks import (
@@ -114,12 +114,12 @@ class PaddedToLongest(Stock):
 
 
 class TfDataBuckets(Stock):
-    """`bucket_by_sequence_length` with boundaries set by somebody who looked at the lengths."""
+    """`bucket_by_sequence_length`; `is_fitted`: with boundaries set by somebody who looked at the lengths."""
 
-    def __init__(self, data: Data) -> None:
-        self._boundaries = hand_set_boundaries(data.lengths)
-        note = f"plain Keras, {len(self._boundaries)} buckets of about equally many frames, padded to the boundary"
-        super().__init__("tf.data bucket_by_sequence_length", note, data)
+    def __init__(self, name: str, data: Data, *, is_fitted: bool) -> None:
+        self._boundaries = (hand_set_boundaries if is_fitted else doubling_boundaries)(data.lengths)
+        kind = "buckets of about equally many frames" if is_fitted else "buckets of doubling width"
+        super().__init__(name, f"plain Keras, {len(self._boundaries)} {kind}, padded to the boundary", data)
 
     def batches(self, dataset: Any, seed: int) -> Any:
         shuffled = _shuffle(dataset, self.data, seed)

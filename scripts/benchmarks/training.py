@@ -18,6 +18,7 @@ from seqconv.commands.terminal import start_keras
 
 NUM_LOGNORMAL = 2780
 OURS = "seqconv packed"
+FITTED, DOUBLING = "tf.data buckets, fitted", "tf.data buckets, doubling"
 QUICK_STEPS = 2
 
 
@@ -48,7 +49,8 @@ def _makers(data: Data, settings: Settings) -> dict[str, Callable[[], Contestant
     return {
         "limit": lambda: Limit(data.name, **steps),
         "shuffled, padded to longest": lambda: PaddedToLongest(data),
-        "tf.data bucket_by_sequence_length": lambda: TfDataBuckets(data),
+        FITTED: lambda: TfDataBuckets(FITTED, data, is_fitted=True),
+        DOUBLING: lambda: TfDataBuckets(DOUBLING, data, is_fitted=False),
         "random crops of 4 s": lambda: RandomCrops(data),
         "seqconv padded": lambda: SeqconvTraining("padded", data),
         "seqconv bucketed": lambda: SeqconvTraining("bucketed", data),
