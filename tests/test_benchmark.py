@@ -201,7 +201,9 @@ def test_planning(tmp_path):
 
 def test_training(tmp_path, capsys):
     rows = run_quickly(tmp_path, "training", "--lengths", "prompts-clipped", "--only", "limit,packed,tf.data")
-    assert contestants_of(rows) == {"limit", "seqconv packed", "tf.data bucket_by_sequence_length"}
+    assert contestants_of(rows) == {
+        "limit", "seqconv packed", "tf.data buckets, fitted", "tf.data buckets, doubling",
+    }  # fmt: skip
     assert rows["prompts-clipped", "limit", "padding per real frame"]["high"] == 0
     assert rows["prompts-clipped", "seqconv packed / limit", "ratio"]["median"] > 0
     assert "these numbers mean nothing" in capsys.readouterr().out
