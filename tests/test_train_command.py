@@ -29,7 +29,7 @@ def test_train_prints_scores_and_commands_that_work(tmp_path, capsys, monkeypatc
     printed = capsys.readouterr().out
     assert len(re.findall(r"^epoch \d/2  loss [\d.]+  val_loss [\d.]+  [\d.]+ s", printed, re.MULTILINE)) == 2
     assert "\x1b" not in printed
-    for fact in ("train 236 (3,707 frames), valid 34", "15 steps an epoch", "receptive field 3 frames"):
+    for fact in ("train 236 (3,707 frames), valid 34", "14 steps an epoch", "receptive field 3 frames"):
         assert fact in printed
     assert re.search(r"rows x frames 4x\d+, padding \d+\.\d%", printed)
     assert "note     no split valid: cut from train" in printed

@@ -104,8 +104,9 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
         cache_dir=config.data.cache_dir,
         num_workers=config.data.num_workers,
         frame_labels=frames,
+        max_bad_fraction=config.data.skipped_fraction,
     )
-    for note in data.metadata.attrs["notes"] if frames is not None and data.metadata is not None else ():
+    for note in data.metadata.attrs["notes"] if (frames or data.quarantine) and data.metadata is not None else ():
         say(f"note: {note}")
     return data
 

@@ -14,6 +14,8 @@ from seqconv.targets import Target, fit_target
 if TYPE_CHECKING:
     import pandas
 
+    from seqconv.store import BadFile
+
 VALID_FRACTION = 0.15
 
 
@@ -21,7 +23,8 @@ VALID_FRACTION = 0.15
 class Datasets:
     """The splits of a run and what their labels mean.
 
-    `notes` say what was decided on the user's behalf; `splits` lists id and split where they came from one manifest.
+    `notes` say what was decided on the user's behalf; `splits` lists id and split where they came from one manifest,
+    `quarantine` what was left out because it cannot be read.
     """
 
     train: Sequences
@@ -30,6 +33,7 @@ class Datasets:
     target: Target
     notes: list[str] = field(default_factory=list)
     splits: "pandas.DataFrame | None" = None
+    quarantine: "list[BadFile]" = field(default_factory=list)
 
     def parts(self) -> dict[str, Sequences]:
         """The splits that there are, by name."""
@@ -126,7 +130,7 @@ def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
     frame = load_manifest(manifest, label=columns, task=task, separator=separator)
     frame = make_splits(frame, label=columns, task=task, separator=separator, seed=config.seed)
     check_labels(frame, columns, task, separator)
-    return _split(config, _read_features(config, frame, label=columns), frame)
+    return _split(config, _read_features(config, frame, label=columns))
 
 
 def _frames_from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
@@ -138,8 +142,11 @@ def _frames_from_manifest(config: Config, manifest: str | dict[str, str]) -> Dat
     timelines = read_timelines(frame, target, config.features.seconds_per_frame)
     frame = make_splits(frame, strata=timelines.label_sets(), seed=config.seed)
     data = _read_features(config, frame, label=None)
+    if data.quarantine:
+        left: Any = data.metadata
+        timelines = read_timelines(left, target, config.features.seconds_per_frame)
     labels, notes = timelines.frame_labels(data.lengths)
-    return _split(config, data.with_labels(labels), frame, [*timelines.notes, *notes])
+    return _split(config, data.with_labels(labels), [*timelines.notes, *notes])
 
 
 def _read_features(config: Config, frame: "pandas.DataFrame", label: str | tuple[str, ...] | None) -> Sequences:
@@ -149,14 +156,23 @@ def _read_features(config: Config, frame: "pandas.DataFrame", label: str | tuple
         label=label,
         cache_dir=config.data.cache_dir,
         num_workers=config.data.num_workers,
+        max_bad_fraction=config.data.skipped_fraction,
     )
 
 
-def _split(config: Config, data: Sequences, frame: "pandas.DataFrame", notes: Iterable[str] = ()) -> Datasets:
+def _split(config: Config, data: Sequences, notes: Iterable[str] = ()) -> Datasets:
+    frame: Any = data.metadata
     parts = {split: data.where("split", split) for split in ("train", "valid", "test") if split in set(frame["split"])}
+    for split in ("train", "valid"):
+        if split not in parts:
+            bad = list_some(file.id for file in data.quarantine)
+            raise ManifestError(
+                f"of split '{split}' no recording can be read: {bad}. Mend them, or choose other splits."
+            )
     notes = [*frame.attrs.get("notes", []), *notes]
     splits = frame[["id", "split"]].reset_index(drop=True)
-    return Datasets(parts["train"], parts["valid"], parts.get("test"), _fit(config, parts["train"]), notes, splits)
+    target = _fit(config, parts["train"])
+    return Datasets(parts["train"], parts["valid"], parts.get("test"), target, notes, splits, data.quarantine)
 
 
 def _fit(config: Config, train: Sequences) -> Target:

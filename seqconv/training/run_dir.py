@@ -13,8 +13,9 @@ import keras
 from seqconv.errors import ConfigError
 from seqconv.files import write_text
 from seqconv.training.experiment import Experiment
+from seqconv.training.files import write_csv
 
-INPUTS = ("config.yaml", "versions.json", "splits.csv")
+INPUTS = ("config.yaml", "versions.json", "splits.csv", "quarantine.csv")
 HISTORY, MODEL, UNFINISHED = "history.csv", "model.keras", "unfinished.txt"
 
 
@@ -85,6 +86,9 @@ def _write_inputs(experiment: Experiment, path: Path) -> None:
     splits = experiment.data.splits
     if splits is not None:
         write_text(splits.to_csv(index=False), path / "splits.csv")
+    bad = [file._asdict() for file in experiment.data.quarantine]
+    if bad:
+        write_csv(path / "quarantine.csv", list(bad[0]), bad)
 
 
 def _say_unfinished(path: Path, error: BaseException) -> None:
