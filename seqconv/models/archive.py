@@ -213,7 +213,7 @@ def _check_sizes(path: Path, config: dict[str, Any], weights: bytes) -> None:
 
 def _count_held(path: Path, weights: bytes) -> int:
     """Numbers in the weights of layers, which links and declared sizes cannot feign."""
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     count = 0
     try:

@@ -11,6 +11,7 @@ from seqconv.batching import Plan
 from seqconv.config import Config, load_config
 from seqconv.features import feature_statistics
 from seqconv.models import SequenceModel, build_model
+from seqconv.models.archive import FORMAT_VERSION
 from seqconv.training.batches import plan_batches
 from seqconv.training.budget import Tell, find_budget
 from seqconv.training.checks import check_data
@@ -18,8 +19,6 @@ from seqconv.training.datasets import Datasets
 from seqconv.training.labels import Labels, encode_labels
 from seqconv.training.optimization import compile_model
 from seqconv.training.stepping import CompiledStep
-
-FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
