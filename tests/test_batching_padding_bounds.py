@@ -126,3 +126,12 @@ def test_bucketing_pads_more_than_packing_and_less_than_few_buckets():
     assert packed.padding_ratio < 0.2 * bucketed.padding_ratio
     assert bucketed.padding_ratio < plan_bucketed(lengths, time_geometry=STACK, num_buckets=8).padding_ratio < 0.3
     assert padding_ratio(lengths) > 0.9
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("size", SIZES[:2], ids=["32", "8192"])
+def test_epochs_beyond_those_tried_need_no_more_steps(size, seed):
+    # Shapes are chosen by the first epochs; a last batch that is full to the brim there spills over in others.
+    lengths = np.random.default_rng(seed).permutation(np.minimum(prompts(), 1000))
+    plan = plan_packed(lengths, time_geometry=STACK, seed=seed, **size)
+    assert [plan.num_steps(epoch) for epoch in range(4, 12)].count(len(plan)) >= 7
