@@ -139,7 +139,9 @@ def check_logits(model, arrays, plans, tolerance, tmp_path):
                 assert_close(ours, expected, tolerance, name)
                 assert_same_choice(ours, expected, tolerance, name)
     model.save(tmp_path / "model.keras")
-    reloaded = load_model(tmp_path / "model.keras")
+    # Ours are loaded as users load them; that refuses what other packages register, as the stock model of a test.
+    load = load_model if isinstance(model, SequenceModel) else keras.saving.load_model
+    reloaded = load(tmp_path / "model.keras")
     for x, expected in zip(arrays[:2], alone, strict=False):
         np.testing.assert_array_equal(answer(reloaded, x[None].astype(dtype))[0], expected)
 
