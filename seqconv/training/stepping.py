@@ -65,6 +65,8 @@ class CompiledStep:
         model.train_function = None
         model.make_train_function()
         step, in_flight = model.train_function, []
+        # JAX has types, but not for this function.
+        wait: Any = jax.block_until_ready
 
         def train_function(state: Any, iterator: Iterator[StepData]) -> Any:
             logs, state = step(state, map(self._seen, iterator))
@@ -72,7 +74,7 @@ class CompiledStep:
             if len(in_flight) > 1:
                 # JAX computes in the background. With one step ahead the device always has work, and the time that the
                 # next data is waited for is not time that an earlier step still computes.
-                jax.block_until_ready(in_flight.pop(0))
+                wait(in_flight.pop(0))
             return logs, state
 
         return train_function
