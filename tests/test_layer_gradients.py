@@ -11,6 +11,8 @@ from seqconv.frames import TimeLayer
 from seqconv.layers.masking import zero_padding
 
 DOUBLE = {"dtype": "float64"}
+
+pytestmark = pytest.mark.usefixtures("float64_inputs")
 EVERY = [
     layers.FeatureNormalization(**DOUBLE),
     layers.LayerScale(0.5, **DOUBLE),
@@ -45,15 +47,6 @@ NOISY = [
     layers.StochasticDepth(0.5, seed=1, **DOUBLE),
     layers.MaskedSelfAttention(2, dropout=0.5, **DOUBLE),
 ]
-
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    """Keras rounds inputs to its float type before it trains."""
-    floatx = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(floatx)
 
 
 class Recorder(keras.optimizers.Optimizer):

@@ -138,13 +138,13 @@ class Stop(keras.callbacks.Callback):
                 raise self.error
 
 
-@pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ValueError("mine")])
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt("mine"), ValueError("mine")])
 def test_a_run_that_stops_in_the_middle_leaves_no_thread(tmp_path, error):
     options = {"train_data": classified(), "valid_data": classified(20), "callbacks": [Stop(error)]}
     if error is None:
         assert len(train(quick(), tmp_path / "run", **options).history) == 1
     else:
-        with pytest.raises(type(error)):
+        with pytest.raises(type(error), match=r"^mine$"):
             train(quick(), tmp_path / "run", **options)
 
 

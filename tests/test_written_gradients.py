@@ -12,13 +12,7 @@ from seqconv.layers.masking import Padding
 
 DOUBLE = {"dtype": "float64"}
 
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    floatx = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(floatx)
+pytestmark = pytest.mark.usefixtures("float64_inputs")
 
 
 class Learned(keras.Model):

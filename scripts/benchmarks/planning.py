@@ -86,20 +86,18 @@ def _contestants(name: str, lengths: Lengths) -> Iterator[Contestant | Missing]:
     for strategy in ("packed", "bucketed", "padded"):
         yield Planner(f"seqconv {strategy}", name, lengths, partial(_plan_seqconv, strategy))
     # PyTorch is imported before TensorFlow: the other way round, it crashes.
-    absent = why_missing("torch", "lhotse")
-    for buckets in LHOTSE_BUCKETS:
-        title = f"lhotse DynamicBucketingSampler, {buckets} buckets"
-        if absent:
-            yield Missing(title, few_name, absent, METRICS)
-        else:
-            yield Planner(title, few_name, few, _plan_lhotse(few, buckets), few_note)
-    absent = why_missing("torch", "speechbrain")
-    for buckets in SPEECHBRAIN_BUCKETS:
-        title = f"SpeechBrain DynamicBatchSampler, {buckets} buckets"
-        if absent:
-            yield Missing(title, few_name, absent, METRICS)
-        else:
-            yield Planner(title, few_name, few, _plan_speechbrain(buckets), few_note)
+    peers: list[tuple[str, str, tuple[int, ...], Callable[[int], Any]]] = [
+        ("lhotse", "lhotse DynamicBucketingSampler", LHOTSE_BUCKETS, partial(_plan_lhotse, few)),
+        ("speechbrain", "SpeechBrain DynamicBatchSampler", SPEECHBRAIN_BUCKETS, _plan_speechbrain),
+    ]
+    for package, sampler, numbers, make in peers:
+        absent = why_missing("torch", package)
+        for buckets in numbers:
+            title = f"{sampler}, {buckets} buckets"
+            if absent:
+                yield Missing(title, few_name, absent, METRICS)
+            else:
+                yield Planner(title, few_name, few, make(buckets), few_note)
     note = f"{BATCH_SIZE} sequences a batch; it knows no frame budget"
     yield Planner("length-grouped mega-batches (Hugging Face)", name, lengths, _plan_grouped, note)
     note = f"{len(hand_set_boundaries(few))} buckets" + (f"; {few_note}" if few_note else "")

@@ -57,11 +57,7 @@ class GlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
         raise NotImplementedError
 
     def compute_output_spec(
-        self,
-        inputs: Tensor,
-        segments: Tensor | None = None,
-        num_slots: Any = None,
-        known: Padding = Padding.ANY,
+        self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None, **_: Any
     ) -> Tensor:
         if num_slots is not None and (segments is None or is_mask(segments)):
             Members(inputs, segments, num_slots)
