@@ -12,6 +12,7 @@ import numpy.typing as npt
 from seqconv.arrays import load_npy
 from seqconv.errors import AudioError
 from seqconv.files import is_file
+from seqconv.headers import DataSize, read_data_size
 
 Samples = npt.NDArray[np.float32]
 
@@ -24,6 +25,9 @@ _MOST_SAMPLES_PER_BYTE = 8192
 # Lossy encoders pad with some frames of their own, which not every header counts.
 _LOSSY_TOLERANCE = 0.25
 _LOSSY = ("MPEG", "MP3", "OGG")
+_SAMPLE_BYTES = {
+    "PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1,
+}  # fmt: skip
 
 
 class Part(NamedTuple):
@@ -70,6 +74,7 @@ def _open_encoded(path: Path, start: float | None, end: float | None) -> Part:
         # Opened here first for the reason, of which libsndfile says "System error" at best.
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
+            data_size = read_data_size(stream, size)
         # In bytes: a name that is not UTF-8 is still the name of a file.
         file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
     except soundfile.SoundFileError as error:
@@ -77,8 +82,11 @@ def _open_encoded(path: Path, start: float | None, end: float | None) -> Part:
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
     try:
-        _check_header(path, file, size)
-        first, stop = _cut(path, start, end, num_samples=file.frames, sample_rate=int(file.samplerate))
+        _check_header(path, file, size, data_size)
+        num_samples = _declared_frames(file, data_size)
+        first, stop = _cut(path, start, end, num_samples=num_samples, sample_rate=int(file.samplerate))
+        if stop > file.frames:
+            raise _cut_off(path, file.frames, stop, file.samplerate)
     except AudioError:
         file.close()
         raise
@@ -86,11 +94,25 @@ def _open_encoded(path: Path, start: float | None, end: float | None) -> Part:
     return Part(first, stop, int(file.samplerate), lambda: _decode_blocks(path, file, first, stop))
 
 
-def _check_header(path: Path, file: Any, size: int) -> None:
+def _check_header(path: Path, file: Any, size: int, data_size: DataSize | None) -> None:
     if file.samplerate < 1 or file.channels < 1:
         raise AudioError(f"{path}: its header declares {file.samplerate} Hz and {file.channels} channels")
     if file.frames > size * _MOST_SAMPLES_PER_BYTE:
         raise AudioError(f"{path}: its header declares {file.frames} samples, more than {size} bytes can hold")
+    if file.frames < 1 and data_size is not None and data_size.declared == 0 < data_size.there:
+        raise AudioError(f"{path}: holds no samples: its header declares none, and {data_size.there} bytes follow it")
+
+
+def _declared_frames(file: Any, data_size: DataSize | None) -> int:
+    """Frames that the header declares; those that are there, where it declares no more."""
+    frames: int = file.frames
+    if data_size is None or data_size.declared <= data_size.there or frames < 1:
+        return frames
+    width: int = _SAMPLE_BYTES.get(file.subtype, 0) * file.channels
+    if width:
+        # What is missing may be less than a frame, such as the byte that makes chunks even.
+        return max(frames, data_size.declared // width)
+    return -(-frames * data_size.declared // data_size.there)
 
 
 def _decode_blocks(path: Path, file: Any, first: int, stop: int) -> Iterator[Samples]:
@@ -116,10 +138,14 @@ def _decode_blocks(path: Path, file: Any, first: int, stop: int) -> Iterator[Sam
     if first == begin:
         raise AudioError(f"{path}: the file ends before its first sample; it is damaged or empty")
     if stop - first > tolerance:
-        raise AudioError(
-            f"{path}: ends after {first / rate:.4g} s, but its header declares {stop / rate:.4g} s or more; "
-            "it was cut off or is damaged"
-        )
+        raise _cut_off(path, first, stop, rate)
+
+
+def _cut_off(path: Path, num_samples: int, wanted: int, sample_rate: int) -> AudioError:
+    there, declared = (f"{count / sample_rate:.6g} s" for count in (num_samples, wanted))
+    return AudioError(
+        f"{path}: ends after {there}, but its header declares {declared} or more; it was cut off or is damaged"
+    )
 
 
 def _cannot_decode(path: Path, error: Exception) -> AudioError:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from seqconv.audio import decode_audio
+from seqconv.audio import count_samples, decode_audio
 from seqconv.config import load_config
 from seqconv.errors import AudioError, ConfigError
 from seqconv.features import extract_features
@@ -90,6 +90,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zero frames": (lambda path: wav(path, np.zeros(0)), "holds no samples"),
     "a header cut off": (lambda path: cut(path, 30), "cannot be decoded"),
     "a header and no samples": (lambda path: cut(path, 44), "holds no samples"),
+    "a WAV cut off": (lambda path: cut(path, 44 + 2 * 3200), r"ends after 0\.4 s, but its header declares 1 s"),
     "a FLAC cut off": (lambda path: cut(path, 1500, format="FLAC"), "lost sync|but its header declares 1 s"),
     "text named .wav": (text, "cannot be decoded"),
     "NaN": (lambda path: wav(path, np.array([0, np.nan, 1]), subtype="FLOAT"), "1 of 3 samples are NaN or infinite"),
@@ -174,16 +175,101 @@ def test_the_config_says_what_may_be_left_out():
         load_config({"data": {"on_bad_file": "ignore"}})
 
 
-def test_a_wav_that_was_cut_off_is_decoded_as_far_as_it_goes(tmp_path):
-    # Recorders that were switched off and pipes leave such files: no header of theirs is true.
-    samples, _ = decode_audio(cut(tmp_path / "x.wav", 44 + 2 * 1000))
-    np.testing.assert_allclose(samples, TONE[:1000], atol=1e-4)
+UNCOMPRESSED = [
+    ("WAV", "PCM_16", "LITTLE"), ("WAV", "PCM_24", "LITTLE"), ("WAV", "FLOAT", "LITTLE"), ("WAV", "ULAW", "LITTLE"),
+    ("WAV", "IMA_ADPCM", "LITTLE"), ("WAV", "MS_ADPCM", "LITTLE"), ("WAV", "GSM610", "LITTLE"),
+    ("WAV", "PCM_16", "BIG"), ("WAVEX", "PCM_16", "FILE"), ("RF64", "PCM_16", "FILE"), ("W64", "PCM_16", "FILE"),
+    ("AIFF", "PCM_16", "FILE"), ("AIFF", "FLOAT", "FILE"), ("AU", "PCM_16", "FILE"), ("AU", "PCM_16", "LITTLE"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("declared", [0xFFFFFFFF, 0x7FFFFFFF, 1_000_000])
-def test_a_wav_whose_header_declares_too_much_is_decoded_as_far_as_it_goes(tmp_path, declared):
+@pytest.mark.parametrize(("kind", "subtype", "endian"), UNCOMPRESSED)
+@pytest.mark.parametrize("num_channels", [1, 2])
+def test_a_recording_that_ends_before_its_header_says_is_refused(tmp_path, kind, subtype, endian, num_channels):
+    if (subtype, num_channels) == ("GSM610", 2):
+        num_channels = 1
+    samples = np.stack([TONE] * num_channels, axis=1)
+    path = wav(tmp_path / "x.wav", samples, format=kind, subtype=subtype, endian=endian)
+    whole, _ = decode_audio(path)
+    data = path.read_bytes()
+    for part in (0.4, 0.9):
+        path.write_bytes(data[: int(part * len(data))])
+        with pytest.raises(AudioError, match=r"ends after 0\.[3489]\d* s, but its header declares [01]") as caught:
+            decode_audio(path)
+        assert str(path) in str(caught.value)
+        with pytest.raises(AudioError, match="but its header declares"):
+            count_samples(path)
+        # A part that is there is whole.
+        np.testing.assert_array_equal(decode_audio(path, end=0.25)[0], whole[: RATE // 4])
+        # What blocks of ADPCM would have held is estimated.
+        with pytest.raises(AudioError, match=r"but its header declares 0\.9[56]\d* s or more"):
+            decode_audio(path, start=0.949, end=0.96)
+
+
+def test_a_wav_that_lacks_one_sample_is_refused_and_one_that_lacks_a_byte_of_padding_is_not(tmp_path):
+    # Three bytes a sample: chunks of odd size get one more.
+    path = wav(tmp_path / "x.wav", TONE[:999], subtype="PCM_24")
+    whole, data = decode_audio(path)[0], path.read_bytes()
+    path.write_bytes(data[:-1])
+    np.testing.assert_array_equal(decode_audio(path)[0], whole)
+    path.write_bytes(data[:-2])
+    with pytest.raises(AudioError, match=r"ends after 0\.12475 s, but its header declares 0\.124875 s"):
+        decode_audio(path)
+
+
+def test_chunks_before_and_behind_the_samples_are_none_of_them(tmp_path):
+    path = wav(tmp_path / "x.wav")
+    data = path.read_bytes()
+    note = b"LIST" + struct.pack("<I", 7) + b"a note.\0"
+    path.write_bytes(data[:36] + note + data[36:] + note)
+    assert len(decode_audio(path)[0]) == RATE
+    # Less of the last note, then less of the samples.
+    path.write_bytes(data[:36] + note + data[36:] + note[:9])
+    assert len(decode_audio(path)[0]) == RATE
+    path.write_bytes(data[:36] + note + data[36:-2])
+    with pytest.raises(AudioError, match="but its header declares 1 s"):
+        decode_audio(path)
+
+
+# What ffmpeg, sox, arecord and others write where they cannot go back to the header, and after a power cut.
+@pytest.mark.parametrize(
+    "declared", [0xFFFFFFFF, 0xFFFFFFFF - 36, 0x7FFFFFFF, 0x7FFFFFFE, 0x7FFFF000, 0x7FFFEFDC, 0x80000000]
+)
+def test_a_header_whose_end_was_left_open_declares_nothing(tmp_path, declared):
     samples, _ = decode_audio(with_field(tmp_path / "x.wav", 40, "<I", declared))
     np.testing.assert_allclose(samples, TONE, atol=1e-4)
+
+
+def test_a_header_that_was_never_filled_in_is_refused_or_read_whole(tmp_path):
+    with pytest.raises(AudioError, match="its header declares none, and 16000 bytes follow it"):
+        decode_audio(with_field(tmp_path / "x.wav", 40, "<I", 0))
+    data = bytearray((tmp_path / "x.wav").read_bytes())
+    struct.pack_into("<I", data, 4, 8)
+    (tmp_path / "x.wav").write_bytes(data)
+    assert len(decode_audio(tmp_path / "x.wav")[0]) == RATE
+
+
+@pytest.mark.parametrize("declared", [16002, 1_000_000, 0x7FF00000, 0xC0000000])
+def test_any_other_size_is_a_claim(tmp_path, declared):
+    with pytest.raises(AudioError, match="ends after 1 s, but its header declares"):
+        decode_audio(with_field(tmp_path / "x.wav", 40, "<I", declared))
+
+
+def test_open_ends_of_other_formats_declare_nothing(tmp_path):
+    path = wav(tmp_path / "x.au", format="AU")
+    data = path.read_bytes()
+    path.write_bytes(data[:8] + b"\xff\xff\xff\xff" + data[12:])
+    assert len(decode_audio(path)[0]) == RATE
+    path = wav(tmp_path / "x.aiff", format="AIFF")
+    data = path.read_bytes()
+    place = data.index(b"SSND") + 4
+    path.write_bytes(data[:place] + struct.pack(">I", 0x7F000008) + data[place + 4 :])
+    assert len(decode_audio(path)[0]) == RATE
+    path = wav(tmp_path / "x.w64", format="W64")
+    data = path.read_bytes()
+    place = data.index(b"data\xf3\xac\xd3\x11") + 16
+    path.write_bytes(data[:place] + struct.pack("<Q", (1 << 63) - 1) + data[place + 8 :])
+    assert len(decode_audio(path)[0]) == RATE
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".txt", ""])
