@@ -77,6 +77,7 @@ class Sequences:
         num_workers: int | None = None,
         frame_labels: "TargetConfig | Mapping[str, Any] | None" = None,
         max_bad_fraction: float = 0.0,
+        on_leak: str = "error",
     ) -> "Sequences":
         """The recordings of a manifest, their features extracted into the store (once) and read from there.
 
@@ -88,9 +89,10 @@ class Sequences:
             frame_labels: The `target` section of a config, for labels of frames: its `column` names files with them,
                 or `events` is a table of all. `label` is not read then. What was cut is told in
                 `metadata.attrs["notes"]`.
-
             max_bad_fraction: Recordings that cannot be read are left out as long as they are no more than this part of
                 all: see `quarantine`. 0: the first one is an error that lists them all.
+            on_leak: A group or file of the manifest in more than one split is an `error`; with `warn` it is told in
+                `metadata.attrs["notes"]`.
 
         Raises:
             ManifestError: unknown column or split, and all that `load_manifest` refuses.
@@ -106,7 +108,7 @@ class Sequences:
 
         target = TargetConfig(**frame_labels) if isinstance(frame_labels, Mapping) else frame_labels
         label_files = target.column if target is not None and target.events is None else None
-        frame = load_manifest(path_or_frame, label_files=label_files)
+        frame = load_manifest(path_or_frame, label_files=label_files, on_leak=on_leak)
         if split is not None:
             frame = select_split(frame, split)
         settings = as_settings(features)

@@ -1,7 +1,8 @@
 """Sources of sequences: anything with `.lengths`, `.ids` and `[i] -> (time, d)`."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,14 @@ class Source(Protocol):
         """One sequence `(time, d)`."""
 
 
+class Excerpt(NamedTuple):
+    """What a sequence was extracted from: the hash of a recording's content, and a part of it in seconds."""
+
+    content: str
+    start: float
+    end: float
+
+
 class ArraySource(Sequence[FloatArray]):
     """Arrays in memory as a source; converted to float32, checked once.
 
@@ -43,7 +52,7 @@ class ArraySource(Sequence[FloatArray]):
         arrays = [_as_array(index, item) for index, item in enumerate(features)]
         if not arrays:
             raise ShapeError("no sequences: the list is empty, expected arrays of shape (time, d)")
-        _check_shapes(arrays)
+        _check_shapes(arrays, ids)
         # A float64 beyond the range of float32 becomes infinite here, and is reported below.
         with np.errstate(over="ignore"):
             self._arrays: list[FloatArray] = [array.astype(np.float32, copy=False) for array in arrays]
@@ -80,6 +89,14 @@ class Selection(Sequence[FloatArray]):
         self.lengths: IntArray = np.asarray(source.lengths, np.int64)[indices]
         self.ids: Sequence[str] = [source.ids[index] for index in indices]
 
+    def digest(self, index: int) -> str:
+        """Hash of the content of a sequence."""
+        return content_digest(self._source, int(self._indices[index]))
+
+    def excerpt(self, index: int) -> Excerpt | None:
+        """What a sequence was extracted from, where its source knows that."""
+        return excerpt_of(self._source, int(self._indices[index]))
+
     @property
     def settings(self) -> Any:
         """The settings that the features of a store were extracted with; None for arrays."""
@@ -93,6 +110,23 @@ class Selection(Sequence[FloatArray]):
 
     def __iter__(self) -> Iterator[Any]:
         return (self._source[int(index)] for index in self._indices)
+
+
+def content_digest(source: Source, index: int) -> str:
+    """Hash of the content of a sequence: of its recording where the source knows that, else of its frames.
+
+    >>> content_digest(ArraySource([[[1, 2]]]), 0)
+    'c7234a17fc824461'
+    """
+    if hasattr(source, "digest"):
+        return str(source.digest(index))
+    array = np.ascontiguousarray(source[index], np.float32)
+    return hashlib.blake2b(array.tobytes(), digest_size=8, salt=str(array.shape[-1]).encode()).hexdigest()
+
+
+def excerpt_of(source: Source, index: int) -> Excerpt | None:
+    """What a sequence was extracted from; None where its source does not know that, for any of its sequences."""
+    return source.excerpt(index) if hasattr(source, "excerpt") else None
 
 
 def as_source(features: Any, ids: Sequence[str] | None = None) -> Source:
@@ -126,29 +160,30 @@ def _as_array(index: int, item: Any) -> npt.NDArray[Any]:
     return array
 
 
-def _check_shapes(arrays: list[npt.NDArray[Any]]) -> None:
+def _check_shapes(arrays: list[npt.NDArray[Any]], ids: Sequence[str] | None) -> None:
     flat = [index for index, array in enumerate(arrays) if array.ndim == 1]
     if flat:
         raise ShapeError(
-            f"expected arrays of shape (time, d), got {_shapes(arrays, flat)}. "
+            f"expected arrays of shape (time, d), got {_shapes(arrays, flat, ids)}. "
             "One number per frame is d = 1: pass x[:, None]"
         )
     wrong = [index for index, array in enumerate(arrays) if array.ndim != 2]
     if wrong:
-        raise ShapeError(f"expected arrays of shape (time, d), got {_shapes(arrays, wrong)}")
+        raise ShapeError(f"expected arrays of shape (time, d), got {_shapes(arrays, wrong, ids)}")
     empty = [index for index, array in enumerate(arrays) if 0 in array.shape]
     if empty:
-        raise ShapeError(f"sequences need at least one frame and one feature, got {_shapes(arrays, empty)}")
+        raise ShapeError(f"sequences need at least one frame and one feature, got {_shapes(arrays, empty, ids)}")
     widths, counts = np.unique([array.shape[1] for array in arrays], return_counts=True)
     usual = widths[counts.argmax()]
     odd = [index for index, array in enumerate(arrays) if array.shape[1] != usual]
     if odd:
         raise ShapeError(
-            f"all sequences need the same number of features: most have {usual}, but got {_shapes(arrays, odd)}. "
+            f"all sequences need the same number of features: most have {usual}, but got {_shapes(arrays, odd, ids)}. "
             "Is an array transposed? Time is the first axis"
         )
 
 
-def _shapes(arrays: list[npt.NDArray[Any]], indices: list[int], limit: int = 5) -> str:
-    shown = ", ".join(f"{arrays[index].shape} at index {index}" for index in indices[:limit])
+def _shapes(arrays: list[npt.NDArray[Any]], indices: list[int], ids: Sequence[str] | None, limit: int = 5) -> str:
+    names = [f"index {index}" if ids is None or index >= len(ids) else f"'{ids[index]}'" for index in indices[:limit]]
+    shown = ", ".join(f"{arrays[index].shape} at {name}" for index, name in zip(indices, names, strict=False))
     return shown if len(indices) <= limit else f"{shown} and {len(indices) - limit} more"

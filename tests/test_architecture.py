@@ -13,14 +13,14 @@ MAX_LINES = 350
 
 # From the ground up. A module may import its own layer and those below.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "facts": ("arrays", "backends", "errors", "files", "frames", "metrics"),
+    "facts": ("arrays", "backends", "errors", "files", "frames", "locks", "metrics"),
     "declarations": ("config", "manifest"),
     "data": (
-        "audio", "batching", "class_weights", "features", "frame_labels", "label_arrays", "labels", "planning",
-        "recordings", "sequences", "sources", "splitting", "store", "targets", "timelines", "ts",
+        "audio", "batching", "class_weights", "features", "frame_labels", "headers", "label_arrays", "labels", "leakage",
+        "oddities", "planning", "recordings", "sequences", "sources", "splitting", "store", "targets", "timelines", "ts",
     ),
     "nn": ("layers", "models"),
-    "runs": ("evaluation", "inference", "outputs", "prediction", "runners", "streaming", "tables", "training"),
+    "runs": ("evaluation", "inference", "outputs", "prediction", "reporting", "runners", "streaming", "tables", "training"),
     "commands": ("commands",),
 }  # fmt: skip
 

@@ -150,9 +150,17 @@ def test_a_run_that_stops_in_the_middle_leaves_no_thread(tmp_path, error):
 
 def test_an_error_in_reading_stops_the_run_and_says_what_it_is(tmp_path):
     class Cut(Sequences):
+        is_damaged = False
+
         def __getitem__(self, index):
             array = super().__getitem__(index)
-            return array[:1] if index == 7 else array
+            return array[:1] if self.is_damaged and index == 7 else array
+
+    class Damage(keras.callbacks.Callback):
+        """What was whole when it was checked breaks when training begins."""
+
+        def on_train_begin(self, logs=None):
+            cut.is_damaged = True
 
     good = classified()
     cut = Cut([good[i] for i in range(len(good))], good.labels)
@@ -162,5 +170,6 @@ def test_an_error_in_reading_stops_the_run_and_says_what_it_is(tmp_path):
             tmp_path / "run",
             train_data=cut,
             valid_data=classified(20),
+            callbacks=[Damage()],
         )
     assert not (tmp_path / "run").exists()

@@ -105,6 +105,7 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
         num_workers=config.data.num_workers,
         frame_labels=frames,
         max_bad_fraction=config.data.skipped_fraction,
+        on_leak=config.data.on_leak,
     )
     for note in data.metadata.attrs["notes"] if (frames or data.quarantine) and data.metadata is not None else ():
         say(f"note: {note}")

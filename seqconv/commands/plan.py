@@ -100,7 +100,7 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
         )
     from seqconv.manifest import load_manifest
 
-    frame = load_manifest(config.data.manifest)
+    frame = load_manifest(config.data.manifest, on_leak=config.data.on_leak)
     if arguments.split is not None:
         splits = frame["split"].dropna().unique().tolist()
         frame = frame[frame["split"] == arguments.split]

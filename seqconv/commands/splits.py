@@ -40,7 +40,7 @@ def read_split(
         raise ConfigError(
             f"there is no manifest to evaluate on: '{run_dir}' holds no config that names one. Pass --manifest."
         )
-    frame = load_manifest(source, label_files=label_files)
+    frame = load_manifest(source, label_files=label_files, on_leak=config.data.on_leak)
     if split == "all":
         return frame
     trained = read_trained_splits(run_dir)

@@ -29,6 +29,11 @@ class DataConfig(Section):
         default=0.01, description="The largest part of the recordings that on_bad_file 'skip' may leave out."
     )
 
+    on_leak: Literal["error", "warn"] = Field(
+        default="error",
+        description="The same content, group or recording in two splits: list them and stop, or list them and train.",
+    )
+
     @property
     def skipped_fraction(self) -> float:
         """The part of the recordings that may be left out; 0 where a bad one is an error."""

@@ -20,7 +20,7 @@ def check_manifest(frame: pd.DataFrame) -> None:
     Raises:
         ManifestError: With every problem, each with the first few ids and the count.
     """
-    raise_problems(find_problems(frame))
+    raise_problems([*find_problems(frame), *find_leak_problems(frame)])
 
 
 def raise_problems(problems: Sequence[str], source: str = "") -> None:
@@ -34,13 +34,12 @@ def raise_problems(problems: Sequence[str], source: str = "") -> None:
 
 
 def find_problems(frame: pd.DataFrame) -> list[str]:
-    """Everything that is wrong with ids, files, splits, groups, parts and weights."""
+    """Everything that is wrong with ids, files, splits, parts and weights."""
     return [
         *_find_missing_paths(frame),
         *_find_repeated_ids(frame),
         *_find_missing_files(frame),
         *_find_bad_splits(frame),
-        *_find_leaks(frame),
         *_find_bad_parts(frame),
         *_find_bad_weights(frame),
     ]
@@ -104,7 +103,8 @@ def file_keys(frame: pd.DataFrame) -> pd.Series:
     return frame["path"].where(~is_case, frame["path"] + ":" + frame["case"].astype(str))
 
 
-def _find_leaks(frame: pd.DataFrame) -> Iterable[str]:
+def find_leak_problems(frame: pd.DataFrame) -> Iterable[str]:
+    """Groups and files that are in more than one split."""
     for kind, keys in (("groups", frame["group"]), ("files", file_keys(frame))):
         used = keys.notna() & frame["split"].notna()
         num_splits = frame.loc[used, "split"].groupby(keys[used], sort=False).nunique()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.manifest.checks import find_problems, raise_problems
+from seqconv.manifest.checks import find_leak_problems, find_problems, raise_problems
 from seqconv.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, build_frame
 from seqconv.manifest.labels import find_label_problems, place_label_files
 from seqconv.manifest.reading import read_table
@@ -23,6 +23,7 @@ def load_manifest(
     task: str = "classification",
     separator: str = ";",
     label_files: str | None = None,
+    on_leak: str = "error",
 ) -> pd.DataFrame:
     """Load a table of recordings.
 
@@ -34,6 +35,7 @@ def load_manifest(
         task: `classification`, `multilabel` or `regression`; read only with `label`.
         separator: Between the labels of one cell (multilabel).
         label_files: Column with paths to labels of frames (relative to the manifest); they become absolute.
+        on_leak: A group or file in more than one split is an `error`; with `warn` it is told in `attrs["notes"]`.
 
     Returns:
         The columns `id`, `path` (absolute), `label`, `split`, `group` (text, None where empty), `fold` (Int64),
@@ -62,6 +64,12 @@ def load_manifest(
         name = fspath(source)
         frame, problems = _read_one(Path(source), label_files)
     problems += find_problems(frame)
+    leaks = find_leak_problems(frame)
+    if on_leak == "warn":
+        # A frame that was loaded before has these notes already.
+        frame.attrs["notes"] += [leak for leak in leaks if leak not in frame.attrs["notes"]]
+    else:
+        problems += [f"{leak} data.on_leak 'warn' trains all the same." for leak in leaks]
     if label is not None:
         problems += find_label_problems(frame, label, task, separator)
     raise_problems(problems, name)

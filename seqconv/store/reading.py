@@ -1,5 +1,6 @@
 """Reading a store."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from operator import index as as_index
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import StoreError
+from seqconv.sources import Excerpt
 from seqconv.store.entries import BadFile
 from seqconv.store.index import StoreIndex, read_index
 from seqconv.store.shards import ShardReader
@@ -50,6 +52,7 @@ class FeatureStore:
         self.num_extracted = num_extracted
         self.quarantine: list[BadFile] = []
         self._places = [(row.shard, row.batch) for row in rows]
+        self._contents = [(row.content, row.start, row.end, row.case) for row in rows]
         self._open()
 
     def __len__(self) -> int:
@@ -59,6 +62,15 @@ class FeatureStore:
         shard, batch = self._places[as_index(index)]
         with self._lock:
             return self._reader(shard).read(batch, self.num_features)
+
+    def digest(self, index: int) -> str:
+        """Hash of what a sequence was extracted from: the content of its file, and which part of it."""
+        return hashlib.blake2b(repr(self._contents[index]).encode(), digest_size=8).hexdigest()
+
+    def excerpt(self, index: int) -> Excerpt:
+        """Which part of which recording a sequence was extracted from; a case of a `.ts` file counts as a recording."""
+        content, start, end, case = self._contents[index]
+        return Excerpt(content if case is None else f"{content}:{case}", start or 0.0, np.inf if end is None else end)
 
     def __repr__(self) -> str:
         return (

@@ -11,8 +11,10 @@ from seqconv.config.features import FeatureSettings
 from seqconv.errors import ConfigError, ManifestError, SeqconvError, list_some
 from seqconv.evaluation.answers import frame_truth
 from seqconv.features import num_features
+from seqconv.leakage import Leak, describe_leaks, find_leaks
 from seqconv.metrics import score
 from seqconv.models import SequenceModel
+from seqconv.oddities import Survey, describe_classes, describe_survey, survey
 from seqconv.outputs import true_values
 from seqconv.sequences import Sequences
 from seqconv.store.index import identity
@@ -32,23 +34,38 @@ def check_packages(config: Config) -> None:
         )
 
 
-def check_data(config: Config, data: Datasets, model: SequenceModel) -> None:
+def check_data(config: Config, data: Datasets, model: SequenceModel) -> list[str]:
     """Whether model, splits and config fit each other.
 
+    Returns:
+        What does not stop a run and should be known: leaks where `data.on_leak` is "warn", features that never change,
+        silent sequences, classes with a single training sequence or with none in a split.
+
     Raises:
-        ManifestError: labels that training lacks, sequences too short for the model, splits with different features,
-            features that the config cannot have made, a monitored score that the validation split cannot have.
+        ManifestError: labels that training lacks, sequences too short for the model, sequences or splits with different
+            features, features that the config cannot have made or that all are constant, what lies in two splits, a
+            monitored score that the validation split cannot have.
     """
-    problems = list(_find_feature_problems(config, data))
+    surveys = {name: survey(part) for name, part in data.parts().items()}
+    problems = [*_find_feature_problems(config, data), *_find_survey_problems(data, surveys)]
     for name, part in data.parts().items():
         problems += _find_label_problems(name, part, data)
         problems += _find_short(name, part, model)
+    leaks = _find_leaks(data)
+    if leaks and config.data.on_leak == "error":
+        told = ". ".join(describe_leaks(leaks, data.parts()))
+        problems.append(f"{told}. {_leak_remedy(leaks, data)}, or set data.on_leak to 'warn' to train all the same.")
     if not problems:
         problems += _find_monitor_problems(config, data, model.total_stride)
     if len(problems) == 1:
         raise ManifestError(problems[0])
     if problems:
         raise ManifestError("\n  ".join([f"{len(problems)} problems", *problems]))
+    return [
+        *(f"leak: {told}" for told in describe_leaks(leaks, data.parts())),
+        *(told for name, part in data.parts().items() for told in describe_survey(name, part, surveys[name])),
+        *describe_classes(data.parts(), data.target),
+    ]
 
 
 def _find_feature_problems(config: Config, data: Datasets) -> Iterator[str]:
@@ -70,6 +87,38 @@ def _find_feature_problems(config: Config, data: Datasets) -> Iterator[str]:
                 f"{name}: features.normalize is 'recording', which happens when features are extracted, but the "
                 "sequences came as arrays. Normalize the arrays and set it to 'none', or set it to 'train'."
             )
+
+
+def _find_survey_problems(data: Datasets, surveys: dict[str, Survey]) -> Iterator[str]:
+    for name, part in data.parts().items():
+        wrong = surveys[name].misshapen
+        if wrong:
+            shown = list_some(f"{sequence} {shape}" for sequence, shape in wrong.items())
+            yield (
+                f"{name}: {len(wrong)} sequences have not the shape that their source declares, the frames in its "
+                f"lengths and {part.num_features} features: {shown}. Extract all with the same settings."
+            )
+    train = data.train
+    if not surveys["train"].misshapen and len(surveys["train"].still_features) == train.num_features:
+        yield (
+            f"all {train.num_features} features have one value in all {surveys['train'].num_frames:,} training frames: "
+            "there is nothing to learn from. Look at the section features and at the recordings."
+        )
+
+
+def _find_leaks(data: Datasets) -> list[Leak]:
+    leaks = find_leaks(data.parts())
+    # Of groups in a manifest, its own check has told.
+    return leaks if data.splits is None else [leak for leak in leaks if leak.kind != "group"]
+
+
+def _leak_remedy(leaks: list[Leak], data: Datasets) -> str:
+    known = {split: {leak.ids[1] for leak in leaks if leak.splits[1] == split} for split in ("valid", "test")}
+    for split, ids in known.items():
+        if data.splits is None and split in data.parts() and len(ids) == len(data.parts()[split]):
+            remedy = f"Pass other sequences as {split}_data, or none"
+            return f"{remedy}: a part of train_data is then set aside" if split == "valid" else remedy
+    return "Leave one of each two out, or put both into one split; where splits are made, give both the same group"
 
 
 def _find_other_settings(name: str, wanted: FeatureSettings, used: FeatureSettings) -> Iterator[str]:

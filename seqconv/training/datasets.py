@@ -127,7 +127,7 @@ def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
         return _frames_from_manifest(config, manifest)
     columns: str | tuple[str, ...] = config.target.columns or config.target.column
     task, separator = config.target.task, config.target.separator
-    frame = load_manifest(manifest, label=columns, task=task, separator=separator)
+    frame = load_manifest(manifest, label=columns, task=task, separator=separator, on_leak=config.data.on_leak)
     frame = make_splits(frame, label=columns, task=task, separator=separator, seed=config.seed)
     check_labels(frame, columns, task, separator)
     return _split(config, _read_features(config, frame, label=columns))
@@ -138,7 +138,8 @@ def _frames_from_manifest(config: Config, manifest: str | dict[str, str]) -> Dat
     from seqconv.timelines import read_timelines
 
     target = config.target
-    frame = load_manifest(manifest, label_files=None if target.events else target.column)
+    label_files = None if target.events else target.column
+    frame = load_manifest(manifest, label_files=label_files, on_leak=config.data.on_leak)
     timelines = read_timelines(frame, target, config.features.seconds_per_frame)
     frame = make_splits(frame, strata=timelines.label_sets(), seed=config.seed)
     data = _read_features(config, frame, label=None)
@@ -157,6 +158,7 @@ def _read_features(config: Config, frame: "pandas.DataFrame", label: str | tuple
         cache_dir=config.data.cache_dir,
         num_workers=config.data.num_workers,
         max_bad_fraction=config.data.skipped_fraction,
+        on_leak=config.data.on_leak,
     )
 
 

@@ -1,6 +1,6 @@
 """Everything that a run is made of, ready to start: data, model, plan, optimizer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -56,7 +56,7 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None) -> Experim
         num_outputs=data.target.num_outputs,
         card=_card(config, data),
     )
-    check_data(config, data, model)
+    data = replace(data, notes=[*data.notes, *check_data(config, data, model)])
     encoded = encode_labels(config, data, model)
     if config.features.normalize == "train":
         model.feature_normalization.adapt(*feature_statistics(data.train))

@@ -1,0 +1,215 @@
+"""Leakage: what lies in two splits at once, so that a score would tell how well a model remembers."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.sequences import Sequences
+from seqconv.sources import Excerpt, excerpt_of
+
+IntArray = npt.NDArray[np.int64]
+Place = tuple[int, Excerpt]
+
+_SHOWN = 5
+_KEY_VALUES = 64
+_HASHED_FRAMES = 1 << 16
+# Below the distance of two samples at any rate, above what sums of decimal seconds are off by.
+_TOLERANCE = 1e-6
+
+
+class Leak(NamedTuple):
+    """Two sequences of two splits that should lie in one.
+
+    `kind`: "group": both are of the group `shared`; "content": their features are equal; "overlap": they are parts of
+    one recording that overlap, from when to when is in `shared`. `splits` and `ids`: of the one and of the other.
+    """
+
+    kind: str
+    splits: tuple[str, str]
+    ids: tuple[str, str]
+    shared: str = ""
+
+
+def find_leaks(parts: Mapping[str, Sequences]) -> list[Leak]:
+    """Groups, equal sequences and overlapping parts of one recording that lie in two splits.
+
+    Equal are sequences with the same features, which is all that a model sees: copies of a recording under another name
+    or in another lossless format, and the same arrays. Only sequences whose length occurs in several splits are read:
+    a few frames of each, and all of those where these are equal too; one sequence lies in memory at a time.
+
+    Args:
+        parts: the splits by name, in order.
+
+    Returns:
+        For each group in two splits one leak, with its first sequence in each; for each sequence that an earlier split
+        has too, or overlaps with, one leak.
+
+    >>> one, other = [[0.0], [1.0]], [[2.0], [3.0]]
+    >>> find_leaks({"train": Sequences([one, other], ids=["a", "b"]), "test": Sequences([one], ids=["c"])})
+    [Leak(kind='content', splits=('train', 'test'), ids=('a', 'c'), shared='')]
+    """
+    equal = list(_find_equal(parts))
+    known = {(leak.splits, leak.ids[1]) for leak in equal}
+    overlaps = [leak for leak in _find_overlaps(parts) if (leak.splits, leak.ids[1]) not in known]
+    return [*_find_groups(parts), *equal, *overlaps]
+
+
+def describe_leaks(leaks: Sequence[Leak], parts: Mapping[str, Sequences]) -> list[str]:
+    """A sentence for each kind of leak and pair of splits: how many there are, and the first few by id.
+
+    >>> parts = {"train": Sequences([[[0.0]], [[1.0]]]), "test": Sequences([[[1.0]]], ids=["c"])}
+    >>> describe_leaks(find_leaks(parts), parts)
+    ["all 1 sequences of test have the content of sequences of train: 'c' (test) that of '1' (train)"]
+    """
+    by_place = defaultdict(list)
+    for leak in leaks:
+        by_place[leak.kind, leak.splits].append(leak)
+    return [_describe(kind, splits, found, len(parts[splits[1]])) for (kind, splits), found in by_place.items()]
+
+
+def _describe(kind: str, splits: tuple[str, str], leaks: Sequence[Leak], size: int) -> str:
+    first, second = splits
+    if kind == "group":
+        pairs = [f"'{leak.shared}' ('{leak.ids[0]}' in {first}, '{leak.ids[1]}' in {second})" for leak in leaks]
+        what = f"{len(leaks)} {'group has' if len(leaks) == 1 else 'groups have'} sequences in {first} and in {second}"
+    elif kind == "content":
+        pairs = [f"'{leak.ids[1]}' ({second}) that of '{leak.ids[0]}' ({first})" for leak in leaks]
+        count = f"all {size}" if len(leaks) == size else f"{len(leaks)} of {size}"
+        what = f"{count} sequences of {second} have the content of sequences of {first}"
+    else:
+        pairs = [f"'{leak.ids[1]}' ({second}) and '{leak.ids[0]}' ({first}), {leak.shared}" for leak in leaks]
+        what = f"{len(leaks)} of {size} sequences of {second} overlap with parts of the same recording in {first}"
+    more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+    return f"{what}: {'; '.join(pairs[:_SHOWN])}{more}"
+
+
+def _find_groups(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
+    groups = {split: _groups(part) for split, part in parts.items()}
+    members = {split: {group for group in of_part if group is not None} for split, of_part in groups.items()}
+    for first, second in combinations(parts, 2):
+        shared = members[first] & members[second]
+        ids = [_first_ids(parts[split], groups[split], shared) for split in (first, second)]
+        yield from (Leak("group", (first, second), (ids[0][group], ids[1][group]), group) for group in ids[1])
+
+
+def _groups(part: Sequences) -> Sequence[str | None]:
+    """The group of each sequence; a row of a manifest that has none stands under its id, which is no group."""
+    if part.groups is None:
+        return []
+    if part.metadata is None or "group" not in part.metadata:
+        return part.groups
+    is_missing = part.metadata["group"].isna().tolist()
+    return [None if missing else group for group, missing in zip(part.groups, is_missing, strict=True)]
+
+
+def _first_ids(part: Sequences, groups: Sequence[str | None], wanted: set[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, group in zip(part.ids, groups, strict=bool(groups)):
+        if group in wanted:
+            found.setdefault(str(group), name)
+    return found
+
+
+def _find_equal(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
+    """A sieve: what several splits have by length, then by a few frames, then by all of them."""
+    splits, sequences = list(parts), list(parts.values())
+    split_of = np.repeat(np.arange(len(splits)), [len(part) for part in sequences])
+    index_of = np.concatenate([np.arange(len(part)) for part in sequences])
+    rows = np.arange(len(split_of))
+    keys = np.concatenate([part.lengths for part in sequences])
+    measures: tuple[Callable[[Any], int], ...] = (_middle_key, _content_key)
+    rows = rows[_in_several(keys, split_of)]
+    for measure in measures:
+        read = (measure(sequences[split_of[row]][int(index_of[row])]) for row in rows)
+        keys = np.fromiter(read, np.int64, len(rows))
+        are_shared = _in_several(keys, split_of[rows])
+        rows, keys = rows[are_shared], keys[are_shared]
+    firsts: dict[int, dict[int, str]] = defaultdict(dict)
+    for row, key in zip(rows.tolist(), keys.tolist(), strict=True):
+        split, name = int(split_of[row]), sequences[split_of[row]].ids[index_of[row]]
+        for earlier, first in firsts[key].items():
+            if earlier < split:
+                yield Leak("content", (splits[earlier], splits[split]), (first, name))
+        firsts[key].setdefault(split, name)
+
+
+def _in_several(keys: IntArray, splits: IntArray) -> npt.NDArray[np.bool_]:
+    """Which keys occur in more than one split."""
+    if not len(keys):
+        return np.zeros(0, bool)
+    values, positions = np.unique(keys, return_inverse=True)
+    lowest, highest = np.full(len(values), splits.max()), np.full(len(values), splits.min())
+    np.minimum.at(lowest, positions, splits)
+    np.maximum.at(highest, positions, splits)
+    return (lowest < highest)[positions]
+
+
+def _middle_key(features: npt.NDArray[np.float32]) -> int:
+    """Hash of the shape and a few frames, from the middle: many recordings begin with the same silence."""
+    num_frames, width = features.shape
+    taken = -(-_KEY_VALUES // width)
+    start = max(0, (num_frames - taken) // 2)
+    # Adding zero makes -0.0 the 0.0 that it equals.
+    return hash((features.shape, (features[start : start + taken] + 0.0).tobytes()))
+
+
+def _content_key(features: npt.NDArray[np.float32]) -> int:
+    digest = hashlib.blake2b(repr(features.shape).encode(), digest_size=8)
+    for start in range(0, len(features), _HASHED_FRAMES):
+        digest.update((features[start : start + _HASHED_FRAMES] + 0.0).tobytes())
+    return int.from_bytes(digest.digest(), "big", signed=True)
+
+
+def _find_overlaps(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
+    """For each part of a recording one that overlaps with it in an earlier split."""
+    contents = {split: {excerpt.content for _, excerpt in _excerpts(part)} for split, part in parts.items()}
+    for first, second in combinations(parts, 2):
+        shared = contents[first] & contents[second]
+        if not shared:
+            continue
+        earlier, later = (_by_recording(parts[split], shared) for split in (first, second))
+        for content in later:
+            for (index, excerpt), (other, its_excerpt) in _overlapping(later[content], earlier[content]):
+                ids = parts[first].ids[other], parts[second].ids[index]
+                yield Leak("overlap", (first, second), ids, f"{_times(excerpt)} and {_times(its_excerpt)}")
+
+
+def _overlapping(parts: Sequence[Place], others: Sequence[Place]) -> Iterator[tuple[Place, Place]]:
+    """The parts that overlap with some other part, and one such."""
+    others = sorted(others, key=lambda place: place[1].start)
+    starts = np.array([excerpt.start for _, excerpt in others])
+    ends = np.array([excerpt.end for _, excerpt in others])
+    # Of those that start before some moment, the one that ends last.
+    latest = np.maximum.accumulate(ends)
+    holders = np.maximum.accumulate(np.where(ends == latest, np.arange(len(ends)), 0))
+    for place in parts:
+        before = int(np.searchsorted(starts, place[1].end - _TOLERANCE))
+        if before and latest[before - 1] > place[1].start + _TOLERANCE:
+            yield place, others[holders[before - 1]]
+
+
+def _excerpts(part: Sequences) -> Iterator[Place]:
+    """What each sequence was read from, where that is known."""
+    for index in range(len(part)):
+        excerpt = excerpt_of(part.features, index)
+        if excerpt is None:
+            return
+        yield index, excerpt
+
+
+def _by_recording(part: Sequences, contents: set[str]) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = defaultdict(list)
+    for index, excerpt in _excerpts(part):
+        if excerpt.content in contents:
+            found[excerpt.content].append((index, excerpt))
+    return found
+
+
+def _times(excerpt: Excerpt) -> str:
+    end = "the end" if np.isinf(excerpt.end) else f"{excerpt.end:g}"
+    return f"{excerpt.start:g} to {end} s"
