@@ -10,6 +10,7 @@ COMMANDS = {
     "train": "train a model as a config file says, and score it on the test split",
     "evaluate": "score a saved model on the recordings of a manifest",
     "predict": "run a saved model on audio files",
+    "report": "write the report of a run, or compare several",
     "extract": "compute the features of a manifest and keep them in a store",
     "plan": "show the lengths of a data set and what each way of batching would cost",
     "schema": "print the JSON schema of config files, with which editors complete and check them",

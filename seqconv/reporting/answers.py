@@ -1,0 +1,195 @@
+"""What a model said, read back from `predictions.csv`: arrays to score, and intervals by class and by length."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.metrics import bootstrap_intervals, frame_scorer, headline_scorer
+from seqconv.metrics.checks import FloatArray, IntArray
+from seqconv.reporting.folder import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+THRESHOLD = 0.5
+MAX_REPEATS = 1000
+Interval = list[float] | None
+Scorer = Callable[[IntArray], dict[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The answers to one split.
+
+    `task`, `kind` ("sequence" or "frame") and `names` are those of the target. `table`: the rows with a label.
+    `targets`, `predictions` `(n, C)`: one-hot or 0/1 rows, or values; probabilities, or values. `ids`: of the
+    sequences, in the order of the file; `owners` `(n,)`: the place in `ids` that a row belongs to.
+    """
+
+    task: str
+    kind: str
+    names: list[str]
+    table: "pd.DataFrame"
+    targets: FloatArray
+    predictions: FloatArray
+    ids: list[str]
+    owners: IntArray
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """From indices of sequences to the headline scores."""
+        targets = self.targets.argmax(axis=1) if self.task == "classification" else self.targets
+        if self.kind == "frame":
+            return frame_scorer(self.task, targets, self.predictions, self.owners, len(self.ids))
+        return headline_scorer(self.task, targets, self.predictions)
+
+    @cached_property
+    def given(self) -> FloatArray:
+        """Which classes were given, 0/1 rows `(n, C)`."""
+        if self.task == "multilabel":
+            return (self.predictions >= THRESHOLD).astype(np.float64)
+        marks: FloatArray = np.eye(len(self.names))[self.predictions.argmax(axis=1)]
+        return marks
+
+    @cached_property
+    def tallies(self) -> npt.NDArray[np.float64]:
+        """Hits, targets and given answers of each class, summed over each sequence: `(sequences, 3, C)`."""
+        sums = np.zeros((len(self.ids), 3, len(self.names)))
+        for place, rows in enumerate((self.targets * self.given, self.targets, self.given)):
+            np.add.at(sums[:, place], self.owners, rows)
+        return sums
+
+
+def read_answers(folder: RunFolder) -> Answers | None:
+    """The answers in a run folder; None where there are none, or nothing says which split they are of."""
+    table, split = folder.predictions, folder.split
+    if split is None:
+        return None
+    task = folder.config.target.task
+    kind = "frame" if "frame" in table else "sequence"
+    table = table[table["loss"].notna()].reset_index(drop=True)
+    names = _names(task, table, folder.metrics[split])
+    if task == "regression":
+        targets, predictions = (_values(table, column, names) for column in ("label", "prediction"))
+    else:
+        predictions = table[[f"p_{name}" for name in names]].to_numpy(np.float64)
+        targets = _marks(table["label"], names, folder.config.target.separator if task == "multilabel" else None)
+    owners, ids = _codes(table["id"])
+    return Answers(task, kind, names, table, targets, predictions, ids, owners)
+
+
+def class_intervals(
+    answers: Answers, settings: Any, groups: Sequence[str] | None, seed: int
+) -> dict[str, dict[str, Interval]]:
+    """Intervals of precision, recall and F1 of each class; of mae, rmse and r2 of each column of a regression."""
+    if answers.task == "regression":
+        return {
+            name: _draw(_column_scorer(answers, column), len(answers.ids), settings, groups, seed)
+            for column, name in enumerate(answers.names)
+        }
+    count = len(answers.names)
+    flat = answers.tallies.reshape(len(answers.ids), -1)
+
+    def scores(indices: IntArray) -> dict[str, float]:
+        hits, wanted, given = (np.bincount(indices, minlength=len(flat)).astype(np.float64) @ flat).reshape(3, count)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = {"precision": hits / given, "recall": hits / wanted, "f1": 2 * hits / (wanted + given)}
+        return {f"{place}:{name}": float(values[place]) for name, values in found.items() for place in range(count)}
+
+    drawn = _draw(scores, len(answers.ids), settings, groups, seed)
+    return {
+        name: {score: drawn.get(f"{place}:{score}") for score in ("precision", "recall", "f1")}
+        for place, name in enumerate(answers.names)
+    }
+
+
+def subset_intervals(
+    answers: Answers, members: IntArray, settings: Any, groups: Sequence[str] | None, seed: int
+) -> dict[str, Interval]:
+    """Intervals of the headline scores over some of the sequences."""
+    chosen = None if groups is None else [groups[index] for index in members]
+    return _draw(lambda indices: answers.scorer(members[indices]), len(members), settings, chosen, seed)
+
+
+def calibration_bins(answers: Answers, num_bins: int) -> list[tuple[float, float, int, float, float]]:
+    """Lower and upper bound, count, mean confidence and part that is right of each bin of confidence that is not empty.
+
+    Of one class out of several, confidence is the probability of the class given; of several labels, each probability
+    is one, and right is a label that is there. Bins are `(lower, upper]`, as in the calibration error.
+    """
+    if answers.task == "multilabel":
+        confidence, is_right = answers.predictions.ravel(), answers.targets.ravel()
+    else:
+        confidence = answers.predictions.max(axis=1)
+        is_right = (answers.predictions.argmax(axis=1) == answers.targets.argmax(axis=1)).astype(np.float64)
+    bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    counts = np.bincount(bins, minlength=num_bins)
+    sure = np.bincount(bins, confidence, num_bins)
+    right = np.bincount(bins, is_right, num_bins)
+    return [
+        (i / num_bins, (i + 1) / num_bins, int(counts[i]), float(sure[i] / counts[i]), float(right[i] / counts[i]))
+        for i in np.flatnonzero(counts)
+    ]
+
+
+def _draw(scorer: Scorer, count: int, settings: Any, groups: Sequence[str] | None, seed: int) -> dict[str, Interval]:
+    repeats = min(settings.bootstrap, MAX_REPEATS)
+    if not repeats or count < 2:
+        return {}
+    return bootstrap_intervals(scorer, count, groups=groups, repeats=repeats, confidence=settings.confidence, seed=seed)
+
+
+def _column_scorer(answers: Answers, column: int) -> Scorer:
+    one = slice(column, column + 1)
+    targets, predictions = answers.targets[:, one], answers.predictions[:, one]
+    if answers.kind == "frame":
+        return frame_scorer("regression", targets, predictions, answers.owners, len(answers.ids))
+    return headline_scorer("regression", targets, predictions)
+
+
+def _names(task: str, table: "pd.DataFrame", scores: dict[str, Any]) -> list[str]:
+    if task != "regression":
+        return list(scores["per_class"]) if scores.get("per_class") else _named(table, "p_")
+    return _named(table, "prediction_") or ["prediction"]
+
+
+def _named(table: "pd.DataFrame", prefix: str) -> list[str]:
+    return [str(name).removeprefix(prefix) for name in table.columns if str(name).startswith(prefix)]
+
+
+def _values(table: "pd.DataFrame", column: str, names: list[str]) -> FloatArray:
+    columns = [column] if names == ["prediction"] else [f"{column}_{name}" for name in names]
+    values: FloatArray = table[columns].to_numpy(np.float64)
+    return values
+
+
+def _marks(labels: "pd.Series[str]", names: list[str], separator: str | None) -> FloatArray:
+    """0/1 rows of the classes that labels name."""
+    places = {name: place for place, name in enumerate(names)}
+    codes, texts = _codes(labels)
+    marks = np.zeros((len(texts), len(names)))
+    for row, text in enumerate(texts):
+        for name in [text] if separator is None else _split(text, names, separator):
+            marks[row, places[name]] = 1
+    return marks[codes]
+
+
+def _split(text: str, names: list[str], separator: str) -> list[str]:
+    """The names that were joined, in their order; a name may itself hold the separator."""
+    found = []
+    for name in names:
+        if text == name or text.startswith(name + separator):
+            found.append(name)
+            text = text[len(name) + len(separator) :]
+    return found
+
+
+def _codes(values: "pd.Series[str]") -> tuple[IntArray, list[str]]:
+    import pandas as pd
+
+    codes, texts = pd.factorize(values)
+    return codes.astype(np.int64), [str(text) for text in texts]

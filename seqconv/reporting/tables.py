@@ -1,0 +1,108 @@
+"""Tables of a report: plain values, and how they are written."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns and rows of plain values: text, numbers, None for what is not known."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers, and are aligned to the right."""
+        return tuple(
+            any(row[i] is not None for row in self.rows)
+            and all(row[i] is None or isinstance(row[i], int | float) for row in self.rows)
+            for i in range(len(self.columns))
+        )
+
+    @property
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """The rows as they are written: the numbers of a column have as many decimals as each other."""
+        formats = [_float_format([row[i] for row in self.rows]) for i in range(len(self.columns))]
+        return tuple(
+            tuple(
+                format(cell, fmt) if isinstance(cell, float) else number(cell)
+                for cell, fmt in zip(row, formats, strict=True)
+            )
+            for row in self.rows
+        )
+
+
+def make_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """A table of Python's own types, from what pandas and NumPy give.
+
+    >>> make_table(["n"], [[float("nan")]]).rows
+    ((None,),)
+    """
+    return Table(tuple(columns), tuple(tuple(_plain(value) for value in row) for row in rows))
+
+
+def rows_of(values: Mapping[str, Any], names: Sequence[str] = ("", "")) -> Table:
+    """A table with a row for each entry."""
+    return make_table(names, list(values.items()))
+
+
+def number(value: Any) -> str:
+    """A number as the page writes it; text as it is, and a dash for what is not known.
+
+    >>> [number(value) for value in (0.98765, 12345.6, 1234, 1e-6, 0.0, None, "a")]
+    ['0.9877', '12,346', '1,234', '1e-06', '0.0000', '–', 'a']
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        if value and abs(value) < 5e-4:
+            return f"{value:.2g}"
+        return f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}"
+    return str(value)
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A part of one.
+
+    >>> percent(0.0123)
+    '1.2 %'
+    """
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def amount(count: int, noun: str) -> str:
+    """A count and what is counted.
+
+    >>> amount(1, "frame"), amount(2500, "frame")
+    ('1 frame', '2,500 frames')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def interval_text(interval: Sequence[float] | None) -> str:
+    """Two ends, or nothing.
+
+    >>> interval_text([0.5, 0.75])
+    '0.5000 to 0.7500'
+    """
+    return "" if interval is None else f"{number(float(interval[0]))} to {number(float(interval[1]))}"
+
+
+def _float_format(values: Sequence[Any]) -> str:
+    """How to write the fractions of a column."""
+    largest = max((abs(value) for value in values if isinstance(value, float) and math.isfinite(value)), default=0.0)
+    if 0 < largest < 0.02:
+        return ".3g"
+    return ".4f" if largest < 100 else ",.1f"
+
+
+def _plain(value: Any) -> Any:
+    plain = value.item() if hasattr(value, "item") and not isinstance(value, str) else value
+    return None if isinstance(plain, float) and math.isnan(plain) else plain
