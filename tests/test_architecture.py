@@ -20,7 +20,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "oddities", "planning", "recordings", "sequences", "sources", "splitting", "store", "targets", "timelines", "ts",
     ),
     "nn": ("layers", "models"),
-    "runs": ("evaluation", "inference", "inspection", "outputs", "prediction", "reporting", "runners", "streaming", "tables", "training"),
+    "runs": (
+        "evaluation", "inference", "inspection", "outputs", "prediction", "reporting", "runners", "streaming", "tables",
+        "training",
+    ),
     "commands": ("commands",),
 }  # fmt: skip
 

@@ -1,0 +1,141 @@
+"""One output value of a convolution, summed by hand in NumPy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.inspection.axes import Window
+from seqconv.inspection.effects import windows_of
+from seqconv.inspection.kernels import check_convolution, kernels
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One output value, summed by hand and returned by Keras.
+
+    Attributes:
+        position: of the output, along each spatial axis.
+        filter: number of the output channel.
+        products: how many products were summed.
+        total: their sum.
+        bias: what was added to it, 0 where there is no bias.
+        value: behind the activation.
+        keras: what the layer returned there.
+    """
+
+    position: tuple[int, ...]
+    filter: int
+    products: int
+    total: float
+    bias: float
+    value: float
+    keras: float
+
+    @property
+    def difference(self) -> float:
+        """Between NumPy and Keras."""
+        return abs(self.value - self.keras)
+
+
+def patch(layer: Any, inputs: Array, position: Sequence[int], filter_number: int) -> Array:
+    """The input values that a filter's kernel is multiplied with, in the kernel's shape; 0 beyond the ends.
+
+    Args:
+        inputs: `(time, channels)`, or `(height, width, channels)`.
+        position: of the output, along each spatial axis.
+        filter_number: number of the output channel, which decides which group of channels is read.
+
+    >>> import keras
+    >>> layer = keras.layers.Conv1D(2, 3, padding="same")
+    >>> layer.build((None, None, 1))
+    >>> patch(layer, np.array([[1.0], [2.0], [3.0]]), [0], 0).ravel().tolist()
+    [0.0, 1.0, 2.0]
+    """
+    kernel = kernels(layer)[filter_number]
+    channels = _channels_of(layer, kernel, filter_number)
+    reads = [_reads(layer, window, inputs.shape[axis], position[axis]) for axis, window in enumerate(windows_of(layer))]
+    values = np.zeros(kernel.shape, np.float64)
+    for taps in product(*(range(len(read)) for read in reads)):
+        places = [read[tap] for read, tap in zip(reads, taps, strict=True)]
+        if all(place is not None for place in places):
+            values[taps] = inputs[tuple(places)][channels]
+    return values
+
+
+def check_sum(layer: Any, seed: int = 0) -> Check:
+    """Sum one output value on random input and compare it with what the layer returns.
+
+    Raises:
+        ModelError: the layer is no convolution.
+    """
+    from keras import ops
+
+    check_convolution(layer)
+    rng, windows = np.random.default_rng(seed), windows_of(layer)
+    sizes = [2 * window.span + 3 * window.stride for window in windows]
+    inputs = rng.normal(size=(*sizes, input_channels(layer))).astype(np.float32)
+    fed = np.moveaxis(inputs, -1, 0) if layer.data_format == "channels_first" else inputs
+    returned = np.asarray(ops.convert_to_numpy(layer(fed[None])), np.float64)[0]
+    outputs = np.moveaxis(returned, 0, -1) if layer.data_format == "channels_first" else returned
+    position = tuple(size // 2 for size in outputs.shape[:-1])
+    number = int(rng.integers(outputs.shape[-1]))
+    every = kernels(layer).astype(np.float64)
+    totals = np.array([(kernel * patch(layer, inputs, position, i)).sum() for i, kernel in enumerate(every)])
+    biases = np.asarray(ops.convert_to_numpy(layer.bias), np.float64) if layer.use_bias else np.zeros(len(every))
+    # All channels at once: a softmax looks at them together.
+    values = np.asarray(ops.convert_to_numpy(layer.activation(ops.convert_to_tensor(totals + biases))))
+    found = (float(totals[number]), float(biases[number]), float(values[number]))
+    return Check(position, number, every[number].size, *found, float(outputs[(*position, number)]))
+
+
+def input_channels(layer: Any) -> int:
+    """Channels of the input that a convolution was built for."""
+    kernel = layer.weights[0].shape
+    if hasattr(layer, "output_padding"):
+        return int(kernel[-1])
+    return int(kernel[-2]) * int(getattr(layer, "groups", 1))
+
+
+def _channels_of(layer: Any, kernel: Array, number: int) -> slice:
+    """The input channels that a filter reads."""
+    if kernel.shape[-1] == 1 and hasattr(layer, "depth_multiplier") and not hasattr(layer, "pointwise_kernel"):
+        channel = number // layer.depth_multiplier
+        return slice(channel, channel + 1)
+    groups = getattr(layer, "groups", 1)
+    if groups == 1:
+        return slice(None)
+    group = number // (layer.filters // groups)
+    return slice(group * kernel.shape[-1], (group + 1) * kernel.shape[-1])
+
+
+def _reads(layer: Any, window: Window, size: int, position: int) -> list[int | None]:
+    """The input position under each tap; None where there is none."""
+    first = _first_tap(layer, window, size)
+    found: list[int | None] = []
+    for tap in range(window.kernel_size):
+        offset = tap * window.dilation
+        if window.is_transposed:
+            # An input value at i is spread over the outputs i * stride + tap.
+            place, rest = divmod(position + first - offset, window.stride)
+            found.append(place if rest == 0 and 0 <= place < size else None)
+        else:
+            place = position * window.stride + offset - first
+            found.append(place if 0 <= place < size else None)
+    return found
+
+
+def _first_tap(layer: Any, window: Window, size: int) -> int:
+    """Zeros before the first input; of a transposed layer, outputs that are cut off there."""
+    if window.padding != "same" or hasattr(layer, "time_layer"):
+        return window.left
+    if window.is_transposed:
+        return max(window.span - window.stride, 0) // 2
+    # Keras decides by the length: this is why strided "same" shifts with padding.
+    outputs = -(-size // window.stride)
+    return max((outputs - 1) * window.stride + window.span - size, 0) // 2

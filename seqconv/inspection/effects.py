@@ -1,0 +1,189 @@
+"""Which layers read several positions of an axis, and how: Keras's, seqconv's, and operations such as `x + y`."""
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from seqconv.inspection.axes import UNKNOWN, WHOLE, Axis, Window, merge_axes
+from seqconv.inspection.graph import Call, Graph, Shape
+from seqconv.inspection.symbols import Length
+
+Axes = tuple[Axis, ...]
+
+CONVOLUTIONS = tuple(f"{kind}Conv{rank}D" for kind in ("", "Depthwise", "Separable") for rank in (1, 2, 3))
+TRANSPOSED = tuple(f"Conv{rank}DTranspose" for rank in (1, 2, 3))
+POOLINGS = tuple(f"{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3))
+GLOBAL_POOLINGS = tuple(f"Global{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3))
+RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional")
+ATTENTION = ("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention")
+POINTWISE = (
+    "Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Identity", "Dropout", "AlphaDropout",
+    "GaussianDropout", "GaussianNoise", "ActivityRegularization", "SpatialDropout1D", "SpatialDropout2D",
+    "BatchNormalization", "UnitNormalization", "Normalization", "Rescaling", "Masking", "Embedding", "TimeDistributed",
+    "Discretization", "MaskedBatchNormalization", "MaskedLayerNormalization", "FeatureNormalization", "LayerScale",
+    "MaskedSpatialDropout1D", "StochasticDepth",
+)  # fmt: skip
+# Of layers and of keras.ops; they work on each position by itself.
+MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "TrueDivide", "Divide")
+ELEMENTWISE = (
+    "Relu", "Gelu", "Silu", "Sigmoid", "Tanh", "Elu", "LeakyRelu", "Softplus", "Exp", "Log", "Square", "Sqrt",
+    "Absolute", "Negative", "Cast", "Clip", "Where", "StopGradient",
+)  # fmt: skip
+
+
+def kind_of(layer: Any) -> str:
+    """The name of the class, of Keras's own where a layer of seqconv or of the user is derived from it."""
+    import keras
+
+    known = (*CONVOLUTIONS, *TRANSPOSED)
+    for cls in type(layer).__mro__:
+        if cls.__name__ in known and cls is getattr(keras.layers, cls.__name__, None):
+            return str(cls.__name__)
+    return type(layer).__name__
+
+
+def windows_of(layer: Any) -> tuple[Window, ...]:
+    """How a convolution or a pooling reads each spatial axis; empty for other layers."""
+    time = getattr(layer, "time_layer", None)
+    if time is not None:
+        return (Window(*time),)
+    kind = kind_of(layer)
+    if kind in (*CONVOLUTIONS, *TRANSPOSED):
+        sizes, dilations = layer.kernel_size, layer.dilation_rate
+    elif kind in POOLINGS:
+        sizes = layer.pool_size if isinstance(layer.pool_size, tuple) else (layer.pool_size,)
+        dilations = (1,) * len(sizes)
+    else:
+        return ()
+    strides = layer.strides if isinstance(layer.strides, tuple) else (layer.strides,) * len(sizes)
+    dilations = dilations if isinstance(dilations, tuple) else (dilations,) * len(sizes)
+    is_transposed = kind in TRANSPOSED
+    return tuple(
+        Window(size, stride, dilation, layer.padding, is_transposed)
+        for size, stride, dilation in zip(sizes, strides, dilations, strict=True)
+    )
+
+
+def follow_axes(graph: Graph) -> dict[int, Axes]:
+    """The axes of every tensor, but batch and channels; of a vector there are none."""
+    is_first = any(getattr(call.layer, "data_format", None) == "channels_first" for call in graph.calls)
+    axes = {tensor: _input_axes(graph.shapes[tensor], _is_embedded(graph, tensor), is_first) for tensor in graph.inputs}
+    for call in graph.calls:
+        behind = _behind(call, [axes[tensor] for tensor in call.inputs if tensor in axes], graph)
+        axes |= dict.fromkeys(call.outputs, behind)
+    return axes
+
+
+def _is_embedded(graph: Graph, tensor: int) -> bool:
+    return any(kind_of(call.layer) == "Embedding" for call in graph.consumers(tensor))
+
+
+def _input_axes(shape: Shape, is_embedded: bool, is_first: bool) -> Axes:
+    has_channels = not is_embedded and len(shape) > 2
+    if not has_channels:
+        # Tokens, or a single vector.
+        sizes = shape[1:] if is_embedded or shape[1:] == (None,) else ()
+    else:
+        sizes = shape[2:] if is_first else shape[1:-1]
+    free = [size for size in sizes if size is None]
+    names = iter(["T"] if len(free) == 1 else ["H", "W", "D"])
+    return tuple(Axis(Length(next(names) if size is None else size)) for size in sizes)
+
+
+def _behind(call: Call, taken: Sequence[Axes], graph: Graph) -> Axes:
+    layer, kind = call.layer, kind_of(call.layer)
+    before, shape = taken[0] if taken else (), graph.shapes[call.outputs[0]] if call.outputs else ()
+    windows = windows_of(layer)
+    if windows and len(windows) == len(before):
+        return _through(before, windows, layer, shape)
+    if kind in MERGES:
+        if kind == "Concatenate" and getattr(layer, "axis", -1) not in (-1, len(shape) - 1):
+            return _fresh(shape, before, UNKNOWN)
+        return merge_axes(taken) if taken else ()
+    if kind in POINTWISE or kind in ELEMENTWISE:
+        return before
+    special = SPECIAL.get(kind)
+    if special is not None:
+        return special(layer, before, shape)
+    if kind in GLOBAL_POOLINGS or hasattr(layer, "values_per_channel"):
+        return tuple(axis.seeing(WHOLE) for axis in before) if getattr(layer, "keepdims", False) else ()
+    if kind in (*RECURRENT, *ATTENTION) or _sees_all(layer):
+        return tuple(axis.seeing(WHOLE) for axis in before) if len(shape) > 2 else ()
+    return _fresh(shape, before, UNKNOWN)
+
+
+def _sees_all(layer: Any) -> bool:
+    return bool(getattr(layer, "per_sequence", False)) or not getattr(layer, "chunkable", True)
+
+
+def _through(before: Axes, windows: tuple[Window, ...], layer: Any, shape: Shape) -> Axes:
+    is_first = getattr(layer, "data_format", None) == "channels_first"
+    sizes = shape[2:] if is_first else shape[1:-1]
+    return tuple(axis.through(window, size) for axis, window, size in zip(before, windows, sizes, strict=True))
+
+
+def _fresh(shape: Shape, before: Axes, sees: str) -> Axes:
+    """Axes of which only the sizes are known."""
+    sizes = shape[1:-1]
+    kept = len(sizes) == len(before)
+    lengths = [
+        before[number].length if size is None and kept else Length("T'" if size is None else size)
+        for number, size in enumerate(sizes)
+    ]
+    return tuple(Axis(length, sees=sees) for length in lengths)
+
+
+def _flatten(layer: Any, before: Axes, shape: Shape) -> Axes:
+    return ()
+
+
+def _reshape(layer: Any, before: Axes, shape: Shape) -> Axes:
+    """`(time, bands, channels)` to `(time, bands * channels)` keeps time; anything else may cut sequences apart."""
+    rest = [axis.length for axis in before[1:]]
+    keeps_first = before and shape[1] is None and len(shape) == 3 and all(not length.is_free for length in rest)
+    if keeps_first and before[0].length.is_free and shape[2] is not None:
+        bands = prod(length.at(0) for length in rest)
+        return before[:1] if shape[2] % max(bands, 1) == 0 else _fresh(shape, (), UNKNOWN)
+    return _fresh(shape, (), UNKNOWN)
+
+
+def _permute(layer: Any, before: Axes, shape: Shape) -> Axes:
+    order = [place - 1 for place in layer.dims]
+    if order[-1] != len(before):
+        return _fresh(shape, (), UNKNOWN)
+    return tuple(before[place] for place in order[:-1])
+
+
+def _upsample(layer: Any, before: Axes, shape: Shape) -> Axes:
+    sizes = layer.size if isinstance(layer.size, tuple) else (layer.size,)
+    return tuple(axis.repeated(size) for axis, size in zip(before, sizes, strict=True))
+
+
+def _cut(layer: Any, before: Axes, shape: Shape) -> Axes:
+    edges = layer.cropping if hasattr(layer, "cropping") else layer.padding
+    edges = edges if isinstance(edges[0], tuple) else (edges,)
+    sign = 1 if hasattr(layer, "cropping") else -1
+    return tuple(axis.cut(sign * first, sign * last) for axis, (first, last) in zip(before, edges, strict=True))
+
+
+def _group_normalization(layer: Any, before: Axes, shape: Shape) -> Axes:
+    return tuple(axis.seeing(WHOLE) for axis in before)
+
+
+def _layer_normalization(layer: Any, before: Axes, shape: Shape) -> Axes:
+    normalized = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
+    places = {place % len(shape) for place in normalized}
+    return tuple(axis.seeing(WHOLE) if number + 1 in places else axis for number, axis in enumerate(before))
+
+
+SPECIAL: dict[str, Callable[[Any, Axes, Shape], Axes]] = {
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "Permute": _permute,
+    **{f"UpSampling{rank}D": _upsample for rank in (1, 2, 3)},
+    **{f"ZeroPadding{rank}D": _cut for rank in (1, 2, 3)},
+    **{f"Cropping{rank}D": _cut for rank in (1, 2, 3)},
+    "GroupNormalization": _group_normalization,
+    "LayerNormalization": _layer_normalization,
+    "Softmax": _layer_normalization,
+}

@@ -1,0 +1,177 @@
+"""The calls of which a Keras model consists, nested models opened."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqconv.errors import ModelError
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One layer (or operation such as `x + y`) at work; tensors are numbers, in the order of their making."""
+
+    name: str
+    layer: Any
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    # Whether the same layer was called before, so that its weights are counted already.
+    is_repeated: bool = False
+
+
+@dataclass
+class Graph:
+    """The calls of a model, each behind those whose outputs it takes."""
+
+    calls: list[Call] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)
+    tensors: list[Any] = field(default_factory=list)
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+
+    def consumers(self, tensor: int) -> list[Call]:
+        """The calls that take a tensor."""
+        return [call for call in self.calls if tensor in call.inputs]
+
+    def maker(self, tensor: int) -> Call | None:
+        """The call that returned a tensor; None for an input."""
+        return next((call for call in self.calls if tensor in call.outputs), None)
+
+    def add(self, tensor: Any) -> int:
+        """The number of a new tensor."""
+        self.tensors.append(tensor)
+        self.shapes.append(tuple(tensor.shape))
+        return len(self.tensors) - 1
+
+
+def read_graph(model: Any) -> Graph:
+    """The graph of a Sequential, functional or subclassed model.
+
+    Raises:
+        ModelError: it is no model, has never been built, or does in `call` what no graph holds.
+    """
+    inputs, outputs = _ends_of(model)
+    graph = Graph()
+    numbers = {id(tensor): graph.add(tensor) for tensor in inputs}
+    graph.inputs = tuple(numbers.values())
+    _collect(graph, inputs, outputs, numbers, "", set())
+    graph.outputs = tuple(numbers[id(tensor)] for tensor in outputs)
+    return graph
+
+
+def find_layer(model: Any, name: str) -> Any:
+    """The layer of this name, also within nested models.
+
+    Raises:
+        ModelError: there is none; names those there are.
+    """
+    layers = {call.name: call.layer for call in read_graph(model).calls if hasattr(call.layer, "get_weights")}
+    found = [layer for known, layer in layers.items() if name in (known, known.rsplit("/", 1)[-1])]
+    if not found:
+        raise ModelError(f"model '{model.name}' has no layer '{name}'. It has: {', '.join(layers)}.")
+    return found[0]
+
+
+def _ends_of(model: Any) -> tuple[list[Any], list[Any]]:
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise ModelError(f"expected a Keras model, got {type(model).__name__}.")
+    inputs, outputs = _flat(getattr(model, "inputs", None)), _flat(getattr(model, "outputs", None))
+    if inputs and outputs:
+        return inputs, outputs
+    shape = _built_shape(model)
+    if shape is None:
+        raise ModelError(
+            f"model '{model.name}' has not been built, so its layers have no shapes yet. Call it once on data, or "
+            "begin a Sequential with keras.Input((None, num_features))."
+        )
+    try:
+        inputs = [keras.Input(shape[1:])]
+        return inputs, _flat(model.call(inputs[0]))
+    except Exception as error:
+        # Whatever a `call` that was written for arrays raises where it meets a symbol.
+        raise ModelError(
+            f"model '{model.name}' is a {type(model).__name__} whose `call` cannot be followed layer by layer: {error}."
+            " Build it from keras.Input and layers, or inspect its parts."
+        ) from error
+
+
+def _built_shape(model: Any) -> Shape | None:
+    """The input shape of a subclassed model that was called once, its lengths left open."""
+    shapes = getattr(model, "_build_shapes_dict", None) or {}
+    shape = next(iter(shapes.values()), None)
+    if not isinstance(shape, tuple | list) or len(shape) < 2 or any(isinstance(size, tuple | list) for size in shape):
+        return None
+    return (None, *([None] * (len(shape) > 2)), *shape[2:]) if len(shape) > 2 else (None, *shape[1:])
+
+
+def _flat(tensors: Any) -> list[Any]:
+    import keras
+
+    return [] if tensors is None else [tensor for tensor in keras.tree.flatten(tensors) if tensor is not None]
+
+
+def _collect(
+    graph: Graph, inputs: Sequence[Any], outputs: Sequence[Any], numbers: dict[int, int], path: str, seen: set[int]
+) -> None:
+    """Append the calls between inputs and outputs; `numbers` are those of tensors by their identity."""
+    import keras
+
+    for node in _nodes_between(inputs, outputs):
+        taken, returned = _arguments(node), list(node.outputs)
+        layer = node.operation
+        name = f"{path}{layer.name}"
+        inner = _inner_model(layer)
+        if inner is not None:
+            their_inputs, their_outputs = _flat(inner.inputs), _flat(inner.outputs)
+            local = {id(ours): numbers[id(theirs)] for ours, theirs in zip(their_inputs, taken, strict=False)}
+            _collect(graph, their_inputs, their_outputs, local, f"{name}/", seen)
+            for ours, theirs in zip(their_outputs, returned, strict=True):
+                numbers[id(theirs)] = local[id(ours)]
+            continue
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        for tensor in returned:
+            numbers[id(tensor)] = graph.add(tensor)
+        ins, outs = (tuple(numbers[id(tensor)] for tensor in group) for group in (taken, returned))
+        graph.calls.append(Call(name, layer, ins, outs, is_repeated=id(layer) in seen))
+        seen.add(id(layer))
+
+
+def _inner_model(layer: Any) -> Any:
+    """The layer itself where it is a model with a graph of its own."""
+    import keras
+
+    is_model = isinstance(layer, keras.Model) and getattr(layer, "inputs", None) and getattr(layer, "outputs", None)
+    return layer if is_model else None
+
+
+def _nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[Any]:
+    """Keras's nodes from the inputs to the outputs, in an order in which they can be called."""
+    ends = {id(tensor) for tensor in inputs}
+    done: set[int] = set()
+    stack: list[tuple[Any, bool]] = [(tensor, False) for tensor in reversed(outputs)]
+    while stack:
+        item, is_node = stack.pop()
+        if is_node:
+            yield item
+            continue
+        history = getattr(item, "_keras_history", None)
+        if id(item) in ends or history is None or history.operation is None:
+            continue
+        node = history.operation._inbound_nodes[history.node_index]
+        if id(node) in done:
+            continue
+        done.add(id(node))
+        stack.append((node, True))
+        stack += [(tensor, False) for tensor in reversed(_arguments(node))]
+
+
+def _arguments(node: Any) -> list[Any]:
+    """The tensors that a call was given, without the masks that Keras hands over beside them."""
+    tensors = list(node.arguments.keras_tensors)
+    hidden = {id(getattr(tensor, "_keras_mask", None)) for tensor in tensors}
+    return [tensor for tensor in tensors if id(tensor) not in hidden]

@@ -1,0 +1,78 @@
+"""What becomes of the mask in each layer."""
+
+import inspect
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from seqconv.inspection.effects import kind_of
+from seqconv.inspection.graph import Call, Graph
+
+NONE, MADE, TAKEN, PASSED, DROPPED, IGNORED = "", "made", "taken", "passed on", "dropped", "ignored"
+# They say that they support masks, and sum over padding all the same.
+IGNORING = ("GroupNormalization",)
+
+
+def follow_masks(graph: Graph, is_ours: bool) -> list[str]:
+    """For each call: no mask arrives (""), or it is "made", "taken", "passed on", "dropped" or "ignored".
+
+    Args:
+        is_ours: the model is a `SequenceModel`, whose layers get segments as an argument that the graph does not show.
+    """
+    if is_ours:
+        return _follow_segments(graph)
+    masked: dict[int, Any] = {}
+    return [_state_of(call, masked, graph) for call in graph.calls]
+
+
+def _follow_segments(graph: Graph) -> list[str]:
+    has_time = dict.fromkeys(graph.inputs, True)
+    states = []
+    for call in graph.calls:
+        arrives = any(has_time.get(tensor, False) for tensor in call.inputs)
+        pools = hasattr(call.layer, "values_per_channel")
+        states.append(NONE if not arrives else TAKEN if hasattr(call.layer, "packable") else PASSED)
+        has_time |= dict.fromkeys(call.outputs, arrives and not pools)
+    return states
+
+
+def _state_of(call: Call, masked: dict[int, Any], graph: Graph) -> str:
+    """The state of a call; marks those of its outputs that carry a mask."""
+    layer, given = call.layer, [masked.get(tensor) for tensor in call.inputs]
+    if hasattr(layer, "packable") or (len(call.inputs) > 1 and _is_mask(graph, call.inputs[-1])):
+        # A mask as an argument, or none although the layer would take it.
+        return TAKEN if len(call.inputs) > 1 else DROPPED if any(mask is not None for mask in given) else NONE
+    makes = kind_of(layer) == "Masking" or bool(getattr(layer, "mask_zero", False))
+    if not makes and all(mask is None for mask in given):
+        return NONE
+    if not hasattr(layer, "compute_mask"):
+        # An operation: what it returns carries no mask, and nobody is told.
+        return DROPPED
+    if not layer.supports_masking:
+        return DROPPED
+    mask = _mask_behind(layer, call, given, graph)
+    if mask is not None:
+        masked |= dict.fromkeys(call.outputs, mask)
+    if makes:
+        return MADE
+    if kind_of(layer) in IGNORING:
+        return IGNORED
+    takes = "mask" in inspect.signature(layer.call).parameters
+    return TAKEN if takes else PASSED if mask is not None else DROPPED
+
+
+def _is_mask(graph: Graph, tensor: int) -> bool:
+    return str(graph.tensors[tensor].dtype) == "bool"
+
+
+def _mask_behind(layer: Any, call: Call, given: Sequence[Any], graph: Graph) -> Any:
+    tensors = [graph.tensors[number] for number in call.inputs]
+    single = len(tensors) == 1
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            mask = layer.compute_mask(tensors[0] if single else tensors, given[0] if single else list(given))
+    except Exception:
+        # Of a layer that somebody wrote: taken at its word that it supports masks.
+        mask = next((each for each in given if each is not None), None)
+    return mask[0] if isinstance(mask, list | tuple) and mask else mask

@@ -1,0 +1,126 @@
+"""A description as a table for the terminal, or for a notebook."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from seqconv.inspection.axes import UNKNOWN, WHOLE
+from seqconv.inspection.description import Description, LayerRow
+from seqconv.inspection.masks import DROPPED, IGNORED, MADE, PASSED, TAKEN
+
+WIDE = 110
+MASK_STYLES = {MADE: "cyan", TAKEN: "green", PASSED: "green", DROPPED: "bold red", IGNORED: "bold red"}
+
+
+def render(description: Description, width: int) -> Iterator[Any]:
+    """The parts of the table, for a terminal of `width` columns."""
+    is_wide, has_mask = width >= WIDE, any(row.mask for row in description)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("layer", overflow="fold", max_width=26 if is_wide else 24)
+    if is_wide:
+        table.add_column("weights", overflow="fold")
+        table.add_column("output", overflow="fold")
+        table.add_column("sees", overflow="fold")
+        if has_mask:
+            table.add_column("mask", no_wrap=True)
+    else:
+        table.add_column("weights, output, what it sees" + (", mask" if has_mask else ""), overflow="fold")
+    for row in description:
+        sees = _sees(row, is_changed=_is_changed(row))
+        weights = _lines([row.kernel, row.formula, _work(row, description)])
+        if is_wide:
+            mask = [Text(row.mask, style=MASK_STYLES.get(row.mask, ""))] if has_mask else []
+            table.add_row(_name(row), weights, Text(row.output), _lines(sees, style="dim"), *mask)
+        else:
+            table.add_row(_name(row), _stacked(row, weights, sees))
+    yield table
+    yield Text(_summary(description))
+
+
+def _name(row: LayerRow) -> Text:
+    kind = row.type + (f", {row.settings}" if row.settings else "")
+    return Text.assemble((row.layer, "bold"), "\n", (kind, "dim"))
+
+
+def _stacked(row: LayerRow, weights: Text, sees: list[str]) -> Text:
+    """The cells of the wide table, one below the other."""
+    facts = [weights] if weights.plain else []
+    facts.append(Text.assemble(("-> ", "dim"), row.output))
+    notes = Text(", ".join(["sees " + sees[0], *sees[1:]] if sees else []), style="dim")
+    if row.mask:
+        joint = ", mask " if notes.plain else "mask "
+        notes = Text.assemble(notes, (joint, "dim"), (row.mask, MASK_STYLES.get(row.mask, "")))
+    return Text("\n").join([*facts, *([notes] if notes.plain else [])])
+
+
+def _is_changed(row: LayerRow) -> bool:
+    """Whether the layer reads more than one position, so that what it sees is news."""
+    return row.reads_neighbors or UNKNOWN in row.receptive_field
+
+
+def _sees(row: LayerRow, *, is_changed: bool) -> list[str]:
+    if not row.receptive_field or not is_changed:
+        return []
+    time = [] if row.milliseconds is None else [milliseconds_text(row.milliseconds)]
+    stride = [f"stride {_by(f'{each:g}' for each in row.stride)}"] if any(each != 1 for each in row.stride) else []
+    return [_field_text(row), *time, *stride]
+
+
+def _field_text(row: LayerRow) -> str:
+    fields = set(row.receptive_field)
+    if fields <= {WHOLE}:
+        return "all frames" if len(row.receptive_field) == 1 else "everything"
+    if UNKNOWN in fields:
+        return "unknown"
+    unit = "frame" if len(row.receptive_field) == 1 else "position"
+    return f"{_by(row.receptive_field)} {unit}{'' if fields == {1} else 's'}"
+
+
+def _by(parts: Any) -> str:
+    return " x ".join(str(part) for part in parts)
+
+
+def _work(row: LayerRow, description: Description) -> str:
+    if row.multiply_adds_per_frame is None:
+        return "multiply-adds unknown"
+    if row.multiply_adds_per_frame:
+        return f"{row.multiply_adds_per_frame:,.0f} multiply-adds a frame"
+    if not row.multiply_adds_per_sequence:
+        return ""
+    return f"{row.multiply_adds_per_sequence:,.0f} multiply-adds {_once(description)}"
+
+
+def _once(description: Description) -> str:
+    return "a sequence" if description.has_free_time else "an input"
+
+
+def _lines(parts: list[str], style: str = "") -> Text:
+    return Text("\n".join(part for part in parts if part), style=style)
+
+
+def milliseconds_text(value: float) -> str:
+    """A duration as people write it.
+
+    >>> milliseconds_text(130.0), milliseconds_text(12.5), milliseconds_text(2500.0)
+    ('130 ms', '12.5 ms', '2.5 s')
+    """
+    return f"{value / 1000:.3g} s" if value >= 2000 else f"{value:.4g} ms"
+
+
+def _summary(description: Description) -> str:
+    parts = [f"{description.name}: {description.parameters:,} parameters"]
+    per_frame, once = description.multiply_adds_per_frame, description.multiply_adds_per_sequence
+    if per_frame is None or once is None:
+        parts.append("the multiply-adds of some layers are unknown")
+    else:
+        amounts = [f"{per_frame:,.0f} multiply-adds a frame"] if description.has_free_time else []
+        amounts += [f"{once:,.0f} multiply-adds {_once(description)}"] if once or not amounts else []
+        parts.append(" and ".join(amounts))
+    last = next((row for row in reversed(description.rows) if row.stride), None)
+    if last is not None:
+        seen = ", ".join(_sees(last, is_changed=True))
+        parts.append(f"what leaves {last.layer} sees {seen}")
+    return "; ".join(parts)
