@@ -211,5 +211,5 @@ def _by_recording(part: Sequences, contents: set[str]) -> dict[str, list[Place]]
 
 
 def _times(excerpt: Excerpt) -> str:
-    end = "the end" if np.isinf(excerpt.end) else f"{excerpt.end:g}"
-    return f"{excerpt.start:g} to {end} s"
+    start, end = excerpt.start, excerpt.end
+    return f"{start:g} s to the end" if np.isinf(end) else f"{start:g} to {end:g} s"
