@@ -15,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy_format
 
+from seqconv.archives import is_bomb
+
 # What a damaged file makes NumPy and zipfile raise besides ValueError and OSError.
 _DAMAGE = (
     AttributeError, EOFError, IndexError, KeyError, MemoryError, NotImplementedError, OverflowError, RuntimeError,
     SyntaxError, TypeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-# As Keras does: a member this large that packs better than anything measured is made to fill the memory.
-_LARGE_MEMBER = 1 << 28
-_MOST_EXPANSION = 100
 
 
 def load_npy(path: str | Path, *, mapped: bool = False) -> npt.NDArray[Any]:
@@ -59,15 +58,36 @@ def load_npz(path: str | Path, key: str | None = None) -> npt.NDArray[Any]:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if key not in members and (key is not None or len(members) != 1):
             raise LookupError(*members)
-        info = members[next(iter(members)) if key is None else key]
-        if info.file_size > max(_LARGE_MEMBER, _MOST_EXPANSION * info.compress_size):
-            raise ValueError(f"'{info.filename}' unpacks from {info.compress_size} to {info.file_size} bytes")
-        with _damage_as_value_error():
-            with archive.open(info) as member:
-                _check_header(member, info.file_size)
-            with archive.open(info) as member:
-                values: npt.NDArray[Any] = npy_format.read_array(member, allow_pickle=False)
-                return values
+        return _read_member(archive, members[next(iter(members)) if key is None else key])
+
+
+def load_arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of an `.npz` archive, by name.
+
+    Raises:
+        ValueError, OSError: as for `load_npy`.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.npz"
+    >>> np.savez(path, first=np.arange(3))
+    >>> load_arrays(path)
+    {'first': array([0, 1, 2])}
+    """
+    with _damage_as_value_error():
+        archive = zipfile.ZipFile(path)
+    with archive:
+        return {info.filename.removesuffix(".npy"): _read_member(archive, info) for info in archive.infolist()}
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    if is_bomb(info):
+        raise ValueError(f"'{info.filename}' unpacks from {info.compress_size} to {info.file_size} bytes")
+    with _damage_as_value_error():
+        with archive.open(info) as member:
+            _check_header(member, info.file_size)
+        with archive.open(info) as member:
+            values: npt.NDArray[Any] = npy_format.read_array(member, allow_pickle=False)
+            return values
 
 
 def _check_header(file: IO[bytes], size: int) -> None:

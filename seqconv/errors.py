@@ -23,6 +23,10 @@ class StoreError(SeqconvError):
     """A feature store is missing, damaged or not what the caller expects."""
 
 
+class StorageError(SeqconvError, OSError):
+    """A file cannot be written: the disk is full, or nobody may write there."""
+
+
 class ShapeError(SeqconvError):
     """An array has the wrong rank or a wrong axis."""
 

@@ -1,9 +1,14 @@
 """Files that are whole at any moment: a reader, or a machine that loses power, sees the old one or the new one."""
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from seqconv.errors import StorageError
+
+_TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.\w+)?")
 
 
 def is_file(path: str | Path) -> bool:
@@ -52,6 +57,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     The temporary file has the suffix of `path`, which tells many writers the format. When `write` raises, the file
     that was there stays, and nothing is left behind.
 
+    Raises:
+        StorageError: the disk is full, or nobody may write there.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "notes.txt")
@@ -63,8 +71,22 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     try:
         write(temporary)
         commit_file(temporary, path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        reason = os.strerror(error.errno)
+        raise StorageError(
+            f"{path} cannot be written: {reason}. Nothing was replaced; make room, or write elsewhere"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that writers left which were killed; nobody may be writing into the folder."""
+    for path in folder.glob(".*-*"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def commit_file(temporary: Path, path: Path) -> None:

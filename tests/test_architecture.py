@@ -13,11 +13,12 @@ MAX_LINES = 350
 
 # From the ground up. A module may import its own layer and those below.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "facts": ("arrays", "backends", "errors", "files", "frames", "locks", "metrics"),
+    "facts": ("archives", "arrays", "backends", "errors", "files", "frames", "locks", "metrics"),
     "declarations": ("config", "manifest"),
     "data": (
-        "audio", "batching", "class_weights", "features", "frame_labels", "headers", "label_arrays", "labels", "leakage",
-        "oddities", "planning", "recordings", "sequences", "sources", "splitting", "store", "targets", "timelines", "ts",
+        "audio", "batching", "class_weights", "features", "frame_labels", "headers", "label_arrays", "labels",
+        "leakage", "oddities", "planning", "recordings", "sequences", "sources", "splitting", "store", "targets",
+        "timelines", "ts",
     ),
     "nn": ("layers", "models"),
     "runs": (
@@ -29,7 +30,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 
 # Layers are not quite a stack: the network knows arithmetic and its own settings, no data.
 NN_MAY_IMPORT = (
-    "seqconv.errors", "seqconv.frames", "seqconv.config.model", "seqconv.config.blocks",
+    "seqconv.archives", "seqconv.errors", "seqconv.frames", "seqconv.config.model", "seqconv.config.blocks",
     "seqconv.config.compound_blocks", "seqconv.config.pooling", "seqconv.layers", "seqconv.models",
 )  # fmt: skip
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from seqconv.commands.interruption import interruptible
 from seqconv.commands.terminal import report_errors
 from seqconv.errors import ConfigError
 
@@ -49,15 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(arguments.config or {}, _overrides(arguments))
     if config.data.manifest is None:
         raise ConfigError("there is nothing to extract: give --manifest FILE, or a --config that sets data.manifest")
-    frame = load_manifest(config.data.manifest)
+    frame = load_manifest(config.data.manifest, on_leak=config.data.on_leak)
     started = time.perf_counter()
-    store = build_store(
-        frame,
-        config.features,
-        arguments.output,
-        num_workers=config.data.num_workers,
-        cache_dir=config.data.cache_dir,
-    )
+    with interruptible("what was extracted is kept; run it again to go on"):
+        store = build_store(
+            frame,
+            config.features,
+            arguments.output,
+            num_workers=config.data.num_workers,
+            cache_dir=config.data.cache_dir,
+        )
     print(_summary(store, time.perf_counter() - started))
     return 0
 

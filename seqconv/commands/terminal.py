@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import signal
 import sys
 import tempfile
 import warnings
@@ -12,9 +13,6 @@ from typing import Protocol, TextIO
 
 from seqconv.backends import BACKENDS, Backend, choose_backend, refuse_missing
 from seqconv.errors import ConfigError, SeqconvError
-
-INTERRUPTED = 130
-"""What shells return for a program that Ctrl-C has ended."""
 
 BROKEN_PIPE = 141
 """What shells return for a program whose reader has gone."""
@@ -27,7 +25,7 @@ class Command(Protocol):
 
 
 def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
-    """Turn an error that the user can mend into one message and exit code 2, and Ctrl-C into 130: no traceback.
+    """Turn an error that the user can mend into one message and exit code 2: no traceback. Ctrl-C is 130, SIGTERM 143.
 
     Warnings to the user are one message, too, without the line of code that they come from.
     """
@@ -40,9 +38,10 @@ def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
         except SeqconvError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return INTERRUPTED
+        except KeyboardInterrupt as stop:
+            # A run that was stopped says which signal did it and what is saved.
+            print(str(stop) or "interrupted", file=sys.stderr)
+            return 128 + getattr(stop, "signal", signal.SIGINT)
         except BrokenPipeError:
             # `| head` has read enough. What is still buffered has nowhere to go: without this, Python would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from pydantic import ValidationError
 
+from seqconv.archives import is_bomb
 from seqconv.config.model import ModelConfig
 from seqconv.errors import ModelError, list_some
 
@@ -20,8 +21,6 @@ FORMAT_VERSION = 1
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _LARGEST_TEXT = 64 << 20
-_LARGE_MEMBER = 256 << 20
-_MOST_EXPANSION = 100
 _LARGEST_SETTING = 1 << 20
 _MODEL_KEYS = ("model", "num_features", "num_outputs", "dtype")
 _MODULES = (
@@ -88,10 +87,7 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     for info in members:
         if stat.S_ISLNK(info.external_attr >> 16):
             raise ModelError(f"'{path}': its member '{info.filename}' is a link; it is not loaded")
-        largest = (
-            max(_LARGE_MEMBER, _MOST_EXPANSION * info.compress_size) if info.filename == WEIGHTS else _LARGEST_TEXT
-        )
-        if info.file_size > largest:
+        if is_bomb(info) if info.filename == WEIGHTS else info.file_size > _LARGEST_TEXT:
             raise ModelError(
                 f"'{path}': '{info.filename}' would unpack from {info.compress_size} to {info.file_size} bytes"
             )

@@ -3,31 +3,36 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import AudioError, ManifestError, StoreError, list_some
 from seqconv.features import as_settings
+from seqconv.locks import hold_lock
 from seqconv.store.cache import Match, match_rows, still_valid
 from seqconv.store.entries import BadFile, Entry, Key, Row, entries_of
 from seqconv.store.index import (
     INDEX_NAME,
     SHARD_PATTERN,
     StoreIndex,
-    commit_index,
     identity,
     read_index,
     remove_unnamed,
+    write_index,
 )
-from seqconv.store.lock import LOCK_NAME, hold_lock
+from seqconv.store.ledger import Ledger
 from seqconv.store.reading import FeatureStore
 from seqconv.store.running import extract_entries
+from seqconv.store.writing import as_storage_error
 
 CACHE_VARIABLE = "SEQCONV_CACHE"
+LOCK_NAME = "lock"
 _SHOWN_PROBLEMS = 10
 
 
@@ -45,7 +50,8 @@ def build_store(
     """Extract the features of a manifest, or find them extracted, and return them in the order of its rows.
 
     Features are cached under the settings and the content of each file: a file that changed, or was added, is extracted
-    and nothing else; a file that was only touched is hashed and kept. Other settings make another store.
+    and nothing else; a file that was only touched is hashed and kept. Other settings make another store. What is
+    extracted is committed every few seconds: a build that is killed goes on from there.
 
     Args:
         frame: DataFrame with columns `id` and `path` (absolute), and `start`, `end`, `case` where there are any.
@@ -62,6 +68,7 @@ def build_store(
     Raises:
         AudioError, ManifestError: recordings that cannot be read, all of them in one error; the others stay extracted.
         StoreError: the folder holds something else, or no worker process could start.
+        StorageError: the disk is full, or nobody may write there; what was committed stays.
     """
     settings, entries = as_settings(settings), entries_of(frame)
     folder = _default_folder(entries, settings, cache_dir) if path is None else Path(path)
@@ -69,35 +76,42 @@ def build_store(
     match = match_rows(folder, entries, index)
     if index is not None and not match.changed and _lists(index, entries):
         return FeatureStore(folder, index=replace(index, settings=settings))
-    folder.mkdir(parents=True, exist_ok=True)
-    with hold_lock(folder):
+    with as_storage_error(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOCK_NAME).touch()
+    with hold_lock(folder / LOCK_NAME, when_busy=partial(_say_waiting, folder)):
         # Another process may have built meanwhile.
         index = _usable_index(folder, settings)
         match = match_rows(folder, entries, index)
         previous = index.rows if index is not None else ()
-        extracted: list[Row] = []
+        ledger = Ledger(folder, settings, previous)
         results = extract_entries(
             match.pending, settings, folder, num_workers=num_workers, progress=progress, executor=executor
         )
         try:
             for rows in results:
-                extracted += rows
-            rows_of = _find_rows(entries, match, extracted)
+                ledger.add(rows)
+            rows_of = _find_rows(entries, match, ledger.extracted)
             bad = [row for row in rows_of if row.problem is not None]
             _check_bad(bad, len(rows_of), max_bad_fraction, precomputed=settings.kind == "precomputed")
             listed = [row for row in rows_of if row.problem is None]
             _check_widths(listed)
+            keys = {row.key for row in listed}
+            kept = [replace(row, id=None) for row in previous if row.key not in keys and still_valid(row)]
+            index = StoreIndex(settings, (*listed, *kept))
+            write_index(folder, index)
         except BaseException:
             results.close()
-            _keep_extracted(folder, settings, previous, extracted)
+            ledger.keep()
             raise
-        keys = {row.key for row in listed}
-        kept = [replace(row, id=None) for row in previous if row.key not in keys and still_valid(row)]
-        index = StoreIndex(settings, (*listed, *kept))
-        commit_index(folder, index)
-    store = FeatureStore(folder, index=index, num_extracted=len(extracted) - len(bad))
+        remove_unnamed(folder, (row.shard for row in index.rows))
+    store = FeatureStore(folder, index=index, num_extracted=len(ledger.extracted) - len(bad))
     store.quarantine = [BadFile(str(row.id), row.path, str(row.problem)) for row in bad]
     return store
+
+
+def _say_waiting(folder: Path) -> None:
+    print(f"Waiting for another process that is writing {folder}", file=sys.stderr, flush=True)
 
 
 def _default_folder(entries: Sequence[Entry], settings: FeatureSettings, cache_dir: str | Path | None) -> Path:
@@ -134,20 +148,11 @@ def _usable_index(folder: Path, settings: FeatureSettings) -> StoreIndex | None:
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: is a file, not a folder for a store")
     if folder.is_dir():
-        own = {path.name for path in folder.glob(SHARD_PATTERN)} | {LOCK_NAME, f"{INDEX_NAME}.partial"}
-        foreign = sorted(path.name for path in folder.iterdir() if path.name not in own)
+        own = {path.name for path in folder.glob(SHARD_PATTERN)} | {LOCK_NAME}
+        foreign = sorted(path.name for path in folder.iterdir() if path.name not in own and path.name[0] != ".")
         if foreign:
             raise StoreError(f"{folder}: holds {list_some(foreign)} and no store; choose an empty or a new folder")
     return None
-
-
-def _keep_extracted(folder: Path, settings: FeatureSettings, previous: Sequence[Row], extracted: Sequence[Row]) -> None:
-    """After a failure: what was read well is not read again once the mistake is mended, and the last build stays."""
-    good = [replace(row, id=None) for row in extracted if row.problem is None]
-    if good:
-        commit_index(folder, StoreIndex(settings, (*previous, *good)))
-    else:
-        remove_unnamed(folder, (row.shard for row in previous))
 
 
 def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:

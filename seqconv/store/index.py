@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import StoreError
-from seqconv.files import commit_file
+from seqconv.files import write_atomically
 from seqconv.store.entries import Row
 
 INDEX_NAME = "index.arrow"
@@ -76,19 +76,24 @@ def read_index(folder: Path) -> StoreIndex:
     return StoreIndex(settings, tuple(Row(*values) for values in zip(*columns, strict=True)))
 
 
-def commit_index(folder: Path, index: StoreIndex) -> None:
-    """Replace the index in one step, then remove the shards that it does not name."""
+def write_index(folder: Path, index: StoreIndex) -> None:
+    """Replace the index in one step; shards of a build that goes on stay.
+
+    Raises:
+        StorageError: the disk is full, or nobody may write there.
+    """
     import pyarrow as pa
 
     header = {"format_version": FORMAT_VERSION, "settings": index.settings.model_dump(mode="json")}
     schema = _schema().with_metadata({"seqconv": json.dumps(header)})
     columns = {name: [getattr(row, name) for row in index.rows] for name in _COLUMNS}
-    # A fixed name: a build that was killed leaves one file at most, and the next one writes over it.
-    partial = folder / f"{INDEX_NAME}.partial"
-    with partial.open("wb") as file, pa.ipc.new_file(file, schema) as writer:
-        writer.write_table(pa.table(columns, schema=schema))
-    commit_file(partial, folder / INDEX_NAME)
-    remove_unnamed(folder, (row.shard for row in index.rows))
+    table = pa.table(columns, schema=schema)
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file, pa.ipc.new_file(file, schema) as writer:
+            writer.write_table(table)
+
+    write_atomically(folder / INDEX_NAME, write)
 
 
 def remove_unnamed(folder: Path, shards: Iterable[str]) -> None:

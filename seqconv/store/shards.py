@@ -15,9 +15,10 @@ from seqconv.audio import decode_audio
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import as_settings, extract_features, load_features
-from seqconv.files import commit_file, is_file
+from seqconv.files import is_file
 from seqconv.recordings import describe_absence
 from seqconv.store.entries import Entry, Row
+from seqconv.store.writing import ShardWriter
 
 Features = npt.NDArray[np.float32]
 
@@ -47,13 +48,12 @@ def extract_shard(
 
     Raises:
         ConfigError: settings that no recording can satisfy, or the wrong kind for these files.
-        OSError: the shard cannot be written.
+        StorageError: the shard cannot be written.
     """
     settings, path = as_settings(settings), Path(path)
-    partial = path.with_name(f"{path.name}.partial")
     files: dict[str, tuple[int, int, str]] = {}
     rows: list[Row] = []
-    with _ShardWriter(partial) as writer:
+    with ShardWriter(path) as writer:
         for entry in entries:
             row = Row(entry.id, entry.path, entry.start, entry.end, entry.case)
             try:
@@ -68,11 +68,6 @@ def extract_shard(
             row = replace(row, size=size, mtime_ns=modified, content=content, shard=path.name, batch=writer.count)
             rows.append(replace(row, num_frames=len(features), num_features=features.shape[1]))
             writer.append(features)
-        count = writer.count
-    if count:
-        commit_file(partial, path)
-    else:
-        partial.unlink()
     return rows
 
 
@@ -132,37 +127,6 @@ class ShardReader:
         """A read-only view `(time, num_features)` of one record batch; nothing is copied."""
         values: Features = self._reader.get_batch(batch).column(0).to_numpy(zero_copy_only=True)
         return values.reshape(-1, num_features)
-
-
-class _ShardWriter:
-    """Writes record batches as they come; on leaving, the file is complete."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.count = 0
-
-    def __enter__(self) -> "_ShardWriter":
-        import pyarrow as pa
-
-        self._schema = pa.schema([pa.field("values", pa.float32(), nullable=False)])
-        self._file = self.path.open("wb")
-        self._writer = pa.ipc.new_file(self._file, self._schema)
-        return self
-
-    def append(self, features: Features) -> None:
-        import pyarrow as pa
-
-        block = np.ascontiguousarray(features, dtype=np.float32)
-        # Not `pa.array`: it imports pandas, which takes each worker longer than its first hundred recordings.
-        values = pa.Array.from_buffers(pa.float32(), block.size, [None, pa.py_buffer(block)])
-        self._writer.write_batch(pa.record_batch([values], schema=self._schema))
-        self.count += 1
-
-    def __exit__(self, *failure: object) -> None:
-        try:
-            self._writer.close()
-        finally:
-            self._file.close()
 
 
 def _reason(error: Exception, path: str) -> str:

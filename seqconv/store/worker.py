@@ -6,8 +6,10 @@ on stdout.
 
 import os
 import pickle
+import select
 import signal
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 
 # Written once, when all imports are done: who ends before that has not been ended by a call.
 READY = b"ready\n"
+_POLL_MS = 1000
 BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from seqconv.store.worker import serve_process; serve_process(int(sys.argv[2]))"
@@ -25,10 +28,13 @@ def serve_process(parent: int) -> None:
     """Answer calls until the parent closes the pipe, which it also does by dying.
 
     Args:
-        parent: process id of the parent. Where it died, calls that still wait in the pipe are not begun.
+        parent: process id of the parent. Where it died, a call that has begun is not finished.
     """
-    # The parent ends its workers when it is interrupted; a second traceback for each of them helps nobody.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Signals for all processes of a terminal or a job are the parent's affair, which then ends its workers.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     if hasattr(signal, "SIGALRM"):
         # How a call limits its own time, also inside of a library; the parent may have ignored it.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -50,6 +56,18 @@ def serve_process(parent: int) -> None:
             answers.flush()
         except (EOFError, BrokenPipeError):
             return
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process, also in the middle of a call, when the parent has died."""
+    if not hasattr(select, "poll"):
+        return
+    hang_up = select.poll()
+    # No event but the closing of the pipe, which is always told. A child of the parent's may hold it open, too.
+    hang_up.register(0, 0)
+    while not hang_up.poll(_POLL_MS) and os.getppid() == parent:
+        continue
+    os._exit(1)
 
 
 def _answer(function: Any, arguments: tuple[Any, ...]) -> tuple[bool, Any]:

@@ -22,7 +22,7 @@ from seqconv.config.loading import dump_config
 from seqconv.metrics.classification import classification_scores
 from seqconv.models import build_model
 from seqconv.store import build_store
-from seqconv.store.index import commit_index, read_index
+from seqconv.store.index import read_index, write_index
 
 MODELS = {
     "sequence": {
@@ -80,7 +80,7 @@ def write_store(folder: Path, rng: np.random.Generator) -> None:
     np.savez(folder / "store.npz", **{name: store[index] for index, name in enumerate("abc")})
     index = read_index(store.path)
     rows = tuple(replace(row, path=f"/recordings/{Path(row.path).name}", mtime_ns=0) for row in index.rows)
-    commit_index(store.path, replace(index, rows=rows))
+    write_index(store.path, replace(index, rows=rows))
 
 
 def write_texts(folder: Path) -> None:

@@ -1,24 +1,29 @@
-"""One writer at a time."""
+"""One process at a time, by a lock that ends with its owner."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LOCK_NAME = "lock"
-
 
 @contextmanager
-def hold_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a store; wait, and say so, while another process holds it.
+def hold_lock(path: Path, *, when_busy: Callable[[], object]) -> Iterator[None]:
+    """Hold the lock of the file `path`, which is made where it is not there.
 
-    The operating system keeps the lock for the open file, so that it ends with its owner, however that ends.
+    The operating system keeps the lock for the open file, so that it ends with its owner, however that ends. While
+    another process holds it, `when_busy` is called; unless that raises, the lock is waited for.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, hold_lock(Path(folder, "lock"), when_busy=lambda: print("busy")):
+    ...     with hold_lock(Path(folder, "other"), when_busy=lambda: print("busy")):
+    ...         print("both")
+    both
     """
-    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _acquire(descriptor, wait=False):
-            print(f"Waiting for another process that is writing {folder}", file=sys.stderr, flush=True)
+            when_busy()
             _acquire(descriptor, wait=True)
         yield
     finally:

@@ -1,0 +1,53 @@
+"""SIGTERM and a closed terminal end a command as Ctrl-C does: what it cleans up and keeps then, it still does."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+_SIGNALS = ("SIGTERM", "SIGHUP")
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has ended the work; `signal` is its number, and the text says what is kept."""
+
+    def __init__(self, number: int, text: str = "") -> None:
+        super().__init__(text)
+        self.signal = signal.Signals(number)
+
+
+@contextmanager
+def interruptible(kept: str) -> Iterator[None]:
+    """Within the block, these signals raise `Interrupted`, as does Ctrl-C; `kept` is told with its name.
+
+    Signals that the process ignores (`nohup`) stay ignored.
+
+    >>> try:
+    ...     with interruptible("nothing was written"):
+    ...         signal.raise_signal(signal.SIGTERM)
+    ... except Interrupted as stop:
+    ...     print(stop)
+    stopped by SIGTERM: nothing was written
+    """
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+        before = {number: signal.getsignal(number) for number in numbers}
+        # None: a handler that was not made in Python, and could not be put back.
+        before = {number: known for number, known in before.items() if known not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        number = getattr(stop, "signal", signal.SIGINT)
+        raise Interrupted(number, f"stopped by {signal.Signals(number).name}: {kept}") from stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
