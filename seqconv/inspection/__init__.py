@@ -1,6 +1,7 @@
 """Looking inside a model: shapes, kernels, receptive fields, masks, what padding does, and what decided."""
 
 from seqconv.inspection.description import Description, LayerRow, describe
+from seqconv.inspection.explanation import Explanation, explain
 from seqconv.inspection.kernels import kernels
 
-__all__ = ["Description", "LayerRow", "describe", "kernels"]
+__all__ = ["Description", "Explanation", "LayerRow", "describe", "explain", "kernels"]

@@ -84,12 +84,13 @@ def check_sum(layer: Any, seed: int = 0) -> Check:
     returned = np.asarray(ops.convert_to_numpy(layer(fed[None])), np.float64)[0]
     outputs = np.moveaxis(returned, 0, -1) if layer.data_format == "channels_first" else returned
     position = tuple(size // 2 for size in outputs.shape[:-1])
-    number = int(rng.integers(outputs.shape[-1]))
     every = kernels(layer).astype(np.float64)
     totals = np.array([(kernel * patch(layer, inputs, position, i)).sum() for i, kernel in enumerate(every)])
     biases = np.asarray(ops.convert_to_numpy(layer.bias), np.float64) if layer.use_bias else np.zeros(len(every))
     # All channels at once: a softmax looks at them together.
     values = np.asarray(ops.convert_to_numpy(layer.activation(ops.convert_to_tensor(totals + biases))))
+    # The largest one: behind a ReLU, many are 0.
+    number = int(np.argmax(np.abs(values)))
     found = (float(totals[number]), float(biases[number]), float(values[number]))
     return Check(position, number, every[number].size, *found, float(outputs[(*position, number)]))
 

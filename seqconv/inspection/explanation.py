@@ -1,0 +1,80 @@
+"""`explain`: what one layer computes, in plain words and with its own numbers."""
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from seqconv.errors import ModelError
+from seqconv.inspection.arithmetic import Check, check_sum
+from seqconv.inspection.graph import find_layer
+from seqconv.inspection.kernels import check_convolution
+from seqconv.inspection.shapes_elsewhere import elsewhere
+from seqconv.inspection.words import Words
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Paragraphs with headings; it prints as text.
+
+    Attributes:
+        layer: name of the layer.
+        paragraphs: heading and text of each. Lines that are indented are formulas, and kept as they are.
+        check: the sum that was computed in NumPy and compared with Keras.
+    """
+
+    layer: str
+    paragraphs: tuple[tuple[str, str], ...]
+    check: Check
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int = 100) -> str:
+        """The paragraphs, in lines of at most `width` characters where they are no formulas."""
+        blocks = []
+        for heading, paragraph in self.paragraphs:
+            lines = [heading]
+            for line in paragraph.splitlines():
+                is_formula = line.startswith("  ")
+                lines += [f"  {line}"] if is_formula else textwrap.wrap(line, width - 2, initial_indent="  ",
+                                                                        subsequent_indent="  ")  # fmt: skip
+            blocks.append("\n".join(lines))
+        return "\n\n".join(blocks)
+
+
+def explain(model_or_layer: Any, layer: str | None = None, *, seed: int = 0) -> Explanation:
+    """What one output value of a convolution is, in plain words.
+
+    Args:
+        model_or_layer: a convolution, or a model that has one.
+        layer: its name, where a model is given.
+        seed: of the random input on which the sum is checked.
+
+    Raises:
+        ModelError: there is no such layer, or it is no convolution; says what it is.
+
+    >>> import keras
+    >>> layer = keras.layers.Conv1D(8, 3, name="first")
+    >>> layer.build((None, None, 16))
+    >>> print(explain(layer).paragraphs[0][1])
+    8 filters over 3 frames and 16 channels: (T, 16) becomes (T - 2, 8).
+    """
+    import keras
+
+    if isinstance(model_or_layer, keras.Model):
+        if layer is None:
+            raise ModelError(f"'{model_or_layer.name}' is a model. Say which layer: explain(model, 'NAME').")
+        model_or_layer = find_layer(model_or_layer, layer)
+    check_convolution(model_or_layer)
+    words = Words(model_or_layer, check_sum(model_or_layer, seed))
+    paragraphs = (
+        (f"{model_or_layer.name} is a {words.kind_shown}", words.summary()),
+        ("One output value", words.one_value()),
+        ("The check", words.checked()),
+        ("All channels, or one", words.channels()),
+        ("Kernel size 1", words.pointwise()),
+        ("Bias and activation", words.bias()),
+        ("What get_weights() holds", words.weights()),
+        ("The same kernel elsewhere", elsewhere(model_or_layer)),
+    )
+    return Explanation(model_or_layer.name, paragraphs, words.check)
