@@ -3,13 +3,13 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
-def hold_lock(path: Path, *, when_busy: Callable[[], object]) -> Iterator[None]:
-    """Hold the lock of the file `path`, which is made where it is not there.
+def hold_lock(path: Path, *, when_busy: Callable[[], object], is_temporary: bool = False) -> Iterator[None]:
+    """Hold the lock of the file `path`, which is made where it is not there, and removed again if `is_temporary`.
 
     The operating system keeps the lock for the open file, so that it ends with its owner, however that ends. While
     another process holds it, `when_busy` is called; unless that raises, the lock is waited for.
@@ -20,14 +20,38 @@ def hold_lock(path: Path, *, when_busy: Callable[[], object]) -> Iterator[None]:
     ...         print("both")
     both
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = _open_locked(path, when_busy)
     try:
-        if not _acquire(descriptor, wait=False):
-            when_busy()
-            _acquire(descriptor, wait=True)
         yield
     finally:
+        if is_temporary:
+            # Windows removes no file that is open.
+            with suppress(OSError):
+                path.unlink()
         os.close(descriptor)
+
+
+def _open_locked(path: Path, when_busy: Callable[[], object]) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if not _acquire(descriptor, wait=False):
+                when_busy()
+                _acquire(descriptor, wait=True)
+            # Its owner before may have removed the file after we had opened it: then this is the lock of no file.
+            if _is_same(descriptor, path):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_same(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 if sys.platform == "win32":

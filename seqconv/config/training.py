@@ -37,6 +37,14 @@ class EarlyStopping(Section):
     min_delta: NonNegative = Field(default=0.0, description="Smallest change that counts as an improvement.")
 
 
+class CheckpointSettings(Section):
+    """When the state of an unfinished run is saved, so that `--resume` goes on at that step; also when it is stopped."""
+
+    steps: PositiveInt | None = Field(default=None, description="Save after this many steps.")
+    minutes: Positive | None = Field(default=5.0, description="Save after this many minutes.")
+    keep: PositiveInt = Field(default=2, description="How many are kept, the newest ones.")
+
+
 class TrainingConfig(Section):
     """How the model is fitted."""
 
@@ -55,6 +63,9 @@ class TrainingConfig(Section):
         default=None,
         description="The loss of a step is the sum over its sequences divided by this. Default: batching.batch_size, "
         "at most the number of sequences; with frames_per_batch, the mean number of sequences in a step.",
+    )
+    checkpoint: CheckpointSettings = Field(
+        default=CheckpointSettings(), description="When the state of the run is saved for --resume."
     )
     early_stopping: EarlyStopping | None = Field(default=None, description="Null: run all epochs.")
     monitor: str | None = Field(

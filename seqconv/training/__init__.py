@@ -1,5 +1,5 @@
 """Training: from a config, or from arrays, to a run directory."""
 
-from seqconv.training.run import Run, dry_run, train
+from seqconv.training.run import Run, dry_run, resume, train
 
-__all__ = ["Run", "dry_run", "train"]
+__all__ = ["Run", "dry_run", "resume", "train"]

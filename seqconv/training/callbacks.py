@@ -1,10 +1,12 @@
 """What happens around steps and epochs: progress, the best model, the history."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -21,16 +23,25 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
     """A callback list that begins and ends once a run, although `fit` is called once an epoch.
 
     `fit` ends an epoch before validation; here the epoch ends with `finish_epoch`, when validation is known.
+    `first_step`: the steps of the epoch that were done before this `fit`. `after_step` is called, with the number of
+    steps done and what Keras tells of the last, when all callbacks have heard of it.
     """
 
     def __init__(self, callbacks: list[keras.callbacks.Callback], model: keras.Model, epochs: int) -> None:
         super().__init__(callbacks, add_history=True, add_progbar=False, model=model, epochs=epochs)
-        self.training_logs: Logs = {}
+        self._trained = model
+        self.first_step = 0
+        self.after_step: Callable[[int, Logs], object] | None = None
+        self._metrics: list[np.ndarray] = []
         self.hears_steps = [callback for callback in self.callbacks if _hears_steps(callback)]
 
     def begin_run(self) -> None:
         """Tell all callbacks that training begins."""
         super().on_train_begin()
+
+    def go_on(self) -> None:
+        """Let the next epoch begin with the metrics as they are: some of its steps are done."""
+        self._metrics = [np.array(keras.ops.convert_to_numpy(v)) for v in self._trained.metrics_variables]
 
     def finish_epoch(self, epoch: int, logs: Logs) -> None:
         """Tell all callbacks that the epoch, validation included, has ended."""
@@ -46,8 +57,20 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Called by every `fit`: not the end of the run."""
 
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Tell all callbacks; `fit` has set the metrics to zero, which goes back for an epoch that goes on."""
+        super().on_epoch_begin(epoch, logs)
+        for variable, value in zip(self._trained.metrics_variables, self._metrics, strict=False):
+            variable.assign(value)
+        self._metrics = []
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Tell all callbacks, with the number of the step in its epoch."""
+        super().on_train_batch_begin(self.first_step + batch, logs)
+
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Tell who wants to know. Reading a value waits for the device, so that only others' callbacks get numbers."""
+        batch += self.first_step
         numbers: Logs | None = None
         for callback in self.hears_steps:
             if isinstance(callback, ProgressBar):
@@ -56,10 +79,11 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
             if numbers is None:
                 numbers = {name: float(keras.ops.convert_to_numpy(value)) for name, value in (logs or {}).items()}
             callback.on_train_batch_end(batch, numbers)
+        if self.after_step is not None:
+            self.after_step(batch + 1, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Called by `fit` before validation: keep the logs for `finish_epoch`."""
-        self.training_logs = dict(logs or {})
+        """Called by `fit` before validation: not the end of the epoch."""
 
 
 def _hears_steps(callback: keras.callbacks.Callback) -> bool:
@@ -144,17 +168,49 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
         is_first = self.best is None
         is_better = value is not None and (is_first or self.sign * value > self.sign * (self.best or 0.0))
         if is_better or (is_first and value is None):
-            self._save()
+            self._save(self.model.get_weights())
             self.best_epoch = epoch
             if value is not None:
                 self.best = float(value)
 
-    def _save(self) -> None:
+    def weights(self) -> list[np.ndarray]:
+        """Those of the best model; none before the first epoch has ended."""
+        return [] if self.copy is None else self.copy.get_weights()
+
+    def put_weights(self, weights: list[np.ndarray]) -> None:
+        """Make this the best model so far, also in the file."""
+        if weights:
+            self._save(weights)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps beside the weights."""
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what a checkpoint has kept."""
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+
+    def _save(self, weights: list[np.ndarray]) -> None:
         # A copy that was never compiled: the optimizer's state would triple the file and serves no prediction.
         if self.copy is None:
             self.copy = self.model.__class__.from_config(self.model.get_config())
-        self.copy.set_weights(self.model.get_weights())
+        self.copy.set_weights(weights)
         save_model(self.copy, self.path)
+
+
+class Patience(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+    """Keras's early stopping, whose count goes on where a run does."""
+
+    KEPT = ("wait", "best", "best_epoch", "stopped_epoch")
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {name: getattr(self, name) for name in self.KEPT}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what a checkpoint has kept."""
+        for name in self.KEPT:
+            setattr(self, name, state[name])
 
 
 class HistoryFile(keras.callbacks.Callback):  # type: ignore[misc]
@@ -167,6 +223,19 @@ class HistoryFile(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.rows.append(_in_order({"epoch": epoch + 1, **(logs or {})}))
+        self._write()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"rows": self.rows}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what a checkpoint has kept, also in the file."""
+        self.rows = [_in_order(row) for row in state["rows"]]
+        if self.rows:
+            self._write()
+
+    def _write(self) -> None:
         columns = list(_in_order({name: None for row in self.rows for name in row}))
         write_csv(self.path, columns, self.rows)
 

@@ -3,41 +3,123 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 
 from seqconv.batching import Layout
-from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
 from seqconv.training.callbacks import Logs, RunCallbacks
 from seqconv.training.devices import device_scope
+from seqconv.training.divergence import DivergenceError, LossWatch, remedy
 from seqconv.training.experiment import Experiment
+from seqconv.training.interrupts import RunStopped, StopSignals
 from seqconv.training.pipeline import BatchFeed, EpochData, StepData, assemble
+from seqconv.training.progress import Progress
+from seqconv.training.saving import StateKeeper
 
 
-def run_epochs(experiment: Experiment, callbacks: RunCallbacks, num_epochs: int) -> None:
-    """Train until `num_epochs`, or until a callback sets `model.stop_training`.
+@dataclass(frozen=True)
+class RunLoop:
+    """What goes on around the epochs of a run: callbacks, looking at the loss, saving, stopping."""
 
-    Plans of different epochs differ in their number of steps, so each epoch is a `fit` of its own, over as many steps;
-    the callbacks see one run, and one feed goes through all epochs: the first batches of an epoch are made while the
-    epoch before it is validated.
+    experiment: Experiment
+    callbacks: RunCallbacks
+    watch: LossWatch
+    keeper: StateKeeper
+    signals: StopSignals
 
-    Raises:
-        ConfigError: the loss is no longer a number.
-    """
-    callbacks.begin_run()
-    logs: Logs = {}
-    layouts = (layout for epoch in range(num_epochs) for layout in experiment.plan.epoch(epoch))
-    with feed_for(experiment, layouts) as feed:
-        for epoch in range(num_epochs):
-            logs = _train_epoch(experiment, callbacks, epoch, feed)
-            _check_finite(experiment, epoch, logs)
-            callbacks.finish_epoch(epoch, logs)
-            if experiment.model.stop_training:
-                break
-    callbacks.end_run(logs)
+    def run(self, progress: Progress) -> None:
+        """Train from `progress` on until the last epoch, or until a callback sets `model.stop_training`.
+
+        Plans of different epochs differ in their number of steps, so each epoch is a `fit` of its own, over as many
+        steps; the callbacks see one run, and one feed goes through all epochs: the first batches of an epoch are made
+        while the epoch before it is validated.
+
+        Raises:
+            DivergenceError: the loss is no longer a number.
+            RunStopped: a signal asked for it; the state is saved.
+        """
+        experiment, logs = self.experiment, Logs()
+        num_epochs = experiment.config.training.epochs
+        plan, first, done = experiment.plan, progress.epoch, progress.step
+        if 0 < done < experiment.steps[first]:
+            self.callbacks.go_on()
+        epochs = (plan.epoch(epoch, start=done if epoch == first else 0) for epoch in range(first, num_epochs))
+        with feed_for(experiment, (layout for layouts in epochs for layout in layouts)) as feed:
+            while progress.epoch < num_epochs:
+                self._train_epoch(progress, feed)
+                logs = self._epoch_logs(progress)
+                self.callbacks.finish_epoch(progress.epoch, logs)
+                progress.next_epoch()
+                if experiment.model.stop_training:
+                    break
+                self._save_where_due(progress)
+        self.callbacks.end_run(logs)
+        self.keeper.save(progress, is_complete=True)
+
+    def _train_epoch(self, progress: Progress, feed: BatchFeed) -> None:
+        experiment, epoch = self.experiment, progress.epoch
+        done, seconds, wait = progress.step, progress.seconds, progress.data_wait
+        if done == experiment.steps[epoch]:
+            return
+        data = EpochData(feed, experiment.steps[epoch] - done)
+        started = time.monotonic()
+
+        def after_step(step: int, logs: Logs) -> None:
+            progress.step = step
+            progress.seconds, progress.data_wait = seconds + time.monotonic() - started, wait + data.data_wait
+            self.watch.see(epoch, step, logs["loss"])
+            self.keeper.count_step()
+            self._save_where_due(progress)
+
+        self.callbacks.first_step, self.callbacks.after_step = done, after_step
+        experiment.model.fit(
+            data, initial_epoch=epoch, epochs=epoch + 1, callbacks=self.callbacks, shuffle=False, verbose=0
+        )
+        self.watch.check()
+
+    def _epoch_logs(self, progress: Progress) -> Logs:
+        experiment, model = self.experiment, self.experiment.model
+        trained = {name: float(value) for name, value in model.get_metrics_result().items()}
+        # Keras's own "loss" averages steps; ours weighs every sequence the same.
+        logs: Logs = {"loss": trained["mean_loss"]}
+        logs.update((name, value) for name, value in trained.items() if name not in ("loss", "mean_loss"))
+        try:
+            with self.signals.at_once():
+                logs.update(validation_logs(experiment))
+        except RunStopped as stop:
+            self._stop(stop, progress)
+        if not math.isfinite(logs["loss"]) or "val_loss" not in logs:
+            where = "validation" if math.isfinite(logs["loss"]) else "training"
+            raise DivergenceError(
+                f"training diverged in epoch {progress.epoch + 1}: the loss on the {where} sequences is no longer a "
+                f"finite number. {remedy(experiment)}"
+            )
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        logs |= {"seconds": progress.seconds, "data_wait": progress.data_wait}
+        logs["frames_per_second"] = experiment.plan.num_frames / progress.seconds
+        return logs
+
+    def _save_where_due(self, progress: Progress) -> None:
+        try:
+            self.signals.check()
+        except RunStopped as stop:
+            self._stop(stop, progress)
+        if self.keeper.is_due:
+            self.keeper.save(progress)
+
+    def _stop(self, stop: RunStopped, progress: Progress) -> NoReturn:
+        self.keeper.save(progress)
+        steps = self.experiment.steps
+        epoch = min(progress.epoch, len(steps) - 1)
+        raise RunStopped(
+            stop.signal,
+            f"{stop.signal.name} stopped the run in epoch {progress.epoch + 1} of {len(steps)}, after step "
+            f"{progress.step} of {steps[epoch]}; its state is saved",
+        ) from None
 
 
 def run_steps(experiment: Experiment, layouts: Sequence[Layout], callbacks: Any = None) -> EpochData:
@@ -71,35 +153,6 @@ def feed_for(experiment: Experiment, layouts: Iterable[Layout]) -> BatchFeed:
         layouts, experiment.data.train, experiment.labels, experiment.weights, loss_scale=experiment.loss_scale
     )
     return BatchFeed(batches, scope=partial(device_scope, experiment.config.training.device))
-
-
-def _train_epoch(experiment: Experiment, callbacks: RunCallbacks, epoch: int, feed: BatchFeed) -> Logs:
-    model, data = experiment.model, EpochData(feed, experiment.steps[epoch])
-    started = time.monotonic()
-    model.fit(data, initial_epoch=epoch, epochs=epoch + 1, callbacks=callbacks, shuffle=False, verbose=0)
-    seconds = time.monotonic() - started
-    trained = callbacks.training_logs
-    # Keras's own "loss" averages steps; ours weighs every sequence the same.
-    logs = {"loss": trained["mean_loss"]}
-    logs.update((name, value) for name, value in trained.items() if name not in ("loss", "mean_loss"))
-    logs.update(validation_logs(experiment))
-    logs["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-    logs |= {"seconds": seconds, "data_wait": data.data_wait}
-    logs["frames_per_second"] = experiment.plan.num_frames / seconds
-    return logs
-
-
-def _check_finite(experiment: Experiment, epoch: int, logs: Logs) -> None:
-    if math.isfinite(logs["loss"]) and "val_loss" in logs:
-        return
-    training = experiment.config.training
-    where = "validation" if math.isfinite(logs["loss"]) else "training"
-    raise ConfigError(
-        f"training diverged in epoch {epoch + 1}: the loss on the {where} sequences is no longer a finite "
-        f"number. Lower training.learning_rate ({training.learning_rate:g})"
-        f"{'' if training.gradient_clip else ', set training.gradient_clip to 1'}"
-        f"{'' if training.warmup_epochs else ', or let the rate rise over training.warmup_epochs'}."
-    )
 
 
 class _StepTimer(keras.callbacks.Callback):  # type: ignore[misc]

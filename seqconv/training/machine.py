@@ -3,7 +3,7 @@
 import contextlib
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -71,22 +71,41 @@ def uses_xla(config: Config) -> bool | None:
 @contextlib.contextmanager
 def random_states_kept() -> Iterator[None]:
     """Afterwards, the generators of Python, NumPy and PyTorch are where they were."""
-    random_state = random.getstate()
-    # Keras seeds NumPy's legacy generator, the one that is global.
-    numpy_state = np.random.get_state()  # noqa: NPY002
-    torch_states: tuple[Any, Any] | None = None
-    if keras.backend.backend() == "torch":
-        import torch
-
-        torch_states = torch.get_rng_state(), torch.cuda.get_rng_state_all()
+    states = random_states()
     try:
         yield
     finally:
-        random.setstate(random_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        if torch_states is not None:
-            torch.set_rng_state(torch_states[0])
-            torch.cuda.set_rng_state_all(torch_states[1])
+        set_random_states(states)
+
+
+def random_states() -> dict[str, Any]:
+    """The global generators of Python, NumPy and, where Keras runs on it, PyTorch, as JSON has them."""
+    version, state, gauss = random.getstate()
+    # Keras seeds NumPy's legacy generator, the one that is global.
+    numpy_state: Any = np.random.get_state()  # noqa: NPY002
+    name, keys, *rest = numpy_state
+    states: dict[str, Any] = {"python": [version, list(state), gauss], "numpy": [name, keys.tolist(), *rest]}
+    if keras.backend.backend() == "torch":
+        import torch
+
+        cuda = torch.cuda.get_rng_state_all()
+        states["torch"] = [torch.get_rng_state().tolist(), [each.tolist() for each in cuda]]
+    return states
+
+
+def set_random_states(states: Mapping[str, Any]) -> None:
+    """Put the generators where `random_states` found them; graphics cards that are not here are left out."""
+    version, state, gauss = states["python"]
+    random.setstate((version, tuple(state), gauss))
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, np.array(keys, np.uint32), *rest))  # noqa: NPY002
+    if "torch" in states:
+        import torch
+
+        cpu, cuda = states["torch"]
+        torch.set_rng_state(torch.tensor(cpu, dtype=torch.uint8))
+        for index, each in enumerate(cuda[: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(torch.tensor(each, dtype=torch.uint8), index)
 
 
 def _describe_device(config: Config) -> str:

@@ -15,7 +15,10 @@ REDUCTION = "sum"
 
 
 def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]) -> None:
-    """Give the model the optimizer, loss and metrics of the config; without XLA where that is yet to be measured."""
+    """Give the model the optimizer, loss and metrics of the config; without XLA where that is yet to be measured.
+
+    All of their variables are there afterwards: a state can be taken before the first step, and put back.
+    """
     task, training = config.target.task, config.training
     model.compile(
         optimizer=make_optimizer(training, steps_per_epoch),
@@ -23,6 +26,11 @@ def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]
         weighted_metrics=make_metrics(task, training.label_smoothing),
         jit_compile=bool(uses_xla(config)),
     )
+    model.optimizer.build(model.trainable_variables)
+    nothing = {"y": ops.zeros((1, 1, model.num_outputs)), "y_pred": ops.zeros((1, 1, model.num_outputs))}
+    model.compute_loss(None, **nothing, sample_weight=ops.zeros((1, 1)))
+    model.compute_metrics(None, **nothing, sample_weight=ops.zeros((1, 1)))
+    model.reset_metrics()
 
 
 def make_loss(task: str, label_smoothing: float = 0.0) -> keras.losses.Loss:

@@ -1,8 +1,6 @@
 """What a run says before it starts and when it is done."""
 
 import shlex
-import shutil
-import sys
 import textwrap
 import time
 from pathlib import Path
@@ -18,7 +16,8 @@ from seqconv.training.callbacks import BestModel, Logs
 from seqconv.training.datasets import Datasets
 from seqconv.training.experiment import Experiment
 from seqconv.training.labels import describe_frames
-from seqconv.training.run_dir import MODEL
+from seqconv.training.progress import Progress
+from seqconv.training.run_dir import MODEL, program
 from seqconv.training.stepping import CompiledStep
 
 
@@ -38,6 +37,18 @@ def report_start(experiment: Experiment, device: str, console: Console) -> None:
 def report_folder(path: Path, console: Console) -> None:
     """Where the run is written, said before it starts: it may be interrupted."""
     _print_fact("folder", str(path), console)
+    console.print()
+
+
+def report_resume(experiment: Experiment, progress: Progress, anew: list[str], console: Console) -> None:
+    """Where a run goes on."""
+    steps, epoch = experiment.steps, progress.epoch
+    where = "after its last epoch"
+    if epoch < len(steps):
+        where = f"in epoch {epoch + 1} of {len(steps)}, after step {progress.step} of {steps[epoch]}"
+    _print_fact("resumed", where, console)
+    for name in anew:
+        _print_fact("note", f"callback {name} had a state, and was not given again", console, style="yellow")
     console.print()
 
 
@@ -90,24 +101,19 @@ def report_end(model: SequenceModel, run_dir: Path, data: Datasets, console: Con
 
 def next_commands(file: Path, data: Datasets) -> list[str]:
     """Commands for a shell that evaluate and use a saved model; what was trained from memory has no manifest."""
-    program, path = _program(), shlex.quote(str(file))
+    command, path = program(), shlex.quote(str(file))
     if data.splits is None:
         return [
-            f"{program} evaluate --model {path} --manifest MANIFEST",
-            f"{program} predict --model {path} FILE_OR_FOLDER",
+            f"{command} evaluate --model {path} --manifest MANIFEST",
+            f"{command} predict --model {path} FILE_OR_FOLDER",
         ]
     split = "test" if data.test is not None else "valid"
     part = data.parts()[split]
     example = "" if part.metadata is None else shlex.quote(str(part.metadata["path"].iloc[0]))
     return [
-        f"{program} evaluate --model {path} --split {split}",
-        f"{program} predict --model {path} {example}",
+        f"{command} evaluate --model {path} --split {split}",
+        f"{command} predict --model {path} {example}",
     ]
-
-
-def _program() -> str:
-    """What starts a command: `seqconv` where that is found, else this Python."""
-    return "seqconv" if shutil.which("seqconv") else f"{shlex.quote(sys.executable)} -m seqconv.commands.main"
 
 
 def measure_latency(model: SequenceModel, num_frames: int, repeats: int = 20) -> float:

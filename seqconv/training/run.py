@@ -16,15 +16,41 @@ from seqconv.evaluation import Evaluation, evaluate
 from seqconv.files import write_text
 from seqconv.models import SequenceModel, load_model
 from seqconv.sequences import Sequences
-from seqconv.training.callbacks import BestModel, HistoryFile, ProgressBar, RunCallbacks
+from seqconv.training.callbacks import BestModel, HistoryFile, Patience, ProgressBar, RunCallbacks
 from seqconv.training.checks import check_packages
 from seqconv.training.datasets import load_datasets
+from seqconv.training.divergence import LossWatch
 from seqconv.training.experiment import Experiment, prepare
-from seqconv.training.loop import run_epochs, time_steps
+from seqconv.training.identity import RunIdentity
+from seqconv.training.interrupts import RunStopped, StopSignals
+from seqconv.training.loop import RunLoop, time_steps
 from seqconv.training.machine import machine_for
 from seqconv.training.probing import choose_compilation
-from seqconv.training.report import make_console, report_dry_run, report_end, report_folder, report_start, report_stop
-from seqconv.training.run_dir import HISTORY, MODEL, check_run_dir, run_folder
+from seqconv.training.progress import Progress
+from seqconv.training.report import (
+    make_console,
+    report_dry_run,
+    report_end,
+    report_folder,
+    report_resume,
+    report_start,
+    report_stop,
+)
+from seqconv.training.run_dir import (
+    CONFIG,
+    HISTORY,
+    MODEL,
+    MODEL_FACTS,
+    check_run_dir,
+    is_finished,
+    new_run_folder,
+    read_history,
+    resume_command,
+    resumed_run_folder,
+    write_inputs,
+)
+from seqconv.training.saving import StateKeeper, find_checkpoint, remove_checkpoints
+from seqconv.training.state import put_state
 
 DRY_RUN_STEPS = 2
 
@@ -82,10 +108,47 @@ def train(
         data = load_datasets(config, train_data, valid_data, test_data)
         experiment = choose_compilation(prepare(config, data, partial(console.print, highlight=False)))
         report_start(experiment, device, console)
-        with run_folder(run_dir, experiment) as path:
+        with new_run_folder(run_dir, experiment) as path:
             report_folder(path, console)
-            history = _fit(experiment, path, own_callbacks, console)
-            return _finish(experiment, path, history, console)
+            return _run(experiment, path, own_callbacks, console)
+
+
+def resume(
+    run_dir: str | Path,
+    overrides: Iterable[str] = (),
+    *,
+    train_data: Sequences | None = None,
+    valid_data: Sequences | None = None,
+    test_data: Sequences | None = None,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+) -> Run:
+    """Go on with a run that was stopped or killed, at the step of its newest whole checkpoint.
+
+    On the same machine, where the run is deterministic (the default on CPUs), what comes out is equal bit for bit to
+    the run that was never stopped: every variable and the history, its times aside. Where no checkpoint was written,
+    the run begins anew; where training is over, what is left of it is done, and a finished run is scored again.
+
+    Args:
+        run_dir: the folder of the run.
+        overrides: of where things lie and what computes: data.manifest, data.cache_dir, data.num_workers,
+            target.events, training.device, training.checkpoint.
+        train_data, valid_data, test_data: for a run on sequences in memory, the same ones again.
+        callbacks: the same ones again. One with `state()` and `restore(state)` goes on where it was; others begin anew.
+
+    Raises:
+        ConfigError: no run lies there, another process works in it, or config or data differ from those of the
+            checkpoint; lists the differences.
+    """
+    console = make_console()
+    with resumed_run_folder(run_dir) as path:
+        config = load_config(path / CONFIG, overrides)
+        check_packages(config)
+        with machine_for(config) as device:
+            data = load_datasets(config, train_data, valid_data, test_data)
+            experiment = choose_compilation(prepare(config, data, partial(console.print, highlight=False)))
+            report_start(experiment, device, console)
+            report_folder(path, console)
+            return _run(experiment, path, list(callbacks), console)
 
 
 def dry_run(config: Config | Mapping[str, Any] | str | Path) -> None:
@@ -112,16 +175,35 @@ def _as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Sequ
     return load_config({**values, "data": {**values["data"], "manifest": None}})
 
 
+def _run(experiment: Experiment, path: Path, user_callbacks: list[keras.callbacks.Callback], console: Console) -> Run:
+    """Train from where the folder is, and score."""
+    try:
+        with StopSignals() as signals:
+            history = _fit(experiment, path, user_callbacks, console, signals)
+            with signals.at_once():
+                run = _finish(experiment, path, history, console)
+    except RunStopped as stop:
+        raise RunStopped(stop.signal, f"{stop}. Go on with: {resume_command(path)}") from None
+    remove_checkpoints(path)
+    return run
+
+
 def _fit(
-    experiment: Experiment, path: Path, user_callbacks: list[keras.callbacks.Callback], console: Console
+    experiment: Experiment,
+    path: Path,
+    user_callbacks: list[keras.callbacks.Callback],
+    console: Console,
+    signals: StopSignals,
 ) -> pd.DataFrame:
     config = experiment.config
+    if is_finished(path):
+        return read_history(path)
     best = BestModel(path / MODEL, config.monitor, config.monitor_mode)
     history, bar = HistoryFile(path / HISTORY), ProgressBar(console, experiment.steps, best)
     own: list[keras.callbacks.Callback] = [best, history, bar]
     if config.training.early_stopping is not None:
         own.append(
-            keras.callbacks.EarlyStopping(
+            Patience(
                 monitor=config.monitor,
                 mode=config.monitor_mode,
                 patience=config.training.early_stopping.patience,
@@ -130,9 +212,21 @@ def _fit(
         )
     if config.training.tensorboard:
         own.append(keras.callbacks.TensorBoard(str(path / "tensorboard"), write_graph=False))
-    callbacks = RunCallbacks([*own, *user_callbacks], experiment.model, config.training.epochs)
+    listed = [*own, *user_callbacks]
+    callbacks, watch = RunCallbacks(listed, experiment.model, config.training.epochs), LossWatch(experiment)
+    identity = RunIdentity.of(config, experiment.data)
+    checkpoint = find_checkpoint(path, identity, console)
+    if checkpoint is None:
+        write_inputs(experiment, path)
+    keeper = StateKeeper(experiment, listed, path, identity, watch)
+    callbacks.begin_run()
+    progress = Progress()
+    if checkpoint is not None:
+        progress, anew = put_state(experiment.model, listed, checkpoint)
+        report_resume(experiment, progress, anew, console)
     try:
-        run_epochs(experiment, callbacks, config.training.epochs)
+        if checkpoint is None or not checkpoint.is_complete:
+            RunLoop(experiment, callbacks, watch, keeper, signals).run(progress)
     finally:
         bar.close()
     report_stop(history.rows, config.training.epochs, best, experiment.step, console)
@@ -152,6 +246,6 @@ def _finish(experiment: Experiment, path: Path, history: pd.DataFrame, console: 
     console.print()
     console.print(str(final), highlight=False, markup=False)
     facts = report_end(model, path, data, console) | {"compilations": experiment.step.compilations}
-    write_text(json.dumps(facts, indent=2) + "\n", path / "model.json")
+    write_text(json.dumps(facts, indent=2) + "\n", path / MODEL_FACTS)
     metrics = {split: evaluation.metrics for split, evaluation in evaluations.items()}
     return Run(model, history, metrics, final, path)

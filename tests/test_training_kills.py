@@ -1,0 +1,154 @@
+"""A run in a process of its own is killed at any moment, goes on, and comes out equal to the run that nobody killed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from seqconv.models import load_model
+
+KILLS = int(os.environ.get("SEQCONV_KILLS", "20"))
+SEED = int(os.environ.get("SEQCONV_KILL_SEED", "0"))
+SETTINGS = [
+    "training.epochs=6",
+    "training.monitor=val_loss",
+    "training.schedule=cosine",
+    "training.early_stopping={patience: 4}",
+    "training.checkpoint={steps: 2, minutes: null}",
+    "model.blocks=[{filters: 16, kernel_size: 3, dropout: 0.2}, {filters: 16, kernel_size: 3}]",
+    "evaluation.bootstrap=5",
+    "data.num_workers=0",
+]
+
+
+class Process:
+    """`seqconv train ...`; its output goes to a file."""
+
+    def __init__(self, log: Path, *arguments: object):
+        command = [sys.executable, "-m", "seqconv.commands.main", "train", *map(str, arguments)]
+        kept = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+        self.log = log
+        with log.open("wb") as file:
+            self.popen = subprocess.Popen(command, stdout=file, stderr=file, env={**kept, "TF_CPP_MIN_LOG_LEVEL": "3"})
+
+    def wait_for(self, happens) -> bool:
+        """Until `happens()`, or the process has ended: whether it is still there."""
+        while not happens():
+            if self.popen.poll() is not None:
+                return False
+            time.sleep(0.002)
+        return self.popen.poll() is None
+
+    def end(self, number: int) -> int:
+        self.popen.send_signal(number)
+        return self.popen.wait()
+
+    def finish(self) -> None:
+        assert self.popen.wait() == 0, self.log.read_text()
+
+
+def start(path: Path) -> Process:
+    """Begin the run of that folder, or go on with it."""
+    log = path.with_suffix(".log")
+    if (path / "config.yaml").exists():
+        return Process(log, "--resume", path)
+    overrides = [word for setting in SETTINGS for word in ("--set", setting)]
+    return Process(log, "--config", "japanese_vowels.yaml", "--run-dir", path, *overrides)
+
+
+def is_training(process: Process) -> bool:
+    return b"\n\n" in process.log.read_bytes()
+
+
+def result(path: Path):
+    """Bytes of every weight, history without times, scores."""
+    history = pd.read_csv(path / "history.csv").drop(columns=["seconds", "data_wait", "frames_per_second"])
+    weights = [array.tobytes() for array in load_model(path / "model.keras").get_weights()]
+    return weights, history.to_csv(), (path / "metrics.json").read_text(), (path / "predictions.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The run that nobody kills: what it gives, and the seconds from its first step to its end."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    process = start(path)
+    assert process.wait_for(lambda: is_training(process))
+    begun = time.monotonic()
+    process.finish()
+    return result(path), time.monotonic() - begun
+
+
+def kill_again_and_again(folder: Path, whole, kills: int, seed: int) -> tuple[int, int]:
+    """Runs that are killed at random moments until they end; returns kills survived and runs that were compared."""
+    expected, seconds = whole
+    moments = random.Random(seed)
+    killed = compared = 0
+    while killed < kills or not compared:
+        path = folder / f"run_{compared}"
+        process = start(path)
+        process.wait_for(lambda process=process: is_training(process))
+        if killed < kills:
+            time.sleep(moments.uniform(0, seconds))
+            if process.popen.poll() is None:
+                process.end(signal.SIGKILL)
+                killed += 1
+                continue
+        process.finish()
+        assert result(path) == expected, f"seed {seed}, run {compared}"
+        assert not list(path.rglob(".*-*"))
+        compared += 1
+    return killed, compared
+
+
+def test_kills_at_random_moments_change_nothing(tmp_path, whole):
+    killed, compared = kill_again_and_again(tmp_path, whole, KILLS, SEED)
+    assert killed == KILLS
+    assert compared >= 1
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_change_nothing(tmp_path, whole):
+    killed, compared = kill_again_and_again(tmp_path, whole, 200, SEED + 1)
+    print(f"{killed} kills, {compared} runs compared")
+    assert killed == 200
+
+
+@pytest.mark.parametrize("pattern", [".model-*.keras", "checkpoints/.epoch-*.npz", ".history-*.csv", "predictions.csv"])
+def test_kills_while_a_file_is_written_change_nothing(tmp_path, whole, pattern):
+    process = start(tmp_path / "run")
+    if process.wait_for(lambda: next((tmp_path / "run").glob(pattern), None) is not None):
+        process.end(signal.SIGKILL)
+    start(tmp_path / "run").finish()
+    assert result(tmp_path / "run") == whole[0]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_says_so_by_its_exit_code(tmp_path, whole, number, code):
+    process = start(tmp_path / "run")
+    assert process.wait_for(lambda: (tmp_path / "run" / "history.csv").exists())
+    assert process.end(number) == code
+    assert f"{number.name} stopped the run in epoch" in process.log.read_text()
+    assert "Traceback" not in process.log.read_text()
+    assert list((tmp_path / "run" / "checkpoints").glob("epoch-*.npz"))
+    start(tmp_path / "run").finish()
+    assert result(tmp_path / "run") == whole[0]
+
+
+def test_a_second_process_is_refused_while_the_first_one_lives(tmp_path, whole):
+    first = start(tmp_path / "run")
+    assert first.wait_for(lambda: (tmp_path / "run" / "config.yaml").exists())
+    second = Process(tmp_path / "second.log", "--resume", tmp_path / "run")
+    first.popen.send_signal(signal.SIGSTOP)
+    try:
+        assert second.popen.wait() == 2
+    finally:
+        first.popen.send_signal(signal.SIGCONT)
+    assert "is in use by another process" in second.log.read_text()
+    first.finish()
+    assert result(tmp_path / "run") == whole[0]
