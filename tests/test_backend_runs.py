@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import keras
 import numpy as np
 import pytest
+from test_training_resume import RICH, Stopping, assert_same_run, data
 from training_data import classified, quick
 
 from seqconv import runners
@@ -21,8 +22,9 @@ from seqconv.evaluation import evaluate
 from seqconv.inference import forward
 from seqconv.models import SequenceModel, build_model, load_model
 from seqconv.sequences import Sequences
-from seqconv.training import train
+from seqconv.training import resume, train
 from seqconv.training.devices import device_name, list_devices
+from seqconv.training.interrupts import RunStopped
 from seqconv.training.machine import machine_for, uses_xla
 from seqconv.training.optimization import make_loss
 
@@ -41,6 +43,16 @@ def test_the_same_seed_gives_the_same_run(tmp_path, capsys):
     assert runs[0].metrics == runs[1].metrics
     assert any((ours != theirs).any() for ours, theirs in zip(first, other.model.get_weights(), strict=True))
     assert f"on {list_devices()[0]}" in capsys.readouterr().out
+
+
+# JAX compiles each run anew, for most of a minute.
+@pytest.mark.parametrize("place", [(1, 1)] if BACKEND == "jax" else [(1, 1), (2, "end")], ids=str)
+def test_a_stopped_run_goes_on_at_its_step(tmp_path, place):
+    config = quick(**{**RICH, "backend": BACKEND})
+    whole = train(config, tmp_path / "whole", **data())
+    with pytest.raises(RunStopped):
+        train(config, tmp_path / "run", callbacks=[Stopping(*place)], **data())
+    assert_same_run(resume(tmp_path / "run", **data()), whole)
 
 
 @pytest.mark.parametrize("strategy", ["packed", "bucketed", "padded", "single"])
