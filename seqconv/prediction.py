@@ -1,6 +1,5 @@
 """`predict`: from recordings, arrays or sequences to a table of predictions."""
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,27 +10,13 @@ import pandas as pd
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import as_settings
-from seqconv.inference import forward
+from seqconv.file_predictions import Tables, predict_files, predict_source
 from seqconv.manifest.reading import ARRAY_SUFFIXES, AUDIO_SUFFIXES
-from seqconv.outputs import (
-    frame_columns,
-    logits_to_predictions,
-    model_target,
-    name_predictions,
-    open_model,
-    predicts_frames,
-    read_card,
-    recording_starts,
-    seconds_per_frame,
-)
+from seqconv.outputs import model_target, open_model, read_card
 from seqconv.sequences import Sequences
-from seqconv.sources import Selection, Source
-from seqconv.streaming.long import LongRecordings
+from seqconv.sources import Source
+from seqconv.store import BadFile
 from seqconv.targets import Target
-
-# Fewer files are read in less time than a bar is worth.
-_FILES_WORTH_A_BAR = 50
-_FRAMES_PER_TABLE = 1_000_000
 
 
 def predict(
@@ -63,9 +48,11 @@ def predict(
         Multilabel joins the labels given; a regression of several columns has `prediction_<name>` for each.
         Of a model that predicts frames, a row for each output frame: id, frame (number of the input frame that it
         stands for), time (in seconds, where it is known), prediction and so on.
+        A file that cannot be read, or has too few frames for the model, has a row without a prediction (no row, where
+        frames are predicted). A warning lists these, and `attrs["quarantine"]` has (id, path, reason) of each.
 
     Raises:
-        AudioError: recordings cannot be read; names all of them.
+        AudioError: none of the files can be read; names all of them.
         ShapeError: the sequences have another number of features than the model.
         ConfigError: the model does not know how to compute features or what its outputs mean.
 
@@ -77,8 +64,16 @@ def predict(
     ['id', 'num_frames', 'prediction', 'p_off', 'p_on']
     """
     options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
-    tables = predict_tables(model, inputs, features=features, target=target, **options)
-    return pd.concat(tables, ignore_index=True)
+    bad: list[BadFile] = []
+    tables = collecting(predict_tables(model, inputs, features=features, target=target, **options), bad)
+    frame = pd.concat(tables, ignore_index=True)
+    frame.attrs["quarantine"] = bad
+    return frame
+
+
+def collecting(tables: Tables, bad: list[BadFile]) -> Iterator[pd.DataFrame]:
+    """The tables; when they have come to their end, the files without a prediction are in `bad`."""
+    bad += yield from tables
 
 
 def predict_tables(
@@ -90,21 +85,21 @@ def predict_tables(
     batch_size: int | None = None,
     target: Target | None = None,
     chunk_frames: int | None = None,
-) -> Iterator[pd.DataFrame]:
+) -> Tables:
     """What `predict` returns, in pieces: tables of as many sequences as hold a million output frames together.
 
     A model that predicts sequences gives one table, and one more for each recording that is run in chunks. Arguments
-    and errors are those of `predict`.
+    and errors are those of `predict`. The generator returns the files without a prediction.
     """
     model = open_model(model)
     target = model_target(model, target)
     paths = _as_paths(inputs)
     options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
     if paths is None:
-        yield from _predict_source(model, target, _as_source(inputs), options)
-        return
+        yield from predict_source(model, target, _as_source(inputs), options)
+        return []
     settings = _feature_settings(model, features)
-    yield from _predict_files(model, target, find_entries(paths, settings), settings, options)
+    return (yield from predict_files(model, target, find_entries(paths, settings), settings, options))
 
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.DataFrame:
@@ -179,40 +174,3 @@ def _count_cases(path: Path) -> int:
     from seqconv.ts import read_ts
 
     return len(read_ts(path)[0])
-
-
-def _predict_files(
-    model: Any, target: Target, entries: pd.DataFrame, settings: FeatureSettings, options: dict[str, Any]
-) -> Iterator[pd.DataFrame]:
-    """Long recordings straight from their files in chunks, those between them from a store."""
-    from seqconv.store import build_store
-
-    recordings = LongRecordings(model, target, entries, settings, options["strategy"], options["chunk_frames"])
-    short = entries[~recordings.is_long]
-    position = np.cumsum(~recordings.is_long) - 1
-    with tempfile.TemporaryDirectory(prefix="seqconv-") as folder:
-        path, has_bar = Path(folder) / "store", len(short) > _FILES_WORTH_A_BAR
-        store = build_store(short, settings, path, progress=has_bar) if len(short) else None
-        for run in recordings.runs():
-            if store is None or recordings.is_long[run[0]]:
-                yield from recordings.predict(run[0])
-            else:
-                yield from _predict_source(model, target, Selection(store, position[run]), options)
-
-
-def _predict_source(model: Any, target: Target, source: Source, options: dict[str, Any]) -> Iterator[pd.DataFrame]:
-    thresholds = read_card(model).get("thresholds")
-    if not predicts_frames(model, target):
-        predictions = logits_to_predictions(target, forward(model, source, **options))
-        columns = {"id": list(source.ids), "num_frames": np.asarray(source.lengths, np.int64)}
-        yield pd.DataFrame({**columns, **name_predictions(target, predictions, thresholds)})
-        return
-    stride, seconds, starts = model.total_stride, seconds_per_frame(model, source), recording_starts(source)
-    table_of = np.cumsum(-(-np.asarray(source.lengths, np.int64) // stride)) // _FRAMES_PER_TABLE
-    for number in np.unique(table_of):
-        chosen = np.flatnonzero(table_of == number)
-        part, start = Selection(source, chosen), None if starts is None else starts[chosen]
-        frames = forward(model, part, **options)
-        predictions = logits_to_predictions(target, np.concatenate(frames))
-        columns = frame_columns(part.ids, [len(logits) for logits in frames], stride, seconds, start)
-        yield pd.DataFrame({**columns, **name_predictions(target, predictions, thresholds)})

@@ -22,8 +22,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "nn": ("layers", "models"),
     "runs": (
-        "evaluation", "inference", "inspection", "outputs", "prediction", "reporting", "runners", "streaming", "tables",
-        "training",
+        "evaluation", "file_predictions", "inference", "inspection", "outputs", "prediction", "reporting", "runners",
+        "streaming", "tables", "training",
     ),
     "commands": ("commands",),
 }  # fmt: skip

@@ -100,7 +100,7 @@ def test_predictions_have_a_row_for_each_output_frame(run):
 def test_tables_in_pieces_are_the_whole(run, monkeypatch):
     data = framed(30, 4)
     whole = predict(run.model, data)
-    monkeypatch.setattr("seqconv.prediction._FRAMES_PER_TABLE", 100)
+    monkeypatch.setattr("seqconv.file_predictions._FRAMES_PER_TABLE", 100)
     pieces = list(predict_tables(run.model, data))
     assert len(pieces) > 3
     assert max(map(len, pieces)) < 140

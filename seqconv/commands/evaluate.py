@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqconv.commands.interruption import interruptible
 from seqconv.commands.splits import read_split, say
 from seqconv.commands.stock import add_stock_arguments, check_card_is_kept, stock_target
 from seqconv.commands.terminal import report_errors, start_keras
@@ -67,16 +68,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_card_is_kept(arguments)
     config = read_run_config(run_dir, arguments.config, arguments.overrides)
     target = None if card else stock_target(model, arguments.labels, config)
-    evaluation = evaluate(
-        model,
-        load_split(arguments, card, config),
-        strategy=arguments.strategy,
-        slices=arguments.slices,
-        seed=config.seed,
-        split_name=arguments.split,
-        target=target,
-        settings=config.evaluation,
-    )
+    with interruptible("the scores are as they were, and features that were extracted are kept"):
+        evaluation = evaluate(
+            model,
+            load_split(arguments, card, config),
+            strategy=arguments.strategy,
+            slices=arguments.slices,
+            seed=config.seed,
+            split_name=arguments.split,
+            target=target,
+            settings=config.evaluation,
+        )
     report(evaluation, Path(arguments.output or run_dir), arguments.worst)
     return 0
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqconv.commands.interruption import interruptible
 from seqconv.commands.splits import say
 from seqconv.commands.stock import add_stock_arguments, check_card_is_kept, stock_target
 from seqconv.commands.streaming import add_stream_argument, stream_tables
@@ -16,6 +17,11 @@ from seqconv.tables import table_text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from seqconv.store import BadFile
+
+SOME_WITHOUT = 3
+"""Exit code where some of the files have no prediction; 2 is an error, after which none has."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -50,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_keras()
     from seqconv.config import load_config
     from seqconv.outputs import open_model, read_card
-    from seqconv.prediction import predict_tables
+    from seqconv.prediction import collecting, predict_tables
 
     model = open_model(arguments.model)
     target = features = None
@@ -59,29 +65,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         config = load_config(arguments.config or {}, arguments.overrides)
         target, features = stock_target(model, arguments.labels, config), config.features
+    bad: list[BadFile] = []
     if arguments.stream is None:
-        tables = predict_tables(
-            model,
-            arguments.inputs,
-            strategy=arguments.strategy,
-            features=features,
-            target=target,
-            chunk_frames=arguments.chunk_frames,
-        )
+        options = {"strategy": arguments.strategy, "chunk_frames": arguments.chunk_frames}
+        tables = predict_tables(model, arguments.inputs, features=features, target=target, **options)
+        _write(collecting(tables, bad), arguments)
     else:
-        tables = stream_tables(arguments, model)
+        _write(stream_tables(arguments, model), arguments)
+    return SOME_WITHOUT if bad else 0
+
+
+def _write(tables: "Iterable[pd.DataFrame]", arguments: argparse.Namespace) -> None:
     output = arguments.output
     is_jsonl = output is not None and Path(output).suffix.lower() in (".jsonl", ".ndjson")
     pieces = _Pieces(tables, arguments.format or ("jsonl" if is_jsonl else "csv"))
     if output is None:
-        for piece in pieces:
-            sys.stdout.write(piece)
-            # A running answer is read while the next one is awaited.
-            sys.stdout.flush()
+        with interruptible("what was printed is complete up to here"):
+            for piece in pieces:
+                sys.stdout.write(piece)
+                # A running answer is read while the next one is awaited.
+                sys.stdout.flush()
     else:
-        write_pieces(pieces, Path(output))
+        with interruptible(f"{output} was not written"):
+            write_pieces(pieces, Path(output))
         say(f"wrote {pieces.num_rows} predictions to {output}")
-    return 0
 
 
 class _Pieces:

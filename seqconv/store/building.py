@@ -172,11 +172,12 @@ def _check_bad(bad: Sequence[Row], count: int, max_bad_fraction: float, *, preco
     """Raise one AudioError or ManifestError that lists what cannot be read, where it is too much."""
     if not bad or (len(bad) <= max_bad_fraction * count and len(bad) < count):
         return
-    shown = len(bad) if max_bad_fraction == 0 else _SHOWN_PROBLEMS
+    is_limited = 0 < max_bad_fraction < 1
+    shown = _SHOWN_PROBLEMS if is_limited else len(bad)
     lines = [f"  {row.id} ({row.path}): {row.problem}" for row in bad[:shown]]
     rest = [f"  and {len(bad) - shown} more"] if len(bad) > shown else []
     what = "1 recording" if len(bad) == 1 else f"{len(bad)} recordings"
-    limit = f", more than the part of {max_bad_fraction:g} that may be left out" if max_bad_fraction else ""
+    limit = f", more than the part of {max_bad_fraction:g} that may be left out" if is_limited else ""
     error = ManifestError if precomputed else AudioError
     raise error("\n".join([f"{what} of {count} cannot be read{limit}:", *lines, *rest]))
 
