@@ -135,7 +135,7 @@ def render(
 def themed(svg: str, name: str) -> str:
     """The `<svg>` element alone, with the page's colors and fonts, and ids that no other figure has."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = svg.replace("xlink:href=", "href=")
     svg = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', _open_tag, svg, count=1)
     svg = re.sub(r'(?<= )id="([^"]*)"', rf'id="{name}-\1"', svg)

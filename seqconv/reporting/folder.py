@@ -71,7 +71,6 @@ class RunFolder:
             dtype=dict.fromkeys(texts, str),
             keep_default_na=False,
             na_values={name: [""] for name in header if name not in texts},
-            float_precision="round_trip",
         )
 
     @cached_property
@@ -103,7 +102,7 @@ class RunFolder:
             return pd.DataFrame()
         if as_text:
             return pd.read_csv(path, dtype=str, keep_default_na=False)
-        return pd.read_csv(path, float_precision="round_trip")
+        return pd.read_csv(path)
 
 
 def read_run(path: str | Path) -> RunFolder:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqconv.errors import ModelError
 from seqconv.reporting.drawings import Drawing, render
-from seqconv.reporting.tables import Table, make_table, number
+from seqconv.reporting.tables import make_table, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,18 +16,16 @@ MOST_FILTERS = 64
 _POSITIVE, _NEGATIVE = (0.16, 0.45, 0.75), (0.85, 0.4, 0.1)
 
 
-def layer_table(model: Any) -> Table:
-    """Name, kind, shapes of the weights and number of parameters of each layer."""
-    rows = []
-    for layer in _layers(model):
-        shapes = ", ".join("x".join(map(str, weight.shape)) or "scalar" for weight in layer.weights)
-        rows.append((layer.name, type(layer).__name__, shapes, layer.count_params()))
-    return make_table(["layer", "kind", "weights", "parameters"], rows)
+def describe_layers(model: Any) -> list[Any]:
+    """What `seqconv.inspection.describe` knows of each layer, a row a layer."""
+    from seqconv.inspection import describe
+
+    return list(describe(model))
 
 
 def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
     """The filters of the first convolution over time, `(kernel_size, in_channels)` each, on one scale of color."""
-    found = next(((layer, kernel) for layer in _layers(model) if (kernel := _kernel(layer)) is not None), None)
+    found = _first_convolution(model)
     if found is None:
         return None
     layer, kernels = found
@@ -43,7 +42,8 @@ def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
                 axes.imshow(_tinted(shown[place].T / most), aspect="auto", origin="lower")
         return grid[0, 0]  # type: ignore[no-any-return]
 
-    svg, _ = render("filters", fill, (7.2, 0.75 * -(-count // min(16, count)) + 0.1))
+    rows_of_filters = -(-count // min(16, count))
+    svg, _ = render("filters", fill, (7.2, max(1.6, 0.75 * rows_of_filters + 0.1)))
     norms = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)
     rows = [(i, float(norms[i]), float(kernels[i].min()), float(kernels[i].max())) for i in range(len(kernels))]
     span = f"{size} frames" if seconds is None else f"{size} frames ({size * seconds * 1000:g} ms)"
@@ -58,19 +58,19 @@ def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
     )
 
 
-def _layers(model: Any) -> list[Any]:
+def _first_convolution(model: Any) -> "tuple[Any, np.ndarray] | None":
+    """The first convolution over time and its kernels `(filters, kernel_size, in_channels)`."""
+    from seqconv.inspection import kernels
+
     stack = getattr(model, "stack", None)
-    layers = list(stack.layers()) if stack is not None else list(model.layers)
-    normalization = getattr(model, "feature_normalization", None)
-    return layers if normalization is None or normalization in layers else [normalization, *layers]
-
-
-def _kernel(layer: Any) -> "np.ndarray | None":
-    """Filters first: `(filters, kernel_size, in_channels)`; None where a layer has no kernel over time."""
-    kernel = getattr(layer, "kernel", None)
-    if kernel is None or len(kernel.shape) != 3:
-        return None
-    return np.transpose(np.asarray(kernel), (2, 0, 1))
+    for layer in model.layers if stack is None else stack.layers():
+        try:
+            found = kernels(layer)
+        except ModelError:
+            continue
+        if found.ndim == 3:
+            return layer, found
+    return None
 
 
 def _tinted(values: "np.ndarray") -> "np.ndarray":

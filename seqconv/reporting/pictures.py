@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqconv.config.features import FeatureSettings
-from seqconv.reporting.drawings import INK, SERIES, Drawing, render, shorten
+from seqconv.reporting.drawings import PAPER, SERIES, Drawing, render, shorten
 from seqconv.reporting.tables import amount, make_table
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def draw_recording(
     svg, box = render(name, fill, (SIZE[0], sum(ratios) + 0.35))
     said = f"Features of {amount(len(features), 'frame')}"
     said += "" if seconds is None else f", {duration:.2f} s"
-    table = _energy_table(features, contributions, seconds)
+    table = _energy_table(features, contributions, seconds) if frames is None else _run_table(frames, seconds)
     if contributions is not None:
         top = int(np.argmax(contributions))
         where = f"frame {top}" if seconds is None else f"{top * seconds:.2f} s"
@@ -152,11 +152,25 @@ def _strips(axes: "Axes", frames: "tuple[np.ndarray, np.ndarray, list[str]]", du
                 axes.barh(row, (last - first) * step, 0.8, first * step, color=color, linewidth=0)
                 if (last - first) > 0.09 * len(values):
                     name = shorten(names[int(values[first])], 10)
-                    axes.text((first + last) / 2 * step, row, name, ha="center", va="center", fontsize=7.5, color=INK)
+                    axes.text((first + last) / 2 * step, row, name, ha="center", va="center", fontsize=7.5, color=PAPER)
     axes.set(ylim=(1.5, -0.5))
     axes.set_yticks([0, 1], ["label", "answer"])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
+
+
+def _run_table(frames: "tuple[np.ndarray, np.ndarray, list[str]]", seconds: float | None) -> Any:
+    """Labels and answers, a row wherever one of them changes."""
+    labels, said, names = frames
+    starts = np.flatnonzero(np.diff(labels, prepend=-2) | np.diff(said, prepend=-2))
+    rows = [
+        (
+            int(start) if seconds is None else round(float(start) * seconds, 3),
+            *(names[int(values[start])] if values[start] >= 0 else None for values in (labels, said)),
+        )
+        for start in starts
+    ]
+    return make_table(["from (frame)" if seconds is None else "from (s)", "label", "answer"], rows)
 
 
 def _energy_table(features: "np.ndarray", contributions: "np.ndarray | None", seconds: float | None) -> Any:

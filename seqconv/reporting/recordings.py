@@ -1,6 +1,7 @@
 """The cards of the recordings that a report shows."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,14 +138,11 @@ def _given(material: Material, place: int) -> tuple[int, str] | None:
 
 def _contributions(material: Material, features: "np.ndarray", output: int) -> "np.ndarray | None":
     """What each frame adds to the logit of a class; None where nobody can say."""
-    try:
-        from seqconv.inspection import contributions
-    except ImportError:
-        return None
-    if material.model is None:
+    explain = getattr(import_module("seqconv.inspection"), "contributions", None)
+    if explain is None or material.model is None:
         return None
     try:
-        values = contributions(material.model, features, output)
+        values = explain(material.model, features, output)
     except SeqconvError:
         return None
     return np.asarray(getattr(values, "values", values), np.float64)

@@ -79,7 +79,7 @@ def contents(material: Material) -> dict[str, Any]:
         "batch_drawings": _batch_drawings(material),
         "speed": [] if history.empty else _given([curves.draw_speed(history), curves.draw_waiting(history)]),
         "speed_facts": facts.speed_facts(material),
-        "layers": None if material.model is None else network.layer_table(material.model),
+        "layers": None if material.model is None else network.describe_layers(material.model),
         "filters": None if material.model is None else network.draw_filters(material.model, material.seconds_per_frame),
         "cards": ([], []) if summary is None or answers is None else _cards(material, summary, answers),
         "predictions": None if summary is None else _prediction_table(summary),

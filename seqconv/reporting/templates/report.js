@@ -50,6 +50,7 @@
     };
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", apply);
+    form.addEventListener("change", apply);
     form.hidden = false;
     apply();
   };
