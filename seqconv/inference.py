@@ -175,7 +175,7 @@ def _forward_frames(model: Any, source: Source, layouts: EpochPlan) -> list[Arra
 def _forward_alone(model: Any, source: Source) -> Array:
     run = runner_for(model)
     outputs = np.concatenate([_one_row(run(source[i][None]), model) for i in range(len(source.lengths))])
-    return _as_logits(model, outputs)
+    return as_logits(model, outputs)
 
 
 def _one_row(output: Array, model: Any) -> Array:
@@ -187,7 +187,7 @@ def _one_row(output: Array, model: Any) -> Array:
     return output
 
 
-def _as_logits(model: Any, outputs: Array) -> Array:
+def as_logits(model: Any, outputs: Array) -> Array:
     """A stock model often ends with its softmax or sigmoid; its inverse, so that every model answers in logits."""
     last = model.layers[-1]
     activation = type(last).__name__.lower() if not hasattr(last, "activation") else last.activation.__name__

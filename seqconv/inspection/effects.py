@@ -102,6 +102,8 @@ def _behind(call: Call, taken: Sequence[Axes], graph: Graph) -> Axes:
         return merge_axes(taken) if taken else ()
     if kind in POINTWISE or kind in ELEMENTWISE:
         return before
+    if kind == "Reshape":
+        return _reshape(before, graph.shapes[call.inputs[0]], shape)
     special = SPECIAL.get(kind)
     if special is not None:
         return special(layer, before, shape)
@@ -137,14 +139,11 @@ def _flatten(layer: Any, before: Axes, shape: Shape) -> Axes:
     return ()
 
 
-def _reshape(layer: Any, before: Axes, shape: Shape) -> Axes:
+def _reshape(before: Axes, old: Shape, shape: Shape) -> Axes:
     """`(time, bands, channels)` to `(time, bands * channels)` keeps time; anything else may cut sequences apart."""
-    rest = [axis.length for axis in before[1:]]
-    keeps_first = before and shape[1] is None and len(shape) == 3 and all(not length.is_free for length in rest)
-    if keeps_first and before[0].length.is_free and shape[2] is not None:
-        bands = prod(length.at(0) for length in rest)
-        return before[:1] if shape[2] % max(bands, 1) == 0 else _fresh(shape, (), UNKNOWN)
-    return _fresh(shape, (), UNKNOWN)
+    rest, is_free = [size or 0 for size in old[2:]], [axis.length.is_free for axis in before]
+    keeps_time = is_free[:1] == [True] and not any(is_free[1:]) and shape[1] is None
+    return before[:1] if keeps_time and shape[2:] == (prod(rest),) else _fresh(shape, (), UNKNOWN)
 
 
 def _permute(layer: Any, before: Axes, shape: Shape) -> Axes:
@@ -178,7 +177,6 @@ def _layer_normalization(layer: Any, before: Axes, shape: Shape) -> Axes:
 
 SPECIAL: dict[str, Callable[[Any, Axes, Shape], Axes]] = {
     "Flatten": _flatten,
-    "Reshape": _reshape,
     "Permute": _permute,
     **{f"UpSampling{rank}D": _upsample for rank in (1, 2, 3)},
     **{f"ZeroPadding{rank}D": _cut for rank in (1, 2, 3)},

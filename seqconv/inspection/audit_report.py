@@ -1,0 +1,68 @@
+"""An audit for the terminal."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich import box
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from seqconv.inspection.auditing import Audit
+from seqconv.inspection.findings import FAULT, Finding
+from seqconv.inspection.measuring import Measurement
+
+
+def render(audit: Audit) -> Iterator[Any]:
+    """Findings with their remedies, what was measured, the verdict."""
+    for finding in audit.findings:
+        yield from _finding(finding)
+    if audit.measurements:
+        yield Text(f"\nmeasured on {audit.data}, against each sequence alone:")
+        yield _measured(audit)
+    else:
+        yield Text("\nnot measured: only one length fits")
+    yield _verdict(audit)
+
+
+def _finding(finding: Finding) -> Iterator[Any]:
+    is_fault = finding.severity == FAULT
+    mark = ("x ", "bold red") if is_fault else ("! ", "yellow")
+    name = finding.layer or "the model"
+    yield Text.assemble(mark, (name, "bold"), (f" ({finding.type})" if finding.type else "", "dim"))
+    yield Padding(Text(f"{finding.verdict}."), (0, 0, 0, 2))
+    yield Padding(Text(f"-> {finding.remedy}", style="green"), (0, 0, 0, 2))
+
+
+def _measured(audit: Audit) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("what changed")
+    table.add_column("labels flipped", justify="right")
+    table.add_column("logits change by", justify="right")
+    table.add_column("")
+    for each in audit.measurements:
+        style = "" if each.passes else "red"
+        share = f"{each.flipped} of {each.sequences}"
+        verdict = "ok, rounding" if each.passes else "too much"
+        table.add_row(_what(each), share, f"{each.largest_change:.2g}", verdict, style=style)
+    return table
+
+
+def _what(measurement: Measurement) -> str:
+    if measurement.frames is None:
+        return "other sequences in the batch"
+    return f"{measurement.frames} frame{'' if measurement.frames == 1 else 's'} of padding"
+
+
+def _verdict(audit: Audit) -> Text:
+    if audit.passes:
+        return Text(f"{audit.name} passes: one sequence, one answer.", style="bold green")
+    faults = sum(finding.severity == FAULT and bool(finding.layer) for finding in audit.findings)
+    changes = [each for each in audit.measurements if not each.passes]
+    parts = [f"{faults} layer{'' if faults == 1 else 's'} at fault"] if faults else []
+    if changes:
+        worst = max(changes, key=lambda each: each.flipped)
+        parts.append(
+            f"{_what(worst)} flip{'s' if worst.frames == 1 else ''} {worst.flipped} of {worst.sequences} labels"
+        )
+    return Text(f"{audit.name} fails: {', '.join(parts) or 'only one length fits'}.", style="bold red")

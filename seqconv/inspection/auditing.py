@@ -1,0 +1,141 @@
+"""`audit`: does the batch change a model's answers, and which layers are to blame?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqconv.errors import ManifestError, ShapeError
+from seqconv.inspection.findings import FAULT, Finding, make_finding
+from seqconv.inspection.graph import read_graph
+from seqconv.inspection.measuring import Measurement, Subject, make_sequences, measure
+from seqconv.inspection.suspects import find_suspects
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+MOST_SEQUENCES = 100
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Findings on single layers, and what was measured. It prints as a report.
+
+    Attributes:
+        name: of the model.
+        findings: what is wrong, layer by layer, then of the model as a whole.
+        measurements: labels flipped and largest change of a logit, by surroundings; empty where a model takes sequences
+            of one length only.
+        data: what it was measured on.
+    """
+
+    name: str
+    findings: tuple[Finding, ...]
+    measurements: tuple[Measurement, ...]
+    data: str
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing was found that is a fault, and nothing was measured that is more than rounding."""
+        return not any(finding.severity == FAULT for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON; a change that is not a number is null."""
+        measured = [{**asdict(each), "passes": each.passes} for each in self.measurements]
+        for each in measured:
+            each["largest_change"] = each["largest_change"] if np.isfinite(each["largest_change"]) else None
+        return {
+            "model": self.name,
+            "passes": self.passes,
+            "data": self.data,
+            "findings": [asdict(finding) for finding in self.findings],
+            "measurements": measured,
+        }
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from seqconv.inspection.audit_report import render
+
+        yield from render(self)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int = 100) -> str:
+        """The report as text of at most `width` columns."""
+        from io import StringIO
+
+        from rich.console import Console
+
+        written = StringIO()
+        Console(file=written, width=width, no_color=True, legacy_windows=False).print(self)
+        return "\n".join(line.rstrip() for line in written.getvalue().strip().splitlines())
+
+
+def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
+    """Whether padding and batch mates change what any Keras sequence model answers, and which layers are to blame.
+
+    Each sequence is asked about alone, with 1, 2, 7 and 64 frames of padding appended, and among others in a batch. A
+    stock model is padded with zeros; a model that is told which frames are real finds garbage in the others.
+
+    Args:
+        model: a Keras model over `(batch, time, ...)`, or over that and a boolean mask `(batch, time)`.
+        sequences: arrays `(time, num_features)` or a source of them, of which 100 at most are taken, evenly spread;
+            default: 32 of random numbers.
+        seed: of random sequences, garbage and batches.
+
+    Raises:
+        ModelError: the model has other inputs than features and a mask, or several outputs.
+        ShapeError: the sequences have another number of features than the model.
+        ManifestError: every sequence is too short for the model.
+
+    >>> from seqconv.models import build_model
+    >>> audit(build_model({"blocks": [{"filters": 4}]}, num_features=2, num_outputs=3)).passes
+    True
+    """
+    graph = read_graph(model)
+    findings = find_suspects(model, graph)
+    if any(finding.problem == "fixed_length" for finding in findings):
+        return Audit(model.name, tuple(findings), (), "nothing: only one length fits")
+    subject = Subject(model, graph)
+    if sequences is None:
+        arrays = make_sequences(subject, seed=seed)
+        data = f"{len(arrays)} sequences of random numbers"
+    else:
+        arrays, data = _choose(sequences, subject)
+    task = ((getattr(model, "card", None) or {}).get("target") or {}).get("task")
+    measurements = measure(subject, arrays, is_labeled=task != "regression", seed=seed)
+    failed = {each.what for each in measurements if not each.passes}
+    findings += [
+        make_finding(f"changes_with_{what}", kind=type(model).__name__) for what in sorted(failed, reverse=True)
+    ]
+    return Audit(model.name, tuple(findings), tuple(measurements), data)
+
+
+def _choose(sequences: Any, subject: Subject) -> tuple[list[Any], str]:
+    """At most 100 arrays, evenly spread, those that are too short left out."""
+    count = len(sequences.lengths) if hasattr(sequences, "lengths") else len(sequences)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_SEQUENCES)).astype(int))
+    arrays = [np.asarray(sequences[int(index)], np.float32) for index in chosen]
+    _check_shapes(arrays, subject)
+    long_enough = [array for array in arrays if len(array) >= subject.min_frames]
+    if not long_enough:
+        raise ManifestError(
+            f"none of {len(arrays)} sequences reaches the {subject.min_frames} frames that the model needs at least."
+        )
+    short = len(arrays) - len(long_enough)
+    lengths = [len(array) for array in long_enough]
+    notes = f", {short} too short for the model left out" if short else ""
+    of_all = "" if count == len(arrays) else f" of {count}"
+    return long_enough, f"{len(long_enough)}{of_all} sequences of {min(lengths)} to {max(lengths)} frames{notes}"
+
+
+def _check_shapes(arrays: Sequence[Any], subject: Subject) -> None:
+    expected = subject.shape[2:]
+    for array in arrays:
+        fits = array.ndim == len(expected) + 1 and all(
+            size in (None, found) for size, found in zip(expected, array.shape[1:], strict=True)
+        )
+        if not fits:
+            shown = ", ".join("any" if size is None else str(size) for size in expected)
+            raise ShapeError(f"a sequence has shape {array.shape}, but the model takes (time, {shown}).")
