@@ -59,6 +59,32 @@ def find_leaks(parts: Mapping[str, Sequences]) -> list[Leak]:
     return [*_find_groups(parts), *equal, *overlaps]
 
 
+def join_equal(data: Sequences) -> list[str]:
+    """What a cut into splits must not part: sequences with one name here are equal or of one group.
+
+    >>> join_equal(Sequences([[[0.0]], [[1.0]], [[0.0]]], ids=["a", "b", "c"], groups=["x", "x", "y"]))
+    ['x', 'x', 'x']
+    """
+    owner = np.arange(len(data))
+    rows, keys = _equal_rows([data], owner)
+    marked: list[tuple[int, object]] = [*zip(rows.tolist(), (("content", key) for key in keys.tolist()), strict=True)]
+    marked += [(row, ("group", group)) for row, group in enumerate(_groups(data)) if group is not None]
+    parents: list[int] = owner.tolist()
+    firsts: dict[object, int] = {}
+
+    def find(row: int) -> int:
+        while parents[row] != row:
+            parents[row] = parents[parents[row]]
+            row = parents[row]
+        return row
+
+    for row, mark in marked:
+        one, other = sorted((find(row), find(firsts.setdefault(mark, row))))
+        parents[other] = one
+    names = data.ids if data.groups is None else data.groups
+    return [names[find(row)] for row in range(len(data))]
+
+
 def describe_leaks(leaks: Sequence[Leak], parts: Mapping[str, Sequences]) -> list[str]:
     """A sentence for each kind of leak and pair of splits: how many there are, and the first few by id.
 
@@ -116,36 +142,49 @@ def _first_ids(part: Sequences, groups: Sequence[str | None], wanted: set[str]) 
 
 
 def _find_equal(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
-    """A sieve: what several splits have by length, then by a few frames, then by all of them."""
     splits, sequences = list(parts), list(parts.values())
-    split_of = np.repeat(np.arange(len(splits)), [len(part) for part in sequences])
-    index_of = np.concatenate([np.arange(len(part)) for part in sequences])
-    rows = np.arange(len(split_of))
-    keys = np.concatenate([part.lengths for part in sequences])
-    measures: tuple[Callable[[Any], int], ...] = (_middle_key, _content_key)
-    rows = rows[_in_several(keys, split_of)]
-    for measure in measures:
-        read = (measure(sequences[split_of[row]][int(index_of[row])]) for row in rows)
-        keys = np.fromiter(read, np.int64, len(rows))
-        are_shared = _in_several(keys, split_of[rows])
-        rows, keys = rows[are_shared], keys[are_shared]
+    part_of, index_of = _places(sequences)
+    rows, keys = _equal_rows(sequences, part_of)
     firsts: dict[int, dict[int, str]] = defaultdict(dict)
     for row, key in zip(rows.tolist(), keys.tolist(), strict=True):
-        split, name = int(split_of[row]), sequences[split_of[row]].ids[index_of[row]]
+        split, name = int(part_of[row]), sequences[part_of[row]].ids[index_of[row]]
         for earlier, first in firsts[key].items():
             if earlier < split:
                 yield Leak("content", (splits[earlier], splits[split]), (first, name))
         firsts[key].setdefault(split, name)
 
 
-def _in_several(keys: IntArray, splits: IntArray) -> npt.NDArray[np.bool_]:
-    """Which keys occur in more than one split."""
+def _places(sequences: Sequence[Sequences]) -> tuple[IntArray, IntArray]:
+    """Part, and index in it, of each sequence of the parts in a row."""
+    sizes = [len(part) for part in sequences]
+    return np.repeat(np.arange(len(sizes)), sizes), np.concatenate([np.arange(size) for size in sizes])
+
+
+def _equal_rows(sequences: Sequence[Sequences], owners: IntArray) -> tuple[IntArray, IntArray]:
+    """Which sequences of the parts in a row are equal to one with another owner, and a key that equal ones share.
+
+    A sieve: by length, then by a few frames, then by all of them.
+    """
+    part_of, index_of = _places(sequences)
+    keys = np.concatenate([part.lengths for part in sequences])
+    rows = np.flatnonzero(_in_several(keys, owners))
+    measures: tuple[Callable[[Any], int], ...] = (_middle_key, _content_key)
+    for measure in measures:
+        read = (measure(sequences[part_of[row]][int(index_of[row])]) for row in rows)
+        keys = np.fromiter(read, np.int64, len(rows))
+        are_shared = _in_several(keys, owners[rows])
+        rows, keys = rows[are_shared], keys[are_shared]
+    return rows, keys
+
+
+def _in_several(keys: IntArray, owners: IntArray) -> npt.NDArray[np.bool_]:
+    """Which keys have more than one owner."""
     if not len(keys):
         return np.zeros(0, bool)
     values, positions = np.unique(keys, return_inverse=True)
-    lowest, highest = np.full(len(values), splits.max()), np.full(len(values), splits.min())
-    np.minimum.at(lowest, positions, splits)
-    np.maximum.at(highest, positions, splits)
+    lowest, highest = np.full(len(values), owners.max()), np.full(len(values), owners.min())
+    np.minimum.at(lowest, positions, owners)
+    np.maximum.at(highest, positions, owners)
     return (lowest < highest)[positions]
 
 

@@ -1,5 +1,6 @@
 """Leaks: what lies in two splits is always found, nothing else is, and training stops before its first step."""
 
+import re
 import shutil
 from collections import defaultdict
 from itertools import combinations
@@ -22,6 +23,7 @@ from seqconv.manifest import load_manifest
 from seqconv.sequences import Sequences
 from seqconv.sources import Excerpt
 from seqconv.training import train
+from seqconv.training.datasets import load_datasets
 
 DATA = Path(__file__).parents[1] / "data"
 RATE = 8000
@@ -279,6 +281,76 @@ def test_groups_and_files_in_two_splits_stop_or_are_told(prompts, tmp_path, caps
     )
     # The command that training prints for evaluation reads the same manifest.
     assert main(["evaluate", "--model", str(run.path / "model.keras"), "--split", "test"]) == 0
+
+
+# Splits that are cut here.
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_set_aside_is_not_also_learned_from(seed):
+    rng = np.random.default_rng(seed)
+    data = classified(60)
+    chosen = [*range(60), *rng.integers(60, size=30)]
+    groups = [f"g{rng.integers(40)}" for _ in chosen] if seed % 2 else None
+    doubled = Sequences([data[i] for i in chosen], [data.labels[i] for i in chosen], groups=groups)
+    config = load_config({**quick(), "seed": seed, "features": {"kind": "precomputed"}})
+    datasets = load_datasets(config, doubled)
+    assert len(datasets.train) + len(datasets.valid) == 90
+    assert len(datasets.valid) >= 4
+    assert find_leaks(datasets.parts()) == []
+
+
+def test_nothing_but_equal_sequences_is_refused_as_a_leak(tmp_path):
+    arrays = [np.arange(6).reshape(3, 2)] * 12
+    with pytest.raises(ManifestError, match=r"all 2 sequences of valid have the content of sequences of train"):
+        train(quick(), tmp_path / "run", train_data=Sequences(arrays, list("ab" * 6)))
+    for index, array in enumerate(arrays):
+        np.save(tmp_path / f"{index}.npy", array)
+    table = pd.DataFrame({"path": [f"{index}.npy" for index in range(12)], "label": list("ab" * 6)})
+    config = {**config_for(table, tmp_path), "features": {"kind": "precomputed"}}
+    with pytest.raises(ManifestError, match=r"all \d sequences of valid have the content of sequences of train"):
+        train(config, tmp_path / "run")
+
+
+def test_without_equal_sequences_the_cut_is_that_of_sequences():
+    data, config = classified(60), load_config({**quick(), "seed": 3, "features": {"kind": "precomputed"}})
+    assert load_datasets(config, data).valid.ids == data.split(test=0.15, seed=3)[1].ids
+    grouped = classified(60, groups=[f"g{index // 3}" for index in range(60)])
+    assert load_datasets(config, grouped).valid.ids == grouped.split(test=0.15, seed=3)[1].ids
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equal_recordings_are_cut_into_one_split(prompts, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    copies = []
+    for index in rng.choice(len(prompts), size=12, replace=False):
+        path = tmp_path / f"copy {index}.flac"
+        samples, rate = soundfile.read(prompts["path"][index], dtype="int16")
+        soundfile.write(path, samples, rate)
+        copies.append({"id": f"copy {index}", "path": str(path), "label": prompts["label"][index]})
+    frame = planted(prompts, *copies).drop(columns="split")
+    frame["group"] = [f"g{rng.integers(25)}" for _ in range(len(frame))]
+    config = load_config({**config_for(frame, tmp_path), "seed": seed})
+    data = load_datasets(config)
+    assert len(data.splits) == 52
+    assert find_leaks(data.parts()) == []
+    for part in data.parts().values():
+        assert set(part.metadata["split"]) == {data.splits.set_index("id")["split"][part.ids[0]]}
+    counts = ", ".join(f"{split} {len(part)}" for split, part in data.parts().items())
+    equal, made = data.notes
+    assert equal.startswith("equal to others, and cut as one group with them: '")
+    assert re.fullmatch(rf"no splits: made .*, by group \(\d+ groups\), .*; now {counts}", made)
+    assert set(data.train.metadata["group"]) <= set(frame["group"])
+
+
+def test_copies_in_splits_that_were_given_stay_there(prompts, tmp_path):
+    shutil.copy(prompts["path"][3], tmp_path / "copy.wav")
+    frame = planted(prompts, {"id": "copied", "path": str(tmp_path / "copy.wav"), "label": "en", "split": "test"})
+    frame = frame.assign(split=frame["split"].replace("valid", "train"))
+    with pytest.raises(
+        ManifestError, match=r"1 of 9 sequences of test .*: 'copied' \(test\) that of 'en03' \((train|valid)\)"
+    ):
+        train(config_for(frame, tmp_path), tmp_path / "run")
 
 
 # Arrays in memory.

@@ -1,6 +1,6 @@
 """From a config, or from arrays, to the three splits of a run."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,9 @@ from seqconv.config import Config
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.frame_labels import find_length_problems, raise_listed
 from seqconv.label_arrays import read_frame_labels
+from seqconv.leakage import find_leaks, join_equal
 from seqconv.sequences import Sequences
+from seqconv.splitting import label_strata, split_groups
 from seqconv.targets import Target, fit_target
 
 if TYPE_CHECKING:
@@ -100,7 +102,13 @@ def _with_frame_labels(config: Config, parts: dict[str, Sequences | None]) -> tu
 def _set_aside(config: Config, data: Sequences) -> tuple[Sequences, Sequences]:
     """Train and valid, cut from what was given for training."""
     target = _fit(config, data)
-    train, valid = data.split(test=VALID_FRACTION, by=None if data.groups is None else "group", seed=config.seed)
+    strata = label_strata(data.labels, len(data))
+    try:
+        is_valid = split_groups(join_equal(data), strata, fraction=VALID_FRACTION, seed=config.seed)
+        train, valid = data.subset(~is_valid), data.subset(is_valid)
+    except ManifestError:
+        # Too many are equal. That they lie in two splits is told with all other problems.
+        train, valid = data.split(test=VALID_FRACTION, by=None if data.groups is None else "group", seed=config.seed)
     if target.task != "regression":
         counts = _count_labels(target, train)
         gone = [name for name, count in zip(target.names, counts, strict=True) if not count]
@@ -128,9 +136,13 @@ def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
     columns: str | tuple[str, ...] = config.target.columns or config.target.column
     task, separator = config.target.task, config.target.separator
     frame = load_manifest(manifest, label=columns, task=task, separator=separator, on_leak=config.data.on_leak)
-    frame = make_splits(frame, label=columns, task=task, separator=separator, seed=config.seed)
-    check_labels(frame, columns, task, separator)
-    return _split(config, _read_features(config, frame, label=columns))
+
+    def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+        made = make_splits(frame, label=columns, task=task, separator=separator, seed=config.seed)
+        check_labels(made, columns, task, separator)
+        return made
+
+    return _split(config, _cut_and_read(config, frame, columns, cut))
 
 
 def _frames_from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
@@ -141,13 +153,56 @@ def _frames_from_manifest(config: Config, manifest: str | dict[str, str]) -> Dat
     label_files = None if target.events else target.column
     frame = load_manifest(manifest, label_files=label_files, on_leak=config.data.on_leak)
     timelines = read_timelines(frame, target, config.features.seconds_per_frame)
-    frame = make_splits(frame, strata=timelines.label_sets(), seed=config.seed)
-    data = _read_features(config, frame, label=None)
+    labels_of = dict(zip(frame["id"], timelines.label_sets(), strict=True))
+
+    def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+        return make_splits(frame, strata=[labels_of[name] for name in frame["id"]], seed=config.seed)
+
+    data = _cut_and_read(config, frame, None, cut)
     if data.quarantine:
         left: Any = data.metadata
         timelines = read_timelines(left, target, config.features.seconds_per_frame)
     labels, notes = timelines.frame_labels(data.lengths)
     return _split(config, data.with_labels(labels), [*timelines.notes, *notes])
+
+
+def _cut_and_read(
+    config: Config,
+    frame: "pandas.DataFrame",
+    label: str | tuple[str, ...] | None,
+    cut: Callable[["pandas.DataFrame"], "pandas.DataFrame"],
+) -> Sequences:
+    """The sequences in their splits, the missing ones cut, and cut anew where that has parted equal sequences."""
+    import pandas as pd
+
+    made = cut(frame)
+    data = _read_features(config, made, label=label)
+    left: Any = data.metadata
+    told = made.attrs["notes"][len(frame.attrs["notes"]) :]
+    parts = {split: data.where("split", split) for split in left["split"].unique()}
+    parted = [leak.ids[1] for leak in find_leaks(parts) if leak.kind == "content"] if told else []
+    if not parted:
+        return data
+    units = pd.Series(join_equal(data), dtype=object)
+    given = frame.set_index("id")["split"].loc[data.ids].to_numpy()
+    joined = left.assign(split=given, group=left["group"].mask(units.duplicated(keep=False), units))
+    joined.attrs["notes"] = [
+        *(note for note in left.attrs["notes"] if note not in told),
+        f"equal to others, and cut as one group with them: {list_some(sorted(set(parted)))}",
+    ]
+    try:
+        again = cut(joined)
+    except ManifestError:
+        # Too many are equal. That they lie in two splits is told with all other problems.
+        return data
+    return Sequences(
+        data.features,
+        data.labels,
+        ids=data.ids,
+        groups=data.groups,
+        weights=data.weights,
+        metadata=again.assign(group=left["group"]),
+    )
 
 
 def _read_features(config: Config, frame: "pandas.DataFrame", label: str | tuple[str, ...] | None) -> Sequences:
