@@ -112,6 +112,13 @@ class Selection(Sequence[FloatArray]):
         return (self._source[int(index)] for index in self._indices)
 
 
+def is_foreign(source: Source) -> bool:
+    """Whether it is a user's own class, of which reading a sequence may take any time."""
+    if isinstance(source, Selection):
+        return is_foreign(source._source)
+    return not isinstance(source, ArraySource) and not hasattr(source, "digest")
+
+
 def content_digest(source: Source, index: int) -> str:
     """Hash of the content of a sequence: of its recording where the source knows that, else of its frames.
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,11 +13,14 @@ import pandas as pd
 import pytest
 from training_data import classified, framed, quick
 
+from seqconv.config import load_config
 from seqconv.errors import ConfigError
 from seqconv.locks import hold_lock
 from seqconv.sequences import Sequences
 from seqconv.training import resume, train
 from seqconv.training.checkpoints import list_checkpoints, read_checkpoint
+from seqconv.training.datasets import Datasets
+from seqconv.training.identity import RunIdentity
 from seqconv.training.interrupts import RunStopped
 
 EPOCHS = 4
@@ -354,3 +358,34 @@ def test_a_full_disk_is_said_and_takes_nothing_away(tmp_path):
     left = {path for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert all(path.read_bytes() == content for path, content in before.items() if path.name.startswith("epoch-"))
     assert left >= set(before)
+
+
+class Streamed:
+    """A source of a user's own, which counts what is read."""
+
+    def __init__(self, arrays):
+        self.arrays, self.num_read = arrays, 0
+        self.lengths = np.array([len(array) for array in arrays])
+        self.ids = [f"own {index}" for index in range(len(arrays))]
+
+    def __getitem__(self, index):
+        self.num_read += 1
+        return self.arrays[index]
+
+
+def test_of_a_source_of_ones_own_some_contents_are_compared():
+    source = Streamed([np.full((3, 2), index, "float32") for index in range(2500)])
+    labels = ["a", "b"] * 1250
+    config = load_config(quick())
+
+    def identity():
+        part = Sequences(source, labels)
+        return RunIdentity.of(config, Datasets(part, part.subset([0]), None, None))
+
+    before = identity().to_dict()
+    assert source.num_read <= 1001
+    source.arrays[3] = source.arrays[3] + 1
+    assert identity().differences(before, Path("nowhere.csv")) == [
+        "data: train 2,500, valid 1, test 0 sequences then, train 2,500, valid 1, test 0 now, with other content, "
+        "labels or order"
+    ]

@@ -175,7 +175,9 @@ def _say_unfinished(path: Path, error: BaseException) -> None:
     if isinstance(error, DivergenceError) and error.details:
         lines.append(error.details)
     lines.append(f"{what}; {HISTORY} has a row for each epoch that ended.")
-    if list_checkpoints(path / CHECKPOINTS):
+    if isinstance(error, DivergenceError):
+        lines.append("A run that goes on from its last state comes to the same step: train anew with other settings.")
+    elif list_checkpoints(path / CHECKPOINTS):
         lines.append(f"Its state is saved. Go on with: {resume_command(path)}")
     with suppress(OSError):
         write_text("\n".join(lines) + "\n", path / UNFINISHED)
