@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.metrics import bootstrap_intervals, frame_scorer, headline_scorer
 from seqconv.metrics.checks import FloatArray, IntArray
@@ -56,12 +55,14 @@ class Answers:
         return marks
 
     @cached_property
-    def tallies(self) -> npt.NDArray[np.float64]:
-        """Hits, targets and given answers of each class, summed over each sequence: `(sequences, 3, C)`."""
-        sums = np.zeros((len(self.ids), 3, len(self.names)))
-        for place, rows in enumerate((self.targets * self.given, self.targets, self.given)):
-            np.add.at(sums[:, place], self.owners, rows)
-        return sums
+    def tallies(self) -> Any:
+        """Hits, targets and given answers of each class, summed over each sequence: sparse, `(3 * C, sequences)`."""
+        from scipy.sparse import coo_array
+
+        counted = np.concatenate([self.targets * self.given, self.targets, self.given], axis=1)
+        rows, places = np.nonzero(counted)
+        shape = (3 * len(self.names), len(self.ids))
+        return coo_array((counted[rows, places], (places, self.owners[rows])), shape=shape).tocsr()
 
 
 def read_answers(folder: RunFolder) -> Answers | None:
@@ -91,11 +92,11 @@ def class_intervals(
             name: _draw(_column_scorer(answers, column), len(answers.ids), settings, groups, seed)
             for column, name in enumerate(answers.names)
         }
-    count = len(answers.names)
-    flat = answers.tallies.reshape(len(answers.ids), -1)
+    count, tallies = len(answers.names), answers.tallies
 
     def scores(indices: IntArray) -> dict[str, float]:
-        hits, wanted, given = (np.bincount(indices, minlength=len(flat)).astype(np.float64) @ flat).reshape(3, count)
+        copies = np.bincount(indices, minlength=len(answers.ids)).astype(np.float64)
+        hits, wanted, given = (tallies @ copies).reshape(3, count)
         with np.errstate(invalid="ignore", divide="ignore"):
             found = {"precision": hits / given, "recall": hits / wanted, "f1": 2 * hits / (wanted + given)}
         return {f"{place}:{name}": float(values[place]) for name, values in found.items() for place in range(count)}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_FILTERS = 64
+MOST_FILTERS, MOST_COLUMNS = 64, 16
 _POSITIVE, _NEGATIVE = (0.16, 0.45, 0.75), (0.85, 0.4, 0.1)
 
 
@@ -33,16 +33,15 @@ def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
     count, size, channels = shown.shape
     most = float(np.abs(shown).max()) or 1.0
 
-    def fill(figure: "Figure") -> "Axes":
-        columns = min(16, count)
-        grid = figure.subplots(-(-count // columns), columns, squeeze=False)
-        for place, axes in enumerate(grid.ravel()):
-            axes.set_axis_off()
-            if place < count:
-                axes.imshow(_tinted(shown[place].T / most), aspect="auto", origin="lower")
-        return grid[0, 0]  # type: ignore[no-any-return]
+    columns = min(MOST_COLUMNS, count)
+    rows_of_filters = -(-count // columns)
 
-    rows_of_filters = -(-count // min(16, count))
+    def fill(figure: "Figure") -> "Axes":
+        axes: Axes = figure.subplots()
+        axes.set_axis_off()
+        axes.imshow(_tiled(_tinted(shown.transpose(0, 2, 1)[:, ::-1] / most), columns), aspect="auto")
+        return axes
+
     svg, _ = render("filters", fill, (7.2, max(1.6, 0.75 * rows_of_filters + 0.1)))
     norms = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)
     rows = [(i, float(norms[i]), float(kernels[i].min()), float(kernels[i].max())) for i in range(len(kernels))]
@@ -54,7 +53,7 @@ def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
         f"scale of color up to {number(most)}.",
         svg,
         make_table(["filter", "norm", "smallest weight", "largest weight"], rows),
-        caption="Blue is positive, orange negative; nothing is zero. Time runs to the right, channels upwards.",
+        caption="Blue is positive, orange negative, pale is near zero. Time runs to the right, channels upwards.",
     )
 
 
@@ -79,3 +78,15 @@ def _tinted(values: "np.ndarray") -> "np.ndarray":
     image[..., :3] = np.where(values[..., None] >= 0, _POSITIVE, _NEGATIVE)
     image[..., 3] = np.abs(values).clip(0, 1)
     return image
+
+
+def _tiled(images: "np.ndarray", columns: int) -> "np.ndarray":
+    """Images `(n, height, width, 4)` beside and below each other, with nothing between them."""
+    count, height, width, _ = images.shape
+    gaps = (max(1, height // 8), max(1, width // 5))
+    rows = -(-count // columns)
+    sheet = np.zeros((rows * (height + gaps[0]) - gaps[0], columns * (width + gaps[1]) - gaps[1], 4))
+    for place, image in enumerate(images):
+        top, left = (place // columns) * (height + gaps[0]), (place % columns) * (width + gaps[1])
+        sheet[top : top + height, left : left + width] = image
+    return sheet

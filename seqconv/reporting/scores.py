@@ -222,8 +222,10 @@ def _draw_values(answers: Answers, column: int, name: str) -> Drawing:
 def _cells(axes: "Axes", counts: "np.ndarray", shares: "np.ndarray") -> None:
     from matplotlib.patches import Rectangle
 
-    is_numbered = len(counts) <= MOST_NUMBERED
-    gap = 0.03 if len(counts) <= MOST_NAMES else 0
+    if len(counts) > MOST_NAMES:
+        axes.imshow(_shaded(counts, shares))
+        return
+    is_numbered, gap = len(counts) <= MOST_NUMBERED, 0.03
     for i, j in zip(*np.nonzero(counts), strict=True):
         color = SERIES[0] if i == j else SERIES[1]
         shade = max(0.12, float(shares[i, j]))
@@ -233,6 +235,15 @@ def _cells(axes: "Axes", counts: "np.ndarray", shares: "np.ndarray") -> None:
             text = f"{counts[i, j]:,}"
             axes.text(j, i, text, ha="center", va="center", color=PAPER if shade > 0.55 else INK,
                       fontsize=9 if len(text) < 4 else 7)  # fmt: skip
+
+
+def _shaded(counts: "np.ndarray", shares: "np.ndarray") -> "np.ndarray":
+    """RGBA of many cells: blue on the diagonal, orange beside it."""
+    image = np.zeros((*counts.shape, 4))
+    image[..., :3] = (0.85, 0.4, 0.1)
+    image[np.arange(len(counts)), np.arange(len(counts)), :3] = (0.2, 0.5, 0.8)
+    image[..., 3] = np.where(counts > 0, np.maximum(shares, 0.15), 0)
+    return image
 
 
 def _scores(scores: Mapping[str, Any]) -> list[str]:
