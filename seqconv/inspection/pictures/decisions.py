@@ -1,0 +1,46 @@
+"""What decided, drawn under the features."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from seqconv.config.features import FeatureSettings
+from seqconv.inspection.contributions import Contributions
+from seqconv.inspection.pictures.activations import draw_features
+from seqconv.inspection.pictures.scales import time_label
+
+Array = npt.NDArray[Any]
+FOR, AGAINST = "#b2182b", "#2166ac"
+
+
+def draw_contributions(
+    found: Contributions, features: Array, settings: FeatureSettings | None = None, *, title: str = ""
+) -> Figure:
+    """The features of a recording, and under them what each frame adds to the logit.
+
+    Args:
+        found: what `contributions` returned.
+        features: the sequence `(time, num_features)`.
+        settings: what they were computed with, for axes in seconds and Hz.
+        title: what recording this is.
+    """
+    seconds = None if settings is None else settings.seconds_per_frame
+    unit = 1.0 if seconds is None else seconds
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1.3])
+    draw_features(upper, features, settings)
+    upper.set_title(title or "features")
+    colors = np.where(found.frames >= 0, FOR, AGAINST).tolist()
+    lower.bar(found.positions * unit, found.frames, width=found.stride * unit, color=colors, align="center", linewidth=0)
+    lower.axhline(0, color="0.4", linewidth=0.8)
+    lower.set(xlabel=time_label(seconds), ylabel="adds to the logit")
+    lower.spines[["top", "right"]].set_visible(False)
+    sign = "+" if found.bias >= 0 else "-"
+    lower.set_title(
+        f"'{found.label}': {found.frames.sum():.2f} from frames {sign} {abs(found.bias):.2f} bias = logit "
+        f"{found.logit:.2f} ({'exact' if found.is_exact else 'shared out by a rule'})",
+        fontsize=10,
+    )
+    return figure

@@ -1,0 +1,186 @@
+"""Filters of a layer as a grid, before and after training, and what each input channel weighs."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from seqconv.config.features import FeatureSettings
+from seqconv.errors import ModelError
+from seqconv.inspection.effects import windows_of
+from seqconv.inspection.kernels import kernels
+from seqconv.inspection.pictures.scales import SIGNED, mark_channels, symmetric_limit, tap_extent, time_label
+
+Array = npt.NDArray[Any]
+_MOST_CHANNELS = 16
+
+
+def draw_filters(layer: Any, features: FeatureSettings | None = None, *, title: str | None = None) -> Figure:
+    """All filters of a convolution in one grid with one scale of colors.
+
+    Over time, a tile has taps from left to right and input channels from bottom to top; over two axes it is the kernel
+    of one input channel, or where there are more than 16, the norm over them. Kernels of size 1 are one matrix.
+
+    Args:
+        features: of the input, where the layer is the first: axes are in milliseconds and Hz then.
+        title: default: the name of the layer and what is shown.
+
+    Raises:
+        ModelError: the layer is no convolution.
+    """
+    tiles, note = _tiles(kernels(layer))
+    limit = symmetric_limit(tiles)
+    if tiles.shape[2] == 1:
+        return _draw_matrix(layer, tiles[:, :, 0], features, title)
+    figure = _grid([tiles], [layer], limit, features)
+    figure.suptitle(title or f"{layer.name}: {note}")
+    return figure
+
+
+def draw_before_after(before: Any, after: Any, features: FeatureSettings | None = None) -> Figure:
+    """The filters of a layer before and after training, side by side, on one scale of colors.
+
+    Raises:
+        ModelError: the kernels have other shapes.
+    """
+    first, second = kernels(before), kernels(after)
+    if first.shape != second.shape:
+        raise ModelError(
+            f"'{before.name}' has kernels {first.shape} and '{after.name}' {second.shape}: these are not the same layer "
+            "before and after training."
+        )
+    pair = [_tiles(first)[0], _tiles(second)[0]]
+    change = float(np.linalg.norm(second - first) / (np.linalg.norm(first) or 1))
+    figure = _grid(pair, [before, after], symmetric_limit(*pair), features)
+    for part, name in zip(figure.subfigs, ("before", "after"), strict=True):
+        part.suptitle(name)
+    figure.suptitle(f"{after.name}: changed by {change:.0%} of its norm")
+    return figure
+
+
+def draw_channel_norms(layer: Any, features: FeatureSettings | None = None) -> Figure:
+    """How much each input channel weighs: the norm of the kernel over taps and filters.
+
+    Raises:
+        ModelError: the layer is no convolution.
+    """
+    norms = channel_norms(layer)
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(np.arange(len(norms)), norms, width=0.9, color="#31688e")
+    axes.set(xlabel="input channel", ylabel="norm of the kernel", xlim=(-0.6, len(norms) - 0.4))
+    axes.set_title(f"{layer.name}: what each input channel weighs")
+    axes.spines[["top", "right"]].set_visible(False)
+    upper = axes.twiny()
+    _mark_above(upper, features, len(norms))
+    return figure
+
+
+def channel_norms(layer: Any) -> Array:
+    """The norm of the kernel of each input channel, `(in_channels,)`; of all groups together where there are groups."""
+    values = kernels(layer)
+    if hasattr(layer, "depth_multiplier") and not hasattr(layer, "pointwise_kernel"):
+        values = values.reshape(-1, layer.depth_multiplier, *values.shape[1:-1])
+        norms: Array = np.sqrt((values**2).sum(axis=tuple(range(1, values.ndim))))
+        return norms
+    groups = int(getattr(layer, "groups", 1))
+    parts = values.reshape(groups, -1, *values.shape[1:])
+    norms = np.sqrt((parts**2).sum(axis=tuple(range(1, parts.ndim - 1))))
+    return norms.ravel()
+
+
+def _mark_above(axes: Any, features: FeatureSettings | None, count: int) -> None:
+    """Hz above the channels, where they are frequencies."""
+    from seqconv.inspection.pictures.scales import channel_frequencies
+
+    frequencies = channel_frequencies(features)
+    if frequencies is None or len(frequencies) != count:
+        axes.set_axis_off()
+        return
+    ticks = [tick for tick in (250, 500, 1000, 2000, 4000, 8000) if frequencies[0] <= tick <= frequencies[-1]]
+    axes.set_xlim(-0.6, count - 0.4)
+    axes.set_xticks(np.interp(ticks, frequencies, np.arange(count)), [f"{tick:g} Hz" for tick in ticks])
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _tiles(values: Array) -> tuple[Array, str]:
+    """Images `(tiles, rows, columns)`: rows are channels (or the first axis), columns are taps along time."""
+    if values.ndim == 3:
+        return values.transpose(0, 2, 1), f"{len(values)} filters"
+    flat = values.reshape(*values.shape[:1], -1, *values.shape[-2:])
+    if values.shape[-1] == 1:
+        return flat[..., 0], f"{len(values)} filters"
+    if values.shape[-1] <= _MOST_CHANNELS:
+        tiles = flat.transpose(0, 3, 1, 2).reshape(-1, *flat.shape[1:3])
+        return tiles, f"{len(values)} filters, their {values.shape[-1]} input channels one after the other"
+    return np.linalg.norm(flat, axis=-1), f"{len(values)} filters, norms over {values.shape[-1]} input channels"
+
+
+def _grid(groups: Sequence[Array], layers: Sequence[Any], limit: float, features: FeatureSettings | None) -> Figure:
+    """Groups of tiles side by side, one scale of colors for all."""
+    count, rows, columns = groups[0].shape
+    across = max(1, round(np.sqrt(count * 1.6 / len(groups))))
+    down = ceil(count / across)
+    # Tall tiles stay narrow, so that taps can be told apart and all filters fit.
+    ratio = min(max(rows / columns, 0.6), 2.2)
+    width = min(15.0 / (across * len(groups)), 1.3)
+    size = (max(6.0, width * across * len(groups) + 1.6), max(3.2, width * ratio * down + 1.2))
+    figure = Figure(figsize=size, layout="constrained")
+    parts = np.atleast_1d(figure.subfigures(1, len(groups))) if len(groups) > 1 else [figure]
+    image = None
+    for part, tiles, layer in zip(parts, groups, layers, strict=True):
+        grid = part.subplots(down, across, squeeze=False)
+        for axes in grid.ravel()[count:]:
+            axes.set_axis_off()
+        left, right = _extent(layer, columns, features)
+        for axes, tile in zip(grid.ravel(), tiles, strict=False):
+            extent = (left, right, -0.5, rows - 0.5)
+            image = axes.imshow(
+                tile, cmap=SIGNED, vmin=-limit, vmax=limit, origin="lower", aspect="auto", extent=extent,
+                interpolation="nearest",
+            )  # fmt: skip
+            axes.set_xticks([])
+            axes.set_yticks([])
+        _mark_corner(grid[down - 1, 0], rows, (left, right), features, is_time=len(windows_of(layer)) == 1)
+        part.colorbar(image, ax=grid, shrink=0.6, aspect=30) if part is parts[-1] else None
+    return figure
+
+
+def _extent(layer: Any, columns: int, features: FeatureSettings | None) -> tuple[float, float]:
+    windows = windows_of(layer)
+    if len(windows) > 1:
+        return -0.5, columns - 0.5
+    seconds = None if features is None else features.seconds_per_frame
+    return tap_extent(columns, windows[0].left * windows[0].dilation // windows[0].dilation, windows[0].dilation, seconds)
+
+
+def _mark_corner(
+    axes: Any, rows: int, edges: tuple[float, float], features: FeatureSettings | None, *, is_time: bool
+) -> None:
+    """Axes of one tile; they hold for all."""
+    if not is_time:
+        axes.set(xlabel="width", ylabel="height")
+        return
+    seconds = None if features is None else features.seconds_per_frame
+    axes.set_xticks([round(edge) if seconds is None else edge for edge in (edges[0], 0.0, edges[1]) if edge is not None])
+    axes.tick_params(labelsize=7)
+    axes.set_xlabel(time_label(seconds, is_short=True), fontsize=8)
+    mark_channels(axes, features, rows)
+    axes.yaxis.label.set_size(8)
+
+
+def _draw_matrix(layer: Any, matrix: Array, features: FeatureSettings | None, title: str | None) -> Figure:
+    """Kernels of size 1: filters along one axis, input channels along the other."""
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    axes, limit = figure.subplots(), symmetric_limit(matrix)
+    image = axes.imshow(
+        matrix.T, cmap=SIGNED, vmin=-limit, vmax=limit, origin="lower", aspect="auto", interpolation="nearest"
+    )
+    axes.set_xlabel("filter")
+    mark_channels(axes, features, matrix.shape[1])
+    axes.set_title(title or f"{layer.name}: {len(matrix)} filters of size 1")
+    figure.colorbar(image, ax=axes)
+    return figure

@@ -1,0 +1,64 @@
+"""What the axes of pictures mean: milliseconds, Hz, and one scale of colors around 0."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.config.features import FeatureSettings
+from seqconv.features.filters import hz_to_mel, mel_to_hz
+from seqconv.features.spectra import frequency_range
+
+Array = npt.NDArray[Any]
+SIGNED, POSITIVE = "RdBu_r", "magma"
+_TICKS = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
+
+
+def channel_frequencies(settings: FeatureSettings | None) -> Array | None:
+    """The frequency of each feature in Hz; None where features are something else.
+
+    >>> channel_frequencies(FeatureSettings(kind="log_mel", n_mels=3, sample_rate=8000)).round().tolist()
+    [547.0, 1179.0, 2172.0]
+    """
+    if settings is None or settings.delta:
+        return None
+    if settings.kind == "log_mel":
+        limits = hz_to_mel(np.array([settings.fmin, settings.highest_frequency], np.float64))
+        return mel_to_hz(np.linspace(limits[0], limits[1], settings.n_mels + 2))[1:-1]
+    if settings.kind == "log_spectrogram":
+        frequencies: Array = np.fft.rfftfreq(settings.n_fft, 1 / settings.sample_rate)[frequency_range(settings)]
+        return frequencies
+    return None
+
+
+def mark_channels(axes: Any, settings: FeatureSettings | None, num_channels: int) -> None:
+    """Ticks and label of a vertical axis of channels: Hz where the features are frequencies."""
+    frequencies = channel_frequencies(settings)
+    if frequencies is None or len(frequencies) != num_channels:
+        axes.set_ylabel("channel")
+        return
+    ticks = [tick for tick in _TICKS if frequencies[0] <= tick <= frequencies[-1]]
+    axes.set_yticks(np.interp(ticks, frequencies, np.arange(num_channels)), [_hertz(tick) for tick in ticks])
+    axes.set_ylabel("Hz")
+
+
+def tap_extent(num_taps: int, left: int, dilation: int, seconds: float | None) -> tuple[float, float]:
+    """Left and right edge of a kernel along time, 0 at the frame that an output stands for; in ms where known."""
+    unit = 1000 * seconds if seconds is not None else 1.0
+    return (-left - dilation / 2) * unit, (-left - dilation / 2 + num_taps * dilation) * unit
+
+
+def time_label(seconds: float | None, *, is_short: bool = False) -> str:
+    """What a horizontal axis counts."""
+    if seconds is None:
+        return "frames"
+    return "ms" if is_short else "seconds"
+
+
+def symmetric_limit(*arrays: Array) -> float:
+    """The largest absolute value of all arrays, so that one scale serves them, with 0 in its middle."""
+    return max((float(np.abs(array).max(initial=0)) for array in arrays), default=0.0) or 1.0
+
+
+def _hertz(frequency: float) -> str:
+    return f"{frequency / 1000:g}k" if frequency >= 1000 else f"{frequency:g}"
