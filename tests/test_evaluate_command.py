@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ import pandas as pd
 import pytest
 
 from seqconv.commands.evaluate import main
+from seqconv.evaluation.result import read_scores
 from seqconv.models import build_model
 from seqconv.targets import fit_target
 
@@ -63,8 +63,7 @@ def evaluate(run_dir, *options):
 
 
 def read(folder):
-    metrics = json.loads((folder / "metrics.json").read_text())
-    return metrics, pd.read_csv(folder / "predictions.csv", dtype={"id": str})
+    return read_scores(folder / "metrics.json"), pd.read_csv(folder / "predictions.csv", dtype={"id": str})
 
 
 def test_a_run_is_evaluated_in_the_splits_it_was_trained_with(run_dir, capsys):
@@ -203,7 +202,7 @@ def test_evaluation_gives_the_numbers_that_training_saved(corpus, tmp_path):
         "seed": 3,
     }
     run = train(config, tmp_path / "run")
-    saved = json.loads((run.path / "metrics.json").read_text())
+    saved = read_scores(run.path / "metrics.json")
     assert evaluate(run.path) == 0
     assert read(run.path)[0] == saved
 

@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, mean_absolute_er
 
 from seqconv.errors import ConfigError, ManifestError, ModelError, StoreError
 from seqconv.evaluation import evaluate
+from seqconv.evaluation.result import read_scores
 from seqconv.models import build_model
 from seqconv.sequences import Sequences
 from seqconv.targets import fit_target
@@ -141,7 +142,9 @@ def test_saved_scores_are_merged_by_split(evaluation, tmp_path):
     evaluation.save(folder, "valid")
     evaluation.save(folder)
     saved = json.loads((folder / "metrics.json").read_text())
+    assert saved.pop("format_version") == 1
     assert set(saved) == {"valid", "test"}
+    assert read_scores(folder / "metrics.json") == saved
     assert saved["test"] == json.loads(evaluation.to_json())["test"] == evaluation.metrics
     frame = pd.read_csv(folder / "predictions.csv", dtype={"id": str})
     pd.testing.assert_frame_equal(frame, evaluation.predictions)
@@ -153,10 +156,20 @@ def test_predictions_are_saved_worst_first_on_request(evaluation, tmp_path):
     assert pd.read_csv(tmp_path / "predictions.csv")["loss"].is_monotonic_decreasing
 
 
-@pytest.mark.parametrize("content", ["{", "[1]"])
-def test_a_damaged_metrics_file_is_not_overwritten(evaluation, tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "not readable as JSON"),
+        ("[" * 100_000, "not readable as JSON"),
+        ("[1]", "does not hold scores by split"),
+        ('{"test": 1}', "does not hold scores by split: 'test' has none"),
+        ('{"format_version": 2, "test": {}}', "has format_version 2, and this version of seqconv reads up to 1"),
+        ('{"format_version": "x"}', "has format_version 'x'"),
+    ],
+)
+def test_scores_that_cannot_be_read_are_not_overwritten(evaluation, tmp_path, content, reason):
     (tmp_path / "metrics.json").write_text(content)
-    with pytest.raises(StoreError, match=r"metrics\.json .* Move it away"):
+    with pytest.raises(StoreError, match=rf"metrics\.json: {reason}.* Move it away"):
         evaluation.save(tmp_path)
     assert (tmp_path / "metrics.json").read_text() == content
 

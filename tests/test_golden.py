@@ -1,15 +1,19 @@
 """What an earlier version saved loads in this one: `tests/golden/formatN`, written by `tests/golden/regenerate.py`."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from seqconv.arrays import load_npz
 from seqconv.config import load_config
 from seqconv.config.loading import dump_config
-from seqconv.evaluation.result import _read_scores
+from seqconv.evaluation import Evaluation
+from seqconv.evaluation.result import SCORES_VERSION, read_scores
+from seqconv.inference import Choice
 from seqconv.models import load_model
 from seqconv.models.archive import FORMAT_VERSION as MODEL_FORMAT
 from seqconv.store import FeatureStore
@@ -53,8 +57,28 @@ def test_a_config_of_a_run_loads_and_keeps_its_values(folder):
     assert set(lines) <= set(dump_config(config).splitlines())
 
 
-@pytest.mark.parametrize("folder", FORMATS, ids=lambda folder: folder.name)
-def test_scores_are_read_and_kept(folder):
-    scores = _read_scores(folder / "metrics.json")
+def test_scores_without_a_version_are_read():
+    scores = read_scores(FORMATS[0] / "metrics.json")
+    assert "format_version" not in (FORMATS[0] / "metrics.json").read_text()
     assert scores["test"]["confusion_matrix"] == [[1, 0], [1, 1]]
     assert scores["test"]["accuracy"] == pytest.approx(2 / 3)
+
+
+SCORES = sorted((Path(__file__).parent / "golden").glob("scores*"))
+
+
+@pytest.mark.parametrize("folder", SCORES, ids=lambda folder: folder.name)
+def test_scores_are_read_and_kept(folder, tmp_path):
+    version = json.loads((folder / "metrics.json").read_text())["format_version"]
+    assert folder.name == f"scores{version}"
+    assert int(SCORES[-1].name.removeprefix("scores")) == SCORES_VERSION
+    scores = read_scores(folder / "metrics.json")["test"]
+    assert np.shape(scores["confusion_matrix"]) == (3, 3)
+    table = pd.read_csv(folder / "predictions.csv", dtype={"id": str})
+    assert (table["label"] == table["prediction"]).mean() == pytest.approx(scores["accuracy"])
+    assert table["loss"].mean() == pytest.approx(scores["loss"])
+    # Scores of another split take their place beside them.
+    shutil.copy(folder / "metrics.json", tmp_path)
+    layout = Choice("padded", "")
+    Evaluation({"num_sequences": 1}, table, "classification", "valid", layout).save(tmp_path)
+    assert read_scores(tmp_path / "metrics.json") == {"test": scores, "valid": {"num_sequences": 1}}

@@ -11,6 +11,7 @@ from training_data import classified, quick
 
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
+from seqconv.evaluation.result import read_scores
 from seqconv.models import load_model
 from seqconv.training import train
 from seqconv.training.run_dir import make_run_dir
@@ -67,7 +68,7 @@ def test_a_run_holds_all_that_belongs_to_it(finished):
 
 
 def test_metrics_are_by_split_and_are_those_of_the_run(finished):
-    metrics = json.loads((finished.path / "metrics.json").read_text())
+    metrics = read_scores(finished.path / "metrics.json")
     assert set(metrics) == {"valid", "test"}
     assert metrics == finished.metrics
     assert finished.evaluation.split_name == "test"

@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.errors import StoreError
+from seqconv.errors import StoreError, list_some
 from seqconv.files import write_text
 from seqconv.inference import Choice
+
+# Raise it when `metrics.json` changes so that older versions cannot read it; files without it came before it.
+SCORES_VERSION = 1
+_VERSION_KEY = "format_version"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +61,15 @@ class Evaluation:
 
         Raises:
             StoreError: there is a `metrics.json` that cannot be read.
+            StorageError: the disk is full, or nobody may write there.
         """
         directory = Path(directory)
-        scores = {**_read_scores(directory / "metrics.json"), split or self.split_name: self.metrics}
+        known = read_scores(directory / "metrics.json")
+        scores = {_VERSION_KEY: SCORES_VERSION, **known, split or self.split_name: self.metrics}
         table = self._worst_first() if worst_first else self.predictions
-        write_text(_dump(scores), directory / "metrics.json")
+        # The larger file first: where the disk is full, scores and predictions stay those of one evaluation.
         write_text(table.to_csv(index=False), directory / "predictions.csv")
+        write_text(_dump(scores), directory / "metrics.json")
 
     def _by_sequence(self) -> pd.DataFrame:
         frames = self.predictions[self.predictions["loss"].notna()]
@@ -96,13 +103,30 @@ def _dump(scores: dict[str, Any]) -> str:
     return json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _read_scores(path: Path) -> dict[str, Any]:
+def read_scores(path: Path) -> dict[str, Any]:
+    """The scores in a `metrics.json` by split; none where there is no file.
+
+    Raises:
+        StoreError: it is damaged, or a later version of seqconv wrote it.
+    """
     if not path.exists():
         return {}
+    remedy = "Move it away, or choose another output folder."
     try:
         scores = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        raise StoreError(f"{path} cannot be read ({error}). Move it away, or choose another output folder.") from error
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: not readable as JSON ({error}). {remedy}") from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
     if not isinstance(scores, dict):
-        raise StoreError(f"{path} does not hold scores by split. Move it away, or choose another output folder.")
+        raise StoreError(f"{path}: does not hold scores by split. {remedy}")
+    version = scores.pop(_VERSION_KEY, 0)
+    if not isinstance(version, int) or not 0 <= version <= SCORES_VERSION:
+        raise StoreError(
+            f"{path}: has {_VERSION_KEY} {version!r:.40}, and this version of seqconv reads up to {SCORES_VERSION}. "
+            f"Install a later one. {remedy}"
+        )
+    wrong = [name for name, values in scores.items() if not isinstance(values, dict)]
+    if wrong:
+        raise StoreError(f"{path}: does not hold scores by split: {list_some(wrong)} has none. {remedy}")
     return scores

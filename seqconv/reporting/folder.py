@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqconv.config import Config, load_config
 from seqconv.errors import ConfigError, StoreError
+from seqconv.evaluation.result import read_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +121,7 @@ def read_run(path: str | Path) -> RunFolder:
     return RunFolder(
         path=path,
         config=load_config(path / "config.yaml"),
-        metrics=_read_json(path / "metrics.json"),
+        metrics=read_scores(path / "metrics.json"),
         versions=_read_json(path / "versions.json"),
         facts=_read_json(path / "model.json"),
         unfinished=unfinished.read_text(encoding="utf-8").strip() if unfinished.is_file() else None,

@@ -2,7 +2,8 @@
 
     python tests/golden/regenerate.py FOLDER
 
-A released folder is never written again. When a format changes, a new one is added beside it, and both are tested.
+A released folder is never written again. When a format changes, a new one is added beside it, and both are tested. In
+`scores1` lie the scores of the first format that has a version; those in `format1` have none.
 """
 
 import json
@@ -19,10 +20,12 @@ import soundfile
 import seqconv
 from seqconv.config import load_config
 from seqconv.config.loading import dump_config
-from seqconv.metrics.classification import classification_scores
-from seqconv.models import build_model
+from seqconv.evaluation import evaluate
+from seqconv.models import build_model, load_model
+from seqconv.sequences import Sequences
 from seqconv.store import build_store
 from seqconv.store.index import read_index, write_index
+from seqconv.targets import fit_target
 
 MODELS = {
     "sequence": {
@@ -84,11 +87,13 @@ def write_store(folder: Path, rng: np.random.Generator) -> None:
 
 
 def write_texts(folder: Path) -> None:
-    """The resolved config of a run, and scores."""
+    """The resolved config of a run, scores, and the predictions that they are of."""
     config = load_config({"name": "golden", "model": MODELS["frames"], "features": SETTINGS}).to_dict()
     (folder / "config.yaml").write_text(dump_config(load_config(config)), encoding="utf-8")
-    scores = classification_scores([0, 1, 1], np.array([[0.8, 0.2], [0.3, 0.7], [0.6, 0.4]]), ["no", "yes"])
-    (folder / "metrics.json").write_text(json.dumps({"test": scores}, indent=2), encoding="utf-8")
+    model = load_model(folder / "sequence.keras")
+    labels = ["no", "yes", "maybe"]
+    data = Sequences([*np.load(folder / "frames.npy"), np.zeros((9, NUM_FEATURES))], labels)
+    evaluate(model, data, target=fit_target("classification", labels)).save(folder)
     (folder / "versions.json").write_text(
         json.dumps({"format_version": 1, "seqconv": seqconv.__version__, "keras": keras.__version__}, indent=2)
     )
