@@ -228,6 +228,14 @@ def test_startup(tmp_path):
     assert ("", "import seqconv.batching / import numpy", "ratio") in rows
 
 
+def test_profile(tmp_path):
+    rows = run_quickly(tmp_path, "profile")
+    for contestant in ("limit", "seqconv packed"):
+        of = {metric: row["median"] for (_, name, metric), row in rows.items() if name == contestant}
+        assert of["ms of convolutions"] > of["ms of everything else"] > 0, of
+        assert of["ms of selections"] < of["ms of convolutions"] / 4
+
+
 def test_help_of_training_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", LISTS_HEAVY_MODULES], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("heavy []\n"), done.stdout[-200:]

@@ -49,13 +49,14 @@ class Limit:
 
     def measure(self, round_number: int) -> Mapping[str, float]:
         """Both ways: `fit` waits now and then, and a limit that waits is none."""
-        seconds = min(seconds_of(self._fit), seconds_of(self._train_on_batch))
+        seconds = min(seconds_of(self._fit), seconds_of(self.train_on_batch))
         return {PADDING: 0.0, SPEED: self._num_steps * FRAMES_PER_BATCH / seconds}
 
     def _fit(self) -> None:
         self._model.fit(self._dataset, steps_per_epoch=self._num_steps, shuffle=False, verbose=0)
 
-    def _train_on_batch(self) -> None:
+    def train_on_batch(self) -> None:
+        """A stretch of steps, one call each."""
         for step in range(self._num_steps):
             self._model.train_on_batch(*self._batches[step % LIMIT_BATCHES])
 
