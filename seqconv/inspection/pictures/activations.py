@@ -80,7 +80,9 @@ def draw_activations(
             values.shape[1]),
         )  # fmt: skip
         axes.set_ylabel("channel")
-        axes.set_title(f"{name}: {values.shape[1]} channels" + (f", stride {stride}" if stride > 1 else ""), fontsize=10)
+        axes.set_title(
+            f"{name}: {values.shape[1]} channels" + (f", stride {stride}" if stride > 1 else ""), fontsize=10
+        )
         figure.colorbar(image, ax=axes, pad=0.01)
     panels[-1].set_xlabel(time_label(seconds))
     return figure

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from seqconv.config.features import FeatureSettings
 from seqconv.inspection.contributions import Contributions
-from seqconv.inspection.pictures.activations import draw_features
+from seqconv.inspection.pictures.activations import draw_features, time_extent
 from seqconv.inspection.pictures.scales import time_label
 
 Array = npt.NDArray[Any]
@@ -33,9 +33,11 @@ def draw_contributions(
     draw_features(upper, features, settings)
     upper.set_title(title or "features")
     colors = np.where(found.frames >= 0, FOR, AGAINST).tolist()
-    lower.bar(found.positions * unit, found.frames, width=found.stride * unit, color=colors, align="center", linewidth=0)
+    # As wide as frames are, and in long recordings wide enough to be seen.
+    lower.vlines(found.positions * unit, 0, found.frames, colors=colors, linewidth=max(1.2, 600 / len(found.frames)))
     lower.axhline(0, color="0.4", linewidth=0.8)
-    lower.set(xlabel=time_label(seconds), ylabel="adds to the logit")
+    edges = time_extent(len(features), 1, seconds, 1)[:2]
+    lower.set(xlim=edges, xlabel=time_label(seconds), ylabel="adds to the logit")
     lower.spines[["top", "right"]].set_visible(False)
     sign = "+" if found.bias >= 0 else "-"
     lower.set_title(

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import ModelError
 from seqconv.inspection.effects import windows_of
 from seqconv.inspection.kernels import kernels
-from seqconv.inspection.pictures.scales import SIGNED, mark_channels, symmetric_limit, tap_extent, time_label
+from seqconv.inspection.pictures.scales import SIGNED, mark_channels, symmetric_limit, tap_times, time_label
 
 Array = npt.NDArray[Any]
 _MOST_CHANNELS = 16
@@ -49,15 +51,14 @@ def draw_before_after(before: Any, after: Any, features: FeatureSettings | None 
     first, second = kernels(before), kernels(after)
     if first.shape != second.shape:
         raise ModelError(
-            f"'{before.name}' has kernels {first.shape} and '{after.name}' {second.shape}: these are not the same layer "
+            f"'{before.name}' has kernels {first.shape} and '{after.name}' {second.shape}: these are not the same "
+            f"layer "
             "before and after training."
         )
     pair = [_tiles(first)[0], _tiles(second)[0]]
     change = float(np.linalg.norm(second - first) / (np.linalg.norm(first) or 1))
     figure = _grid(pair, [before, after], symmetric_limit(*pair), features)
-    for part, name in zip(figure.subfigs, ("before", "after"), strict=True):
-        part.suptitle(name)
-    figure.suptitle(f"{after.name}: changed by {change:.0%} of its norm")
+    figure.suptitle(f"{after.name} before (left) and after (right): changed by {change:.0%} of its norm")
     return figure
 
 
@@ -122,50 +123,56 @@ def _tiles(values: Array) -> tuple[Array, str]:
 def _grid(groups: Sequence[Array], layers: Sequence[Any], limit: float, features: FeatureSettings | None) -> Figure:
     """Groups of tiles side by side, one scale of colors for all."""
     count, rows, columns = groups[0].shape
-    across = max(1, round(np.sqrt(count * 1.6 / len(groups))))
-    down = ceil(count / across)
     # Tall tiles stay narrow, so that taps can be told apart and all filters fit.
     ratio = min(max(rows / columns, 0.6), 2.2)
+    across = min(count, max(1, ceil(np.sqrt(count * ratio * 1.5 / len(groups)))))
+    down = ceil(count / across)
     width = min(15.0 / (across * len(groups)), 1.3)
     size = (max(6.0, width * across * len(groups) + 1.6), max(3.2, width * ratio * down + 1.2))
     figure = Figure(figsize=size, layout="constrained")
-    parts = np.atleast_1d(figure.subfigures(1, len(groups))) if len(groups) > 1 else [figure]
-    image = None
-    for part, tiles, layer in zip(parts, groups, layers, strict=True):
-        grid = part.subplots(down, across, squeeze=False)
-        for axes in grid.ravel()[count:]:
-            axes.set_axis_off()
-        left, right = _extent(layer, columns, features)
-        for axes, tile in zip(grid.ravel(), tiles, strict=False):
-            extent = (left, right, -0.5, rows - 0.5)
-            image = axes.imshow(
-                tile, cmap=SIGNED, vmin=-limit, vmax=limit, origin="lower", aspect="auto", extent=extent,
-                interpolation="nearest",
-            )  # fmt: skip
-            axes.set_xticks([])
-            axes.set_yticks([])
-        _mark_corner(grid[down - 1, 0], rows, (left, right), features, is_time=len(windows_of(layer)) == 1)
-        part.colorbar(image, ax=grid, shrink=0.6, aspect=30) if part is parts[-1] else None
+    ratios = [*([1.0] * across), *([0.4, *([1.0] * across)] * (len(groups) - 1))]
+    grid = figure.subplots(down, len(ratios), squeeze=False, width_ratios=ratios)
+    for axes in grid.ravel():
+        axes.set_axis_off()
+    for number, (tiles, layer) in enumerate(zip(groups, layers, strict=True)):
+        part = grid[:, number * (across + 1) : number * (across + 1) + across]
+        _draw_tiles(part, tiles, layer, limit, features)
+    scale = ScalarMappable(Normalize(-limit, limit), SIGNED)
+    figure.colorbar(scale, ax=list(grid.ravel()), shrink=0.6, aspect=30)
     return figure
 
 
-def _extent(layer: Any, columns: int, features: FeatureSettings | None) -> tuple[float, float]:
-    windows = windows_of(layer)
-    if len(windows) > 1:
-        return -0.5, columns - 0.5
-    seconds = None if features is None else features.seconds_per_frame
-    return tap_extent(columns, windows[0].left * windows[0].dilation // windows[0].dilation, windows[0].dilation, seconds)
+def _draw_tiles(grid: Any, tiles: Array, layer: Any, limit: float, features: FeatureSettings | None) -> None:
+    _, rows, columns = tiles.shape
+    is_time = len(windows_of(layer)) == 1
+    places = _places(layer, columns, features) if is_time else np.arange(columns)
+    half = (places[1] - places[0]) / 2 if columns > 1 else 0.5
+    edges = (float(places[0] - half), float(places[-1] + half))
+    extent = (*edges, -0.5, rows - 0.5) if is_time else (*edges, rows - 0.5, -0.5)
+    for axes, tile in zip(grid.ravel(), tiles, strict=False):
+        axes.set_axis_on()
+        axes.imshow(
+            tile, cmap=SIGNED, vmin=-limit, vmax=limit, origin="lower" if is_time else "upper", aspect="auto",
+            extent=extent, interpolation="nearest",
+        )  # fmt: skip
+        axes.set_xticks([])
+        axes.set_yticks([])
+    _mark_corner(grid[-1, 0], rows, places, features, is_time=is_time)
 
 
-def _mark_corner(
-    axes: Any, rows: int, edges: tuple[float, float], features: FeatureSettings | None, *, is_time: bool
-) -> None:
+def _places(layer: Any, columns: int, features: FeatureSettings | None) -> Array:
+    """Where the taps lie in time, 0 at the frame that an output stands for."""
+    (window,) = windows_of(layer)
+    return tap_times(columns, window.left, window.dilation, None if features is None else features.seconds_per_frame)
+
+
+def _mark_corner(axes: Any, rows: int, places: Array, features: FeatureSettings | None, *, is_time: bool) -> None:
     """Axes of one tile; they hold for all."""
     if not is_time:
         axes.set(xlabel="width", ylabel="height")
         return
     seconds = None if features is None else features.seconds_per_frame
-    axes.set_xticks([round(edge) if seconds is None else edge for edge in (edges[0], 0.0, edges[1]) if edge is not None])
+    axes.set_xticks(sorted({float(places[0]), float(places[-1])}))
     axes.tick_params(labelsize=7)
     axes.set_xlabel(time_label(seconds, is_short=True), fontsize=8)
     mark_channels(axes, features, rows)

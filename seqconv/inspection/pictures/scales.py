@@ -42,10 +42,14 @@ def mark_channels(axes: Any, settings: FeatureSettings | None, num_channels: int
     axes.set_ylabel("Hz")
 
 
-def tap_extent(num_taps: int, left: int, dilation: int, seconds: float | None) -> tuple[float, float]:
-    """Left and right edge of a kernel along time, 0 at the frame that an output stands for; in ms where known."""
-    unit = 1000 * seconds if seconds is not None else 1.0
-    return (-left - dilation / 2) * unit, (-left - dilation / 2 + num_taps * dilation) * unit
+def tap_times(num_taps: int, left: int, dilation: int, seconds: float | None) -> Array:
+    """Where the taps of a kernel lie in time, 0 at the frame that an output stands for; in ms where that is known.
+
+    >>> tap_times(3, left=1, dilation=2, seconds=0.01).tolist()
+    [-10.0, 10.0, 30.0]
+    """
+    times: Array = (np.arange(num_taps) * dilation - left) * (1.0 if seconds is None else 1000 * seconds)
+    return times
 
 
 def time_label(seconds: float | None, *, is_short: bool = False) -> str:
