@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     check_arguments(arguments)
     start_keras()
+    # What the table and the audit say layer by layer.
+    warnings.filterwarnings("ignore", message=".*destroy the mask information", category=UserWarning)
     from rich.console import Console
 
     from seqconv.inspection import audit, describe, explain

@@ -14,7 +14,7 @@ from seqconv.config.features import FeatureSettings
 from seqconv.errors import ModelError
 from seqconv.inspection.effects import windows_of
 from seqconv.inspection.kernels import kernels
-from seqconv.inspection.pictures.scales import SIGNED, mark_channels, symmetric_limit, tap_times, time_label
+from seqconv.inspection.pictures.scales import POSITIVE, SIGNED, mark_channels, symmetric_limit, tap_times, time_label
 
 Array = npt.NDArray[Any]
 _MOST_CHANNELS = 16
@@ -136,13 +136,21 @@ def _grid(groups: Sequence[Array], layers: Sequence[Any], limit: float, features
         axes.set_axis_off()
     for number, (tiles, layer) in enumerate(zip(groups, layers, strict=True)):
         part = grid[:, number * (across + 1) : number * (across + 1) + across]
-        _draw_tiles(part, tiles, layer, limit, features)
-    scale = ScalarMappable(Normalize(-limit, limit), SIGNED)
+        _draw_tiles(part, tiles, layer, _scale(groups, limit), features)
+    scale = ScalarMappable(*_scale(groups, limit))
     figure.colorbar(scale, ax=list(grid.ravel()), shrink=0.6, aspect=30)
     return figure
 
 
-def _draw_tiles(grid: Any, tiles: Array, layer: Any, limit: float, features: FeatureSettings | None) -> None:
+def _scale(groups: Sequence[Array], limit: float) -> tuple[Normalize, str]:
+    """Colors around 0, or from 0 on where there are norms."""
+    is_signed = any((tiles < 0).any() for tiles in groups)
+    return (Normalize(-limit, limit), SIGNED) if is_signed else (Normalize(0, limit), POSITIVE)
+
+
+def _draw_tiles(
+    grid: Any, tiles: Array, layer: Any, scale: tuple[Normalize, str], features: FeatureSettings | None
+) -> None:
     _, rows, columns = tiles.shape
     is_time = len(windows_of(layer)) == 1
     places = _places(layer, columns, features) if is_time else np.arange(columns)
@@ -152,7 +160,7 @@ def _draw_tiles(grid: Any, tiles: Array, layer: Any, limit: float, features: Fea
     for axes, tile in zip(grid.ravel(), tiles, strict=False):
         axes.set_axis_on()
         axes.imshow(
-            tile, cmap=SIGNED, vmin=-limit, vmax=limit, origin="lower" if is_time else "upper", aspect="auto",
+            tile, norm=scale[0], cmap=scale[1], origin="lower" if is_time else "upper", aspect="auto",
             extent=extent, interpolation="nearest",
         )  # fmt: skip
         axes.set_xticks([])
