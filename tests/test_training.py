@@ -273,9 +273,19 @@ def test_a_run_that_diverges_says_so_and_keeps_no_model(tmp_path):
 
 
 def test_tensorboard_logs_are_written_or_asked_for(tmp_path, monkeypatch):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     finished = run(tmp_path, training={"tensorboard": True})
     written = {path.parent.name for path in (finished.path / "tensorboard").glob("*/events.*") if path.stat().st_size}
     assert written == {"train", "validation"}
+    shown = {}
+    for folder in written:
+        board = EventAccumulator(str(finished.path / "tensorboard" / folder)).Reload()
+        shown[folder] = {tag: [event.step for event in board.Tensors(tag)] for tag in board.Tags()["tensors"]}
+    assert {"epoch_loss", "epoch_learning_rate", "epoch_frames_per_second", "epoch_data_wait"} <= {*shown["train"]}
+    assert shown["train"]["epoch_padding_ratio"] == shown["train"]["filters of the first convolution"] == [0, 1]
+    assert {"epoch_loss", "epoch_macro_f1"} <= {*shown["validation"]}
+    assert shown["validation"]["confusion matrix"] == [0, 1]
     monkeypatch.setattr("seqconv.training.checks.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"TensorBoard is not installed\. Install it with: pip install tensorboard"):
         run(tmp_path, "without", training={"tensorboard": True})

@@ -49,6 +49,7 @@ class Plan:
         self._geometry, self._seed, self._shuffle = time_geometry, check_seed(seed), shuffle
         self._tables: dict[int, EpochTable] = {}
         self._num_steps: dict[int, int] = {}
+        self._total_frames: dict[int, int] = {}
         first = self._first = self._table(0)
         self.strategy = strategy.name
         self.shapes = strategy.shapes
@@ -78,6 +79,12 @@ class Plan:
         """
         return EpochPlan(self._table(epoch), rank=rank, world_size=world_size, start=start)
 
+    def padding_ratio_of(self, epoch: int) -> float:
+        """Padding frames over all frames of one epoch; `padding_ratio` is that of the first."""
+        if epoch not in self._total_frames:
+            self._table(epoch)
+        return 1 - self.num_frames / self._total_frames[epoch]
+
     def __str__(self) -> str:
         return _report(self, self._first)
 
@@ -90,13 +97,16 @@ class Plan:
     def _table(self, epoch: int) -> EpochTable:
         if epoch < 0:
             raise ConfigError(f"epoch={epoch}: epochs count from 0")
-        if epoch not in self._tables:
-            # Two epochs are enough for a run (this one and the next) and bound the memory of a long one.
-            while len(self._tables) >= 2:
-                self._tables.pop(next(iter(self._tables)))
-            self._tables[epoch] = self._make_table(epoch)
-            self._num_steps[epoch] = len(self._tables[epoch])
-        return self._tables[epoch]
+        table = self._tables.get(epoch)
+        if table is None:
+            table = self._make_table(epoch)
+            # Two epochs are enough for a run (this one and the next) and bound the memory of a long one. Batches are
+            # made in another thread than the one that trains, and both may come here.
+            for old in list(self._tables)[: max(0, len(self._tables) - 1)]:
+                self._tables.pop(old, None)
+            self._tables[epoch] = table
+            self._num_steps[epoch], self._total_frames[epoch] = len(table), table.num_frames
+        return table
 
     def _make_table(self, epoch: int) -> EpochTable:
         order = draw_order(self._long.kept, seed=self._seed, epoch=epoch, shuffle=self._shuffle)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NoReturn
 
@@ -23,13 +23,17 @@ from seqconv.training.saving import StateKeeper
 
 @dataclass(frozen=True)
 class RunLoop:
-    """What goes on around the epochs of a run: callbacks, looking at the loss, saving, stopping."""
+    """What goes on around the epochs of a run: callbacks, looking at the loss, saving, stopping.
+
+    `scores` are those of the last validation, all of them, for callbacks that want more than numbers.
+    """
 
     experiment: Experiment
     callbacks: RunCallbacks
     watch: LossWatch
     keeper: StateKeeper
     signals: StopSignals
+    scores: dict[str, Any] = field(default_factory=dict)
 
     def run(self, progress: Progress) -> None:
         """Train from `progress` on until the last epoch, or until a callback sets `model.stop_training`.
@@ -89,9 +93,13 @@ class RunLoop:
         logs.update((name, value) for name, value in trained.items() if name not in ("loss", "mean_loss"))
         try:
             with self.signals.at_once():
-                logs.update(validation_logs(experiment))
+                metrics = evaluate(model, experiment.data.valid, bootstrap=0).metrics
         except RunStopped as stop:
             self._stop(stop, progress)
+        self.scores.clear()
+        self.scores.update(metrics)
+        # A score that is undefined is None.
+        logs.update((f"val_{name}", value) for name, value in self.scores.items() if isinstance(value, float))
         if not math.isfinite(logs["loss"]) or "val_loss" not in logs:
             where = "validation" if math.isfinite(logs["loss"]) else "training"
             raise DivergenceError(
@@ -139,12 +147,6 @@ def time_steps(experiment: Experiment, num_steps: int) -> list[float]:
     timer = _StepTimer()
     run_steps(experiment, [*layouts, *layouts], callbacks=[timer])
     return timer.seconds[-len(layouts) :]
-
-
-def validation_logs(experiment: Experiment) -> Logs:
-    """Scores on the validation sequences, named `val_...`."""
-    metrics = evaluate(experiment.model, experiment.data.valid, bootstrap=0).metrics
-    return {f"val_{name}": value for name, value in metrics.items() if isinstance(value, float)}
 
 
 def feed_for(experiment: Experiment, layouts: Iterable[Layout]) -> BatchFeed:

@@ -16,6 +16,7 @@ from seqconv.evaluation import Evaluation, evaluate
 from seqconv.files import write_text
 from seqconv.models import SequenceModel, load_model
 from seqconv.sequences import Sequences
+from seqconv.training.board import BoardPictures
 from seqconv.training.callbacks import BestModel, HistoryFile, Patience, ProgressBar, RunCallbacks
 from seqconv.training.checks import check_packages
 from seqconv.training.datasets import load_datasets
@@ -210,8 +211,10 @@ def _fit(
                 min_delta=config.training.early_stopping.min_delta,
             )
         )
+    scores: dict[str, Any] = {}
     if config.training.tensorboard:
-        own.append(keras.callbacks.TensorBoard(str(path / "tensorboard"), write_graph=False))
+        board = path / "tensorboard"
+        own += [keras.callbacks.TensorBoard(str(board), write_graph=False), BoardPictures(board, experiment, scores)]
     listed = [*own, *user_callbacks]
     callbacks, watch = RunCallbacks(listed, experiment.model, config.training.epochs), LossWatch(experiment)
     identity = RunIdentity.of(config, experiment.data)
@@ -226,7 +229,7 @@ def _fit(
         report_resume(experiment, progress, anew, console)
     try:
         if checkpoint is None or not checkpoint.is_complete:
-            RunLoop(experiment, callbacks, watch, keeper, signals).run(progress)
+            RunLoop(experiment, callbacks, watch, keeper, signals, scores).run(progress)
     finally:
         bar.close()
     report_stop(history.rows, config.training.epochs, best, experiment.step, console)
