@@ -19,6 +19,7 @@ from training_data import STRIDED_FRAMES, classified, framed, quick, toned
 from seqconv.commands import report as report_command
 from seqconv.config import load_config
 from seqconv.errors import ConfigError, StoreError
+from seqconv.inspection import contributions
 from seqconv.metrics import score
 from seqconv.models import load_model
 from seqconv.reporting import write_report
@@ -232,6 +233,31 @@ def test_recordings_come_with_sound_and_picture(audio_run):
         assert table["prediction"][name] in card.text
     assert (audio_run / "report.html").stat().st_size < 3e6
     assert "drawn over groups" in page.find(id="score-notes").text
+
+
+def test_contributions_drawn_add_up_to_the_logit(runs):
+    """What the table of a recording lists is what the frames add, in pieces."""
+    model, parts = load_model(runs / "classes" / "model.keras"), classified(24)
+    checked = 0
+    for card in page_of(runs / "classes").find_all("article"):
+        found = contributions(model, parts[parts.ids.index(card.find("h3").text)])
+        listed = [float(row["contribution"]) for row in card.find("details").table()]
+        assert sum(listed) == pytest.approx(found.frames.sum(), abs=1e-3)
+        assert f"Logit of {found.label}: {found.logit:.3f}".replace("-", "\N{MINUS SIGN}") in card.text
+        checked += 1
+    assert checked >= 4
+
+
+def test_labels_and_answers_of_frames_are_those_of_the_table(runs):
+    table = read_run(runs / "frames").predictions
+    for card in page_of(runs / "frames").find_all("article"):
+        rows = table[table["id"] == card.find("h3").text]
+        listed = card.find("details").table()
+        starts = [int(row["from (frame)"]) for row in listed]
+        for number_of, answer in zip(
+            rows["frame"][rows["loss"].notna()], rows["prediction"][rows["loss"].notna()], strict=True
+        ):
+            assert listed[np.searchsorted(starts, number_of, side="right") - 1]["answer"] == answer
 
 
 def test_data_counts_are_those_of_the_splits(audio_run):

@@ -46,7 +46,7 @@ def draw_lengths(
         axes.set_ylabel("sequences")
         axes.grid(visible=False, axis="x")
         if len(counts) > 1:
-            axes.legend(loc="upper right", borderaxespad=0)
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(counts), borderaxespad=0.2)
         median = int(np.median(everything))
         spoken = "" if seconds is None else f" ({low * seconds:.3g} to {high * seconds:.3g} s)"
         return (

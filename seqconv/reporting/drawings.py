@@ -22,6 +22,10 @@ _VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line", PAPER: "--paper"} 
 }
 WIDTH, HEIGHT = 4.9, 2.9
 """Inches of 72 units: on a telephone a unit is about a pixel."""
+_LARGEST = 1.4
+"""Pixels to a unit at most: letters are then a little larger than those of the page."""
+_COLUMN, _AROUND = 440, 110
+"""Pixels: width of a column of figures on a wide screen, height of what stands around a figure."""
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -73,18 +77,17 @@ class Drawing:
     box: tuple[float, float, float, float] | None = None
 
     @property
-    def shape(self) -> float:
-        """Height over width."""
+    def height(self) -> float:
+        """Pixels that it takes in a column."""
         _, _, width, height = map(float, self.svg.split('viewBox="')[1].split('"')[0].split())
-        return height / width
+        return min(_COLUMN, _LARGEST * width) * height / width
 
 
 def in_columns(drawings: Sequence[Drawing], count: int = 2) -> list[list[Drawing]]:
     """Drawings in columns of about one height: each goes where there is most room."""
     columns: list[list[Drawing]] = [[] for _ in range(count)]
     for drawing in drawings:
-        # What stands around a figure is about as high as a quarter of its width.
-        shortest = min(columns, key=lambda column: sum(each.shape + 0.25 for each in column))
+        shortest = min(columns, key=lambda column: sum(each.height + _AROUND for each in column))
         shortest.append(drawing)
     return [column for column in columns if column]
 
@@ -146,9 +149,8 @@ def themed(svg: str, name: str) -> str:
 
 
 def _open_tag(found: "re.Match[str]") -> str:
-    """No larger than where letters are a little larger than those of the page."""
     width = float(found[1].split()[2])
-    return f'<svg {found[1]} aria-hidden="true" style="max-width: {1.4 * width:.0f}px">'
+    return f'<svg {found[1]} aria-hidden="true" style="max-width: {_LARGEST * width:.0f}px">'
 
 
 def whiskers(

@@ -76,9 +76,9 @@ class Material:
     def groups(self) -> list[str] | None:
         """The group of each sequence of the answers; None where there are none, or nobody knows."""
         data, answers = self.answered, self.answers
-        if data is None or answers is None or data.groups is None:
+        if data is None or answers is None or data.groups is None or not set(answers.ids) <= self.places.keys():
             return None
-        return [data.groups[self.places[name]] for name in answers.ids if name in self.places]
+        return [data.groups[self.places[name]] for name in answers.ids]
 
 
 def gather(
@@ -148,7 +148,7 @@ def _keep_lengths(folder: RunFolder, parts: "Mapping[str, Sequences]") -> None:
     """Write `lengths.csv`, from which batches can be planned again when the sequences are gone."""
     import pandas as pd
 
-    if (folder.path / LENGTHS).exists():
+    if "train" not in parts or (folder.path / LENGTHS).exists():
         return
     tables = [
         pd.DataFrame({"id": part.ids, "split": split, "num_frames": part.lengths}) for split, part in parts.items()

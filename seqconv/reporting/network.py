@@ -53,7 +53,8 @@ def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
         f"scale of color up to {number(most)}.",
         svg,
         make_table(["filter", "norm", "smallest weight", "largest weight"], rows),
-        caption="Blue is positive, orange negative, pale is near zero. Time runs to the right, channels upwards.",
+        caption=f"Each is {span} wide and {channels} channels high; time runs to the right, channels upwards. Blue is "
+        "positive, orange negative, pale is near zero.",
     )
 
 

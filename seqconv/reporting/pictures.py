@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from seqconv.inspection import Contributions
     from seqconv.reporting.answers import Answers
 
 MOST_COLUMNS = 900
@@ -25,8 +26,7 @@ def draw_recording(
     features: "np.ndarray",
     settings: FeatureSettings,
     *,
-    contributions: "np.ndarray | None" = None,
-    of: str = "",
+    contributions: "Contributions | None" = None,
     frames: "tuple[np.ndarray, np.ndarray, list[str]] | None" = None,
 ) -> Drawing:
     """The features `(time, d)` of a recording; below, the contribution of each frame, or labels and answers of frames.
@@ -35,7 +35,7 @@ def draw_recording(
         name: of the drawing.
         features: of the recording.
         settings: what its axes mean.
-        contributions: `(time,)`, to the class `of`.
+        contributions: of its frames to the class that was given.
         frames: class numbers of labels (-1: none) and of answers, over the whole time, and the names of the classes.
     """
     seconds = settings.seconds_per_frame
@@ -47,10 +47,12 @@ def draw_recording(
         _features(stack[0], features, settings, duration)
         below = iter(stack[1:])
         if contributions is not None:
-            _contributions(next(below), contributions, duration)
+            _contributions(next(below), contributions, seconds or 1, duration)
         if frames is not None:
             _strips(next(below), frames, duration)
         stack[-1].set_xlabel("frame" if seconds is None else "seconds")
+        if seconds is None:
+            stack[-1].xaxis.get_major_locator().set_params(integer=True)
         stack[0].set_xlim(0, duration)
         return stack[0]  # type: ignore[no-any-return]
 
@@ -59,12 +61,12 @@ def draw_recording(
     said += "" if seconds is None else f", {duration:.2f} s"
     table = _energy_table(features, contributions, seconds) if frames is None else _run_table(frames, seconds)
     if contributions is not None:
-        top = int(np.argmax(contributions))
+        top = int(contributions.positions[np.argmax(contributions.frames)])
         where = f"frame {top}" if seconds is None else f"{top * seconds:.2f} s"
-        said += f"; below, what each frame contributes to {of}, most at {where}"
+        said += f"; below, what each frame adds to the logit of {contributions.label}, most at {where}"
     if frames is not None:
         said += "; below, the label of each frame and the answer to it"
-    return Drawing(name, "", said + ".", svg, table, box=box)
+    return Drawing(name, "", said + ".", svg, table, "" if contributions is None else _explain(contributions), box)
 
 
 def frame_strips(answers: "Answers", place: int, num_frames: int) -> "tuple[np.ndarray, np.ndarray, list[str]] | None":
@@ -129,12 +131,24 @@ def _name_features(axes: "Axes", settings: FeatureSettings, count: int) -> None:
         axes.set_ylabel("feature")
 
 
-def _contributions(axes: "Axes", values: "np.ndarray", duration: float) -> None:
-    shown = squeeze_time(np.asarray(values, np.float64))
-    at = (np.arange(len(shown)) + 0.5) * duration / len(shown)
-    width = duration / len(shown)
-    axes.bar(at, np.maximum(shown, 0), width, color=SERIES[0], linewidth=0)
-    axes.bar(at, np.minimum(shown, 0), width, color=SERIES[1], linewidth=0)
+def _explain(contributions: "Contributions") -> str:
+    total = float(contributions.frames.sum())
+    bias = f"{'+' if contributions.bias >= 0 else '-'} {abs(contributions.bias):.3f}"
+    sum_of = f"Logit of {contributions.label}: {contributions.logit:.3f} = {total:.3f} from frames {bias} (bias)."
+    sum_of = sum_of.replace(" -", " \N{MINUS SIGN}")
+    return sum_of if contributions.is_exact else f"{sum_of} Not exact: {' '.join(contributions.notes)}"
+
+
+def _contributions(axes: "Axes", contributions: "Contributions", seconds: float, duration: float) -> None:
+    starts = contributions.positions * seconds
+    ends = np.append(starts[1:], duration)
+    shown = contributions.frames
+    if len(shown) > MOST_COLUMNS:
+        firsts = np.linspace(0, len(shown), MOST_COLUMNS + 1).astype(int)[:-1]
+        starts, ends = starts[firsts], np.append(starts[firsts][1:], duration)
+        shown = np.add.reduceat(shown, firsts)
+    for values, color in ((np.maximum(shown, 0), SERIES[0]), (np.minimum(shown, 0), SERIES[1])):
+        axes.stairs(values, np.append(starts, ends[-1]), fill=True, color=color, linewidth=0)
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)
     axes.locator_params(axis="y", nbins=2)
@@ -173,14 +187,15 @@ def _run_table(frames: "tuple[np.ndarray, np.ndarray, list[str]]", seconds: floa
     return make_table(["from (frame)" if seconds is None else "from (s)", "label", "answer"], rows)
 
 
-def _energy_table(features: "np.ndarray", contributions: "np.ndarray | None", seconds: float | None) -> Any:
-    """Means over a few pieces of the recording."""
+def _energy_table(features: "np.ndarray", contributions: "Contributions | None", seconds: float | None) -> Any:
+    """Means over a few pieces of the recording, and sums of what frames contribute."""
     pieces = squeeze_time(np.asarray(features, np.float64).mean(axis=1), TABLE_ROWS)
     step = len(features) / len(pieces) * (seconds or 1)
     columns = ["from (s)" if seconds else "from (frame)", "mean feature"]
     rows = [[round(i * step, 3), float(value)] for i, value in enumerate(pieces)]
     if contributions is not None:
         columns.append("contribution")
-        sums = [float(part.sum()) for part in np.array_split(contributions, len(pieces))]
+        of_piece = np.minimum(contributions.positions * len(pieces) // len(features), len(pieces) - 1)
+        sums = np.bincount(of_piece, contributions.frames, len(pieces)).tolist()
         rows = [[*row, value] for row, value in zip(rows, sums, strict=True)]
     return make_table(columns, rows)

@@ -1,7 +1,6 @@
 """The cards of the recordings that a report shows."""
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from seqconv.reporting.tables import amount, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from seqconv.inspection import Contributions
 
 MOST_PROBABILITIES = 4
 MOST_FEATURE_FRAMES = 60_000
@@ -115,34 +116,23 @@ def _picture(material: Material, place: int, identity: str, name: str) -> Drawin
     if data is None or index is None or answers is None or data.lengths[index] > MOST_FEATURE_FRAMES:
         return None
     features = np.asarray(data[index], np.float32)
-    given = _given(material, place)
-    contributions = None if given is None else _contributions(material, features, given[0])
     return draw_recording(
         name,
         features,
         material.folder.config.features,
-        contributions=contributions,
-        of=given[1] if given is not None else "",
+        contributions=_contributions(material, features, place),
         frames=frame_strips(answers, place, len(features)),
     )
 
 
-def _given(material: Material, place: int) -> tuple[int, str] | None:
-    """The class that was given, whose logit the frames contribute to."""
+def _contributions(material: Material, features: "np.ndarray", place: int) -> "Contributions | None":
+    """What each frame adds to the logit of the class that was given; None where nobody can say."""
+    from seqconv.inspection import contributions
+
     answers = material.answers
-    if answers is None or answers.kind == "frame" or answers.task == "regression":
-        return None
-    best = int(answers.predictions[place].argmax())
-    return best, answers.names[best]
-
-
-def _contributions(material: Material, features: "np.ndarray", output: int) -> "np.ndarray | None":
-    """What each frame adds to the logit of a class; None where nobody can say."""
-    explain = getattr(import_module("seqconv.inspection"), "contributions", None)
-    if explain is None or material.model is None:
+    if material.model is None or answers is None or answers.kind == "frame" or answers.task == "regression":
         return None
     try:
-        values = explain(material.model, features, output)
+        return contributions(material.model, features, output=int(answers.predictions[place].argmax()))
     except SeqconvError:
         return None
-    return np.asarray(getattr(values, "values", values), np.float64)

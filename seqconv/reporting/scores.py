@@ -18,6 +18,8 @@ MOST_NAMES = 40
 MOST_NUMBERED = 16
 MOST_CONFUSIONS = 60
 MOST_POINTS = 1500
+LETTER = 0.08
+"""Inches that a letter takes."""
 
 
 def headline(task: str) -> str:
@@ -116,15 +118,18 @@ def draw_confusion(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> Dra
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     count = len(names)
 
+    short = [shorten(name, 14) for name in names] if count <= MOST_NAMES else []
+    letters = LETTER * max(map(len, short), default=0)
+    side = min(max(1.4, 0.3 * count), 5.2)
+    is_turned = letters > side / count
+
     def paint(axes: "Axes") -> str:
         _cells(axes, counts, shares)
         axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        if count <= MOST_NAMES:
-            short = [shorten(name, 14) for name in names]
-            is_long = max(map(len, short)) * count > 44
-            axes.set_xticks(range(count), short, rotation=90 if is_long else 0)
+        if short:
+            axes.set_xticks(range(count), short, rotation=90 if is_turned else 0)
             axes.set_yticks(range(count), short)
         axes.set(xlabel="prediction", ylabel="label")
         wrong = [(int(counts[i, j]), i, j) for i, j in zip(*np.nonzero(counts), strict=True) if i != j]
@@ -134,8 +139,7 @@ def draw_confusion(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> Dra
             said += f"; the most frequent mistake is {names[j]} for {names[i]}, {most} times"
         return f"Confusion matrix of {count} classes: {said}."
 
-    side = min(max(2.2, 0.3 * count + 1.2), 6)
-    size = (max(side, 3.2), side)
+    size = (max(side + letters + 0.4, 3.2), side + 0.6 + (letters if is_turned else 0))
     if count <= MOST_NUMBERED:
         rows = [[name, *row] for name, row in zip(names, counts.tolist(), strict=True)]
         table = make_table(["label \\ prediction", *names], rows)
