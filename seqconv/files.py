@@ -35,6 +35,25 @@ def expand_user(path: str | Path) -> Path:
         return Path(path)
 
 
+def undecodable_line(path: Path) -> int:
+    """Number, from 1, of the first line that is not UTF-8; 0 where all are.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "latin.txt")
+    ...     _ = path.write_bytes("one\\ntwo\\nfünf".encode("latin-1"))
+    ...     undecodable_line(path)
+    3
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return 0
+
+
 def write_text(text: str, path: Path) -> None:
     """Put `text` into `path` in one step, as UTF-8; folders that are missing are made."""
     write_pieces([text], path)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.files import undecodable_line
 
 _KNOWN_KEYS = {
     "problemname",
@@ -84,7 +85,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ManifestError(f"'{path}' is not a .ts file: it is not UTF-8 text ({error.reason}).") from error
+        raise ManifestError(f"'{path}' is not a .ts file: line {undecodable_line(path)} is not UTF-8.") from error
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.strip()
         if line and not line.startswith("#"):

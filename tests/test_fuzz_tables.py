@@ -83,6 +83,22 @@ def cases(folder: Path) -> dict[str, tuple[list[bytes], str, Reader]]:
 KINDS = ("csv", "tsv", "jsonl", "parquet", "events", "ts", "npy", "npz", "features", "yaml")
 
 
+# Where in the file, or that there is no place in it: nothing is there, or none of it can be read.
+TABLE = r"(line|row) \d+|column '|no column|in the first row|there are columns, but no row|it is empty|split: .* ids: '"
+ARRAY = r"not a plain \.np[yz] (array|archive) \(.+\)$|at frame \d+, feature \d+|has shape|holds .+ values"
+PLACES = {
+    "csv": TABLE,
+    "tsv": TABLE,
+    "jsonl": TABLE,
+    "events": TABLE,
+    "parquet": rf"{TABLE}|it is not a whole Parquet file: \w+",
+    "ts": r"line \d+|is empty: a \.ts file has|holds no case: nothing follows @data|@\w+",
+    "npy": ARRAY,
+    "npz": rf"{ARRAY}|features\.key",
+    "features": r"(line|row) \d+|at frame \d+, feature \d+|has no numeric column|has shape|No columns to parse",
+    # The line, or each key with what was expected of it.
+    "yaml": r"^\S+(, line \d+: .|: \d+ problems\n  .+: .|: .+: .)|are nested hundreds deep|its aliases",
+}
 BINARY = ("parquet", "npy", "npz")
 NASTY = (
     "", "1e999", "-1", "0", "nan", "-inf", "[", "]", "{", "null", "~", "{}", "[]", "9" * 400, "1." * 9, "\0", "true",
@@ -121,6 +137,7 @@ def test_damage_is_refused_by_an_error_of_ours(tmp_path, kind):
         except SeqconvError as error:
             refused += 1
             reason = str(error)
+            assert re.search(PLACES[kind], reason, re.DOTALL), f"{kind}: {reason}"
         except Exception as error:
             pytest.fail(f"{path}: {type(error).__name__}: {error}\n{data[:300]!r}")
         else:
@@ -128,6 +145,42 @@ def test_damage_is_refused_by_an_error_of_ours(tmp_path, kind):
         assert str(path) in reason
         path.unlink()
     assert refused > 10
+
+
+@pytest.mark.parametrize(
+    ("suffix", "data", "reader", "place"),
+    [
+        (".csv", b"id,path\na,a.wav\nb,\xe9.wav\n", load_manifest, "not UTF-8 text: line 3"),
+        (".csv", b"id,path,weight\na,a.wav,1\nb,a.wav,x\n", load_manifest, r"'weight' .*'x': row 2 \('b'\)"),
+        (".csv", b"path,split\na.wav,train\nb.wav,tset\n", load_manifest, "'tset' in column 'split'.*row 2"),
+        (".csv", b"path\na.wav\nb.wav\n", load_manifest, r"column 'path' are missing.*row 2 \('b\.wav'\)"),
+        (".jsonl", b'{"path": "a.wav"}\n{"path": {}}\n', load_manifest, "line 2, 'path'"),
+        (".ts", b"@classLabel true a\n@data\n1,2:a\n1,\xff:a\n", read_ts, "line 4 is not UTF-8"),
+        (".ts", b"@classLabel true a\n@data\n1,2:a\n1,x:a\n", read_ts, "line 4, dimension 1: 'x'"),
+        (".yaml", b"seed: 1\nname: \xff\n", load_config, "line 2: it is not UTF-8"),
+        (".yaml", b"seed: 1\nname: a\x00b\n", load_config, "line 2: unacceptable character #x0000"),
+        (".yaml", b"training:\n  epochs: x\n", load_config, r"training\.epochs: expected a whole number, got 'x'"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_place(tmp_path, suffix, data, reader, place):
+    (tmp_path / "a.wav").touch()
+    (tmp_path / f"x{suffix}").write_bytes(data)
+    with pytest.raises(SeqconvError, match=rf"(?s)x{re.escape(suffix)}.*{place}"):
+        reader(tmp_path / f"x{suffix}")
+
+
+def test_one_word_among_numbers_does_not_leave_out_its_column(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("time,a,b\nnoon,1,2\ndusk,3,oops\ndawn,5,6\n")
+    with pytest.raises(
+        ManifestError, match=r"x\.csv: 'oops' in row 2 of column 'b' is not a number, but other cells of it"
+    ):
+        load_features(path, {"kind": "precomputed"})
+    with pytest.raises(ManifestError, match=r"'b' of features\.columns hold text, not numbers: 'oops' in row 2"):
+        load_features(path, {"kind": "precomputed", "columns": ["a", "b"]})
+    # A column of words alone is none of the features.
+    path.write_text("time,a,b\nnoon,1,2\ndusk,3,4\n")
+    assert load_features(path, {"kind": "precomputed"}).tolist() == [[1, 2], [3, 4]]
 
 
 def test_yaml_makes_no_objects(tmp_path):

@@ -126,7 +126,7 @@ def test_a_near_miss_beside_the_known_column_is_metadata(folder):
         ("m.jsonl", '{"path": "a.wav"}\n{"path"\n', "line 2 is not JSON"),
         ("m.jsonl", '["a.wav"]\n', "line 1 is not a JSON object"),
         ("m.jsonl", '{"path": {"name": "a.wav"}}\n', "line 1, 'path': a cell must be text, a number or a list"),
-        ("m.parquet", "no parquet", "it is not a Parquet file"),
+        ("m.parquet", "no parquet", "it is not a whole Parquet file"),
         ("m.xlsx", "", r"the format '.xlsx' is not known. A manifest is .csv, .tsv, .jsonl"),
         ("m.ts", TS_HEADER + "1:z\n", "line 4: label 'z' is not one of @classLabel"),
     ],
@@ -144,7 +144,7 @@ def test_a_missing_manifest_is_named(tmp_path):
 
 def test_another_encoding_is_refused(folder):
     (folder / "m.csv").write_bytes("path,label\na.wav,Ñ\n".encode("latin-1"))
-    with pytest.raises(ManifestError, match=r"it is not UTF-8 text \(.* at byte 17\)\. Save it as UTF-8"):
+    with pytest.raises(ManifestError, match=r"it is not UTF-8 text: line \d \(.*\)\. Save it as UTF-8"):
         load_manifest(folder / "m.csv")
 
 

@@ -29,15 +29,30 @@ def load(tmp_path):
     [
         ({"path": ["a.wav", None, "b.wav"]}, r"1 rows have an empty 'path': row 2\."),
         ({"path": ["a.wav", None], "id": ["x", "y"]}, r"1 rows have an empty 'path': row 2 \('y'\)"),
-        ({"path": ["a.wav", "a.wav"]}, "1 ids stand in more than one row: 'a.wav'. Give each row its own 'id'"),
-        ({"path": ["a.wav", "gone.wav"]}, "1 files are missing, the first is '.*gone.wav'; ids 'gone.wav'"),
+        (
+            {"path": ["a.wav", "a.wav"]},
+            "1 ids stand in more than one row: row 1 .'a.wav'., row 2 .'a.wav'.. Give each row its own 'id'",
+        ),
+        (
+            {"path": ["a.wav", "gone.wav"]},
+            "1 files of column 'path' are missing, the first is '.*gone.wav': row 2 .'gone.wav'.",
+        ),
         (
             {"path": NAMES[:2], "split": ["train", "validation"]},
-            "'validation' is not a split; .* Write 'valid'",
+            "'validation' in column 'split' is not a split; .* Write 'valid'",
         ),
-        ({"path": NAMES[:2], "split": ["train", "dev"]}, "'dev' is not a split; .* Write 'valid' instead"),
-        ({"path": NAMES[:2], "split": ["Train", "test"]}, "'Train' is not a split; .* Write 'train' instead"),
-        ({"path": NAMES[:2], "split": ["train", "7"]}, "'7' is not a split; splits are train, valid, test. 1 rows"),
+        (
+            {"path": NAMES[:2], "split": ["train", "dev"]},
+            "'dev' in column 'split' is not a split; .* Write 'valid' instead",
+        ),
+        (
+            {"path": NAMES[:2], "split": ["Train", "test"]},
+            "'Train' in column 'split' is not a split; .* Write 'train' instead",
+        ),
+        (
+            {"path": NAMES[:2], "split": ["train", "7"]},
+            "'7' in column 'split' is not a split; .* 1 rows have it: row 2",
+        ),
         ({"path": NAMES[:3], "split": ["train", None, "test"]}, r"'split' is empty in 1 of 3 rows: row 2 \('b.wav'\)"),
         (
             {"path": NAMES[:4], "split": ["train", "test"] * 2, "group": ["g", "g", "h", "i"]},
@@ -47,18 +62,18 @@ def load(tmp_path):
             {"path": ["a.wav"] * 2, "id": ["x", "y"], "split": ["train", "test"], "start": [0, 1], "end": [1, 2]},
             "1 files are in more than one split: '.*a.wav'; 2 ids: 'x', 'y'. Put all rows of a file, its parts too",
         ),
-        ({"path": NAMES[:2], "start": [-1, None]}, "are seconds from 0; 1 rows are below: 'a.wav'"),
+        ({"path": NAMES[:2], "start": [-1, None]}, "are seconds from 0; 1 rows are below: row 1 .'a.wav'."),
         (
             {"path": NAMES[:2], "start": [2, None], "end": [2, 1]},
-            "'end' must be after 'start'.* 1 rows .*: 'a.wav'",
+            "'end' must be after 'start'.* 1 rows .*: row 1 .'a.wav'.",
         ),
-        ({"path": NAMES[:2], "end": [0, 1]}, "'end' must be after 'start'.* 1 rows .*: 'a.wav'"),
+        ({"path": NAMES[:2], "end": [0, 1]}, "'end' must be after 'start'.* 1 rows .*: row 1 .'a.wav'."),
         (
             {"path": NAMES[:2], "start": ["1:30", 1]},
             r"cells in 'start' are not numbers, .*'1:30': row 1 \('a.wav'\)",
         ),
         ({"path": NAMES[:2], "end": [1, "inf"]}, r"1 of the cells in 'end' are not numbers, .*'inf': row 2"),
-        ({"path": NAMES[:2], "weight": [1, -1]}, "'weight' must not be negative; 1 rows are: 'b.wav'"),
+        ({"path": NAMES[:2], "weight": [1, -1]}, "'weight' must not be negative; 1 rows are: row 2 .'b.wav'."),
         ({"path": NAMES[:2], "fold": [1, 1.5]}, r"'fold' must hold whole numbers: row 2 \('b.wav'\)"),
     ],
 )
@@ -90,7 +105,7 @@ def test_all_faults_are_told_in_one_error(load):
 
 
 def test_many_ids_are_counted_not_listed(load):
-    with pytest.raises(ManifestError, match=r"20 files are missing.* and 15 more") as caught:
+    with pytest.raises(ManifestError, match=r"20 files of .* are missing.* and 15 more") as caught:
         load(path=[f"gone{number}.wav" for number in range(20)])
     assert "gone7.wav" not in str(caught.value)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from seqconv.errors import ConfigError
-from seqconv.files import expand_user, is_file
+from seqconv.files import expand_user, is_file, undecodable_line
 
 _MOST_VALUES = 100_000
 
@@ -48,7 +48,9 @@ def read_yaml(path: Path) -> Any:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}, line {undecodable_line(path)}: it is not UTF-8 ({error.reason})") from error
+    except OSError as error:
         raise ConfigError(f"{path}: {error}") from error
     return parse_yaml(text, source=str(path))
 
@@ -60,6 +62,7 @@ def parse_yaml(text: str, *, source: str) -> Any:
     {'a': 0.001, 'b': 'no'}
     """
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.reader import ReaderError
 
     try:
         value = _yaml().load(text)
@@ -70,6 +73,9 @@ def parse_yaml(text: str, *, source: str) -> Any:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{source}{line}: {error.problem or error.context}") from error
+    except ReaderError as error:
+        number = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"{source}, line {number}: {str(error).splitlines()[0]}") from error
     except (YAMLError, ValueError, TypeError) as error:
         raise ConfigError(f"{source}: {error}") from error
     except RecursionError as error:

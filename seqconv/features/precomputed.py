@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,11 @@ from seqconv.arrays import load_npy, load_npz
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.extraction import as_settings, finish_features
-from seqconv.files import is_file
+from seqconv.files import is_file, undecodable_line
 from seqconv.recordings import describe_absence
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Features = npt.NDArray[np.float32]
 
@@ -109,9 +112,20 @@ def _load_table(path: Path, columns: tuple[str, ...] | None) -> npt.NDArray[Any]
             table = pd.read_parquet(path)
         else:
             table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+    except UnicodeDecodeError as error:
+        raise ManifestError(
+            f"{path}: cannot be read as a table (line {undecodable_line(path)} is not UTF-8)"
+        ) from error
     except (ValueError, OSError) as error:
-        raise ManifestError(f"{path}: cannot be read as a table ({error})") from error
+        raise ManifestError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     if columns is None:
+        # One word among numbers makes a column text, which must not leave it out.
+        bad = [_first_text(table[name]) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
+        if any(bad):
+            raise ManifestError(
+                f"{path}: {next(filter(None, bad))} is not a number, but other cells of it are. Mend it, or name the "
+                "columns to use in features.columns"
+            )
         table = table.select_dtypes("number")
         if not table.shape[1]:
             raise ManifestError(f"{path}: has no numeric column; is the first line the header?")
@@ -123,8 +137,20 @@ def _load_table(path: Path, columns: tuple[str, ...] | None) -> npt.NDArray[Any]
         )
     texts = [name for name in columns if not pd.api.types.is_numeric_dtype(table[name])]
     if texts:
-        raise ManifestError(f"{path}: {list_some(texts)} of features.columns hold text, not numbers")
+        first = _first_text(table[texts[0]]) or f"all of column '{texts[0]}'"
+        raise ManifestError(f"{path}: {list_some(texts)} of features.columns hold text, not numbers: {first}")
     return table[list(columns)].to_numpy()
+
+
+def _first_text(cells: "pd.Series") -> str:
+    """The first cell that is no number, with its place; nothing where all are, or none is."""
+    import pandas as pd
+
+    is_text = (pd.to_numeric(cells, errors="coerce").isna() & cells.notna()).to_numpy()
+    if is_text.sum() in (0, cells.notna().sum()):
+        return ""
+    row = int(np.flatnonzero(is_text)[0])
+    return f"'{cells.iloc[row]!s:.40}' in row {row + 1} of column '{cells.name}'"
 
 
 def _load_case(path: Path, case: int | None) -> npt.NDArray[Any]:

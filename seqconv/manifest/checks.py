@@ -56,7 +56,7 @@ def _find_repeated_ids(frame: pd.DataFrame) -> Iterable[str]:
     repeated = ids[ids.duplicated()].unique()
     if len(repeated):
         yield (
-            f"{len(repeated)} ids stand in more than one row: {list_some(repeated)}. "
+            f"{len(repeated)} ids stand in more than one row: {_describe(frame, frame['id'].isin(repeated))}. "
             "Give each row its own 'id' (without that column, the path is the id)."
         )
 
@@ -64,8 +64,8 @@ def _find_repeated_ids(frame: pd.DataFrame) -> Iterable[str]:
 def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
     missing = [path for path in frame["path"].dropna().unique() if not is_file(path)]
     if missing:
-        ids = frame.loc[frame["path"].isin(missing), "id"]
-        yield f"{len(missing)} files are missing, the first is '{missing[0]}'; ids {list_some(ids)}."
+        rows = _describe(frame, frame["path"].isin(missing))
+        yield f"{len(missing)} files of column 'path' are missing, the first is '{missing[0]}': {rows}."
 
 
 def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:
@@ -74,10 +74,10 @@ def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:
         if value not in SPLITS:
             near = _nearest_split(value)
             hint = f" Write '{near}' instead." if near else ""
-            ids = frame.loc[splits == value, "id"]
+            is_bad = splits == value
             yield (
-                f"'{value}' is not a split; splits are {', '.join(SPLITS)}.{hint} "
-                f"{len(ids)} rows have it: {list_some(ids)}."
+                f"'{value}' in column 'split' is not a split; splits are {', '.join(SPLITS)}.{hint} "
+                f"{is_bad.sum()} rows have it: {_describe(frame, is_bad)}."
             )
     rows = np.flatnonzero(splits.isna())
     if 0 < len(rows) < len(frame):
@@ -120,18 +120,22 @@ def find_leak_problems(frame: pd.DataFrame) -> Iterable[str]:
 
 def _find_bad_parts(frame: pd.DataFrame) -> Iterable[str]:
     start, end = frame["start"].fillna(0.0), frame["end"]
-    negative = frame.loc[(start < 0) | (end < 0), "id"]
-    if len(negative):
-        yield f"'start' and 'end' are seconds from 0; {len(negative)} rows are below: {list_some(negative)}."
-    reversed_rows = frame.loc[(start >= 0) & (end >= 0) & (end <= start), "id"]
-    if len(reversed_rows):
-        yield (
-            f"'end' must be after 'start' (0 where empty); "
-            f"in {len(reversed_rows)} rows it is not: {list_some(reversed_rows)}."
-        )
+    is_negative = (start < 0) | (end < 0)
+    if is_negative.any():
+        rows = _describe(frame, is_negative)
+        yield f"'start' and 'end' are seconds from 0; {is_negative.sum()} rows are below: {rows}."
+    is_reversed = (start >= 0) & (end >= 0) & (end <= start)
+    if is_reversed.any():
+        rows = _describe(frame, is_reversed)
+        yield f"'end' must be after 'start' (0 where empty); in {is_reversed.sum()} rows it is not: {rows}."
 
 
 def _find_bad_weights(frame: pd.DataFrame) -> Iterable[str]:
-    negative = frame.loc[frame["weight"] < 0, "id"]
-    if len(negative):
-        yield f"'weight' must not be negative; {len(negative)} rows are: {list_some(negative)}."
+    is_negative = frame["weight"] < 0
+    if is_negative.any():
+        rows = _describe(frame, is_negative)
+        yield f"'weight' must not be negative; {is_negative.sum()} rows are: {rows}."
+
+
+def _describe(frame: pd.DataFrame, is_meant: pd.Series) -> str:
+    return describe_rows(frame["id"], np.flatnonzero(is_meant))

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.files import undecodable_line
 from seqconv.manifest.columns import SPLITS
 from seqconv.ts import read_ts
 
@@ -40,7 +41,7 @@ def read_table(path: Path) -> pd.DataFrame:
         return reader(path)
     except UnicodeDecodeError as error:
         raise ManifestError(
-            f"it is not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
+            f"it is not UTF-8 text: line {undecodable_line(path)} ({error.reason}). Save it as UTF-8."
         ) from error
 
 
@@ -98,7 +99,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
     try:
         table = pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowInvalid, OSError) as error:
-        raise ManifestError(f"it is not a Parquet file: {error}.") from error
+        raise ManifestError(f"it is not a whole Parquet file: {str(error).strip().rstrip('.')}.") from error
     columns = {
         name: [
             _to_text(value, f"row {row}, '{name}'") for row, value in enumerate(table.column(name).to_pylist(), start=1)
