@@ -117,7 +117,7 @@ def test_a_stopped_run_goes_on_at_its_step(tmp_path, whole, place):
     assert checkpoint.position == ((epoch + 1, 0) if step == "end" else (epoch, step + 1))
     text = (tmp_path / "run" / "unfinished.txt").read_text()
     assert text.startswith(f"This run did not finish: SIGTERM stopped the run in epoch {checkpoint.position.epoch + 1}")
-    assert f"train --resume {tmp_path / 'run'}\n" in text
+    assert text.count(f"train --resume {tmp_path / 'run'}\n") == 1
     assert_same_run(resume(tmp_path / "run", **data()), whole)
     assert not (tmp_path / "run" / "unfinished.txt").exists()
     assert not (tmp_path / "run" / "checkpoints").exists()
@@ -159,7 +159,7 @@ def test_validation_ends_at_once_and_is_done_again(tmp_path, whole, reading):
     assert_same_run(resume(tmp_path / "run", **data()), whole)
 
 
-def test_a_run_that_was_killed_while_it_was_scored_is_only_scored(tmp_path, whole):
+def test_a_run_that_was_killed_while_it_was_scored_is_only_scored(tmp_path, whole, capsys):
     valid = Interrupting(classified(20, seed=1).features, classified(20, seed=1).labels)
 
     class Arming(keras.callbacks.Callback):
@@ -173,8 +173,10 @@ def test_a_run_that_was_killed_while_it_was_scored_is_only_scored(tmp_path, whol
     steps = CountSteps()
     assert_same_run(resume(tmp_path / "run", callbacks=[steps], **data()), whole)
     assert steps.count == 0
+    assert "resumed  after its last epoch\n" in capsys.readouterr().out
     # Once more, now that it has finished.
     assert_same_run(resume(tmp_path / "run", callbacks=[steps], **data()), whole)
+    assert "resumed  the run has finished: it is scored again" in capsys.readouterr().out
     assert steps.count == 0
 
 

@@ -52,6 +52,11 @@ def report_resume(experiment: Experiment, progress: Progress, anew: list[str], c
     console.print()
 
 
+def report_finished(console: Console) -> None:
+    """Why a run that goes on trains nothing."""
+    _print_fact("resumed", "the run has finished: it is scored again", console)
+
+
 def report_dry_run(experiment: Experiment, seconds: list[float], console: Console) -> None:
     """The time that the whole run would take, from the seconds of a few steps."""
     seconds_per_step = sum(seconds) / len(seconds)

@@ -32,6 +32,7 @@ from seqconv.training.report import (
     make_console,
     report_dry_run,
     report_end,
+    report_finished,
     report_folder,
     report_resume,
     report_start,
@@ -198,6 +199,7 @@ def _fit(
 ) -> pd.DataFrame:
     config = experiment.config
     if is_finished(path):
+        report_finished(console)
         return read_history(path)
     best = BestModel(path / MODEL, config.monitor, config.monitor_mode)
     history, bar = HistoryFile(path / HISTORY), ProgressBar(console, experiment.steps, best)
