@@ -53,7 +53,7 @@ def hostile(count):
 
 
 RUNS = {
-    "classes": (classified, {}),
+    "classes": (classified, {"training": {"epochs": 5, "learning_rate": 0.02}}),
     "hostile": (hostile, {"batching": {"strategy": "bucketed", "batch_size": 8}}),
     "multilabel": (tagged, {"target": {"task": "multilabel"}}),
     "regression": (values, {"target": {"task": "regression", "columns": ["height", "age"]}}),
@@ -175,6 +175,30 @@ def test_curves_are_the_history(runs, task):
     shown = numbers_of(page_of(runs / task), "loss").table()
     assert [int(row["epoch"]) for row in shown] == history["epoch"].tolist()
     assert [float(row["validation loss"]) for row in shown] == pytest.approx(history["val_loss"].tolist(), abs=5e-5)
+
+
+def corners(figure, color):
+    """Corners of the lines that a figure draws in a color, `(n, 2)` for each line, y downwards."""
+    paths = [path for path in figure.find_all("path") if re.search(rf"stroke: var\({color}\)", path["style"] or "")]
+    return [np.array(re.findall(r"[ML] (\S+) (\S+)", path["d"]), float) for path in paths]
+
+
+def assert_drawn(places, values):
+    """Places on an axis are the values, stretched and shifted."""
+    stretch, shift = np.polyfit(values, places, 1)
+    np.testing.assert_allclose(places, stretch * np.asarray(values) + shift, atol=0.01)
+
+
+def test_lines_are_drawn_where_the_numbers_are(runs):
+    page, folder = page_of(runs / "classes"), read_run(runs / "classes")
+    line, _in_legend = corners(page.find("figure", id="loss"), "--series-1")
+    assert_drawn(line[:, 0], folder.history["epoch"])
+    assert_drawn(line[:, 1], folder.history["val_loss"])
+    assert (np.diff(line[:, 1]) > 0).tolist() == (np.diff(folder.history["val_loss"]) < 0).tolist()
+    bars = [line for line in corners(page.find("figure", id="by-class"), "--series-0") if len(line) == 2]
+    found = class_intervals(read_answers(folder), folder.config.evaluation, None, seed=0)
+    ends = [end for scores in found.values() for end in scores["f1"]]
+    assert_drawn(np.concatenate(bars)[:, 0], ends)
 
 
 def check_alternatives(page):
