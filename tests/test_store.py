@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from seqconv.config.features import FeatureSettings
-from seqconv.errors import AudioError, ConfigError, ManifestError, StoreError
+from seqconv.errors import AudioError, ConfigError, ManifestError, StorageError, StoreError
 from seqconv.features import extract_features
 from seqconv.store import Entry, FeatureStore, build_store, extract_shard
 from seqconv.store.running import cut_into_shards
@@ -341,3 +341,10 @@ def test_shards_are_bounded_by_what_their_features_take():
     cut = cut_into_shards(hour, waveform)
     assert [entry for shard in cut for entry in shard] == hour
     assert max(map(len, cut)) == (64 << 20) // per_minute
+
+
+def test_a_place_where_nothing_can_be_written_is_said(recordings, tmp_path):
+    (tmp_path / "file").touch()
+    reason = r"file/store cannot be written: Not a directory\. Nothing was replaced; make room, or write elsewhere"
+    with pytest.raises(StorageError, match=reason):
+        build_store(recordings, SETTINGS, tmp_path / "file" / "store", num_workers=0, progress=False)

@@ -112,3 +112,25 @@ def test_a_full_disk_leaves_the_old_predictions(tmp_path, limit):
     assert "Traceback" not in errors
     assert (tmp_path / "out.csv").read_text() == "old\n"
     assert {path.name for path in tmp_path.iterdir()} == {"model.keras", "0.wav", "1.wav", "out.csv"}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_leaves_the_old_predictions_and_says_so(tmp_path, number, code):
+    make_model(tmp_path / "model.keras")
+    (tmp_path / "out.csv").write_text("old\n")
+    command = ["--model", str(tmp_path / "model.keras"), "-", "--output", str(tmp_path / "out.csv"), "--stream", "1"]
+    errors = tmp_path / "errors"
+    with errors.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "seqconv.commands.main", "predict", *command],
+            stdin=subprocess.PIPE, stderr=file, cwd=Path(__file__).parents[1],
+        )  # fmt: skip
+    while "listening on standard input" not in errors.read_text() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == code
+    process.communicate()
+    assert f"stopped by {number.name}: {tmp_path / 'out.csv'} was not written" in errors.read_text()
+    assert "Traceback" not in errors.read_text()
+    assert (tmp_path / "out.csv").read_text() == "old\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"model.keras", "out.csv", "errors"}
