@@ -178,6 +178,25 @@ def test_two_axes_are_padded_along_time():
     assert result.measurements[3].largest_change > 0
 
 
+def test_kernels_along_bands_are_no_fault():
+    model = keras.Sequential(
+        [keras.Input((None, 8, 1)), layers.Conv2D(3, (1, 3), (1, 2), "same"), layers.MaxPooling2D((1, 2)),
+         layers.GlobalMaxPooling2D(), layers.Dense(2)]
+    )  # fmt: skip
+    assert {name for _, name in problems(audit(model))} <= {
+        "pools_padding",
+        "changes_with_padding",
+        "changes_with_mates",
+    }
+
+
+def test_tokens_are_drawn_from_the_vocabulary():
+    inputs = keras.Input((None,), dtype="int32")
+    x = layers.Embedding(50, 8, mask_zero=True)(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+    assert audit(model).passes
+
+
 def test_the_report_is_json_and_has_a_remedy_for_every_finding(vowels):
     result = audit(stock(*convolutions()), vowels)
     written = json.loads(json.dumps(result.to_dict(), allow_nan=False))

@@ -192,6 +192,31 @@ def test_two_axes_are_written_out():
     assert rows[0].multiply_adds_per_sequence == 26 * 26 * 9 * 32
 
 
+def test_time_is_followed_through_time_distributed_layers_and_gates():
+    model = sequential(
+        layers.Conv2D(4, 3, padding="same"),
+        layers.TimeDistributed(layers.Flatten()),
+        layers.GRU(3, return_sequences=True),
+        shape=(None, 8, 1),
+    )
+    assert [row.output for row in describe(model)] == ["(T, 8, 4)", "(T, 32)", "(T, 3)"]
+    assert [row.receptive_field for row in describe(model)] == [(3, 3), (3,), (WHOLE,)]
+    inputs = keras.Input((None, 4))
+    gate = layers.Reshape((1, 4))(layers.Dense(4)(layers.GlobalAveragePooling1D()(inputs)))
+    last = describe(keras.Model(inputs, layers.Multiply()([inputs, gate]))).rows[-1]
+    assert (last.output, last.receptive_field) == ("(T, 4)", (WHOLE,))
+
+
+def test_tokens_have_one_axis_and_attention_takes_their_mask():
+    inputs = keras.Input((None,), dtype="int32")
+    x = layers.Embedding(50, 8, mask_zero=True)(inputs)
+    x = layers.MultiHeadAttention(2, 4)(x, x)
+    x = layers.Flatten()(layers.GlobalAveragePooling1D(keepdims=True)(x))
+    described = describe(keras.Model(inputs, layers.Dense(2)(x)))
+    assert [row.mask for row in described] == ["made", "taken", "taken", "", ""]
+    assert [row.output for row in described] == ["(T, 8)", "(T, 8)", "(1, 8)", "(8,)", "(2,)"]
+
+
 def test_shared_layers_count_once():
     inputs, twice = keras.Input((None, 3)), layers.Conv1D(3, 3, padding="same")
     model = keras.Model(inputs, twice(twice(inputs)))

@@ -100,6 +100,8 @@ def _behind(call: Call, taken: Sequence[Axes], graph: Graph) -> Axes:
         if kind == "Concatenate" and getattr(layer, "axis", -1) not in (-1, len(shape) - 1):
             return _fresh(shape, before, UNKNOWN)
         return merge_axes(taken) if taken else ()
+    if kind == "TimeDistributed":
+        return _distributed(layer, before, shape)
     if kind in POINTWISE or kind in ELEMENTWISE:
         return before
     if kind == "Reshape":
@@ -108,7 +110,7 @@ def _behind(call: Call, taken: Sequence[Axes], graph: Graph) -> Axes:
     if special is not None:
         return special(layer, before, shape)
     if kind in GLOBAL_POOLINGS or hasattr(layer, "values_per_channel"):
-        return tuple(axis.seeing(WHOLE) for axis in before) if getattr(layer, "keepdims", False) else ()
+        return (Axis(Length(1), sees=WHOLE),) * len(before) if getattr(layer, "keepdims", False) else ()
     if kind in (*RECURRENT, *ATTENTION) or _sees_all(layer):
         return tuple(axis.seeing(WHOLE) for axis in before) if len(shape) > 2 else ()
     return _fresh(shape, before, UNKNOWN)
@@ -141,9 +143,20 @@ def _flatten(layer: Any, before: Axes, shape: Shape) -> Axes:
 
 def _reshape(before: Axes, old: Shape, shape: Shape) -> Axes:
     """`(time, bands, channels)` to `(time, bands * channels)` keeps time; anything else may cut sequences apart."""
+    if not before and all(size == 1 for size in shape[1:-1]):
+        # A vector, to be multiplied with every position.
+        return (Axis(Length(1), sees=WHOLE),) * len(shape[1:-1])
     rest, is_free = [size or 0 for size in old[2:]], [axis.length.is_free for axis in before]
     keeps_time = is_free[:1] == [True] and not any(is_free[1:]) and shape[1] is None
     return before[:1] if keeps_time and shape[2:] == (prod(rest),) else _fresh(shape, (), UNKNOWN)
+
+
+def _distributed(layer: Any, before: Axes, shape: Shape) -> Axes:
+    """The first axis is only gone along; what becomes of the others, the inner layer knows."""
+    sizes = shape[2:-1]
+    if len(sizes) == len(before) - 1 and kind_of(layer.layer) in POINTWISE:
+        return before
+    return (*before[:1], *(Axis(Length("?" if size is None else size), sees=UNKNOWN) for size in sizes))
 
 
 def _permute(layer: Any, before: Axes, shape: Shape) -> Axes:

@@ -57,7 +57,7 @@ def _state_of(call: Call, masked: dict[int, Any], graph: Graph) -> str:
         return MADE
     if kind_of(layer) in IGNORING:
         return IGNORED
-    takes = "mask" in inspect.signature(layer.call).parameters
+    takes = any(name.endswith("mask") for name in inspect.signature(layer.call).parameters)
     return TAKEN if takes else PASSED if mask is not None else DROPPED
 
 

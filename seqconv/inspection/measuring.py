@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from seqconv.errors import ModelError
 from seqconv.inference import as_logits, forward
-from seqconv.inspection.effects import follow_axes
+from seqconv.inspection.effects import follow_axes, kind_of
 from seqconv.inspection.graph import Graph
 from seqconv.runners import runner_for
 from seqconv.sources import ArraySource
@@ -70,6 +70,8 @@ class Subject:
         self.takes_mask = takes_mask
         self.knows_lengths = self.is_ours or takes_mask
         self.shape = graph.shapes[graph.inputs[0]]
+        embedding = next((call.layer for call in graph.calls if kind_of(call.layer) == "Embedding"), None)
+        self.num_tokens = None if embedding is None else int(embedding.input_dim)
         self.min_frames = model.min_frames if self.is_ours else _shortest(graph)
 
     def answer(self, sequences: Sequence[Array], width: int, rng: np.random.Generator) -> list[Array]:
@@ -128,6 +130,9 @@ def make_sequences(subject: Subject, count: int = 32, seed: int = 0) -> list[Arr
     rng = np.random.default_rng(seed)
     lengths = rng.integers(subject.min_frames, subject.min_frames + 80, count)
     sizes = [8 if size is None else size for size in subject.shape[2:]]
+    if subject.num_tokens is not None:
+        # 0 is what padding is.
+        return [rng.integers(1, subject.num_tokens, (length, *sizes)).astype(np.float32) for length in lengths]
     return [rng.normal(size=(length, *sizes)).astype(np.float32) for length in lengths]
 
 

@@ -54,7 +54,8 @@ def _problems(call: Call, mask: str, before: Axes, behind: Axes, moved: bool) ->
         if len(call.inputs) < 2 and _needs_mask(layer):
             yield "no_mask_given"
         return
-    windows = windows_of(layer)
+    # Only those over time: what a kernel does along mel bands, padding does not touch.
+    windows = [window for window, axis in zip(windows_of(layer), before, strict=False) if axis.length.is_free]
     if any(window.padding == "same" and window.stride > 1 and not window.is_transposed for window in windows):
         yield "strided_same"
     if kind == "Flatten" or (kind == "Reshape" and not behind):
