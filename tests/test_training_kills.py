@@ -23,6 +23,7 @@ SETTINGS = [
     "training.checkpoint={steps: 2, minutes: null}",
     "model.blocks=[{filters: 16, kernel_size: 3, dropout: 0.2}, {filters: 16, kernel_size: 3}]",
     "evaluation.bootstrap=5",
+    "evaluation.report=false",
     "data.num_workers=0",
 ]
 

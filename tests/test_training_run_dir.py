@@ -55,8 +55,8 @@ def test_runs_that_start_in_one_second_get_folders_of_their_own(tmp_path, monkey
 def test_a_run_holds_all_that_belongs_to_it(finished):
     names = {path.name for path in finished.path.iterdir()}
     assert names == {
-        "config.yaml", "history.csv", "metrics.json", "model.json", "model.keras", "predictions.csv", "splits.csv",
-        "versions.json",
+        "config.yaml", "history.csv", "lengths.csv", "metrics.json", "model.json", "model.keras", "predictions.csv",
+        "report.html", "splits.csv", "versions.json",
     }  # fmt: skip
     versions = json.loads((finished.path / "versions.json").read_text())
     assert versions["keras"] == keras.__version__
@@ -65,6 +65,8 @@ def test_a_run_holds_all_that_belongs_to_it(finished):
     assert facts["parameters"] == finished.model.count_params()
     assert facts["model_bytes"] == (finished.path / "model.keras").stat().st_size
     assert 0 < facts["latency_seconds"] < 1
+    assert "JapaneseVowels" in (finished.path / "config.yaml").read_text()
+    assert f"{finished.metrics['test']['accuracy']:.4f}" in (finished.path / "report.html").read_text()
 
 
 def test_metrics_are_by_split_and_are_those_of_the_run(finished):

@@ -34,7 +34,8 @@ def quick(**sections: Any) -> dict[str, Any]:
     base: dict[str, Any] = {
         "model": MODEL,
         "training": {"epochs": 2, "learning_rate": 1e-2},
-        "evaluation": {"bootstrap": 0},
+        # The report takes longer than the run.
+        "evaluation": {"bootstrap": 0, "report": False},
         "batching": {"batch_size": 8},
     }
     return {**base, **{name: {**base.get(name, {}), **values} if isinstance(values, dict) else values

@@ -14,3 +14,4 @@ class EvaluationConfig(Section):
     confidence: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.95, description="Coverage of the intervals.")
     calibration_bins: PositiveInt = Field(default=15, description="Bins of the calibration error.")
     length_bins: PositiveInt = Field(default=4, description="Classes of length in the scores by length; 4: quartiles.")
+    report: bool = Field(default=True, description="Write report.html, which shows the run, at its end.")

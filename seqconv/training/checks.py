@@ -51,7 +51,7 @@ def check_data(config: Config, data: Datasets, model: SequenceModel) -> list[str
     for name, part in data.parts().items():
         problems += _find_label_problems(name, part, data)
         problems += _find_short(name, part, model)
-    leaks = _find_leaks(data)
+    leaks = [] if any(found.misshapen for found in surveys.values()) else _find_leaks(data)
     if leaks and config.data.on_leak == "error":
         told = ". ".join(describe_leaks(leaks, data.parts()))
         problems.append(f"{told}. {_leak_remedy(leaks, data)}, or set data.on_leak to 'warn' to train all the same.")

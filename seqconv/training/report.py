@@ -86,22 +86,30 @@ def report_stop(history: list[Logs], planned: int, best: BestModel, step: Compil
     console.print(f"{early}kept epoch {best.best_epoch + 1}{value}; {cost}", highlight=False)
 
 
-def report_end(model: SequenceModel, run_dir: Path, data: Datasets, console: Console) -> dict[str, Any]:
-    """Model size, latency, where everything lies and what to do next; returns the facts."""
-    file = run_dir / MODEL
+def model_facts(model: SequenceModel, file: Path, data: Datasets) -> dict[str, Any]:
+    """Size, and latency for one sequence of median length, as `model.json` has them."""
     median = int(np.median(data.train.lengths))
-    latency = measure_latency(model, median)
-    size = file.stat().st_size
+    return {
+        "parameters": model.count_params(),
+        "model_bytes": file.stat().st_size,
+        "latency_seconds": measure_latency(model, median),
+        "latency_frames": median,
+    }
+
+
+def report_end(facts: dict[str, Any], run_dir: Path, page: Path | None, data: Datasets, console: Console) -> None:
+    """Model size, latency, where everything lies and what to do next."""
     console.print(
-        f"\nmodel    {model.count_params():,} parameters, {size / 1e6:.2f} MB, "
-        f"{latency * 1000:.1f} ms for one sequence of {median} frames",
+        f"\nmodel    {facts['parameters']:,} parameters, {facts['model_bytes'] / 1e6:.2f} MB, "
+        f"{facts['latency_seconds'] * 1000:.1f} ms for one sequence of {facts['latency_frames']} frames",
         highlight=False,
     )
     console.print(f"run      {run_dir}", highlight=False, markup=False)
+    if page is not None:
+        console.print(f"report   {page}", highlight=False, markup=False)
     console.print("\nevaluate it again, or use it:", highlight=False)
-    for line in next_commands(file, data):
+    for line in next_commands(run_dir / MODEL, data):
         console.print(f"  {line}", highlight=False, markup=False)
-    return {"parameters": model.count_params(), "model_bytes": size, "latency_seconds": latency}
 
 
 def next_commands(file: Path, data: Datasets) -> list[str]:

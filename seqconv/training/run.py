@@ -15,6 +15,7 @@ from seqconv.config import Config, load_config
 from seqconv.evaluation import Evaluation, evaluate
 from seqconv.files import write_text
 from seqconv.models import SequenceModel, load_model
+from seqconv.reporting import write_report
 from seqconv.sequences import Sequences
 from seqconv.training.board import BoardPictures
 from seqconv.training.callbacks import BestModel, HistoryFile, Patience, ProgressBar, RunCallbacks
@@ -30,6 +31,7 @@ from seqconv.training.probing import choose_compilation
 from seqconv.training.progress import Progress
 from seqconv.training.report import (
     make_console,
+    model_facts,
     report_dry_run,
     report_end,
     report_finished,
@@ -250,7 +252,11 @@ def _finish(experiment: Experiment, path: Path, history: pd.DataFrame, console: 
     final = evaluations.get("test", evaluations["valid"])
     console.print()
     console.print(str(final), highlight=False, markup=False)
-    facts = report_end(model, path, data, console) | {"compilations": experiment.step.compilations}
+    facts = model_facts(model, path / MODEL, data) | {"compilations": experiment.step.compilations}
     write_text(json.dumps(facts, indent=2) + "\n", path / MODEL_FACTS)
+    page = None
+    if config.evaluation.report:
+        page = write_report(path, parts=data.parts(), plan=experiment.plan, model=model)
+    report_end(facts, path, page, data, console)
     metrics = {split: evaluation.metrics for split, evaluation in evaluations.items()}
     return Run(model, history, metrics, final, path)
