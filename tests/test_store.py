@@ -348,3 +348,11 @@ def test_a_place_where_nothing_can_be_written_is_said(recordings, tmp_path):
     reason = r"file/store cannot be written: Not a directory\. Nothing was replaced; make room, or write elsewhere"
     with pytest.raises(StorageError, match=reason):
         build_store(recordings, SETTINGS, tmp_path / "file" / "store", num_workers=0, progress=False)
+
+
+def test_a_store_of_another_format_is_refused_by_name(recordings, tmp_path, monkeypatch):
+    monkeypatch.setattr("seqconv.store.index.FORMAT_VERSION", 7)
+    store = build(recordings, tmp_path, path=tmp_path / "store")
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match=r"written in format 7, this version of seqconv reads format 1\. Delete"):
+        FeatureStore(store.path)

@@ -158,9 +158,10 @@ def test_kills_at_random_moments_lose_nothing_that_was_committed(tmp_path, manif
     assert kept > 0
 
 
-# As `kill` sends it, a service manager, and a terminal.
+# As `kill` sends it to a process, and a terminal to all of a group.
 @pytest.mark.parametrize(
-    ("number", "code", "group"), [(signal.SIGTERM, 143, False), (signal.SIGTERM, 143, True), (signal.SIGINT, 130, True)]
+    ("number", "code", "group"),
+    [(signal.SIGTERM, 143, False), (signal.SIGINT, 130, True), (signal.SIGHUP, 129, True)],
 )
 def test_a_signal_keeps_what_was_extracted_and_says_so_by_its_exit_code(tmp_path, manifest, whole, number, code, group):
     process = Process(manifest, tmp_path / "store")
