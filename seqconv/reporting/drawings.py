@@ -122,14 +122,17 @@ def render(
 
     from matplotlib import rc_context
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     buffer = io.StringIO()
     with rc_context(cast(Any, {**_STYLE, "svg.hashsalt": name})), warnings.catch_warnings():
         # The browser has fonts of its own for letters that matplotlib's lack.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message=".*layout not applied")
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size)
         axes = fill(figure)
+        # Places are found here: a figure that does it by itself draws everything once more for it.
+        ConstrainedLayoutEngine().execute(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         place = axes.get_position()
     return themed(buffer.getvalue(), name), (place.x0, place.x1, 1 - place.y1, 1 - place.y0)
