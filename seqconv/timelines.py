@@ -174,7 +174,8 @@ def _read_one_table(path: Path, ids: list[str]) -> tuple[list[Events], list[str]
     notes = []
     if by_id and len(foreign) == len(by_id):
         problems.append(
-            f"'{path}': none of its ids {list_some(foreign, 3)} is an id of the manifest, such as {list_some(ids, 3)}"
+            f"'{path}': none of the ids in column 'id' ({list_some(foreign, 3)}) is one of the manifest, such as "
+            f"{list_some(ids, 3)}"
         )
     elif foreign:
         notes.append(f"the table of events names {len(foreign)} ids that the manifest lacks: {list_some(foreign)}")

@@ -199,7 +199,10 @@ def test_overlaps_are_told_by_id_with_both_events(folder):
         ([("en/agent-user", -1, 1, "a")], "'start' is before the recording begins"),
         ([("en/agent-user", 1, 1, "a")], "'end' must be after 'start', but is not in row 1"),
         ([(None, 0, 1, "a")], "'id' is empty in row 1"),
-        ([("agent-user", 0, 1, "a")], "none of its ids 'agent-user' is an id of the manifest, such as 'en/agent-user'"),
+        (
+            [("agent-user", 0, 1, "a")],
+            r"none of the ids in column 'id' \('agent-user'\) is one of the manifest, such as 'en/agent-u",
+        ),
         ([("en/agent-user", 100, 101, "a")], r"1 of 1 events start behind its end at 4\.\d+ s, the first at 100 s"),
     ],
 )
