@@ -2,9 +2,9 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,10 +67,11 @@ def join_equal(data: Sequences) -> list[str]:
     """
     owner = np.arange(len(data))
     rows, keys = _equal_rows([data], owner)
-    marked: list[tuple[int, object]] = [*zip(rows.tolist(), (("content", key) for key in keys.tolist()), strict=True)]
-    marked += [(row, ("group", group)) for row, group in enumerate(_groups(data)) if group is not None]
+    # Keys of content are numbers and groups are text, so that none is taken for the other.
+    marked: list[tuple[int, int | str]] = [*zip(rows.tolist(), keys.tolist(), strict=True)]
+    marked += [(row, group) for row, group in enumerate(_groups(data)) if group is not None]
     parents: list[int] = owner.tolist()
-    firsts: dict[object, int] = {}
+    firsts: dict[int | str, int] = {}
 
     def find(row: int) -> int:
         while parents[row] != row:
@@ -168,8 +169,7 @@ def _equal_rows(sequences: Sequence[Sequences], owners: IntArray) -> tuple[IntAr
     part_of, index_of = _places(sequences)
     keys = np.concatenate([part.lengths for part in sequences])
     rows = np.flatnonzero(_in_several(keys, owners))
-    measures: tuple[Callable[[Any], int], ...] = (_middle_key, _content_key)
-    for measure in measures:
+    for measure in (_middle_key, _content_key):
         read = (measure(sequences[part_of[row]][int(index_of[row])]) for row in rows)
         keys = np.fromiter(read, np.int64, len(rows))
         are_shared = _in_several(keys, owners[rows])
