@@ -174,3 +174,12 @@ def test_no_picture_touches_the_state_of_pyplot(model, features):
 
     draw_activations(model, features)
     assert pyplot.get_fignums() == []
+
+
+def test_a_model_within_a_model_is_told(features):
+    inner = keras.Sequential([keras.Input((None, 12)), layers.Conv1D(3, 3)], name="inner")
+    outer = keras.Sequential([keras.Input((None, 12)), inner, layers.GlobalAveragePooling1D(), layers.Dense(2)])
+    with pytest.raises(ModelError, match="holds another model"):
+        activations(outer, features)
+    with pytest.raises(ModelError, match="holds another model"):
+        contributions(outer, features)
