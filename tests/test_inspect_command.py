@@ -96,6 +96,10 @@ def test_stock_models_are_told_how_to_read_recordings(stock, capsys, tmp_path):
     assert "logit of '3'" in capsys.readouterr().out
     np.save(tmp_path / "x.npy", np.ones((20, 12)))
     assert main([stock, "--recording", str(tmp_path / "x.npy"), "--set", "features.kind=precomputed"]) == 0
+    precomputed = ["--set", "features.kind=precomputed"]
+    assert main([stock, "--recording", VOWELS, *precomputed]) == 2
+    assert f"Say which: --recording {VOWELS}/0 is the first one" in capsys.readouterr().err
+    assert main([stock, "--recording", f"{VOWELS}/3", *precomputed]) == 0
     assert main([stock, "--recording", RECORDING, "--set", "features.n_mels=12", "--output", "yes"]) == 2
     assert "does not name its outputs; pass a number" in capsys.readouterr().err
 

@@ -41,7 +41,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pictures", metavar="DIR", help="draw filters, and with --recording what it does to the model"
     )
-    parser.add_argument("--recording", metavar="FILE", help="which frames of this recording decided")
+    parser.add_argument(
+        "--recording", metavar="FILE", help="which frames of this recording decided (of a .ts file: FILE.ts/0)"
+    )
     parser.add_argument(
         "--output", metavar="CLASS", help="with --recording: for this class (default: the predicted one)"
     )
@@ -174,9 +176,14 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureS
             f"FILE, "
             "or --set features.kind=log_mel and so on."
         )
-    if settings.kind == "precomputed":
-        return settings, load_features(arguments.recording, settings)
-    return settings, extract_features(*decode_audio(arguments.recording), settings)
+    path = Path(arguments.recording)
+    if settings.kind != "precomputed":
+        return settings, extract_features(*decode_audio(path), settings)
+    if path.suffix.lower() == ".ts":
+        raise ConfigError(f"'{path}' holds many sequences. Say which: --recording {path}/0 is the first one.")
+    if path.parent.suffix.lower() == ".ts" and path.name.isdecimal():
+        return settings, load_features(path.parent, settings, case=int(path.name))
+    return settings, load_features(path, settings)
 
 
 def draw_model(arguments: argparse.Namespace, model: Any) -> None:
