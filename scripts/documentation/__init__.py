@@ -1,0 +1,1 @@
+"""What MkDocs does to pages while it builds the site; `mkdocs.yml` names the hooks."""
