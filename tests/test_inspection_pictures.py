@@ -71,7 +71,7 @@ def test_the_first_layer_on_log_mel_has_milliseconds_and_hertz():
     (corner,) = labeled
     assert (corner.get_xlabel(), corner.get_ylabel()) == ("ms", "Hz")
     assert corner.get_xticks().tolist() == [-40, 40]
-    # 1000 Hz is 15 mels, and 12 bands lie evenly between 0 and 31.9 mels.
+    # 1000 Hz is 15 mels, and 12 bands lie evenly between 0 and 35.2 mels.
     place = dict(zip([text.get_text() for text in corner.get_yticklabels()], corner.get_yticks(), strict=True))["1k"]
     top = 15 + 27 * np.log(4) / np.log(6.4)
     assert place == pytest.approx(15 / (top / 13) - 1, abs=0.05)

@@ -159,7 +159,8 @@ def show_recording(arguments: argparse.Namespace, model: Any) -> None:
         return
     from seqconv.inspection.pictures import draw_activations, draw_contributions
 
-    name = Path(arguments.recording).name
+    path = Path(arguments.recording)
+    name = path.name if path.is_file() else f"{path.parent.name}/{path.name}"
     save(draw_contributions(found, features, settings, title=name), arguments.pictures, "decided")
     save(draw_activations(model, features, settings, title=name), arguments.pictures, "activations")
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.ticker import MaxNLocator
 
 from seqconv.config.features import FeatureSettings
 from seqconv.features.filters import hz_to_mel, mel_to_hz
@@ -18,7 +19,7 @@ def channel_frequencies(settings: FeatureSettings | None) -> Array | None:
     """The frequency of each feature in Hz; None where features are something else.
 
     >>> channel_frequencies(FeatureSettings(kind="log_mel", n_mels=3, sample_rate=8000)).round().tolist()
-    [547.0, 1179.0, 2172.0]
+    [586.0, 1194.0, 2186.0]
     """
     if settings is None or settings.delta:
         return None
@@ -36,6 +37,7 @@ def mark_channels(axes: Any, settings: FeatureSettings | None, num_channels: int
     frequencies = channel_frequencies(settings)
     if frequencies is None or len(frequencies) != num_channels:
         axes.set_ylabel("channel")
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         return
     ticks = [tick for tick in _TICKS if frequencies[0] <= tick <= frequencies[-1]]
     axes.set_yticks(np.interp(ticks, frequencies, np.arange(num_channels)), [_hertz(tick) for tick in ticks])
