@@ -126,7 +126,7 @@ def _default(each: dict[str, Any]) -> str:
         return "its defaults"
     if isinstance(value, list) and value:
         return ", ".join(f"`{item['type'] if isinstance(item, dict) else item}`" for item in value)
-    return f"`{json.dumps(value, ensure_ascii=False)}`"
+    return f"`{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}`"
 
 
 def _name(reference: str) -> str:
