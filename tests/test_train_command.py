@@ -98,7 +98,8 @@ def test_ctrl_c_ends_without_a_traceback(capsys, monkeypatch):
 
     monkeypatch.setattr("seqconv.training.train", interrupt)
     assert main(["train", "--config", "japanese_vowels.yaml"]) == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    expected = "stopped by SIGINT: no run was begun; features that were extracted are kept\n"
+    assert capsys.readouterr().err == expected
 
 
 def on_a_terminal(tmp_path, monkeypatch, **sections):

@@ -141,6 +141,15 @@ def test_a_signal_saves_and_says_so_by_its_exit_code(tmp_path, whole, number, co
     assert result(tmp_path / "run") == whole[0]
 
 
+def test_a_signal_while_features_are_extracted_says_that_no_run_was_begun(tmp_path):
+    cache, path = tmp_path / "cache", tmp_path / "run"
+    process = Process(tmp_path / "log", "--config", "audio.yaml", "--run-dir", path, "--set", f"data.cache_dir={cache}")
+    assert process.wait_for(lambda: next(cache.rglob("lock"), None) is not None)
+    assert process.end(signal.SIGTERM) == 143
+    assert "stopped by SIGTERM: no run was begun; features that were extracted are kept" in process.log.read_text()
+    assert not path.exists()
+
+
 def test_a_second_process_is_refused_while_the_first_one_lives(tmp_path, whole):
     first = start(tmp_path / "run")
     assert first.wait_for(lambda: (tmp_path / "run" / "config.yaml").exists())

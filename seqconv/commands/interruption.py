@@ -22,7 +22,8 @@ class Interrupted(KeyboardInterrupt):
 def interruptible(kept: str) -> Iterator[None]:
     """Within the block, these signals raise `Interrupted`, as does Ctrl-C; `kept` is told with its name.
 
-    Signals that the process ignores (`nohup`) stay ignored.
+    An interruption that says itself what is kept, as that of a run does, passes as it is. Signals that the process
+    ignores (`nohup`) stay ignored.
 
     >>> try:
     ...     with interruptible("nothing was written"):
@@ -42,6 +43,8 @@ def interruptible(kept: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
+        if str(stop):
+            raise
         number = getattr(stop, "signal", signal.SIGINT)
         raise Interrupted(number, f"stopped by {signal.Signals(number).name}: {kept}") from stop
     finally:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from seqconv.commands.interruption import interruptible
 from seqconv.commands.terminal import report_errors, start_keras
 
 
@@ -42,10 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_keras(config.backend)
     from seqconv.training import dry_run, train
 
-    if arguments.dry_run:
-        dry_run(config)
-    else:
-        train(config, arguments.run_dir)
+    with interruptible("no run was begun; features that were extracted are kept"):
+        if arguments.dry_run:
+            dry_run(config)
+        else:
+            train(config, arguments.run_dir)
     return 0
 
 
@@ -62,5 +64,6 @@ def _resume(arguments: argparse.Namespace) -> int:
     start_keras(load_config(file, arguments.overrides).backend if file.is_file() else None)
     from seqconv.training import resume
 
-    resume(arguments.resume, arguments.overrides)
+    with interruptible("the run is as it was"):
+        resume(arguments.resume, arguments.overrides)
     return 0

@@ -38,7 +38,7 @@ class EarlyStopping(Section):
 
 
 class CheckpointSettings(Section):
-    """When the state of an unfinished run is saved, so that `--resume` goes on at that step; also when it is stopped."""
+    """When the state of an unfinished run is saved, for `--resume` to go on at that step; also when it is stopped."""
 
     steps: PositiveInt | None = Field(default=None, description="Save after this many steps.")
     minutes: Positive | None = Field(default=5.0, description="Save after this many minutes.")
