@@ -14,7 +14,8 @@ from seqconv.inspection.shapes_elsewhere import flux_shape, pytorch_shape
 @pytest.mark.parametrize("name", CASES)
 def test_every_convolution_is_explained_and_checked(name):
     layer, rank, shape = CASES[name]
-    explanation = explain(built(layer, rank))
+    layer = built(layer, rank)
+    explanation = explain(layer)
     assert 0 <= explanation.check.difference < 1e-4 * max(1, abs(explanation.check.keras))
     assert abs(explanation.check.value) > 1e-3
     text = str(explanation)

@@ -32,6 +32,8 @@ CASES = {
 
 
 def built(layer, rank=1, channels=4):
+    """A copy of the layer, built: the cases are shared among tests, in whichever process those run."""
+    layer = type(layer).from_config(layer.get_config())
     layer.build((None, *(None,) * rank, channels))
     rng = np.random.default_rng(3)
     layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
@@ -41,7 +43,7 @@ def built(layer, rank=1, channels=4):
 @pytest.mark.parametrize("name", CASES)
 def test_kernels_times_patches_is_what_the_layer_returns(name):
     layer, rank, shape = CASES[name]
-    built(layer, rank)
+    layer = built(layer, rank)
     assert kernels(layer).shape == shape
     for seed in range(3):
         check = check_sum(layer, seed)
