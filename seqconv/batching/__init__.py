@@ -3,6 +3,7 @@
 from seqconv.batching.batches import Batch, make_batch, restore_order, unpack, unpack_frames
 from seqconv.batching.boundaries import assign_buckets, optimal_boundaries
 from seqconv.batching.bucketing import plan_bucketed
+from seqconv.batching.draws import EpochDraw
 from seqconv.batching.epochs import EpochPlan
 from seqconv.batching.frame_targets import FrameTargets
 from seqconv.batching.layouts import Layout, Shape
@@ -14,6 +15,7 @@ from seqconv.batching.strategies import make_plan
 
 __all__ = [
     "Batch",
+    "EpochDraw",
     "EpochPlan",
     "FrameTargets",
     "Layout",

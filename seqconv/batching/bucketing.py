@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.batching.boundaries import check_boundaries, least_padding, own_widths
+from seqconv.batching.draws import EpochDraw, expect
 from seqconv.batching.epochs import Assembly
 from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import (
     TooLong,
-    apply_limit,
-    check_lengths,
     check_positive,
     count_lengths,
     round_counts,
@@ -66,6 +65,7 @@ def plan_bucketed(
     num_buckets: int = 16,
     boundaries: Sequence[int] | None = None,
     max_shapes: int | None = None,
+    draw: EpochDraw | None = None,
 ) -> Plan:
     """Plan batches of similar lengths, one sequence a row, padded to the boundary of their bucket.
 
@@ -86,6 +86,7 @@ def plan_bucketed(
         boundaries: their inclusive upper bounds, by hand.
         max_shapes: most shapes that there are, those of `own_batch` included (which needs two); for steps that are
             compiled for each shape.
+        draw: what each epoch holds, where that is not every sequence once; shapes are the same in all epochs.
 
     Raises:
         ConfigError, ManifestError: for options or lengths that cannot be.
@@ -93,19 +94,19 @@ def plan_bucketed(
     >>> plan_bucketed([5, 9, 5, 9, 20, 21], frames_per_batch=42, num_buckets=3)
     <bucketed plan: 6 sequences, 3 steps, 3 shapes, padding_ratio=0.0143>
     """
-    checked = check_lengths(lengths, time_geometry)
+    expected = expect(lengths, draw, time_geometry)
     for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes), ("num_buckets", num_buckets)):
         check_positive(name, value)
     multiple = total_stride(time_geometry)
     by_hand = None if boundaries is None else check_boundaries(boundaries)
-    distinct, counts = round_counts(*count_lengths(checked), multiple)
+    distinct, counts = round_counts(*count_lengths(expected.lengths), multiple)
     trial = least_padding(distinct, counts, min(num_buckets, max_shapes or num_buckets)) if by_hand is None else by_hand
     # What a sequence takes with its padding, so that batch_size is the average over steps.
     taken = round_up(trial[np.minimum(np.searchsorted(trial, distinct), len(trial) - 1)], multiple)
     _, total = size_of_batch(taken, batch_size, frames_per_batch, counts=counts)
     widest = max(int(total) // multiple * multiple, int(distinct[0])) if by_hand is None else int(by_hand[-1])
     limit = min(widest, max_frames or widest)
-    long = apply_limit(checked, limit, too_long)
+    long = expected.limit_to(limit, too_long)
     distinct, counts = count_lengths(long.planned)
     is_shared = distinct <= limit
     own = own_widths(distinct[~is_shared], counts[~is_shared], multiple, share_of_own(max_shapes))
@@ -118,7 +119,7 @@ def plan_bucketed(
         _check_number(shapes, most, by_hand)
     every = (*shapes, *(Shape(1, int(width), 1) for width in own))
     strategy = Bucketed(every, np.concatenate([uppers, own]).astype(np.int64))
-    return Plan(strategy, long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
+    return Plan(strategy, long, expected=expected, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
 
 
 def _check_number(shapes: Sequence[Shape], most: int | None, boundaries: IntArray) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
+from seqconv.batching.draws import Drawn
 from seqconv.batching.layouts import IntArray, Integers, Layout, Shape, check_rank
 from seqconv.errors import ConfigError
 from seqconv.frames import TimeGeometry, next_start, total_stride
@@ -15,8 +16,9 @@ from seqconv.frames import TimeGeometry, next_start, total_stride
 class Assembly(NamedTuple):
     """One epoch before positions are known: who shares a row, and which rows share a batch.
 
-    `indices`: sequences in the order in which they are placed. `row_counts`: sequences in each row, batch after batch,
-    empty rows included. `shape_ids`: for each batch, its place in the strategy's `shapes`.
+    `indices`: entries of the epoch (sequences, where it draws each once) in the order in which they are placed.
+    `row_counts`: sequences in each row, batch after batch, empty rows included. `shape_ids`: for each batch, its place
+    in the strategy's `shapes`.
     """
 
     indices: Integers
@@ -28,7 +30,8 @@ class Assembly(NamedTuple):
 class EpochTable:
     """All batches of an epoch; where in its row a sequence starts is worked out for a layout when it is asked for.
 
-    `lengths` and `offsets` (None: all 0) are indexed by sequence.
+    `lengths` and `offsets` (None: all 0) are indexed by entry. `drawn`: which sequence an entry is, and how often it
+    was drawn before; None where entries are sequences.
     """
 
     assembly: Assembly
@@ -36,6 +39,7 @@ class EpochTable:
     lengths: IntArray
     offsets: IntArray | None
     geometry: TimeGeometry
+    drawn: Drawn | None = None
 
     def __len__(self) -> int:
         return len(self.assembly.shape_ids)
@@ -45,6 +49,11 @@ class EpochTable:
         """Frames of all batches, padding included."""
         steps = np.bincount(self.assembly.shape_ids, minlength=len(self.shapes)).tolist()
         return sum(count * shape.rows * shape.width for count, shape in zip(steps, self.shapes, strict=True))
+
+    @cached_property
+    def real_frames(self) -> int:
+        """Frames of all sequences in the batches."""
+        return int(self.lengths[self.assembly.indices].sum())
 
     @cached_property
     def _gaps(self) -> IntArray:
@@ -75,7 +84,10 @@ class EpochTable:
         before = np.cumsum(takes) - takes
         start = before - before[first_of_row]
         offset = np.zeros(len(indices), np.int64) if self.offsets is None else self.offsets[indices]
-        return Layout(shape.rows, shape.width, shape.num_slots, indices, row, slot, start, length, offset)
+        sequences, repeat = indices, np.zeros(len(indices), np.int64)
+        if self.drawn is not None:
+            sequences, repeat = self.drawn.indices[indices], self.drawn.repeats[indices]
+        return Layout(shape.rows, shape.width, shape.num_slots, sequences, row, slot, start, length, offset, repeat)
 
 
 class EpochPlan(Sequence[Layout]):

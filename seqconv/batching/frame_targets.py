@@ -11,6 +11,8 @@ from seqconv.errors import ConfigError, ShapeError
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float32]
+MISSING = -1.0
+"""Stands for a label that nobody knows among others that are known: losses leave it out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +21,14 @@ class FrameTargets:
 
     Args:
         labels: `labels[i]` is (time, C), or `labels.encode(i, frames)` gives these frames (a slice) of it. A frame with
-            NaN has no label, and weight 0.
+            NaN has no label, and weight 0; see `may_be_partial`.
         num_outputs: C.
         total_stride: of the model.
         class_weights: (C,), how much a frame weighs by its class; with several the mean, with none 1.
         frame_weight: None: the labeled output frames of a sequence share its weight, so that every sequence weighs the
             same; a number: each of them has that much of it, so that every frame weighs the same.
+        may_be_partial: of several labels, some of a frame may be missing. Those come out as -1, and the frame has a
+            label as long as one of them is known.
 
     >>> labels, weights = FrameTargets([[[1, 0], [0, 1], [np.nan] * 2]], 2).of_sequence(0)
     >>> labels.tolist(), weights.tolist()
@@ -36,6 +40,7 @@ class FrameTargets:
     total_stride: int = 1
     class_weights: ArrayLike | None = None
     frame_weight: float | None = None
+    may_be_partial: bool = False
 
     def of_sequence(self, index: int, offset: int = 0, length: int | None = None) -> tuple[FloatArray, FloatArray]:
         """Labels (frames, C) and weights (frames,) of the output frames of a sequence, or of `length` frames of it.
@@ -51,8 +56,9 @@ class FrameTargets:
                 f"the labels of sequence {index} are {rows.shape} for {expected} output frames; expected a label for "
                 f"each frame, (time, {self.num_outputs})"
             )
-        is_labeled = ~np.isnan(rows).any(axis=1)
-        rows = np.where(is_labeled[:, None], rows, 0)
+        is_missing = np.isnan(rows)
+        is_labeled = ~(is_missing.all(axis=1) if self.may_be_partial else is_missing.any(axis=1))
+        rows = np.where(is_labeled[:, None], np.where(is_missing, MISSING, rows), 0)
         share = 1 / max(1, int(np.count_nonzero(is_labeled))) if self.frame_weight is None else self.frame_weight
         weights = np.where(is_labeled, share * self._class_factors(rows), 0)
         return rows.astype(np.float32), weights.astype(np.float32)
@@ -60,8 +66,9 @@ class FrameTargets:
     def _class_factors(self, rows: Array) -> Array:
         if self.class_weights is None:
             return np.ones(len(rows))
-        counts = rows.sum(axis=1)
-        return np.where(counts > 0, rows @ np.asarray(self.class_weights) / np.maximum(counts, 1), 1.0)
+        has = np.maximum(rows, 0)
+        counts = has.sum(axis=1)
+        return np.where(counts > 0, has @ np.asarray(self.class_weights) / np.maximum(counts, 1), 1.0)
 
 
 def place_frames(targets: FrameTargets, layout: Layout, weights: Array) -> tuple[FloatArray, FloatArray]:

@@ -1,6 +1,6 @@
 """Where the sequences of one batch lie: rows, slots and frames, in plain NumPy."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,8 @@ class Layout:
 
     The arrays have one entry for each placed sequence, ordered by row, then by start. Sequence `indices[i]`
     contributes its frames `offset[i] .. offset[i] + length[i]` to slot `slot[i]` of row `row[i]`, from frame
-    `start[i]` of the row on. Slots count from 0 within a row. `offset` differs from 0 only for a cropped sequence.
+    `start[i]` of the row on. Slots count from 0 within a row. `offset` differs from 0 only for a cropped sequence,
+    `repeat` only for a sequence that this epoch has drawn before: so many times.
 
     >>> layout = Layout(2, 8, 2, *np.array([[7, 0, 3], [0, 0, 1], [0, 1, 0], [0, 5, 0], [4, 3, 8], [0, 0, 0]]))
     >>> layout
@@ -44,6 +45,11 @@ class Layout:
     start: IntArray
     length: IntArray
     offset: IntArray
+    repeat: IntArray = field(default=None)  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        if self.repeat is None:
+            object.__setattr__(self, "repeat", np.zeros(len(self.indices), np.int64))
 
     @property
     def shape(self) -> Shape:

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
+from seqconv.batching.draws import EpochDraw, expect
 from seqconv.batching.epochs import footprints
 from seqconv.batching.lengths import (
     LongSequences,
     TooLong,
-    apply_limit,
-    check_lengths,
     check_positive,
     count_lengths,
     size_of_batch,
@@ -17,7 +16,7 @@ from seqconv.batching.lengths import (
 from seqconv.batching.plans import Plan, check_seed
 from seqconv.batching.rows import Packed
 from seqconv.batching.shapes import Demand, choose_shapes, first_shape, widest_shared
-from seqconv.batching.trials import Draw, draw_sample
+from seqconv.batching.trials import Taking, take_sample
 from seqconv.errors import ConfigError
 from seqconv.frames import TimeGeometry, total_stride
 
@@ -34,6 +33,7 @@ def plan_packed(
     max_frames: int | None = None,
     max_shapes: int = 4,
     lookahead: int = 200,
+    draw: EpochDraw | None = None,
 ) -> Plan:
     """Plan rows that hold several sequences each, separated by the gap that the model needs.
 
@@ -55,6 +55,7 @@ def plan_packed(
         max_frames: frames from which `error`, `drop` and `crop` apply; default: what the whole batch holds.
         max_shapes: most shapes that there are, those of `own_batch` included (which needs two).
         lookahead: sequences to choose from.
+        draw: what each epoch holds, where that is not every sequence once; shapes are the same in all epochs.
 
     Raises:
         ConfigError, ManifestError: for options or lengths that cannot be.
@@ -62,7 +63,7 @@ def plan_packed(
     >>> plan_packed([50, 30, 20, 90, 10] * 20, frames_per_batch=400)
     <packed plan: 100 sequences, 12 steps, 1 shapes, padding_ratio=0.0842>
     """
-    checked = check_lengths(lengths, time_geometry)
+    expected = expect(lengths, draw, time_geometry)
     for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes), ("lookahead", lookahead)):
         check_positive(name, value)
     if max_frames is not None and too_long == "own_batch":
@@ -70,7 +71,7 @@ def plan_packed(
             f"max_frames={max_frames} with too_long='own_batch': a packed plan gives a batch of its own only to what "
             "no other holds. Leave max_frames out, or set too_long to 'error', 'drop' or 'crop'."
         )
-    distinct, counts = count_lengths(apply_limit(checked, max_frames, too_long).planned)
+    distinct, counts = count_lengths(expected.limit_to(max_frames, too_long).planned)
     takes = footprints(distinct, time_geometry)
     sequences, total = size_of_batch(takes, batch_size, frames_per_batch, counts=counts)
     if total < total_stride(time_geometry):
@@ -88,13 +89,14 @@ def plan_packed(
         in_own_row=int(2 * sequences),
     )
     widest = widest_shared(first_shape(demand), demand)
-    long = apply_limit(checked, min(widest, max_frames or widest), too_long)
+    long = expected.limit_to(min(widest, max_frames or widest), too_long)
     demand = _after_limit(demand, long)
-    draw = Draw(check_seed(seed), shuffle, lookahead, sequences, demand.is_small)
-    shapes = choose_shapes(demand, draw_sample(long.planned, time_geometry, draw))
+    taking = Taking(check_seed(seed), shuffle, lookahead, sequences, demand.is_small)
+    shapes = choose_shapes(demand, take_sample(long.planned, time_geometry, taking))
     if too_long == "own_batch":
-        long = apply_limit(checked, widest_shared(shapes[0], demand), too_long)
-    return Plan(Packed(shapes, time_geometry, lookahead), long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
+        long = expected.limit_to(widest_shared(shapes[0], demand), too_long)
+    strategy = Packed(shapes, time_geometry, lookahead)
+    return Plan(strategy, long, expected=expected, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
 
 
 def _after_limit(demand: Demand, long: LongSequences) -> Demand:

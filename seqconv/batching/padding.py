@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.batching.boundaries import own_widths
+from seqconv.batching.draws import EpochDraw, expect
 from seqconv.batching.epochs import Assembly
 from seqconv.batching.groups import take_groups
 from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import (
     TooLong,
     apply_limit,
-    check_lengths,
     check_positive,
     count_lengths,
     geometric_widths,
@@ -79,6 +79,7 @@ def plan_padded(
     time_geometry: TimeGeometry = (),
     max_frames: int | None = None,
     max_shapes: int | None = None,
+    draw: EpochDraw | None = None,
 ) -> Plan:
     """Plan batches of `batch_size` shuffled sequences, each padded to the longest of its batch.
 
@@ -95,6 +96,7 @@ def plan_padded(
         max_frames: frames above which a sequence is too long; default: none is.
         max_shapes: most shapes that there are, those of `own_batch` included (which needs two); for steps that are
             compiled for each shape.
+        draw: what each epoch holds, where that is not every sequence once; shapes are the same in all epochs.
 
     Raises:
         ConfigError, ManifestError: for options or lengths that cannot be.
@@ -102,12 +104,12 @@ def plan_padded(
     >>> plan_padded([5, 9, 7, 30], batch_size=2)
     <padded plan: 4 sequences, 2 steps, 7 shapes, padding_ratio=0.3289>
     """
-    checked = check_lengths(lengths, time_geometry)
+    expected = expect(lengths, draw, time_geometry)
     for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes)):
         check_positive(name, value)
-    sequences, _ = size_of_batch(checked, batch_size, frames_per_batch)
+    sequences, _ = size_of_batch(expected.lengths, batch_size, frames_per_batch)
     limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
-    long = apply_limit(checked, limit, too_long)
+    long = expected.limit_to(limit, too_long)
     distinct, counts = count_lengths(long.planned)
     is_shared = distinct <= (distinct[-1] if limit is None else limit)
     multiple = total_stride(time_geometry)
@@ -117,7 +119,8 @@ def plan_padded(
     top = int(distinct[is_shared][-1]) if shared else 0
     # A rounded width may hold the shortest of those that are too long.
     shapes = (*shared, *(Shape(1, int(width), 1) for width in own if not shared or width > shared[-1].width))
-    return Plan(Padded(shapes, limit=top), long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
+    strategy = Padded(shapes, limit=top)
+    return Plan(strategy, long, expected=expected, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
 
 
 def _shared_shapes(distinct: IntArray, counts: IntArray, rows: int, multiple: int, most: int | None) -> list[Shape]:
@@ -147,6 +150,7 @@ def plan_single(
     max_frames: int | None = None,
     batch_size: int | None = None,
     frames_per_batch: int | None = None,
+    draw: EpochDraw | None = None,
 ) -> Plan:
     """Plan one batch for each sequence, `(1, T, d)` without any padding: the reference for every other layout.
 
@@ -159,6 +163,7 @@ def plan_single(
         max_frames: frames above which a sequence is too long; default: `frames_per_batch`, and without it none is.
         batch_size: has no meaning here; taken so that the four strategies share a signature.
         frames_per_batch: the longest sequence that is not too long.
+        draw: what each epoch holds, where that is not every sequence once; shapes are the same in all epochs.
 
     Raises:
         ConfigError, ManifestError: for options or lengths that cannot be.
@@ -166,10 +171,11 @@ def plan_single(
     >>> plan_single([5, 9, 5])
     <single plan: 3 sequences, 3 steps, 2 shapes, padding_ratio=0.0000>
     """
-    checked = check_lengths(lengths, time_geometry)
+    expected = expect(lengths, draw, time_geometry)
     check_positive("max_frames", max_frames)
-    size_of_batch(checked, batch_size, frames_per_batch)
+    size_of_batch(expected.lengths, batch_size, frames_per_batch)
     limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
-    long = apply_limit(checked, limit, too_long)
-    strategy = Single(tuple(Shape(1, int(width), 1) for width in count_lengths(long.planned)[0]))
-    return Plan(strategy, long, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
+    long = expected.limit_to(limit, too_long)
+    possible, _ = count_lengths(apply_limit(expected.possible, limit, too_long).planned)
+    strategy = Single(tuple(Shape(1, int(width), 1) for width in possible))
+    return Plan(strategy, long, expected=expected, time_geometry=time_geometry, seed=seed, shuffle=shuffle)

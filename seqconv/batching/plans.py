@@ -1,12 +1,13 @@
-"""Plans: which sequences share a batch, as a pure function of (lengths, options, geometry, seed, epoch)."""
+"""Plans: which sequences share a batch, as a pure function of (lengths or draw, options, geometry, seed, epoch)."""
 
 from typing import Protocol
 
 import numpy as np
 
+from seqconv.batching.draws import Drawn, Expected
 from seqconv.batching.epochs import Assembly, EpochPlan, EpochTable
 from seqconv.batching.layouts import IntArray, Integers, Shape
-from seqconv.batching.lengths import LongSequences
+from seqconv.batching.lengths import LongSequences, apply_limit
 from seqconv.errors import ConfigError
 from seqconv.frames import TimeGeometry
 
@@ -23,7 +24,7 @@ class Strategy(Protocol):
     def shapes(self) -> tuple[Shape, ...]: ...
 
     def assemble(self, order: Integers, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
-        """Group the sequences `order`; `lengths` is indexed by sequence. Without a generator, keep the order."""
+        """Group the entries `order` of an epoch; `lengths` is indexed by entry. Without a generator, keep the order."""
         ...
 
 
@@ -34,6 +35,8 @@ class Plan:
     frames (gaps included) over all frames, in epoch 0. `mean_sequences`: sequences per step of epoch 0. `dropped`,
     `cropped`, `in_own_batch`: how many sequences were too long, by what became of them. `max_frames`: the longest
     length that is not too long, None where there is no limit. `len(plan)`: steps of epoch 0.
+
+    With a draw that differs by epoch, `num_sequences`, `num_frames` and the three counts are those of epoch 0, too.
     """
 
     def __init__(
@@ -41,16 +44,19 @@ class Plan:
         strategy: Strategy,
         long_sequences: LongSequences,
         *,
+        expected: Expected,
         time_geometry: TimeGeometry = (),
         seed: int = 0,
         shuffle: bool = True,
     ) -> None:
-        self._strategy, self._long = strategy, long_sequences
+        self._strategy, self._long, self._expected = strategy, long_sequences, expected
         self._geometry, self._seed, self._shuffle = time_geometry, check_seed(seed), shuffle
         self._tables: dict[int, EpochTable] = {}
         self._num_steps: dict[int, int] = {}
         self._total_frames: dict[int, int] = {}
+        self._real_frames: dict[int, int] = {}
         first = self._first = self._table(0)
+        long_sequences, _ = self._entries(0)
         self.strategy = strategy.name
         self.shapes = strategy.shapes
         self.num_sequences = len(long_sequences.kept)
@@ -81,9 +87,14 @@ class Plan:
 
     def padding_ratio_of(self, epoch: int) -> float:
         """Padding frames over all frames of one epoch; `padding_ratio` is that of the first."""
-        if epoch not in self._total_frames:
+        num_frames = self.num_frames_of(epoch)
+        return 1 - num_frames / self._total_frames[epoch]
+
+    def num_frames_of(self, epoch: int) -> int:
+        """Frames of all sequences of one epoch; `num_frames` is that of the first."""
+        if epoch not in self._real_frames:
             self._table(epoch)
-        return 1 - self.num_frames / self._total_frames[epoch]
+        return self._real_frames[epoch]
 
     def __str__(self) -> str:
         return _report(self, self._first)
@@ -106,19 +117,28 @@ class Plan:
                 self._tables.pop(old, None)
             self._tables[epoch] = table
             self._num_steps[epoch], self._total_frames[epoch] = len(table), table.num_frames
+            self._real_frames[epoch] = table.real_frames
         return table
 
     def _make_table(self, epoch: int) -> EpochTable:
-        order = draw_order(self._long.kept, seed=self._seed, epoch=epoch, shuffle=self._shuffle)
+        long, drawn = self._entries(epoch)
+        order = draw_order(long.kept, seed=self._seed, epoch=epoch, shuffle=self._shuffle)
         generator = np.random.default_rng([self._seed, epoch, _BATCHES]) if self._shuffle else None
-        assembly = self._strategy.assemble(order, self._long.lengths, generator)
-        offsets = self._draw_offsets(epoch) if self._long.count("crop") else None
-        return EpochTable(assembly, self._strategy.shapes, self._long.lengths, offsets, self._geometry)
+        assembly = self._strategy.assemble(order, long.lengths, generator)
+        offsets = self._draw_offsets(long, epoch) if long.count("crop") else None
+        return EpochTable(assembly, self._strategy.shapes, long.lengths, offsets, self._geometry, drawn)
 
-    def _draw_offsets(self, epoch: int) -> IntArray:
-        # One number for each sequence of the whole set, so that an offset hangs on the index alone.
-        draws = np.random.default_rng([self._seed, epoch, _CROP]).random(len(self._long.lengths))
-        slack = self._long.original - self._long.lengths
+    def _entries(self, epoch: int) -> tuple[LongSequences, Drawn | None]:
+        """The entries of an epoch after `too_long`, and what sequences they are where the epoch draws them."""
+        drawn = self._expected.epoch(epoch)
+        if drawn is None:
+            return self._long, None
+        return apply_limit(drawn.lengths, self._long.limit, self._long.too_long), drawn
+
+    def _draw_offsets(self, long: LongSequences, epoch: int) -> IntArray:
+        # One number for each entry of the whole set, so that an offset hangs on the entry alone.
+        draws = np.random.default_rng([self._seed, epoch, _CROP]).random(len(long.lengths))
+        slack = long.original - long.lengths
         return np.floor(draws * (slack + 1)).astype(np.int64)
 
 

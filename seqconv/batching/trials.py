@@ -88,7 +88,7 @@ class Sample:
         return is_last
 
 
-class Draw(NamedTuple):
+class Taking(NamedTuple):
     """How a plan takes its sequences, and about how many of them make a batch; `is_small`: try whole epochs."""
 
     seed: int
@@ -98,26 +98,26 @@ class Draw(NamedTuple):
     is_small: bool
 
 
-def draw_sample(lengths: IntArray, geometry: TimeGeometry, draw: Draw) -> Sample:
+def take_sample(lengths: IntArray, geometry: TimeGeometry, taking: Taking) -> Sample:
     """The first epochs of a small set, as they will be; some thousands of sequences of a large one."""
-    lookahead = min(draw.lookahead, len(lengths))
-    reserve = lookahead + int(2 * draw.in_batch)
+    lookahead = min(taking.lookahead, len(lengths))
+    reserve = lookahead + int(2 * taking.in_batch)
     num_taken = min(len(lengths), max(_SAMPLE, 10 * reserve))
-    if draw.is_small or 2 * reserve > num_taken:
+    if taking.is_small or 2 * reserve > num_taken:
         everyone = np.arange(len(lengths))
-        epochs = range(max(1, min(_EPOCHS, _WHOLE // len(lengths))) if draw.shuffle else 1)
-        orders = [draw_order(everyone, seed=draw.seed, epoch=epoch, shuffle=draw.shuffle) for epoch in epochs]
+        epochs = range(max(1, min(_EPOCHS, _WHOLE // len(lengths))) if taking.shuffle else 1)
+        orders = [draw_order(everyone, seed=taking.seed, epoch=epoch, shuffle=taking.shuffle) for epoch in epochs]
         taken = lengths[np.concatenate(orders)]
         return Sample(taken, footprints(taken, geometry), np.arange(len(orders) + 1) * len(lengths), 0, lookahead)
     num_lanes = max(1, num_taken // max(_LANE, 4 * reserve))
     size = num_taken // num_lanes
-    taken = lengths[_draw_places(len(lengths), num_lanes, size, draw)]
+    taken = lengths[_draw_places(len(lengths), num_lanes, size, taking)]
     return Sample(taken, footprints(taken, geometry), np.arange(num_lanes + 1) * size, reserve, lookahead)
 
 
-def _draw_places(num_sequences: int, num_lanes: int, size: int, draw: Draw) -> Integers:
-    if draw.shuffle:
-        generator = np.random.default_rng([draw.seed, 0, _DRAW])
+def _draw_places(num_sequences: int, num_lanes: int, size: int, taking: Taking) -> Integers:
+    if taking.shuffle:
+        generator = np.random.default_rng([taking.seed, 0, _DRAW])
         return generator.choice(num_sequences, num_lanes * size, replace=num_sequences > 2 * num_lanes * size)
     # Neighbors stay neighbors.
     first = np.linspace(0, num_sequences - size, num_lanes).astype(np.int64)
