@@ -13,10 +13,12 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests read and write no cache of the user's."""
+def own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests read and write no cache of the user's, and print as on a terminal of 100 columns."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEQCONV_CACHE", str(tmp_path_factory.mktemp("cache")))
+        # Workers of pytest-xdist have the width of whatever started them.
+        patch.setenv("COLUMNS", "100")
         yield
 
 

@@ -32,7 +32,8 @@ def ours(tmp_path_factory):
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory):
     keras.utils.set_random_seed(0)
-    stack = [layers.Masking(), layers.Conv1D(8, 5, name="first"), layers.GlobalAveragePooling1D(), layers.Dense(9)]
+    masking = layers.Masking(name="masking")
+    stack = [masking, layers.Conv1D(8, 5, name="first"), layers.GlobalAveragePooling1D(), layers.Dense(9)]
     path = tmp_path_factory.mktemp("stock") / "model.keras"
     keras.Sequential([keras.Input((None, 12)), *stack], name="stock").save(path)
     return str(path)

@@ -95,7 +95,7 @@ def test_before_and_after_stand_side_by_side_on_one_scale():
     "layer", [layers.Conv1D(6, 3), layers.Conv1D(6, 3, groups=2), layers.DepthwiseConv1D(3, depth_multiplier=2)]
 )
 def test_norms_are_those_of_each_input_channel(layer):
-    built(layer)
+    layer = built(layer)
     kernel = layer.get_weights()[0]
     if getattr(layer, "groups", 1) == 2:
         kernel = np.concatenate([kernel[..., :3], kernel[..., 3:]], axis=1)

@@ -123,7 +123,7 @@ def test_on_a_terminal_a_bar_gives_way_to_one_line_an_epoch(tmp_path, monkeypatc
     assert len(epochs) == 2
     assert epochs[1] == epochs[0] + 1
     assert lines[epochs[1] + 1].startswith("kept epoch")
-    assert all(len(line) <= 80 for line in lines[: epochs[1] + 2])
+    assert all(len(line) <= 80 for line in lines[epochs[0] : epochs[1] + 2])
 
 
 def screen(text):

@@ -17,6 +17,8 @@ from typing import Any
 
 # Written once, when all imports are done: who ends before that has not been ended by a call.
 READY = b"ready\n"
+# Signals for all processes of a terminal or a job are the parent's affair, which then ends its workers.
+PARENT_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _POLL_MS = 1000
 BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -30,10 +32,11 @@ def serve_process(parent: int) -> None:
     Args:
         parent: process id of the parent. Where it died, a call that has begun is not finished.
     """
-    # Signals for all processes of a terminal or a job are the parent's affair, which then ends its workers.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in PARENT_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        # The parent started this process with them blocked.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PARENT_SIGNALS)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     if hasattr(signal, "SIGALRM"):
         # How a call limits its own time, also inside of a library; the parent may have ignored it.

@@ -14,11 +14,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from seqconv.errors import StoreError
-from seqconv.store.worker import BOOTSTRAP, READY
+from seqconv.store.worker import BOOTSTRAP, PARENT_SIGNALS, READY
 
 # One process per core is the parallelism; threads inside them would fight for the same cores.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -93,7 +94,7 @@ class _Team:
     def start(self) -> "subprocess.Popen[bytes] | None":
         folders = json.dumps([str(folder) for folder in sys.path])
         command = [sys.executable, "-c", BOOTSTRAP, folders, str(os.getpid())]
-        with self._lock:
+        with self._lock, _parent_only_signals():
             if self._is_dismissed:
                 return None
             member = subprocess.Popen(
@@ -110,6 +111,19 @@ class _Team:
             member.kill()
         for member in members:
             _close(member)
+
+
+@contextmanager
+def _parent_only_signals() -> Iterator[None]:
+    """What is started here has them blocked, and can ignore them before any comes; the main thread gets them still."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, PARENT_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _drive(
