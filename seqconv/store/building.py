@@ -16,7 +16,7 @@ from seqconv.errors import AudioError, ManifestError, StoreError, list_some
 from seqconv.features import as_settings
 from seqconv.locks import hold_lock
 from seqconv.store.cache import Match, match_rows, still_valid
-from seqconv.store.entries import BadFile, Entry, Key, Row, entries_of
+from seqconv.store.entries import BadFile, Entry, Key, Row, Variant, entries_of
 from seqconv.store.index import (
     INDEX_NAME,
     SHARD_PATTERN,
@@ -46,6 +46,7 @@ def build_store(
     cache_dir: str | Path | None = None,
     executor: Executor | None = None,
     max_bad_fraction: float = 0.0,
+    variant: Variant | None = None,
 ) -> FeatureStore:
     """Extract the features of a manifest, or find them extracted, and return them in the order of its rows.
 
@@ -63,6 +64,7 @@ def build_store(
         cache_dir: folder of the cache. Default: $SEQCONV_CACHE, then the user's cache folder.
         max_bad_fraction: recordings that cannot be read are left out, and listed in the store's `quarantine`, while
             they are no more than this part of all; 0 leaves none out.
+        variant: what is done to the samples of the recordings before; its `identity` becomes part of the settings.
         executor: runs `extract_shard` in place of own processes, for example on a cluster that shares the file system.
 
     Raises:
@@ -71,8 +73,9 @@ def build_store(
         StorageError: the disk is full, or nobody may write there; what was committed stays.
     """
     settings, entries = as_settings(settings), entries_of(frame)
-    folder = _default_folder(entries, settings, cache_dir) if path is None else Path(path)
-    index = _usable_index(folder, settings)
+    ours = identity(settings, None if variant is None else variant.identity)
+    folder = _default_folder(entries, settings, ours, cache_dir) if path is None else Path(path)
+    index = _usable_index(folder, ours)
     match = match_rows(folder, entries, index)
     if index is not None and not match.changed and _lists(index, entries):
         return FeatureStore(folder, index=replace(index, settings=settings))
@@ -81,12 +84,18 @@ def build_store(
         (folder / LOCK_NAME).touch()
     with hold_lock(folder / LOCK_NAME, when_busy=partial(_say_waiting, folder)):
         # Another process may have built meanwhile.
-        index = _usable_index(folder, settings)
+        index = _usable_index(folder, ours)
         match = match_rows(folder, entries, index)
         previous = index.rows if index is not None else ()
-        ledger = Ledger(folder, settings, previous)
+        ledger = Ledger(folder, settings, previous, ours.get("variant"))
         results = extract_entries(
-            match.pending, settings, folder, num_workers=num_workers, progress=progress, executor=executor
+            match.pending,
+            settings,
+            folder,
+            num_workers=num_workers,
+            progress=progress,
+            executor=executor,
+            variant=variant,
         )
         try:
             for rows in results:
@@ -98,7 +107,7 @@ def build_store(
             _check_widths(listed)
             keys = {row.key for row in listed}
             kept = [replace(row, id=None) for row in previous if row.key not in keys and still_valid(row)]
-            index = StoreIndex(settings, (*listed, *kept))
+            index = StoreIndex(settings, (*listed, *kept), ours.get("variant"))
             write_index(folder, index)
         except BaseException:
             results.close()
@@ -114,7 +123,9 @@ def _say_waiting(folder: Path) -> None:
     print(f"Waiting for another process that is writing {folder}", file=sys.stderr, flush=True)
 
 
-def _default_folder(entries: Sequence[Entry], settings: FeatureSettings, cache_dir: str | Path | None) -> Path:
+def _default_folder(
+    entries: Sequence[Entry], settings: FeatureSettings, ours: Mapping[str, Any], cache_dir: str | Path | None
+) -> Path:
     """A folder for these settings and the place of the recordings, so that added recordings find it again."""
     if cache_dir is not None:
         cache = Path(cache_dir)
@@ -129,15 +140,16 @@ def _default_folder(entries: Sequence[Entry], settings: FeatureSettings, cache_d
         root = os.path.commonpath(folders)
     except ValueError:
         root = min(folders)
-    digest = hashlib.blake2b(json.dumps([identity(settings), root]).encode(), digest_size=6).hexdigest()
-    return cache / "features" / f"{Path(root).name or 'recordings'}-{settings.kind}-{digest}"
+    digest = hashlib.blake2b(json.dumps([ours, root]).encode(), digest_size=6).hexdigest()
+    name = f"{Path(root).name or 'recordings'}-{settings.kind}"
+    return cache / "features" / f"{name}{'-variant' if 'variant' in ours else ''}-{digest}"
 
 
-def _usable_index(folder: Path, settings: FeatureSettings) -> StoreIndex | None:
+def _usable_index(folder: Path, ours: Mapping[str, Any]) -> StoreIndex | None:
     """The index of a folder that was begun; None where there is nothing yet."""
     if (folder / INDEX_NAME).is_file():
         index = read_index(folder)
-        theirs, ours = identity(index.settings), identity(settings)
+        theirs = identity(index.settings, index.variant)
         if theirs != ours:
             names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
             differences = ", ".join(f"{name}={theirs.get(name)!r} there, {ours.get(name)!r} here" for name in names)

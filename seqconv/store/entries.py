@@ -1,14 +1,17 @@
 """What a store is asked to hold, and what it knows about each sequence that it holds."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from seqconv.errors import ManifestError, list_some
 
+Samples = npt.NDArray[np.float32]
 Key = tuple[str, float | None, float | None, int | None]
 
 
@@ -54,6 +57,20 @@ class Row:
     def key(self) -> Key:
         """The key of its entry."""
         return (self.path, self.start, self.end, self.case)
+
+
+class Variant(Protocol):
+    """What is done to the samples of recordings before their features are extracted; picklable.
+
+    `identity`: all that its outcome hangs on, as JSON has it, but for the recording.
+    """
+
+    @property
+    def identity(self) -> Mapping[str, Any]: ...
+
+    def apply(self, samples: Samples, sample_rate: int, content: str) -> Samples:
+        """The samples `(n,)` of the recording, or the part of one, that the text `content` stands for, changed."""
+        ...
 
 
 class BadFile(NamedTuple):

@@ -1,7 +1,7 @@
 """The index of a store: one Arrow file, replaced in one step, that says which sequence lies where."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,14 @@ _COLUMNS = [field.name for field in fields(Row) if field.name != "problem"]
 
 @dataclass(frozen=True)
 class StoreIndex:
-    """Settings and rows of a store: first those of the last build, in the order of its manifest, then those kept."""
+    """Settings and rows of a store: first those of the last build, in the order of its manifest, then those kept.
+
+    `variant`: what was done to the recordings before, by name; None where they are stored as they are.
+    """
 
     settings: FeatureSettings
     rows: tuple[Row, ...]
+    variant: Mapping[str, Any] | None = None
 
     @property
     def listed(self) -> list[Row]:
@@ -34,7 +38,7 @@ class StoreIndex:
         return [row for row in self.rows if row.id is not None]
 
 
-def identity(settings: FeatureSettings) -> dict[str, Any]:
+def identity(settings: FeatureSettings, variant: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The settings that change what is stored: normalization by the training frames happens in the model, and the
     rate of precomputed frames is only read with their labels."""
     values = settings.model_dump(mode="json", exclude={"frame_rate"})
@@ -43,7 +47,8 @@ def identity(settings: FeatureSettings) -> dict[str, Any]:
     for name, kinds in {"n_mfcc": ("mfcc",), "n_chroma": ("chroma",), "n_mels": ("log_mel", "mfcc")}.items():
         if settings.kind not in kinds:
             del values[name]
-    return {**values, "format_version": FORMAT_VERSION}
+    values |= {"format_version": FORMAT_VERSION}
+    return values if variant is None else {**values, "variant": dict(variant)}
 
 
 def read_index(folder: Path) -> StoreIndex:
@@ -71,9 +76,10 @@ def read_index(folder: Path) -> StoreIndex:
             )
         settings = FeatureSettings.model_validate(header["settings"])
         columns = [table[name].to_pylist() for name in _COLUMNS]
+        variant = header.get("variant")
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
         raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built anew") from error
-    return StoreIndex(settings, tuple(Row(*values) for values in zip(*columns, strict=True)))
+    return StoreIndex(settings, tuple(Row(*values) for values in zip(*columns, strict=True)), variant)
 
 
 def write_index(folder: Path, index: StoreIndex) -> None:
@@ -85,6 +91,8 @@ def write_index(folder: Path, index: StoreIndex) -> None:
     import pyarrow as pa
 
     header = {"format_version": FORMAT_VERSION, "settings": index.settings.model_dump(mode="json")}
+    if index.variant is not None:
+        header["variant"] = dict(index.variant)
     schema = _schema().with_metadata({"seqconv": json.dumps(header)})
     columns = {name: [getattr(row, name) for row in index.rows] for name in _COLUMNS}
     table = pa.table(columns, schema=schema)

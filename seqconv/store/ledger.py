@@ -1,9 +1,10 @@
 """What a build has extracted so far: put into the index as it goes, so that a build that is killed loses little."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import StorageError
@@ -23,14 +24,21 @@ class Ledger:
         folder: of the store; nobody else may be building there.
         settings: of the features.
         previous: rows of the index that lies there.
+        variant: what is done to the recordings before.
 
     Attributes:
         extracted: rows of this build, also those of recordings that cannot be read.
     """
 
-    def __init__(self, folder: Path, settings: FeatureSettings, previous: Sequence[Row]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: FeatureSettings,
+        previous: Sequence[Row],
+        variant: Mapping[str, Any] | None = None,
+    ) -> None:
         self.extracted: list[Row] = []
-        self._folder, self._settings = folder, settings
+        self._folder, self._settings, self._variant = folder, settings, variant
         self._previous = self._committed = tuple(previous)
         self._due = time.monotonic() + _SECONDS_BETWEEN_COMMITS
         # What a build that was killed was writing.
@@ -67,7 +75,7 @@ class Ledger:
         good = [replace(row, id=None) for row in self.extracted if row.problem is None]
         rows = (*self._previous, *good)
         if len(rows) > len(self._committed):
-            write_index(self._folder, StoreIndex(self._settings, rows))
+            write_index(self._folder, StoreIndex(self._settings, rows, self._variant))
             self._committed = rows
 
 

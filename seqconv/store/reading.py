@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from operator import index as as_index
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -34,6 +35,7 @@ class FeatureStore:
 
     Attributes:
         quarantine: what the build that returned this store left out, as (id, path, reason).
+        variant: what was done to the recordings before; None where they are stored as they are.
 
     Raises:
         StoreError: the folder holds no complete store, or a damaged one.
@@ -46,6 +48,7 @@ class FeatureStore:
         if not rows:
             raise StoreError(f"{self.path}: the build of this store did not finish; run it again")
         self.settings: FeatureSettings = index.settings
+        self.variant: Mapping[str, Any] | None = index.variant
         self.ids: list[str] = [str(row.id) for row in rows]
         self.lengths: npt.NDArray[np.int64] = np.array([row.num_frames for row in rows], dtype=np.int64)
         self.num_features: int = rows[0].num_features

@@ -1,9 +1,10 @@
 """Running the extraction: in this process, in workers, or on an executor."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, as_completed
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -11,7 +12,7 @@ from uuid import uuid4
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import ConfigError, StoreError, list_some
 from seqconv.features import num_features
-from seqconv.store.entries import Entry, Row
+from seqconv.store.entries import Entry, Row, Variant
 from seqconv.store.shards import extract_shard
 from seqconv.store.workers import WorkerDeath, available_cores, map_in_workers
 
@@ -26,6 +27,7 @@ _SMALL_JOB_BYTES = 64 << 20
 _TIME_LIMIT = 60.0
 
 Call = tuple[list[Entry], FeatureSettings, Path]
+Extract = Callable[..., list[Row]]
 
 
 def extract_entries(
@@ -36,28 +38,30 @@ def extract_entries(
     num_workers: int | None,
     progress: bool,
     executor: Executor | None,
+    variant: Variant | None = None,
 ) -> Generator[list[Row]]:
     """Extract `entries` into new shards in `folder`; yields the rows of each shard as it is finished."""
     if not entries:
         return
     calls: list[Call] = [(chunk, settings, _new_shard(folder)) for chunk in cut_into_shards(entries, settings)]
     workers = _choose_workers(entries, settings, num_workers)
+    extract: Extract = extract_shard if variant is None else partial(extract_shard, variant=variant)
     if executor is not None:
-        results = _map_on_executor(executor, calls)
+        results = _map_on_executor(executor, extract, calls)
     elif workers:
-        results = _map_in_workers(calls, workers)
+        results = _map_in_workers(extract, calls, workers)
     else:
-        results = (extract_shard(*call) for call in calls)
+        results = (extract(*call) for call in calls)
     with _progress_bar(len(entries), shown=progress) as bar:
         for rows in results:
             bar.advance(len(rows))
             yield rows
 
 
-def _map_in_workers(calls: Sequence[Call], num_workers: int) -> Iterator[list[Row]]:
+def _map_in_workers(extract: Extract, calls: Sequence[Call], num_workers: int) -> Iterator[list[Row]]:
     """Rows of each call; when a worker ends, its entries are tried one by one, until one alone ends another."""
     lost: list[Entry] = []
-    for call, result in map_in_workers(extract_shard, _limited(calls), num_workers=num_workers):
+    for call, result in map_in_workers(extract, _limited(calls), num_workers=num_workers):
         if isinstance(result, WorkerDeath):
             lost += call[0]
         else:
@@ -65,7 +69,7 @@ def _map_in_workers(calls: Sequence[Call], num_workers: int) -> Iterator[list[Ro
     settings, folder = calls[0][1], calls[0][2].parent
     # By one worker: if memory ran out, its neighbors may have been the reason.
     singly = [([entry], settings, _new_shard(folder)) for entry in lost]
-    for call, result in map_in_workers(extract_shard, _limited(singly), num_workers=1):
+    for call, result in map_in_workers(extract, _limited(singly), num_workers=1):
         yield [_lost_row(call[0][0], result)] if isinstance(result, WorkerDeath) else result
 
 
@@ -128,8 +132,8 @@ def _choose_workers(entries: Sequence[Entry], settings: FeatureSettings, num_wor
     return available_cores()
 
 
-def _map_on_executor(executor: Executor, calls: Sequence[Call]) -> Iterator[list[Row]]:
-    futures = {executor.submit(extract_shard, *call): call for call in calls}
+def _map_on_executor(executor: Executor, extract: Extract, calls: Sequence[Call]) -> Iterator[list[Row]]:
+    futures = {executor.submit(extract, *call): call for call in calls}
     try:
         for future in as_completed(futures):
             try:

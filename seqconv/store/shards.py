@@ -17,7 +17,7 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import as_settings, extract_features, load_features
 from seqconv.files import is_file
 from seqconv.recordings import describe_absence
-from seqconv.store.entries import Entry, Row
+from seqconv.store.entries import Entry, Row, Variant
 from seqconv.store.writing import ShardWriter
 
 Features = npt.NDArray[np.float32]
@@ -30,6 +30,7 @@ def extract_shard(
     settings: FeatureSettings | Mapping[str, Any],
     path: str | Path,
     time_limit: float | None = None,
+    variant: Variant | None = None,
 ) -> list[Row]:
     """Extract the features of `entries` into one new shard at `path`; one sequence lies in memory at a time.
 
@@ -42,6 +43,7 @@ def extract_shard(
         path: where the shard is to lie.
         time_limit: seconds for an entry, and as many again for each 64 MiB of its file. Where it is exceeded, **this
             process ends**, which is the only way out of a library that hangs: for workers. None: no limit.
+        variant: what is done to the samples before.
 
     Returns:
         A row for each entry, in order. What cannot be read has a row with its `problem` and no place in the shard.
@@ -60,7 +62,7 @@ def extract_shard(
                 with _alarm(entry.path, time_limit):
                     if entry.path not in files:
                         files[entry.path] = fingerprint(entry.path)
-                    features = read_entry(entry, settings)
+                    features = read_entry(entry, settings, variant, files[entry.path][2])
             except (AudioError, ManifestError, ShapeError, OSError, MemoryError) as error:
                 rows.append(replace(row, problem=_reason(error, entry.path)))
                 continue
@@ -71,8 +73,8 @@ def extract_shard(
     return rows
 
 
-def read_entry(entry: Entry, settings: FeatureSettings) -> Features:
-    """Features of one entry, `(time, d)`."""
+def read_entry(entry: Entry, settings: FeatureSettings, variant: Variant | None = None, content: str = "") -> Features:
+    """Features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
     if settings.kind == "precomputed":
         return load_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
     if entry.case is not None:
@@ -81,7 +83,14 @@ def read_entry(entry: Entry, settings: FeatureSettings) -> Features:
             "features. Set features.kind to precomputed"
         )
     samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=settings.sample_rate)
+    if variant is not None:
+        samples = variant.apply(samples, rate, content_of(entry, content))
     return extract_features(samples, rate, settings)
+
+
+def content_of(entry: Entry, content: str) -> str:
+    """What a variant of an entry hangs on: the content of its file, as a hash, and which part of it."""
+    return repr((content, entry.start, entry.end))
 
 
 @contextmanager
