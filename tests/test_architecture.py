@@ -16,7 +16,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "facts": ("archives", "arrays", "backends", "errors", "files", "frames", "locks", "metrics"),
     "declarations": ("config", "manifest"),
     "data": (
-        "audio", "batching", "class_weights", "features", "frame_labels", "headers", "label_arrays", "labels",
+        "audio", "augmentation", "batching", "class_weights", "features", "frame_labels", "headers", "label_arrays",
+        "labels",
         "leakage", "oddities", "planning", "recordings", "sequences", "sources", "splitting", "store", "targets",
         "timelines", "ts",
     ),

@@ -12,7 +12,9 @@ from seqconv.config.problems import describe_problems, reinterpreted, shown
 from seqconv.config.run import Config
 from seqconv.errors import ConfigError
 
-PATH_KEYS = ("data.manifest", "data.cache_dir", "target.events")
+PATH_KEYS = (
+    "data.manifest", "data.cache_dir", "target.events", "audio_augment.background.folder", "audio_augment.room.folder",
+)  # fmt: skip
 
 
 def load_config(source: str | Path | Mapping[str, Any] | Config, overrides: Iterable[str] = ()) -> Config:

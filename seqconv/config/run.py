@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from seqconv.backends import Backend
+from seqconv.config.audio_augmentation import AudioAugmentConfig, audio_augment_problems
+from seqconv.config.augmentation import AugmentConfig, augment_problems
 from seqconv.config.batching import BatchingConfig
 from seqconv.config.data import DataConfig
 from seqconv.config.evaluation import EvaluationConfig
@@ -27,6 +29,8 @@ class Config(Section):
     data: DataConfig = DataConfig()
     target: TargetConfig = TargetConfig()
     features: FeatureSettings = FeatureSettings()
+    audio_augment: AudioAugmentConfig = AudioAugmentConfig()
+    augment: AugmentConfig = AugmentConfig()
     batching: BatchingConfig = BatchingConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
@@ -42,6 +46,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
         problems = [*_packing_problems(self), *_target_problems(self), *_schedule_problems(self)]
+        problems += audio_augment_problems(self.audio_augment, self.features)
+        problems += augment_problems(self.augment, self.features, predicts_frames=self.model.predicts_frames)
         if problems:
             raise ValueError("\n".join(problems))
         return self

@@ -1,0 +1,1 @@
+"""Augmentation: training sequences varied anew in each epoch, keyed by (seed, epoch, id), the same in every layout."""

@@ -1,0 +1,131 @@
+"""Transforms of samples `(n,)`, each a pure function of them and of numbers that were drawn before."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ConfigError
+
+Samples = npt.NDArray[np.float32]
+
+_AMPLITUDE_AT_60_DB = np.log(1000)
+# The first reflections of a small room come so many seconds after the direct sound.
+_FIRST_REFLECTION = 0.003
+
+
+def change_speed(samples: Samples, rate: float) -> Samples:
+    """`samples`, played `rate` times as fast, pitch included: resampled, so that n of them become about `n / rate`.
+
+    >>> len(change_speed(np.ones(1000, np.float32), 1.25))
+    800
+    """
+    import soxr
+
+    changed = soxr.resample(samples, rate, 1.0, quality="HQ")
+    return changed.astype(np.float32, copy=False) if len(changed) else samples[:1]
+
+
+def shift_pitch(samples: Samples, sample_rate: int, semitones: float) -> Samples:
+    """`samples` at another pitch, as long as before: by audiomentations, whose stretching keeps attacks sharp.
+
+    Raises:
+        ConfigError: audiomentations is not installed.
+    """
+    transform = load_audiomentations("audio_augment.pitch").PitchShift(p=1.0)
+    # Given, not drawn: it would draw from the global generator.
+    transform.parameters = {"should_apply": True, "num_semitones": float(semitones)}
+    transform.freeze_parameters()
+    shifted: Samples = transform(np.ascontiguousarray(samples), sample_rate).astype(np.float32, copy=False)
+    return np.pad(shifted[: len(samples)], (0, max(0, len(samples) - len(shifted))))
+
+
+def made_response(
+    sample_rate: int, reverberation_time: float, direct_to_reverberant: float, rng: np.random.Generator
+) -> Samples:
+    """An impulse response: the direct sound, then noise that falls by 60 dB in `reverberation_time` seconds.
+
+    A diffuse room after Moorer (1979, "About this reverberation business"). `direct_to_reverberant` is the energy of
+    the first sample over that of all others, in dB.
+    """
+    start = round(_FIRST_REFLECTION * sample_rate) + 1
+    length = max(round(reverberation_time * sample_rate), start + 1)
+    seconds = np.arange(length) / sample_rate
+    rest = rng.standard_normal(length) * np.exp(-_AMPLITUDE_AT_60_DB * seconds / max(reverberation_time, 1e-3))
+    rest[:start] = 0
+    rest *= np.sqrt(10 ** (-direct_to_reverberant / 10) / np.sum(rest**2))
+    rest[0] = 1
+    response: Samples = rest.astype(np.float32)
+    return response
+
+
+def add_reverberation(samples: Samples, response: Samples) -> Samples:
+    """`samples` as heard through an impulse response, as loud and as long as before.
+
+    What lies before the response's peak is cut away, so that events stay where they are in time.
+    """
+    from scipy.signal import oaconvolve
+
+    response = response[int(np.abs(response).argmax()) :]
+    wet = oaconvolve(samples, response)[: len(samples)]
+    return scale_to(wet, root_mean_square(samples)).astype(np.float32)
+
+
+def add_background(samples: Samples, noise: Samples, snr: float) -> Samples:
+    """`samples` and `noise`, `(n,)` both, at a signal-to-noise ratio in dB over the whole; silence stays alone.
+
+    >>> mixed = add_background(np.ones(4, np.float32), np.full(4, 3, np.float32), snr=20.0)
+    >>> mixed.round(3)
+    array([1.1, 1.1, 1.1, 1.1], dtype=float32)
+    """
+    level = root_mean_square(samples)
+    return (samples + scale_to(noise, level * 10 ** (-snr / 20))).astype(np.float32)
+
+
+def pink_noise(length: int, rng: np.random.Generator) -> Samples:
+    """Normal noise whose power falls as 1 / frequency, `(length,)`.
+
+    >>> pink_noise(5, np.random.default_rng(0)).shape
+    (5,)
+    """
+    # One more sample than needed: of a single one, nothing but the frequency 0 would be left.
+    spectrum = np.fft.rfft(rng.standard_normal(length + 1))
+    spectrum[0] = 0
+    spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
+    noise: Samples = np.fft.irfft(spectrum, length + 1)[:length].astype(np.float32)
+    return noise
+
+
+def fit_length(samples: Samples, length: int) -> Samples:
+    """Cut, or repeated from the beginning, to `length`.
+
+    >>> fit_length(np.array([1, 2, 3], np.float32), 5)
+    array([1., 2., 3., 1., 2.], dtype=float32)
+    """
+    return samples[:length] if len(samples) >= length else np.resize(samples, length)
+
+
+def scale_to(samples: Samples, level: float) -> Samples:
+    """`samples` at a root mean square of `level`; silence stays silence."""
+    current = root_mean_square(samples)
+    return samples * np.float32(level / current) if current > 0 else samples
+
+
+def root_mean_square(samples: Samples) -> float:
+    """The level of samples."""
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+
+
+def load_audiomentations(key: str) -> Any:
+    """The package, for the setting `key`.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import audiomentations
+    except ImportError as error:
+        raise ConfigError(
+            f"{key} needs audiomentations, which is not installed ({error}). Run: pip install 'seqconv[augment]'"
+        ) from error
+    return audiomentations

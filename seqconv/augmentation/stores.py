@@ -1,0 +1,53 @@
+"""Variants of training recordings in the feature store."""
+
+from pathlib import Path
+
+from seqconv.augmentation.variants import AudioVariant
+from seqconv.config.audio_augmentation import AudioAugmentConfig
+from seqconv.errors import ConfigError, ManifestError
+from seqconv.sequences import Sequences
+from seqconv.store import FeatureStore, build_store
+
+_COLUMNS = ("id", "path", "start", "end", "case")
+
+
+def build_variants(
+    sequences: Sequences,
+    settings: AudioAugmentConfig,
+    *,
+    cache_dir: str | Path | None = None,
+    num_workers: int | None = None,
+    progress: bool = True,
+) -> list[FeatureStore]:
+    """The features of each variant of some recordings, extracted where they are not yet in the cache.
+
+    Args:
+        sequences: from a manifest, so that their recordings are known.
+        settings: the section `audio_augment`, with a transform that is on.
+        cache_dir, num_workers, progress: as for `build_store`.
+
+    Returns:
+        A store for each variant, in the order of `sequences`.
+
+    Raises:
+        ConfigError: the sequences are arrays, a folder is missing, or audiomentations is.
+        AudioError: a recording, or a sound of a folder, cannot be read.
+    """
+    features, frame = sequences.feature_settings, sequences.metadata
+    if features is None or features.kind == "precomputed" or frame is None or "path" not in frame:
+        raise ConfigError(
+            f"audio_augment ({', '.join(settings.names)}) varies recordings, but the training sequences are arrays. "
+            "Pass Sequences.from_manifest(...), or use the section augment, which varies features."
+        )
+    recordings = frame[[name for name in _COLUMNS if name in frame]].assign(id=sequences.ids)
+    variants = [AudioVariant(settings, number) for number in range(1, settings.variants + 1)]
+    variants[0].check()
+    stores = [
+        build_store(
+            recordings, features, variant=variant, cache_dir=cache_dir, num_workers=num_workers, progress=progress
+        )
+        for variant in variants
+    ]
+    if any(store.num_features != sequences.num_features for store in stores):
+        raise ManifestError("the variants of recordings have another number of features than the recordings")
+    return stores
