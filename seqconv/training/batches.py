@@ -3,6 +3,7 @@
 import numpy as np
 
 from seqconv.batching import Plan, make_plan
+from seqconv.batching.draws import EpochDraw
 from seqconv.config import Config
 from seqconv.errors import ConfigError, list_some
 from seqconv.inference import choose_strategy
@@ -11,10 +12,13 @@ from seqconv.planning import planning_options
 from seqconv.training.machine import uses_xla
 
 
-def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> tuple[Plan, list[str]]:
+def plan_batches(
+    config: Config, model: SequenceModel, lengths: np.ndarray, draw: EpochDraw | None = None
+) -> tuple[Plan, list[str]]:
     """The plan of the training batches, and what was chosen where the strategy is `auto`.
 
-    Where the step is, or may yet be, compiled for each shape, the plan has at most `batching.max_shapes` of them.
+    `draw`: what each epoch holds, where that is not every sequence once. Where the step is, or may yet be, compiled for
+    each shape, the plan has at most `batching.max_shapes` of them.
 
     Raises:
         ConfigError: when sequences are to be packed and a layer of the model cannot be; when a compiled step would see
@@ -35,7 +39,7 @@ def plan_batches(config: Config, model: SequenceModel, lengths: np.ndarray) -> t
         time_geometry=model.time_geometry,
         is_compiled=is_compiled is not False,
     )
-    plan = make_plan(strategy, lengths, **options)
+    plan = make_plan(strategy, lengths, draw=draw, **options)
     if is_compiled and len(plan.shapes) > batching.max_shapes:
         remedy = "" if strategy != "single" else " set batching.strategy to 'padded' or 'auto',"
         raise ConfigError(

@@ -8,14 +8,12 @@ import numpy as np
 from seqconv.batching import Plan
 from seqconv.config import Config, load_config
 from seqconv.models import SequenceModel
-from seqconv.sequences import Sequences
 from seqconv.training.batches import plan_batches
-from seqconv.training.labels import Labels
 from seqconv.training.memory import StepMemory, is_out_of_memory
 from seqconv.training.optimization import compile_model
-from seqconv.training.pipeline import assemble
 from seqconv.training.stepping import CompiledStep
 from seqconv.training.timing import layouts_of_commonest_shape, time_step
+from seqconv.training.training_set import TrainingSet
 from seqconv.training.variables import variables_kept
 
 Tell = Callable[[str], None]
@@ -39,9 +37,7 @@ class Trial(NamedTuple):
         return f"{self.frames:>13,}{self.speed:>15,.0f}{memory:>12}"
 
 
-def find_budget(
-    config: Config, train: Sequences, model: SequenceModel, encoded: tuple[Labels, np.ndarray], tell: Tell | None = None
-) -> int:
+def find_budget(config: Config, training_set: TrainingSet, model: SequenceModel, tell: Tell | None = None) -> int:
     """The largest power of two that fits the device and trains within 5 % of the most real frames a second.
 
     A few steps of each size are timed, smallest first. It ends where memory would run out, where an epoch would have
@@ -56,12 +52,12 @@ def find_budget(
     say("  frames/step  real frames/s      memory")
     memory, trials, end = StepMemory(config.training.device), list[Trial](), ""
     with variables_kept(model):
-        for frames, plan in _plans(config, train, model):
+        for frames, plan in _plans(config, training_set, model):
             end = _reason_to_end(trials, memory, plan)
             if end:
                 break
             try:
-                trials.append(_try_size(frames, plan, train, model, encoded, memory))
+                trials.append(_try_size(frames, plan, training_set, model, memory))
             except Exception as error:
                 if not (trials and is_out_of_memory(error)):
                     raise
@@ -83,27 +79,21 @@ def choose_trial(trials: list[Trial]) -> Trial:
     return max(trial for trial in trials if trial.speed >= GOOD_SPEED * best)
 
 
-def _plans(config: Config, train: Sequences, model: SequenceModel) -> Iterator[tuple[int, Plan]]:
+def _plans(config: Config, training_set: TrainingSet, model: SequenceModel) -> Iterator[tuple[int, Plan]]:
     """Plans for ascending powers of two; the first one has enough steps where any has."""
-    most = max(1, int(train.lengths.sum()) // FEWEST_STEPS)
+    lengths = training_set.sequences.lengths
+    most = max(1, int(lengths.sum()) // FEWEST_STEPS)
     frames = min(SMALLEST, 1 << (most.bit_length() - 1))
     while True:
         sized = load_config(config, [f"batching.frames_per_batch={frames}"])
-        yield frames, plan_batches(sized, model, train.lengths)[0]
+        yield frames, plan_batches(sized, model, lengths, training_set.draw)[0]
         frames *= 2
 
 
-def _try_size(
-    frames: int,
-    plan: Plan,
-    train: Sequences,
-    model: SequenceModel,
-    encoded: tuple[Labels, np.ndarray],
-    memory: StepMemory,
-) -> Trial:
+def _try_size(frames: int, plan: Plan, training_set: TrainingSet, model: SequenceModel, memory: StepMemory) -> Trial:
     layouts = layouts_of_commonest_shape(plan)
     memory.restart()
-    batches = list(assemble(layouts, train, *encoded, loss_scale=plan.mean_sequences))
+    batches = list(training_set.steps(0, layouts, loss_scale=plan.mean_sequences))
     seconds = time_step(model, batches).warm
     real = float(np.mean([layout.num_frames for layout in layouts]))
     return Trial(frames, real / seconds, memory.peak_bytes())

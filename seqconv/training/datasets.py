@@ -16,7 +16,7 @@ from seqconv.targets import Target, fit_target
 if TYPE_CHECKING:
     import pandas
 
-    from seqconv.store import BadFile
+    from seqconv.store import BadFile, FeatureStore
 
 VALID_FRACTION = 0.15
 
@@ -25,6 +25,7 @@ VALID_FRACTION = 0.15
 class Datasets:
     """The splits of a run and what their labels mean.
 
+    `variants`: sources of the training sequences, varied as recordings (`audio_augment`), in the order of `train`.
     `notes` say what was decided on the user's behalf; `splits` lists id and split where they came from one manifest,
     `quarantine` what was left out because it cannot be read.
     """
@@ -36,6 +37,7 @@ class Datasets:
     notes: list[str] = field(default_factory=list)
     splits: "pandas.DataFrame | None" = None
     quarantine: "list[BadFile]" = field(default_factory=list)
+    variants: "tuple[FeatureStore, ...]" = ()
 
     def parts(self) -> dict[str, Sequences]:
         """The splits that there are, by name."""

@@ -19,13 +19,14 @@ from seqconv.training.datasets import Datasets
 from seqconv.training.labels import Labels, encode_labels
 from seqconv.training.optimization import compile_model
 from seqconv.training.stepping import CompiledStep
+from seqconv.training.training_set import TrainingSet, augment_training, needs_moments, with_variants
 
 
 @dataclass(frozen=True)
 class Experiment:
     """A run that has not started yet.
 
-    `labels` and `weights` are those of the training sequences, encoded: `(n, num_outputs)`, or of frames, and `(n,)`.
+    `training_set`: the training sequences with their labels and weights, as each epoch sees them.
     `loss_scale` is the constant c that the loss of each step is divided by; `config` holds it, and every other choice
     that was left to the run. `step` is what `model.fit` calls.
     """
@@ -34,12 +35,21 @@ class Experiment:
     data: Datasets
     model: SequenceModel
     plan: Plan
-    labels: Labels
-    weights: np.ndarray
+    training_set: TrainingSet
     loss_scale: float
     steps: list[int]
     step: CompiledStep
     notes: list[str]
+
+    @property
+    def labels(self) -> Labels:
+        """Labels of the training sequences, encoded: `(n, num_outputs)`, or of frames."""
+        return self.training_set.labels
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights of the training sequences, `(n,)`."""
+        return self.training_set.weights
 
 
 def prepare(config: Config, data: Datasets, tell: Tell | None = None) -> Experiment:
@@ -57,34 +67,37 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None) -> Experim
         card=_card(config, data),
     )
     data = replace(data, notes=[*data.notes, *check_data(config, data, model)])
-    encoded = encode_labels(config, data, model)
-    if config.features.normalize == "train":
-        model.feature_normalization.adapt(*feature_statistics(data.train))
+    labels, weights = encode_labels(config, data, model)
+    is_normalized = config.features.normalize == "train"
+    moments = feature_statistics(data.train) if is_normalized or needs_moments(config) else None
+    if is_normalized and moments is not None:
+        model.feature_normalization.adapt(*moments)
+    data = with_variants(config, data)
+    augmented = augment_training(config, data, shortest=model.min_frames, moments=moments)
+    training_set = TrainingSet(data.train, labels, weights, augmented)
     if config.batching.frames_per_batch == "auto":
-        frames = find_budget(config, data.train, model, encoded, tell)
+        frames = find_budget(config, training_set, model, tell)
         config = load_config(config, [f"batching.frames_per_batch={frames}"])
         model.card["batching"]["frames_per_batch"] = frames
-    return equip(config, data, model, encoded)
+    return equip(config, data, model, training_set)
 
 
-def equip(config: Config, data: Datasets, model: SequenceModel, encoded: tuple[Labels, np.ndarray]) -> Experiment:
-    """The experiment of a model that is ready to be trained on these labels and weights: its plan, optimizer and step.
+def equip(config: Config, data: Datasets, model: SequenceModel, training_set: TrainingSet) -> Experiment:
+    """The experiment of a model that is ready to be trained on this: its plan, optimizer and step.
 
     Raises:
         ConfigError: the model cannot be trained in batches of this kind.
     """
-    plan, notes = plan_batches(config, model, data.train.lengths)
+    plan, notes = plan_batches(config, model, data.train.lengths, training_set.draw)
     steps = [plan.num_steps(epoch) for epoch in range(config.training.epochs)]
     loss_scale = choose_loss_scale(config, plan)
     compile_model(config, model, steps)
-    labels, weights = encoded
     return Experiment(
         config=load_config(config, [f"training.loss_scale={loss_scale!r}"]),
         data=data,
         model=model,
         plan=plan,
-        labels=labels,
-        weights=weights,
+        training_set=training_set,
         loss_scale=loss_scale,
         steps=steps,
         step=CompiledStep(model, plan.shapes),

@@ -18,7 +18,10 @@ from seqconv.training.datasets import Datasets
 from seqconv.training.files import write_csv
 
 # Where things lie and which machine computes: a run may go on with others. What lies there is compared as data.
-_PLACES = ("data.manifest", "data.cache_dir", "data.num_workers", "target.events", "training.device")
+_PLACES = (
+    "data.manifest", "data.cache_dir", "data.num_workers", "target.events", "training.device",
+    "audio_augment.background.folder", "audio_augment.room.folder",
+)  # fmt: skip
 _PLACES_BELOW = ("data.manifest.", "training.checkpoint")
 MOST_FOREIGN = 1000
 """Of sources of a user's own class, the content of so many sequences is compared, evenly spread."""
@@ -47,7 +50,11 @@ class RunIdentity:
         settings = {"backend in use": keras.backend.backend(), **flatten(config.to_dict())}
         places = {key for key in settings if key in _PLACES or key.startswith(_PLACES_BELOW)}
         rows = [row for split, part in data.parts().items() for row in _rows(split, part)]
-        return cls({key: value for key, value in settings.items() if key not in places}, rows)
+        settings = {key: value for key, value in settings.items() if key not in places}
+        if data.variants:
+            content = repr([sorted(dict(store.variant or {}).items()) for store in data.variants])
+            settings["audio_augment in use"] = _digest(content.encode())
+        return cls(settings, rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Settings, and of the data a hash and the counts, as JSON has them."""

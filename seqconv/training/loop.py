@@ -16,7 +16,7 @@ from seqconv.training.devices import device_scope
 from seqconv.training.divergence import DivergenceError, LossWatch, remedy
 from seqconv.training.experiment import Experiment
 from seqconv.training.interrupts import RunStopped, StopSignals
-from seqconv.training.pipeline import BatchFeed, EpochData, StepData, assemble
+from seqconv.training.pipeline import BatchFeed, EpochData, StepData
 from seqconv.training.progress import Progress
 from seqconv.training.saving import StateKeeper
 
@@ -51,8 +51,8 @@ class RunLoop:
         plan, first, done = experiment.plan, progress.epoch, progress.step
         if 0 < done < experiment.steps[first]:
             self.callbacks.go_on()
-        epochs = (plan.epoch(epoch, start=done if epoch == first else 0) for epoch in range(first, num_epochs))
-        with feed_for(experiment, (layout for layouts in epochs for layout in layouts)) as feed:
+        epochs = ((epoch, plan.epoch(epoch, start=done if epoch == first else 0)) for epoch in range(first, num_epochs))
+        with feed_for(experiment, epochs) as feed:
             while progress.epoch < num_epochs:
                 self._train_epoch(progress, feed)
                 logs = self._epoch_logs(progress)
@@ -131,8 +131,8 @@ class RunLoop:
 
 
 def run_steps(experiment: Experiment, layouts: Sequence[Layout], callbacks: Any = None) -> EpochData:
-    """Train these steps, outside of any epoch; returns what they have waited for."""
-    with feed_for(experiment, layouts) as feed:
+    """Train these steps of the first epoch, outside of any; returns what they have waited for."""
+    with feed_for(experiment, [(0, layouts)]) as feed:
         data = EpochData(feed, len(layouts))
         experiment.model.fit(data, shuffle=False, verbose=0, callbacks=callbacks)
     return data
@@ -149,10 +149,11 @@ def time_steps(experiment: Experiment, num_steps: int) -> list[float]:
     return timer.seconds[-len(layouts) :]
 
 
-def feed_for(experiment: Experiment, layouts: Iterable[Layout]) -> BatchFeed:
-    """The training data of these layouts, made in the background."""
-    batches: Iterator[StepData] = assemble(
-        layouts, experiment.data.train, experiment.labels, experiment.weights, loss_scale=experiment.loss_scale
+def feed_for(experiment: Experiment, epochs: Iterable[tuple[int, Iterable[Layout]]]) -> BatchFeed:
+    """The training data of these layouts, by epoch, made in the background."""
+    steps = experiment.training_set.steps
+    batches: Iterator[StepData] = (
+        data for epoch, layouts in epochs for data in steps(epoch, layouts, loss_scale=experiment.loss_scale)
     )
     return BatchFeed(batches, scope=partial(device_scope, experiment.config.training.device))
 

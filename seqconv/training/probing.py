@@ -5,7 +5,7 @@ from dataclasses import replace
 from seqconv.config import load_config
 from seqconv.training.experiment import Experiment, equip
 from seqconv.training.machine import is_determinism_on, uses_xla
-from seqconv.training.pipeline import StepData, assemble
+from seqconv.training.pipeline import StepData
 from seqconv.training.stepping import CompiledStep
 from seqconv.training.timing import StepTime, layouts_of_commonest_shape, time_step
 from seqconv.training.variables import variables_kept
@@ -69,8 +69,7 @@ def weigh(plain: StepTime, xla: StepTime, *, num_steps: int, num_shapes: int) ->
 
 def _batches_of_commonest_shape(experiment: Experiment) -> list[StepData]:
     layouts = layouts_of_commonest_shape(experiment.plan)
-    data, weights = experiment.data.train, experiment.weights
-    return list(assemble(layouts, data, experiment.labels, weights, loss_scale=experiment.loss_scale))
+    return list(experiment.training_set.steps(0, layouts, loss_scale=experiment.loss_scale))
 
 
 def _decide(experiment: Experiment, note: str, compiled: CompiledStep | None) -> Experiment:
@@ -84,7 +83,7 @@ def _decide(experiment: Experiment, note: str, compiled: CompiledStep | None) ->
         experiment.step.install()
         return replace(experiment, config=config, notes=notes)
     # Without a limit on its shapes another plan is better, and it is the one that this config makes.
-    return replace(equip(config, experiment.data, model, (experiment.labels, experiment.weights)), notes=notes)
+    return replace(equip(config, experiment.data, model, experiment.training_set), notes=notes)
 
 
 def _tensorflow_errors() -> type[Exception]:

@@ -1,0 +1,215 @@
+"""Runs with augmentation: the same in every layout, resumable bit for bit, and only on the training sequences."""
+
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from double_precision import double_precision
+from test_training_resume import Stopping, assert_same_run
+from test_training_weighting import MODEL, SummingOptimizer
+from training_data import STRIDED_FRAMES, classified, framed, quick
+
+from seqconv.augmentation.folders import list_sounds
+from seqconv.config import load_config
+from seqconv.errors import ConfigError
+from seqconv.evaluation import evaluate
+from seqconv.training import resume, train
+from seqconv.training.datasets import load_datasets
+from seqconv.training.experiment import prepare
+from seqconv.training.identity import RunIdentity
+from seqconv.training.interrupts import RunStopped
+from seqconv.training.loop import run_steps
+from seqconv.training.optimization import make_loss, make_metrics
+from seqconv.training.stepping import CompiledStep
+
+STRATEGIES = ("padded", "bucketed", "packed")
+PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
+EVERYTHING = {
+    "time_stretch": {"rate": [0.6, 1.6]},
+    "time_shift": {"fraction": 0.2},
+    "gain": {},
+    "noise": {},
+    "mixup": {"alpha": 1.0},
+    "spec_mask": {"time_width": 0.3, "feature_width": 0.4},
+}
+FRAMEWISE = {name: values for name, values in EVERYTHING.items() if name != "mixup"}
+RECORDED = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 160, "n_mels": 12}
+
+
+def prepared(train_data, valid_data, **sections):
+    config = load_config(quick(**{"features": {"kind": "precomputed"}, **sections}))
+    return prepare(config, load_datasets(config, train_data, valid_data))
+
+
+def epoch_gradients(strategy, data, valid, **sections):
+    """Gradients of the weights, summed over the steps of the first epoch."""
+    keras.utils.set_random_seed(1)
+    experiment = prepared(data, valid, batching={"strategy": strategy}, **sections)
+    model, optimizer = experiment.model, SummingOptimizer(learning_rate=1.0)
+    metrics = make_metrics("classification")
+    model.compile(optimizer, make_loss("classification"), weighted_metrics=metrics, jit_compile=model.jit_compile)
+    experiment = replace(experiment, step=CompiledStep(model, experiment.plan.shapes))
+    run_steps(experiment, list(experiment.plan.epoch(0)))
+    return [keras.ops.convert_to_numpy(variable) for variable in optimizer.sums]
+
+
+@pytest.mark.parametrize("kind", ["sequences", "frames"])
+def test_the_gradient_of_an_epoch_is_the_same_in_every_layout(kind):
+    if kind == "sequences":
+        data = classified(24, weights=np.linspace(0.2, 3, 24)), classified(20, seed=1)
+        sections = {"model": MODEL, "augment": EVERYTHING, "training": {"class_weight": {"low": 0.5, "top": 4.0}}}
+    else:
+        data = framed(16), framed(8, seed=1)
+        sections = {"model": {**STRIDED_FRAMES, "defaults": {"norm": "instance"}}, "augment": FRAMEWISE}
+    with double_precision():
+        found = {strategy: epoch_gradients(strategy, *data, **sections) for strategy in STRATEGIES}
+        plain = epoch_gradients("packed", *data, **{**sections, "augment": {}})
+    expected = found.pop("padded")
+    assert any(np.abs(ours - theirs).max() > 1e-3 for ours, theirs in zip(plain, expected, strict=True))
+    for strategy, gradients in found.items():
+        for ours, theirs in zip(gradients, expected, strict=True):
+            atol = 1e-9 * np.abs(theirs).max()
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=atol, err_msg=strategy)
+
+
+def data():
+    return {"train_data": classified(44), "valid_data": classified(20, seed=1)}
+
+
+AUGMENTED = {"augment": EVERYTHING, "training": {"epochs": 3, "learning_rate": 1e-2, "schedule": "cosine"}}
+
+
+def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path):
+    whole = train(quick(**AUGMENTED), tmp_path / "whole", **data())
+    for place in ((0, 1), (1, 2)):
+        path = tmp_path / f"{place}"
+        with pytest.raises(RunStopped):
+            train(quick(**AUGMENTED), path, callbacks=[Stopping(*place, number=signal.SIGTERM)], **data())
+        assert_same_run(resume(path, **data()), whole)
+
+
+def test_other_settings_are_another_run(tmp_path):
+    with pytest.raises(RunStopped):
+        train(quick(**AUGMENTED), tmp_path / "run", callbacks=[Stopping(1, 1)], **data())
+    with pytest.raises(ConfigError, match=r"augment\.mixup\.alpha: 1\.0 then, 0\.5 now"):
+        resume(tmp_path / "run", ["augment.mixup.alpha=0.5"], **data())
+
+
+def test_every_epoch_is_another_and_fits_the_shapes_of_the_run():
+    experiment = prepared(classified(60), classified(20, seed=1), augment=EVERYTHING)
+    plan, lengths = experiment.plan, []
+    for epoch in range(6):
+        layouts = list(plan.epoch(epoch))
+        assert {layout.shape for layout in layouts} <= set(plan.shapes)
+        planned = {int(i): int(n) for layout in layouts for i, n in zip(layout.indices, layout.length, strict=True)}
+        assert sorted(planned) == list(range(60))
+        lengths.append(planned)
+        steps = list(experiment.training_set.steps(epoch, layouts, loss_scale=1.0))
+        assert [step.inputs["features"].shape[:2] for step in steps] == [layout.shape[:2] for layout in layouts]
+        total = sum(step.labels.sum(axis=-1)[step.weights > 0].sum() for step in steps)
+        assert total == pytest.approx(60)
+    assert len({tuple(sorted(each.items())) for each in lengths}) == 6
+
+
+def test_validation_and_test_are_as_they_are(tmp_path):
+    run = train(quick(**AUGMENTED), tmp_path / "run", **data(), test_data=classified(20, seed=2))
+    assert evaluate(run.model, classified(20, seed=2), bootstrap=0).metrics["loss"] == run.metrics["test"]["loss"]
+    assert evaluate(run.model, classified(20, seed=1), bootstrap=0).metrics["loss"] == run.metrics["valid"]["loss"]
+    assert (run.history["loss"] > 0).all()
+
+
+def test_a_sequence_keeps_the_frames_that_the_model_needs():
+    model = {"blocks": [{"filters": 4, "kernel_size": 4, "padding": "valid"}]}
+    augment = {"time_stretch": {"rate": [4, 4]}}
+    experiment = prepared(classified(), classified(20, seed=1), model=model, augment=augment)
+    lengths = np.concatenate([layout.length for layout in experiment.plan.epoch(0)])
+    assert (lengths.min(), lengths.max()) == (4, 5)
+
+
+def test_a_budget_is_found_with_augmentation(capsys):
+    experiment = prepared(
+        classified(),
+        classified(20, seed=1),
+        augment=EVERYTHING,
+        batching={"batch_size": None, "frames_per_batch": "auto"},
+    )
+    assert isinstance(experiment.config.batching.frames_per_batch, int)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    """Forty prompts of two languages."""
+    frame = pd.read_csv(PROMPTS / "manifest.csv", dtype=str, keep_default_na=False)
+    frame = frame[frame["label"].isin(["en", "ru"])].groupby("label").head(20)
+    path = tmp_path_factory.mktemp("manifest") / "manifest.csv"
+    frame = frame.assign(path=[str(PROMPTS / name) for name in frame["path"]], split="")
+    frame[["id", "path", "label", "group", "split"]].to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def noises(tmp_path):
+    folder = tmp_path / "noises"
+    folder.mkdir()
+    soundfile.write(folder / "white.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 8000), 8000)
+    list_sounds.cache_clear()
+    return folder
+
+
+def recorded(manifest, noises, **sections):
+    background = {"folder": str(noises), "probability": 1.0, "snr": [0, 0]}
+    return quick(
+        data={"manifest": str(manifest), "num_workers": 0},
+        features=RECORDED,
+        audio_augment={"variants": 2, "speed": {"rate": [0.8, 1.25]}, "background": background},
+        **sections,
+    )
+
+
+def test_epochs_choose_among_variants_of_the_recordings(manifest, noises):
+    config = load_config(recorded(manifest, noises, augment={"time_stretch": {}}))
+    experiment = prepare(config, load_datasets(config))
+    train_data, variants = experiment.data.train, experiment.data.variants
+    assert [store.ids for store in variants] == [train_data.ids] * 2
+    held = experiment.training_set.augmented.epoch(0)
+    assert set(held.variant.tolist()) == {0, 1, 2}
+    assert held.variant.tolist() != experiment.training_set.augmented.epoch(1).variant.tolist()
+    steps = list(experiment.training_set.steps(0, experiment.plan.epoch(0), loss_scale=1.0))
+    assert sum(int((step.weights > 0).sum()) for step in steps) == len(train_data)
+    assert any("2 variants of each of" in note for note in experiment.notes)
+    again = prepare(config, load_datasets(config))
+    assert [store.num_extracted for store in again.data.variants] == [0, 0]
+
+
+def test_a_run_with_variants_is_resumed_and_knows_its_noise(manifest, noises, tmp_path):
+    config = recorded(manifest, noises, training={"epochs": 2})
+    whole = train(config, tmp_path / "whole")
+    with pytest.raises(RunStopped):
+        train(config, tmp_path / "run", callbacks=[Stopping(0, 1)])
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
+    moved = noises.rename(tmp_path / "moved")
+    list_sounds.cache_clear()
+    assert_same_run(resume(tmp_path / "run", [f"audio_augment.background.folder={moved}"]), whole)
+    soundfile.write(moved / "white.wav", np.random.default_rng(9).uniform(-0.5, 0.5, 8000), 8000)
+    list_sounds.cache_clear()
+    with pytest.raises(ConfigError, match=r"audio_augment in use: '\w+' then, '\w+' now"):
+        resume(tmp_path / "other", [f"audio_augment.background.folder={moved}"])
+
+
+def test_arrays_have_no_variants():
+    config = load_config(quick(audio_augment={"speed": {}}, features={**RECORDED, "n_mels": 3}))
+    with pytest.raises(ConfigError, match=r"audio_augment \(speed\) varies recordings, but the training sequences are"):
+        prepare(config, load_datasets(config, classified(), classified(20, seed=1)))
+
+
+def test_the_identity_of_a_run_without_augmentation_is_what_it_was():
+    experiment = prepared(classified(), classified(20, seed=1))
+    settings = RunIdentity.of(experiment.config, experiment.data).settings
+    assert "audio_augment in use" not in settings
+    assert settings["augment.mixup"] is None
