@@ -12,6 +12,7 @@ COMMANDS = {
     "predict": "run a saved model on audio files",
     "report": "write the report of a run, or compare several",
     "extract": "compute the features of a manifest and keep them in a store",
+    "augment": "show what augmentation does to training sequences, in pictures and sounds",
     "plan": "show the lengths of a data set and what each way of batching would cost",
     "inspect": "look inside a model: shapes, filters, masks, what padding changes, what decided",
     "schema": "print the JSON schema of config files, with which editors complete and check them",
