@@ -16,6 +16,7 @@ from test_training_weighting import MODEL, SummingOptimizer
 from training_data import STRIDED_FRAMES, classified, framed, quick
 
 from seqconv.augmentation.folders import list_sounds
+from seqconv.batching import make_plan
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
@@ -27,6 +28,7 @@ from seqconv.training.interrupts import RunStopped
 from seqconv.training.loop import run_steps
 from seqconv.training.optimization import make_loss, make_metrics
 from seqconv.training.stepping import CompiledStep
+from seqconv.training.training_set import TrainingSet, augment_training
 
 STRATEGIES = ("padded", "bucketed", "packed")
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
@@ -115,6 +117,48 @@ def test_every_epoch_is_another_and_fits_the_shapes_of_the_run():
         total = sum(step.labels.sum(axis=-1)[step.weights > 0].sum() for step in steps)
         assert total == pytest.approx(60)
     assert len({tuple(sorted(each.items())) for each in lengths}) == 6
+
+
+class Twice:
+    """Every third sequence twice, the others once."""
+
+    def __init__(self, data):
+        self.drawn = np.concatenate([np.arange(len(data)), np.arange(0, len(data), 3)])
+        self.of = data.lengths
+
+    def indices(self, epoch):
+        return np.random.default_rng(epoch).permutation(self.drawn)
+
+    def lengths(self, epoch):
+        return self.of[self.indices(epoch)]
+
+    def bounds(self):
+        return int(self.of.min()), int(self.of.max())
+
+
+@pytest.mark.parametrize("augment", [{"gain": {}}, EVERYTHING], ids=["lengths stay", "lengths change"])
+def test_what_an_epoch_draws_twice_is_varied_twice_and_alike_in_every_layout(augment):
+    config = load_config(quick(features={"kind": "precomputed"}, augment=augment))
+    datasets = load_datasets(config, classified(30), classified(20, seed=1))
+    sampling = Twice(datasets.train)
+    labels, weights = np.eye(30, dtype="float32"), np.ones(30, "float32")
+    augmented = augment_training(config, datasets, shortest=3, sampling=sampling)
+    training_set = TrainingSet(datasets.train, labels, weights, augmented, sampling)
+    held = {}
+    for strategy in STRATEGIES:
+        plan = make_plan(strategy, datasets.train.lengths, draw=training_set.draw, batch_size=8)
+        layouts = list(plan.epoch(1))
+        steps = list(training_set.steps(1, layouts, loss_scale=1.0))
+        entries = {}
+        for layout, step in zip(layouts, steps, strict=True):
+            columns = (layout.indices, layout.repeat, layout.row, layout.slot, layout.start, layout.length)
+            for index, repeat, row, slot, start, length in zip(*(column.tolist() for column in columns), strict=True):
+                values = step.inputs["features"][row, start : start + length].tobytes()
+                entries[index, repeat] = values, step.labels[row, slot].tobytes()
+        held[strategy] = entries
+    assert held["padded"] == held["bucketed"] == held["packed"]
+    assert len(held["padded"]) == 40
+    assert all(held["padded"][index, 0][0] != held["padded"][index, 1][0] for index in range(0, 30, 3))
 
 
 def test_validation_and_test_are_as_they_are(tmp_path):

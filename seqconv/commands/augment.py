@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     written = preview(config, Path(arguments.output), count=arguments.preview, num_epochs=arguments.epochs)
     pictures = sum(path.suffix == ".png" for path in written)
     sounds = len(written) - pictures
-    say(f"wrote {pictures} pictures{f' and {sounds} sounds' if sounds else ''} to {arguments.output}")
+    heard = f" and {sounds} sounds" if sounds else ""
+    say(f"wrote {pictures} {'picture' if pictures == 1 else 'pictures'}{heard} to {arguments.output}")
     return 0
 
 

@@ -21,18 +21,21 @@ class TrainingSet:
     """What is trained on.
 
     `labels` and `weights` are those of the sequences, encoded: `(n, num_outputs)`, or of frames, and `(n,)`.
-    `augmented`: how the sequences of an epoch are varied; None: they are as they are.
+    `sampling`: which sequences an epoch draws; None: every one once. `augmented`: how those are varied; None: not.
     """
 
     sequences: Sequences
     labels: Labels
     weights: np.ndarray
     augmented: AugmentedDraw | None = None
+    sampling: EpochDraw | None = None
 
     @property
     def draw(self) -> EpochDraw | None:
         """What the epochs of a plan hold, where that is not every sequence once, of its own length."""
-        return self.augmented if self.augmented is not None and self.augmented.augmentation.changes_lengths else None
+        if self.augmented is not None and self.augmented.augmentation.changes_lengths:
+            return self.augmented
+        return self.sampling
 
     def steps(self, epoch: int, layouts: Iterable[Layout], *, loss_scale: float) -> Iterator[StepData]:
         """The data of some steps of an epoch."""
@@ -50,7 +53,12 @@ class TrainingSet:
 
 
 def augment_training(
-    config: Config, data: Datasets, *, shortest: int, moments: tuple[np.ndarray, np.ndarray] | None
+    config: Config,
+    data: Datasets,
+    *,
+    shortest: int,
+    moments: tuple[np.ndarray, np.ndarray] | None = None,
+    sampling: EpochDraw | None = None,
 ) -> AugmentedDraw | None:
     """How the training sequences are varied, where the config says that they are.
 
@@ -60,6 +68,7 @@ def augment_training(
         shortest: frames that the model needs.
         moments: mean and variance of each feature over the training frames, `(d,)` both; None where `needs_moments`
             says that they are not looked at.
+        sampling: which sequences an epoch draws; None: every one once.
     """
     if not config.augment.names and not data.variants:
         return None
@@ -74,7 +83,7 @@ def augment_training(
         variants=data.variants,
         shortest=shortest,
     )
-    return AugmentedDraw(augmentation)
+    return AugmentedDraw(augmentation, sampling)
 
 
 def with_variants(config: Config, data: Datasets) -> Datasets:
