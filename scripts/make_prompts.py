@@ -10,6 +10,11 @@ The output holds manifest.csv, one folder of recordings per language and LICENSE
 With --lengths FILE, no recordings are written, but a table of how long all of them are, in frames:
 
     python scripts/make_prompts.py --source prompts_source --lengths data/prompts/lengths.csv
+
+With --compose, the prompts of data/prompts are joined, with silence and noise, into long recordings with a table of
+events: data/composed, which configs/events.yaml is trained on. This needs no other source.
+
+    python scripts/make_prompts.py --compose
 """
 
 import argparse
@@ -26,10 +31,12 @@ from itertools import groupby
 from pathlib import Path
 
 import soundfile
+from prompts.composition import compose
 from rich.progress import track
 
 from seqconv.errors import ManifestError
 
+DATA = Path(__file__).parents[1] / "data"
 LANGUAGES = ("en", "es", "fr", "it", "ru")
 SUBSET_BYTES = 14_300_000
 SHORT_FAMILIES = ("letters", "digits", "phonetic")
@@ -267,12 +274,21 @@ def summarize(rows: Sequence[dict[str, str]], output: Path) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the folder; 0 when it stands, 2 when the source or the output cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True, help="folder into which the packages were unpacked")
-    output_options = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument("--source", type=Path, help="folder into which the packages were unpacked")
+    output_options = parser.add_mutually_exclusive_group()
     output_options.add_argument("--output", type=Path, metavar="DIR", help="folder to make; it must not exist yet")
     output_options.add_argument("--lengths", type=Path, metavar="FILE", help="table of the frames of all recordings")
     parser.add_argument("--all", action="store_true", help="keep the whole corpus, lossless (FLAC, about 82 MB)")
+    composing = parser.add_argument_group("long recordings")
+    composing.add_argument("--compose", action="store_true", help="join prompts into long recordings with events")
+    composing.add_argument("--minutes", type=float, default=10.0, help="length of a recording (default: 10)")
+    composing.add_argument("--recordings", type=int, default=18, metavar="N", help="how many (default: 18)")
     arguments = parser.parse_args(argv)
+    if arguments.compose:
+        arguments.source = arguments.source or DATA / "prompts"
+        arguments.output = arguments.output or DATA / "composed"
+    if arguments.source is None or not (arguments.output or arguments.lengths):
+        parser.error("--source and one of --output and --lengths are needed, or --compose")
     output: Path = arguments.output or arguments.lengths
     try:
         if arguments.lengths:
@@ -284,12 +300,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
             folder = Path(scratch) / "prompts"
             folder.mkdir()
-            rows = write_prompts(arguments.source, folder, keep_all=arguments.all)
+            if arguments.compose:
+                told = compose(arguments.source, folder, minutes=arguments.minutes, num_recordings=arguments.recordings)
+            else:
+                told = summarize(write_prompts(arguments.source, folder, keep_all=arguments.all), folder)
             folder.rename(output)
     except ManifestError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{output}: {summarize(rows, output)}")
+    print(f"{output}: {told}")
     return 0
 
 

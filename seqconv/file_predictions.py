@@ -87,16 +87,16 @@ def predict_files(
             except (AudioError, ManifestError) as error:
                 if not recordings.is_long[run[0]] or len(ids) == 1:
                     raise
-                bad[run[0]] = BadFile(ids[run[0]], entries["path"].iloc[run[0]], _reason(error, ids[run[0]]))
+                bad[run[0]] = BadFile(ids[run[0]], entries["path"].iloc[run[0]], reason_of(error, ids[run[0]]))
                 good = []
             if not good:
                 blank.hold(run)
     listed = [bad[position] for position in sorted(bad)]
     if len(bad) == len(ids):
-        raise AudioError(_describe(listed, len(ids)))
+        raise AudioError(describe_bad(listed, len(ids)))
     yield from blank.release()
     if bad:
-        warnings.warn(_describe(listed, len(ids)), stacklevel=2)
+        warnings.warn(describe_bad(listed, len(ids)), stacklevel=2)
     return listed
 
 
@@ -162,7 +162,8 @@ def _answers(model: Any, target: Target, logits: Any) -> dict[str, Any]:
     return name_predictions(target, predictions, read_card(model).get("thresholds"))
 
 
-def _reason(error: Exception, name: str) -> str:
+def reason_of(error: Exception, name: str) -> str:
+    """What an error says of a file, without its name."""
     return str(error).removeprefix(f"{name}: ").removeprefix(f"'{name}': ")
 
 
@@ -172,6 +173,7 @@ def _listed_reason(error: Exception, name: str, path: str) -> str:
     return listed.partition("\n  ")[0] or "cannot be read"
 
 
-def _describe(bad: Sequence[BadFile], count: int) -> str:
+def describe_bad(bad: Sequence[BadFile], count: int) -> str:
+    """The files without a prediction, a line each."""
     lines = [f"  {file.id}: {file.reason}" for file in bad]
     return "\n".join([f"{len(bad)} of {count} files have no prediction, or not all of it:", *lines])

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.excerpts import Excerpts
 from seqconv.sequences import Sequences
-from seqconv.sources import Excerpt, excerpt_of
+from seqconv.sources import Excerpt, Selection, excerpt_of
 
 IntArray = npt.NDArray[np.int64]
 Place = tuple[int, Excerpt]
@@ -40,7 +41,8 @@ def find_leaks(parts: Mapping[str, Sequences]) -> list[Leak]:
 
     Equal are sequences with the same features, which is all that a model sees: copies of a recording under another name
     or in another lossless format, and the same arrays. Only sequences whose length occurs in several splits are read:
-    a few frames of each, and all of those where these are equal too; one sequence lies in memory at a time.
+    a few frames of each, and all of those where these are equal too; one sequence lies in memory at a time. Of windows
+    and events the recordings are compared that they are cut from: the same second of silence in two is no leak.
 
     Args:
         parts: the splits by name, in order.
@@ -53,6 +55,7 @@ def find_leaks(parts: Mapping[str, Sequences]) -> list[Leak]:
     >>> find_leaks({"train": Sequences([one, other], ids=["a", "b"]), "test": Sequences([one], ids=["c"])})
     [Leak(kind='content', splits=('train', 'test'), ids=('a', 'c'), shared='')]
     """
+    parts = {split: recordings_of(part) for split, part in parts.items()}
     equal = list(_find_equal(parts))
     known = {(leak.splits, leak.ids[1]) for leak in equal}
     overlaps = [leak for leak in _find_overlaps(parts) if (leak.splits, leak.ids[1]) not in known]
@@ -96,7 +99,28 @@ def describe_leaks(leaks: Sequence[Leak], parts: Mapping[str, Sequences]) -> lis
     by_place = defaultdict(list)
     for leak in leaks:
         by_place[leak.kind, leak.splits].append(leak)
-    return [_describe(kind, splits, found, len(parts[splits[1]])) for (kind, splits), found in by_place.items()]
+    sizes = {split: len(recordings_of(part)) for split, part in parts.items()}
+    return [_describe(kind, splits, found, sizes[splits[1]]) for (kind, splits), found in by_place.items()]
+
+
+def recordings_of(data: Sequences) -> Sequences:
+    """The recordings that windows or events are cut from; other sequences as they are.
+
+    >>> from seqconv.cutting import cut_windows
+    >>> tape = Sequences([np.zeros((250, 4))], ids=["tape"])
+    >>> recordings_of(cut_windows(tape, 1.0, frame_rate=100)).ids
+    ['tape']
+    """
+    features = data.features
+    selected = features.indices if isinstance(features, Selection) else np.arange(len(data))
+    excerpts = features.source if isinstance(features, Selection) else features
+    if not isinstance(excerpts, Excerpts):
+        return data
+    owners, first = np.unique(excerpts.owners[selected], return_index=True)
+    groups = None if data.groups is None else [data.groups[index] for index in first]
+    whole = Selection(excerpts.source, owners)
+    ids = whole.ids if data.metadata is None else data.metadata["recording"].iloc[first].tolist()
+    return Sequences(whole, ids=ids, groups=groups)
 
 
 def _describe(kind: str, splits: tuple[str, str], leaks: Sequence[Leak], size: int) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqconv.config.data import WindowSettings
 from seqconv.config.features import FeatureSettings
+from seqconv.cutting import Cutting
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import as_settings
 from seqconv.file_predictions import Tables, predict_files, predict_source
@@ -17,6 +19,7 @@ from seqconv.sequences import Sequences
 from seqconv.sources import Source
 from seqconv.store import BadFile
 from seqconv.targets import Target
+from seqconv.window_predictions import predict_windows
 
 
 def predict(
@@ -46,6 +49,8 @@ def predict(
     Returns:
         a row for each sequence: id (of a recording, its path), num_frames, prediction, and `p_<name>` for each class.
         Multilabel joins the labels given; a regression of several columns has `prediction_<name>` for each.
+        Of a model that was trained on windows, recordings are cut in the same way, and have a row for each window: id,
+        start, end (in seconds), prediction and so on; arrays and sequences are taken as they are.
         Of a model that predicts frames, a row for each output frame: id, frame (number of the input frame that it
         stands for), time (in seconds, where it is known), prediction and so on.
         A file that cannot be read, or has too few frames for the model, has a row without a prediction (no row, where
@@ -99,7 +104,16 @@ def predict_tables(
         yield from predict_source(model, target, _as_source(inputs), options)
         return []
     settings = _feature_settings(model, features)
-    return (yield from predict_files(model, target, find_entries(paths, settings), settings, options))
+    entries = find_entries(paths, settings)
+    windows = trained_windows(model, target)
+    if windows is not None:
+        return (yield from predict_windows(model, target, entries, settings, windows, options))
+    return (yield from predict_files(model, target, entries, settings, options))
+
+
+def trained_windows(model: Any, target: Target) -> WindowSettings | None:
+    """The windows that a model answers for, one each; None where it takes recordings whole."""
+    return None if target.kind == "frame" else Cutting.from_dict(read_card(model).get("cutting")).windows
 
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.DataFrame:

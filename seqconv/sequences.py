@@ -15,6 +15,7 @@ from seqconv.splitting import label_strata, split_groups
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqconv.annotations import RecordingEvents
     from seqconv.config.features import FeatureSettings
     from seqconv.config.target import TargetConfig
     from seqconv.store import BadFile
@@ -31,6 +32,7 @@ class Sequences:
         groups: Sequences of one group (a speaker, a recording) never lie on both sides of a split.
         weights: How much each sequence counts, 1 unless given.
         metadata: A DataFrame with one row per sequence, kept for slices and reports.
+        annotations: The events of the recordings that these are, or are cut from.
 
     Raises:
         ShapeError: arrays that are not `(time, d)` or differ in d; the message lists index and shape.
@@ -52,6 +54,7 @@ class Sequences:
         groups: Sequence[object] | None = None,
         weights: npt.ArrayLike | None = None,
         metadata: "pd.DataFrame | None" = None,
+        annotations: "RecordingEvents | None" = None,
     ) -> None:
         names = None if ids is None else [str(name) for name in ids]
         self.features: Source = as_source(features, names)
@@ -63,6 +66,7 @@ class Sequences:
         self.groups: list[str] | None = None if groups is None else [str(group) for group in groups]
         self.weights: FloatArray | None = None if weights is None else np.asarray(weights, np.float32)
         self.metadata: pd.DataFrame | None = None if metadata is None else metadata.reset_index(drop=True)
+        self.annotations = annotations
         self._check()
 
     @classmethod
@@ -182,12 +186,26 @@ class Sequences:
             groups=None if self.groups is None else [self.groups[index] for index in chosen],
             weights=None if self.weights is None else self.weights[chosen],
             metadata=None if self.metadata is None else self.metadata.iloc[chosen],
+            annotations=self.annotations,
         )
 
     def with_labels(self, labels: Any) -> "Sequences":
         """The same sequences with other labels."""
+        return self._with(labels, self.annotations)
+
+    def with_annotations(self, annotations: "RecordingEvents") -> "Sequences":
+        """The same sequences with the events of the recordings."""
+        return self._with(self.labels, annotations)
+
+    def _with(self, labels: Any, annotations: "RecordingEvents | None") -> "Sequences":
         return Sequences(
-            self.features, labels, ids=self.ids, groups=self.groups, weights=self.weights, metadata=self.metadata
+            self.features,
+            labels,
+            ids=self.ids,
+            groups=self.groups,
+            weights=self.weights,
+            metadata=self.metadata,
+            annotations=annotations,
         )
 
     def where(self, column: str, value: object) -> "Sequences":

@@ -89,6 +89,16 @@ class Selection(Sequence[FloatArray]):
         self.lengths: IntArray = np.asarray(source.lengths, np.int64)[indices]
         self.ids: Sequence[str] = [source.ids[index] for index in indices]
 
+    @property
+    def source(self) -> Source:
+        """What is selected from."""
+        return self._source
+
+    @property
+    def indices(self) -> IntArray:
+        """Which of its sequences these are."""
+        return self._indices
+
     def digest(self, index: int) -> str:
         """Hash of the content of a sequence."""
         return content_digest(self._source, int(self._indices[index]))

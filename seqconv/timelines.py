@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.annotations import Annotations, event_names, find_behind, read_annotations
 from seqconv.arrays import load_npy
 from seqconv.config.target import TargetConfig
 from seqconv.errors import ConfigError, list_some
 from seqconv.frame_labels import MISSING, Array, FrameLabels, find_length_problems, raise_listed
 from seqconv.label_arrays import read_frame_labels
 from seqconv.labels import sorted_names
-from seqconv.manifest.events import TABLE_SUFFIXES, Events, find_overlaps, read_events
+from seqconv.manifest.events import NO_EVENTS, TABLE_SUFFIXES, Events, find_overlaps, read_events
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,20 +73,17 @@ class Timelines:
 
     def _names(self, events: Events) -> list[tuple[str, ...]]:
         """The labels of each event; none where it has none."""
-        if self.target.task == "classification":
-            return [() if label is None else (label,) for label in events.labels]
-        parts = [(label or "").split(self.target.separator) for label in events.labels]
-        return [tuple(part.strip() for part in row if part.strip()) for row in parts]
+        return [event_names(label, self.target) for label in events.labels]
 
     def _cut(self, lengths: npt.NDArray[np.int64]) -> tuple[list[list[slice]], list[str]]:
         """The frames that each event covers within its row, and notes."""
         seconds = self.seconds_per_frame or 1.0
         frames, problems, late, num_between = [], [], [], 0
         for index, events in enumerate(self.events or []):
-            # The last frame may stand for almost a whole step of time, and rounded times get one more.
-            end = self.starts[index] + (lengths[index] + 1) * seconds
+            start = float(self.starts[index])
+            end = start + (lengths[index] + 1) * seconds
             if np.isnan(self.ends[index]):
-                problems += self._find_behind(index, end, end - 2 * seconds)
+                problems += find_behind(self.ids[index], events, int(lengths[index]), start, seconds)
                 late += (events.ends[events.ends > end] - end).tolist()
             edges = np.ceil((np.stack([events.starts, events.ends]) - self.starts[index]) / seconds - _TOLERANCE)
             num_between += int(np.count_nonzero(edges[0] == edges[1]))
@@ -98,16 +96,6 @@ class Timelines:
         if num_between:
             notes.append(f"{num_between} events are so short that they lie between two frames, and label none")
         return frames, notes
-
-    def _find_behind(self, index: int, end: float, shown: float) -> list[str]:
-        events = self.events[index].starts if self.events is not None else np.zeros(0)
-        behind = events[events > end]
-        if not len(behind):
-            return []
-        return [
-            f"'{self.ids[index]}': {len(behind)} of {len(events)} events start behind its end at {shown:.2f} s, the "
-            f"first at {behind[0]:g} s. Are these seconds, and of this recording?"
-        ]
 
     def _paint_classes(self, events: Events, frames: list[slice], length: int, positions: dict[str, int]) -> Array:
         background = self.target.background
@@ -126,13 +114,19 @@ class Timelines:
         return indicators
 
 
-def read_timelines(frame: "pd.DataFrame", target: TargetConfig, seconds_per_frame: float | None) -> Timelines:
+def read_timelines(
+    frame: "pd.DataFrame",
+    target: TargetConfig,
+    seconds_per_frame: float | None,
+    annotations: Annotations | None = None,
+) -> Timelines:
     """Read the labels of frames that a manifest, or its table of events, gives.
 
     Args:
         frame: a manifest as `load_manifest(..., label_files=target.column)` returns it.
         target: `events`, or else `column`: of paths to `.npy` files or tables of events, one for each row.
         seconds_per_frame: of the features; None where they have no clock, which is enough for arrays.
+        annotations: the events, where `data.events` named them.
 
     Raises:
         ConfigError: events, and no clock.
@@ -141,8 +135,11 @@ def read_timelines(frame: "pd.DataFrame", target: TargetConfig, seconds_per_fram
     ids = frame["id"].tolist()
     starts = frame["start"].fillna(0.0).to_numpy(np.float64)
     ends = frame["end"].to_numpy(np.float64)
-    if target.events is not None:
-        events, notes, problems = _read_one_table(Path(target.events), ids)
+    problems: list[str] = []
+    if annotations is None and target.events is not None:
+        _, annotations = read_annotations(frame, target.events, "negative")
+    if annotations is not None:
+        events, notes = annotations.of(ids), list(annotations.notes)
     else:
         paths = [Path(path) for path in frame[target.column]]
         if all(path.suffix.lower() == ".npy" for path in paths):
@@ -167,22 +164,6 @@ def read_timelines(frame: "pd.DataFrame", target: TargetConfig, seconds_per_fram
     return Timelines(target, seconds_per_frame, ids, starts, ends, events, None, notes)
 
 
-def _read_one_table(path: Path, ids: list[str]) -> tuple[list[Events], list[str], list[str]]:
-    """Events of each row, notes, problems."""
-    by_id, problems = read_events(path, has_ids=True)
-    foreign = sorted(by_id.keys() - set(ids))
-    notes = []
-    if by_id and len(foreign) == len(by_id):
-        problems.append(
-            f"'{path}': none of the ids in column 'id' ({list_some(foreign, 3)}) is one of the manifest, such as "
-            f"{list_some(ids, 3)}"
-        )
-    elif foreign:
-        notes.append(f"the table of events names {len(foreign)} ids that the manifest lacks: {list_some(foreign)}")
-    nothing = Events(np.zeros(0), np.zeros(0), ())
-    return [by_id.get(name, nothing) for name in ids], notes, problems
-
-
 def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[str], list[str]]:
     strange = [(name, path) for name, path in zip(ids, paths, strict=True) if path.suffix.lower() not in TABLE_SUFFIXES]
     if strange:
@@ -191,11 +172,11 @@ def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[
             f"{len(strange)} of {len(ids)} rows name no table of events ({', '.join(TABLE_SUFFIXES)}), the first is "
             f"'{path.name}' of '{name}'. Let all rows name tables, or all of them .npy files"
         )
-        return [Events(np.zeros(0), np.zeros(0), ())] * len(ids), [], [problem]
+        return [NO_EVENTS] * len(ids), [], [problem]
     events, problems = [], []
     for path in paths:
-        by_id, found = read_events(path, has_ids=False)
-        events.append(by_id.get("", Events(np.zeros(0), np.zeros(0), ())))
+        by_id, _, found = read_events(path, has_ids=False)
+        events.append(by_id.get("", NO_EVENTS))
         problems += found
     return events, [], problems
 

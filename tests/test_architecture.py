@@ -16,15 +16,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "facts": ("archives", "arrays", "backends", "errors", "files", "frames", "locks", "metrics"),
     "declarations": ("config", "manifest"),
     "data": (
-        "audio", "augmentation", "batching", "class_weights", "features", "frame_labels", "headers", "label_arrays",
-        "labels",
-        "leakage", "oddities", "planning", "recordings", "sequences", "sources", "splitting", "store", "targets",
-        "timelines", "ts",
+        "annotations", "audio", "augmentation", "batching", "class_weights", "cutting", "excerpts", "features",
+        "frame_labels", "headers", "label_arrays", "labels", "leakage", "oddities", "parts", "planning", "recordings",
+        "sequences", "sources", "splitting", "store", "targets", "timelines", "ts", "window_labels",
     ),
     "nn": ("layers", "models"),
     "runs": (
-        "evaluation", "file_predictions", "inference", "inspection", "outputs", "prediction", "reporting", "runners",
-        "streaming", "tables", "training",
+        "detections", "evaluation", "event_predictions", "file_predictions", "inference", "inspection", "outputs",
+        "prediction", "reporting", "runners", "streaming", "tables", "training", "window_predictions",
     ),
     "commands": ("commands",),
 }  # fmt: skip

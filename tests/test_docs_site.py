@@ -23,12 +23,15 @@ HOOKS = ["docstrings", "outside_links"]
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 MODULES = [
     *("config", "manifest", "features", "sequences", "store", "batching", "layers", "models", "training", "evaluation"),
-    *("prediction", "inspection", "streaming"),
+    *("prediction", "cutting", "annotations", "event_predictions", "inspection", "streaming"),
 ]
 # Where a module has no `__all__`, what the design and the pages promise.
 NAMES = {
     "sequences": ["Sequences"],
     "prediction": ["predict"],
+    "cutting": ["cut_windows", "cut_recordings", "Cutting"],
+    "annotations": ["read_annotations", "Annotations", "RecordingEvents"],
+    "event_predictions": ["predict_events"],
     "streaming": [
         *("whole.ChunkRunner", "whole.Answer"),
         *("running.running_answers", "running.streaming_delay", "running.RunningAnswer"),

@@ -262,7 +262,7 @@ def test_splits_are_made_by_the_labels_of_frames(tmp_path):
         }
     )
     data = load_datasets(config)
-    assert any("stratified by the labels of frames" in note for note in data.notes)
+    assert any("stratified by the labels within each" in note for note in data.notes)
     assert data.target.names == ("a", "b", "p", "rare")
     assert names[7] in data.train.ids
     counts = [sum(labels[0] == 0 for labels in data.target.frame_labels(part.labels)) for part in data.parts().values()]

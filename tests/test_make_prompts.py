@@ -19,12 +19,14 @@ VOICES = {"en": "en_US_f_A", "es": "es_MX_f_A", "fr": "fr_CA_f_J", "it": "it_IT_
 
 @pytest.fixture(scope="module")
 def make_prompts():
+    sys.path.insert(0, str(ROOT / "scripts"))
     spec = importlib.util.spec_from_file_location("make_prompts", ROOT / "scripts" / "make_prompts.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules["make_prompts"] = module
     spec.loader.exec_module(module)
     yield module
     del sys.modules["make_prompts"]
+    sys.path.remove(str(ROOT / "scripts"))
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +145,56 @@ def test_an_existing_output_is_not_touched(make_prompts, source, tmp_path, capsy
     assert _build(make_prompts, source, tmp_path) == 2
     assert "exists already. Remove it, or name another folder with --output" in capsys.readouterr().err
     assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
+def test_composed_recordings_hold_the_prompts_where_the_table_says(make_prompts, tmp_path, capsys):
+    command = ["--compose", "--minutes", "0.5", "--recordings", "6", "--output"]
+    assert make_prompts.main([*command, str(tmp_path / "one")]) == 0
+    assert "6 recordings of 0.5 minutes, " in capsys.readouterr().out
+    assert make_prompts.main([*command, str(tmp_path / "two")]) == 0
+    frame = load_manifest(tmp_path / "one/manifest.csv")
+    assert frame["split"].tolist() == ["train"] * 4 + ["valid", "test"]
+    events = pd.read_csv(tmp_path / "one/events.csv")
+    assert len(events) > 20
+    for path in ("manifest.csv", "events.csv", "train00.flac", "test00.flac"):
+        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
+    spoken = pauses = 0.0
+    for name in frame["path"]:
+        samples, rate = soundfile.read(name)
+        assert (len(samples), rate) == (240_000, 8000)
+        mine = events[events["path"] == name.rsplit("/", 1)[-1]]
+        assert mine["start"].is_monotonic_increasing
+        assert (mine["start"].to_numpy()[1:] >= mine["end"].to_numpy()[:-1] + 0.29).all(), "pauses part the events"
+        assert mine["label"].nunique() <= 3
+        inside = np.zeros(len(samples), bool)
+        for start, end in zip(mine["start"], mine["end"], strict=True):
+            inside[round(start * rate) : round(end * rate)] = True
+        # Beside them lie the quiet ends of prompts.
+        near = np.convolve(inside, np.ones(4001), "same") > 0
+        spoken += float((samples[inside] ** 2).mean())
+        pauses += float((samples[~near] ** 2).mean())
+    assert spoken > 20 * pauses
+    assert "CC-BY-SA" in (tmp_path / "one/LICENSE").read_text("utf-8")
+
+
+def test_no_prompt_is_heard_twice_and_splits_stay_apart(make_prompts):
+    module = sys.modules["prompts.composition"]
+    pieces = module.read_pieces(ROOT / "data/prompts")
+    split_of = {piece.id: split for split, listed in pieces.items() for piece in listed}
+    plan = module.plan_recordings(pieces, 18, 600.0)
+    used = [piece.id for recording in plan for piece in recording.pieces]
+    assert len(used) == len(set(used)) > 1000
+    assert all(split_of[piece.id] == recording.split for recording in plan for piece in recording.pieces)
+    for number, recording in enumerate(plan):
+        assert {piece.language for piece in recording.pieces} == set(module.languages_of(number))
+        assert sum(piece.seconds for piece in recording.pieces) <= 0.45 * 600
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--recordings", "2"], "give at least 3"), (["--minutes", "0.005"], "too short for a prompt")],
+)
+def test_what_cannot_be_composed(make_prompts, tmp_path, capsys, options, message):
+    assert make_prompts.main(["--compose", "--output", str(tmp_path / "out"), *options]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

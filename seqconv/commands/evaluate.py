@@ -15,6 +15,7 @@ from seqconv.inference import STRATEGIES
 if TYPE_CHECKING:
     from seqconv.config import Config
     from seqconv.config.target import TargetConfig
+    from seqconv.cutting import Cutting
     from seqconv.evaluation import Evaluation
     from seqconv.sequences import Sequences
 
@@ -28,7 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, metavar="FILE", help="RUN/model.keras")
     parser.add_argument("--manifest", metavar="FILE", help="default: the manifest that the run was trained on")
     parser.add_argument(
-        "--events", metavar="FILE", help="table of events, for labels of frames (default: that of the run)"
+        "--events", metavar="FILE", help="events, for labels of windows or frames (default: those of the run)"
     )
     parser.add_argument("--split", default="test", metavar="NAME", help="train, valid, test (default) or all")
     parser.add_argument("--output", metavar="DIR", help="where to write (default: beside the model)")
@@ -92,41 +93,71 @@ def read_run_config(run_dir: Path, config: str | None, overrides: Sequence[str])
 
 
 def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Config") -> "Sequences":
-    """The labeled sequences to evaluate, with features as the model was trained on."""
+    """The labeled sequences to evaluate, cut and with features as the model was trained on."""
+    from seqconv.annotations import read_annotations
+    from seqconv.cutting import Cutting, cut_recordings
     from seqconv.sequences import Sequences
 
-    columns = card.get("label_columns") or (None if card else config.target.columns)
-    label = list(columns) if columns else card.get("label_column") or config.target.column
-    frames = frame_target(card, arguments.events or config.target.events)
-    label_files = frames.column if frames is not None and frames.events is None else None
+    cutting = Cutting.from_dict(card.get("cutting")) if card else Cutting()
+    target, events = label_target(card, config), find_events(card, cutting, config, arguments.events)
+    is_frame = predicts_frames(card)
+    label_files = target.column if is_frame and events is None else None
+    frame = read_split(arguments.manifest, arguments.split, Path(arguments.model).parent, config, label_files)
+    annotations = None
+    if events is not None:
+        # The older key, target.events, says nothing of recordings without events.
+        unlabeled = cutting.unlabeled if cutting.events_as else "negative"
+        frame, annotations = read_annotations(frame, events, unlabeled, is_part=arguments.split != "all")
     data = Sequences.from_manifest(
-        read_split(arguments.manifest, arguments.split, Path(arguments.model).parent, config, label_files),
+        frame,
         card.get("features") or config.features,
-        label=label,
+        label=None if cutting.labels_cuts else list(target.columns) if target.columns else target.column,
         cache_dir=config.data.cache_dir,
         num_workers=config.data.num_workers,
-        frame_labels=frames,
+        frame_labels=target.model_copy(update={"events": events}) if is_frame else None,
         max_bad_fraction=config.data.skipped_fraction,
         on_leak=config.data.on_leak,
     )
-    for note in data.metadata.attrs["notes"] if (frames or data.quarantine) and data.metadata is not None else ():
+    cut = cut_recordings(data, cutting, target, annotations)
+    told = list(annotations.notes) if annotations is not None and not is_frame else []
+    is_told = is_frame or data.quarantine or annotations is not None or cutting.windows is not None
+    for note in [*told, *cut.metadata.attrs["notes"]] if is_told and cut.metadata is not None else ():
         say(f"note: {note}")
-    return data
+    return cut
 
 
-def frame_target(card: dict[str, Any], events: str | None) -> "TargetConfig | None":
-    """Where the labels of frames are and what they mean; None where the model predicts sequences."""
+def predicts_frames(card: dict[str, Any]) -> bool:
+    """Whether a model gives one prediction per frame."""
+    return bool((card.get("target") or {}).get("kind", "sequence") == "frame")
+
+
+def label_target(card: dict[str, Any], config: "Config") -> "TargetConfig":
+    """Where the labels are and what they mean: as the model was trained, without the events."""
     from seqconv.config.target import TargetConfig
 
-    target = card.get("target") or {}
-    if target.get("kind", "sequence") != "frame":
-        if events is not None:
-            raise ConfigError(
-                f"'{events}' labels frames, but the model gives one prediction per sequence. Leave it out."
-            )
-        return None
+    if not card:
+        return config.target.model_copy(update={"events": None})
     keys = {"column": "label_column", "columns": "label_columns", "separator": "separator", "background": "background"}
-    return TargetConfig(task=target["task"], events=events, **{key: card[name] for key, name in keys.items()})
+    known = {key: card[name] for key, name in keys.items() if card.get(name) is not None}
+    return TargetConfig(task=card["target"]["task"] if "target" in card else config.target.task, **known)
+
+
+def find_events(card: dict[str, Any], cutting: "Cutting", config: "Config", given: str | None) -> str | None:
+    """The events to evaluate against: those given, or those of the run; None where other labels are scored.
+
+    Raises:
+        ConfigError: events for a model that has no use for them, or none for one that has.
+    """
+    is_used = cutting.events_as is not None or predicts_frames(card)
+    if given is not None and not is_used:
+        raise ConfigError(
+            f"'{given}' labels windows or frames, but the model gives one prediction per recording. Leave it out."
+        )
+    of_run = config.data.events or config.target.events
+    events = given or (of_run if is_used else None)
+    if cutting.events_as is not None and events is None:
+        raise ConfigError("the model was trained on events, and no config names any. Pass them with --events.")
+    return events
 
 
 def report(evaluation: "Evaluation", folder: Path, num_worst: int) -> None:

@@ -44,12 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = make_parser().parse_args(argv)
     from seqconv.config import load_config
+    from seqconv.config.data import check_made
     from seqconv.manifest import load_manifest
     from seqconv.store import build_store
 
     config = load_config(arguments.config or {}, _overrides(arguments))
     if config.data.manifest is None:
         raise ConfigError("there is nothing to extract: give --manifest FILE, or a --config that sets data.manifest")
+    check_made(config.data)
     frame = load_manifest(config.data.manifest, on_leak=config.data.on_leak)
     started = time.perf_counter()
     with interruptible("what was extracted is kept; run it again to go on"):

@@ -4,12 +4,13 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqconv.errors import AudioError, ManifestError, list_some
+from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from seqconv.config.features import FeatureSettings
+    from seqconv.cutting import Cutting
 
 COLUMNS = ("num_frames", "lengths", "length")
 
@@ -60,6 +61,23 @@ def measure_lengths(frame: "pd.DataFrame", settings: "FeatureSettings") -> list[
         shown = "\n  ".join(list(dict.fromkeys(problems))[:5])
         raise AudioError(f"{len(problems)} of {len(frame)} recordings cannot be measured:\n  {shown}")
     return lengths
+
+
+def cut_lengths(lengths: list[int], cutting: "Cutting", settings: "FeatureSettings") -> list[int]:
+    """Frames of the windows that recordings are cut into, those without an event too.
+
+    Raises ConfigError where each event is a sequence of its own, whose lengths no header of a file tells.
+    """
+    if cutting.events_as == "sequences":
+        raise ConfigError("the sequences are events (data.events_as): plan with --lengths, a file of their frames")
+    clock = settings.seconds_per_frame
+    if cutting.windows is None or clock is None:
+        return lengths
+    from seqconv.excerpts import cut_frames
+
+    size, step = (max(1, round(seconds / clock)) for seconds in (cutting.windows.seconds, cutting.windows.step))
+    found: list[int] = cut_frames(lengths, size, step)[2].tolist()
+    return found
 
 
 def _measure(row: dict[Any, Any], settings: "FeatureSettings") -> int:

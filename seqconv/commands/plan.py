@@ -88,7 +88,7 @@ def _overrides(arguments: argparse.Namespace) -> list[str]:
 
 def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[np.int64]":
     from seqconv.batching.lengths import check_lengths
-    from seqconv.commands.lengths import measure_lengths, read_lengths
+    from seqconv.commands.lengths import cut_lengths, measure_lengths, read_lengths
 
     if arguments.lengths is not None:
         if arguments.split is not None:
@@ -98,8 +98,11 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
         raise ConfigError(
             "there is nothing to plan: give --manifest FILE, --lengths FILE, or a --config with a manifest"
         )
+    from seqconv.config.data import check_made
+    from seqconv.cutting import Cutting
     from seqconv.manifest import load_manifest
 
+    check_made(config.data)
     frame = load_manifest(config.data.manifest, on_leak=config.data.on_leak)
     if arguments.split is not None:
         splits = frame["split"].dropna().unique().tolist()
@@ -108,7 +111,8 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
             raise ManifestError(
                 f"no recording has split '{arguments.split}'. Splits there: {', '.join(splits) or 'none'}"
             )
-    return check_lengths(measure_lengths(frame, config.features))
+    cutting = Cutting.of(config.data, predicts_frames=config.model.predicts_frames)
+    return check_lengths(cut_lengths(measure_lengths(frame, config.features), cutting, config.features))
 
 
 def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan"], list[str]]:

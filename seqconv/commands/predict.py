@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqconv.commands.detection import add_event_arguments, wants_events, write_events
 from seqconv.commands.interruption import interruptible
 from seqconv.commands.splits import say
 from seqconv.commands.stock import add_stock_arguments, check_card_is_kept, stock_target
@@ -32,8 +33,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", required=True, metavar="FILE", help="RUN/model.keras")
     parser.add_argument("inputs", nargs="+", metavar="FILE_OR_FOLDER", help="a folder: all recordings below it")
-    parser.add_argument("--output", metavar="FILE", help="a .csv or .jsonl file (default: standard output)")
-    parser.add_argument("--format", choices=("csv", "jsonl"), help="default: as the name of --output ends, or csv")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="a .csv or .jsonl file; with --events also a .txt file or a folder for label tracks of Audacity (default: "
+        "standard output)",
+    )
+    parser.add_argument(
+        "--format", choices=("csv", "jsonl", "audacity"), help="default: as the name of --output ends, or csv"
+    )
+    add_event_arguments(parser)
     parser.add_argument(
         "--strategy", default="auto", choices=STRATEGIES, help="how to batch; it changes the time, not the predictions"
     )
@@ -66,8 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(arguments.config or {}, arguments.overrides)
         target, features = stock_target(model, arguments.labels, config), config.features
     bad: list[BadFile] = []
-    if arguments.stream is None:
-        options = {"strategy": arguments.strategy, "chunk_frames": arguments.chunk_frames}
+    options = {"strategy": arguments.strategy, "chunk_frames": arguments.chunk_frames}
+    if wants_events(arguments):
+        write_events(arguments, model, bad, features=features, target=target, **options)
+    elif arguments.stream is None:
         tables = predict_tables(model, arguments.inputs, features=features, target=target, **options)
         _write(collecting(tables, bad), arguments)
     else:

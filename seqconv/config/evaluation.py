@@ -1,10 +1,23 @@
 """The `evaluation` section: intervals and breakdowns of the scores."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from seqconv.config.section import PositiveInt, Section
+
+Aggregate = Literal["mean", "max", "lse"]
+Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class EventScoring(Section):
+    """How windows or frames become events, and how these are scored; all in seconds."""
+
+    max_gap: Duration = Field(default=0.0, description="Hits of a class with at most this between them are one event.")
+    min_seconds: Duration = Field(default=0.0, description="Shorter events are left out.")
+    collar: Length = Field(default=0.2, description="An event that was found may begin so much sooner or later.")
+    segment: Length = Field(default=1.0, description="Length of the segments of the segment-based scores.")
 
 
 class EvaluationConfig(Section):
@@ -15,3 +28,8 @@ class EvaluationConfig(Section):
     calibration_bins: PositiveInt = Field(default=15, description="Bins of the calibration error.")
     length_bins: PositiveInt = Field(default=4, description="Classes of length in the scores by length; 4: quartiles.")
     report: bool = Field(default=True, description="Write report.html, which shows the run, at its end.")
+    aggregate: Aggregate = Field(
+        default="mean",
+        description="How windows answer for their recording: mean, highest, or a soft maximum (log-sum-exp).",
+    )
+    events: EventScoring = EventScoring()

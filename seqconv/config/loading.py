@@ -13,7 +13,8 @@ from seqconv.config.run import Config
 from seqconv.errors import ConfigError
 
 PATH_KEYS = (
-    "data.manifest", "data.cache_dir", "target.events", "audio_augment.background.folder", "audio_augment.room.folder",
+    "data.manifest", "data.cache_dir", "data.events", "target.events",
+    "audio_augment.background.folder", "audio_augment.room.folder",
 )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def _override(values: dict[str, Any], text: str) -> str | None:
         return f"override '{text}': expected KEY=VALUE, for example training.epochs=3"
     try:
         value = parse_yaml(written, source=f"override '{text}'")
-        if dotted.strip().startswith(PATH_KEYS):
+        if dotted.strip() in PATH_KEYS or dotted.strip().startswith("data.manifest."):
             value = _from_here(value)
     except ValueError as error:
         return str(error) if isinstance(error, ConfigError) else f"override '{text}': {error}"

@@ -10,11 +10,12 @@ from seqconv.config.augmentation import AugmentConfig, augment_problems
 from seqconv.config.batching import BatchingConfig
 from seqconv.config.data import DataConfig
 from seqconv.config.evaluation import EvaluationConfig
+from seqconv.config.events import event_problems
 from seqconv.config.features import FeatureSettings
 from seqconv.config.model import ModelConfig
 from seqconv.config.problems import nearest
 from seqconv.config.section import Section
-from seqconv.config.target import TargetConfig, frame_target_problems
+from seqconv.config.target import TargetConfig
 from seqconv.config.training import MONITORS, TrainingConfig, default_monitor, monitor_mode
 
 
@@ -85,7 +86,7 @@ def _packing_problems(config: Config) -> list[str]:
 
 def _target_problems(config: Config) -> list[str]:
     task, training = config.target.task, config.training
-    problems = frame_target_problems(config.target, config.model.predicts_frames)
+    problems = list(event_problems(config))
     if task == "regression" and training.label_smoothing:
         problems.append(
             f"training.label_smoothing: {training.label_smoothing} spreads the probability of classes, but target.task "

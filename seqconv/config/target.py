@@ -27,10 +27,13 @@ class TargetConfig(Section):
     )
     separator: str = Field(default=";", min_length=1, description="Between the labels of one cell (multilabel).")
     events: str | None = Field(
-        default=None, description="Table of id, start, end (seconds) and label of all recordings, for frames."
+        default=None,
+        description="The older way to name data.events for frames, with recordings without events as negative.",
     )
     background: str | None = Field(
-        default=None, min_length=1, description="Class of the frames that no event covers; null: they have no label."
+        default=None,
+        min_length=1,
+        description="Class of the windows or frames without event; null: such frames have no label.",
     )
     frame_weight: Literal["sequence", "frame"] = Field(
         default="sequence", description="Whether each sequence or each labeled frame weighs the same in the loss."
@@ -59,7 +62,7 @@ class TargetConfig(Section):
     def _events_fit_the_task(self) -> "TargetConfig":
         if self.background is not None and self.task != "classification":
             raise ValueError(
-                f"background is the class of frames that no event covers, but task is '{self.task}'. Remove it"
+                f"background is the class of windows or frames without event, but task is '{self.task}'. Remove it"
             )
         if self.events is not None and self.task == "regression":
             raise ValueError(
@@ -69,18 +72,3 @@ class TargetConfig(Section):
         if self.events is not None and self.columns is not None:
             raise ValueError("events name their labels themselves, but columns is given too. Remove one of them")
         return self
-
-
-def frame_target_problems(target: TargetConfig, predicts_frames: bool) -> list[str]:
-    """Keys for labels of frames, where the model predicts one label for a sequence."""
-    if predicts_frames:
-        return []
-    defaults = TargetConfig()
-    given = [
-        name for name in ("events", "background", "frame_weight") if getattr(target, name) != getattr(defaults, name)
-    ]
-    return [
-        f"target.{name}: {getattr(target, name)!r} is about labels of frames, but the model gives one prediction for a "
-        "sequence. Set model.pooling to 'frames', or remove it."
-        for name in given
-    ]

@@ -29,6 +29,9 @@ class Evaluation:
     `layout`: how the sequences were batched, and why; it changes none of the numbers.
     `confidence`: part of the bootstrap draws that an interval holds.
     `kind`: what is scored: "sequence" or "frame".
+    `recordings`: of windows, a row for each recording: id, num_windows, label, prediction, probabilities.
+    `events`: what was found in recordings whose events are known: id, start, end, label, score.
+    Scores of both are `metrics["recordings"]` and `metrics["events"]`.
     """
 
     metrics: dict[str, Any]
@@ -38,6 +41,8 @@ class Evaluation:
     layout: Choice
     confidence: float = 0.95
     kind: str = "sequence"
+    recordings: pd.DataFrame | None = None
+    events: pd.DataFrame | None = None
 
     def errors(self, n: int = 10) -> pd.DataFrame:
         """The `n` sequences with the largest loss, worst first.
@@ -54,6 +59,8 @@ class Evaluation:
     def save(self, directory: str | Path, split: str | None = None, *, worst_first: bool = False) -> None:
         """Write `metrics.json` (scores of other splits in it are kept) and `predictions.csv`.
 
+        And `recordings.csv` and `events.csv`, where there are any.
+
         Args:
             directory: made where it does not exist.
             split: the key in `metrics.json`; default: `split_name`.
@@ -68,7 +75,9 @@ class Evaluation:
         scores = {_VERSION_KEY: SCORES_VERSION, **known, split or self.split_name: self.metrics}
         table = self._worst_first() if worst_first else self.predictions
         # The larger file first: where the disk is full, scores and predictions stay those of one evaluation.
-        write_text(table.to_csv(index=False), directory / "predictions.csv")
+        for name, each in {"predictions": table, "recordings": self.recordings, "events": self.events}.items():
+            if each is not None:
+                write_text(each.to_csv(index=False), directory / f"{name}.csv")
         write_text(_dump(scores), directory / "metrics.json")
 
     def _by_sequence(self) -> pd.DataFrame:

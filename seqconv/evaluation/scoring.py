@@ -9,6 +9,7 @@ from seqconv.config.evaluation import EvaluationConfig
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation.answers import HeadlineScorer, IntArray, answer_frames, answer_sequences
 from seqconv.evaluation.result import Evaluation
+from seqconv.evaluation.whole import score_whole
 from seqconv.inference import choose_strategy
 from seqconv.metrics import bootstrap_intervals, by_length, score
 from seqconv.metrics.checks import plain
@@ -31,7 +32,8 @@ def evaluate(
     """Score a model on labeled sequences. Every sequence counts once, whatever its weight in training.
 
     Of a model that predicts frames, every labeled frame counts once; intervals still draw sequences, because the frames
-    of one recording are alike.
+    of one recording are alike. Windows are scored by themselves and together, as their recordings; and where the events
+    of recordings are known, those that windows or frames find are scored, too.
 
     Args:
         model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
@@ -79,6 +81,8 @@ def evaluate(
         )
     metrics["by_length"] = by_length(data.lengths, _plain_scores(answers.headline), settings.length_bins)
     metrics["slices"] = {column: _slice_scores(answers.headline, values) for column, values in parts.items()}
+    whole = score_whole(model, target, data, answers, settings, repeats=repeats, seed=seed)
+    metrics |= whole.metrics
     return Evaluation(
         metrics=metrics,
         predictions=answers.table,
@@ -87,6 +91,8 @@ def evaluate(
         layout=choose_strategy(model, strategy),
         confidence=settings.confidence,
         kind=target.kind,
+        recordings=whole.recordings,
+        events=whole.events,
     )
 
 

@@ -10,9 +10,11 @@ import pandas as pd
 
 from seqconv.errors import ManifestError, list_some
 from seqconv.manifest.columns import describe_rows
+from seqconv.manifest.label_tracks import read_label_track
 from seqconv.manifest.reading import read_table
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+TRACK_SUFFIX = ".txt"
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", TRACK_SUFFIX)
 # What other collections call these columns.
 _OTHER_NAMES = {
     "id": ("filename", "file", "recording", "audio_filename"),
@@ -35,31 +37,47 @@ class Events:
         return len(self.labels)
 
 
-def read_events(path: Path, *, has_ids: bool) -> tuple[dict[str, Events], list[str]]:
-    """Read a table with the columns `start`, `end`, `label`, and `id` where it is of several recordings.
+NO_EVENTS = Events(np.zeros(0), np.zeros(0), ())
+
+
+def read_events(path: Path, *, has_ids: bool) -> tuple[dict[str, Events], str, list[str]]:
+    """Read a table with the columns `start`, `end`, `label`, and `id` or `path` where it is of several recordings.
+
+    A `.txt` file is a label track of Audacity, which is of one recording, or a selection table of Raven.
 
     Returns:
-        The events by id (by "" without ids), and everything that is wrong with the table.
+        The events by id (by "" where the table is of one recording); the column that names recordings; and everything
+        that is wrong with the table.
     """
-    columns = ("id", "start", "end", "label") if has_ids else ("start", "end", "label")
     if path.suffix.lower() not in TABLE_SUFFIXES:
-        return {}, [f"'{path}': a table of events is {', '.join(TABLE_SUFFIXES)}, not '{path.suffix}'"]
+        return {}, "", [f"'{path}': a table of events is {', '.join(TABLE_SUFFIXES)}, not '{path.suffix}'"]
     try:
-        table = read_table(path)
+        table = read_label_track(path) if path.suffix.lower() == TRACK_SUFFIX else read_table(path)
     except ManifestError as error:
-        return {}, [f"'{path}': {error}"]
+        return {}, "", [f"'{path}': {error}"]
+    key = "" if not has_ids else "path" if "path" in table and "id" not in table else "id"
+    columns = (key, "start", "end", "label") if key else ("start", "end", "label")
     missing = [name for name in columns if name not in table]
     if missing:
-        return {}, [f"'{path}': {_describe_missing(missing, list(table.columns))}"]
+        return {}, key, [f"'{path}': {_describe_missing(missing, list(table.columns), path)}"]
     problems: list[str] = []
-    ids = table["id"] if has_ids else pd.Series([""] * len(table), dtype=object)
+    ids = table[key] if key else pd.Series([""] * len(table), dtype=object)
     starts, ends = (_parse_seconds(table[name], ids, problems) for name in ("start", "end"))
     problems += _find_bad_times(ids, starts, ends)
     if ids.isna().any():
-        problems.append(f"'id' is empty in {describe_rows(ids, np.flatnonzero(ids.isna()))}")
+        problems.append(f"'{key}' is empty in {describe_rows(ids, np.flatnonzero(ids.isna()))}")
     if problems:
-        return {}, [f"'{path}': {problem}" for problem in problems]
-    return _by_id(ids, starts, ends, table["label"]), []
+        return {}, key, [f"'{path}': {problem}" for problem in problems]
+    return _by_id(ids, starts, ends, table["label"]), key, []
+
+
+def join_events(first: Events, second: Events) -> Events:
+    """The events of both, in the order of their starts."""
+    if not len(first):
+        return second
+    starts, ends = np.concatenate([first.starts, second.starts]), np.concatenate([first.ends, second.ends])
+    labels, order = (*first.labels, *second.labels), np.argsort(starts, kind="stable")
+    return Events(starts[order], ends[order], tuple(labels[place] for place in order.tolist()))
 
 
 def find_overlaps(name: str, events: Events) -> list[str]:
@@ -85,7 +103,12 @@ def _describe(events: Events, number: int) -> str:
     return f"{label!r} ({events.starts[number]:g} to {events.ends[number]:g} s)"
 
 
-def _describe_missing(missing: Sequence[str], columns: Sequence[str]) -> str:
+def _describe_missing(missing: Sequence[str], columns: Sequence[str], path: Path) -> str:
+    if path.suffix.lower() == TRACK_SUFFIX:
+        return (
+            "a label track is of one recording, and does not name it. Give the folder of label tracks, each named like "
+            "its recording"
+        )
     hints = [f"'{other}' to '{name}'" for name in missing for other in _OTHER_NAMES[name] if other in columns]
     remedy = f" Rename {', '.join(hints)}." if hints else ""
     return f"there is no column {list_some(missing)}; the columns are {list_some(columns, 12)}.{remedy}"

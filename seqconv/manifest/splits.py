@@ -84,7 +84,7 @@ def make_splits(
     splits[rows] = chosen
     frame["split"] = pd.Series(splits, index=frame.index, dtype=object)
     is_stratified = any(strata) if strata is not None else bool(part[columns[0]].notna().any())
-    basis = f"'{columns[0]}'" if strata is None else "the labels of frames"
+    basis = f"'{columns[0]}'" if strata is None else "the labels within each"
     frame.attrs["notes"].append(_describe(frame, part, len(units), wanted, basis if is_stratified else "", seed))
     return frame
 

@@ -5,6 +5,7 @@ A score that is undefined (a class without a sequence, a constant target) is `No
 """
 
 from seqconv.metrics.classification import calibration_error, classification_scores
+from seqconv.metrics.events import EventArrays, count_events, event_scorer, event_scores
 from seqconv.metrics.frames import frame_scorer
 from seqconv.metrics.intervals import bootstrap_intervals
 from seqconv.metrics.lengths import by_length
@@ -14,10 +15,14 @@ from seqconv.metrics.scoring import DEFAULT_MONITOR, headline_scorer, score, seq
 
 __all__ = [
     "DEFAULT_MONITOR",
+    "EventArrays",
     "bootstrap_intervals",
     "by_length",
     "calibration_error",
     "classification_scores",
+    "count_events",
+    "event_scorer",
+    "event_scores",
     "frame_scorer",
     "headline_scorer",
     "multilabel_scores",

@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from seqconv.annotations import read_annotations
 from seqconv.config import Config
+from seqconv.config.data import check_made
+from seqconv.cutting import Cutting, cut_recordings
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.frame_labels import find_length_problems, raise_listed
 from seqconv.label_arrays import read_frame_labels
@@ -71,6 +74,12 @@ def load_datasets(
 
 def _from_memory(config: Config, train: Sequences, valid: Sequences | None, test: Sequences | None) -> Datasets:
     notes = []
+    if config.data.windows is not None or config.data.events is not None:
+        key = "data.windows" if config.data.windows is not None else "data.events"
+        raise ConfigError(
+            f"{key} cuts the recordings of a manifest, but sequences were passed. Cut them first, with "
+            "seqconv.cutting.cut_recordings, or remove it."
+        )
     for name, data in (("train_data", train), ("valid_data", valid), ("test_data", test)):
         if data is not None and data.labels is None:
             raise ConfigError(f"{name} has no labels. Pass Sequences(features, labels).")
@@ -133,8 +142,12 @@ def _count_labels(target: Target, data: Sequences) -> list[float]:
 def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
     from seqconv.manifest import check_labels, load_manifest, make_splits
 
+    check_made(config.data)
+    cutting = Cutting.of(config.data, predicts_frames=config.model.predicts_frames)
     if config.model.predicts_frames:
-        return _frames_from_manifest(config, manifest)
+        return _frames_from_manifest(config, manifest, cutting)
+    if cutting.labels_cuts:
+        return _events_from_manifest(config, manifest, cutting)
     columns: str | tuple[str, ...] = config.target.columns or config.target.column
     task, separator = config.target.task, config.target.separator
     frame = load_manifest(manifest, label=columns, task=task, separator=separator, on_leak=config.data.on_leak)
@@ -144,17 +157,38 @@ def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
         check_labels(made, columns, task, separator)
         return made
 
-    return _split(config, _cut_and_read(config, frame, columns, cut))
+    data = _cut_and_read(config, frame, columns, cut)
+    return _split(config, data, cut_recordings(data, cutting, config.target))
 
 
-def _frames_from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
+def _events_from_manifest(config: Config, manifest: str | dict[str, str], cutting: Cutting) -> Datasets:
+    """Windows or events of recordings, labeled by events."""
+    from seqconv.manifest import load_manifest, make_splits
+
+    frame = load_manifest(manifest, on_leak=config.data.on_leak)
+    frame, annotations = read_annotations(frame, str(config.data.events), cutting.unlabeled)
+    sets = dict(zip(frame["id"], annotations.label_sets(frame["id"].tolist(), config.target), strict=True))
+
+    def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+        return make_splits(frame, strata=[sets[name] for name in frame["id"]], seed=config.seed)
+
+    data = _cut_and_read(config, frame, None, cut)
+    return _split(config, data, cut_recordings(data, cutting, config.target, annotations), annotations.notes)
+
+
+def _frames_from_manifest(config: Config, manifest: str | dict[str, str], cutting: Cutting) -> Datasets:
     from seqconv.manifest import load_manifest, make_splits
     from seqconv.timelines import read_timelines
 
-    target = config.target
-    label_files = None if target.events else target.column
-    frame = load_manifest(manifest, label_files=label_files, on_leak=config.data.on_leak)
-    timelines = read_timelines(frame, target, config.features.seconds_per_frame)
+    target, seconds = config.target, config.features.seconds_per_frame
+    has_events = target.events is not None or config.data.events is not None
+    frame = load_manifest(manifest, label_files=None if has_events else target.column, on_leak=config.data.on_leak)
+    annotations = None
+    if config.data.events is not None:
+        frame, annotations = read_annotations(frame, config.data.events, cutting.unlabeled)
+    elif target.events is not None:
+        frame, annotations = read_annotations(frame, target.events, "negative")
+    timelines = read_timelines(frame, target, seconds, annotations)
     labels_of = dict(zip(frame["id"], timelines.label_sets(), strict=True))
 
     def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
@@ -163,9 +197,10 @@ def _frames_from_manifest(config: Config, manifest: str | dict[str, str]) -> Dat
     data = _cut_and_read(config, frame, None, cut)
     if data.quarantine:
         left: Any = data.metadata
-        timelines = read_timelines(left, target, config.features.seconds_per_frame)
+        timelines = read_timelines(left, target, seconds, annotations)
     labels, notes = timelines.frame_labels(data.lengths)
-    return _split(config, data.with_labels(labels), [*timelines.notes, *notes])
+    data = data.with_labels(labels)
+    return _split(config, data, cut_recordings(data, cutting, target, annotations), [*timelines.notes, *notes])
 
 
 def _cut_and_read(
@@ -219,19 +254,23 @@ def _read_features(config: Config, frame: "pandas.DataFrame", label: str | tuple
     )
 
 
-def _split(config: Config, data: Sequences, notes: Iterable[str] = ()) -> Datasets:
+def _split(config: Config, recordings: Sequences, data: Sequences, notes: Iterable[str] = ()) -> Datasets:
+    """The splits of what was cut from recordings, which may be these themselves."""
     frame: Any = data.metadata
     parts = {split: data.where("split", split) for split in ("train", "valid", "test") if split in set(frame["split"])}
     for split in ("train", "valid"):
         if split not in parts:
-            bad = list_some(file.id for file in data.quarantine)
+            bad = list_some(file.id for file in recordings.quarantine)
             raise ManifestError(
                 f"of split '{split}' no recording can be read: {bad}. Mend them, or choose other splits."
+                if bad
+                else f"no window or event of split '{split}' has a label. Label more of it, or choose other splits."
             )
     notes = [*frame.attrs.get("notes", []), *notes]
-    splits = frame[["id", "split"]].reset_index(drop=True)
+    whole: Any = recordings.metadata
+    splits = whole[["id", "split"]].reset_index(drop=True)
     target = _fit(config, parts["train"])
-    return Datasets(parts["train"], parts["valid"], parts.get("test"), target, notes, splits, data.quarantine)
+    return Datasets(parts["train"], parts["valid"], parts.get("test"), target, notes, splits, recordings.quarantine)
 
 
 def _fit(config: Config, train: Sequences) -> Target:

@@ -9,6 +9,7 @@ import numpy as np
 
 from seqconv.batching import Plan
 from seqconv.config import Config, load_config
+from seqconv.cutting import Cutting
 from seqconv.features import feature_statistics
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.archive import FORMAT_VERSION
@@ -134,6 +135,8 @@ def _card(config: Config, data: Datasets) -> dict[str, Any]:
         "label_columns": list(config.target.columns) if config.target.columns else None,
         "separator": config.target.separator,
         "background": config.target.background,
+        "cutting": Cutting.of(config.data, predicts_frames=config.model.predicts_frames).to_dict(),
+        "events": config.evaluation.events.model_dump(include={"max_gap", "min_seconds"}),
         "features": config.features.model_dump(mode="json"),
         "batching": {
             "batch_size": config.batching.sequences_per_step,

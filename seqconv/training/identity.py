@@ -19,8 +19,8 @@ from seqconv.training.files import write_csv
 
 # Where things lie and which machine computes: a run may go on with others. What lies there is compared as data.
 _PLACES = (
-    "data.manifest", "data.cache_dir", "data.num_workers", "target.events", "training.device",
-    "audio_augment.background.folder", "audio_augment.room.folder",
+    "data.manifest", "data.made_by", "data.events", "data.cache_dir", "data.num_workers", "target.events",
+    "training.device", "audio_augment.background.folder", "audio_augment.room.folder",
 )  # fmt: skip
 _PLACES_BELOW = ("data.manifest.", "training.checkpoint")
 MOST_FOREIGN = 1000

@@ -123,9 +123,10 @@ def next_commands(file: Path, data: Datasets) -> list[str]:
     split = "test" if data.test is not None else "valid"
     part = data.parts()[split]
     example = "" if part.metadata is None else shlex.quote(str(part.metadata["path"].iloc[0]))
+    finds_events = part.annotations is not None and data.target.task != "regression"
     return [
         f"{command} evaluate --model {path} --split {split}",
-        f"{command} predict --model {path} {example}",
+        f"{command} predict --model {path} {example}{' --events' if finds_events else ''}",
     ]
 
 

@@ -1,0 +1,1 @@
+"""What `scripts/make_prompts.py` is made of."""

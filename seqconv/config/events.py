@@ -1,0 +1,101 @@
+"""What labels a sequence where recordings are cut, and the combinations of sections that cannot be."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from seqconv.config.data import DataConfig, EventUse
+from seqconv.config.target import TargetConfig
+
+if TYPE_CHECKING:
+    from seqconv.config.run import Config
+
+
+def event_use(data: DataConfig, *, predicts_frames: bool) -> EventUse | None:
+    """What the events of `data.events` are for; None where there are none.
+
+    >>> event_use(DataConfig(events="e.csv", windows={"seconds": 2}), predicts_frames=False)
+    'windows'
+    """
+    if data.events is None or data.events_as is not None:
+        return data.events_as
+    if predicts_frames:
+        return "frames"
+    return "sequences" if data.windows is None else "windows"
+
+
+def event_problems(config: "Config") -> Iterator[str]:
+    """Keys about events and windows that do not fit each other, the target, the features or the model."""
+    data, target, has_frames = config.data, config.target, config.model.predicts_frames
+    use = event_use(data, predicts_frames=has_frames)
+    yield from _target_problems(target, has_frames, use)
+    if data.events is not None and target.events is not None:
+        yield (
+            "target.events: events are named by data.events, too. Remove target.events, which is the older name of "
+            "data.events for frames; recordings without events are then told by data.unlabeled."
+        )
+    if use is not None and (use == "frames") != has_frames:
+        yield (
+            f"data.events_as: '{use}' does not fit model.pooling, by which the model gives one prediction for each "
+            f"{'frame' if has_frames else 'sequence'}. Set model.pooling to "
+            f"{'something else than ' if has_frames else ''}'frames', or remove data.events_as."
+        )
+    yield from _label_problems(data, target, use)
+    if target.task == "regression" and config.evaluation.aggregate == "lse":
+        yield (
+            "evaluation.aggregate: 'lse' is a soft maximum of probabilities, but target.task is 'regression'. Set it "
+            "to 'mean' or 'max'."
+        )
+    for name, value in (("data.windows", data.windows), ("data.events", data.events)):
+        if value is not None and config.features.seconds_per_frame is None:
+            yield (
+                f"{name}: these are seconds, but precomputed features do not say how many seconds a frame is. Set "
+                "features.frame_rate to the frames in a second."
+            )
+
+
+def _label_problems(data: DataConfig, target: TargetConfig, use: EventUse | None) -> Iterator[str]:
+    if use is None:
+        return
+    if target.task == "regression":
+        yield "data.events: events have labels, and target.task is 'regression', which learns numbers. Remove one."
+    if target.columns is not None:
+        yield "target.columns: events name their labels themselves, in data.events. Remove one of them."
+    keeps_empty = data.windows is not None and data.windows.keep_empty
+    if use == "windows" and target.task == "classification" and target.background is None and keeps_empty:
+        yield (
+            "data.windows.keep_empty: windows without an event are kept, but have no class. Name it in "
+            "target.background, or set data.windows.keep_empty to false, or target.task to 'multilabel'."
+        )
+    if use == "windows" and target.background is not None and not keeps_empty:
+        yield (
+            f"target.background: '{target.background}' is the class of windows without event, which "
+            "data.windows.keep_empty false leaves out. Remove one of them."
+        )
+    if use == "sequences" and data.unlabeled == "negative":
+        yield (
+            "data.unlabeled: where events are the sequences, a recording without events has none, and is no example "
+            "of anything. Set it to 'ignore', or cut windows with data.windows."
+        )
+
+
+def _target_problems(target: TargetConfig, predicts_frames: bool, use: EventUse | None) -> Iterator[str]:
+    """Keys for labels of frames, where the model predicts one label for a sequence."""
+    defaults = TargetConfig()
+    names = (
+        ()
+        if predicts_frames
+        else ("events", "frame_weight")
+        if use == "windows"
+        else ("events", "background", "frame_weight")
+    )
+    for name in names:
+        value = getattr(target, name)
+        if value == getattr(defaults, name):
+            continue
+        remedy = "Set model.pooling to 'frames', or remove it."
+        if name == "events":
+            remedy = "Set model.pooling to 'frames', or name the events in data.events, which also labels windows."
+        yield (
+            f"target.{name}: {value!r} is about labels of frames, but the model gives one prediction for a sequence. "
+            f"{remedy}"
+        )

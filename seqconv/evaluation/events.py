@@ -1,0 +1,82 @@
+"""Scores of the events that a model finds in recordings."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqconv.annotations import RecordingEvents, event_names
+from seqconv.config.evaluation import EvaluationConfig
+from seqconv.config.target import TargetConfig
+from seqconv.manifest.events import Events
+from seqconv.metrics import EventArrays, bootstrap_intervals, count_events, event_scorer, event_scores
+from seqconv.targets import Target
+
+
+def score_events(
+    target: Target,
+    beside: RecordingEvents,
+    found: pd.DataFrame,
+    ids: list[str],
+    settings: EvaluationConfig,
+    *,
+    background: str | None,
+    groups: list[str] | None,
+    repeats: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Segment-based and event-based scores, and false alarms per hour, over the recordings `ids`.
+
+    Intervals draw recordings, or whole `groups` of them.
+    """
+    names = [name for name in target.names if name != background]
+    places = {name: place for place, name in enumerate(beside.ids)}
+    chosen = [places[name] for name in ids]
+    rules = settings.events
+    counts = count_events(
+        [_true_arrays(beside.events[place], names, target) for place in chosen],
+        [_found_arrays(found[found["id"] == name], names) for name in ids],
+        [(float(beside.starts[place]), float(beside.ends[place])) for place in chosen],
+        len(names),
+        segment=rules.segment,
+        collar=rules.collar,
+    )
+    scores = event_scores(counts, names)
+    intervals: dict[str, Any] = {}
+    if repeats and len(ids) > 1:
+        intervals = dict(
+            bootstrap_intervals(
+                event_scorer(counts),
+                len(ids),
+                groups=groups,
+                repeats=repeats,
+                confidence=settings.confidence,
+                seed=seed,
+            )
+        )
+    return {**rules.model_dump(), "num_recordings": len(ids), **scores, "intervals": intervals}
+
+
+def _true_arrays(events: Events, names: list[str], target: Target) -> EventArrays:
+    config = TargetConfig(task=target.task, separator=target.separator)
+    rows = [
+        (start, end, names.index(name))
+        for start, end, label in zip(events.starts, events.ends, events.labels, strict=True)
+        for name in event_names(label, config)
+        if name in names
+    ]
+    return _arrays(rows)
+
+
+def _found_arrays(found: pd.DataFrame, names: list[str]) -> EventArrays:
+    return _arrays(
+        [
+            (start, end, names.index(label))
+            for start, end, label in zip(found["start"], found["end"], found["label"], strict=True)
+        ]
+    )
+
+
+def _arrays(rows: list[tuple[float, float, int]]) -> EventArrays:
+    values = np.array(rows, np.float64).reshape(-1, 3)
+    return EventArrays(values[:, 0], values[:, 1], values[:, 2].astype(np.int64))

@@ -1,0 +1,111 @@
+"""What windows say together of the recordings that they are cut from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqconv.config.evaluation import Aggregate, EvaluationConfig
+from seqconv.evaluation.answers import Answers, FloatArray, IntArray
+from seqconv.metrics import bootstrap_intervals, headline_scorer, score
+from seqconv.outputs import name_predictions, name_targets
+from seqconv.targets import Target
+
+SHARPNESS = 10.0
+"""Of the soft maximum: 0 would be the mean, infinity the maximum."""
+
+
+def is_cut_into_windows(data: Any) -> bool:
+    """Whether these sequences are windows of recordings."""
+    metadata = getattr(data, "metadata", None)
+    return metadata is not None and metadata.attrs.get("cut") == "windows" and "recording" in metadata
+
+
+def aggregate_windows(values: FloatArray, owners: IntArray, how: Aggregate) -> FloatArray:
+    """One row for each recording, `(recordings, C)`, of the rows of its windows.
+
+    Args:
+        values: probabilities, or values of a regression, `(windows, C)`.
+        owners: number of the recording that each window is of, from 0.
+        how: mean; max; or lse, log(mean(exp(r p))) / r with r = 10, which lies between the two (P. O. Pinheiro and
+            R. Collobert, "From Image-level to Pixel-level Labeling with Convolutional Networks", CVPR 2015).
+
+    >>> aggregate_windows(np.array([[0.0], [1.0], [0.5]]), np.array([0, 0, 1]), "max").tolist()
+    [[1.0], [0.5]]
+    """
+    count = int(owners.max()) + 1
+    if how == "max":
+        found = np.full((count, values.shape[1]), -np.inf)
+        np.maximum.at(found, owners, values)
+        return found
+    scaled = np.exp(SHARPNESS * values) if how == "lse" else values
+    numbers = np.bincount(owners, minlength=count)[:, None]
+    means: FloatArray = np.stack([np.bincount(owners, column, count) for column in scaled.T], axis=1) / numbers
+    return np.log(means) / SHARPNESS if how == "lse" else means
+
+
+def score_recordings(
+    target: Target,
+    data: Any,
+    answers: Answers,
+    settings: EvaluationConfig,
+    *,
+    background: str | None,
+    repeats: int,
+    seed: int,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Scores over recordings, and a table with a row for each.
+
+    Where all windows of each recording have the label of that, it is the truth. Where events label them, a recording
+    has every class that some window has, and the scores are those of several labels; the background is none.
+    """
+    owners, ids = pd.factorize(data.metadata["recording"])
+    owners = owners.astype(np.int64)
+    values = aggregate_windows(answers.predictions, owners, settings.aggregate)
+    truth = aggregate_windows(answers.targets, owners, "max")
+    if target.task == "classification" and (truth.sum(axis=1) > 1).any() | (background is not None):
+        kept = [place for place, name in enumerate(target.names) if name != background]
+        target = Target("multilabel", tuple(target.names[place] for place in kept), target.separator)
+        values, truth = values[:, kept], truth[:, kept]
+    elif target.task == "classification":
+        # What is highest in some window need not add up to one.
+        values = values / values.sum(axis=1, keepdims=True)
+    scores = score(target.task, truth, values, target.names, calibration_bins=settings.calibration_bins)
+    scores["intervals"] = _intervals(target, truth, values, _groups(data, owners, len(ids)), settings, repeats, seed)
+    table = pd.DataFrame(
+        {
+            "id": list(ids),
+            "num_windows": np.bincount(owners),
+            **name_targets(target, truth),
+            **name_predictions(target, values),
+        }
+    )
+    return {"aggregate": settings.aggregate, "num_recordings": len(ids), **scores}, table
+
+
+def _groups(data: Any, owners: IntArray, count: int) -> list[str] | None:
+    groups = getattr(data, "groups", None)
+    if groups is None:
+        return None
+    of_recording = dict(zip(owners.tolist(), groups, strict=True))
+    return [of_recording[number] for number in range(count)]
+
+
+def _intervals(
+    target: Target,
+    truth: FloatArray,
+    values: FloatArray,
+    groups: Sequence[str] | None,
+    settings: EvaluationConfig,
+    repeats: int,
+    seed: int,
+) -> dict[str, Any]:
+    if not repeats or len(truth) < 2:
+        return {}
+    scorer = headline_scorer(target.task, truth, values)
+    return dict(
+        bootstrap_intervals(
+            scorer, len(truth), groups=groups, repeats=repeats, confidence=settings.confidence, seed=seed
+        )
+    )

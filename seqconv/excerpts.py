@@ -1,0 +1,100 @@
+"""Parts of the sequences of a source, as sequences of their own: offsets, no copies."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.sources import Excerpt, FloatArray, IntArray, Source, content_digest, excerpt_of
+
+LEFT_FRAMES = 1
+"""For so few at the end, there is no window more."""
+
+
+class Excerpts(Sequence[FloatArray]):
+    """Parts of the sequences of a source; reading one is a view on its frames.
+
+    Args:
+        source: what they are parts of, a feature store for instance.
+        owners: which sequence of the source each is a part of, `(n,)`.
+        firsts, lengths: its first frame and its frames, `(n,)`.
+        ids: unique names.
+        seconds_per_frame: None where nobody knows.
+
+    >>> from seqconv.sources import ArraySource
+    >>> source = ArraySource([np.arange(6.0)[:, None]], ["tape"])
+    >>> parts = Excerpts(source, np.array([0, 0]), np.array([0, 4]), np.array([4, 2]), ["tape@0", "tape@4"])
+    >>> parts[1].ravel().tolist(), np.shares_memory(parts[1], source[0])
+    ([4.0, 5.0], True)
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        owners: npt.ArrayLike,
+        firsts: npt.ArrayLike,
+        lengths: npt.ArrayLike,
+        ids: Sequence[str],
+        seconds_per_frame: float | None = None,
+    ) -> None:
+        self.source, self.ids = source, list(ids)
+        self.owners: IntArray = np.asarray(owners, np.int64)
+        self.firsts: IntArray = np.asarray(firsts, np.int64)
+        self.lengths: IntArray = np.asarray(lengths, np.int64)
+        self._seconds = seconds_per_frame
+        self._digests: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def __getitem__(self, index: Any) -> Any:
+        first = self.firsts[index]
+        return self.source[int(self.owners[index])][first : first + self.lengths[index]]
+
+    @property
+    def num_features(self) -> int | None:
+        """As the source has it; None where it does not say."""
+        return getattr(self.source, "num_features", None)
+
+    @property
+    def settings(self) -> Any:
+        """The settings that the features of a store were extracted with; None for arrays."""
+        return getattr(self.source, "settings", None)
+
+    def digest(self, index: int) -> str:
+        """Hash of the content that a sequence is a part of, and of which part it is."""
+        owner = int(self.owners[index])
+        if owner not in self._digests:
+            self._digests[owner] = content_digest(self.source, owner)
+        place = f"{self._digests[owner]} {self.firsts[index]} {self.lengths[index]}"
+        return hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
+
+    def excerpt(self, index: int) -> Excerpt | None:
+        """From when to when of which recording a sequence is, where its source and the clock are known."""
+        whole = excerpt_of(self.source, int(self.owners[index]))
+        if whole is None or self._seconds is None:
+            return None
+        start = float(whole.start + self.firsts[index] * self._seconds)
+        return Excerpt(whole.content, start, min(whole.end, float(start + self.lengths[index] * self._seconds)))
+
+
+def cut_frames(lengths: npt.ArrayLike, size: int, step: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Windows of `size` frames, every `step` frames: owner, first frame and frames of each.
+
+    The last window of a sequence ends with it, and so may begin sooner than the step says; of a sequence shorter than
+    a window there is one, the whole. Each frame lies in a window, unless the step is longer than that, but for a single
+    one that may be left: recordings of 10 seconds have 1001 frames of a hundredth, the last at their very end.
+
+    >>> [column.tolist() for column in cut_frames([10, 3], 4, 3)]
+    [[0, 0, 0, 1], [0, 3, 6, 0], [4, 4, 4, 3]]
+    >>> cut_frames([11], 4, 4)[1].tolist(), cut_frames([9], 4, 4)[1].tolist()
+    ([0, 4, 7], [0, 4])
+    """
+    counts = np.asarray(lengths, np.int64)
+    numbers = 1 + -(-np.maximum(counts - size - LEFT_FRAMES, 0) // step)
+    owners = np.repeat(np.arange(len(counts)), numbers)
+    places = np.arange(len(owners)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
+    firsts = np.minimum(places * step, np.maximum(counts - size, 0)[owners])
+    return owners, firsts, np.minimum(counts, size)[owners]

@@ -1,0 +1,190 @@
+"""Scores of events that were found: by segments, by events, and false alarms.
+
+Source: A. Mesaros, T. Heittola, T. Virtanen, "Metrics for Polyphonic Sound Event Detection", Applied Sciences 6(6),
+2016, sections 3.1 and 3.2; the defaults are those of the authors' sed_eval.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.metrics.checks import FloatArray, IntArray, plain
+
+OFFSET_SHARE = 0.5
+"""The end of a long event may be off by this part of its length, because ends are hard to hear."""
+_TOLERANCE = 1e-9
+
+
+class EventArrays(NamedTuple):
+    """Events of one recording: `starts`, `ends` in seconds and `classes`, all `(n,)`."""
+
+    starts: FloatArray
+    ends: FloatArray
+    classes: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class EventCounts:
+    """What adds up over recordings, `(recordings, classes)`: right, true and found, in segments and in events.
+
+    `false_alarms`: found events at a time at which nothing of their class is true. `hours`: of each recording.
+    """
+
+    segment_hits: FloatArray
+    segments_true: FloatArray
+    segments_found: FloatArray
+    hits: FloatArray
+    true: FloatArray
+    found: FloatArray
+    false_alarms: FloatArray
+    hours: FloatArray
+
+
+def count_events(
+    truth: Sequence[EventArrays],
+    found: Sequence[EventArrays],
+    spans: Sequence[tuple[float, float]],
+    num_classes: int,
+    *,
+    segment: float = 1.0,
+    collar: float = 0.2,
+) -> EventCounts:
+    """Compare what was found with what is true, recording by recording.
+
+    A segment is right for a class that is true and found somewhere in it. An event is right when it begins within
+    `collar` of a true one of its class, and ends within `collar`, or half the length of the true one where that is
+    more; each is matched once, so that as many as possible are.
+
+    Args:
+        truth, found: of each recording.
+        spans: start and end of each recording in seconds; events are cut to it.
+        num_classes: classes are numbers below it.
+        segment: length of a segment in seconds.
+        collar: seconds.
+    """
+    rows: list[FloatArray] = []
+    for true_events, found_events, (start, end) in zip(truth, found, spans, strict=True):
+        inside = [_clip(events, start, end) for events in (true_events, found_events)]
+        active = [_segments(events, start, end, segment, num_classes) for events in inside]
+        matched = _matches(*inside, num_classes, collar)
+        sums = [(active[0] & active[1]).sum(axis=0), active[0].sum(axis=0), active[1].sum(axis=0), matched]
+        sums += [np.bincount(events.classes, minlength=num_classes) for events in inside]
+        rows.append(np.stack([*sums, _false_alarms(*inside, num_classes)]).astype(np.float64))
+    counts = np.stack(rows, axis=1)
+    hours = np.array([(end - start) / 3600 for start, end in spans])
+    return EventCounts(*counts, hours=hours)
+
+
+def event_scorer(counts: EventCounts) -> Callable[[IntArray], dict[str, float]]:
+    """A function from indices of recordings (with repetition) to the scores over them; NaN where there is nothing."""
+
+    def scores(indices: IntArray) -> dict[str, float]:
+        copies = np.bincount(indices, minlength=len(counts.hours)).astype(np.float64)
+        segments = [copies @ each for each in (counts.segment_hits, counts.segments_true, counts.segments_found)]
+        events = [copies @ each for each in (counts.hits, counts.true, counts.found)]
+        return {
+            "segment_f1": _f1(*(each.sum() for each in segments)),
+            "segment_macro_f1": _mean(_class_f1(*segments)),
+            "event_f1": _f1(*(each.sum() for each in events)),
+            "event_macro_f1": _mean(_class_f1(*events)),
+            "event_precision": _ratio(events[0].sum(), events[2].sum()),
+            "event_recall": _ratio(events[0].sum(), events[1].sum()),
+            "false_alarms_per_hour": _ratio((copies @ counts.false_alarms).sum(), copies @ counts.hours),
+        }
+
+    return scores
+
+
+def event_scores(counts: EventCounts, names: Sequence[str]) -> dict[str, Any]:
+    """All scores: F1 over all classes together (micro), its mean over classes (macro), and `per_class`.
+
+    >>> truth = EventArrays(np.array([1.0, 5.0]), np.array([2.0, 7.0]), np.array([0, 0]))
+    >>> found = EventArrays(np.array([1.1, 8.5]), np.array([2.0, 9.0]), np.array([0, 0]))
+    >>> scores = event_scores(count_events([truth], [found], [(0.0, 10.0)], 1), ["bark"])
+    >>> scores["event_f1"], scores["segment_f1"], round(scores["false_alarms_per_hour"])
+    (0.5, 0.4, 360)
+    """
+    overall = event_scorer(counts)(np.arange(len(counts.hours)))
+    segments = [each.sum(axis=0) for each in (counts.segment_hits, counts.segments_true, counts.segments_found)]
+    events = [each.sum(axis=0) for each in (counts.hits, counts.true, counts.found)]
+    alarms = counts.false_alarms.sum(axis=0)
+    by_segment, by_event = _class_f1(*segments), _class_f1(*events)
+    return {
+        "hours": float(counts.hours.sum()),
+        "num_events": int(counts.true.sum()),
+        "num_found": int(counts.found.sum()),
+        **{name: plain(value) for name, value in overall.items()},
+        "per_class": {
+            name: {
+                "segment_f1": plain(by_segment[place]),
+                "event_f1": plain(by_event[place]),
+                "false_alarms_per_hour": plain(_ratio(alarms[place], counts.hours.sum())),
+                "events": int(counts.true[:, place].sum()),
+                "found": int(counts.found[:, place].sum()),
+            }
+            for place, name in enumerate(names)
+        },
+    }
+
+
+def _clip(events: EventArrays, start: float, end: float) -> EventArrays:
+    starts, ends = np.maximum(events.starts, start), np.minimum(events.ends, end)
+    there = ends > starts + _TOLERANCE
+    return EventArrays(starts[there], ends[there], events.classes[there])
+
+
+def _segments(events: EventArrays, start: float, end: float, seconds: float, num_classes: int) -> npt.NDArray[np.bool_]:
+    """Which classes are somewhere in each segment, `(segments, classes)`."""
+    count = max(1, int(np.ceil((end - start) / seconds - _TOLERANCE)))
+    active = np.zeros((count, num_classes), bool)
+    firsts = np.floor((events.starts - start) / seconds + _TOLERANCE).astype(int)
+    lasts = np.ceil((events.ends - start) / seconds - _TOLERANCE).astype(int)
+    for first, last, number in zip(firsts, lasts, events.classes, strict=True):
+        active[first:last, number] = True
+    return active
+
+
+def _matches(truth: EventArrays, found: EventArrays, num_classes: int, collar: float) -> FloatArray:
+    """How many events of each class are right, in the best of all matchings."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    hits = np.zeros(num_classes)
+    for number in np.intersect1d(truth.classes, found.classes):
+        true, given = truth.classes == number, found.classes == number
+        starts, ends = truth.starts[true][:, None], truth.ends[true][:, None]
+        slack = np.maximum(collar, OFFSET_SHARE * (ends - starts))
+        is_near = np.abs(found.starts[given] - starts) <= collar + _TOLERANCE
+        is_near &= np.abs(found.ends[given] - ends) <= slack + _TOLERANCE
+        if is_near.any():
+            hits[number] = (maximum_bipartite_matching(csr_array(is_near)) >= 0).sum()
+    return hits
+
+
+def _false_alarms(truth: EventArrays, found: EventArrays, num_classes: int) -> FloatArray:
+    overlaps = (found.classes[:, None] == truth.classes) & (
+        np.minimum(found.ends[:, None], truth.ends) > np.maximum(found.starts[:, None], truth.starts) + _TOLERANCE
+    )
+    return np.bincount(found.classes[~overlaps.any(axis=1)], minlength=num_classes).astype(np.float64)
+
+
+def _class_f1(hits: FloatArray, true: FloatArray, found: FloatArray) -> FloatArray:
+    total = true + found
+    return np.divide(2 * hits, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def _f1(hits: Any, true: Any, found: Any) -> float:
+    return _ratio(2 * hits, true + found)
+
+
+def _ratio(numerator: Any, denominator: Any) -> float:
+    return float(numerator / denominator) if denominator else np.nan
+
+
+def _mean(values: FloatArray) -> float:
+    """Mean over the classes that occur, in truth or among what was found."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan

@@ -1,0 +1,98 @@
+"""Hits of windows and frames become events, and recordings the answer of their windows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqconv.detections import DetectionRules, detect_events, merge_hits, window_slots
+from seqconv.evaluation.recordings import aggregate_windows
+from seqconv.excerpts import cut_frames
+from seqconv.targets import Target
+
+CLASSES = Target("classification", ("bark", "none", "song"))
+SETS = Target("multilabel", ("bark", "song"))
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 20))
+def test_slots_of_windows_tile_the_recording(length, size, step):
+    _, firsts, counts = cut_frames([length], size, min(size, step))
+    starts, ends = window_slots(firsts, firsts + counts)
+    assert starts[0] == 0
+    assert ends[-1] in (length, length - 1)
+    np.testing.assert_allclose(starts[1:], ends[:-1])
+    assert (starts >= firsts).all()
+    assert (ends <= firsts + counts).all()
+
+
+def test_slots_stay_within_windows_that_lie_apart():
+    starts, ends = window_slots([0.0, 10.0], [1.0, 11.0])
+    assert (starts.tolist(), ends.tolist()) == ([0.0, 10.0], [1.0, 11.0])
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=30), st.sampled_from([0.0, 1.0, 2.5]))
+def test_each_hit_lies_in_one_event_and_nothing_else_does(drawn, max_gap):
+    probabilities = np.eye(3)[drawn] * 0.8 + 0.05
+    starts = np.arange(len(drawn), dtype=float)
+    found = merge_hits(starts, starts + 1, probabilities, CLASSES, DetectionRules("none", max_gap))
+    assert "none" not in set(found["label"])
+    assert found["start"].is_monotonic_increasing
+    for place, name in ((0, "bark"), (2, "song")):
+        events = found[found["label"] == name]
+        hits = [time for time, drawn_class in enumerate(drawn) if drawn_class == place]
+        owners = [((events["start"] <= time) & (events["end"] >= time + 1)).sum() for time in hits]
+        assert owners == [1] * len(hits)
+        gaps = events["start"].to_numpy()[1:] - events["end"].to_numpy()[:-1]
+        assert (gaps > max_gap).all()
+        inside = sum(end - start for start, end in zip(events["start"], events["end"], strict=True))
+        assert inside >= len(hits)
+        if not max_gap:
+            assert inside == len(hits)
+
+
+def test_thresholds_and_short_events():
+    probabilities = np.array([[0.6, 0.2], [0.7, 0.9], [0.1, 0.55], [0.2, 0.1]])
+    starts = np.arange(4.0)
+    found = merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules())
+    assert found.to_numpy().tolist() == [[0.0, 2.0, "bark", 0.7], [1.0, 3.0, "song", 0.9]]
+    strict = merge_hits(
+        starts, starts + 1, probabilities, SETS, DetectionRules(thresholds=(0.65, 0.8), min_seconds=1.0)
+    )
+    assert strict.to_numpy().tolist() == [[1.0, 2.0, "bark", 0.7], [1.0, 2.0, "song", 0.9]]
+    assert merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules(min_seconds=3.0)).empty
+
+
+def test_frames_of_windows_that_overlap_count_once():
+    times = np.array([0.0, 0.1, 0.2, 0.2, 0.3, 0.4])
+    table = pd.DataFrame(
+        {
+            "recording": "tape",
+            "time": times,
+            "p_bark": [0.1, 0.1, 0.9, 0.3, 0.9, 0.1],
+            "p_none": [0.8, 0.8, 0.05, 0.6, 0.05, 0.8],
+            "p_song": [0.1, 0.1, 0.05, 0.1, 0.05, 0.1],
+        }
+    )
+    found = detect_events(table.iloc[[3, 4, 5, 0, 1, 2]], CLASSES, DetectionRules("none"), 0.1)
+    assert found.to_numpy().tolist() == [["tape", 0.2, 0.4, "bark", 0.9]]
+    nothing = detect_events(table.iloc[:2], CLASSES, DetectionRules("none"), 0.1)
+    assert list(nothing.columns) == ["id", "start", "end", "label", "score"]
+    assert nothing.empty
+
+
+values = st.lists(st.floats(0, 1), min_size=1, max_size=8)
+
+
+@given(values)
+def test_a_soft_maximum_lies_between_mean_and_maximum(drawn):
+    rows, owners = np.array(drawn)[:, None], np.zeros(len(drawn), int)
+    mean, lse, highest = (aggregate_windows(rows, owners, how)[0, 0] for how in ("mean", "lse", "max"))
+    assert mean == pytest.approx(np.mean(drawn))
+    assert highest == max(drawn)
+    assert mean - 1e-9 <= lse <= highest + 1e-9
+
+
+def test_windows_answer_for_their_own_recording():
+    rows = np.array([[1.0, 0.0], [0.0, 0.5], [0.5, 0.5]])
+    assert aggregate_windows(rows, np.array([1, 0, 1]), "mean").tolist() == [[0.0, 0.5], [0.75, 0.25]]

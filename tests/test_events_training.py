@@ -1,0 +1,266 @@
+"""Long recordings of real speech: cut into windows and events, trained on, scored as recordings, found again."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from composed import compose, config
+
+from seqconv.commands import evaluate as evaluate_command
+from seqconv.commands import predict as predict_command
+from seqconv.config import load_config
+from seqconv.errors import ConfigError, ManifestError
+from seqconv.evaluation import evaluate
+from seqconv.event_predictions import predict_events
+from seqconv.manifest.label_tracks import read_label_track
+from seqconv.models import load_model
+from seqconv.prediction import predict
+from seqconv.training import resume, train
+from seqconv.training.datasets import load_datasets
+
+LANGUAGES = ["en", "es", "fr", "it", "ru"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return compose(tmp_path_factory.mktemp("composed") / "data")
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    return train(config(folder, evaluation={"aggregate": "max"}), tmp_path_factory.mktemp("events") / "run")
+
+
+def test_windows_of_real_recordings(folder):
+    data = load_datasets(load_config(config(folder)))
+    windows = data.test
+    assert windows.ids[:3] == ["test00@0", "test00@0.5", "test00@1"]
+    assert set(windows.lengths) == {100}
+    assert windows.groups[0] == "test00"
+    assert data.splits["id"].tolist() == [f"train{n:02d}" for n in range(6)] + ["valid00", "test00", "test01"]
+    assert set(data.target.names) == {*LANGUAGES, "nobody"}
+    assert any("windows, " in note and "labeled by events" in note for note in data.notes)
+    events = pd.read_csv(folder / "events.csv")
+    middle = windows.metadata["start"] + 0.5
+    for name, label, time in zip(windows.metadata["recording"], windows.labels, middle, strict=True):
+        rows = events[events["path"] == f"{name}.flac"]
+        there = set(rows["label"][(rows["start"] < time - 0.05) & (rows["end"] > time + 0.05)])
+        assert there <= {label}, "an event over the middle fills half of the window"
+
+
+def test_a_run_on_windows_scores_windows_recordings_and_events(run, folder):
+    metrics = run.metrics["test"]
+    assert metrics["macro_f1"] > 0.3
+    recordings, events = metrics["recordings"], metrics["events"]
+    assert (recordings["aggregate"], recordings["num_recordings"]) == ("max", 2)
+    assert set(recordings["per_class"]) == set(LANGUAGES), "the background is no label of a recording"
+    truth = pd.read_csv(folder / "events.csv")
+    assert events["num_events"] == truth["path"].str.startswith("test").sum()
+    assert events["hours"] == pytest.approx(1 / 60, rel=1e-2)
+    assert events["segment_f1"] > 0.4
+    assert len(events["intervals"]["event_f1"]) == 2
+    table = run.evaluation.recordings
+    assert table["id"].tolist() == ["test00", "test01"]
+    windows = run.evaluation.predictions
+    assert table["num_windows"].sum() == len(windows)
+    of_first = windows[windows["id"].str.startswith("test00@")]
+    assert table["p_en"][0] == pytest.approx(of_first["p_en"].max())
+    text = str(run.evaluation)
+    assert "recordings: 2, each by the highest of its windows" in text
+    assert f"events: {events['num_events']} in 2 recordings, {events['num_found']} found" in text
+    assert "false alarms per hour" in text
+    saved = json.loads((run.path / "metrics.json").read_text("utf-8"))["test"]
+    assert saved["events"]["event_f1"] == events["event_f1"]
+    assert pd.read_csv(run.path / "events.csv")["id"].isin(["test00", "test01"]).all()
+    assert len(pd.read_csv(run.path / "recordings.csv")) == 2
+
+
+def test_evaluate_scores_the_same_and_tells_what_was_cut(run, capsys, tmp_path):
+    model = str(run.path / "model.keras")
+    assert evaluate_command.main(["--model", model, "--output", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr()
+    assert "119 windows" not in told.err
+    assert "note: 118 windows, " in told.err
+    again = json.loads((tmp_path / "out/metrics.json").read_text("utf-8"))["test"]
+    before = run.metrics["test"]
+    assert again["events"]["segment_f1"] == pytest.approx(before["events"]["segment_f1"])
+    assert again["recordings"]["macro_f1"] == pytest.approx(before["recordings"]["macro_f1"])
+
+
+def test_evaluate_wants_a_decision_about_recordings_without_events(run, folder, tmp_path, capsys):
+    events = pd.read_csv(folder / "events.csv")
+    table = folder / "some.csv"
+    events[events["path"] != "test01.flac"].to_csv(table, index=False)
+    options = ["--model", str(run.path / "model.keras"), "--events", str(table), "--output", str(tmp_path / "out")]
+    assert evaluate_command.main(options) == 2
+    assert "1 of 2 recordings have no event" in capsys.readouterr().err
+
+
+def test_predict_cuts_files_as_training_did(run, folder):
+    table = predict(run.model, [folder / "test00.flac", folder / "test01.flac"])
+    assert list(table.columns[:4]) == ["id", "start", "end", "prediction"]
+    windows = run.evaluation.predictions
+    assert len(table) == len(windows)
+    columns = [f"p_{name}" for name in run.model.card["target"]["names"]]
+    np.testing.assert_allclose(table[columns], windows[columns], atol=1e-4)
+
+
+def test_events_are_found_as_the_evaluation_found_them(run, folder):
+    found = predict_events(run.path / "model.keras", folder / "test00.flac")
+    expected = run.evaluation.events
+    expected = expected[expected["id"] == "test00"].reset_index(drop=True)
+    assert found["label"].tolist() == expected["label"].tolist()
+    np.testing.assert_allclose(found[["start", "end"]], expected[["start", "end"]], atol=1e-6)
+    np.testing.assert_allclose(found["score"], expected["score"], atol=1e-4)
+    assert set(found["id"]) == {str(folder / "test00.flac")}
+    assert (found["end"] > found["start"]).all()
+    long = predict_events(run.model, folder / "test00.flac", min_seconds=1.0, max_gap=1.0)
+    assert len(long) < len(found)
+    assert (long["end"] - long["start"] >= 1.0 - 1e-6).all()
+    sure = predict_events(run.model, folder / "test00.flac", threshold=0.9)
+    assert (sure["score"] >= 0.9).all()
+
+
+def test_predict_writes_tables_and_label_tracks(run, folder, tmp_path, capsys):
+    model, first = str(run.path / "model.keras"), str(folder / "test00.flac")
+
+    def call(*options):
+        return predict_command.main(["--model", model, first, *options])
+
+    assert call("--events", "--output", str(tmp_path / "e.csv")) == 0
+    table = pd.read_csv(tmp_path / "e.csv")
+    assert list(table.columns) == ["id", "start", "end", "label", "score"]
+    assert f"wrote {len(table)} events of 1 recordings" in capsys.readouterr().err
+    assert call("--events", "--output", str(tmp_path / "e.txt")) == 0
+    track = read_label_track(tmp_path / "e.txt")
+    assert track["label"].tolist() == table["label"].tolist()
+    np.testing.assert_allclose(track["start"].astype(float), table["start"], atol=1e-6)
+    assert call(str(folder / "test01.flac"), "--events", "--output", str(tmp_path / "tracks")) == 0
+    assert sorted(path.name for path in (tmp_path / "tracks").iterdir()) == ["test00.txt", "test01.txt"]
+    assert (tmp_path / "tracks/test00.txt").read_text() == (tmp_path / "e.txt").read_text()
+    capsys.readouterr()
+    assert call("--events", "--format", "jsonl") == 0
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["label"] for row in printed] == table["label"].tolist()
+    assert call(str(folder / "test01.flac"), "--events", "--output", str(tmp_path / "two.txt")) == 2
+    assert "a label track is of one recording, and these are 2" in capsys.readouterr().err
+    assert call("--max-gap", "1") == 2
+    assert "--max-gap: this is about events. Add --events" in capsys.readouterr().err
+    assert call("--output", str(tmp_path / "x.txt")) == 2
+    assert "this is about events. Add --events" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read_is_told_and_the_others_are_answered(run, folder, tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"nothing")
+    with pytest.warns(UserWarning, match="1 of 2 files have no prediction"):
+        table = predict(run.model, [tmp_path / "bad.wav", folder / "test00.flac"])
+    assert set(table["id"]) == {str(folder / "test00.flac")}
+    assert table.attrs["quarantine"][0].id == str(tmp_path / "bad.wav")
+
+
+def test_a_finished_run_is_scored_again(run):
+    again = resume(run.path)
+    assert again.metrics["test"]["events"] == run.metrics["test"]["events"]
+
+
+def test_frames_of_windows(folder, tmp_path):
+    """The frame head learns the frame labels of windows, and events of whole recordings are found again."""
+    sections = config(
+        folder,
+        data={"windows": {"seconds": 5.0, "hop": 4.0}},
+        model={"pooling": "frames"},
+        evaluation={"events": {"max_gap": 0.3, "min_seconds": 0.2}},
+    )
+    run = train(sections, tmp_path / "run")
+    data = load_datasets(load_config(sections))
+    assert data.train.labels.lengths.tolist() == data.train.lengths.tolist()
+    metrics = run.metrics["test"]
+    assert metrics["events"]["segment_f1"] > 0.4
+    assert "recordings" not in metrics
+    found = predict_events(load_model(run.path / "model.keras"), folder / "test00.flac")
+    assert (found["end"] - found["start"] >= 0.2 - 1e-6).all(), "the rules of the config are in the card"
+    assert evaluate(run.model, data.test, bootstrap=0).metrics["events"]["max_gap"] == 0.0
+
+
+def test_each_event_as_one_sequence(folder, tmp_path):
+    data = {"windows": None, "events_as": "sequences"}
+    sections = config(folder, data=data, target={"background": None})
+    run = train(sections, tmp_path / "run")
+    truth = pd.read_csv(folder / "events.csv")
+    of_test = truth[truth["path"].str.startswith("test")]
+    table = run.evaluation.predictions
+    assert table["label"].tolist() == of_test["label"].tolist()
+    assert table["num_frames"].to_numpy() == pytest.approx(100 * (of_test["end"] - of_test["start"]), abs=1.5)
+    assert "recordings" not in run.metrics["test"]
+    assert "events" not in run.metrics["test"]
+    with pytest.raises(ConfigError, match="events are found by models that classify windows"):
+        predict_events(run.model, folder / "test00.flac")
+
+
+def test_windows_have_the_label_of_their_recording_where_there_are_no_events(folder, tmp_path):
+    frame = pd.read_csv(folder / "manifest.csv")
+    frame["path"] = [str(folder / path) for path in frame["path"]]
+    frame["label"] = ["en", "fr", "en", "fr", "en", "fr", "en", "fr", "en"]
+    frame.to_csv(tmp_path / "m.csv", index=False)
+    data = {"manifest": str(tmp_path / "m.csv"), "events": None}
+    run = train(config(folder, data=data, target={"background": None}), tmp_path / "run")
+    found = run.metrics["test"]["recordings"]
+    assert found["aggregate"] == "mean"
+    assert found["num_recordings"] == 2
+    assert "accuracy" in found
+    assert run.evaluation.recordings["label"].tolist() == ["fr", "en"]
+
+
+def test_a_run_writes_its_report(folder, tmp_path):
+    sections = config(folder, training={"epochs": 1}, evaluation={"report": True})
+    run = train(sections, tmp_path / "run")
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "test00@" in page
+
+
+def test_a_manifest_that_is_not_made_yet_names_the_command(tmp_path):
+    data = {"manifest": str(tmp_path / "m.csv"), "made_by": "make it"}
+    with pytest.raises(ManifestError, match=r"m\.csv' is not there yet\. Make it with: make it"):
+        load_datasets(load_config({"data": data}))
+
+
+def test_sequences_in_memory_are_cut_beforehand(folder):
+    sections = config(folder)
+    data = load_datasets(load_config(sections))
+    with pytest.raises(
+        ConfigError, match=r"data\.windows cuts the recordings of a manifest, but sequences were passed"
+    ):
+        load_datasets(load_config(sections), data.train)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        (
+            {"target": {"background": None}},
+            r"data\.windows\.keep_empty: windows without an event are kept, but have no",
+        ),
+        ({"target": {"events": "e.csv"}}, r"target\.events: events are named by data\.events, too"),
+        ({"data": {"windows": {"seconds": 1, "keep_empty": False}}}, r"target\.background: 'nobody' is the class of"),
+        ({"data": {"events": None, "unlabeled": "ignore"}}, r"unlabeled is 'ignore', which is about events"),
+        ({"data": {"windows": None, "events_as": "windows"}}, r"Set windows\.seconds"),
+        ({"data": {"events_as": "frames"}}, r"data\.events_as: 'frames' does not fit model\.pooling"),
+        ({"data": {"events_as": "windows"}, "model": {"pooling": "frames"}}, r"Set model\.pooling to something else"),
+        ({"data": {"events_as": "sequences"}}, r"events_as is 'sequences', each event by itself, but windows is set"),
+        (
+            {"data": {"windows": None, "unlabeled": "negative"}, "target": {"background": None}},
+            r"data\.unlabeled: where events are the sequences",
+        ),
+        ({"target": {"task": "regression", "background": None}}, r"data\.events: events have labels, and target\.task"),
+        ({"features": {"kind": "precomputed"}}, r"data\.windows: these are seconds, .* Set features\.frame_rate"),
+        ({"target": {"frame_weight": "frame"}}, r"target\.frame_weight: 'frame' is about labels of frames"),
+    ],
+)
+def test_settings_that_do_not_fit_each_other(folder, sections, message):
+    if sections.get("features"):
+        sections = {**config(folder, **sections), "features": sections["features"]}
+    else:
+        sections = config(folder, **sections)
+    with pytest.raises(ConfigError, match=message):
+        load_config(sections)

@@ -1,0 +1,132 @@
+"""Events of recordings: tables by id or path, label tracks of Audacity, selection tables of Raven, folders."""
+
+import pandas as pd
+import pytest
+
+from seqconv.annotations import read_annotations
+from seqconv.errors import ManifestError
+from seqconv.manifest import load_manifest
+from seqconv.manifest.events import read_events
+from seqconv.manifest.label_tracks import label_track_text, read_label_track
+
+
+@pytest.fixture
+def frame(tmp_path):
+    """Three recordings, in two folders."""
+    for name in ("a.wav", "b.wav", "far/c.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "m.csv").write_text("id,path\none,a.wav\ntwo,b.wav\nthree,far/c.wav\n")
+    return load_manifest(tmp_path / "m.csv")
+
+
+def found(frame, path, unlabeled="negative"):
+    _, annotations = read_annotations(frame, path, unlabeled)
+    return {
+        name: list(zip(events.starts.tolist(), events.ends.tolist(), events.labels, strict=True))
+        for name, events in annotations.by_id.items()
+    }
+
+
+EXPECTED = {"one": [(0.5, 1.5, "cat"), (2.0, 3.0, "dog")], "three": [(1.0, 2.0, "cat")]}
+RAVEN = (
+    "Selection\tView\tBegin Time (s)\tEnd Time (s)\tBegin Path\tFile Offset (s)\tSpecies\n"
+    "1\tWaveform 1\t0.5\t1.5\t{0}\t0.5\tcat\n"
+    "1\tSpectrogram 1\t0.5\t1.5\t{0}\t0.5\tcat\n"
+    "2\tSpectrogram 1\t2.0\t3.0\t{0}\t2.0\tdog\n"
+    "3\tSpectrogram 1\t61.0\t62.0\t{1}\t1.0\tcat\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("e.csv", "id,start,end,label\none,2,3,dog\none,0.5,1.5,cat\nthree,1,2,cat\n"),
+        ("e.csv", "path,start,end,label\na.wav,0.5,1.5,cat\na.wav,2,3,dog\nfar/c.wav,1,2,cat\n"),
+        ("e.csv", "path,start,end,label\na.wav,0.5,1.5,cat\na.wav,2,3,dog\nc.wav,1,2,cat\n"),
+        ("e.tsv", "path\tstart\tend\tlabel\na.wav\t0.5\t1.5\tcat\na.wav\t2\t3\tdog\nc.wav\t1\t2\tcat\n"),
+        ("raven.txt", RAVEN.format("D:\\Field\\a.wav", "/elsewhere/c.wav")),
+        ("raven.txt", RAVEN.replace("Begin Path", "Begin File").format("a.wav", "c.wav")),
+    ],
+)
+def test_one_table_of_all_recordings(frame, tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert found(frame, tmp_path / name) == EXPECTED
+
+
+def test_a_folder_of_tables(frame, tmp_path):
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    (folder / "a.txt").write_text("0,500\t1,500\tcat\n\\\t200.0\t4000.0\n2.0\t3.0\tdog\n")
+    (folder / "b.Table.1.selections.txt").write_text("Selection\tBegin Time (s)\tEnd Time (s)\tAnnotation\n")
+    (folder / "c.csv").write_text("start,end,label\n1,2,cat\n")
+    (folder / "readme.md").write_text("nothing")
+    assert found(frame, folder, None) == {**EXPECTED, "two": []}, "an empty table says that nothing happens"
+    (folder / "c.txt").write_text("1\t2\tcat\n")
+    with pytest.raises(ManifestError, match=r"'three' has several tables of events: 'c\.csv', 'c\.txt'\. Leave one"):
+        found(frame, folder)
+
+
+def test_a_label_track_comes_back_as_it_was_written(tmp_path):
+    events = pd.DataFrame({"start": [0.125, 2], "end": [1.5, 1e4], "label": ["two\twords", "ü"]})
+    (tmp_path / "t.txt").write_text(label_track_text(events), encoding="utf-8")
+    table = read_label_track(tmp_path / "t.txt")
+    assert table["start"].astype(float).tolist() == [0.125, 2]
+    assert table["end"].astype(float).tolist() == [1.5, 1e4]
+    assert table["label"].tolist() == ["two words", "ü"]
+
+
+def test_recordings_without_events_are_a_decision(frame, tmp_path):
+    (tmp_path / "e.csv").write_text("id,start,end,label\none,0,1,x\n")
+    with pytest.raises(
+        ManifestError, match=r"2 of 3 recordings have no event in .*: 'two', 'three'\. .* 'negative'; .* 'ignore'"
+    ):
+        read_annotations(frame, tmp_path / "e.csv")
+    kept, annotations = read_annotations(frame, tmp_path / "e.csv", "negative")
+    assert kept["id"].tolist() == ["one", "two", "three"]
+    assert len(annotations.of(["two"])[0]) == 0
+    left, annotations = read_annotations(frame, tmp_path / "e.csv", "ignore")
+    assert left["id"].tolist() == ["one"]
+    assert annotations.notes[-1].endswith("'two', 'three'; left out (data.unlabeled)")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("e.csv", "id,start,end,label\nx,0,1,a\n", r"none of the ids in column 'id' \('x'\) is one of the manifest"),
+        ("e.csv", "path,start,end,label\nx,0,1,a\n", r"none of the recordings in column 'path' \('x'\)"),
+        ("e.csv", "filename,onset,end,label\na.wav,0,1,a\n", "Rename 'filename' to 'id', 'onset' to 'start'"),
+        ("e.txt", "0.5\t1.5\tcat\n", "a label track is of one recording, and does not name it. Give the folder"),
+        ("e.txt", "hello\n", "line 1 is 'hello', but a label track has start, end and label between tabs"),
+        ("e.txt", "Begin Time (s)\tEnd Time (s)\tX\n", "no column of the selection table is called label, annotation"),
+        ("e.xlsx", "", "a table of events is .csv"),
+    ],
+)
+def test_what_is_no_table_of_events(frame, tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ManifestError, match=message):
+        read_annotations(frame, tmp_path / name, "negative")
+
+
+def test_a_name_that_means_several_recordings(frame, tmp_path):
+    (tmp_path / "far" / "a.wav").touch()
+    (tmp_path / "m.csv").write_text("path\nfar/c.wav\nb.wav\nfar/a.wav\n")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.wav").touch()
+    (tmp_path / "m.csv").write_text("path\nfar/a.wav\ndeep/a.wav\n")
+    (tmp_path / "e.csv").write_text("path,start,end,label\na.wav,0,1,x\n")
+    with pytest.raises(ManifestError, match=r"'a\.wav' in column 'path' may be any of several recordings"):
+        read_annotations(load_manifest(tmp_path / "m.csv"), tmp_path / "e.csv", "negative")
+
+
+def test_what_is_not_there_and_what_is_foreign(frame, tmp_path):
+    with pytest.raises(
+        ManifestError, match=r"there is no file or folder '.*nowhere.csv' of events, which data\.events"
+    ):
+        read_annotations(frame, tmp_path / "nowhere.csv")
+    (tmp_path / "e.csv").write_text("id,start,end,label\none,0,1,x\nelse,0,1,x\n")
+    _, annotations = read_annotations(frame, tmp_path / "e.csv", "negative")
+    assert annotations.notes == ["the table of events names 1 ids that the manifest lacks: 'else'"]
+    _, annotations = read_annotations(frame, tmp_path / "e.csv", "negative", is_part=True)
+    assert annotations.notes == []
+    assert read_events(tmp_path / "e.csv", has_ids=True)[1] == "id"
