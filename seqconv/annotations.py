@@ -106,7 +106,7 @@ def read_annotations(
     """
     path = Path(path)
     if not path.exists():
-        raise ManifestError(f"there is no file or folder '{path}' of events, which data.events names")
+        raise ManifestError(f"data.events names '{path}', and there is no such file or folder")
     found = read_recording_events(path, frame)
     raise_listed(found.problems)
     notes = [] if is_part else found.notes

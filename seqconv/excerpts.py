@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from seqconv.sources import Excerpt, FloatArray, IntArray, Source, content_digest, excerpt_of
 
-LEFT_FRAMES = 1
-"""For so few at the end, there is no window more."""
+
+def left_frames(step: int) -> int:
+    """For so few at the end, there is no window more: one, unless each frame begins a window."""
+    return min(1, step - 1)
 
 
 class Excerpts(Sequence[FloatArray]):
@@ -93,7 +95,7 @@ def cut_frames(lengths: npt.ArrayLike, size: int, step: int) -> tuple[IntArray, 
     ([0, 4, 7], [0, 4])
     """
     counts = np.asarray(lengths, np.int64)
-    numbers = 1 + -(-np.maximum(counts - size - LEFT_FRAMES, 0) // step)
+    numbers = 1 + -(-np.maximum(counts - size - left_frames(step), 0) // step)
     owners = np.repeat(np.arange(len(counts)), numbers)
     places = np.arange(len(owners)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
     firsts = np.minimum(places * step, np.maximum(counts - size, 0)[owners])

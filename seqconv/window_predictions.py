@@ -11,7 +11,7 @@ import pandas as pd
 from seqconv.config.data import WindowSettings
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError
-from seqconv.excerpts import LEFT_FRAMES
+from seqconv.excerpts import left_frames
 from seqconv.features import open_features
 from seqconv.file_predictions import Tables, describe_bad, reason_of
 from seqconv.inference import forward
@@ -80,7 +80,7 @@ def iterate_windows(pieces: Iterable[Frames], size: int, step: int) -> Iterator[
         done = max(0, min(first - base, len(held) - size))
         held, base = held[done:], base + done
     count = base + len(held)
-    if last < count - (LEFT_FRAMES if last else 0):
+    if last < count - (left_frames(step) if last else 0):
         begin = max(count - size, 0)
         yield begin, held[begin - base :]
 

@@ -31,7 +31,7 @@ def config(folder: Path, **sections):
         "features": FEATURES,
         "batching": {"batch_size": 32},
         "model": {"blocks": [{"filters": 16, "kernel_size": 5, "strides": 2}, {"filters": 16, "kernel_size": 3}]},
-        "training": {"epochs": 4, "learning_rate": 1e-2},
+        "training": {"epochs": 15, "learning_rate": 1e-2},
         "evaluation": {"bootstrap": 20, "report": False},
     }
     return {name: {**base.get(name, {}), **sections.get(name, {})} for name in {**base, **sections}}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqconv.metrics import EventArrays, count_events, event_scorer, event_scores
@@ -39,6 +39,7 @@ def most_matches(truth, found, collar):
     return best
 
 
+@settings(deadline=None)
 @given(events, events)
 def test_counts_are_those_of_the_definitions(first, second):
     truth, found = arrays(first), arrays(second)

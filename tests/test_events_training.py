@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from composed import compose, config
+from pages import read_page
 
 from seqconv.commands import evaluate as evaluate_command
 from seqconv.commands import predict as predict_command
@@ -68,7 +69,7 @@ def test_a_run_on_windows_scores_windows_recordings_and_events(run, folder):
     assert table["p_en"][0] == pytest.approx(of_first["p_en"].max())
     text = str(run.evaluation)
     assert "recordings: 2, each by the highest of its windows" in text
-    assert f"events: {events['num_events']} in 2 recordings, {events['num_found']} found" in text
+    assert f"events: {events['num_events']} in 2 recordings (0.02 h), {events['num_found']} found" in text
     assert "false alarms per hour" in text
     saved = json.loads((run.path / "metrics.json").read_text("utf-8"))["test"]
     assert saved["events"]["event_f1"] == events["event_f1"]
@@ -170,6 +171,7 @@ def test_frames_of_windows(folder, tmp_path):
         folder,
         data={"windows": {"seconds": 5.0, "hop": 4.0}},
         model={"pooling": "frames"},
+        batching={"batch_size": 4},
         evaluation={"events": {"max_gap": 0.3, "min_seconds": 0.2}},
     )
     run = train(sections, tmp_path / "run")
@@ -215,8 +217,13 @@ def test_windows_have_the_label_of_their_recording_where_there_are_no_events(fol
 def test_a_run_writes_its_report(folder, tmp_path):
     sections = config(folder, training={"epochs": 1}, evaluation={"report": True})
     run = train(sections, tmp_path / "run")
-    page = (run.path / "report.html").read_text(encoding="utf-8")
-    assert "test00@" in page
+    page = read_page(run.path / "report.html")
+    assert "test00@0" in page.find("section", id="table").text
+    for name in ("recordings", "events"):
+        scores = {row["score"]: row["test"] for row in page.find("table", id=f"whole-{name}").table()}
+        expected = run.metrics["test"][name]["macro_f1" if name == "recordings" else "event_f1"]
+        assert float(scores["macro F1" if name == "recordings" else "event F1"]) == pytest.approx(expected, abs=1e-4)
+        assert len(page.find("table", id=f"whole-{name}-classes").table()) == 5
 
 
 def test_a_manifest_that_is_not_made_yet_names_the_command(tmp_path):

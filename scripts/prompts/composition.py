@@ -174,7 +174,8 @@ def _colored_noise(length: int, generator: np.random.Generator) -> Samples:
     spectrum = np.fft.rfft(generator.normal(size=length))
     spectrum /= np.maximum(np.arange(len(spectrum)), 1) ** (generator.uniform(0, 1) / 2)
     noise = np.fft.irfft(spectrum, length)
-    return (noise / noise.std()).astype(np.float32)
+    scaled: Samples = (noise / noise.std()).astype(np.float32)
+    return scaled
 
 
 def _read_speech(path: Path) -> dict[str, tuple[float, float]]:

@@ -32,4 +32,6 @@ class EvaluationConfig(Section):
         default="mean",
         description="How windows answer for their recording: mean, highest, or a soft maximum (log-sum-exp).",
     )
-    events: EventScoring = EventScoring()
+    events: EventScoring = Field(
+        default=EventScoring(), description="How events are found in windows or frames, and scored."
+    )

@@ -58,7 +58,8 @@ def score_events(
 
 
 def _true_arrays(events: Events, names: list[str], target: Target) -> EventArrays:
-    config = TargetConfig(task=target.task, separator=target.separator)
+    task: Any = target.task
+    config = TargetConfig(task=task, separator=target.separator)
     rows = [
         (start, end, names.index(name))
         for start, end, label in zip(events.starts, events.ends, events.labels, strict=True)

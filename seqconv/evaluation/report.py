@@ -12,7 +12,8 @@ from seqconv.evaluation.result import Evaluation
 
 MAX_CLASSES_IN_CONFUSION_MATRIX = 20
 MAX_CLASSES_LISTED = 60
-_NO_SCORES = ("max_gap", "min_seconds", "collar", "segment")
+NO_SCORES = ("hours", "max_gap", "min_seconds", "collar", "segment")
+"""Numbers among the scores that say of what and how these are."""
 _LABELS = {
     "segment_f1": "segment F1",
     "segment_macro_f1": "segment macro F1",
@@ -68,22 +69,22 @@ def _parts(evaluation: Evaluation) -> list[Any]:
     for column, values in metrics["slices"].items():
         parts += _named_rows(column, values)
     parts += [Text(f"{label(name)}: {note}") for name, note in metrics["notes"].items()]
-    for name, head in (("recordings", _recordings_head), ("events", _events_head)):
+    for name in ("recordings", "events"):
         if found := metrics.get(name):
-            parts += [Text("\n" + head(found)), _score_table(found, evaluation.confidence)]
+            parts += [Text("\n" + head_of(name, found)), _score_table(found, evaluation.confidence)]
             parts += _named_rows("class", found["per_class"]) if found.get("per_class") else []
             parts += [Text(f"{label(key)}: {note}") for key, note in found.get("notes", {}).items()]
     return parts
 
 
-def _recordings_head(found: dict[str, Any]) -> str:
-    ways = {"mean": "the mean", "max": "the highest", "lse": "a soft maximum"}
-    return f"recordings: {found['num_recordings']:,}, each by {ways[found['aggregate']]} of its windows"
-
-
-def _events_head(found: dict[str, Any]) -> str:
+def head_of(name: str, found: dict[str, Any]) -> str:
+    """What the scores of "recordings", or of "events", are of."""
+    if name == "recordings":
+        ways = {"mean": "the mean", "max": "the highest", "lse": "a soft maximum"}
+        return f"recordings: {found['num_recordings']:,}, each by {ways[found['aggregate']]} of its windows"
     return (
-        f"events: {found['num_events']:,} in {found['num_recordings']:,} recordings, {found['num_found']:,} found; "
+        f"events: {found['num_events']:,} in {found['num_recordings']:,} recordings ({found['hours']:.2f} h), "
+        f"{found['num_found']:,} found; "
         f"segments of {found['segment']:g} s; an event may begin {found['collar']:g} s off"
     )
 
@@ -101,7 +102,7 @@ def _score_table(metrics: dict[str, Any], confidence: float) -> Table:
     intervals = metrics["intervals"]
     table = _table("score", "value", *([f"{confidence:.0%} interval"] if intervals else []))
     for name, value in metrics.items():
-        is_score = isinstance(value, float) and name not in _NO_SCORES
+        is_score = isinstance(value, float) and name not in NO_SCORES
         if not (is_score or (value is None and name in metrics.get("notes", {}))):
             continue
         interval = intervals.get(name)

@@ -67,15 +67,15 @@ def count_events(
     """
     rows: list[FloatArray] = []
     for true_events, found_events, (start, end) in zip(truth, found, spans, strict=True):
-        inside = [_clip(events, start, end) for events in (true_events, found_events)]
-        active = [_segments(events, start, end, segment, num_classes) for events in inside]
-        matched = _matches(*inside, num_classes, collar)
-        sums = [(active[0] & active[1]).sum(axis=0), active[0].sum(axis=0), active[1].sum(axis=0), matched]
-        sums += [np.bincount(events.classes, minlength=num_classes) for events in inside]
-        rows.append(np.stack([*sums, _false_alarms(*inside, num_classes)]).astype(np.float64))
-    counts = np.stack(rows, axis=1)
+        true, given = _clip(true_events, start, end), _clip(found_events, start, end)
+        active, answered = (_segments(events, start, end, segment, num_classes) for events in (true, given))
+        sums = [(active & answered).sum(axis=0), active.sum(axis=0), answered.sum(axis=0)]
+        sums += [_matches(true, given, num_classes, collar)]
+        sums += [np.bincount(events.classes, minlength=num_classes) for events in (true, given)]
+        rows.append(np.stack([*sums, _false_alarms(true, given, num_classes)]).astype(np.float64))
     hours = np.array([(end - start) / 3600 for start, end in spans])
-    return EventCounts(*counts, hours=hours)
+    segment_hits, segments_true, segments_found, hits, true_sums, found_sums, alarms = np.stack(rows, axis=1)
+    return EventCounts(segment_hits, segments_true, segments_found, hits, true_sums, found_sums, alarms, hours)
 
 
 def event_scorer(counts: EventCounts) -> Callable[[IntArray], dict[str, float]]:
@@ -173,7 +173,8 @@ def _false_alarms(truth: EventArrays, found: EventArrays, num_classes: int) -> F
 
 def _class_f1(hits: FloatArray, true: FloatArray, found: FloatArray) -> FloatArray:
     total = true + found
-    return np.divide(2 * hits, total, out=np.full(len(total), np.nan), where=total > 0)
+    scores: FloatArray = np.divide(2 * hits, total, out=np.full(len(total), np.nan), where=total > 0)
+    return scores
 
 
 def _f1(hits: Any, true: Any, found: Any) -> float:

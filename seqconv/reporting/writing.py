@@ -16,6 +16,7 @@ from seqconv.reporting.material import Material, gather
 from seqconv.reporting.page import write_page
 from seqconv.reporting.recordings import make_cards
 from seqconv.reporting.tables import Table, amount, make_table
+from seqconv.reporting.whole import whole_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +72,7 @@ def contents(material: Material) -> dict[str, Any]:
         "notes": [*_notes(material), *material.notes],
         "training": _training(history, best, config.monitor),
         "scores": scores.score_table(folder.metrics) if folder.metrics else None,
+        "whole": whole_scores(folder.metrics, folder.scored_split),
         "score_drawings": _score_drawings(material),
         "score_notes": _score_notes(material),
         "data_table": facts.data_table(material),

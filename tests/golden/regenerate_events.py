@@ -2,8 +2,7 @@
 
     pip install --no-deps sed_eval==0.2.1 && python tests/golden/regenerate_events.py
 
-sed_eval's last version is of 2018. Of its dependency dcase_util, of 2019, which brings a dozen more, it needs a list of
-events, which stands here.
+sed_eval's last version is of 2018. Of its dependency dcase_util, of 2019, it needs a list of events, which stands here.
 """
 
 import json
