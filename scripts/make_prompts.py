@@ -31,7 +31,6 @@ from itertools import groupby
 from pathlib import Path
 
 import soundfile
-from prompts.composition import compose
 from rich.progress import track
 
 from seqconv.errors import ManifestError
@@ -301,6 +300,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             folder = Path(scratch) / "prompts"
             folder.mkdir()
             if arguments.compose:
+                from prompts.composition import compose
+
                 told = compose(arguments.source, folder, minutes=arguments.minutes, num_recordings=arguments.recordings)
             else:
                 told = summarize(write_prompts(arguments.source, folder, keep_all=arguments.all), folder)
