@@ -34,6 +34,7 @@ def read_split(
         ManifestError: the split is empty, or the run knows only some of the sequences.
     """
     from seqconv.manifest import load_manifest
+    from seqconv.manifest.cutting import group_rows
 
     source: Any = manifest or config.data.manifest
     if source is None:
@@ -41,6 +42,9 @@ def read_split(
             f"there is no manifest to evaluate on: '{run_dir}' holds no config that names one. Pass --manifest."
         )
     frame = load_manifest(source, label_files=label_files, on_leak=config.data.on_leak)
+    # Another manifest may name its groups as it likes.
+    if manifest is None or config.split.by in frame:
+        frame = group_rows(frame, config.split.by)
     if split == "all":
         return frame
     trained = read_trained_splits(run_dir)

@@ -15,6 +15,7 @@ from seqconv.config.features import FeatureSettings
 from seqconv.config.model import ModelConfig
 from seqconv.config.problems import nearest
 from seqconv.config.section import Section
+from seqconv.config.split import SplitConfig
 from seqconv.config.target import TargetConfig
 from seqconv.config.training import MONITORS, TrainingConfig, default_monitor, monitor_mode
 
@@ -29,6 +30,7 @@ class Config(Section):
     )
     data: DataConfig = DataConfig()
     target: TargetConfig = TargetConfig()
+    split: SplitConfig = SplitConfig()
     features: FeatureSettings = FeatureSettings()
     audio_augment: AudioAugmentConfig = AudioAugmentConfig()
     augment: AugmentConfig = AugmentConfig()
@@ -62,6 +64,11 @@ class Config(Section):
     def monitor_mode(self) -> Literal["max", "min"]:
         """Whether the best epoch has the largest or the smallest monitored value."""
         return monitor_mode(self.monitor) if self.training.mode == "auto" else self.training.mode
+
+    @property
+    def split_seed(self) -> int:
+        """The seed of the cut into splits."""
+        return self.seed if self.split.seed is None else self.split.seed
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and text, complete with defaults; `load_config` gives the same config back."""

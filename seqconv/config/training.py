@@ -45,6 +45,15 @@ class CheckpointSettings(Section):
     keep: PositiveInt = Field(default=2, description="How many are kept, the newest ones.")
 
 
+class MLflowSettings(Section):
+    """Where runs are written in MLflow."""
+
+    tracking_uri: str | None = Field(
+        default=None, description="A folder, or an address such as http://localhost:5000; null: as MLflow is set."
+    )
+    experiment: str = Field(default="seqconv", description="Made where it does not exist.")
+
+
 class TrainingConfig(Section):
     """How the model is fitted."""
 
@@ -80,6 +89,7 @@ class TrainingConfig(Section):
     )
     device: str | None = Field(default=None, description="Such as GPU:1; default: the backend's choice.")
     tensorboard: bool = Field(default=False, description="Write TensorBoard logs into the run directory.")
+    mlflow: MLflowSettings | None = Field(default=None, description="Write the run to MLflow.")
     deterministic: Literal["auto"] | bool = Field(
         default="auto",
         description="The same seed gives the same run, bit for bit; auto: on CPUs, where it costs nothing. On GPUs it "

@@ -108,11 +108,11 @@ def label_values(frame: pd.DataFrame, label: str | Sequence[str]) -> Any:
     return None if column.isna().all() else column.tolist()
 
 
-def describe_absent(name: str, columns: list[str]) -> str:
-    """That a target column is not there, and which one may be meant."""
+def describe_absent(name: str, columns: list[str], kind: str = "target column") -> str:
+    """That a column is not there, and which one may be meant."""
     near = difflib.get_close_matches(name, columns, n=1, cutoff=0.6)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"there is no target column '{name}'; the columns are {list_some(columns, limit=15)}.{hint}"
+    return f"there is no {kind} '{name}'; the columns are {list_some(columns, limit=15)}.{hint}"
 
 
 def _find_bad_cells(frame: pd.DataFrame, name: str, wanted: str, is_good: Callable[[Any], bool]) -> list[str]:

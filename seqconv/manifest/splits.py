@@ -1,18 +1,14 @@
 """Cut a manifest into train, valid and test: the same cut every time, whole groups, every label in its proportion."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from seqconv.errors import ConfigError, ManifestError, list_some
-from seqconv.manifest.checks import file_keys
 from seqconv.manifest.columns import SPLITS
 from seqconv.manifest.labels import describe_absent, label_sets
-
-NUM_BINS = 10
+from seqconv.manifest.units import bin_numbers, in_order, join_rows, labels_of
 
 
 def make_splits(
@@ -76,8 +72,8 @@ def make_splits(
     if strata is not None:
         labels = [list(strata[row]) for row in rows.tolist()]
     else:
-        labels = _bin_numbers(part, label) if task == "regression" else label_sets(part, label, task, separator)
-    units = _join_rows(part)
+        labels = bin_numbers(part, label) if task == "regression" else label_sets(part, label, task, separator)
+    units = join_rows(part)
     chosen = _deal({split: share[split] / total for split in wanted}, units, labels, part["id"].tolist(), seed)
     _check_none_empty(chosen, wanted, len(units))
     splits = frame["split"].to_numpy(dtype=object, copy=True)
@@ -106,34 +102,6 @@ def _check_fractions(fractions: tuple[float, float, float]) -> None:
         )
 
 
-def _join_rows(frame: pd.DataFrame) -> list[list[int]]:
-    """Rows that must stay together, because they share a group or a file, directly or through other rows."""
-    parent = list(range(len(frame)))
-
-    def find(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
-    for keys in (frame["group"], file_keys(frame)):
-        first: dict[object, int] = {}
-        for row, key in enumerate(keys):
-            if not pd.isna(key):
-                parent[find(row)] = find(first.setdefault(key, row))
-    units: dict[int, list[int]] = defaultdict(list)
-    for row in range(len(frame)):
-        units[find(row)].append(row)
-    return list(units.values())
-
-
-def _bin_numbers(frame: pd.DataFrame, column: str | Sequence[str]) -> list[list[str]]:
-    """Tenths of a column of numbers, as labels."""
-    name = column if isinstance(column, str) else column[0]
-    ranks = pd.to_numeric(frame[name].astype(object), errors="coerce").rank(pct=True).fillna(0)
-    return [[f"{int(rank * NUM_BINS - 1e-9)}"] for rank in ranks]
-
-
 def _deal(
     share: Mapping[str, float],
     units: Sequence[Sequence[int]],
@@ -145,23 +113,13 @@ def _deal(
 
     Within a label the order is a hash, so each stretch of it is a random sample cut in the given shares.
     """
-    counts: dict[str, int] = defaultdict(int)
-    for label in (label for labels in strata for label in labels):
-        counts[label] += 1
-
-    def order(unit: Sequence[int]) -> tuple[int, str, bytes]:
-        rarest = min(((counts[label], label) for label in _labels_of(unit, strata)), default=(0, ""))
-        # Ids and not paths: a manifest is cut the same way on every machine.
-        name = min(ids[row] for row in unit)
-        return *rarest, blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
-
     chosen = np.empty(len(ids), dtype=object)
     taken = dict.fromkeys(share, 0)
     in_train: set[str] = set()
     done = 0
-    for unit in sorted(units, key=order):
+    for unit in in_order(units, strata, ids, seed):
         done += len(unit)
-        labels = _labels_of(unit, strata)
+        labels = labels_of(unit, strata)
         lag = {split: share[split] * done - taken[split] for split in share}
         split = max(lag, key=lag.__getitem__) if labels <= in_train else "train"
         if split == "train":
@@ -169,10 +127,6 @@ def _deal(
         taken[split] += len(unit)
         chosen[list(unit)] = split
     return chosen
-
-
-def _labels_of(unit: Iterable[int], strata: Sequence[Sequence[str]]) -> set[str]:
-    return {label for row in unit for label in strata[row]}
 
 
 def _check_none_empty(chosen: np.ndarray, wanted: Sequence[str], num_units: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from seqconv.annotations import read_annotations
 from seqconv.config import Config
 from seqconv.config.data import check_made
+from seqconv.config.split import SplitConfig
 from seqconv.cutting import Cutting, cut_recordings
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.frame_labels import find_length_problems, raise_listed
@@ -29,8 +30,8 @@ class Datasets:
     """The splits of a run and what their labels mean.
 
     `variants`: sources of the training sequences, varied as recordings (`audio_augment`), in the order of `train`.
-    `notes` say what was decided on the user's behalf; `splits` lists id and split where they came from one manifest,
-    `quarantine` what was left out because it cannot be read.
+    `notes` say what was decided on the user's behalf; `splits` lists id and split, and group and fold if there are
+    any, where they came from one manifest, `quarantine` what was left out because it cannot be read.
     """
 
     train: Sequences
@@ -73,6 +74,7 @@ def load_datasets(
 
 
 def _from_memory(config: Config, train: Sequences, valid: Sequences | None, test: Sequences | None) -> Datasets:
+    _refuse_cuts_of_manifests(config)
     notes = []
     if config.data.windows is not None or config.data.events is not None:
         key = "data.windows" if config.data.windows is not None else "data.events"
@@ -89,6 +91,17 @@ def _from_memory(config: Config, train: Sequences, valid: Sequences | None, test
         train, valid = _set_aside(config, train)
         notes.append(f"no valid_data: {len(valid)} of the training sequences were set aside for it")
     return Datasets(train, valid, test, _fit(config, train), notes)
+
+
+def _refuse_cuts_of_manifests(config: Config) -> None:
+    """What only a manifest can be cut by: never silently left out."""
+    default, given = SplitConfig().model_dump(), config.split.model_dump()
+    keys = [f"split.{name}" for name, value in given.items() if name != "seed" and value != default[name]]
+    if keys:
+        raise ConfigError(
+            f"{', '.join(keys)}: these say how a manifest is cut, but the sequences were passed in memory. Leave them "
+            "out, and cut with Sequences.split."
+        )
 
 
 def _with_frame_labels(config: Config, parts: dict[str, Sequences | None]) -> tuple[Any, ...]:
@@ -115,11 +128,12 @@ def _set_aside(config: Config, data: Sequences) -> tuple[Sequences, Sequences]:
     target = _fit(config, data)
     strata = label_strata(data.labels, len(data))
     try:
-        is_valid = split_groups(join_equal(data), strata, fraction=VALID_FRACTION, seed=config.seed)
+        is_valid = split_groups(join_equal(data), strata, fraction=VALID_FRACTION, seed=config.split_seed)
         train, valid = data.subset(~is_valid), data.subset(is_valid)
     except ManifestError:
         # Too many are equal. That they lie in two splits is told with all other problems.
-        train, valid = data.split(test=VALID_FRACTION, by=None if data.groups is None else "group", seed=config.seed)
+        by = None if data.groups is None else "group"
+        train, valid = data.split(test=VALID_FRACTION, by=by, seed=config.split_seed)
     if target.task != "regression":
         counts = _count_labels(target, train)
         gone = [name for name, count in zip(target.names, counts, strict=True) if not count]
@@ -140,7 +154,8 @@ def _count_labels(target: Target, data: Sequences) -> list[float]:
 
 
 def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
-    from seqconv.manifest import check_labels, load_manifest, make_splits
+    from seqconv.manifest import check_labels
+    from seqconv.manifest.cutting import cut_splits, load_grouped
 
     check_made(config.data)
     cutting = Cutting.of(config.data, predicts_frames=config.model.predicts_frames)
@@ -150,10 +165,11 @@ def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
         return _events_from_manifest(config, manifest, cutting)
     columns: str | tuple[str, ...] = config.target.columns or config.target.column
     task, separator = config.target.task, config.target.separator
-    frame = load_manifest(manifest, label=columns, task=task, separator=separator, on_leak=config.data.on_leak)
+    options: dict[str, Any] = {"label": columns, "task": task, "separator": separator}
+    frame = load_grouped(manifest, config.split, on_leak=config.data.on_leak, **options)
 
     def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
-        made = make_splits(frame, label=columns, task=task, separator=separator, seed=config.seed)
+        made = cut_splits(frame, config.split, seed=config.split_seed, **options)
         check_labels(made, columns, task, separator)
         return made
 
@@ -163,26 +179,34 @@ def _from_manifest(config: Config, manifest: str | dict[str, str]) -> Datasets:
 
 def _events_from_manifest(config: Config, manifest: str | dict[str, str], cutting: Cutting) -> Datasets:
     """Windows or events of recordings, labeled by events."""
-    from seqconv.manifest import load_manifest, make_splits
+    from seqconv.manifest.cutting import load_grouped
 
-    frame = load_manifest(manifest, on_leak=config.data.on_leak)
+    frame = load_grouped(manifest, config.split, on_leak=config.data.on_leak)
     frame, annotations = read_annotations(frame, str(config.data.events), cutting.unlabeled)
     sets = dict(zip(frame["id"], annotations.label_sets(frame["id"].tolist(), config.target), strict=True))
-
-    def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
-        return make_splits(frame, strata=[sets[name] for name in frame["id"]], seed=config.seed)
-
-    data = _cut_and_read(config, frame, None, cut)
+    data = _cut_and_read(config, frame, None, _cut_by(config, sets))
     return _split(config, data, cut_recordings(data, cutting, config.target, annotations), annotations.notes)
 
 
+def _cut_by(config: Config, sets: dict[str, Any]) -> Callable[["pandas.DataFrame"], "pandas.DataFrame"]:
+    """A cut into splits by the labels of each recording, by id."""
+    from seqconv.manifest.cutting import cut_splits
+
+    def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+        strata = [sets[name] for name in frame["id"]]
+        return cut_splits(frame, config.split, seed=config.split_seed, strata=strata)
+
+    return cut
+
+
 def _frames_from_manifest(config: Config, manifest: str | dict[str, str], cutting: Cutting) -> Datasets:
-    from seqconv.manifest import load_manifest, make_splits
+    from seqconv.manifest.cutting import load_grouped
     from seqconv.timelines import read_timelines
 
     target, seconds = config.target, config.features.seconds_per_frame
     has_events = target.events is not None or config.data.events is not None
-    frame = load_manifest(manifest, label_files=None if has_events else target.column, on_leak=config.data.on_leak)
+    label_files = None if has_events else target.column
+    frame = load_grouped(manifest, config.split, on_leak=config.data.on_leak, label_files=label_files)
     annotations = None
     if config.data.events is not None:
         frame, annotations = read_annotations(frame, config.data.events, cutting.unlabeled)
@@ -190,11 +214,7 @@ def _frames_from_manifest(config: Config, manifest: str | dict[str, str], cuttin
         frame, annotations = read_annotations(frame, target.events, "negative")
     timelines = read_timelines(frame, target, seconds, annotations)
     labels_of = dict(zip(frame["id"], timelines.label_sets(), strict=True))
-
-    def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
-        return make_splits(frame, strata=[labels_of[name] for name in frame["id"]], seed=config.seed)
-
-    data = _cut_and_read(config, frame, None, cut)
+    data = _cut_and_read(config, frame, None, _cut_by(config, labels_of))
     if data.quarantine:
         left: Any = data.metadata
         timelines = read_timelines(left, target, seconds, annotations)
@@ -212,17 +232,23 @@ def _cut_and_read(
     """The sequences in their splits, the missing ones cut, and cut anew where that has parted equal sequences."""
     import pandas as pd
 
+    from seqconv.manifest.cutting import cuts_anew
+
     made = cut(frame)
     data = _read_features(config, made, label=label)
     left: Any = data.metadata
     told = made.attrs["notes"][len(frame.attrs["notes"]) :]
-    parts = {split: data.where("split", split) for split in left["split"].unique()}
-    parted = [leak.ids[1] for leak in find_leaks(parts) if leak.kind == "content"] if told else []
+    parted = _parted(data, "fold") if cuts_anew(frame, config.split) else []
+    # Where a fold stands is the same for all folds: it must not depend on which of them is test.
+    kept = frame if parted or not config.split.uses_folds else made
+    parted = parted or (_parted(data, "split") if told else [])
     if not parted:
         return data
     units = pd.Series(join_equal(data), dtype=object)
-    given = frame.set_index("id")["split"].loc[data.ids].to_numpy()
-    joined = left.assign(split=given, group=left["group"].mask(units.duplicated(keep=False), units))
+    given = frame.set_index("id")["split"].loc[data.ids].array
+    folds = kept.set_index("id")["fold"].loc[data.ids].array
+    joined = left.assign(split=given, fold=folds, group=left["group"].mask(units.duplicated(keep=False), units))
+    joined.attrs["folds"] = made.attrs.get("folds")
     joined.attrs["notes"] = [
         *(note for note in left.attrs["notes"] if note not in told),
         f"equal to others, and cut as one group with them: {list_some(sorted(set(parted)))}",
@@ -240,6 +266,13 @@ def _cut_and_read(
         weights=data.weights,
         metadata=again.assign(group=left["group"]),
     )
+
+
+def _parted(data: Sequences, column: str) -> list[str]:
+    """Sequences that are equal to others with another value in a column."""
+    frame: Any = data.metadata
+    parts = {str(value): data.where(column, value) for value in frame[column].unique()}
+    return [leak.ids[1] for leak in find_leaks(parts) if leak.kind == "content"]
 
 
 def _read_features(config: Config, frame: "pandas.DataFrame", label: str | tuple[str, ...] | None) -> Sequences:
@@ -268,7 +301,8 @@ def _split(config: Config, recordings: Sequences, data: Sequences, notes: Iterab
             )
     notes = [*frame.attrs.get("notes", []), *notes]
     whole: Any = recordings.metadata
-    splits = whole[["id", "split"]].reset_index(drop=True)
+    known = [column for column in ("group", "fold") if whole[column].notna().any()]
+    splits = whole[["id", "split", *known]].reset_index(drop=True)
     target = _fit(config, parts["train"])
     return Datasets(parts["train"], parts["valid"], parts.get("test"), target, notes, splits, recordings.quarantine)
 
