@@ -23,7 +23,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "nn": ("layers", "models"),
     "runs": (
         "detections", "evaluation", "event_predictions", "file_predictions", "inference", "inspection", "outputs",
-        "prediction", "reporting", "runners", "streaming", "tables", "training", "window_predictions",
+        "prediction", "reporting", "runners", "series", "streaming", "tables", "training", "tuning",
+        "window_predictions",
     ),
     "commands": ("commands",),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from seqconv.metrics.events import EventArrays, count_events, event_scorer, even
 from seqconv.metrics.frames import frame_scorer
 from seqconv.metrics.intervals import bootstrap_intervals
 from seqconv.metrics.lengths import by_length
+from seqconv.metrics.means import Spread, spread
 from seqconv.metrics.multilabel import multilabel_scores
 from seqconv.metrics.regression import regression_scores
 from seqconv.metrics.scoring import DEFAULT_MONITOR, headline_scorer, score, sequence_losses
@@ -16,6 +17,7 @@ from seqconv.metrics.scoring import DEFAULT_MONITOR, headline_scorer, score, seq
 __all__ = [
     "DEFAULT_MONITOR",
     "EventArrays",
+    "Spread",
     "bootstrap_intervals",
     "by_length",
     "calibration_error",
@@ -29,4 +31,5 @@ __all__ = [
     "regression_scores",
     "score",
     "sequence_losses",
+    "spread",
 ]

@@ -41,7 +41,7 @@ def make_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     >>> make_table(["n"], [[float("nan")]]).rows
     ((None,),)
     """
-    return Table(tuple(columns), tuple(tuple(_plain(value) for value in row) for row in rows))
+    return Table(tuple(columns), tuple(tuple(plain(value) for value in row) for row in rows))
 
 
 def rows_of(values: Mapping[str, Any], names: Sequence[str] = ("", "")) -> Table:
@@ -103,6 +103,7 @@ def _float_format(values: Sequence[Any]) -> str:
     return ".4f" if largest < 100 else ",.1f"
 
 
-def _plain(value: Any) -> Any:
-    plain = value.item() if hasattr(value, "item") and not isinstance(value, str) else value
-    return None if isinstance(plain, float) and math.isnan(plain) else plain
+def plain(value: Any) -> Any:
+    """A value of Python's own types; None for NaN."""
+    own = value.item() if hasattr(value, "item") and not isinstance(value, str) else value
+    return None if isinstance(own, float) and math.isnan(own) else own

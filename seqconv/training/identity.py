@@ -22,7 +22,7 @@ _PLACES = (
     "data.manifest", "data.made_by", "data.events", "data.cache_dir", "data.num_workers", "target.events",
     "training.device", "audio_augment.background.folder", "audio_augment.room.folder",
 )  # fmt: skip
-_PLACES_BELOW = ("data.manifest.", "training.checkpoint")
+_PLACES_BELOW = ("data.manifest.", "training.checkpoint", "training.mlflow")
 MOST_FOREIGN = 1000
 """Of sources of a user's own class, the content of so many sequences is compared, evenly spread."""
 
@@ -48,7 +48,7 @@ class RunIdentity:
     def of(cls, config: Config, data: Datasets) -> "RunIdentity":
         """The identity of a run with this config on these sequences."""
         settings = {"backend in use": keras.backend.backend(), **flatten(config.to_dict())}
-        places = {key for key in settings if key in _PLACES or key.startswith(_PLACES_BELOW)}
+        places = {key for key in settings if is_place(key)}
         rows = [row for split, part in data.parts().items() for row in _rows(split, part)]
         settings = {key: value for key, value in settings.items() if key not in places}
         if data.variants:
@@ -75,6 +75,15 @@ class RunIdentity:
         if then["data"] == now["data"]:
             return lines
         return [*lines, *(_row_differences(_read_rows(table), self.rows) or [_count_difference(then, now)])]
+
+
+def is_place(key: str) -> bool:
+    """Whether a setting says where something lies, or what computes: a run may go on with another.
+
+    >>> is_place("data.cache_dir"), is_place("training.epochs")
+    (True, False)
+    """
+    return key in _PLACES or key.startswith(_PLACES_BELOW)
 
 
 def flatten(values: Any, prefix: str = "") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`train`: from a config to a run directory."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from rich.console import Console
 
 from seqconv.config import Config, load_config
 from seqconv.evaluation import Evaluation, evaluate
+from seqconv.evaluation.worst import WorstSequences
 from seqconv.files import write_text
 from seqconv.models import SequenceModel, load_model
 from seqconv.reporting import write_report
@@ -20,7 +21,7 @@ from seqconv.sequences import Sequences
 from seqconv.training.board import BoardPictures
 from seqconv.training.callbacks import BestModel, HistoryFile, Patience, ProgressBar, RunCallbacks
 from seqconv.training.checks import check_packages
-from seqconv.training.datasets import load_datasets
+from seqconv.training.datasets import Datasets, load_datasets
 from seqconv.training.divergence import LossWatch
 from seqconv.training.experiment import Experiment, prepare
 from seqconv.training.identity import RunIdentity
@@ -55,8 +56,11 @@ from seqconv.training.run_dir import (
 )
 from seqconv.training.saving import StateKeeper, find_checkpoint, remove_checkpoints
 from seqconv.training.state import put_state
+from seqconv.training.tracking import MLflowLogger, RunListener
 
 DRY_RUN_STEPS = 2
+Load = Callable[[Config], Datasets]
+"""What gives the sequences of a run."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,16 @@ class Run:
     metrics: dict[str, Any]
     evaluation: Evaluation
     path: Path
+
+    def errors(self, n: int = 10) -> WorstSequences:
+        """The `n` sequences of `evaluation` with the largest loss: a DataFrame, which a notebook shows with sound."""
+        return self.evaluation.errors(n)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the curves of training, the scores as a table, and figures."""
+        from seqconv.reporting.notebook import run_html
+
+        return run_html(self)
 
     def __repr__(self) -> str:
         return f"<run in {self.path}: {len(self.history)} epochs, {self.model.count_params():,} parameters>"
@@ -103,14 +117,23 @@ def train(
     Raises:
         ConfigError, ManifestError: before any training, naming what is wrong; and when the loss is no longer a number.
     """
-    console = make_console()
     check_run_dir(run_dir)
-    config = _as_config(config, train_data)
+    load = partial(load_datasets, train_data=train_data, valid_data=valid_data, test_data=test_data)
+    return begin(as_config(config, train_data), run_dir, load, callbacks, make_console())
+
+
+def begin(
+    config: Config,
+    run_dir: str | Path | None,
+    load: Load,
+    callbacks: Iterable[keras.callbacks.Callback],
+    console: Console,
+) -> Run:
+    """`train` on what `load` gives, telling it on a console."""
     check_packages(config)
     own_callbacks = list(callbacks)
     with machine_for(config) as device:
-        data = load_datasets(config, train_data, valid_data, test_data)
-        experiment = choose_compilation(prepare(config, data, partial(console.print, highlight=False)))
+        experiment = choose_compilation(prepare(config, load(config), partial(console.print, highlight=False)))
         report_start(experiment, device, console)
         with new_run_folder(run_dir, experiment) as path:
             report_folder(path, console)
@@ -143,13 +166,23 @@ def resume(
         ConfigError: no run lies there, another process works in it, or config or data differ from those of the
             checkpoint; lists the differences.
     """
-    console = make_console()
+    load = partial(load_datasets, train_data=train_data, valid_data=valid_data, test_data=test_data)
+    return go_on(run_dir, overrides, load, callbacks, make_console())
+
+
+def go_on(
+    run_dir: str | Path,
+    overrides: Iterable[str],
+    load: Load,
+    callbacks: Iterable[keras.callbacks.Callback],
+    console: Console,
+) -> Run:
+    """`resume` on what `load` gives, telling it on a console."""
     with resumed_run_folder(run_dir) as path:
         config = load_config(path / CONFIG, overrides)
         check_packages(config)
         with machine_for(config) as device:
-            data = load_datasets(config, train_data, valid_data, test_data)
-            experiment = choose_compilation(prepare(config, data, partial(console.print, highlight=False)))
+            experiment = choose_compilation(prepare(config, load(config), partial(console.print, highlight=False)))
             report_start(experiment, device, console)
             report_folder(path, console)
             return _run(experiment, path, list(callbacks), console)
@@ -158,7 +191,7 @@ def resume(
 def dry_run(config: Config | Mapping[str, Any] | str | Path) -> None:
     """Say what `train` would do, do two steps of it, and estimate the time; only the feature cache is written."""
     console = make_console()
-    config = _as_config(config, None)
+    config = as_config(config, None)
     check_packages(config)
     with machine_for(config) as device:
         tell = partial(console.print, highlight=False)
@@ -167,7 +200,8 @@ def dry_run(config: Config | Mapping[str, Any] | str | Path) -> None:
         report_dry_run(experiment, time_steps(experiment, DRY_RUN_STEPS), console)
 
 
-def _as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Sequences | None) -> Config:
+def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Sequences | None) -> Config:
+    """The config of a run on these sequences."""
     if train_data is None:
         return load_config(config)
     if isinstance(config, Mapping) and "features" not in config:
@@ -181,14 +215,24 @@ def _as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Sequ
 
 def _run(experiment: Experiment, path: Path, user_callbacks: list[keras.callbacks.Callback], console: Console) -> Run:
     """Train from where the folder is, and score."""
+    if experiment.config.training.mlflow is not None:
+        settings = experiment.config.training.mlflow
+        user_callbacks = [*user_callbacks, MLflowLogger(settings.tracking_uri, settings.experiment)]
+    listeners = [callback for callback in user_callbacks if isinstance(callback, RunListener)]
     try:
         with StopSignals() as signals:
             history = _fit(experiment, path, user_callbacks, console, signals)
             with signals.at_once():
                 run = _finish(experiment, path, history, console)
-    except RunStopped as stop:
-        raise RunStopped(stop.signal, f"{stop}. Go on with: {resume_command(path)}") from None
+    except BaseException as error:
+        for listener in listeners:
+            listener.on_run_failed(error)
+        if isinstance(error, RunStopped):
+            raise RunStopped(error.signal, f"{error}. Go on with: {resume_command(path)}") from None
+        raise
     remove_checkpoints(path)
+    for listener in listeners:
+        listener.on_run_end(run.metrics, path)
     return run
 
 
@@ -231,6 +275,9 @@ def _fit(
     if checkpoint is not None:
         progress, anew = put_state(experiment.model, listed, checkpoint)
         report_resume(experiment, progress, anew, console)
+    for callback in user_callbacks:
+        if isinstance(callback, RunListener):
+            callback.on_run_begin(config, path)
     try:
         if checkpoint is None or not checkpoint.is_complete:
             RunLoop(experiment, callbacks, watch, keeper, signals, scores).run(progress)
