@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from seqconv.errors import ConfigError
 from seqconv.evaluation.report import label
+from seqconv.reporting.contenders import (
+    Contender,
+    difference_table,
+    expand,
+    flatten,
+    group_runs,
+    scores_of,
+    spread_table,
+)
 from seqconv.reporting.curves import best_epoch, set_epochs
 from seqconv.reporting.drawings import SERIES, WIDTH, Drawing, draw, shorten, whiskers
-from seqconv.reporting.folder import RunFolder, read_run
+from seqconv.reporting.folder import RunFolder
 from seqconv.reporting.page import write_page
 from seqconv.reporting.scores import set_unit_interval
 from seqconv.reporting.tables import Table, interval_text, make_table, number
+from seqconv.series.folder import is_series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,20 +34,28 @@ MOST_CURVES = 6
 def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
     """Write one page about several runs, in the order given; returns its path.
 
+    The folder of a series of runs stands for all of them. Runs that differ only in seed and fold are also told
+    together, and differences are those from the first.
+
     Raises:
         ConfigError: fewer than two folders, one of them twice, or one that holds no run.
         StoreError: a file of a run is damaged.
         StorageError: the page cannot be written.
     """
     folders = [Path(run_dir).resolve() for run_dir in run_dirs]
-    if not 2 <= len(set(folders)) == len(folders) <= MOST_RUNS:
+    is_series_alone = len(folders) == 1 and is_series(folders[0])
+    if not (is_series_alone or 2 <= len(set(folders)) == len(folders) <= MOST_RUNS):
         raise ConfigError(
             f"a comparison is of 2 to {MOST_RUNS} different runs, got {len(folders)}, {len(set(folders))} of them "
             "different. Give the folder of each once."
         )
-    runs = dict(zip(_short_names(folders), map(read_run, folders), strict=True))
+    runs = expand(folders)
+    contenders = group_runs(runs)
+    if len(runs) > MOST_RUNS:
+        # One of each kind stands for the others, whose scores are in the table of all.
+        runs = {each.name: each.runs[0] for each in contenders[:MOST_RUNS]}
     path = Path(path)
-    return write_page("comparison.html.j2", path, **_contents(runs, path))
+    return write_page("comparison.html.j2", path, **_contents(runs, contenders, path))
 
 
 def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -46,13 +64,14 @@ def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> Table:
     >>> config_differences({"a": {"seed": 0, "model": {"x": 1}}, "b": {"seed": 1, "model": {"x": 1}}}).rows
     (('seed', '0', '1'),)
     """
-    flat = [dict(_flatten(config)) for config in configs.values()]
+    flat = [dict(flatten(config)) for config in configs.values()]
     keys = list(dict.fromkeys(key for settings in flat for key in settings))
     differing = [key for key in keys if len({str(settings.get(key, "–")) for settings in flat}) > 1]
     return make_table(["setting", *configs], [(key, *(str(each.get(key, "–")) for each in flat)) for key in differing])
 
 
-def _contents(runs: dict[str, RunFolder], path: Path) -> dict[str, Any]:
+def _contents(runs: dict[str, RunFolder], contenders: Sequence[Contender], path: Path) -> dict[str, Any]:
+    several = any(len(each.runs) > 1 for each in contenders)
     drawings = [_draw_scores(runs, score) for score in _shared_scores(runs)[:2]]
     curves = [drawn for score in _curves_to_draw(runs) if (drawn := _draw_curves(runs, score)) is not None]
     return {
@@ -60,6 +79,9 @@ def _contents(runs: dict[str, RunFolder], path: Path) -> dict[str, Any]:
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "runs": [(name, run.path, _report_of(run, path)) for name, run in runs.items()],
         "scores": _score_table(runs),
+        "spreads": spread_table(contenders) if several else None,
+        "paired": difference_table(contenders) if len(contenders) > 1 else None,
+        "baseline": contenders[0].name,
         "facts": _fact_table(runs),
         "score_drawings": drawings,
         "curves": curves,
@@ -75,7 +97,7 @@ def _score_table(runs: dict[str, RunFolder]) -> Table:
         columns += [label(name), f"{label(name)} interval"]
     rows = []
     for title, run in runs.items():
-        metrics = _metrics(run)
+        metrics = scores_of(run)
         row = [title, run.scored_split or "", metrics.get("num_sequences")]
         for name in names:
             row += [metrics.get(name), interval_text(metrics.get("intervals", {}).get(name))]
@@ -98,8 +120,8 @@ def _fact_table(runs: dict[str, RunFolder]) -> Table:
 
 def _draw_scores(runs: dict[str, RunFolder], score: str) -> Drawing:
     names = list(runs)
-    values = [_metrics(run).get(score) for run in runs.values()]
-    intervals = [_metrics(run).get("intervals", {}).get(score) for run in runs.values()]
+    values = [scores_of(run).get(score) for run in runs.values()]
+    intervals = [scores_of(run).get("intervals", {}).get(score) for run in runs.values()]
 
     def paint(axes: "Axes") -> str:
         whiskers(axes, names, values, intervals)
@@ -147,23 +169,10 @@ def _curves_to_draw(runs: dict[str, RunFolder]) -> list[str]:
 
 def _shared_scores(runs: dict[str, RunFolder]) -> list[str]:
     """Scores that some run has, those with intervals first."""
-    everything = [_metrics(run) for run in runs.values()]
+    everything = [scores_of(run) for run in runs.values()]
     named = [name for metrics in everything for name in metrics.get("intervals", {})]
     others = [name for metrics in everything for name, value in metrics.items() if isinstance(value, float)]
     return list(dict.fromkeys([*named, *others]))
-
-
-def _metrics(run: RunFolder) -> dict[str, Any]:
-    return run.metrics[run.scored_split] if run.scored_split else {}
-
-
-def _short_names(folders: Sequence[Path]) -> list[str]:
-    """The names of the folders, with as much of the path as tells them apart."""
-    for depth in range(1, max(len(folder.parts) for folder in folders) + 1):
-        names = ["/".join(folder.parts[-depth:]) for folder in folders]
-        if len(set(names)) == len(names):
-            return names
-    return [str(folder) for folder in folders]
 
 
 def _report_of(run: RunFolder, path: Path) -> str | None:
@@ -173,14 +182,3 @@ def _report_of(run: RunFolder, path: Path) -> str | None:
 
     report = run.path / "report.html"
     return quote(os.path.relpath(report, path.resolve().parent)) if report.is_file() else None
-
-
-def _flatten(value: Any, prefix: str = "") -> Any:
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
-        for place, inner in enumerate(value):
-            yield from _flatten(inner, f"{prefix}[{place}]")
-    else:
-        yield prefix, value
