@@ -23,7 +23,7 @@ HOOKS = ["docstrings", "outside_links"]
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 MODULES = [
     *("config", "manifest", "features", "sequences", "store", "batching", "layers", "models", "training", "evaluation"),
-    *("prediction", "cutting", "annotations", "event_predictions", "inspection", "streaming"),
+    *("prediction", "cutting", "annotations", "event_predictions", "inspection", "streaming", "series", "tuning"),
 ]
 # Where a module has no `__all__`, what the design and the pages promise.
 NAMES = {

@@ -11,6 +11,8 @@ COMMANDS = {
     "evaluate": "score a saved model on the recordings of a manifest",
     "predict": "run a saved model on audio files",
     "report": "write the report of a run, or compare several",
+    "compare": "compare runs: means over seeds and folds, paired differences, what differs in their configs",
+    "tune": "search for settings by Optuna, on the valid split",
     "extract": "compute the features of a manifest and keep them in a store",
     "augment": "show what augmentation does to training sequences, in pictures and sounds",
     "plan": "show the lengths of a data set and what each way of batching would cost",

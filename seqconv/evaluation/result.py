@@ -1,7 +1,7 @@
 """`Evaluation`: scores and predictions of one split, printed and saved."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.errors import StoreError, list_some
+from seqconv.evaluation.worst import WorstSequences
 from seqconv.files import write_text
 from seqconv.inference import Choice
 
@@ -32,6 +33,7 @@ class Evaluation:
     `recordings`: of windows, a row for each recording: id, num_windows, label, prediction, probabilities.
     `events`: what was found in recordings whose events are known: id, start, end, label, score.
     Scores of both are `metrics["recordings"]` and `metrics["events"]`.
+    `data`: the sequences, from which a notebook plays the worst.
     """
 
     metrics: dict[str, Any]
@@ -43,14 +45,16 @@ class Evaluation:
     kind: str = "sequence"
     recordings: pd.DataFrame | None = None
     events: pd.DataFrame | None = None
+    data: Any = field(default=None, repr=False)
 
-    def errors(self, n: int = 10) -> pd.DataFrame:
-        """The `n` sequences with the largest loss, worst first.
+    def errors(self, n: int = 10) -> WorstSequences:
+        """The `n` sequences with the largest loss, worst first: a DataFrame, which a notebook shows with sound.
 
         Where frames are scored: id, num_frames (with a label), error_rate (of classes or sets of labels), mean loss.
         """
         table = self._by_sequence() if self.kind == "frame" else self.predictions
-        return table.sort_values("loss", ascending=False, kind="stable").head(n).reset_index(drop=True)
+        worst = table.sort_values("loss", ascending=False, kind="stable").head(n).reset_index(drop=True)
+        return WorstSequences(worst, self.data)
 
     def to_json(self) -> str:
         """`{split: metrics}`, as in `metrics.json`."""
@@ -102,6 +106,12 @@ class Evaluation:
         from seqconv.evaluation.report import render
 
         return render(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the scores as a table, and figures."""
+        from seqconv.reporting.notebook import evaluation_html
+
+        return evaluation_html(self)
 
     def __repr__(self) -> str:
         frames = f"{self.metrics['num_frames']} frames of " if self.kind == "frame" else ""

@@ -93,6 +93,7 @@ def evaluate(
         kind=target.kind,
         recordings=whole.recordings,
         events=whole.events,
+        data=data,
     )
 
 

@@ -28,12 +28,13 @@ def render_page(template: str, **values: Any) -> str:
         f"default-src 'none'; script-src 'sha256-{_digest(script)}'; style-src 'unsafe-inline'; img-src data:; "
         "media-src data:"
     )
-    page = _environment().get_template(template)
+    page = environment().get_template(template)
     return page.render(policy=policy, script=script, style=style, **values)
 
 
 @cache
-def _environment() -> "Environment":
+def environment() -> "Environment":
+    """What fills templates; text is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

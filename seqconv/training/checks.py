@@ -19,14 +19,17 @@ from seqconv.outputs import true_values
 from seqconv.sequences import Sequences
 from seqconv.store.index import identity
 from seqconv.training.datasets import Datasets
+from seqconv.training.tracking import check_mlflow
 
 
 def check_packages(config: Config) -> None:
     """Whether what the config switches on is installed.
 
     Raises:
-        ConfigError: TensorBoard is not.
+        ConfigError: TensorBoard, or MLflow, is not.
     """
+    if config.training.mlflow is not None:
+        check_mlflow()
     if config.training.tensorboard and find_spec("tensorboard") is None:
         raise ConfigError(
             "training.tensorboard is true, but TensorBoard is not installed. Install it with: pip install tensorboard, "
