@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import keras
 import pytest
@@ -21,7 +22,7 @@ def store(tmp_path, monkeypatch):
     from mlflow.tracking import MlflowClient
 
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    monkeypatch.setenv("DO_NOT_TRACK", "true")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     uri = (tmp_path / "mlruns").as_uri()
     client = MlflowClient(tracking_uri=uri)
 
@@ -58,7 +59,7 @@ def test_settings_numbers_and_files_are_written(store, tmp_path):
     names = {file.path for file in client.list_artifacts(logged.info.run_id)}
     assert {"config.yaml", "model.keras", "metrics.json", "predictions.csv", "history.csv", "report.html"} <= names
     copy = client.download_artifacts(logged.info.run_id, "model.keras", str(tmp_path))
-    assert open(copy, "rb").read() == (tmp_path / "run" / "model.keras").read_bytes()  # noqa: PTH123, SIM115
+    assert Path(copy).read_bytes() == (tmp_path / "run" / "model.keras").read_bytes()
 
 
 def test_a_resumed_run_goes_on_in_the_same_mlflow_run(store, tmp_path):

@@ -113,7 +113,7 @@ def test_frames_and_numbers_show_themselves(tmp_path):
     assert "error_rate" in run.errors(2)._repr_html_()
     values = Sequences([classified()[i] for i in range(40)], [float(i % 5) for i in range(40)])
     run = train(quick(training={"epochs": 1}, target={"task": "regression"}), tmp_path / "values", train_data=values)
-    assert "By column" in run._repr_html_()
+    assert "By length" in run._repr_html_()
 
 
 @pytest.fixture(scope="module")

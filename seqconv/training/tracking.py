@@ -1,6 +1,7 @@
 """MLflow: settings, scores and files of a run, also of one that was resumed."""
 
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -86,6 +87,7 @@ class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
         from mlflow.tracking import MlflowClient
 
         try:
+            _allow_folder(self.tracking_uri)
             client = MlflowClient(tracking_uri=self.tracking_uri)
             self.run_id = self._open(client, path)
             params = [Param(key, str(value)[:LONGEST_VALUE]) for key, value in flatten(config.to_dict()).items()]
@@ -163,6 +165,12 @@ def check_mlflow() -> None:
     """
     if find_spec("mlflow") is None:
         raise ConfigError("MLflow is not installed. Install it with: pip install 'seqconv[mlflow]'")
+
+
+def _allow_folder(tracking_uri: str | None) -> None:
+    """Since version 3.7, MLflow writes into a folder only where somebody says that this is meant."""
+    if tracking_uri is not None and ("://" not in tracking_uri or tracking_uri.startswith("file:")):
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
 
 
 def _metrics(values: Mapping[str, Any], step: int) -> "list[Metric]":
