@@ -104,7 +104,7 @@ def merge_hits(
         for run in np.split(hits, np.flatnonzero(gaps > rules.max_gap + _TOLERANCE) + 1):
             start, end = float(starts[run[0]]), float(ends[run[-1]])
             if end - start >= rules.min_seconds - _TOLERANCE:
-                score = float(probabilities[run, place].max())
+                score = round(float(probabilities[run, place].max()), 6)
                 rows.append((round(start, 6), round(end, 6), name, score))
     return pd.DataFrame(sorted(rows), columns=list(COLUMNS[1:]))
 

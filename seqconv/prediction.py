@@ -105,15 +105,16 @@ def predict_tables(
         return []
     settings = _feature_settings(model, features)
     entries = find_entries(paths, settings)
-    windows = trained_windows(model, target)
+    windows = trained_windows(read_card(model))
     if windows is not None:
         return (yield from predict_windows(model, target, entries, settings, windows, options))
     return (yield from predict_files(model, target, entries, settings, options))
 
 
-def trained_windows(model: Any, target: Target) -> WindowSettings | None:
-    """The windows that a model answers for, one each; None where it takes recordings whole."""
-    return None if target.kind == "frame" else Cutting.from_dict(read_card(model).get("cutting")).windows
+def trained_windows(card: Mapping[str, Any]) -> WindowSettings | None:
+    """The windows that a model answers for, one each, by its card; None where it takes recordings whole."""
+    has_frames = (card.get("target") or {}).get("kind") == "frame"
+    return None if has_frames else Cutting.from_dict(card.get("cutting")).windows
 
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from pages import read_page
 
 from seqconv.commands import evaluate as evaluate_command
 from seqconv.commands import predict as predict_command
+from seqconv.commands import train as train_command
 from seqconv.config import load_config
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation import evaluate
@@ -271,3 +272,22 @@ def test_settings_that_do_not_fit_each_other(folder, sections, message):
         sections = config(folder, **sections)
     with pytest.raises(ConfigError, match=message):
         load_config(sections)
+
+
+def test_the_config_of_the_project_in_short(folder, tmp_path, capsys):
+    here = [f"data.manifest={folder / 'manifest.csv'}", f"data.events={folder / 'events.csv'}"]
+    options = [part for each in [*here, "training.epochs=2", "evaluation.report=false"] for part in ("--set", each)]
+    run_dir = tmp_path / "run"
+    assert train_command.main(["--config", "events.yaml", "--run-dir", str(run_dir), *options]) == 0
+    assert " --events" in capsys.readouterr().out.splitlines()[-1]
+    model = str(run_dir / "model.keras")
+    assert evaluate_command.main(["--model", model, "--split", "test", "--output", str(tmp_path / "out")]) == 0
+    assert "false alarms per hour" in capsys.readouterr().out
+    assert predict_command.main(["--model", model, str(folder / "test00.flac"), "--events"]) == 0
+    assert capsys.readouterr().out.startswith("id,start,end,label,score\n")
+
+
+def test_the_config_of_the_project_names_the_command_that_makes_its_recordings(tmp_path, capsys):
+    nowhere = ["--set", f"data.manifest={tmp_path / 'm.csv'}"]
+    assert train_command.main(["--config", "events.yaml", *nowhere]) == 2
+    assert "Make it with: python scripts/make_prompts.py --compose" in capsys.readouterr().err

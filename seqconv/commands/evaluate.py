@@ -106,7 +106,7 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
     annotations = None
     if events is not None:
         # The older key, target.events, says nothing of recordings without events.
-        unlabeled = cutting.unlabeled if cutting.events_as else "negative"
+        unlabeled = (config.data.unlabeled or cutting.unlabeled) if cutting.events_as else "negative"
         frame, annotations = read_annotations(frame, events, unlabeled, is_part=arguments.split != "all")
     data = Sequences.from_manifest(
         frame,

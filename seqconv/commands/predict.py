@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqconv.commands.detection import add_event_arguments, wants_events, write_events
 from seqconv.commands.interruption import interruptible
@@ -79,11 +79,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     if wants_events(arguments):
         write_events(arguments, model, bad, features=features, target=target, **options)
     elif arguments.stream is None:
+        _say_windows(model)
         tables = predict_tables(model, arguments.inputs, features=features, target=target, **options)
         _write(collecting(tables, bad), arguments)
     else:
         _write(stream_tables(arguments, model), arguments)
     return SOME_WITHOUT if bad else 0
+
+
+def _say_windows(model: Any) -> None:
+    from seqconv.outputs import read_card
+    from seqconv.prediction import trained_windows
+
+    windows = trained_windows(read_card(model))
+    if windows is not None:
+        say(f"a row for each window of {windows.seconds:g} s, every {windows.step:g} s; --events merges them")
 
 
 def _write(tables: "Iterable[pd.DataFrame]", arguments: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from seqconv.config import Config
     from seqconv.targets import Target
 
-MODEL_SECTIONS = ("features.", "target.")
+MODEL_SECTIONS = ("features.", "target.", "data.windows", "data.events_as")
 
 
 def add_stock_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def check_card_is_kept(arguments: argparse.Namespace) -> None:
     given += [] if arguments.labels is None else ["--labels"]
     if given:
         raise ConfigError(
-            f"{', '.join(given)}: the model carries its own labels and feature settings, which were fixed by training. "
+            f"{', '.join(given)}: the model carries its own labels, feature settings and windows, which were fixed by training. "
             "Leave this out."
         )
 
