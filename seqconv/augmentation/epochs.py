@@ -140,6 +140,11 @@ class AugmentedEpoch:
         if self.shares[entry] > 0:
             other = self._vary(int(self.partners[entry]))
             values = mix_features(values, other, float(self.shares[entry]), float(self._places[entry]))
+        if settings.noise is not None:
+            rng = self.keys.generator(self.epoch, "noise", entry)
+            is_on, amount = rng.random() < settings.noise.probability, rng.uniform(*settings.noise.deviation)
+            if is_on:
+                values = add_noise(values, self.plan.moment("deviation", values.shape[1]), amount, rng)
         if settings.spec_mask is not None:
             rng = self.keys.generator(self.epoch, "spec_mask", entry)
             if rng.random() < settings.spec_mask.probability:
@@ -244,19 +249,13 @@ class AugmentedEpoch:
         return nearest_frames(self._positions(entry), int(lengths[self.variant[entry]]), int(lengths[0]))
 
     def _vary(self, entry: int) -> Features:
-        """An entry after all that concerns it alone, but for its masks."""
+        """An entry before another one is mixed into it."""
         plan, variant, index = self.plan, int(self.variant[entry]), int(self.indices[entry])
         values: Features = np.asarray((plan.source if not variant else plan.variants[variant - 1])[index], np.float32)
         if self.shifts[entry] or self.lengths[entry] != len(values):
             values = frames_at(values, self._positions(entry))
         if self.gains[entry]:
             values = add_gain(values, float(self.gains[entry]), plan.features)
-        noise = plan.settings.noise
-        if noise is not None:
-            rng = self.keys.generator(self.epoch, "noise", entry)
-            is_on, amount = rng.random() < noise.probability, rng.uniform(*noise.deviation)
-            if is_on:
-                values = add_noise(values, plan.moment("deviation", values.shape[1]), amount, rng)
         return values
 
     def _positions(self, entry: int) -> Positions:

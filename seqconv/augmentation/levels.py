@@ -36,7 +36,7 @@ def add_gain(features: Features, decibels: float, settings: FeatureSettings) -> 
     is_silent = level < SILENCE + _ROUNDING
     level += np.float32(decibels)
     np.maximum(level, SILENCE, out=level)
-    level[is_silent] = SILENCE
+    np.copyto(level, SILENCE, where=is_silent)
     return changed
 
 

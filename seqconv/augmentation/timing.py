@@ -60,7 +60,10 @@ def frames_at(features: Features, positions: Positions) -> Features:
     lower = np.minimum(positions.astype(np.int64), len(features) - 1)
     upper = np.minimum(lower + 1, len(features) - 1)
     part = (positions - lower).astype(np.float32)[:, None]
-    between: Features = features[lower] * (1 - part) + features[upper] * part
+    before, between = features[lower], features[upper]
+    between -= before
+    between *= part
+    between += before
     return between
 
 

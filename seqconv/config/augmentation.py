@@ -93,8 +93,8 @@ class AugmentConfig(Section):
     time_stretch: TimeStretch | None = Field(default=None, description="Faster or slower.")
     time_shift: TimeShift | None = Field(default=None, description="Earlier or later.")
     gain: Gain | None = Field(default=None, description="Louder or softer.")
-    noise: Noise | None = Field(default=None, description="Normal noise on the features.")
     mixup: Mixup | None = Field(default=None, description="Two sequences and their labels in one.")
+    noise: Noise | None = Field(default=None, description="Normal noise on the features.")
     spec_mask: SpecMask | None = Field(default=None, description="Stretches of frames and bands of features masked.")
 
     @property
