@@ -6,6 +6,7 @@
     extraction  seconds of audio a second: a feature store with one and two processes, a plain librosa loop
     inference   sequences a second: seqconv, and one by one or padded with plain Keras
     startup     seconds: imports, --help, the first training step
+    augmentation  epochs of audio.yaml with and without augmentation: frames and CPU seconds, waiting for data
     profile     where the milliseconds of a training step go, by kind of operation: the limit and seqconv's packed
 
 Lengths are those of 2,780 telephone prompts (data/prompts/lengths.csv, or --prompts), clipped at 1,000 frames and not,
@@ -23,7 +24,7 @@ from pathlib import Path
 from seqconv.commands.terminal import report_errors
 from seqconv.errors import ConfigError
 
-BENCHMARKS = ("training", "planning", "extraction", "inference", "startup", "profile")
+BENCHMARKS = ("training", "planning", "extraction", "inference", "startup", "augmentation", "profile")
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -175,7 +175,7 @@ def test_further_transforms_of_audiomentations_draw_from_the_same_numbers(prompt
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(variant.apply(prompt, RATE, "b"), first)
     alone = AudioVariant(AudioAugmentConfig(others=others[:1]), 1).apply(prompt, RATE, "a")
-    assert np.abs(np.fft.rfft(alone))[-100:].mean() < 0.1 * np.abs(np.fft.rfft(prompt))[-100:].mean()
+    assert np.abs(np.fft.rfft(alone))[-100:].mean() < 0.3 * np.abs(np.fft.rfft(prompt))[-100:].mean()
 
 
 @pytest.mark.parametrize(

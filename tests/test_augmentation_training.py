@@ -28,7 +28,7 @@ from seqconv.training.interrupts import RunStopped
 from seqconv.training.loop import run_steps
 from seqconv.training.optimization import make_loss, make_metrics
 from seqconv.training.stepping import CompiledStep
-from seqconv.training.training_set import TrainingSet, augment_training
+from seqconv.training.training_set import TrainingSet, augment_training, with_variants
 
 STRATEGIES = ("padded", "bucketed", "packed")
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
@@ -229,6 +229,23 @@ def test_epochs_choose_among_variants_of_the_recordings(manifest, noises):
     assert any("2 variants of each of" in note for note in experiment.notes)
     again = prepare(config, load_datasets(config))
     assert [store.num_extracted for store in again.data.variants] == [0, 0]
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.02])
+def test_windows_are_varied_each_by_itself(manifest, seconds):
+    config = load_config(
+        quick(
+            data={"manifest": str(manifest), "num_workers": 0, "windows": {"seconds": seconds}},
+            features=RECORDED,
+            audio_augment={"variants": 1, "speed": {"rate": [0.5, 0.5]}},
+        )
+    )
+    datasets = load_datasets(config)
+    datasets = replace(datasets, train=datasets.train.subset(np.arange(0, len(datasets.train), 7)))
+    train_data, (variant,) = datasets.train, with_variants(config, datasets).variants
+    assert variant.ids == train_data.ids
+    # Half as fast is twice as long; a window of n frames begins and ends in the middle of its outer ones.
+    assert np.abs(variant.lengths - 2 * train_data.lengths).max() <= 2
 
 
 def test_a_run_with_variants_is_resumed_and_knows_its_noise(manifest, noises, tmp_path):

@@ -228,6 +228,13 @@ def test_startup(tmp_path):
     assert ("", "import seqconv.batching / import numpy", "ratio") in rows
 
 
+def test_augmentation(tmp_path):
+    rows = run_quickly(tmp_path, "augmentation", "--only", "no augmentation,all")
+    assert {"real frames/s", "waiting for data", "CPU seconds", "ratio"} == {metric for _, _, metric in rows}
+    assert rows["audio.yaml", "all / no augmentation", "ratio"]["median"] > 0
+    assert all(0 <= row["median"] < 1 for (_, _, metric), row in rows.items() if metric == "waiting for data")
+
+
 def test_profile(tmp_path):
     rows = run_quickly(tmp_path, "profile")
     for contestant in ("limit", "seqconv packed"):

@@ -120,9 +120,7 @@ def test_a_name_that_means_several_recordings(frame, tmp_path):
 
 
 def test_what_is_not_there_and_what_is_foreign(frame, tmp_path):
-    with pytest.raises(
-        ManifestError, match=r"data\.events names '.*nowhere\.csv', and there is no such file"
-    ):
+    with pytest.raises(ManifestError, match=r"data\.events names '.*nowhere\.csv', and there is no such file"):
         read_annotations(frame, tmp_path / "nowhere.csv")
     (tmp_path / "e.csv").write_text("id,start,end,label\none,0,1,x\nelse,0,1,x\n")
     _, annotations = read_annotations(frame, tmp_path / "e.csv", "negative")

@@ -1,12 +1,18 @@
 """Variants of training recordings in the feature store."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from seqconv.audio import count_samples
 from seqconv.augmentation.variants import AudioVariant
 from seqconv.config.audio_augmentation import AudioAugmentConfig
+from seqconv.config.features import FeatureSettings
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.sequences import Sequences
 from seqconv.store import FeatureStore, build_store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COLUMNS = ("id", "path", "start", "end", "case")
 
@@ -20,6 +26,8 @@ def build_variants(
     progress: bool = True,
 ) -> list[FeatureStore]:
     """The features of each variant of some recordings, extracted where they are not yet in the cache.
+
+    Windows and events are recordings of their own here: each is read and varied by itself.
 
     Args:
         sequences: from a manifest, so that their recordings are known.
@@ -40,6 +48,8 @@ def build_variants(
             "Pass Sequences.from_manifest(...), or use the section augment, which varies features."
         )
     recordings = frame[[name for name in _COLUMNS if name in frame]].assign(id=sequences.ids)
+    if "cut" in frame.attrs:
+        recordings = _within_files(recordings, features)
     variants = [AudioVariant(settings, number) for number in range(1, settings.variants + 1)]
     variants[0].check()
     stores = [
@@ -51,3 +61,11 @@ def build_variants(
     if any(store.num_features != sequences.num_features for store in stores):
         raise ManifestError("the variants of recordings have another number of features than the recordings")
     return stores
+
+
+def _within_files(parts: "pd.DataFrame", features: FeatureSettings) -> "pd.DataFrame":
+    """Parts that were counted in frames, of which the last of a recording may reach behind its last sample."""
+    rate, hop = features.sample_rate, features.hop_length / features.sample_rate
+    seconds = parts["path"].map({path: count_samples(path, sample_rate=rate) / rate for path in parts["path"].unique()})
+    starts = parts["start"].astype(float).clip(upper=(seconds - hop).clip(lower=0))
+    return parts.assign(start=starts, end=parts["end"].astype(float).clip(upper=seconds))

@@ -60,7 +60,8 @@ def frames_at(features: Features, positions: Positions) -> Features:
     lower = np.minimum(positions.astype(np.int64), len(features) - 1)
     upper = np.minimum(lower + 1, len(features) - 1)
     part = (positions - lower).astype(np.float32)[:, None]
-    before, between = features[lower], features[upper]
+    before: Features = features[lower]
+    between: Features = features[upper]
     between -= before
     between *= part
     between += before
