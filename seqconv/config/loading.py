@@ -8,12 +8,13 @@ from pydantic import BaseModel, ValidationError
 
 from seqconv.config.data import absolute_path
 from seqconv.config.files import find_config, parse_yaml, read_yaml
+from seqconv.config.initial import take_sections
 from seqconv.config.problems import describe_problems, reinterpreted, shown
 from seqconv.config.run import Config
 from seqconv.errors import ConfigError
 
 PATH_KEYS = (
-    "data.manifest", "data.cache_dir", "data.events", "target.events",
+    "data.manifest", "data.cache_dir", "data.events", "target.events", "training.init",
     "audio_augment.background.folder", "audio_augment.room.folder",
 )  # fmt: skip
 
@@ -23,7 +24,8 @@ def load_config(source: str | Path | Mapping[str, Any] | Config, overrides: Iter
 
     Args:
         source: A file (looked up as given, then in the project's `configs/`), a dict, or a Config.
-            Relative paths in it start at the folder of the file; those of a dict at the current folder.
+            Relative paths in it start at the folder of the file; those of a dict at the current folder. With
+            `training.init`, the sections `model` and `features` that it leaves out are those of that model file.
         overrides: `"training.epochs=3"`: dotted key, `=`, a YAML value. Paths start at the current folder.
 
     Raises:
@@ -38,6 +40,9 @@ def load_config(source: str | Path | Mapping[str, Any] | Config, overrides: Iter
     """
     values, folder, origin = _read(source)
     problems = [problem for text in overrides if (problem := _override(values, text))]
+    obstacle = take_sections(values, folder)
+    if obstacle:
+        raise ConfigError(_listed([*problems, obstacle], origin))
     try:
         config = Config.model_validate(values, context={"folder": folder})
         problems.extend(reinterpreted(values, config.model_dump()))

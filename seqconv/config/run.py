@@ -7,11 +7,13 @@ from pydantic import Field, field_validator, model_validator
 from seqconv.backends import Backend
 from seqconv.config.audio_augmentation import AudioAugmentConfig, audio_augment_problems
 from seqconv.config.augmentation import AugmentConfig, augment_problems
+from seqconv.config.averaging import averaging_problems
 from seqconv.config.batching import BatchingConfig
 from seqconv.config.data import DataConfig
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.config.events import event_problems
 from seqconv.config.features import FeatureSettings
+from seqconv.config.initial import initial_problems
 from seqconv.config.model import ModelConfig
 from seqconv.config.problems import nearest
 from seqconv.config.section import Section
@@ -49,6 +51,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
         problems = [*_packing_problems(self), *_target_problems(self), *_schedule_problems(self)]
+        problems += _weight_problems(self)
         problems += audio_augment_problems(self.audio_augment, self.features)
         problems += augment_problems(self.augment, self.features, predicts_frames=self.model.predicts_frames)
         if problems:
@@ -119,4 +122,14 @@ def _schedule_problems(config: Config) -> list[str]:
     return [
         f"training.warmup_epochs: {training.warmup_epochs} is more than training.epochs {training.epochs}, so the "
         "learning rate would never be reached. Lower it."
+    ]
+
+
+def _weight_problems(config: Config) -> list[str]:
+    """Of the weights that training begins with, and of those that it returns."""
+    training = config.training
+    stops_early = training.early_stopping is not None
+    return [
+        *initial_problems(training.init, training.init_blocks, training.freeze, len(config.model.blocks)),
+        *averaging_problems(training.averaging, epochs=training.epochs, stops_early=stops_early),
     ]

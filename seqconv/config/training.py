@@ -1,9 +1,12 @@
 """The `training` section: optimizer, schedule, what is monitored, and how the machine is used."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from seqconv.config.averaging import Averaging, AveragingName, as_averaging
+from seqconv.config.data import absolute_path
 from seqconv.config.problems import nearest
 from seqconv.config.section import Fraction, PositiveInt, Section
 from seqconv.config.target import Task
@@ -73,6 +76,23 @@ class TrainingConfig(Section):
         description="The loss of a step is the sum over its sequences divided by this. Default: batching.batch_size, "
         "at most the number of sequences; with frames_per_batch, the mean number of sequences in a step.",
     )
+    init: str | None = Field(
+        default=None,
+        description="A model.keras to begin with, relative to the config file. Sections model and features that are "
+        "left out are then its own.",
+    )
+    init_blocks: PositiveInt | None = Field(
+        default=None, description="Take only so many blocks from init, the first ones; default: all, and the head."
+    )
+    freeze: tuple[int, ...] = Field(
+        default=(),
+        description="Blocks of init, counted from 0, whose weights and normalization stay as they are.",
+    )
+    averaging: Averaging | None = Field(
+        default=None,
+        description="ema or swa: validation, best epoch and saved model are of averaged weights, with normalization "
+        "statistics of their own.",
+    )
     checkpoint: CheckpointSettings = Field(
         default=CheckpointSettings(), description="When the state of the run is saved for --resume."
     )
@@ -102,6 +122,17 @@ class TrainingConfig(Section):
         if name.lower() not in OPTIMIZERS:
             raise ValueError(f"Keras has no such optimizer{nearest(name, OPTIMIZERS)} Known: {', '.join(OPTIMIZERS)}")
         return name.lower()
+
+    @field_validator("init")
+    @classmethod
+    def _make_absolute(cls, value: str | None, info: ValidationInfo) -> str | None:
+        folder = (info.context or {}).get("folder", Path.cwd())
+        return None if value is None else absolute_path(value, folder)
+
+    @field_validator("averaging", mode="before", json_schema_input_type=AveragingName | Averaging | None)
+    @classmethod
+    def _name_or_settings(cls, value: Any) -> Any:
+        return as_averaging(value)
 
     @field_validator("class_weight", mode="before")
     @classmethod

@@ -47,21 +47,32 @@ class MaskedBatchNormalization(ShapeKeeping, keras.layers.BatchNormalization):  
         training: bool | None = None,
         known: Padding = Padding.ANY,
     ) -> Tensor:
-        features = ops.cast(inputs, self.variable_dtype)
-        gamma = self.gamma if self.scale else ops.ones_like(self.moving_mean)
-        beta = self.beta if self.center else ops.zeros_like(self.moving_mean)
         if training and self.trainable:
-            if known == Padding.ANY:
-                features = zero_padding(features, segments)
-            outputs, mean, variance = normalize_batch(features, segments, gamma, beta, self.epsilon)
+            outputs, mean, variance = self.normalize_by_batch(inputs, segments, known)
             self._track(self.moving_mean, mean)
             self._track(self.moving_variance, variance)
-        else:
-            scale = ops.rsqrt(self.moving_variance + self.epsilon)
-            # Deviations first: next to a large mean, x * scale - mean * scale would cancel.
-            outputs = (features - self.moving_mean) * (scale * gamma) + beta
-            outputs = zero_padding(outputs, segments, known=min(known, Padding.FINITE))
+            return outputs
+        gamma, beta = self._scale_and_offset()
+        scale = ops.rsqrt(self.moving_variance + self.epsilon)
+        # Deviations first: next to a large mean, x * scale - mean * scale would cancel.
+        features = ops.cast(inputs, self.variable_dtype)
+        outputs = (features - self.moving_mean) * (scale * gamma) + beta
+        outputs = zero_padding(outputs, segments, known=min(known, Padding.FINITE))
         return ops.cast(outputs, self.compute_dtype)
+
+    def normalize_by_batch(
+        self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What `call` returns in training, and the mean and variance of this batch, each `(channels,)`."""
+        features = ops.cast(inputs, self.variable_dtype)
+        if known == Padding.ANY:
+            features = zero_padding(features, segments)
+        outputs, mean, variance = normalize_batch(features, segments, *self._scale_and_offset(), self.epsilon)
+        return ops.cast(outputs, self.compute_dtype), mean, variance
+
+    def _scale_and_offset(self) -> tuple[Tensor, Tensor]:
+        gamma = self.gamma if self.scale else ops.ones_like(self.moving_mean)
+        return gamma, self.beta if self.center else ops.zeros_like(self.moving_mean)
 
     def _track(self, moving: Any, value: Tensor) -> None:
         moving.assign(moving * self.momentum + value * (1 - self.momentum))

@@ -80,6 +80,10 @@ class Stack(NamedTuple):
         yield from self.poolings
         yield from self.dense
 
+    def layers_of_block(self, index: int) -> list[keras.layers.Layer]:
+        """The layers of `blocks[index]` of the config, in the order in which they are called."""
+        return [layer for layer in walk(self.trunk) if layer.name.startswith(f"{block_name(index)}_")]
+
     def unable(self, ability: str) -> list[str]:
         """Names of the layers that are not `packable` or `chunkable`."""
         return [layer.name for layer in self.layers() if not getattr(layer, ability, True)]
@@ -94,10 +98,15 @@ def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype:
     trunk: Nodes = (FeatureNormalization(name="features", dtype=dtype),)
     channels = num_features
     for index, block in enumerate(config.blocks):
-        nodes, channels = BUILDERS[block.type](block, channels, Place(index, f"block{index}", dtype))
+        nodes, channels = BUILDERS[block.type](block, channels, Place(index, block_name(index), dtype))
         trunk += nodes
     poolings = () if config.predicts_frames else tuple(_pooling(pooling, dtype) for pooling in config.pooling)
     return Stack(trunk, poolings, _dense_layers(config, num_outputs, dtype))
+
+
+def block_name(index: int) -> str:
+    """What the names of the layers of a block begin with."""
+    return f"block{index}"
 
 
 def apply_trunk(

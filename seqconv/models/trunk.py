@@ -28,6 +28,8 @@ Node: TypeAlias = "keras.layers.Layer | Residual | Parallel"
 Nodes: TypeAlias = tuple[Node, ...]
 # Activations that are 0 at 0.
 ZERO_KEEPING = ("relu", "gelu", "silu", "elu", "leaky_relu", "tanh", "linear")
+# Asked before every layer, with what has arrived; returns the features behind it, or None to let it be called.
+StandIn = Callable[[keras.layers.Layer, "Flow"], "Tensor | None"]
 # Asked before a layer that looks at whole sequences; returns their summary where the features are a piece of them.
 Hook = Callable[[keras.layers.Layer, Tensor, Any], Summary | None]
 
@@ -35,7 +37,8 @@ Hook = Callable[[keras.layers.Layer, Tensor, Any], Summary | None]
 class Flow(NamedTuple):
     """What runs through the trunk. `segments` is None where all frames are real; `training` is for all layers.
 
-    `padding` is what is known of the features in padding, so that no layer sets to zero what is.
+    `padding` is what is known of the features in padding, so that no layer sets to zero what is. `stand_in` may answer
+    in the place of layers that keep the number of frames.
     """
 
     features: Tensor
@@ -44,6 +47,7 @@ class Flow(NamedTuple):
     hook: Hook | None = None
     training: bool | None = None
     padding: Padding = Padding.ANY
+    stand_in: StandIn | None = None
 
 
 def run(nodes: Sequence[Node], flow: Flow) -> Flow:
@@ -97,7 +101,10 @@ def mode(training: bool | None) -> dict[str, bool]:
 
 
 def _call(layer: keras.layers.Layer, flow: Flow) -> Flow:
-    features, segments, num_slots, hook, training, padding = flow
+    outputs = None if flow.stand_in is None else flow.stand_in(layer, flow)
+    if outputs is not None:
+        return flow._replace(features=outputs, padding=padding_behind(layer, flow.padding))
+    features, segments, num_slots, hook, training, padding, _ = flow
     options: dict[str, Any] = mode(training)
     if getattr(layer, "takes_known", False):
         options["known"] = padding

@@ -153,10 +153,14 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keep the model of the epoch with the best monitored value; the file is whole at any moment."""
+    """Keep the model of the epoch with the best monitored value; the file is whole at any moment.
 
-    def __init__(self, path: Path, monitor: str, mode: str) -> None:
+    With `anew_at`, epochs before that one give way to it, however good they are.
+    """
+
+    def __init__(self, path: Path, monitor: str, mode: str, anew_at: int = 0) -> None:
         super().__init__()
+        self.anew_at = anew_at
         self.path, self.monitor = path, monitor
         self.sign = 1.0 if mode == "max" else -1.0
         self.best: float | None = None
@@ -164,6 +168,8 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
         self.copy: keras.Model | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if epoch == self.anew_at:
+            self.best = None
         value = (logs or {}).get(self.monitor)
         is_first = self.best is None
         is_better = value is not None and (is_first or self.sign * value > self.sign * (self.best or 0.0))

@@ -9,6 +9,7 @@ import numpy as np
 
 from seqconv.batching import Plan
 from seqconv.config import Config, load_config
+from seqconv.config.averaging import describe_reach
 from seqconv.cutting import Cutting
 from seqconv.features import feature_statistics
 from seqconv.models import SequenceModel, build_model
@@ -17,10 +18,12 @@ from seqconv.training.batches import plan_batches
 from seqconv.training.budget import Tell, find_budget
 from seqconv.training.checks import check_data
 from seqconv.training.datasets import Datasets
+from seqconv.training.initial import InitialModel, read_initial
 from seqconv.training.labels import Labels, encode_labels
 from seqconv.training.optimization import compile_model
 from seqconv.training.stepping import CompiledStep
 from seqconv.training.training_set import TrainingSet, augment_training, needs_moments, with_variants
+from seqconv.training.transfer import Transfer, take_over
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Experiment:
 
     `training_set`: the training sequences with their labels and weights, as each epoch sees them.
     `loss_scale` is the constant c that the loss of each step is divided by; `config` holds it, and every other choice
-    that was left to the run. `step` is what `model.fit` calls.
+    that was left to the run. `step` is what `model.fit` calls. `transfer`: what was
+    taken from `training.init`.
     """
 
     config: Config
@@ -41,6 +45,7 @@ class Experiment:
     steps: list[int]
     step: CompiledStep
     notes: list[str]
+    transfer: Transfer | None = None
 
     @property
     def labels(self) -> Labels:
@@ -53,10 +58,13 @@ class Experiment:
         return self.training_set.weights
 
 
-def prepare(config: Config, data: Datasets, tell: Tell | None = None) -> Experiment:
+def prepare(
+    config: Config, data: Datasets, tell: Tell | None = None, initial: InitialModel | None = None
+) -> Experiment:
     """Build and compile the model, and plan the batches.
 
-    `tell` is called with lines for the user while `batching.frames_per_batch: auto` is measured.
+    `tell` is called with lines for the user while `batching.frames_per_batch: auto` is measured. `initial` is what
+    `read_initial(config)` gives, where that was read before.
 
     Raises:
         ConfigError, ManifestError: what cannot be trained or scored, before any step.
@@ -69,9 +77,11 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None) -> Experim
     )
     data = replace(data, notes=[*data.notes, *check_data(config, data, model)])
     labels, weights = encode_labels(config, data, model)
-    is_normalized = config.features.normalize == "train"
-    moments = feature_statistics(data.train) if is_normalized or needs_moments(config) else None
-    if is_normalized and moments is not None:
+    initial = initial or read_initial(config)
+    transfer = None if initial is None else take_over(config, model, data.target, initial)
+    is_adapted = transfer is None and config.features.normalize == "train"
+    moments = feature_statistics(data.train) if is_adapted or needs_moments(config) else None
+    if is_adapted and moments is not None:
         model.feature_normalization.adapt(*moments)
     data = with_variants(config, data)
     augmented = augment_training(config, data, shortest=model.min_frames, moments=moments)
@@ -80,7 +90,7 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None) -> Experim
         frames = find_budget(config, training_set, model, tell)
         config = load_config(config, [f"batching.frames_per_batch={frames}"])
         model.card["batching"]["frames_per_batch"] = frames
-    return equip(config, data, model, training_set)
+    return replace(equip(config, data, model, training_set), transfer=transfer)
 
 
 def equip(config: Config, data: Datasets, model: SequenceModel, training_set: TrainingSet) -> Experiment:
@@ -102,7 +112,12 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
         loss_scale=loss_scale,
         steps=steps,
         step=CompiledStep(model, plan.shapes),
-        notes=[*data.notes, *notes, *_machine_notes(config)],
+        notes=[
+            *data.notes,
+            *notes,
+            *describe_reach(config.training.averaging, sum(steps)),
+            *_machine_notes(config),
+        ],
     )
 
 

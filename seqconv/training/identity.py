@@ -16,11 +16,12 @@ from seqconv.sequences import Sequences
 from seqconv.sources import content_digest, is_foreign
 from seqconv.training.datasets import Datasets
 from seqconv.training.files import write_csv
+from seqconv.training.initial import content_hash
 
 # Where things lie and which machine computes: a run may go on with others. What lies there is compared as data.
 _PLACES = (
     "data.manifest", "data.made_by", "data.events", "data.cache_dir", "data.num_workers", "target.events",
-    "training.device", "audio_augment.background.folder", "audio_augment.room.folder",
+    "training.init", "training.device", "audio_augment.background.folder", "audio_augment.room.folder",
 )  # fmt: skip
 _PLACES_BELOW = ("data.manifest.", "training.checkpoint", "training.mlflow")
 MOST_FOREIGN = 1000
@@ -48,6 +49,8 @@ class RunIdentity:
     def of(cls, config: Config, data: Datasets) -> "RunIdentity":
         """The identity of a run with this config on these sequences."""
         settings = {"backend in use": keras.backend.backend(), **flatten(config.to_dict())}
+        if config.training.init is not None:
+            settings["content of training.init"] = content_hash(config.training.init)
         places = {key for key in settings if is_place(key)}
         rows = [row for split, part in data.parts().items() for row in _rows(split, part)]
         settings = {key: value for key, value in settings.items() if key not in places}

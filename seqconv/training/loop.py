@@ -11,6 +11,7 @@ import keras
 
 from seqconv.batching import Layout
 from seqconv.evaluation import evaluate
+from seqconv.training.averaging import WeightAverage
 from seqconv.training.callbacks import Logs, RunCallbacks
 from seqconv.training.devices import device_scope
 from seqconv.training.divergence import DivergenceError, LossWatch, remedy
@@ -23,7 +24,7 @@ from seqconv.training.saving import StateKeeper
 
 @dataclass(frozen=True)
 class RunLoop:
-    """What goes on around the epochs of a run: callbacks, looking at the loss, saving, stopping.
+    """What goes on around the epochs of a run: callbacks, averages, looking at the loss, saving, stopping.
 
     `scores` are those of the last validation, all of them, for callbacks that want more than numbers.
     """
@@ -33,6 +34,7 @@ class RunLoop:
     watch: LossWatch
     keeper: StateKeeper
     signals: StopSignals
+    average: WeightAverage
     scores: dict[str, Any] = field(default_factory=dict)
 
     def run(self, progress: Progress) -> None:
@@ -55,8 +57,7 @@ class RunLoop:
         with feed_for(experiment, epochs) as feed:
             while progress.epoch < num_epochs:
                 self._train_epoch(progress, feed)
-                logs = self._epoch_logs(progress)
-                self.callbacks.finish_epoch(progress.epoch, logs)
+                logs = self._end_epoch(progress)
                 progress.next_epoch()
                 if experiment.model.stop_training:
                     break
@@ -85,17 +86,26 @@ class RunLoop:
         )
         self.watch.check()
 
+    def _end_epoch(self, progress: Progress) -> Logs:
+        """Validate, and tell the callbacks, which see the weights that were validated."""
+        try:
+            with self.average.away():
+                logs = self._epoch_logs(progress)
+                self.callbacks.finish_epoch(progress.epoch, logs)
+        except RunStopped as stop:
+            self._stop(stop, progress)
+        self.average.commit()
+        return logs
+
     def _epoch_logs(self, progress: Progress) -> Logs:
         experiment, model = self.experiment, self.experiment.model
         trained = {name: float(value) for name, value in model.get_metrics_result().items()}
         # Keras's own "loss" averages steps; ours weighs every sequence the same.
         logs: Logs = {"loss": trained["mean_loss"]}
         logs.update((name, value) for name, value in trained.items() if name not in ("loss", "mean_loss"))
-        try:
-            with self.signals.at_once():
-                metrics = evaluate(model, experiment.data.valid, bootstrap=0).metrics
-        except RunStopped as stop:
-            self._stop(stop, progress)
+        with self.signals.at_once():
+            self.average.put(progress.epoch)
+            metrics = evaluate(model, experiment.data.valid, bootstrap=0).metrics
         self.scores.clear()
         self.scores.update(metrics)
         # A score that is undefined is None.

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from seqconv.config import Config
+from seqconv.config.averaging import MovingAverage
 from seqconv.config.training import TrainingConfig
 from seqconv.training.machine import uses_xla
 
@@ -101,8 +102,17 @@ def make_optimizer(config: TrainingConfig, steps_per_epoch: list[int]) -> keras.
         options["weight_decay"] = config.weight_decay
     if config.gradient_clip:
         options["clipnorm"] = config.gradient_clip
+    if isinstance(config.averaging, MovingAverage):
+        options |= {"use_ema": True, "ema_momentum": config.averaging.decay}
     optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": options})
+    if isinstance(config.averaging, MovingAverage):
+        # Keras puts averages in the place of the weights at the end of each `fit`, and ours lasts an epoch.
+        optimizer.finalize_variable_values = _leave
     if config.weight_decay:
         # Decay pulls kernels towards zero; for offsets and scales that would be a bias.
         optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return optimizer
+
+
+def _leave(variables: list[Any]) -> None:
+    """Let variables be what they are."""

@@ -83,7 +83,8 @@ def _decide(experiment: Experiment, note: str, compiled: CompiledStep | None) ->
         experiment.step.install()
         return replace(experiment, config=config, notes=notes)
     # Without a limit on its shapes another plan is better, and it is the one that this config makes.
-    return replace(equip(config, experiment.data, model, experiment.training_set), notes=notes)
+    other = equip(config, experiment.data, model, experiment.training_set)
+    return replace(other, notes=notes, transfer=experiment.transfer)
 
 
 def _tensorflow_errors() -> type[Exception]:

@@ -168,6 +168,7 @@ def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
             f"{model.count_params():,} parameters, receptive field {_receptive_field(model, config)}, "
             f"total stride {model.total_stride}",
         ),
+        *([] if experiment.transfer is None else [("init", str(experiment.transfer))]),
         (
             "batches",
             f"{plan.strategy}, {len(plan)} steps an epoch of {plan.mean_sequences:.1f} sequences, "
@@ -176,9 +177,18 @@ def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
         (
             "training",
             f"{config.training.epochs} epochs, {config.training.optimizer}, learning rate "
-            f"{config.training.learning_rate:g} ({config.training.schedule}), best by {config.monitor}",
+            f"{config.training.learning_rate:g} ({config.training.schedule}), "
+            f"best by {config.monitor}{_averaged(config)}",
         ),
     ]
+
+
+def _averaged(config: Any) -> str:
+    averaging = config.training.averaging
+    if averaging is None:
+        return ""
+    how = f"decay {averaging.decay:g}" if averaging.type == "ema" else f"last {averaging.last_epochs} epochs"
+    return f" of averaged weights ({averaging.type}, {how})"
 
 
 def _too_long(plan: Plan) -> str:

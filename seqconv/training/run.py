@@ -18,6 +18,7 @@ from seqconv.files import write_text
 from seqconv.models import SequenceModel, load_model
 from seqconv.reporting import write_report
 from seqconv.sequences import Sequences
+from seqconv.training.averaging import WeightAverage, first_averaged_epoch
 from seqconv.training.board import BoardPictures
 from seqconv.training.callbacks import BestModel, HistoryFile, Patience, ProgressBar, RunCallbacks
 from seqconv.training.checks import check_packages
@@ -25,6 +26,7 @@ from seqconv.training.datasets import Datasets, load_datasets
 from seqconv.training.divergence import LossWatch
 from seqconv.training.experiment import Experiment, prepare
 from seqconv.training.identity import RunIdentity
+from seqconv.training.initial import read_initial
 from seqconv.training.interrupts import RunStopped, StopSignals
 from seqconv.training.loop import RunLoop, time_steps
 from seqconv.training.machine import machine_for
@@ -133,7 +135,7 @@ def begin(
     check_packages(config)
     own_callbacks = list(callbacks)
     with machine_for(config) as device:
-        experiment = choose_compilation(prepare(config, load(config), partial(console.print, highlight=False)))
+        experiment = _make_experiment(config, console, load)
         report_start(experiment, device, console)
         with new_run_folder(run_dir, experiment) as path:
             report_folder(path, console)
@@ -158,7 +160,7 @@ def resume(
     Args:
         run_dir: the folder of the run.
         overrides: of where things lie and what computes: data.manifest, data.cache_dir, data.num_workers,
-            target.events, training.device, training.checkpoint.
+            target.events, training.init, training.device, training.checkpoint.
         train_data, valid_data, test_data: for a run on sequences in memory, the same ones again.
         callbacks: the same ones again. One with `state()` and `restore(state)` goes on where it was; others begin anew.
 
@@ -182,7 +184,7 @@ def go_on(
         config = load_config(path / CONFIG, overrides)
         check_packages(config)
         with machine_for(config) as device:
-            experiment = choose_compilation(prepare(config, load(config), partial(console.print, highlight=False)))
+            experiment = _make_experiment(config, console, load)
             report_start(experiment, device, console)
             report_folder(path, console)
             return _run(experiment, path, list(callbacks), console)
@@ -194,10 +196,15 @@ def dry_run(config: Config | Mapping[str, Any] | str | Path) -> None:
     config = as_config(config, None)
     check_packages(config)
     with machine_for(config) as device:
-        tell = partial(console.print, highlight=False)
-        experiment = choose_compilation(prepare(config, load_datasets(config), tell))
+        experiment = _make_experiment(config, console, load_datasets)
         report_start(experiment, device, console)
         report_dry_run(experiment, time_steps(experiment, DRY_RUN_STEPS), console)
+
+
+def _make_experiment(config: Config, console: Console, load: Load) -> Experiment:
+    # A model to begin with that does not fit is told before any features are extracted.
+    initial = read_initial(config)
+    return choose_compilation(prepare(config, load(config), partial(console.print, highlight=False), initial))
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Sequences | None) -> Config:
@@ -207,7 +214,10 @@ def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Seque
     if isinstance(config, Mapping) and "features" not in config:
         # The model tells prediction how to extract features: as these were, or not at all where they came as arrays.
         used = train_data.feature_settings
-        config = {**config, "features": used.model_dump() if used else {"kind": "precomputed"}}
+        if used is not None:
+            config = {**config, "features": used.model_dump()}
+        elif not (isinstance(training := config.get("training"), Mapping) and training.get("init")):
+            config = {**config, "features": {"kind": "precomputed"}}
     values = load_config(config).to_dict()
     # What was not read must not stand in the config of the run: evaluation would read it.
     return load_config({**values, "data": {**values["data"], "manifest": None}})
@@ -247,7 +257,7 @@ def _fit(
     if is_finished(path):
         report_finished(console)
         return read_history(path)
-    best = BestModel(path / MODEL, config.monitor, config.monitor_mode)
+    best = BestModel(path / MODEL, config.monitor, config.monitor_mode, first_averaged_epoch(config))
     history, bar = HistoryFile(path / HISTORY), ProgressBar(console, experiment.steps, best)
     own: list[keras.callbacks.Callback] = [best, history, bar]
     if config.training.early_stopping is not None:
@@ -264,6 +274,7 @@ def _fit(
         board = path / "tensorboard"
         own += [keras.callbacks.TensorBoard(str(board), write_graph=False), BoardPictures(board, experiment, scores)]
     listed = [*own, *user_callbacks]
+    average = WeightAverage(experiment)
     callbacks, watch = RunCallbacks(listed, experiment.model, config.training.epochs), LossWatch(experiment)
     identity = RunIdentity.of(config, experiment.data)
     checkpoint = find_checkpoint(path, identity, console)
@@ -280,7 +291,7 @@ def _fit(
             callback.on_run_begin(config, path)
     try:
         if checkpoint is None or not checkpoint.is_complete:
-            RunLoop(experiment, callbacks, watch, keeper, signals, scores).run(progress)
+            RunLoop(experiment, callbacks, watch, keeper, signals, average, scores).run(progress)
     finally:
         bar.close()
     report_stop(history.rows, config.training.epochs, best, experiment.step, console)

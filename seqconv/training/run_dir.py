@@ -27,7 +27,8 @@ from seqconv.training.files import write_csv
 CONFIG, HISTORY, MODEL, UNFINISHED = "config.yaml", "history.csv", "model.keras", "unfinished.txt"
 MODEL_FACTS = "model.json"
 """The last file of a run: where it is, the run has finished."""
-INPUTS = (CONFIG, "versions.json", "splits.csv", "quarantine.csv")
+TRANSFER = "transfer.json"
+INPUTS = (CONFIG, "versions.json", "splits.csv", "quarantine.csv", TRANSFER)
 LOCK = ".lock"
 
 
@@ -160,6 +161,8 @@ def write_inputs(experiment: Experiment, path: Path) -> None:
     """Write what a run is made of, as it is now; the config first, from which all of it can be made again."""
     write_text(experiment.config.to_yaml(), path / CONFIG)
     write_text(json.dumps(versions(), indent=2) + "\n", path / "versions.json")
+    if experiment.transfer is not None:
+        write_text(json.dumps(experiment.transfer.to_dict(), indent=2) + "\n", path / TRANSFER)
     splits = experiment.data.splits
     if splits is not None:
         write_text(splits.to_csv(index=False), path / "splits.csv")

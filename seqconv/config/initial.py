@@ -1,0 +1,98 @@
+"""`training.init`: a config that begins with a trained model, and leaves out what that model says itself."""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from seqconv.config.data import absolute_path
+from seqconv.config.features import FeatureSettings
+from seqconv.config.model import ModelConfig
+
+SECTIONS = ("model", "features")
+"""What a model file knows of the run that made it, and a config may leave out."""
+
+_LARGEST_CONFIG = 64 << 20
+
+
+def take_sections(values: dict[str, Any], folder: Path) -> str | None:
+    """Fill the sections that `values` leave out with those of the model in `training.init`; what keeps it from that.
+
+    Args:
+        values: a config as it was written; it is changed.
+        folder: where a relative path starts.
+    """
+    training = values.get("training")
+    path = training.get("init") if isinstance(training, dict) else None
+    missing = [name for name in SECTIONS if name not in values]
+    if not isinstance(path, str) or not path.strip() or not missing:
+        return None
+    file = Path(absolute_path(path, folder))
+    try:
+        found = read_sections(file)
+    except (ValueError, OSError) as error:
+        return f"training.init: {error}"
+    values.update({name: found[name] for name in missing if name in found})
+    return None
+
+
+def read_sections(path: Path) -> dict[str, Any]:
+    """The sections `model` and `features` of the config that a model file was made with, as far as it has them.
+
+    Raises:
+        ValueError: there is no such file, or it is none that `build_model` made.
+    """
+    if not path.is_file():
+        hint = f" The run directory holds {path / 'model.keras'}." if (path / "model.keras").is_file() else ""
+        raise ValueError(f"there is no model file at '{path}'.{hint}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo("config.json")
+            if info.file_size > _LARGEST_CONFIG:
+                raise ValueError(f"its config.json would unpack to {info.file_size} bytes")
+            settings = json.loads(archive.read(info))["config"]
+        sections = {"model": ModelConfig.model_validate(settings["model"]).model_dump(mode="json")}
+        features = (settings.get("card") or {}).get("features")
+        if features is not None:
+            sections["features"] = FeatureSettings.model_validate(features).model_dump(mode="json")
+    except (
+        *(ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError),
+        *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),
+    ) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"'{path}' holds no model of seqconv, from which the sections {' and '.join(SECTIONS)} could be taken "
+            f"({reason}). Name the model.keras of a run"
+        ) from error
+    return sections
+
+
+def initial_problems(init: str | None, init_blocks: int | None, freeze: Collection[int], num_blocks: int) -> list[str]:
+    """Settings of fine-tuning that cannot be together."""
+    if init is None:
+        given = {"training.init_blocks": init_blocks, "training.freeze": list(freeze) or None}
+        return [
+            f"{key}: {value} is about the blocks of a trained model, but training.init names none. Set it to a "
+            "model.keras, or remove the key."
+            for key, value in given.items()
+            if value is not None
+        ]
+    problems = []
+    if init_blocks is not None and init_blocks > num_blocks:
+        problems.append(f"training.init_blocks: {init_blocks}, but the model has {num_blocks} blocks.")
+    beyond = sorted(index for index in freeze if not 0 <= index < num_blocks)
+    if beyond:
+        problems.append(
+            f"training.freeze: {beyond} are no blocks of the model, which are 0 to {num_blocks - 1}. Count from 0."
+        )
+    if len(set(freeze)) < len(freeze):
+        problems.append(f"training.freeze: {list(freeze)} names a block twice.")
+    new = sorted(index for index in freeze if init_blocks is not None and init_blocks <= index < num_blocks)
+    if new:
+        problems.append(
+            f"training.freeze: blocks {new} are not taken from training.init, of which training.init_blocks takes the "
+            f"first {init_blocks}: they would stay as they begin, at random. Remove them."
+        )
+    return problems
