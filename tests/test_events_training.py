@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from composed import compose, config
 from pages import read_page
+from test_training_resume import Stopping, assert_same_run
 
 from seqconv.commands import evaluate as evaluate_command
 from seqconv.commands import predict as predict_command
@@ -20,6 +21,7 @@ from seqconv.models import load_model
 from seqconv.prediction import predict
 from seqconv.training import resume, train
 from seqconv.training.datasets import load_datasets
+from seqconv.training.interrupts import RunStopped
 
 LANGUAGES = ["en", "es", "fr", "it", "ru"]
 
@@ -166,6 +168,21 @@ def test_a_finished_run_is_scored_again(run):
     assert again.metrics["test"]["events"] == run.metrics["test"]["events"]
 
 
+def test_a_stopped_run_goes_on_bit_for_bit_and_knows_its_events(folder, tmp_path):
+    sections = config(folder, training={"epochs": 3}, evaluation={"bootstrap": 0})
+    whole = train(sections, tmp_path / "whole")
+    with pytest.raises(RunStopped):
+        train(sections, tmp_path / "run", callbacks=[Stopping(1, 3)])
+    events = pd.read_csv(folder / "events.csv")
+    events["path"] = [str(folder / path) for path in events["path"]]
+    events.drop(index=0).to_csv(tmp_path / "other.csv", index=False)
+    with pytest.raises(ConfigError, match=r"data: \d sequences are otherwise labeled or weighted: 'train00@"):
+        resume(tmp_path / "run", [f"data.events={tmp_path / 'other.csv'}"])
+    with pytest.raises(ConfigError, match=r"data\.windows\.hop: 0\.5 then, 0\.25 now"):
+        resume(tmp_path / "run", ["data.windows.hop=0.25"])
+    assert_same_run(resume(tmp_path / "run"), whole)
+
+
 def test_frames_of_windows(folder, tmp_path):
     """The frame head learns the frame labels of windows, and events of whole recordings are found again."""
     sections = config(
@@ -199,6 +216,51 @@ def test_each_event_as_one_sequence(folder, tmp_path):
     assert "events" not in run.metrics["test"]
     with pytest.raises(ConfigError, match="events are found by models that classify windows"):
         predict_events(run.model, folder / "test00.flac")
+
+
+def test_several_labels_at_once(folder, tmp_path):
+    events = pd.read_csv(folder / "events.csv")
+    events["path"] = [str(folder / path) for path in events["path"]]
+    spoken = events.assign(label="voice;" + events["label"].where(events["label"].isin(["en", "fr"]), "other"))
+    unnamed = pd.DataFrame({"path": [str(folder / "test00.flac")], "start": [0.0], "end": [3.0], "label": [None]})
+    pd.concat([spoken, unnamed]).to_csv(tmp_path / "events.csv", index=False)
+    target = {"task": "multilabel", "background": None}
+    run = train(config(folder, data={"events": str(tmp_path / "events.csv")}, target=target), tmp_path / "run")
+    assert run.model.card["target"]["names"] == ["en", "fr", "other", "voice"]
+    metrics = run.metrics["test"]
+    assert metrics["events"]["per_class"]["voice"]["segment_f1"] > 0.6
+    assert metrics["recordings"]["per_class"]["voice"]["support"] == 2
+    assert "test00@0" not in set(run.evaluation.predictions["id"]), "nobody could say what is in it"
+    found = predict_events(run.model, folder / "test00.flac")
+    voice = found[found["label"] == "voice"]
+    assert len(voice) > 2
+    assert (voice["start"].to_numpy()[1:] > voice["end"].to_numpy()[:-1]).all()
+
+
+def test_recordings_that_nobody_labeled_are_left_out(folder, tmp_path):
+    events = pd.read_csv(folder / "events.csv")
+    events["path"] = [str(folder / path) for path in events["path"]]
+    table = tmp_path / "events.csv"
+    events[~events["path"].str.contains("train01|test01")].to_csv(table, index=False)
+    left = {"events": str(table), "unlabeled": "ignore"}
+    data = load_datasets(load_config(config(folder, data=left)))
+    assert data.splits["id"].tolist() == ["train00", *(f"train0{n}" for n in range(2, 6)), "valid00", "test00"]
+    assert any("left out (data.unlabeled)" in note for note in data.notes)
+    kept = load_datasets(load_config(config(folder, data={**left, "unlabeled": "negative"})))
+    of_one = [label for name, label in zip(kept.train.groups, kept.train.labels, strict=True) if name == "train01"]
+    assert set(of_one) == {"nobody"}
+    with pytest.raises(ManifestError, match=r"2 of 9 recordings have no event in .*: 'train01', 'test01'"):
+        load_datasets(load_config(config(folder, data={**left, "unlabeled": None})))
+
+
+def test_recordings_without_splits_are_cut_whole(folder, tmp_path):
+    frame = pd.read_csv(folder / "manifest.csv").drop(columns="split")
+    frame["path"] = [str(folder / path) for path in frame["path"]]
+    frame.to_csv(tmp_path / "m.csv", index=False)
+    data = load_datasets(load_config(config(folder, data={"manifest": str(tmp_path / "m.csv")})))
+    groups = [set(part.groups) for part in data.parts().values()]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 9
+    assert any("stratified by the labels within each" in note for note in data.notes)
 
 
 def test_windows_have_the_label_of_their_recording_where_there_are_no_events(folder, tmp_path):

@@ -37,8 +37,8 @@ def check_card_is_kept(arguments: argparse.Namespace) -> None:
     given += [] if arguments.labels is None else ["--labels"]
     if given:
         raise ConfigError(
-            f"{', '.join(given)}: the model carries its own labels, feature settings and windows, which were fixed by training. "
-            "Leave this out."
+            f"{', '.join(given)}: the model carries its own labels, feature settings and windows, which were fixed by "
+            "training. Leave this out."
         )
 
 

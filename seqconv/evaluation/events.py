@@ -27,6 +27,7 @@ def score_events(
 ) -> dict[str, Any]:
     """Segment-based and event-based scores, and false alarms per hour, over the recordings `ids`.
 
+    What was found where nobody could name an event (one without a label) is neither right nor wrong.
     Intervals draw recordings, or whole `groups` of them.
     """
     names = [name for name in target.names if name != background]
@@ -35,7 +36,10 @@ def score_events(
     rules = settings.events
     counts = count_events(
         [_true_arrays(beside.events[place], names, target) for place in chosen],
-        [_found_arrays(found[found["id"] == name], names) for name in ids],
+        [
+            _found_arrays(_judged(found[found["id"] == name], beside.events[place]), names)
+            for name, place in zip(ids, chosen, strict=True)
+        ],
         [(float(beside.starts[place]), float(beside.ends[place])) for place in chosen],
         len(names),
         segment=rules.segment,
@@ -55,6 +59,17 @@ def score_events(
             )
         )
     return {**rules.model_dump(), "num_recordings": len(ids), **scores, "intervals": intervals}
+
+
+def _judged(found: pd.DataFrame, events: Events) -> pd.DataFrame:
+    """Without the events that lie by half or more in true ones without a label."""
+    unnamed = [place for place, label in enumerate(events.labels) if label is None]
+    if not unnamed or found.empty:
+        return found
+    starts, ends = (found[name].to_numpy(np.float64)[:, None] for name in ("start", "end"))
+    shared = np.minimum(ends, events.ends[unnamed]) - np.maximum(starts, events.starts[unnamed])
+    is_judged = np.maximum(shared, 0).sum(axis=1) < 0.5 * (ends - starts)[:, 0]
+    return found.loc[is_judged]
 
 
 def _true_arrays(events: Events, names: list[str], target: Target) -> EventArrays:
