@@ -112,6 +112,8 @@ def _values(each: dict[str, Any], places: Places) -> str:
     if "enum" in each or "const" in each:
         return ", ".join(f"`{value}`" for value in each.get("enum", [each.get("const")]))
     if each.get("type") == "array":
+        if "items" not in each:
+            return f"[{', '.join(_values(item, places) for item in each['prefixItems'])}]"
         return f"list of: {_values(each['items'], places)}"
     if each.get("type") == "object":
         inner = each.get("additionalProperties")

@@ -69,7 +69,8 @@ def _judged(found: pd.DataFrame, events: Events) -> pd.DataFrame:
     starts, ends = (found[name].to_numpy(np.float64)[:, None] for name in ("start", "end"))
     shared = np.minimum(ends, events.ends[unnamed]) - np.maximum(starts, events.starts[unnamed])
     is_judged = np.maximum(shared, 0).sum(axis=1) < 0.5 * (ends - starts)[:, 0]
-    return found.loc[is_judged]
+    judged: pd.DataFrame = found.loc[is_judged]
+    return judged
 
 
 def _true_arrays(events: Events, names: list[str], target: Target) -> EventArrays:
