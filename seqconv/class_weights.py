@@ -1,6 +1,7 @@
 """How much a sequence or a frame counts in training, by its class."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,8 @@ def class_weights(target: Target, encoded: npt.ArrayLike, class_weight: str | Ma
 
     Args:
         target: Of a classification, or multilabel: there a sequence weighs the mean of its labels, or 1 without any.
-        encoded: What `target.encode` returned, `(n, num_outputs)`.
+        encoded: What `target.encode` returned, `(n, num_outputs)`; labels that are missing (NaN, or less than 0) count
+            neither way.
         class_weight: "balanced": each class weighs the same in total, and a sequence 1 on average; a weight per
             class name, 1 for those not named; None: 1 for all.
 
@@ -27,7 +29,7 @@ def class_weights(target: Target, encoded: npt.ArrayLike, class_weight: str | Ma
     >>> class_weights(Target("classification", ("a", "b")), [[1, 0], [1, 0], [1, 0], [0, 1]], "balanced").tolist()
     [0.6666666865348816, 0.6666666865348816, 0.6666666865348816, 2.0]
     """
-    rows = np.asarray(encoded, np.float64)
+    rows = _present(np.asarray(encoded, np.float64))
     if class_weight is None:
         return np.ones(len(rows), np.float32)
     weight = _of_classes(target, rows.sum(axis=0), class_weight)
@@ -61,12 +63,13 @@ def frame_class_weights(
     mass = np.zeros(target.num_outputs)
     for index in range(num_sequences):
         rows, shares = frames.of_sequence(index)
-        mass += shares @ rows
+        mass += shares @ _present(rows)
     weight = _of_classes(target, mass, class_weight)
     if class_weight == "balanced":
         before = after = 0.0
         for index in range(num_sequences):
             rows, shares = frames.of_sequence(index)
+            rows = _present(rows)
             is_labeled = rows.any(axis=1)
             before += float(shares[is_labeled].sum())
             after += float(shares[is_labeled] @ _mean_over_labels(rows[is_labeled].astype(np.float64), weight))
@@ -88,6 +91,11 @@ def _of_classes(target: Target, counts: Row, class_weight: str | Mapping[str, fl
             f"training.class_weight: no class {list_some(unknown)}; the classes are {list_some(target.names, 20)}"
         )
     return np.array([class_weight.get(name, 1.0) for name in target.names])
+
+
+def _present(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """1 where a label is known to be there."""
+    return np.asarray(np.maximum(np.nan_to_num(rows), 0))
 
 
 def _mean_over_labels(rows: Row, weight: Row) -> Row:

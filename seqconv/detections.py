@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from seqconv.decisions import Decisions
 from seqconv.targets import Target
 
 FloatArray = npt.NDArray[np.float64]
@@ -22,13 +23,14 @@ class DetectionRules:
 
     `background`: the class that is none. `max_gap`: hits of a class with at most so many seconds between them are one
     event. `min_seconds`: shorter events are left out. `thresholds`: probability from which on a class is a hit, one or
-    one for each; None: of classes the most probable one, of several labels from 0.5 on.
+    one for each, of two classes for one of them (None for the other); None: of classes the most probable one, of
+    several labels from 0.5 on.
     """
 
     background: str | None = None
     max_gap: float = 0.0
     min_seconds: float = 0.0
-    thresholds: float | Sequence[float] | None = None
+    thresholds: float | Sequence[float | None] | None = None
 
 
 def detect_events(table: pd.DataFrame, target: Target, rules: DetectionRules, frame_seconds: float) -> pd.DataFrame:
@@ -120,5 +122,9 @@ def _hits(probabilities: FloatArray, target: Target, rules: DetectionRules) -> n
     if target.task == "multilabel":
         return np.asarray(probabilities >= np.asarray(DEFAULT_THRESHOLD if wanted is None else wanted))
     best = np.zeros(probabilities.shape, bool)
+    if isinstance(wanted, list | tuple) and None in wanted:
+        # Of two classes, a threshold decides for one of them.
+        best[np.arange(len(best)), Decisions(target, tuple(wanted)).decide(probabilities)] = True
+        return best
     best[np.arange(len(best)), probabilities.argmax(axis=1)] = True
     return best if wanted is None else best & np.asarray(probabilities >= np.asarray(wanted))

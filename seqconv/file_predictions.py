@@ -11,17 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.config.features import FeatureSettings
+from seqconv.decisions import Decisions
 from seqconv.errors import AudioError, ManifestError
 from seqconv.inference import forward
-from seqconv.outputs import (
-    frame_columns,
-    logits_to_predictions,
-    name_predictions,
-    predicts_frames,
-    read_card,
-    recording_starts,
-    seconds_per_frame,
-)
+from seqconv.outputs import frame_columns, predicts_frames, recording_starts, seconds_per_frame
 from seqconv.sources import Selection, Source
 from seqconv.store import BadFile, FeatureStore, build_store
 from seqconv.streaming.long import LongRecordings
@@ -158,8 +151,8 @@ class _Blank:
 
 
 def _answers(model: Any, target: Target, logits: Any) -> dict[str, Any]:
-    predictions = logits_to_predictions(target, logits)
-    return name_predictions(target, predictions, read_card(model).get("thresholds"))
+    decisions = Decisions.of(model, target)
+    return decisions.columns(decisions.probabilities(logits))
 
 
 def reason_of(error: Exception, name: str) -> str:

@@ -20,7 +20,7 @@ class FrameLabels(Sequence[Array]):
     """The labels of all frames of some sequences; `labels[i]` are those of sequence i.
 
     `arrays`: classification: int32 `(time,)`, positions in `names`; multilabel: int8 `(time, C)`, 0 or 1; -1 is a
-    missing label in both. Regression: float64 `(time, C)`, NaN is missing.
+    missing label in both, in the latter of that class alone. Regression: float64 `(time, C)`, NaN is missing.
     `are_columns`: the names are columns of the arrays, which hold even where no frame has them.
 
     >>> labels = FrameLabels("classification", ("a", "b"), [np.array([0, 1, -1]), np.array([1])])
@@ -58,18 +58,21 @@ class FrameLabels(Sequence[Array]):
         return replace(self, arrays=[self.arrays[index] for index in indices])
 
     def is_labeled(self, index: int, frames: slice = slice(None)) -> npt.NDArray[np.bool_]:
-        """Which frames of a sequence have a label."""
+        """Which frames of a sequence have a label; of several labels, some."""
         array = self.arrays[index][frames]
-        labeled = ~np.isnan(array) if self.task == "regression" else array >= 0
-        return np.asarray(labeled.all(axis=1) if labeled.ndim == 2 else labeled)
+        if self.task == "multilabel":
+            return np.asarray((array >= 0).any(axis=1))
+        return np.asarray(~np.isnan(array).any(axis=1) if self.task == "regression" else array >= 0)
 
     def encode(self, index: int, frames: slice = slice(None)) -> npt.NDArray[np.float64]:
-        """One-hot rows, 0/1 rows or values `(time, C)`; NaN in the rows of frames without a label.
+        """One-hot rows, 0/1 rows or values `(time, C)`; NaN where a label is missing.
 
-        >>> FrameLabels("multilabel", ("a", "b"), [np.array([[0, 1], [-1, -1]])]).encode(0).tolist()
-        [[0.0, 1.0], [nan, nan]]
+        >>> FrameLabels("multilabel", ("a", "b"), [np.array([[0, 1], [-1, 1]])]).encode(0).tolist()
+        [[0.0, 1.0], [nan, 1.0]]
         """
         array = self.arrays[index][frames]
+        if self.task == "multilabel":
+            return np.where(array >= 0, array, np.nan)
         if self.task == "classification":
             array = array[:, None] == np.arange(len(self.names))
         encoded = np.array(array, np.float64)
@@ -126,7 +129,8 @@ class FrameLabels(Sequence[Array]):
         moved = np.zeros((len(array), len(names)), array.dtype)
         moved[:, positions[known]] = array[:, known]
         if self.task == "multilabel":
-            moved[(array < 0).any(axis=1)] = MISSING
+            # Of a frame of which nothing is known, nothing is known of other names either.
+            moved[(array < 0).all(axis=1)] = MISSING
         return moved
 
 

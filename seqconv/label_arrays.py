@@ -22,7 +22,8 @@ def read_frame_labels(
 
     Args:
         task: classification: `(time,)` whole numbers or text, where NaN, None and empty text are missing; multilabel:
-            `(time, C)` of 0 and 1, where NaN is missing; regression: `(time,)` or `(time, C)` numbers, NaN is missing.
+            `(time, C)` of 0 and 1, where NaN is missing, for that class alone; regression: `(time,)` or `(time, C)`
+            numbers, NaN is missing.
         raw_labels: the arrays, or FrameLabels, which come back as they are.
         ids: names of the sequences, for messages.
         names: of the columns (multilabel, regression); default: "0", "1", ... and "value" or "value_0", ...
@@ -86,8 +87,7 @@ def _read_indicators(item: Array) -> Array:
     wrong = np.flatnonzero(~(np.isnan(values) | np.isin(values, (0, 1))).all(axis=1))
     if wrong.size:
         raise ValueError(f"has the labels {values[wrong[0]].tolist()} at frame {wrong[0]}; multilabel needs 0 and 1")
-    is_missing = np.isnan(values).any(axis=1, keepdims=True)
-    return np.where(is_missing, MISSING, np.nan_to_num(values)).astype(np.int8)
+    return np.where(np.isnan(values), MISSING, np.nan_to_num(values)).astype(np.int8)
 
 
 def _read_values(item: Array) -> Array:

@@ -41,8 +41,8 @@ def label_sets(
 ) -> tuple[LabelSets, tuple[str, ...] | None]:
     """The labels of each sequence, and all names in order where the form of the labels fixes them.
 
-    Rows of the same length (2 or more) that hold nothing but the numbers 0 and 1 are 0/1 rows; a missing value or
-    empty text is a sequence without labels.
+    Rows of the same length (2 or more) that hold nothing but the numbers 0 and 1 are 0/1 rows, where None and NaN are
+    missing labels (see `missing_cells`); elsewhere, a missing value or empty text is a sequence without labels.
 
     Raises:
         ManifestError: 0/1 columns with other values, or in another number than there are names.
@@ -57,12 +57,26 @@ def label_sets(
         raw_labels, order = _table_columns(raw_labels, names)
     elif not _are_indicators(raw_labels):
         return [_label_set(value, separator) for value in _rows(raw_labels)], order
-    matrix, _ = number_columns(raw_labels, ids, names=order or [str(i) for i in range(len(_rows(raw_labels)[0]))])
+    rows = [[0 if _is_missing(value) else value for value in row] for row in _rows(raw_labels)]
+    matrix, _ = number_columns(rows, ids, names=order or [str(i) for i in range(len(rows[0]))])
     order = order or tuple(str(index) for index in range(matrix.shape[1]))
     wrong = np.flatnonzero(~np.isin(matrix, (0, 1)).all(axis=1))
     if wrong.size:
         raise ManifestError(f"the label columns {list_some(order)} hold 0 or 1, but {_named(wrong, ids)} have others")
     return [tuple(order[index] for index in np.flatnonzero(row)) for row in matrix], order
+
+
+def missing_cells(raw_labels: Any, *, names: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+    """Which labels nobody knows, `(n, C)`, in the form of 0/1 rows: None, NaN, empty cells. None for other forms.
+
+    >>> missing_cells([[0, None], [1, 1]], names=["a", "b"]).tolist()
+    [[False, True], [False, False]]
+    """
+    if hasattr(raw_labels, "columns"):
+        raw_labels, _ = _table_columns(raw_labels, names)
+    elif not _are_indicators(raw_labels):
+        return None
+    return np.array([[_is_missing(value) for value in row] for row in _rows(raw_labels)], bool)
 
 
 def number_columns(
@@ -168,8 +182,9 @@ def _are_indicators(raw_labels: Any) -> bool:
     if not all(isinstance(row, list | tuple) for row in rows) or len({len(row) for row in rows}) != 1:
         return False
     is_matrix = getattr(raw_labels, "ndim", 1) == 2
-    numbers = all(isinstance(value, int | float) for row in rows for value in row)
-    return numbers and (is_matrix or (len(rows[0]) > 1 and all(value in (0, 1) for row in rows for value in row)))
+    known = [value for row in rows for value in row if not _is_missing(value)]
+    numbers = all(isinstance(value, int | float) for value in known)
+    return numbers and (is_matrix or (len(rows[0]) > 1 and bool(known) and all(value in (0, 1) for value in known)))
 
 
 def _label_set(value: Any, separator: str) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from seqconv.errors import ConfigError, ModelError, list_some
 from seqconv.labels import number_columns
+from seqconv.metrics.thresholds import DEFAULT_THRESHOLD
 from seqconv.targets import Target
 
 FloatArray = npt.NDArray[np.float64]
-DEFAULT_THRESHOLD = 0.5
 
 
 def open_model(model: Any) -> Any:
@@ -98,32 +98,45 @@ def logits_to_predictions(target: Target, logits: npt.ArrayLike) -> FloatArray:
 
 
 def name_predictions(
-    target: Target, predictions: FloatArray, thresholds: npt.ArrayLike | None = None
+    target: Target, predictions: FloatArray, decided: npt.NDArray[Any] | None = None
 ) -> dict[str, Any]:
     """Columns of a table: `prediction`, and `p_<name>` for each class.
 
-    Multilabel joins the names whose probability reaches its threshold (0.5 unless given, one or one for each label).
-    Regression has `prediction`, or `prediction_<name>` for each of several columns.
+    Multilabel joins the names of the labels given. Regression has `prediction`, or `prediction_<name>` for each of
+    several columns.
+
+    Args:
+        target: what the outputs mean.
+        predictions: probabilities or values `(n, C)`.
+        decided: class numbers `(n,)`, or which labels are given `(n, C)`; default: the most probable class, or the
+            labels with a probability of 0.5 or more.
     """
     if target.task == "regression":
         return _name_values("prediction", target, predictions)
     if target.task == "classification":
-        named = target.decode(predictions)
+        classes = predictions.argmax(axis=1) if decided is None else decided
+        named = list(np.array(target.names, dtype=object)[classes].tolist())
     else:
-        given = predictions >= (DEFAULT_THRESHOLD if thresholds is None else np.asarray(thresholds))
-        named = _join_names(target, given)
+        named = _join_names(target, predictions >= DEFAULT_THRESHOLD if decided is None else decided)
     return {"prediction": named, **{f"p_{name}": predictions[:, i] for i, name in enumerate(target.names)}}
 
 
 def name_targets(target: Target, targets: FloatArray) -> dict[str, Any]:
-    """The column `label` (or `label_<name>` for each of several numbers) from `true_values`."""
+    """The column `label` (or `label_<name>` for each of several numbers) from `true_values`.
+
+    Where labels of several are missing, the column `missing` joins those that are.
+    """
     if target.task == "regression":
         return _name_values("label", target, targets)
-    return {"label": target.decode(targets) if target.task == "classification" else _join_names(target, targets == 1)}
+    if target.task == "classification":
+        return {"label": target.decode(targets)}
+    is_missing = np.isnan(targets)
+    missing = {"missing": _join_names(target, is_missing)} if is_missing.any() else {}
+    return {"label": _join_names(target, targets == 1), **missing}
 
 
 def true_values(target: Target, raw_labels: Any, ids: Sequence[str]) -> FloatArray:
-    """One-hot rows, 0/1 rows, or values in original units `(n, C)`: what predictions are scored against.
+    """One-hot rows, 0/1 rows (NaN where a label is missing), or values in original units `(n, C)`: the truth.
 
     Raises:
         ManifestError: a label that is missing or that the target does not know.

@@ -10,7 +10,15 @@ import numpy.typing as npt
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.frame_labels import FrameLabels
 from seqconv.label_arrays import read_frame_labels
-from seqconv.labels import LabelSets, class_labels, known_position, label_sets, number_columns, sorted_names
+from seqconv.labels import (
+    LabelSets,
+    class_labels,
+    known_position,
+    label_sets,
+    missing_cells,
+    number_columns,
+    sorted_names,
+)
 
 FloatArray = npt.NDArray[np.float32]
 TASKS = ("classification", "multilabel", "regression")
@@ -38,7 +46,7 @@ class Target:
         return len(self.names)
 
     def encode(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FloatArray:
-        """Labels as an array `(n, num_outputs)`: one-hot, 0/1, or standardized values.
+        """Labels as an array `(n, num_outputs)`: one-hot, 0/1 (NaN where a label is missing), or standardized values.
 
         Raises:
             ManifestError: missing labels, labels that training did not have, values that are not numbers.
@@ -54,6 +62,9 @@ class Target:
         positions = known_position(sets, self.names, ids)
         for row, labels in enumerate(sets):
             encoded[row, [positions[label] for label in labels]] = 1
+        is_missing = missing_cells(raw_labels, names=self.names) if self.task == "multilabel" else None
+        if is_missing is not None:
+            encoded[is_missing] = np.nan
         return encoded
 
     def frame_labels(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
@@ -145,7 +156,8 @@ def fit_target(
     Args:
         task: classification, multilabel or regression.
         raw_labels: One per sequence. Classes: text or numbers. Multilabel: `"a;b"`, lists or sets of labels, or rows
-            of 0/1 (their names are the columns of a DataFrame, or `labels`). Regression: numbers, or rows of numbers.
+            of 0/1 (their names are the columns of a DataFrame, or `labels`; None and NaN are missing labels).
+            Regression: numbers, or rows of numbers.
         labels: Names of all classes in the order of the outputs; default: those that occur, sorted, numbers as numbers.
         separator: Between the labels of one text (multilabel).
         ids: Names of the sequences, for messages.

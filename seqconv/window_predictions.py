@@ -10,12 +10,12 @@ import pandas as pd
 
 from seqconv.config.data import WindowSettings
 from seqconv.config.features import FeatureSettings
+from seqconv.decisions import Decisions
 from seqconv.errors import AudioError, ConfigError, ManifestError
 from seqconv.excerpts import left_frames
 from seqconv.features import open_features
 from seqconv.file_predictions import Tables, describe_bad, reason_of
 from seqconv.inference import forward
-from seqconv.outputs import logits_to_predictions, name_predictions, read_card
 from seqconv.sources import ArraySource
 from seqconv.store import BadFile
 from seqconv.targets import Target
@@ -123,7 +123,8 @@ def _table(
     options: dict[str, Any],
 ) -> pd.DataFrame:
     ids = [f"{name} at {start:.2f} s" for start in starts]
-    predictions = logits_to_predictions(target, forward(model, ArraySource(arrays, ids), **options))
+    decisions = Decisions.of(model, target)
+    predictions = decisions.probabilities(forward(model, ArraySource(arrays, ids), **options))
     ends = starts + np.array([len(array) for array in arrays]) * clock
     columns = {"id": name, "start": np.round(starts, 6), "end": np.round(ends, 6)}
-    return pd.DataFrame({**columns, **name_predictions(target, predictions, read_card(model).get("thresholds"))})
+    return pd.DataFrame({**columns, **decisions.columns(predictions)})

@@ -18,12 +18,12 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "data": (
         "annotations", "audio", "augmentation", "batching", "class_weights", "cutting", "excerpts", "features",
         "frame_labels", "headers", "label_arrays", "labels", "leakage", "oddities", "parts", "planning", "recordings",
-        "sequences", "sources", "splitting", "store", "targets", "timelines", "ts", "window_labels",
+        "sampling", "sequences", "sources", "splitting", "store", "targets", "timelines", "ts", "window_labels",
     ),
     "nn": ("layers", "models"),
     "runs": (
-        "detections", "evaluation", "event_predictions", "file_predictions", "inference", "inspection", "outputs",
-        "prediction", "reporting", "runners", "series", "streaming", "tables", "training", "tuning",
+        "decisions", "detections", "evaluation", "event_predictions", "file_predictions", "inference", "inspection",
+        "outputs", "prediction", "reporting", "runners", "series", "streaming", "tables", "training", "tuning",
         "window_predictions",
     ),
     "commands": ("commands",),

@@ -52,7 +52,7 @@ def test_encoded_classes_are_those_given(raw):
 
 def test_sets_and_numbers_of_frames():
     sets = read_frame_labels("multilabel", [[[0, 1], [1, NAN]], [[True, True]]], names=["x", "y"])
-    assert [array.tolist() for array in sets] == [[[0, 1], [-1, -1]], [[1, 1]]]
+    assert [array.tolist() for array in sets] == [[[0, 1], [1, -1]], [[1, 1]]]
     assert sets.are_columns
     numbers = read_frame_labels("regression", [np.array([1, 2]), np.array([NAN])])
     assert numbers.names == ("value",)

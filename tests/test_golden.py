@@ -16,6 +16,7 @@ from seqconv.evaluation.result import SCORES_VERSION, read_scores
 from seqconv.inference import Choice
 from seqconv.models import load_model
 from seqconv.models.archive import FORMAT_VERSION as MODEL_FORMAT
+from seqconv.prediction import predict
 from seqconv.store import FeatureStore
 from seqconv.store.index import FORMAT_VERSION as STORE_FORMAT
 
@@ -38,6 +39,18 @@ def test_a_model_gives_its_logits(folder, name):
     assert np.ptp(expected) > 0.1
     found = model.predict(np.load(folder / "frames.npy"), verbose=0)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("folder", FORMATS[1:], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("name", ["sequence", "frames"])
+def test_a_model_decides_as_its_card_says(folder, name):
+    model = load_model(folder / f"{name}.keras")
+    expected = pd.read_csv(folder / f"{name}_predictions.csv", dtype={"id": str}, keep_default_na=False)
+    found = predict(model, list(np.load(folder / "frames.npy")))
+    assert found["prediction"].tolist() == expected["prediction"].tolist()
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-4)
+    model.card = {key: value for key, value in model.card.items() if key not in ("temperature", "thresholds")}
+    assert not np.allclose(predict(model, list(np.load(folder / "frames.npy"))).iloc[:, -1], expected.iloc[:, -1])
 
 
 def test_a_store_gives_its_features():

@@ -126,6 +126,10 @@ def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan
     names = [name for name in ("packed", "bucketed", "padded", "single") if name != "packed" or not is_recurrent]
     field = "the whole sequence" if config.model.sees_all else f"{receptive_field(geometry)} frames"
     notes = [f"model: receptive field {field}, total stride {total_stride(geometry)}"]
+    if config.training.sampling != "natural":
+        notes.append(
+            f"every sequence once: training.sampling '{config.training.sampling}' draws by labels, unknown here"
+        )
     if is_recurrent:
         notes.append("without packed: the model has a recurrent layer, which cannot be packed")
     plans = [

@@ -1,4 +1,4 @@
-"""The `evaluation` section: intervals and breakdowns of the scores."""
+"""The `evaluation` section: what decides, and intervals and breakdowns of the scores."""
 
 from typing import Annotated, Literal
 
@@ -20,6 +20,12 @@ class EventScoring(Section):
     segment: Length = Field(default=1.0, description="Length of the segments of the segment-based scores.")
 
 
+class WantedPrecision(Section):
+    """Thresholds that give few labels wrongly."""
+
+    precision: Annotated[float, Field(gt=0, le=1)] = Field(description="Least part of the labels given that is right.")
+
+
 class EvaluationConfig(Section):
     """How scores are reported."""
 
@@ -27,6 +33,24 @@ class EvaluationConfig(Section):
     confidence: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.95, description="Coverage of the intervals.")
     calibration_bins: PositiveInt = Field(default=15, description="Bins of the calibration error.")
     length_bins: PositiveInt = Field(default=4, description="Classes of length in the scores by length; 4: quartiles.")
+    slices: tuple[str, ...] = Field(
+        default=(),
+        description="Columns of the manifest whose values get scores of their own, or group. A column of numbers with "
+        "more than 10 values is cut into length_bins classes with about as many sequences each.",
+    )
+    thresholds: Literal["f1"] | WantedPrecision | None = Field(
+        default=None,
+        description="From which probability on a label is given, chosen on valid, kept in the model. f1: with the best "
+        "F1 (of two classes, the mean of both); {precision: 0.9}: with the most found at that precision; null: 0.5.",
+    )
+    positive: str | None = Field(
+        default=None, description="Of two classes, the one that thresholds gives; null: the rarer one of valid."
+    )
+    calibration: Literal["temperature"] | None = Field(
+        default=None,
+        description="temperature: logits are divided by the number with which valid is least surprising, kept in the "
+        "model, so that probabilities say how often they are right.",
+    )
     report: bool = Field(default=True, description="Write report.html, which shows the run, at its end.")
     aggregate: Aggregate = Field(
         default="mean",

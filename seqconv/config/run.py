@@ -102,6 +102,23 @@ def _target_problems(config: Config) -> list[str]:
             f"training.label_smoothing: {training.label_smoothing} spreads the probability of classes, but target.task "
             "is 'regression'. Remove it."
         )
+    evaluation = config.evaluation
+    classes_only = {
+        "training.sampling": (training.sampling, "natural", "draws classes"),
+        "training.loss": (training.loss, "auto", "is about probabilities of classes"),
+        "evaluation.thresholds": (evaluation.thresholds, None, "are about probabilities of classes"),
+        "evaluation.calibration": (evaluation.calibration, None, "is about probabilities of classes"),
+    }
+    problems += [
+        f"{key}: {_plain(value)} {what}, but target.task is 'regression'. Remove it."
+        for key, (value, default, what) in classes_only.items()
+        if task == "regression" and value != default
+    ]
+    if evaluation.positive is not None and (task != "classification" or evaluation.thresholds is None):
+        problems.append(
+            f"evaluation.positive: '{evaluation.positive}' is the class that a threshold gives, for which target.task "
+            "has to be 'classification', of two classes, and evaluation.thresholds set. Remove it."
+        )
     if task == "regression" and training.class_weight is not None:
         problems.append(
             f"training.class_weight: {training.class_weight!r} weighs classes, but target.task is 'regression'. "
@@ -113,6 +130,10 @@ def _target_problems(config: Config) -> list[str]:
             f"{nearest(training.monitor, MONITORS[task])} Known: {', '.join(MONITORS[task])}"
         )
     return problems
+
+
+def _plain(value: Any) -> str:
+    return repr(value.model_dump() if isinstance(value, Section) else value)
 
 
 def _schedule_problems(config: Config) -> list[str]:

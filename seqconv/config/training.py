@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seqconv.config.averaging import Averaging, AveragingName, as_averaging
 from seqconv.config.data import absolute_path
@@ -70,6 +70,16 @@ class TrainingConfig(Section):
     class_weight: Literal["balanced"] | dict[str, NonNegative] | None = Field(
         default=None, description="balanced: rare classes weigh more; or a weight per class name (others weigh 1)."
     )
+    sampling: Literal["natural", "balanced", "sqrt"] = Field(
+        default="natural",
+        description="How often a sequence comes in an epoch, which draws as many as there are. natural: once; "
+        "balanced: all classes equally often; sqrt: by the root of their size. Of several labels, the rarest decides.",
+    )
+    loss: Literal["auto", "cross_entropy", "focal"] = Field(
+        default="auto",
+        description="auto: cross entropy for classes, mean squared error for numbers; focal: what is easy counts less.",
+    )
+    focal_gamma: Positive = Field(default=2.0, description="Of the focal loss: how much less what is easy counts.")
     label_smoothing: Fraction = Field(default=0.0, description="Probability spread over all classes.")
     loss_scale: Positive | None = Field(
         default=None,
@@ -115,6 +125,25 @@ class TrainingConfig(Section):
         description="The same seed gives the same run, bit for bit; auto: on CPUs, where it costs nothing. On GPUs it "
         "is slower, and TensorFlow cannot compile.",
     )
+
+    @property
+    def focusing(self) -> float:
+        """The gamma of the loss: 0 where it is not focal."""
+        return self.focal_gamma if self.loss == "focal" else 0.0
+
+    @model_validator(mode="after")
+    def _balanced_once(self) -> "TrainingConfig":
+        if self.sampling != "natural" and self.class_weight == "balanced":
+            raise ValueError(
+                f"sampling '{self.sampling}' and class_weight 'balanced' both make up for rare classes, and together "
+                "would turn rare into frequent. Keep one of them"
+            )
+        if self.loss != "focal" and self.focal_gamma != type(self).model_fields["focal_gamma"].default:
+            raise ValueError(
+                f"focal_gamma is {self.focal_gamma}, but loss is '{self.loss}', which has none. Set loss to 'focal', "
+                "or remove it"
+            )
+        return self
 
     @field_validator("optimizer")
     @classmethod

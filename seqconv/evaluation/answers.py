@@ -8,16 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from seqconv.decisions import Decisions
 from seqconv.errors import ManifestError
 from seqconv.frame_labels import find_length_problems, raise_listed
 from seqconv.inference import forward
 from seqconv.metrics import frame_scorer, headline_scorer, sequence_losses
 from seqconv.outputs import (
     frame_columns,
-    logits_to_predictions,
-    name_predictions,
     name_targets,
-    read_card,
+    predicts_frames,
     recording_starts,
     seconds_per_frame,
     true_values,
@@ -33,7 +32,7 @@ HeadlineScorer = Callable[[IntArray], dict[str, float]]
 class FrameTruth:
     """The true labels of the output frames of some sequences, one after the other.
 
-    `targets` `(n, C)`: one-hot or 0/1 rows, or values in their own unit; NaN in frames without a label.
+    `targets` `(n, C)`: one-hot or 0/1 rows, or values in their own unit; NaN where a label is missing.
     `counts`: output frames of each sequence; output frame p stands for the input frame p * `stride`.
     """
 
@@ -43,8 +42,8 @@ class FrameTruth:
 
     @property
     def is_labeled(self) -> npt.NDArray[np.bool_]:
-        """Which frames have a label."""
-        return np.asarray(~np.isnan(self.targets).any(axis=1))
+        """Which frames have a label; of several labels, some."""
+        return np.asarray(~np.isnan(self.targets).all(axis=1))
 
     @property
     def owners(self) -> IntArray:
@@ -54,10 +53,15 @@ class FrameTruth:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Rows of what is scored, `targets` and `predictions` `(n, C)`; scores of some sequences; the table of all rows."""
+    """Rows of what is scored; scores of some sequences; the table of all rows.
+
+    `targets` and `predictions` `(n, C)`; `decided`: what is given, as `Decisions.decide` returns it; `losses` `(n,)`,
+    NaN where no label is known.
+    """
 
     targets: FloatArray
     predictions: FloatArray
+    decided: npt.NDArray[Any] | None
     losses: FloatArray
     headline: HeadlineScorer
     table: pd.DataFrame
@@ -76,20 +80,47 @@ def frame_truth(target: Target, data: Any, stride: int) -> FrameTruth:
     return FrameTruth(np.concatenate(rows), np.array([len(row) for row in rows]), stride)
 
 
+def labeled_logits(model: Any, target: Target, data: Any) -> tuple[FloatArray, FloatArray]:
+    """Targets and logits `(n, C)` of the sequences, or of the output frames, that have a label.
+
+    Raises:
+        ManifestError: there is none.
+    """
+    logits: Any = forward(model, data)
+    if predicts_frames(model, target):
+        targets, logits = frame_truth(target, data, model.total_stride).targets, np.concatenate(logits)
+    else:
+        targets = true_values(target, data.labels, data.ids)
+    is_labeled = ~np.isnan(targets).all(axis=1)
+    if not is_labeled.any():
+        raise ManifestError(f"none of the {len(targets)} rows has a label to decide by")
+    return targets[is_labeled], np.asarray(logits, np.float64)[is_labeled]
+
+
 def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> Answers:
-    """The model's answer to each sequence."""
-    targets = true_values(target, data.labels, data.ids)
-    predictions = logits_to_predictions(target, forward(model, data, strategy=strategy))
+    """The model's answer to each sequence.
+
+    Raises:
+        ManifestError: no sequence has a label.
+    """
+    targets, decisions = true_values(target, data.labels, data.ids), Decisions.of(model, target)
+    if np.isnan(targets).all():
+        raise ManifestError(f"none of the {len(targets)} sequences has a label to score against")
+    predictions = decisions.probabilities(forward(model, data, strategy=strategy))
+    decided = decisions.decide(predictions)
     losses = _losses(target, targets, predictions)
+    truth = name_targets(target, targets)
     columns = {
         "id": list(data.ids),
         "num_frames": np.asarray(data.lengths),
-        **name_targets(target, targets),
-        **name_predictions(target, predictions, read_card(model).get("thresholds")),
+        **truth,
+        **decisions.columns(predictions),
+        **(_name_wrong(targets, decided) if "missing" in truth else {}),
         "loss": losses,
     }
-    headline = headline_scorer(target.task, targets, predictions)
-    return Answers(targets, predictions, losses, headline, pd.DataFrame(columns), {"num_sequences": len(targets)})
+    headline = headline_scorer(target.task, targets, predictions, decided)
+    table, counts = pd.DataFrame(columns), {"num_sequences": len(targets)}
+    return Answers(targets, predictions, decided, losses, headline, table, counts)
 
 
 def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answers:
@@ -102,23 +133,28 @@ def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answe
     is_labeled = truth.is_labeled
     if not is_labeled.any():
         raise ManifestError(f"none of the {len(is_labeled)} frames has a label to score against")
-    everything = logits_to_predictions(target, np.concatenate(forward(model, data, strategy=strategy)))
+    decisions = Decisions.of(model, target)
+    everything = decisions.probabilities(np.concatenate(forward(model, data, strategy=strategy)))
     targets, predictions = truth.targets[is_labeled], everything[is_labeled]
+    decided = decisions.decide(predictions)
     losses = np.full(len(is_labeled), np.nan)
     losses[is_labeled] = _losses(target, targets, predictions)
+    labels = _name_labeled(target, truth.targets, is_labeled)
     columns = {
         **frame_columns(data.ids, truth.counts, truth.stride, seconds_per_frame(model, data), recording_starts(data)),
-        **_name_labeled(target, truth.targets, is_labeled),
-        **name_predictions(target, everything, read_card(model).get("thresholds")),
+        **labels,
+        **decisions.columns(everything),
+        **(_name_wrong(truth.targets, decisions.decide(everything)) if "missing" in labels else {}),
         "loss": losses,
     }
-    headline = frame_scorer(target.task, targets, predictions, truth.owners, len(truth.counts))
+    owners = truth.owners
+    headline = frame_scorer(target.task, targets, predictions, owners, len(truth.counts), decided=decided)
     counts = {
         "num_sequences": len(truth.counts),
         "num_frames": len(targets),
         "num_unlabeled_frames": len(is_labeled) - len(targets),
     }
-    return Answers(targets, predictions, losses[is_labeled], headline, pd.DataFrame(columns), counts)
+    return Answers(targets, predictions, decided, losses[is_labeled], headline, pd.DataFrame(columns), counts)
 
 
 def _name_labeled(target: Target, targets: FloatArray, is_labeled: npt.NDArray[np.bool_]) -> dict[str, Any]:
@@ -130,6 +166,11 @@ def _name_labeled(target: Target, targets: FloatArray, is_labeled: npt.NDArray[n
         column[~is_labeled] = None if is_text else np.nan
         columns[name] = column
     return columns
+
+
+def _name_wrong(targets: FloatArray, decided: npt.NDArray[Any] | None) -> dict[str, Any]:
+    """Whether the labels given differ from the known ones: of texts with missing labels, nobody can tell."""
+    return {"wrong": ((decided != (targets == 1)) & ~np.isnan(targets)).any(axis=1)}
 
 
 def _losses(target: Target, targets: FloatArray, predictions: FloatArray) -> FloatArray:

@@ -63,7 +63,7 @@ def score_recordings(
     owners, ids = pd.factorize(data.metadata["recording"])
     owners = owners.astype(np.int64)
     values = aggregate_windows(answers.predictions, owners, settings.aggregate)
-    truth = aggregate_windows(answers.targets, owners, "max")
+    truth = _of_recordings(answers.targets, owners)
     if target.task == "classification" and (truth.sum(axis=1) > 1).any() | (background is not None):
         kept = [place for place, name in enumerate(target.names) if name != background]
         target = Target("multilabel", tuple(target.names[place] for place in kept), target.separator)
@@ -82,6 +82,14 @@ def score_recordings(
         }
     )
     return {"aggregate": settings.aggregate, "num_recordings": len(ids), **scores}, table
+
+
+def _of_recordings(targets: FloatArray, owners: IntArray) -> FloatArray:
+    """What is true of some window; NaN where that is unknown of some and true of none."""
+    is_missing = np.isnan(targets)
+    truth = aggregate_windows(np.where(is_missing, 0, targets), owners, "max")
+    is_unknown = aggregate_windows(is_missing.astype(np.float64), owners, "max") == 1
+    return np.where(is_unknown & (truth == 0), np.nan, truth)
 
 
 def _groups(data: Any, owners: IntArray, count: int) -> list[str] | None:

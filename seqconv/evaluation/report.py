@@ -59,6 +59,8 @@ def _parts(evaluation: Evaluation) -> list[Any]:
     if evaluation.layout.reason:
         head += f" ({evaluation.layout.reason})"
     parts: list[Any] = [Text(head), _score_table(metrics, evaluation.confidence)]
+    if "decisions" in metrics:
+        parts.append(Text(f"decided with {describe_decisions(metrics['decisions'])}"))
     for title, rows in (("class", metrics.get("per_class")), ("column", metrics.get("per_column"))):
         if rows:
             parts += _named_rows(title, rows)
@@ -87,6 +89,18 @@ def head_of(name: str, found: dict[str, Any]) -> str:
         f"{found['num_found']:,} found; "
         f"segments of {found['segment']:g} s; an event may begin {found['collar']:g} s off"
     )
+
+
+def describe_decisions(chosen: dict[str, Any]) -> str:
+    """Temperature and thresholds, as `metrics.json` has them, in words.
+
+    >>> describe_decisions({"temperature": 1.5, "thresholds": {"fault": 0.25}})
+    'temperature 1.500; thresholds fault 0.250'
+    """
+    parts = [f"temperature {chosen['temperature']:.3f}"] if "temperature" in chosen else []
+    if "thresholds" in chosen:
+        parts.append("thresholds " + ", ".join(f"{name} {value:.3f}" for name, value in chosen["thresholds"].items()))
+    return "; ".join(parts)
 
 
 def _frames(metrics: dict[str, Any]) -> str:

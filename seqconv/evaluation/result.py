@@ -88,7 +88,7 @@ class Evaluation:
         frames = self.predictions[self.predictions["loss"].notna()]
         facts = {"num_frames": ("loss", "size"), "loss": ("loss", "mean")}
         if self.task != "regression":
-            frames = frames.assign(error_rate=frames["label"] != frames["prediction"])
+            frames = frames.assign(error_rate=is_wrong(frames))
             facts = {"num_frames": ("loss", "size"), "error_rate": ("error_rate", "mean"), "loss": ("loss", "mean")}
         table: pd.DataFrame = frames.groupby("id", sort=False).agg(**facts).reset_index()
         return table
@@ -116,6 +116,11 @@ class Evaluation:
     def __repr__(self) -> str:
         frames = f"{self.metrics['num_frames']} frames of " if self.kind == "frame" else ""
         return f"<evaluation of {frames}{self.metrics['num_sequences']} sequences of '{self.split_name}', {self.task}>"
+
+
+def is_wrong(predictions: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows of predictions have another class, or other labels, than is true; missing labels are neither."""
+    return predictions["wrong"] if "wrong" in predictions else predictions["label"] != predictions["prediction"]
 
 
 def _dump(scores: dict[str, Any]) -> str:

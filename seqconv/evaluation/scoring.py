@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 
 from seqconv.config.evaluation import EvaluationConfig
-from seqconv.errors import ConfigError, ManifestError
+from seqconv.decisions import Decisions
+from seqconv.errors import ManifestError
 from seqconv.evaluation.answers import HeadlineScorer, IntArray, answer_frames, answer_sequences
 from seqconv.evaluation.result import Evaluation
+from seqconv.evaluation.slices import slice_indices
 from seqconv.evaluation.whole import score_whole
 from seqconv.inference import choose_strategy
 from seqconv.metrics import bootstrap_intervals, by_length, score
 from seqconv.metrics.checks import plain
-from seqconv.outputs import model_target, open_model, predicts_frames
+from seqconv.outputs import model_target, open_model, predicts_frames, read_card
 from seqconv.targets import Target
 
 
@@ -39,7 +41,8 @@ def evaluate(
         model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
         data: `Sequences` with labels, or anything with `.lengths`, `.ids`, `.labels` and `[i] -> (time, d)`.
         strategy: auto, packed, bucketed, padded or single; it changes the time, not the scores.
-        slices: metadata columns (or "group") whose values get scores of their own.
+        slices: metadata columns (or "group") whose values get scores of their own; default: those of `settings`. A
+            column of many numbers is cut into classes.
         bootstrap: draws for the intervals, 0 for none; default: that of `settings`.
         seed: of the bootstrap.
         split_name: what the scores are of; the key in `metrics.json`.
@@ -66,18 +69,29 @@ def evaluate(
     if raw_labels is None:
         raise ManifestError("these sequences have no labels to score against; predict needs none.")
     answer = answer_frames if predicts_frames(model, target) else answer_sequences
-    parts = slice_indices(data, slices)
+    parts = slice_indices(data, slices or settings.slices, settings.length_bins)
     answers = answer(model, target, data, strategy)
     metrics = score(
-        target.task, answers.targets, answers.predictions, target.names, calibration_bins=settings.calibration_bins
+        target.task,
+        answers.targets,
+        answers.predictions,
+        target.names,
+        calibration_bins=settings.calibration_bins,
+        decided=answers.decided,
     )
-    metrics |= {"loss": plain(answers.losses.mean()), **answers.counts, "intervals": {}}
+    is_known = ~np.isnan(answers.targets).all(axis=1)
+    metrics |= {"loss": plain(answers.losses[is_known].mean()), **answers.counts, "intervals": {}}
     if repeats := settings.bootstrap if bootstrap is None else bootstrap:
         groups, confidence = getattr(data, "groups", None), settings.confidence
         if groups is not None and len(set(groups)) < 2:
             metrics["notes"]["intervals"] = "there are none, because all sequences are of one group"
         metrics["intervals"] = bootstrap_intervals(
             answers.headline, len(data.ids), groups=groups, repeats=repeats, confidence=confidence, seed=seed
+        )
+    metrics |= _describe_decisions(model, target)
+    if read_card(model).get("decisions", {}).get("chosen_on") == split_name:
+        metrics["notes"]["decisions"] = (
+            f"temperature and thresholds were chosen on {split_name}, whose scores they flatter"
         )
     metrics["by_length"] = by_length(data.lengths, _plain_scores(answers.headline), settings.length_bins)
     metrics["slices"] = {column: _slice_scores(answers.headline, values) for column, values in parts.items()}
@@ -97,25 +111,13 @@ def evaluate(
     )
 
 
-def slice_indices(data: Any, columns: Sequence[str]) -> dict[str, dict[str, IntArray]]:
-    """For each column, the sequences of each of its values.
-
-    Raises:
-        ConfigError: names the columns there are.
-    """
-    metadata: Any = getattr(data, "metadata", None)
-    known = [] if metadata is None else [str(column) for column in metadata.columns]
-    parts: dict[str, dict[str, IntArray]] = {}
-    for column in columns:
-        if column in known:
-            values = np.asarray(metadata[column].astype(str), dtype=object)
-        elif column == "group" and getattr(data, "groups", None) is not None:
-            values = np.asarray([str(group) for group in data.groups], dtype=object)
-        else:
-            there = ", ".join(known) if known else "none"
-            raise ConfigError(f"there is no column '{column}' to slice by; these sequences have: {there}.")
-        parts[column] = {str(value): np.flatnonzero(values == value) for value in np.unique(values)}
-    return parts
+def _describe_decisions(model: Any, target: Target) -> dict[str, Any]:
+    """What the predictions hang on besides the model: thresholds and temperature, where these were chosen."""
+    decisions = Decisions.of(model, target)
+    chosen: dict[str, Any] = {} if decisions.temperature == 1 else {"temperature": decisions.temperature}
+    if decisions.thresholds is not None:
+        chosen["thresholds"] = decisions.by_name()
+    return {"decisions": chosen} if chosen else {}
 
 
 def _plain_scores(headline: HeadlineScorer) -> Callable[[IntArray], dict[str, float | None]]:

@@ -25,7 +25,8 @@ def check_labels(
     Args:
         frame: As `load_manifest` returns it; with no splits, only the cells are checked.
         column: The target column; several columns of numbers (regression), or of 0 and 1 (multilabel).
-        task: `classification`, `multilabel` or `regression`. A multilabel cell may be empty: no class applies.
+        task: `classification`, `multilabel` or `regression`. A multilabel cell may be empty: no class applies, or, of
+            a 0/1 column, nobody knows.
         separator: Between the labels of one cell (multilabel).
 
     Raises:
@@ -54,7 +55,7 @@ def find_label_problems(
         return problems
     if task == "multilabel" and not isinstance(column, str):
         for name in columns:
-            problems += _find_bad_cells(frame, name, "0 or 1", _is_zero_or_one)
+            problems += _find_bad_cells(frame, name, "0 or 1, or nothing", _is_zero_or_one, may_be_empty=True)
     elif task == "classification":
         problems += _find_bad_cells(frame, columns[0], "a label", lambda cell: bool(str(cell).strip()))
     return problems + _find_unseen(frame, label_sets(frame, column, task, separator))
@@ -115,8 +116,10 @@ def describe_absent(name: str, columns: list[str], kind: str = "target column") 
     return f"there is no {kind} '{name}'; the columns are {list_some(columns, limit=15)}.{hint}"
 
 
-def _find_bad_cells(frame: pd.DataFrame, name: str, wanted: str, is_good: Callable[[Any], bool]) -> list[str]:
-    rows = [row for row, cell in enumerate(frame[name]) if pd.isna(cell) or not is_good(cell)]
+def _find_bad_cells(
+    frame: pd.DataFrame, name: str, wanted: str, is_good: Callable[[Any], bool], *, may_be_empty: bool = False
+) -> list[str]:
+    rows = [row for row, cell in enumerate(frame[name]) if not (may_be_empty if pd.isna(cell) else is_good(cell))]
     if not rows:
         return []
     cell = frame[name].iloc[rows[0]]

@@ -4,6 +4,7 @@ scikit-learn and SciPy compute; only what is resampled a thousand times has a Nu
 A score that is undefined (a class without a sequence, a constant target) is `None`, and `notes` says why.
 """
 
+from seqconv.metrics.calibration import fit_temperature, label_calibration_error
 from seqconv.metrics.classification import calibration_error, classification_scores
 from seqconv.metrics.events import EventArrays, count_events, event_scorer, event_scores
 from seqconv.metrics.frames import frame_scorer
@@ -13,6 +14,7 @@ from seqconv.metrics.means import Spread, spread
 from seqconv.metrics.multilabel import multilabel_scores
 from seqconv.metrics.regression import regression_scores
 from seqconv.metrics.scoring import DEFAULT_MONITOR, headline_scorer, score, sequence_losses
+from seqconv.metrics.thresholds import choose_macro_threshold, choose_threshold
 
 __all__ = [
     "DEFAULT_MONITOR",
@@ -21,12 +23,16 @@ __all__ = [
     "bootstrap_intervals",
     "by_length",
     "calibration_error",
+    "choose_macro_threshold",
+    "choose_threshold",
     "classification_scores",
     "count_events",
     "event_scorer",
     "event_scores",
+    "fit_temperature",
     "frame_scorer",
     "headline_scorer",
+    "label_calibration_error",
     "multilabel_scores",
     "regression_scores",
     "score",

@@ -21,7 +21,12 @@ _NOT_FINITE = "the predictions hold NaN or infinity"
 
 
 def classification_scores(
-    targets: npt.ArrayLike, probabilities: npt.ArrayLike, names: Sequence[str], *, calibration_bins: int = 15
+    targets: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    names: Sequence[str],
+    *,
+    calibration_bins: int = 15,
+    decided: npt.ArrayLike | None = None,
 ) -> Scores:
     """All scores of a classifier.
 
@@ -30,6 +35,7 @@ def classification_scores(
         probabilities: `(n, C)`; every row sums to one.
         names: the C class names.
         calibration_bins: bins of the calibration error.
+        decided: the class that is given `(n,)`; default: the most probable one.
 
     Returns:
         accuracy, balanced_accuracy, macro_f1 (over the classes that occur in targets or predictions), log_loss,
@@ -57,7 +63,7 @@ def classification_scores(
     if not np.isfinite(probabilities).all():
         return undefined_scores((*SCORES, "per_class", "confusion_matrix"), _NOT_FINITE)
     probabilities = _normalized(probabilities)
-    predicted = probabilities.argmax(axis=1)
+    predicted = as_decided(probabilities, decided)
     labels = list(range(len(names)))
     per_class = precision_recall_fscore_support(classes, predicted, labels=labels, zero_division=np.nan)
     notes = _notes_on_absent(classes, predicted, names)
@@ -139,10 +145,24 @@ def calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, n
     return float(np.abs(gaps).sum() / len(confidence))
 
 
-def resampled_classification(targets: IntArray, probabilities: FloatArray) -> Callable[[IntArray], dict[str, float]]:
+def as_decided(probabilities: FloatArray, decided: npt.ArrayLike | None) -> IntArray:
+    """The class that is given `(n,)`: as decided, or the most probable one.
+
+    Raises ShapeError where what was decided is not one class for each row.
+    """
+    if decided is None:
+        return np.asarray(probabilities.argmax(axis=1), np.int64)
+    classes = class_numbers(decided, probabilities.shape[1])
+    check_same_count(classes, probabilities)
+    return classes
+
+
+def resampled_classification(
+    targets: IntArray, probabilities: FloatArray, decided: npt.ArrayLike | None = None
+) -> Callable[[IntArray], dict[str, float]]:
     """A function from indices to the headline scores, from confusion counts alone: fast enough for a bootstrap."""
     num_classes = probabilities.shape[1]
-    cells = targets * num_classes + probabilities.argmax(axis=1)
+    cells = targets * num_classes + as_decided(probabilities, decided)
     losses = cross_entropy(targets, probabilities)
 
     def scores(indices: IntArray) -> dict[str, float]:

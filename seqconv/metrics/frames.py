@@ -8,14 +8,20 @@ import numpy.typing as npt
 
 from seqconv.errors import ConfigError
 from seqconv.metrics.checks import FloatArray, IntArray
-from seqconv.metrics.classification import class_numbers, cross_entropy
-from seqconv.metrics.multilabel import THRESHOLD, binary_cross_entropy, resampled_precision
+from seqconv.metrics.classification import as_decided, class_numbers, cross_entropy
+from seqconv.metrics.multilabel import as_given, binary_cross_entropy, resampled_precision
 
 SequenceScorer = Callable[[IntArray], dict[str, float]]
 
 
 def frame_scorer(
-    task: str, targets: npt.ArrayLike, predictions: npt.ArrayLike, sequences: npt.ArrayLike, num_sequences: int
+    task: str,
+    targets: npt.ArrayLike,
+    predictions: npt.ArrayLike,
+    sequences: npt.ArrayLike,
+    num_sequences: int,
+    *,
+    decided: npt.ArrayLike | None = None,
 ) -> SequenceScorer:
     """A function from indices of sequences to the headline scores over all their frames, each frame counted once.
 
@@ -23,10 +29,12 @@ def frame_scorer(
 
     Args:
         task: classification, multilabel or regression.
-        targets: class numbers `(n,)` or one-hot rows; 0/1 rows `(n, C)`; values `(n, C)`.
+        targets: class numbers `(n,)` or one-hot rows; 0/1 rows `(n, C)`, NaN where a label is missing; values
+            `(n, C)`.
         predictions: `(n, C)`: probabilities; probabilities; values.
         sequences: which sequence each frame is of `(n,)`, from 0.
         num_sequences: how many there are; some may have no frame.
+        decided: class numbers, or which labels are given; default: as `score` decides.
 
     Returns:
         NaN for what the frames of those sequences leave undefined. The rank correlation of a regression is left out,
@@ -39,17 +47,19 @@ def frame_scorer(
     values = np.asarray(predictions, np.float64)
     owners = np.asarray(sequences, np.int64)
     if task == "classification":
-        return _of_classes(class_numbers(targets, values.shape[1]), values, owners, num_sequences)
+        classes = class_numbers(targets, values.shape[1])
+        return _of_classes(classes, values, as_decided(values, decided), owners, num_sequences)
     if task == "multilabel":
-        return _of_sets(np.asarray(targets, np.float64), values, owners, num_sequences)
+        return _of_sets(np.asarray(targets, np.float64), values, as_given(values, decided), owners, num_sequences)
     if task == "regression":
         return _of_numbers(np.asarray(targets, np.float64), values, owners, num_sequences)
     raise ConfigError(f"there is no task '{task}', expected classification, multilabel or regression.")
 
 
-def _of_classes(classes: IntArray, probabilities: FloatArray, owners: IntArray, count: int) -> SequenceScorer:
+def _of_classes(
+    classes: IntArray, probabilities: FloatArray, predicted: IntArray, owners: IntArray, count: int
+) -> SequenceScorer:
     num_classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
     is_hit = classes == predicted
     hits, support, given = (
         np.bincount(owners[chosen] * num_classes + of[chosen], minlength=count * num_classes).reshape(count, -1) * 1.0
@@ -70,11 +80,16 @@ def _of_classes(classes: IntArray, probabilities: FloatArray, owners: IntArray, 
     return scores
 
 
-def _of_sets(targets: FloatArray, probabilities: FloatArray, owners: IntArray, count: int) -> SequenceScorer:
-    given = probabilities >= THRESHOLD
-    hits, either = (_sums(of, owners, count) for of in (targets * given, targets + given))
-    losses = np.bincount(owners, binary_cross_entropy(targets, probabilities), minlength=count)
-    frames = _copies(owners, count)
+def _of_sets(
+    targets: FloatArray, probabilities: FloatArray, chosen: npt.NDArray[np.bool_], owners: IntArray, count: int
+) -> SequenceScorer:
+    is_known = ~np.isnan(targets)
+    wanted, given = np.where(is_known, targets, 0), chosen & is_known
+    hits, either = (_sums(of, owners, count) for of in (wanted * given, wanted + given))
+    is_scored = is_known.any(axis=1)
+    entropies = binary_cross_entropy(targets, probabilities)
+    losses = np.bincount(owners[is_scored], entropies[is_scored], minlength=count)
+    frames = _copies(owners[is_scored], count)
     precision = resampled_precision(targets, probabilities)
 
     def scores(indices: IntArray) -> dict[str, float]:

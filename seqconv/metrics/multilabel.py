@@ -17,23 +17,26 @@ from seqconv.metrics.checks import (
     plain,
     undefined_scores,
 )
+from seqconv.metrics.thresholds import DEFAULT_THRESHOLD
 
 SCORES = ("map", "micro_map", "macro_auc", "micro_auc", "macro_f1", "micro_f1", "loss")
-THRESHOLD = 0.5
 
 
-def multilabel_scores(targets: npt.ArrayLike, probabilities: npt.ArrayLike, names: Sequence[str]) -> Scores:
+def multilabel_scores(
+    targets: npt.ArrayLike, probabilities: npt.ArrayLike, names: Sequence[str], *, given: npt.ArrayLike | None = None
+) -> Scores:
     """All scores of a tagger.
 
     Args:
-        targets: 0/1 rows `(n, C)`.
+        targets: 0/1 rows `(n, C)`; NaN where a label is missing: it counts neither way.
         probabilities: `(n, C)`.
         names: the C label names.
+        given: which labels are given `(n, C)`; default: those with a probability of 0.5 or more.
 
     Returns:
         map (mean average precision over labels that occur), micro_map, macro_auc, micro_auc, macro_f1 and micro_f1
-        (label given at a probability of 0.5 or more), loss (mean binary cross entropy), per_class
-        (name -> average_precision, auc, precision, recall, f1, support), notes (score -> which labels it leaves out).
+        (of the labels given), loss (mean binary cross entropy), per_class (name -> average_precision, auc, precision,
+        recall, f1, support, and `known` where labels are missing), notes (score -> which labels it leaves out).
 
     Raises:
         ShapeError: the shapes do not fit each other or the names, or targets are not 0/1.
@@ -47,52 +50,81 @@ def multilabel_scores(targets: npt.ArrayLike, probabilities: npt.ArrayLike, name
     targets = as_columns(targets, "targets", len(names))
     probabilities = as_columns(probabilities, "probabilities", len(names))
     check_same_count(targets, probabilities)
-    if not np.isin(targets, (0, 1)).all():
-        raise ShapeError("targets of a multilabel task must be 0 or 1.")
+    is_known = ~np.isnan(targets)
+    if not np.isin(targets[is_known], (0, 1)).all():
+        raise ShapeError("targets of a multilabel task must be 0 or 1, or NaN where a label is missing.")
     if not np.isfinite(probabilities).all():
         return undefined_scores((*SCORES, "per_class"), "the predictions hold NaN or infinity")
-    given = (probabilities >= THRESHOLD).astype(np.int64)
+    losses = binary_cross_entropy(targets, probabilities)
+    chosen = as_given(probabilities, given).astype(np.int64)
     per_class = {
-        name: _scores_of_label(targets[:, i], probabilities[:, i], given[:, i]) for i, name in enumerate(names)
+        name: _scores_of_label(*(values[is_known[:, i], i] for values in (targets, probabilities, chosen)))
+        for i, name in enumerate(names)
     }
-    together = _scores_of_label(targets.ravel(), probabilities.ravel(), given.ravel())
+    if not is_known.all():
+        for i, name in enumerate(names):
+            per_class[name]["known"] = int(is_known[:, i].sum())
+    targets, probabilities, chosen = targets[is_known], probabilities[is_known], chosen[is_known]
+    together = _scores_of_label(targets, probabilities, chosen)
     return {
         "map": _mean(per_class, "average_precision"),
         "micro_map": together["average_precision"],
         "macro_auc": _mean(per_class, "auc"),
         "micro_auc": together["auc"],
         "macro_f1": _mean(per_class, "f1"),
-        "micro_f1": plain(f1_score(targets.ravel(), given.ravel(), zero_division=np.nan)),
-        "loss": float(binary_cross_entropy(targets, probabilities).mean()),
+        "micro_f1": plain(f1_score(targets, chosen, zero_division=np.nan)) if len(targets) else None,
+        "loss": plain(losses[is_known.any(axis=1)].mean()) if is_known.any() else None,
         "per_class": per_class,
         "notes": _notes(targets, per_class),
     }
 
 
 def binary_cross_entropy(targets: FloatArray, probabilities: FloatArray) -> FloatArray:
-    """Binary cross entropy of each sequence, in nats `(n,)`: the mean over its labels."""
+    """Binary cross entropy of each sequence, in nats `(n,)`: the mean over its labels; NaN where none is known."""
     tiny = np.finfo(np.float64).tiny
+    is_known = ~np.isnan(targets)
     of_target = np.where(targets == 1, probabilities, 1 - probabilities)
-    losses: FloatArray = -np.log(np.maximum(of_target, tiny)).mean(axis=1)
+    of_labels = np.where(is_known, -np.log(np.maximum(of_target, tiny)), 0)
+    counts = is_known.sum(axis=1)
+    losses: FloatArray = of_labels.sum(axis=1) / np.where(counts > 0, counts, np.nan)
     return losses
 
 
-def resampled_multilabel(targets: FloatArray, probabilities: FloatArray) -> Callable[[IntArray], dict[str, float]]:
+def as_given(probabilities: FloatArray, given: npt.ArrayLike | None) -> npt.NDArray[np.bool_]:
+    """Which labels are given `(n, C)`: as decided, or those that are more probable than not.
+
+    Raises ShapeError where what was decided is not one for each probability.
+    """
+    if given is None:
+        return np.asarray(probabilities >= DEFAULT_THRESHOLD)
+    chosen = np.asarray(given, bool)
+    if chosen.shape != probabilities.shape:
+        raise ShapeError(f"given labels have shape {chosen.shape}, expected {probabilities.shape}, as probabilities")
+    return chosen
+
+
+def resampled_multilabel(
+    targets: FloatArray, probabilities: FloatArray, given: npt.ArrayLike | None = None
+) -> Callable[[IntArray], dict[str, float]]:
     """A function from indices to the headline scores; sorting once makes it fast enough for a bootstrap."""
     precision = resampled_precision(targets, probabilities)
-    given = probabilities >= THRESHOLD
+    is_known = ~np.isnan(targets)
+    wanted = np.where(is_known, targets, 0)
+    chosen = as_given(probabilities, given) & is_known
     losses = binary_cross_entropy(targets, probabilities)
+    is_scored: npt.NDArray[np.bool_] = np.asarray(is_known.any(axis=1))
 
     def scores(indices: IntArray) -> dict[str, float]:
         copies = np.bincount(indices, minlength=len(targets)).astype(np.float64)
-        hits = copies @ (targets * given)
-        either = copies @ targets + copies @ given
+        hits = copies @ (wanted * chosen)
+        either = copies @ wanted + copies @ chosen
         defined = either > 0
+        drawn = losses[indices[is_scored[indices]]]
         return {
             "map": precision(copies),
             "macro_f1": float((2 * hits[defined] / either[defined]).mean()) if defined.any() else np.nan,
             "micro_f1": float(2 * hits.sum() / either.sum()) if defined.any() else np.nan,
-            "loss": float(losses[indices].mean()),
+            "loss": float(drawn.mean()) if len(drawn) else np.nan,
         }
 
     return scores
@@ -102,13 +134,15 @@ def resampled_precision(targets: FloatArray, probabilities: FloatArray) -> Calla
     """A function from how often each row counts `(n,)` to the mean average precision; NaN where no label occurs."""
     order = np.argsort(-probabilities, axis=0, kind="stable")
     sorted_targets = np.take_along_axis(targets, order, axis=0)
+    is_known = ~np.isnan(sorted_targets)
+    sorted_targets = np.where(is_known, sorted_targets, 0)
     sorted_values = np.take_along_axis(probabilities, order, axis=0)
     # Rows with one and the same probability pass the threshold together: only the last of them is a step.
     is_step = np.ones_like(sorted_values, dtype=bool)
     is_step[:-1] = sorted_values[:-1] != sorted_values[1:]
 
     def mean_precision(copies: FloatArray) -> float:
-        precisions = _average_precisions(copies[order], sorted_targets, is_step)
+        precisions = _average_precisions(copies[order] * is_known, sorted_targets, is_step)
         return float(np.nanmean(precisions)) if np.isfinite(precisions).any() else np.nan
 
     return mean_precision
@@ -131,6 +165,8 @@ def _scores_of_label(targets: FloatArray, probabilities: FloatArray, given: IntA
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
 
     has_positive, has_negative = bool(targets.any()), not targets.all()
+    if not len(targets):
+        return {**dict.fromkeys(("average_precision", "auc", "precision", "recall", "f1")), "support": 0}
     counts = precision_recall_fscore_support(targets, given, labels=[1], zero_division=np.nan)
     return {
         "average_precision": plain(average_precision_score(targets, probabilities)) if has_positive else None,

@@ -21,16 +21,25 @@ DEFAULT_MONITOR = {"classification": "macro_f1", "multilabel": "map", "regressio
 
 
 def score(
-    task: str, targets: npt.ArrayLike, predictions: npt.ArrayLike, names: Sequence[str], *, calibration_bins: int = 15
+    task: str,
+    targets: npt.ArrayLike,
+    predictions: npt.ArrayLike,
+    names: Sequence[str],
+    *,
+    calibration_bins: int = 15,
+    decided: npt.ArrayLike | None = None,
 ) -> Scores:
     """All scores of a task.
 
     Args:
         task: classification, multilabel or regression.
-        targets: class numbers `(n,)` or one-hot rows; 0/1 rows `(n, C)`; values `(n, C)` in original units.
+        targets: class numbers `(n,)` or one-hot rows; 0/1 rows `(n, C)`, NaN where a label is missing; values
+            `(n, C)` in original units.
         predictions: `(n, C)`: probabilities; probabilities; values in original units.
         names: class names, label names, column names.
         calibration_bins: bins of the calibration error of a classifier.
+        decided: class numbers `(n,)`, or which labels are given `(n, C)`; default: the most probable class, or the
+            labels with a probability of 0.5 or more.
 
     Raises:
         ConfigError: there is no such task.
@@ -41,9 +50,9 @@ def score(
     """
     _check_task(task)
     if task == "classification":
-        return classification_scores(targets, predictions, names, calibration_bins=calibration_bins)
+        return classification_scores(targets, predictions, names, calibration_bins=calibration_bins, decided=decided)
     if task == "multilabel":
-        return multilabel_scores(targets, predictions, names)
+        return multilabel_scores(targets, predictions, names, given=decided)
     return regression_scores(targets, predictions, names)
 
 
@@ -67,7 +76,7 @@ def sequence_losses(
 
 
 def headline_scorer(
-    task: str, targets: npt.ArrayLike, predictions: npt.ArrayLike
+    task: str, targets: npt.ArrayLike, predictions: npt.ArrayLike, decided: npt.ArrayLike | None = None
 ) -> Callable[[IntArray], dict[str, float]]:
     """A fast function from indices to the few scores that get an interval and stand in the rows by length.
 
@@ -78,9 +87,9 @@ def headline_scorer(
     """
     targets, predictions = _arrays(task, targets, predictions)
     if task == "classification":
-        return resampled_classification(targets.astype(np.int64), predictions)
+        return resampled_classification(targets.astype(np.int64), predictions, decided)
     if task == "multilabel":
-        return resampled_multilabel(targets, predictions)
+        return resampled_multilabel(targets, predictions, decided)
     return resampled_regression(targets, predictions)
 
 

@@ -17,7 +17,9 @@ from seqconv.config.model import ModelConfig
 from seqconv.errors import ModelError, list_some
 
 # Raise it when a model file changes so that older versions cannot read it.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# Of models whose card says nothing of temperature and thresholds: earlier versions read them, and mean the same.
+PLAIN_FORMAT = 1
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _LARGEST_TEXT = 64 << 20

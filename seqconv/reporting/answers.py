@@ -14,7 +14,6 @@ from seqconv.reporting.folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-THRESHOLD = 0.5
 MAX_REPEATS = 1000
 Interval = list[float] | None
 Scorer = Callable[[IntArray], dict[str, float]]
@@ -25,8 +24,9 @@ class Answers:
     """The answers to one split.
 
     `task`, `kind` ("sequence" or "frame") and `names` are those of the target. `table`: the rows with a label.
-    `targets`, `predictions` `(n, C)`: one-hot or 0/1 rows, or values; probabilities, or values. `ids`: of the
-    sequences, in the order of the file; `owners` `(n,)`: the place in `ids` that a row belongs to.
+    `targets`, `predictions` `(n, C)`: one-hot or 0/1 rows (NaN where a label is missing), or values; probabilities, or
+    values. `given` `(n, C)`: which classes were given, 0/1 rows; None in a regression. `ids`: of the sequences, in the
+    order of the file; `owners` `(n,)`: the place in `ids` that a row belongs to.
     """
 
     task: str
@@ -37,29 +37,31 @@ class Answers:
     predictions: FloatArray
     ids: list[str]
     owners: IntArray
+    given: FloatArray | None = None
 
     @cached_property
     def scorer(self) -> Scorer:
         """From indices of sequences to the headline scores."""
-        targets = self.targets.argmax(axis=1) if self.task == "classification" else self.targets
+        targets, decided = self.targets, self.given
+        if self.task == "classification" and decided is not None:
+            targets, decided = targets.argmax(axis=1), decided.argmax(axis=1)
         if self.kind == "frame":
-            return frame_scorer(self.task, targets, self.predictions, self.owners, len(self.ids))
-        return headline_scorer(self.task, targets, self.predictions)
+            return frame_scorer(self.task, targets, self.predictions, self.owners, len(self.ids), decided=decided)
+        return headline_scorer(self.task, targets, self.predictions, decided)
 
     @cached_property
-    def given(self) -> FloatArray:
-        """Which classes were given, 0/1 rows `(n, C)`."""
-        if self.task == "multilabel":
-            return (self.predictions >= THRESHOLD).astype(np.float64)
-        marks: FloatArray = np.eye(len(self.names))[self.predictions.argmax(axis=1)]
-        return marks
+    def is_wrong(self) -> "np.ndarray":
+        """Which rows have another class, or other labels, than is true; missing labels are neither `(n,)`."""
+        return np.asarray(((self.given != self.targets) & ~np.isnan(self.targets)).any(axis=1))
 
     @cached_property
     def tallies(self) -> Any:
         """Hits, targets and given answers of each class, summed over each sequence: sparse, `(3 * C, sequences)`."""
         from scipy.sparse import coo_array
 
-        counted = np.concatenate([self.targets * self.given, self.targets, self.given], axis=1)
+        is_known = ~np.isnan(self.targets)
+        wanted, given = (np.where(is_known, np.asarray(of), 0) for of in (self.targets, self.given))
+        counted = np.concatenate([wanted * given, wanted, given], axis=1)
         rows, places = np.nonzero(counted)
         shape = (3 * len(self.names), len(self.ids))
         return coo_array((counted[rows, places], (places, self.owners[rows])), shape=shape).tocsr()
@@ -74,13 +76,16 @@ def read_answers(folder: RunFolder) -> Answers | None:
     kind = "frame" if "frame" in table else "sequence"
     table = table[table["loss"].notna()].reset_index(drop=True)
     names = _names(task, table, folder.metrics[split])
+    owners, ids = _codes(table["id"])
     if task == "regression":
         targets, predictions = (_values(table, column, names) for column in ("label", "prediction"))
-    else:
-        predictions = table[[f"p_{name}" for name in names]].to_numpy(np.float64)
-        targets = _marks(table["label"], names, folder.config.target.separator if task == "multilabel" else None)
-    owners, ids = _codes(table["id"])
-    return Answers(task, kind, names, table, targets, predictions, ids, owners)
+        return Answers(task, kind, names, table, targets, predictions, ids, owners)
+    predictions = table[[f"p_{name}" for name in names]].to_numpy(np.float64)
+    separator = folder.config.target.separator if task == "multilabel" else None
+    targets, given = (_marks(table[column], names, separator) for column in ("label", "prediction"))
+    if "missing" in table:
+        targets[_marks(table["missing"], names, separator) == 1] = np.nan
+    return Answers(task, kind, names, table, targets, predictions, ids, owners, given)
 
 
 def class_intervals(
@@ -123,7 +128,8 @@ def calibration_bins(answers: Answers, num_bins: int) -> list[tuple[float, float
     is one, and right is a label that is there. Bins are `(lower, upper]`, as in the calibration error.
     """
     if answers.task == "multilabel":
-        confidence, is_right = answers.predictions.ravel(), answers.targets.ravel()
+        is_known = ~np.isnan(answers.targets)
+        confidence, is_right = answers.predictions[is_known], answers.targets[is_known]
     else:
         confidence = answers.predictions.max(axis=1)
         is_right = (answers.predictions.argmax(axis=1) == answers.targets.argmax(axis=1)).astype(np.float64)

@@ -37,14 +37,13 @@ def summarize(answers: Answers) -> "pd.DataFrame":
         columns = ["id", *[name for name in table if str(name).split("_")[0] in ("num", "label", "prediction")]]
         found = table[columns].copy()
         if answers.task != "regression":
-            found["wrong"] = (answers.given != answers.targets).any(axis=1)
+            found["wrong"] = answers.is_wrong
         return found.assign(confidence=confidence, loss=table["loss"])
     count = len(answers.ids)
     frames = np.bincount(answers.owners, minlength=count)
     found = pd.DataFrame({"id": answers.ids, "num_frames": frames})
     if answers.task != "regression":
-        is_wrong = (answers.given != answers.targets).any(axis=1)
-        found["error_rate"] = np.bincount(answers.owners, is_wrong, count) / frames
+        found["error_rate"] = np.bincount(answers.owners, answers.is_wrong, count) / frames
         found["wrong"] = found["error_rate"] > 0
     found["confidence"] = np.bincount(answers.owners, confidence, count) / frames
     found["loss"] = np.bincount(answers.owners, table["loss"], count) / frames

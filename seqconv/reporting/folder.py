@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LENGTHS = "lengths.csv"
-_TEXTS = {"id", "label", "prediction"}
+_TEXTS = {"id", "label", "missing", "prediction"}
 
 
 @dataclass(frozen=True)

@@ -97,12 +97,19 @@ def gather(
         model = _load_model(folder, notes)
     material = Material(folder, parts, plan, model, notes)
     if plan is None and (lengths := material.lengths("train")) is not None:
-        plan = plan_again(folder, lengths, notes)
+        plan = plan_again(folder, lengths, notes, train=parts.get("train"), model=model)
     return Material(folder, parts, plan, model, notes)
 
 
-def plan_again(folder: RunFolder, lengths: "NDArray[np.int64]", notes: list[str]) -> Plan | None:
-    """The batches of a run, planned as training has planned them."""
+def plan_again(
+    folder: RunFolder,
+    lengths: "NDArray[np.int64]",
+    notes: list[str],
+    *,
+    train: "Sequences | None" = None,
+    model: Any = None,
+) -> Plan | None:
+    """The batches of a run, planned as training has planned them; what an epoch draws hangs on the labels."""
     from seqconv.batching import make_plan
     from seqconv.planning import planning_options
 
@@ -120,10 +127,29 @@ def plan_again(folder: RunFolder, lengths: "NDArray[np.int64]", notes: list[str]
             time_geometry=config.model.time_geometry,
             is_compiled=is_compiled,
         )
-        return make_plan(strategy, lengths, **options)
+        return make_plan(strategy, lengths, draw=_draw_again(folder, train, model, notes), **options)
     except SeqconvError as error:
         notes.append(f"The batches cannot be planned again: {error}")
         return None
+
+
+def _draw_again(folder: RunFolder, train: "Sequences | None", model: Any, notes: list[str]) -> Any:
+    from seqconv.outputs import model_target
+    from seqconv.sampling import draw_by_class
+
+    config = folder.config
+    if config.training.sampling == "natural":
+        return None
+    if train is None or model is None or train.labels is None:
+        notes.append(
+            f"The batches are shown as without training.sampling '{config.training.sampling}', since the labels of the "
+            "training sequences are not at hand."
+        )
+        return None
+    target = model_target(model)
+    encode = target.encode_frames if target.kind == "frame" else target.encode
+    labels = encode(train.labels, ids=train.ids)
+    return draw_by_class(config.training.sampling, target, labels, train.lengths, seed=config.seed)
 
 
 def _read_parts(folder: RunFolder, notes: list[str]) -> "Mapping[str, Sequences]":

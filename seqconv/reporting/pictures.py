@@ -71,7 +71,7 @@ def draw_recording(
 
 def frame_strips(answers: "Answers", place: int, num_frames: int) -> "tuple[np.ndarray, np.ndarray, list[str]] | None":
     """Class numbers of labels and answers of the frames of a sequence, of a classification of frames."""
-    if answers.kind != "frame" or answers.task != "classification":
+    if answers.kind != "frame" or answers.task != "classification" or answers.given is None:
         return None
     rows = np.flatnonzero(answers.owners == place)
     at = answers.table["frame"].to_numpy()[rows]
@@ -80,7 +80,7 @@ def frame_strips(answers: "Answers", place: int, num_frames: int) -> "tuple[np.n
     for step in range(stride):
         inside = at + step < num_frames
         labels[at[inside] + step] = answers.targets[rows].argmax(axis=1)[inside]
-        said[at[inside] + step] = answers.predictions[rows].argmax(axis=1)[inside]
+        said[at[inside] + step] = answers.given[rows].argmax(axis=1)[inside]
     return labels, said, answers.names
 
 

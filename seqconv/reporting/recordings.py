@@ -99,7 +99,7 @@ def _probabilities(material: Material, place: int) -> list[tuple[str, float, boo
     values, truth = answers.predictions[place], answers.targets[place]
     order = np.argsort(-values, kind="stable")
     shown = [*order[:MOST_PROBABILITIES], *(c for c in order[MOST_PROBABILITIES:] if truth[c] == 1)]
-    return [(answers.names[c], float(values[c]), bool(truth[c])) for c in shown[: MOST_PROBABILITIES + 3]]
+    return [(answers.names[c], float(values[c]), bool(truth[c] == 1)) for c in shown[: MOST_PROBABILITIES + 3]]
 
 
 def _sound(material: Material, name: str) -> Sound | None:

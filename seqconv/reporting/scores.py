@@ -38,6 +38,19 @@ def score_table(metrics: Mapping[str, Any]) -> Table:
     return make_table(columns, rows)
 
 
+def slice_tables(metrics: Mapping[str, Any]) -> list[tuple[str, Table]]:
+    """The scores of each value of each column that was sliced by, with the column."""
+    return [
+        (
+            column,
+            make_table(
+                [column, *map(label, next(iter(rows.values())))], [[name, *row.values()] for name, row in rows.items()]
+            ),
+        )
+        for column, rows in metrics.get("slices", {}).items()
+    ]
+
+
 def draw_classes(
     per_class: Mapping[str, Mapping[str, Any]], intervals: Mapping[str, Mapping[str, Interval]]
 ) -> Drawing | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqconv.evaluation.report import label
+from seqconv.evaluation.report import describe_decisions, label
 from seqconv.reporting import batches, curves, facts, network, scores
 from seqconv.reporting.answers import Answers, Interval, class_intervals, subset_intervals
 from seqconv.reporting.choice import as_listed, choose, summarize, worst_first
@@ -74,6 +74,7 @@ def contents(material: Material) -> dict[str, Any]:
         "scores": scores.score_table(folder.metrics) if folder.metrics else None,
         "whole": whole_scores(folder.metrics, folder.scored_split),
         "score_drawings": _score_drawings(material),
+        "slices": _slices(material),
         "score_notes": _score_notes(material),
         "data_table": facts.data_table(material),
         "plan_facts": facts.plan_facts(material),
@@ -135,6 +136,12 @@ def _score_drawings(material: Material) -> list[Drawing]:
     return _given(drawings)
 
 
+def _slices(material: Material) -> list[tuple[str, Table]]:
+    folder = material.folder
+    split = folder.split or folder.scored_split
+    return [] if split is None else scores.slice_tables(folder.metrics[split])
+
+
 def _length_intervals(
     material: Material, rows: list[dict[str, Any]], groups: list[str] | None
 ) -> list[dict[str, Interval]]:
@@ -154,6 +161,8 @@ def _score_notes(material: Material) -> list[str]:
         return []
     metrics, settings = folder.metrics[split], folder.config.evaluation
     notes = [f"{label(name)}: {note}." for name, note in metrics["notes"].items()]
+    if "decisions" in metrics:
+        notes.append(f"Decided with {describe_decisions(metrics['decisions'])}.")
     if metrics["intervals"]:
         of = "groups" if material.groups() is not None else "sequences"
         notes.append(

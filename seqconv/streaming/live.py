@@ -9,11 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.config.features import FeatureSettings
+from seqconv.decisions import Decisions
 from seqconv.errors import ConfigError
 from seqconv.features import iterate_features, open_features
 from seqconv.features.framing import feature_delay
 from seqconv.models import SequenceModel
-from seqconv.outputs import frame_columns, logits_to_predictions, name_predictions, predicts_frames, read_card
+from seqconv.outputs import frame_columns, predicts_frames
 from seqconv.streaming.running import running_answers, streaming_delay
 from seqconv.targets import Target
 
@@ -90,7 +91,7 @@ class LivePredictions:
         yield from self._tables(iterate_features(blocks, rate, self._settings, piece_frames=piece_frames), name)
 
     def _tables(self, pieces: Iterable[Samples], name: str) -> Iterator[pd.DataFrame]:
-        thresholds, stride = read_card(self._model).get("thresholds"), self._model.total_stride
+        decisions, stride = Decisions.of(self._model, self._target), self._model.total_stride
         last = None
         for answer in running_answers(self._model, pieces, self._every_frames):
             logits = answer.logits if self._is_by_frame else answer.logits[None]
@@ -103,9 +104,9 @@ class LivePredictions:
                 columns = frame_columns([name], [len(logits)], stride, self._seconds, first=first)
             else:
                 columns = {"id": [name], "time": [round(answer.num_frames * self._seconds, 6)]}
-            predictions = logits_to_predictions(self._target, logits)
+            answers = decisions.columns(decisions.probabilities(logits))
             # Rounded to be read while it scrolls by.
-            yield pd.DataFrame({**columns, **name_predictions(self._target, predictions, thresholds)}).round(6)
+            yield pd.DataFrame({**columns, **answers}).round(6)
 
 
 def read_raw_samples(file: BufferedIOBase, sample_rate: int) -> Iterator[Samples]:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.config.features import FeatureSettings
+from seqconv.decisions import Decisions
 from seqconv.errors import ConfigError, ManifestError, SeqconvError, ShapeError, list_some
 from seqconv.features import FeaturePieces, open_features, pieces_of
-from seqconv.outputs import frame_columns, logits_to_predictions, name_predictions, predicts_frames, read_card
+from seqconv.outputs import frame_columns, predicts_frames
 from seqconv.sources import Source
 from seqconv.streaming.chunks import chunk_shape
 from seqconv.targets import Target
@@ -109,12 +110,11 @@ class LongRecordings:
         """The table of one of them; of a model that predicts frames, a table for each chunk."""
         import pandas as pd
 
-        thresholds = read_card(self._model).get("thresholds")
+        decisions = Decisions.of(self._model, self._target)
         pieces, name = open_features(self._paths[position], self._settings), self._ids[position]
         try:
             for columns, logits in self._answers(name, pieces):
-                predictions = logits_to_predictions(self._target, logits)
-                yield pd.DataFrame({**columns, **name_predictions(self._target, predictions, thresholds)})
+                yield pd.DataFrame({**columns, **decisions.columns(decisions.probabilities(logits))})
         except (ManifestError, ShapeError) as error:
             raise type(error)(f"'{name}': {error}") from error
 

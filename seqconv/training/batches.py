@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from seqconv.batching import Plan, make_plan
-from seqconv.batching.draws import EpochDraw
+from seqconv.batching import EpochDraw, Plan, make_plan
 from seqconv.config import Config
 from seqconv.errors import ConfigError, list_some
 from seqconv.inference import choose_strategy

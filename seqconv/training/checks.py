@@ -10,6 +10,8 @@ from seqconv.config import Config
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import ConfigError, ManifestError, SeqconvError, list_some
 from seqconv.evaluation.answers import frame_truth
+from seqconv.evaluation.deciding import check_thresholds
+from seqconv.evaluation.slices import slice_indices
 from seqconv.features import num_features
 from seqconv.leakage import Leak, describe_leaks, find_leaks
 from seqconv.metrics import score
@@ -54,6 +56,8 @@ def check_data(config: Config, data: Datasets, model: SequenceModel) -> list[str
     for name, part in data.parts().items():
         problems += _find_label_problems(name, part, data)
         problems += _find_short(name, part, model)
+        problems += _find_slice_problems(name, part, config)
+    problems += _find_threshold_problems(config, data)
     leaks = [] if any(found.misshapen for found in surveys.values()) else _find_leaks(data)
     if leaks and config.data.on_leak == "error":
         told = ". ".join(describe_leaks(leaks, data.parts()))
@@ -153,6 +157,23 @@ def _find_short(name: str, part: Sequences, model: SequenceModel) -> Iterator[st
             f"{name}: {len(short)} sequences are shorter than the {model.min_frames} frames that the model needs: "
             f"{named}. Leave them out, or let the blocks of the model have padding 'same'."
         )
+
+
+def _find_slice_problems(name: str, part: Sequences, config: Config) -> Iterator[str]:
+    if name == "train":
+        return
+    for column in config.evaluation.slices:
+        try:
+            slice_indices(part, [column], config.evaluation.length_bins)
+        except ConfigError as error:
+            yield f"evaluation.slices: {name}: {error}"
+
+
+def _find_threshold_problems(config: Config, data: Datasets) -> Iterator[str]:
+    try:
+        check_thresholds(config.evaluation, data.target)
+    except ConfigError as error:
+        yield str(error)
 
 
 def _find_monitor_problems(config: Config, data: Datasets, stride: int) -> Iterator[str]:

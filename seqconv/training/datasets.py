@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from seqconv.annotations import read_annotations
 from seqconv.config import Config
 from seqconv.config.data import check_made
@@ -149,7 +151,7 @@ def _count_labels(target: Target, data: Sequences) -> list[float]:
     """How many sequences have each class; for labels of frames, whether any has it."""
     if target.kind == "frame":
         return [float(is_there) for is_there in target.encode_frames(data.labels, ids=data.ids).present()]
-    counts: list[float] = target.encode(data.labels, ids=data.ids).sum(axis=0).tolist()
+    counts: list[float] = np.nansum(target.encode(data.labels, ids=data.ids), axis=0).tolist()
     return counts
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from seqconv.batching import Plan
+from seqconv.batching import FrameTargets, Plan
 from seqconv.config import Config, load_config
 from seqconv.config.averaging import describe_reach
 from seqconv.cutting import Cutting
 from seqconv.features import feature_statistics
 from seqconv.models import SequenceModel, build_model
-from seqconv.models.archive import FORMAT_VERSION
+from seqconv.models.archive import PLAIN_FORMAT
+from seqconv.sampling import ClassDraw, draw_by_class
 from seqconv.training.batches import plan_batches
 from seqconv.training.budget import Tell, find_budget
 from seqconv.training.checks import check_data
@@ -84,8 +85,9 @@ def prepare(
     if is_adapted and moments is not None:
         model.feature_normalization.adapt(*moments)
     data = with_variants(config, data)
-    augmented = augment_training(config, data, shortest=model.min_frames, moments=moments)
-    training_set = TrainingSet(data.train, labels, weights, augmented)
+    sampling = draw_epochs(config, data, labels)
+    augmented = augment_training(config, data, shortest=model.min_frames, moments=moments, sampling=sampling)
+    training_set = TrainingSet(data.train, labels, weights, augmented, sampling)
     if config.batching.frames_per_batch == "auto":
         frames = find_budget(config, training_set, model, tell)
         config = load_config(config, [f"batching.frames_per_batch={frames}"])
@@ -100,6 +102,8 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
         ConfigError: the model cannot be trained in batches of this kind.
     """
     plan, notes = plan_batches(config, model, data.train.lengths, training_set.draw)
+    if training_set.sampling is not None:
+        notes = [*notes, f"training.sampling {config.training.sampling}: {training_set.sampling}"]
     steps = [plan.num_steps(epoch) for epoch in range(config.training.epochs)]
     loss_scale = choose_loss_scale(config, plan)
     compile_model(config, model, steps)
@@ -119,6 +123,12 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
             *_machine_notes(config),
         ],
     )
+
+
+def draw_epochs(config: Config, data: Datasets, labels: Labels) -> ClassDraw | None:
+    """Which training sequences each epoch draws; None where that is every one once."""
+    classes = labels.labels if isinstance(labels, FrameTargets) else labels
+    return draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
 
 
 def choose_loss_scale(config: Config, plan: Plan) -> float:
@@ -141,7 +151,7 @@ def _machine_notes(config: Config) -> list[str]:
 
 def _card(config: Config, data: Datasets) -> dict[str, Any]:
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": PLAIN_FORMAT,
         "seqconv_version": version("seqconv"),
         "name": config.name,
         "task": config.target.task,

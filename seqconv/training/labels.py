@@ -18,6 +18,8 @@ Labels = np.ndarray | FrameTargets
 def encode_labels(config: Config, data: Datasets, model: SequenceModel) -> tuple[Labels, np.ndarray]:
     """Encoded labels, `(n, num_outputs)` or those of frames, and the weight of each sequence `(n,)`.
 
+    Of several labels, those that are missing are NaN; a sequence of which none is known has weight 0.
+
     Raises:
         ConfigError: nothing has a weight, or a class weight is of no class.
         ManifestError: no frame that the model sees has a label.
@@ -30,6 +32,7 @@ def encode_labels(config: Config, data: Datasets, model: SequenceModel) -> tuple
     else:
         labels = data.target.encode(train.labels, ids=train.ids)
         weights = np.asarray(weights * class_weights(data.target, labels, class_weight), "float32")
+        weights = np.where(np.isnan(labels).all(axis=1), np.float32(0), weights)
     if not weights.any():
         raise ConfigError(
             f"all {len(weights)} training sequences have weight 0: there is nothing to learn from. Look at the column "
@@ -48,7 +51,8 @@ def _encode_frames(config: Config, data: Datasets, model: SequenceModel) -> Fram
             "Give the blocks smaller strides, or label more frames."
         )
     share = float(np.count_nonzero(counts) / counts.sum()) if config.target.frame_weight == "frame" else None
-    frames = FrameTargets(labels, data.target.num_outputs, stride, frame_weight=share)
+    is_multilabel = data.target.task == "multilabel"
+    frames = FrameTargets(labels, data.target.num_outputs, stride, frame_weight=share, may_be_partial=is_multilabel)
     if class_weight is None:
         return frames
     return replace(frames, class_weights=frame_class_weights(data.target, frames, len(labels), class_weight))

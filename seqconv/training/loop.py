@@ -118,7 +118,7 @@ class RunLoop:
             )
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         logs |= {"seconds": progress.seconds, "data_wait": progress.data_wait}
-        logs["frames_per_second"] = experiment.plan.num_frames / progress.seconds
+        logs["frames_per_second"] = experiment.plan.num_frames_of(progress.epoch) / progress.seconds
         return logs
 
     def _save_where_due(self, progress: Progress) -> None:

@@ -9,10 +9,18 @@ from keras import ops
 from seqconv.config import Config
 from seqconv.config.averaging import MovingAverage
 from seqconv.config.training import TrainingConfig
+from seqconv.training.losses import (
+    FocalCrossentropy,
+    LabelCrossentropy,
+    WeightedMean,
+    focal_crossentropy,
+    label_crossentropy,
+)
 from seqconv.training.machine import uses_xla
 
 # c of design: the loss of a step is a sum over its sequences; the weights already hold the division.
 REDUCTION = "sum"
+PLAIN_ENTROPY = keras.losses.categorical_crossentropy
 
 
 def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]) -> None:
@@ -23,8 +31,8 @@ def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]
     task, training = config.target.task, config.training
     model.compile(
         optimizer=make_optimizer(training, steps_per_epoch),
-        loss=make_loss(task, training.label_smoothing),
-        weighted_metrics=make_metrics(task, training.label_smoothing),
+        loss=make_loss(task, training.label_smoothing, training.focusing),
+        weighted_metrics=make_metrics(task, training.label_smoothing, training.focusing),
         jit_compile=bool(uses_xla(config)),
     )
     model.optimizer.build(model.trainable_variables)
@@ -34,27 +42,30 @@ def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]
     model.reset_metrics()
 
 
-def make_loss(task: str, label_smoothing: float = 0.0) -> keras.losses.Loss:
-    """Loss on logits, summed over sequences; weights divide it by the run's constant."""
-    if task == "classification":
+def make_loss(task: str, label_smoothing: float = 0.0, focusing: float = 0.0) -> keras.losses.Loss:
+    """Loss on logits, summed over sequences; weights divide it by the run's constant. `focusing`: gamma of focal."""
+    if task == "classification" and not focusing:
         return keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=label_smoothing, reduction=REDUCTION
         )
+    if task == "classification":
+        return FocalCrossentropy(focusing, label_smoothing=label_smoothing, reduction=REDUCTION)
     if task == "multilabel":
-        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing, reduction=REDUCTION)
+        return LabelCrossentropy(focusing, label_smoothing=label_smoothing, reduction=REDUCTION)
     return keras.losses.MeanSquaredError(reduction=REDUCTION)
 
 
-def make_metrics(task: str, label_smoothing: float = 0.0) -> list[keras.metrics.Metric]:
+def make_metrics(task: str, label_smoothing: float = 0.0, focusing: float = 0.0) -> list[keras.metrics.Metric]:
     """What is reported while training: the weighted mean loss, and accuracy for classes."""
-    if task == "classification":
-        return [
-            keras.metrics.CategoricalCrossentropy(name="mean_loss", from_logits=True, label_smoothing=label_smoothing),
-            keras.metrics.CategoricalAccuracy(name="accuracy"),
-        ]
+    if task == "regression":
+        return [WeightedMean(keras.losses.mean_squared_error, "mean_loss")]
     if task == "multilabel":
-        return [keras.metrics.BinaryCrossentropy(name="mean_loss", from_logits=True, label_smoothing=label_smoothing)]
-    return [keras.metrics.MeanSquaredError(name="mean_loss")]
+        return [WeightedMean(label_crossentropy, "mean_loss", gamma=focusing, label_smoothing=label_smoothing)]
+    entropy, options = (focal_crossentropy, {"gamma": focusing}) if focusing else (PLAIN_ENTROPY, {"from_logits": True})
+    return [
+        WeightedMean(entropy, "mean_loss", label_smoothing=label_smoothing, **options),
+        WeightedMean(keras.metrics.categorical_accuracy, "accuracy"),
+    ]
 
 
 @keras.saving.register_keras_serializable(package="seqconv")

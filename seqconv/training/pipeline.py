@@ -14,6 +14,7 @@ import numpy as np
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
 from seqconv.batching import FrameTargets, Layout, make_batch
+from seqconv.batching.frame_targets import MISSING
 
 READY_BATCHES = 4
 # As many batches Keras takes to see what they are like, before it begins again.
@@ -38,13 +39,16 @@ def assemble(
     Args:
         layouts: the steps, in order.
         source: sequences; `source[i]` is `(time, num_features)`.
-        labels: encoded labels of all sequences, `(n, num_outputs)`, or of their frames.
+        labels: encoded labels of all sequences, `(n, num_outputs)`, or of their frames; NaN, where a label is missing,
+            becomes -1.
         weights: weight of each sequence, `(n,)`.
         loss_scale: the constant c by which the loss of a step is divided: weights come out as `weight / c`.
     """
     for layout in layouts:
         batch = make_batch(layout, source, labels=labels, weights=weights)
-        yield StepData(batch.as_inputs(), batch.labels, batch.weights / np.float32(loss_scale))
+        # A loss cannot leave out NaN: its gradient would be NaN, too.
+        known = np.nan_to_num(batch.labels, nan=MISSING)
+        yield StepData(batch.as_inputs(), known, batch.weights / np.float32(loss_scale))
 
 
 class BatchFeed:

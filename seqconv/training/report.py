@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from seqconv.batching import Plan
+from seqconv.evaluation import Chosen
 from seqconv.models import SequenceModel
 from seqconv.training.callbacks import BestModel, Logs
 from seqconv.training.datasets import Datasets
@@ -84,6 +85,13 @@ def report_stop(history: list[Logs], planned: int, best: BestModel, step: Compil
     if step.compilations is not None:
         cost += f", compiled {step.compilations} {'shape' if step.compilations == 1 else 'shapes'}"
     console.print(f"{early}kept epoch {best.best_epoch + 1}{value}; {cost}", highlight=False)
+
+
+def report_decisions(chosen: Chosen, console: Console) -> None:
+    """Temperature and thresholds, and what they could not reach."""
+    console.print()
+    for name, told in chosen.describe():
+        _print_fact(name, told, console, style="yellow" if name == "note" else "bold")
 
 
 def model_facts(model: SequenceModel, file: Path, data: Datasets) -> dict[str, Any]:

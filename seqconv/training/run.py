@@ -12,7 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from seqconv.config import Config, load_config
-from seqconv.evaluation import Evaluation, evaluate
+from seqconv.evaluation import Evaluation, choose_decisions, evaluate
 from seqconv.evaluation.worst import WorstSequences
 from seqconv.files import write_text
 from seqconv.models import SequenceModel, load_model
@@ -25,6 +25,7 @@ from seqconv.training.checks import check_packages
 from seqconv.training.datasets import Datasets, load_datasets
 from seqconv.training.divergence import LossWatch
 from seqconv.training.experiment import Experiment, prepare
+from seqconv.training.files import save_model
 from seqconv.training.identity import RunIdentity
 from seqconv.training.initial import read_initial
 from seqconv.training.interrupts import RunStopped, StopSignals
@@ -35,6 +36,7 @@ from seqconv.training.progress import Progress
 from seqconv.training.report import (
     make_console,
     model_facts,
+    report_decisions,
     report_dry_run,
     report_end,
     report_finished,
@@ -302,6 +304,11 @@ def _finish(experiment: Experiment, path: Path, history: pd.DataFrame, console: 
     """Score the saved model: what is printed is what the file gives."""
     model = load_model(path / MODEL)
     data, config = experiment.data, experiment.config
+    chosen = choose_decisions(model, data.valid, config.evaluation)
+    if chosen is not None:
+        model.card.update(chosen.card)
+        save_model(model, path / MODEL)
+        report_decisions(chosen, console)
     evaluations = {}
     for split, part in data.parts().items():
         if split != "train":

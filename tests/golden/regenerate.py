@@ -1,4 +1,4 @@
-"""Write `tests/golden/format1`: what this version of seqconv saves, for later ones to load.
+"""Write `tests/golden/format2`: what this version of seqconv saves, for later ones to load.
 
     python tests/golden/regenerate.py FOLDER
 
@@ -22,10 +22,12 @@ from seqconv.config import load_config
 from seqconv.config.loading import dump_config
 from seqconv.evaluation import evaluate
 from seqconv.models import build_model, load_model
+from seqconv.models.archive import FORMAT_VERSION
+from seqconv.prediction import predict
 from seqconv.sequences import Sequences
 from seqconv.store import build_store
 from seqconv.store.index import read_index, write_index
-from seqconv.targets import fit_target
+from seqconv.targets import Target
 
 MODELS = {
     "sequence": {
@@ -55,6 +57,12 @@ MODELS = {
         "pooling": "frames",
     },
 }
+CLASSES, TAGS = Target("classification", ("maybe", "no", "yes")), Target("multilabel", ("x", "y", "z"), kind="frame")
+# What format 2 has and format 1 has not: cards that decide.
+CARDS = {
+    "sequence": {"target": CLASSES.to_dict(), "temperature": 1.75},
+    "frames": {"target": TAGS.to_dict(), "temperature": 0.8, "thresholds": [0.2, 0.45, 0.9]},
+}
 SETTINGS = {"sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 6}
 NUM_FEATURES = 3
 
@@ -63,13 +71,14 @@ def write_models(folder: Path, rng: np.random.Generator) -> None:
     """Models whose weights are no initial ones, frames, and the logits that they give."""
     np.save(folder / "frames.npy", rng.standard_normal((2, 23, NUM_FEATURES)).astype("float32"))
     for name, config in MODELS.items():
-        card = {"format_version": 1, "seqconv_version": seqconv.__version__, "name": name}
+        card = {"format_version": FORMAT_VERSION, "seqconv_version": seqconv.__version__, "name": name, **CARDS[name]}
         model = build_model(config, num_features=NUM_FEATURES, num_outputs=3, card=card)
         for weight in model.weights:
             is_positive = "variance" in weight.path
             weight.assign(rng.uniform(0.1, 0.5, weight.shape) if is_positive else rng.normal(0, 0.4, weight.shape))
         model.save(folder / f"{name}.keras")
         np.save(folder / f"{name}_logits.npy", model.predict(np.load(folder / "frames.npy"), verbose=0))
+        predict(model, list(np.load(folder / "frames.npy"))).to_csv(folder / f"{name}_predictions.csv", index=False)
 
 
 def write_store(folder: Path, rng: np.random.Generator) -> None:
@@ -93,9 +102,11 @@ def write_texts(folder: Path) -> None:
     model = load_model(folder / "sequence.keras")
     labels = ["no", "yes", "maybe"]
     data = Sequences([*np.load(folder / "frames.npy"), np.zeros((9, NUM_FEATURES))], labels)
-    evaluate(model, data, target=fit_target("classification", labels)).save(folder)
+    evaluate(model, data).save(folder)
     (folder / "versions.json").write_text(
-        json.dumps({"format_version": 1, "seqconv": seqconv.__version__, "keras": keras.__version__}, indent=2)
+        json.dumps(
+            {"format_version": FORMAT_VERSION, "seqconv": seqconv.__version__, "keras": keras.__version__}, indent=2
+        )
     )
 
 

@@ -1,0 +1,111 @@
+"""From which probability on a label is given: thresholds chosen on labeled sequences."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ConfigError
+from seqconv.metrics.checks import FloatArray, check_same_count
+
+DEFAULT_THRESHOLD = 0.5
+
+
+class Cut(NamedTuple):
+    """A threshold and what it gives on the sequences that it was chosen on; None where these have no positive.
+
+    `is_reached`: whether the precision that was asked for is reached.
+    """
+
+    threshold: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    is_reached: bool = True
+
+
+def choose_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, precision: float | None = None) -> Cut:
+    """The threshold of one label: the label is given from this probability on.
+
+    Without `precision`, the one with the largest F1; with it, the lowest one (which finds most) whose precision is at
+    least that. Where no threshold reaches it, the one with the best precision, and among these the lowest. Thresholds
+    lie in the middle between two probabilities that occur, so that a small change of either moves no sequence across.
+
+    Args:
+        targets: 0 or 1 `(n,)`; NaN where the label is missing, which counts neither way.
+        probabilities: `(n,)`.
+        precision: wanted part of the given labels that is right, above 0 and up to 1.
+
+    Raises:
+        ConfigError: a precision that cannot be.
+        ShapeError: arrays of different length.
+
+    >>> choose_threshold([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.8])
+    Cut(threshold=0.2, precision=0.6666666666666666, recall=1.0, f1=0.8, is_reached=True)
+    >>> choose_threshold([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.8], precision=0.9).recall
+    0.5
+    """
+    if precision is not None and not 0 < precision <= 1:
+        raise ConfigError(f"a precision of {precision} cannot be: it lies above 0, and is 1 at most")
+    wanted, found = np.asarray(targets, np.float64), np.asarray(probabilities, np.float64)
+    check_same_count(wanted, found)
+    is_known = ~np.isnan(wanted)
+    wanted, found = wanted[is_known], found[is_known]
+    if not (wanted == 1).any():
+        return Cut(DEFAULT_THRESHOLD, None, None, None, is_reached=False)
+    values, hits, given = _steps(wanted, found)
+    precisions, recalls = hits / given, hits / wanted.sum()
+    scores = 2 * hits / (given + wanted.sum())
+    place, is_reached = _best(scores, precisions, precision)
+    return Cut(
+        _between(values, place), float(precisions[place]), float(recalls[place]), float(scores[place]), is_reached
+    )
+
+
+def choose_macro_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> Cut:
+    """The threshold of one of two classes with the largest mean of both classes' F1.
+
+    Args:
+        targets: 0 or 1 `(n,)`, 1 for the class that the threshold gives.
+        probabilities: of that class `(n,)`.
+
+    >>> choose_macro_threshold([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.8]).threshold
+    0.25
+    """
+    wanted, found = np.asarray(targets, np.float64), np.asarray(probabilities, np.float64)
+    check_same_count(wanted, found)
+    if not (wanted == 1).any():
+        return Cut(DEFAULT_THRESHOLD, None, None, None, is_reached=False)
+    values, hits, given = _steps(wanted, found)
+    count, positives = len(wanted), wanted.sum()
+    scores = 2 * hits / (given + positives)
+    spared = count - given - (positives - hits)
+    others = 2 * spared / np.maximum((count - given) + (count - positives), 1)
+    place, _ = _best((scores + others) / 2, scores, None)
+    cut = float(hits[place] / given[place]), float(hits[place] / positives), float(scores[place])
+    return Cut(_between(values, place), *cut)
+
+
+def _steps(wanted: FloatArray, found: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Probabilities that occur, falling; how many sequences with the label reach each, and how many in all."""
+    order = np.argsort(-found, kind="stable")
+    ordered = found[order]
+    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
+    return ordered[last], np.cumsum(wanted[order])[last], last + 1.0
+
+
+def _best(scores: FloatArray, precisions: FloatArray, precision: float | None) -> tuple[int, bool]:
+    if precision is None:
+        return int(scores.argmax()), True
+    reaching = np.flatnonzero(precisions >= precision)
+    if len(reaching):
+        return int(reaching[-1]), True
+    return int(np.flatnonzero(precisions == precisions.max())[-1]), False
+
+
+def _between(values: FloatArray, place: int) -> float:
+    """The middle between a probability that gives the label and the next lower one."""
+    lower = values[place + 1] if place + 1 < len(values) else 0.0
+    middle = float((values[place] + lower) / 2)
+    # Between neighbors in floating point there is no middle.
+    return middle if lower < middle else float(values[place])
