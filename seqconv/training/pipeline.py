@@ -44,11 +44,12 @@ def assemble(
         weights: weight of each sequence, `(n,)`.
         loss_scale: the constant c by which the loss of a step is divided: weights come out as `weight / c`.
     """
+    if not isinstance(labels, FrameTargets):
+        # A loss cannot leave out NaN: its gradient would be NaN, too.
+        labels = np.where(np.isnan(labels), np.float32(MISSING), labels)
     for layout in layouts:
         batch = make_batch(layout, source, labels=labels, weights=weights)
-        # A loss cannot leave out NaN: its gradient would be NaN, too.
-        known = np.nan_to_num(batch.labels, nan=MISSING)
-        yield StepData(batch.as_inputs(), known, batch.weights / np.float32(loss_scale))
+        yield StepData(batch.as_inputs(), batch.labels, batch.weights / np.float32(loss_scale))
 
 
 class BatchFeed:
