@@ -123,17 +123,18 @@ def test_what_was_chosen_is_printed_and_kept(runs, capsys):
 
 
 def test_a_precision_is_reached_or_said_not_to_be(tmp_path, capsys):
-    config = settings("multilabel", thresholds={"precision": 1.0})
-    run = train(config, tmp_path / "run", **parts(tagged))
-    valid = evaluate(run.model, tagged(seed=1), bootstrap=0).metrics["per_class"]
+    valid = tagged(seed=1)
+    # What the model learns of the second label is the opposite of what is true here.
+    valid.labels[:, 1] = 1 - valid.labels[:, 1]
+    config = settings("multilabel", thresholds={"precision": 0.9})
+    run = train({**config, "training": {"epochs": 8, "learning_rate": 2e-2}}, tmp_path / "run",
+                train_data=tagged(), valid_data=valid)  # fmt: skip
+    scores = run.metrics["valid"]["per_class"]
+    assert scores["0"]["precision"] >= 0.9 > scores["1"]["precision"]
     printed = " ".join(capsys.readouterr().out.split())
-    # The highest levels are high and odd; which of the lower ones are odd is more than a level can tell.
-    is_reached = {name: valid[name]["precision"] == 1 for name in ("0", "1")}
-    assert is_reached == {"0": True, "1": False}
-    for name, reached in is_reached.items():
-        assert (f"a precision of 1 is not reached for '{name}' on valid: its best is" in printed) != reached
-    wanted = choose_decisions(run.model, tagged(seed=1), {"thresholds": {"precision": 0.6}})
-    assert not [told for name, told in wanted.describe() if name == "note"]
+    best = f"its best is {scores['1']['precision']:.3f} (recall {scores['1']['recall']:.3f}), at the threshold"
+    assert f"a precision of 0.9 is not reached for '1' on valid: {best}" in printed
+    assert "not reached for '0'" not in printed
 
 
 def test_a_label_without_a_positive_keeps_a_half(runs):
