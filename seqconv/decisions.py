@@ -43,13 +43,9 @@ class Decisions:
         return cls(target, _read_thresholds(card, target), _read_temperature(card))
 
     def to_card(self) -> dict[str, Any]:
-        """The entries of the card that say the same."""
-        entries: dict[str, Any] = {}
-        if self.thresholds is not None:
-            entries["thresholds"] = list(self.thresholds)
-        if self.temperature != 1:
-            entries["temperature"] = self.temperature
-        return entries
+        """The entries of the card that say the same, whatever it said before."""
+        thresholds = None if self.thresholds is None else list(self.thresholds)
+        return {"thresholds": thresholds, "temperature": self.temperature}
 
     def probabilities(self, logits: npt.ArrayLike) -> FloatArray:
         """Probabilities, or the values of a regression, `(n, C)`; as `logits_to_predictions`."""
