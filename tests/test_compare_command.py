@@ -159,3 +159,13 @@ def test_an_unfinished_series_is_named(tmp_path, series):
     with pytest.raises(ConfigError, match=r"no run of the series .* has finished"):
         expand([copy])
     assert json.loads((series / "summary.json").read_text())["runs"] == {"finished": 6, "failed": 0, "missing": 0}
+
+
+def test_windows_are_drawn_as_their_recordings(wide, tmp_path):
+    windowed = shutil.copytree(wide, tmp_path / "windowed")
+    table = pd.read_csv(windowed / "predictions.csv", dtype=str)
+    table["id"] = [f"tape{place // 20}@{place % 20}" for place in range(len(table))]
+    table.to_csv(windowed / "predictions.csv", index=False)
+    (windowed / "splits.csv").write_text("id,split\n" + "".join(f"tape{number},test\n" for number in range(3)))
+    (pool,) = pool_runs([read_run(windowed)])
+    assert [pool.groups[f"tape{number}@3"] for number in range(3)] == ["tape0", "tape1", "tape2"]

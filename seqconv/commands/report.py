@@ -16,7 +16,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Write the report of a run, RUN/report.html; of several runs, one page that compares them. Pages "
         "hold all that they show and need no network.",
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder that training has written")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder that training has written, of a run or of several")
     parser.add_argument(
         "--output", metavar="FILE", help="where to write the comparison of several runs (default: comparison.html)"
     )
@@ -27,7 +27,9 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = make_parser().parse_args(argv)
-    if len(arguments.runs) > 1:
+    from seqconv.series.folder import is_series
+
+    if len(arguments.runs) > 1 or is_series(arguments.runs[0]):
         from seqconv.reporting import write_comparison
 
         path = write_comparison(arguments.runs, Path(arguments.output or "comparison.html"))

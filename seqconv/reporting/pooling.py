@@ -154,9 +154,21 @@ def _join(pool: Sequence[tuple[RunFolder, Answers]]) -> Pool:
     )
     groups: dict[str, str] = {}
     for run, _ in pool:
-        if "group" in run.splits:
-            groups |= {name: group or name for name, group in zip(run.splits["id"], run.splits["group"], strict=True)}
+        groups |= _groups_of(run, answers.ids)
     return Pool(answers, _truth(answers), groups)
+
+
+def _groups_of(run: RunFolder, ids: Sequence[str]) -> dict[str, str]:
+    """The group of each sequence, as far as it is known; a window or event is of the group of its recording."""
+    table = run.splits
+    if table.empty:
+        return {}
+    named = table["group"] if "group" in table else table["id"]
+    of_recording = {name: group or name for name, group in zip(table["id"], named, strict=True)}
+    recordings = {name: name if name in of_recording else name.rpartition("@")[0] for name in ids}
+    if "group" not in table and all(name == recording for name, recording in recordings.items()):
+        return {}
+    return {name: of_recording[each] for name, each in recordings.items() if each in of_recording}
 
 
 def _truth(answers: Answers) -> dict[str, Any]:
