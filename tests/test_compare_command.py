@@ -59,7 +59,7 @@ def test_runs_that_differ_in_seed_alone_are_one(series, wide):
 
 def test_means_and_differences_are_those_of_the_predictions(series, wide):
     contenders = group_runs(expand([series, wide]))
-    table = {(row[0], row[1]): row[2:] for row in spread_table(contenders).rows}
+    table = {(row[1], row[0]): row[2:] for row in spread_table(contenders).rows}
     slow = [answers_of(series / f"learning_rate=0.001-seed{seed}") for seed in range(3)]
     runs, mean, deviation, _, pooled, interval = table["accuracy", "rates: training.learning_rate 0.001"]
     assert runs == 3
@@ -68,7 +68,7 @@ def test_means_and_differences_are_those_of_the_predictions(series, wide):
     assert re.fullmatch(r"0\.\d{4} to [01]\.\d{4}", interval)
     assert table["accuracy", "wide"][0] == 1
     assert table["accuracy", "wide"][2] is None
-    differences = {(row[0], row[1]): row[2:] for row in difference_table(contenders).rows}
+    differences = {(row[1], row[0]): row[2:] for row in difference_table(contenders).rows}
     count, difference, _, _ = differences["accuracy", "wide"]
     assert count == 60
     assert difference == pytest.approx(answers_of(wide).mean() - np.mean(slow))
@@ -105,7 +105,7 @@ def test_the_command_tells_it(series, wide, capsys, monkeypatch, tmp_path):
     assert main(["compare", str(wide), str(series), "--output", str(tmp_path / "page.html")]) == 0
     printed = capsys.readouterr().out
     assert "differences from wide" in printed
-    assert re.search(r"accuracy +rates: training\.learning_rate 0\.001 +60 +-0\.\d{4} +-0\.\d{4} to", printed)
+    assert re.search(r"rates: training\.learning_rate 0\.001 +accuracy +60 +-0\.\d{4} +-0\.\d{4} to", printed)
     differing = printed.split("what differs in the configs")[1]
     assert "training.learning_rate" in differing
     assert "model.blocks[0].filters" in differing
@@ -149,7 +149,7 @@ def test_runs_without_a_shared_sequence_are_not_subtracted(wide, tmp_path):
     config = (other / "config.yaml").read_text().replace("learning_rate: 0.03", "learning_rate: 0.02")
     (other / "config.yaml").write_text(config)
     rows = difference_table(group_runs(expand([wide, other]))).rows
-    assert rows == (("", "other", 0, None, "", "no sequence was tested by both"),)
+    assert rows == (("other", "", 0, None, "", "no sequence was tested by both"),)
 
 
 def test_an_unfinished_series_is_named(tmp_path, series):

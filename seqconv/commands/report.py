@@ -16,7 +16,9 @@ def make_parser() -> argparse.ArgumentParser:
         description="Write the report of a run, RUN/report.html; of several runs, one page that compares them. Pages "
         "hold all that they show and need no network.",
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder that training has written, of a run or of several")
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="folder that training has written, of a run or of several"
+    )
     parser.add_argument(
         "--output", metavar="FILE", help="where to write the comparison of several runs (default: comparison.html)"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqconv.errors import ConfigError
+from seqconv.evaluation.report import label
 from seqconv.metrics import spread
 from seqconv.reporting.folder import RunFolder, read_run
 from seqconv.reporting.pooling import Pool, paired_differences, pool_runs, pooled_scores, shared_ids
@@ -104,18 +105,19 @@ def headline_scores(contenders: Sequence[Contender]) -> list[str]:
 
 def spread_table(contenders: Sequence[Contender]) -> Table:
     """Mean, deviation and interval over the runs of each, and the score over all test predictions."""
-    rows = []
-    for score in headline_scores(contenders):
-        for each in contenders:
+    rows: list[tuple[Any, ...]] = []
+    names = headline_scores(contenders)
+    for each in contenders:
+        for score in names:
             values, folds = each.values(score)
             if not values:
                 continue
             confidence = each.runs[0].config.evaluation.confidence
             found = spread(values, confidence, folds if len(set(folds)) > 1 else None)
             pooled, interval = each.pooled.get(score, (None, None))
-            rows.append((score, each.name, found.num_values, found.mean, found.deviation, interval_text(found.interval),
-                         pooled, interval_text(interval)))  # fmt: skip
-    columns = ["score", "run", "runs", "mean", "deviation", "interval over runs", "all predictions", "interval"]
+            told = (found.num_values, found.mean, found.deviation, interval_text(found.interval))
+            rows.append((each.name, label(score), *told, pooled, interval_text(interval)))
+    columns = ["run", "score", "runs", "mean", "deviation", "interval over runs", "pooled", "interval over sequences"]
     return make_table(columns, rows)
 
 
@@ -131,10 +133,10 @@ def difference_table(contenders: Sequence[Contender]) -> Table:
             options: dict[str, Any] = {"repeats": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
             found = paired_differences(base.pools, other.pools, **options)
         for score, (value, interval) in found.items():
-            rows.append((score, other.name, count, value, interval_text(interval), _verdict(interval)))
+            rows.append((other.name, label(score), count, value, interval_text(interval), _verdict(interval)))
         if not found:
-            rows.append(("", other.name, count, None, "", "no sequence was tested by both"))
-    return make_table(["score", "run", "sequences", "difference", "interval", "is"], rows)
+            rows.append((other.name, "", count, None, "", "no sequence was tested by both"))
+    return make_table(["run", "score", "sequences", "difference", "interval", "is"], rows)
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seqconv.reporting.folder import RunFolder
 
 SHOWN_SCORES = 1
+MOST_LETTERS = 20
 
 
 class EpochEar(keras.callbacks.Callback):  # type: ignore[misc]
@@ -54,8 +55,8 @@ def finished_line(run: "RunFolder") -> str:
 
 
 def failed_line(reason: str) -> str:
-    """The first line of why a run has failed."""
-    return f"[red]failed[/]: {escape(reason.splitlines()[0])}"
+    """The first sentence of why a run has failed."""
+    return f"[red]failed[/]: {escape(reason.splitlines()[0].split('. ')[0])}"
 
 
 def print_summary(summary: Summary, folder: SeriesFolder, console: Console) -> None:
@@ -75,20 +76,21 @@ def print_summary(summary: Summary, folder: SeriesFolder, console: Console) -> N
 def _score_table(summary: Summary, folder: SeriesFolder) -> Table:
     coverage = f"{folder.config.evaluation.confidence:.0%} interval"
     table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    keys = list(folder.grid.sweeps)
-    for key in keys:
-        table.add_column(key.rpartition(".")[2], overflow="fold")
+    for key in folder.grid.sweeps:
+        name = key.rpartition(".")[2]
+        table.add_column(name, overflow="fold", min_width=min(len(name), MOST_LETTERS))
     table.add_column("score", no_wrap=True)
-    has_pool = summary.rows["pooled"].notna().any()
-    for name in ("runs", "mean", "deviation", coverage, *(("pooled", coverage) if has_pool else ())):
+    # Without folds, all predictions of a seed are those of its run.
+    names = ["runs", "mean", "deviation", f"{coverage}\nover runs", *(["pooled"] if folder.grid.folds else [])]
+    for name in (*names, f"{coverage}\nover sequences"):
         table.add_column(name, justify="right", no_wrap=True)
     for setting, rows in summary.settings:
         cells = [str(value) for value in setting.values()]
         for row in (row for row in rows if row["score"] in summary.headline):
             shown = [*cells, label(row["score"]), str(row["runs"]), number(row["mean"]), number(row["deviation"])]
             shown.append(_interval(row["low"], row["high"]))
-            if has_pool:
-                shown += [number(row["pooled"]), _interval(row["pooled_low"], row["pooled_high"])]
+            shown += [number(row["pooled"])] if folder.grid.folds else []
+            shown.append(_interval(row["pooled_low"], row["pooled_high"]))
             table.add_row(*map(escape, shown))
             cells = ["" for _ in cells]
     return table

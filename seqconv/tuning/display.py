@@ -61,7 +61,7 @@ def pruned_line(reason: str, values: Mapping[str, Any]) -> str:
 
 def failed_line(reason: str, values: Mapping[str, Any]) -> str:
     """A trial that has failed."""
-    return f"[red]failed[/]: {escape(reason.splitlines()[0])}  {_told(values)}"
+    return f"[red]failed[/]: {escape(reason.splitlines()[0].split('. ')[0])}  {_told(values)}"
 
 
 def print_best(search: TuningFolder, study: Study, console: Console) -> None:
