@@ -43,7 +43,7 @@ def describe(parameter: Parameter) -> str:
     '0.0001 to 0.01, log'
     """
     if parameter.choices:
-        return ", ".join(map(str, parameter.choices))
+        return ", ".join(map(_short, parameter.choices))
     step = f", in steps of {parameter.step:g}" if parameter.step else ""
     return f"{parameter.low:g} to {parameter.high:g}{', log' if parameter.log else ''}{step}"
 
@@ -93,4 +93,6 @@ def _told(values: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_short, value))}]"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -75,7 +75,8 @@ class TrialEar(keras.callbacks.Callback):  # type: ignore[misc]
         # A trial that goes on may do an epoch again that the study knows.
         if epoch + 1 not in storage.get_trial(identity).intermediate_values:
             self._trial.report(value, epoch + 1)
-        if self._trial.should_prune():
+        # After its last epoch, a trial has cost all that it costs.
+        if epoch + 1 < self.params["epochs"] and self._trial.should_prune():
             raise Pruned(f"pruned after epoch {epoch + 1}: {self._monitor} {value:.4f} is behind that of other trials")
 
 
@@ -181,7 +182,7 @@ def _work(search: TuningFolder, load: Load, console: Console) -> Tuning:
                 told = _try(search, study, trial, values, load, bar)
             except KeyboardInterrupt as stop:
                 raise _stopped(search, trial.number, stop) from None
-            bar.line(told)
+            bar.line(told, name=f"trial {trial.number}")
             write_results(search, study)
             _check_that_some_succeed(study)
     best = study.best
