@@ -111,6 +111,8 @@ def _values(each: dict[str, Any], places: Places) -> str:
         return ", ".join(dict.fromkeys(parts))
     if "enum" in each or "const" in each:
         return ", ".join(f"`{value}`" for value in each.get("enum", [each.get("const")]))
+    if "prefixItems" in each:
+        return f"[{', '.join(_values(item, places) for item in each['prefixItems'])}]"
     if each.get("type") == "array":
         if "items" not in each:
             return f"[{', '.join(_values(item, places) for item in each['prefixItems'])}]"
@@ -126,7 +128,7 @@ def _default(each: dict[str, Any]) -> str:
     value = each.get("default")
     if "$ref" in each:
         return "its defaults"
-    if isinstance(value, list) and value:
+    if isinstance(value, list) and value and "prefixItems" not in each:
         return ", ".join(f"`{item['type'] if isinstance(item, dict) else item}`" for item in value)
     return f"`{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}`"
 
