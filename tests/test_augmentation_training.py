@@ -20,6 +20,8 @@ from seqconv.batching import make_plan
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
+from seqconv.reporting.folder import read_run
+from seqconv.reporting.material import plan_again
 from seqconv.training import resume, train
 from seqconv.training.datasets import load_datasets
 from seqconv.training.experiment import prepare
@@ -166,6 +168,10 @@ def test_validation_and_test_are_as_they_are(tmp_path):
     assert evaluate(run.model, classified(20, seed=2), bootstrap=0).metrics["loss"] == run.metrics["test"]["loss"]
     assert evaluate(run.model, classified(20, seed=1), bootstrap=0).metrics["loss"] == run.metrics["valid"]["loss"]
     assert (run.history["loss"] > 0).all()
+    notes = []
+    plan = plan_again(read_run(run.path), classified(44).lengths, notes)
+    assert plan.num_frames == classified(44).lengths.sum()
+    assert [note for note in notes if "the batches shown are those of the sequences as they are" in note] == notes != []
 
 
 def test_a_sequence_keeps_the_frames_that_the_model_needs():

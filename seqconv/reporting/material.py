@@ -117,6 +117,11 @@ def plan_again(
     strategy = config.batching.strategy
     if strategy == "auto":
         strategy = "bucketed" if config.model.unpackable else "packed"
+    if config.augment.time_stretch is not None or config.audio_augment.speed is not None:
+        notes.append(
+            "Augmentation has made sequences longer or shorter in each epoch (augment.time_stretch, "
+            "audio_augment.speed): the batches shown are those of the sequences as they are."
+        )
     compiles = config.training.jit_compile
     is_compiled = folder.versions.get("backend") == "jax" if compiles == "auto" else compiles
     try:
