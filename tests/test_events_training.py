@@ -18,7 +18,7 @@ from seqconv.evaluation import evaluate
 from seqconv.event_predictions import predict_events
 from seqconv.manifest.label_tracks import read_label_track
 from seqconv.models import load_model
-from seqconv.prediction import predict
+from seqconv.prediction import predict, predict_tables
 from seqconv.training import resume, train
 from seqconv.training.datasets import load_datasets
 from seqconv.training.interrupts import RunStopped
@@ -108,6 +108,16 @@ def test_predict_cuts_files_as_training_did(run, folder):
     assert len(table) == len(windows)
     columns = [f"p_{name}" for name in run.model.card["target"]["names"]]
     np.testing.assert_allclose(table[columns], windows[columns], atol=1e-4)
+
+
+def test_hours_are_answered_piece_by_piece(run, folder, monkeypatch):
+    whole = predict(run.model, folder / "test00.flac")
+    monkeypatch.setattr("seqconv.window_predictions._FRAMES_AT_ONCE", 1000)
+    pieces = list(predict_tables(run.model, [folder / "test00.flac"]))
+    assert [len(piece) for piece in pieces] == [10, 10, 10, 10, 10, 9]
+    pd.testing.assert_frame_equal(pd.concat(pieces, ignore_index=True), whole, rtol=1e-4, atol=1e-6)
+    found = predict_events(run.model, folder / "test00.flac")
+    assert len(found) == (run.evaluation.events["id"] == "test00").sum(), "no event is cut where a piece ends"
 
 
 def test_events_are_found_as_the_evaluation_found_them(run, folder):

@@ -33,6 +33,7 @@ def read_split(
         ConfigError: there is no manifest.
         ManifestError: the split is empty, or the run knows only some of the sequences.
     """
+    from seqconv.config.data import check_made
     from seqconv.manifest import load_manifest
     from seqconv.manifest.cutting import group_rows
 
@@ -41,6 +42,8 @@ def read_split(
         raise ConfigError(
             f"there is no manifest to evaluate on: '{run_dir}' holds no config that names one. Pass --manifest."
         )
+    if manifest is None:
+        check_made(config.data)
     frame = load_manifest(source, label_files=label_files, on_leak=config.data.on_leak)
     # Another manifest may name its groups as it likes.
     if manifest is None or config.split.by in frame:
