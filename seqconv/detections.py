@@ -1,6 +1,5 @@
 """Events that a model finds: hits of windows or frames beside each other, merged."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,6 @@ from seqconv.targets import Target
 
 FloatArray = npt.NDArray[np.float64]
 COLUMNS = ("id", "start", "end", "label", "score")
-DEFAULT_THRESHOLD = 0.5
 _TOLERANCE = 1e-6
 
 
@@ -22,15 +20,16 @@ class DetectionRules:
     """What counts as an event.
 
     `background`: the class that is none. `max_gap`: hits of a class with at most so many seconds between them are one
-    event. `min_seconds`: shorter events are left out. `thresholds`: probability from which on a class is a hit, one or
-    one for each, of two classes for one of them (None for the other); None: of classes the most probable one, of
-    several labels from 0.5 on.
+    event. `min_seconds`: shorter events are left out. `threshold`: probability from which on a class (of several
+    classes also the most probable one) is a hit; None: what `decisions` give, by default the most probable class, or
+    labels from 0.5 on.
     """
 
     background: str | None = None
     max_gap: float = 0.0
     min_seconds: float = 0.0
-    thresholds: float | Sequence[float | None] | None = None
+    threshold: float | None = None
+    decisions: Decisions | None = None
 
 
 def detect_events(table: pd.DataFrame, target: Target, rules: DetectionRules, frame_seconds: float) -> pd.DataFrame:
@@ -118,13 +117,11 @@ def no_detections() -> pd.DataFrame:
 
 
 def _hits(probabilities: FloatArray, target: Target, rules: DetectionRules) -> npt.NDArray[np.bool_]:
-    wanted = rules.thresholds
+    if rules.threshold is not None and target.task == "multilabel":
+        return np.asarray(probabilities >= rules.threshold)
+    decisions = Decisions(target) if rules.threshold is not None or rules.decisions is None else rules.decisions
+    decided = decisions.decide(probabilities)
     if target.task == "multilabel":
-        return np.asarray(probabilities >= np.asarray(DEFAULT_THRESHOLD if wanted is None else wanted))
-    best = np.zeros(probabilities.shape, bool)
-    if isinstance(wanted, list | tuple) and None in wanted:
-        # Of two classes, a threshold decides for one of them.
-        best[np.arange(len(best)), Decisions(target, tuple(wanted)).decide(probabilities)] = True
-        return best
-    best[np.arange(len(best)), probabilities.argmax(axis=1)] = True
-    return best if wanted is None else best & np.asarray(probabilities >= np.asarray(wanted))
+        return np.asarray(decided)
+    best = np.asarray(decided)[:, None] == np.arange(probabilities.shape[1])
+    return np.asarray(best if rules.threshold is None else best & (probabilities >= rules.threshold))

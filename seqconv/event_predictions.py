@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from seqconv.decisions import Decisions
 from seqconv.detections import DetectionRules, detect_events, no_detections
 from seqconv.errors import ConfigError
 from seqconv.outputs import model_target, open_model, read_card, seconds_per_frame
@@ -55,10 +56,9 @@ def event_tables(
     """What `predict_events` returns, recording by recording, those in which nothing was found too."""
     model = open_model(model)
     target, card = model_target(model, options.get("target")), read_card(model)
-    known = {name: value for name, value in rules.items() if value is not None and name != "threshold"}
-    threshold = rules.get("threshold")
-    thresholds = card.get("thresholds") if threshold is None else threshold
-    chosen = DetectionRules(card.get("background"), **{**(card.get("events") or {}), **known}, thresholds=thresholds)
+    known = {name: value for name, value in rules.items() if value is not None}
+    decisions = Decisions.of(model, target)
+    chosen = DetectionRules(card.get("background"), **{**(card.get("events") or {}), **known}, decisions=decisions)
     stride = getattr(model, "total_stride", 1)
     held: list[pd.DataFrame] = []
     for table in collecting(predict_tables(model, inputs, **options), bad):

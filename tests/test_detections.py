@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqconv.decisions import Decisions
 from seqconv.detections import DetectionRules, detect_events, merge_hits, window_slots
 from seqconv.evaluation.recordings import aggregate_windows
 from seqconv.excerpts import cut_frames
@@ -56,10 +57,12 @@ def test_thresholds_and_short_events():
     starts = np.arange(4.0)
     found = merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules())
     assert found.to_numpy().tolist() == [[0.0, 2.0, "bark", 0.7], [1.0, 3.0, "song", 0.9]]
-    strict = merge_hits(
-        starts, starts + 1, probabilities, SETS, DetectionRules(thresholds=(0.65, 0.8), min_seconds=1.0)
-    )
+    chosen = Decisions(SETS, thresholds=(0.65, 0.8))
+    strict = merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules(decisions=chosen, min_seconds=1.0))
     assert strict.to_numpy().tolist() == [[1.0, 2.0, "bark", 0.7], [1.0, 2.0, "song", 0.9]]
+    low = merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules(decisions=chosen, threshold=0.2))
+    expected = [[0.0, 2.0, "bark", 0.7], [0.0, 3.0, "song", 0.9], [3.0, 4.0, "bark", 0.2]]
+    assert low.to_numpy().tolist() == expected
     assert merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules(min_seconds=3.0)).empty
 
 

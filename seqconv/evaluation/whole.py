@@ -8,6 +8,7 @@ import pandas as pd
 
 from seqconv.annotations import RecordingEvents
 from seqconv.config.evaluation import EvaluationConfig
+from seqconv.decisions import Decisions
 from seqconv.detections import DetectionRules, detect_events
 from seqconv.evaluation.answers import Answers
 from seqconv.evaluation.events import score_events
@@ -39,7 +40,8 @@ def score_whole(
         metrics["recordings"], recordings = score_recordings(target, data, answers, settings, **options)
     beside: RecordingEvents | None = getattr(data, "annotations", None)
     if beside is not None and target.task != "regression" and (is_windows or target.kind == "frame"):
-        rules = DetectionRules(background, settings.events.max_gap, settings.events.min_seconds, card.get("thresholds"))
+        decisions = Decisions.of(model, target)
+        rules = DetectionRules(background, settings.events.max_gap, settings.events.min_seconds, decisions=decisions)
         stride = getattr(model, "total_stride", 1) * (seconds_per_frame(model, data) or 0.0)
         table = _with_recordings(answers.table, data, is_windows)
         events = detect_events(table, target, rules, stride)
