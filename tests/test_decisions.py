@@ -115,10 +115,10 @@ def test_what_was_chosen_is_printed_and_kept(runs, capsys):
     assert set(scores["test"]["decisions"]["thresholds"]) == {"0", "1"}
     assert scores["test"]["decisions"] == scores["valid"]["decisions"]
     chosen = choose_decisions(run.model, tagged(seed=1), {"thresholds": "f1", "calibration": "temperature"})
-    lines = dict(chosen.describe())
+    lines = [told for name, told in chosen.describe() if name == "decision"]
     before, after = run.model.card["decisions"]["calibration_error"]
-    assert lines["calibration"].endswith(f"calibration error {before:.4f} before, {after:.4f} after")
-    assert lines["thresholds"].startswith("for the best F1, chosen on valid: 0 0.")
+    assert lines[0].endswith(f"calibration error {before:.4f} before, {after:.4f} after")
+    assert lines[1].startswith("thresholds for the best F1, chosen on valid: 0 0.")
     # It is chosen by the weights, whatever the card says already.
     assert chosen.card == {name: run.model.card[name] for name in chosen.card}
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from double_precision import double_precision
+from prompt_files import FEATURES, write_prompts
 from test_training_resume import Stopping, assert_same_run
 from test_training_weighting import MODEL, STRATEGIES, SummingOptimizer, prepared
 from training_data import classified, framed, quick
@@ -127,3 +128,45 @@ def test_real_voices_of_which_one_is_rare_are_told_apart(vowels, tmp_path, train
     )
     run = train(config, tmp_path / "run", **vowels)
     assert run.metrics["valid"]["balanced_accuracy"] > 0.9
+
+
+def test_what_is_drawn_again_is_varied_anew(tmp_path):
+    config = quick(
+        training={"epochs": 2, "sampling": "balanced"},
+        augment={"noise": {}, "time_stretch": {}},
+        features={"kind": "precomputed"},
+    )
+    parts = {"train_data": classified(40), "valid_data": classified(20, seed=1)}
+    experiment = prepared(parts["train_data"], training=config["training"], augment=config["augment"])
+    plan, labels = experiment.plan, np.array(parts["train_data"].labels)
+    for epoch in range(2):
+        layouts = list(plan.epoch(epoch))
+        drawn = np.concatenate([layout.indices for layout in layouts])
+        lengths = np.concatenate([layout.length for layout in layouts])
+        assert Counter(labels[drawn].tolist()) == {"low": 14, "mid": 13, "top": 13}
+        often = np.flatnonzero(np.bincount(drawn) > 1)
+        assert any(len(set(lengths[drawn == index].tolist())) > 1 for index in often)
+        batches = [data.inputs for data in experiment.training_set.steps(epoch, layouts, loss_scale=1.0)]
+        assert sum(int(batch["lengths"].sum()) for batch in batches) == plan.num_frames_of(epoch) == lengths.sum()
+    assert np.isfinite(train(config, tmp_path / "run", **parts).history["loss"]).all()
+
+
+def test_prompts_of_which_one_language_is_rare(tmp_path):
+    table = write_prompts(tmp_path)
+    is_left = (
+        (table["label"] == "en") | (table["split"] != "train") | (table.groupby(["label", "split"]).cumcount() < 4)
+    )
+    table[is_left].to_csv(tmp_path / "m.csv", index=False)
+    config = quick(
+        data={"manifest": str(tmp_path / "m.csv"), "num_workers": 0},
+        features=FEATURES,
+        model={"blocks": [{"filters": 16, "kernel_size": 5}], "pooling": ["mean", "max"]},
+        training={"epochs": 12, "learning_rate": 5e-3, "sampling": "balanced", "loss": "focal"},
+        evaluation={"thresholds": "f1", "positive": "fr", "calibration": "temperature", "slices": ["label"]},
+    )
+    run = train(config, tmp_path / "run")
+    assert run.metrics["test"]["balanced_accuracy"] >= 0.75
+    # The recall of a class is the accuracy on the sequences of that class.
+    for name, row in run.metrics["test"]["slices"]["label"].items():
+        assert row["accuracy"] == pytest.approx(run.metrics["test"]["per_class"][name]["recall"])
+    assert list(run.metrics["test"]["decisions"]["thresholds"]) == ["fr"]

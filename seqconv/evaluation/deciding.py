@@ -35,12 +35,12 @@ class Chosen:
     card: dict[str, Any]
 
     def describe(self) -> Iterator[tuple[str, str]]:
-        """Lines to print, each with its name; what was not reached is called `note`."""
+        """Lines to print, each a `decision`, or, what was not reached, a `note`."""
         on = self.card["decisions"]["chosen_on"]
         if self.errors is not None:
             before, after = self.errors
             yield (
-                "calibration",
+                "decision",
                 f"temperature {self.decisions.temperature:.3f}, chosen on {on}: calibration error {before:.4f} before, "
                 f"{after:.4f} after",
             )
@@ -50,7 +50,7 @@ class Chosen:
         if rule is not None:
             named = "the best F1" if rule == "f1" else f"a precision of {rule['precision']:g}"
             listed = ", ".join(f"{name} {cut.threshold:.3f}" for name, cut in self.cuts.items())
-            yield "thresholds", f"for {named}, chosen on {on}: {listed}"
+            yield "decision", f"thresholds for {named}, chosen on {on}: {listed}"
             yield from (("note", told) for told in _describe_failures(self.cuts, rule, on))
 
 
