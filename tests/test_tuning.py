@@ -27,7 +27,7 @@ SPACE = {
     "model.pooling": [["mean"], ["mean", "max"]],
 }
 DATA = {"train_data": classified(40), "valid_data": classified(24, seed=1), "test_data": classified(20, seed=2)}
-TRIALS = 6
+TRIALS = 4
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +108,11 @@ def test_the_best_config_trains_as_it_is(config_file, tmp_path, capsys):
 
 def test_a_search_that_is_killed_goes_on_and_is_equal(config_file, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert main(command(config_file, whole, "--trials", "4", "--no-pruning")) == 0
+    assert main(command(config_file, whole, "--trials", "3", "--no-pruning")) == 0
     for wanted, number in (("trial-001/history.csv", signal.SIGKILL), ("trial-002/history.csv", signal.SIGTERM)):
         arguments = ["tune", "--resume", str(killed)]
         if not (killed / "tuning.yaml").exists():
-            arguments = command(config_file, killed, "--trials", "4", "--no-pruning")
+            arguments = command(config_file, killed, "--trials", "3", "--no-pruning")
         process = subprocess.Popen(
             [sys.executable, "-m", "seqconv.commands.main", *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
@@ -135,12 +135,12 @@ def test_more_trials_can_be_added(found):
 
 def test_a_trial_that_falls_behind_is_ended_early(tmp_path, capsys):
     space = {"training.learning_rate": [1e-2, 1e-9]}
-    config = quick(training={"epochs": 6, "monitor": "val_loss"})
-    found = tune(config, space, tmp_path / "pruned", trials=12, data=DATA)
+    config = quick(training={"epochs": 5, "monitor": "val_loss"})
+    found = tune(config, space, tmp_path / "pruned", trials=9, data=DATA)
     pruned = found.trials[found.trials["state"] == "pruned"]
     assert len(pruned) >= 1
     assert set(pruned["training.learning_rate"]) == {1e-9}
-    assert (pruned["epochs"] < 6).all()
+    assert (pruned["epochs"] < 5).all()
     assert "pruned after epoch" in capsys.readouterr().out
     path = found.path / f"trial-{pruned['trial'].iloc[0]:03}"
     assert "pruned after epoch" in (path / "unfinished.txt").read_text()
@@ -150,9 +150,9 @@ def test_a_trial_that_falls_behind_is_ended_early(tmp_path, capsys):
 
 def test_a_trial_that_fails_is_named_and_the_others_go_on(tmp_path, capsys):
     space = {"training.learning_rate": [1e-2, 1e30]}
-    found = tune(quick(training={"epochs": 1}), space, tmp_path / "some", trials=6, data=DATA)
+    found = tune(quick(training={"epochs": 1}), space, tmp_path / "some", trials=4, data=DATA)
     failed = found.trials[found.trials["state"] == "failed"]
-    assert 1 <= len(failed) <= 5
+    assert 1 <= len(failed) <= 3
     assert failed["reason"].str.contains("diverged").all()
     assert "failed: training diverged" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="all 5 trials have failed, the last one with: training diverged"):

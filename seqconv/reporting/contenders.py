@@ -15,8 +15,12 @@ from seqconv.reporting.tables import Table, interval_text, make_table
 from seqconv.series.folder import is_series, read_series
 
 # What may differ between runs of one kind, and what changes no model. The loss scale follows from other settings.
-_SAME_KIND = ("name", "seed", "split.seed", "split.fold", "training.loss_scale", "data.cache_dir", "data.num_workers")
-_SAME_KIND_BELOW = ("evaluation.", "training.checkpoint")
+_SAME_KIND = (
+    "name", "seed", "split.seed", "split.fold", "training.loss_scale", "data.cache_dir", "data.num_workers",
+    "evaluation.bootstrap", "evaluation.confidence", "evaluation.calibration_bins", "evaluation.length_bins",
+    "evaluation.slices", "evaluation.report",
+)  # fmt: skip
+_SAME_KIND_BELOW = ("training.checkpoint", "training.mlflow")
 
 
 @dataclass(frozen=True, eq=False)

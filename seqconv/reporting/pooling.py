@@ -151,6 +151,7 @@ def _join(pool: Sequence[tuple[RunFolder, Answers]]) -> Pool:
         predictions=np.concatenate([part.predictions for part in parts]),
         ids=[name for part in parts for name in part.ids],
         owners=np.concatenate([part.owners + start for part, start in zip(parts, starts, strict=False)]),
+        given=None if parts[0].given is None else np.concatenate([part.given for part in parts]),
     )
     groups: dict[str, str] = {}
     for run, _ in pool:

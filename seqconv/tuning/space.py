@@ -18,7 +18,7 @@ FORBIDDEN = {
     "data": "trials must be scored on the same recordings",
     "target": "trials must be scored on the same labels",
     "split": "trials must be scored on the same recordings",
-    "evaluation": "it changes no model",
+    "evaluation": "trials are compared by what is measured in training",
     "training.monitor": "trials are compared by it",
     "training.mode": "trials are compared by it",
     "training.checkpoint": "it changes no model",
