@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seqconv.config.section import Fraction, Section
-from seqconv.errors import ManifestError, list_some
+from seqconv.errors import ManifestError
 from seqconv.files import expand_user
 
 EventUse = Literal["windows", "frames", "sequences"]
@@ -123,7 +123,7 @@ def check_made(data: DataConfig) -> None:
     named = [*(data.manifest.values() if isinstance(data.manifest, dict) else [data.manifest]), data.events]
     missing = [path for path in named if path is not None and not Path(path).exists()]
     if missing:
-        raise ManifestError(f"{list_some(missing)} is not there yet. Make it with: {data.made_by}")
+        raise ManifestError(f"'{missing[0]}' is not there yet. Make it with: {data.made_by}")
 
 
 def absolute_path(path: str, folder: Path) -> str:
