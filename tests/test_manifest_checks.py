@@ -150,7 +150,7 @@ def test_cases_of_one_ts_file_may_lie_in_different_splits(tmp_path):
             ["label"],
             "multilabel",
             ["1", "0", "2", "0"],
-            r"must hold 0 or 1, but 1 rows do not \(.*'2'\)",
+            r"must hold 0 or 1, or nothing, but 1 rows do not \(.*'2'\)",
         ),
     ],
 )
