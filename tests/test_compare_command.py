@@ -117,6 +117,10 @@ def test_the_command_tells_it(series, wide, capsys, monkeypatch, tmp_path):
         "rates: training.learning_rate 0.03",
     }
     assert len(page.find("table", id="spread-table").table()) >= 3
+    # The report of a folder of several runs is that page, too.
+    assert main(["report", str(series), "--output", str(tmp_path / "series.html")]) == 0
+    shown = read_page(tmp_path / "series.html").find("table", id="paired-table").table()
+    assert {row["run"] for row in shown} == {"training.learning_rate 0.03"}
 
 
 def test_a_page_of_two_single_runs_has_differences_and_no_means(series, wide, tmp_path):
