@@ -16,9 +16,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "facts": ("archives", "arrays", "backends", "errors", "files", "frames", "locks", "metrics"),
     "declarations": ("config", "manifest"),
     "data": (
-        "annotations", "audio", "augmentation", "batching", "class_weights", "cutting", "excerpts", "features",
-        "frame_labels", "headers", "label_arrays", "labels", "leakage", "oddities", "parts", "planning", "recordings",
-        "sampling", "sequences", "sources", "splitting", "store", "targets", "timelines", "ts", "window_labels",
+        "annotations", "audio", "augmentation", "batching", "class_weights", "cutting", "drafting", "excerpts",
+        "features", "frame_labels", "headers", "label_arrays", "labels", "leakage", "oddities", "parts", "planning",
+        "recordings", "sampling", "sequences", "sources", "splitting", "store", "targets", "timelines", "ts",
+        "window_labels",
     ),
     "nn": ("layers", "models"),
     "runs": (

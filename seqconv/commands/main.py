@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 COMMANDS = {
+    "init": "look at a folder of recordings and write a first config for it",
     "train": "train a model as a config file says, and score it on the test split",
     "evaluate": "score a saved model on the recordings of a manifest",
     "predict": "run a saved model on audio files",
