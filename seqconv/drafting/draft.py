@@ -57,8 +57,10 @@ def draft_config(source: str | Path, output: str | Path, *, label: str | None = 
     check_labels(split, target.column, target.task, target.separator)
     parts = _Parts(found, target, signals, split, Path(output))
     text = parts.text()
-    config = load_config({"name": Path(output).stem, **parse_yaml(text, source=str(output))})
-    return Draft(text, parts.found(), config)
+    values = parse_yaml(text, source=str(output))
+    # Paths of a dict start elsewhere than those of the file to be.
+    values["data"]["manifest"] = found.manifest
+    return Draft(text, parts.found(), load_config({"name": Path(output).stem, **values}))
 
 
 @dataclass(frozen=True)
