@@ -2,8 +2,8 @@
 
     python scripts/make_vibration.py --output data/vibration
 
-Two axes of an accelerometer on a bearing, 400 values a second, in thousandths of g. Fifteen machines at three sites
-turn at 600 to 3,000 revolutions a minute, each recorded sixteen times for 0.8 to 6 seconds. A recording is the sum of
+Two axes of an accelerometer on a bearing, 400 values a second, in thousandths of g. 36 machines at three sites turn
+at 600 to 3,000 revolutions a minute, each recorded seven times for 0.8 to 6 seconds. A recording is the sum of
 
     the shaft      harmonics of the shaft's frequency, as strong as unbalance, misalignment and looseness of a machine
                    are; the second axis lags by a quarter turn; the speed wavers by a few tenths of a percent
@@ -35,7 +35,9 @@ UNBALANCE = 0.25
 """Acceleration in g by which all amplitudes below are multiplied."""
 
 HIGHEST_FREQUENCY = 180.0
-RECORDINGS = 16
+RECORDINGS = 7
+# Of the machines of a site.
+SPLITS = ("train",) * 8 + ("valid",) * 2 + ("test",) * 2
 # Of unbalance, misalignment, looseness: in some machines, not the shaft itself but its double is strongest.
 HARMONICS = ((0.3, 1.0), (0.2, 0.9), (0.05, 0.6), (0.0, 0.4))
 LOADS = (25, 50, 75, 100)
@@ -97,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for recording in range(RECORDINGS):
             rng = np.random.default_rng([arguments.seed, number, recording])
             rpm, load, seconds = draw_conditions(rng)
-            name = f"{machine.name}_{recording:02}"
+            name = f"{machine.name}_{recording}"
             path = Path("signals", f"{name}{machine.site.suffix}")
             write_signal(output / path, make_signal(machine, rpm, load, seconds, rng))
             site = machine.site.name
@@ -111,12 +113,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def draw_machines(seed: int) -> Iterator[Machine]:
-    """Five machines for each site: three for train, one for valid, one for test."""
+    """Twelve machines for each site."""
     rng = np.random.default_rng([seed, 1_000])
     for place, site in enumerate(SITES):
-        for number, split in enumerate(("train", "train", "train", "valid", "test")):
+        for number, split in enumerate(SPLITS):
             yield Machine(
-                name=f"m{5 * place + number:02}",
+                name=f"m{len(SPLITS) * place + number:02}",
                 site=site,
                 split=split,
                 harmonics=tuple(float(rng.uniform(*bounds)) for bounds in HARMONICS),
@@ -130,7 +132,7 @@ def draw_machines(seed: int) -> Iterator[Machine]:
 
 def draw_conditions(rng: np.random.Generator) -> tuple[float, int, float]:
     """Revolutions a minute, load in percent, and seconds: most recordings are short."""
-    seconds = float(np.clip(rng.lognormal(mean=np.log(1.4), sigma=0.5), 0.8, 6.0))
+    seconds = float(np.clip(rng.lognormal(mean=np.log(1.3), sigma=0.5), 0.8, 6.0))
     return float(rng.uniform(600, 3000)), int(rng.choice(LOADS)), round(seconds, 2)
 
 

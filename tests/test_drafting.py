@@ -84,7 +84,7 @@ def test_a_table_is_found_in_its_folder(tmp_path):
     draft = draft_config(DATA / "prompts", tmp_path / "p.yaml")
     assert draft.config.data.manifest == str(DATA / "prompts" / "manifest.csv")
     assert "1,790 sequences: 'manifest.csv'" in draft.found[0]
-    assert "0.20 to 85.6" in draft.found[1]
+    assert "0.21 to 85.61 s" in draft.found[1]
     assert "train 1,265, valid 179, test 346; as the manifest says" in draft.found[3]
     assert "groups never parted" in draft.found[3]
     assert draft.config.training.class_weight is None
@@ -110,7 +110,7 @@ def test_numbers_make_a_regression_and_machines_a_warning(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "no column 'label' with labels. Name what is to be learned with --label COLUMN" in said
     assert "rpm (numbers from 600." in said
-    assert "machine (15 values such as 'm00', 'm01'" in said
+    assert "machine (36 values such as 'm00', 'm01'" in said
     assert main([str(tmp_path / "signals.csv"), "--label", "rpm", "--output", output]) == 0
     config = load_config(output)
     assert (config.target.task, config.target.column) == ("regression", "rpm")
