@@ -101,7 +101,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "version": (
         lambda c: c["config"]["card"].update(format_version=7, seqconv_version="9.2"),
-        r"saved in format 7 by seqconv 9\.2, .*reads formats up to 1\. Install seqconv 9\.2 or later",
+        r"saved in format 7 by seqconv 9\.2, .*reads formats up to 2\. Install seqconv 9\.2 or later",
     ),
     "no version": (lambda c: c["config"]["card"].update(format_version="x"), "its format_version is 'x'"),
     "package": (lambda c: c.update(registered_name="evil>SequenceModel"), "'SequenceModel' of module"),

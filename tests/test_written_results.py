@@ -63,7 +63,8 @@ def test_kills_while_scores_are_written_leave_whole_files(tmp_path):
 
 def test_a_full_disk_leaves_scores_and_predictions_of_one_evaluation(tmp_path):
     first = start(MAKE + "make(1, 10).save(folder)", tmp_path)
-    assert first.communicate() == ("", "")
+    errors = first.communicate()[1]
+    assert first.returncode == 0, errors
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert set(before) == {"metrics.json", "predictions.csv"}
     code = MAKE + (

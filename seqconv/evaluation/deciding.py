@@ -74,6 +74,7 @@ def choose_decisions(
     Raises:
         ConfigError: of three and more classes, the most probable one is given, and there is no threshold.
 
+    >>> import numpy as np
     >>> from seqconv.models import build_model
     >>> from seqconv.sequences import Sequences
     >>> from seqconv.targets import fit_target

@@ -50,8 +50,8 @@ def read_label_track(path: Path) -> pd.DataFrame:
 def label_track_text(events: pd.DataFrame) -> str:
     """Events as a label track of Audacity: the columns `start`, `end` and `label`.
 
-    >>> print(label_track_text(pd.DataFrame({"start": [0.5], "end": [1.25], "label": ["bird"]})), end="")
-    0.500000	1.250000	bird
+    >>> label_track_text(pd.DataFrame({"start": [0.5], "end": [1.25], "label": ["bird"]})).split("\\t")
+    ['0.500000', '1.250000', 'bird\\n']
     """
     rows = zip(events["start"], events["end"], events["label"], strict=True)
     # A tab or a line break within a label would end the cell.
