@@ -1,5 +1,6 @@
 """Runs with augmentation: the same in every layout, resumable bit for bit, and only on the training sequences."""
 
+import io
 import shutil
 import signal
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 import soundfile
 from double_precision import double_precision
+from rich.console import Console
 from test_training_resume import Stopping, assert_same_run
 from test_training_weighting import MODEL, SummingOptimizer
 from training_data import STRIDED_FRAMES, classified, framed, quick
@@ -18,7 +20,7 @@ from training_data import STRIDED_FRAMES, classified, framed, quick
 from seqconv.augmentation.folders import list_sounds
 from seqconv.batching import make_plan
 from seqconv.config import load_config
-from seqconv.errors import ConfigError
+from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation import evaluate
 from seqconv.reporting.folder import read_run
 from seqconv.reporting.material import plan_again
@@ -29,6 +31,7 @@ from seqconv.training.identity import RunIdentity
 from seqconv.training.interrupts import RunStopped
 from seqconv.training.loop import run_steps
 from seqconv.training.optimization import make_loss, make_metrics
+from seqconv.training.report import report_start
 from seqconv.training.stepping import CompiledStep
 from seqconv.training.training_set import TrainingSet, augment_training, with_variants
 
@@ -280,3 +283,32 @@ def test_the_identity_of_a_run_without_augmentation_is_what_it_was():
     settings = RunIdentity.of(experiment.config, experiment.data).settings
     assert "audio_augment in use" not in settings
     assert settings["augment.mixup"] is None
+
+
+@pytest.mark.parametrize(("too_long", "fate"), [("drop", "dropped"), ("crop", "cropped"), ("own_batch", "in wider")])
+def test_stretched_sequences_that_fit_no_row_are_told_for_every_epoch(too_long, fate):
+    stretch = {"rate": [0.8, 1.2], "probability": 0.15}
+    sections = {
+        "augment": {"time_stretch": stretch},
+        "batching": {"strategy": "padded", "batch_size": None, "frames_per_batch": 21, "too_long": too_long},
+        "training": {"epochs": 12},
+    }
+    experiment = prepared(classified(), classified(20, seed=1), **sections)
+    held = experiment.training_set.augmented
+    counts = [int((held.lengths(epoch) > 21).sum()) for epoch in range(12)]
+    assert counts[0] == 0 < max(counts), "an epoch 0 that drops nothing must not hide what others drop"
+    console = Console(file=io.StringIO(), soft_wrap=True)
+    report_start(experiment, "CPU", console)
+    assert f"; longer than 21 frames: by epoch 0 to {max(counts)} {fate}" in console.file.getvalue()
+    placed = [sum(len(layout.indices) for layout in experiment.plan.epoch(epoch)) for epoch in range(12)]
+    expected = np.subtract(40, counts) if too_long == "drop" else np.full(12, 40)
+    assert placed == expected.tolist()
+
+
+def test_a_stretched_sequence_that_fits_no_row_is_an_error_where_that_is_asked_for():
+    sections = {
+        "augment": {"time_stretch": {"rate": [0.5, 1]}},
+        "batching": {"strategy": "padded", "batch_size": None, "frames_per_batch": 21, "too_long": "error"},
+    }
+    with pytest.raises(ManifestError, match=r"an epoch may hold a sequence of \d+ frames, but a batch holds 21\. "):
+        prepared(classified(), classified(20, seed=1), **sections)

@@ -33,8 +33,9 @@ class Plan:
 
     `strategy`: name of the strategy. `shapes`: every (rows, width, num_slots) that may occur. `padding_ratio`: padding
     frames (gaps included) over all frames, in epoch 0. `mean_sequences`: sequences per step of epoch 0. `dropped`,
-    `cropped`, `in_own_batch`: how many sequences were too long, by what became of them. `max_frames`: the longest
-    length that is not too long, None where there is no limit. `len(plan)`: steps of epoch 0.
+    `cropped`, `in_own_batch`: how many sequences were too long, by what became of them (`too_long`: what was asked
+    for). `max_frames`: the longest length that is not too long, None where there is no limit. `len(plan)`: steps of
+    epoch 0.
 
     With a draw that differs by epoch, `num_sequences`, `num_frames` and the three counts are those of epoch 0, too.
     """
@@ -55,6 +56,7 @@ class Plan:
         self._num_steps: dict[int, int] = {}
         self._total_frames: dict[int, int] = {}
         self._real_frames: dict[int, int] = {}
+        self._num_too_long: dict[int, int] = {}
         first = self._first = self._table(0)
         long_sequences, _ = self._entries(0)
         self.strategy = strategy.name
@@ -64,7 +66,7 @@ class Plan:
         self.total_frames = first.num_frames
         self.padding_ratio = 1 - self.num_frames / self.total_frames
         self.mean_sequences = self.num_sequences / len(first)
-        self.max_frames = long_sequences.limit
+        self.max_frames, self.too_long = long_sequences.limit, long_sequences.too_long
         self.dropped = long_sequences.count("drop")
         self.cropped = long_sequences.count("crop")
         self.in_own_batch = long_sequences.count("own_batch")
@@ -96,6 +98,12 @@ class Plan:
             self._table(epoch)
         return self._real_frames[epoch]
 
+    def num_too_long_of(self, epoch: int) -> int:
+        """Sequences of one epoch over `max_frames`; epochs differ where a draw changes lengths."""
+        if epoch not in self._num_too_long:
+            self._table(epoch)
+        return self._num_too_long[epoch]
+
     def __str__(self) -> str:
         return _report(self, self._first)
 
@@ -122,6 +130,7 @@ class Plan:
 
     def _make_table(self, epoch: int) -> EpochTable:
         long, drawn = self._entries(epoch)
+        self._num_too_long[epoch] = len(long.long)
         order = draw_order(long.kept, seed=self._seed, epoch=epoch, shuffle=self._shuffle)
         generator = np.random.default_rng([self._seed, epoch, _BATCHES]) if self._shuffle else None
         assembly = self._strategy.assemble(order, long.lengths, generator)

@@ -180,7 +180,7 @@ def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
         (
             "batches",
             f"{plan.strategy}, {len(plan)} steps an epoch of {plan.mean_sequences:.1f} sequences, "
-            f"rows x frames {shapes}{more}, padding {plan.padding_ratio:.1%}{_too_long(plan)}",
+            f"rows x frames {shapes}{more}, padding {plan.padding_ratio:.1%}{_too_long(plan, config)}",
         ),
         (
             "training",
@@ -199,10 +199,15 @@ def _averaged(config: Any) -> str:
     return f" of averaged weights ({averaging.type}, {how})"
 
 
-def _too_long(plan: Plan) -> str:
-    fates = {"dropped": plan.dropped, "cropped": plan.cropped, "in wider rows of their own": plan.in_own_batch}
-    told = [f"{count:,} {fate}" for fate, count in fates.items() if count]
-    return f"; longer than {plan.max_frames:,} frames: {', '.join(told)}" if told else ""
+def _too_long(plan: Plan, config: Any) -> str:
+    """What becomes of sequences that no row holds; stretched ones are others in each epoch."""
+    counts = [plan.num_too_long_of(epoch) for epoch in range(config.training.epochs)]
+    if not any(counts):
+        return ""
+    fates = {"drop": "dropped", "crop": "cropped", "own_batch": "in wider rows of their own"}
+    fewest, most = min(counts), max(counts)
+    shown = f"{most:,}" if fewest == most else f"by epoch {fewest:,} to {most:,}"
+    return f"; longer than {plan.max_frames:,} frames: {shown} {fates[plan.too_long]}"
 
 
 def _receptive_field(model: SequenceModel, config: Any) -> str:
