@@ -8,11 +8,14 @@ from seqconv.augmentation.variants import AudioVariant
 from seqconv.config.audio_augmentation import AudioAugmentConfig
 from seqconv.config.features import FeatureSettings
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.features.framing import samples_of_frames
 from seqconv.sequences import Sequences
 from seqconv.store import FeatureStore, build_store
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 _COLUMNS = ("id", "path", "start", "end", "case")
 
@@ -27,7 +30,8 @@ def build_variants(
 ) -> list[FeatureStore]:
     """The features of each variant of some recordings, extracted where they are not yet in the cache.
 
-    Windows and events are recordings of their own here: each is read and varied by itself.
+    Windows and events are recordings of their own here: each is read and varied by itself, of as many frames unless its
+    speed is changed.
 
     Args:
         sequences: from a manifest, so that their recordings are known.
@@ -49,7 +53,7 @@ def build_variants(
         )
     recordings = frame[[name for name in _COLUMNS if name in frame]].assign(id=sequences.ids)
     if "cut" in frame.attrs:
-        recordings = _within_files(recordings, features)
+        recordings = _within_files(recordings, sequences.lengths, features)
     variants = [AudioVariant(settings, number) for number in range(1, settings.variants + 1)]
     variants[0].check()
     stores = [
@@ -63,9 +67,11 @@ def build_variants(
     return stores
 
 
-def _within_files(parts: "pd.DataFrame", features: FeatureSettings) -> "pd.DataFrame":
-    """Parts that were counted in frames, of which the last of a recording may reach behind its last sample."""
+def _within_files(parts: "pd.DataFrame", lengths: "NDArray[np.int64]", features: FeatureSettings) -> "pd.DataFrame":
+    """From when to when parts `(n,)` of so many frames are read; the last of a recording may reach behind its end."""
     rate, hop = features.sample_rate, features.hop_length / features.sample_rate
     seconds = parts["path"].map({path: count_samples(path, sample_rate=rate) / rate for path in parts["path"].unique()})
     starts = parts["start"].astype(float).clip(upper=(seconds - hop).clip(lower=0))
-    return parts.assign(start=starts, end=parts["end"].astype(float).clip(upper=seconds))
+    # Not until the end of the part: there the frame after its last one is centered.
+    taken = [samples_of_frames(count, features) / rate for count in lengths.tolist()]
+    return parts.assign(start=starts, end=(parts["start"].astype(float) + taken).clip(upper=seconds))

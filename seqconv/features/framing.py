@@ -26,6 +26,18 @@ def count_frames(num_samples: int, settings: FeatureSettings) -> int:
     return 1 + -(-max(num_samples - settings.n_fft, 0) // settings.hop_length)
 
 
+def samples_of_frames(num_frames: int, settings: FeatureSettings) -> int:
+    """About the most samples that give `num_frames`: so few less that rounding to another rate gives no frame more.
+
+    >>> settings = FeatureSettings(kind="log_mel", hop_length=160)
+    >>> samples_of_frames(101, settings), count_frames(samples_of_frames(101, settings), settings)
+    (16120, 101)
+    """
+    hop = settings.hop_length
+    last = hop if settings.kind in SPECTRAL_KINDS else settings.n_fft
+    return max((num_frames - 1) * hop + last - hop // 4, 1)
+
+
 def feature_delay(settings: FeatureSettings) -> float:
     """Seconds from the time of a frame until everything that it is computed from has been recorded.
 

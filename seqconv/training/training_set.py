@@ -103,7 +103,7 @@ def with_variants(config: Config, data: Datasets) -> Datasets:
     stores = build_variants(data.train, settings, cache_dir=config.data.cache_dir, num_workers=config.data.num_workers)
     count = "1 variant" if settings.variants == 1 else f"{settings.variants} variants"
     notes.append(
-        f"audio_augment: {count} of each of {len(data.train):,} training recordings ({', '.join(settings.names)})"
+        f"audio_augment: {count} of each of {len(data.train):,} training sequences ({', '.join(settings.names)})"
     )
     return replace(data, variants=tuple(stores), notes=[*data.notes, *notes])
 
