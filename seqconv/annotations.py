@@ -73,6 +73,31 @@ def find_behind(name: str, events: Events, num_frames: int, start: float, second
     ]
 
 
+def seconds_behind(events: Events, num_frames: int, start: float, seconds_per_frame: float) -> list[float]:
+    """By how much events end behind a recording, of those that do; arguments as of `find_behind`.
+
+    >>> seconds_behind(Events(np.array([5.0]), np.array([12.1]), ("cough",)), 100, 0.0, 0.1)
+    [2.0]
+    """
+    end = start + (num_frames + 1) * seconds_per_frame
+    late: list[float] = (events.ends[events.ends > end] - end).round(6).tolist()
+    return late
+
+
+def describe_late(late: Sequence[float]) -> list[str]:
+    """What is told of events that end behind their recordings.
+
+    >>> describe_late([2.0, 0.5])
+    ['2 events end behind their recordings, by up to 2 s: cut']
+    """
+    if not late:
+        return []
+    return [
+        f"{len(late)} {'event ends behind its recording' if len(late) == 1 else 'events end behind their recordings'}, "
+        f"by up to {max(late):.2g} s: cut"
+    ]
+
+
 def event_names(label: str | None, target: TargetConfig) -> tuple[str, ...]:
     """The classes that the cell of an event names; none where it is empty.
 

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.annotations import Annotations, RecordingEvents, event_names, find_behind
+from seqconv.annotations import (
+    Annotations,
+    RecordingEvents,
+    describe_late,
+    event_names,
+    find_behind,
+    seconds_behind,
+)
 from seqconv.config.data import DataConfig, EventUse, WindowSettings
 from seqconv.config.events import event_use
 from seqconv.config.target import TargetConfig
@@ -80,12 +87,11 @@ def cut_recordings(
         return recordings
     clock = _seconds_per_frame(recordings, cutting)
     beside = None if annotations is None else _recording_events(recordings, annotations, clock)
-    if cutting.labels_cuts and beside is not None:
-        raise_listed(_find_behind(recordings, beside, clock))
+    notes = _check_ends(recordings, beside, clock) if cutting.labels_cuts and beside is not None else []
     if cutting.events_as == "sequences" and beside is not None:
-        return _cut_events(recordings, target, beside, clock)
+        return _noted(_cut_events(recordings, target, beside, clock), notes)
     if cutting.windows is not None:
-        return _cut_windows(recordings, cutting, target, beside, clock)
+        return _noted(_cut_windows(recordings, cutting, target, beside, clock), notes)
     return recordings if beside is None else recordings.with_annotations(beside)
 
 
@@ -113,8 +119,7 @@ def _cut_windows(
     recordings: Sequences, cutting: Cutting, target: TargetConfig, beside: RecordingEvents | None, clock: float
 ) -> Sequences:
     settings = cutting.windows or WindowSettings(seconds=1.0)
-    size, step = (max(1, round(length / clock)) for length in (settings.seconds, settings.step))
-    owners, firsts, lengths = cut_frames(recordings.lengths, size, step)
+    owners, firsts, lengths = cut_frames(recordings.lengths, *settings.in_frames(clock))
     labels = take_parts_of_labels(recordings.labels, (owners, firsts, lengths))
     windows = cut_parts(recordings, (owners, firsts, lengths), labels, clock, "windows")
     notes: list[str] = []
@@ -129,16 +134,16 @@ def _cut_windows(
         if not settings.keep_empty:
             is_left &= ~np.array(found.is_empty)
         windows, notes = _leave(windows, is_left, notes), [*notes, *_describe(windows, is_left, found.is_empty)]
-        if not settings.keep_empty:
-            notes.append("without the empty windows nothing is known of false alarms: no scores of events")
-            return _noted(windows, notes)
     elif not settings.keep_empty and isinstance(windows.labels, FrameLabels):
-        there = [bool(windows.labels.is_labeled(index).any()) for index in range(len(windows))]
-        windows, notes = (
-            _leave(windows, np.array(there), notes),
-            [f"{there.count(False):,} windows without label left out"],
-        )
-    return _noted(windows if beside is None else windows.with_annotations(beside), notes)
+        is_left = np.array([windows.labels.holds_event(index, target.background) for index in range(len(windows))])
+        gone = int(np.count_nonzero(~is_left))
+        windows, notes = _leave(windows, is_left, notes), [f"{gone:,} windows without an event left out"]
+    if beside is None:
+        return _noted(windows, notes)
+    if not settings.keep_empty:
+        notes.append("without the empty windows nothing is known of false alarms: no scores of events")
+        return _noted(windows, notes)
+    return _noted(windows.with_annotations(beside), notes)
 
 
 def _cut_events(recordings: Sequences, target: TargetConfig, beside: RecordingEvents, clock: float) -> Sequences:
@@ -195,19 +200,18 @@ def _times(windows: Sequences) -> tuple[FloatArray, FloatArray]:
     return column_of(windows, "start", 0.0), column_of(windows, "end", np.nan)
 
 
-def _find_behind(recordings: Sequences, beside: RecordingEvents, clock: float) -> list[str]:
+def _check_ends(recordings: Sequences, beside: RecordingEvents, clock: float) -> list[str]:
+    """Refuse events that start behind the end of a recording, and tell of those that end there."""
     is_whole = np.isnan(column_of(recordings, "end", np.nan))
-    return [
-        problem
-        for place in np.flatnonzero(is_whole).tolist()
-        for problem in find_behind(
-            recordings.ids[place],
-            beside.events[place],
-            int(recordings.lengths[place]),
-            float(beside.starts[place]),
-            clock,
-        )
-    ]
+    problems: list[str] = []
+    late: list[float] = []
+    # Of a part of a file, some events lie elsewhere.
+    for place in np.flatnonzero(is_whole).tolist():
+        events, begin = beside.events[place], float(beside.starts[place])
+        problems += find_behind(recordings.ids[place], events, int(recordings.lengths[place]), begin, clock)
+        late += seconds_behind(events, int(recordings.lengths[place]), begin, clock)
+    raise_listed(problems)
+    return describe_late(late)
 
 
 def _recording_events(recordings: Sequences, annotations: Annotations, clock: float) -> RecordingEvents:

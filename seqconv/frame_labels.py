@@ -64,6 +64,18 @@ class FrameLabels(Sequence[Array]):
             return np.asarray((array >= 0).any(axis=1))
         return np.asarray(~np.isnan(array).any(axis=1) if self.task == "regression" else array >= 0)
 
+    def holds_event(self, index: int, background: str | None = None) -> bool:
+        """Whether some frame of a sequence has a label that is not `background`.
+
+        >>> FrameLabels("classification", ("none", "song"), [np.array([0, 0, -1])]).holds_event(0, "none")
+        False
+        """
+        if self.task == "multilabel":
+            return bool((self.arrays[index] == 1).any())
+        if self.task == "classification" and background in self.names:
+            return bool(((self.arrays[index] >= 0) & (self.arrays[index] != self.names.index(background))).any())
+        return bool(self.is_labeled(index).any())
+
     def encode(self, index: int, frames: slice = slice(None)) -> npt.NDArray[np.float64]:
         """One-hot rows, 0/1 rows or values `(time, C)`; NaN where a label is missing.
 

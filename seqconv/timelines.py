@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.annotations import Annotations, event_names, find_behind, read_annotations
+from seqconv.annotations import (
+    Annotations,
+    describe_late,
+    event_names,
+    find_behind,
+    read_annotations,
+    seconds_behind,
+)
 from seqconv.arrays import load_npy
 from seqconv.config.target import TargetConfig
 from seqconv.errors import ConfigError, list_some
@@ -81,18 +88,15 @@ class Timelines:
         frames, problems, late, num_between = [], [], [], 0
         for index, events in enumerate(self.events or []):
             start = float(self.starts[index])
-            end = start + (lengths[index] + 1) * seconds
             if np.isnan(self.ends[index]):
                 problems += find_behind(self.ids[index], events, int(lengths[index]), start, seconds)
-                late += (events.ends[events.ends > end] - end).tolist()
+                late += seconds_behind(events, int(lengths[index]), start, seconds)
             edges = np.ceil((np.stack([events.starts, events.ends]) - self.starts[index]) / seconds - _TOLERANCE)
             num_between += int(np.count_nonzero(edges[0] == edges[1]))
             first, last = np.clip(edges, 0, lengths[index]).astype(int).tolist()
             frames.append([slice(*edge) for edge in zip(first, last, strict=True)])
         raise_listed(problems)
-        notes = []
-        if late:
-            notes.append(f"{len(late)} events end up to {max(late):.2g} s behind their recordings: cut")
+        notes = describe_late(late)
         if num_between:
             notes.append(f"{num_between} events are so short that they lie between two frames, and label none")
         return frames, notes

@@ -77,23 +77,24 @@ def label_windows(
 def _label(
     starts: FloatArray, ends: FloatArray, events: Events, target: TargetConfig, min_overlap: float, found: WindowLabels
 ) -> None:
-    shares: list[dict[str, float]] = [{} for _ in starts]
+    parts: list[dict[str, list[tuple[float, float]]]] = [{} for _ in starts]
     is_unknown, is_touched = np.zeros(len(starts), bool), np.zeros(len(starts), bool)
     for start, end, label in zip(events.starts, events.ends, events.labels, strict=True):
         near = np.arange(np.searchsorted(ends, start, "right"), np.searchsorted(starts, end, "left"))
-        shared = np.minimum(ends[near], end) - np.maximum(starts[near], start)
+        first, last = np.maximum(starts[near], start), np.minimum(ends[near], end)
         needed = min_overlap * np.minimum(ends[near] - starts[near], end - start)
-        is_labeled = shared >= needed - _TOLERANCE
-        is_touched[near[shared > _TOLERANCE]] = True
+        is_labeled = last - first >= needed - _TOLERANCE
+        is_touched[near[last - first > _TOLERANCE]] = True
         # Of a part of a file, some events lie elsewhere.
-        found.num_lost += int(len(near) > 0 and not is_labeled.any())
+        is_here = end > starts[0] + _TOLERANCE and start < ends[-1] - _TOLERANCE
+        found.num_lost += int(is_here and not is_labeled.any())
         names = event_names(label, target)
         if not names:
             is_unknown[near[is_labeled]] = True
-        for place, seconds in zip(near[is_labeled].tolist(), shared[is_labeled].tolist(), strict=True):
+        for place, *shared in zip(near[is_labeled], first[is_labeled], last[is_labeled], strict=True):
             for name in names:
-                shares[place][name] = shares[place].get(name, 0.0) + seconds
-    for place, of_window in enumerate(shares):
+                parts[place].setdefault(name, []).append((shared[0], shared[1]))
+    for place, of_window in enumerate(parts):
         is_empty = not of_window
         found.num_grazed += int(is_empty and is_touched[place] and not is_unknown[place])
         found.is_empty.append(is_empty)
@@ -101,7 +102,22 @@ def _label(
             found.labels.append(None)
         elif target.task == "multilabel":
             found.labels.append(sorted(of_window))
+        elif len(of_window) < 2:
+            found.labels.append(next(iter(of_window), target.background))
         else:
-            found.num_contested += int(len(of_window) > 1)
+            found.num_contested += 1
             # Of equal shares, the first in the order of time: dicts keep it.
-            found.labels.append(max(of_window, key=lambda name: of_window[name], default=target.background))
+            found.labels.append(max(of_window, key=lambda name: _covered(of_window[name])))
+
+
+def _covered(parts: list[tuple[float, float]]) -> float:
+    """Seconds that lie in some of the parts, which may overlap, rounded so that equal shares are equal.
+
+    >>> _covered([(0.0, 0.5), (0.25, 1.0), (2.0, 2.5)])
+    1.5
+    """
+    total, reached = 0.0, -np.inf
+    for first, last in sorted(parts):
+        total += max(last - max(first, reached), 0.0)
+        reached = max(reached, last)
+    return round(total, 6)

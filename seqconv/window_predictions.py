@@ -100,7 +100,7 @@ def _predict_recording(
             "the model was trained on windows of some seconds, but these features do not say how many a frame is. Set "
             "features.frame_rate to the frames in a second"
         )
-    size, step = (max(1, round(length / clock)) for length in (windows.seconds, windows.step))
+    size, step = windows.in_frames(clock)
     firsts: list[int] = []
     arrays: list[Frames] = []
     for first, array in iterate_windows(pieces, size, step):

@@ -59,6 +59,22 @@ def test_frames_of_windows(folder, tmp_path):
     assert evaluate(run.model, data.test, bootstrap=0).metrics["events"]["max_gap"] == 0.0
 
 
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_windows_of_frames_without_an_event_can_be_left_out(folder, task):
+    data = {"windows": {"seconds": 0.5, "keep_empty": False}}
+    target = {"task": task, "background": "nobody" if task == "classification" else None}
+    found = load_datasets(load_config(config(folder, data=data, target=target, model={"pooling": "frames"})))
+    every = load_datasets(load_config(config(folder, data={"windows": {"seconds": 0.5}}, target=target,
+                                             model={"pooling": "frames"})))  # fmt: skip
+    nothing = every.target.names.index("nobody") if task == "classification" else 0
+    busy = [name for name, frames in zip(every.test.ids, every.test.labels, strict=True) if (frames != nothing).any()]
+    assert found.test.ids == busy
+    assert 0 < len(busy) < len(every.test)
+    assert found.test.annotations is None, "nothing is known of false alarms"
+    gone = sum(map(len, every.parts().values())) - sum(map(len, found.parts().values()))
+    assert f"{gone:,} windows without an event left out" in found.notes
+
+
 def test_each_event_as_one_sequence(folder, tmp_path):
     data = {"windows": None, "events_as": "sequences"}
     sections = config(folder, data=data, target={"background": None})

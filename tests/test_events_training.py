@@ -233,6 +233,22 @@ def test_sequences_in_memory_are_cut_beforehand(folder):
         ),
         ({"target": {"task": "regression", "background": None}}, r"data\.events: events have labels, and target\.task"),
         ({"features": {"kind": "precomputed"}}, r"data\.windows: these are seconds, .* Set features\.frame_rate"),
+        (
+            {"data": {"windows": {"seconds": 0.004}}},
+            r"data\.windows\.seconds: 0\.004 is shorter than a frame, .* 0\.01 s",
+        ),
+        (
+            {"data": {"windows": {"seconds": 1, "min_overlap": 0.7}}, "model": {"pooling": "frames"}},
+            r"data\.windows\.min_overlap: 0\.7 .* 'frames' labels each frame of a window by itself\. Remove it",
+        ),
+        (
+            {"data": {"windows": {"seconds": 1, "min_overlap": 0.7}, "events": None}, "target": {"background": None}},
+            r"data\.windows\.min_overlap: 0\.7 .* there is no data\.events\. Remove it",
+        ),
+        (
+            {"data": {"windows": {"seconds": 1, "keep_empty": False}, "events": None}, "target": {"background": None}},
+            r"data\.windows\.keep_empty: false leaves out windows without an event, but there is no data\.events",
+        ),
         ({"target": {"frame_weight": "frame"}}, r"target\.frame_weight: 'frame' is about labels of frames"),
     ],
 )

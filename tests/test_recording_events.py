@@ -1,5 +1,7 @@
 """Events of recordings: tables by id or path, label tracks of Audacity, selection tables of Raven, folders."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -47,6 +49,7 @@ RAVEN = (
         ("e.tsv", "path\tstart\tend\tlabel\na.wav\t0.5\t1.5\tcat\na.wav\t2\t3\tdog\nc.wav\t1\t2\tcat\n"),
         ("raven.txt", RAVEN.format("D:\\Field\\a.wav", "/elsewhere/c.wav")),
         ("raven.txt", RAVEN.replace("Begin Path", "Begin File").format("a.wav", "c.wav")),
+        ("raven.txt", re.sub(r"(\d)\.(\d)", r"\1,\2", RAVEN).format("a.wav", "c.wav")),
     ],
 )
 def test_one_table_of_all_recordings(frame, tmp_path, name, text):
@@ -76,6 +79,18 @@ def test_a_label_track_comes_back_as_it_was_written(tmp_path):
     assert table["label"].tolist() == ["two words", "ü"]
 
 
+def test_events_that_stand_twice_count_once_and_are_told(frame, tmp_path):
+    (tmp_path / "e.csv").write_text(
+        "path,start,end,label\na.wav,0,1,x\na.wav,0,1,y\na.wav,0,1.0,x\nfar/c.wav,0,1,\nc.wav,0,1,\n"
+    )
+    _, annotations = read_annotations(frame, tmp_path / "e.csv", "negative")
+    assert [len(annotations.by_id[name]) for name in ("one", "three")] == [2, 1]
+    assert annotations.of(["one"])[0].labels == ("x", "y")
+    (note,) = annotations.notes
+    assert note.startswith("2 events stand twice in ")
+    assert note.endswith("count once: of 'one', 'three'")
+
+
 def test_recordings_without_events_are_a_decision(frame, tmp_path):
     (tmp_path / "e.csv").write_text("id,start,end,label\none,0,1,x\n")
     with pytest.raises(
@@ -99,6 +114,16 @@ def test_recordings_without_events_are_a_decision(frame, tmp_path):
         ("e.txt", "0.5\t1.5\tcat\n", "a label track is of one recording, and does not name it. Give the folder"),
         ("e.txt", "hello\n", "line 1 is 'hello', but a label track has start, end and label between tabs"),
         ("e.txt", "Begin Time (s)\tEnd Time (s)\tX\n", "no column of the selection table is called label, annotation"),
+        (
+            "e.tsv",
+            "id\tstart\tend\tlabel\none\t0,5\t1\ta\n",
+            r"'start' must be seconds, .* '0,5' .* Write a decimal point",
+        ),
+        (
+            "e.txt",
+            RAVEN.format("a.wav", "c.wav").replace("62.0", "1:02"),
+            r"'end' must be seconds, but it is '1:02' in",
+        ),
         ("e.xlsx", "", "a table of events is .csv"),
     ],
 )

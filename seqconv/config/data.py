@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seqconv.config.section import Fraction, Section
-from seqconv.errors import ManifestError
+from seqconv.errors import ConfigError, ManifestError
 from seqconv.files import expand_user
 
 EventUse = Literal["windows", "frames", "sequences"]
@@ -31,6 +31,24 @@ class WindowSettings(Section):
     def step(self) -> float:
         """Seconds from one window to the next."""
         return self.seconds if self.hop is None else self.hop
+
+    def in_frames(self, seconds_per_frame: float) -> tuple[int, int]:
+        """Frames of a window, and from one to the next.
+
+        Raises:
+            ConfigError: one of the two is not even half a frame.
+
+        >>> WindowSettings(seconds=1.0, hop=0.25).in_frames(0.01)
+        (100, 25)
+        """
+        size, step = (round(length / seconds_per_frame) for length in (self.seconds, self.step))
+        for key, frames, seconds in (("seconds", size, self.seconds), ("hop", step, self.step)):
+            if not frames:
+                raise ConfigError(
+                    f"data.windows.{key}: {seconds:g} is shorter than a frame, which is {seconds_per_frame:g} s here. "
+                    "Raise it to that at least."
+                )
+        return size, step
 
 
 class DataConfig(Section):

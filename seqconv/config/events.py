@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from seqconv.config.data import DataConfig, EventUse
 from seqconv.config.target import TargetConfig
+from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqconv.config.run import Config
@@ -40,6 +41,7 @@ def event_problems(config: "Config") -> Iterator[str]:
             f"{'something else than ' if has_frames else ''}'frames', or remove data.events_as."
         )
     yield from _label_problems(data, target, use)
+    yield from _window_problems(config, use)
     if target.task == "regression" and config.evaluation.aggregate == "lse":
         yield (
             "evaluation.aggregate: 'lse' is a soft maximum of probabilities, but target.task is 'regression'. Set it "
@@ -51,6 +53,29 @@ def event_problems(config: "Config") -> Iterator[str]:
                 f"{name}: these are seconds, but precomputed features do not say how many seconds a frame is. Set "
                 "features.frame_rate to the frames in a second."
             )
+
+
+def _window_problems(config: "Config", use: EventUse | None) -> Iterator[str]:
+    """Windows that are too short, and what only events decide about them."""
+    windows, clock = config.data.windows, config.features.seconds_per_frame
+    if windows is None:
+        return
+    if clock is not None:
+        try:
+            windows.in_frames(clock)
+        except ConfigError as error:
+            yield str(error)
+    if use != "windows" and windows.min_overlap != type(windows).model_fields["min_overlap"].default:
+        what = f"data.events_as '{use}' labels each frame of a window by itself" if use else "there is no data.events"
+        yield (
+            f"data.windows.min_overlap: {windows.min_overlap:g} says how much of an event labels a window, but {what}. "
+            "Remove it."
+        )
+    if use is None and not windows.keep_empty and not config.model.predicts_frames:
+        yield (
+            "data.windows.keep_empty: false leaves out windows without an event, but there is no data.events to say "
+            "which these are. Name the events, or remove it."
+        )
 
 
 def _label_problems(data: DataConfig, target: TargetConfig, use: EventUse | None) -> Iterator[str]:

@@ -80,6 +80,23 @@ def join_events(first: Events, second: Events) -> Events:
     return Events(starts[order], ends[order], tuple(labels[place] for place in order.tolist()))
 
 
+def drop_doubles(events: Events) -> tuple[Events, int]:
+    """The events without those that stand there twice, and how many these are.
+
+    >>> twice = Events(np.array([1.0, 1.0, 1.0]), np.array([2.0, 2.0, 3.0]), ("a", "a", "a"))
+    >>> once, count = drop_doubles(twice)
+    >>> once.ends.tolist(), count
+    ([2.0, 3.0], 1)
+    """
+    rows = zip(events.starts.tolist(), events.ends.tolist(), events.labels, strict=True)
+    firsts = {row: place for place, row in reversed(list(enumerate(rows)))}
+    kept = sorted(firsts.values())
+    if len(kept) == len(events):
+        return events, 0
+    once = Events(events.starts[kept], events.ends[kept], tuple(events.labels[place] for place in kept))
+    return once, len(events) - len(kept)
+
+
 def find_overlaps(name: str, events: Events) -> list[str]:
     """Events of different labels that overlap, which leaves the class of a frame open; one such pair is told.
 
@@ -120,7 +137,8 @@ def _parse_seconds(cells: pd.Series, ids: pd.Series, problems: list[str]) -> npt
     if len(bad):
         cell = cells.iloc[bad[0]]
         shown = "empty" if pd.isna(cell) else f"'{cell}'"
-        problems.append(f"'{cells.name}' must be seconds, but it is {shown} in {describe_rows(ids, bad)}")
+        remedy = ". Write a decimal point" if "," in shown else ""
+        problems.append(f"'{cells.name}' must be seconds, but it is {shown} in {describe_rows(ids, bad)}{remedy}")
     return numbers
 
 

@@ -84,6 +84,9 @@ def _read_raven(lines: list[tuple[int, str]]) -> pd.DataFrame:
     label = _label_column(header)
     if RAVEN_END not in table:
         raise ManifestError(f"there is no column '{RAVEN_END}'; the columns are {list_some(header, 12)}.")
+    for name in (RAVEN_START, RAVEN_END, RAVEN_OFFSET):
+        if name in table:
+            table[name] = table[name].map(_with_point, na_action="ignore")
     if "Selection" in table:
         table = table.drop_duplicates("Selection", ignore_index=True)
     found = pd.DataFrame({"start": table[RAVEN_START], "end": table[RAVEN_END], "label": table[label]}, dtype=object)
@@ -94,7 +97,10 @@ def _read_raven(lines: list[tuple[int, str]]) -> pd.DataFrame:
         # With several files open, begin and end count through all of them.
         numbers = [pd.to_numeric(table[name], errors="coerce") for name in (RAVEN_OFFSET, RAVEN_START, RAVEN_END)]
         offset, start, end = numbers
-        found["start"], found["end"] = offset.astype(object), (offset + (end - start).round(9)).astype(object)
+        # Where one of them is no number, the cell itself tells what is there.
+        found["start"] = offset.astype(object).where(offset.notna(), table[RAVEN_OFFSET])
+        moved = offset + (end - start).round(9)
+        found["end"] = moved.astype(object).where(moved.notna(), table[RAVEN_END])
     return found.assign(path=table[path])
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from seqconv.errors import list_some
 from seqconv.files import expand_user
-from seqconv.manifest.events import NO_EVENTS, TABLE_SUFFIXES, Events, join_events, read_events
+from seqconv.manifest.events import NO_EVENTS, TABLE_SUFFIXES, Events, drop_doubles, join_events, read_events
 
 RAVEN_NAME = ".selections.txt"
 
@@ -33,9 +33,21 @@ def read_recording_events(path: Path, frame: pd.DataFrame) -> FoundEvents:
         frame: a manifest, of which the columns `id` and (unless the table has ids) `path` are read.
 
     Returns:
-        The events of each id that has any; an empty table in a folder counts as having been listened to, with none.
+        The events of each id that has any; an empty table in a folder counts as having been listened to, with none. Of
+        events that stand there twice one is left, and a note tells it.
     """
-    return _read_folder(path, frame) if path.is_dir() else _read_table(path, frame)
+    found = _read_folder(path, frame) if path.is_dir() else _read_table(path, frame)
+    doubled = {}
+    for name, events in found.by_id.items():
+        found.by_id[name], count = drop_doubles(events)
+        if count:
+            doubled[name] = count
+    if doubled:
+        found.notes.append(
+            f"{sum(doubled.values())} events stand twice in '{path}', with the same times and label, and count once: "
+            f"of {list_some(doubled)}"
+        )
+    return found
 
 
 def _read_table(path: Path, frame: pd.DataFrame) -> FoundEvents:
