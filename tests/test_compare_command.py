@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -10,11 +12,13 @@ import pytest
 from pages import read_page
 from training_data import classified, quick
 
+from seqconv.commands.compare import describe
 from seqconv.commands.main import main
 from seqconv.errors import ConfigError
 from seqconv.reporting import write_comparison
 from seqconv.reporting.contenders import difference_table, expand, group_runs, spread_table
 from seqconv.reporting.folder import read_run
+from seqconv.reporting.lines import table_lines
 from seqconv.reporting.pooling import paired_differences, pool_runs
 from seqconv.series import train_series
 from seqconv.training import train
@@ -106,6 +110,7 @@ def test_the_command_tells_it(series, wide, capsys, monkeypatch, tmp_path):
     printed = capsys.readouterr().out
     assert "differences from wide" in printed
     assert re.search(r"rates: training\.learning_rate 0\.001 +accuracy +60 +-0\.\d{4} +-0\.\d{4} to", printed)
+    assert "rates: training.learning_rate 0.001 (3 runs)  accuracy" in printed
     differing = printed.split("what differs in the configs")[1]
     assert "training.learning_rate" in differing
     assert "model.blocks[0].filters" in differing
@@ -173,3 +178,41 @@ def test_windows_are_drawn_as_their_recordings(wide, tmp_path):
     (windowed / "splits.csv").write_text("id,split\n" + "".join(f"tape{number},test\n" for number in range(3)))
     (pool,) = pool_runs([read_run(windowed)])
     assert [pool.groups[f"tape{number}@3"] for number in range(3)] == ["tape0", "tape1", "tape2"]
+
+
+def test_no_name_and_no_digit_is_cut_off_on_a_terminal(series, wide):
+    contenders = group_runs(expand([wide, series]))
+    for title, table in describe(contenders, 80):
+        lines = table_lines(table, 80)
+        told = "\n".join(lines)
+        assert max(map(len, lines)) <= 80, title
+        for cell in {cell for row in table.texts for cell in row}:
+            assert cell in told, title
+    differing = dict(describe(contenders, 80))["what differs in the configs"]
+    assert differing.columns == ("setting", "run", "value")
+    assert ("model.blocks[0].filters", "wide", "12") in differing.rows
+    assert dict(describe(contenders))["what differs in the configs"].columns[1:] == tuple(
+        each.name for each in contenders
+    )
+
+
+def test_some_runs_of_a_series_do_not_have_its_name(series, wide):
+    some = [series / f"learning_rate=0.03-seed{seed}" for seed in (0, 2)]
+    assert [each.name for each in group_runs(expand([wide, some[0]]))] == ["wide", "learning_rate=0.03-seed0"]
+    assert group_runs(expand([wide, *some]))[1].name == "learning_rate=0.03-seed0 and 1 more"
+
+
+def test_predictions_that_were_not_scored_are_named(wide, tmp_path):
+    part = shutil.copytree(wide, tmp_path / "part")
+    pd.read_csv(part / "predictions.csv", dtype=str).head(20).to_csv(part / "predictions.csv", index=False)
+    ((*_, why),) = difference_table(group_runs(expand([wide, part]), each=True)).rows
+    assert why == "the predictions of part are missing, or not those that were scored"
+
+
+def test_runs_are_compared_without_keras(series, wide):
+    """It is loaded in seconds, and says things that nobody who compares runs wants to read."""
+    code = "import sys; from seqconv.commands.main import main; main(sys.argv[1:]); assert 'keras' not in sys.modules"
+    command = [sys.executable, "-c", code, "compare", str(wide), str(series)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "undecided" in done.stdout or "lower" in done.stdout

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -223,7 +224,13 @@ def test_a_terminal_has_one_line_a_run(tmp_path, monkeypatch):
     # The path of the folder is as long as it is.
     told = lines[: lines.index(runs[-1]) + 1]
     assert max(len(line) for line in told if not line.startswith("folder")) <= 80
-    assert "learning_rate  score" in "\n".join(lines)
+    table = lines[lines.index(runs[-1]) + 1 :]
+    assert max(len(line) for line in table if not line.startswith("summary")) <= 80
+    # No digit is cut off, and it is said whose the scores are.
+    told = "\n".join(table)
+    assert re.search(r"learning_rate 0\.001\naccuracy +[01]\.\d{4} ", told)
+    for said in ("balanced accuracy", "mean", "deviation", "95% interval", "over sequences"):
+        assert said in told
     assert text.getvalue().count("\x1b[?25l") == text.getvalue().count("\x1b[?25h") == 1
 
 

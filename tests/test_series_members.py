@@ -8,6 +8,7 @@ from seqconv.config import load_config
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.series.folder import read_series, write_series
 from seqconv.series.members import Grid, make_members, read_grid
+from seqconv.series.summary import by_setting
 
 
 @pytest.fixture
@@ -123,3 +124,13 @@ def test_the_command_refuses_before_keras_starts(capsys, arguments, message, tmp
     assert main(["train", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_that_only_differ_far_behind_are_two(tmp_path):
+    blocks = [[{"filters": 8, "kernel_size": 3}] * 3 + [{"filters": last}] for last in (8, 16)]
+    sweeps = {"model.blocks": tuple(blocks), "name": ("1", "one")}
+    members = make_members(load_config({}), Grid(seeds=(0, 1), sweeps=sweeps))
+    assert len({member.setting_text for member in members}) == 4
+    names = [[each.name for each in same] for _, same in by_setting(members)]
+    assert names[0] == ["blocks#1-name=1-seed0", "blocks#1-name=1-seed1"]
+    assert len(names) == 4

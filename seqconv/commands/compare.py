@@ -3,15 +3,13 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seqconv.commands.splits import say
 from seqconv.commands.terminal import report_errors
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
     from seqconv.reporting.contenders import Contender
     from seqconv.reporting.tables import Table
 
@@ -40,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from rich.markup import escape
 
     from seqconv.reporting.contenders import expand, group_runs
+    from seqconv.reporting.lines import print_table
 
     runs = expand(arguments.runs)
     if len(runs) < 2:
@@ -47,9 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"there is one run to compare, '{arguments.runs[0]}'. Give another, or the folder of several."
         )
     console = Console(soft_wrap=True)
-    for title, table in describe(group_runs(runs, each=arguments.each)):
+    for title, table in describe(group_runs(runs, each=arguments.each), console.width if console.is_terminal else None):
         console.print(f"\n[bold]{escape(title)}[/]", highlight=False)
-        console.print(_as_rich(table) if table.rows else "nothing", highlight=False)
+        if table.rows:
+            print_table(table, console)
+        else:
+            console.print("nothing", highlight=False)
     if arguments.output is not None:
         from seqconv.reporting import write_comparison
 
@@ -57,50 +59,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def describe(contenders: "Sequence[Contender]") -> "list[tuple[str, Table]]":
-    """Titles and tables of a comparison."""
+def describe(contenders: "Sequence[Contender]", width: int | None = None) -> "list[tuple[str, Table]]":
+    """Titles and tables of a comparison, for a terminal of so many letters."""
     from seqconv.reporting.comparison import config_differences
     from seqconv.reporting.contenders import difference_table, spread_table
+    from seqconv.reporting.lines import table_lines
 
     parts = [("scores", _shortened(spread_table(contenders)))]
     if len(contenders) > 1:
         parts.append((f"differences from {contenders[0].name}", _shortened(difference_table(contenders))))
         are_single = all(len(each.runs) == 1 for each in contenders)
         settings = {each.name: each.runs[0].config.to_dict() if are_single else each.settings for each in contenders}
-        parts.append(("what differs in the configs", config_differences(settings)))
+        differing = config_differences(settings)
+        if width is not None and any(len(line) > width for line in table_lines(differing)):
+            differing = _one_below_the_other(differing)
+        parts.append(("what differs in the configs", differing))
     return parts
 
 
 def _shortened(table: "Table") -> "Table":
-    """Without what says nothing: columns that are empty, a pooled score that is the mean, a name that stands above."""
+    """Without what says nothing: columns that are empty, a pooled score that is the mean; run and count as one."""
     from seqconv.reporting.tables import Table
 
     columns = [[row[place] for row in table.rows] for place in range(len(table.columns))]
     by_name = dict(zip(table.columns, columns, strict=True))
-    kept = [name for name, cells in by_name.items() if any(cell not in (None, "") for cell in cells)]
-    if {"pooled", "mean"} <= set(kept):
+    if "runs" in by_name:
+        counts = by_name.pop("runs")
+        named = zip(by_name["run"], counts, strict=True)
+        by_name["run"] = [name if count == 1 else f"{name} ({count} runs)" for name, count in named]
+    if {"pooled", "mean"} <= set(by_name):
         pairs = zip(by_name["pooled"], by_name["mean"], strict=True)
         if all(pooled is None or abs(pooled - mean) < 1e-9 for pooled, mean in pairs):
-            kept.remove("pooled")
-    if set(by_name.get("runs", [])) == {1}:
-        kept.remove("runs")
-    rows: list[tuple[Any, ...]] = []
-    for place, row in enumerate(table.rows):
-        is_named = place and row[0] == table.rows[place - 1][0]
-        known = dict(zip(table.columns, ("" if is_named else row[0], *row[1:]), strict=True))
-        rows.append(tuple(known[name] for name in kept))
-    return Table(tuple(kept), tuple(rows))
+            del by_name["pooled"]
+    kept = {name: cells for name, cells in by_name.items() if any(cell not in (None, "") for cell in cells)}
+    titles = tuple(name.replace(" over ", "\nover ") for name in kept)
+    return Table(titles, tuple(zip(*kept.values(), strict=True)))
 
 
-def _as_rich(table: "Table") -> "RichTable":
-    from rich.markup import escape
-    from rich.table import Table as RichTable
+def _one_below_the_other(differing: "Table") -> "Table":
+    """The settings of each run in a row of their own, for where there is no room beside each other."""
+    from seqconv.reporting.tables import Table
 
-    shown = RichTable(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    for name, is_numeric in zip(table.columns, table.numeric, strict=True):
-        is_text = name in ("run", "setting")
-        title = escape(name.replace(" over ", "\nover "))
-        shown.add_column(title, justify="right" if is_numeric else "left", overflow="fold", no_wrap=not is_text)
-    for row in table.texts:
-        shown.add_row(*map(escape, row))
-    return shown
+    names = differing.columns[1:]
+    rows = [(key, name, value) for key, *values in differing.rows for name, value in zip(names, values, strict=True)]
+    return Table(("setting", "run", "value"), tuple(rows))

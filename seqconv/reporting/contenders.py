@@ -12,7 +12,8 @@ from seqconv.metrics import spread
 from seqconv.reporting.folder import RunFolder, read_run
 from seqconv.reporting.pooling import Pool, paired_differences, pool_runs, pooled_scores, shared_ids
 from seqconv.reporting.tables import Table, interval_text, make_table
-from seqconv.series.folder import is_series, read_series
+from seqconv.series.folder import has_finished, is_series, read_series
+from seqconv.series.members import describe_setting
 
 # What may differ between runs of one kind, and what changes no model. The loss scale follows from other settings.
 _SAME_KIND = (
@@ -69,7 +70,7 @@ def expand(paths: Sequence[str | Path]) -> dict[str, RunFolder]:
             found.append(folder)
             continue
         series = read_series(folder)
-        finished = [series.run_path(member) for member in series.members if member.name in series.read_finished()]
+        finished = [series.run_path(member) for member in series.members if has_finished(series.run_path(member))]
         if not finished:
             raise ConfigError(f"no run of the series '{folder}' has finished. Go on with it: seqconv train --resume.")
         found += finished
@@ -139,7 +140,11 @@ def difference_table(contenders: Sequence[Contender]) -> Table:
         for score, (value, interval) in found.items():
             rows.append((other.name, label(score), count, value, interval_text(interval), _verdict(interval)))
         if not found:
-            rows.append((other.name, "", count, None, "", "no sequence was tested by both"))
+            without = [each.name for each in (base, other) if not each.pools]
+            why = "no sequence was tested by both"
+            if without:
+                why = f"the predictions of {' and '.join(without)} are missing, or not those that were scored"
+            rows.append((other.name, "", count, None, "", why))
     return make_table(["run", "score", "sequences", "difference", "interval", "is"], rows)
 
 
@@ -171,11 +176,16 @@ def _name(group: Mapping[str, RunFolder], groups: Sequence[Mapping[str, RunFolde
     home = next(iter(homes))
     if len(homes) > 1 or not is_series(home):
         return first if not others else f"{first} and {len(others)} more"
-    setting = next(m.setting_text for m in read_series(home).members if m.name == next(iter(group.values())).path.name)
+    series = read_series(home)
+    setting = next(m.setting for m in series.members if m.name == next(iter(group.values())).path.name)
+    alike = [m for m in series.members if m.setting == setting and has_finished(series.run_path(m))]
+    if len(alike) > len(group):
+        # Some were given, and not their series: its name would stand for all.
+        return first if not others else f"{first} and {len(others)} more"
     is_only = all(run.path.parent == home for each in groups for run in each.values())
     if not setting:
         return home.name
-    return setting if is_only else f"{home.name}: {setting}"
+    return describe_setting(setting) if is_only else f"{home.name}: {describe_setting(setting)}"
 
 
 def _verdict(interval: Sequence[float] | None) -> str:

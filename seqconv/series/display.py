@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 import keras
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from seqconv.evaluation.report import label
-from seqconv.reporting.tables import interval_text, number
+from seqconv.reporting.lines import print_table
+from seqconv.reporting.tables import Table, amount, interval_text, make_table, number
 from seqconv.series.bar import RunsBar
 from seqconv.series.folder import SeriesFolder
+from seqconv.series.members import describe_setting, short_keys
 from seqconv.series.summary import SUMMARY_CSV, Summary
 
 if TYPE_CHECKING:
     from seqconv.reporting.folder import RunFolder
 
 SHOWN_SCORES = 1
-MOST_LETTERS = 20
+_ENDS = (("low", "high"), ("pooled_low", "pooled_high"))
 
 
 class EpochEar(keras.callbacks.Callback):  # type: ignore[misc]
@@ -36,7 +37,8 @@ class EpochEar(keras.callbacks.Callback):  # type: ignore[misc]
 def print_facts(folder: SeriesFolder, done: int, console: Console) -> None:
     """What a series is made of, and how far it is."""
     facts = [("series", folder.grid.describe())]
-    facts += [(key.rpartition(".")[2], ", ".join(map(str, values))) for key, values in folder.grid.sweeps.items()]
+    names = short_keys(list(folder.grid.sweeps))
+    facts += [(names[key], ", ".join(map(str, values))) for key, values in folder.grid.sweeps.items()]
     facts.append(("folder", str(folder.path)))
     if done:
         facts.append(("resumed", f"{done} of {len(folder.members)} runs have finished"))
@@ -51,7 +53,7 @@ def finished_line(run: "RunFolder") -> str:
     scores = run.metrics[run.scored_split] if run.scored_split else {}
     names = [*scores.get("intervals", {}), *(name for name, value in scores.items() if isinstance(value, float))]
     told = [f"{label(name)} {number(scores[name])}" for name in list(dict.fromkeys(names))[:SHOWN_SCORES]]
-    return "  ".join([*told, f"{len(run.history)} epochs"])
+    return "  ".join([*told, amount(len(run.history), "epoch")])
 
 
 def failed_line(reason: str) -> str:
@@ -63,7 +65,7 @@ def print_summary(summary: Summary, folder: SeriesFolder, console: Console) -> N
     """The scores by setting, what has failed, and where everything lies."""
     if len(summary.rows):
         console.print()
-        console.print(_score_table(summary, folder))
+        print_table(_score_table(summary, folder), console)
     counts = summary.members["state"].value_counts()
     console.print()
     for name, reason in summary.failures.items():
@@ -74,26 +76,23 @@ def print_summary(summary: Summary, folder: SeriesFolder, console: Console) -> N
 
 
 def _score_table(summary: Summary, folder: SeriesFolder) -> Table:
+    """Settings, scores, means with two intervals; how many runs, where some have not finished."""
     coverage = f"{folder.config.evaluation.confidence:.0%} interval"
-    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    for key in folder.grid.sweeps:
-        name = key.rpartition(".")[2]
-        table.add_column(name, overflow="fold", min_width=min(len(name), MOST_LETTERS))
-    table.add_column("score", no_wrap=True)
+    names = ["setting", "score", "runs", "mean", "deviation"]
+    names += [f"{coverage}\nover runs", "pooled", f"{coverage}\nover sequences"]
+    keys, rows = short_keys(list(folder.grid.sweeps)), []
+    for setting, scored in summary.settings:
+        name = describe_setting({keys[key]: value for key, value in setting.items()})
+        for row in (row for row in scored if row["score"] in summary.headline):
+            over_runs, over_sequences = (_interval(row[low], row[high]) for low, high in _ENDS)
+            spread = (row["runs"], row["mean"], row["deviation"], over_runs)
+            rows.append((name, label(row["score"]), *spread, row["pooled"], over_sequences))
+    unneeded = {"setting"} if not folder.grid.sweeps else set()
     # Without folds, all predictions of a seed are those of its run.
-    names = ["runs", "mean", "deviation", f"{coverage}\nover runs", *(["pooled"] if folder.grid.folds else [])]
-    for name in (*names, f"{coverage}\nover sequences"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for setting, rows in summary.settings:
-        cells = [str(value) for value in setting.values()]
-        for row in (row for row in rows if row["score"] in summary.headline):
-            shown = [*cells, label(row["score"]), str(row["runs"]), number(row["mean"]), number(row["deviation"])]
-            shown.append(_interval(row["low"], row["high"]))
-            shown += [number(row["pooled"])] if folder.grid.folds else []
-            shown.append(_interval(row["pooled_low"], row["pooled_high"]))
-            table.add_row(*map(escape, shown))
-            cells = ["" for _ in cells]
-    return table
+    unneeded |= set() if folder.grid.folds else {"pooled"}
+    unneeded |= {"runs"} if len({row[2] for row in rows}) == 1 else set()
+    kept = [place for place, name in enumerate(names) if name not in unneeded]
+    return make_table([names[place] for place in kept], [[row[place] for place in kept] for row in rows])
 
 
 def _interval(low: float | None, high: float | None) -> str:

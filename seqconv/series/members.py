@@ -9,7 +9,6 @@ from typing import Any
 
 from seqconv.config import Config, load_config
 from seqconv.config.files import parse_yaml
-from seqconv.config.problems import shown
 from seqconv.errors import ConfigError, list_some
 
 OWN_OPTIONS = {"seed": "--seeds", "split.fold": "--folds", "split.folds": "--folds", "name": "--run-dir"}
@@ -66,10 +65,8 @@ class Member:
 
 
 def describe_setting(setting: Mapping[str, Any]) -> str:
-    """Keys and values in words."""
-    return ", ".join(
-        f"{key} {shown(value) if isinstance(value, list | dict) else value}" for key, value in setting.items()
-    )
+    """Keys and values in words, whole: two settings may differ in the last letter of a long list."""
+    return ", ".join(f"{key} {value}" for key, value in setting.items())
 
 
 def make_members(config: Config, grid: Grid) -> list[Member]:
@@ -84,7 +81,7 @@ def make_members(config: Config, grid: Grid) -> list[Member]:
     ['fold0-seed3', 'fold1-seed3']
     """
     members, problems = [], []
-    labels = _short_keys(list(grid.sweeps))
+    labels = short_keys(list(grid.sweeps))
     for chosen in product(*(enumerate(values) for values in grid.sweeps.values())):
         setting = {key: value for key, (_, value) in zip(grid.sweeps, chosen, strict=True)}
         parts = [_part(labels[key], place, value) for key, (place, value) in zip(grid.sweeps, chosen, strict=True)]
@@ -180,8 +177,12 @@ def _read_sweep(text: str) -> tuple[str, tuple[Any, ...]]:
     return key, tuple(values)
 
 
-def _short_keys(keys: Sequence[str]) -> dict[str, str]:
-    """The last part of each key, or as much of it as tells them apart."""
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """The last part of each key; the whole key where another one ends like it.
+
+    >>> short_keys(["training.epochs", "model.blocks.0.filters", "model.blocks.1.filters"])["training.epochs"]
+    'epochs'
+    """
     short = {key: key.rpartition(".")[2] for key in keys}
     return {key: name if list(short.values()).count(name) == 1 else key for key, name in short.items()}
 

@@ -77,7 +77,8 @@ def by_setting(members: Sequence[Member]) -> list[tuple[Mapping[str, Any], list[
     """The members of each setting, in order."""
     found: dict[str, list[Member]] = {}
     for member in members:
-        found.setdefault(member.setting_text, []).append(member)
+        # Not by its text: the number 1 and the text '1' are two settings.
+        found.setdefault(repr(member.setting), []).append(member)
     return [(same[0].setting, same) for same in found.values()]
 
 

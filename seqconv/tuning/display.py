@@ -6,9 +6,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from seqconv.reporting.tables import number
+from seqconv.reporting.lines import print_table
+from seqconv.reporting.tables import make_table, number
+from seqconv.series.members import short_keys
 from seqconv.training.run_dir import program
 from seqconv.tuning.folder import BEST, STUDY, TRIALS, TuningFolder
 from seqconv.tuning.results import trial_table
@@ -25,7 +26,7 @@ def print_facts(search: TuningFolder, done: int, console: Console) -> None:
     pruning = ", those that fall behind are ended early" if search.prunes else ""
     facts = [
         ("search", f"{search.num_trials} trials for the {way} {config.monitor}{pruning}; test is not scored"),
-        *((each.key.rpartition(".")[2], describe(each)) for each in search.parameters),
+        *((name, describe(each)) for name, each in zip(_names(search), search.parameters, strict=True)),
         ("folder", str(search.path)),
     ]
     if done:
@@ -69,16 +70,14 @@ def print_best(search: TuningFolder, study: Study, console: Console) -> None:
     trials, monitor = trial_table(search, study), search.config.monitor
     complete = trials[trials["state"] == "complete"]
     complete = complete.sort_values(monitor, ascending=search.config.monitor_mode == "min", kind="stable")
-    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("trial", justify="right")
-    table.add_column(monitor, justify="right")
     keys = [each.key for each in search.parameters]
-    for key in keys:
-        table.add_column(escape(key.rpartition(".")[2]), overflow="fold")
-    for row in complete.head(SHOWN).to_dict("records"):
-        table.add_row(str(row["trial"]), number(row[monitor]), *(escape(_short(row[key])) for key in keys))
+    rows = [
+        (f"trial {row['trial']}", number(row[monitor]), *(_short(row[key]) for key in keys))
+        for row in complete.head(SHOWN).to_dict("records")
+    ]
     console.print()
-    console.print(table)
+    print_table(make_table(["", monitor, *_names(search)], rows), console)
+    console.print()
     counts = trials["state"].value_counts()
     told = ", ".join(f"{counts[state]} {state}" for state in ("complete", "pruned", "failed") if state in counts)
     best = search.path / BEST
@@ -89,7 +88,12 @@ def print_best(search: TuningFolder, study: Study, console: Console) -> None:
 
 
 def _told(values: Mapping[str, Any]) -> str:
-    return escape(", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in values.items()))
+    names = short_keys(list(values))
+    return escape(", ".join(f"{names[key]} {_short(value)}" for key, value in values.items()))
+
+
+def _names(search: TuningFolder) -> list[str]:
+    return list(short_keys([each.key for each in search.parameters]).values())
 
 
 def _short(value: Any) -> str:

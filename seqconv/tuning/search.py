@@ -252,6 +252,6 @@ def _stopped(search: TuningFolder, number: int, stop: KeyboardInterrupt) -> RunS
     command = f"{program()} tune --resume {shlex.quote(str(search.path))}"
     return RunStopped(
         kind,
-        f"{signal.Signals(kind).name} stopped the search in trial {number} of {search.num_trials}; what was tried is "
-        f"kept. Go on with: {command}",
+        f"{signal.Signals(kind).name} stopped the search in trial {number}, which is {number + 1} of "
+        f"{search.num_trials}; what was tried is kept. Go on with: {command}",
     )
