@@ -116,7 +116,7 @@ def _read(run: Path) -> tuple[tuple[list[npt.NDArray[np.float64]], npt.NDArray[A
     data = load_datasets(load_config(run / "config.yaml"))
     if data.test is None or data.target.task != "classification" or data.target.kind != "sequence":
         raise ConfigError(f"'{run}' is not a run that classifies sequences, with a test split.")
-    learned = _channels_first(data.train, data.valid)
+    learned = _channels_first(data.train, *([] if data.valid is None else [data.valid]))
     return learned, _channels_first(data.test)
 
 

@@ -40,8 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = load_datasets(load_config(run / "config.yaml", settings))
     if data.test is None or data.target.task != "classification" or data.target.kind != "sequence":
         raise ConfigError(f"'{run}' is not a run that classifies sequences, with a test split.")
+    if data.valid is None:
+        raise ConfigError(f"'{run}' has no valid, on which C is chosen.")
 
-    parts = {"train": data.train, "valid": data.valid, "test": data.test}
+    parts = data.parts()
     inputs = {name: np.array([_statistics(part[i]) for i in range(len(part))]) for name, part in parts.items()}
     labels = {name: np.asarray(part.labels) for name, part in parts.items()}
     machines = [make_pipeline(StandardScaler(), SVC(C=c)).fit(inputs["train"], labels["train"]) for c in CANDIDATES]

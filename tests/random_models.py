@@ -148,6 +148,11 @@ def squeezes(draw, channels, paddings):
 
 
 @st.composite
+def lengths(draw, channels, paddings):
+    return {"type": "length", "reference": draw(st.sampled_from([5, 20]))}, channels + 1
+
+
+@st.composite
 def attentions(draw, channels, paddings):
     options = {"key_dim": draw(st.integers(1, 3)), "feed_forward": draw(st.sampled_from([None, 5]))}
     return {"type": "attention", "num_heads": 2, **options}, channels
@@ -171,6 +176,7 @@ ANYWHERE = [
     inverted_bottlenecks,
     inceptions,
     squeezes,
+    lengths,
 ]
 # Layers that need a whole sequence at once.
 AT_ONCE = [attentions, recurrences]

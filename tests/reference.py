@@ -102,6 +102,11 @@ def squeeze_excite(x: Array, w: dict[str, Array]) -> Array:
     return x / (1 + np.exp(-(hidden @ w["gates/kernel"] + w["gates/bias"])))
 
 
+def length_channel(x: Array, reference: float) -> Array:
+    """One more channel, the same at all frames."""
+    return np.concatenate([x, np.full((len(x), 1), np.log(len(x) / reference))], axis=1)
+
+
 def self_attention(x: Array, w: dict[str, Array], num_heads: int) -> Array:
     """Each frame as a mean of the values of all frames, weighed by a softmax of query times key; head by head."""
     query, key, value = (

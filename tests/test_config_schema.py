@@ -43,6 +43,7 @@ def test_a_complete_config_is_valid(validator):
         {"model": {"blocks": [{"filters": 8}]}},
         {"model": {"blocks": [{"filters": 8, "kernel_size": 3}, {"type": "tcn", "filters": 8, "dilations": [1, 2]}]}},
         {"model": {"blocks": [{"type": "max_pool"}, {"type": "lstm", "units": 4}, {"type": "squeeze_excite"}]}},
+        {"model": {"blocks": [{"type": "length", "reference": 40}, {"filters": 4}]}},
         {"model": {"pooling": "mean"}},
         {"model": {"pooling": ["mean", "max"]}},
         {"model": {"pooling": {"type": "attentive_statistics", "per_channel": True}}},

@@ -27,6 +27,7 @@ FAMILIES = {
         "blocks": [{"type": "residual", "filters": 6, "strides": 2, "squeeze_excite": 2, "norm": "instance"}],
         "pooling": {"type": "attentive_statistics", "units": 3, "context": True},
     },
+    "length": {"blocks": [{"type": "length"}, {"filters": 4}]},
     "inception": {"blocks": [{"type": "inception", "filters": 2, "kernel_sizes": [3, 7], "bottleneck": 2}]},
     "convnext": {"blocks": [{"type": "convnext"}, {"type": "inverted_bottleneck", "filters": 4}]},
     "attention": {"blocks": [{"type": "attention", "num_heads": 2, "feed_forward": 5}]},

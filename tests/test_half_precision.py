@@ -11,6 +11,7 @@ from seqconv.layers import (
     MaskedGlobalMaxPooling1D,
     MaskedGroupNormalization,
     MaskedLastFrame1D,
+    MaskedLengthChannel,
     MaskedLogSumExpPooling1D,
     MaskedSqueezeExcite,
     MaskedStatisticsPooling1D,
@@ -29,6 +30,7 @@ LAYERS = {
     "attentive": lambda dtype: MaskedAttentiveStatisticsPooling1D(4, context=True, dtype=dtype),
     "group": lambda dtype: MaskedGroupNormalization(2, dtype=dtype),
     "squeeze_excite": lambda dtype: MaskedSqueezeExcite(2, dtype=dtype),
+    "length": lambda dtype: MaskedLengthChannel(1000.0, dtype=dtype),
 }
 
 
@@ -57,7 +59,7 @@ def test_sums_over_many_frames_are_those_of_single_precision(name, policy, frame
         np.testing.assert_allclose(out, expected, rtol=0.02, atol=0.02)
 
 
-@pytest.mark.parametrize("name", ["group", "squeeze_excite"])
+@pytest.mark.parametrize("name", ["group", "squeeze_excite", "length"])
 def test_a_given_summary_counts_as_many(name, frames):
     layer = LAYERS[name](dtype="mixed_float16")
     whole = to_numpy(keras.ops.cast(layer(frames), "float32"))

@@ -33,6 +33,7 @@ EVERY = [
     layers.MaskedLSTM(3, bidirectional=True, **DOUBLE),
     layers.MaskedLastFrame1D(**DOUBLE),
     layers.MaskedLayerNormalization(**DOUBLE),
+    layers.MaskedLengthChannel(20.0, **DOUBLE),
     layers.MaskedLogSumExpPooling1D(5.0, **DOUBLE),
     layers.MaskedMaxPooling1D(3, strides=2, **DOUBLE),
     layers.MaskedSelfAttention(2, **DOUBLE),

@@ -17,6 +17,7 @@ SAME_LENGTH = [
     (layers.MaskedGroupNormalization, {"groups": 2, "epsilon": 1e-4}, CHANNELS),
     (layers.MaskedLSTM, {"units": 3, "bidirectional": True}, 6),
     (layers.MaskedLayerNormalization, {"epsilon": 1e-4}, CHANNELS),
+    (layers.MaskedLengthChannel, {"reference": 20.0}, CHANNELS + 1),
     (layers.MaskedSelfAttention, {"num_heads": 2, "key_dim": 3, "dropout": 0.1}, CHANNELS),
     (layers.MaskedSpatialDropout1D, {"rate": 0.3, "seed": 1}, CHANNELS),
     (layers.MaskedSqueezeExcite, {"reduction": 2}, CHANNELS),

@@ -158,7 +158,7 @@ def test_columns_of_zeros_and_ones_are_cut_too():
         (make_frame(["a"] * 2, splits=["test"] * 2), {}, ManifestError, "has test, but no 'train' to learn from"),
         (make_frame(["a"] * 9), {"label": "labl"}, ManifestError, "no target column 'labl'; .* Did you mean 'label'"),
         (make_frame(["a"] * 9), {"fractions": (0.8, 0.1, 0.2)}, ConfigError, "add up to 1"),
-        (make_frame(["a"] * 9), {"fractions": (0.8, 0.0, 0.2)}, ConfigError, "must be three positive shares"),
+        (make_frame(["a"] * 9), {"fractions": (0.8, 0.2, 0.0)}, ConfigError, "must be three positive shares"),
     ],
 )
 def test_what_cannot_be_cut_is_explained(frame, settings, error, message):

@@ -15,6 +15,7 @@ from seqconv.layers import (
     MaskedGlobalMaxPooling1D,
     MaskedGroupNormalization,
     MaskedLastFrame1D,
+    MaskedLengthChannel,
     MaskedLogSumExpPooling1D,
     MaskedSqueezeExcite,
     MaskedStatisticsPooling1D,
@@ -36,6 +37,7 @@ BY_SEQUENCE = [
     shake(MaskedGroupNormalization(2, **DOUBLE)),
     shake(MaskedGroupNormalization(-1, **DOUBLE)),
     shake(MaskedSqueezeExcite(2, **DOUBLE)),
+    MaskedLengthChannel(20.0, **DOUBLE),
 ]
 NUM_FRAMES = 23
 CUTS = [

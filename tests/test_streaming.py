@@ -41,6 +41,14 @@ MODELS = {
     "tcn": {"blocks": [{"type": "tcn", "filters": 4, "dilations": [1, 2, 4]}], "dense_units": [5]},
     "inception": {"blocks": [{"filters": 4, "strides": 2}, {"type": "inception", "filters": 2}]},
     "squeeze": {"blocks": [{"type": "residual", "filters": 4, "strides": 2, "squeeze_excite": 2, "repeat": 2}]},
+    "length": {
+        "blocks": [
+            {"type": "length", "reference": 30},
+            {"filters": 4, "strides": 2},
+            {"type": "length"},
+            {"filters": 4},
+        ]
+    },
     "norms": {
         "blocks": [{"filters": 4, "norm": "instance", "padding": "valid"}, {"filters": 4, "strides": 3}],
         "pooling": [{"type": "attentive_statistics", "context": True}],
@@ -49,7 +57,7 @@ MODELS = {
 }
 # JAX computes in float64 only when the whole process does, and Keras's dense layers under torch in float32.
 IS_DOUBLE = keras.backend.backend() == "tensorflow"
-STREAMED = [name for name in MODELS if name not in ("squeeze", "norms")]
+STREAMED = [name for name in MODELS if name not in ("squeeze", "length", "norms")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -151,7 +159,7 @@ def test_every_chunk_size_gives_the_same_answer(model_named, name):
         assert_close(in_chunks(model, [x], chunk_frames), whole(model, x))
 
 
-@pytest.mark.parametrize(("name", "passes"), [("same", 1), ("squeeze", 3), ("norms", 3)])
+@pytest.mark.parametrize(("name", "passes"), [("same", 1), ("squeeze", 3), ("length", 3), ("norms", 3)])
 def test_layers_that_look_at_the_whole_take_a_pass_each(model_named, name, passes):
     model, x, started = model_named(name), sequence(60), []
 
@@ -269,7 +277,7 @@ def test_the_delay_is_the_reach_to_the_right(model_named):
     assert streaming_delay(model_named("valid")) == 4 + 3 * 2
 
 
-@pytest.mark.parametrize("name", ["squeeze", "norms"])
+@pytest.mark.parametrize("name", ["squeeze", "length", "norms"])
 def test_models_that_look_at_the_whole_cannot_answer_before_its_end(model_named, name):
     with pytest.raises(ConfigError, match=r"'block0_.*look at statistics of the whole sequence"):
         running_answers(model_named(name), [sequence(50)], 10)

@@ -163,3 +163,9 @@ def test_optuna_that_is_missing_is_named(monkeypatch):
     monkeypatch.setattr(search, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'seqconv\[tune\]'"):
         tune(quick(), SPACE, data=DATA)
+
+
+def test_a_search_without_valid_is_refused(tmp_path):
+    parts = {name: DATA[name] for name in ("train_data", "test_data")}
+    with pytest.raises(ConfigError, match="trials are compared on valid"):
+        tune(quick(split={"valid": 0}), SPACE, tmp_path / "search", trials=1, data=parts)

@@ -142,6 +142,20 @@ class SqueezeExciteBlock(Block):
         return True
 
 
+class LengthBlock(Block):
+    """Appends a channel with `log(frames / reference)`: how long the sequence is, which convolutions and poolings
+    cannot tell."""
+
+    type: Literal["length"]
+    reference: float = Field(
+        default=100.0, gt=0, description="Frames for which the channel is 0; about as many as sequences have."
+    )
+
+    @property
+    def sees_all(self) -> bool:
+        return True
+
+
 class RecurrentBlock(Block):
     """A recurrent layer that returns a sequence. It cannot be packed: use `batching.strategy: bucketed`."""
 

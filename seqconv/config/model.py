@@ -9,6 +9,7 @@ from seqconv.config.blocks import (
     AttentionBlock,
     ConvBlock,
     DepthwiseConvBlock,
+    LengthBlock,
     Norm,
     Padding,
     PoolBlock,
@@ -40,6 +41,7 @@ BLOCKS = (
     InvertedBottleneckBlock,
     InceptionBlock,
     SqueezeExciteBlock,
+    LengthBlock,
     RecurrentBlock,
     AttentionBlock,
 )
@@ -57,6 +59,7 @@ Block = Annotated[
     | InvertedBottleneckBlock
     | InceptionBlock
     | SqueezeExciteBlock
+    | LengthBlock
     | RecurrentBlock
     | AttentionBlock,
     Field(discriminator="type"),

@@ -19,7 +19,10 @@ class SplitConfig(Section):
     stratify: str | None = Field(
         default=None, description="Column whose values are spread evenly; null: the labels, as target reads them."
     )
-    valid: Share = Field(default=0.1, description="Share of valid.")
+    valid: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.1,
+        description="Share of valid; 0: where none is given there is none, and a run keeps its last epoch.",
+    )
     test: Share = Field(default=0.2, description="Share of test; with folds, a fold is test.")
     folds: Annotated[int, Field(ge=2)] | None = Field(
         default=None, description="Cut into so many folds; the manifest's column fold is kept. null: no folds."

@@ -10,6 +10,7 @@ from seqconv.layers.heads import (
     MaskedLastFrame1D,
     MaskedStatisticsPooling1D,
 )
+from seqconv.layers.length import MaskedLengthChannel
 from seqconv.layers.masking import frame_mask, segments_from_lengths, zero_padding
 from seqconv.layers.normalization import FeatureNormalization, MaskedBatchNormalization
 from seqconv.layers.pooling import MaskedAveragePooling1D, MaskedMaxPooling1D
@@ -38,6 +39,7 @@ __all__ = [
     "MaskedLSTM",
     "MaskedLastFrame1D",
     "MaskedLayerNormalization",
+    "MaskedLengthChannel",
     "MaskedLogSumExpPooling1D",
     "MaskedMaxPooling1D",
     "MaskedSelfAttention",

@@ -33,7 +33,7 @@ def make_splits(
         label: Target column, or columns, by which to stratify.
         task: `classification`, `multilabel` or `regression` (stratified by tenths of the first column).
         separator: Between the labels of one cell (multilabel).
-        fractions: Shares of train, valid and test; they add up to 1.
+        fractions: Shares of train, valid and test; they add up to 1. That of valid may be 0: then there is none.
         seed: Another seed gives another cut.
         strata: The labels of each row, where they stand in no column; instead of `label`.
 
@@ -57,7 +57,8 @@ def make_splits(
     frame = frame.copy()
     frame.attrs["notes"] = list(frame.attrs.get("notes", []))
     present = set(frame["split"].dropna())
-    missing = [split for split in SPLITS if split not in present]
+    share = dict(zip(SPLITS, fractions, strict=True))
+    missing = [split for split in SPLITS if split not in present and share[split] > 0]
     if not missing:
         return frame
     if present and "train" in missing:
@@ -66,7 +67,6 @@ def make_splits(
         )
     rows = np.flatnonzero(frame["split"].isna() if not present else frame["split"] == "train")
     wanted = [split for split in SPLITS if split == "train" or split in missing]
-    share = dict(zip(SPLITS, fractions, strict=True))
     total = sum(share[split] for split in wanted)
     part = frame.iloc[rows]
     if strata is not None:
@@ -96,9 +96,11 @@ def select_split(frame: pd.DataFrame, split: str) -> pd.DataFrame:
 
 
 def _check_fractions(fractions: tuple[float, float, float]) -> None:
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+    is_sum = len(fractions) == 3 and abs(sum(fractions) - 1) <= 1e-6
+    if not is_sum or min(fractions[0], fractions[2]) <= 0 or fractions[1] < 0:
         raise ConfigError(
-            f"fractions must be three positive shares of train, valid, test that add up to 1: {fractions}."
+            "fractions must be three positive shares of train, valid, test that add up to 1 (valid may be 0): "
+            f"{fractions}."
         )
 
 
@@ -151,6 +153,7 @@ def _describe(
     by_group = f", by group ({num_units} groups)" if part["group"].notna().any() else ""
     stratified = f", stratified by {basis}" if basis else ""
     counts = ", ".join(f"{split} {int((frame['split'] == split).sum())}" for split in SPLITS)
-    origin = "cut from train" if is_partial else "made train, valid and test"
+    made = " and ".join(", ".join(wanted).rsplit(", ", 1))
+    origin = "cut from train" if is_partial else f"made {made}"
     lack = f"no split {' or '.join(missing)}" if is_partial else "no splits"
     return f"{lack}: {origin}{by_group}{stratified}, seed {seed}; now {counts}"

@@ -6,6 +6,7 @@ from seqconv.config.blocks import (
     AttentionBlock,
     ConvBlock,
     DepthwiseConvBlock,
+    LengthBlock,
     PoolBlock,
     RecurrentBlock,
     SeparableConvBlock,
@@ -17,6 +18,7 @@ from seqconv.layers import (
     MaskedDepthwiseConv1D,
     MaskedGRU,
     MaskedLayerNormalization,
+    MaskedLengthChannel,
     MaskedLSTM,
     MaskedMaxPooling1D,
     MaskedSelfAttention,
@@ -74,6 +76,11 @@ def build_pooling(block: PoolBlock, channels: int, place: Place) -> Built:
 def build_squeeze_excite(block: SqueezeExciteBlock, channels: int, place: Place) -> Built:
     """Gates of the channels."""
     return (MaskedSqueezeExcite(block.reduction, **place.options("squeeze_excite")),), channels
+
+
+def build_length(block: LengthBlock, channels: int, place: Place) -> Built:
+    """A channel that tells how long the sequence is."""
+    return (MaskedLengthChannel(block.reference, **place.options("length")),), channels + 1
 
 
 def build_recurrent(block: RecurrentBlock, channels: int, place: Place) -> Built:

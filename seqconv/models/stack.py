@@ -24,6 +24,7 @@ from seqconv.layers.masking import Padding, Tensor
 from seqconv.models.blocks import (
     build_attention,
     build_convolution,
+    build_length,
     build_pooling,
     build_recurrent,
     build_squeeze_excite,
@@ -50,6 +51,7 @@ BUILDERS: dict[str, Callable[[Any, int, Place], tuple[Nodes, int]]] = {
     "inverted_bottleneck": build_inverted_bottleneck,
     "inception": build_inception,
     "squeeze_excite": build_squeeze_excite,
+    "length": build_length,
     "lstm": build_recurrent,
     "gru": build_recurrent,
     "attention": build_attention,

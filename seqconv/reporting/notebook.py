@@ -42,7 +42,7 @@ def run_html(run: "Run") -> str:
         figures.append(draw_losses(history, None))
     else:
         best = best_epoch(history, config.monitor, config.monitor_mode)
-        facts.append(("kept epoch", f"{best}, by {config.monitor}"))
+        facts.append(("kept epoch", "the last" if best is None else f"{best}, by {config.monitor}"))
         drawn = (draw_losses(history, best), draw_scores(history, best, config.monitor))
         figures += [each for each in drawn if each is not None]
     facts.append(("parameters", f"{run.model.count_params():,}"))

@@ -135,9 +135,9 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         self.close()
         logs = logs or {}
         number = f"{epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"
-        shown = [name for name in ("loss", "val_loss", self.best.monitor) if logs.get(name) is not None]
+        shown = [name for name in ("loss", "val_loss", self.best.monitor) if name and logs.get(name) is not None]
         scores = "  ".join(f"{name} {logs[name]:.4f}" for name in dict.fromkeys(shown))
-        mark = "  [green]best[/]" if self.best.best_epoch == epoch else ""
+        mark = "  [green]best[/]" if self.best.monitor and self.best.best_epoch == epoch else ""
         wait = logs["data_wait"] / logs["seconds"]
         slow = f"  [yellow]data wait {wait:.0%}[/]" if wait > NOTABLE_WAIT else ""
         self.console.print(f"epoch {number}  {scores}  {logs['seconds']:.1f} s{mark}{slow}", highlight=False)
@@ -155,10 +155,10 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
 class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
     """Keep the model of the epoch with the best monitored value; the file is whole at any moment.
 
-    With `anew_at`, epochs before that one give way to it, however good they are.
+    With `anew_at`, epochs before that one give way to it, however good they are. Without `monitor` it is the last.
     """
 
-    def __init__(self, path: Path, monitor: str, mode: str, anew_at: int = 0) -> None:
+    def __init__(self, path: Path, monitor: str | None, mode: str, anew_at: int = 0) -> None:
         super().__init__()
         self.anew_at = anew_at
         self.path, self.monitor = path, monitor
@@ -170,7 +170,7 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if epoch == self.anew_at:
             self.best = None
-        value = (logs or {}).get(self.monitor)
+        value = None if self.monitor is None else (logs or {}).get(self.monitor)
         is_first = self.best is None
         is_better = value is not None and (is_first or self.sign * value > self.sign * (self.best or 0.0))
         if is_better or (is_first and value is None):

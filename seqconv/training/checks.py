@@ -57,7 +57,7 @@ def check_data(config: Config, data: Datasets, model: SequenceModel) -> list[str
         problems += _find_label_problems(name, part, data)
         problems += _find_short(name, part, model)
         problems += _find_slice_problems(name, part, config)
-    problems += _find_threshold_problems(config, data)
+    problems += [*_find_threshold_problems(config, data), *_find_choices_without_valid(config, data)]
     leaks = [] if any(found.misshapen for found in surveys.values()) else _find_leaks(data)
     if leaks and config.data.on_leak == "error":
         told = ". ".join(describe_leaks(leaks, data.parts()))
@@ -176,10 +176,29 @@ def _find_threshold_problems(config: Config, data: Datasets) -> Iterator[str]:
         yield str(error)
 
 
+def _find_choices_without_valid(config: Config, data: Datasets) -> Iterator[str]:
+    """What is chosen on valid, where there is none."""
+    training, evaluation = config.training, config.evaluation
+    asked = {
+        "training.monitor": training.monitor,
+        "training.early_stopping": training.early_stopping,
+        "evaluation.thresholds": evaluation.thresholds,
+        "evaluation.calibration": evaluation.calibration,
+    }
+    keys = [key for key, value in asked.items() if value is not None]
+    if data.valid is None and keys:
+        yield (
+            f"{', '.join(keys)}: chosen by the scores of valid, but split.valid is 0, and no valid was given. Set "
+            f"{'it' if len(keys) == 1 else 'them'} to null, or split.valid above 0."
+        )
+
+
 def _find_monitor_problems(config: Config, data: Datasets, stride: int) -> Iterator[str]:
     """Some scores do not exist for some labels, whatever the model says: an area under the curve of a single class."""
     name = config.monitor.removeprefix("val_")
     target, valid = data.target, data.valid
+    if valid is None:
+        return
     if target.kind == "frame":
         truth = frame_truth(target, valid, stride)
         targets = truth.targets[truth.is_labeled]

@@ -1,7 +1,7 @@
 """From a config, or from arrays, to the three splits of a run."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,13 +31,14 @@ VALID_FRACTION = 0.15
 class Datasets:
     """The splits of a run and what their labels mean.
 
+    `valid`: None where `split.valid` is 0 and none was given; then there is a test split.
     `variants`: sources of the training sequences, varied as recordings (`audio_augment`), in the order of `train`.
     `notes` say what was decided on the user's behalf; `splits` lists id and split, and group and fold if there are
     any, where they came from one manifest, `quarantine` what was left out because it cannot be read.
     """
 
     train: Sequences
-    valid: Sequences
+    valid: Sequences | None
     test: Sequences | None
     target: Target
     notes: list[str] = field(default_factory=list)
@@ -89,15 +90,34 @@ def _from_memory(config: Config, train: Sequences, valid: Sequences | None, test
             raise ConfigError(f"{name} has no labels. Pass Sequences(features, labels).")
     if config.model.predicts_frames:
         train, valid, test = _with_frame_labels(config, {"train": train, "valid": valid, "test": test})
-    if valid is None:
+    if valid is None and config.split.valid > 0:
         train, valid = _set_aside(config, train)
         notes.append(f"no valid_data: {len(valid)} of the training sequences were set aside for it")
-    return Datasets(train, valid, test, _fit(config, train), notes)
+    return _scored(Datasets(train, valid, test, _fit(config, train), notes))
+
+
+def _scored(data: Datasets) -> Datasets:
+    """The same, if there is anything to score a run on; a note says where no epoch can be chosen.
+
+    Raises:
+        ConfigError: there is neither valid nor test.
+    """
+    if data.valid is not None:
+        return data
+    if data.test is None:
+        raise ConfigError(
+            "split.valid is 0, and there is no test split either, so nothing would say how good the model is. Give a "
+            "test split, or a share of valid."
+        )
+    return replace(data, notes=[*data.notes, "split.valid 0: all is learned from, and the last epoch is kept"])
 
 
 def _refuse_cuts_of_manifests(config: Config) -> None:
     """What only a manifest can be cut by: never silently left out."""
     default, given = SplitConfig().model_dump(), config.split.model_dump()
+    if not given["valid"]:
+        # That nothing is set aside can be said of sequences, too.
+        given["valid"] = default["valid"]
     keys = [f"split.{name}" for name, value in given.items() if name != "seed" and value != default[name]]
     if keys:
         raise ConfigError(
@@ -293,7 +313,7 @@ def _split(config: Config, recordings: Sequences, data: Sequences, notes: Iterab
     """The splits of what was cut from recordings, which may be these themselves."""
     frame: Any = data.metadata
     parts = {split: data.where("split", split) for split in ("train", "valid", "test") if split in set(frame["split"])}
-    for split in ("train", "valid"):
+    for split in ("train", "valid") if config.split.valid else ("train",):
         if split not in parts:
             bad = list_some(file.id for file in recordings.quarantine)
             raise ManifestError(
@@ -306,7 +326,8 @@ def _split(config: Config, recordings: Sequences, data: Sequences, notes: Iterab
     known = [column for column in ("group", "fold") if whole[column].notna().any()]
     splits = whole[["id", "split", *known]].reset_index(drop=True)
     target = _fit(config, parts["train"])
-    return Datasets(parts["train"], parts["valid"], parts.get("test"), target, notes, splits, recordings.quarantine)
+    bad_files = recordings.quarantine
+    return _scored(Datasets(parts["train"], parts.get("valid"), parts.get("test"), target, notes, splits, bad_files))
 
 
 def _fit(config: Config, train: Sequences) -> Target:

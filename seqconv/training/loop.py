@@ -105,12 +105,13 @@ class RunLoop:
         logs.update((name, value) for name, value in trained.items() if name not in ("loss", "mean_loss"))
         with self.signals.at_once():
             self.average.put(progress.epoch)
-            metrics = evaluate(model, experiment.data.valid, bootstrap=0).metrics
+            valid = experiment.data.valid
+            metrics = {} if valid is None else evaluate(model, valid, bootstrap=0).metrics
         self.scores.clear()
         self.scores.update(metrics)
         # A score that is undefined is None.
         logs.update((f"val_{name}", value) for name, value in self.scores.items() if isinstance(value, float))
-        if not math.isfinite(logs["loss"]) or "val_loss" not in logs:
+        if not math.isfinite(logs["loss"]) or ("val_loss" not in logs and valid is not None):
             where = "validation" if math.isfinite(logs["loss"]) else "training"
             raise DivergenceError(
                 f"training diverged in epoch {progress.epoch + 1}: the loss on the {where} sequences is no longer a "

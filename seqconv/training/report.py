@@ -64,12 +64,13 @@ def report_dry_run(experiment: Experiment, seconds: list[float], console: Consol
     steps, epochs = sum(experiment.steps), len(experiment.steps)
     # The forward pass of validation is about a third of a training step over as many frames.
     data = experiment.data
-    share = float(data.valid.lengths.sum()) / float(data.train.lengths.sum()) / 3
+    num_validated = 0 if data.valid is None else int(data.valid.lengths.sum())
+    share = num_validated / float(data.train.lengths.sum()) / 3
     total = steps * seconds_per_step * (1 + share)
     amount = f"{total:.0f} seconds" if total < 90 else f"{total / 60:.1f} minutes"
     console.print(
         f"\ndry run: a step takes {seconds_per_step * 1000:.0f} ms, so {epochs} epochs "
-        f"({steps:,} steps and validation) take about {amount}",
+        f"({steps:,} steps{' and validation' if num_validated else ''}) take about {amount}",
         highlight=False,
     )
 
@@ -186,7 +187,7 @@ def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
             "training",
             f"{config.training.epochs} epochs, {config.training.optimizer}, learning rate "
             f"{config.training.learning_rate:g} ({config.training.schedule}), "
-            f"best by {config.monitor}{_averaged(config)}",
+            f"{'last epoch' if experiment.data.valid is None else f'best by {config.monitor}'}{_averaged(config)}",
         ),
     ]
 

@@ -259,7 +259,8 @@ def _fit(
     if is_finished(path):
         report_finished(console)
         return read_history(path)
-    best = BestModel(path / MODEL, config.monitor, config.monitor_mode, first_averaged_epoch(config))
+    monitor = None if experiment.data.valid is None else config.monitor
+    best = BestModel(path / MODEL, monitor, config.monitor_mode, first_averaged_epoch(config))
     history, bar = HistoryFile(path / HISTORY), ProgressBar(console, experiment.steps, best)
     own: list[keras.callbacks.Callback] = [best, history, bar]
     if config.training.early_stopping is not None:
@@ -304,7 +305,7 @@ def _finish(experiment: Experiment, path: Path, history: pd.DataFrame, console: 
     """Score the saved model: what is printed is what the file gives."""
     model = load_model(path / MODEL)
     data, config = experiment.data, experiment.config
-    chosen = choose_decisions(model, data.valid, config.evaluation)
+    chosen = None if data.valid is None else choose_decisions(model, data.valid, config.evaluation)
     if chosen is not None:
         model.card.update(chosen.card)
         save_model(model, path / MODEL)
@@ -314,7 +315,7 @@ def _finish(experiment: Experiment, path: Path, history: pd.DataFrame, console: 
         if split != "train":
             evaluations[split] = evaluate(model, part, split_name=split, seed=config.seed, settings=config.evaluation)
             evaluations[split].save(path, split)
-    final = evaluations.get("test", evaluations["valid"])
+    final = evaluations["test" if data.test is not None else "valid"]
     console.print()
     console.print(str(final), highlight=False, markup=False)
     facts = model_facts(model, path / MODEL, data) | {"compilations": experiment.step.compilations}

@@ -158,7 +158,10 @@ def check_optuna() -> None:
 
 def _without_test(data: Mapping[str, Sequences], config: Config) -> Datasets:
     """The sequences of a trial: what is tested in the end is not looked at while settings are chosen."""
-    return replace(load_datasets(config, **data), test=None)
+    loaded = load_datasets(config, **data)
+    if loaded.valid is None:
+        raise ConfigError("split.valid is 0, but trials are compared on valid. Set it above 0 for the search.")
+    return replace(loaded, test=None)
 
 
 def _written(space: str | Path | Mapping[str, Any]) -> dict[str, Any]:
