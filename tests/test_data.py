@@ -107,6 +107,16 @@ def test_japanese_vowels_are_complete(name, num_cases, shortest, longest):
     assert header["problemname"] == "JapaneseVowels"
 
 
+@pytest.mark.parametrize(("name", "shortest", "longest"), [("TRAIN", 29, 361), ("TEST", 37, 324)])
+def test_pickup_gestures_are_complete(name, shortest, longest):
+    sequences, labels, header = read_ts(DATA / "pickup_gesture" / f"PickupGestureWiimoteZ_{name}.ts")
+    assert len(sequences) == 50
+    assert {sequence.shape[1] for sequence in sequences} == {1}
+    assert (min(map(len, sequences)), max(map(len, sequences))) == (shortest, longest)
+    assert {label: labels.count(label) for label in labels} == dict.fromkeys(map(str, range(1, 11)), 5)
+    assert header["problemname"] == "PickupGestureWiimoteZ"
+
+
 def test_japanese_vowels_keep_the_official_test_split_and_cut_valid_from_train():
     folder = DATA / "japanese_vowels"
     frame = load_manifest({"train": folder / "JapaneseVowels_TRAIN.ts", "test": folder / "JapaneseVowels_TEST.ts"})
