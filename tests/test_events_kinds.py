@@ -10,6 +10,7 @@ from seqconv.commands import evaluate as evaluate_command
 from seqconv.commands import predict as predict_command
 from seqconv.commands import train as train_command
 from seqconv.config import load_config
+from seqconv.config.evaluation import EvaluationConfig
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
 from seqconv.event_predictions import predict_events
@@ -56,7 +57,12 @@ def test_frames_of_windows(folder, tmp_path):
     assert "recordings" not in metrics
     found = predict_events(load_model(run.path / "model.keras"), folder / "test00.flac")
     assert (found["end"] - found["start"] >= 0.2 - 1e-6).all(), "the rules of the config are in the card"
-    assert evaluate(run.model, data.test, bootstrap=0).metrics["events"]["max_gap"] == 0.0
+    rules = evaluate(run.model, data.test, bootstrap=0, settings={"events": {"collar": 0.5}}).metrics["events"]
+    assert [rules[name] for name in ("max_gap", "min_seconds", "collar")] == [0.3, 0.2, 0.5]
+    again = evaluate(run.model, data.test, bootstrap=0).metrics["events"]
+    assert again["event_f1"] == metrics["events"]["event_f1"], "scored as the run has scored"
+    plain = evaluate(run.model, data.test, bootstrap=0, settings=EvaluationConfig()).metrics["events"]
+    assert plain["max_gap"] == 0.0
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel"])

@@ -47,7 +47,8 @@ def evaluate(
         seed: of the bootstrap.
         split_name: what the scores are of; the key in `metrics.json`.
         target: what the outputs mean; needed for a stock Keras model.
-        settings: the `evaluation` section of a config.
+        settings: the `evaluation` section of a config. How windows become events is by default what the model's card
+            says, as for `predict_events`.
 
     Raises:
         ManifestError: there are no labels, or labels that the model does not know, or sequences are too short for it.
@@ -64,7 +65,7 @@ def evaluate(
     """
     model = open_model(model)
     target = model_target(model, target)
-    settings = settings if isinstance(settings, EvaluationConfig) else EvaluationConfig(**(settings or {}))
+    settings = _settings(settings, model)
     raw_labels = getattr(data, "labels", None)
     if raw_labels is None:
         raise ManifestError("these sequences have no labels to score against; predict needs none.")
@@ -109,6 +110,15 @@ def evaluate(
         events=whole.events,
         data=data,
     )
+
+
+def _settings(settings: EvaluationConfig | Mapping[str, Any] | None, model: Any) -> EvaluationConfig:
+    """The settings, with the rules of the card for events where they name none."""
+    if isinstance(settings, EvaluationConfig):
+        return settings
+    values = dict(settings or {})
+    rules, given = read_card(model).get("events") or {}, values.get("events", {})
+    return EvaluationConfig(**{**values, "events": {**rules, **given} if isinstance(given, Mapping) else given})
 
 
 def _describe_decisions(model: Any, target: Target) -> dict[str, Any]:
