@@ -8,6 +8,10 @@ import pytest
 import soundfile
 
 from seqconv.commands.augment import main
+from seqconv.config import load_config
+from seqconv.features.framing import count_frames
+from seqconv.training.datasets import load_datasets
+from seqconv.training.training_set import with_variants
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
 
@@ -54,6 +58,20 @@ def test_pictures_and_sounds_are_written(config, tmp_path, capsys):
         assert np.abs(samples).max() > 0.01
         lengths[path.stem] = len(samples)
     assert len({lengths[f"{pictures[0].stem}-{name}"] for name in ("recording", "variant-1", "variant-2")}) == 3
+
+
+def test_what_is_heard_of_a_window_is_what_the_store_holds(config, tmp_path):
+    settings = ["data.windows={seconds: 0.25}", "audio_augment={variants: 1, speed: {rate: [0.5, 2]}}"]
+    assert run(config, "--preview", "4", "--epochs", "1", *(part for each in settings for part in ("--set", each))) == 0
+    loaded = load_config(config, settings)
+    data = with_variants(loaded, load_datasets(loaded))
+    lengths = dict(zip((name.replace("/", "-").replace("@", "-") for name in data.train.ids), data.variants[0].lengths,
+                       strict=True))  # fmt: skip
+    heard = sorted((tmp_path / "augmented").glob("*-variant-1.wav"))
+    assert len(heard) == 4
+    for path in heard:
+        num_samples = soundfile.info(path).frames
+        assert count_frames(num_samples, loaded.features) == lengths[path.stem[2 : -len("-variant-1")]]
 
 
 def test_a_picture_is_enough_where_features_are_no_sound(config, tmp_path, capsys):

@@ -1,7 +1,7 @@
 """Variants of training recordings in the feature store."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqconv.audio import count_samples
 from seqconv.augmentation.variants import AudioVariant
@@ -51,9 +51,7 @@ def build_variants(
             f"audio_augment ({', '.join(settings.names)}) varies recordings, but the training sequences are arrays. "
             "Pass Sequences.from_manifest(...), or use the section augment, which varies features."
         )
-    recordings = frame[[name for name in _COLUMNS if name in frame]].assign(id=sequences.ids)
-    if "cut" in frame.attrs:
-        recordings = _within_files(recordings, sequences.lengths, features)
+    recordings = variable_parts(sequences)
     variants = [AudioVariant(settings, number) for number in range(1, settings.variants + 1)]
     variants[0].check()
     stores = [
@@ -65,6 +63,14 @@ def build_variants(
     if any(store.num_features != sequences.num_features for store in stores):
         raise ManifestError("the variants of recordings have another number of features than the recordings")
     return stores
+
+
+def variable_parts(sequences: Sequences) -> "pd.DataFrame":
+    """What is read of which file, to be varied, for each of some sequences of a manifest; columns as of a manifest."""
+    frame: Any = sequences.metadata
+    parts = frame[[name for name in _COLUMNS if name in frame]].assign(id=sequences.ids)
+    settings = sequences.feature_settings
+    return parts if "cut" not in frame.attrs or settings is None else _within_files(parts, sequences.lengths, settings)
 
 
 def _within_files(parts: "pd.DataFrame", lengths: "NDArray[np.int64]", features: FeatureSettings) -> "pd.DataFrame":

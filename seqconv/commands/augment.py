@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seqconv.commands.splits import say
 from seqconv.commands.terminal import report_errors, start_keras
@@ -118,12 +118,12 @@ def _write_recordings(config: "Config", data: "Datasets", index: int, path: Path
         return []
     from seqconv.audio import decode_audio
     from seqconv.augmentation.preview import write_recordings
+    from seqconv.augmentation.stores import variable_parts
     from seqconv.augmentation.variants import AudioVariant
     from seqconv.store.entries import entries_of
     from seqconv.store.shards import content_of, fingerprint
 
-    frame: Any = data.train.metadata
-    (entry,) = entries_of(frame.iloc[[index]])
+    (entry,) = entries_of(variable_parts(data.train.subset([index])))
     samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=config.features.sample_rate)
     variants = [AudioVariant(config.audio_augment, number + 1) for number in range(len(data.variants))]
     return write_recordings(samples, rate, variants, content_of(entry, fingerprint(entry.path)[2]), path)
