@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.sources import Excerpt, FloatArray, IntArray, Source, content_digest, excerpt_of
+from seqconv.sources import Excerpt, FloatArray, IntArray, Selection, Source, content_digest, excerpt_of
 
 
 def left_frames(step: int) -> int:
@@ -80,6 +80,28 @@ class Excerpts(Sequence[FloatArray]):
             return None
         start = float(whole.start + self.firsts[index] * self._seconds)
         return Excerpt(whole.content, start, min(whole.end, float(start + self.lengths[index] * self._seconds)))
+
+
+def count_covered(source: Source) -> int:
+    """Frames of a source, of which those that lie in several parts of a recording count once.
+
+    >>> from seqconv.sources import ArraySource
+    >>> tape = ArraySource([np.zeros((8, 1))], ["tape"])
+    >>> count_covered(Excerpts(tape, [0, 0], [0, 2], [4, 4], ["tape@0", "tape@2"]))
+    6
+    """
+    excerpts, chosen = (source.source, source.indices) if isinstance(source, Selection) else (source, slice(None))
+    if not isinstance(excerpts, Excerpts):
+        return int(np.sum(source.lengths))
+    firsts, lengths = excerpts.firsts[chosen], excerpts.lengths[chosen]
+    if not len(firsts):
+        return 0
+    # Recordings are laid behind each other, so that parts of two never overlap.
+    starts = firsts + excerpts.owners[chosen] * int((firsts + lengths).max())
+    order = np.argsort(starts, kind="stable")
+    starts, ends = starts[order], np.maximum.accumulate((starts + lengths)[order])
+    before = np.append(0, ends[:-1])
+    return int(np.maximum(ends - np.maximum(starts, before), 0).sum())
 
 
 def cut_frames(lengths: npt.ArrayLike, size: int, step: int) -> tuple[IntArray, IntArray, IntArray]:

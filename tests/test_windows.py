@@ -11,7 +11,7 @@ from seqconv.config.data import WindowSettings
 from seqconv.config.target import TargetConfig
 from seqconv.cutting import Cutting, cut_recordings, cut_windows
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.excerpts import Excerpts, cut_frames
+from seqconv.excerpts import Excerpts, count_covered, cut_frames
 from seqconv.leakage import find_leaks, recordings_of
 from seqconv.manifest.events import Events
 from seqconv.sequences import Sequences
@@ -65,6 +65,15 @@ def test_windows_of_a_stream_are_those_of_the_whole(pieces, size, step):
     assert [first for first, _ in found] == firsts.tolist()
     for (_, window), first, count in zip(found, firsts, counts, strict=True):
         np.testing.assert_array_equal(window, whole[first : first + count])
+
+
+@given(st.lists(lengths, min_size=1, max_size=4), st.integers(1, 20), st.integers(1, 30), st.data())
+def test_frames_in_several_windows_count_once(counts, size, step, data):
+    windows = cut_windows(tapes(*counts), size / RATE, step / RATE, frame_rate=RATE)
+    chosen = data.draw(st.lists(st.integers(0, len(windows) - 1), min_size=1, unique=True))
+    seen = {(windows.ids[index].split("@")[0], frame) for index in chosen for frame in windows[index].ravel()}
+    assert count_covered(windows.subset(chosen).features) == len(seen)
+    assert count_covered(tapes(*counts).features) == sum(counts)
 
 
 def test_windows_are_views_and_know_where_they_lie():

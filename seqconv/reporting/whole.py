@@ -30,7 +30,8 @@ def whole_scores(metrics: Mapping[str, Any], split: str | None) -> list[Whole]:
             for key, scores in of_splits.items()
         }
         per_class = of_splits[shown].get("per_class")
-        head = f"{shown}: {head_of(name, of_splits[shown])}"
+        head = f"{head_of(name, of_splits[shown])} ({shown})"
+        head = head[0].upper() + head[1:]
         found.append(Whole(name, head, _written(score_table(plain)), _class_table(per_class) if per_class else None))
     return found
 

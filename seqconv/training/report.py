@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from seqconv.batching import Plan
 from seqconv.evaluation import Chosen
+from seqconv.excerpts import count_covered
 from seqconv.models import SequenceModel
 from seqconv.training.callbacks import BestModel, Logs
 from seqconv.training.datasets import Datasets
@@ -162,7 +163,9 @@ def _print_fact(name: str, value: str, console: Console, style: str = "bold") ->
 
 def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
     config, data, model, plan = experiment.config, experiment.data, experiment.model, experiment.plan
-    counts = ", ".join(f"{name} {len(part):,} ({_amount(part.lengths, config)})" for name, part in data.parts().items())
+    counts = ", ".join(
+        f"{name} {len(part):,} ({_amount(part.features, config)})" for name, part in data.parts().items()
+    )
     shapes = ", ".join(f"{shape.rows}x{shape.width}" for shape in plan.shapes[:4])
     more = f" and {len(plan.shapes) - 4} more" if len(plan.shapes) > 4 else ""
     target = data.target
@@ -219,6 +222,7 @@ def _receptive_field(model: SequenceModel, config: Any) -> str:
     return f"{frames} {'frame' if frames == 1 else 'frames'}{duration}"
 
 
-def _amount(lengths: np.ndarray, config: Any) -> str:
-    frames, seconds = int(lengths.sum()), config.features.seconds_per_frame
+def _amount(features: Any, config: Any) -> str:
+    """Of windows that overlap, what was recorded."""
+    frames, seconds = count_covered(features), config.features.seconds_per_frame
     return f"{frames:,} frames" if seconds is None else f"{frames * seconds / 3600:.2f} h"
