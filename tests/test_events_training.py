@@ -144,6 +144,8 @@ def test_predict_writes_tables_and_label_tracks(run, folder, tmp_path, capsys):
     track = read_label_track(tmp_path / "e.txt")
     assert track["label"].tolist() == table["label"].tolist()
     np.testing.assert_allclose(track["start"].astype(float), table["start"], atol=1e-6)
+    assert call("--events", "--format", "audacity", "--output", str(tmp_path / "e.lab")) == 0
+    assert (tmp_path / "e.lab").read_text() == (tmp_path / "e.txt").read_text(), "a file, whatever it is called"
     assert call(str(folder / "test01.flac"), "--events", "--output", str(tmp_path / "tracks")) == 0
     assert sorted(path.name for path in (tmp_path / "tracks").iterdir()) == ["test00.txt", "test01.txt"]
     assert (tmp_path / "tracks/test00.txt").read_text() == (tmp_path / "e.txt").read_text()

@@ -91,7 +91,12 @@ def write_events(arguments: argparse.Namespace, model: Any, bad: "list[BadFile]"
 def _are_tracks(arguments: argparse.Namespace, output: Path | None) -> bool:
     if arguments.format is not None:
         return bool(arguments.format == "audacity")
-    return output is not None and (output.suffix.lower() == TRACK_SUFFIX or output.is_dir() or not output.suffix)
+    return output is not None and (output.suffix.lower() == TRACK_SUFFIX or _is_folder(output))
+
+
+def _is_folder(output: Path) -> bool:
+    """Whether an output names a folder, which may not be there yet."""
+    return output.is_dir() or not output.suffix
 
 
 def _format_of(output: Path | None) -> str:
@@ -103,7 +108,7 @@ def _write_tracks(tables: "Iterator[tuple[str, pd.DataFrame]]", output: Path | N
     from seqconv.manifest.label_tracks import label_track_text
 
     texts = {name: label_track_text(events) for name, events in tables}
-    if output is None or output.suffix.lower() == TRACK_SUFFIX:
+    if output is None or not _is_folder(output):
         if len(texts) != 1:
             raise ConfigError(
                 f"a label track is of one recording, and these are {len(texts)}: {list_some(texts)}. Name a folder "
