@@ -204,7 +204,8 @@ def test_a_bad_recording_is_left_out_and_told_many_are_refused(tmp_path):
     (folder / "en" / "broken.wav").write_bytes(b"no audio at all")
     draft = draft_config(folder, tmp_path / "words.yaml")
     assert draft.config.data.on_bad_file == "skip"
-    assert "1 files cannot be read: 'en/broken'" in unwrapped(draft.text)
+    assert "LOOK AT THIS: 1 file cannot be read: 'en/broken'; left out in training" in draft.found
+    assert "on_bad_file: skip 1 file cannot be read: 'en/broken'" in unwrapped(draft.text)
     (tmp_path / "words.yaml").write_text(draft.text)
     assert trains(tmp_path / "words.yaml").model.num_outputs == 3
     for index in range(10):
@@ -223,3 +224,24 @@ def test_what_cannot_be_one_config_is_refused(tmp_path):
         draft_config(tmp_path / "turned", tmp_path / "x.yaml")
     with pytest.raises(ManifestError, match=r"there is no such file or folder"):
         draft_config(tmp_path / "nowhere", tmp_path / "x.yaml")
+
+
+def test_a_single_class_is_refused_before_anything_is_written(tmp_path, monkeypatch, capsys):
+    prompts(tmp_path / "words", languages=("it",))
+    monkeypatch.chdir(tmp_path)
+    assert main(["words"]) == 2
+    assert "all 8 sequences have the label 'it': there is nothing to tell apart" in capsys.readouterr().err
+    assert not Path("words.yaml").exists()
+
+
+def test_no_split_takes_the_place_of_another(tmp_path):
+    for name in ("train", "val", "dev", "test"):
+        prompts(tmp_path / "words" / name, languages=("it", "ru"))
+    with pytest.raises(ManifestError, match="'dev', 'val' are all valid"):
+        draft_config(tmp_path / "words", tmp_path / "words.yaml")
+    (tmp_path / "series").mkdir()
+    for path in (DATA / "japanese_vowels").glob("*.ts"):
+        for name in (path.name, path.name.replace("Japanese", "Other")):
+            shutil.copy(path, tmp_path / "series" / name)
+    with pytest.raises(ManifestError, match=r"'JapaneseVowels_TRAIN.ts', 'OtherVowels_TRAIN.ts' are all train"):
+        draft_config(tmp_path / "series", tmp_path / "series.yaml")

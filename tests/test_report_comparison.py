@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from pages import read_page
 from test_report import check_alternatives, check_self_contained
@@ -11,7 +13,8 @@ from training_data import classified, quick
 from seqconv.commands import report as report_command
 from seqconv.errors import ConfigError
 from seqconv.reporting import write_comparison
-from seqconv.reporting.comparison import config_differences
+from seqconv.reporting.comparison import _draw_curves, config_differences
+from seqconv.reporting.drawings import legend_columns, shorten_all
 from seqconv.reporting.folder import read_run
 from seqconv.reporting.tables import number
 from seqconv.training import train
@@ -93,3 +96,18 @@ def test_what_cannot_be_compared_is_refused(runs, tmp_path, capsys, monkeypatch)
     assert report_command.main([str(run) for run in runs]) == 0
     assert "wrote comparison.html" in capsys.readouterr().err
     assert (tmp_path / "comparison.html").is_file()
+
+
+def test_long_names_leave_room_for_the_curves_and_differ():
+    names = [
+        f"learning_rate={rate}-fold{fold}-seed{seed}" for rate in (3e-4, 1e-3) for fold in (0, 1) for seed in (0, 1)
+    ]
+    history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.0]})
+    runs = {name: SimpleNamespace(history=history) for name in names}
+    drawn = _draw_curves(runs, "loss")
+    left, right, top, bottom = drawn.box
+    assert right - left > 0.75
+    assert bottom - top > 0.5
+    assert len(set(shorten_all(names, 22))) == len(names)
+    assert legend_columns(["a", "b", "c", "d"]) == 3
+    assert legend_columns(["x" * 60]) == 1

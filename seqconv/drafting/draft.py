@@ -74,6 +74,9 @@ class _Parts:
     def found(self) -> list[str]:
         """What was found, in a few lines."""
         lines = [f"{len(self.split):,} sequences: {self.source.found}", self._lengths(), self._labels()]
+        broken = self.signals.broken
+        if broken:
+            lines.append(f"LOOK AT THIS: {_described(broken)}; left out in training")
         return [*lines, self._splits()]
 
     def text(self) -> str:
@@ -118,7 +121,7 @@ class _Parts:
             if share > 0.05:
                 reasons = "\n  ".join(list(broken.values())[:5])
                 raise AudioError(f"{len(broken)} of {len(self.split)} files cannot be read:\n  {reasons}")
-            chosen["on_bad_file"] = Choice("skip", f"{len(broken)} files cannot be read: {list_some(broken)}")
+            chosen["on_bad_file"] = Choice("skip", _described(broken))
             chosen["max_bad_fraction"] = Choice(round(share + 0.005, 3), "if more are bad, the run stops")
         return chosen
 
@@ -180,6 +183,10 @@ class _Parts:
                 "give the manifest a column 'group', or the score may be that of what the model knows."
             ]
         return []
+
+
+def _described(broken: dict[str, str]) -> str:
+    return f"{len(broken):,} {'file' if len(broken) == 1 else 'files'} cannot be read: {list_some(broken)}"
 
 
 def _section(choices: dict[str, Choice]) -> list[str]:

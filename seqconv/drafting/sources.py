@@ -59,15 +59,26 @@ def find_source(path: Path) -> Source:
 
 
 def _find_splits(folder: Path) -> dict[str, str]:
-    """Sub-folders named like splits, or files NAME_TRAIN.ts and NAME_TEST.ts."""
+    """Sub-folders named like splits, or files NAME_TRAIN.ts and NAME_TEST.ts.
+
+    Raises:
+        ManifestError: two of them are the same split, so that one would be left out.
+    """
     visible = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     folders = [path for path in visible if path.is_dir()]
     if folders and {path.name.lower() for path in folders} <= set(SPLIT_NAMES):
-        found = {SPLIT_NAMES[path.name.lower()]: str(path) for path in folders}
+        splits = [(SPLIT_NAMES[path.name.lower()], path) for path in folders]
     else:
-        series = [path for path in visible if path.suffix.lower() == ".ts"]
-        ends = {path: path.stem.rsplit("_", 1)[-1].lower() for path in series}
-        found = {SPLIT_NAMES[end]: str(path) for path, end in ends.items() if end in SPLIT_NAMES}
+        ends = [(path.stem.rsplit("_", 1)[-1].lower(), path) for path in visible if path.suffix.lower() == ".ts"]
+        splits = [(SPLIT_NAMES[end], path) for end, path in ends if end in SPLIT_NAMES]
+    for split in SPLITS:
+        same = [path.name for name, path in splits if name == split]
+        if len(same) > 1:
+            raise ManifestError(
+                f"'{folder}': {list_some(same)} are all {split}, and a config names one of each split. Join them, give "
+                "a table of the recordings, or move one away"
+            )
+    found = {split: str(path) for split, path in splits}
     order = [split for split in SPLITS if split in found]
     return {split: found[split] for split in order} if "train" in found else {}
 
@@ -80,7 +91,7 @@ def find_target(frame: pd.DataFrame, column: str | None) -> TargetFacts:
         column: the target; default `label`.
 
     Raises:
-        ManifestError: there is no such column; lists the others, and what they hold.
+        ManifestError: there is no such column: lists the others, and what they hold; or it holds a single class.
     """
     name = column or "label"
     if name not in frame or frame[name].isna().all():
@@ -90,8 +101,13 @@ def find_target(frame: pd.DataFrame, column: str | None) -> TargetFacts:
             f"there is no column '{name}' with labels. Name what is to be learned with --label COLUMN"
             + (f"; the table has {held}" if held else "; the table has no other column either, so add one")
         )
-    cells = [str(cell) for cell in frame[name] if not pd.isna(cell)]
-    return _target_of(name, cells)
+    target = _target_of(name, [str(cell) for cell in frame[name] if not pd.isna(cell)])
+    if target.task == "classification" and len(target.counts) == 1:
+        raise ManifestError(
+            f"all {len(frame):,} sequences have the label '{next(iter(target.counts))}': there is nothing to tell "
+            "apart. Add sequences of another class, or name another column with --label"
+        )
+    return target
 
 
 def _target_of(name: str, cells: list[str]) -> TargetFacts:

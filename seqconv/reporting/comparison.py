@@ -17,7 +17,7 @@ from seqconv.reporting.contenders import (
     spread_table,
 )
 from seqconv.reporting.curves import best_epoch, set_epochs
-from seqconv.reporting.drawings import SERIES, WIDTH, Drawing, draw, shorten, whiskers
+from seqconv.reporting.drawings import HEIGHT, SERIES, WIDTH, Drawing, draw, legend_columns, shorten_all, whiskers
 from seqconv.reporting.folder import RunFolder
 from seqconv.reporting.page import write_page
 from seqconv.reporting.scores import set_unit_interval
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 20
 MOST_CURVES = 6
+_LEGEND_LINE = 0.17
 
 
 def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
@@ -143,23 +144,28 @@ def _draw_curves(runs: dict[str, RunFolder], score: str) -> Drawing | None:
     having = {name: run.history for name, run in runs.items() if score in run.history}
     if not having:
         return None
+    names = dict(zip(having, shorten_all(list(having), 22), strict=True))
+    columns = legend_columns(list(names.values()))
     title = label(score.removeprefix("val_")) + (", validation" if score.startswith("val_") else ", training")
 
     def paint(axes: "Axes") -> str:
         for index, (name, history) in enumerate(having.items()):
             style = "-" if index < len(SERIES) else "--"
             axes.plot(history["epoch"], history[score], style, color=SERIES[index % len(SERIES)],
-                      label=shorten(name, 22), marker="o" if len(history) == 1 else None)  # fmt: skip
+                      label=names[name], marker="o" if len(history) == 1 else None)  # fmt: skip
         longest = max(having.values(), key=len)
         set_epochs(axes, longest)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=min(3, len(having)), borderaxespad=0.2)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, borderaxespad=0.2)
         ends = ", ".join(f"{name} {number(float(history[score].iloc[-1]))}" for name, history in having.items())
         return f"{title} by epoch; in the end: {ends}."
 
     epochs = sorted({int(epoch) for history in having.values() for epoch in history["epoch"]})
     indexed = [history.set_index("epoch")[score] for history in having.values()]
     rows = [(epoch, *(float(each.get(epoch, float("nan"))) for each in indexed)) for epoch in epochs]
-    return draw(f"curve-{score}", title[0].upper() + title[1:], paint, make_table(["epoch", *having], rows))
+    table = make_table(["epoch", *having], rows)
+    # The legend stands above the axes, which keep their height.
+    size = (WIDTH, HEIGHT + _LEGEND_LINE * (-(-len(having) // columns) - 1))
+    return draw(f"curve-{score}", title[0].upper() + title[1:], paint, table, size=size)
 
 
 def _curves_to_draw(runs: dict[str, RunFolder]) -> list[str]:

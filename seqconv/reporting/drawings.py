@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +25,8 @@ WIDTH, HEIGHT = 4.9, 2.9
 """Inches of 72 units: on a telephone a unit is about a pixel."""
 _LARGEST = 1.4
 """Pixels to a unit at most: letters are then a little larger than those of the page."""
+_KEY_INCHES, _LETTER_INCHES = 0.5, 0.075
+"""Of a legend: a line with its gaps, and a letter at most."""
 _COLUMN, _AROUND = 440, 110
 """Pixels: width of a column of figures on a wide screen, height of what stands around a figure."""
 
@@ -165,20 +168,41 @@ def whiskers(
             axes.plot(interval, [place, place], color=SERIES[0], alpha=0.45, linewidth=3, solid_capstyle="round")
         if value is not None:
             axes.plot([value], [place], "o", color=SERIES[0], markersize=5.5)
-    axes.set_yticks(range(len(names)), [shorten(name, 24) for name in names])
+    axes.set_yticks(range(len(names)), shorten_all(names, 24))
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", labelcolor=INK)
 
 
 def shorten(text: Any, limit: int = 30) -> str:
-    """Text for a place that is narrow.
+    """Text for a place that is narrow; its end is kept, in which the names of runs differ.
 
-    >>> shorten("a" * 40, 5)
-    'aaaa…'
+    >>> shorten("learning_rate=0.0003-seed0", 22)
+    'learning_r….0003-seed0'
     """
     whole = str(text)
-    return whole if len(whole) <= limit else whole[: limit - 1] + "…"
+    tail = limit // 2
+    return whole if len(whole) <= limit else f"{whole[: limit - 1 - tail]}…{whole[-tail:]}"
+
+
+def shorten_all(names: Sequence[str], limit: int = 30) -> list[str]:
+    """Names for a place that is narrow, without the words that all of them begin with.
+
+    >>> shorten_all(["learning_rate=0.0003-fold0-seed0", "learning_rate=0.001-fold0-seed0"], 24)
+    ['…0.0003-fold0-seed0', '…0.001-fold0-seed0']
+    """
+    if max(map(len, names), default=0) > limit:
+        pairs = zip(min(names), max(names), strict=False)
+        start = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        common = max(start.rfind(end) for end in "=-/: ") + 1
+        names = [f"…{name[common:]}" if common > 1 else name for name in names]
+    return [shorten(name, limit) for name in names]
+
+
+def legend_columns(names: Sequence[str], most: int = 3) -> int:
+    """How many names of a legend fit beside each other above a figure that is `WIDTH` wide."""
+    widest = _KEY_INCHES + _LETTER_INCHES * max(map(len, names))
+    return max(1, min(most, len(names), int(WIDTH / widest)))
 
 
 def read_template(name: str) -> str:

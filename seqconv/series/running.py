@@ -52,7 +52,7 @@ class Series:
     def _repr_html_(self) -> str:
         from seqconv.reporting.notebook import table_html
 
-        return table_html(self.summary, repr(self))
+        return table_html(self.summary, repr(self).strip("<>").capitalize())
 
 
 def train_series(
