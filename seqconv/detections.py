@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.decisions import Decisions
+from seqconv.errors import ConfigError
 from seqconv.targets import Target
 
 FloatArray = npt.NDArray[np.float64]
@@ -23,6 +24,9 @@ class DetectionRules:
     event. `min_seconds`: shorter events are left out. `threshold`: probability from which on a class (of several
     classes also the most probable one) is a hit; None: what `decisions` give, by default the most probable class, or
     labels from 0.5 on.
+
+    Raises:
+        ConfigError: seconds below 0, or a threshold that is no probability.
     """
 
     background: str | None = None
@@ -30,6 +34,14 @@ class DetectionRules:
     min_seconds: float = 0.0
     threshold: float | None = None
     decisions: Decisions | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_gap", "min_seconds"):
+            value = getattr(self, name)
+            if not 0 <= value < np.inf:
+                raise ConfigError(f"{name} is {value:g}: expected seconds, 0 or more")
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise ConfigError(f"threshold is {self.threshold:g}: expected a probability, above 0 and up to 1")
 
 
 def detect_events(table: pd.DataFrame, target: Target, rules: DetectionRules, frame_seconds: float) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from seqconv.decisions import Decisions
 from seqconv.detections import DetectionRules, detect_events, merge_hits, window_slots
+from seqconv.errors import ConfigError
 from seqconv.evaluation.recordings import aggregate_windows
 from seqconv.excerpts import cut_frames
 from seqconv.targets import Target
@@ -64,6 +65,20 @@ def test_thresholds_and_short_events():
     expected = [[0.0, 2.0, "bark", 0.7], [0.0, 3.0, "song", 0.9], [3.0, 4.0, "bark", 0.2]]
     assert low.to_numpy().tolist() == expected
     assert merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules(min_seconds=3.0)).empty
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"max_gap": -1.0}, "max_gap is -1: expected seconds, 0 or more"),
+        ({"min_seconds": float("nan")}, "min_seconds is nan: expected seconds"),
+        ({"threshold": 2.0}, "threshold is 2: expected a probability, above 0 and up to 1"),
+        ({"threshold": 0.0}, "threshold is 0: expected a probability"),
+    ],
+)
+def test_rules_that_would_find_nothing_or_everything_are_refused(rules, message):
+    with pytest.raises(ConfigError, match=message):
+        DetectionRules(**rules)
 
 
 def test_frames_of_windows_that_overlap_count_once():
