@@ -66,6 +66,9 @@ class ClassDraw:
         counts = np.maximum(np.floor(wanted), 1).astype(np.int64)
         missing = max(0, len(self.groups) - int(counts.sum()))
         counts[np.argsort(np.floor(wanted) - wanted, kind="stable")[:missing]] += 1
+        for _ in range(int(counts.sum()) - len(self.groups)):
+            # Of several groups whose share is less than one sequence, each has got one.
+            counts[counts.argmax()] -= 1
         return counts
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seqconv.errors import ConfigError
 from seqconv.frame_labels import FrameLabels
-from seqconv.sampling import draw_by_class
+from seqconv.sampling import ClassDraw, draw_by_class
 from seqconv.targets import Target, fit_target
 
 CLASSES = Target("classification", ("a", "b", "c"))
@@ -112,3 +112,10 @@ def test_what_cannot_be_drawn_is_refused():
         draw_by_class("often", CLASSES, np.eye(3), [1, 2, 3])
     with pytest.raises(ConfigError, match=r"'balanced' draws classes, but target\.task is 'regression'"):
         draw_by_class("balanced", fit_target("regression", [1.0, 2.0]), [[1.0], [2.0]], [3, 4])
+
+
+def test_an_epoch_has_as_many_sequences_as_there_are_however_small_some_shares():
+    groups = np.array([0, 1, 2] + [3] * 97)
+    draw = ClassDraw(groups, np.array([0.002, 0.003, 0.004, 0.991]), np.full(100, 5))
+    assert draw.counts.tolist() == [1, 1, 1, 97]
+    assert len(draw.indices(0)) == len(draw.indices(1)) == 100

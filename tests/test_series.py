@@ -136,6 +136,8 @@ def test_missing_runs_are_made_good(series, tmp_path, capsys):
     path = copied(series, tmp_path)
     shutil.rmtree(path / "fold1-seed0")
     shutil.rmtree(path / "fold1-seed1")
+    # As a process leaves it that was killed when this run had just been scored.
+    (path / "fold0-seed0" / "checkpoints").mkdir()
     for name in files_of(path):
         (path / name).unlink()
     kept = (path / "fold0-seed0" / "model.keras").stat().st_mtime_ns
@@ -143,6 +145,7 @@ def test_missing_runs_are_made_good(series, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "2 of 4 runs have finished" in printed
     assert "3/4  fold1-seed0  accuracy" in printed
+    assert not (path / "fold0-seed0" / "checkpoints").exists()
     assert files_of(path) == files_of(series)
     assert result(path / "fold1-seed0") == result(series / "fold1-seed0")
     assert (path / "fold0-seed0" / "model.keras").stat().st_mtime_ns == kept

@@ -26,6 +26,7 @@ from seqconv.training.interrupts import RunStopped
 from seqconv.training.report import make_console
 from seqconv.training.run import Load, as_config, begin, go_on
 from seqconv.training.run_dir import CONFIG, make_run_dir, resume_command
+from seqconv.training.saving import remove_checkpoints
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +121,10 @@ def resume_series(
 
 def _work(series: SeriesFolder, load: Load, console: Console, overrides: Sequence[str] = ()) -> Series:
     todo = [member for member in series.members if not has_finished(series.run_path(member))]
+    for member in series.members:
+        if member not in todo:
+            # A process that was killed as a run ended has left them.
+            remove_checkpoints(series.run_path(member))
     bar = RunsBar(
         console,
         count=len(series.members),
