@@ -175,28 +175,32 @@ def whiskers(
 
 
 def shorten(text: Any, limit: int = 30) -> str:
-    """Text for a place that is narrow; its end is kept, in which the names of runs differ.
+    """Text for a place that is narrow.
 
-    >>> shorten("learning_rate=0.0003-seed0", 22)
-    'learning_r….0003-seed0'
+    >>> shorten("a" * 40, 5)
+    'aaaa…'
     """
     whole = str(text)
-    tail = limit // 2
-    return whole if len(whole) <= limit else f"{whole[: limit - 1 - tail]}…{whole[-tail:]}"
+    return whole if len(whole) <= limit else whole[: limit - 1] + "…"
 
 
 def shorten_all(names: Sequence[str], limit: int = 30) -> list[str]:
-    """Names for a place that is narrow, without the words that all of them begin with.
+    """Names for a place that is narrow, so that they still differ: where needed, without what all of them begin with.
 
     >>> shorten_all(["learning_rate=0.0003-fold0-seed0", "learning_rate=0.001-fold0-seed0"], 24)
-    ['…0.0003-fold0-seed0', '…0.001-fold0-seed0']
+    ['learning_rate=0.0003-fo…', 'learning_rate=0.001-fol…']
+    >>> shorten_all(["learning_rate=0.001-fold0-seed0", "learning_rate=0.001-fold0-seed1"], 24)
+    ['…seed0', '…seed1']
     """
-    if max(map(len, names), default=0) > limit:
-        pairs = zip(min(names), max(names), strict=False)
-        start = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-        common = max(start.rfind(end) for end in "=-/: ") + 1
-        names = [f"…{name[common:]}" if common > 1 else name for name in names]
-    return [shorten(name, limit) for name in names]
+    short = [shorten(name, limit) for name in names]
+    if len(set(short)) == len(set(names)):
+        return short
+    pairs = zip(min(names), max(names), strict=False)
+    start = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    common = max(start.rfind(end) for end in "=-/: ") + 1
+    rest = [f"…{name[common:]}" if common > 1 else name for name in names]
+    tail = limit // 2
+    return [name if len(name) <= limit else f"{name[: limit - 1 - tail]}…{name[-tail:]}" for name in rest]
 
 
 def legend_columns(names: Sequence[str], most: int = 3) -> int:
