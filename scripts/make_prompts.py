@@ -40,7 +40,7 @@ LANGUAGES = ("en", "es", "fr", "it", "ru")
 SUBSET_BYTES = 14_300_000
 SHORT_FAMILIES = ("letters", "digits", "phonetic")
 LONG_SECONDS = 30.0
-# Tones and animal cries: nothing in them is spoken, so they have no language. --all keeps them.
+# Tones and animal cries: nothing in them is spoken, so they have no language. --all keeps them, and says which.
 WITHOUT_SPEECH = (
     "ascending-2tone",
     "beep",
@@ -242,10 +242,12 @@ def write_prompts(source: Path, folder: Path, *, keep_all: bool) -> list[dict[st
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(stream)
         values = (prompt.id, prompt.id + suffix, prompt.language, prompt.group, choose_split(prompt.group))
-        rows.append(dict(zip(COLUMNS, (*values, prompt.voice, f"{prompt.seconds:.6f}"), strict=True)))
+        values = (*values, prompt.voice, f"{prompt.seconds:.6f}")
+        row = dict(zip(COLUMNS, values, strict=True))
+        rows.append({**row, "spoken": "no" if prompt.group in WITHOUT_SPEECH else "yes"} if keep_all else row)
     rows.sort(key=lambda row: row["id"])
     with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     changes = "encoded as FLAC." if keep_all else "a part of the prompts was chosen and encoded as Ogg Vorbis."

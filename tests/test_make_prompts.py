@@ -73,6 +73,7 @@ def test_all_keeps_the_whole_corpus_without_loss(make_prompts, source, tmp_path)
     assert _build(make_prompts, source, tmp_path / "out", "--all") == 0
     frame = load_manifest(tmp_path / "out/manifest.csv").set_index("id")
     assert len(frame) == 5 * 6 - 1
+    assert set(frame.index[frame["spoken"] == "no"]) == {f"{language}/beep" for language in VOICES}
     original = source / "usr/share/asterisk/sounds" / VOICES["it"] / "letters/b.wav"
     np.testing.assert_array_equal(
         soundfile.read(frame.loc["it/letters/b", "path"], dtype="int16")[0], soundfile.read(original, dtype="int16")[0]
