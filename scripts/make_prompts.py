@@ -242,8 +242,7 @@ def write_prompts(source: Path, folder: Path, *, keep_all: bool) -> list[dict[st
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(stream)
         values = (prompt.id, prompt.id + suffix, prompt.language, prompt.group, choose_split(prompt.group))
-        values = (*values, prompt.voice, f"{prompt.seconds:.6f}")
-        row = dict(zip(COLUMNS, values, strict=True))
+        row = dict(zip(COLUMNS, (*values, prompt.voice, f"{prompt.seconds:.6f}"), strict=True))
         rows.append({**row, "spoken": "no" if prompt.group in WITHOUT_SPEECH else "yes"} if keep_all else row)
     rows.sort(key=lambda row: row["id"])
     with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
