@@ -25,7 +25,7 @@ SHORT = [
 
 def test_there_are_configs():
     families = {"attentive", "conv_lstm", "convnext", "frames", "inception", "matchboxnet", "resnet", "tcn"}
-    tasks = {"audio", "events", "japanese_vowels", "prompts", "vibration"}
+    tasks = {"audio", "events", "japanese_vowels", "pickup_gesture", "prompts", "vibration"}
     assert {f"{name}.yaml" for name in families | tasks} == set(CONFIGS)
 
 
@@ -46,7 +46,8 @@ def test_all_test_sequences_get_the_same_answer_in_every_layout(name, tmp_path):
     data = load_datasets(config)
     # A few steps are enough, and there are many configs.
     part = data.train if len(data.train) < 1000 else data.valid
-    parts = {} if config.data.windows else {"train_data": part, "valid_data": data.valid}
+    scored = {"test_data": data.test} if data.valid is None else {"valid_data": data.valid}
+    parts = {} if config.data.windows else {"train_data": part, **scored}
     model = train(config, tmp_path / "run", **parts).model
     test = data.test
     layouts = [name for name in STRATEGIES if name != "auto" and (name != "packed" or model.packable)]
