@@ -151,7 +151,7 @@ def test_missing_runs_are_made_good(series, tmp_path, capsys):
     assert (path / "fold0-seed0" / "model.keras").stat().st_mtime_ns == kept
 
 
-def test_a_series_that_is_stopped_goes_on_and_is_equal(series, config_file, tmp_path):
+def test_a_series_that_is_stopped_and_killed_goes_on_and_is_equal(series, config_file, tmp_path):
     path = tmp_path / "stopped"
     process = Process(tmp_path / "log", "--config", config_file, "--folds", "all", "--seeds", "2", "--run-dir", path)
     assert process.wait_for(lambda: (path / "fold0-seed1" / "history.csv").is_file())
@@ -159,6 +159,9 @@ def test_a_series_that_is_stopped_goes_on_and_is_equal(series, config_file, tmp_
     told = process.log.read_text()
     assert "SIGTERM stopped the series in run" in told
     assert f"train --resume {path}" in told
+    again = Process(tmp_path / "log2", "--resume", path)
+    assert again.wait_for(lambda: (path / "fold1-seed0" / "history.csv").is_file())
+    assert again.end(signal.SIGKILL) == -signal.SIGKILL
     assert not (path / "summary.csv").exists()
     done = resume_series(path)
     assert not done.failures
