@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from seqconv.annotations import RecordingEvents, event_names
@@ -34,10 +35,12 @@ def score_events(
     places = {name: place for place, name in enumerate(beside.ids)}
     chosen = [places[name] for name in ids]
     rules = settings.events
+    task: Any = target.task
+    config = TargetConfig(task=task, separator=target.separator)
     counts = count_events(
-        [_true_arrays(beside.events[place], names, target) for place in chosen],
+        [true_arrays(beside.events[place], names, config) for place in chosen],
         [
-            _found_arrays(_judged(found[found["id"] == name], beside.events[place]), names)
+            judged_arrays(found[found["id"] == name], beside.events[place], names)
             for name, place in zip(ids, chosen, strict=True)
         ],
         [(float(beside.starts[place]), float(beside.ends[place])) for place in chosen],
@@ -61,37 +64,37 @@ def score_events(
     return {**rules.model_dump(), "num_recordings": len(ids), **scores, "intervals": intervals}
 
 
-def _judged(found: pd.DataFrame, events: Events) -> pd.DataFrame:
-    """Without the events that lie by half or more in true ones without a label."""
-    unnamed = [place for place, label in enumerate(events.labels) if label is None]
-    if not unnamed or found.empty:
-        return found
-    starts, ends = (found[name].to_numpy(np.float64)[:, None] for name in ("start", "end"))
-    shared = np.minimum(ends, events.ends[unnamed]) - np.maximum(starts, events.starts[unnamed])
-    is_judged = np.maximum(shared, 0).sum(axis=1) < 0.5 * (ends - starts)[:, 0]
-    judged: pd.DataFrame = found.loc[is_judged]
-    return judged
-
-
-def _true_arrays(events: Events, names: list[str], target: Target) -> EventArrays:
-    task: Any = target.task
-    config = TargetConfig(task=task, separator=target.separator)
+def true_arrays(events: Events, names: list[str], target: TargetConfig) -> EventArrays:
+    """The events of a recording as a metric takes them: those that `names` name, a row for each class of each."""
     rows = [
         (start, end, names.index(name))
         for start, end, label in zip(events.starts, events.ends, events.labels, strict=True)
-        for name in event_names(label, config)
+        for name in event_names(label, target)
         if name in names
     ]
     return _arrays(rows)
 
 
-def _found_arrays(found: pd.DataFrame, names: list[str]) -> EventArrays:
+def judged_arrays(found: pd.DataFrame, events: Events, names: list[str]) -> EventArrays:
+    """What was found in a recording, as a metric takes it, without what lies by half or more in true events that nobody
+    could name.
+    """
+    judged = found.loc[_is_judged(found, events)]
     return _arrays(
         [
             (start, end, names.index(label))
-            for start, end, label in zip(found["start"], found["end"], found["label"], strict=True)
+            for start, end, label in zip(judged["start"], judged["end"], judged["label"], strict=True)
         ]
     )
+
+
+def _is_judged(found: pd.DataFrame, events: Events) -> npt.NDArray[np.bool_]:
+    unnamed = [place for place, label in enumerate(events.labels) if label is None]
+    if not unnamed or found.empty:
+        return np.ones(len(found), bool)
+    starts, ends = (found[name].to_numpy(np.float64)[:, None] for name in ("start", "end"))
+    shared = np.minimum(ends, events.ends[unnamed]) - np.maximum(starts, events.starts[unnamed])
+    return np.asarray(np.maximum(shared, 0).sum(axis=1) < 0.5 * (ends - starts)[:, 0])
 
 
 def _arrays(rows: list[tuple[float, float, int]]) -> EventArrays:

@@ -6,7 +6,7 @@ A score that is undefined (a class without a sequence, a constant target) is `No
 
 from seqconv.metrics.calibration import fit_temperature, label_calibration_error
 from seqconv.metrics.classification import calibration_error, classification_scores
-from seqconv.metrics.events import EventArrays, count_events, event_scorer, event_scores
+from seqconv.metrics.events import EventArrays, count_events, event_scorer, event_scores, is_unmet
 from seqconv.metrics.frames import frame_scorer
 from seqconv.metrics.intervals import bootstrap_intervals
 from seqconv.metrics.lengths import by_length
@@ -32,6 +32,7 @@ __all__ = [
     "fit_temperature",
     "frame_scorer",
     "headline_scorer",
+    "is_unmet",
     "label_calibration_error",
     "multilabel_scores",
     "regression_scores",

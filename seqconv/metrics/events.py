@@ -130,6 +130,19 @@ def event_scores(counts: EventCounts, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def is_unmet(events: EventArrays, others: EventArrays) -> npt.NDArray[np.bool_]:
+    """Which events share no moment with one of `others` of their class, `(n,)`: false alarms, or what was missed.
+
+    >>> one = EventArrays(np.array([1.0, 5.0]), np.array([2.0, 7.0]), np.array([0, 0]))
+    >>> is_unmet(one, EventArrays(np.array([1.5, 5.0]), np.array([3.0, 7.0]), np.array([0, 1]))).tolist()
+    [False, True]
+    """
+    overlaps = (events.classes[:, None] == others.classes) & (
+        np.minimum(events.ends[:, None], others.ends) > np.maximum(events.starts[:, None], others.starts) + _TOLERANCE
+    )
+    return np.asarray(~overlaps.any(axis=1))
+
+
 def _clip(events: EventArrays, start: float, end: float) -> EventArrays:
     starts, ends = np.maximum(events.starts, start), np.minimum(events.ends, end)
     there = ends > starts + _TOLERANCE
@@ -165,10 +178,7 @@ def _matches(truth: EventArrays, found: EventArrays, num_classes: int, collar: f
 
 
 def _false_alarms(truth: EventArrays, found: EventArrays, num_classes: int) -> FloatArray:
-    overlaps = (found.classes[:, None] == truth.classes) & (
-        np.minimum(found.ends[:, None], truth.ends) > np.maximum(found.starts[:, None], truth.starts) + _TOLERANCE
-    )
-    return np.bincount(found.classes[~overlaps.any(axis=1)], minlength=num_classes).astype(np.float64)
+    return np.bincount(found.classes[is_unmet(found, truth)], minlength=num_classes).astype(np.float64)
 
 
 def _class_f1(hits: FloatArray, true: FloatArray, found: FloatArray) -> FloatArray:

@@ -75,6 +75,16 @@ class RunFolder:
         )
 
     @cached_property
+    def events(self) -> "pd.DataFrame":
+        """What was found in recordings of one split: id, start, end, label, score."""
+        import pandas as pd
+
+        path = self.path / "events.csv"
+        if not path.is_file():
+            return pd.DataFrame()
+        return pd.read_csv(path, dtype={"id": str, "label": str}, keep_default_na=False)
+
+    @cached_property
     def split(self) -> str | None:
         """Which split the predictions are of: the one whose scores they have. None: of none."""
         table = self.predictions

@@ -16,6 +16,7 @@ from seqconv.reporting.material import Material, gather
 from seqconv.reporting.page import write_page
 from seqconv.reporting.recordings import make_cards
 from seqconv.reporting.tables import Table, amount, make_table
+from seqconv.reporting.timelines import draw_timelines
 from seqconv.reporting.whole import whole_scores
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def contents(material: Material) -> dict[str, Any]:
         "training": _training(history, best, config.monitor),
         "scores": scores.score_table(folder.metrics) if folder.metrics else None,
         "whole": whole_scores(folder.metrics, folder.scored_split),
+        "timelines": draw_timelines(material),
         "score_drawings": _score_drawings(material),
         "slices": _slices(material),
         "score_notes": _score_notes(material),
