@@ -1,13 +1,38 @@
 """Results as text."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+TABLE_FORMATS = ("csv", "tsv", "jsonl")
+_FORMAT_OF = {"": "csv", ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+
+def table_format(output: str | Path | None) -> str:
+    """The format that the name of a file asks for; csv where there is no name.
+
+    Raises:
+        ConfigError: a name that asks for something else.
+
+    >>> table_format("out/answers.tsv")
+    'tsv'
+    """
+    suffix = "" if output is None else Path(output).suffix.lower()
+    if suffix not in _FORMAT_OF:
+        raise ConfigError(
+            f"--output {output}: tables are written as .csv, .tsv or .jsonl, not as {suffix}. Name the file so, or "
+            "choose with --format."
+        )
+    return _FORMAT_OF[suffix]
+
+
 def table_text(frame: "pd.DataFrame", file_format: str, *, header: bool = True) -> str:
-    """A table as `csv`, or as `jsonl`: one JSON object a line. Without `header`, csv goes on where another ended.
+    """A table as `csv` or `tsv`, or as `jsonl`: one JSON object a line. Without `header`, it goes on where another ended.
 
     >>> import pandas as pd
     >>> table_text(pd.DataFrame({"id": ["007"], "prediction": ["no"]}), "jsonl")
@@ -16,4 +41,4 @@ def table_text(frame: "pd.DataFrame", file_format: str, *, header: bool = True) 
     if file_format == "jsonl":
         text: str = frame.to_json(orient="records", lines=True, double_precision=15, force_ascii=False)
         return text.replace("\\/", "/")
-    return frame.to_csv(index=False, header=header)
+    return frame.to_csv(index=False, header=header, sep="\t" if file_format == "tsv" else ",")

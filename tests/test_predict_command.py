@@ -47,15 +47,24 @@ def test_json_lines(model_path, recordings, capsys):
 
 @pytest.mark.parametrize("strategy", ["packed", "bucketed", "padded", "single"])
 def test_the_format_follows_the_name_of_the_output(model_path, recordings, tmp_path, capsys, strategy):
-    for name in ("out.csv", "new/out.jsonl"):
+    for name in ("out.csv", "new/out.jsonl", "out.tsv"):
         output = str(tmp_path / name)
         assert main(["--model", str(model_path), *recordings, "--output", output, "--strategy", strategy]) == 0
     csv = pd.read_csv(tmp_path / "out.csv")
     lines = pd.read_json(tmp_path / "new" / "out.jsonl", lines=True)
     pd.testing.assert_frame_equal(csv, lines)
+    pd.testing.assert_frame_equal(csv, pd.read_csv(tmp_path / "out.tsv", sep="\t"))
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "wrote 3 predictions" in printed.err
+
+
+def test_a_name_of_another_format_is_refused_before_anything_is_read(tmp_path, capsys):
+    for options in ([], ["--events"]):
+        output = tmp_path / "out.xlsx"
+        assert main(["--model", "not-there.keras", "not-there.wav", "--output", str(output), *options]) == 2
+        assert "tables are written as .csv, .tsv or .jsonl, not as .xlsx" in capsys.readouterr().err
+        assert not output.exists()
 
 
 def test_a_stock_model_takes_labels_and_features_from_flags(recordings, tmp_path, capsys):

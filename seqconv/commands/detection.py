@@ -10,7 +10,7 @@ from seqconv.commands.interruption import interruptible
 from seqconv.commands.splits import say
 from seqconv.errors import ConfigError, list_some
 from seqconv.files import write_pieces, write_text
-from seqconv.tables import table_text
+from seqconv.tables import table_format, table_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,9 @@ def wants_events(arguments: argparse.Namespace) -> bool:
         ConfigError: options that belong to events without these, or to other predictions beside them.
     """
     if arguments.events:
+        output = None if arguments.output is None else Path(arguments.output)
+        if arguments.format is None and not _are_tracks(arguments, output):
+            table_format(output)
         if arguments.stream is not None:
             raise ConfigError(
                 "--stream answers while a recording comes in, --events at its end: leave one of them out."
@@ -75,8 +78,7 @@ def write_events(arguments: argparse.Namespace, model: Any, bad: "list[BadFile]"
     if _are_tracks(arguments, output):
         _write_tracks(tables, output)
         return
-    file_format = arguments.format or _format_of(output)
-    pieces = _Pieces(tables, file_format)
+    pieces = _Pieces(tables, arguments.format or table_format(output))
     if output is None:
         with interruptible("what was printed is complete up to here"):
             for piece in pieces:
@@ -97,10 +99,6 @@ def _are_tracks(arguments: argparse.Namespace, output: Path | None) -> bool:
 def _is_folder(output: Path) -> bool:
     """Whether an output names a folder, which may not be there yet."""
     return output.is_dir() or not output.suffix
-
-
-def _format_of(output: Path | None) -> str:
-    return "jsonl" if output is not None and output.suffix.lower() in (".jsonl", ".ndjson") else "csv"
 
 
 def _write_tracks(tables: "Iterator[tuple[str, pd.DataFrame]]", output: Path | None) -> None:

@@ -14,7 +14,7 @@ from seqconv.commands.streaming import add_stream_argument, stream_tables
 from seqconv.commands.terminal import report_errors, start_keras
 from seqconv.files import write_pieces
 from seqconv.inference import STRATEGIES
-from seqconv.tables import table_text
+from seqconv.tables import TABLE_FORMATS, table_format, table_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,11 +36,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="a .csv or .jsonl file; with --events also a .txt file or a folder for label tracks of Audacity (default: "
-        "standard output)",
+        help="a .csv, .tsv or .jsonl file; with --events also a .txt file or a folder for label tracks of Audacity "
+        "(default: standard output)",
     )
     parser.add_argument(
-        "--format", choices=("csv", "jsonl", "audacity"), help="default: as the name of --output ends, or csv"
+        "--format", choices=(*TABLE_FORMATS, "audacity"), help="default: as the name of --output ends, or csv"
     )
     add_event_arguments(parser)
     parser.add_argument(
@@ -62,6 +62,9 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = make_parser().parse_args(argv)
+    is_about_events = wants_events(arguments)
+    if not is_about_events and arguments.format is None:
+        table_format(arguments.output)
     start_keras()
     from seqconv.config import load_config
     from seqconv.outputs import open_model, read_card
@@ -76,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         target, features = stock_target(model, arguments.labels, config), config.features
     bad: list[BadFile] = []
     options = {"strategy": arguments.strategy, "chunk_frames": arguments.chunk_frames}
-    if wants_events(arguments):
+    if is_about_events:
         write_events(arguments, model, bad, features=features, target=target, **options)
     elif arguments.stream is None:
         _say_windows(model)
@@ -98,8 +101,7 @@ def _say_windows(model: Any) -> None:
 
 def _write(tables: "Iterable[pd.DataFrame]", arguments: argparse.Namespace) -> None:
     output = arguments.output
-    is_jsonl = output is not None and Path(output).suffix.lower() in (".jsonl", ".ndjson")
-    pieces = _Pieces(tables, arguments.format or ("jsonl" if is_jsonl else "csv"))
+    pieces = _Pieces(tables, arguments.format or table_format(output))
     if output is None:
         with interruptible("what was printed is complete up to here"):
             for piece in pieces:
