@@ -32,7 +32,7 @@ def table_format(output: str | Path | None) -> str:
 
 
 def table_text(frame: "pd.DataFrame", file_format: str, *, header: bool = True) -> str:
-    """A table as `csv` or `tsv`, or as `jsonl`: one JSON object a line. Without `header`, it goes on where another ended.
+    """A table as `csv` or `tsv`, or as `jsonl`: one JSON object a line. Without `header`, rows alone.
 
     >>> import pandas as pd
     >>> table_text(pd.DataFrame({"id": ["007"], "prediction": ["no"]}), "jsonl")
