@@ -24,6 +24,7 @@ from seqconv.frame_labels import FrameLabels, raise_listed
 from seqconv.parts import column_of, cut_parts, take_parts_of_labels
 from seqconv.sequences import Sequences
 from seqconv.window_labels import label_windows
+from seqconv.wording import amount
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -137,7 +138,7 @@ def _cut_windows(
     elif not settings.keep_empty and isinstance(windows.labels, FrameLabels):
         is_left = np.array([windows.labels.holds_event(index, target.background) for index in range(len(windows))])
         gone = int(np.count_nonzero(~is_left))
-        windows, notes = _leave(windows, is_left, notes), [f"{gone:,} windows without an event left out"]
+        windows, notes = _leave(windows, is_left, notes), [f"{amount(gone, 'window')} without an event left out"]
     if beside is None:
         return _noted(windows, notes)
     if not settings.keep_empty:
@@ -168,11 +169,12 @@ def _cut_events(recordings: Sequences, target: TargetConfig, beside: RecordingEv
             labels.append(list(names) if target.task == "multilabel" else names[0])
     if not owners:
         raise ManifestError("there is no event with a label, so that no sequence is left (data.events_as 'sequences')")
-    notes = [f"{len(owners):,} events of {len(recordings):,} recordings are the sequences (data.events_as)"]
+    counts = f"{amount(len(owners), 'event')} of {amount(len(recordings), 'recording')}"
+    notes = [f"{counts} are the sequences (data.events_as)"]
     if num_unknown:
-        notes.append(f"{num_unknown:,} events without a label left out")
+        notes.append(f"{amount(num_unknown, 'event')} without a label left out")
     if num_moved:
-        notes.append(f"{num_moved:,} events are shorter than a frame, and get the next one")
+        notes.append(f"{amount(num_moved, 'event is', 'events are')} shorter than a frame, with the next one instead")
     where = np.array(owners), np.array(firsts), np.array(lengths)
     return _noted(cut_parts(recordings, where, labels, clock, "events"), notes)
 

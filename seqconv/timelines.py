@@ -22,6 +22,7 @@ from seqconv.frame_labels import MISSING, Array, FrameLabels, find_length_proble
 from seqconv.label_arrays import read_frame_labels
 from seqconv.labels import sorted_names
 from seqconv.manifest.events import NO_EVENTS, TABLE_SUFFIXES, Events, find_overlaps, read_events
+from seqconv.wording import amount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,8 @@ class Timelines:
         raise_listed(problems)
         notes = describe_late(late)
         if num_between:
-            notes.append(f"{num_between} events are so short that they lie between two frames, and label none")
+            told = amount(num_between, "event is", "events are")
+            notes.append(f"{told} so short that no frame begins within: without effect")
         return frames, notes
 
     def _paint_classes(self, events: Events, frames: list[slice], length: int, positions: dict[str, int]) -> Array:

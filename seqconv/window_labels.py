@@ -10,6 +10,7 @@ import numpy.typing as npt
 from seqconv.annotations import event_names
 from seqconv.config.target import TargetConfig
 from seqconv.manifest.events import Events
+from seqconv.wording import amount
 
 FloatArray = npt.NDArray[np.float64]
 _TOLERANCE = 1e-6
@@ -30,18 +31,16 @@ class WindowLabels:
 
     def notes(self) -> list[str]:
         """What was decided, as sentences."""
-        told = []
+        told, hold = [], ("window holds", "windows hold")
         if self.num_contested:
-            told.append(
-                f"{self.num_contested:,} windows hold events of several classes: each has the one that fills most of it"
-            )
+            held = amount(self.num_contested, *hold)
+            told.append(f"{held} events of several classes: labeled by the one that fills most of it")
         if self.num_grazed:
-            told.append(
-                f"{self.num_grazed:,} windows hold less of an event than data.windows.min_overlap asks for: it does "
-                "not label them"
-            )
+            held = amount(self.num_grazed, *hold)
+            told.append(f"{held} less of an event than data.windows.min_overlap asks for: not labeled by it")
         if self.num_lost:
-            told.append(f"{self.num_lost:,} events label no window: raise data.windows.seconds, or lower its hop")
+            lost = amount(self.num_lost, "event labels", "events label")
+            told.append(f"{lost} no window: raise data.windows.seconds, or lower its hop")
         return told
 
 

@@ -13,7 +13,7 @@ MAX_LINES = 350
 
 # From the ground up. A module may import its own layer and those below.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "facts": ("archives", "arrays", "backends", "errors", "files", "frames", "locks", "metrics"),
+    "facts": ("archives", "arrays", "backends", "errors", "files", "frames", "locks", "metrics", "wording"),
     "declarations": ("config", "manifest"),
     "data": (
         "annotations", "audio", "augmentation", "batching", "class_weights", "cutting", "drafting", "excerpts",

@@ -139,7 +139,7 @@ def test_predict_writes_tables_and_label_tracks(run, folder, tmp_path, capsys):
     assert call("--events", "--output", str(tmp_path / "e.csv")) == 0
     table = pd.read_csv(tmp_path / "e.csv")
     assert list(table.columns) == ["id", "start", "end", "label", "score"]
-    assert f"wrote {len(table)} events of 1 recordings" in capsys.readouterr().err
+    assert f"wrote {len(table)} events of 1 recording to" in capsys.readouterr().err
     assert call("--events", "--output", str(tmp_path / "e.txt")) == 0
     track = read_label_track(tmp_path / "e.txt")
     assert track["label"].tolist() == table["label"].tolist()

@@ -231,7 +231,7 @@ def test_what_was_decided_is_noted(folder):
     assert "names 1 ids that the manifest lacks: 'es/agent-user'" in told
     assert "2 of 4 recordings have no event ('it/agent-user', 'ru/agent-user'): all their frames have 'p'" in told
     assert "1 event ends behind its recording, by up to 94 s: cut" in told
-    assert "1 events are so short that they lie between two frames, and label none" in told
+    assert "1 event is so short that no frame begins within: without effect" in told
     assert timelines.label_sets() == [["a"], ["b"], [], []]
 
 

@@ -88,7 +88,7 @@ def test_events_that_stand_twice_count_once_and_are_told(frame, tmp_path):
     assert annotations.of(["one"])[0].labels == ("x", "y")
     (note,) = annotations.notes
     assert note.startswith("2 events stand twice in ")
-    assert note.endswith("count once: of 'one', 'three'")
+    assert note.endswith("counts once: of 'one', 'three'")
 
 
 def test_recordings_without_events_are_a_decision(frame, tmp_path):

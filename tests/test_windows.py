@@ -150,8 +150,8 @@ def test_what_was_decided_is_told():
     windows = cut_recordings(recordings, cutting, TargetConfig(background="-"), events)
     assert windows.labels == ["a", "-", "a"]
     told = windows.metadata.attrs["notes"]
-    assert told[0] == "1 windows hold events of several classes: each has the one that fills most of it"
-    assert told[1].startswith("1 windows hold less of an event than data.windows.min_overlap asks for")
+    assert told[0] == "1 window holds events of several classes: labeled by the one that fills most of it"
+    assert told[1].startswith("1 window holds less of an event than data.windows.min_overlap asks for")
     assert told[-1] == "4 windows, 2 of them labeled by events; 1 left out"
     assert windows.annotations.ends.tolist() == [4.0]
 
@@ -202,7 +202,7 @@ def test_each_event_is_a_sequence_of_its_own_length():
     assert found[0].ravel().tolist() == list(range(3, 10))
     told = found.metadata.attrs["notes"]
     assert told[0] == "4 events of 2 recordings are the sequences (data.events_as)"
-    assert "1 events without a label left out" in told
+    assert "1 event without a label left out" in told
 
 
 def test_events_behind_the_end_are_refused():

@@ -11,6 +11,7 @@ from seqconv.commands.splits import say
 from seqconv.errors import ConfigError, list_some
 from seqconv.files import write_pieces, write_text
 from seqconv.tables import table_format, table_text
+from seqconv.wording import amount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,7 @@ def write_events(arguments: argparse.Namespace, model: Any, bad: "list[BadFile]"
     else:
         with interruptible(f"{output} was not written"):
             write_pieces(pieces, output)
-        say(f"wrote {pieces.num_rows} events of {pieces.num_recordings} recordings to {output}")
+        say(f"wrote {amount(pieces.num_rows, 'event')} of {amount(pieces.num_recordings, 'recording')} to {output}")
 
 
 def _are_tracks(arguments: argparse.Namespace, output: Path | None) -> bool:
@@ -117,7 +118,7 @@ def _write_tracks(tables: "Iterator[tuple[str, pd.DataFrame]]", output: Path | N
             sys.stdout.write(text)
             return
         write_text(text, output)
-        say(f"wrote {text.count(chr(10))} events to {output}")
+        say(f"wrote {amount(text.count(chr(10)), 'event')} to {output}")
         return
     files = {name: output / f"{Path(name).stem}{TRACK_SUFFIX}" for name in texts}
     if len(set(files.values())) < len(files):

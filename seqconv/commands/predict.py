@@ -15,6 +15,7 @@ from seqconv.commands.terminal import report_errors, start_keras
 from seqconv.files import write_pieces
 from seqconv.inference import STRATEGIES
 from seqconv.tables import TABLE_FORMATS, table_format, table_text
+from seqconv.wording import amount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +112,7 @@ def _write(tables: "Iterable[pd.DataFrame]", arguments: argparse.Namespace) -> N
     else:
         with interruptible(f"{output} was not written"):
             write_pieces(pieces, Path(output))
-        say(f"wrote {pieces.num_rows} predictions to {output}")
+        say(f"wrote {amount(pieces.num_rows, 'prediction')} to {output}")
 
 
 class _Pieces:

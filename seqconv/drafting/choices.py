@@ -10,6 +10,7 @@ from seqconv.config.features import FeatureSettings
 from seqconv.drafting.signals import SignalFacts
 from seqconv.drafting.sources import TargetFacts
 from seqconv.features.framing import count_frames
+from seqconv.wording import amount
 
 HIGHEST_RATE = 16000
 WINDOW_SECONDS, HOP_SECONDS = 0.025, 0.010
@@ -34,7 +35,7 @@ class Choice:
 def choose_features(signals: SignalFacts) -> dict[str, Choice]:
     """The `features` section."""
     if signals.kind == "features":
-        told = f"arrays of {signals.num_features} features in a frame, taken as they are"
+        told = f"arrays of {amount(signals.num_features, 'feature')} in a frame, taken as they are"
         chosen = {"kind": Choice("precomputed", told)}
         if signals.columns is not None:
             chosen["columns"] = Choice(list(signals.columns), "of the tables; the others count time or hold text")

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqconv.evaluation.result import Evaluation
+from seqconv.wording import amount
 
 MAX_CLASSES_IN_CONFUSION_MATRIX = 20
 MAX_CLASSES_LISTED = 60
@@ -85,7 +86,7 @@ def head_of(name: str, found: dict[str, Any]) -> str:
         ways = {"mean": "the mean", "max": "the highest", "lse": "a soft maximum"}
         return f"recordings: {found['num_recordings']:,}, each by {ways[found['aggregate']]} of its windows"
     return (
-        f"events: {found['num_events']:,} in {found['num_recordings']:,} recordings ({found['hours']:.2f} h), "
+        f"events: {found['num_events']:,} in {amount(found['num_recordings'], 'recording')} ({found['hours']:.2f} h), "
         f"{found['num_found']:,} found; "
         f"segments of {found['segment']:g} s; an event may begin {found['collar']:g} s off"
     )

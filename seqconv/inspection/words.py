@@ -6,6 +6,7 @@ from seqconv.inspection.axes import Axis
 from seqconv.inspection.effects import CONVOLUTIONS, TRANSPOSED
 from seqconv.inspection.formulas import Formula
 from seqconv.inspection.symbols import Length
+from seqconv.wording import amount
 
 
 class Words(Formula):
@@ -31,7 +32,7 @@ class Words(Formula):
     def size(self) -> str:
         """The extent of the kernel in words."""
         sizes = [window.kernel_size for window in self.windows]
-        return _count(sizes[0], "frame") if len(sizes) == 1 else f"{' x '.join(map(str, sizes))} positions"
+        return amount(sizes[0], "frame") if len(sizes) == 1 else f"{' x '.join(map(str, sizes))} positions"
 
     def summary(self) -> str:
         """What the layer is."""
@@ -44,10 +45,10 @@ class Words(Formula):
         ]
         what = (
             f"each of {self.channels_in} channels filtered by itself, "
-            f"{_count(self.layer.depth_multiplier, 'time')}, over "
+            f"{amount(self.layer.depth_multiplier, 'time')}, over "
             f"{self.size}"
             if self.is_depthwise
-            else f"{_count(self.filters, 'filter')} over {self.size} and {_count(self.depth, 'channel')}"
+            else f"{amount(self.filters, 'filter')} over {self.size} and {amount(self.depth, 'channel')}"
         )
         return f"{what[0].upper()}{what[1:]}: {shapes[0]} becomes {shapes[1]}."
 
@@ -63,7 +64,7 @@ class Words(Formula):
             )
         else:
             first = (
-                f"One output value is a sum over {self.size} and {_count(self.depth, 'channel')}, {products} products"
+                f"One output value is a sum over {self.size} and {amount(self.depth, 'channel')}, {products} products"
                 f"{', plus a bias' if self.layer.use_bias else ''}{self._then_activation()}:"
             )
         lines = [first, f"    {self.formula()}"]
@@ -119,8 +120,8 @@ class Words(Formula):
             span = f"Each filter spans {every} at once"
         extent = " x ".join(str(window.kernel_size) for window in self.windows)
         return (
-            f"{span}. So there are {_count(self.filters, 'kernel')} of {extent} x {self.depth} numbers, and "
-            f"{_count(self.filters, 'output channel')}, however many come in: not {self.channels_in} x "
+            f"{span}. So there are {amount(self.filters, 'kernel')} of {extent} x {self.depth} numbers, and "
+            f"{amount(self.filters, 'output channel')}, however many come in: not {self.channels_in} x "
             f"{self.filters} = "
             f"{self.channels_in * self.filters:,}. A depthwise layer is the one that filters each channel by itself: "
             f"{multiplier}, and a depth_multiplier of {self.filters} would give {self.channels_in} x {self.filters} "
@@ -155,7 +156,7 @@ class Words(Formula):
             )
         number = len(self.layer.get_weights()) - 1
         return (
-            f"The bias is get_weights()[{number}], {_count(self.filters, 'number')}, one for each output channel: "
+            f"The bias is get_weights()[{number}], {amount(self.filters, 'number')}, one for each output channel: "
             f"added "
             f"once, to the finished sum over taps and channels, the same at each {self.unit}; {after}."
         )
@@ -171,11 +172,11 @@ class Words(Formula):
             inner = f"the {kernel[-1]} numbers, one for each input channel, of the first filter at {taps}"
             first = f"get_weights()[0][..., 0, :], shape {(*kernel[:-2], kernel[-1])}"
         elif self.is_depthwise or self.kind.startswith("Separable"):
-            inner = f"{_count(kernel[-1], 'number')}, one for each copy of the first channel, at {taps}"
+            inner = f"{amount(kernel[-1], 'number')}, one for each copy of the first channel, at {taps}"
             first = f"get_weights()[0][..., 0, 0], shape {kernel[:-2]}, which reads the first channel"
         else:
             inner = (
-                f"{_count(kernel[-1], 'number')}, one of each filter, at {taps} and the first input channel: no filter"
+                f"{amount(kernel[-1], 'number')}, one of each filter, at {taps} and the first input channel: no filter"
             )
             first = f"get_weights()[0][..., 0], shape {kernel[:-1]}"
         return (
@@ -191,10 +192,6 @@ class Words(Formula):
 
     def _by(self, name: str) -> str:
         return " x ".join(str(getattr(window, name)) for window in self.windows)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _number(value: float) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from seqconv.errors import list_some
 from seqconv.files import expand_user
 from seqconv.manifest.events import NO_EVENTS, TABLE_SUFFIXES, Events, drop_doubles, join_events, read_events
+from seqconv.wording import amount
 
 RAVEN_NAME = ".selections.txt"
 
@@ -43,9 +44,9 @@ def read_recording_events(path: Path, frame: pd.DataFrame) -> FoundEvents:
         if count:
             doubled[name] = count
     if doubled:
+        told = amount(sum(doubled.values()), "event stands", "events stand")
         found.notes.append(
-            f"{sum(doubled.values())} events stand twice in '{path}', with the same times and label, and count once: "
-            f"of {list_some(doubled)}"
+            f"{told} twice in '{path}', with the same times and label, which counts once: of {list_some(doubled)}"
         )
     return found
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from seqconv.batching import Layout, Plan
 from seqconv.reporting.drawings import MUTED, SERIES, WIDTH, Drawing, draw
-from seqconv.reporting.tables import Table, amount, make_table, percent
+from seqconv.reporting.tables import Table, make_table, percent
+from seqconv.wording import amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

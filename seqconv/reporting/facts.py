@@ -7,7 +7,8 @@ import numpy as np
 from seqconv.evaluation.report import label
 from seqconv.reporting.material import Material
 from seqconv.reporting.scores import headline
-from seqconv.reporting.tables import Table, amount, interval_text, make_table, number, percent
+from seqconv.reporting.tables import Table, interval_text, make_table, number, percent
+from seqconv.wording import amount
 
 
 def tiles(material: Material) -> list[tuple[str, str, str]]:

@@ -11,7 +11,8 @@ from seqconv.reporting.drawings import Drawing, read_template
 from seqconv.reporting.page import environment
 from seqconv.reporting.scores import MOST_NAMES, draw_classes, draw_confusion, draw_lengths_scored
 from seqconv.reporting.sounds import Sound, embed_sound
-from seqconv.reporting.tables import Table, amount, interval_text, make_table
+from seqconv.reporting.tables import Table, interval_text, make_table
+from seqconv.wording import amount
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from seqconv.files import write_text
 from seqconv.reporting.drawings import in_columns, read_template
-from seqconv.reporting.tables import amount, number, percent
+from seqconv.reporting.tables import number, percent
+from seqconv.wording import amount
 
 if TYPE_CHECKING:
     from jinja2 import Environment

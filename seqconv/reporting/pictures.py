@@ -6,7 +6,8 @@ import numpy as np
 
 from seqconv.config.features import FeatureSettings
 from seqconv.reporting.drawings import PAPER, SERIES, Drawing, render, shorten
-from seqconv.reporting.tables import amount, make_table
+from seqconv.reporting.tables import make_table
+from seqconv.wording import amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

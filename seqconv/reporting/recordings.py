@@ -11,7 +11,8 @@ from seqconv.reporting.drawings import Drawing
 from seqconv.reporting.material import Material
 from seqconv.reporting.pictures import draw_recording, frame_strips
 from seqconv.reporting.sounds import Sound, embed_sound
-from seqconv.reporting.tables import amount, number, percent
+from seqconv.reporting.tables import number, percent
+from seqconv.wording import amount
 
 if TYPE_CHECKING:
     import pandas as pd

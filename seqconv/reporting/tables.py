@@ -80,15 +80,6 @@ def percent(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{100 * value:.{digits}f} %"
 
 
-def amount(count: int, noun: str) -> str:
-    """A count and what is counted.
-
-    >>> amount(1, "frame"), amount(2500, "frame")
-    ('1 frame', '2,500 frames')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def interval_text(interval: Sequence[float] | None) -> str:
     """Two ends, or nothing.
 

@@ -15,9 +15,10 @@ from seqconv.reporting.drawings import Drawing
 from seqconv.reporting.material import Material, gather
 from seqconv.reporting.page import write_page
 from seqconv.reporting.recordings import make_cards
-from seqconv.reporting.tables import Table, amount, make_table
+from seqconv.reporting.tables import Table, make_table
 from seqconv.reporting.timelines import draw_timelines
 from seqconv.reporting.whole import whole_scores
+from seqconv.wording import amount
 
 if TYPE_CHECKING:
     import pandas as pd

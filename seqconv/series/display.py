@@ -9,11 +9,12 @@ from rich.markup import escape
 
 from seqconv.evaluation.report import label
 from seqconv.reporting.lines import print_table
-from seqconv.reporting.tables import Table, amount, interval_text, make_table, number
+from seqconv.reporting.tables import Table, interval_text, make_table, number
 from seqconv.series.bar import RunsBar
 from seqconv.series.folder import SeriesFolder
 from seqconv.series.members import describe_setting, short_keys
 from seqconv.series.summary import SUMMARY_CSV, Summary
+from seqconv.wording import amount
 
 if TYPE_CHECKING:
     from seqconv.reporting.folder import RunFolder

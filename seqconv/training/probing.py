@@ -9,6 +9,7 @@ from seqconv.training.pipeline import StepData
 from seqconv.training.stepping import CompiledStep
 from seqconv.training.timing import StepTime, layouts_of_commonest_shape, time_step
 from seqconv.training.variables import variables_kept
+from seqconv.wording import amount
 
 
 def choose_compilation(experiment: Experiment) -> Experiment:
@@ -58,7 +59,7 @@ def weigh(plain: StepTime, xla: StepTime, *, num_steps: int, num_shapes: int) ->
     (True, '2.0x faster, compiles 2 shapes in about 18 s')
     """
     cost = num_shapes * (xla.first - xla.warm)
-    shapes = f"{num_shapes} {'shape' if num_shapes == 1 else 'shapes'}"
+    shapes = amount(num_shapes, "shape")
     if xla.warm >= plain.warm:
         return False, f"not used, {xla.warm / plain.warm:.1f}x slower"
     if num_steps * (plain.warm - xla.warm) <= cost:

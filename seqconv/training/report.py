@@ -21,6 +21,7 @@ from seqconv.training.labels import describe_frames
 from seqconv.training.progress import Progress
 from seqconv.training.run_dir import MODEL, program
 from seqconv.training.stepping import CompiledStep
+from seqconv.wording import amount
 
 
 def make_console() -> Console:
@@ -85,7 +86,7 @@ def report_stop(history: list[Logs], planned: int, best: BestModel, step: Compil
     wait = sum(logs["data_wait"] for logs in warm) / sum(logs["seconds"] for logs in warm)
     cost = f"{speed:,.0f} frames a second, data wait {wait:.1%}"
     if step.compilations is not None:
-        cost += f", compiled {step.compilations} {'shape' if step.compilations == 1 else 'shapes'}"
+        cost += f", compiled {amount(step.compilations, 'shape')}"
     console.print(f"{early}kept epoch {best.best_epoch + 1}{value}; {cost}", highlight=False)
 
 
@@ -219,7 +220,7 @@ def _receptive_field(model: SequenceModel, config: Any) -> str:
     if frames is None:
         return "the whole sequence"
     duration = "" if seconds is None else f" ({frames * seconds * 1000:.0f} ms)"
-    return f"{frames} {'frame' if frames == 1 else 'frames'}{duration}"
+    return f"{amount(frames, 'frame')}{duration}"
 
 
 def _amount(features: Any, config: Any) -> str:

@@ -11,6 +11,7 @@ from seqconv.errors import ConfigError, list_some
 from seqconv.models import SequenceModel
 from seqconv.targets import Target
 from seqconv.training.initial import InitialModel
+from seqconv.wording import amount
 
 State = Literal["reused", "frozen", "new"]
 
@@ -39,7 +40,7 @@ class Transfer:
             if parts:
                 names = ", ".join(f"{part.name} ({part.reason})" if part.reason else part.name for part in parts)
                 count = sum(part.num_weights for part in parts)
-                told.append(f"{state}: {names}; {count:,} {'weight' if count == 1 else 'weights'}")
+                told.append(f"{state}: {names}; {amount(count, 'weight')}")
         return f"{self.initial.path}. {'. '.join(_capitalized(line) for line in told)}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from seqconv.config import Config, load_config
 from seqconv.config.files import read_yaml
 from seqconv.config.problems import nearest, shown
 from seqconv.errors import ConfigError
+from seqconv.wording import amount
 
 FORBIDDEN = {
     "name": "it names the run",
@@ -80,7 +81,7 @@ def read_space(source: str | Path | Mapping[str, Any], config: Config) -> list[P
             parameters.append(parameter)
         problems += found
     if problems:
-        title = f"{name or 'the space'}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
+        title = f"{name or 'the space'}: {amount(len(problems), 'problem')}"
         raise ConfigError("\n  ".join([title, *problems]))
     return parameters
 
