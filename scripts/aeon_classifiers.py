@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--only: no classifier is called {', '.join(unknown)}. Known: {', '.join(NAMES)}")
     if arguments.seeds < 1:
         raise ConfigError(f"--seeds: {arguments.seeds} runs give no score; at least 1")
-    console = Console()
+    console, progress = Console(), Console(stderr=True)
     parts = _read(Path(arguments.run))
     (train, train_labels), (test, test_labels) = parts
     table = Table("classifier", "accuracy", "95% interval", "by seed", "seconds a run")
@@ -100,6 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             predicted = CLASSIFIERS[name](seed).fit(train, train_labels).predict(test)
             seconds.append(time.perf_counter() - started)
             is_right.append(np.asarray(predicted) == test_labels)
+            # Some take an hour: what was come to so far is worth having.
+            progress.print(f"{name}, seed {seed}: {is_right[-1].mean():.4f} after {seconds[-1]:.1f} s")
         table.add_row(name, *_scores(np.array(is_right)), f"{np.median(seconds):.1f}")
     console.print(table)
     return 0
