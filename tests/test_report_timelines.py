@@ -107,7 +107,8 @@ def test_the_part_with_the_most_wrong_is_taken():
     stretch = timelines.worst_stretch("tape", 0.0, 1000.0, true, found)
     assert (stretch.start, stretch.end, stretch.wrong) == (300.0, 600.0, 2)
     assert stretch.true.starts.tolist() == [350.0, 400.0]
-    assert timelines.worst_stretch("tape", 0.0, 250.0, true, found).is_whole
+    part = timelines.worst_stretch("tape", 20.0, 320.0, true, found)
+    assert (part.is_whole, part.wrong, len(part.true.starts)) == (True, 0, 0), "events elsewhere in the file"
 
 
 def test_a_run_without_its_recordings_or_without_events_has_no_such_pictures(run, folder, tmp_path):

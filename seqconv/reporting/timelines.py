@@ -66,6 +66,8 @@ def worst_stretch(name: str, start: float, end: float, true: EventArrays, found:
     >>> worst_stretch("tape", 0.0, 1000.0, nothing, alarm)[1:3]
     (600.0, 900.0)
     """
+    # Of a part of a file, some events lie elsewhere.
+    true, found = (_between(each, start, end - start) for each in (true, found))
     if end - start <= STRETCH:
         return Stretch(name, start, end, True, true, found)
     parts = []
