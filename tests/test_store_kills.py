@@ -27,7 +27,9 @@ NUM_FILES = 400
 SETTINGS = ("features.sample_rate=8000", "features.n_fft=256", "features.hop_length=80", "features.n_mels=20")
 # A small corpus is done before the first commit is due. What files may grow to, where that is limited.
 START = (
-    "import sys, resource, seqconv.store.ledger as ledger; from seqconv.commands.extract import main\n"
+    "import signal, sys, resource, seqconv.store.ledger as ledger; from seqconv.commands.extract import main\n"
+    # Tests that were begun by nohup ignore it, and so would all that they begin.
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
     "ledger._SECONDS_BETWEEN_COMMITS = 0.0\n"
     "if {limit}: resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
     "sys.exit(main(sys.argv[1:]))"
