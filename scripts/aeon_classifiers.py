@@ -16,12 +16,12 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from seqconv.commands.terminal import report_errors, start_keras
+from seqconv.cli.terminal import report_errors, start_keras
 from seqconv.errors import ConfigError
 from seqconv.metrics import bootstrap_intervals
 
 if TYPE_CHECKING:
-    from seqconv.sequences import Sequences
+    from seqconv.data.sequences import Sequences
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -111,11 +111,11 @@ def _read(run: Path) -> tuple[tuple[list[npt.NDArray[np.float64]], npt.NDArray[A
     """Sequences (features, time) and labels of train and valid, and of test."""
     start_keras()
     from seqconv.config import load_config
-    from seqconv.training.datasets import load_datasets
+    from seqconv.data.datasets import load_datasets
 
     if not (run / "config.yaml").is_file():
         raise ConfigError(f"'{run}' holds no config.yaml. Pass the run directory of a finished run.")
-    data = load_datasets(load_config(run / "config.yaml"))
+    data = load_datasets(load_config(run / "config.yaml").data_spec)
     if data.test is None or data.target.task != "classification" or data.target.kind != "sequence":
         raise ConfigError(f"'{run}' is not a run that classifies sequences, with a test split.")
     learned = _channels_first(data.train, *([] if data.valid is None else [data.valid]))

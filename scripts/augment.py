@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.augment import main
+from seqconv.cli.commands.augment import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from seqconv.commands.terminal import report_errors
+from seqconv.cli.terminal import report_errors
 from seqconv.errors import ConfigError
 
 BENCHMARKS = ("training", "planning", "extraction", "inference", "startup", "augmentation", "profile")
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def describe_machine() -> str:
     """Processor, cores and interpreter."""
-    from seqconv.store.workers import available_cores
+    from seqconv.features.store.workers import available_cores
 
     return (
         f"{platform.processor() or platform.machine()}, {available_cores()} cores, Python {platform.python_version()}"

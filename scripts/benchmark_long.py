@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.commands.terminal import report_errors, start_keras
+from seqconv.cli.terminal import report_errors, start_keras
 from seqconv.features import FeaturePieces, open_features
 
 PIECE_FRAMES = 8192
@@ -84,7 +84,7 @@ def _written(pieces: FeaturePieces, num_features: int, path: Path) -> FeaturePie
 
 
 def _measure_chunks(model: Any, pieces: FeaturePieces, chunk_frames: int | None) -> float:
-    from seqconv.streaming.whole import ChunkRunner
+    from seqconv.prediction.streaming.whole import ChunkRunner
 
     before = _resident_bytes()
     runner = ChunkRunner(model, chunk_frames)
@@ -107,8 +107,8 @@ def _measure_chunks(model: Any, pieces: FeaturePieces, chunk_frames: int | None)
 
 
 def _measure_batches(model: Any) -> float:
-    from seqconv.inference import forward
-    from seqconv.sequences import Sequences
+    from seqconv.data.sequences import Sequences
+    from seqconv.prediction.forward import forward
 
     rng = np.random.default_rng(0)
     lengths: list[int] = []

@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.compare import main
+from seqconv.cli.commands.compare import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -22,8 +22,8 @@ import numpy.typing as npt
 from rich.progress import track
 
 from seqconv.batching import pad_sequences
-from seqconv.commands.terminal import report_errors, start_keras
-from seqconv.ts import read_ts
+from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.features.ts import read_ts
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "japanese_vowels"
 MODELS = ("stock", "stock, unpadded", "seqconv")

@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.evaluate import main
+from seqconv.cli.commands.evaluate import main
 
 if __name__ == "__main__":
     sys.exit(main())

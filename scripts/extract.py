@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.extract import main
+from seqconv.cli.commands.extract import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.init import main
+from seqconv.cli.commands.init import main
 
 if __name__ == "__main__":
     sys.exit(main())

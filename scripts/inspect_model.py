@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.inspect import main
+from seqconv.cli.commands.inspect import main
 
 if __name__ == "__main__":
     sys.exit(main())

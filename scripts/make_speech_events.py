@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from seqconv.audio import decode_audio
-from seqconv.commands.terminal import report_errors
+from seqconv.cli.terminal import report_errors
+from seqconv.features.audio.decoding import decode_audio
 from seqconv.files import write_text
 
 TOP_DB = 35.0
@@ -39,7 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; returns the exit code."""
     arguments = make_parser().parse_args(argv)
-    from seqconv.manifest import load_manifest
+    from seqconv.data.manifest import load_manifest
 
     manifest = load_manifest(arguments.manifest)
     table = io.StringIO(newline="")

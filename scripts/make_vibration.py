@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.commands.terminal import report_errors
+from seqconv.cli.terminal import report_errors
 from seqconv.files import write_atomically, write_text
 
 SAMPLE_RATE = 400

@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.plan import main
+from seqconv.cli.commands.plan import main
 
 if __name__ == "__main__":
     sys.exit(main())

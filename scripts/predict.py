@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.predict import main
+from seqconv.cli.commands.predict import main
 
 if __name__ == "__main__":
     sys.exit(main())

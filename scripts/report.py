@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.report import main
+from seqconv.cli.commands.report import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqconv.commands.terminal import report_errors, start_keras
+from seqconv.cli.terminal import report_errors, start_keras
 
 CANDIDATES = (0.1, 1.0, 10.0, 100.0)
 
@@ -31,13 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from sklearn.svm import SVC
 
     from seqconv.config import load_config
+    from seqconv.data.datasets import load_datasets
     from seqconv.errors import ConfigError
-    from seqconv.training.datasets import load_datasets
 
     if not (run / "metrics.json").is_file():
         raise ConfigError(f"'{run}' holds no metrics.json. Pass the run directory of a finished run.")
     settings = ["features.kind=mfcc", "features.n_mfcc=20", "features.delta=0", "features.normalize=none"]
-    data = load_datasets(load_config(run / "config.yaml", settings))
+    data = load_datasets(load_config(run / "config.yaml", settings).data_spec)
     if data.test is None or data.target.task != "classification" or data.target.kind != "sequence":
         raise ConfigError(f"'{run}' is not a run that classifies sequences, with a test split.")
     if data.valid is None:

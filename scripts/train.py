@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.train import main
+from seqconv.cli.commands.train import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from seqconv.commands.tune import main
+from seqconv.cli.commands.tune import main
 
 if __name__ == "__main__":
     sys.exit(main())

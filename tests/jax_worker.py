@@ -12,10 +12,10 @@ from double_precision import double_precision
 from training_data import classified
 
 from seqconv.batching import Plan, plan_packed
+from seqconv.data.sequences import Sequences
 from seqconv.models import SequenceModel, build_model
-from seqconv.sequences import Sequences
-from seqconv.training.optimization import make_loss, make_metrics
-from seqconv.training.pipeline import BatchFeed, EpochData, assemble
+from seqconv.training.step.optimization import make_loss, make_metrics
+from seqconv.training.step.prefetch import BatchFeed, EpochData, assemble
 
 # Everything whose statistics or noise could be those of one process: batches, sequences, single values.
 MODEL = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import soundfile
 
-from seqconv.audio import decode_audio
-from seqconv.manifest import load_manifest
+from seqconv.data.manifest import load_manifest
+from seqconv.features.audio.decoding import decode_audio
 
 DATA = Path(__file__).parents[1] / "data"
 RATE = 8000

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from seqconv.frames import TimeLayer, conv_output_length
+from seqconv.geometry import TimeLayer, conv_output_length
 
 Array = np.ndarray
 

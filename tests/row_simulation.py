@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqconv.frames import TimeLayer
+from seqconv.geometry import TimeLayer
 
 GRID = [
     TimeLayer(kernel_size, stride, dilation, padding)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from seqconv.frames import TimeLayer, next_start
+from seqconv.geometry import TimeLayer, next_start
 
 to_numpy = keras.ops.convert_to_numpy
 # A single frame, and very unequal lengths.

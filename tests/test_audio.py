@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqconv.audio import decode_audio, resample
 from seqconv.errors import AudioError
+from seqconv.features.audio.decoding import decode_audio, resample
 
 PROMPTS = Path(__file__).parent.parent / "data" / "prompts"
 

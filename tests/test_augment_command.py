@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import soundfile
 
-from seqconv.commands.augment import main
+from seqconv.cli.commands.augment import main
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
 from seqconv.features.framing import count_frames
-from seqconv.training.datasets import load_datasets
-from seqconv.training.training_set import with_variants
+from seqconv.training.run.training_set import with_variants
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
 
@@ -64,7 +64,7 @@ def test_what_is_heard_of_a_window_is_what_the_store_holds(config, tmp_path):
     settings = ["data.windows={seconds: 0.25}", "audio_augment={variants: 1, speed: {rate: [0.5, 2]}}"]
     assert run(config, "--preview", "4", "--epochs", "1", *(part for each in settings for part in ("--set", each))) == 0
     loaded = load_config(config, settings)
-    data = with_variants(loaded, load_datasets(loaded))
+    data = with_variants(loaded, load_datasets(loaded.data_spec))
     lengths = dict(zip((name.replace("/", "-").replace("@", "-") for name in data.train.ids), data.variants[0].lengths,
                        strict=True))  # fmt: skip
     heard = sorted((tmp_path / "augmented").glob("*-variant-1.wav"))

@@ -7,18 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqconv.audio import decode_audio
-from seqconv.augmentation.epochs import Augmentation, AugmentedFrameLabels
-from seqconv.augmentation.keys import SequenceKeys
-from seqconv.augmentation.levels import SILENCE, add_gain, add_noise
-from seqconv.augmentation.masking import mask_spectrum
-from seqconv.augmentation.mixing import label_shares, mix_features, mix_labels
-from seqconv.augmentation.timing import frames_at, nearest_frames, shift_positions, stretch_positions, stretched_lengths
 from seqconv.config import load_config
-from seqconv.config.augmentation import AugmentConfig, SpecMask
-from seqconv.config.features import FeatureSettings
+from seqconv.data.augmentation.epochs import Augmentation, AugmentedFrameLabels
+from seqconv.data.augmentation.keys import SequenceKeys
+from seqconv.data.augmentation.levels import SILENCE, add_gain, add_noise
+from seqconv.data.augmentation.masking import mask_spectrum
+from seqconv.data.augmentation.mixing import label_shares, mix_features, mix_labels
+from seqconv.data.augmentation.settings import AugmentConfig, SpecMask
+from seqconv.data.augmentation.timing import (
+    frames_at,
+    nearest_frames,
+    shift_positions,
+    stretch_positions,
+    stretched_lengths,
+)
 from seqconv.errors import ConfigError
 from seqconv.features import extract_features, feature_statistics
+from seqconv.features.audio.decoding import decode_audio
+from seqconv.features.settings import FeatureSettings
 from seqconv.sources import ArraySource
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"

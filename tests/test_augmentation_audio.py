@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import soundfile
 
-from seqconv.audio import decode_audio
-from seqconv.augmentation.folders import digest_sounds, draw_excerpt, list_sounds
-from seqconv.augmentation.listening import to_sound
-from seqconv.augmentation.sounds import (
+from seqconv.data.augmentation.audio_settings import AudioAugmentConfig
+from seqconv.data.augmentation.folders import digest_sounds, draw_excerpt, list_sounds
+from seqconv.data.augmentation.listening import to_sound
+from seqconv.data.augmentation.sounds import (
     add_background,
     add_reverberation,
     change_speed,
@@ -21,12 +21,12 @@ from seqconv.augmentation.sounds import (
     root_mean_square,
     shift_pitch,
 )
-from seqconv.augmentation.variants import AudioVariant
-from seqconv.config.audio_augmentation import AudioAugmentConfig
-from seqconv.config.features import FeatureSettings
+from seqconv.data.augmentation.variants import AudioVariant
 from seqconv.errors import AudioError, ConfigError, StoreError
 from seqconv.features import extract_features
-from seqconv.store import build_store
+from seqconv.features.audio.decoding import decode_audio
+from seqconv.features.settings import FeatureSettings
+from seqconv.features.store import build_store
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
 RATE = 8000

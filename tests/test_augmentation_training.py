@@ -17,23 +17,23 @@ from test_training_resume import Stopping, assert_same_run
 from test_training_weighting import MODEL, SummingOptimizer
 from training_data import STRIDED_FRAMES, classified, framed, quick
 
-from seqconv.augmentation.folders import list_sounds
 from seqconv.batching import make_plan
 from seqconv.config import load_config
+from seqconv.data.augmentation.folders import list_sounds
+from seqconv.data.datasets import load_datasets
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation import evaluate
-from seqconv.reporting.folder import read_run
-from seqconv.reporting.material import plan_again
+from seqconv.reports.folder import read_run
+from seqconv.reports.report_inputs import plan_again
 from seqconv.training import resume, train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.identity import RunIdentity
-from seqconv.training.interrupts import RunStopped
-from seqconv.training.loop import run_steps
-from seqconv.training.optimization import make_loss, make_metrics
-from seqconv.training.report import report_start
-from seqconv.training.stepping import CompiledStep
-from seqconv.training.training_set import TrainingSet, augment_training, with_variants
+from seqconv.training.output.report import report_start
+from seqconv.training.run.identity import RunIdentity
+from seqconv.training.run.loop import run_steps
+from seqconv.training.run.setup import prepare
+from seqconv.training.run.training_set import TrainingSet, augment_training, with_variants
+from seqconv.training.state.interrupts import RunStopped
+from seqconv.training.step.optimization import make_loss, make_metrics
+from seqconv.training.step.train_step import CompiledStep
 
 STRATEGIES = ("padded", "bucketed", "packed")
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
@@ -51,7 +51,7 @@ RECORDED = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 
 
 def prepared(train_data, valid_data, **sections):
     config = load_config(quick(**{"features": {"kind": "precomputed"}, **sections}))
-    return prepare(config, load_datasets(config, train_data, valid_data))
+    return prepare(config, load_datasets(config.data_spec, train_data, valid_data))
 
 
 def epoch_gradients(strategy, data, valid, **sections):
@@ -144,7 +144,7 @@ class Twice:
 @pytest.mark.parametrize("augment", [{"gain": {}}, EVERYTHING], ids=["lengths stay", "lengths change"])
 def test_what_an_epoch_draws_twice_is_varied_twice_and_alike_in_every_layout(augment):
     config = load_config(quick(features={"kind": "precomputed"}, augment=augment))
-    datasets = load_datasets(config, classified(30), classified(20, seed=1))
+    datasets = load_datasets(config.data_spec, classified(30), classified(20, seed=1))
     sampling = Twice(datasets.train)
     labels, weights = np.eye(30, dtype="float32"), np.ones(30, "float32")
     augmented = augment_training(config, datasets, shortest=3, sampling=sampling)
@@ -227,7 +227,7 @@ def recorded(manifest, noises, **sections):
 
 def test_epochs_choose_among_variants_of_the_recordings(manifest, noises):
     config = load_config(recorded(manifest, noises, augment={"time_stretch": {}}))
-    experiment = prepare(config, load_datasets(config))
+    experiment = prepare(config, load_datasets(config.data_spec))
     train_data, variants = experiment.data.train, experiment.data.variants
     assert [store.ids for store in variants] == [train_data.ids] * 2
     held = experiment.training_set.augmented.epoch(0)
@@ -236,7 +236,7 @@ def test_epochs_choose_among_variants_of_the_recordings(manifest, noises):
     steps = list(experiment.training_set.steps(0, experiment.plan.epoch(0), loss_scale=1.0))
     assert sum(int((step.weights > 0).sum()) for step in steps) == len(train_data)
     assert any("2 variants of each of" in note for note in experiment.notes)
-    again = prepare(config, load_datasets(config))
+    again = prepare(config, load_datasets(config.data_spec))
     assert [store.num_extracted for store in again.data.variants] == [0, 0]
 
 
@@ -249,7 +249,7 @@ def test_windows_are_varied_each_by_itself(manifest, seconds):
             audio_augment={"variants": 1, "speed": {"rate": [0.5, 0.5]}},
         )
     )
-    datasets = load_datasets(config)
+    datasets = load_datasets(config.data_spec)
     datasets = replace(datasets, train=datasets.train.subset(np.arange(0, len(datasets.train), 7)))
     train_data, (variant,) = datasets.train, with_variants(config, datasets).variants
     assert variant.ids == train_data.ids
@@ -274,7 +274,7 @@ def test_variants_have_the_frames_of_their_windows_in_the_same_places(manifest, 
             audio_augment={"variants": 1, "background": {"snr": [90, 90], "probability": 1}},
         )
     )
-    datasets = load_datasets(config)
+    datasets = load_datasets(config.data_spec)
     datasets = replace(datasets, train=datasets.train.subset(np.arange(0, len(datasets.train), 7)))
     train_data, (variant,) = datasets.train, with_variants(config, datasets).variants
     assert variant.lengths.tolist() == train_data.lengths.tolist()
@@ -304,7 +304,7 @@ def test_a_run_with_variants_is_resumed_and_knows_its_noise(manifest, noises, tm
 def test_arrays_have_no_variants():
     config = load_config(quick(audio_augment={"speed": {}}, features={**RECORDED, "n_mels": 3}))
     with pytest.raises(ConfigError, match=r"audio_augment \(speed\) varies recordings, but the training sequences are"):
-        prepare(config, load_datasets(config, classified(), classified(20, seed=1)))
+        prepare(config, load_datasets(config.data_spec, classified(), classified(20, seed=1)))
 
 
 def test_the_identity_of_a_run_without_augmentation_is_what_it_was():

@@ -12,19 +12,19 @@ from seqconv.batching import make_batch, make_plan
 from seqconv.config import load_config
 from seqconv.config.averaging import describe_reach
 from seqconv.config.training import OPTIMIZERS
+from seqconv.data.datasets import load_datasets
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
 from seqconv.models import build_model, load_model
 from seqconv.models.statistics import adapting_layers
 from seqconv.models.trunk import Flow, run
-from seqconv.sequences import Sequences
 from seqconv.training import resume, train
-from seqconv.training.averaging import WeightAverage, recompute_statistics
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.interrupts import RunStopped
-from seqconv.training.loop import run_steps
-from seqconv.training.optimization import make_optimizer
+from seqconv.training.run.loop import run_steps
+from seqconv.training.run.setup import prepare
+from seqconv.training.state.interrupts import RunStopped
+from seqconv.training.step.averaging import WeightAverage, recompute_statistics
+from seqconv.training.step.optimization import make_optimizer
 
 DEEP = {
     "defaults": {"norm": "batch"},
@@ -152,7 +152,7 @@ def test_statistics_over_several_batches_are_near_those_over_all_frames(monkeypa
     model, source = build_model(DEEP, num_features=3, num_outputs=2), classified(400, seed=3)
     recompute_statistics(model, source)
     exact = [np.array(layer.moving_variance) for layer in adapting_layers(model)]
-    monkeypatch.setattr("seqconv.training.averaging.STATISTICS_FRAMES", 1000)
+    monkeypatch.setattr("seqconv.training.step.averaging.STATISTICS_FRAMES", 1000)
     recompute_statistics(model, source)
     several = [np.array(layer.moving_variance) for layer in adapting_layers(model)]
     # What the first layer sees depends on no other.
@@ -195,7 +195,7 @@ def test_averages_are_the_same_in_every_layout(averaging):
         config = load_config(
             quick(model={**DEEP, "blocks": blocks}, batching=batching, training=training, features=features)
         )
-        experiment = prepare(config, load_datasets(config, classified(), classified(20, seed=1)))
+        experiment = prepare(config, load_datasets(config.data_spec, classified(), classified(20, seed=1)))
         average = WeightAverage(experiment)
         for epoch in (0, 1):
             run_steps(experiment, experiment.plan.epoch(epoch))

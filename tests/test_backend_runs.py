@@ -13,20 +13,20 @@ import pytest
 from test_training_resume import RICH, Stopping, assert_same_run, data
 from training_data import classified, quick
 
-from seqconv import runners
-from seqconv.backends import TITLES, choose_backend, running_backend
 from seqconv.batching import make_batch, plan_padded
 from seqconv.config import load_config
+from seqconv.config.backends import TITLES, choose_backend, running_backend
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
-from seqconv.inference import forward
 from seqconv.models import SequenceModel, build_model, load_model
-from seqconv.sequences import Sequences
+from seqconv.prediction.dispatch import compiled as runners
+from seqconv.prediction.forward import forward
 from seqconv.training import resume, train
-from seqconv.training.devices import device_name, list_devices
-from seqconv.training.interrupts import RunStopped
-from seqconv.training.machine import machine_for, uses_xla
-from seqconv.training.optimization import make_loss
+from seqconv.training.run.devices import device_name, list_devices
+from seqconv.training.run.runtime import machine_for, uses_xla
+from seqconv.training.state.interrupts import RunStopped
+from seqconv.training.step.optimization import make_loss
 
 BACKEND = keras.backend.backend()
 OTHER = next(name for name in ("tensorflow", "jax", "torch") if name != BACKEND)
@@ -105,7 +105,7 @@ def test_an_unknown_backend_is_refused_by_its_key():
 
 
 def test_a_backend_that_is_not_installed_is_refused_with_the_pip_command(monkeypatch):
-    monkeypatch.setattr("seqconv.backends.find_spec", lambda name: None)
+    monkeypatch.setattr("seqconv.config.backends.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=rf"{TITLES[OTHER]} is not installed.*pip install {OTHER}"):
         choose_backend(OTHER)
     assert running_backend() == BACKEND
@@ -113,7 +113,7 @@ def test_a_backend_that_is_not_installed_is_refused_with_the_pip_command(monkeyp
 
 def test_a_command_says_what_is_wrong_with_the_environment():
     environment = {**os.environ, "KERAS_BACKEND": "mxnet"}
-    command = [sys.executable, "-m", "seqconv.commands.main", "predict", "--model", "model.keras", "x.wav"]
+    command = [sys.executable, "-m", "seqconv", "predict", "--model", "model.keras", "x.wav"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: Keras does not start: Unable to import backend : mxnet. Set KERAS_BACKEND")

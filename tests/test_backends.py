@@ -45,7 +45,7 @@ def run(arguments: list[object], env: dict[str, str]) -> str:
 
 
 def seqconv(env: dict[str, str], *arguments: object) -> str:
-    return run(["-m", "seqconv.commands.main", *arguments], env)
+    return run(["-m", "seqconv", *arguments], env)
 
 
 def test_files(backend: str, folder: Path, *files: str, **more: str) -> str:

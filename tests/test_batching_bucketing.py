@@ -18,7 +18,7 @@ from seqconv.batching import (
     plan_single,
 )
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.frames import TimeLayer
+from seqconv.geometry import TimeLayer
 
 STRIDED = (TimeLayer(3, stride=4),)
 

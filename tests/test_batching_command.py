@@ -10,15 +10,15 @@ import pytest
 import soundfile
 from test_batching_plans import prompts_like
 
-from seqconv.audio import decode_audio
 from seqconv.batching import plan_packed
-from seqconv.commands.lengths import frames_of, measure_lengths, read_lengths
-from seqconv.commands.plan import compare, describe_lengths, main
-from seqconv.config.features import FeatureSettings
-from seqconv.config.model import ModelConfig
+from seqconv.cli.commands.plan import compare, describe_lengths, main
+from seqconv.cli.lengths import frames_of, measure_lengths, read_lengths
+from seqconv.data.manifest import load_manifest
 from seqconv.errors import ManifestError
 from seqconv.features import extract_features
-from seqconv.manifest import load_manifest
+from seqconv.features.audio.decoding import decode_audio
+from seqconv.features.settings import FeatureSettings
+from seqconv.models.settings import ModelConfig
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -151,7 +151,7 @@ def test_ts_files_and_raw_samples_are_measured(tmp_path, capsys):
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys, seqconv.commands.plan as p\ntry: p.main(['--help'])\nexcept SystemExit: pass\n"
+    code = "import sys, seqconv.cli.commands.plan as p\ntry: p.main(['--help'])\nexcept SystemExit: pass\n"
     code += "print([m for m in ('numpy', 'pandas', 'pydantic', 'tensorflow') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

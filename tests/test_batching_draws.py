@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from test_batching_plans import prompts_like
 
 from seqconv.batching import make_batch, make_plan, plan_packed
-from seqconv.batching.draws import count_repeats
+from seqconv.batching.epoch_sampling import count_repeats
 from seqconv.errors import ManifestError, ShapeError
-from seqconv.frames import TimeLayer
+from seqconv.geometry import TimeLayer
 
 STRATEGIES = ("packed", "bucketed", "padded", "single")
 STACK = (TimeLayer(5), TimeLayer(3, stride=2), TimeLayer(3))

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqconv.batching import make_plan
-from seqconv.batching.groups import take_groups
-from seqconv.batching.lanes import Lanes
+from seqconv.batching.grouped_take import take_groups
 from seqconv.batching.layouts import Shape
-from seqconv.batching.rows import fill_rows
-from seqconv.frames import TimeLayer
+from seqconv.batching.packed_strategy import fill_rows
+from seqconv.batching.vectorized_packing import Lanes
+from seqconv.geometry import TimeLayer
 
 
 def fill_one_by_one(lengths, takes, shapes, lookahead):

@@ -9,7 +9,7 @@ from test_batching_plans import prompts_like
 
 from seqconv.batching import make_batch, plan_packed
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.frames import TimeLayer, min_frames, next_start
+from seqconv.geometry import TimeLayer, min_frames, next_start
 
 TYPICAL_STACK = (TimeLayer(5), TimeLayer(3, stride=2), TimeLayer(3))
 

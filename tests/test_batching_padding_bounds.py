@@ -8,8 +8,8 @@ import pytest
 
 from seqconv.batching import padding_ratio, plan_bucketed, plan_packed
 from seqconv.batching.plans import draw_order
-from seqconv.commands.lengths import read_lengths
-from seqconv.frames import TimeLayer
+from seqconv.cli.lengths import read_lengths
+from seqconv.geometry import TimeLayer
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts" / "lengths.csv"
 NUM_SEQUENCES = 10_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seqconv.batching import make_plan
 from seqconv.errors import ConfigError, ManifestError, ShapeError
-from seqconv.frames import TimeLayer, total_stride
+from seqconv.geometry import TimeLayer, total_stride
 
 STRATEGIES = ("packed", "bucketed", "padded", "single")
 GEOMETRIES = (

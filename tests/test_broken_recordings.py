@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 import soundfile
 
-from seqconv.audio import count_samples, decode_audio
 from seqconv.config import load_config
+from seqconv.data.sequences import Sequences
 from seqconv.errors import AudioError, ConfigError
 from seqconv.features import extract_features
-from seqconv.sequences import Sequences
-from seqconv.store import build_store
+from seqconv.features.audio.decoding import count_samples, decode_audio
+from seqconv.features.store import build_store
 
 RATE = 8000
 TONE = (0.5 * np.sin(np.arange(RATE) / 7)).astype(np.float32)
@@ -381,7 +381,7 @@ def test_recordings_of_any_name_go_through_a_manifest_and_a_store(tmp_path):
     for name in NAMES:
         wav(tmp_path / name)
     pd.DataFrame({"path": NAMES}).to_csv(tmp_path / "manifest.csv", index=False)
-    from seqconv.manifest import load_manifest
+    from seqconv.data.manifest import load_manifest
 
     store = build_store(load_manifest(tmp_path / "manifest.csv"), SETTINGS, tmp_path / "store", progress=False)
     assert store.ids == NAMES

@@ -12,15 +12,14 @@ import pytest
 from pages import read_page
 from training_data import classified, quick
 
-from seqconv.commands.compare import describe
-from seqconv.commands.main import main
+from seqconv.cli.commands.compare import describe
+from seqconv.cli.main import main
 from seqconv.errors import ConfigError
-from seqconv.reporting import write_comparison
-from seqconv.reporting.contenders import difference_table, expand, group_runs, spread_table
-from seqconv.reporting.folder import read_run
-from seqconv.reporting.lines import table_lines
-from seqconv.reporting.pooling import paired_differences, pool_runs
-from seqconv.series import train_series
+from seqconv.experiments import train_series, write_comparison
+from seqconv.experiments.run_groups import difference_table, expand, group_runs, spread_table
+from seqconv.reports.folder import read_run
+from seqconv.reports.pooling import paired_differences, pool_runs
+from seqconv.reports.terminal_table import table_lines
 from seqconv.training import train
 
 PARTS = {"train_data": classified(40), "valid_data": classified(12, seed=1), "test_data": classified(60, seed=2)}
@@ -211,7 +210,7 @@ def test_predictions_that_were_not_scored_are_named(wide, tmp_path):
 
 def test_runs_are_compared_without_keras(series, wide):
     """It is loaded in seconds, and says things that nobody who compares runs wants to read."""
-    code = "import sys; from seqconv.commands.main import main; main(sys.argv[1:]); assert 'keras' not in sys.modules"
+    code = "import sys; from seqconv.cli.main import main; main(sys.argv[1:]); assert 'keras' not in sys.modules"
     command = [sys.executable, "-c", code, "compare", str(wide), str(series)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -5,7 +5,7 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
-from seqconv.commands.main import main
+from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.config.files import configs_folder, read_yaml
 from seqconv.config.schema import config_schema

@@ -7,7 +7,7 @@ import pytest
 from seqconv.batching import make_batch, plan_bucketed, plan_packed, plan_padded, plan_single
 from seqconv.errors import ConfigError, ShapeError
 from seqconv.models import build_model, load_model
-from seqconv.training.optimization import make_loss
+from seqconv.training.step.optimization import make_loss
 
 MODELS = {
     "plain": {"blocks": [{"filters": 8, "kernel_size": 5}, {"filters": 8, "kernel_size": 3}]},

@@ -28,9 +28,9 @@ from seqconv.batching import (
     unpack,
     unpack_frames,
 )
-from seqconv.frames import next_start
+from seqconv.geometry import next_start
 from seqconv.models import SequenceModel, load_model
-from seqconv.training.optimization import make_loss
+from seqconv.training.step.optimization import make_loss
 
 MODELS = int(os.environ.get("SEQCONV_CONTRACT_MODELS", "200"))
 BACKEND = keras.backend.backend()

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from seqconv.manifest import check_labels, load_manifest, make_splits
-from seqconv.ts import read_ts
+from seqconv.data.manifest import check_labels, load_manifest, make_splits
+from seqconv.features.ts import read_ts
 
 DATA = Path(__file__).parents[1] / "data"
 LANGUAGES = ["en", "es", "fr", "it", "ru"]

@@ -10,19 +10,20 @@ from test_training_resume import Stopping
 from training_data import NUM_FEATURES, framed, quick, toned
 
 from seqconv.config import load_config
-from seqconv.decisions import Decisions
+from seqconv.data.datasets import load_datasets
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError, ModelError
 from seqconv.evaluation import choose_decisions, evaluate
-from seqconv.inference import forward
 from seqconv.models import build_model, load_model
+from seqconv.models.card import read_decisions
 from seqconv.prediction import predict
-from seqconv.sequences import Sequences
-from seqconv.targets import Target, fit_target
+from seqconv.prediction.forward import forward
+from seqconv.tasks.decision_rule import Decisions
+from seqconv.tasks.target import Target, fit_target
 from seqconv.training import resume, train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.interrupts import RunStopped
-from seqconv.training.report import make_console, report_decisions
+from seqconv.training.output.report import make_console, report_decisions
+from seqconv.training.run.setup import prepare
+from seqconv.training.state.interrupts import RunStopped
 
 BINARY = Target("classification", ("fault", "fine"))
 TAGS = Target("multilabel", ("high", "odd"))
@@ -192,7 +193,7 @@ def test_a_stopped_run_chooses_the_same(tmp_path, runs):
 
 def refused(config, data=graded):
     sections = load_config({**config, "features": {"kind": "precomputed"}})
-    return prepare(sections, load_datasets(sections, data(), data(seed=1)))
+    return prepare(sections, load_datasets(sections.data_spec, data(), data(seed=1)))
 
 
 def test_three_classes_have_no_threshold():
@@ -254,7 +255,7 @@ def test_a_card_that_cannot_be_is_refused(card, message):
     model = build_model({"blocks": [{"filters": 2}]}, num_features=NUM_FEATURES, num_outputs=2)
     model.card = {**model.card, "target": TAGS.to_dict(), **card}
     with pytest.raises(ModelError, match=message):
-        Decisions.of(model)
+        read_decisions(model)
 
 
 def test_without_a_choice_nothing_changes():

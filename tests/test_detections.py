@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqconv.decisions import Decisions
-from seqconv.detections import DetectionRules, detect_events, merge_hits, window_slots
+from seqconv.data.windows import cut_frames
 from seqconv.errors import ConfigError
 from seqconv.evaluation.recordings import aggregate_windows
-from seqconv.excerpts import cut_frames
-from seqconv.targets import Target
+from seqconv.prediction.event_detection import DetectionRules, detect_events, merge_hits, window_slots
+from seqconv.tasks.decision_rule import Decisions
+from seqconv.tasks.target import Target
 
 CLASSES = Target("classification", ("bark", "none", "song"))
 SETS = Target("multilabel", ("bark", "song"))

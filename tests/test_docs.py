@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from seqconv.commands import plan
+from seqconv.cli.commands import plan
 from seqconv.config import load_config
 from seqconv.config.run import Config
 from seqconv.training import dry_run

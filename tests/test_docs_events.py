@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from test_docs import blocks
 
-from seqconv.manifest.label_tracks import read_label_track
+from seqconv.data.events.label_tracks import read_label_track
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "guides" / "events.md").read_text(encoding="utf-8")
@@ -23,7 +23,7 @@ def test_from_prompts_to_a_label_track(tmp_path, monkeypatch, capsys):
         script, *arguments = command.removeprefix("python scripts/").split()
         name = Path(script).stem
         # In this process: starting TensorFlow once for each would take longer than all that it does.
-        main = import_module(name if name == "make_prompts" else f"seqconv.commands.{name}").main
+        main = import_module(name if name == "make_prompts" else f"seqconv.cli.commands.{name}").main
         assert main(arguments) == 0, command
     printed = capsys.readouterr().out
     assert len(pd.read_csv("composed/manifest.csv")) == 18

@@ -7,9 +7,9 @@ from typing import get_args
 import pytest
 
 from seqconv.config import load_config
-from seqconv.config.model import SECTIONS
-from seqconv.config.pooling import PoolingName
 from seqconv.models import build_model
+from seqconv.models.pooling_settings import PoolingName
+from seqconv.models.settings import SECTIONS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)

@@ -14,7 +14,7 @@ def run_commands(text):
     for command in "".join(blocks(text, "bash")).splitlines():
         script, *arguments = command.removeprefix("python scripts/").split()
         # In this process: starting TensorFlow once for each would take longer than all that it does.
-        assert import_module(f"seqconv.commands.{Path(script).stem}").main(arguments) == 0, command
+        assert import_module(f"seqconv.cli.commands.{Path(script).stem}").main(arguments) == 0, command
 
 
 def test_several_runs(checkout, capsys):  # noqa: F811

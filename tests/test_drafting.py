@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import soundfile
 
-from seqconv.commands.init import main
+from seqconv.cli.commands.init import main
+from seqconv.cli.drafting import draft_config
 from seqconv.config import load_config
-from seqconv.drafting import draft_config
+from seqconv.data.manifest import load_manifest
 from seqconv.errors import AudioError, ManifestError
-from seqconv.manifest import load_manifest
 from seqconv.training import train
 
 ROOT = Path(__file__).parents[1]

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqconv.commands.evaluate import main
-from seqconv.evaluation.result import read_scores
+from seqconv.cli.commands.evaluate import main
 from seqconv.models import build_model
-from seqconv.targets import fit_target
+from seqconv.reports.folder import read_scores
+from seqconv.tasks.target import fit_target
 
 ROOT = Path(__file__).parents[1]
 CLASSES = ["down", "up"]
@@ -183,7 +183,7 @@ def test_without_any_manifest_the_flag_is_named(run_dir, capsys):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys; from seqconv.commands.evaluate import make_parser; make_parser().format_help();"
+        "import sys; from seqconv.cli.commands.evaluate import make_parser; make_parser().format_help();"
         "print([name for name in ('tensorflow', 'keras', 'pandas', 'sklearn', 'librosa') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, mean_absolute_error
 
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError, ModelError, StoreError
 from seqconv.evaluation import evaluate
-from seqconv.evaluation.result import read_scores
 from seqconv.models import build_model
-from seqconv.sequences import Sequences
-from seqconv.targets import fit_target
+from seqconv.reports.folder import read_scores
+from seqconv.tasks.target import fit_target
 
 CLASSES = ["low", "middle", "high"]
 

@@ -6,18 +6,18 @@ from composed import compose, config
 from pages import read_page
 from test_training_resume import Stopping, assert_same_run
 
-from seqconv.commands import evaluate as evaluate_command
-from seqconv.commands import predict as predict_command
-from seqconv.commands import train as train_command
+from seqconv.cli.commands import evaluate as evaluate_command
+from seqconv.cli.commands import predict as predict_command
+from seqconv.cli.commands import train as train_command
 from seqconv.config import load_config
 from seqconv.config.evaluation import EvaluationConfig
+from seqconv.data.datasets import load_datasets
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
-from seqconv.event_predictions import predict_events
 from seqconv.models import load_model
+from seqconv.prediction import predict_events
 from seqconv.training import resume, train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.interrupts import RunStopped
+from seqconv.training.state.interrupts import RunStopped
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_frames_of_windows(folder, tmp_path):
         evaluation={"events": {"max_gap": 0.3, "min_seconds": 0.2}},
     )
     run = train(sections, tmp_path / "run")
-    data = load_datasets(load_config(sections))
+    data = load_datasets(load_config(sections).data_spec)
     assert data.train.labels.lengths.tolist() == data.train.lengths.tolist()
     metrics = run.metrics["test"]
     assert metrics["events"]["segment_f1"] > 0.4
@@ -69,9 +69,9 @@ def test_frames_of_windows(folder, tmp_path):
 def test_windows_of_frames_without_an_event_can_be_left_out(folder, task):
     data = {"windows": {"seconds": 0.5, "keep_empty": False}}
     target = {"task": task, "background": "nobody" if task == "classification" else None}
-    found = load_datasets(load_config(config(folder, data=data, target=target, model={"pooling": "frames"})))
+    found = load_datasets(load_config(config(folder, data=data, target=target, model={"pooling": "frames"})).data_spec)
     every = load_datasets(load_config(config(folder, data={"windows": {"seconds": 0.5}}, target=target,
-                                             model={"pooling": "frames"})))  # fmt: skip
+                                             model={"pooling": "frames"})).data_spec)  # fmt: skip
     nothing = every.target.names.index("nobody") if task == "classification" else 0
     busy = [name for name, frames in zip(every.test.ids, every.test.labels, strict=True) if (frames != nothing).any()]
     assert found.test.ids == busy

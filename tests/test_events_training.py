@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from composed import compose, config
 
-from seqconv.commands import evaluate as evaluate_command
-from seqconv.commands import predict as predict_command
+from seqconv.cli.commands import evaluate as evaluate_command
+from seqconv.cli.commands import predict as predict_command
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
+from seqconv.data.events.label_tracks import read_label_track
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.event_predictions import predict_events
-from seqconv.manifest.label_tracks import read_label_track
-from seqconv.prediction import predict, predict_tables
+from seqconv.prediction import predict_events
+from seqconv.prediction.dispatch import predict, predict_tables
 from seqconv.training import resume, train
-from seqconv.training.datasets import load_datasets
 
 LANGUAGES = ["en", "es", "fr", "it", "ru"]
 
@@ -31,7 +31,7 @@ def run(folder, tmp_path_factory):
 
 
 def test_windows_of_real_recordings(folder):
-    data = load_datasets(load_config(config(folder)))
+    data = load_datasets(load_config(config(folder)).data_spec)
     windows = data.test
     assert windows.ids[:3] == ["test00@0", "test00@0.5", "test00@1"]
     assert set(windows.lengths) == {100}
@@ -106,7 +106,7 @@ def test_predict_cuts_files_as_training_did(run, folder):
 
 def test_hours_are_answered_piece_by_piece(run, folder, monkeypatch):
     whole = predict(run.model, folder / "test00.flac")
-    monkeypatch.setattr("seqconv.window_predictions._FRAMES_AT_ONCE", 1000)
+    monkeypatch.setattr("seqconv.prediction.windows._FRAMES_AT_ONCE", 1000)
     pieces = list(predict_tables(run.model, [folder / "test00.flac"]))
     assert [len(piece) for piece in pieces] == [10, 10, 10, 10, 10, 9]
     pd.testing.assert_frame_equal(pd.concat(pieces, ignore_index=True), whole, rtol=1e-4, atol=1e-6)
@@ -180,21 +180,21 @@ def test_recordings_that_nobody_labeled_are_left_out(folder, tmp_path):
     table = tmp_path / "events.csv"
     events[~events["path"].str.contains("train01|test01")].to_csv(table, index=False)
     left = {"events": str(table), "unlabeled": "ignore"}
-    data = load_datasets(load_config(config(folder, data=left)))
+    data = load_datasets(load_config(config(folder, data=left)).data_spec)
     assert data.splits["id"].tolist() == ["train00", *(f"train0{n}" for n in range(2, 6)), "valid00", "test00"]
     assert any("left out (data.unlabeled)" in note for note in data.notes)
-    kept = load_datasets(load_config(config(folder, data={**left, "unlabeled": "negative"})))
+    kept = load_datasets(load_config(config(folder, data={**left, "unlabeled": "negative"})).data_spec)
     of_one = [label for name, label in zip(kept.train.groups, kept.train.labels, strict=True) if name == "train01"]
     assert set(of_one) == {"nobody"}
     with pytest.raises(ManifestError, match=r"2 of 9 recordings have no event in .*: 'train01', 'test01'"):
-        load_datasets(load_config(config(folder, data={**left, "unlabeled": None})))
+        load_datasets(load_config(config(folder, data={**left, "unlabeled": None})).data_spec)
 
 
 def test_recordings_without_splits_are_cut_whole(folder, tmp_path):
     frame = pd.read_csv(folder / "manifest.csv").drop(columns="split")
     frame["path"] = [str(folder / path) for path in frame["path"]]
     frame.to_csv(tmp_path / "m.csv", index=False)
-    data = load_datasets(load_config(config(folder, data={"manifest": str(tmp_path / "m.csv")})))
+    data = load_datasets(load_config(config(folder, data={"manifest": str(tmp_path / "m.csv")})).data_spec)
     groups = [set(part.groups) for part in data.parts().values()]
     assert sum(map(len, groups)) == len(set.union(*groups)) == 9
     assert any("stratified by the labels within each" in note for note in data.notes)
@@ -203,16 +203,16 @@ def test_recordings_without_splits_are_cut_whole(folder, tmp_path):
 def test_a_manifest_that_is_not_made_yet_names_the_command(tmp_path):
     data = {"manifest": str(tmp_path / "m.csv"), "made_by": "make it"}
     with pytest.raises(ManifestError, match=r"m\.csv' is not there yet\. Make it with: make it"):
-        load_datasets(load_config({"data": data}))
+        load_datasets(load_config({"data": data}).data_spec)
 
 
 def test_sequences_in_memory_are_cut_beforehand(folder):
     sections = config(folder)
-    data = load_datasets(load_config(sections))
+    data = load_datasets(load_config(sections).data_spec)
     with pytest.raises(
         ConfigError, match=r"data\.windows cuts the recordings of a manifest, but sequences were passed"
     ):
-        load_datasets(load_config(sections), data.train)
+        load_datasets(load_config(sections).data_spec, data.train)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from scipy.special import log_softmax
 from sklearn.metrics import f1_score, precision_score
 
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
 from seqconv.evaluation import evaluate
-from seqconv.inference import forward
 from seqconv.models import load_model
 from seqconv.prediction import predict
+from seqconv.prediction.forward import forward
 from seqconv.training import train
-from seqconv.training.datasets import load_datasets
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
 FEATURES = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 160, "n_mels": 16}
@@ -79,7 +79,7 @@ def unequal(corpus, folder):
 def test_what_was_chosen_on_valid_holds_there_and_decides_wherever_the_model_answers(unequal, corpus):
     saved = load_model(unequal.path / "model.keras")
     names, (threshold, temperature) = saved.card["target"]["names"], thresholds_of(saved.card)
-    valid = load_datasets(load_config(unequal.path / "config.yaml")).valid
+    valid = load_datasets(load_config(unequal.path / "config.yaml").data_spec).valid
     labels = np.array([names.index(label) for label in valid.labels])
     logits = forward(saved, valid).astype(float)
     losses = [-log_softmax(logits / t, axis=1)[np.arange(len(labels)), labels].mean() for t in (temperature, 1.0)]

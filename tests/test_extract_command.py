@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seqconv.commands.extract import main
-from seqconv.store import FeatureStore
+from seqconv.cli.commands.extract import main
+from seqconv.features.store import FeatureStore
 
 ROOT = Path(__file__).parent.parent
 VOWELS = ROOT / "data" / "japanese_vowels" / "JapaneseVowels_TRAIN.ts"
@@ -67,7 +67,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(flags, message, capsys):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys, seqconv.commands.extract as command; command.make_parser().format_help(); "
+        "import sys, seqconv.cli.commands.extract as command; command.make_parser().format_help(); "
         "print({'pandas', 'pyarrow', 'librosa', 'tensorflow', 'pydantic'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -6,10 +6,10 @@ import librosa
 import numpy as np
 import pytest
 
-from seqconv.audio import decode_audio
-from seqconv.config.features import FeatureSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import as_settings, extract_features, feature_statistics, num_features
+from seqconv.features.audio.decoding import decode_audio
+from seqconv.features.settings import FeatureSettings
 
 PROMPT = Path(__file__).parent.parent / "data" / "prompts" / "en" / "added.ogg"
 FRAMING = {"sample_rate": 8000, "n_fft": 256, "hop_length": 80}

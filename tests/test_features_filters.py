@@ -23,8 +23,8 @@ SETTINGS = [
 
 EXTRACTS = """
 import sys
-from seqconv.store.entries import Entry
-from seqconv.store.shards import extract_shard
+from seqconv.features.store.entries import Entry
+from seqconv.features.store.shards import extract_shard
 (row,) = extract_shard([Entry("one", sys.argv[1])], {"kind": "log_mel", "sample_rate": 8000}, sys.argv[2])
 heavy = {"librosa", "numba", "scipy", "pandas", "sklearn", "tensorflow", "keras"} & set(sys.modules)
 print(f"{row.num_features} features, heavy {sorted(heavy)}")

@@ -9,9 +9,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqconv.audio import count_samples, decode_audio, read_blocks, resample, resample_blocks
 from seqconv.errors import AudioError, ConfigError, ManifestError
 from seqconv.features import extract_features, iterate_features, load_features, open_features, pieces_of
+from seqconv.features.audio.decoding import count_samples, decode_audio, read_blocks, resample, resample_blocks
 
 PROMPTS = Path(__file__).parent.parent / "data" / "prompts"
 LONG = max(PROMPTS.glob("en/*.ogg"), key=lambda path: soundfile.info(path).duration)
@@ -102,7 +102,7 @@ def test_few_samples_survive_resampling_in_blocks(num_samples):
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.npy"])
 @pytest.mark.parametrize(("start", "end"), [(None, None), (0.5, 2.25)])
 def test_blocks_of_a_file_are_its_samples(tmp_path, monkeypatch, samples, name, start, end):
-    monkeypatch.setattr("seqconv.recordings._BLOCK_FRAMES", 5000)
+    monkeypatch.setattr("seqconv.features.audio.recordings._BLOCK_FRAMES", 5000)
     stereo = np.stack([samples[:30000], samples[30000:60000]], axis=1)
     if name == "a.npy":
         np.save(tmp_path / name, (stereo * 30000).astype(np.int16))
@@ -117,7 +117,7 @@ def test_blocks_of_a_file_are_its_samples(tmp_path, monkeypatch, samples, name, 
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path, monkeypatch, samples):
-    monkeypatch.setattr("seqconv.recordings._BLOCK_FRAMES", 1 << 17)
+    monkeypatch.setattr("seqconv.features.audio.recordings._BLOCK_FRAMES", 1 << 17)
     peaks = []
     for repeats in (1, 6):
         soundfile.write(tmp_path / "long.wav", np.tile(samples, repeats), 8000)

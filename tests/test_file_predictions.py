@@ -11,11 +11,11 @@ import pytest
 import soundfile
 from test_store_workers import DECODER
 
-from seqconv.commands.predict import main
+from seqconv.cli.commands.predict import main
 from seqconv.errors import AudioError, ManifestError
 from seqconv.models import build_model
-from seqconv.prediction import predict, predict_tables
-from seqconv.targets import fit_target
+from seqconv.prediction.dispatch import predict, predict_tables
+from seqconv.tasks.target import fit_target
 
 FEATURES = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 12}
 NAMES = ["en", "it"]

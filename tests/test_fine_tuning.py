@@ -11,16 +11,16 @@ import pytest
 from training_data import NUM_FEATURES, classified, quick, toned
 
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ModelError
-from seqconv.inference import forward
 from seqconv.models import build_model, load_model
 from seqconv.prediction import predict
-from seqconv.sequences import Sequences
+from seqconv.prediction.forward import forward
 from seqconv.training import resume, train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.interrupts import RunStopped
-from seqconv.training.loop import run_steps
+from seqconv.training.run.loop import run_steps
+from seqconv.training.run.setup import prepare
+from seqconv.training.state.interrupts import RunStopped
 
 BLOCKS = [
     {"filters": 6, "kernel_size": 5, "dropout": 0.2},
@@ -60,7 +60,7 @@ def prepared(init, data=None, **sections):
     training = {"init": str(init), **sections.pop("training", {})}
     config = quick(features=FEATURES, training=training, **{"model": MODEL, **sections})
     data = classified() if data is None else data
-    return prepare(load_config(config), load_datasets(load_config(config), data))
+    return prepare(load_config(config), load_datasets(load_config(config).data_spec, data))
 
 
 def states(experiment):
@@ -96,7 +96,7 @@ def test_features_are_normalized_as_they_were(tmp_path, trained):
     shifted = Sequences([10 + 3 * array for array in toned([0, 1] * 15, seed=3)], ["a", "b"] * 15)
     config = quick(training={"init": str(trained)}, features=FEATURES)
     del config["model"]
-    experiment = prepare(load_config(config), load_datasets(load_config(config), shifted))
+    experiment = prepare(load_config(config), load_datasets(load_config(config).data_spec, shifted))
     before = load_model(trained).feature_normalization
     np.testing.assert_array_equal(experiment.model.feature_normalization.mean, before.mean)
     np.testing.assert_array_equal(experiment.model.feature_normalization.variance, before.variance)

@@ -6,11 +6,11 @@ from dummies import random_sequences
 
 from seqconv.batching import FrameTargets, make_batch, make_plan, unpack_frames
 from seqconv.batching.strategies import STRATEGIES
-from seqconv.class_weights import class_weights, frame_class_weights
+from seqconv.data.class_weights import class_weights, frame_class_weights
 from seqconv.errors import ConfigError, ShapeError
-from seqconv.frames import TimeLayer
-from seqconv.label_arrays import read_frame_labels
-from seqconv.targets import Target, fit_target
+from seqconv.geometry import TimeLayer
+from seqconv.tasks.frame_arrays import read_frame_labels
+from seqconv.tasks.target import Target, fit_target
 
 LENGTHS = [7, 1, 12, 4, 30, 9, 2, 15]
 GEOMETRIES = {1: (TimeLayer(5), TimeLayer(3)), 2: (TimeLayer(5, stride=2), TimeLayer(3)),

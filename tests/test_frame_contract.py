@@ -7,10 +7,10 @@ from sklearn.metrics import log_loss
 from training_data import PLAIN_FRAMES, STRIDED_FRAMES, framed
 
 from seqconv.batching import FrameTargets, make_batch, make_plan, unpack_frames
-from seqconv.inference import STRATEGIES, forward
 from seqconv.models import build_model, load_model
-from seqconv.targets import fit_target
-from seqconv.training.optimization import make_loss, make_metrics
+from seqconv.prediction.forward import STRATEGIES, forward
+from seqconv.tasks.target import fit_target
+from seqconv.training.step.optimization import make_loss, make_metrics
 
 
 def alone(model, sequence):

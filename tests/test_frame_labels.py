@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.frame_labels import FrameLabels, find_length_problems
-from seqconv.label_arrays import read_frame_labels
-from seqconv.sequences import Sequences
-from seqconv.targets import Target, fit_target
+from seqconv.tasks.frame_arrays import read_frame_labels
+from seqconv.tasks.frame_labels import FrameLabels, find_length_problems
+from seqconv.tasks.target import Target, fit_target
 
 NAN = np.nan
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqconv.config import load_config
-from seqconv.config.target import TargetConfig
+from seqconv.data.datasets import load_datasets
+from seqconv.data.events.frame_labels import read_timelines
+from seqconv.data.manifest import load_manifest
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.manifest import load_manifest
-from seqconv.sequences import Sequences
-from seqconv.timelines import read_timelines
-from seqconv.training.datasets import load_datasets
+from seqconv.tasks.settings import TargetConfig
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
 FEATURES = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 16}
@@ -261,7 +261,7 @@ def test_splits_are_made_by_the_labels_of_frames(tmp_path):
             "model": {"pooling": "frames"},
         }
     )
-    data = load_datasets(config)
+    data = load_datasets(config.data_spec)
     assert any("stratified by the labels within each" in note for note in data.notes)
     assert data.target.names == ("a", "b", "p", "rare")
     assert names[7] in data.train.ids

@@ -8,13 +8,13 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 from training_data import CLASSES, PLAIN_FRAMES, STRIDED_FRAMES, framed, quick
 
-from seqconv.commands import evaluate as evaluate_command
-from seqconv.commands import predict as predict_command
+from seqconv.cli.commands import evaluate as evaluate_command
+from seqconv.cli.commands import predict as predict_command
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation import evaluate
 from seqconv.models import build_model, load_model
-from seqconv.prediction import predict, predict_tables
-from seqconv.targets import fit_target
+from seqconv.prediction.dispatch import predict, predict_tables
+from seqconv.tasks.target import fit_target
 from seqconv.training import train
 
 
@@ -100,7 +100,7 @@ def test_predictions_have_a_row_for_each_output_frame(run):
 def test_tables_in_pieces_are_the_whole(run, monkeypatch):
     data = framed(30, 4)
     whole = predict(run.model, data)
-    monkeypatch.setattr("seqconv.file_predictions._FRAMES_PER_TABLE", 100)
+    monkeypatch.setattr("seqconv.prediction.files._FRAMES_PER_TABLE", 100)
     pieces = list(predict_tables(run.model, data))
     assert len(pieces) > 3
     assert max(map(len, pieces)) < 140

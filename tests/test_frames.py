@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from row_simulation import GRID, random_stack, run_alone, run_layer, run_row
 
-from seqconv.frames import (
+from seqconv.geometry import (
     TimeLayer,
     conv_output_length,
     halo,

@@ -7,7 +7,7 @@ import reference
 from row_simulation import GRID, random_stack
 from rows import assert_close, sequences, to_numpy
 
-from seqconv.frames import (
+from seqconv.geometry import (
     TimeLayer,
     conv_output_length,
     halo,

@@ -16,8 +16,8 @@ import pytest
 import soundfile
 from mutations import mutate
 
-from seqconv.audio import decode_audio
 from seqconv.errors import AudioError
+from seqconv.features.audio.decoding import decode_audio
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
 SECONDS_PER_FILE = 5

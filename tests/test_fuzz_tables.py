@@ -12,12 +12,12 @@ import pytest
 from mutations import mutate
 
 from seqconv.config import load_config
-from seqconv.config.target import TargetConfig
+from seqconv.data.events.frame_labels import read_timelines
+from seqconv.data.manifest import load_manifest
 from seqconv.errors import ConfigError, ManifestError, SeqconvError
 from seqconv.features import load_features
-from seqconv.manifest import load_manifest
-from seqconv.timelines import read_timelines
-from seqconv.ts import read_ts
+from seqconv.features.ts import read_ts
+from seqconv.tasks.settings import TargetConfig
 
 ROOT = Path(__file__).parents[1]
 PROMPTS = ROOT / "data" / "prompts" / "manifest.csv"

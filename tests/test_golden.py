@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqconv.arrays import load_npz
 from seqconv.config import load_config
 from seqconv.config.loading import dump_config
 from seqconv.evaluation import Evaluation
-from seqconv.evaluation.result import SCORES_VERSION, read_scores
-from seqconv.inference import Choice
+from seqconv.features.arrays import load_npz
+from seqconv.features.store import FeatureStore
+from seqconv.features.store.index import FORMAT_VERSION as STORE_FORMAT
 from seqconv.models import load_model
-from seqconv.models.archive import FORMAT_VERSION as MODEL_FORMAT
+from seqconv.models.safe_loading import FORMAT_VERSION as MODEL_FORMAT
 from seqconv.prediction import predict
-from seqconv.store import FeatureStore
-from seqconv.store.index import FORMAT_VERSION as STORE_FORMAT
+from seqconv.prediction.forward import Choice
+from seqconv.reports.folder import SCORES_VERSION, read_scores
 
 FORMATS = sorted((Path(__file__).parent / "golden").glob("format*"))
 

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from seqconv import runners
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError
-from seqconv.inference import choose_strategy, forward
 from seqconv.models import build_model
-from seqconv.sequences import Sequences
+from seqconv.prediction.dispatch import compiled as runners
+from seqconv.prediction.forward import choose_strategy, forward
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from seqconv.commands.inspect import main
+from seqconv.cli.commands.inspect import main
 from seqconv.models import build_model
 
 DATA = Path(__file__).parents[1] / "data"

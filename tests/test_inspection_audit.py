@@ -12,11 +12,11 @@ from test_contract_stock import FAILING, NUM_FEATURES, PASSING
 
 from seqconv.batching import pad_sequences
 from seqconv.errors import ManifestError, ModelError, ShapeError
+from seqconv.features.ts import read_ts
 from seqconv.inspection import audit
 from seqconv.inspection.findings import FAULT, REMEDIES, VERDICTS
 from seqconv.layers import MaskedBatchNormalization, MaskedConv1D, MaskedGlobalAveragePooling1D
 from seqconv.models import build_model
-from seqconv.ts import read_ts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*destroy the mask information:UserWarning")
 VOWELS = Path(__file__).parents[1] / "data" / "japanese_vowels" / "JapaneseVowels_TRAIN.ts"

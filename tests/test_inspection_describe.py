@@ -13,7 +13,7 @@ from seqconv.inspection import describe
 from seqconv.inspection.axes import WHOLE
 from seqconv.inspection.effects import follow_axes
 from seqconv.inspection.graph import read_graph
-from seqconv.inspection.symbols import Length
+from seqconv.inspection.symbolic_length import Length
 from seqconv.layers import MaskedConv1D, MaskedGlobalAveragePooling1D
 from seqconv.models import build_model
 

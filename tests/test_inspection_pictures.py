@@ -6,9 +6,9 @@ import pytest
 from keras import layers, ops
 from test_inspection_kernels import built
 
-from seqconv.config.features import FeatureSettings
 from seqconv.errors import ModelError, ShapeError
 from seqconv.features import extract_features
+from seqconv.features.settings import FeatureSettings
 from seqconv.inspection import contributions, kernels
 from seqconv.inspection.pictures import (
     draw_activations,

@@ -7,7 +7,7 @@ from keras import ops
 from rows import LENGTHS, assert_close, is_head, packed, padded, sequences, to_numpy
 
 from seqconv import layers
-from seqconv.frames import TimeLayer
+from seqconv.geometry import TimeLayer
 from seqconv.layers.masking import zero_padding
 
 DOUBLE = {"dtype": "float64"}

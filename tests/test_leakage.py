@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from prompt_files import DATA, FEATURES, planted, write_prompts
 from training_data import classified
 
-from seqconv.leakage import Leak, describe_leaks, find_leaks
-from seqconv.sequences import Sequences
+from seqconv.data.leakage import Leak, describe_leaks, find_leaks
+from seqconv.data.sequences import Sequences
 from seqconv.sources import Excerpt
 
 SPLITS = ("train", "valid", "test")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from seqconv.training.losses import FocalCrossentropy, LabelCrossentropy, focal_crossentropy, label_crossentropy
-from seqconv.training.optimization import make_loss, make_metrics
+from seqconv.training.step.losses import FocalCrossentropy, LabelCrossentropy, focal_crossentropy, label_crossentropy
+from seqconv.training.step.optimization import make_loss, make_metrics
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(0, 2, (5, 3, 4)).astype("float32")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import seqconv
-from seqconv.commands.main import COMMANDS, main
+from seqconv.cli.main import COMMANDS, main
 
 
 def test_the_version_is_that_of_the_package(capsys):
@@ -17,7 +17,7 @@ def test_the_version_is_that_of_the_package(capsys):
 
 def test_help_lists_the_commands_and_imports_nothing_heavy():
     code = (
-        "import sys\nfrom seqconv.commands.main import main\n"
+        "import sys\nfrom seqconv.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n"
         "    print([name for name in ('numpy', 'pandas', 'tensorflow', 'pydantic') if name in sys.modules])"
     )
@@ -41,7 +41,7 @@ def test_an_unknown_command_is_an_error_that_lists_the_known_ones(capsys):
 
 def test_a_warning_is_one_line_without_code():
     code = (
-        "import warnings\nfrom seqconv.commands.terminal import report_errors\n"
+        "import warnings\nfrom seqconv.cli.terminal import report_errors\n"
         "@report_errors\ndef command(argv):\n    warnings.warn('beware')\n    return 0\n"
         "command()"
     )
@@ -51,7 +51,7 @@ def test_a_warning_is_one_line_without_code():
 
 def test_a_reader_that_stops_early_gets_no_traceback():
     code = (
-        "import sys\nfrom seqconv.commands.terminal import report_errors\n"
+        "import sys\nfrom seqconv.cli.terminal import report_errors\n"
         "@report_errors\ndef command(argv=None):\n    for line in range(100_000):\n        print(line)\n    return 0\n"
         "sys.exit(command())"
     )

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import soundfile
 
+from seqconv.data.manifest import load_manifest
 from seqconv.features import extract_features
-from seqconv.manifest import load_manifest
 
 ROOT = Path(__file__).parents[1]
 VOICES = {"en": "en_US_f_A", "es": "es_MX_f_A", "fr": "fr_CA_f_J", "it": "it_IT_m_C", "ru": "ru_RU_f_I"}

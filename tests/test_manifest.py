@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from seqconv.data.manifest import KNOWN_COLUMNS, load_manifest
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.manifest import KNOWN_COLUMNS, load_manifest
 
 ROWS = {
     "path": ["a.wav", "sub/b.wav", "c, d.wav"],

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from seqconv.data.manifest import check_labels, check_manifest, load_manifest
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.manifest import check_labels, check_manifest, load_manifest
 
 NAMES = [f"{letter}.wav" for letter in "abcdefgh"]
 

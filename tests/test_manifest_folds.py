@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqconv.config.split import SplitConfig
+from seqconv.data.manifest import make_folds
+from seqconv.data.manifest.folds import fold_numbers
+from seqconv.data.manifest.split_section import check_folds, cut_splits, group_rows
+from seqconv.data.split_settings import SplitConfig
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.manifest import make_folds
-from seqconv.manifest.cutting import check_folds, cut_splits, group_rows
-from seqconv.manifest.folds import fold_numbers
 
 
 def make_frame(labels, groups=None, folds=None, splits=None, **more):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqconv.data.manifest import check_labels, make_splits
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.manifest import check_labels, make_splits
 
 
 def make_frame(labels, groups=None, paths=None, splits=None):

@@ -12,22 +12,22 @@ from test_training_weighting import MODEL, STRATEGIES, SummingOptimizer
 from training_data import NUM_FEATURES, quick, toned
 
 from seqconv.batching import FrameTargets
-from seqconv.class_weights import class_weights
 from seqconv.config import load_config
+from seqconv.data.class_weights import class_weights
+from seqconv.data.datasets import load_datasets
+from seqconv.data.manifest import load_manifest, make_splits
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ManifestError
 from seqconv.evaluation import evaluate
-from seqconv.labels import missing_cells
-from seqconv.manifest import load_manifest, make_splits
 from seqconv.metrics import frame_scorer, headline_scorer, score
 from seqconv.models import build_model
-from seqconv.sequences import Sequences
-from seqconv.targets import Target, fit_target
+from seqconv.tasks.raw_labels import missing_cells
+from seqconv.tasks.target import Target, fit_target
 from seqconv.training import train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.loop import run_steps
-from seqconv.training.optimization import make_loss, make_metrics
-from seqconv.training.stepping import CompiledStep
+from seqconv.training.run.loop import run_steps
+from seqconv.training.run.setup import prepare
+from seqconv.training.step.optimization import make_loss, make_metrics
+from seqconv.training.step.train_step import CompiledStep
 
 NAN = np.nan
 TAGS = Target("multilabel", ("a", "b"))
@@ -140,7 +140,7 @@ def epoch_gradients(strategy, kind, focusing):
             batching={"strategy": strategy},
         )
     )
-    data = load_datasets(config, tagged(kind=kind), tagged(20, seed=1, kind=kind))
+    data = load_datasets(config.data_spec, tagged(kind=kind), tagged(20, seed=1, kind=kind))
     experiment = prepare(config, data)
     network, optimizer = experiment.model, SummingOptimizer(learning_rate=1.0)
     settings = ("multilabel", 0.1, focusing)
@@ -195,7 +195,7 @@ def test_sequences_of_which_nothing_is_known_weigh_nothing(tmp_path):
     rows = np.vstack([data.labels, [[NAN, NAN]] * 8])
     more = Sequences([*[data[i] for i in range(len(data))], *toned([3] * 8, seed=9)], rows)
     config = load_config(quick(features={"kind": "precomputed"}, target={"task": "multilabel"}))
-    experiment = prepare(config, load_datasets(config, more, tagged(20, seed=1)))
+    experiment = prepare(config, load_datasets(config.data_spec, more, tagged(20, seed=1)))
     assert experiment.weights[-8:].tolist() == [0] * 8
     assert experiment.weights[:-8].min() > 0
     assert np.isnan(experiment.labels).sum() == 16

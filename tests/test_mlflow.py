@@ -10,7 +10,7 @@ from training_data import classified, quick
 
 from seqconv.errors import ConfigError
 from seqconv.training import MLflowLogger, resume, tracking, train
-from seqconv.training.interrupts import RunStopped
+from seqconv.training.state.interrupts import RunStopped
 
 pytest.importorskip("mlflow", reason="MLflow is not installed: pip install -e '.[mlflow]'")
 PARTS = {"train_data": classified(40), "valid_data": classified(12, seed=1), "test_data": classified(20, seed=2)}

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from training_data import classified, framed, quick
 
-from seqconv.evaluation.worst import WorstSequences
-from seqconv.sequences import Sequences
-from seqconv.series import train_series
+from seqconv.data.sequences import Sequences
+from seqconv.evaluation.hardest import WorstSequences
+from seqconv.experiments import train_series
 from seqconv.training import train
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
@@ -123,7 +123,7 @@ def executed(run, tmp_path_factory):
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: pip install -e '.[test]'")
     cells = [
         "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'",
-        "from seqconv.evaluation import evaluate\nfrom seqconv.sequences import Sequences\n"
+        "from seqconv.evaluation import evaluate\nfrom seqconv.data.sequences import Sequences\n"
         f"data = Sequences.from_manifest({str(run.path.parent / 'manifest.csv')!r}, {FEATURES!r}, split='test')\n"
         f"evaluation = evaluate({str(run.path / 'model.keras')!r}, data, bootstrap=20)",
         "evaluation",

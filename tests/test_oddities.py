@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from training_data import CLASSES, classified, framed, quick, toned
 
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
+from seqconv.data.diagnostics import describe_classes, survey
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ManifestError, ShapeError
-from seqconv.oddities import describe_classes, survey
-from seqconv.sequences import Sequences
-from seqconv.targets import fit_target
+from seqconv.tasks.target import fit_target
 from seqconv.training import train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
+from seqconv.training.run.setup import prepare
 
 DATA = Path(__file__).parents[1] / "data"
 FRAMES = {"blocks": [{"filters": 4, "kernel_size": 3}], "pooling": "frames"}
@@ -27,7 +27,7 @@ def notes(*parts, **sections):
     """What is told before the first step."""
     defaults = {"features": {"kind": "precomputed"}, "batching": {"strategy": "packed"}}
     config = load_config(quick(**{**defaults, **sections}))
-    return prepare(config, load_datasets(config, *parts)).notes
+    return prepare(config, load_datasets(config.data_spec, *parts)).notes
 
 
 def dulled(data, *, columns=(), sequences=()):

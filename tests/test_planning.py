@@ -8,8 +8,8 @@ from test_batching_plans import STRATEGIES, prompts_like
 from seqconv.batching import make_plan
 from seqconv.batching.strategies import STRATEGIES as PLANNERS
 from seqconv.config.batching import BatchingConfig
-from seqconv.frames import TimeLayer
-from seqconv.planning import planning_options
+from seqconv.config.planning import planning_options
+from seqconv.geometry import TimeLayer
 
 GEOMETRY = (TimeLayer(5), TimeLayer(3, stride=2))
 LENGTHS = prompts_like(600)

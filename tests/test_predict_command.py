@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqconv.commands.predict import main
+from seqconv.cli.commands.predict import main
 from seqconv.models import build_model
 from seqconv.prediction import predict
-from seqconv.targets import fit_target
+from seqconv.tasks.target import fit_target
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "prompts" / "it"
 FEATURES = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 12}

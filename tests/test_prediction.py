@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 import soundfile
 
-from seqconv.audio import decode_audio
+from seqconv.data.sequences import Sequences
 from seqconv.errors import AudioError, ConfigError, ManifestError, ModelError, ShapeError
 from seqconv.evaluation import evaluate
 from seqconv.features import extract_features
+from seqconv.features.audio.decoding import decode_audio
 from seqconv.models import build_model
 from seqconv.prediction import predict
-from seqconv.sequences import Sequences
-from seqconv.targets import fit_target
+from seqconv.tasks.target import fit_target
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
 FEATURES = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 16}

@@ -5,11 +5,11 @@ import re
 import pandas as pd
 import pytest
 
-from seqconv.annotations import read_annotations
+from seqconv.data.events.annotations import read_annotations
+from seqconv.data.events.label_tracks import label_track_text, read_label_track
+from seqconv.data.events.tables import read_events
+from seqconv.data.manifest import load_manifest
 from seqconv.errors import ManifestError
-from seqconv.manifest import load_manifest
-from seqconv.manifest.events import read_events
-from seqconv.manifest.label_tracks import label_track_text, read_label_track
 
 
 @pytest.fixture

@@ -16,21 +16,21 @@ import soundfile
 from pages import read_page
 from training_data import STRIDED_FRAMES, classified, framed, quick, toned
 
-from seqconv.commands import report as report_command
+from seqconv.cli.commands import report as report_command
 from seqconv.config import load_config
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, StoreError
 from seqconv.inspection import contributions
 from seqconv.metrics import score
 from seqconv.models import load_model
-from seqconv.reporting import write_report
-from seqconv.reporting.answers import calibration_bins, class_intervals, read_answers
-from seqconv.reporting.folder import read_run
-from seqconv.reporting.material import gather
-from seqconv.reporting.sounds import MOST_RATE, embed_sound
-from seqconv.reporting.tables import number
-from seqconv.sequences import Sequences
+from seqconv.reports import write_report
+from seqconv.reports.answers import calibration_bins, class_intervals, read_answers
+from seqconv.reports.folder import read_run
+from seqconv.reports.report_inputs import gather
+from seqconv.reports.sounds import MOST_RATE, embed_sound
+from seqconv.reports.tables import number
 from seqconv.training import train
-from seqconv.training.batches import plan_batches
+from seqconv.training.run.batches import plan_batches
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "$\\frac{x$ & </style>"]
@@ -419,9 +419,7 @@ def test_long_sound_is_cut_and_kept_small(tmp_path):
 
 
 def test_importing_the_package_imports_no_drawing():
-    code = (
-        "import sys, seqconv.reporting; print(sorted({'matplotlib', 'jinja2', 'pandas', 'keras'} & set(sys.modules)))"
-    )
+    code = "import sys, seqconv.reports; print(sorted({'matplotlib', 'jinja2', 'pandas', 'keras'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from training_data import quick
 
-from seqconv.reporting import write_comparison, write_report
+from seqconv.experiments import write_comparison
+from seqconv.reports import write_report
 from seqconv.training import train
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install -e '.[test]'")

@@ -10,13 +10,13 @@ from pages import read_page
 from test_report import check_alternatives, check_self_contained
 from training_data import classified, quick
 
-from seqconv.commands import report as report_command
+from seqconv.cli.commands import report as report_command
 from seqconv.errors import ConfigError
-from seqconv.reporting import write_comparison
-from seqconv.reporting.comparison import _draw_curves, config_differences
-from seqconv.reporting.drawings import legend_columns, shorten_all
-from seqconv.reporting.folder import read_run
-from seqconv.reporting.tables import number
+from seqconv.experiments import write_comparison
+from seqconv.experiments.comparison import _draw_curves, config_differences
+from seqconv.reports.drawings import legend_columns, shorten_all
+from seqconv.reports.folder import read_run
+from seqconv.reports.tables import number
 from seqconv.training import train
 
 NAMES = ["slow", "<b>fast</b>"]

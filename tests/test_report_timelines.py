@@ -9,7 +9,7 @@ from composed import compose, config
 from pages import read_page
 
 from seqconv.metrics import EventArrays
-from seqconv.reporting import timelines, write_report
+from seqconv.reports import timelines, write_report
 from seqconv.training import train
 
 

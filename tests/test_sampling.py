@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqconv.data.sampling import ClassDraw, draw_by_class
 from seqconv.errors import ConfigError
-from seqconv.frame_labels import FrameLabels
-from seqconv.sampling import ClassDraw, draw_by_class
-from seqconv.targets import Target, fit_target
+from seqconv.tasks.frame_labels import FrameLabels
+from seqconv.tasks.target import Target, fit_target
 
 CLASSES = Target("classification", ("a", "b", "c"))
 TAGS = Target("multilabel", ("a", "b"))

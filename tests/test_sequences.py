@@ -7,8 +7,8 @@ from dummies import random_sequences
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError, ShapeError
-from seqconv.sequences import Sequences
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ from scipy import stats
 from test_training_kills import Process, result
 from training_data import classified, quick, toned
 
-from seqconv.commands.main import main
+from seqconv.cli.main import main
 from seqconv.errors import ConfigError
+from seqconv.experiments import resume_series, running, train_series
+from seqconv.experiments.folder import read_series
 from seqconv.models import load_model
-from seqconv.reporting.folder import read_run
-from seqconv.series import resume_series, running, train_series
-from seqconv.series.folder import read_series
+from seqconv.reports.folder import read_run
 from seqconv.training import train
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
@@ -32,7 +32,7 @@ PARTS = ("train_data", "valid_data", "test_data")
 DROPOUT = {"defaults": {"norm": "batch", "dropout": 0.3}, "blocks": [{"filters": 6, "kernel_size": 3}]}
 ALONE = """
 import sys
-from seqconv.commands.main import main
+from seqconv.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 
-from seqconv.commands.main import main
+from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.series.folder import read_series, write_series
-from seqconv.series.members import Grid, make_members, read_grid
-from seqconv.series.summary import by_setting
+from seqconv.experiments.folder import read_series, write_series
+from seqconv.experiments.run_specs import Grid, make_members, read_grid
+from seqconv.experiments.summary import by_setting
 
 
 @pytest.fixture

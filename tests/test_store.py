@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import soundfile
 
-from seqconv.config.features import FeatureSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, StorageError, StoreError
 from seqconv.features import extract_features
-from seqconv.store import Entry, FeatureStore, build_store, extract_shard
-from seqconv.store.running import cut_into_shards
+from seqconv.features.settings import FeatureSettings
+from seqconv.features.store import Entry, FeatureStore, build_store, extract_shard
+from seqconv.features.store.extraction import cut_into_shards
 
 SETTINGS = FeatureSettings(sample_rate=8000, n_fft=256, hop_length=80, n_mels=20)
 DATA = Path(__file__).parent.parent / "data"
@@ -89,8 +89,8 @@ def test_a_store_can_be_pickled(recordings, tmp_path):
 
 
 def test_a_store_keeps_few_files_open(recordings, tmp_path, monkeypatch):
-    monkeypatch.setattr("seqconv.store.running._MOST_ENTRIES", 1)
-    monkeypatch.setattr("seqconv.store.reading._OPEN_SHARDS", 2)
+    monkeypatch.setattr("seqconv.features.store.extraction._MOST_ENTRIES", 1)
+    monkeypatch.setattr("seqconv.features.store.reading._OPEN_SHARDS", 2)
     store = build(recordings, tmp_path)
     assert len(shards(store)) == 5
     assert_holds(store, recordings)
@@ -287,7 +287,7 @@ def test_a_damaged_or_missing_index_is_told(recordings, tmp_path):
 
 
 def test_an_executor_does_the_same_work(recordings, tmp_path, monkeypatch):
-    monkeypatch.setattr("seqconv.store.running._MOST_ENTRIES", 2)
+    monkeypatch.setattr("seqconv.features.store.extraction._MOST_ENTRIES", 2)
     with ThreadPoolExecutor(2) as executor:
         store = build(recordings, tmp_path, executor=executor)
     assert len(shards(store)) == 3
@@ -310,7 +310,7 @@ class DyingExecutor(ThreadPoolExecutor):
 
 
 def test_an_executor_that_breaks_is_told_with_what_it_lost(recordings, tmp_path, monkeypatch):
-    monkeypatch.setattr("seqconv.store.running._MOST_ENTRIES", 3)
+    monkeypatch.setattr("seqconv.features.store.extraction._MOST_ENTRIES", 3)
     with DyingExecutor(1) as executor, pytest.raises(StoreError, match=r"node lost.*not extracted: .*'3', '4'"):
         build(recordings, tmp_path, executor=executor)
     assert_holds(build(recordings, tmp_path), recordings)
@@ -351,7 +351,7 @@ def test_a_place_where_nothing_can_be_written_is_said(recordings, tmp_path):
 
 
 def test_a_store_of_another_format_is_refused_by_name(recordings, tmp_path, monkeypatch):
-    monkeypatch.setattr("seqconv.store.index.FORMAT_VERSION", 7)
+    monkeypatch.setattr("seqconv.features.store.index.FORMAT_VERSION", 7)
     store = build(recordings, tmp_path, path=tmp_path / "store")
     monkeypatch.undo()
     with pytest.raises(StoreError, match=r"written in format 7, this version of seqconv reads format 1\. Delete"):

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqconv.store import FeatureStore
-from seqconv.store.index import read_index
+from seqconv.features.store import FeatureStore
+from seqconv.features.store.index import read_index
 
 KILLS = int(os.environ.get("SEQCONV_KILLS", "10"))
 SEED = int(os.environ.get("SEQCONV_KILL_SEED", "0"))
@@ -27,7 +27,8 @@ NUM_FILES = 400
 SETTINGS = ("features.sample_rate=8000", "features.n_fft=256", "features.hop_length=80", "features.n_mels=20")
 # A small corpus is done before the first commit is due. What files may grow to, where that is limited.
 START = (
-    "import signal, sys, resource, seqconv.store.ledger as ledger; from seqconv.commands.extract import main\n"
+    "import signal, sys, resource, seqconv.features.store.commit_log as ledger\n"
+    "from seqconv.cli.commands.extract import main\n"
     # Tests that were begun by nohup ignore it, and so would all that they begin.
     "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
     "ledger._SECONDS_BETWEEN_COMMITS = 0.0\n"

@@ -13,8 +13,8 @@ import pytest
 import soundfile
 
 from seqconv.errors import AudioError, ConfigError, StoreError
-from seqconv.store import FeatureStore, build_store
-from seqconv.store.workers import WorkerDeath, map_in_workers
+from seqconv.features.store import FeatureStore, build_store
+from seqconv.features.store.workers import WorkerDeath, map_in_workers
 
 SETTINGS = {"sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 20}
 
@@ -22,7 +22,7 @@ SETTINGS = {"sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 20}
 SCRIPT = """
 import sys
 import pandas as pd
-from seqconv.store import build_store
+from seqconv.features.store import build_store
 
 print("started")
 frame = pd.read_csv(sys.argv[1], dtype=str)
@@ -120,7 +120,7 @@ def test_a_recording_that_ends_its_worker_is_one_bad_file(recordings, tmp_path, 
     (tmp_path / "decoder").mkdir()
     (tmp_path / "decoder" / "soundfile.py").write_text(DECODER)
     monkeypatch.syspath_prepend(tmp_path / "decoder")
-    monkeypatch.setattr("seqconv.store.running._TIME_LIMIT", 1.0)
+    monkeypatch.setattr("seqconv.features.store.extraction._TIME_LIMIT", 1.0)
     options = {"num_workers": num_workers, "progress": False}
     with pytest.raises(AudioError, match="4 recordings of 70 cannot be read") as caught:
         build_store(recordings, SETTINGS, tmp_path / "store", **options)

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from seqconv.errors import ConfigError, ManifestError, ShapeError
 from seqconv.features import pieces_of
-from seqconv.frames import TimeLayer
+from seqconv.geometry import TimeLayer
 from seqconv.models import build_model
 from seqconv.models.stack import apply_head, apply_trunk
-from seqconv.streaming.chunks import ChunkShape, chunk_shape, cut_windows
-from seqconv.streaming.network import passes_of
-from seqconv.streaming.running import running_answers, streaming_delay
-from seqconv.streaming.whole import ChunkRunner, default_chunk_frames
+from seqconv.prediction.streaming.chunks import ChunkShape, chunk_shape, cut_windows
+from seqconv.prediction.streaming.network import passes_of
+from seqconv.prediction.streaming.running import running_answers, streaming_delay
+from seqconv.prediction.streaming.whole import ChunkRunner, default_chunk_frames
 
 MODELS = {
     "same": {"blocks": [{"filters": 6, "kernel_size": 5}, {"filters": 4, "kernel_size": 4, "strides": 3}]},

@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 import soundfile
 
-from seqconv.audio import decode_audio
-from seqconv.commands.predict import main
-from seqconv.config.features import FeatureSettings
+from seqconv.cli.commands.predict import main
 from seqconv.errors import ConfigError
 from seqconv.features import as_settings, extract_features
+from seqconv.features.audio.decoding import decode_audio
+from seqconv.features.settings import FeatureSettings
 from seqconv.models import build_model
 from seqconv.prediction import predict
-from seqconv.streaming.live import LivePredictions, read_raw_samples
-from seqconv.targets import fit_target
+from seqconv.prediction.streaming.live import LivePredictions, read_raw_samples
+from seqconv.tasks.target import fit_target
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
 LONG = max(PROMPTS.glob("en/*.ogg"), key=lambda path: soundfile.info(path).duration)

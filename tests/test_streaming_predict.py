@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 import soundfile
 
+from seqconv.data.sequences import Sequences
 from seqconv.errors import AudioError, ConfigError, ManifestError
 from seqconv.evaluation import evaluate
 from seqconv.models import build_model
-from seqconv.prediction import predict, predict_tables
-from seqconv.sequences import Sequences
-from seqconv.streaming import long
-from seqconv.targets import fit_target
+from seqconv.prediction.dispatch import predict, predict_tables
+from seqconv.prediction.streaming import long
+from seqconv.tasks.target import fit_target
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts"
 FEATURES = {"kind": "mfcc", "n_mfcc": 8, "sample_rate": 8000, "n_fft": 256, "hop_length": 80, "delta": 1, "n_mels": 16}
@@ -100,9 +100,10 @@ def test_by_itself_what_is_long_for_the_model_runs_in_chunks(model, rng, monkeyp
     data = Sequences([rng.standard_normal((n, 16)) for n in (30, 900, 50)], ["en", "fr", "it"])
     expected = evaluate(model, data, strategy="packed")
     run = []
-    monkeypatch.setattr("seqconv.streaming.whole._BUDGET_BYTES", 4 * 6 * 16 * 200)
+    monkeypatch.setattr("seqconv.prediction.streaming.whole._BUDGET_BYTES", 4 * 6 * 16 * 200)
     monkeypatch.setattr(
-        "seqconv.inference.forward_long", lambda *args: run.append(args[2].tolist()) or long.forward_long(*args)
+        "seqconv.prediction.forward.forward_long",
+        lambda *args: run.append(args[2].tolist()) or long.forward_long(*args),
     )
     evaluation = evaluate(model, data)
     assert run == [[1]]
@@ -113,7 +114,7 @@ def test_by_itself_what_is_long_for_the_model_runs_in_chunks(model, rng, monkeyp
 
 def test_a_model_that_needs_all_at_once_says_so_and_runs_whole(lstm, monkeypatch):
     expected = predict(lstm, RECORDINGS[:3], strategy="bucketed")
-    monkeypatch.setattr("seqconv.streaming.whole._BUDGET_BYTES", 4 * 6 * 16 * 1000)
+    monkeypatch.setattr("seqconv.prediction.streaming.whole._BUDGET_BYTES", 4 * 6 * 16 * 1000)
     with pytest.warns(UserWarning, match=rf"{LONGEST[0].name}': run whole.*'block2_lstm.*' need all of a sequence"):
         assert_same_table(predict(lstm, RECORDINGS[:3]), expected)
     with warnings.catch_warnings():

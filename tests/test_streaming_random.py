@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_models import NUM_FEATURES, draw_model, model_configs
 
-from seqconv.streaming.network import passes_of
-from seqconv.streaming.whole import ChunkRunner
+from seqconv.prediction.streaming.network import passes_of
+from seqconv.prediction.streaming.whole import ChunkRunner
 
 MODELS_IN_CI = 20
 # JAX computes in float64 only when the whole process does, and Keras's dense layers under torch in float32.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqconv.reporting.tables import make_table
+from seqconv.reports.tables import make_table
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqconv.class_weights import class_weights
+from seqconv.data.class_weights import class_weights
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.targets import Target, fit_target
+from seqconv.tasks.target import Target, fit_target
 
 
 @pytest.mark.parametrize(

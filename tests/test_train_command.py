@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 from training_data import classified, quick
 
-from seqconv.commands.main import main
+from seqconv.cli.main import main
 from seqconv.config import load_config
-from seqconv.sequences import Sequences
+from seqconv.data.datasets import load_datasets
+from seqconv.data.sequences import Sequences
 from seqconv.training import run, train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.loop import time_steps
+from seqconv.training.run.loop import time_steps
+from seqconv.training.run.setup import prepare
 
 QUICK = ["--set", "model.blocks=[{filters: 16, kernel_size: 3}]", "--set", "data.num_workers=0"]
 VOWELS = ["train", "--config", "japanese_vowels.yaml", *QUICK]
@@ -65,7 +65,7 @@ def test_dry_run_stops_after_two_steps_and_writes_no_run(tmp_path, capsys, monke
 
 def test_a_dry_run_times_two_steps_without_what_only_the_first_one_costs():
     config = load_config(quick(features={"kind": "precomputed"}))
-    experiment = prepare(config, load_datasets(config, classified(), classified(20)))
+    experiment = prepare(config, load_datasets(config.data_spec, classified(), classified(20)))
     started = time.perf_counter()
     seconds = time_steps(experiment, 2)
     elapsed = time.perf_counter() - started

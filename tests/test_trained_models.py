@@ -8,9 +8,9 @@ from composed import compose
 
 import seqconv
 from seqconv.config import load_config
-from seqconv.inference import STRATEGIES, forward
+from seqconv.data.datasets import load_datasets
+from seqconv.prediction.forward import STRATEGIES, forward
 from seqconv.training import train
-from seqconv.training.datasets import load_datasets
 
 CONFIGS = sorted(path.name for path in (Path(seqconv.__file__).parents[1] / "configs").glob("*.yaml"))
 # Enough for statistics and weights that are no longer the initial ones, for which train and valid may be the same.
@@ -43,7 +43,7 @@ def test_all_test_sequences_get_the_same_answer_in_every_layout(name, tmp_path):
         made = compose(tmp_path / "composed", num_recordings=18)
         here = [f"data.manifest={made / 'manifest.csv'}", f"data.events={made / 'events.csv'}"]
     config = load_config(name, [*SHORT, *here])
-    data = load_datasets(config)
+    data = load_datasets(config.data_spec)
     # A few steps are enough, and there are many configs.
     part = data.train if len(data.train) < 1000 else data.valid
     scored = {"test_data": data.test} if data.valid is None else {"valid_data": data.valid}

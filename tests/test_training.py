@@ -9,15 +9,15 @@ import pytest
 from training_data import NUM_FEATURES, classified, quick
 
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
-from seqconv.inference import forward
 from seqconv.models import build_model
+from seqconv.prediction.forward import forward
 from seqconv.training import train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.machine import machine_for
-from seqconv.training.optimization import make_loss, make_optimizer
+from seqconv.training.run.runtime import machine_for
+from seqconv.training.run.setup import prepare
+from seqconv.training.step.optimization import make_loss, make_optimizer
 
 RANDOM = {"model": {"blocks": [{"filters": 6, "kernel_size": 3, "dropout": 0.3}], "dense_dropout": 0.2}}
 STILL = {"learning_rate": 1e-30, "optimizer": "sgd", "weight_decay": None, "epochs": 1}
@@ -31,7 +31,7 @@ def run(tmp_path, name="run", *, train_data=None, callbacks=(), **sections):
 
 def prepared(train_data=None, **sections):
     config = load_config(quick(features={"kind": "precomputed"}, **sections))
-    return prepare(config, load_datasets(config, train_data or classified(), classified(20, seed=1)))
+    return prepare(config, load_datasets(config.data_spec, train_data or classified(), classified(20, seed=1)))
 
 
 def scores_of(history):
@@ -286,7 +286,7 @@ def test_tensorboard_logs_are_written_or_asked_for(tmp_path, monkeypatch):
     assert shown["train"]["epoch_padding_ratio"] == shown["train"]["filters of the first convolution"] == [0, 1]
     assert {"epoch_loss", "epoch_macro_f1"} <= {*shown["validation"]}
     assert shown["validation"]["confusion matrix"] == [0, 1]
-    monkeypatch.setattr("seqconv.training.checks.find_spec", lambda name: None)
+    monkeypatch.setattr("seqconv.training.run.checks.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"TensorBoard is not installed\. Install it with: pip install tensorboard"):
         run(tmp_path, "without", training={"tensorboard": True})
 

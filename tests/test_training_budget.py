@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from training_data import classified, quick
 
-from seqconv.commands import plan as plan_command
+from seqconv.cli.commands import plan as plan_command
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
 from seqconv.training import budget, train
-from seqconv.training.budget import Trial, choose_trial
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.memory import CLEAR, StepMemory, available_bytes, is_out_of_memory
+from seqconv.training.run.setup import prepare
+from seqconv.training.step.budget import Trial, choose_trial
+from seqconv.training.step.memory import CLEAR, StepMemory, available_bytes, is_out_of_memory
 
 AUTO = {"batch_size": None, "frames_per_batch": "auto"}
 NOISY = {"blocks": [{"filters": 6, "kernel_size": 3, "norm": "batch", "dropout": 0.3}]}
@@ -30,7 +30,7 @@ def data():
 
 def prepared(told=None, **sections):
     config = load_config(quick(features={"kind": "precomputed"}, model=NOISY, **sections))
-    datasets = load_datasets(config, data(), classified(20, seed=1))
+    datasets = load_datasets(config.data_spec, data(), classified(20, seed=1))
     return prepare(config, datasets, None if told is None else told.append)
 
 
@@ -120,7 +120,7 @@ def test_other_errors_and_a_smallest_size_that_does_not_fit_are_errors(monkeypat
 
 @needs_proc
 def test_it_ends_before_memory_runs_out(monkeypatch):
-    monkeypatch.setattr("seqconv.training.memory.available_bytes", lambda: 0)
+    monkeypatch.setattr("seqconv.training.step.memory.available_bytes", lambda: 0)
     monkeypatch.setattr(StepMemory, "peak_bytes", lambda memory: 10**6)
     told = []
     prepared(told, batching=AUTO)

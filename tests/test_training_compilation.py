@@ -11,14 +11,14 @@ import pytest
 from training_data import NUM_FEATURES, classified, quick
 
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
 from seqconv.errors import ConfigError
 from seqconv.models import build_model
-from seqconv.training.batches import plan_batches
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.machine import machine_for
-from seqconv.training.probing import choose_compilation, weigh
-from seqconv.training.timing import StepTime
+from seqconv.training.run.batches import plan_batches
+from seqconv.training.run.runtime import machine_for
+from seqconv.training.run.setup import prepare
+from seqconv.training.step.timing import StepTime
+from seqconv.training.step.xla_choice import choose_compilation, weigh
 
 TESTS = Path(__file__).parent
 
@@ -82,7 +82,7 @@ def test_weighing_counts_the_compiling_of_all_shapes():
 
 def prepared(**sections):
     config = load_config(quick(features={"kind": "precomputed"}, **sections))
-    return prepare(config, load_datasets(config, classified(), classified(20, seed=1)))
+    return prepare(config, load_datasets(config.data_spec, classified(), classified(20, seed=1)))
 
 
 def test_nothing_is_measured_where_the_config_decides():

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from training_data import classified, quick, toned
 
-from seqconv.commands.main import main
+from seqconv.cli.main import main
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.training.datasets import load_datasets
 
 LEVELS = [0, 1] * 30
 
@@ -48,7 +48,7 @@ def test_every_sequence_is_test_once_and_equal_ones_together(manifest):
     tested = []
     folds = None
     for fold in range(4):
-        data = load_datasets(config_for(path, by="speaker", folds=4, fold=fold))
+        data = load_datasets(config_for(path, by="speaker", folds=4, fold=fold).data_spec)
         tested += data.test.ids
         home = data.splits.set_index("id")["split"]
         speakers = data.splits.groupby("group")["split"].nunique()
@@ -68,7 +68,7 @@ def test_another_seed_of_the_run_leaves_the_cut_where_it_has_a_seed_of_its_own(m
     base = config_for(path, by="speaker", folds=3)
 
     def cut(*overrides):
-        return load_datasets(load_config(base, overrides)).splits
+        return load_datasets(load_config(base, overrides).data_spec).splits
 
     assert cut("seed=1", "split.seed=0").equals(cut())
     assert not cut("seed=1").equals(cut())
@@ -76,9 +76,9 @@ def test_another_seed_of_the_run_leaves_the_cut_where_it_has_a_seed_of_its_own(m
 
 def test_folds_of_the_manifest_that_part_equal_sequences_are_told_by_the_leak_check(manifest):
     config = config_for(manifest(fold=[(number // 3) % 2 for number in range(60)]), by="speaker", fold=1)
-    data = load_datasets(config)
+    data = load_datasets(config.data_spec)
     assert set(data.splits["fold"][data.splits["split"] == "test"]) == {1}
-    from seqconv.training.experiment import prepare
+    from seqconv.training.run.setup import prepare
 
     with pytest.raises(ManifestError, match="have the content of sequences of"):
         prepare(config, data)
@@ -86,7 +86,7 @@ def test_folds_of_the_manifest_that_part_equal_sequences_are_told_by_the_leak_ch
 
 def test_arrays_in_memory_are_not_cut_by_what_is_for_manifests():
     with pytest.raises(ConfigError, match=r"split.stratify, split.folds: these say how a manifest is cut"):
-        load_datasets(load_config(quick(split={"folds": 3, "stratify": "site"})), classified())
+        load_datasets(load_config(quick(split={"folds": 3, "stratify": "site"})).data_spec, classified())
 
 
 def test_evaluation_draws_the_groups_of_the_run(manifest, tmp_path, capsys):

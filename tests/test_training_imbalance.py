@@ -13,13 +13,13 @@ from test_training_resume import Stopping, assert_same_run
 from test_training_weighting import MODEL, STRATEGIES, SummingOptimizer, prepared
 from training_data import classified, framed, quick
 
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
-from seqconv.sequences import Sequences
 from seqconv.training import resume, train
-from seqconv.training.interrupts import RunStopped
-from seqconv.training.loop import run_steps
-from seqconv.training.optimization import make_loss, make_metrics
-from seqconv.training.stepping import CompiledStep
+from seqconv.training.run.loop import run_steps
+from seqconv.training.state.interrupts import RunStopped
+from seqconv.training.step.optimization import make_loss, make_metrics
+from seqconv.training.step.train_step import CompiledStep
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -32,7 +32,7 @@ class Process:
     """`seqconv train ...`; its output goes to a file."""
 
     def __init__(self, log: Path, *arguments: object):
-        command = [sys.executable, "-m", "seqconv.commands.main", "train", *map(str, arguments)]
+        command = [sys.executable, "-m", "seqconv", "train", *map(str, arguments)]
         kept = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
         self.log = log
         with log.open("wb") as file:

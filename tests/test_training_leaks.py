@@ -10,13 +10,13 @@ import soundfile
 from prompt_files import FEATURES, planted, write_prompts
 from training_data import classified, framed, quick
 
-from seqconv.commands.main import main
+from seqconv.cli.main import main
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
+from seqconv.data.leakage import find_leaks
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ManifestError
-from seqconv.leakage import find_leaks
-from seqconv.sequences import Sequences
 from seqconv.training import train
-from seqconv.training.datasets import load_datasets
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_what_is_set_aside_is_not_also_learned_from(seed):
     groups = [f"g{rng.integers(40)}" for _ in chosen] if seed % 2 else None
     doubled = Sequences([data[i] for i in chosen], [data.labels[i] for i in chosen], groups=groups)
     config = load_config({**quick(), "seed": seed, "features": {"kind": "precomputed"}})
-    datasets = load_datasets(config, doubled)
+    datasets = load_datasets(config.data_spec, doubled)
     assert len(datasets.train) + len(datasets.valid) == 90
     assert len(datasets.valid) >= 4
     assert find_leaks(datasets.parts()) == []
@@ -102,9 +102,9 @@ def test_nothing_but_equal_sequences_is_refused_as_a_leak(tmp_path):
 
 def test_without_equal_sequences_the_cut_is_that_of_sequences():
     data, config = classified(60), load_config({**quick(), "seed": 3, "features": {"kind": "precomputed"}})
-    assert load_datasets(config, data).valid.ids == data.split(test=0.15, seed=3)[1].ids
+    assert load_datasets(config.data_spec, data).valid.ids == data.split(test=0.15, seed=3)[1].ids
     grouped = classified(60, groups=[f"g{index // 3}" for index in range(60)])
-    assert load_datasets(config, grouped).valid.ids == grouped.split(test=0.15, seed=3)[1].ids
+    assert load_datasets(config.data_spec, grouped).valid.ids == grouped.split(test=0.15, seed=3)[1].ids
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -119,7 +119,7 @@ def test_equal_recordings_are_cut_into_one_split(prompts, tmp_path, seed):
     frame = planted(prompts, *copies).drop(columns="split")
     frame["group"] = [f"g{rng.integers(25)}" for _ in range(len(frame))]
     config = load_config({**config_for(frame, tmp_path), "seed": seed})
-    data = load_datasets(config)
+    data = load_datasets(config.data_spec)
     assert len(data.splits) == 52
     assert find_leaks(data.parts()) == []
     for part in data.parts().values():

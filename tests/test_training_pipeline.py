@@ -9,10 +9,10 @@ import pytest
 from training_data import classified, quick
 
 from seqconv.batching import plan_packed
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ShapeError
-from seqconv.sequences import Sequences
 from seqconv.training import train
-from seqconv.training.pipeline import LOOKED_AT, READY_BATCHES, BatchFeed, EpochData, StepData, assemble
+from seqconv.training.step.prefetch import LOOKED_AT, READY_BATCHES, BatchFeed, EpochData, StepData, assemble
 
 
 def numbered(numbers):
@@ -106,7 +106,7 @@ def test_the_wait_is_that_of_taking(monkeypatch):
     ticks = count(0.0, 0.5)
     with BatchFeed(numbered(range(6))) as feed:
         data = EpochData(feed, 6)
-        monkeypatch.setattr("seqconv.training.pipeline.time.perf_counter", lambda: next(ticks))
+        monkeypatch.setattr("seqconv.training.step.prefetch.time.perf_counter", lambda: next(ticks))
         list(data)
         monkeypatch.undo()
     assert data.data_wait == 6 * 0.5

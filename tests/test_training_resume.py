@@ -14,14 +14,14 @@ import pytest
 from training_data import classified, framed, quick
 
 from seqconv.config import load_config
+from seqconv.data.datasets import Datasets
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
-from seqconv.locks import hold_lock
-from seqconv.sequences import Sequences
+from seqconv.files import hold_lock
 from seqconv.training import resume, train
-from seqconv.training.checkpoints import list_checkpoints, read_checkpoint
-from seqconv.training.datasets import Datasets
-from seqconv.training.identity import RunIdentity
-from seqconv.training.interrupts import RunStopped
+from seqconv.training.run.identity import RunIdentity
+from seqconv.training.state.checkpoints import list_checkpoints, read_checkpoint
+from seqconv.training.state.interrupts import RunStopped
 
 EPOCHS = 4
 # All that has a state: dropout's seeds, normalization, Adam, a schedule, the count of early stopping, class weights.
@@ -350,7 +350,7 @@ def test_a_full_disk_is_said_and_takes_nothing_away(tmp_path):
     code = (
         "import resource, sys; sys.path.insert(0, 'tests')\n"
         "from test_training_resume import data; from seqconv.training import resume\n"
-        "from seqconv.commands.terminal import report_errors\n"
+        "from seqconv.cli.terminal import report_errors\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         f"sys.exit(report_errors(lambda argv: resume({str(tmp_path / 'run')!r}, **data()))())\n"
     )

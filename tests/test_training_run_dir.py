@@ -11,10 +11,10 @@ from training_data import classified, quick
 
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
-from seqconv.evaluation.result import read_scores
 from seqconv.models import load_model
+from seqconv.reports.folder import read_scores
 from seqconv.training import train
-from seqconv.training.run_dir import make_run_dir
+from seqconv.training.run.run_dir import make_run_dir
 
 JAPANESE_VOWELS = [
     "training.epochs=2",

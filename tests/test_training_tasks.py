@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from training_data import NUM_FEATURES, classified, quick, toned
 
+from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError, ShapeError
 from seqconv.evaluation import evaluate
-from seqconv.sequences import Sequences
 from seqconv.training import train
 
 LEVELS = [i % 3 for i in range(30)]
@@ -195,7 +195,7 @@ def test_a_lone_class_and_files_of_nan_are_refused_by_id(tmp_path):
 def test_packing_layers_that_cannot_be_packed_is_refused_by_name(tmp_path):
     from seqconv.config import load_config
     from seqconv.models import build_model
-    from seqconv.training.experiment import plan_batches
+    from seqconv.training.run.setup import plan_batches
 
     model = build_model({"blocks": [{"type": "lstm", "units": 3}]}, num_features=3, num_outputs=2)
     config = load_config({"batching": {"strategy": "packed"}})

@@ -9,13 +9,13 @@ from double_precision import double_precision
 from training_data import classified, quick
 
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
 from seqconv.models import load_model
 from seqconv.training import train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.loop import run_steps
-from seqconv.training.optimization import make_loss, make_metrics
-from seqconv.training.stepping import CompiledStep
+from seqconv.training.run.loop import run_steps
+from seqconv.training.run.setup import prepare
+from seqconv.training.step.optimization import make_loss, make_metrics
+from seqconv.training.step.train_step import CompiledStep
 
 STRATEGIES = ("padded", "bucketed", "packed", "single")
 # Without batch statistics and noise, which are the batch's own.
@@ -42,7 +42,9 @@ class SummingOptimizer(keras.optimizers.Optimizer):
 
 def prepared(data=None, **sections):
     config = load_config(quick(features={"kind": "precomputed"}, **sections))
-    return prepare(config, load_datasets(config, classified() if data is None else data, classified(20, seed=1)))
+    return prepare(
+        config, load_datasets(config.data_spec, classified() if data is None else data, classified(20, seed=1))
+    )
 
 
 def epoch_gradients(strategy, **sections):
@@ -104,5 +106,5 @@ def test_the_config_of_a_run_holds_the_scale_for_the_next_run(tmp_path):
     resolved = load_config(tmp_path / "run" / "config.yaml").training.loss_scale
     assert resolved > 1
     again = load_config(tmp_path / "run" / "config.yaml", ["training.epochs=1"])
-    assert prepare(again, load_datasets(again, classified(20), classified())).loss_scale == resolved
+    assert prepare(again, load_datasets(again.data_spec, classified(20), classified())).loss_scale == resolved
     assert load_model(tmp_path / "run" / "model.keras").card["batching"]["frames_per_batch"] == 64

@@ -7,12 +7,12 @@ from test_training_resume import Stopping
 from training_data import classified, quick
 
 from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
+from seqconv.data.manifest import load_manifest, make_splits
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.manifest import load_manifest, make_splits
 from seqconv.training import resume, train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.interrupts import RunStopped
-from seqconv.training.run import dry_run
+from seqconv.training.run.train import dry_run
+from seqconv.training.state.interrupts import RunStopped
 
 VOWELS = "data/japanese_vowels/JapaneseVowels_{}.ts"
 WITHOUT = {"split": {"valid": 0}}
@@ -69,7 +69,7 @@ def test_a_run_says_so_and_its_page_is_written(tmp_path, capsys):
 def test_of_a_manifest_all_but_test_is_learned_from(capsys):
     files = {"train": VOWELS.format("TRAIN"), "test": VOWELS.format("TEST")}
     config = quick(data={"manifest": files}, features={"kind": "precomputed"}, **WITHOUT)
-    data = load_datasets(load_config(config))
+    data = load_datasets(load_config(config).data_spec)
     assert {name: len(part) for name, part in data.parts().items()} == {"train": 270, "test": 370}
     assert data.splits["split"].value_counts().to_dict() == {"test": 370, "train": 270}
     dry_run(config)
@@ -79,7 +79,7 @@ def test_of_a_manifest_all_but_test_is_learned_from(capsys):
 def test_folds_leave_none_aside_either():
     split = {"folds": 5, "fold": 2, "valid": 0}
     config = {"data": {"manifest": VOWELS.format("TRAIN")}, "features": {"kind": "precomputed"}, "split": split}
-    data = load_datasets(load_config(config))
+    data = load_datasets(load_config(config).data_spec)
     assert {name: len(part) for name, part in data.parts().items()} == {"train": 216, "test": 54}
 
 
@@ -93,7 +93,7 @@ def test_a_manifest_without_splits_gets_two():
 
 def test_valid_that_is_given_is_used():
     config = load_config(quick(training={"monitor": "val_loss"}, **WITHOUT))
-    data = load_datasets(config, classified(), classified(12, seed=2))
+    data = load_datasets(config.data_spec, classified(), classified(12, seed=2))
     assert data.valid is not None
     assert not data.notes
 

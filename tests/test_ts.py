@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seqconv.errors import ManifestError
-from seqconv.ts import read_ts
+from seqconv.features.ts import read_ts
 
 HEADER = "# a comment\n@problemName Toy\n@univariate false\n@dimensions 2\n@classLabel true a b\n@data\n"
 

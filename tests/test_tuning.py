@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from training_data import classified, quick, toned
 
-from seqconv.commands.main import main
+from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
-from seqconv.training import run as training_run
-from seqconv.training.run_dir import read_history
-from seqconv.tuning import resume_tuning, search, tune
+from seqconv.experiments.tuning import resume_tuning, search, tune
+from seqconv.training.run.run_dir import read_history
+from seqconv.training.run.train import train as training_run
 
 pytest.importorskip("optuna", reason="Optuna is not installed: pip install -e '.[tune]'")
 
@@ -114,7 +114,7 @@ def test_a_search_that_is_killed_goes_on_and_is_equal(config_file, tmp_path):
         if not (killed / "tuning.yaml").exists():
             arguments = command(config_file, killed, "--trials", "3", "--no-pruning")
         process = subprocess.Popen(
-            [sys.executable, "-m", "seqconv.commands.main", *arguments],
+            [sys.executable, "-m", "seqconv", *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )  # fmt: skip
         while not (killed / wanted).exists() and process.poll() is None:

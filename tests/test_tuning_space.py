@@ -2,10 +2,10 @@
 
 import pytest
 
-from seqconv.commands.main import main
+from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
-from seqconv.tuning.space import Parameter, read_space
+from seqconv.experiments.tuning.space import Parameter, read_space
 
 CONFIG = load_config({"model": {"blocks": [{"filters": 8}]}})
 

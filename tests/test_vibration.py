@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqconv.commands import evaluate, predict
+from seqconv.cli.commands import evaluate, predict
 from seqconv.config import load_config
 from seqconv.features import load_features
 from seqconv.training import train

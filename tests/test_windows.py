@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqconv.annotations import Annotations
-from seqconv.config.data import WindowSettings
-from seqconv.config.target import TargetConfig
-from seqconv.cutting import Cutting, cut_recordings, cut_windows
+from seqconv.data.events.annotations import Annotations
+from seqconv.data.events.tables import Events
+from seqconv.data.events.window_labels import label_windows
+from seqconv.data.leakage import find_leaks, recordings_of
+from seqconv.data.segmentation import Cutting, cut_recordings, cut_windows
+from seqconv.data.sequences import Sequences
+from seqconv.data.settings import WindowSettings
+from seqconv.data.windows import Excerpts, count_covered, cut_frames
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.excerpts import Excerpts, count_covered, cut_frames
-from seqconv.leakage import find_leaks, recordings_of
-from seqconv.manifest.events import Events
-from seqconv.sequences import Sequences
-from seqconv.window_labels import label_windows
-from seqconv.window_predictions import iterate_windows
+from seqconv.prediction.windows import iterate_windows
+from seqconv.tasks.settings import TargetConfig
 
 RATE = 10.0
 lengths = st.integers(1, 60)

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from seqconv.evaluation.result import read_scores
 from seqconv.models import build_model
-from seqconv.targets import fit_target
+from seqconv.reports.folder import read_scores
+from seqconv.tasks.target import fit_target
 
 ROWS = 20_000
 # An evaluation of which every number is the same.
@@ -23,7 +23,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd
 from seqconv.evaluation import Evaluation
-from seqconv.inference import Choice
+from seqconv.prediction.forward import Choice
 
 def make(number, num_rows):
     predictions = pd.DataFrame({"id": np.arange(num_rows), "loss": float(number)})
@@ -68,7 +68,7 @@ def test_a_full_disk_leaves_scores_and_predictions_of_one_evaluation(tmp_path):
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert set(before) == {"metrics.json", "predictions.csv"}
     code = MAKE + (
-        "from seqconv.commands.terminal import report_errors\n"
+        "from seqconv.cli.terminal import report_errors\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         f"sys.exit(report_errors(lambda argv: make(2, {ROWS}).save(folder))())"
     )
@@ -97,7 +97,7 @@ def test_a_full_disk_leaves_the_old_predictions(tmp_path):
         soundfile.write(tmp_path / f"{number}.wav", noise, 8000)
     (tmp_path / "out.csv").write_text("old\n")
     code = (
-        "import resource, sys; from seqconv.commands.predict import main\n"
+        "import resource, sys; from seqconv.cli.commands.predict import main\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\n"
         "sys.exit(main(sys.argv[1:]))"
     )
@@ -118,7 +118,7 @@ def test_a_signal_leaves_the_old_predictions_and_says_so(tmp_path):
     errors = tmp_path / "errors"
     with errors.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "seqconv.commands.main", "predict", *command],
+            [sys.executable, "-m", "seqconv", "predict", *command],
             stdin=subprocess.PIPE, stderr=file, cwd=Path(__file__).parents[1],
         )  # fmt: skip
     while "listening on standard input" not in errors.read_text() and process.poll() is None:

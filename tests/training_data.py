@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from seqconv.sequences import Sequences
+from seqconv.data.sequences import Sequences
 
 MODEL = {"defaults": {"norm": "none", "dropout": 0.0}, "blocks": [{"filters": 6, "kernel_size": 3}]}
 NUM_FEATURES = 3

@@ -13,12 +13,12 @@ import numpy as np
 from training_data import NUM_FEATURES, classified, quick
 
 from seqconv.config import load_config
-from seqconv.sequences import Sequences
+from seqconv.data.datasets import load_datasets
+from seqconv.data.sequences import Sequences
 from seqconv.training import probing, train
-from seqconv.training.datasets import load_datasets
-from seqconv.training.experiment import prepare
-from seqconv.training.machine import machine_for
-from seqconv.training.timing import StepTime
+from seqconv.training.run.runtime import machine_for
+from seqconv.training.run.setup import prepare
+from seqconv.training.step.timing import StepTime
 
 MODEL = {"blocks": [{"filters": 6, "kernel_size": 3, "dropout": 0.3}], "pooling": ["mean", "max"]}
 PLAIN = StepTime(first=1.0, warm=10.0)
@@ -50,7 +50,7 @@ def choose() -> dict[str, Any]:
     """What is chosen, and whether the steps that it took leave everything as it was."""
     settings = load_config(config("bucketed"))
     with machine_for(settings):
-        experiment = prepare(settings, load_datasets(settings, classified(), classified(20)))
+        experiment = prepare(settings, load_datasets(settings.data_spec, classified(), classified(20)))
         variables = [*experiment.model.variables]
         before = [np.array(variable) for variable in variables]
         chosen = probing.choose_compilation(experiment)

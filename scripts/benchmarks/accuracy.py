@@ -19,7 +19,7 @@ from benchmarks.results import Comparison
 from benchmarks.rounds import Contestant, run_rounds
 from benchmarks.settings import Settings
 from benchmarks.stock_training import CROP_ROWS, crop_batches
-from seqconv.commands.terminal import start_keras
+from seqconv.cli.terminal import start_keras
 
 BENCHMARK = "training-accuracy"
 PACKED, CROPS = "seqconv packed", "random crops of 4 s"
@@ -32,7 +32,7 @@ def compare(settings: Settings) -> Iterator[Comparison]:
     """One comparison; each round trains both from its own seed."""
     start_keras()
     from seqconv.config import load_config
-    from seqconv.training.datasets import load_datasets
+    from seqconv.data.datasets import load_datasets
 
     values = {
         "data": {"manifest": str(PROMPTS / "manifest.csv")},
@@ -41,7 +41,7 @@ def compare(settings: Settings) -> Iterator[Comparison]:
         "model": MODEL_CONFIG,
         "training": TRAINING,
     }
-    datasets = load_datasets(load_config(values))
+    datasets = load_datasets(load_config(values).data_spec)
     seconds = QUICK_SECONDS if settings.is_quick else SECONDS
     contestants: list[Contestant] = [PackedAccuracy(values, datasets, seconds), CropAccuracy(datasets, seconds)]
     yield Comparison(
@@ -68,9 +68,9 @@ class PackedAccuracy:
         import keras
 
         from seqconv.config import load_config
-        from seqconv.inference import forward
-        from seqconv.training.experiment import prepare
-        from seqconv.training.loop import run_steps
+        from seqconv.prediction.forward import forward
+        from seqconv.training.run.loop import run_steps
+        from seqconv.training.run.setup import prepare
 
         if round_number == 0:
             return {}

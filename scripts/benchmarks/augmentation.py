@@ -27,7 +27,7 @@ class AugmentedEpochs:
 
     def measure(self, round_number: int) -> Mapping[str, float]:
         """Train an epoch."""
-        from seqconv.training.loop import run_steps
+        from seqconv.training.run.loop import run_steps
 
         layouts = list(self._experiment.plan.epoch(0))
         started, cpu = time.perf_counter(), time.process_time()
@@ -40,12 +40,12 @@ class AugmentedEpochs:
 def prepare_experiment(augment: Mapping[str, Any], *, is_quick: bool) -> Any:
     """The run that `train` would start."""
     from seqconv.config import load_config
-    from seqconv.training.datasets import load_datasets
-    from seqconv.training.experiment import prepare
+    from seqconv.data.datasets import load_datasets
+    from seqconv.training.run.setup import prepare
 
     values = load_config("japanese_vowels.yaml" if is_quick else "audio.yaml").to_dict()
     config = load_config({**values, "augment": augment})
-    return prepare(config, load_datasets(config))
+    return prepare(config, load_datasets(config.data_spec))
 
 
 def compare(settings: Settings) -> Iterator[Comparison]:

@@ -19,7 +19,7 @@ QUICK_RECORDINGS = 12
 
 def compare(settings: Settings) -> Iterator[Comparison]:
     """One comparison, on all recordings."""
-    from seqconv.manifest import load_manifest
+    from seqconv.data.manifest import load_manifest
 
     frame = load_manifest(PROMPTS / "manifest.csv")
     if settings.is_quick:
@@ -60,7 +60,7 @@ def extract_by_librosa(paths: Sequence[str]) -> list[Any]:
 
 def build_new_store(frame: Any, *, num_processes: int) -> None:
     """Extract everything into a store that did not exist; starting the processes is part of it."""
-    from seqconv.store import build_store
+    from seqconv.features.store import build_store
 
     with tempfile.TemporaryDirectory(prefix="seqconv-") as folder:
         build_store(

@@ -14,7 +14,7 @@ from benchmarks.results import Comparison
 from benchmarks.rounds import run_rounds
 from benchmarks.settings import Settings
 from benchmarks.stock_training import seconds_of
-from seqconv.commands.terminal import start_keras
+from seqconv.cli.terminal import start_keras
 
 SPEED = "sequences/s"
 OURS = "seqconv"
@@ -85,7 +85,7 @@ def _contestants(data: Data) -> list[Answering]:
 
 
 def _answer_ours(model: Any, data: Data, order: Lengths) -> object:
-    from seqconv.inference import forward
+    from seqconv.prediction.forward import forward
     from seqconv.sources import ArraySource
 
     return forward(model, ArraySource([data.arrays[index] for index in order]))

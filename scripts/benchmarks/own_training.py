@@ -39,7 +39,7 @@ class SeqconvTraining:
 
     def measure(self, round_number: int) -> Mapping[str, float]:
         """One epoch, its planning included; before the first, a step of every shape."""
-        from seqconv.training.loop import run_steps
+        from seqconv.training.run.loop import run_steps
 
         plan = self._experiment.plan
         if round_number == 0:
@@ -60,9 +60,9 @@ class SeqconvTraining:
 def prepare_experiment(strategy: str, data: Data) -> Any:
     """The run that `train` would start for these sequences: model compiled, batches planned."""
     from seqconv.config import load_config
-    from seqconv.sequences import Sequences
-    from seqconv.training.datasets import load_datasets
-    from seqconv.training.experiment import prepare
+    from seqconv.data.datasets import load_datasets
+    from seqconv.data.sequences import Sequences
+    from seqconv.training.run.setup import prepare
 
     config = load_config(
         {
@@ -74,5 +74,5 @@ def prepare_experiment(strategy: str, data: Data) -> Any:
         }
     )
     train = Sequences(data.arrays, data.classes.tolist())
-    datasets = load_datasets(config, train, train.subset(np.arange(min(NUM_VALID, len(train)))))
+    datasets = load_datasets(config.data_spec, train, train.subset(np.arange(min(NUM_VALID, len(train)))))
     return prepare(config, datasets)

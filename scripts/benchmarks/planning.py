@@ -17,8 +17,8 @@ from benchmarks.results import Comparison
 from benchmarks.rounds import Contestant, Missing, run_rounds
 from benchmarks.settings import Settings
 from seqconv.batching import Plan, make_plan
-from seqconv.commands.terminal import start_keras
-from seqconv.config.model import ModelConfig
+from seqconv.cli.terminal import start_keras
+from seqconv.models.settings import ModelConfig
 
 SPEED = "sequences/s"
 METRICS = ("padding per real frame", "padding ratio", "steps", SPEED)

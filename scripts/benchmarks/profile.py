@@ -13,7 +13,7 @@ from benchmarks.results import Comparison
 from benchmarks.rounds import run_rounds
 from benchmarks.settings import Settings
 from benchmarks.stock_training import Limit
-from seqconv.commands.terminal import start_keras
+from seqconv.cli.terminal import start_keras
 
 STEPS = 8
 QUICK_STEPS = 2
@@ -50,7 +50,7 @@ def compare(settings: Settings) -> Iterator[Comparison]:
     """One comparison for each distribution of lengths."""
     names = choose_lengths(settings, ("prompts-clipped",))
     start_keras()
-    from seqconv.training.loop import run_steps
+    from seqconv.training.run.loop import run_steps
 
     steps = QUICK_STEPS if settings.is_quick else STEPS
     for name in names:

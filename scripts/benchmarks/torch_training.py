@@ -54,7 +54,7 @@ class _Trainer:
 
     def __init__(self, name: str, data: Data) -> None:
         torch = import_torch()
-        from seqconv.store.workers import available_cores
+        from seqconv.features.store.workers import available_cores
 
         torch.manual_seed(0)
         torch.set_num_threads(available_cores())

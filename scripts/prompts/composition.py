@@ -86,7 +86,7 @@ def compose(source: Path, folder: Path, *, minutes: float, num_recordings: int) 
 
 def read_pieces(source: Path) -> dict[str, list[Piece]]:
     """The prompts of each split, in an order that does not depend on their names."""
-    from seqconv.manifest import load_manifest
+    from seqconv.data.manifest import load_manifest
 
     frame = load_manifest(source / "manifest.csv")
     spoken = _read_speech(source / "speech.csv")
@@ -136,7 +136,7 @@ def join_pieces(
     pieces: Sequence[Piece], seconds: float, generator: np.random.Generator
 ) -> tuple[Samples, list[tuple[float, float, str]]]:
     """The samples of a recording, and start, end and language of each event."""
-    from seqconv.audio import decode_audio
+    from seqconv.features.audio.decoding import decode_audio
 
     length = round(seconds * SAMPLE_RATE)
     order = generator.permutation(len(pieces))

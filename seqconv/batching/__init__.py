@@ -3,14 +3,14 @@
 from seqconv.batching.batches import Batch, make_batch, restore_order, unpack, unpack_frames
 from seqconv.batching.boundaries import assign_buckets, optimal_boundaries
 from seqconv.batching.bucketing import plan_bucketed
-from seqconv.batching.draws import EpochDraw
+from seqconv.batching.epoch_sampling import EpochDraw
 from seqconv.batching.epochs import EpochPlan
 from seqconv.batching.frame_targets import FrameTargets
 from seqconv.batching.layouts import Layout, Shape
+from seqconv.batching.numpy_helpers import pack_sequences, pad_sequences, padding_ratio
 from seqconv.batching.packing import plan_packed
 from seqconv.batching.padding import plan_padded, plan_single
 from seqconv.batching.plans import Plan
-from seqconv.batching.ragged import pack_sequences, pad_sequences, padding_ratio
 from seqconv.batching.strategies import make_plan
 
 __all__ = [

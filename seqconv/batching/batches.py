@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from seqconv.batching.frame_targets import FrameTargets, place_frames
 from seqconv.batching.layouts import Layout
 from seqconv.errors import ManifestError, ShapeError, list_some
-from seqconv.frames import TimeLayer, output_length, total_stride
+from seqconv.geometry import TimeLayer, output_length, total_stride
 
 Array = NDArray[Any]
 

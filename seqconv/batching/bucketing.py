@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.batching.boundaries import check_boundaries, least_padding, own_widths
-from seqconv.batching.draws import EpochDraw, expect
+from seqconv.batching.epoch_sampling import EpochDraw, expect
 from seqconv.batching.epochs import Assembly
 from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import (
@@ -21,7 +21,7 @@ from seqconv.batching.lengths import (
 from seqconv.batching.padding import OneToARow, share_of_own
 from seqconv.batching.plans import Plan
 from seqconv.errors import ConfigError
-from seqconv.frames import TimeGeometry, total_stride
+from seqconv.geometry import TimeGeometry, total_stride
 
 # An epoch may have so many more batches than full ones would be.
 _MORE_BATCHES, _FEW_BATCHES = 1.25, 2

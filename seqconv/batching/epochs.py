@@ -7,10 +7,10 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
-from seqconv.batching.draws import Drawn
+from seqconv.batching.epoch_sampling import Drawn
 from seqconv.batching.layouts import IntArray, Integers, Layout, Shape, check_rank
 from seqconv.errors import ConfigError
-from seqconv.frames import TimeGeometry, next_start, total_stride
+from seqconv.geometry import TimeGeometry, next_start, total_stride
 
 
 class Assembly(NamedTuple):
@@ -130,7 +130,7 @@ class EpochPlan(Sequence[Layout]):
 def footprints(lengths: IntArray, geometry: TimeGeometry) -> IntArray:
     """Frames from a sequence's start to the earliest start of the next one in its row.
 
-    >>> from seqconv.frames import TimeLayer
+    >>> from seqconv.geometry import TimeLayer
     >>> footprints(np.array([5, 8]), (TimeLayer(5, stride=2),))
     array([ 8, 10])
     """

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from seqconv.batching.layouts import IntArray, Integers
 from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
-from seqconv.frames import TimeLayer, min_frames
+from seqconv.geometry import TimeLayer, min_frames
 
 TooLong = Literal["error", "drop", "crop", "own_batch"]
 

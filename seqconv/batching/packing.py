@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
-from seqconv.batching.draws import EpochDraw, expect
+from seqconv.batching.epoch_sampling import EpochDraw, expect
 from seqconv.batching.epochs import footprints
 from seqconv.batching.lengths import (
     LongSequences,
@@ -13,12 +13,12 @@ from seqconv.batching.lengths import (
     count_lengths,
     size_of_batch,
 )
+from seqconv.batching.packed_strategy import Packed
 from seqconv.batching.plans import Plan, check_seed
-from seqconv.batching.rows import Packed
+from seqconv.batching.shape_search import Taking, take_sample
 from seqconv.batching.shapes import Demand, choose_shapes, first_shape, widest_shared
-from seqconv.batching.trials import Taking, take_sample
 from seqconv.errors import ConfigError
-from seqconv.frames import TimeGeometry, total_stride
+from seqconv.geometry import TimeGeometry, total_stride
 
 
 def plan_packed(

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.batching.boundaries import own_widths
-from seqconv.batching.draws import EpochDraw, expect
+from seqconv.batching.epoch_sampling import EpochDraw, expect
 from seqconv.batching.epochs import Assembly
-from seqconv.batching.groups import take_groups
+from seqconv.batching.grouped_take import take_groups
 from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import (
     TooLong,
@@ -19,7 +19,7 @@ from seqconv.batching.lengths import (
     size_of_batch,
 )
 from seqconv.batching.plans import Plan
-from seqconv.frames import TimeGeometry, total_stride
+from seqconv.geometry import TimeGeometry, total_stride
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from typing import Protocol
 
 import numpy as np
 
-from seqconv.batching.draws import Drawn, Expected
+from seqconv.batching.epoch_sampling import Drawn, Expected
 from seqconv.batching.epochs import Assembly, EpochPlan, EpochTable
 from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import LongSequences, apply_limit
 from seqconv.errors import ConfigError
-from seqconv.frames import TimeGeometry
+from seqconv.geometry import TimeGeometry
 
 _ORDER, _BATCHES, _CROP = 1, 2, 3
 

@@ -8,8 +8,8 @@ import numpy as np
 from seqconv.batching.boundaries import own_widths
 from seqconv.batching.epochs import footprints
 from seqconv.batching.layouts import IntArray, Shape
-from seqconv.batching.trials import Sample, Trial
-from seqconv.frames import TimeGeometry, total_stride
+from seqconv.batching.shape_search import Sample, Trial
+from seqconv.geometry import TimeGeometry, total_stride
 
 _FEW_STEPS, _SOME_STEPS, _SOME_SEQUENCES = 40, 160, 100_000
 _MOST_ROWS = 4

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from seqconv.config.section import PositiveInt, Section
+from seqconv.parts import PositiveInt, Section
 
 NOTABLE_SHARE = 0.05
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from seqconv.config.section import PositiveInt, Section
+from seqconv.parts import PositiveInt, Section
 
 Strategy = Literal["auto", "packed", "bucketed", "padded", "single"]
 TooLong = Literal["error", "drop", "crop", "own_batch"]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seqconv.config.section import PositiveInt, Section
+from seqconv.parts import PositiveInt, Section
 
 Aggregate = Literal["mean", "max", "lse"]
 Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -1,32 +1,24 @@
-"""What labels a sequence where recordings are cut, and the combinations of sections that cannot be."""
+"""Combinations of sections about events and windows that cannot be."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from seqconv.config.data import DataConfig, EventUse
-from seqconv.config.target import TargetConfig
+from seqconv.config.evaluation import EvaluationConfig
+from seqconv.data.settings import DataConfig, EventUse, event_use
 from seqconv.errors import ConfigError
-
-if TYPE_CHECKING:
-    from seqconv.config.run import Config
-
-
-def event_use(data: DataConfig, *, predicts_frames: bool) -> EventUse | None:
-    """What the events of `data.events` are for; None where there are none.
-
-    >>> event_use(DataConfig(events="e.csv", windows={"seconds": 2}), predicts_frames=False)
-    'windows'
-    """
-    if data.events is None or data.events_as is not None:
-        return data.events_as
-    if predicts_frames:
-        return "frames"
-    return "sequences" if data.windows is None else "windows"
+from seqconv.features.settings import FeatureSettings
+from seqconv.tasks.settings import TargetConfig
 
 
-def event_problems(config: "Config") -> Iterator[str]:
-    """Keys about events and windows that do not fit each other, the target, the features or the model."""
-    data, target, has_frames = config.data, config.target, config.model.predicts_frames
+def event_problems(
+    data: DataConfig,
+    target: TargetConfig,
+    features: FeatureSettings,
+    evaluation: EvaluationConfig,
+    *,
+    predicts_frames: bool,
+) -> Iterator[str]:
+    """Yield what does not fit: keys about events and windows, the target, the features and the model."""
+    has_frames = predicts_frames
     use = event_use(data, predicts_frames=has_frames)
     yield from _target_problems(target, has_frames, use)
     if data.events is not None and target.events is not None:
@@ -41,28 +33,30 @@ def event_problems(config: "Config") -> Iterator[str]:
             f"{'something else than ' if has_frames else ''}'frames', or remove data.events_as."
         )
     yield from _label_problems(data, target, use)
-    yield from _window_problems(config, use)
-    if target.task == "regression" and config.evaluation.aggregate == "lse":
+    yield from _window_problems(data, features.seconds_per_frame, use, predicts_frames=has_frames)
+    if target.task == "regression" and evaluation.aggregate == "lse":
         yield (
             "evaluation.aggregate: 'lse' is a soft maximum of probabilities, but target.task is 'regression'. Set it "
             "to 'mean' or 'max'."
         )
     for name, value in (("data.windows", data.windows), ("data.events", data.events)):
-        if value is not None and config.features.seconds_per_frame is None:
+        if value is not None and features.seconds_per_frame is None:
             yield (
                 f"{name}: these are seconds, but precomputed features do not say how many seconds a frame is. Set "
                 "features.frame_rate to the frames in a second."
             )
 
 
-def _window_problems(config: "Config", use: EventUse | None) -> Iterator[str]:
+def _window_problems(
+    data: DataConfig, seconds_per_frame: float | None, use: EventUse | None, *, predicts_frames: bool
+) -> Iterator[str]:
     """Windows that are too short, and what only events decide about them."""
-    windows, clock = config.data.windows, config.features.seconds_per_frame
+    windows = data.windows
     if windows is None:
         return
-    if clock is not None:
+    if seconds_per_frame is not None:
         try:
-            windows.in_frames(clock)
+            windows.in_frames(seconds_per_frame)
         except ConfigError as error:
             yield str(error)
     if use != "windows" and windows.min_overlap != type(windows).model_fields["min_overlap"].default:
@@ -71,7 +65,7 @@ def _window_problems(config: "Config", use: EventUse | None) -> Iterator[str]:
             f"data.windows.min_overlap: {windows.min_overlap:g} says how much of an event labels a window, but {what}. "
             "Remove it."
         )
-    if use is None and not windows.keep_empty and not config.model.predicts_frames:
+    if use is None and not windows.keep_empty and not predicts_frames:
         yield (
             "data.windows.keep_empty: false leaves out windows without an event, but there is no data.events to say "
             "which these are. Name the events, or remove it."

@@ -36,7 +36,7 @@ def find_config(name: str | Path) -> Path:
 def configs_folder() -> Path:
     """The project's `configs/`: inside an installed package, or beside the package in a checkout."""
     package = Path(__file__).parents[1]
-    inside = package / "configs"
+    inside = package / "_project" / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
 

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from seqconv.config.data import absolute_path
-from seqconv.config.features import FeatureSettings
-from seqconv.config.model import ModelConfig
+from seqconv.features.settings import FeatureSettings
+from seqconv.models.settings import ModelConfig
+from seqconv.parts import absolute_path
 
 SECTIONS = ("model", "features")
 """What a model file knows of the run that made it, and a config may leave out."""

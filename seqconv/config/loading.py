@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from seqconv.config.data import absolute_path
 from seqconv.config.files import find_config, parse_yaml, read_yaml
 from seqconv.config.initial import take_sections
-from seqconv.config.problems import describe_problems, reinterpreted, shown
 from seqconv.config.run import Config
 from seqconv.errors import ConfigError
+from seqconv.parts import absolute_path
+from seqconv.parts.problems import describe_problems, reinterpreted, shown
 
 PATH_KEYS = (
     "data.manifest", "data.cache_dir", "data.events", "target.events", "training.init",

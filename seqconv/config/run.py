@@ -4,22 +4,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from seqconv.backends import Backend
-from seqconv.config.audio_augmentation import AudioAugmentConfig, audio_augment_problems
-from seqconv.config.augmentation import AugmentConfig, augment_problems
 from seqconv.config.averaging import averaging_problems
+from seqconv.config.backends import Backend
 from seqconv.config.batching import BatchingConfig
-from seqconv.config.data import DataConfig
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.config.events import event_problems
-from seqconv.config.features import FeatureSettings
 from seqconv.config.initial import initial_problems
-from seqconv.config.model import ModelConfig
-from seqconv.config.problems import nearest
-from seqconv.config.section import Section
-from seqconv.config.split import SplitConfig
-from seqconv.config.target import TargetConfig
 from seqconv.config.training import MONITORS, TrainingConfig, default_monitor, monitor_mode
+from seqconv.data.augmentation.audio_settings import AudioAugmentConfig, audio_augment_problems
+from seqconv.data.augmentation.settings import AugmentConfig, augment_problems
+from seqconv.data.settings import DataConfig
+from seqconv.data.spec import DataSpec
+from seqconv.data.split_settings import SplitConfig
+from seqconv.features.settings import FeatureSettings
+from seqconv.models.settings import ModelConfig
+from seqconv.parts import Section
+from seqconv.parts.problems import nearest
+from seqconv.tasks.settings import TargetConfig
 
 
 class Config(Section):
@@ -73,6 +74,18 @@ class Config(Section):
         """The seed of the cut into splits."""
         return self.seed if self.split.seed is None else self.split.seed
 
+    @property
+    def data_spec(self) -> DataSpec:
+        """The sections that decide which labeled sequences a manifest becomes."""
+        return DataSpec(
+            data=self.data,
+            target=self.target,
+            split=self.split,
+            features=self.features,
+            predicts_frames=self.model.predicts_frames,
+            split_seed=self.split_seed,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and text, complete with defaults; `load_config` gives the same config back."""
         return self.model_dump(mode="json")
@@ -96,7 +109,15 @@ def _packing_problems(config: Config) -> list[str]:
 
 def _target_problems(config: Config) -> list[str]:
     task, training = config.target.task, config.training
-    problems = list(event_problems(config))
+    problems = list(
+        event_problems(
+            config.data,
+            config.target,
+            config.features,
+            config.evaluation,
+            predicts_frames=config.model.predicts_frames,
+        )
+    )
     if task == "regression" and training.label_smoothing:
         problems.append(
             f"training.label_smoothing: {training.label_smoothing} spreads the probability of classes, but target.task "

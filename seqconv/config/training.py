@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seqconv.config.averaging import Averaging, AveragingName, as_averaging
-from seqconv.config.data import absolute_path
-from seqconv.config.problems import nearest
-from seqconv.config.section import Fraction, PositiveInt, Section
-from seqconv.config.target import Task
+from seqconv.parts import Fraction, PositiveInt, Section, absolute_path
+from seqconv.parts.problems import nearest
+from seqconv.tasks.settings import Task
 
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",

@@ -3,19 +3,25 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqconv.evaluation.deciding import Chosen, choose_decisions
     from seqconv.evaluation.result import Evaluation
     from seqconv.evaluation.scoring import evaluate
-
-_HOMES = {"Chosen": "deciding", "Evaluation": "result", "choose_decisions": "deciding", "evaluate": "scoring"}
+    from seqconv.evaluation.threshold_selection import Chosen, choose_decisions
 
 __all__ = ["Chosen", "Evaluation", "choose_decisions", "evaluate"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: what was scored is read and compared without Keras."""
-    from importlib import import_module
-
-    if name not in _HOMES:
+    """Import on first use: saved scores are read and compared without Keras."""
+    if name not in __all__:
         raise AttributeError(f"module 'seqconv.evaluation' has no attribute '{name}'")
-    return getattr(import_module(f"seqconv.evaluation.{_HOMES[name]}"), name)
+    if name == "Evaluation":
+        from seqconv.evaluation import result
+
+        return getattr(result, name)
+    if name == "evaluate":
+        from seqconv.evaluation import scoring
+
+        return getattr(scoring, name)
+    from seqconv.evaluation import threshold_selection
+
+    return getattr(threshold_selection, name)

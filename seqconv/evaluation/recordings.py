@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from seqconv.config.evaluation import Aggregate, EvaluationConfig
-from seqconv.evaluation.answers import Answers, FloatArray, IntArray
+from seqconv.evaluation.predictions import Answers, FloatArray, IntArray
 from seqconv.metrics import bootstrap_intervals, headline_scorer, score
-from seqconv.outputs import name_predictions, name_targets
-from seqconv.targets import Target
+from seqconv.tasks.outputs import name_predictions, name_targets
+from seqconv.tasks.target import Target
 
 SHARPNESS = 10.0
 """Of the soft maximum: 0 would be the mean, infinity the maximum."""

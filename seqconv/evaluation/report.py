@@ -8,58 +8,24 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from seqconv.evaluation.result import Evaluation
-from seqconv.wording import amount
+from seqconv.reports.names import NO_SCORES, describe_decisions, head_of, label
 
 MAX_CLASSES_IN_CONFUSION_MATRIX = 20
 MAX_CLASSES_LISTED = 60
-NO_SCORES = ("hours", "max_gap", "min_seconds", "collar", "segment")
-"""Numbers among the scores that say of what and how these are."""
-_LABELS = {
-    "segment_f1": "segment F1",
-    "segment_macro_f1": "segment macro F1",
-    "event_f1": "event F1",
-    "event_macro_f1": "event macro F1",
-    "map": "mAP",
-    "micro_map": "micro mAP",
-    "macro_auc": "macro AUC",
-    "micro_auc": "micro AUC",
-    "macro_f1": "macro F1",
-    "micro_f1": "micro F1",
-    "f1": "F1",
-    "auc": "AUC",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R2",
-    "spearman": "Spearman",
-}
 
 
-def render(evaluation: Evaluation) -> str:
+def render(metrics: dict[str, Any], split_name: str, layout: str, confidence: float) -> str:
     """The report: scores with intervals, by class, confusion, by length, by slice, notes."""
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False, emoji=False)
-    console.print(Group(*_parts(evaluation)))
+    console.print(Group(*_parts(metrics, split_name, layout, confidence)))
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 
-def label(name: str) -> str:
-    """How a score is called in a table.
-
-    >>> label("macro_f1"), label("log_loss")
-    ('macro F1', 'log loss')
-    """
-    return _LABELS.get(name, name.replace("_", " "))
-
-
-def _parts(evaluation: Evaluation) -> list[Any]:
-    metrics = evaluation.metrics
-    head = f"{evaluation.split_name}: {metrics['num_sequences']:,} sequences, {_frames(metrics)}"
-    head += f"layout {evaluation.layout.strategy}"
-    if evaluation.layout.reason:
-        head += f" ({evaluation.layout.reason})"
-    parts: list[Any] = [Text(head), _score_table(metrics, evaluation.confidence)]
+def _parts(metrics: dict[str, Any], split_name: str, layout: str, confidence: float) -> list[Any]:
+    head = f"{split_name}: {metrics['num_sequences']:,} sequences, {_frames(metrics)}layout {layout}"
+    parts: list[Any] = [Text(head), _score_table(metrics, confidence)]
     if "decisions" in metrics:
         parts.append(Text(f"decided with {describe_decisions(metrics['decisions'])}"))
     for title, rows in (("class", metrics.get("per_class")), ("column", metrics.get("per_column"))):
@@ -74,34 +40,10 @@ def _parts(evaluation: Evaluation) -> list[Any]:
     parts += [Text(f"{label(name)}: {note}") for name, note in metrics["notes"].items()]
     for name in ("recordings", "events"):
         if found := metrics.get(name):
-            parts += [Text("\n" + head_of(name, found)), _score_table(found, evaluation.confidence)]
+            parts += [Text("\n" + head_of(name, found)), _score_table(found, confidence)]
             parts += _named_rows("class", found["per_class"]) if found.get("per_class") else []
             parts += [Text(f"{label(key)}: {note}") for key, note in found.get("notes", {}).items()]
     return parts
-
-
-def head_of(name: str, found: dict[str, Any]) -> str:
-    """What the scores of "recordings", or of "events", are of."""
-    if name == "recordings":
-        ways = {"mean": "the mean", "max": "the highest", "lse": "a soft maximum"}
-        return f"recordings: {found['num_recordings']:,}, each by {ways[found['aggregate']]} of its windows"
-    return (
-        f"events: {found['num_events']:,} in {amount(found['num_recordings'], 'recording')} ({found['hours']:.2f} h), "
-        f"{found['num_found']:,} found; "
-        f"segments of {found['segment']:g} s; an event may begin {found['collar']:g} s off"
-    )
-
-
-def describe_decisions(chosen: dict[str, Any]) -> str:
-    """Temperature and thresholds, as `metrics.json` has them, in words.
-
-    >>> describe_decisions({"temperature": 1.5, "thresholds": {"fault": 0.25}})
-    'temperature 1.500; thresholds fault 0.250'
-    """
-    parts = [f"temperature {chosen['temperature']:.3f}"] if "temperature" in chosen else []
-    if "thresholds" in chosen:
-        parts.append("thresholds " + ", ".join(f"{name} {value:.3f}" for name, value in chosen["thresholds"].items()))
-    return "; ".join(parts)
 
 
 def _frames(metrics: dict[str, Any]) -> str:

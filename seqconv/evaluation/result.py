@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.errors import StoreError, list_some
-from seqconv.evaluation.worst import WorstSequences
+from seqconv.evaluation.hardest import WorstSequences
 from seqconv.files import write_text
-from seqconv.inference import Choice
-
-# Raise it when `metrics.json` changes so that older versions cannot read it; files without it came before it.
-SCORES_VERSION = 1
-_VERSION_KEY = "format_version"
+from seqconv.prediction.forward import Choice
+from seqconv.reports.folder import SCORES_VERSION, VERSION_KEY, read_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +72,7 @@ class Evaluation:
         """
         directory = Path(directory)
         known = read_scores(directory / "metrics.json")
-        scores = {_VERSION_KEY: SCORES_VERSION, **known, split or self.split_name: self.metrics}
+        scores = {VERSION_KEY: SCORES_VERSION, **known, split or self.split_name: self.metrics}
         table = self._worst_first() if worst_first else self.predictions
         # The larger file first: where the disk is full, scores and predictions stay those of one evaluation.
         for name, each in {"predictions": table, "recordings": self.recordings, "events": self.events}.items():
@@ -105,11 +101,12 @@ class Evaluation:
     def __str__(self) -> str:
         from seqconv.evaluation.report import render
 
-        return render(self)
+        layout = f"{self.layout.strategy} ({self.layout.reason})" if self.layout.reason else self.layout.strategy
+        return render(self.metrics, self.split_name, layout, self.confidence)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the scores as a table, and figures."""
-        from seqconv.reporting.notebook import evaluation_html
+        from seqconv.reports.notebook import evaluation_html
 
         return evaluation_html(self)
 
@@ -125,32 +122,3 @@ def is_wrong(predictions: pd.DataFrame) -> "pd.Series[bool]":
 
 def _dump(scores: dict[str, Any]) -> str:
     return json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def read_scores(path: Path) -> dict[str, Any]:
-    """The scores in a `metrics.json` by split; none where there is no file.
-
-    Raises:
-        StoreError: it is damaged, or a later version of seqconv wrote it.
-    """
-    if not path.exists():
-        return {}
-    remedy = "Move it away, or choose another output folder."
-    try:
-        scores = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: not readable as JSON ({error}). {remedy}") from error
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
-    if not isinstance(scores, dict):
-        raise StoreError(f"{path}: does not hold scores by split. {remedy}")
-    version = scores.pop(_VERSION_KEY, 0)
-    if not isinstance(version, int) or not 0 <= version <= SCORES_VERSION:
-        raise StoreError(
-            f"{path}: has {_VERSION_KEY} {version!r:.40}, and this version of seqconv reads up to {SCORES_VERSION}. "
-            f"Install a later one. {remedy}"
-        )
-    wrong = [name for name, values in scores.items() if not isinstance(values, dict)]
-    if wrong:
-        raise StoreError(f"{path}: does not hold scores by split: {list_some(wrong)} has none. {remedy}")
-    return scores

@@ -6,17 +6,16 @@ from typing import Any
 import numpy as np
 
 from seqconv.config.evaluation import EvaluationConfig
-from seqconv.decisions import Decisions
 from seqconv.errors import ManifestError
-from seqconv.evaluation.answers import HeadlineScorer, IntArray, answer_frames, answer_sequences
+from seqconv.evaluation.predictions import HeadlineScorer, IntArray, answer_frames, answer_sequences
+from seqconv.evaluation.recording_scores import score_whole
 from seqconv.evaluation.result import Evaluation
 from seqconv.evaluation.slices import slice_indices
-from seqconv.evaluation.whole import score_whole
-from seqconv.inference import choose_strategy
 from seqconv.metrics import bootstrap_intervals, by_length, score
 from seqconv.metrics.checks import plain
-from seqconv.outputs import model_target, open_model, predicts_frames, read_card
-from seqconv.targets import Target
+from seqconv.models.card import model_target, open_model, predicts_frames, read_card, read_decisions
+from seqconv.prediction.forward import choose_strategy
+from seqconv.tasks.target import Target
 
 
 def evaluate(
@@ -56,8 +55,8 @@ def evaluate(
         ShapeError, ModelError: sequences, model and target do not fit each other.
 
     >>> from seqconv.models import build_model
-    >>> from seqconv.sequences import Sequences
-    >>> from seqconv.targets import fit_target
+    >>> from seqconv.data.sequences import Sequences
+    >>> from seqconv.tasks.target import fit_target
     >>> model = build_model({"blocks": [{"filters": 4}]}, num_features=2, num_outputs=2)
     >>> data = Sequences([np.zeros((n, 2)) for n in (3, 5, 8)], ["on", "off", "on"])
     >>> evaluate(model, data, target=fit_target("classification", data.labels)).metrics["num_sequences"]
@@ -123,7 +122,7 @@ def _settings(settings: EvaluationConfig | Mapping[str, Any] | None, model: Any)
 
 def _describe_decisions(model: Any, target: Target) -> dict[str, Any]:
     """What the predictions hang on besides the model: thresholds and temperature, where these were chosen."""
-    decisions = Decisions.of(model, target)
+    decisions = read_decisions(model, target)
     chosen: dict[str, Any] = {} if decisions.temperature == 1 else {"temperature": decisions.temperature}
     if decisions.thresholds is not None:
         chosen["thresholds"] = decisions.by_name()

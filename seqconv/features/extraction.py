@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from seqconv.audio import resample_blocks
-from seqconv.config.features import FeatureSettings
-from seqconv.config.problems import describe_problems
-from seqconv.config.section import Section
 from seqconv.errors import AudioError, ConfigError, ShapeError
+from seqconv.features.audio.decoding import resample_blocks
 from seqconv.features.framing import frame_blocks
+from seqconv.features.settings import FeatureSettings
 from seqconv.features.spectra import append_deltas_to_pieces, frequency_range, spectral_features
+from seqconv.parts import Section
+from seqconv.parts.problems import describe_problems
 
 Features = npt.NDArray[np.float32]
 

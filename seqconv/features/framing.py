@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.config.features import SPECTRAL_KINDS, FeatureSettings
 from seqconv.errors import AudioError
+from seqconv.features.settings import SPECTRAL_KINDS, FeatureSettings
 from seqconv.features.spectra import DELTA_REACH
 
 Samples = npt.NDArray[np.float32]

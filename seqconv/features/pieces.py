@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.arrays import load_npy
-from seqconv.audio import count_samples, read_blocks
-from seqconv.config.features import FeatureSettings
 from seqconv.errors import ManifestError
+from seqconv.features.arrays import load_npy
+from seqconv.features.audio.decoding import count_samples, read_blocks
 from seqconv.features.extraction import (
     SMALLEST_DEVIATION,
     as_settings,
@@ -19,6 +18,7 @@ from seqconv.features.extraction import (
 )
 from seqconv.features.framing import count_frames
 from seqconv.features.precomputed import check_features, load_features
+from seqconv.features.settings import FeatureSettings
 from seqconv.features.statistics import frame_moments
 
 Features = npt.NDArray[np.float32]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.arrays import load_npy, load_npz
-from seqconv.config.features import FeatureSettings
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.arrays import load_npy, load_npz
+from seqconv.features.audio.recordings import describe_absence
 from seqconv.features.extraction import as_settings, finish_features
+from seqconv.features.settings import FeatureSettings
 from seqconv.files import is_file, undecodable_line
-from seqconv.recordings import describe_absence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,7 +171,7 @@ def _read_cases(path: Path, modified: int) -> list[Features]:
 
     The time of the last change, `modified`, is there to read a changed file again.
     """
-    from seqconv.ts import read_ts
+    from seqconv.features.ts import read_ts
 
     sequences: list[Features] = read_ts(path)[0]
     return sequences

@@ -10,9 +10,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.config.features import FeatureSettings
 from seqconv.errors import ConfigError
 from seqconv.features.filters import hann_window, mel_filters
+from seqconv.features.settings import FeatureSettings
 
 Frames = npt.NDArray[np.float32]
 

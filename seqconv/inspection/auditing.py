@@ -1,75 +1,18 @@
 """`audit`: does the batch change a model's answers, and which layers are to blame?"""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from seqconv.errors import ManifestError, ShapeError
-from seqconv.inspection.findings import FAULT, Finding, make_finding
+from seqconv.inspection.audit_report import Audit
+from seqconv.inspection.findings import make_finding
 from seqconv.inspection.graph import read_graph
-from seqconv.inspection.measuring import Measurement, Subject, make_sequences, measure
-from seqconv.inspection.suspects import find_suspects
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+from seqconv.inspection.padding_probe import Subject, make_sequences, measure
+from seqconv.inspection.static_audit import find_suspects
 
 MOST_SEQUENCES = 100
-
-
-@dataclass(frozen=True)
-class Audit:
-    """Findings on single layers, and what was measured. It prints as a report.
-
-    Attributes:
-        name: of the model.
-        findings: what is wrong, layer by layer, then of the model as a whole.
-        measurements: labels flipped and largest change of a logit, by surroundings; empty where a model takes sequences
-            of one length only.
-        data: what it was measured on.
-    """
-
-    name: str
-    findings: tuple[Finding, ...]
-    measurements: tuple[Measurement, ...]
-    data: str
-
-    @property
-    def passes(self) -> bool:
-        """Whether nothing was found that is a fault, and nothing was measured that is more than rounding."""
-        return not any(finding.severity == FAULT for finding in self.findings)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, ready for JSON; a change that is not a number is null."""
-        measured = [{**asdict(each), "passes": each.passes} for each in self.measurements]
-        for each in measured:
-            each["largest_change"] = each["largest_change"] if np.isfinite(each["largest_change"]) else None
-        return {
-            "model": self.name,
-            "passes": self.passes,
-            "data": self.data,
-            "findings": [asdict(finding) for finding in self.findings],
-            "measurements": measured,
-        }
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        from seqconv.inspection.audit_report import render
-
-        yield from render(self)
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def text(self, width: int = 100) -> str:
-        """The report as text of at most `width` columns."""
-        from io import StringIO
-
-        from rich.console import Console
-
-        written = StringIO()
-        Console(file=written, width=width, no_color=True, legacy_windows=False).print(self)
-        return "\n".join(line.rstrip() for line in written.getvalue().strip().splitlines())
 
 
 def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:

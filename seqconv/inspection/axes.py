@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from seqconv.inspection.symbols import Length
+from seqconv.inspection.symbolic_length import Length
 
 WHOLE = "whole"
 UNKNOWN = "unknown"
@@ -12,7 +12,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Window:
-    """How a layer reads one axis: as `seqconv.frames.TimeLayer`, or upsampling where it is transposed."""
+    """How a layer reads one axis: as `seqconv.geometry.TimeLayer`, or upsampling where it is transposed."""
 
     kernel_size: int
     stride: int = 1

@@ -6,7 +6,7 @@ from typing import Any
 
 from seqconv.inspection.axes import UNKNOWN, WHOLE, Axis, Window, merge_axes
 from seqconv.inspection.graph import Call, Graph, Shape
-from seqconv.inspection.symbols import Length
+from seqconv.inspection.symbolic_length import Length
 
 Axes = tuple[Axis, ...]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from seqconv.errors import ModelError
 from seqconv.inspection.arithmetic import Check, check_sum
+from seqconv.inspection.explanation_text import Words
 from seqconv.inspection.graph import find_layer
 from seqconv.inspection.kernels import check_convolution
 from seqconv.inspection.shapes_elsewhere import elsewhere
-from seqconv.inspection.words import Words
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,123 @@
-"""A description as a table for the terminal, or for a notebook."""
+"""A description of a model: a row for each layer, as a table for the terminal or for a notebook."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from seqconv.inspection.axes import UNKNOWN, WHOLE
-from seqconv.inspection.description import Description, LayerRow
 from seqconv.inspection.masks import DROPPED, IGNORED, MADE, PASSED, TAKEN
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 WIDE = 110
 MASK_STYLES = {MADE: "cyan", TAKEN: "green", PASSED: "green", DROPPED: "bold red", IGNORED: "bold red"}
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """What is known of one layer.
+
+    Attributes:
+        layer: its name, within a nested model `outer/inner`.
+        type: its class.
+        kernel: the shape of the kernel by the names of its axes; empty where there is none.
+        formula: how the number of parameters comes about.
+        parameters: their number; 0 where the layer was called before.
+        output: the shape behind it, without the batch axis, in terms of T.
+        stride: input frames from one output frame to the next, for each axis; fractions where it was enlarged.
+        receptive_field: input frames that an output frame has seen, for each axis; "whole", or "unknown".
+        milliseconds: the receptive field in time; None where nobody knows how long a frame is.
+        multiply_adds_per_frame: products with weights for each input frame; None where nobody knows.
+        multiply_adds_per_sequence: those that are needed once, behind a global pooling.
+        mask: "made", "taken", "passed on", "dropped", "ignored", or "" where none arrives.
+        settings: what of strides, dilation and padding is not the default.
+        reads_neighbors: whether it looks beyond each position by itself.
+    """
+
+    layer: str
+    type: str
+    kernel: str
+    formula: str
+    parameters: int
+    output: str
+    stride: tuple[float, ...]
+    receptive_field: tuple[int | str, ...]
+    milliseconds: float | None
+    multiply_adds_per_frame: float | None
+    multiply_adds_per_sequence: float | None
+    mask: str
+    settings: str
+    reads_neighbors: bool
+
+
+@dataclass(frozen=True)
+class Description:
+    """A table of a model's layers. It prints as such; `to_frame` gives it to pandas.
+
+    Attributes:
+        name: of the model.
+        rows: one for each layer, in the order of the calls.
+        seconds_per_frame: what a model of seqconv knows about its features.
+        has_free_time: whether sequences may be of any length.
+    """
+
+    name: str
+    rows: tuple[LayerRow, ...]
+    seconds_per_frame: float | None = None
+    has_free_time: bool = True
+
+    @property
+    def parameters(self) -> int:
+        """All parameters of the model."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def multiply_adds_per_frame(self) -> float | None:
+        """Products with weights for each input frame; None where a layer is not known."""
+        return _total([row.multiply_adds_per_frame for row in self.rows])
+
+    @property
+    def multiply_adds_per_sequence(self) -> float | None:
+        """Products with weights that are needed once for each sequence."""
+        return _total([row.multiply_adds_per_sequence for row in self.rows])
+
+    def __iter__(self) -> Iterator[LayerRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, name: str) -> LayerRow:
+        return next(row for row in self.rows if row.layer == name)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A DataFrame, a row a layer."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(row) for row in self.rows])
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        yield from render(self, options.max_width)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int = 120) -> str:
+        """The table as text of at most `width` columns."""
+        from io import StringIO
+
+        from rich.console import Console
+
+        written = StringIO()
+        Console(file=written, width=width, no_color=True, legacy_windows=False).print(self)
+        return "\n".join(line.rstrip() for line in written.getvalue().rstrip().splitlines())
 
 
 def render(description: Description, width: int) -> Iterator[Any]:
@@ -124,3 +229,8 @@ def _summary(description: Description) -> str:
         seen = ", ".join(_sees(last, is_changed=True))
         parts.append(f"what leaves {last.layer} sees {seen}")
     return "; ".join(parts)
+
+
+def _total(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(sum(map(Fraction, known))) if len(known) == len(values) else None

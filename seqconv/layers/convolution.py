@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.frames import TimeLayer
+from seqconv.geometry import TimeLayer
 from seqconv.layers.masking import Padding, Tensor, map_segments, output_spec, pad_time, zero_padding
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.frames import TimeLayer, conv_output_length
+from seqconv.geometry import TimeLayer, conv_output_length
 
 Tensor = Any
 

@@ -2,16 +2,6 @@
 
 from typing import Any
 
-from seqconv.config.blocks import (
-    AttentionBlock,
-    ConvBlock,
-    DepthwiseConvBlock,
-    LengthBlock,
-    PoolBlock,
-    RecurrentBlock,
-    SeparableConvBlock,
-    SqueezeExciteBlock,
-)
 from seqconv.layers import (
     MaskedAveragePooling1D,
     MaskedConv1D,
@@ -25,7 +15,24 @@ from seqconv.layers import (
     MaskedSeparableConv1D,
     MaskedSqueezeExcite,
 )
-from seqconv.models.parts import Place, initializer_for, make_activation, make_dropout, make_finish, make_pointwise
+from seqconv.models.block_parts import (
+    Place,
+    initializer_for,
+    make_activation,
+    make_dropout,
+    make_finish,
+    make_pointwise,
+)
+from seqconv.models.block_settings import (
+    AttentionBlock,
+    ConvBlock,
+    DepthwiseConvBlock,
+    LengthBlock,
+    PoolBlock,
+    RecurrentBlock,
+    SeparableConvBlock,
+    SqueezeExciteBlock,
+)
 from seqconv.models.trunk import Nodes, Residual
 
 Built = tuple[Nodes, int]

@@ -3,13 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from seqconv.config.compound_blocks import (
-    ConvNeXtBlock,
-    InceptionBlock,
-    InvertedBottleneckBlock,
-    ResidualBlock,
-    TCNBlock,
-)
 from seqconv.layers import (
     LayerScale,
     MaskedConv1D,
@@ -18,8 +11,7 @@ from seqconv.layers import (
     MaskedMaxPooling1D,
     MaskedSeparableConv1D,
 )
-from seqconv.models.blocks import Built
-from seqconv.models.parts import (
+from seqconv.models.block_parts import (
     Place,
     initializer_for,
     make_activation,
@@ -29,6 +21,14 @@ from seqconv.models.parts import (
     make_finish,
     make_norm,
     make_pointwise,
+)
+from seqconv.models.blocks import Built
+from seqconv.models.compound_settings import (
+    ConvNeXtBlock,
+    InceptionBlock,
+    InvertedBottleneckBlock,
+    ResidualBlock,
+    TCNBlock,
 )
 from seqconv.models.trunk import Nodes, Parallel, Residual
 

@@ -8,10 +8,10 @@ from typing import Any
 import keras
 from pydantic import ValidationError
 
-from seqconv.config.model import ModelConfig
 from seqconv.errors import ConfigError, ModelError
-from seqconv.models.archive import check_archive
+from seqconv.models.safe_loading import check_archive
 from seqconv.models.sequence_model import SequenceModel
+from seqconv.models.settings import ModelConfig
 
 
 def build_model(
@@ -49,7 +49,7 @@ def build_model(
 def load_model(path: str | Path) -> keras.Model:
     """Load a `.keras` file in Keras's safe mode: a `SequenceModel`, or any other Keras model.
 
-    The file is looked through first (`seqconv.models.archive`): no code of its author runs, and nothing is written.
+    The file is checked first (`seqconv.models.safe_loading`): no code of its author runs, and nothing is written.
 
     Raises:
         ModelError: when there is no such file, it does not hold a model, or it holds anything besides one: classes that

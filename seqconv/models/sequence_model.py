@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqconv.config.model import ModelConfig
 from seqconv.errors import ShapeError
-from seqconv.frames import TimeGeometry, halo, min_frames, receptive_field, total_stride
+from seqconv.geometry import TimeGeometry, halo, min_frames, receptive_field, total_stride
 from seqconv.layers.masking import Tensor, frame_mask, segments_from_lengths
+from seqconv.models.settings import ModelConfig
 from seqconv.models.stack import Stack, apply_head, apply_trunk, build_stack
 from seqconv.models.trunk import walk
 

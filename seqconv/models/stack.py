@@ -6,9 +6,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from seqconv.config.model import ModelConfig
-from seqconv.config.pooling import AttentivePooling, GeneralizedMeanPooling, LogSumExpPooling, Pooling
-from seqconv.frames import TimeGeometry
+from seqconv.geometry import TimeGeometry
 from seqconv.layers import (
     FeatureNormalization,
     MaskedAttentiveStatisticsPooling1D,
@@ -21,6 +19,7 @@ from seqconv.layers import (
     zero_padding,
 )
 from seqconv.layers.masking import Padding, Tensor
+from seqconv.models.block_parts import Place
 from seqconv.models.blocks import (
     build_attention,
     build_convolution,
@@ -36,7 +35,8 @@ from seqconv.models.compound_blocks import (
     build_residual,
     build_tcn,
 )
-from seqconv.models.parts import Place
+from seqconv.models.pooling_settings import AttentivePooling, GeneralizedMeanPooling, LogSumExpPooling, Pooling
+from seqconv.models.settings import ModelConfig
 from seqconv.models.trunk import Flow, Hook, Nodes, geometry_of, mode, run, walk
 
 BUILDERS: dict[str, Callable[[Any, int, Place], tuple[Nodes, int]]] = {

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import keras
 from keras import ops
 
-from seqconv.frames import TimeGeometry, widest
+from seqconv.geometry import TimeGeometry, widest
 from seqconv.layers.masking import Padding, Tensor
 from seqconv.layers.reduction import Summary
 

@@ -1,6 +1,6 @@
 """Training: from a config, or from arrays, to a run directory."""
 
-from seqconv.training.run import Run, dry_run, resume, train
-from seqconv.training.tracking import MLflowLogger
+from seqconv.training.output.mlflow import MLflowLogger
+from seqconv.training.run.train import Run, dry_run, resume, train
 
 __all__ = ["MLflowLogger", "Run", "dry_run", "resume", "train"]

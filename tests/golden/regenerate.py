@@ -20,14 +20,14 @@ import soundfile
 import seqconv
 from seqconv.config import load_config
 from seqconv.config.loading import dump_config
+from seqconv.data.sequences import Sequences
 from seqconv.evaluation import evaluate
+from seqconv.features.store import build_store
+from seqconv.features.store.index import read_index, write_index
 from seqconv.models import build_model, load_model
-from seqconv.models.archive import FORMAT_VERSION
+from seqconv.models.safe_loading import FORMAT_VERSION
 from seqconv.prediction import predict
-from seqconv.sequences import Sequences
-from seqconv.store import build_store
-from seqconv.store.index import read_index, write_index
-from seqconv.targets import Target
+from seqconv.tasks.target import Target
 
 MODELS = {
     "sequence": {

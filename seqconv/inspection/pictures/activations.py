@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from seqconv.config.features import FeatureSettings
 from seqconv.errors import ModelError, ShapeError
+from seqconv.features.settings import FeatureSettings
 from seqconv.inspection.effects import ATTENTION, POINTWISE, RECURRENT, follow_axes, kind_of, windows_of
 from seqconv.inspection.graph import Call, Graph, read_graph
 from seqconv.inspection.pictures.scales import POSITIVE, SIGNED, mark_channels, time_label

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from seqconv.config.features import FeatureSettings
+from seqconv.features.settings import FeatureSettings
 from seqconv.inspection.effects import CONVOLUTIONS, TRANSPOSED, kind_of
 from seqconv.inspection.graph import read_graph
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from seqconv.config.features import FeatureSettings
-from seqconv.inspection.contributions import Contributions
+from seqconv.features.settings import FeatureSettings
+from seqconv.inspection.attribution import Contributions
 from seqconv.inspection.pictures.activations import draw_features, time_extent
 from seqconv.inspection.pictures.scales import time_label
 

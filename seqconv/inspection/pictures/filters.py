@@ -10,8 +10,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from seqconv.config.features import FeatureSettings
 from seqconv.errors import ModelError
+from seqconv.features.settings import FeatureSettings
 from seqconv.inspection.effects import windows_of
 from seqconv.inspection.kernels import kernels
 from seqconv.inspection.pictures.scales import POSITIVE, SIGNED, mark_channels, symmetric_limit, tap_times, time_label

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
 
-from seqconv.config.features import FeatureSettings
 from seqconv.features.filters import hz_to_mel, mel_to_hz
+from seqconv.features.settings import FeatureSettings
 from seqconv.features.spectra import frequency_range
 
 Array = npt.NDArray[Any]

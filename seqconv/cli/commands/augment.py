@@ -1,0 +1,129 @@
+"""`seqconv augment`, `python scripts/augment.py`: what augmentation does to training sequences."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqconv.cli.splits import say
+from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from seqconv.config import Config
+    from seqconv.data.datasets import Datasets
+
+EPOCHS = 3
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="seqconv augment",
+        description="Show what the sections augment and audio_augment of a config do to its training sequences: "
+        "pictures of their features, what these sound like, and the recordings where they are varied.",
+    )
+    parser.add_argument(
+        "--config",
+        required=True,
+        metavar="FILE",
+        help="a YAML file; looked up as given, then in the project's configs/",
+    )
+    parser.add_argument("--preview", type=int, default=9, metavar="N", help="training sequences to show (default: 9)")
+    parser.add_argument(
+        "--epochs", type=int, default=EPOCHS, metavar="N", help=f"epochs to show each in (default: {EPOCHS})"
+    )
+    parser.add_argument(
+        "--output", default="augmented", metavar="DIR", help="where to write (default: the folder 'augmented')"
+    )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a setting, for example --set augment.spec_mask={} (may be repeated)",
+    )
+    return parser
+
+
+@report_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = make_parser().parse_args(argv)
+    from seqconv.config import load_config
+
+    if arguments.preview < 1 or arguments.epochs < 1:
+        raise ConfigError(f"--preview {arguments.preview} --epochs {arguments.epochs}: both are at least 1")
+    config = load_config(arguments.config, arguments.overrides)
+    if not config.augment.names and not config.audio_augment.names:
+        raise ConfigError(
+            "there is nothing to show: neither augment nor audio_augment of the config names a transform. Try --set "
+            "augment.spec_mask={}"
+        )
+    start_keras()
+    written = preview(config, Path(arguments.output), count=arguments.preview, num_epochs=arguments.epochs)
+    pictures = sum(path.suffix == ".png" for path in written)
+    sounds = len(written) - pictures
+    heard = f" and {sounds} sounds" if sounds else ""
+    say(f"wrote {pictures} {'picture' if pictures == 1 else 'pictures'}{heard} to {arguments.output}")
+    return 0
+
+
+def preview(config: "Config", folder: Path, *, count: int, num_epochs: int = EPOCHS) -> list[Path]:
+    """Write a picture of each of `count` training sequences, as it is and as some epochs see it, and its sounds.
+
+    Raises:
+        ConfigError, ManifestError: the sequences cannot be read or varied.
+    """
+    from seqconv.data.augmentation.preview import Panel, draw_panels, panel_of, write_heard
+    from seqconv.data.datasets import load_datasets
+    from seqconv.features import feature_statistics
+    from seqconv.geometry import min_frames
+    from seqconv.training.run.training_set import augment_training, needs_moments, with_variants
+
+    data = with_variants(config, load_datasets(config.data_spec))
+    moments = feature_statistics(data.train) if needs_moments(config) else None
+    augmented = augment_training(config, data, shortest=min_frames(config.model.time_geometry), moments=moments)
+    if augmented is None:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, index in enumerate(_choose(len(data.train), count, config.seed), start=1):
+        name = data.train.ids[index]
+        path = folder / f"{number}-{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.png"
+        panels = [Panel(name, data.train[index])]
+        panels += [panel_of(augmented.epoch(epoch), int(index)) for epoch in range(num_epochs)]
+        draw_panels(panels, config.features, path)
+        name_of_sounds = folder / path.stem
+        written += [path, *write_heard(panels, config.features, name_of_sounds)]
+        written += _write_recordings(config, data, int(index), name_of_sounds)
+    return written
+
+
+def _choose(total: int, count: int, seed: int) -> "NDArray[np.int64]":
+    import numpy as np
+
+    chosen: NDArray[np.int64] = np.random.default_rng(seed).choice(total, min(count, total), replace=False)
+    return np.sort(chosen)
+
+
+def _write_recordings(config: "Config", data: "Datasets", index: int, path: Path) -> list[Path]:
+    """The recording and its variants, where recordings are varied."""
+    if not data.variants:
+        return []
+    from seqconv.data.augmentation.preview import write_recordings
+    from seqconv.data.augmentation.stores import variable_parts
+    from seqconv.data.augmentation.variants import AudioVariant
+    from seqconv.features.audio.decoding import decode_audio
+    from seqconv.features.store.entries import entries_of
+    from seqconv.features.store.shards import content_of, fingerprint
+
+    (entry,) = entries_of(variable_parts(data.train.subset([index])))
+    samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=config.features.sample_rate)
+    variants = [AudioVariant(config.audio_augment, number + 1) for number in range(len(data.variants))]
+    return write_recordings(samples, rate, variants, content_of(entry, fingerprint(entry.path)[2]), path)

@@ -1,0 +1,229 @@
+"""`seqconv inspect`, `python scripts/inspect_model.py`."""
+
+import argparse
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqconv.cli.splits import say
+from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqconv.features.settings import FeatureSettings
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="seqconv inspect",
+        description="Look inside a Keras model, ours or not: a table of layers, one layer in plain words, pictures, "
+        "what decided for a recording, and whether padding changes its answers.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a .keras file, for example RUN/model.keras")
+    parser.add_argument(
+        "--explain",
+        action="append",
+        default=[],
+        metavar="LAYER",
+        help="what one output value of this convolution is, with its numbers (may be repeated)",
+    )
+    parser.add_argument(
+        "--audit",
+        action="store_true",
+        help="name the layers that lose a mask or read padding, and measure what padding and batch mates change; "
+        "exit status 0 where nothing is wrong, else 1",
+    )
+    parser.add_argument("--manifest", metavar="FILE", help="sequences for --audit (default: random numbers)")
+    parser.add_argument("--json", metavar="FILE", help="write the findings of --audit, or else the table, as JSON")
+    parser.add_argument(
+        "--pictures", metavar="DIR", help="draw filters, and with --recording what it does to the model"
+    )
+    parser.add_argument(
+        "--recording", metavar="FILE", help="which frames of this recording decided (of a .ts file: FILE.ts/0)"
+    )
+    parser.add_argument(
+        "--output", metavar="CLASS", help="with --recording: for this class (default: the predicted one)"
+    )
+    parser.add_argument("--before", metavar="MODEL", help="with --pictures: the same model before training")
+    parser.add_argument(
+        "--config", metavar="FILE", help="a config whose features section says how to read, for stock models"
+    )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set one key, for example --set features.kind=mfcc (may be repeated)",
+    )
+    return parser
+
+
+@report_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = make_parser().parse_args(argv)
+    check_arguments(arguments)
+    start_keras()
+    # What the table and the audit say layer by layer.
+    warnings.filterwarnings("ignore", message=".*destroy the mask information", category=UserWarning)
+    from rich.console import Console
+
+    from seqconv.inspection import audit, describe, explain
+    from seqconv.models.card import open_model
+
+    console, model = Console(highlight=False, soft_wrap=False), open_model(arguments.model)
+    for name in arguments.explain:
+        console.print(explain(model, name).text(min(console.width, 100)), markup=False, soft_wrap=True)
+    if arguments.recording:
+        show_recording(arguments, model)
+    if arguments.pictures:
+        draw_model(arguments, model)
+    if arguments.audit:
+        result = audit(model, read_sequences(arguments, model))
+        console.print(result)
+        write_json(arguments.json, result.to_dict())
+        return 0 if result.passes else 1
+    if not arguments.explain and not arguments.recording:
+        described = describe(model)
+        console.print(described)
+        write_json(arguments.json, json.loads(described.to_frame().to_json(orient="records")))
+    return 0
+
+
+def check_arguments(arguments: argparse.Namespace) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        ConfigError: names each, and what it needs.
+    """
+    needs = (
+        ("--manifest", arguments.manifest, "--audit", arguments.audit),
+        ("--output", arguments.output, "--recording", arguments.recording),
+        ("--before", arguments.before, "--pictures", arguments.pictures),
+        ("--json", arguments.json, "--audit, or the table alone", arguments.audit or not _shows_parts(arguments)),
+    )
+    problems = [f"{name} needs {other}" for name, value, other, is_there in needs if value and not is_there]
+    if problems:
+        raise ConfigError("; ".join(problems) + ".")
+
+
+def _shows_parts(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.explain or arguments.recording)
+
+
+def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureSettings | None":
+    """What the model's features are computed with: as its card says, or the command line; None where neither does."""
+    from seqconv.config import load_config
+    from seqconv.features import as_settings
+    from seqconv.models.card import read_card
+
+    card = read_card(model).get("features")
+    if card is not None:
+        return as_settings(card)
+    is_given = arguments.config is not None or arguments.overrides
+    return load_config(arguments.config or {}, arguments.overrides).features if is_given else None
+
+
+def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:
+    """The sequences of the manifest; None where none is given."""
+    if arguments.manifest is None:
+        return None
+    from seqconv.data.sequences import Sequences
+    from seqconv.features.settings import FeatureSettings
+
+    settings = feature_settings(arguments, model)
+    if settings is None and not str(arguments.manifest).endswith(".ts"):
+        raise ConfigError(
+            f"model '{model.name}' does not say how to compute features from recordings. Pass --config FILE, or --set "
+            "features.kind=log_mel and so on."
+        )
+    chosen = settings or FeatureSettings(kind="precomputed")
+    return Sequences.from_manifest(arguments.manifest, chosen, label=None)
+
+
+def show_recording(arguments: argparse.Namespace, model: Any) -> None:
+    """Print which frames decided, and draw them where pictures are asked for."""
+    from seqconv.inspection import contributions
+
+    settings, features = read_recording(arguments, model)
+    output: Any = arguments.output
+    if output is not None and not (getattr(model, "card", None) or {}).get("target"):
+        output = _as_number(output)
+    found = contributions(model, features, output=output)
+    print(found)
+    if not arguments.pictures:
+        return
+    from seqconv.inspection.pictures import draw_activations, draw_contributions
+
+    path = Path(arguments.recording)
+    name = path.name if path.is_file() else f"{path.parent.name}/{path.name}"
+    save(draw_contributions(found, features, settings, title=name), arguments.pictures, "decided")
+    save(draw_activations(model, features, settings, title=name), arguments.pictures, "activations")
+
+
+def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureSettings, Any]":
+    """Settings and features of the one recording."""
+    from seqconv.features import extract_features, load_features
+    from seqconv.features.audio.decoding import decode_audio
+
+    settings = feature_settings(arguments, model)
+    if settings is None:
+        raise ConfigError(
+            f"model '{model.name}' does not say how to compute features of '{arguments.recording}'. Pass --config "
+            f"FILE, "
+            "or --set features.kind=log_mel and so on."
+        )
+    path = Path(arguments.recording)
+    if settings.kind != "precomputed":
+        return settings, extract_features(*decode_audio(path), settings)
+    if path.suffix.lower() == ".ts":
+        raise ConfigError(f"'{path}' holds many sequences. Say which: --recording {path}/0 is the first one.")
+    if path.parent.suffix.lower() == ".ts" and path.name.isdecimal():
+        return settings, load_features(path.parent, settings, case=int(path.name))
+    return settings, load_features(path, settings)
+
+
+def draw_model(arguments: argparse.Namespace, model: Any) -> None:
+    """Filters of every convolution, what training changed; of the first one norms of channels, responses on sound."""
+    from seqconv.inspection.pictures import draw_before_after, draw_channel_norms, draw_filters, draw_responses
+    from seqconv.inspection.pictures.collections import convolutions_of, response_options
+    from seqconv.models.card import open_model
+
+    settings = feature_settings(arguments, model)
+    before = convolutions_of(open_model(arguments.before)) if arguments.before else {}
+    for number, (name, layer) in enumerate(convolutions_of(model).items()):
+        shown = settings if number == 0 else None
+        save(draw_filters(layer, shown), arguments.pictures, f"filters_{name}")
+        if name in before:
+            save(draw_before_after(before[name], layer, shown), arguments.pictures, f"before_after_{name}")
+        if number == 0:
+            save(draw_channel_norms(layer, shown), arguments.pictures, f"norms_{name}")
+            options = response_options(model, settings)
+            if options is not None:
+                save(draw_responses(layer, **options), arguments.pictures, f"responses_{name}")
+
+
+def save(figure: Any, folder: str, name: str) -> None:
+    """Write a picture and say so."""
+    path = Path(folder) / f"{name.replace('/', '_')}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    say(f"wrote {path}")
+
+
+def write_json(path: str | None, content: Any) -> None:
+    """Write what was found, where a file is asked for."""
+    if path is None:
+        return
+    Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    say(f"wrote {path}")
+
+
+def _as_number(text: str) -> int:
+    if not text.isdecimal():
+        raise ConfigError(f"--output '{text}': the model does not name its outputs; pass a number from 0.")
+    return int(text)

@@ -1,0 +1,182 @@
+"""`seqconv plan`, `python scripts/plan.py`: the lengths of a data set, and what each strategy would cost."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from seqconv.cli.terminal import report_errors
+from seqconv.errors import ConfigError, ManifestError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from seqconv.batching import Plan
+    from seqconv.config import Config
+
+_BINS = 12
+_BAR = 40
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="seqconv plan",
+        description="Show the lengths of a data set and what each way of batching it would cost. Reads no audio, only "
+        "how long it is.",
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--manifest", metavar="FILE", help="manifest, folder or .ts file (default: the config's)")
+    source.add_argument(
+        "--lengths", metavar="FILE", help="frames of each sequence: a number a line, or a CSV with a column num_frames"
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help="a YAML file, for its features, batching, model and manifest; looked up as "
+        "given, then in the project's configs/"
+    )  # fmt: skip
+    parser.add_argument("--split", metavar="NAME", help="only this split of the manifest (default: all)")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="sequences in an average batch")
+    parser.add_argument("--frames-per-batch", type=int, metavar="N", help="frames in a batch, instead of --batch-size")
+    parser.add_argument("--sample-rate", type=int, metavar="HZ", help="features.sample_rate")
+    parser.add_argument("--hop-length", type=int, metavar="N", help="features.hop_length, in samples")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a setting, for example --set batching.num_buckets=16 (may be repeated)",
+    )
+    return parser
+
+
+@report_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = make_parser().parse_args(argv)
+    from seqconv.config import load_config
+
+    config = load_config(arguments.config or {}, _overrides(arguments))
+    lengths = _read_lengths(arguments, config)
+    plans, notes = plan_all(lengths, config)
+    print(describe_lengths(lengths))
+    print()
+    print(compare(plans))
+    for note in notes:
+        print(note)
+    return 0
+
+
+def _overrides(arguments: argparse.Namespace) -> list[str]:
+    import json
+
+    flags: dict[str, Any] = {
+        "data.manifest": arguments.manifest,
+        "batching.batch_size": arguments.batch_size,
+        "batching.frames_per_batch": arguments.frames_per_batch,
+        "features.sample_rate": arguments.sample_rate,
+        "features.hop_length": arguments.hop_length,
+    }
+    # One size replaces the other one of a config.
+    if arguments.frames_per_batch is not None and arguments.batch_size is None:
+        arguments.overrides.append("batching.batch_size=null")
+    if arguments.batch_size is not None and arguments.frames_per_batch is None:
+        arguments.overrides.append("batching.frames_per_batch=null")
+    given = [f"{name}={json.dumps(value)}" for name, value in flags.items() if value is not None]
+    return [*arguments.overrides, *given]
+
+
+def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[np.int64]":
+    from seqconv.batching.lengths import check_lengths
+    from seqconv.cli.lengths import cut_lengths, measure_lengths, read_lengths
+
+    if arguments.lengths is not None:
+        if arguments.split is not None:
+            raise ConfigError(f"--split {arguments.split} chooses from a manifest; a list of lengths has no splits")
+        return check_lengths(read_lengths(arguments.lengths))
+    if config.data.manifest is None:
+        raise ConfigError(
+            "there is nothing to plan: give --manifest FILE, --lengths FILE, or a --config with a manifest"
+        )
+    from seqconv.data.manifest import load_manifest
+    from seqconv.data.segmentation import Cutting
+    from seqconv.data.settings import check_made
+
+    check_made(config.data)
+    frame = load_manifest(config.data.manifest, on_leak=config.data.on_leak)
+    if arguments.split is not None:
+        splits = frame["split"].dropna().unique().tolist()
+        frame = frame[frame["split"] == arguments.split]
+        if not len(frame):
+            raise ManifestError(
+                f"no recording has split '{arguments.split}'. Splits there: {', '.join(splits) or 'none'}"
+            )
+    cutting = Cutting.of(config.data, predicts_frames=config.model.predicts_frames)
+    return check_lengths(cut_lengths(measure_lengths(frame, config.features), cutting, config.features))
+
+
+def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan"], list[str]]:
+    """A plan for each strategy that fits the model, and what to say about them."""
+    from seqconv.batching.strategies import make_plan
+    from seqconv.config.planning import planning_options
+    from seqconv.geometry import receptive_field, total_stride
+
+    batching, geometry = config.batching, config.model.time_geometry
+    is_recurrent = bool(config.model.unpackable)
+    names = [name for name in ("packed", "bucketed", "padded", "single") if name != "packed" or not is_recurrent]
+    field = "the whole sequence" if config.model.sees_all else f"{receptive_field(geometry)} frames"
+    notes = [f"model: receptive field {field}, total stride {total_stride(geometry)}"]
+    if config.training.sampling != "natural":
+        notes.append(
+            f"every sequence once: training.sampling '{config.training.sampling}' draws by labels, unknown here"
+        )
+    if is_recurrent:
+        notes.append("without packed: the model has a recurrent layer, which cannot be packed")
+    plans = [
+        make_plan(name, lengths, **planning_options(batching, name, seed=config.seed, time_geometry=geometry))
+        for name in names
+    ]
+    fates = ((plan, getattr(plan, fate)) for plan in plans for fate in ("dropped", "cropped", "in_own_batch"))
+    notes += [
+        f"{plan.strategy}: {count:,} over {plan.max_frames:,} frames are too long (too_long: {batching.too_long})"
+        for plan, count in fates
+        if count
+    ]
+    return plans, notes
+
+
+def describe_lengths(lengths: "NDArray[np.int64]") -> str:
+    """Count, quantiles and a histogram over bins that grow geometrically.
+
+    >>> import numpy as np
+    >>> print(describe_lengths(np.array([10, 10, 20])).splitlines()[0])
+    3 sequences, 40 frames; shortest 10, median 10, mean 13, 99 % within 20, longest 20
+    """
+    import numpy as np
+
+    median, high = np.quantile(lengths, [0.5, 0.99], method="higher")
+    lines = [
+        f"{len(lengths):,} sequences, {lengths.sum():,} frames; shortest {lengths.min():,}, median {median:,}, "
+        f"mean {lengths.mean():,.0f}, 99 % within {high:,}, longest {lengths.max():,}"
+    ]
+    edges = np.unique(np.geomspace(lengths.min(), lengths.max() + 1, _BINS + 1).round().astype(np.int64))
+    counts, _ = np.histogram(lengths, edges)
+    for low, upper, count in zip(edges[:-1], edges[1:], counts, strict=True):
+        bar = "█" * round(_BAR * count / counts.max()) or ("▏" if count else "")
+        lines.append(f"{low:>8,} - {upper - 1:<8,} {count:>8,} {bar}".rstrip())
+    return "\n".join(lines)
+
+
+def compare(plans: Sequence["Plan"]) -> str:
+    """A table of plans: steps, shapes, padding and size of a step."""
+    lines = [
+        f"{'strategy':<10}{'batches':>9}{'shapes':>8}{'padding_ratio':>15}{'padding_per_real_frame':>24}"
+        f"{'frames/step':>13}{'sequences/step':>16}"
+    ]
+    for plan in plans:
+        per_real = plan.total_frames / plan.num_frames - 1
+        lines.append(
+            f"{plan.strategy:<10}{len(plan):>9,}{len(plan.shapes):>8,}{plan.padding_ratio:>15.4f}{per_real:>24.4f}"
+            f"{plan.total_frames / len(plan):>13,.0f}{plan.mean_sequences:>16.1f}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,155 @@
+"""From what was found to settings, each with its reason."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqconv.cli.drafting.signals import SignalFacts
+from seqconv.cli.drafting.sources import TargetFacts
+from seqconv.features.framing import count_frames
+from seqconv.features.settings import FeatureSettings
+from seqconv.text import amount
+
+HIGHEST_RATE = 16000
+WINDOW_SECONDS, HOP_SECONDS = 0.025, 0.010
+FEW, SOME = 300, 3000
+"""Training sequences below which a model is small, and below which it is of middle size."""
+
+MOST_FRAMES = 65536
+"""Frames of a batch that any machine holds."""
+
+STEPS = 800
+"""Steps of a run that small data needs to be learned."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value of the config, and why."""
+
+    value: Any
+    why: str
+
+
+def choose_features(signals: SignalFacts) -> dict[str, Choice]:
+    """The `features` section."""
+    if signals.kind == "features":
+        told = f"arrays of {amount(signals.num_features, 'feature')} in a frame, taken as they are"
+        chosen = {"kind": Choice("precomputed", told)}
+        if signals.columns is not None:
+            chosen["columns"] = Choice(list(signals.columns), "of the tables; the others count time or hold text")
+        return chosen
+    if signals.kind == "samples":
+        return {
+            "kind": Choice("log_spectrogram", "arrays of samples, one value at a time: how strong each frequency is"),
+            "sample_rate": Choice(HIGHEST_RATE, "A GUESS: arrays do not say it. Only what is told in seconds needs it"),
+            "n_fft": Choice(256, "samples in a window"),
+            "hop_length": Choice(64, "samples from one frame to the next"),
+        }
+    return _choose_spectrum(signals)
+
+
+def _choose_spectrum(signals: SignalFacts) -> dict[str, Choice]:
+    commonest = max(signals.rates, key=lambda rate: (signals.rates[rate], rate))
+    rate = min(commonest, HIGHEST_RATE)
+    found = ", ".join(f"{count:,} at {each:,} Hz" for each, count in sorted(signals.rates.items()))
+    n_fft = 2 ** math.ceil(math.log2(WINDOW_SECONDS * rate))
+    reason = f"recordings: {found}"
+    if rate < commonest:
+        reason += f". {rate:,} keeps what sounds below {rate // 2:,} Hz, enough for speech; raise it for higher sounds"
+    chosen = {"sample_rate": Choice(rate, reason)}
+    if rate < 4000:
+        kind = Choice("log_spectrogram", "so low a rate is no sound for ears, to which mel bands are fit")
+        chosen = {"kind": kind, **chosen}
+        n_fft = 256
+    else:
+        chosen = {"kind": Choice("log_mel", "what most models of sound begin with"), **chosen}
+    hop = max(1, round(HOP_SECONDS * rate)) if rate >= 4000 else n_fft // 4
+    chosen["n_fft"] = Choice(n_fft, f"windows of {1000 * n_fft / rate:.0f} ms")
+    chosen["hop_length"] = Choice(hop, f"a frame every {1000 * hop / rate:.0f} ms")
+    if rate >= 4000:
+        bands = 64 if rate >= 8000 else 32
+        chosen["n_mels"] = Choice(bands, "bands; more tell finer differences, and cost more")
+    return chosen
+
+
+def frames_of(signals: SignalFacts, features: dict[str, Choice]) -> np.ndarray:
+    """Frames of each sequence that was measured."""
+    if signals.kind == "features":
+        return signals.lengths
+    settings = FeatureSettings.model_validate({name: choice.value for name, choice in features.items()})
+    samples = signals.lengths * settings.sample_rate if signals.kind == "audio" else signals.lengths
+    return np.array([count_frames(max(1, round(count)), settings) for count in samples.tolist()])
+
+
+def choose_batching(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
+    """The `batching` section."""
+    size = 8 if num_train < 160 else 16 if num_train < 640 else 32
+    reason = f"sequences in a step, on average: {math.ceil(num_train / size):,} steps an epoch"
+    while size > 1 and size * frames.mean() > MOST_FRAMES:
+        size //= 2
+        reason = f"sequences in a step, on average: about {size * frames.mean():,.0f} frames"
+    low, middle, high = np.quantile(frames, [0.0, 0.5, 1.0])
+    spread = f"lengths from {low:,.0f} to {high:,.0f} frames, median {middle:,.0f}: several share a row"
+    return {
+        "strategy": Choice("auto", f"packed where the model allows it; {spread}"),
+        "batch_size": Choice(size, reason),
+    }
+
+
+def choose_model(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
+    """The `model` section."""
+    median, shortest = float(np.median(frames)), float(frames.min())
+    widths = (32, 64, 64) if num_train < FEW else (64, 128, 128) if num_train < SOME else (96, 192, 256)
+    strides, kernel = (1, 1, 1), 5
+    if median > 2000:
+        strides, kernel = (4, 2, 2), 15
+    elif median > 400:
+        strides, kernel = (2, 2, 1), 9
+    elif median > 60 and shortest > 8:
+        strides = (1, 2, 1)
+    blocks = [
+        {"filters": widths[0], "kernel_size": kernel, "strides": strides[0]},
+        {"filters": widths[1], "kernel_size": 5, "strides": strides[1]},
+        {"filters": widths[2], "kernel_size": 3, "strides": strides[2]},
+    ]
+    total = math.prod(strides)
+    dropout = 0.2 if num_train < FEW else 0.1
+    told = f"{num_train:,} training sequences: {'a small' if num_train < FEW else 'a middling'} model"
+    thinned = "" if total == 1 else f"; strides leave every {total}th of {median:,.0f} frames"
+    return {
+        "defaults": Choice(
+            {"norm": "batch", "activation": "relu", "dropout": dropout}, "the fewer sequences, the more dropout"
+        ),
+        "blocks": Choice([_without_defaults(block) for block in blocks], told + thinned),
+        "pooling": Choice(
+            ["mean", "max"], "from any number of frames to one vector: what is there on average, and at most"
+        ),
+    }
+
+
+def choose_training(target: TargetFacts, batch_size: int, num_train: int, num_valid: int) -> dict[str, Choice]:
+    """The `training` section."""
+    steps = math.ceil(num_train / batch_size)
+    epochs = int(np.clip(math.ceil(STEPS / steps), 15, 100))
+    chosen = {
+        "epochs": Choice(epochs, f"passes over the training sequences, {epochs * steps:,} steps"),
+        "learning_rate": Choice(2e-3, "the first setting to try others of: 1e-3, 5e-3"),
+        "schedule": Choice("cosine", "down to 0 at the last step, which is nearly always better than a constant rate"),
+        "warmup_epochs": Choice(1, "and up from 0 at first"),
+    }
+    counts = target.counts.values()
+    if target.task == "classification" and max(counts) >= 2 * min(counts):
+        chosen["class_weight"] = Choice(
+            "balanced", f"the largest class has {max(counts):,} sequences, the smallest {min(counts):,}"
+        )
+    if num_valid < 200:
+        chosen["monitor"] = Choice(
+            "val_loss", f"{num_valid} validation sequences: counts of hits cannot tell a good epoch from a better one"
+        )
+    return chosen
+
+
+def _without_defaults(block: dict[str, int]) -> dict[str, int]:
+    return {name: value for name, value in block.items() if name != "strides" or value != 1}

@@ -1,0 +1,165 @@
+"""What recordings and arrays are, from their headers: how long, at which rate, how many features."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from seqconv.data.manifest.reading import AUDIO_SUFFIXES
+from seqconv.errors import AudioError, ManifestError, list_some
+from seqconv.features import load_features
+from seqconv.features.arrays import load_npy
+from seqconv.features.audio.recordings import open_part
+
+Kind = Literal["audio", "samples", "features"]
+
+MOST_READ = 200
+"""Of tables, whose length no header tells, so many are read, evenly spread."""
+
+TIME_NAMES = ("time", "times", "t", "second", "seconds", "timestamp", "frame", "index")
+
+
+@dataclass(frozen=True)
+class SignalFacts:
+    """What the files of a manifest hold.
+
+    `kind`: recordings, raw samples `(n,)`, or features `(time, d)`. `lengths`: seconds of recordings, else frames; of
+    `num_measured` files. `rates`: how many recordings have a sample rate, in Hz. `columns`: of tables, those to use,
+    where not all numeric ones are. `broken`: what cannot be read, with the reason.
+    """
+
+    kind: Kind
+    lengths: np.ndarray
+    num_measured: int
+    rates: dict[int, int] = field(default_factory=dict)
+    channels: dict[int, int] = field(default_factory=dict)
+    num_features: int = 0
+    columns: tuple[str, ...] | None = None
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def measure_signals(frame: pd.DataFrame) -> SignalFacts:
+    """Look at the files of a manifest; of recordings and `.npy`, at their headers only.
+
+    Raises:
+        ManifestError: files of different kinds, or arrays of different shape; says which.
+        AudioError: no recording can be read; says why.
+    """
+    suffixes = Counter(Path(path).suffix.lower() for path in frame["path"])
+    is_audio = {suffix: suffix in AUDIO_SUFFIXES for suffix in suffixes}
+    if len(set(is_audio.values())) > 1:
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common())
+        raise ManifestError(
+            f"recordings and features lie in one manifest ({counts}), and a config makes features of one kind. Make a "
+            "manifest of either."
+        )
+    rows = frame.to_dict("records")
+    if all(is_audio.values()):
+        return _measure_recordings(rows)
+    return _measure_arrays(rows)
+
+
+def _measure_recordings(rows: list[dict[Any, Any]]) -> SignalFacts:
+    import soundfile
+
+    seconds, rates, channels, broken = [], Counter[int](), Counter[int](), dict[str, str]()
+    for row in _shown(rows):
+        try:
+            start, end = (None if pd.isna(row[name]) else float(row[name]) for name in ("start", "end"))
+            part = open_part(row["path"], start, end, None)
+            seconds.append((part.stop - part.first) / part.sample_rate)
+            rates[part.sample_rate] += 1
+            channels[soundfile.info(row["path"]).channels] += 1
+        except AudioError as error:
+            broken[str(row["id"])] = str(error)
+    if not seconds:
+        raise AudioError(f"none of the {len(rows)} recordings can be read: {next(iter(broken.values()))}")
+    return SignalFacts("audio", np.array(seconds), len(seconds), dict(rates), dict(channels), broken=broken)
+
+
+def _measure_arrays(rows: list[dict[Any, Any]]) -> SignalFacts:
+    chosen = rows
+    has_headers = all(Path(row["path"]).suffix.lower() in (".npy", ".ts") for row in rows)
+    if not has_headers and len(rows) > MOST_READ:
+        chosen = [rows[index] for index in np.linspace(0, len(rows) - 1, MOST_READ).astype(int)]
+    columns = _find_columns(rows)
+    shapes: dict[str, tuple[int, ...]] = {}
+    broken: dict[str, str] = {}
+    for row in _shown(chosen):
+        try:
+            shapes[str(row["id"])] = _shape_of(row, columns)
+        except (ManifestError, ValueError, OSError) as error:
+            broken[str(row["id"])] = str(error)
+    if not shapes:
+        raise ManifestError(f"none of the {len(chosen)} arrays can be read: {next(iter(broken.values()))}")
+    ranks = {len(shape) for shape in shapes.values()}
+    widths = {shape[1] for shape in shapes.values() if len(shape) == 2}
+    if ranks == {1}:
+        lengths = np.array([shape[0] for shape in shapes.values()])
+        return SignalFacts("samples", lengths, len(shapes), broken=broken)
+    if ranks != {2} or len(widths) > 1:
+        _refuse_shapes(shapes)
+    lengths = np.array([shape[0] for shape in shapes.values()])
+    return SignalFacts("features", lengths, len(shapes), num_features=widths.pop(), columns=columns, broken=broken)
+
+
+def _shape_of(row: dict[Any, Any], columns: tuple[str, ...] | None) -> tuple[int, ...]:
+    path, case = Path(row["path"]), row.get("case")
+    if path.suffix.lower() == ".npy":
+        return load_npy(path, mapped=True).shape
+    number = None if case is None or pd.isna(case) else int(case)
+    return load_features(path, {"kind": "precomputed", "columns": columns}, case=number).shape
+
+
+def _find_columns(rows: list[dict[Any, Any]]) -> tuple[str, ...] | None:
+    """Columns of the tables without the one that only counts time; None where all serve."""
+    paths = [row["path"] for row in rows if Path(row["path"]).suffix.lower() in (".csv", ".tsv", ".parquet")]
+    if not paths:
+        return None
+    path = Path(paths[0])
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+    except (ValueError, OSError):
+        # Whoever reads the features says what is wrong.
+        return None
+    numeric = table.select_dtypes("number")
+    clocks = [name for name in numeric.columns if str(name).strip().lower() in TIME_NAMES and _counts(numeric[name])]
+    left = tuple(str(name) for name in numeric.columns if name not in clocks)
+    return left if clocks and left else None
+
+
+def _counts(values: pd.Series) -> bool:
+    """Whether values only rise, in equal steps."""
+    steps = np.diff(values.to_numpy(float))
+    return bool(len(steps) and (steps > 0).all() and np.ptp(steps) < 0.01 * steps.mean())
+
+
+def _refuse_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
+    firsts = {shape[0] for shape in shapes.values()}
+    examples = list_some(f"{name} {shape}" for name, shape in list(shapes.items())[:3])
+    if len(firsts) == 1 and all(len(shape) == 2 for shape in shapes.values()):
+        raise ManifestError(
+            f"the arrays have shapes such as {examples}: their first axis is always {firsts.pop()}, and it must be "
+            "time. Save x.T"
+        )
+    raise ManifestError(
+        f"the arrays have shapes such as {examples}, but (time, d) with one d for all is expected. Save x[:, None] for "
+        "one feature, and the same features in all"
+    )
+
+
+def _shown(rows: list[dict[Any, Any]]) -> Iterator[dict[Any, Any]]:
+    """The rows, with a bar on a terminal while it takes long."""
+    from rich.progress import track
+
+    iterated: Iterable[dict[Any, Any]] = rows
+    if len(rows) > 2000:
+        iterated = track(rows, "looking at headers", transient=True)
+    yield from iterated

@@ -1,0 +1,151 @@
+"""Which manifest a folder or file stands for, and which of its columns is to be learned."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqconv.data.manifest import load_manifest
+from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS
+from seqconv.errors import ManifestError, list_some
+
+TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
+SPLIT_NAMES = {**{name: name for name in SPLITS}, "val": "valid", "validation": "valid", "dev": "valid"}
+GROUP_NAMES = ("speaker", "subject", "patient", "person", "machine", "device", "session", "user", "site", "room", "day")
+MOST_CLASSES = 30
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a config can name as `data.manifest`, its rows, and how it was found."""
+
+    manifest: str | dict[str, str]
+    frame: pd.DataFrame
+    found: str
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What is to be learned: `task`, its column, and of classes how many sequences have each."""
+
+    task: str
+    column: str
+    separator: str
+    counts: dict[str, int]
+    why: str
+
+
+def find_source(path: Path) -> Source:
+    """The manifest of a path: a table, a `.ts` file, a folder with one sub-folder a class, or with one a split.
+
+    Raises:
+        ManifestError: there is nothing, or nothing that a manifest can be; the message says what is expected.
+    """
+    if not path.exists():
+        raise ManifestError(f"'{path}': there is no such file or folder")
+    if path.is_file():
+        return Source(str(path), load_manifest(path), f"the table '{path.name}'")
+    for name in TABLES:
+        if (path / name).is_file():
+            return Source(str(path / name), load_manifest(path / name), f"'{name}' in '{path}'")
+    parts = _find_splits(path)
+    if parts:
+        files = ", ".join(f"{split}: {Path(part).name}" for split, part in parts.items())
+        return Source(parts, load_manifest(parts), f"a part for each split in '{path}' ({files})")
+    return Source(str(path), load_manifest(path), f"a sub-folder of '{path}' for each class")
+
+
+def _find_splits(folder: Path) -> dict[str, str]:
+    """Sub-folders named like splits, or files NAME_TRAIN.ts and NAME_TEST.ts.
+
+    Raises:
+        ManifestError: two of them are the same split, so that one would be left out.
+    """
+    visible = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    folders = [path for path in visible if path.is_dir()]
+    if folders and {path.name.lower() for path in folders} <= set(SPLIT_NAMES):
+        splits = [(SPLIT_NAMES[path.name.lower()], path) for path in folders]
+    else:
+        ends = [(path.stem.rsplit("_", 1)[-1].lower(), path) for path in visible if path.suffix.lower() == ".ts"]
+        splits = [(SPLIT_NAMES[end], path) for end, path in ends if end in SPLIT_NAMES]
+    for split in SPLITS:
+        same = [path.name for name, path in splits if name == split]
+        if len(same) > 1:
+            raise ManifestError(
+                f"'{folder}': {list_some(same)} are all {split}, and a config names one of each split. Join them, give "
+                "a table of the recordings, or move one away"
+            )
+    found = {split: str(path) for split, path in splits}
+    order = [split for split in SPLITS if split in found]
+    return {split: found[split] for split in order} if "train" in found else {}
+
+
+def find_target(frame: pd.DataFrame, column: str | None) -> TargetFacts:
+    """What the target column holds: classes, several classes in a cell, or numbers.
+
+    Args:
+        frame: a manifest.
+        column: the target; default `label`.
+
+    Raises:
+        ManifestError: there is no such column: lists the others, and what they hold; or it holds a single class.
+    """
+    name = column or "label"
+    if name not in frame or frame[name].isna().all():
+        others = [other for other in frame.columns if other not in KNOWN_COLUMNS]
+        held = "; ".join(f"{other} ({_describe(frame[other])})" for other in others)
+        raise ManifestError(
+            f"there is no column '{name}' with labels. Name what is to be learned with --label COLUMN"
+            + (f"; the table has {held}" if held else "; the table has no other column either, so add one")
+        )
+    target = _target_of(name, [str(cell) for cell in frame[name] if not pd.isna(cell)])
+    if target.task == "classification" and len(target.counts) == 1:
+        raise ManifestError(
+            f"all {len(frame):,} sequences have the label '{next(iter(target.counts))}': there is nothing to tell "
+            "apart. Add sequences of another class, or name another column with --label"
+        )
+    return target
+
+
+def _target_of(name: str, cells: list[str]) -> TargetFacts:
+    numbers = [number for cell in cells if (number := _as_number(cell)) is not None]
+    distinct = len(set(cells))
+    if len(numbers) == len(cells) and (distinct > MOST_CLASSES or any(number % 1 for number in numbers)):
+        span = f"{distinct} different numbers from {min(numbers):g} to {max(numbers):g}"
+        return TargetFacts("regression", name, ";", {}, span)
+    if any(";" in cell for cell in cells):
+        parts = [part.strip() for cell in cells for part in cell.split(";") if part.strip()]
+        return TargetFacts("multilabel", name, ";", _counted(parts), "cells with several labels, parted by ';'")
+    return TargetFacts("classification", name, ";", _counted(cells), f"{distinct} different labels")
+
+
+def find_groups(frame: pd.DataFrame, target: str) -> list[str]:
+    """Columns that look like what must stay together, where there is no column `group`."""
+    if not frame["group"].isna().all():
+        return []
+    return [name for name in frame.columns if name.lower() in GROUP_NAMES and name != target]
+
+
+def _counted(labels: list[str]) -> dict[str, int]:
+    counts = Counter(labels)
+    return {label: counts[label] for label in sorted(counts, key=lambda label: (-counts[label], label))}
+
+
+def _describe(cells: pd.Series) -> str:
+    present = [str(cell) for cell in cells if not pd.isna(cell)]
+    distinct = sorted(set(present))
+    numbers = [number for cell in distinct if (number := _as_number(cell)) is not None]
+    if len(distinct) > MOST_CLASSES and len(numbers) == len(distinct):
+        return f"numbers from {min(numbers):g} to {max(numbers):g}"
+    return f"{len(distinct)} values such as {list_some(distinct, limit=2).split(' and ')[0]}"
+
+
+def _as_number(cell: Any) -> float | None:
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,126 @@
+"""Lengths in frames without extracting features: from a file of numbers, or from how long recordings are."""
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqconv.data.segmentation import Cutting
+    from seqconv.features.settings import FeatureSettings
+
+COLUMNS = ("num_frames", "lengths", "length")
+
+
+def read_lengths(path: str | Path) -> list[int]:
+    """Frames of each sequence from a file: a number a line, or a CSV with a column of `COLUMNS`.
+
+    Raises ManifestError, naming the line, for what is not a whole number.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ManifestError(f"{path}: no such file of lengths")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
+    column = 0
+    if rows and not _is_number(rows[0][1][0]):
+        names = [name.strip() for name in rows[0][1]]
+        known = [name for name in COLUMNS if name in names]
+        if not known:
+            raise ManifestError(f"{path}: no column {list_some(COLUMNS)}; the first line holds {list_some(names)}")
+        column, rows = names.index(known[0]), rows[1:]
+    wrong = [f"line {number}" for number, row in rows if column >= len(row) or not row[column].strip().isdigit()]
+    if wrong:
+        raise ManifestError(f"{path}: expected a whole number of frames in {list_some(wrong)}")
+    return [int(row[column]) for _, row in rows]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def measure_lengths(frame: "pd.DataFrame", settings: "FeatureSettings") -> list[int]:
+    """Frames that each recording of a manifest will give, read from file headers.
+
+    Raises AudioError, naming them, for the recordings that cannot be read.
+    """
+    lengths, problems = [], []
+    for row in frame.to_dict("records"):
+        try:
+            lengths.append(_measure(row, settings))
+        except (AudioError, ManifestError) as error:
+            problems.append(str(error))
+    if problems:
+        shown = "\n  ".join(list(dict.fromkeys(problems))[:5])
+        raise AudioError(f"{len(problems)} of {len(frame)} recordings cannot be measured:\n  {shown}")
+    return lengths
+
+
+def cut_lengths(lengths: list[int], cutting: "Cutting", settings: "FeatureSettings") -> list[int]:
+    """Frames of the windows that recordings are cut into, those without an event too.
+
+    Raises ConfigError where each event is a sequence of its own, whose lengths no header of a file tells.
+    """
+    if cutting.events_as == "sequences":
+        raise ConfigError("the sequences are events (data.events_as): plan with --lengths, a file of their frames")
+    clock = settings.seconds_per_frame
+    if cutting.windows is None or clock is None:
+        return lengths
+    from seqconv.data.windows import cut_frames
+
+    size, step = (max(1, round(seconds / clock)) for seconds in (cutting.windows.seconds, cutting.windows.step))
+    found: list[int] = cut_frames(lengths, size, step)[2].tolist()
+    return found
+
+
+def _measure(row: dict[Any, Any], settings: "FeatureSettings") -> int:
+    path = Path(row["path"])
+    start, end = (None if row[name] != row[name] else row[name] for name in ("start", "end"))
+    if settings.kind == "precomputed":
+        from seqconv.features.precomputed import load_features
+
+        case = row.get("case")
+        return len(
+            load_features(
+                path, settings, case=None if case is None or case != case else int(case), start=start, end=end
+            )
+        )
+    if path.suffix.lower() == ".ts":
+        raise ManifestError(f"{path}: holds features, not recordings. Add --set features.kind=precomputed")
+    num_samples, rate = _samples_of(path, settings.sample_rate)
+    first = round((start or 0.0) * rate)
+    last = num_samples if end is None else min(num_samples, round(end * rate))
+    if last <= first:
+        raise AudioError(
+            f"{row['id']} ({path}): start={start}, end={end} lie outside of {num_samples / rate:.3f} seconds"
+        )
+    resampled = max(1, round((last - first) * settings.sample_rate / rate))
+    return frames_of(resampled, settings)
+
+
+def _samples_of(path: Path, sample_rate: int) -> tuple[int, int]:
+    """Samples in a file and their rate in Hz."""
+    from seqconv.features.audio.recordings import open_part
+
+    part = open_part(path, None, None, sample_rate)
+    return part.stop, part.sample_rate
+
+
+def frames_of(num_samples: int, settings: "FeatureSettings") -> int:
+    """Frames that `extract_features` makes of so many samples.
+
+    >>> from seqconv.features.settings import FeatureSettings
+    >>> frames_of(16000, FeatureSettings())
+    101
+    """
+    if settings.kind == "waveform":
+        return 1 + -(-max(num_samples - settings.n_fft, 0) // settings.hop_length)
+    padded = num_samples + 2 * (settings.n_fft // 2)
+    return 1 + max(padded - settings.n_fft, 0) // settings.hop_length

@@ -1,0 +1,100 @@
+"""Which rows of a manifest are evaluated: by its own splits, or by those that a run was trained with."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqconv.errors import ConfigError, ManifestError, list_some
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqconv.config import Config
+
+SPLITS_FILE = "splits.csv"
+
+
+def read_split(
+    manifest: str | None, split: str, run_dir: Path, config: "Config", label_files: str | None = None
+) -> "pd.DataFrame":
+    """The rows of a split.
+
+    Without a manifest, the one of the run is read, in the splits that the run was trained with. A manifest without any
+    splits is taken whole, and this is said, unless the run has split these very sequences.
+
+    Args:
+        manifest: path, or `None` for that of the run.
+        split: train, valid, test or all.
+        run_dir: the folder of the model.
+        config: the config of the run.
+        label_files: column with paths to labels of frames.
+
+    Raises:
+        ConfigError: there is no manifest.
+        ManifestError: the split is empty, or the run knows only some of the sequences.
+    """
+    from seqconv.data.manifest import load_manifest
+    from seqconv.data.manifest.split_section import group_rows
+    from seqconv.data.settings import check_made
+
+    source: Any = manifest or config.data.manifest
+    if source is None:
+        raise ConfigError(
+            f"there is no manifest to evaluate on: '{run_dir}' holds no config that names one. Pass --manifest."
+        )
+    if manifest is None:
+        check_made(config.data)
+    frame = load_manifest(source, label_files=label_files, on_leak=config.data.on_leak)
+    # Another manifest may name its groups as it likes.
+    if manifest is None or config.split.by in frame:
+        frame = group_rows(frame, config.split.by)
+    if split == "all":
+        return frame
+    trained = read_trained_splits(run_dir)
+    is_own = manifest is None or _is_same_file(manifest, config.data.manifest)
+    if trained and (is_own or frame["split"].isna().all()):
+        frame = _apply(trained, frame, is_own)
+    if frame["split"].isna().all():
+        say(f"the manifest has no splits: all {len(frame)} sequences are evaluated as '{split}'")
+        return frame
+    chosen = frame[frame["split"] == split].reset_index(drop=True)
+    if chosen.empty:
+        there = list_some(sorted(frame["split"].dropna().unique()))
+        raise ManifestError(
+            f"no sequence is in split '{split}'; the manifest has {there}. Choose one with --split, or all."
+        )
+    return chosen
+
+
+def read_trained_splits(run_dir: Path) -> dict[str, str]:
+    """The split of each id, as training wrote it; empty where it did not."""
+    import pandas as pd
+
+    path = run_dir / SPLITS_FILE
+    if not path.is_file():
+        return {}
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return dict(zip(table["id"], table["split"], strict=True))
+
+
+def say(message: str) -> None:
+    """Tell the user on stderr: stdout is for results."""
+    print(message, file=sys.stderr)
+
+
+def _apply(trained: dict[str, str], frame: "pd.DataFrame", is_own: bool) -> "pd.DataFrame":
+    known = frame["id"].isin(trained.keys())
+    if not known.any() and not is_own:
+        return frame
+    if not known.all():
+        unknown = frame["id"][~known]
+        raise ManifestError(
+            f"{len(unknown)} sequences of the manifest were not there when the model was trained, so that their split "
+            f"is unknown: {list_some(unknown)}. Give the manifest a column 'split' and pass it with --manifest, or use "
+            "--split all."
+        )
+    return frame.assign(split=frame["id"].map(trained).astype(object))
+
+
+def _is_same_file(manifest: str, of_run: Any) -> bool:
+    return isinstance(of_run, str) and Path(manifest).resolve() == Path(of_run).resolve()

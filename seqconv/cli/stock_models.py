@@ -1,0 +1,63 @@
+"""What the command line must say about a Keras model that was not made by seqconv: its outputs and its features."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from seqconv.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqconv.config import Config
+    from seqconv.tasks.target import Target
+
+MODEL_SECTIONS = ("features.", "target.", "data.windows", "data.events_as")
+
+
+def add_stock_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options for models that carry no card."""
+    group = parser.add_argument_group("stock Keras models", "a model of seqconv knows all of this by itself")
+    group.add_argument("--labels", metavar="A,B,C", help="class names, in the order of the model's outputs")
+    group.add_argument("--config", metavar="FILE", help="a config whose sections features and target say how to read")
+    group.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set one key, for example --set features.kind=mfcc or --set target.task=multilabel (may be repeated)",
+    )
+
+
+def check_card_is_kept(arguments: argparse.Namespace) -> None:
+    """Refuse options that a model's card answers already.
+
+    Raises:
+        ConfigError: names them.
+    """
+    given = [text for text in arguments.overrides if text.startswith(MODEL_SECTIONS)]
+    given += [] if arguments.labels is None else ["--labels"]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)}: the model carries its own labels, feature settings and windows, which were fixed by "
+            "training. Leave this out."
+        )
+
+
+def stock_target(model: Any, labels: str | None, config: "Config") -> "Target":
+    """What the outputs of a stock model mean, from the command line. Regression is taken to be in original units.
+
+    Raises:
+        ConfigError: the class names are missing.
+    """
+    from seqconv.tasks.target import Target
+
+    task, columns = config.target.task, config.target.columns
+    if task == "regression":
+        names = columns or (config.target.column,)
+        return Target(task, names, mean=(0.0,) * len(names), std=(1.0,) * len(names))
+    names = tuple(labels.split(",")) if labels else columns or ()
+    if not names:
+        raise ConfigError(
+            f"model '{model.name}' was not made by seqconv and does not know the names of its outputs. "
+            "Pass --labels A,B,C in the order of the outputs."
+        )
+    return Target(task, names, config.target.separator)

@@ -1,0 +1,125 @@
+"""The section `audio_augment`: how training recordings are varied before their features are extracted."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from seqconv.data.augmentation.settings import AmountRange, Probability, Range, RateRange
+from seqconv.features.settings import FeatureSettings
+from seqconv.parts import Section, absolute_path
+
+
+def _absolute(value: str | None, info: ValidationInfo) -> str | None:
+    folder = (info.context or {}).get("folder", Path.cwd())
+    return None if value is None else absolute_path(value, folder)
+
+
+class Speed(Section):
+    """Played faster or slower, its pitch with it, as by resampling (Ko et al. 2015, "Audio augmentation for speech
+    recognition")."""
+
+    probability: Probability = Field(default=1.0, description="Part of the variants that are changed.")
+    rate: RateRange = Field(default=(0.9, 1.1), description="Slowest and fastest; 2 is half as long.")
+
+
+class Pitch(Section):
+    """Higher or lower at the same speed; needs `pip install 'seqconv[augment]'` (audiomentations)."""
+
+    probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
+    semitones: Range = Field(default=(-2.0, 2.0), description="Lowest and highest shift; 12 are an octave.")
+
+    @field_validator("semitones")
+    @classmethod
+    def _within_two_octaves(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if max(map(abs, value)) > 24:
+            raise ValueError("a shift by more than two octaves (24 semitones) leaves nothing of a sound")
+        return value
+
+
+class Room(Section):
+    """As in a room: convolved with a recorded impulse response, or with one that is made of decaying noise."""
+
+    probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
+    folder: str | None = Field(
+        default=None, description="Recordings of impulse responses, in any depth of folders; null: they are made."
+    )
+    reverberation_time: AmountRange = Field(
+        default=(0.1, 0.5), description="Seconds until a made response has fallen by 60 dB."
+    )
+    direct_to_reverberant: Range = Field(
+        default=(0.0, 15.0), description="Energy of the direct sound of a made response over that of its rest, in dB."
+    )
+
+    _make_absolute = field_validator("folder")(_absolute)
+
+    @model_validator(mode="after")
+    def _made_or_recorded(self) -> "Room":
+        if self.folder is None:
+            return self
+        for name in ("reverberation_time", "direct_to_reverberant"):
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default:
+                raise ValueError(f"{name}={list(value)} is about responses that are made, but folder has recorded ones")
+        return self
+
+
+class Background(Section):
+    """Another sound behind it: a random part of a random recording of a folder, or pink noise."""
+
+    probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
+    folder: str | None = Field(
+        default=None, description="Recordings of noise, in any depth of folders; null: pink noise is made."
+    )
+    snr: Range = Field(default=(5.0, 30.0), description="Lowest and highest signal-to-noise ratio, in dB.")
+
+    _make_absolute = field_validator("folder")(_absolute)
+
+
+class AudioAugmentConfig(Section):
+    """How training recordings are varied. The features of some variants of each lie in the feature store; an epoch
+    takes one of these, or the recording itself. A transform that is not named is off; `{}` switches it on."""
+
+    variants: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=4, description="Variants of each recording, beside itself. Each takes as much room as the features do."
+    )
+    speed: Speed | None = Field(default=None, description="Faster or slower, and higher or lower with it.")
+    pitch: Pitch | None = Field(default=None, description="Higher or lower.")
+    room: Room | None = Field(default=None, description="In a room.")
+    background: Background | None = Field(default=None, description="With another sound behind it.")
+    others: tuple[dict[str, Any], ...] = Field(
+        default=(),
+        description="Further transforms of audiomentations, each a mapping with its type (such as Clip) and arguments.",
+    )
+
+    @property
+    def names(self) -> list[str]:
+        """The transforms that are on, in the order in which they are applied."""
+        own = [name for name in ("speed", "pitch", "room", "background") if getattr(self, name) is not None]
+        return own + [str(other["type"]) for other in self.others]
+
+    @field_validator("others")
+    @classmethod
+    def _each_has_a_type(cls, others: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for number, other in enumerate(others):
+            if not isinstance(other.get("type"), str):
+                raise ValueError(f"number {number} names no type; expected for example {{type: Clip, a_max: 0.5}}")
+        return others
+
+    @model_validator(mode="after")
+    def _varies_something(self) -> "AudioAugmentConfig":
+        if not self.names and self.variants != type(self).model_fields["variants"].default:
+            raise ValueError(
+                f"variants={self.variants}, but no transform is on: name speed, pitch, room, background or others"
+            )
+        return self
+
+
+def audio_augment_problems(augment: AudioAugmentConfig, features: FeatureSettings) -> list[str]:
+    """Transforms of recordings where there are none."""
+    if not augment.names or features.kind != "precomputed":
+        return []
+    return [
+        f"audio_augment.{augment.names[0]}: features.kind 'precomputed' has no recordings to vary. Use the section "
+        "augment, which varies features."
+    ]

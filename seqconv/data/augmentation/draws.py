@@ -1,0 +1,45 @@
+"""What the epochs of a plan hold, where augmentation makes sequences longer or shorter."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.batching.epoch_sampling import EpochDraw, count_repeats
+from seqconv.data.augmentation.epochs import Augmentation, AugmentedEpoch
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class AugmentedDraw:
+    """An `EpochDraw`: what another one draws, or every sequence once, each as long as augmentation makes it."""
+
+    augmentation: Augmentation
+    drawn: EpochDraw | None = None
+    _epochs: dict[int, AugmentedEpoch] = field(default_factory=dict, repr=False)
+
+    def epoch(self, epoch: int) -> AugmentedEpoch:
+        """The sequences of an epoch; entry i is entry i of the draw."""
+        found = self._epochs.get(epoch)
+        if found is None:
+            indices = None if self.drawn is None else np.asarray(self.drawn.indices(epoch), np.int64)
+            repeats = None if indices is None else count_repeats(indices)
+            found = self.augmentation.epoch(epoch, indices, repeats)
+            # As of a plan, two are enough: this one and the next. Batches are made in another thread.
+            for old in list(self._epochs)[: max(0, len(self._epochs) - 1)]:
+                self._epochs.pop(old, None)
+            self._epochs[epoch] = found
+        return found
+
+    def indices(self, epoch: int) -> IntArray:
+        """Which sequences an epoch holds, `(n,)`."""
+        return self.epoch(epoch).indices
+
+    def lengths(self, epoch: int) -> IntArray:
+        """Frames of each, `(n,)`."""
+        return self.epoch(epoch).lengths
+
+    def bounds(self) -> tuple[int, int]:
+        """Fewest and most frames that any may have."""
+        return self.augmentation.bounds()

@@ -1,0 +1,304 @@
+"""The training sequences as an epoch sees them: a source like any other, each of its sequences varied anew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.data.augmentation.keys import SequenceKeys
+from seqconv.data.augmentation.levels import add_gain, add_noise
+from seqconv.data.augmentation.masking import mask_spectrum
+from seqconv.data.augmentation.mixing import label_shares, mix_features, mix_labels
+from seqconv.data.augmentation.settings import AugmentConfig
+from seqconv.data.augmentation.timing import (
+    Positions,
+    frames_at,
+    nearest_frames,
+    shift_positions,
+    stretch_positions,
+    stretched_lengths,
+)
+from seqconv.features.settings import FeatureSettings
+from seqconv.sources import Source
+
+Array = npt.NDArray[Any]
+Features = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Augmentation:
+    """How the training sequences are varied; `epoch(e)` are those of an epoch.
+
+    Everything is a pure function of (seed, epoch, id): the same in every layout, in a resumed run, on any number of
+    processes. A transform that is switched on does not change what the others draw.
+
+    Args:
+        settings: the section `augment`.
+        source: the sequences.
+        features: what a frame of them holds.
+        seed: of the run.
+        mean, deviation: of each feature over the training frames, `(d,)`: what masks hold, and the unit of noise.
+        variants: sources with the same sequences, varied before; an epoch takes one of these, or `source`.
+        shortest: frames that a sequence keeps, at least, where it has them: as many as the model needs.
+
+    >>> from seqconv.sources import ArraySource
+    >>> source = ArraySource([np.zeros((40, 2)), np.zeros((60, 2))])
+    >>> settings = AugmentConfig(time_stretch={"rate": (0.5, 0.5)})
+    >>> epoch = Augmentation(settings, source, FeatureSettings(kind="precomputed"), seed=0).epoch(3)
+    >>> epoch.lengths, epoch[1].shape
+    (array([ 80, 120]), (120, 2))
+    """
+
+    settings: AugmentConfig
+    source: Source
+    features: FeatureSettings
+    seed: int = 0
+    mean: npt.ArrayLike = 0.0
+    deviation: npt.ArrayLike = 1.0
+    variants: Sequence[Source] = ()
+    shortest: int = 1
+
+    def epoch(
+        self, epoch: int, indices: npt.ArrayLike | None = None, repeats: npt.ArrayLike | None = None
+    ) -> "AugmentedEpoch":
+        """The sequences of an epoch: all, or those at `indices`, `(n,)`, which may name one several times.
+
+        `repeats` says for each how often it came before: it is varied anew each time.
+        """
+        chosen = np.arange(len(self.keys)) if indices is None else np.asarray(indices, np.int64)
+        again = np.zeros(len(chosen), np.int64) if repeats is None else np.asarray(repeats, np.int64)
+        return AugmentedEpoch(self, epoch, chosen, again)
+
+    @cached_property
+    def keys(self) -> SequenceKeys:
+        """Where random numbers come from."""
+        return SequenceKeys(list(self.source.ids), self.seed)
+
+    @cached_property
+    def lengths(self) -> IntArray:
+        """Frames of each sequence and of its variants, `(1 + variants, n)`."""
+        return np.stack([np.asarray(source.lengths, np.int64) for source in (self.source, *self.variants)])
+
+    @cached_property
+    def is_long_enough(self) -> npt.NDArray[np.bool_]:
+        """Which of them the model can take, `(1 + variants, n)`; the sequences themselves count as such."""
+        enough: npt.NDArray[np.bool_] = self.lengths >= np.minimum(self.shortest, self.lengths[0])
+        return enough
+
+    @cached_property
+    def ranks(self) -> IntArray:
+        """The place of each sequence in the order of the ids, which hangs on no manifest, `(n,)`."""
+        ids = self.source.ids
+        ranks = np.empty(len(ids), np.int64)
+        ranks[sorted(range(len(ids)), key=lambda index: ids[index])] = np.arange(len(ids))
+        return ranks
+
+    @property
+    def changes_lengths(self) -> bool:
+        """Whether a sequence may have another number of frames in another epoch."""
+        return self.settings.time_stretch is not None or bool((self.lengths != self.lengths[0]).any())
+
+    def bounds(self) -> tuple[int, int]:
+        """Fewest and most frames that a sequence may have in any epoch."""
+        lengths, stretch = self.lengths[self.is_long_enough], self.settings.time_stretch
+        if stretch is None:
+            return int(lengths.min()), int(lengths.max())
+        slow, fast = (stretched_lengths(lengths, rate, shortest=self.shortest) for rate in stretch.rate)
+        # Who is not stretched at all is in between, unless everything is made longer, or shorter.
+        return int(min(fast.min(), lengths.min())), int(max(slow.max(), lengths.max()))
+
+    def moment(self, name: str, width: int) -> Features:
+        """`mean` or `deviation`, `(width,)`."""
+        return np.broadcast_to(np.asarray(getattr(self, name), np.float32), (width,))
+
+
+@dataclass(eq=False)
+class AugmentedEpoch:
+    """What one epoch holds: `[i] -> (time, d)` of its entry i, which is the sequence `indices[i]`, varied."""
+
+    plan: Augmentation
+    epoch: int
+    indices: IntArray
+    repeats: IntArray
+    _last: tuple[int, Features] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, entry: int) -> Features:
+        # Whoever makes a batch looks at its first sequence twice.
+        last, entry = self._last, int(entry)
+        if last is not None and last[0] == entry:
+            return last[1]
+        values = self._vary(entry)
+        settings = self.plan.settings
+        if self.shares[entry] > 0:
+            other = self._vary(int(self.partners[entry]))
+            values = mix_features(values, other, float(self.shares[entry]), float(self._places[entry]))
+        if settings.noise is not None:
+            rng = self.keys.generator(self.epoch, "noise", entry)
+            is_on, amount = rng.random() < settings.noise.probability, rng.uniform(*settings.noise.deviation)
+            if is_on:
+                values = add_noise(values, self.plan.moment("deviation", values.shape[1]), amount, rng)
+        if settings.spec_mask is not None:
+            rng = self.keys.generator(self.epoch, "spec_mask", entry)
+            if rng.random() < settings.spec_mask.probability:
+                fill, orders = self.plan.moment("mean", values.shape[1]), 1 + self.plan.features.delta
+                values = mask_spectrum(values, settings.spec_mask, fill, rng, orders=orders)
+        self._last = (entry, values)
+        return values
+
+    @cached_property
+    def keys(self) -> SequenceKeys:
+        """Where the random numbers of the entries come from."""
+        return self.plan.keys.take(self.indices, self.repeats)
+
+    @cached_property
+    def variant(self) -> IntArray:
+        """Which variant of its sequence each entry is, 0 being the sequence itself, `(n,)`."""
+        count = len(self.plan.lengths)
+        if count == 1:
+            return np.zeros(len(self), np.int64)
+        drawn = (self._uniform("variant") * count).astype(np.int64)
+        return np.where(self.plan.is_long_enough[drawn, self.indices], drawn, 0)
+
+    @cached_property
+    def rates(self) -> Vector:
+        """How fast each entry is played, `(n,)`."""
+        stretch = self.plan.settings.time_stretch
+        if stretch is None:
+            return np.ones(len(self))
+        is_on, part = _switch(self._uniform("time_stretch"), stretch.probability)
+        low, high = stretch.rate
+        # As many get slower by some factor as get faster by it.
+        rates: Vector = np.where(is_on, low * (high / low) ** part, 1.0)
+        return rates
+
+    @cached_property
+    def lengths(self) -> IntArray:
+        """Frames of each entry, `(n,)`."""
+        return stretched_lengths(self._variant_lengths, self.rates, shortest=self.plan.shortest)
+
+    @cached_property
+    def shifts(self) -> IntArray:
+        """Frames by which each entry happens later, `(n,)`."""
+        shift = self.plan.settings.time_shift
+        if shift is None:
+            return np.zeros(len(self), np.int64)
+        is_on, part = _switch(self._uniform("time_shift"), shift.probability)
+        most = (shift.fraction * self.lengths).astype(np.int64)
+        return np.where(is_on, (part * (2 * most + 1)).astype(np.int64) - most, 0)
+
+    @cached_property
+    def gains(self) -> Vector:
+        """Decibels by which each entry is louder, `(n,)`."""
+        gain = self.plan.settings.gain
+        if gain is None:
+            return np.zeros(len(self))
+        is_on, part = _switch(self._uniform("gain"), gain.probability)
+        low, high = gain.decibels
+        return np.where(is_on, low + (high - low) * part, 0.0)
+
+    @cached_property
+    def partners(self) -> IntArray:
+        """The entry that is mixed into each, `(n,)`: any of the epoch."""
+        order = np.lexsort((self.repeats, self.plan.ranks[self.indices]))
+        return order[(self._uniform("mixup partner") * len(self)).astype(np.int64)]
+
+    @cached_property
+    def shares(self) -> Vector:
+        """The weight of the partner of each entry, from 0 to a half, `(n,)`."""
+        mixup = self.plan.settings.mixup
+        if mixup is None:
+            return np.zeros(len(self))
+        from scipy.special import betaincinv
+
+        is_on, part = _switch(self._uniform("mixup"), mixup.probability)
+        share = betaincinv(mixup.alpha, mixup.alpha, part)
+        # Who has the larger share gives the length. Of two that are drawn alike, either may be called the first.
+        is_on &= self.partners != np.arange(len(self))
+        shares: Vector = np.where(is_on, np.minimum(share, 1 - share), 0.0)
+        return shares
+
+    @cached_property
+    def label_shares(self) -> Vector:
+        """The part of the partner in the label of each entry, `(n,)`."""
+        return label_shares(self.shares, self.lengths, self.lengths[self.partners])
+
+    def entries(self, indices: npt.ArrayLike, repeats: npt.ArrayLike) -> IntArray:
+        """Which entries are the sequences at `indices`, each having come `repeats` times before, `(m,)`."""
+        order, ordered = self._by_index
+        found: IntArray = order[np.searchsorted(ordered, np.asarray(indices)) + np.asarray(repeats)]
+        return found
+
+    def mix(self, labels: Array, weights: Array) -> tuple[Array, Array]:
+        """Labels `(n, ...)` and weights `(n,)` of the entries, from those of all sequences, encoded."""
+        labels, weights = labels[self.indices], weights[self.indices]
+        if self.plan.settings.mixup is None:
+            return labels, weights
+        return mix_labels(labels, weights, self.partners, self.label_shares)
+
+    def original_frames(self, entry: int) -> IntArray:
+        """Which frame of the sequence itself each frame of an entry stands for, `(time,)`: its label is that one's."""
+        lengths = self.plan.lengths[:, self.indices[entry]]
+        return nearest_frames(self._positions(entry), int(lengths[self.variant[entry]]), int(lengths[0]))
+
+    def _vary(self, entry: int) -> Features:
+        """An entry before another one is mixed into it."""
+        plan, variant, index = self.plan, int(self.variant[entry]), int(self.indices[entry])
+        values: Features = np.asarray((plan.source if not variant else plan.variants[variant - 1])[index], np.float32)
+        if self.shifts[entry] or self.lengths[entry] != len(values):
+            values = frames_at(values, self._positions(entry))
+        if self.gains[entry]:
+            values = add_gain(values, float(self.gains[entry]), plan.features)
+        return values
+
+    def _positions(self, entry: int) -> Positions:
+        """Where in its variant each frame of an entry comes from, `(time,)`."""
+        positions = stretch_positions(int(self._variant_lengths[entry]), int(self.lengths[entry]))
+        shift, frames = self.plan.settings.time_shift, int(self.shifts[entry])
+        return positions if shift is None or not frames else shift_positions(positions, frames, shift.fill)
+
+    @cached_property
+    def _by_index(self) -> tuple[IntArray, IntArray]:
+        order = np.lexsort((self.repeats, self.indices))
+        return order, self.indices[order]
+
+    @cached_property
+    def _variant_lengths(self) -> IntArray:
+        lengths: IntArray = self.plan.lengths[self.variant, self.indices]
+        return lengths
+
+    @cached_property
+    def _places(self) -> Vector:
+        return self._uniform("mixup place")
+
+    def _uniform(self, purpose: str) -> Vector:
+        return self.keys.uniform(self.epoch, purpose)
+
+
+@dataclass(frozen=True, eq=False)
+class AugmentedFrameLabels:
+    """Labels of frames in an epoch: each frame has the label of the one that it comes from.
+
+    `encode(i, frames)` gives the labels `(time, C)` of some frames of an entry, NaN where there is none.
+    """
+
+    labels: Any
+    epoch: AugmentedEpoch
+
+    def encode(self, entry: int, frames: slice = slice(None)) -> Array:
+        """The labels of some frames of an entry."""
+        index, encode = int(self.epoch.indices[entry]), getattr(self.labels, "encode", None)
+        rows: Array = np.asarray(self.labels[index]) if encode is None else encode(index, slice(None))
+        return rows[self.epoch.original_frames(entry)[frames]]
+
+
+def _switch(uniform: Vector, probability: float) -> tuple[npt.NDArray[np.bool_], Vector]:
+    """Which numbers from [0, 1) lie below a probability, and, of these, where below it: again a number from [0, 1)."""
+    return uniform < probability, np.minimum(uniform / probability, 1 - 2.0**-53)

@@ -1,0 +1,132 @@
+"""What augmentation does, to look at and to listen to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.data.augmentation.epochs import AugmentedEpoch
+from seqconv.data.augmentation.listening import AUDIBLE_KINDS, to_sound
+from seqconv.data.augmentation.variants import AudioVariant
+from seqconv.features.settings import FeatureSettings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Features = npt.NDArray[np.float32]
+Samples = npt.NDArray[np.float32]
+
+_PANEL = (8.0, 1.5)
+_DPI = 110
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Features `(time, d)` and what stands above them."""
+
+    title: str
+    features: Features
+
+
+def panel_of(epoch: AugmentedEpoch, entry: int) -> Panel:
+    """An entry of an epoch, and what was done to it."""
+    done = describe_entry(epoch, entry)
+    return Panel(f"epoch {epoch.epoch + 1}: {', '.join(done) or 'as it is'}", epoch[entry])
+
+
+def describe_entry(epoch: AugmentedEpoch, entry: int) -> list[str]:
+    """What was done to an entry, but for noise and masks, which are seen.
+
+    >>> from seqconv.data.augmentation.epochs import Augmentation
+    >>> from seqconv.data.augmentation.settings import AugmentConfig
+    >>> from seqconv.sources import ArraySource
+    >>> settings = AugmentConfig(gain={"decibels": (6, 6)}, time_shift={"fraction": 0.5})
+    >>> source = ArraySource([np.zeros((10, 2))], ["a"])
+    >>> describe_entry(Augmentation(settings, source, FeatureSettings()).epoch(0), 0)
+    ['5 frames earlier', '+6.0 dB']
+    """
+    rate, shift, share = float(epoch.rates[entry]), int(epoch.shifts[entry]), float(epoch.label_shares[entry])
+    partner = epoch.plan.source.ids[epoch.indices[epoch.partners[entry]]]
+    told = {
+        f"variant {epoch.variant[entry]}": epoch.variant[entry] > 0,
+        f"{rate:.2f} times as fast": rate != 1,
+        f"{abs(shift)} frames {'later' if shift > 0 else 'earlier'}": shift != 0,
+        f"{epoch.gains[entry]:+.1f} dB": epoch.gains[entry] != 0,
+        f"{share:.0%} of the label from {partner}": round(share, 2) > 0,
+    }
+    return [text for text, is_so in told.items() if is_so]
+
+
+def draw_panels(panels: Sequence[Panel], settings: FeatureSettings, path: Path) -> None:
+    """Write a picture: panels below each other, on one scale of time and of values."""
+    from matplotlib.figure import Figure
+
+    longest = max(len(panel.features) for panel in panels)
+    shown = np.concatenate([panel.features.ravel() for panel in panels])
+    low, high = np.quantile(shown, [0.02, 0.995])
+    figure = Figure((_PANEL[0], _PANEL[1] * len(panels) + 0.4), layout="constrained")
+    for axes, panel in zip(figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0], panels, strict=True):
+        axes.set_title(panel.title, fontsize=9, loc="left")
+        _draw(axes, panel.features, settings, (float(low), float(max(high, low + 1e-3))))
+    seconds = settings.seconds_per_frame
+    axes.set_xlim(0, longest * (seconds or 1))
+    axes.set_xlabel("frame" if seconds is None else "seconds")
+    figure.savefig(path, dpi=_DPI)
+
+
+def _draw(axes: "Axes", features: Features, settings: FeatureSettings, limits: tuple[float, float]) -> None:
+    duration = len(features) * (settings.seconds_per_frame or 1)
+    if settings.kind == "waveform":
+        # Frames overlap by what is longer than a hop.
+        samples = features[:, : settings.hop_length].ravel()
+        axes.plot(np.linspace(0, duration, len(samples)), samples, linewidth=0.5)
+        axes.set_ylim(*limits)
+    elif features.shape[1] == 1:
+        axes.plot(np.linspace(0, duration, len(features)), features[:, 0])
+        axes.set_ylim(*limits)
+    else:
+        extent = (0, duration, 0, features.shape[1])
+        axes.imshow(features.T, aspect="auto", origin="lower", extent=extent, cmap="magma", vmin=limits[0],
+                    vmax=limits[1], interpolation="nearest")  # fmt: skip
+        axes.set_ylabel("feature")
+
+
+def write_heard(panels: Sequence[Panel], settings: FeatureSettings, path: Path) -> list[Path]:
+    """Write what the features of each panel sound like as WAV: `PATH-features.wav`, `PATH-epoch-1.wav` and so on.
+
+    Nothing is written of features that are no sound, or whose level is lost.
+    """
+    if settings.kind not in AUDIBLE_KINDS or settings.normalize == "recording":
+        return []
+    names = ["features", *(f"epoch-{number}" for number in range(1, len(panels)))]
+    sounds = {name: to_sound(panel.features, settings) for name, panel in zip(names, panels, strict=True)}
+    return [_write(path, name, sound, settings.sample_rate) for name, sound in sounds.items() if len(sound)]
+
+
+def write_recordings(
+    samples: Samples, sample_rate: int, variants: Sequence[AudioVariant], content: str, path: Path
+) -> list[Path]:
+    """Write a recording and its variants as WAV: `PATH-recording.wav`, `PATH-variant-1.wav` and so on.
+
+    Args:
+        samples: of the recording, `(n,)`.
+        sample_rate: Hz.
+        variants: the same as the feature store has.
+        content: what they hang on, as the store knows it.
+        path: without suffix.
+    """
+    sounds = {"recording": samples}
+    sounds |= {f"variant-{each.number}": each.apply(samples, sample_rate, content) for each in variants}
+    return [_write(path, name, sound, sample_rate) for name, sound in sounds.items()]
+
+
+def _write(path: Path, name: str, samples: Samples, sample_rate: int) -> Path:
+    import soundfile
+
+    written = path.with_name(f"{path.name}-{name}.wav")
+    # A file has no room beyond full scale, features have.
+    soundfile.write(written, np.clip(samples, -1, 1), sample_rate)
+    return written

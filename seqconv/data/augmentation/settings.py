@@ -1,0 +1,139 @@
+"""The sections `augment` and `audio_augment`: how training sequences are varied. Each transform is off unless named."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from seqconv.features.settings import FeatureSettings
+from seqconv.parts import Section
+
+Probability = Annotated[float, Field(gt=0, le=1)]
+Part = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=100)]
+
+
+def _ascending(values: tuple[float, float]) -> tuple[float, float]:
+    if values[0] > values[1]:
+        raise ValueError(f"a range is [lowest, highest], and {values[0]:g} is more than {values[1]:g}")
+    return values
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0.25, le=4)]
+Range = Annotated[tuple[Finite, Finite], AfterValidator(_ascending)]
+AmountRange = Annotated[tuple[NotNegative, NotNegative], AfterValidator(_ascending)]
+RateRange = Annotated[tuple[Rate, Rate], AfterValidator(_ascending)]
+
+
+class SpecMask(Section):
+    """Stretches of frames and bands of features become the mean of the training frames (SpecAugment, Park et al. 2019,
+    arXiv:1904.08779)."""
+
+    probability: Probability = Field(default=1.0, description="Part of the sequences that are masked.")
+    time_masks: Count = Field(default=2, description="Stretches of frames in a sequence.")
+    time_width: Part = Field(default=0.1, description="Longest stretch, as a part of the sequence's frames.")
+    feature_masks: Count = Field(default=2, description="Bands of neighboring features; with delta, in all orders.")
+    feature_width: Part = Field(default=0.2, description="Widest band, as a part of the features.")
+
+    @model_validator(mode="after")
+    def _masks_something(self) -> "SpecMask":
+        if not self.time_masks and not self.feature_masks:
+            raise ValueError("time_masks and feature_masks are both 0, which masks nothing; leave spec_mask out")
+        return self
+
+
+class Gain(Section):
+    """Louder or softer: decibels are added to features in decibels, and samples or numbers are multiplied."""
+
+    probability: Probability = Field(default=1.0, description="Part of the sequences that are changed.")
+    decibels: Range = Field(default=(-6.0, 6.0), description="Lowest and highest gain in dB.")
+
+
+class Noise(Section):
+    """Normal noise on the features, measured by how much each of them varies over the training frames."""
+
+    probability: Probability = Field(default=1.0, description="Part of the sequences that are changed.")
+    deviation: AmountRange = Field(
+        default=(0.0, 0.2), description="Least and most noise, 1 being the deviation of the training frames."
+    )
+
+
+class TimeShift(Section):
+    """Everything happens earlier or later; the number of frames stays."""
+
+    probability: Probability = Field(default=1.0, description="Part of the sequences that are shifted.")
+    fraction: Part = Field(default=0.1, description="Longest shift either way, as a part of the sequence's frames.")
+    fill: Literal["edge", "wrap"] = Field(
+        default="edge", description="What comes in: the first or last frame again, or what went out at the other end."
+    )
+
+
+class TimeStretch(Section):
+    """Everything happens faster or slower, in fewer or more frames."""
+
+    probability: Probability = Field(default=1.0, description="Part of the sequences that are stretched.")
+    rate: RateRange = Field(default=(0.9, 1.1), description="Slowest and fastest; 2 is half as many frames.")
+
+
+class Mixup(Section):
+    """Another training sequence is mixed in, and its label in the same proportion (Zhang et al. 2018,
+    arXiv:1710.09412)."""
+
+    probability: Probability = Field(default=1.0, description="Part of the sequences into which one is mixed.")
+    alpha: Annotated[float, Field(gt=0, le=100)] = Field(
+        default=0.2, description="Of the beta distribution of the proportion: more mixes more evenly."
+    )
+
+
+class AugmentConfig(Section):
+    """How the features of training sequences are varied, anew in each epoch. A transform that is not named is off;
+    `{}` switches it on with its defaults."""
+
+    time_stretch: TimeStretch | None = Field(default=None, description="Faster or slower.")
+    time_shift: TimeShift | None = Field(default=None, description="Earlier or later.")
+    gain: Gain | None = Field(default=None, description="Louder or softer.")
+    mixup: Mixup | None = Field(default=None, description="Two sequences and their labels in one.")
+    noise: Noise | None = Field(default=None, description="Normal noise on the features.")
+    spec_mask: SpecMask | None = Field(default=None, description="Stretches of frames and bands of features masked.")
+
+    @property
+    def names(self) -> list[str]:
+        """The transforms that are on, in the order in which they are applied."""
+        return [name for name in type(self).model_fields if getattr(self, name) is not None]
+
+
+def augment_problems(augment: AugmentConfig, features: FeatureSettings, *, predicts_frames: bool) -> list[str]:
+    """Transforms that mean nothing for these features or labels."""
+    kind, problems = features.kind, []
+    if augment.spec_mask is not None and kind == "waveform":
+        problems.append(
+            "augment.spec_mask: features.kind 'waveform' has samples where a spectrum has bands. Remove it, or use "
+            "features.kind 'log_mel'."
+        )
+    if augment.spec_mask is not None and augment.spec_mask.feature_masks and kind == "mfcc":
+        problems.append(
+            f"augment.spec_mask.feature_masks: {augment.spec_mask.feature_masks} bands of neighbors, but each of the "
+            "coefficients of features.kind 'mfcc' describes all frequencies. Set it to 0, or use 'log_mel'."
+        )
+    if augment.gain is not None and kind == "chroma":
+        problems.append(
+            "augment.gain: features.kind 'chroma' is relative to the loudest pitch class, so no gain is left in it. "
+            "Remove it."
+        )
+    elif augment.gain is not None and features.normalize == "recording":
+        problems.append(
+            "augment.gain: features.normalize 'recording' takes the level of each recording away, so no gain is left "
+            "in it. Remove it, or set features.normalize to 'train'."
+        )
+    if augment.time_stretch is not None and kind == "waveform":
+        problems.append(
+            "augment.time_stretch: frames between those of features.kind 'waveform' cannot be interpolated. Use "
+            "audio_augment.speed, which resamples the recording."
+        )
+    if augment.mixup is not None and predicts_frames:
+        problems.append(
+            "augment.mixup: the labels of frames (model.pooling 'frames') are not mixed. Remove it; "
+            "audio_augment.background adds other sounds."
+        )
+    return problems

@@ -1,0 +1,335 @@
+"""From a manifest, or from arrays, to the three splits of a run."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqconv.data.events.annotations import read_annotations
+from seqconv.data.leakage import find_leaks, join_equal
+from seqconv.data.segmentation import Cutting, cut_recordings
+from seqconv.data.sequences import Sequences
+from seqconv.data.settings import check_made
+from seqconv.data.spec import DataSpec
+from seqconv.data.split_settings import SplitConfig
+from seqconv.data.splitting import label_strata, split_groups
+from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.tasks.frame_arrays import read_frame_labels
+from seqconv.tasks.frame_labels import find_length_problems, raise_listed
+from seqconv.tasks.target import Target, fit_target
+
+if TYPE_CHECKING:
+    import pandas
+
+    from seqconv.features.store import BadFile, FeatureStore
+
+VALID_FRACTION = 0.15
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The splits of a run and what their labels mean.
+
+    `valid`: None where `split.valid` is 0 and none was given; then there is a test split.
+    `variants`: sources of the training sequences, varied as recordings (`audio_augment`), in the order of `train`.
+    `notes` say what was decided on the user's behalf; `splits` lists id and split, and group and fold if there are
+    any, where they came from one manifest, `quarantine` what was left out because it cannot be read.
+    """
+
+    train: Sequences
+    valid: Sequences | None
+    test: Sequences | None
+    target: Target
+    notes: list[str] = field(default_factory=list)
+    splits: "pandas.DataFrame | None" = None
+    quarantine: "list[BadFile]" = field(default_factory=list)
+    variants: "tuple[FeatureStore, ...]" = ()
+
+    def parts(self) -> dict[str, Sequences]:
+        """The splits that there are, by name."""
+        parts = {"train": self.train, "valid": self.valid, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+def load_datasets(
+    spec: DataSpec,
+    train_data: Sequences | None = None,
+    valid_data: Sequences | None = None,
+    test_data: Sequences | None = None,
+) -> Datasets:
+    """Datasets from a manifest, or from sequences in memory.
+
+    Raises:
+        ConfigError: when there is nothing to train on, or labels are missing.
+        ManifestError: when the manifest cannot be used; it lists all problems.
+    """
+    if train_data is not None:
+        return _from_memory(spec, train_data, valid_data, test_data)
+    if valid_data is not None or test_data is not None:
+        raise ConfigError("valid_data or test_data was given without train_data. Pass all of them, or none.")
+    if spec.data.manifest is None:
+        raise ConfigError(
+            "there is nothing to train on: data.manifest is not set and no train_data was passed. Set data.manifest to "
+            "a table of recordings, or call train(spec, train_data=Sequences(arrays, labels))."
+        )
+    return _from_manifest(spec, spec.data.manifest)
+
+
+def _from_memory(spec: DataSpec, train: Sequences, valid: Sequences | None, test: Sequences | None) -> Datasets:
+    _refuse_cuts_of_manifests(spec)
+    notes = []
+    if spec.data.windows is not None or spec.data.events is not None:
+        key = "data.windows" if spec.data.windows is not None else "data.events"
+        raise ConfigError(
+            f"{key} cuts the recordings of a manifest, but sequences were passed. Cut them first, with "
+            "seqconv.data.segmentation.cut_recordings, or remove it."
+        )
+    for name, data in (("train_data", train), ("valid_data", valid), ("test_data", test)):
+        if data is not None and data.labels is None:
+            raise ConfigError(f"{name} has no labels. Pass Sequences(features, labels).")
+    if spec.predicts_frames:
+        train, valid, test = _with_frame_labels(spec, {"train": train, "valid": valid, "test": test})
+    if valid is None and spec.split.valid > 0:
+        train, valid = _set_aside(spec, train)
+        notes.append(f"no valid_data: {len(valid)} of the training sequences were set aside for it")
+    return _scored(Datasets(train, valid, test, _fit(spec, train), notes))
+
+
+def _scored(data: Datasets) -> Datasets:
+    """The same, if there is anything to score a run on; a note says where no epoch can be chosen.
+
+    Raises:
+        ConfigError: there is neither valid nor test.
+    """
+    if data.valid is not None:
+        return data
+    if data.test is None:
+        raise ConfigError(
+            "split.valid is 0, and there is no test split either, so nothing would say how good the model is. Give a "
+            "test split, or a share of valid."
+        )
+    return replace(data, notes=[*data.notes, "split.valid 0: all is learned from, and the last epoch is kept"])
+
+
+def _refuse_cuts_of_manifests(spec: DataSpec) -> None:
+    """What only a manifest can be cut by: never silently left out."""
+    default, given = SplitConfig().model_dump(), spec.split.model_dump()
+    if not given["valid"]:
+        # That nothing is set aside can be said of sequences, too.
+        given["valid"] = default["valid"]
+    keys = [f"split.{name}" for name, value in given.items() if name != "seed" and value != default[name]]
+    if keys:
+        raise ConfigError(
+            f"{', '.join(keys)}: these say how a manifest is cut, but the sequences were passed in memory. Leave them "
+            "out, and cut with Sequences.split."
+        )
+
+
+def _with_frame_labels(spec: DataSpec, parts: dict[str, Sequences | None]) -> tuple[Any, ...]:
+    """The parts with the labels of their frames in one form."""
+    labeled: list[Sequences | None] = []
+    problems = []
+    for name, part in parts.items():
+        if part is None:
+            labeled.append(None)
+            continue
+        try:
+            labels = read_frame_labels(spec.target.task, part.labels, ids=part.ids, names=spec.target.columns)
+        except ManifestError as error:
+            problems.append(f"{name}: {error}")
+            continue
+        problems += [f"{name}: {problem}" for problem in find_length_problems(labels, part.lengths, part.ids)]
+        labeled.append(part.with_labels(labels))
+    raise_listed(problems)
+    return tuple(labeled)
+
+
+def _set_aside(spec: DataSpec, data: Sequences) -> tuple[Sequences, Sequences]:
+    """Train and valid, cut from what was given for training."""
+    target = _fit(spec, data)
+    strata = label_strata(data.labels, len(data))
+    try:
+        is_valid = split_groups(join_equal(data), strata, fraction=VALID_FRACTION, seed=spec.split_seed)
+        train, valid = data.subset(~is_valid), data.subset(is_valid)
+    except ManifestError:
+        # Too many are equal. That they lie in two splits is told with all other problems.
+        by = None if data.groups is None else "group"
+        train, valid = data.split(test=VALID_FRACTION, by=by, seed=spec.split_seed)
+    if target.task != "regression":
+        counts = _count_labels(target, train)
+        gone = [name for name, count in zip(target.names, counts, strict=True) if not count]
+        if gone:
+            raise ManifestError(
+                f"there is no valid_data, and setting {len(valid)} of {len(data)} training sequences aside for it "
+                f"would leave none of {list_some(gone)} to learn from. Pass valid_data, or more of these sequences."
+            )
+    return train, valid
+
+
+def _count_labels(target: Target, data: Sequences) -> list[float]:
+    """How many sequences have each class; for labels of frames, whether any has it."""
+    if target.kind == "frame":
+        return [float(is_there) for is_there in target.encode_frames(data.labels, ids=data.ids).present()]
+    counts: list[float] = np.nansum(target.encode(data.labels, ids=data.ids), axis=0).tolist()
+    return counts
+
+
+def _from_manifest(spec: DataSpec, manifest: str | dict[str, str]) -> Datasets:
+    from seqconv.data.manifest import check_labels
+    from seqconv.data.manifest.split_section import cut_splits, load_grouped
+
+    check_made(spec.data)
+    cutting = Cutting.of(spec.data, predicts_frames=spec.predicts_frames)
+    if spec.predicts_frames:
+        return _frames_from_manifest(spec, manifest, cutting)
+    if cutting.labels_cuts:
+        return _events_from_manifest(spec, manifest, cutting)
+    columns: str | tuple[str, ...] = spec.target.columns or spec.target.column
+    task, separator = spec.target.task, spec.target.separator
+    options: dict[str, Any] = {"label": columns, "task": task, "separator": separator}
+    frame = load_grouped(manifest, spec.split, on_leak=spec.data.on_leak, **options)
+
+    def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+        made = cut_splits(frame, spec.split, seed=spec.split_seed, **options)
+        check_labels(made, columns, task, separator)
+        return made
+
+    data = _cut_and_read(spec, frame, columns, cut)
+    return _split(spec, data, cut_recordings(data, cutting, spec.target))
+
+
+def _events_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cutting: Cutting) -> Datasets:
+    """Windows or events of recordings, labeled by events."""
+    from seqconv.data.manifest.split_section import load_grouped
+
+    frame = load_grouped(manifest, spec.split, on_leak=spec.data.on_leak)
+    frame, annotations = read_annotations(frame, str(spec.data.events), cutting.unlabeled)
+    sets = dict(zip(frame["id"], annotations.label_sets(frame["id"].tolist(), spec.target), strict=True))
+    data = _cut_and_read(spec, frame, None, _cut_by(spec, sets))
+    return _split(spec, data, cut_recordings(data, cutting, spec.target, annotations), annotations.notes)
+
+
+def _cut_by(spec: DataSpec, sets: dict[str, Any]) -> Callable[["pandas.DataFrame"], "pandas.DataFrame"]:
+    """A cut into splits by the labels of each recording, by id."""
+    from seqconv.data.manifest.split_section import cut_splits
+
+    def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+        strata = [sets[name] for name in frame["id"]]
+        return cut_splits(frame, spec.split, seed=spec.split_seed, strata=strata)
+
+    return cut
+
+
+def _frames_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cutting: Cutting) -> Datasets:
+    from seqconv.data.events.frame_labels import read_timelines
+    from seqconv.data.manifest.split_section import load_grouped
+
+    target, seconds = spec.target, spec.features.seconds_per_frame
+    has_events = target.events is not None or spec.data.events is not None
+    label_files = None if has_events else target.column
+    frame = load_grouped(manifest, spec.split, on_leak=spec.data.on_leak, label_files=label_files)
+    annotations = None
+    if spec.data.events is not None:
+        frame, annotations = read_annotations(frame, spec.data.events, cutting.unlabeled)
+    elif target.events is not None:
+        frame, annotations = read_annotations(frame, target.events, "negative")
+    timelines = read_timelines(frame, target, seconds, annotations)
+    labels_of = dict(zip(frame["id"], timelines.label_sets(), strict=True))
+    data = _cut_and_read(spec, frame, None, _cut_by(spec, labels_of))
+    if data.quarantine:
+        left: Any = data.metadata
+        timelines = read_timelines(left, target, seconds, annotations)
+    labels, notes = timelines.frame_labels(data.lengths)
+    data = data.with_labels(labels)
+    return _split(spec, data, cut_recordings(data, cutting, target, annotations), [*timelines.notes, *notes])
+
+
+def _cut_and_read(
+    spec: DataSpec,
+    frame: "pandas.DataFrame",
+    label: str | tuple[str, ...] | None,
+    cut: Callable[["pandas.DataFrame"], "pandas.DataFrame"],
+) -> Sequences:
+    """The sequences in their splits, the missing ones cut, and cut anew where that has parted equal sequences."""
+    import pandas as pd
+
+    from seqconv.data.manifest.split_section import cuts_anew
+
+    made = cut(frame)
+    data = _read_features(spec, made, label=label)
+    left: Any = data.metadata
+    told = made.attrs["notes"][len(frame.attrs["notes"]) :]
+    parted = _parted(data, "fold") if cuts_anew(frame, spec.split) else []
+    # Where a fold stands is the same for all folds: it must not depend on which of them is test.
+    kept = frame if parted or not spec.split.uses_folds else made
+    parted = parted or (_parted(data, "split") if told else [])
+    if not parted:
+        return data
+    units = pd.Series(join_equal(data), dtype=object)
+    given = frame.set_index("id")["split"].loc[data.ids].array
+    folds = kept.set_index("id")["fold"].loc[data.ids].array
+    joined = left.assign(split=given, fold=folds, group=left["group"].mask(units.duplicated(keep=False), units))
+    joined.attrs["folds"] = made.attrs.get("folds")
+    joined.attrs["notes"] = [
+        *(note for note in left.attrs["notes"] if note not in told),
+        f"equal to others, and cut as one group with them: {list_some(sorted(set(parted)))}",
+    ]
+    try:
+        again = cut(joined)
+    except ManifestError:
+        # Too many are equal. That they lie in two splits is told with all other problems.
+        return data
+    return Sequences(
+        data.features,
+        data.labels,
+        ids=data.ids,
+        groups=data.groups,
+        weights=data.weights,
+        metadata=again.assign(group=left["group"]),
+    )
+
+
+def _parted(data: Sequences, column: str) -> list[str]:
+    """Sequences that are equal to others with another value in a column."""
+    frame: Any = data.metadata
+    parts = {str(value): data.where(column, value) for value in frame[column].unique()}
+    return [leak.ids[1] for leak in find_leaks(parts) if leak.kind == "content"]
+
+
+def _read_features(spec: DataSpec, frame: "pandas.DataFrame", label: str | tuple[str, ...] | None) -> Sequences:
+    return Sequences.from_manifest(
+        frame,
+        spec.features,
+        label=label,
+        cache_dir=spec.data.cache_dir,
+        num_workers=spec.data.num_workers,
+        max_bad_fraction=spec.data.skipped_fraction,
+        on_leak=spec.data.on_leak,
+    )
+
+
+def _split(spec: DataSpec, recordings: Sequences, data: Sequences, notes: Iterable[str] = ()) -> Datasets:
+    """The splits of what was cut from recordings, which may be these themselves."""
+    frame: Any = data.metadata
+    parts = {split: data.where("split", split) for split in ("train", "valid", "test") if split in set(frame["split"])}
+    for split in ("train", "valid") if spec.split.valid else ("train",):
+        if split not in parts:
+            bad = list_some(file.id for file in recordings.quarantine)
+            raise ManifestError(
+                f"of split '{split}' no recording can be read: {bad}. Mend them, or choose other splits."
+                if bad
+                else f"no window or event of split '{split}' has a label. Label more of it, or choose other splits."
+            )
+    notes = [*frame.attrs.get("notes", []), *notes]
+    whole: Any = recordings.metadata
+    known = [column for column in ("group", "fold") if whole[column].notna().any()]
+    splits = whole[["id", "split", *known]].reset_index(drop=True)
+    target = _fit(spec, parts["train"])
+    bad_files = recordings.quarantine
+    return _scored(Datasets(parts["train"], parts.get("valid"), parts.get("test"), target, notes, splits, bad_files))
+
+
+def _fit(spec: DataSpec, train: Sequences) -> Target:
+    kind = "frame" if spec.predicts_frames else "sequence"
+    return fit_target(spec.target.task, train.labels, separator=spec.target.separator, ids=train.ids, kind=kind)

@@ -1,0 +1,203 @@
+"""From what is labeled when in the recordings of a manifest to labels of frames."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.data.events.annotations import (
+    Annotations,
+    describe_late,
+    event_names,
+    find_behind,
+    read_annotations,
+    seconds_behind,
+)
+from seqconv.data.events.tables import NO_EVENTS, TABLE_SUFFIXES, Events, find_overlaps, read_events
+from seqconv.errors import ConfigError, list_some
+from seqconv.features.arrays import load_npy
+from seqconv.tasks.frame_arrays import read_frame_labels
+from seqconv.tasks.frame_labels import MISSING, Array, FrameLabels, find_length_problems, raise_listed
+from seqconv.tasks.raw_labels import sorted_names
+from seqconv.tasks.settings import TargetConfig
+from seqconv.text import amount
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A time that is a frame's own, but for rounding, belongs to that frame.
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Timelines:
+    """What is labeled when in each row of a manifest: its events, or an array with a label for each frame.
+
+    Frame t of a recording stands for the time `t * seconds_per_frame`; an event covers the frames with
+    start <= time < end. Times count from the beginning of the file, also for a row that is a part of it.
+    """
+
+    target: TargetConfig
+    seconds_per_frame: float | None
+    ids: list[str]
+    starts: npt.NDArray[np.float64]
+    ends: npt.NDArray[np.float64]
+    events: list[Events] | None
+    arrays: FrameLabels | None
+    notes: list[str] = field(default_factory=list)
+
+    def label_sets(self) -> list[list[str]]:
+        """The classes that each row has somewhere: what makes splits alike. None of each for a regression."""
+        if self.events is not None:
+            return [sorted({name for labels in self._names(events) for name in labels}) for events in self.events]
+        labels = self.arrays
+        if labels is None or labels.task == "regression":
+            return [[] for _ in self.ids]
+        present = [labels.take([index]).present() for index in range(len(labels))]
+        return [[name for name, there in zip(labels.names, row, strict=True) if there] for row in present]
+
+    def frame_labels(self, lengths: npt.ArrayLike) -> tuple[FrameLabels, list[str]]:
+        """The label of each frame, and what was decided on the way, for a report.
+
+        Args:
+            lengths: frames of each row.
+
+        Raises:
+            ManifestError: arrays of another length than the features, events behind the end of a recording.
+        """
+        counts = np.asarray(lengths, np.int64)
+        if self.arrays is not None:
+            raise_listed(find_length_problems(self.arrays, counts, self.ids))
+            return self.arrays, []
+        frames, notes = self._cut(counts)
+        found = {name for events in self.events or [] for labels in self._names(events) for name in labels}
+        names = sorted_names(found | ({self.target.background} if self.target.background is not None else set()))
+        positions = {name: position for position, name in enumerate(names)}
+        paint = self._paint_classes if self.target.task == "classification" else self._paint_sets
+        arrays = [paint(*row, positions) for row in zip(self.events or [], frames, counts.tolist(), strict=True)]
+        return FrameLabels(self.target.task, names, arrays), notes
+
+    def _names(self, events: Events) -> list[tuple[str, ...]]:
+        """The labels of each event; none where it has none."""
+        return [event_names(label, self.target) for label in events.labels]
+
+    def _cut(self, lengths: npt.NDArray[np.int64]) -> tuple[list[list[slice]], list[str]]:
+        """The frames that each event covers within its row, and notes."""
+        seconds = self.seconds_per_frame or 1.0
+        frames, problems, late, num_between = [], [], [], 0
+        for index, events in enumerate(self.events or []):
+            start = float(self.starts[index])
+            if np.isnan(self.ends[index]):
+                problems += find_behind(self.ids[index], events, int(lengths[index]), start, seconds)
+                late += seconds_behind(events, int(lengths[index]), start, seconds)
+            edges = np.ceil((np.stack([events.starts, events.ends]) - self.starts[index]) / seconds - _TOLERANCE)
+            num_between += int(np.count_nonzero(edges[0] == edges[1]))
+            first, last = np.clip(edges, 0, lengths[index]).astype(int).tolist()
+            frames.append([slice(*edge) for edge in zip(first, last, strict=True)])
+        raise_listed(problems)
+        notes = describe_late(late)
+        if num_between:
+            told = amount(num_between, "event is", "events are")
+            notes.append(f"{told} so short that no frame begins within: without effect")
+        return frames, notes
+
+    def _paint_classes(self, events: Events, frames: list[slice], length: int, positions: dict[str, int]) -> Array:
+        background = self.target.background
+        codes = np.full(length, MISSING if background is None else positions[background], np.int32)
+        for label, covered in zip(events.labels, frames, strict=True):
+            codes[covered] = MISSING if label is None else positions[label]
+        return codes
+
+    def _paint_sets(self, events: Events, frames: list[slice], length: int, positions: dict[str, int]) -> Array:
+        indicators = np.zeros((length, len(positions)), np.int8)
+        for labels, covered in zip(self._names(events), frames, strict=True):
+            indicators[covered, [positions[name] for name in labels]] = 1
+        for labels, covered in zip(self._names(events), frames, strict=True):
+            if not labels:
+                indicators[covered] = MISSING
+        return indicators
+
+
+def read_timelines(
+    frame: "pd.DataFrame",
+    target: TargetConfig,
+    seconds_per_frame: float | None,
+    annotations: Annotations | None = None,
+) -> Timelines:
+    """Read the labels of frames that a manifest, or its table of events, gives.
+
+    Args:
+        frame: a manifest as `load_manifest(..., label_files=target.column)` returns it.
+        target: `events`, or else `column`: of paths to `.npy` files or tables of events, one for each row.
+        seconds_per_frame: of the features; None where they have no clock, which is enough for arrays.
+        annotations: the events, where `data.events` named them.
+
+    Raises:
+        ConfigError: events, and no clock.
+        ManifestError: with every problem of every file.
+    """
+    ids = frame["id"].tolist()
+    starts = frame["start"].fillna(0.0).to_numpy(np.float64)
+    ends = frame["end"].to_numpy(np.float64)
+    problems: list[str] = []
+    if annotations is None and target.events is not None:
+        _, annotations = read_annotations(frame, target.events, "negative")
+    if annotations is not None:
+        events, notes = annotations.of(ids), list(annotations.notes)
+    else:
+        paths = [Path(path) for path in frame[target.column]]
+        if all(path.suffix.lower() == ".npy" for path in paths):
+            return Timelines(target, seconds_per_frame, ids, starts, ends, None, _read_arrays(paths, ids, target))
+        events, notes, problems = _read_tables(paths, ids)
+    if seconds_per_frame is None:
+        raise ConfigError(
+            "events are given in seconds, but precomputed features do not say how many seconds a frame is. Set "
+            "features.frame_rate to the frames in a second, or give .npy files with a label for each frame."
+        )
+    if target.task == "classification":
+        problems += [problem for name, row in zip(ids, events, strict=True) for problem in find_overlaps(name, row)]
+    raise_listed(problems)
+    without = [name for name, row in zip(ids, events, strict=True) if not len(row)]
+    if without:
+        meaning = "none of the labels" if target.task == "multilabel" else f"'{target.background}'"
+        is_missing = target.task == "classification" and target.background is None
+        notes.append(
+            f"{len(without)} of {len(ids)} recordings have no event ({list_some(without)}): all their frames "
+            f"{'are without label' if is_missing else f'have {meaning}'}"
+        )
+    return Timelines(target, seconds_per_frame, ids, starts, ends, events, None, notes)
+
+
+def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[str], list[str]]:
+    strange = [(name, path) for name, path in zip(ids, paths, strict=True) if path.suffix.lower() not in TABLE_SUFFIXES]
+    if strange:
+        name, path = strange[0]
+        problem = (
+            f"{len(strange)} of {len(ids)} rows name no table of events ({', '.join(TABLE_SUFFIXES)}), the first is "
+            f"'{path.name}' of '{name}'. Let all rows name tables, or all of them .npy files"
+        )
+        return [NO_EVENTS] * len(ids), [], [problem]
+    events, problems = [], []
+    for path in paths:
+        by_id, _, found = read_events(path, has_ids=False)
+        events.append(by_id.get("", NO_EVENTS))
+        problems += found
+    return events, [], problems
+
+
+def _read_arrays(paths: list[Path], ids: list[str], target: TargetConfig) -> FrameLabels:
+    arrays, problems = [], []
+    for path, name in zip(paths, ids, strict=True):
+        try:
+            arrays.append(load_npy(path))
+        except (ValueError, OSError) as error:
+            problems.append(f"'{name}': '{path}' is no plain .npy array ({error}); save text as array.astype(str)")
+    if target.background is not None:
+        problems.append(
+            f"target.background is '{target.background}', the class of frames that no event covers, but all rows name "
+            ".npy files, which have a label for each frame. Remove it"
+        )
+    raise_listed(problems)
+    return read_frame_labels(target.task, arrays, ids=ids, names=target.columns)

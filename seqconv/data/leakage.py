@@ -1,0 +1,278 @@
+"""Leakage: what lies in two splits at once, so that a score would tell how well a model remembers."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.data.sequences import Sequences
+from seqconv.data.windows import Excerpts
+from seqconv.sources import Excerpt, Selection, excerpt_of
+
+IntArray = npt.NDArray[np.int64]
+Place = tuple[int, Excerpt]
+
+_SHOWN = 5
+_KEY_VALUES = 64
+_HASHED_FRAMES = 1 << 16
+# Below the distance of two samples at any rate, above what sums of decimal seconds are off by.
+_TOLERANCE = 1e-6
+
+
+class Leak(NamedTuple):
+    """Two sequences of two splits that should lie in one.
+
+    `kind`: "group": both are of the group `shared`; "content": their features are equal; "overlap": they are parts of
+    one recording that overlap, from when to when is in `shared`. `splits` and `ids`: of the one and of the other.
+    """
+
+    kind: str
+    splits: tuple[str, str]
+    ids: tuple[str, str]
+    shared: str = ""
+
+
+def find_leaks(parts: Mapping[str, Sequences]) -> list[Leak]:
+    """Groups, equal sequences and overlapping parts of one recording that lie in two splits.
+
+    Equal are sequences with the same features, which is all that a model sees: copies of a recording under another name
+    or in another lossless format, and the same arrays. Only sequences whose length occurs in several splits are read:
+    a few frames of each, and all of those where these are equal too; one sequence lies in memory at a time. Of windows
+    and events the recordings are compared that they are cut from: the same second of silence in two is no leak.
+
+    Args:
+        parts: the splits by name, in order.
+
+    Returns:
+        For each group in two splits one leak, with its first sequence in each; for each sequence that an earlier split
+        has too, or overlaps with, one leak.
+
+    >>> one, other = [[0.0], [1.0]], [[2.0], [3.0]]
+    >>> find_leaks({"train": Sequences([one, other], ids=["a", "b"]), "test": Sequences([one], ids=["c"])})
+    [Leak(kind='content', splits=('train', 'test'), ids=('a', 'c'), shared='')]
+    """
+    parts = {split: recordings_of(part) for split, part in parts.items()}
+    equal = list(_find_equal(parts))
+    known = {(leak.splits, leak.ids[1]) for leak in equal}
+    overlaps = [leak for leak in _find_overlaps(parts) if (leak.splits, leak.ids[1]) not in known]
+    return [*_find_groups(parts), *equal, *overlaps]
+
+
+def join_equal(data: Sequences) -> list[str]:
+    """What a cut into splits must not part: sequences with one name here are equal or of one group.
+
+    >>> join_equal(Sequences([[[0.0]], [[1.0]], [[0.0]]], ids=["a", "b", "c"], groups=["x", "x", "y"]))
+    ['x', 'x', 'x']
+    """
+    owner = np.arange(len(data))
+    rows, keys = _equal_rows([data], owner)
+    # Keys of content are numbers and groups are text, so that none is taken for the other.
+    marked: list[tuple[int, int | str]] = [*zip(rows.tolist(), keys.tolist(), strict=True)]
+    marked += [(row, group) for row, group in enumerate(_groups(data)) if group is not None]
+    parents: list[int] = owner.tolist()
+    firsts: dict[int | str, int] = {}
+
+    def find(row: int) -> int:
+        while parents[row] != row:
+            parents[row] = parents[parents[row]]
+            row = parents[row]
+        return row
+
+    for row, mark in marked:
+        one, other = sorted((find(row), find(firsts.setdefault(mark, row))))
+        parents[other] = one
+    names = data.ids if data.groups is None else data.groups
+    return [names[find(row)] for row in range(len(data))]
+
+
+def describe_leaks(leaks: Sequence[Leak], parts: Mapping[str, Sequences]) -> list[str]:
+    """A sentence for each kind of leak and pair of splits: how many there are, and the first few by id.
+
+    >>> parts = {"train": Sequences([[[0.0]], [[1.0]]]), "test": Sequences([[[1.0]]], ids=["c"])}
+    >>> describe_leaks(find_leaks(parts), parts)
+    ["all 1 sequences of test have the content of sequences of train: 'c' (test) that of '1' (train)"]
+    """
+    by_place = defaultdict(list)
+    for leak in leaks:
+        by_place[leak.kind, leak.splits].append(leak)
+    sizes = {split: len(recordings_of(part)) for split, part in parts.items()}
+    return [_describe(kind, splits, found, sizes[splits[1]]) for (kind, splits), found in by_place.items()]
+
+
+def recordings_of(data: Sequences) -> Sequences:
+    """The recordings that windows or events are cut from; other sequences as they are.
+
+    >>> from seqconv.data.segmentation import cut_windows
+    >>> tape = Sequences([np.zeros((250, 4))], ids=["tape"])
+    >>> recordings_of(cut_windows(tape, 1.0, frame_rate=100)).ids
+    ['tape']
+    """
+    features = data.features
+    selected = features.indices if isinstance(features, Selection) else np.arange(len(data))
+    excerpts = features.source if isinstance(features, Selection) else features
+    if not isinstance(excerpts, Excerpts):
+        return data
+    owners, first = np.unique(excerpts.owners[selected], return_index=True)
+    groups = None if data.groups is None else [data.groups[index] for index in first]
+    whole = Selection(excerpts.source, owners)
+    ids = whole.ids if data.metadata is None else data.metadata["recording"].iloc[first].tolist()
+    return Sequences(whole, ids=ids, groups=groups)
+
+
+def _describe(kind: str, splits: tuple[str, str], leaks: Sequence[Leak], size: int) -> str:
+    first, second = splits
+    if kind == "group":
+        pairs = [f"'{leak.shared}' ('{leak.ids[0]}' in {first}, '{leak.ids[1]}' in {second})" for leak in leaks]
+        what = f"{len(leaks)} {'group has' if len(leaks) == 1 else 'groups have'} sequences in {first} and in {second}"
+    elif kind == "content":
+        pairs = [f"'{leak.ids[1]}' ({second}) that of '{leak.ids[0]}' ({first})" for leak in leaks]
+        count = f"all {size}" if len(leaks) == size else f"{len(leaks)} of {size}"
+        what = f"{count} sequences of {second} have the content of sequences of {first}"
+    else:
+        pairs = [f"'{leak.ids[1]}' ({second}) and '{leak.ids[0]}' ({first}), {leak.shared}" for leak in leaks]
+        what = f"{len(leaks)} of {size} sequences of {second} overlap with parts of the same recording in {first}"
+    more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+    return f"{what}: {'; '.join(pairs[:_SHOWN])}{more}"
+
+
+def _find_groups(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
+    groups = {split: _groups(part) for split, part in parts.items()}
+    members = {split: {group for group in of_part if group is not None} for split, of_part in groups.items()}
+    for first, second in combinations(parts, 2):
+        shared = members[first] & members[second]
+        ids = [_first_ids(parts[split], groups[split], shared) for split in (first, second)]
+        yield from (Leak("group", (first, second), (ids[0][group], ids[1][group]), group) for group in ids[1])
+
+
+def _groups(part: Sequences) -> Sequence[str | None]:
+    """The group of each sequence; a row of a manifest that has none stands under its id, which is no group."""
+    if part.groups is None:
+        return []
+    if part.metadata is None or "group" not in part.metadata:
+        return part.groups
+    is_missing = part.metadata["group"].isna().tolist()
+    return [None if missing else group for group, missing in zip(part.groups, is_missing, strict=True)]
+
+
+def _first_ids(part: Sequences, groups: Sequence[str | None], wanted: set[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, group in zip(part.ids, groups, strict=bool(groups)):
+        if group in wanted:
+            found.setdefault(str(group), name)
+    return found
+
+
+def _find_equal(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
+    splits, sequences = list(parts), list(parts.values())
+    part_of, index_of = _places(sequences)
+    rows, keys = _equal_rows(sequences, part_of)
+    firsts: dict[int, dict[int, str]] = defaultdict(dict)
+    for row, key in zip(rows.tolist(), keys.tolist(), strict=True):
+        split, name = int(part_of[row]), sequences[part_of[row]].ids[index_of[row]]
+        for earlier, first in firsts[key].items():
+            if earlier < split:
+                yield Leak("content", (splits[earlier], splits[split]), (first, name))
+        firsts[key].setdefault(split, name)
+
+
+def _places(sequences: Sequence[Sequences]) -> tuple[IntArray, IntArray]:
+    """Part, and index in it, of each sequence of the parts in a row."""
+    sizes = [len(part) for part in sequences]
+    return np.repeat(np.arange(len(sizes)), sizes), np.concatenate([np.arange(size) for size in sizes])
+
+
+def _equal_rows(sequences: Sequence[Sequences], owners: IntArray) -> tuple[IntArray, IntArray]:
+    """Which sequences of the parts in a row are equal to one with another owner, and a key that equal ones share.
+
+    A sieve: by length, then by a few frames, then by all of them.
+    """
+    part_of, index_of = _places(sequences)
+    keys = np.concatenate([part.lengths for part in sequences])
+    rows = np.flatnonzero(_in_several(keys, owners))
+    for measure in (_middle_key, _content_key):
+        read = (measure(sequences[part_of[row]][int(index_of[row])]) for row in rows)
+        keys = np.fromiter(read, np.int64, len(rows))
+        are_shared = _in_several(keys, owners[rows])
+        rows, keys = rows[are_shared], keys[are_shared]
+    return rows, keys
+
+
+def _in_several(keys: IntArray, owners: IntArray) -> npt.NDArray[np.bool_]:
+    """Which keys have more than one owner."""
+    if not len(keys):
+        return np.zeros(0, bool)
+    values, positions = np.unique(keys, return_inverse=True)
+    lowest, highest = np.full(len(values), owners.max()), np.full(len(values), owners.min())
+    np.minimum.at(lowest, positions, owners)
+    np.maximum.at(highest, positions, owners)
+    return (lowest < highest)[positions]
+
+
+def _middle_key(features: npt.NDArray[np.float32]) -> int:
+    """Hash of the shape and a few frames, from the middle: many recordings begin with the same silence."""
+    num_frames, width = features.shape
+    taken = -(-_KEY_VALUES // width)
+    start = max(0, (num_frames - taken) // 2)
+    # Adding zero makes -0.0 the 0.0 that it equals.
+    return hash((features.shape, (features[start : start + taken] + 0.0).tobytes()))
+
+
+def _content_key(features: npt.NDArray[np.float32]) -> int:
+    digest = hashlib.blake2b(repr(features.shape).encode(), digest_size=8)
+    for start in range(0, len(features), _HASHED_FRAMES):
+        digest.update((features[start : start + _HASHED_FRAMES] + 0.0).tobytes())
+    return int.from_bytes(digest.digest(), "big", signed=True)
+
+
+def _find_overlaps(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
+    """For each part of a recording one that overlaps with it in an earlier split."""
+    contents = {split: {excerpt.content for _, excerpt in _excerpts(part)} for split, part in parts.items()}
+    for first, second in combinations(parts, 2):
+        shared = contents[first] & contents[second]
+        if not shared:
+            continue
+        earlier, later = (_by_recording(parts[split], shared) for split in (first, second))
+        for content in later:
+            for (index, excerpt), (other, its_excerpt) in _overlapping(later[content], earlier[content]):
+                ids = parts[first].ids[other], parts[second].ids[index]
+                yield Leak("overlap", (first, second), ids, f"{_times(excerpt)} and {_times(its_excerpt)}")
+
+
+def _overlapping(parts: Sequence[Place], others: Sequence[Place]) -> Iterator[tuple[Place, Place]]:
+    """The parts that overlap with some other part, and one such."""
+    others = sorted(others, key=lambda place: place[1].start)
+    starts = np.array([excerpt.start for _, excerpt in others])
+    ends = np.array([excerpt.end for _, excerpt in others])
+    # Of those that start before some moment, the one that ends last.
+    latest = np.maximum.accumulate(ends)
+    holders = np.maximum.accumulate(np.where(ends == latest, np.arange(len(ends)), 0))
+    for place in parts:
+        before = int(np.searchsorted(starts, place[1].end - _TOLERANCE))
+        if before and latest[before - 1] > place[1].start + _TOLERANCE:
+            yield place, others[holders[before - 1]]
+
+
+def _excerpts(part: Sequences) -> Iterator[Place]:
+    """What each sequence was read from, where that is known."""
+    for index in range(len(part)):
+        excerpt = excerpt_of(part.features, index)
+        if excerpt is None:
+            return
+        yield index, excerpt
+
+
+def _by_recording(part: Sequences, contents: set[str]) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = defaultdict(list)
+    for index, excerpt in _excerpts(part):
+        if excerpt.content in contents:
+            found[excerpt.content].append((index, excerpt))
+    return found
+
+
+def _times(excerpt: Excerpt) -> str:
+    start, end = excerpt.start, excerpt.end
+    return f"{start:g} s to the end" if np.isinf(end) else f"{start:g} to {end:g} s"

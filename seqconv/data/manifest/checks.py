@@ -1,0 +1,141 @@
+"""What can be wrong with a manifest; every check gives its problems as text, so that all are told at once."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from seqconv.data.manifest.columns import SPLITS, describe_rows
+from seqconv.errors import ManifestError, list_some
+from seqconv.files import is_file
+
+
+def check_manifest(frame: pd.DataFrame) -> None:
+    """Check ids, files, splits, groups, parts and weights of a loaded manifest.
+
+    Args:
+        frame: As `load_manifest` returns it.
+
+    Raises:
+        ManifestError: With every problem, each with the first few ids and the count.
+    """
+    raise_problems([*find_problems(frame), *find_leak_problems(frame)])
+
+
+def raise_problems(problems: Sequence[str], source: str = "") -> None:
+    """Raise one error that lists all problems, if there are any; `source` names the manifest."""
+    name = f"manifest '{source}'" if source else "the manifest"
+    if len(problems) == 1:
+        raise ManifestError(f"{name}: {problems[0]}")
+    if problems:
+        listed = "".join(f"\n  - {problem}" for problem in problems)
+        raise ManifestError(f"{name} has {len(problems)} problems:{listed}")
+
+
+def find_problems(frame: pd.DataFrame) -> list[str]:
+    """Everything that is wrong with ids, files, splits, parts and weights."""
+    return [
+        *_find_missing_paths(frame),
+        *_find_repeated_ids(frame),
+        *_find_missing_files(frame),
+        *_find_bad_splits(frame),
+        *_find_bad_parts(frame),
+        *_find_bad_weights(frame),
+    ]
+
+
+def _find_missing_paths(frame: pd.DataFrame) -> Iterable[str]:
+    rows = np.flatnonzero(frame["path"].isna())
+    if len(rows):
+        yield f"{len(rows)} rows have an empty 'path': {describe_rows(frame['id'], rows)}."
+
+
+def _find_repeated_ids(frame: pd.DataFrame) -> Iterable[str]:
+    ids = frame["id"].dropna()
+    repeated = ids[ids.duplicated()].unique()
+    if len(repeated):
+        yield (
+            f"{len(repeated)} ids stand in more than one row: {_describe(frame, frame['id'].isin(repeated))}. "
+            "Give each row its own 'id' (without that column, the path is the id)."
+        )
+
+
+def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
+    missing = [path for path in frame["path"].dropna().unique() if not is_file(path)]
+    if missing:
+        rows = _describe(frame, frame["path"].isin(missing))
+        yield f"{len(missing)} files of column 'path' are missing, the first is '{missing[0]}': {rows}."
+
+
+def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:
+    splits = frame["split"]
+    for value in splits.dropna().unique():
+        if value not in SPLITS:
+            near = _nearest_split(value)
+            hint = f" Write '{near}' instead." if near else ""
+            is_bad = splits == value
+            yield (
+                f"'{value}' in column 'split' is not a split; splits are {', '.join(SPLITS)}.{hint} "
+                f"{is_bad.sum()} rows have it: {_describe(frame, is_bad)}."
+            )
+    rows = np.flatnonzero(splits.isna())
+    if 0 < len(rows) < len(frame):
+        yield (
+            f"'split' is empty in {len(rows)} of {len(frame)} rows: {describe_rows(frame['id'], rows)}. "
+            "Fill them, or empty the whole column to have splits made."
+        )
+
+
+def _nearest_split(value: str) -> str | None:
+    lowered = value.strip().lower()
+    if lowered in ("val", "dev", "development", "eval"):
+        return "valid"
+    near = difflib.get_close_matches(lowered, SPLITS, n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def file_keys(frame: pd.DataFrame) -> pd.Series:
+    """What a row reads: its file, or one case of a `.ts` file. Parts of one recording have the same key."""
+    if "case" not in frame:
+        return frame["path"]
+    is_case = frame["path"].str.lower().str.endswith(".ts").fillna(False).astype(bool)
+    return frame["path"].where(~is_case, frame["path"] + ":" + frame["case"].astype(str))
+
+
+def find_leak_problems(frame: pd.DataFrame) -> Iterable[str]:
+    """Groups and files that are in more than one split."""
+    for kind, keys in (("groups", frame["group"]), ("files", file_keys(frame))):
+        used = keys.notna() & frame["split"].notna()
+        num_splits = frame.loc[used, "split"].groupby(keys[used], sort=False).nunique()
+        leaking = num_splits.index[num_splits > 1]
+        if len(leaking):
+            ids = frame.loc[keys.isin(leaking), "id"]
+            yield (
+                f"{len(leaking)} {kind} are in more than one split: {list_some(leaking)}; "
+                f"{len(ids)} ids: {list_some(ids)}. "
+                f"Put all rows of {'a group' if kind == 'groups' else 'a file, its parts too,'} into one split."
+            )
+
+
+def _find_bad_parts(frame: pd.DataFrame) -> Iterable[str]:
+    start, end = frame["start"].fillna(0.0), frame["end"]
+    is_negative = (start < 0) | (end < 0)
+    if is_negative.any():
+        rows = _describe(frame, is_negative)
+        yield f"'start' and 'end' are seconds from 0; {is_negative.sum()} rows are below: {rows}."
+    is_reversed = (start >= 0) & (end >= 0) & (end <= start)
+    if is_reversed.any():
+        rows = _describe(frame, is_reversed)
+        yield f"'end' must be after 'start' (0 where empty); in {is_reversed.sum()} rows it is not: {rows}."
+
+
+def _find_bad_weights(frame: pd.DataFrame) -> Iterable[str]:
+    is_negative = frame["weight"] < 0
+    if is_negative.any():
+        rows = _describe(frame, is_negative)
+        yield f"'weight' must not be negative; {is_negative.sum()} rows are: {rows}."
+
+
+def _describe(frame: pd.DataFrame, is_meant: pd.Series) -> str:
+    return describe_rows(frame["id"], np.flatnonzero(is_meant))

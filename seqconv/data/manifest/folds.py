@@ -1,0 +1,154 @@
+"""Cut a manifest into folds for cross-validation: each is test once."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from seqconv.data.manifest.columns import describe_rows
+from seqconv.data.manifest.labels import describe_absent, label_sets
+from seqconv.data.manifest.units import bin_numbers, in_order, join_rows, labels_of
+from seqconv.errors import ManifestError, list_some
+
+
+def make_folds(
+    frame: pd.DataFrame,
+    num_folds: int,
+    *,
+    label: str | Sequence[str] = "label",
+    task: str = "classification",
+    separator: str = ";",
+    seed: int = 0,
+    strata: Sequence[Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """Fill the column `fold` with 0 to `num_folds - 1`; folds that are there already are kept.
+
+    Rows of one group, and the parts of one file, stay together. Folds have as many rows, and as many of each label, as
+    whole groups allow. The cut depends on ids, groups, labels and seed, not on the order of rows or where files lie.
+
+    Args:
+        frame: As `load_manifest` returns it.
+        num_folds: How many.
+        label, task, separator, strata: The labels to spread evenly, as in `make_splits`.
+        seed: Another seed gives another cut.
+
+    Raises:
+        ManifestError: Too few groups or files; a label that only one fold would have, so that nothing could learn it
+            when that fold is test; the folds that are there are incomplete, another number, or part a group or file.
+
+    >>> rows = {"id": list("abcdefgh"), "path": list("abcdefgh"), "label": ["x", "y"] * 4, "group": None, "fold": pd.NA}
+    >>> made = make_folds(pd.DataFrame(rows), 2)
+    >>> made.groupby("fold")["label"].value_counts().tolist()
+    [2, 2, 2, 2]
+    """
+    if frame["fold"].notna().any():
+        _check_given(frame, num_folds)
+        return frame.copy()
+    is_checked = strata is None and task != "regression"
+    if strata is None:
+        absent = [name for name in ([label] if isinstance(label, str) else label) if name not in frame]
+        if absent:
+            raise ManifestError(describe_absent(absent[0], list(frame.columns)))
+        strata = bin_numbers(frame, label) if task == "regression" else label_sets(frame, label, task, separator)
+    units = join_rows(frame)
+    if len(units) < num_folds:
+        raise ManifestError(
+            f"{len(frame)} rows in {len(units)} groups or files cannot be cut into {num_folds} folds. Lower "
+            "split.folds, or add recordings."
+        )
+    made = frame.copy()
+    made.attrs["notes"] = list(frame.attrs.get("notes", []))
+    folds = _deal(num_folds, units, strata, frame["id"].tolist(), seed)
+    made["fold"] = pd.array(folds, dtype="Int64")
+    if is_checked:
+        _check_labels_in_two(made, strata)
+    return made
+
+
+def fold_numbers(frame: pd.DataFrame, num_folds: int | None) -> list[int]:
+    """The folds by number: those of the manifest, else 0 to `num_folds - 1`.
+
+    Raises:
+        ManifestError: there are none.
+    """
+    if frame["fold"].notna().any():
+        _check_given(frame, num_folds)
+        return sorted(int(fold) for fold in frame["fold"].unique())
+    if num_folds is None:
+        raise ManifestError("the manifest has no column 'fold'. Set split.folds to have folds made.")
+    return list(range(num_folds))
+
+
+def _deal(
+    num_folds: int, units: Sequence[Sequence[int]], strata: Sequence[Sequence[str]], ids: Sequence[str], seed: int
+) -> np.ndarray:
+    """Choose a fold for every row: that which has least of the unit's labels, and among those the smallest."""
+    chosen = np.zeros(len(ids), np.int64)
+    total = Counter(label for labels in strata for label in labels)
+    have: list[Counter[str]] = [Counter() for _ in range(num_folds)]
+    sizes = [0] * num_folds
+
+    def load(fold: int, labels: Sequence[str]) -> tuple[float, int, int]:
+        return sum(have[fold][label] / total[label] for label in labels), sizes[fold], fold
+
+    for unit in in_order(units, strata, ids, seed):
+        labels = sorted(labels_of(unit, strata))
+        fold = min(range(num_folds), key=lambda each: load(each, labels))
+        have[fold].update(label for row in unit for label in strata[row])
+        sizes[fold] += len(unit)
+        chosen[list(unit)] = fold
+    if 0 in sizes:
+        raise ManifestError(
+            f"{len(units)} groups or files of unequal size leave {sizes.count(0)} of {num_folds} folds empty. Lower "
+            "split.folds."
+        )
+    return chosen
+
+
+def _check_given(frame: pd.DataFrame, num_folds: int | None) -> None:
+    folds = frame["fold"]
+    empty = np.flatnonzero(folds.isna())
+    there = sorted(int(fold) for fold in folds.dropna().unique())
+    problems = []
+    if len(empty):
+        problems.append(
+            f"'fold' is empty in {len(empty)} of {len(frame)} rows: {describe_rows(frame['id'], empty)}. Fill them, or "
+            "empty the whole column to have folds made."
+        )
+    if num_folds is not None and len(there) != num_folds:
+        problems.append(
+            f"split.folds is {num_folds}, but the column 'fold' has {len(there)} ({list_some(there)}). Set split.folds "
+            "to null, or leave out the column."
+        )
+    elif len(there) < 2:
+        problems.append(f"the column 'fold' has one fold ({there[0]}), but another one must be there to learn from.")
+    if problems:
+        raise ManifestError(" ".join(problems))
+
+
+def find_parted(frame: pd.DataFrame) -> list[str]:
+    """What is wrong with folds that a manifest has: groups and files in more than one."""
+    folds = frame["fold"].to_numpy()
+    parted = [unit for unit in join_rows(frame) if len({folds[row] for row in unit}) > 1]
+    if not parted:
+        return []
+    groups = {group for unit in parted for row in unit if not pd.isna(group := frame["group"].iloc[row])}
+    names = groups or {frame["path"].iloc[unit[0]] for unit in parted}
+    kind = "groups" if groups else "files"
+    return [
+        f"{len(names)} {kind} are in more than one fold: {list_some(sorted(names))}. Put all rows of each into one."
+    ]
+
+
+def _check_labels_in_two(frame: pd.DataFrame, strata: Sequence[Sequence[str]]) -> None:
+    homes: dict[str, set[int]] = defaultdict(set)
+    for fold, labels in zip(frame["fold"], strata, strict=True):
+        for label in labels:
+            homes[label].add(int(fold))
+    lone = sorted(label for label, folds in homes.items() if len(folds) == 1)
+    if lone:
+        raise ManifestError(
+            f"{len(lone)} labels have all their sequences in one group or file, and so in one fold: {list_some(lone)}. "
+            "When that fold is test, nothing can learn them. Add recordings of other groups, or leave the labels out."
+        )

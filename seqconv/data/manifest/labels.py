@@ -1,0 +1,163 @@
+"""What can be wrong with the target column of a manifest, by task."""
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqconv.data.manifest.checks import raise_problems
+from seqconv.data.manifest.columns import describe_rows, make_absolute
+from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.files import is_file
+
+TASKS = ("classification", "multilabel", "regression")
+
+
+def check_labels(
+    frame: pd.DataFrame, column: str | Sequence[str] = "label", task: str = "classification", separator: str = ";"
+) -> None:
+    """Check the target column, or columns: filled, of the right kind, and no class that only valid or test has.
+
+    Args:
+        frame: As `load_manifest` returns it; with no splits, only the cells are checked.
+        column: The target column; several columns of numbers (regression), or of 0 and 1 (multilabel).
+        task: `classification`, `multilabel` or `regression`. A multilabel cell may be empty: no class applies, or, of
+            a 0/1 column, nobody knows.
+        separator: Between the labels of one cell (multilabel).
+
+    Raises:
+        ManifestError: With every problem, each with the first few ids and the count.
+    """
+    raise_problems(find_label_problems(frame, column, task, separator))
+
+
+def find_label_problems(
+    frame: pd.DataFrame, column: str | Sequence[str], task: str = "classification", separator: str = ";"
+) -> list[str]:
+    """Everything that is wrong with the target column, or columns; see `check_labels`."""
+    if task not in TASKS:
+        raise ConfigError(f"target.task must be one of {', '.join(TASKS)}, not '{task}'.")
+    columns = [column] if isinstance(column, str) else list(column)
+    absent = [name for name in columns if name not in frame]
+    if absent:
+        return [describe_absent(name, list(frame.columns)) for name in absent]
+    empty = [name for name in columns if frame[name].isna().all()]
+    if empty:
+        return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows."]
+    problems: list[str] = []
+    if task == "regression":
+        for name in columns:
+            problems += _find_bad_cells(frame, name, "a finite number", _is_finite)
+        return problems
+    if task == "multilabel" and not isinstance(column, str):
+        for name in columns:
+            problems += _find_bad_cells(frame, name, "0 or 1, or nothing", _is_zero_or_one, may_be_empty=True)
+    elif task == "classification":
+        problems += _find_bad_cells(frame, columns[0], "a label", lambda cell: bool(str(cell).strip()))
+    return problems + _find_unseen(frame, label_sets(frame, column, task, separator))
+
+
+def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[str]:
+    """Make the paths of a column to files with labels of frames absolute, and tell what is wrong with them."""
+    if column not in frame:
+        return [describe_absent(column, list(frame.columns))]
+    empty = np.flatnonzero(frame[column].isna())
+    paths = [None if pd.isna(cell) else make_absolute(str(cell), folder) for cell in frame[column]]
+    missing = [row for row, path in enumerate(paths) if path is not None and not is_file(path)]
+    problems = []
+    if len(empty):
+        problems.append(f"'{column}' names no file with labels of frames in {describe_rows(frame['id'], empty)}.")
+    if missing:
+        problems.append(
+            f"'{column}' must name files with labels of frames (.npy, .csv, .tsv), as model.pooling is 'frames', but "
+            f"{len(missing)} of them are not there, the first is '{paths[missing[0]]}': "
+            f"{describe_rows(frame['id'], missing)}. Events of all recordings in one table are named by target.events."
+        )
+    frame[column] = pd.Series(paths, dtype=object, index=frame.index)
+    return problems
+
+
+def label_sets(frame: pd.DataFrame, column: str | Sequence[str], task: str, separator: str = ";") -> list[list[str]]:
+    """The classes of each row: one (classification), any number (multilabel); none for an empty cell.
+
+    >>> frame = pd.DataFrame({"label": ["dog; cat", None], "barks": ["1", "0"], "purrs": ["1", "0"]})
+    >>> label_sets(frame, "label", "multilabel"), label_sets(frame, ["barks", "purrs"], "multilabel")
+    ([['dog', 'cat'], []], [['barks', 'purrs'], []])
+    """
+    if not isinstance(column, str):
+        marked = [[_is_one(cell) for cell in frame[name]] for name in column]
+        return [[name for name, is_on in zip(column, row, strict=True) if is_on] for row in zip(*marked, strict=True)]
+    cells = [None if pd.isna(cell) else str(cell) for cell in frame[column]]
+    if task == "multilabel":
+        return [[part.strip() for part in (cell or "").split(separator) if part.strip()] for cell in cells]
+    return [[] if cell is None else [cell] for cell in cells]
+
+
+def label_values(frame: pd.DataFrame, label: str | Sequence[str]) -> Any:
+    """The labels of each row: a list, None where the column is empty, or a table of several columns."""
+    names = [label] if isinstance(label, str) else list(label)
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ManifestError(f"no column {list_some(missing)} in the manifest; it has {', '.join(frame.columns)}")
+    if not isinstance(label, str):
+        return frame[names]
+    column = frame[label]
+    return None if column.isna().all() else column.tolist()
+
+
+def describe_absent(name: str, columns: list[str], kind: str = "target column") -> str:
+    """That a column is not there, and which one may be meant."""
+    near = difflib.get_close_matches(name, columns, n=1, cutoff=0.6)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"there is no {kind} '{name}'; the columns are {list_some(columns, limit=15)}.{hint}"
+
+
+def _find_bad_cells(
+    frame: pd.DataFrame, name: str, wanted: str, is_good: Callable[[Any], bool], *, may_be_empty: bool = False
+) -> list[str]:
+    rows = [row for row, cell in enumerate(frame[name]) if not (may_be_empty if pd.isna(cell) else is_good(cell))]
+    if not rows:
+        return []
+    cell = frame[name].iloc[rows[0]]
+    shown = "empty" if pd.isna(cell) else f"'{cell}'"
+    return [
+        f"'{name}' must hold {wanted}, but {len(rows)} rows do not (the first is {shown}): "
+        f"{describe_rows(frame['id'], rows)}."
+    ]
+
+
+def _find_unseen(frame: pd.DataFrame, sets: Sequence[Sequence[str]]) -> list[str]:
+    """Classes of valid and test that no training row has; nothing to say where there is no training row."""
+    splits = frame["split"].to_numpy()
+    known = {label for row in np.flatnonzero(splits == "train").tolist() for label in sets[row]}
+    problems = []
+    for split in ("valid", "test"):
+        rows = [row for row in np.flatnonzero(splits == split).tolist() if not known.issuperset(sets[row])]
+        if known and rows:
+            unseen = sorted({label for row in rows for label in sets[row]} - known)
+            ids = frame["id"].iloc[rows]
+            problems.append(
+                f"{len(unseen)} labels of {split} are not in train: {list_some(unseen)}; "
+                f"{len(rows)} ids: {list_some(ids)}. "
+                "A model cannot learn them: move some of their rows to train, or leave them out."
+            )
+    return problems
+
+
+def _is_finite(cell: Any) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_zero_or_one(cell: Any) -> bool:
+    return _is_finite(cell) and float(cell) in (0.0, 1.0)
+
+
+def _is_one(cell: Any) -> bool:
+    return _is_finite(cell) and float(cell) == 1.0

@@ -1,0 +1,135 @@
+"""Load a manifest: read it, give it its columns, and report everything that is wrong with it at once."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+
+import pandas as pd
+
+from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
+from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, build_frame
+from seqconv.data.manifest.labels import find_label_problems, place_label_files
+from seqconv.data.manifest.reading import read_table
+from seqconv.errors import ConfigError, ManifestError
+
+PathText = str | PathLike[str]
+
+
+def load_manifest(
+    source: PathText | Mapping[str, PathText] | pd.DataFrame,
+    *,
+    label: str | Sequence[str] | None = None,
+    task: str = "classification",
+    separator: str = ";",
+    label_files: str | None = None,
+    on_leak: str = "error",
+) -> pd.DataFrame:
+    """Load a table of recordings.
+
+    Args:
+        source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file); a folder with one
+            sub-folder per class; an unequal-length `.ts` file; a mapping from split to any of these, such as
+            `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder).
+        label: Target column, or columns; when given, the labels are checked together with the rest.
+        task: `classification`, `multilabel` or `regression`; read only with `label`.
+        separator: Between the labels of one cell (multilabel).
+        label_files: Column with paths to labels of frames (relative to the manifest); they become absolute.
+        on_leak: A group or file in more than one split is an `error`; with `warn` it is told in `attrs["notes"]`.
+
+    Returns:
+        The columns `id`, `path` (absolute), `label`, `split`, `group` (text, None where empty), `fold` (Int64),
+        `start`, `end` (seconds, NaN where empty), `weight` (1 where empty), then all others of the file, as text; from
+        `.ts` files also `case`, the number of the sequence within the file. `attrs["notes"]` is what to tell users.
+
+    Raises:
+        ManifestError: With all problems of the manifest, each with the first few ids and the count.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("a.wav", "b.wav"):
+        ...     (folder / name).touch()
+        >>> _ = (folder / "m.csv").write_text("path,label,speaker\\na.wav,001,NA\\nb.wav,002,x\\n")
+        >>> load_manifest(folder / "m.csv")[["id", "label", "speaker", "weight"]].values.tolist()
+        [['a.wav', '001', 'NA', 1.0], ['b.wav', '002', 'x', 1.0]]
+    """
+    if isinstance(source, pd.DataFrame):
+        name = ""
+        frame, problems = _read_frame(source, label_files)
+    elif isinstance(source, Mapping):
+        name = ", ".join(f"{split}: {fspath(path)}" for split, path in source.items())
+        frame, problems = _read_mapping(source, label_files)
+    else:
+        name = fspath(source)
+        frame, problems = _read_one(Path(source), label_files)
+    problems += find_problems(frame)
+    leaks = find_leak_problems(frame)
+    if on_leak == "warn":
+        # A frame that was loaded before has these notes already.
+        frame.attrs["notes"] += [leak for leak in leaks if leak not in frame.attrs["notes"]]
+    else:
+        problems += [f"{leak} data.on_leak 'warn' trains all the same." for leak in leaks]
+    if label is not None:
+        problems += find_label_problems(frame, label, task, separator)
+    raise_problems(problems, name)
+    return frame
+
+
+def _read_one(path: Path, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
+    try:
+        table = read_table(path)
+        frame, problems = build_frame(table, path if path.is_dir() else path.parent)
+    except ManifestError as error:
+        raise ManifestError(f"manifest '{path}': {error}") from error
+    if label_files is not None:
+        problems += place_label_files(frame, label_files, path if path.is_dir() else path.parent)
+    frame.attrs["notes"] = list(table.attrs.get("notes", []))
+    return frame, problems
+
+
+def _read_frame(source: pd.DataFrame, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
+    table = source.reset_index(drop=True)
+    for column in TEXT_COLUMNS:
+        if column in table:
+            cells = [None if pd.isna(cell) or cell == "" else str(cell) for cell in table[column]]
+            table[column] = pd.Series(cells, dtype=object)
+    frame, problems = build_frame(table, Path.cwd())
+    if label_files is not None:
+        problems += place_label_files(frame, label_files, Path.cwd())
+    frame.attrs["notes"] = list(source.attrs.get("notes", []))
+    return frame, problems
+
+
+def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
+    if not sources:
+        raise ConfigError("data.manifest is an empty mapping; name at least {train: FILE}.")
+    frames, problems, notes = [], [], []
+    for split, source in sources.items():
+        if split not in SPLITS:
+            near = difflib.get_close_matches(split, SPLITS, n=1, cutoff=0.5)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise ConfigError(f"data.manifest names a split '{split}'; splits are {', '.join(SPLITS)}.{hint}")
+        path = Path(source)
+        frame, found = _read_one(path, label_files)
+        if path.is_dir() or path.suffix.lower() == ".ts":
+            frame["id"] = f"{split}/" + frame["id"]
+        others = sorted(set(frame["split"].dropna()) - {split})
+        if others:
+            found.append(f"it is given as '{split}', but its column 'split' says '{others[0]}'.")
+        frame["split"] = pd.Series([split] * len(frame), dtype=object)
+        frames.append(frame)
+        notes += frame.attrs.pop("notes")
+        problems += [f"{source}: {problem}" for problem in found]
+    merged = _concatenate(frames)
+    merged.attrs["notes"] = notes
+    return merged, problems
+
+
+def _concatenate(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    columns = list(dict.fromkeys(column for frame in frames for column in frame.columns))
+    merged = pd.concat(frames, ignore_index=True)[columns]
+    for column in columns:
+        if column not in KNOWN_COLUMNS and merged[column].dtype == object:
+            merged[column] = merged[column].where(merged[column].notna(), None)
+    return merged

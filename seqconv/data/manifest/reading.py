@@ -1,0 +1,205 @@
+"""Read the file formats of a manifest into tables of text, in which '001' and 'NA' stay what they are."""
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqconv.data.manifest.columns import SPLITS
+from seqconv.errors import ManifestError, list_some
+from seqconv.features.ts import read_ts
+from seqconv.files import undecodable_line
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
+ARRAY_SUFFIXES = (".npy", ".npz")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read one manifest: CSV, TSV, JSON Lines, Parquet, `.ts`, or a folder with one sub-folder per class.
+
+    Returns:
+        A table of text with None for empty cells; a `.ts` file also has the number of each `case`, from 0.
+
+    Raises:
+        ManifestError: The file is missing, malformed or of another format.
+    """
+    if path.is_dir():
+        return read_folder(path)
+    if not path.exists():
+        raise ManifestError("there is no such file or folder.")
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ManifestError(
+            f"the format '{path.suffix}' is not known. A manifest is {', '.join(_READERS)}, "
+            "or a folder with one sub-folder per class."
+        )
+    try:
+        return reader(path)
+    except UnicodeDecodeError as error:
+        raise ManifestError(
+            f"it is not UTF-8 text: line {undecodable_line(path)} ({error.reason}). Save it as UTF-8."
+        ) from error
+
+
+def read_delimited(path: Path, delimiter: str) -> pd.DataFrame:
+    """Read CSV (`,`) or TSV (tab): the first row names the columns."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            rows = [(reader.line_num, row) for row in reader if row]
+        except csv.Error as error:
+            raise ManifestError(f"line {reader.line_num}: {error}.") from error
+    if not rows:
+        raise ManifestError("it is empty; the first row must name the columns.")
+    header = rows[0][1]
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise ManifestError(f"the column {list_some(repeated)} stands more than once in the first row.")
+    for number, row in rows[1:]:
+        if len(row) != len(header):
+            raise ManifestError(
+                f"line {number} has {len(row)} cells, but the first row names {len(header)} columns. "
+                "Put quotes around cells that hold the separator."
+            )
+    return _build_table(header, [row for _, row in rows[1:]])
+
+
+def read_json_lines(path: Path) -> pd.DataFrame:
+    """Read JSON Lines: one object per line; a list of labels is joined with ';'."""
+    records = []
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                # Numbers stay as written: 1.50 is not 1.5 when it is an id.
+                record = json.loads(line, parse_int=str, parse_float=str)
+            except json.JSONDecodeError as error:
+                raise ManifestError(f"line {number} is not JSON: {error.msg}.") from error
+            except RecursionError as error:
+                raise ManifestError(f"line {number} nests lists or objects hundreds deep; cells are text.") from error
+            if not isinstance(record, dict):
+                raise ManifestError(f'line {number} is not a JSON object such as {{"path": "a.wav", "label": "yes"}}.')
+            records.append({key: _to_text(value, f"line {number}, '{key}'") for key, value in record.items()})
+    if not records:
+        raise ManifestError("it is empty; each line must hold one JSON object.")
+    header = list(dict.fromkeys(key for record in records for key in record))
+    return _build_table(header, [[record.get(key) for key in header] for record in records])
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read Parquet; numbers become text, a list of labels is joined with ';'."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise ManifestError(f"it is not a whole Parquet file: {str(error).strip().rstrip('.')}.") from error
+    columns = {
+        name: [
+            _to_text(value, f"row {row}, '{name}'") for row, value in enumerate(table.column(name).to_pylist(), start=1)
+        ]
+        for name in table.column_names
+        if name != "__index_level_0__"
+    }
+    return _build_table(list(columns), list(zip(*columns.values(), strict=True)))
+
+
+def read_ts_cases(path: Path) -> pd.DataFrame:
+    """List the cases of a `.ts` file: `path` is the file itself, `case` and `id` the number of the case from 0."""
+    sequences, labels, _ = read_ts(path)
+    numbers = [str(case) for case in range(len(sequences))]
+    table = pd.DataFrame({"id": numbers, "path": path.name}, dtype=object)
+    cells: list[str | None] = [*labels] or [None] * len(numbers)
+    table["label"] = pd.Series(cells, dtype=object)
+    table["case"] = range(len(numbers))
+    return table
+
+
+def read_folder(folder: Path) -> pd.DataFrame:
+    """List the recordings and arrays of a folder: each sub-folder is a class, whatever lies deeper belongs to it."""
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    _check_classes(folder, classes)
+    files = [(path, folder_of_class.name) for folder_of_class in classes for path in _find_files(folder_of_class)]
+    if not files:
+        raise ManifestError(
+            f"its sub-folders hold no recording ({', '.join(AUDIO_SUFFIXES)}) "
+            f"and no array ({', '.join(ARRAY_SUFFIXES)})."
+        )
+    paths = [path.relative_to(folder) for path, _ in files]
+    stems = [path.with_suffix("").as_posix() for path in paths]
+    counts = pd.Series(stems).value_counts()
+    table = pd.DataFrame(
+        {
+            "id": [stem if counts[stem] == 1 else path.as_posix() for stem, path in zip(stems, paths, strict=True)],
+            "path": [path.as_posix() for path in paths],
+            "label": [label for _, label in files],
+        },
+        dtype=object,
+    )
+    others = sum(len(_visible_files(path)) for path in classes) - len(files)
+    if others:
+        table.attrs["notes"] = [f"{others} files in '{folder}' are neither recordings nor arrays and were left out"]
+    return table
+
+
+def _check_classes(folder: Path, classes: Sequence[Path]) -> None:
+    names = [path.name for path in classes]
+    loose = [path.name for path in _visible_files(folder, deep=False) if path.suffix.lower() in AUDIO_SUFFIXES]
+    if loose:
+        raise ManifestError(
+            f"recordings must lie in sub-folders, one per class, "
+            f"but {list_some(sorted(loose))} lie in the folder itself."
+        )
+    if not names:
+        raise ManifestError("it has no sub-folders; there must be one per class.")
+    if set(names) <= {*SPLITS, "val", "validation", "dev"}:
+        mapping = ", ".join(f"{'valid' if name not in SPLITS else name}: {folder / name}" for name in names)
+        raise ManifestError(
+            f"its sub-folders {list_some(names)} are named like splits, not classes. "
+            f"Give a mapping instead: {{{mapping}}}."
+        )
+
+
+def _find_files(folder: Path) -> list[Path]:
+    suffixes = (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)
+    return [path for path in _visible_files(folder) if path.suffix.lower() in suffixes]
+
+
+def _visible_files(folder: Path, *, deep: bool = True) -> list[Path]:
+    found: Iterator[Path] = folder.rglob("*") if deep else folder.iterdir()
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def _to_text(value: Any, place: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+        return ";".join(str(item) for item in value)
+    if isinstance(value, dict | list):
+        raise ManifestError(f"{place}: a cell must be text, a number or a list of labels, not {value!r:.60}.")
+    return str(value)
+
+
+def _build_table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> pd.DataFrame:
+    cells = [[value or None for value in row] for row in rows]
+    return pd.DataFrame(cells, columns=list(header), dtype=object)
+
+
+_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": lambda path: read_delimited(path, ","),
+    ".tsv": lambda path: read_delimited(path, "\t"),
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".parquet": read_parquet,
+    ".ts": read_ts_cases,
+}

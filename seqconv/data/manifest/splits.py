@@ -1,0 +1,159 @@
+"""Cut a manifest into train, valid and test: the same cut every time, whole groups, every label in its proportion."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from seqconv.data.manifest.columns import SPLITS
+from seqconv.data.manifest.labels import describe_absent, label_sets
+from seqconv.data.manifest.units import bin_numbers, in_order, join_rows, labels_of
+from seqconv.errors import ConfigError, ManifestError, list_some
+
+
+def make_splits(
+    frame: pd.DataFrame,
+    *,
+    label: str | Sequence[str] = "label",
+    task: str = "classification",
+    separator: str = ";",
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    seed: int = 0,
+    strata: Sequence[Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """Make the splits that a manifest lacks.
+
+    With no split at all, the rows are cut into train, valid and test. Where train is there and valid or test is not,
+    the missing ones are cut out of train, in proportion; the others stay as they are. Rows of one group, and the parts
+    of one file, stay together. The first recording of every label goes to train, and each label is spread as
+    `fractions` say. The cut depends on ids, groups, labels and seed, not on the order of the rows or where files lie.
+
+    Args:
+        frame: As `load_manifest` returns it.
+        label: Target column, or columns, by which to stratify.
+        task: `classification`, `multilabel` or `regression` (stratified by tenths of the first column).
+        separator: Between the labels of one cell (multilabel).
+        fractions: Shares of train, valid and test; they add up to 1. That of valid may be 0: then there is none.
+        seed: Another seed gives another cut.
+        strata: The labels of each row, where they stand in no column; instead of `label`.
+
+    Returns:
+        A copy with `split` filled; `attrs["notes"]` says in one line what was done, and nothing if nothing was missing.
+
+    Raises:
+        ManifestError: There is no target column, no train to cut from, or too few groups or files.
+
+    Example:
+        >>> rows = {"id": list("abcdefghij"), "path": list("abcdefghij"), "label": ["x", "y"] * 5, "split": None}
+        >>> made = make_splits(pd.DataFrame({**rows, "group": None}))
+        >>> made["split"].value_counts().to_dict()
+        {'train': 7, 'test': 2, 'valid': 1}
+    """
+    _check_fractions(fractions)
+    columns = [label] if isinstance(label, str) else list(label)
+    absent = [name for name in columns if name not in frame]
+    if absent and strata is None:
+        raise ManifestError(describe_absent(absent[0], list(frame.columns)))
+    frame = frame.copy()
+    frame.attrs["notes"] = list(frame.attrs.get("notes", []))
+    present = set(frame["split"].dropna())
+    share = dict(zip(SPLITS, fractions, strict=True))
+    missing = [split for split in SPLITS if split not in present and share[split] > 0]
+    if not missing:
+        return frame
+    if present and "train" in missing:
+        raise ManifestError(
+            f"the manifest has {', '.join(sorted(present))}, but no 'train' to learn from. Add rows with split 'train'."
+        )
+    rows = np.flatnonzero(frame["split"].isna() if not present else frame["split"] == "train")
+    wanted = [split for split in SPLITS if split == "train" or split in missing]
+    total = sum(share[split] for split in wanted)
+    part = frame.iloc[rows]
+    if strata is not None:
+        labels = [list(strata[row]) for row in rows.tolist()]
+    else:
+        labels = bin_numbers(part, label) if task == "regression" else label_sets(part, label, task, separator)
+    units = join_rows(part)
+    chosen = _deal({split: share[split] / total for split in wanted}, units, labels, part["id"].tolist(), seed)
+    _check_none_empty(chosen, wanted, len(units))
+    splits = frame["split"].to_numpy(dtype=object, copy=True)
+    splits[rows] = chosen
+    frame["split"] = pd.Series(splits, index=frame.index, dtype=object)
+    is_stratified = any(strata) if strata is not None else bool(part[columns[0]].notna().any())
+    basis = f"'{columns[0]}'" if strata is None else "the labels within each"
+    frame.attrs["notes"].append(_describe(frame, part, len(units), wanted, basis if is_stratified else "", seed))
+    return frame
+
+
+def select_split(frame: pd.DataFrame, split: str) -> pd.DataFrame:
+    """The rows of a split of a loaded manifest."""
+    there = frame["split"].dropna().unique().tolist()
+    if not there:
+        raise ManifestError(f"no split '{split}': the manifest has none. seqconv.data.manifest.make_splits makes them")
+    if split not in there:
+        raise ManifestError(f"no sequence in split '{split}'; the manifest has {list_some(there)}")
+    return frame[frame["split"] == split].reset_index(drop=True)
+
+
+def _check_fractions(fractions: tuple[float, float, float]) -> None:
+    is_sum = len(fractions) == 3 and abs(sum(fractions) - 1) <= 1e-6
+    if not is_sum or min(fractions[0], fractions[2]) <= 0 or fractions[1] < 0:
+        raise ConfigError(
+            "fractions must be three positive shares of train, valid, test that add up to 1 (valid may be 0): "
+            f"{fractions}."
+        )
+
+
+def _deal(
+    share: Mapping[str, float],
+    units: Sequence[Sequence[int]],
+    strata: Sequence[Sequence[str]],
+    ids: Sequence[str],
+    seed: int,
+) -> np.ndarray:
+    """Choose a split for every row: units in the order of their rarest label, each to the split that lags furthest.
+
+    Within a label the order is a hash, so each stretch of it is a random sample cut in the given shares.
+    """
+    chosen = np.empty(len(ids), dtype=object)
+    taken = dict.fromkeys(share, 0)
+    in_train: set[str] = set()
+    done = 0
+    for unit in in_order(units, strata, ids, seed):
+        done += len(unit)
+        labels = labels_of(unit, strata)
+        lag = {split: share[split] * done - taken[split] for split in share}
+        split = max(lag, key=lag.__getitem__) if labels <= in_train else "train"
+        if split == "train":
+            in_train |= labels
+        taken[split] += len(unit)
+        chosen[list(unit)] = split
+    return chosen
+
+
+def _check_none_empty(chosen: np.ndarray, wanted: Sequence[str], num_units: int) -> None:
+    empty = [split for split in wanted if split not in set(chosen)]
+    if empty:
+        raise ManifestError(
+            f"{len(chosen)} rows in {num_units} groups or files are too few to cut {', '.join(wanted)} from them "
+            f"({', '.join(empty)} would be empty). Fill the column 'split' yourself, or add recordings."
+        )
+
+
+def _describe(
+    frame: pd.DataFrame,
+    part: pd.DataFrame,
+    num_units: int,
+    wanted: Sequence[str],
+    basis: str,
+    seed: int,
+) -> str:
+    is_partial = part["split"].notna().any()
+    missing = [split for split in wanted if split != "train" or not is_partial]
+    by_group = f", by group ({num_units} groups)" if part["group"].notna().any() else ""
+    stratified = f", stratified by {basis}" if basis else ""
+    counts = ", ".join(f"{split} {int((frame['split'] == split).sum())}" for split in SPLITS)
+    made = " and ".join(", ".join(wanted).rsplit(", ", 1))
+    origin = "cut from train" if is_partial else f"made {made}"
+    lack = f"no split {' or '.join(missing)}" if is_partial else "no splits"
+    return f"{lack}: {origin}{by_group}{stratified}, seed {seed}; now {counts}"

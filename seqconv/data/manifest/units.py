@@ -1,0 +1,61 @@
+"""What a cut must not part, and the order in which it is dealt out."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+
+import pandas as pd
+
+from seqconv.data.manifest.checks import file_keys
+
+NUM_BINS = 10
+
+
+def join_rows(frame: pd.DataFrame) -> list[list[int]]:
+    """Rows that must stay together, because they share a group or a file, directly or through other rows."""
+    parent = list(range(len(frame)))
+
+    def find(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for keys in (frame["group"], file_keys(frame)):
+        first: dict[object, int] = {}
+        for row, key in enumerate(keys):
+            if not pd.isna(key):
+                parent[find(row)] = find(first.setdefault(key, row))
+    units: dict[int, list[int]] = defaultdict(list)
+    for row in range(len(frame)):
+        units[find(row)].append(row)
+    return list(units.values())
+
+
+def bin_numbers(frame: pd.DataFrame, column: str | Sequence[str]) -> list[list[str]]:
+    """Tenths of a column of numbers, as labels."""
+    name = column if isinstance(column, str) else column[0]
+    ranks = pd.to_numeric(frame[name].astype(object), errors="coerce").rank(pct=True).fillna(0)
+    return [[f"{int(rank * NUM_BINS - 1e-9)}"] for rank in ranks]
+
+
+def in_order(
+    units: Sequence[Sequence[int]], strata: Sequence[Sequence[str]], ids: Sequence[str], seed: int
+) -> list[Sequence[int]]:
+    """Units in the order of their rarest label; within a label, in that of a hash: each stretch is a random sample."""
+    counts: dict[str, int] = defaultdict(int)
+    for label in (label for labels in strata for label in labels):
+        counts[label] += 1
+
+    def order(unit: Sequence[int]) -> tuple[int, str, bytes]:
+        rarest = min(((counts[label], label) for label in labels_of(unit, strata)), default=(0, ""))
+        # Ids and not paths: a manifest is cut the same way on every machine.
+        name = min(ids[row] for row in unit)
+        return *rarest, blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
+
+    return sorted(units, key=order)
+
+
+def labels_of(unit: Iterable[int], strata: Sequence[Sequence[str]]) -> set[str]:
+    """The labels of all rows of a unit."""
+    return {label for row in unit for label in strata[row]}

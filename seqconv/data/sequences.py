@@ -1,0 +1,309 @@
+"""Sequences of any length with what is known about them: labels, ids, groups, weights."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.data.splitting import label_strata, split_groups
+from seqconv.errors import ManifestError, list_some
+from seqconv.sources import FloatArray, IntArray, Selection, Source, as_source, num_features
+from seqconv.tasks.raw_labels import indexable, take_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqconv.data.events.annotations import RecordingEvents
+    from seqconv.features.settings import FeatureSettings
+    from seqconv.features.store import BadFile
+    from seqconv.tasks.settings import TargetConfig
+
+
+class Sequences:
+    """Sequences of shape `(time, d)`, time differing from one to the next; itself a source for training and evaluation.
+
+    Args:
+        features: Arrays `(time, d)` with one d for all, an array `(n, time, d)`, or a source such as a feature store.
+        labels: One per sequence, as they come: class names or numbers; lists, `"a;b"` or 0/1 rows; numbers. For models
+            that predict frames an array for each sequence, `(time,)` or `(time, C)`.
+        ids: Unique names; default "0", "1", and so on, or those of the source.
+        groups: Sequences of one group (a speaker, a recording) never lie on both sides of a split.
+        weights: How much each sequence counts, 1 unless given.
+        metadata: A DataFrame with one row per sequence, kept for slices and reports.
+        annotations: The events of the recordings that these are, or are cut from.
+
+    Raises:
+        ShapeError: arrays that are not `(time, d)` or differ in d; the message lists index and shape.
+        ManifestError: NaN or infinite values, duplicate ids, labels or the like in another number than sequences.
+
+    >>> sequences = Sequences([np.zeros((3, 2)), np.ones((5, 2))], ["a", "b"])
+    >>> sequences
+    <2 sequences of 3 to 5 frames (median 4), 2 features, labeled>
+    >>> sequences.subset([1])[0].shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        features: Any,
+        labels: Any = None,
+        *,
+        ids: Sequence[object] | None = None,
+        groups: Sequence[object] | None = None,
+        weights: npt.ArrayLike | None = None,
+        metadata: "pd.DataFrame | None" = None,
+        annotations: "RecordingEvents | None" = None,
+    ) -> None:
+        names = None if ids is None else [str(name) for name in ids]
+        self.features: Source = as_source(features, names)
+        self.lengths: IntArray = np.asarray(self.features.lengths, np.int64)
+        if not len(self.lengths):
+            raise ManifestError("no sequences: nothing is left to work on")
+        self.ids: list[str] = list(self.features.ids) if names is None else names
+        self.labels: Any = indexable(labels)
+        self.groups: list[str] | None = None if groups is None else [str(group) for group in groups]
+        self.weights: FloatArray | None = None if weights is None else np.asarray(weights, np.float32)
+        self.metadata: pd.DataFrame | None = None if metadata is None else metadata.reset_index(drop=True)
+        self.annotations = annotations
+        self._check()
+
+    @classmethod
+    def from_manifest(
+        cls,
+        path_or_frame: "str | Path | Mapping[str, str] | pd.DataFrame",
+        features: "FeatureSettings | Mapping[str, Any]",
+        *,
+        label: str | Sequence[str] | None = "label",
+        split: str | None = None,
+        cache_dir: str | Path | None = None,
+        num_workers: int | None = None,
+        frame_labels: "TargetConfig | Mapping[str, Any] | None" = None,
+        max_bad_fraction: float = 0.0,
+        on_leak: str = "error",
+    ) -> "Sequences":
+        """The recordings of a manifest, their features extracted into the store (once) and read from there.
+
+        Args:
+            path_or_frame: A manifest, or whatever else `load_manifest` takes.
+            features: The `features` section of a config.
+            label: Column with the label, or several (0/1 columns, regression); None: no labels.
+            split: Only this split (train, valid or test).
+            frame_labels: The `target` section of a config, for labels of frames: its `column` names files with them,
+                or `events` is a table of all. `label` is not read then. What was cut is told in
+                `metadata.attrs["notes"]`.
+            max_bad_fraction: Recordings that cannot be read are left out as long as they are no more than this part of
+                all: see `quarantine`. 0: the first one is an error that lists them all.
+            on_leak: A group or file of the manifest in more than one split is an `error`; with `warn` it is told in
+                `metadata.attrs["notes"]`.
+
+        Raises:
+            ManifestError: unknown column or split, and all that `load_manifest` refuses.
+            AudioError: recordings that cannot be read, beyond `max_bad_fraction`.
+        """
+        from seqconv.data.events.frame_labels import read_timelines
+        from seqconv.data.manifest import load_manifest
+        from seqconv.data.manifest.labels import label_values
+        from seqconv.data.manifest.splits import select_split
+        from seqconv.features import as_settings
+        from seqconv.features.store import build_store
+        from seqconv.tasks.settings import TargetConfig
+
+        target = TargetConfig(**frame_labels) if isinstance(frame_labels, Mapping) else frame_labels
+        label_files = target.column if target is not None and target.events is None else None
+        frame = load_manifest(path_or_frame, label_files=label_files, on_leak=on_leak)
+        if split is not None:
+            frame = select_split(frame, split)
+        settings = as_settings(features)
+        timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame)
+        store = build_store(
+            frame, settings, num_workers=num_workers, cache_dir=cache_dir, max_bad_fraction=max_bad_fraction
+        )
+        if store.quarantine:
+            frame = _without(frame, store.quarantine)
+            timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame)
+        labels = None if label is None or timelines is not None else label_values(frame, label)
+        if timelines is not None:
+            labels, notes = timelines.frame_labels(store.lengths)
+            frame.attrs["notes"] = [*frame.attrs.get("notes", []), *notes]
+        return cls(
+            store,
+            labels,
+            ids=frame["id"].tolist(),
+            groups=None if frame["group"].isna().all() else frame["group"].fillna(frame["id"]).tolist(),
+            weights=frame["weight"].to_numpy(np.float32),
+            metadata=frame,
+        )
+
+    @property
+    def quarantine(self) -> "list[BadFile]":
+        """What `from_manifest` left out because it cannot be read: id, path and reason of each."""
+        from seqconv.features.store import BadFile
+
+        attributes = {} if self.metadata is None else self.metadata.attrs
+        return [BadFile(*values) for values in attributes.get("quarantine", [])]
+
+    @classmethod
+    def from_ts(cls, path: str | Path) -> "Sequences":
+        """The sequences of a `.ts` file of the UEA/UCR archive, unequal lengths included.
+
+        Raises:
+            ManifestError: not a readable `.ts` file.
+        """
+        from seqconv.features.ts import read_ts
+
+        arrays, labels, _ = read_ts(path)
+        return cls(arrays, labels or None)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> FloatArray:
+        return np.asarray(self.features[index], np.float32)
+
+    @property
+    def num_features(self) -> int:
+        """The d that all sequences share."""
+        return num_features(self.features)
+
+    @property
+    def feature_settings(self) -> "FeatureSettings | None":
+        """What the features were extracted with; None for arrays."""
+        return getattr(self.features, "settings", None)
+
+    def subset(self, indices: npt.ArrayLike) -> "Sequences":
+        """The sequences at `indices` (integers, or a mask of booleans), in that order; nothing is copied.
+
+        Raises:
+            ManifestError: an index out of range, or nothing selected.
+        """
+        chosen = self._positions(indices)
+        return Sequences(
+            Selection(self.features, chosen),
+            take_labels(self.labels, chosen),
+            ids=[self.ids[index] for index in chosen],
+            groups=None if self.groups is None else [self.groups[index] for index in chosen],
+            weights=None if self.weights is None else self.weights[chosen],
+            metadata=None if self.metadata is None else self.metadata.iloc[chosen],
+            annotations=self.annotations,
+        )
+
+    def with_labels(self, labels: Any) -> "Sequences":
+        """The same sequences with other labels."""
+        return self._with(labels, self.annotations)
+
+    def with_annotations(self, annotations: "RecordingEvents") -> "Sequences":
+        """The same sequences with the events of the recordings."""
+        return self._with(self.labels, annotations)
+
+    def _with(self, labels: Any, annotations: "RecordingEvents | None") -> "Sequences":
+        return Sequences(
+            self.features,
+            labels,
+            ids=self.ids,
+            groups=self.groups,
+            weights=self.weights,
+            metadata=self.metadata,
+            annotations=annotations,
+        )
+
+    def where(self, column: str, value: object) -> "Sequences":
+        """The sequences whose metadata hold `value` in `column`.
+
+        Raises:
+            ManifestError: no such column, or no sequence with that value; the message lists what there is.
+        """
+        if self.metadata is None or column not in self.metadata:
+            known = "no metadata" if self.metadata is None else f"the columns {', '.join(self.metadata.columns)}"
+            raise ManifestError(f"no column '{column}' to select by: these sequences have {known}")
+        mask = (self.metadata[column] == value).to_numpy(bool)
+        if not mask.any():
+            raise ManifestError(f"no sequence has {column} '{value}'; there are {list_some(self._values(column))}")
+        return self.subset(mask)
+
+    def split(self, test: float = 0.2, by: str | None = "group", seed: int = 0) -> tuple["Sequences", "Sequences"]:
+        """Cut into train and test, with labels in the same proportion in both where they are classes.
+
+        Args:
+            test: Fraction of the sequences that the second part gets.
+            by: "group": sequences of one group stay together (without groups each stands alone); a column of the
+                metadata does the same; None: groups are not looked at.
+            seed: The same seed gives the same split.
+
+        Raises:
+            ManifestError: a fraction outside 0 to 1, no such column, or one part would be empty.
+
+        >>> train, test = Sequences([np.zeros((3, 2))] * 10, list("aaaaabbbbb")).split(test=0.4)
+        >>> sorted(test.labels)
+        ['a', 'a', 'b', 'b']
+        """
+        if not 0 < test < 1:
+            raise ManifestError(f"test={test} is the fraction that goes into the test part: between 0 and 1")
+        groups = self._group_values(by)
+        is_test = split_groups(groups, label_strata(self.labels, len(self)), fraction=test, seed=seed)
+        return self.subset(~is_test), self.subset(is_test)
+
+    def __repr__(self) -> str:
+        low, high, median = self.lengths.min(), self.lengths.max(), np.median(self.lengths)
+        parts = [
+            f"{len(self)} sequences of {low} to {high} frames (median {median:g})",
+            f"{self.num_features} features",
+        ]
+        if self.labels is not None:
+            parts.append("labeled")
+        if self.groups is not None:
+            parts.append(f"{len(set(self.groups))} groups")
+        return f"<{', '.join(parts)}>"
+
+    def _positions(self, indices: npt.ArrayLike) -> IntArray:
+        chosen = np.asarray(indices)
+        if chosen.dtype == bool:
+            if chosen.shape != (len(self),):
+                raise ManifestError(f"a mask of shape {chosen.shape} does not select among {len(self)} sequences")
+            chosen = np.flatnonzero(chosen)
+        if chosen.size and (chosen.dtype.kind not in "iu" or chosen.min() < -len(self) or chosen.max() >= len(self)):
+            raise ManifestError(f"indices must be whole numbers below {len(self)}, got {list_some(chosen.tolist())}")
+        return chosen.astype(np.int64) % len(self)
+
+    def _group_values(self, by: str | None) -> list[str]:
+        if by is None or (by == "group" and self.groups is None):
+            return self.ids
+        if by == "group" and self.groups is not None:
+            return self.groups
+        if self.metadata is None or by not in self.metadata:
+            raise ManifestError(f"by='{by}' is neither 'group' nor a column of the metadata")
+        return [str(value) for value in self.metadata[by]]
+
+    def _values(self, column: str) -> list[object]:
+        return [] if self.metadata is None else list(self.metadata[column].dropna().unique())
+
+    def _check(self) -> None:
+        given = {"labels": self.labels, "ids": self.ids, "groups": self.groups, "weights": self.weights}
+        problems = [
+            f"{len(values)} {name} for {len(self)} sequences; give one for each"
+            for name, values in {**given, "rows of metadata": self.metadata}.items()
+            if values is not None and len(values) != len(self)
+        ]
+        seen: set[str] = set()
+        repeated = list(dict.fromkeys(name for name in self.ids if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+        if repeated:
+            problems.append(f"ids must be unique, but {list_some(repeated)} stand more than once")
+        if self.weights is not None and not (np.isfinite(self.weights) & (self.weights >= 0)).all():
+            problems.append("weights must be finite and not negative")
+        if problems:
+            raise ManifestError("\n".join(problems))
+
+
+def _without(frame: "pd.DataFrame", quarantine: "Sequence[BadFile]") -> "pd.DataFrame":
+    """The rows of a manifest that are left, with what is gone in `attrs`."""
+    gone = {bad.id for bad in quarantine}
+    left = frame[~frame["id"].isin(gone)].reset_index(drop=True)
+    note = f"{len(gone)} of {len(frame)} recordings cannot be read and were left out: {list_some(sorted(gone))}"
+    # Plain lists: pandas compares attributes when frames are joined.
+    left.attrs = {
+        **frame.attrs,
+        "notes": [*frame.attrs.get("notes", []), note],
+        "quarantine": [list(bad) for bad in quarantine],
+    }
+    return left

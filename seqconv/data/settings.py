@@ -1,0 +1,155 @@
+"""The `data` section: where the recordings are listed, how they are cut, and where their features are kept."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from seqconv.errors import ConfigError, ManifestError
+from seqconv.parts import Fraction, Section, absolute_path
+
+EventUse = Literal["windows", "frames", "sequences"]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class WindowSettings(Section):
+    """Windows that recordings are cut into, each a sequence `ID@START`."""
+
+    seconds: Seconds = Field(description="Length of a window; of a shorter recording there is one, the whole.")
+    hop: Seconds | None = Field(
+        default=None,
+        description="Seconds from one window to the next; default: `seconds`. The last ends with the recording.",
+    )
+    min_overlap: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.5, description="An event labels a window that holds this part of it, or of which it fills this part."
+    )
+    keep_empty: bool = Field(default=True, description="Whether windows without an event are sequences, too.")
+
+    @property
+    def step(self) -> float:
+        """Seconds from one window to the next."""
+        return self.seconds if self.hop is None else self.hop
+
+    def in_frames(self, seconds_per_frame: float) -> tuple[int, int]:
+        """Frames of a window, and from one to the next.
+
+        Raises:
+            ConfigError: one of the two is not even half a frame.
+
+        >>> WindowSettings(seconds=1.0, hop=0.25).in_frames(0.01)
+        (100, 25)
+        """
+        size, step = (round(length / seconds_per_frame) for length in (self.seconds, self.step))
+        for key, frames, seconds in (("seconds", size, self.seconds), ("hop", step, self.step)):
+            if not frames:
+                raise ConfigError(
+                    f"data.windows.{key}: {seconds:g} is shorter than a frame, which is {seconds_per_frame:g} s here. "
+                    "Raise it to that at least."
+                )
+        return size, step
+
+
+class DataConfig(Section):
+    """Manifest and feature cache. Relative paths start at the folder of the config file."""
+
+    manifest: str | dict[str, str] | None = Field(
+        default=None, description="One manifest or folder, or a mapping from split (train, valid, test) to manifest."
+    )
+    made_by: str | None = Field(
+        default=None, min_length=1, description="Command that makes the manifest; told where the manifest is missing."
+    )
+    windows: WindowSettings | None = Field(
+        default=None, description="Cut recordings into windows; null: a recording is one sequence."
+    )
+    events: str | None = Field(
+        default=None,
+        description="What happens when: a table of path (or id), start, end (seconds) and label, a Raven selection "
+        "table, or a folder with a table, Raven table or Audacity label track for each recording.",
+    )
+    events_as: EventUse | None = Field(
+        default=None,
+        description="Events label windows or frames, or are sequences of their own; default: frames where the model "
+        "predicts these, else windows where there are any, else sequences.",
+    )
+    unlabeled: Literal["negative", "ignore"] | None = Field(
+        default=None,
+        description="Recordings without events: nothing happens in them, or leave them out; null: an error.",
+    )
+    cache_dir: str | None = Field(
+        default=None, description="Where feature stores lie; default: the user's cache folder, or $SEQCONV_CACHE."
+    )
+    num_workers: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="Processes that extract features; 0: in this process; default: one per CPU core."
+    )
+    on_bad_file: Literal["error", "skip"] = Field(
+        default="error", description="Recordings that cannot be read: list them all and stop, or leave them out."
+    )
+    max_bad_fraction: Fraction = Field(
+        default=0.01, description="The largest part of the recordings that on_bad_file 'skip' may leave out."
+    )
+
+    on_leak: Literal["error", "warn"] = Field(
+        default="error",
+        description="The same content, group or recording in two splits: list them and stop, or list them and train.",
+    )
+
+    @property
+    def skipped_fraction(self) -> float:
+        """The part of the recordings that may be left out; 0 where a bad one is an error."""
+        return self.max_bad_fraction if self.on_bad_file == "skip" else 0.0
+
+    @field_validator("manifest", "cache_dir", "events")
+    @classmethod
+    def _make_absolute(cls, value: str | dict[str, str] | None, info: ValidationInfo) -> str | dict[str, str] | None:
+        folder = (info.context or {}).get("folder", Path.cwd())
+        if isinstance(value, dict):
+            if not value:
+                raise ValueError("an empty mapping lists no manifest; give {train: ..., valid: ..., test: ...}")
+            return {split: absolute_path(path, folder) for split, path in value.items()}
+        return None if value is None else absolute_path(value, folder)
+
+    @model_validator(mode="after")
+    def _events_are_used(self) -> "DataConfig":
+        without = [name for name in ("events_as", "unlabeled") if self.events is None and getattr(self, name)]
+        if without:
+            raise ValueError(
+                f"{without[0]} is '{getattr(self, without[0])}', which is about events, but events names no table. Set "
+                "events, or remove it"
+            )
+        if self.events_as == "windows" and self.windows is None:
+            raise ValueError(
+                "events_as is 'windows', but windows says nothing of how long they are. Set windows.seconds"
+            )
+        if self.events_as == "sequences" and self.windows is not None:
+            raise ValueError(
+                "events_as is 'sequences', each event by itself, but windows is set too. Remove windows, or set "
+                "events_as to 'windows'"
+            )
+        return self
+
+
+def check_made(data: DataConfig) -> None:
+    """Say which command makes a manifest that is not there, where the config knows.
+
+    Raises:
+        ManifestError: it is not there; names the command.
+    """
+    if data.made_by is None:
+        return
+    named = [*(data.manifest.values() if isinstance(data.manifest, dict) else [data.manifest]), data.events]
+    missing = [path for path in named if path is not None and not Path(path).exists()]
+    if missing:
+        raise ManifestError(f"'{missing[0]}' is not there yet. Make it with: {data.made_by}")
+
+
+def event_use(data: DataConfig, *, predicts_frames: bool) -> EventUse | None:
+    """What the events of `data.events` are for; None where there are none.
+
+    >>> event_use(DataConfig(events="e.csv", windows={"seconds": 2}), predicts_frames=False)
+    'windows'
+    """
+    if data.events is None or data.events_as is not None:
+        return data.events_as
+    if predicts_frames:
+        return "frames"
+    return "sequences" if data.windows is None else "windows"

@@ -1,0 +1,95 @@
+"""Parts of recordings as sequences: ids, groups, metadata, labels."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.data.sequences import Sequences
+from seqconv.data.windows import Excerpts
+from seqconv.tasks.frame_labels import FrameLabels
+from seqconv.tasks.raw_labels import take_labels
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+Where = tuple[IntArray, IntArray, IntArray]
+
+
+def cut_parts(
+    recordings: Sequences,
+    where: Where,
+    labels: Any,
+    clock: float,
+    cut: str,
+) -> Sequences:
+    """Parts of recordings as sequences `ID@START`, with the metadata, group and weight of the recording.
+
+    Args:
+        recordings: what is cut.
+        where: recording, first frame and frames of each part.
+        labels: of the parts.
+        clock: seconds from one frame to the next.
+        cut: "windows" or "events", for `metadata.attrs["cut"]`.
+    """
+    import pandas as pd
+
+    owners, firsts, lengths = where
+    begins = np.nan_to_num(column_of(recordings, "start", 0.0))[owners]
+    starts = np.round(begins + firsts * clock, 6)
+    ids = unique_ids(
+        [f"{recordings.ids[owner]}@{start:.12g}" for owner, start in zip(owners, starts.tolist(), strict=True)]
+    )
+    groups = recordings.ids if recordings.groups is None else recordings.groups
+    groups = [groups[owner] for owner in owners]
+    metadata = pd.DataFrame({"id": recordings.ids}) if recordings.metadata is None else recordings.metadata
+    attributes = dict(metadata.attrs)
+    table = metadata.iloc[owners].reset_index(drop=True)
+    table = table.assign(
+        id=ids,
+        recording=[recordings.ids[owner] for owner in owners],
+        start=starts,
+        end=np.round(begins + (firsts + lengths) * clock, 6),
+        group=groups,
+    )
+    table.attrs = {**attributes, "cut": cut}
+    return Sequences(
+        Excerpts(recordings.features, owners, firsts, lengths, ids, clock),
+        labels,
+        ids=ids,
+        groups=groups,
+        weights=None if recordings.weights is None else recordings.weights[owners],
+        metadata=table,
+    )
+
+
+def take_parts_of_labels(labels: Any, where: Where) -> Any:
+    """The labels of parts: of frames those that lie in each, else those of its recording."""
+    owners, firsts, lengths = where
+    if not isinstance(labels, FrameLabels):
+        return take_labels(labels, owners)
+    rows = zip(owners.tolist(), firsts.tolist(), lengths.tolist(), strict=True)
+    return replace(labels, arrays=[labels.arrays[owner][first : first + length] for owner, first, length in rows])
+
+
+def column_of(data: Sequences, name: str, default: float) -> FloatArray:
+    """A column of numbers of the metadata; `default` where there is none."""
+    if data.metadata is None or name not in data.metadata:
+        return np.full(len(data), default)
+    values: FloatArray = data.metadata[name].to_numpy(np.float64)
+    return values
+
+
+def unique_ids(ids: list[str]) -> list[str]:
+    """Names of which no two are equal: events may begin at the same moment.
+
+    >>> unique_ids(["tape@1", "tape@1", "tape@2"])
+    ['tape@1', 'tape@1+1', 'tape@2']
+    """
+    seen: Counter[str] = Counter()
+    names = []
+    for name in ids:
+        names.append(f"{name}+{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return names

@@ -1,0 +1,170 @@
+"""What a model says of labeled sequences, or of their frames, beside what is true."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from seqconv.errors import ManifestError
+from seqconv.metrics import frame_scorer, headline_scorer, sequence_losses
+from seqconv.models.card import predicts_frames, read_decisions, seconds_per_frame
+from seqconv.prediction.forward import forward
+from seqconv.tasks.frame_labels import find_length_problems, raise_listed
+from seqconv.tasks.outputs import frame_columns, name_targets, recording_starts, true_values
+from seqconv.tasks.target import Target
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+HeadlineScorer = Callable[[IntArray], dict[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameTruth:
+    """The true labels of the output frames of some sequences, one after the other.
+
+    `targets` `(n, C)`: one-hot or 0/1 rows, or values in their own unit; NaN where a label is missing.
+    `counts`: output frames of each sequence; output frame p stands for the input frame p * `stride`.
+    """
+
+    targets: FloatArray
+    counts: IntArray
+    stride: int
+
+    @property
+    def is_labeled(self) -> npt.NDArray[np.bool_]:
+        """Which frames have a label; of several labels, some."""
+        return np.asarray(~np.isnan(self.targets).all(axis=1))
+
+    @property
+    def owners(self) -> IntArray:
+        """Which sequence each labeled frame is of."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)[self.is_labeled]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Rows of what is scored; scores of some sequences; the table of all rows.
+
+    `targets` and `predictions` `(n, C)`; `decided`: what is given, as `Decisions.decide` returns it; `losses` `(n,)`,
+    NaN where no label is known.
+    """
+
+    targets: FloatArray
+    predictions: FloatArray
+    decided: npt.NDArray[Any] | None
+    losses: FloatArray
+    headline: HeadlineScorer
+    table: pd.DataFrame
+    counts: dict[str, int]
+
+
+def frame_truth(target: Target, data: Any, stride: int) -> FrameTruth:
+    """The true labels of every `stride`-th frame.
+
+    Raises:
+        ManifestError: labels of another form or number than the frames, or that the target does not know.
+    """
+    labels = target.frame_labels(data.labels, ids=data.ids)
+    raise_listed(find_length_problems(labels, data.lengths, data.ids))
+    rows = [labels.encode(index, slice(None, None, stride)) for index in range(len(labels))]
+    return FrameTruth(np.concatenate(rows), np.array([len(row) for row in rows]), stride)
+
+
+def labeled_logits(model: Any, target: Target, data: Any) -> tuple[FloatArray, FloatArray]:
+    """Targets and logits `(n, C)` of the sequences, or of the output frames, that have a label.
+
+    Raises:
+        ManifestError: there is none.
+    """
+    logits: Any = forward(model, data)
+    if predicts_frames(model, target):
+        targets, logits = frame_truth(target, data, model.total_stride).targets, np.concatenate(logits)
+    else:
+        targets = true_values(target, data.labels, data.ids)
+    is_labeled = ~np.isnan(targets).all(axis=1)
+    if not is_labeled.any():
+        raise ManifestError(f"none of the {len(targets)} rows has a label to decide by")
+    return targets[is_labeled], np.asarray(logits, np.float64)[is_labeled]
+
+
+def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> Answers:
+    """The model's answer to each sequence.
+
+    Raises:
+        ManifestError: no sequence has a label.
+    """
+    targets, decisions = true_values(target, data.labels, data.ids), read_decisions(model, target)
+    if np.isnan(targets).all():
+        raise ManifestError(f"none of the {len(targets)} sequences has a label to score against")
+    predictions = decisions.probabilities(forward(model, data, strategy=strategy))
+    decided = decisions.decide(predictions)
+    losses = _losses(target, targets, predictions)
+    truth = name_targets(target, targets)
+    columns = {
+        "id": list(data.ids),
+        "num_frames": np.asarray(data.lengths),
+        **truth,
+        **decisions.columns(predictions),
+        **(_name_wrong(targets, decided) if "missing" in truth else {}),
+        "loss": losses,
+    }
+    headline = headline_scorer(target.task, targets, predictions, decided)
+    table, counts = pd.DataFrame(columns), {"num_sequences": len(targets)}
+    return Answers(targets, predictions, decided, losses, headline, table, counts)
+
+
+def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answers:
+    """The model's answer to each output frame; frames without a label stand in the table and are not scored.
+
+    Raises:
+        ManifestError: no frame has a label.
+    """
+    truth = frame_truth(target, data, model.total_stride)
+    is_labeled = truth.is_labeled
+    if not is_labeled.any():
+        raise ManifestError(f"none of the {len(is_labeled)} frames has a label to score against")
+    decisions = read_decisions(model, target)
+    everything = decisions.probabilities(np.concatenate(forward(model, data, strategy=strategy)))
+    targets, predictions = truth.targets[is_labeled], everything[is_labeled]
+    decided = decisions.decide(predictions)
+    losses = np.full(len(is_labeled), np.nan)
+    losses[is_labeled] = _losses(target, targets, predictions)
+    labels = _name_labeled(target, truth.targets, is_labeled)
+    columns = {
+        **frame_columns(data.ids, truth.counts, truth.stride, seconds_per_frame(model, data), recording_starts(data)),
+        **labels,
+        **decisions.columns(everything),
+        **(_name_wrong(truth.targets, decisions.decide(everything)) if "missing" in labels else {}),
+        "loss": losses,
+    }
+    owners = truth.owners
+    headline = frame_scorer(target.task, targets, predictions, owners, len(truth.counts), decided=decided)
+    counts = {
+        "num_sequences": len(truth.counts),
+        "num_frames": len(targets),
+        "num_unlabeled_frames": len(is_labeled) - len(targets),
+    }
+    return Answers(targets, predictions, decided, losses[is_labeled], headline, pd.DataFrame(columns), counts)
+
+
+def _name_labeled(target: Target, targets: FloatArray, is_labeled: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Columns with the true labels, empty where there is none."""
+    columns = {}
+    for name, values in name_targets(target, np.where(is_labeled[:, None], targets, 0)).items():
+        is_text = isinstance(values, list)
+        column = np.array(values, dtype=object if is_text else np.float64)
+        column[~is_labeled] = None if is_text else np.nan
+        columns[name] = column
+    return columns
+
+
+def _name_wrong(targets: FloatArray, decided: npt.NDArray[Any] | None) -> dict[str, Any]:
+    """Whether the labels given differ from the known ones: of texts with missing labels, nobody can tell."""
+    return {"wrong": ((decided != (targets == 1)) & ~np.isnan(targets)).any(axis=1)}
+
+
+def _losses(target: Target, targets: FloatArray, predictions: FloatArray) -> FloatArray:
+    return sequence_losses(target.task, targets, predictions, 1 if target.std is None else target.std)

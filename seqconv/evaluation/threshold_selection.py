@@ -1,0 +1,177 @@
+"""Temperature and thresholds, chosen on labeled sequences that training has not seen."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seqconv.config.evaluation import EvaluationConfig, WantedPrecision
+from seqconv.errors import ConfigError, list_some
+from seqconv.evaluation.predictions import FloatArray, labeled_logits
+from seqconv.metrics import (
+    calibration_error,
+    choose_macro_threshold,
+    choose_threshold,
+    fit_temperature,
+    label_calibration_error,
+)
+from seqconv.metrics.thresholds import Cut
+from seqconv.models.card import model_target, open_model
+from seqconv.models.safe_loading import FORMAT_VERSION
+from seqconv.tasks.decision_rule import Decisions
+from seqconv.tasks.target import Target
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen, and how good it is on the sequences that it was chosen on.
+
+    `cuts`: by name of the labels that have a threshold. `errors`: calibration error before and after, None where no
+    temperature was asked for. `card`: the entries of the model's card.
+    """
+
+    decisions: Decisions
+    cuts: dict[str, Cut]
+    errors: tuple[float, float] | None
+    card: dict[str, Any]
+
+    def describe(self) -> Iterator[tuple[str, str]]:
+        """Lines to print, each a `decision`, or, what was not reached, a `note`."""
+        on = self.card["decisions"]["chosen_on"]
+        if self.errors is not None:
+            before, after = self.errors
+            yield (
+                "decision",
+                f"temperature {self.decisions.temperature:.3f}, chosen on {on}: calibration error {before:.4f} before, "
+                f"{after:.4f} after",
+            )
+            if self.decisions.temperature == 1:
+                yield "note", f"the model makes no mistake on {on}, from which a temperature could be learned: it is 1"
+        rule = self.card["decisions"]["thresholds"]
+        if rule is not None:
+            named = "the best F1" if rule == "f1" else f"a precision of {rule['precision']:g}"
+            listed = ", ".join(f"{name} {cut.threshold:.3f}" for name, cut in self.cuts.items())
+            yield "decision", f"thresholds for {named}, chosen on {on}: {listed}"
+            yield from (("note", told) for told in _describe_failures(self.cuts, rule, on))
+
+
+def choose_decisions(
+    model: Any, data: Any, settings: EvaluationConfig | Mapping[str, Any], *, split_name: str = "valid"
+) -> Chosen | None:
+    """Choose temperature and thresholds, as `evaluation.calibration` and `evaluation.thresholds` say, in this order.
+
+    A pure function of the model's weights and the sequences: what its card says already changes nothing. To use what
+    was chosen, `model.card.update(chosen.card)` and save the model.
+
+    Args:
+        model: a `SequenceModel` with a card, or a path to one.
+        data: labeled sequences that it was not trained on.
+        settings: the `evaluation` section.
+        split_name: what they are called.
+
+    Returns:
+        None where nothing is asked for.
+
+    Raises:
+        ConfigError: of three and more classes, the most probable one is given, and there is no threshold.
+
+    >>> import numpy as np
+    >>> from seqconv.models import build_model
+    >>> from seqconv.data.sequences import Sequences
+    >>> from seqconv.tasks.target import fit_target
+    >>> labels = ["on", "off", "on", "on"]
+    >>> card = {"target": fit_target("classification", labels).to_dict()}
+    >>> model = build_model({"blocks": [{"filters": 4}]}, num_features=2, num_outputs=2, card=card)
+    >>> data = Sequences([np.ones((n, 2)) for n in (3, 5, 8, 9)], labels)
+    >>> chosen = choose_decisions(model, data, {"thresholds": "f1"})
+    >>> list(chosen.cuts)
+    ['off']
+    """
+    settings = settings if isinstance(settings, EvaluationConfig) else EvaluationConfig(**settings)
+    if settings.thresholds is None and settings.calibration is None:
+        return None
+    model = open_model(model)
+    target = model_target(model)
+    check_thresholds(settings, target)
+    targets, logits = labeled_logits(model, target, data)
+    decisions, errors = Decisions(target), None
+    if settings.calibration is not None:
+        before = _calibration_error(target, targets, decisions.probabilities(logits), settings.calibration_bins)
+        decisions = replace(decisions, temperature=fit_temperature(target.task, targets, logits))
+        after = _calibration_error(target, targets, decisions.probabilities(logits), settings.calibration_bins)
+        errors = before, after
+    cuts: dict[str, Cut] = {}
+    if settings.thresholds is not None:
+        cuts = _choose_cuts(target, targets, decisions.probabilities(logits), settings)
+        found = [cuts[name].threshold if name in cuts else None for name in target.names]
+        decisions = replace(decisions, thresholds=tuple(found))
+    return Chosen(decisions, cuts, errors, _card(decisions, errors, settings, split_name))
+
+
+def check_thresholds(settings: EvaluationConfig, target: Target) -> None:
+    """Whether there can be thresholds.
+
+    Raises:
+        ConfigError: of three and more classes there are none; `evaluation.positive` is no class.
+    """
+    if settings.thresholds is None or target.task == "multilabel":
+        return
+    if target.num_outputs > 2:
+        raise ConfigError(
+            f"evaluation.thresholds says from which probability on a label is given, but of {target.num_outputs} "
+            "classes the most probable one is, and no threshold per class says which. Remove it; for rare classes, set "
+            "training.class_weight or training.sampling to 'balanced'. Where several may apply, set target.task to "
+            "'multilabel'"
+        )
+    if settings.positive is not None and settings.positive not in target.names:
+        raise ConfigError(
+            f"evaluation.positive: there is no class '{settings.positive}'; the classes are {list_some(target.names)}"
+        )
+
+
+def _choose_cuts(
+    target: Target, targets: FloatArray, probabilities: FloatArray, settings: EvaluationConfig
+) -> dict[str, Cut]:
+    wanted = settings.thresholds.precision if isinstance(settings.thresholds, WantedPrecision) else None
+    if target.task == "multilabel":
+        return {
+            name: choose_threshold(targets[:, place], probabilities[:, place], precision=wanted)
+            for place, name in enumerate(target.names)
+        }
+    counts = targets.sum(axis=0)
+    place = target.names.index(settings.positive or target.names[0 if counts[0] < counts[1] else 1])
+    one = targets[:, place], probabilities[:, place]
+    cut = choose_macro_threshold(*one) if wanted is None else choose_threshold(*one, precision=wanted)
+    return {target.names[place]: cut}
+
+
+def _calibration_error(target: Target, targets: FloatArray, probabilities: FloatArray, num_bins: int) -> float:
+    error = calibration_error if target.task == "classification" else label_calibration_error
+    return error(targets, probabilities, num_bins=num_bins)
+
+
+def _card(
+    decisions: Decisions, errors: tuple[float, float] | None, settings: EvaluationConfig, split_name: str
+) -> dict[str, Any]:
+    rule = settings.thresholds.model_dump() if isinstance(settings.thresholds, WantedPrecision) else settings.thresholds
+    return {
+        **decisions.to_card(),
+        "decisions": {
+            "chosen_on": split_name,
+            "thresholds": rule,
+            "calibration_error": None if errors is None else list(errors),
+        },
+        # An earlier version would decide otherwise, and so refuses it.
+        "format_version": FORMAT_VERSION,
+    }
+
+
+def _describe_failures(cuts: Mapping[str, Cut], rule: Any, on: str) -> Iterator[str]:
+    absent = [name for name, cut in cuts.items() if cut.precision is None]
+    if absent:
+        yield f"{on} has none of {list_some(absent)} to choose a threshold by: 0.5 is used"
+    for name, cut in cuts.items():
+        if cut.precision is not None and not cut.is_reached:
+            yield (
+                f"a precision of {rule['precision']:g} is not reached for '{name}' on {on}: its best is "
+                f"{cut.precision:.3f} (recall {cut.recall:.3f}), at the threshold {cut.threshold:.3f}, which is used"
+            )

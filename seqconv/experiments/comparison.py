@@ -1,0 +1,190 @@
+"""`write_comparison`: several runs on one page: scores with intervals, what differs in their configs, their curves."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqconv.errors import ConfigError
+from seqconv.experiments.folder import is_series
+from seqconv.experiments.run_groups import (
+    Contender,
+    difference_table,
+    expand,
+    flatten,
+    group_runs,
+    scores_of,
+    spread_table,
+)
+from seqconv.reports.curves import best_epoch, set_epochs
+from seqconv.reports.drawings import HEIGHT, SERIES, WIDTH, Drawing, draw, legend_columns, shorten_all, whiskers
+from seqconv.reports.folder import RunFolder
+from seqconv.reports.html_page import write_page
+from seqconv.reports.names import label
+from seqconv.reports.scores import set_unit_interval
+from seqconv.reports.tables import Table, interval_text, make_table, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_RUNS = 20
+MOST_CURVES = 6
+_LEGEND_LINE = 0.17
+
+
+def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
+    """Write one page about several runs, in the order given; returns its path.
+
+    The folder of a series of runs stands for all of them. Runs that differ only in seed and fold are also told
+    together, and differences are those from the first.
+
+    Raises:
+        ConfigError: fewer than two folders, one of them twice, or one that holds no run.
+        StoreError: a file of a run is damaged.
+        StorageError: the page cannot be written.
+    """
+    folders = [Path(run_dir).resolve() for run_dir in run_dirs]
+    is_series_alone = len(folders) == 1 and is_series(folders[0])
+    if not (is_series_alone or 2 <= len(set(folders)) == len(folders) <= MOST_RUNS):
+        raise ConfigError(
+            f"a comparison is of 2 to {MOST_RUNS} different runs, got {len(folders)}, {len(set(folders))} of them "
+            "different. Give the folder of each once."
+        )
+    runs = expand(folders)
+    contenders = group_runs(runs)
+    if len(runs) > MOST_RUNS:
+        # One of each kind stands for the others, whose scores are in the table of all.
+        runs = {each.name: each.runs[0] for each in contenders[:MOST_RUNS]}
+    path = Path(path)
+    return write_page("comparison.html.j2", path, **_contents(runs, contenders, path))
+
+
+def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """The settings that are not the same in all configs, a row each.
+
+    >>> config_differences({"a": {"seed": 0, "model": {"x": 1}}, "b": {"seed": 1, "model": {"x": 1}}}).rows
+    (('seed', '0', '1'),)
+    """
+    flat = [dict(flatten(config)) for config in configs.values()]
+    keys = list(dict.fromkeys(key for settings in flat for key in settings))
+    differing = [key for key in keys if len({str(settings.get(key, "–")) for settings in flat}) > 1]
+    return make_table(["setting", *configs], [(key, *(str(each.get(key, "–")) for each in flat)) for key in differing])
+
+
+def _contents(runs: dict[str, RunFolder], contenders: Sequence[Contender], path: Path) -> dict[str, Any]:
+    several = any(len(each.runs) > 1 for each in contenders)
+    drawings = [_draw_scores(runs, score) for score in _shared_scores(runs)[:2]]
+    curves = [drawn for score in _curves_to_draw(runs) if (drawn := _draw_curves(runs, score)) is not None]
+    return {
+        "title": f"Comparison of {len(runs)} runs",
+        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "runs": [(name, run.path, _report_of(run, path)) for name, run in runs.items()],
+        "scores": _score_table(runs),
+        "spreads": spread_table(contenders) if several else None,
+        "paired": difference_table(contenders) if len(contenders) > 1 else None,
+        "baseline": contenders[0].name,
+        "facts": _fact_table(runs),
+        "score_drawings": drawings,
+        "curves": curves,
+        "differences": config_differences({name: run.config.to_dict() for name, run in runs.items()}),
+        "version_differences": config_differences({name: run.versions for name, run in runs.items()}),
+    }
+
+
+def _score_table(runs: dict[str, RunFolder]) -> Table:
+    names = _shared_scores(runs)
+    columns = ["run", "split", "sequences"]
+    for name in names:
+        columns += [label(name), f"{label(name)} interval"]
+    rows = []
+    for title, run in runs.items():
+        metrics = scores_of(run)
+        row = [title, run.scored_split or "", metrics.get("num_sequences")]
+        for name in names:
+            row += [metrics.get(name), interval_text(metrics.get("intervals", {}).get(name))]
+        rows.append(row)
+    return make_table(columns, rows)
+
+
+def _fact_table(runs: dict[str, RunFolder]) -> Table:
+    rows = []
+    for title, run in runs.items():
+        history, facts = run.history, run.facts
+        warm = history.iloc[1:] if len(history) > 1 else history
+        speed = round(warm["frames_per_second"].median()) if "frames_per_second" in history else None
+        seconds = round(history["seconds"].sum()) if "seconds" in history else None
+        best = best_epoch(history, run.config.monitor, run.config.monitor_mode)
+        rows.append((title, len(history), best, seconds, speed, facts.get("parameters"), facts.get("compilations")))
+    columns = ["run", "epochs", "kept epoch", "training (s)", "frames / s", "parameters", "compiled shapes"]
+    return make_table(columns, rows)
+
+
+def _draw_scores(runs: dict[str, RunFolder], score: str) -> Drawing:
+    names = list(runs)
+    values = [scores_of(run).get(score) for run in runs.values()]
+    intervals = [scores_of(run).get("intervals", {}).get(score) for run in runs.values()]
+
+    def paint(axes: "Axes") -> str:
+        whiskers(axes, names, values, intervals)
+        axes.set_xlabel(label(score))
+        set_unit_interval(axes, score)
+        return f"{label(score)} of each run: " + ", ".join(
+            f"{n} {number(v)}" for n, v in zip(names, values, strict=True)
+        )
+
+    rows = [(name, value, interval_text(found)) for name, value, found in zip(names, values, intervals, strict=True)]
+    table = make_table(["run", label(score), "interval"], rows)
+    size = (WIDTH, max(1.5, 0.8 + 0.3 * len(runs)))
+    return draw(
+        f"score-{score}", label(score).capitalize() if score.islower() else label(score), paint, table, size=size
+    )
+
+
+def _draw_curves(runs: dict[str, RunFolder], score: str) -> Drawing | None:
+    having = {name: run.history for name, run in runs.items() if score in run.history}
+    if not having:
+        return None
+    names = dict(zip(having, shorten_all(list(having), 22), strict=True))
+    columns = legend_columns(list(names.values()))
+    title = label(score.removeprefix("val_")) + (", validation" if score.startswith("val_") else ", training")
+
+    def paint(axes: "Axes") -> str:
+        for index, (name, history) in enumerate(having.items()):
+            style = "-" if index < len(SERIES) else "--"
+            axes.plot(history["epoch"], history[score], style, color=SERIES[index % len(SERIES)],
+                      label=names[name], marker="o" if len(history) == 1 else None)  # fmt: skip
+        longest = max(having.values(), key=len)
+        set_epochs(axes, longest)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, borderaxespad=0.2)
+        ends = ", ".join(f"{name} {number(float(history[score].iloc[-1]))}" for name, history in having.items())
+        return f"{title} by epoch; in the end: {ends}."
+
+    epochs = sorted({int(epoch) for history in having.values() for epoch in history["epoch"]})
+    indexed = [history.set_index("epoch")[score] for history in having.values()]
+    rows = [(epoch, *(float(each.get(epoch, float("nan"))) for each in indexed)) for epoch in epochs]
+    table = make_table(["epoch", *having], rows)
+    # The legend stands above the axes, which keep their height.
+    size = (WIDTH, HEIGHT + _LEGEND_LINE * (-(-len(having) // columns) - 1))
+    return draw(f"curve-{score}", title[0].upper() + title[1:], paint, table, size=size)
+
+
+def _curves_to_draw(runs: dict[str, RunFolder]) -> list[str]:
+    monitors = [run.config.monitor for run in runs.values()]
+    return list(dict.fromkeys(["val_loss", *monitors, "loss"]))[:MOST_CURVES]
+
+
+def _shared_scores(runs: dict[str, RunFolder]) -> list[str]:
+    """Scores that some run has, those with intervals first."""
+    everything = [scores_of(run) for run in runs.values()]
+    named = [name for metrics in everything for name in metrics.get("intervals", {})]
+    others = [name for metrics in everything for name, value in metrics.items() if isinstance(value, float)]
+    return list(dict.fromkeys([*named, *others]))
+
+
+def _report_of(run: RunFolder, path: Path) -> str | None:
+    """Where the report of a run lies, seen from the page."""
+    import os.path
+    from urllib.parse import quote
+
+    report = run.path / "report.html"
+    return quote(os.path.relpath(report, path.resolve().parent)) if report.is_file() else None

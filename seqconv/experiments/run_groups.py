@@ -1,0 +1,195 @@
+"""What a comparison compares: runs, those that differ only in seed or fold taken as one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from seqconv.errors import ConfigError
+from seqconv.experiments.folder import has_finished, is_series, read_series
+from seqconv.experiments.run_specs import describe_setting
+from seqconv.metrics import spread
+from seqconv.reports.folder import RunFolder, read_run
+from seqconv.reports.names import label
+from seqconv.reports.pooling import Pool, paired_differences, pool_runs, pooled_scores, shared_ids
+from seqconv.reports.tables import Table, interval_text, make_table
+
+# What may differ between runs of one kind, and what changes no model. The loss scale follows from other settings.
+_SAME_KIND = (
+    "name", "seed", "split.seed", "split.fold", "training.loss_scale", "data.cache_dir", "data.num_workers",
+    "evaluation.bootstrap", "evaluation.confidence", "evaluation.calibration_bins", "evaluation.length_bins",
+    "evaluation.slices", "evaluation.report",
+)  # fmt: skip
+_SAME_KIND_BELOW = ("training.checkpoint", "training.mlflow")
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """Runs of one kind: other seeds and folds of the same config, or one run alone."""
+
+    name: str
+    runs: Sequence[RunFolder]
+
+    @cached_property
+    def pools(self) -> list[Pool]:
+        """The answers, those of folds side by side; where seeds were tested on other sequences, the largest alike."""
+        pools = pool_runs(self.runs)
+        return [pool for pool in pools if len(pool.ids) == max(len(each.ids) for each in pools)]
+
+    @cached_property
+    def pooled(self) -> dict[str, Any]:
+        """Headline scores over all test predictions, with intervals."""
+        config = self.runs[0].config
+        return pooled_scores(self.pools, config.evaluation, config.seed)
+
+    def values(self, score: str) -> tuple[list[float], list[int | None]]:
+        """The score of each run that has it, and its fold."""
+        found = [(scores_of(run).get(score), run.config.split.fold) for run in self.runs]
+        return [float(value) for value, _ in found if value is not None], [f for v, f in found if v is not None]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The config, without what may differ between its runs."""
+        return kind_of(self.runs[0])
+
+
+def expand(paths: Sequence[str | Path]) -> dict[str, RunFolder]:
+    """The runs of these folders by name, those of a series each by itself.
+
+    Raises:
+        ConfigError: a folder twice, one that holds no run, or a series without a finished one.
+    """
+    folders = [Path(path).resolve() for path in paths]
+    repeated = [str(folder) for folder in dict.fromkeys(folders) if folders.count(folder) > 1]
+    if repeated:
+        raise ConfigError(f"'{repeated[0]}' was given twice; one run cannot be compared with itself.")
+    found: list[Path] = []
+    for folder in folders:
+        if not is_series(folder):
+            found.append(folder)
+            continue
+        series = read_series(folder)
+        finished = [series.run_path(member) for member in series.members if has_finished(series.run_path(member))]
+        if not finished:
+            raise ConfigError(f"no run of the series '{folder}' has finished. Go on with it: seqconv train --resume.")
+        found += finished
+    return dict(zip(short_names(found), map(read_run, found), strict=True))
+
+
+def group_runs(runs: Mapping[str, RunFolder], *, each: bool = False) -> list[Contender]:
+    """Runs that differ only in seed and fold as one contender; with `each`, every run by itself."""
+    if each:
+        return [Contender(name, [run]) for name, run in runs.items()]
+    kinds: dict[str, dict[str, RunFolder]] = {}
+    for name, run in runs.items():
+        kinds.setdefault(repr(sorted(kind_of(run).items())), {})[name] = run
+    groups = list(kinds.values())
+    return [Contender(_name(group, groups), list(group.values())) for group in groups]
+
+
+def kind_of(run: RunFolder) -> dict[str, Any]:
+    """The settings of a run by dotted key, without those that may differ between runs of one kind."""
+    flat = dict(flatten(run.config.to_dict()))
+    return {key: value for key, value in flat.items() if key not in _SAME_KIND and not key.startswith(_SAME_KIND_BELOW)}
+
+
+def scores_of(run: RunFolder) -> Mapping[str, Any]:
+    """The scores of the split that counts; none where the run was not scored."""
+    return run.metrics[run.scored_split] if run.scored_split else {}
+
+
+def headline_scores(contenders: Sequence[Contender]) -> list[str]:
+    """The few scores that a comparison shows: those that can be drawn anew, else the first ones."""
+    named = [name for each in contenders for name in each.pooled]
+    others = [
+        name for each in contenders for name, value in scores_of(each.runs[0]).items() if isinstance(value, float)
+    ]
+    return list(dict.fromkeys(named)) or list(dict.fromkeys(others))[:3]
+
+
+def spread_table(contenders: Sequence[Contender]) -> Table:
+    """Mean, deviation and interval over the runs of each, and the score over all test predictions."""
+    rows: list[tuple[Any, ...]] = []
+    names = headline_scores(contenders)
+    for each in contenders:
+        for score in names:
+            values, folds = each.values(score)
+            if not values:
+                continue
+            confidence = each.runs[0].config.evaluation.confidence
+            found = spread(values, confidence, folds if len(set(folds)) > 1 else None)
+            pooled, interval = each.pooled.get(score, (None, None))
+            told = (found.num_values, found.mean, found.deviation, interval_text(found.interval))
+            rows.append((each.name, label(score), *told, pooled, interval_text(interval)))
+    columns = ["run", "score", "runs", "mean", "deviation", "interval over runs", "pooled", "interval over sequences"]
+    return make_table(columns, rows)
+
+
+def difference_table(contenders: Sequence[Contender]) -> Table:
+    """How each differs from the first one on the sequences that both were tested on, with the interval of that."""
+    rows = []
+    base, *others = contenders
+    settings, seed = base.runs[0].config.evaluation, base.runs[0].config.seed
+    for other in others:
+        count = len(shared_ids([*base.pools, *other.pools])) if base.pools and other.pools else 0
+        found: Mapping[str, Any] = {}
+        if count:
+            options: dict[str, Any] = {"repeats": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
+            found = paired_differences(base.pools, other.pools, **options)
+        for score, (value, interval) in found.items():
+            rows.append((other.name, label(score), count, value, interval_text(interval), _verdict(interval)))
+        if not found:
+            without = [each.name for each in (base, other) if not each.pools]
+            why = "no sequence was tested by both"
+            if without:
+                why = f"the predictions of {' and '.join(without)} are missing, or not those that were scored"
+            rows.append((other.name, "", count, None, "", why))
+    return make_table(["run", "score", "sequences", "difference", "interval", "is"], rows)
+
+
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """The names of the folders, with as much of the path as tells them apart."""
+    for depth in range(1, max((len(folder.parts) for folder in folders), default=0) + 1):
+        names = ["/".join(folder.parts[-depth:]) for folder in folders]
+        if len(set(names)) == len(names):
+            return names
+    return [str(folder) for folder in folders]
+
+
+def flatten(value: Any, prefix: str = "") -> Any:
+    """Pairs of dotted key and value; lists of mappings by place."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        for place, inner in enumerate(value):
+            yield from flatten(inner, f"{prefix}[{place}]")
+    else:
+        yield prefix, value
+
+
+def _name(group: Mapping[str, RunFolder], groups: Sequence[Mapping[str, RunFolder]]) -> str:
+    """What tells a group of runs from the others: the folder of its series and the setting, or its first run."""
+    first, *others = group
+    homes = {run.path.parent for run in group.values()}
+    home = next(iter(homes))
+    if len(homes) > 1 or not is_series(home):
+        return first if not others else f"{first} and {len(others)} more"
+    series = read_series(home)
+    setting = next(m.setting for m in series.members if m.name == next(iter(group.values())).path.name)
+    alike = [m for m in series.members if m.setting == setting and has_finished(series.run_path(m))]
+    if len(alike) > len(group):
+        # Some were given, and not their series: its name would stand for all.
+        return first if not others else f"{first} and {len(others)} more"
+    is_only = all(run.path.parent == home for each in groups for run in each.values())
+    if not setting:
+        return home.name
+    return describe_setting(setting) if is_only else f"{home.name}: {describe_setting(setting)}"
+
+
+def _verdict(interval: Sequence[float] | None) -> str:
+    if interval is None:
+        return ""
+    low, high = interval
+    return "higher" if low > 0 else "lower" if high < 0 else "undecided"

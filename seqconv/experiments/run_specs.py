@@ -1,0 +1,202 @@
+"""Which runs a series is made of: folds, seeds and swept settings, and their combinations."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from seqconv.config import Config, load_config
+from seqconv.config.files import parse_yaml
+from seqconv.errors import ConfigError, list_some
+
+OWN_OPTIONS = {"seed": "--seeds", "split.fold": "--folds", "split.folds": "--folds", "name": "--run-dir"}
+MOST_MEMBERS = 1000
+_PLAIN = re.compile(r"[\w.+-]{1,24}")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What differs between the runs of a series: empty where nothing does."""
+
+    folds: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = ()
+    sweeps: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """How many runs there are."""
+        count = max(1, len(self.folds)) * max(1, len(self.seeds))
+        for values in self.sweeps.values():
+            count *= len(values)
+        return count
+
+    def describe(self) -> str:
+        """The grid in words.
+
+        >>> Grid(folds=(0, 1, 2), seeds=(0, 1)).describe()
+        '6 runs: 3 folds x 2 seeds'
+        """
+        parts = [(len(self.folds), "fold"), (len(self.seeds), "seed")]
+        parts += [(len(values), f"value of {key}") for key, values in self.sweeps.items()]
+        told = " x ".join(f"{n} {_plural(noun, n)}" for n, noun in parts if n)
+        return f"{self.size} {_plural('run', self.size)}{': ' if told else ''}{told}"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a series. `name` is that of its folder; `setting` are its values of what is swept."""
+
+    name: str
+    config: Config
+    setting: Mapping[str, Any]
+    fold: int | None
+    seed: int
+
+    @property
+    def setting_text(self) -> str:
+        """The setting in words.
+
+        >>> make_members(load_config({}), Grid(sweeps={"training.epochs": (3,)}))[0].setting_text
+        'training.epochs 3'
+        """
+        return describe_setting(self.setting)
+
+
+def describe_setting(setting: Mapping[str, Any]) -> str:
+    """Keys and values in words, whole: two settings may differ in the last letter of a long list."""
+    return ", ".join(f"{key} {value}" for key, value in setting.items())
+
+
+def make_members(config: Config, grid: Grid) -> list[Member]:
+    """The runs of a series, settings in turn, for each its folds, for each its seeds.
+
+    The splits are those of the config's own seed in all of them: seeds change weights, dropout and order, not the data.
+
+    Raises:
+        ConfigError: a setting that cannot be; all of them are listed.
+
+    >>> [member.name for member in make_members(load_config({}), Grid(folds=(0, 1), seeds=(3,)))]
+    ['fold0-seed3', 'fold1-seed3']
+    """
+    members, problems = [], []
+    labels = short_keys(list(grid.sweeps))
+    for chosen in product(*(enumerate(values) for values in grid.sweeps.values())):
+        setting = {key: value for key, (_, value) in zip(grid.sweeps, chosen, strict=True)}
+        parts = [_part(labels[key], place, value) for key, (place, value) in zip(grid.sweeps, chosen, strict=True)]
+        for fold, seed in product(grid.folds or (None,), grid.seeds or (None,)):
+            overrides: dict[str, Any] = dict(setting)
+            if fold is not None:
+                overrides["split.fold"] = fold
+            if seed is not None:
+                overrides |= {"split.seed": config.split_seed, "seed": seed}
+            names = [*parts, *([] if fold is None else [f"fold{fold}"]), *([] if seed is None else [f"seed{seed}"])]
+            try:
+                made = load_config(config, [f"{key}={_text(value)}" for key, value in overrides.items()])
+            except ConfigError as error:
+                problems.append(f"{describe_setting(setting)}: {error}")
+                break
+            members.append(Member("-".join(names) or "run", made, setting, fold, made.seed))
+    if problems:
+        raise ConfigError("\n  ".join(["the sweep asks for what cannot be:", *problems]))
+    return members
+
+
+def read_grid(config: Config, folds: str | None, seeds: str | None, sweeps: Iterable[str]) -> Grid:
+    """The grid of the options `--folds`, `--seeds` and `--sweep`, as they were written.
+
+    Raises:
+        ConfigError, ManifestError: one that cannot be read, or asks for what is not there.
+    """
+    values = [_read_sweep(text) for text in sweeps]
+    keys = [key for key, _ in values]
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise ConfigError(f"--sweep {list_some(repeated)} was given twice. Write all values behind one: KEY=A,B.")
+    grid = Grid(
+        () if folds is None else _read_folds(config, folds),
+        () if seeds is None else _read_seeds(config, seeds),
+        dict(values),
+    )
+    if grid.size > MOST_MEMBERS:
+        raise ConfigError(
+            f"{grid.describe()} is more than {MOST_MEMBERS}. seqconv tune searches where a grid is too large."
+        )
+    return grid
+
+
+def _read_folds(config: Config, text: str) -> tuple[int, ...]:
+    from seqconv.data.manifest.folds import fold_numbers
+    from seqconv.data.manifest.split_section import load_grouped
+
+    if config.data.manifest is None:
+        raise ConfigError("--folds: data.manifest is not set, so that there is nothing to cut into folds.")
+    frame = load_grouped(config.data.manifest, config.split, on_leak=config.data.on_leak)
+    numbers = fold_numbers(frame, config.split.folds)
+    if text == "all":
+        return tuple(numbers)
+    chosen = _whole_numbers("--folds", text, "all, or folds such as 0,2")
+    unknown = [fold for fold in chosen if fold not in numbers]
+    if unknown:
+        raise ConfigError(f"--folds {text}: there is no fold {list_some(unknown)}; the folds are {list_some(numbers)}.")
+    return chosen
+
+
+def _read_seeds(config: Config, text: str) -> tuple[int, ...]:
+    numbers = _whole_numbers("--seeds", text, "how many, such as 5, or seeds such as 0,7")
+    if "," in text:
+        return numbers
+    if not 1 <= numbers[0] <= MOST_MEMBERS:
+        raise ConfigError(f"--seeds {text}: expected 1 to {MOST_MEMBERS} of them. One seed is written --seeds {text},")
+    return tuple(range(config.seed, config.seed + numbers[0]))
+
+
+def _whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.removesuffix(",").split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"{option} {text}: expected {expected}.")
+    numbers = [int(part) for part in parts]
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError(f"{option} {text}: one of them stands there twice.")
+    return tuple(numbers)
+
+
+def _read_sweep(text: str) -> tuple[str, tuple[Any, ...]]:
+    key, equals, written = text.partition("=")
+    key = key.strip()
+    if not (key and equals and written.strip()):
+        raise ConfigError(f"--sweep '{text}': expected KEY=A,B, for example training.learning_rate=3e-4,1e-3")
+    if key in OWN_OPTIONS:
+        raise ConfigError(f"--sweep {key}: that is what {OWN_OPTIONS[key]} is for.")
+    if key == "backend":
+        raise ConfigError("--sweep backend: one process has one backend. Train once for each, and compare the runs.")
+    values = parse_yaml(f"[{written}]", source=f"--sweep '{text}'")
+    if len({_text(value) for value in values}) < len(values):
+        raise ConfigError(f"--sweep '{text}': one value stands there twice.")
+    return key, tuple(values)
+
+
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """The last part of each key; the whole key where another one ends like it.
+
+    >>> short_keys(["training.epochs", "model.blocks.0.filters", "model.blocks.1.filters"])["training.epochs"]
+    'epochs'
+    """
+    short = {key: key.rpartition(".")[2] for key in keys}
+    return {key: name if list(short.values()).count(name) == 1 else key for key, name in short.items()}
+
+
+def _part(label: str, place: int, value: Any) -> str:
+    text = value if isinstance(value, str) else _text(value)
+    return f"{label}={text}" if _PLAIN.fullmatch(text) else f"{label}#{place + 1}"
+
+
+def _text(value: Any) -> str:
+    """A value as YAML has it, in one line."""
+    return json.dumps(value, default=lambda other: other.item() if hasattr(other, "item") else str(other))
+
+
+def _plural(noun: str, count: int) -> str:
+    first, *rest = noun.split(" ")
+    return noun if count == 1 else " ".join([f"{first}s", *rest])

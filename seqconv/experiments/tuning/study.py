@@ -1,0 +1,125 @@
+"""The study of a search: an Optuna study in a file, whose suggestions depend on its past alone."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from seqconv.experiments.tuning.folder import STUDY, TuningFolder
+from seqconv.experiments.tuning.space import Parameter
+
+if TYPE_CHECKING:
+    import optuna
+
+NAME = "seqconv"
+RANDOM_TRIALS = 8
+"""So many trials are drawn at random before the sampler learns from them."""
+UNPRUNED_TRIALS = 4
+_REASON = "reason"
+
+
+class Study:
+    """The trials of a search, by number from 0. What a trial tries is a pure function of seed, number and those before.
+
+    Args:
+        folder: where the study lies.
+    """
+
+    def __init__(self, folder: TuningFolder) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._folder, self._seed = folder, folder.config.seed
+        epochs = folder.config.training.epochs
+        direction: Literal["maximize", "minimize"] = "maximize" if folder.config.monitor_mode == "max" else "minimize"
+        pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
+        if folder.prunes:
+            pruner = optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED_TRIALS, n_warmup_steps=max(1, epochs // 5))
+        self._study = optuna.create_study(
+            storage=f"sqlite:///{(folder.path / STUDY).absolute()}",
+            study_name=NAME,
+            direction=direction,
+            pruner=pruner,
+            load_if_exists=True,
+        )
+
+    @property
+    def trials(self) -> "list[optuna.trial.FrozenTrial]":
+        """The trials that are through: complete, pruned or failed."""
+        return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
+
+    @property
+    def best(self) -> "optuna.trial.FrozenTrial | None":
+        """The best complete trial, the first of equals; None where there is none."""
+        complete = [trial for trial in self.trials if trial.state.name == "COMPLETE" and trial.value is not None]
+        sign = -1 if self._folder.config.monitor_mode == "max" else 1
+        return min(complete, key=lambda trial: (sign * float(trial.value or 0), trial.number), default=None)
+
+    def values_of(self, trial: "optuna.trial.FrozenTrial") -> dict[str, Any]:
+        """What a trial has tried, by key."""
+        choices = {each.key for each in self._folder.parameters if each.choices}
+        return {key: json.loads(value) if key in choices else value for key, value in trial.params.items()}
+
+    def reason_of(self, trial: "optuna.trial.FrozenTrial") -> str:
+        """Why a trial has failed; empty where it has not."""
+        return str(trial.user_attrs.get(_REASON, ""))
+
+    def next_trial(self) -> "optuna.Trial":
+        """The trial that was interrupted, or a new one."""
+        import optuna
+
+        for frozen in self._study.get_trials(deepcopy=False):
+            if frozen.state == optuna.trial.TrialState.RUNNING:
+                return optuna.trial.Trial(self._study, frozen._trial_id)
+        return self._study.ask()
+
+    def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
+        """What a trial tries, by key."""
+        return {each.key: self._suggest_one(trial, each) for each in self._folder.parameters}
+
+    def complete(self, trial: "optuna.Trial", value: float) -> None:
+        """A trial has come to its end."""
+        self._study.tell(trial, value)
+
+    def prune(self, trial: "optuna.Trial") -> None:
+        """A trial has been ended early."""
+        from optuna.trial import TrialState
+
+        self._study.tell(trial, state=TrialState.PRUNED)
+
+    def fail(self, trial: "optuna.Trial", reason: str) -> None:
+        """A trial has failed."""
+        from optuna.trial import TrialState
+
+        trial.set_user_attr(_REASON, reason)
+        self._study.tell(trial, state=TrialState.FAIL)
+
+    def _suggest_one(self, trial: "optuna.Trial", parameter: Parameter) -> Any:
+        import optuna
+
+        # A sampler for each value: a search that was interrupted goes on with the same numbers.
+        mark = f"{self._seed}:{trial.number}:{parameter.key}".encode()
+        seed = int.from_bytes(hashlib.blake2b(mark, digest_size=4).digest(), "big")
+        self._study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS)
+        if parameter.choices:
+            # Optuna takes no lists and mappings as choices.
+            return json.loads(
+                trial.suggest_categorical(parameter.key, [json.dumps(each) for each in parameter.choices])
+            )
+        if parameter.is_whole:
+            low, high, step = int(parameter.low), int(parameter.high), int(parameter.step or 1)
+            with _indivisible_ranges_are_fine():
+                return trial.suggest_int(parameter.key, low, high, step=step, log=parameter.log)
+        with _indivisible_ranges_are_fine():
+            return trial.suggest_float(
+                parameter.key, parameter.low, parameter.high, step=parameter.step, log=parameter.log
+            )
+
+
+@contextmanager
+def _indivisible_ranges_are_fine() -> Iterator[None]:
+    """Optuna warns where the last step ends below `high`."""
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        yield

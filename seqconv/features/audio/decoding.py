@@ -1,0 +1,160 @@
+"""Recordings to samples: decoding, mixing down, cutting and resampling."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from seqconv.errors import AudioError
+from seqconv.features.audio.recordings import Samples, open_part
+
+# A header may be damaged, or made to do damage: a second at 1 Hz would become 16,000 samples for each of its own.
+_MOST_UPSAMPLING = 256
+_MOST_DOWNSAMPLING = 1024
+# Full scale is 1, or the largest integer; the square of more than this, summed over a window, overflows.
+_LARGEST_SAMPLE = 1e12
+
+
+def decode_audio(
+    path: str | Path,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    sample_rate: int | None = None,
+) -> tuple[Samples, int]:
+    """Read one recording, or a part of it, as mono float32 samples.
+
+    WAV, FLAC, Ogg and MP3 are decoded by soundfile; `.npy` holds raw samples, `(n,)` or `(n, channels)`, that have
+    `sample_rate` already. Channels are averaged, other rates resampled by soxr.
+
+    Args:
+        path: the file.
+        start, end: seconds from the beginning of the file; only this part is read. An end up to 50 ms behind the last
+            sample counts as the last sample.
+        sample_rate: Hz of the result; None keeps the rate of the file.
+
+    Returns:
+        `(samples, sample_rate)`: float32 of shape `(n,)` with n >= 1, and Hz.
+
+    Raises:
+        AudioError: the file is missing, empty or not audio, the part lies outside it, or a sample is not finite.
+
+    >>> import tempfile, soundfile
+    >>> path = Path(tempfile.mkdtemp()) / "stereo.wav"
+    >>> soundfile.write(path, np.zeros((8000, 2)), 8000)
+    >>> samples, sample_rate = decode_audio(path, start=0.25, end=0.75, sample_rate=16000)
+    >>> samples.shape, sample_rate
+    ((8000,), 16000)
+    """
+    part = open_part(path, start, end, sample_rate)
+    blocks = list(part.blocks())
+    samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    _check_values(path, samples)
+    rate = part.sample_rate if sample_rate is None else sample_rate
+    try:
+        return resample(samples, part.sample_rate, rate), rate
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
+
+
+def read_blocks(
+    path: str | Path,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    sample_rate: int | None = None,
+) -> Iterator[Samples]:
+    """The samples of `decode_audio`, block by block: a recording of hours takes no more memory than one of a minute.
+
+    Args:
+        path, start, end, sample_rate: as for `decode_audio`.
+
+    Raises:
+        AudioError: as `decode_audio`, though damage is found only when its block is reached.
+
+    >>> import tempfile, soundfile
+    >>> path = Path(tempfile.mkdtemp()) / "tone.wav"
+    >>> soundfile.write(path, np.zeros(44100), 44100)
+    >>> sum(len(block) for block in read_blocks(path, sample_rate=8000))
+    8000
+    """
+    part = open_part(path, start, end, sample_rate)
+    blocks = (_check_values(path, block) for block in part.blocks())
+    return resample_blocks(blocks, part.sample_rate, part.sample_rate if sample_rate is None else sample_rate)
+
+
+def count_samples(
+    path: str | Path,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    sample_rate: int | None = None,
+) -> int:
+    """Samples that `decode_audio` will return, as the header of the file says; nothing is decoded.
+
+    Raises:
+        AudioError: as `decode_audio`, as far as the header shows it.
+    """
+    part = open_part(path, start, end, sample_rate)
+    rate = part.sample_rate if sample_rate is None else sample_rate
+    return max((2 * (part.stop - part.first) * rate + part.sample_rate) // (2 * part.sample_rate), 1)
+
+
+def resample(samples: Samples, source_rate: int, target_rate: int) -> Samples:
+    """Samples `(n,)` at another rate in Hz, by soxr at high quality; never fewer than one sample.
+
+    >>> resample(np.ones(441, np.float32), 44100, 16000).shape
+    (160,)
+    """
+    if source_rate == target_rate:
+        return samples
+    _check_rates(source_rate, target_rate)
+    import soxr
+
+    resampled = soxr.resample(samples, source_rate, target_rate, quality="HQ")
+    return resampled.astype(np.float32, copy=False) if len(resampled) else samples[:1]
+
+
+def resample_blocks(blocks: Iterable[Samples], source_rate: int, target_rate: int) -> Iterator[Samples]:
+    """`resample`, block by block: together the blocks are, bit for bit, what the whole would become.
+
+    >>> blocks = [np.ones(300, np.float32), np.ones(141, np.float32)]
+    >>> sum(len(block) for block in resample_blocks(blocks, 44100, 16000))
+    160
+    """
+    if source_rate == target_rate:
+        yield from blocks
+        return
+    _check_rates(source_rate, target_rate)
+    import soxr
+
+    stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality="HQ")
+    first, is_empty = np.zeros(0, np.float32), True
+    for block in blocks:
+        first = first if len(first) else block[:1]
+        resampled = stream.resample_chunk(np.ascontiguousarray(block))
+        if len(resampled):
+            is_empty = False
+            yield resampled
+    rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
+    if is_empty and not len(rest):
+        rest = first
+    if len(rest):
+        yield rest
+
+
+def _check_values(path: str | Path, samples: Samples) -> Samples:
+    if (np.abs(samples) <= _LARGEST_SAMPLE).all():
+        return samples
+    count = int(np.count_nonzero(~np.isfinite(samples)))
+    if count:
+        raise AudioError(f"{path}: {count} of {len(samples)} samples are NaN or infinite")
+    raise AudioError(f"{path}: has a sample of {np.abs(samples).max():.2g}, of which no features can be computed")
+
+
+def _check_rates(source_rate: int, target_rate: int) -> None:
+    if not source_rate / _MOST_DOWNSAMPLING <= target_rate <= source_rate * _MOST_UPSAMPLING:
+        raise AudioError(
+            f"a rate of {source_rate} Hz cannot become one of {target_rate} Hz: at most {_MOST_UPSAMPLING} times as "
+            f"much, or {_MOST_DOWNSAMPLING} times less. Is the header damaged?"
+        )

@@ -1,0 +1,208 @@
+"""Files that hold samples: what their headers say is checked, and they are read block by block."""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import AudioError
+from seqconv.features.arrays import load_npy
+from seqconv.features.audio.headers import DataSize, read_data_size
+from seqconv.files import is_file
+
+Samples = npt.NDArray[np.float32]
+
+# Frames of one channel, or as many values of several channels, that are decoded at once.
+_BLOCK_FRAMES = 1 << 20
+# Annotated ends are rounded (to 10 ms, to a video frame) and so lie a little behind the last sample.
+_END_TOLERANCE = 0.05
+# Digital silence: FLAC needs 14 bytes for 65,535 samples, Ogg and MP3 need more. A header that declares more lies.
+_MOST_SAMPLES_PER_BYTE = 8192
+# Lossy encoders pad with some frames of their own, which not every header counts.
+_LOSSY_TOLERANCE = 0.25
+_LOSSY = ("MPEG", "MP3", "OGG")
+_SAMPLE_BYTES = {
+    "PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1,
+}  # fmt: skip
+
+
+class Part(NamedTuple):
+    """A file, cut: samples `first` to `stop` at the rate of the file, and how to read them, once."""
+
+    first: int
+    stop: int
+    sample_rate: int
+    blocks: Callable[[], Iterator[Samples]]
+
+
+def open_part(path: str | Path, start: float | None, end: float | None, sample_rate: int | None) -> Part:
+    """Open a recording, or raw samples in `.npy`, which have `sample_rate`; nothing is decoded before `blocks()`.
+
+    Raises:
+        AudioError: the file is missing or no recording, its header cannot be true, or the part lies outside it.
+    """
+    path = Path(path)
+    if not is_file(path):
+        raise AudioError(f"{path}: {describe_absence(path)}")
+    if path.suffix.lower() == ".npy":
+        return _open_raw(path, start, end, sample_rate)
+    return _open_encoded(path, start, end)
+
+
+def describe_absence(path: Path) -> str:
+    """Why there is no file at `path` that could be read: nothing, a folder, a broken link, a pipe."""
+    try:
+        if path.is_dir():
+            return "a folder, not a file"
+        if path.is_symlink():
+            return f"a broken link; there is no '{path.readlink()}'"
+        return "not a regular file" if path.exists() else "no such file"
+    except OSError as error:
+        return f"no such file ({error.strerror})"
+
+
+def _open_encoded(path: Path, start: float | None, end: float | None) -> Part:
+    import soundfile
+
+    if path.suffix.lower() == ".raw":
+        raise AudioError(f"{path}: raw samples without a header do not tell their rate; save them as WAV or .npy")
+    try:
+        # Opened here first for the reason, of which libsndfile says "System error" at best.
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            data_size = read_data_size(stream, size)
+        # In bytes: a name that is not UTF-8 is still the name of a file.
+        file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
+    except soundfile.SoundFileError as error:
+        raise _cannot_decode(path, error) from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
+    try:
+        _check_header(path, file, size, data_size)
+        num_samples = _declared_frames(file, data_size)
+        first, stop = _cut(path, start, end, num_samples=num_samples, sample_rate=int(file.samplerate))
+        if stop > file.frames:
+            raise _cut_off(path, file.frames, stop, file.samplerate)
+    except AudioError:
+        file.close()
+        raise
+    # Opening again would cost as much as decoding a second of Vorbis. A part that is never read is closed as it goes.
+    return Part(first, stop, int(file.samplerate), lambda: _decode_blocks(path, file, first, stop))
+
+
+def _check_header(path: Path, file: Any, size: int, data_size: DataSize | None) -> None:
+    if file.samplerate < 1 or file.channels < 1:
+        raise AudioError(f"{path}: its header declares {file.samplerate} Hz and {file.channels} channels")
+    if file.frames > size * _MOST_SAMPLES_PER_BYTE:
+        raise AudioError(f"{path}: its header declares {file.frames} samples, more than {size} bytes can hold")
+    if file.frames < 1 and data_size is not None and data_size.declared == 0 < data_size.there:
+        raise AudioError(f"{path}: holds no samples: its header declares none, and {data_size.there} bytes follow it")
+
+
+def _declared_frames(file: Any, data_size: DataSize | None) -> int:
+    """Frames that the header declares; those that are there, where it declares no more."""
+    frames: int = file.frames
+    if data_size is None or data_size.declared <= data_size.there or frames < 1:
+        return frames
+    width: int = _SAMPLE_BYTES.get(file.subtype, 0) * file.channels
+    if width:
+        # What is missing may be less than a frame, such as the byte that makes chunks even.
+        return max(frames, data_size.declared // width)
+    return -(-frames * data_size.declared // data_size.there)
+
+
+def _decode_blocks(path: Path, file: Any, first: int, stop: int) -> Iterator[Samples]:
+    """Mono blocks: a long recording with many channels never lies in memory whole."""
+    import soundfile
+
+    begin = first
+    rows = max(_BLOCK_FRAMES // file.channels, 1)
+    try:
+        with file:
+            if first:
+                file.seek(first)
+            while first < stop:
+                block = file.read(min(stop - first, rows), dtype="float32", always_2d=True)
+                if not len(block):
+                    break
+                first += len(block)
+                yield block[:, 0] if block.shape[1] == 1 else _mix(block)
+            tolerance = _LOSSY_TOLERANCE * file.samplerate if file.format in _LOSSY else 0
+            rate = file.samplerate
+    except soundfile.SoundFileError as error:
+        raise _cannot_decode(path, error) from error
+    if first == begin:
+        raise AudioError(f"{path}: the file ends before its first sample; it is damaged or empty")
+    if stop - first > tolerance:
+        raise _cut_off(path, first, stop, rate)
+
+
+def _cut_off(path: Path, num_samples: int, wanted: int, sample_rate: int) -> AudioError:
+    there, declared = (f"{count / sample_rate:.6g} s" for count in (num_samples, wanted))
+    return AudioError(
+        f"{path}: ends after {there}, but its header declares {declared} or more; it was cut off or is damaged"
+    )
+
+
+def _cannot_decode(path: Path, error: Exception) -> AudioError:
+    reason = getattr(error, "error_string", str(error)).strip()
+    return AudioError(f"{path}: cannot be decoded ({reason})")
+
+
+def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: int | None) -> Part:
+    if sample_rate is None:
+        raise AudioError(f"{path}: raw samples do not tell their rate; give sample_rate (features.sample_rate) in Hz")
+    try:
+        values = load_npy(path, mapped=True)
+    except (ValueError, OSError) as error:
+        raise AudioError(f"{path}: not a plain .npy array ({error})") from error
+    if values.ndim not in (1, 2) or values.dtype.kind not in "fiu" or values.shape[1:] == (0,):
+        raise AudioError(
+            f"{path}: holds {values.dtype} of shape {values.shape}, "
+            "but raw samples are numbers of shape (n,) or (n, channels)"
+        )
+    first, stop = _cut(path, start, end, num_samples=len(values), sample_rate=sample_rate)
+    return Part(first, stop, sample_rate, lambda: _raw_blocks(path, first, stop))
+
+
+def _raw_blocks(path: Path, first: int, stop: int) -> Iterator[Samples]:
+    for begin in range(first, stop, _BLOCK_FRAMES):
+        # Mapped anew for each block: pages that were read count as memory of the process until they are unmapped.
+        block = load_npy(path, mapped=True)[begin : min(begin + _BLOCK_FRAMES, stop)]
+        with np.errstate(over="ignore"):
+            samples = np.array(block, dtype=np.float32)
+        if block.dtype.kind in "iu":
+            limits = np.iinfo(block.dtype)
+            center = 0 if block.dtype.kind == "i" else (limits.max + 1) // 2
+            samples = ((block.astype(np.float64) - center) / (limits.max + 1 - center)).astype(np.float32)
+        yield _mix(samples) if samples.ndim == 2 else samples
+
+
+def _mix(samples: Samples) -> Samples:
+    # Infinite samples are refused by whoever asked for them, with their number.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mixed: Samples = samples.mean(axis=1, dtype=np.float32)
+    return mixed
+
+
+def _cut(path: Path, start: float | None, end: float | None, *, num_samples: int, sample_rate: int) -> tuple[int, int]:
+    """First sample and one behind the last."""
+    if num_samples < 1:
+        raise AudioError(f"{path}: holds no samples")
+    duration = num_samples / sample_rate
+    for name, value in (("start", start), ("end", end)):
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise AudioError(f"{path}: {name}={value} must be seconds from the beginning, zero or more")
+    first = round((start or 0.0) * sample_rate)
+    stop = num_samples if end is None else round(end * sample_rate)
+    if first >= num_samples:
+        raise AudioError(f"{path}: start={start:g} s lies behind the end of the recording at {duration:g} s")
+    if end is not None and end > duration + _END_TOLERANCE:
+        raise AudioError(f"{path}: end={end:g} s lies behind the end of the recording at {duration:g} s")
+    if stop <= first:
+        raise AudioError(f"{path}: nothing lies between start={start or 0:g} s and end={end:g} s")
+    return first, min(stop, num_samples)

@@ -1,0 +1,203 @@
+"""Building a store: extract what is new, keep what is not, commit once."""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from seqconv.errors import AudioError, ManifestError, StoreError, list_some
+from seqconv.features import as_settings
+from seqconv.features.settings import FeatureSettings
+from seqconv.features.store.cache import Match, match_rows, still_valid
+from seqconv.features.store.commit_log import Ledger
+from seqconv.features.store.entries import BadFile, Entry, Key, Row, Variant, entries_of
+from seqconv.features.store.extraction import extract_entries
+from seqconv.features.store.index import (
+    INDEX_NAME,
+    SHARD_PATTERN,
+    StoreIndex,
+    identity,
+    read_index,
+    remove_unnamed,
+    write_index,
+)
+from seqconv.features.store.reading import FeatureStore
+from seqconv.features.store.writing import as_storage_error
+from seqconv.files import hold_lock
+
+CACHE_VARIABLE = "SEQCONV_CACHE"
+LOCK_NAME = "lock"
+_SHOWN_PROBLEMS = 10
+
+
+def build_store(
+    frame: Any,
+    settings: FeatureSettings | Mapping[str, Any],
+    path: str | Path | None = None,
+    *,
+    num_workers: int | None = None,
+    progress: bool = True,
+    cache_dir: str | Path | None = None,
+    executor: Executor | None = None,
+    max_bad_fraction: float = 0.0,
+    variant: Variant | None = None,
+) -> FeatureStore:
+    """Extract the features of a manifest, or find them extracted, and return them in the order of its rows.
+
+    Features are cached under the settings and the content of each file: a file that changed, or was added, is extracted
+    and nothing else; a file that was only touched is hashed and kept. Other settings make another store. What is
+    extracted is committed every few seconds: a build that is killed goes on from there.
+
+    Args:
+        frame: DataFrame with columns `id` and `path` (absolute), and `start`, `end`, `case` where there are any.
+        settings: feature settings, or a mapping of them.
+        path: folder of the store. Default: one in the cache, named after the recordings' folder and the settings.
+        num_workers: processes; 0 works in this one, which a recording that crashes its decoder then ends. Default: one
+            per core; for a small job a single one, or none where arrays are read.
+        progress: show a progress bar on stderr.
+        cache_dir: folder of the cache. Default: $SEQCONV_CACHE, then the user's cache folder.
+        max_bad_fraction: recordings that cannot be read are left out, and listed in the store's `quarantine`, while
+            they are no more than this part of all; 0 leaves none out.
+        variant: what is done to the samples of the recordings before; its `identity` becomes part of the settings.
+        executor: runs `extract_shard` in place of own processes, for example on a cluster that shares the file system.
+
+    Raises:
+        AudioError, ManifestError: recordings that cannot be read, all of them in one error; the others stay extracted.
+        StoreError: the folder holds something else, or no worker process could start.
+        StorageError: the disk is full, or nobody may write there; what was committed stays.
+    """
+    settings, entries = as_settings(settings), entries_of(frame)
+    ours = identity(settings, None if variant is None else variant.identity)
+    folder = _default_folder(entries, settings, ours, cache_dir) if path is None else Path(path)
+    index = _usable_index(folder, ours)
+    match = match_rows(folder, entries, index)
+    if index is not None and not match.changed and _lists(index, entries):
+        return FeatureStore(folder, index=replace(index, settings=settings))
+    with as_storage_error(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOCK_NAME).touch()
+    with hold_lock(folder / LOCK_NAME, when_busy=partial(_say_waiting, folder)):
+        # Another process may have built meanwhile.
+        index = _usable_index(folder, ours)
+        match = match_rows(folder, entries, index)
+        previous = index.rows if index is not None else ()
+        ledger = Ledger(folder, settings, previous, ours.get("variant"))
+        results = extract_entries(
+            match.pending,
+            settings,
+            folder,
+            num_workers=num_workers,
+            progress=progress,
+            executor=executor,
+            variant=variant,
+        )
+        try:
+            for rows in results:
+                ledger.add(rows)
+            rows_of = _find_rows(entries, match, ledger.extracted)
+            bad = [row for row in rows_of if row.problem is not None]
+            _check_bad(bad, len(rows_of), max_bad_fraction, precomputed=settings.kind == "precomputed")
+            listed = [row for row in rows_of if row.problem is None]
+            _check_widths(listed)
+            keys = {row.key for row in listed}
+            kept = [replace(row, id=None) for row in previous if row.key not in keys and still_valid(row)]
+            index = StoreIndex(settings, (*listed, *kept), ours.get("variant"))
+            write_index(folder, index)
+        except BaseException:
+            results.close()
+            ledger.keep()
+            raise
+        remove_unnamed(folder, (row.shard for row in index.rows))
+    store = FeatureStore(folder, index=index, num_extracted=len(ledger.extracted) - len(bad))
+    store.quarantine = [BadFile(str(row.id), row.path, str(row.problem)) for row in bad]
+    return store
+
+
+def _say_waiting(folder: Path) -> None:
+    print(f"Waiting for another process that is writing {folder}", file=sys.stderr, flush=True)
+
+
+def _default_folder(
+    entries: Sequence[Entry], settings: FeatureSettings, ours: Mapping[str, Any], cache_dir: str | Path | None
+) -> Path:
+    """A folder for these settings and the place of the recordings, so that added recordings find it again."""
+    if cache_dir is not None:
+        cache = Path(cache_dir)
+    elif os.environ.get(CACHE_VARIABLE):
+        cache = Path(os.environ[CACHE_VARIABLE])
+    else:
+        import platformdirs
+
+        cache = platformdirs.user_cache_path("seqconv")
+    folders = {str(Path(entry.path).parent) for entry in entries}
+    try:
+        root = os.path.commonpath(folders)
+    except ValueError:
+        root = min(folders)
+    digest = hashlib.blake2b(json.dumps([ours, root]).encode(), digest_size=6).hexdigest()
+    name = f"{Path(root).name or 'recordings'}-{settings.kind}"
+    return cache / "features" / f"{name}{'-variant' if 'variant' in ours else ''}-{digest}"
+
+
+def _usable_index(folder: Path, ours: Mapping[str, Any]) -> StoreIndex | None:
+    """The index of a folder that was begun; None where there is nothing yet."""
+    if (folder / INDEX_NAME).is_file():
+        index = read_index(folder)
+        theirs = identity(index.settings, index.variant)
+        if theirs != ours:
+            names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
+            differences = ", ".join(f"{name}={theirs.get(name)!r} there, {ours.get(name)!r} here" for name in names)
+            raise StoreError(
+                f"{folder}: holds features of other settings ({differences}). Choose another folder, or delete this one"
+            )
+        return index
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder}: is a file, not a folder for a store")
+    if folder.is_dir():
+        own = {path.name for path in folder.glob(SHARD_PATTERN)} | {LOCK_NAME}
+        foreign = sorted(path.name for path in folder.iterdir() if path.name not in own and path.name[0] != ".")
+        if foreign:
+            raise StoreError(f"{folder}: holds {list_some(foreign)} and no store; choose an empty or a new folder")
+    return None
+
+
+def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:
+    listed = index.listed
+    return len(listed) == len(entries) and all(
+        row.id == entry.id and row.key == entry.key for row, entry in zip(listed, entries, strict=True)
+    )
+
+
+def _find_rows(entries: Sequence[Entry], match: Match, extracted: Sequence[Row]) -> list[Row]:
+    """A row for each entry, in order."""
+    rows: dict[Key, Row] = {**match.reused, **{row.key: row for row in extracted}}
+    return [replace(rows[entry.key], id=entry.id) for entry in entries]
+
+
+def _check_bad(bad: Sequence[Row], count: int, max_bad_fraction: float, *, precomputed: bool) -> None:
+    """Raise one AudioError or ManifestError that lists what cannot be read, where it is too much."""
+    if not bad or (len(bad) <= max_bad_fraction * count and len(bad) < count):
+        return
+    is_limited = 0 < max_bad_fraction < 1
+    shown = _SHOWN_PROBLEMS if is_limited else len(bad)
+    lines = [f"  {row.id} ({row.path}): {row.problem}" for row in bad[:shown]]
+    rest = [f"  and {len(bad) - shown} more"] if len(bad) > shown else []
+    what = "1 recording" if len(bad) == 1 else f"{len(bad)} recordings"
+    limit = f", more than the part of {max_bad_fraction:g} that may be left out" if is_limited else ""
+    error = ManifestError if precomputed else AudioError
+    raise error("\n".join([f"{what} of {count} cannot be read{limit}:", *lines, *rest]))
+
+
+def _check_widths(listed: Sequence[Row]) -> None:
+    widths: dict[int, list[str | None]] = {}
+    for row in listed:
+        widths.setdefault(row.num_features, []).append(row.id)
+    if len(widths) > 1:
+        groups = "; ".join(f"{width} in {list_some(ids)}" for width, ids in sorted(widths.items()))
+        raise ManifestError(f"sequences differ in their number of features: {groups}. Arrays must be (time, d)")

@@ -1,0 +1,79 @@
+"""What a store can keep: files are compared by size and time, and by content where these differ."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from seqconv.errors import AudioError
+from seqconv.features.store.entries import Entry, Key, Row
+from seqconv.features.store.index import StoreIndex
+from seqconv.features.store.shards import fingerprint
+
+
+@dataclass(frozen=True)
+class Match:
+    """Rows that still hold, entries to extract, and whether the index says less or other than that."""
+
+    reused: dict[Key, Row]
+    pending: list[Entry]
+    changed: bool
+
+
+def match_rows(folder: Path, entries: Sequence[Entry], index: StoreIndex | None) -> Match:
+    """Find the entries whose features the store holds already."""
+    known = {row.key: row for row in index.rows} if index is not None else {}
+    shards = {path.name for path in folder.iterdir()} if known else set()
+    status: dict[str, tuple[int, int] | None] = {}
+    reused: dict[Key, Row] = {}
+    touched: dict[Key, Entry] = {}
+    pending: dict[Key, Entry] = {}
+    for entry in entries:
+        row = known.get(entry.key)
+        if entry.path not in status:
+            status[entry.path] = _status(entry.path)
+        now = status[entry.path]
+        if row is None or row.shard not in shards or now is None or now[0] != row.size:
+            pending.setdefault(entry.key, entry)
+        elif now[1] != row.mtime_ns:
+            touched.setdefault(entry.key, entry)
+        else:
+            reused[entry.key] = row
+    fingerprints = _hash_files({entry.path for entry in touched.values()})
+    for key, entry in touched.items():
+        size, modified, content = fingerprints[entry.path]
+        if content == known[key].content:
+            reused[key] = replace(known[key], size=size, mtime_ns=modified)
+        else:
+            pending[key] = entry
+    return Match(reused, list(pending.values()), changed=bool(pending or touched))
+
+
+def still_valid(row: Row) -> bool:
+    """Whether the file of a row is as it was when its features were extracted."""
+    return _status(row.path) == (row.size, row.mtime_ns)
+
+
+def _status(path: str) -> tuple[int, int] | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _hash_files(paths: set[str]) -> dict[str, tuple[int, int, str]]:
+    """Fingerprints of files; hashing releases the interpreter, so threads are enough."""
+    if not paths:
+        return {}
+    ordered = sorted(paths)
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(ordered, pool.map(_fingerprint_or_nothing, ordered), strict=True))
+
+
+def _fingerprint_or_nothing(path: str) -> tuple[int, int, str]:
+    try:
+        return fingerprint(path)
+    except (AudioError, OSError):
+        # The extraction that follows says what is wrong with it.
+        return (-1, -1, "")

@@ -1,0 +1,83 @@
+"""What a build has extracted so far: put into the index as it goes, so that a build that is killed loses little."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from seqconv.errors import StorageError
+from seqconv.features.settings import FeatureSettings
+from seqconv.features.store.entries import Row
+from seqconv.features.store.index import StoreIndex, remove_unnamed, write_index
+from seqconv.files import remove_leftovers
+
+_SECONDS_BETWEEN_COMMITS = 5.0
+# An index of a million recordings takes seconds to write: at most a twentieth of a build goes there.
+_BUILDING_PER_COMMITTING = 20.0
+
+
+class Ledger:
+    """Rows of the last build, which stay in the index, and those that this build has added.
+
+    Args:
+        folder: of the store; nobody else may be building there.
+        settings: of the features.
+        previous: rows of the index that lies there.
+        variant: what is done to the recordings before.
+
+    Attributes:
+        extracted: rows of this build, also those of recordings that cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: FeatureSettings,
+        previous: Sequence[Row],
+        variant: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.extracted: list[Row] = []
+        self._folder, self._settings, self._variant = folder, settings, variant
+        self._previous = self._committed = tuple(previous)
+        self._due = time.monotonic() + _SECONDS_BETWEEN_COMMITS
+        # What a build that was killed was writing.
+        remove_unnamed(folder, _shards(previous))
+        remove_leftovers(folder)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take in the rows of a finished shard; every few seconds, commit.
+
+        Raises:
+            StorageError: the index cannot be written.
+        """
+        self.extracted += rows
+        started = time.monotonic()
+        if started < self._due:
+            return
+        self._commit()
+        now = time.monotonic()
+        self._due = now + max(_SECONDS_BETWEEN_COMMITS, _BUILDING_PER_COMMITTING * (now - started))
+
+    def keep(self) -> None:
+        """After a failure: what was read well is not read again once the mistake is mended, and the last build stays.
+
+        Where the disk is full, what earlier commits name is kept.
+        """
+        # First, since it makes room: shards that workers did not finish.
+        remove_unnamed(self._folder, _shards((*self._previous, *self.extracted)))
+        try:
+            self._commit()
+        except StorageError:
+            remove_unnamed(self._folder, _shards(self._committed))
+
+    def _commit(self) -> None:
+        good = [replace(row, id=None) for row in self.extracted if row.problem is None]
+        rows = (*self._previous, *good)
+        if len(rows) > len(self._committed):
+            write_index(self._folder, StoreIndex(self._settings, rows, self._variant))
+            self._committed = rows
+
+
+def _shards(rows: Iterable[Row]) -> set[str]:
+    return {row.shard for row in rows}

@@ -1,0 +1,186 @@
+"""Running the extraction: in this process, in workers, or on an executor."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, as_completed
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+from seqconv.errors import ConfigError, StoreError, list_some
+from seqconv.features import num_features
+from seqconv.features.settings import FeatureSettings
+from seqconv.features.store.entries import Entry, Row, Variant
+from seqconv.features.store.shards import extract_shard
+from seqconv.features.store.workers import WorkerDeath, available_cores, map_in_workers
+
+_MOST_ENTRIES = 32
+_SHARD_BYTES = 64 << 20
+# Bytes of samples, 16 bits each, over bytes of file; a long FLAC, Ogg or MP3 says little about its duration.
+_COMPRESSION = {".flac": 3, ".ogg": 12, ".oga": 12, ".opus": 16, ".mp3": 12}
+# Below both, workers would still be importing when this process is done.
+_SMALL_JOB_ENTRIES = 512
+_SMALL_JOB_BYTES = 64 << 20
+# A recording takes milliseconds; a minute is a decoder that hangs, or a disk that does.
+_TIME_LIMIT = 60.0
+
+Call = tuple[list[Entry], FeatureSettings, Path]
+Extract = Callable[..., list[Row]]
+
+
+def extract_entries(
+    entries: Sequence[Entry],
+    settings: FeatureSettings,
+    folder: Path,
+    *,
+    num_workers: int | None,
+    progress: bool,
+    executor: Executor | None,
+    variant: Variant | None = None,
+) -> Generator[list[Row]]:
+    """Extract `entries` into new shards in `folder`; yields the rows of each shard as it is finished."""
+    if not entries:
+        return
+    calls: list[Call] = [(chunk, settings, _new_shard(folder)) for chunk in cut_into_shards(entries, settings)]
+    workers = _choose_workers(entries, settings, num_workers)
+    extract: Extract = extract_shard if variant is None else partial(extract_shard, variant=variant)
+    if executor is not None:
+        results = _map_on_executor(executor, extract, calls)
+    elif workers:
+        results = _map_in_workers(extract, calls, workers)
+    else:
+        results = (extract(*call) for call in calls)
+    with _progress_bar(len(entries), shown=progress) as bar:
+        for rows in results:
+            bar.advance(len(rows))
+            yield rows
+
+
+def _map_in_workers(extract: Extract, calls: Sequence[Call], num_workers: int) -> Iterator[list[Row]]:
+    """Rows of each call; when a worker ends, its entries are tried one by one, until one alone ends another."""
+    lost: list[Entry] = []
+    for call, result in map_in_workers(extract, _limited(calls), num_workers=num_workers):
+        if isinstance(result, WorkerDeath):
+            lost += call[0]
+        else:
+            yield result
+    settings, folder = calls[0][1], calls[0][2].parent
+    # By one worker: if memory ran out, its neighbors may have been the reason.
+    singly = [([entry], settings, _new_shard(folder)) for entry in lost]
+    for call, result in map_in_workers(extract, _limited(singly), num_workers=1):
+        yield [_lost_row(call[0][0], result)] if isinstance(result, WorkerDeath) else result
+
+
+def _limited(calls: Sequence[Call]) -> list[tuple[Any, ...]]:
+    return [(*call, _TIME_LIMIT) for call in calls]
+
+
+def _lost_row(entry: Entry, death: WorkerDeath) -> Row:
+    reasons = {
+        "SIGALRM": f"decoding it took more than {_TIME_LIMIT:g} s",
+        "SIGKILL": "the process that decoded it was killed (SIGKILL), as it is when memory runs out",
+    }
+    reason = reasons.get(death.how, f"the process that decoded it ended ({death.how})")
+    return replace(Row(entry.id, entry.path, entry.start, entry.end, entry.case), problem=reason)
+
+
+def _new_shard(folder: Path) -> Path:
+    return folder / f"shard-{uuid4().hex}.arrow"
+
+
+def cut_into_shards(entries: Sequence[Entry], settings: FeatureSettings) -> list[list[Entry]]:
+    """Cut entries, in order, into runs whose features take about 64 MB at most; a single entry may take more."""
+    shards: list[list[Entry]] = []
+    size = 0
+    for entry in entries:
+        bytes_ = estimated_bytes(entry, settings)
+        if not shards or len(shards[-1]) == _MOST_ENTRIES or size + bytes_ > _SHARD_BYTES:
+            shards.append([])
+            size = 0
+        shards[-1].append(entry)
+        size += bytes_
+    return shards
+
+
+def estimated_bytes(entry: Entry, settings: FeatureSettings) -> int:
+    """About how many bytes the features of an entry take, judged by its part or its file."""
+    width = num_features(settings)
+    if width is not None and entry.end is not None:
+        return int((entry.end - (entry.start or 0.0)) * settings.sample_rate / settings.hop_length + 1) * width * 4
+    try:
+        size = Path(entry.path).stat().st_size
+    except OSError:
+        return 0
+    if width is None:
+        return size
+    samples = size * _COMPRESSION.get(Path(entry.path).suffix.lower(), 1) // 2
+    return (samples // settings.hop_length + 1) * width * 4
+
+
+def _choose_workers(entries: Sequence[Entry], settings: FeatureSettings, num_workers: int | None) -> int:
+    if num_workers is not None:
+        if num_workers < 0:
+            raise ConfigError(f"num_workers={num_workers} must be 0 (work in this process) or more")
+        return num_workers
+    # A decoder that crashes must not take this process with it; arrays cannot crash.
+    fewest = 0 if settings.kind == "precomputed" else 1
+    small = len(entries) <= _SMALL_JOB_ENTRIES
+    if small and sum(estimated_bytes(entry, settings) for entry in entries) <= _SMALL_JOB_BYTES:
+        return fewest
+    return available_cores()
+
+
+def _map_on_executor(executor: Executor, extract: Extract, calls: Sequence[Call]) -> Iterator[list[Row]]:
+    futures = {executor.submit(extract, *call): call for call in calls}
+    try:
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenExecutor as error:
+                lost = [entry.id for other, call in futures.items() if _is_lost(other) for entry in call[0]]
+                raise StoreError(
+                    f"a worker of the executor ended ({error}); not extracted: {list_some(lost)}"
+                ) from error
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _is_lost(future: Any) -> bool:
+    return not future.done() or future.cancelled() or future.exception() is not None
+
+
+class _Bar(Protocol):
+    def advance(self, count: int) -> None: ...
+
+
+class _NoBar:
+    def advance(self, count: int) -> None:
+        """Show nothing."""
+
+
+@contextmanager
+def _progress_bar(total: int, *, shown: bool) -> Iterator[_Bar]:
+    if not shown:
+        yield _NoBar()
+        return
+    from importlib.util import find_spec
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    # In a notebook, rich draws with ipywidgets and warns without them; plain text serves there.
+    console = Console(stderr=True, force_jupyter=None if find_spec("ipywidgets") else False)
+    columns = (TextColumn("Extracting features"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        yield _RichBar(bar, bar.add_task("", total=total))
+
+
+class _RichBar:
+    def __init__(self, bar: Any, task: Any) -> None:
+        self._bar, self._task = bar, task
+
+    def advance(self, count: int) -> None:
+        self._bar.advance(self._task, count)

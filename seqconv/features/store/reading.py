@@ -1,0 +1,109 @@
+"""Reading a store."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from operator import index as as_index
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import StoreError
+from seqconv.features.settings import FeatureSettings
+from seqconv.features.store.entries import BadFile
+from seqconv.features.store.index import StoreIndex, read_index
+from seqconv.features.store.shards import ShardReader
+from seqconv.sources import Excerpt
+
+# Each open shard holds a file descriptor, of which processes often have 1024.
+_OPEN_SHARDS = 256
+
+
+class FeatureStore:
+    """A source of sequences that lie on disk, in the order of the manifest that the store was built for.
+
+    `store[i]` is a read-only float32 view `(time, d)` of the memory-mapped shard: nothing is copied, and a store may be
+    larger than memory. Sequences may be read from several threads; a pickled store opens its files anew.
+
+    Args:
+        path: folder of the store.
+        index: its index, where the caller has it already.
+        num_extracted: how many of the sequences were extracted just now, for a report; the others were cached.
+
+    Attributes:
+        quarantine: what the build that returned this store left out, as (id, path, reason).
+        variant: what was done to the recordings before; None where they are stored as they are.
+
+    Raises:
+        StoreError: the folder holds no complete store, or a damaged one.
+    """
+
+    def __init__(self, path: str | Path, *, index: StoreIndex | None = None, num_extracted: int = 0) -> None:
+        self.path = Path(path)
+        index = read_index(self.path) if index is None else index
+        rows = index.listed
+        if not rows:
+            raise StoreError(f"{self.path}: the build of this store did not finish; run it again")
+        self.settings: FeatureSettings = index.settings
+        self.variant: Mapping[str, Any] | None = index.variant
+        self.ids: list[str] = [str(row.id) for row in rows]
+        self.lengths: npt.NDArray[np.int64] = np.array([row.num_frames for row in rows], dtype=np.int64)
+        self.num_features: int = rows[0].num_features
+        self.num_extracted = num_extracted
+        self.quarantine: list[BadFile] = []
+        self._places = [(row.shard, row.batch) for row in rows]
+        self._contents = [(row.content, row.start, row.end, row.case) for row in rows]
+        self._open()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: SupportsIndex) -> npt.NDArray[np.float32]:
+        shard, batch = self._places[as_index(index)]
+        with self._lock:
+            return self._reader(shard).read(batch, self.num_features)
+
+    def digest(self, index: int) -> str:
+        """Hash of what a sequence was extracted from: the content of its file, and which part of it."""
+        return hashlib.blake2b(repr(self._contents[index]).encode(), digest_size=8).hexdigest()
+
+    def excerpt(self, index: int) -> Excerpt:
+        """Which part of which recording a sequence was extracted from; a case of a `.ts` file counts as a recording."""
+        content, start, end, case = self._contents[index]
+        return Excerpt(content if case is None else f"{content}:{case}", start or 0.0, np.inf if end is None else end)
+
+    def __repr__(self) -> str:
+        return (
+            f"FeatureStore({str(self.path)!r}: {len(self)} sequences, {int(self.lengths.sum())} frames, "
+            f"{self.num_features} features)"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_readers")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    def _open(self) -> None:
+        self._lock = threading.Lock()
+        self._readers: OrderedDict[str, ShardReader] = OrderedDict()
+
+    def _reader(self, shard: str) -> ShardReader:
+        if shard in self._readers:
+            self._readers.move_to_end(shard)
+            return self._readers[shard]
+        try:
+            reader = ShardReader(self.path / shard)
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{self.path / shard}: cannot be read ({error}). The store was rebuilt or damaged since it was opened; "
+                "open it again, or delete the folder and build it anew"
+            ) from error
+        self._readers[shard] = reader
+        if len(self._readers) > _OPEN_SHARDS:
+            self._readers.popitem(last=False)
+        return reader

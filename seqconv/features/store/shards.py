@@ -1,0 +1,147 @@
+"""Shards: immutable Arrow IPC files, one record batch per sequence, each one contiguous `(time, d)` block."""
+
+import hashlib
+import signal
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
+from seqconv.features import as_settings, extract_features, load_features
+from seqconv.features.audio.decoding import decode_audio
+from seqconv.features.audio.recordings import describe_absence
+from seqconv.features.settings import FeatureSettings
+from seqconv.features.store.entries import Entry, Row, Variant
+from seqconv.features.store.writing import ShardWriter
+from seqconv.files import is_file
+
+Features = npt.NDArray[np.float32]
+
+_LIMIT_BYTES = 64 << 20
+
+
+def extract_shard(
+    entries: Iterable[Entry],
+    settings: FeatureSettings | Mapping[str, Any],
+    path: str | Path,
+    time_limit: float | None = None,
+    variant: Variant | None = None,
+) -> list[Row]:
+    """Extract the features of `entries` into one new shard at `path`; one sequence lies in memory at a time.
+
+    It is a pure function of its arguments and the files that they name, and picklable, so that any executor can run it.
+    The shard appears under its name when it is complete, and not at all when no entry could be read.
+
+    Args:
+        entries: what to extract.
+        settings: feature settings, or a mapping of them.
+        path: where the shard is to lie.
+        time_limit: seconds for an entry, and as many again for each 64 MiB of its file. Where it is exceeded, **this
+            process ends**, which is the only way out of a library that hangs: for workers. None: no limit.
+        variant: what is done to the samples before.
+
+    Returns:
+        A row for each entry, in order. What cannot be read has a row with its `problem` and no place in the shard.
+
+    Raises:
+        ConfigError: settings that no recording can satisfy, or the wrong kind for these files.
+        StorageError: the shard cannot be written.
+    """
+    settings, path = as_settings(settings), Path(path)
+    files: dict[str, tuple[int, int, str]] = {}
+    rows: list[Row] = []
+    with ShardWriter(path) as writer:
+        for entry in entries:
+            row = Row(entry.id, entry.path, entry.start, entry.end, entry.case)
+            try:
+                with _alarm(entry.path, time_limit):
+                    if entry.path not in files:
+                        files[entry.path] = fingerprint(entry.path)
+                    features = read_entry(entry, settings, variant, files[entry.path][2])
+            except (AudioError, ManifestError, ShapeError, OSError, MemoryError) as error:
+                rows.append(replace(row, problem=_reason(error, entry.path)))
+                continue
+            size, modified, content = files[entry.path]
+            row = replace(row, size=size, mtime_ns=modified, content=content, shard=path.name, batch=writer.count)
+            rows.append(replace(row, num_frames=len(features), num_features=features.shape[1]))
+            writer.append(features)
+    return rows
+
+
+def read_entry(entry: Entry, settings: FeatureSettings, variant: Variant | None = None, content: str = "") -> Features:
+    """Features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
+    if settings.kind == "precomputed":
+        return load_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
+    if entry.case is not None:
+        raise ConfigError(
+            f"features.kind '{settings.kind}' is computed from recordings, but {entry.path} holds sequences of "
+            "features. Set features.kind to precomputed"
+        )
+    samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=settings.sample_rate)
+    if variant is not None:
+        samples = variant.apply(samples, rate, content_of(entry, content))
+    return extract_features(samples, rate, settings)
+
+
+def content_of(entry: Entry, content: str) -> str:
+    """What a variant of an entry hangs on: the content of its file, as a hash, and which part of it."""
+    return repr((content, entry.start, entry.end))
+
+
+@contextmanager
+def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
+    """SIGALRM for this process, which ends it, unless the block is done in time."""
+    if time_limit is None or not hasattr(signal, "setitimer"):
+        yield
+        return
+    try:
+        size = Path(path).stat().st_size
+    except OSError:
+        size = 0
+    signal.setitimer(signal.ITIMER_REAL, time_limit * (1 + size / _LIMIT_BYTES))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def fingerprint(path: str) -> tuple[int, int, str]:
+    """Size in bytes, time of the last change in ns, and hash of a file, the time taken first: a later change shows."""
+    if not is_file(path):
+        # Opening a pipe would wait for its writer.
+        raise AudioError(f"{path}: {describe_absence(Path(path))}")
+    try:
+        status = Path(path).stat()
+        with Path(path).open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+    except FileNotFoundError as error:
+        raise AudioError(f"{path}: no such file") from error
+    return status.st_size, status.st_mtime_ns, digest.hexdigest()
+
+
+class ShardReader:
+    """A memory-mapped shard."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+
+        self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
+
+    def read(self, batch: int, num_features: int) -> Features:
+        """A read-only view `(time, num_features)` of one record batch; nothing is copied."""
+        values: Features = self._reader.get_batch(batch).column(0).to_numpy(zero_copy_only=True)
+        return values.reshape(-1, num_features)
+
+
+def _reason(error: Exception, path: str) -> str:
+    """The reason without the path, which the report names beside the id."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory for it ({error})"
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror or error})"
+    return str(error).removeprefix(f"{path}: ").removeprefix(f"{Path(path)}: ")

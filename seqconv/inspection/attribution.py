@@ -1,0 +1,150 @@
+"""What decided: how much each frame of a recording adds to the logit of a class."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ModelError, ShapeError, list_some
+from seqconv.inspection.heads import Head, run_to_head
+from seqconv.inspection.pooling_attribution import shares_of
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """`frames` and `bias` sum to `logit`.
+
+    Attributes:
+        output: number of the logit, that of the predicted class unless another was asked for.
+        label: its name, or its number.
+        logit: what the model says.
+        frames: what each frame adds, `(time,)`; frames of the last layer before the poolings.
+        positions: the input frame that each of them stands for; its receptive field lies around it.
+        bias: what no frame adds.
+        is_exact: whether the logit is this sum by the model's own arithmetic, and not by a rule for sharing it out.
+        notes: what that rule is, and where.
+        seconds_per_frame: of the input, where it is known.
+    """
+
+    output: int
+    label: str
+    logit: float
+    frames: Array
+    positions: Array
+    bias: float
+    is_exact: bool
+    notes: tuple[str, ...]
+    seconds_per_frame: float | None
+
+    @property
+    def stride(self) -> int:
+        """Input frames from one frame to the next."""
+        return int(self.positions[1] - self.positions[0]) if len(self.positions) > 1 else 1
+
+    def __str__(self) -> str:
+        total = self.frames.sum()
+        parts = [f"logit of '{self.label}': {self.logit:.4f} = {total:.4f} from {len(self.frames)} frames"]
+        sign = "+" if self.bias >= 0 else "-"
+        parts[0] += f" {sign} {abs(self.bias):.4f} that no frame adds (bias)"
+        best = np.argsort(-self.frames, kind="stable")[:3]
+        parts.append("most for it: " + ", ".join(f"{self._place(i)} ({self.frames[i]:+.4f})" for i in best))
+        worst = [i for i in np.argsort(self.frames, kind="stable")[:3] if self.frames[i] < 0]
+        if worst:
+            parts.append("most against: " + ", ".join(f"{self._place(i)} ({self.frames[i]:+.4f})" for i in worst))
+        exact = "exact: this sum is how the model computes the logit"
+        return "\n".join([*parts, exact if self.is_exact else "not exact: " + " ".join(self.notes)])
+
+    def _place(self, index: int) -> str:
+        frame = int(self.positions[index])
+        return f"frame {frame}" + (
+            "" if self.seconds_per_frame is None else f" at {frame * self.seconds_per_frame:.2f} s"
+        )
+
+
+def contributions(model: Any, features: Any, *, output: int | str | None = None) -> Contributions:
+    """What each frame of one sequence adds to the logit of a class, by default the predicted one.
+
+    Exact where poolings are means, maxima or last frames, and one Dense layer follows: the logit is a sum over frames
+    then. Otherwise frames get shares by rules that `notes` names. They always sum to the logit.
+
+    Args:
+        model: a `SequenceModel`, or a Keras model that ends in global poolings and Dense layers.
+        features: one sequence `(time, num_features)`.
+        output: number or name of a class.
+
+    Raises:
+        ModelError: the model has another kind of head, or no such output.
+        ShapeError: the features are not one sequence.
+
+    >>> from seqconv.models import build_model
+    >>> model = build_model({"blocks": [{"filters": 4}], "pooling": "mean"}, num_features=2, num_outputs=3)
+    >>> found = contributions(model, np.ones((6, 2)))
+    >>> found.is_exact, bool(np.isclose(found.frames.sum() + found.bias, found.logit))
+    (True, True)
+    """
+    from seqconv.models.card import read_card, seconds_per_frame
+
+    features = np.asarray(features, np.float32)
+    if features.ndim != 2:
+        raise ShapeError(f"expected one sequence (time, num_features), got an array of shape {features.shape}.")
+    head = run_to_head(model, features)
+    shares = [shares_of(pooling, head.frames, head.is_real) for pooling in head.poolings]
+    frames = np.concatenate([each.frames for each in shares], axis=1)
+    rest = np.concatenate([each.rest for each in shares])
+    logits, slopes, bias = _straighten(head, frames.sum(axis=0) + rest)
+    names = list((read_card(model).get("target") or {}).get("names") or [])
+    chosen = _choose_output(model, output, logits, names)
+    notes = [each.note for each in shares if each.note]
+    if len(head.dense) > 1:
+        notes.append(
+            "Hidden Dense layers follow the pooling: their units are taken as on or off, as this recording leaves them."
+        )
+    added = frames @ slopes[:, chosen]
+    return Contributions(
+        output=chosen,
+        label=str(names[chosen]) if names else str(chosen),
+        logit=float(logits[chosen]),
+        frames=added,
+        positions=np.arange(len(added)) * head.stride,
+        bias=float(bias[chosen] + rest @ slopes[:, chosen]),
+        is_exact=not notes,
+        notes=tuple(dict.fromkeys(notes)),
+        seconds_per_frame=seconds_per_frame(model, None),
+    )
+
+
+def _straighten(head: Head, pooled: Array) -> tuple[Array, Array, Array]:
+    """Logits, and the straight line `pooled @ slopes + bias` that runs through them here."""
+    from keras import ops
+
+    slopes, bias, values = np.eye(len(pooled)), np.zeros(len(pooled)), pooled
+    for layer in head.dense:
+        kernel = np.asarray(ops.convert_to_numpy(layer.kernel), np.float64)
+        offset = np.asarray(ops.convert_to_numpy(layer.bias), np.float64) if layer.use_bias else 0.0
+        slopes, bias, values = slopes @ kernel, bias @ kernel + offset, values @ kernel + offset
+        name = layer.activation.__name__
+        if layer is head.dense[-1]:
+            continue
+        if name == "relu":
+            is_on = values > 0
+            slopes, bias, values = slopes * is_on, bias * is_on, values * is_on
+        elif name != "linear":
+            raise ModelError(
+                f"'{layer.name}' lies behind the pooling and has the activation {name}; known: relu, linear."
+            )
+    return values, slopes, bias
+
+
+def _choose_output(model: Any, output: int | str | None, logits: Array, names: list[str]) -> int:
+    if output is None:
+        return int(np.argmax(logits))
+    if isinstance(output, str):
+        if output not in names:
+            raise ModelError(f"model '{model.name}' has no output '{output}'. It has: {list_some(names, 20)}.")
+        return names.index(output)
+    if not 0 <= output < len(logits):
+        raise ModelError(f"model '{model.name}' has outputs 0 to {len(logits) - 1}, not {output}.")
+    return output

@@ -1,0 +1,176 @@
+"""What padding and batch mates really do to a model's answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ModelError
+from seqconv.inspection.effects import follow_axes, kind_of
+from seqconv.inspection.graph import Graph
+from seqconv.prediction.compiled import runner_for
+from seqconv.prediction.forward import as_logits, forward
+from seqconv.sources import ArraySource
+
+Array = npt.NDArray[Any]
+PADDINGS = (1, 2, 7, 64)
+BATCH_SIZE = 8
+# Relative to the largest logit. Half precision rounds each layer's output.
+TOLERANCE, HALF_TOLERANCE = 1e-4, 5e-2
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How answers changed against those for each sequence alone.
+
+    Attributes:
+        what: "padding" or "mates".
+        frames: frames of padding that were appended; None for other mates.
+        sequences: how many were tried.
+        flipped: how many got another label.
+        largest_change: of a logit.
+        tolerance: below which a change is rounding.
+    """
+
+    what: str
+    frames: int | None
+    sequences: int
+    flipped: int
+    largest_change: float
+    tolerance: float
+
+    @property
+    def passes(self) -> bool:
+        """Whether what changed is rounding."""
+        return self.largest_change <= self.tolerance
+
+
+class Subject:
+    """A model that is asked about sequences in different surroundings.
+
+    A `SequenceModel`, or a functional model of features and a mask, is told which frames are real, and gets garbage in
+    the others. Any other model is padded with zeros, as people do.
+    """
+
+    def __init__(self, model: Any, graph: Graph) -> None:
+        self.model = model
+        self.is_ours = hasattr(model, "time_geometry")
+        self.num_inputs = 1 if self.is_ours else len(graph.inputs)
+        takes_mask = self.num_inputs == 2 and "bool" in str(graph.tensors[graph.inputs[1]].dtype)
+        if self.num_inputs > 1 and not takes_mask:
+            raise ModelError(
+                f"model '{model.name}' has {self.num_inputs} inputs. What is measured needs a model of features "
+                f"alone, or "
+                "of features and a boolean mask (batch, time)."
+            )
+        if len(graph.outputs) > 1:
+            raise ModelError(f"model '{model.name}' has {len(graph.outputs)} outputs. Measure one of them at a time.")
+        self.takes_mask = takes_mask
+        self.knows_lengths = self.is_ours or takes_mask
+        self.shape = graph.shapes[graph.inputs[0]]
+        embedding = next((call.layer for call in graph.calls if kind_of(call.layer) == "Embedding"), None)
+        self.num_tokens = None if embedding is None else int(embedding.input_dim)
+        self.min_frames = model.min_frames if self.is_ours else _shortest(graph)
+
+    def answer(self, sequences: Sequence[Array], width: int, rng: np.random.Generator) -> list[Array]:
+        """Logits of sequences in rows of one width; of each output frame where there are several."""
+        lengths = np.array([len(sequence) for sequence in sequences], np.int32)
+        rows = np.zeros((len(sequences), width, *sequences[0].shape[1:]), np.float32)
+        for row, sequence in zip(rows, sequences, strict=True):
+            row[: len(sequence)] = sequence
+            if self.knows_lengths:
+                row[len(sequence) :] = 1e4 * rng.normal(size=row[len(sequence) :].shape)
+                row[len(sequence) :: 2] = np.nan
+        outputs = self._run(rows, np.arange(width) < lengths[:, None], lengths)
+        return list(np.asarray(as_logits(self.model, outputs), np.float64))
+
+    def _run(self, rows: Array, mask: Array, lengths: Array) -> Array:
+        if self.is_ours:
+            segments = np.where(mask, 0, -1).astype(np.int32)
+            batch = {"features": rows, "segments": segments, "lengths": lengths[:, None]}
+            outputs: Array = runner_for(self.model)(batch)
+            return outputs if self.model.predicts_frames else outputs[:, 0]
+        if not self.takes_mask and rows.ndim == 3:
+            return runner_for(self.model)(rows)
+        from keras import ops
+
+        inputs = [rows, mask] if self.takes_mask else rows
+        return np.asarray(ops.convert_to_numpy(ops.cast(self.model(inputs, training=False), "float32")))
+
+
+def measure(
+    subject: Subject, sequences: Sequence[Array], *, is_labeled: bool = True, seed: int = 0
+) -> list[Measurement]:
+    """Ask about each sequence alone, with padding appended, and among other sequences; in that order.
+
+    Args:
+        sequences: `(time, num_features)`, or with more axes where the model has them.
+        is_labeled: whether the largest logit is the label; False for a regression, where no label can flip.
+    """
+    rng = np.random.default_rng(seed)
+    alone = [subject.answer([sequence], len(sequence), rng)[0] for sequence in sequences]
+    largest = max(float(np.abs(logits).max(initial=0)) for logits in alone)
+    is_half = getattr(subject.model, "compute_dtype", "float32") in ("float16", "bfloat16")
+    tolerance = (HALF_TOLERANCE if is_half else TOLERANCE) * largest + 1e-5
+    found = []
+    for frames in PADDINGS:
+        padded = [subject.answer([each], len(each) + frames, rng)[0] for each in sequences]
+        found.append(_compare("padding", frames, alone, padded, tolerance, is_labeled))
+    mixed = [_among_others(subject, sequences, rng) for _ in range(2)]
+    if subject.is_ours and subject.model.packable:
+        mixed.append(list(forward(subject.model, ArraySource(sequences), strategy="packed", batch_size=BATCH_SIZE)))
+    changes = [_compare("mates", None, alone, answers, tolerance, is_labeled) for answers in mixed]
+    return [*found, max(changes, key=lambda each: _order(each.largest_change))]
+
+
+def make_sequences(subject: Subject, count: int = 32, seed: int = 0) -> list[Array]:
+    """Random sequences that the model can take, for want of real ones."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(subject.min_frames, subject.min_frames + 80, count)
+    sizes = [8 if size is None else size for size in subject.shape[2:]]
+    if subject.num_tokens is not None:
+        # 0 is what padding is.
+        return [rng.integers(1, subject.num_tokens, (length, *sizes)).astype(np.float32) for length in lengths]
+    return [rng.normal(size=(length, *sizes)).astype(np.float32) for length in lengths]
+
+
+def _among_others(subject: Subject, sequences: Sequence[Array], rng: np.random.Generator) -> list[Array]:
+    """Answers in shuffled batches, each as wide as its longest sequence."""
+    order = rng.permutation(len(sequences))
+    answers: list[Array] = [np.zeros(0)] * len(sequences)
+    for first in range(0, len(order), BATCH_SIZE):
+        batch = order[first : first + BATCH_SIZE]
+        members = [sequences[index] for index in batch]
+        found = subject.answer(members, max(map(len, members)), rng)
+        for index, logits in zip(batch, found, strict=True):
+            answers[index] = logits
+    return answers
+
+
+def _compare(
+    what: str, frames: int | None, alone: list[Array], others: list[Array], tolerance: float, is_labeled: bool
+) -> Measurement:
+    pairs = [
+        (first, second[: len(first)] if first.ndim > 1 else second) for first, second in zip(alone, others, strict=True)
+    ]
+    changes = [float(np.abs(first - second).max(initial=0)) for first, second in pairs]
+    flipped = sum(bool((_labels(first) != _labels(second)).any()) for first, second in pairs) if is_labeled else 0
+    largest = max(changes, key=_order)
+    return Measurement(what, frames, len(alone), flipped, largest, tolerance)
+
+
+def _labels(logits: Array) -> Array:
+    labels: Array = np.atleast_1d(logits[..., 0] > 0 if logits.shape[-1] == 1 else logits.argmax(axis=-1))
+    return labels
+
+
+def _order(change: float) -> float:
+    return np.inf if np.isnan(change) else change
+
+
+def _shortest(graph: Graph) -> int:
+    """The least T for which every tensor has a position left."""
+    lengths = [axis.length for axes in follow_axes(graph).values() for axis in axes]
+    return next((frames for frames in range(1, 10_000) if all(length.at(frames) > 0 for length in lengths)), 1)

@@ -1,0 +1,228 @@
+"""Global poolings between the mean and the maximum, and those that learn which frames count."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from seqconv.layers.global_pooling import EPSILON, GlobalPooling1D, MaskedStatisticsPooling1D
+from seqconv.layers.masking import Tensor, lowest_value, zero_padding
+from seqconv.layers.reduction import Members, Summary, as_double
+
+SMALLEST = 1e-6
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class MaskedLogSumExpPooling1D(GlobalPooling1D):
+    """`log(mean(exp(sharpness * x))) / sharpness`, a smooth maximum (Pinheiro and Collobert 2015).
+
+    Args:
+        sharpness: near the mean where it is small, near the maximum where it is large.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
+
+    Returns:
+        `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
+    """
+
+    def __init__(self, sharpness: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        if sharpness <= 0:
+            raise ValueError(f"sharpness must be above 0, got {sharpness}.")
+        self.sharpness = sharpness
+
+    def exponents(self, frames: Tensor) -> Tensor:
+        """What is exponentiated."""
+        return frames * self.sharpness
+
+    def summarize_members(self, members: Members) -> Summary:
+        exponents = self.exponents(members.frames)
+        peak = ops.stop_gradient(members.largest(exponents))
+        total = members.total(ops.exp(_below_peak(members, exponents, peak)))
+        return {"count": members.count, "peak": peak, "total": total}
+
+    @staticmethod
+    def merge(first: Summary, second: Summary) -> Summary:
+        peak, scales = _common_peak(first, second)
+        parts = zip((first, second), scales, strict=True)
+        return {
+            "count": as_double(first["count"]) + as_double(second["count"]),
+            "peak": peak,
+            "total": sum(as_double(part["total"]) * scale for part, scale in parts),
+        }
+
+    def pool(self, summary: Summary) -> Tensor:
+        return self._log_mean(summary) / self.sharpness
+
+    def _log_mean(self, summary: Summary) -> Tensor:
+        mean = summary["total"] / ops.maximum(summary["count"], 1)
+        is_used = summary["count"] > 0
+        return ops.where(is_used, summary["peak"], 0) + ops.log(ops.where(is_used, mean, 1))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "sharpness": self.sharpness}
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class MaskedGeneralizedMeanPooling1D(MaskedLogSumExpPooling1D):
+    """`mean(max(x, 1e-6) ** p) ** (1 / p)`, the power p learned (Radenović et al. 2019); for features behind a ReLU.
+
+    Args:
+        power: first value of p; 1 is the mean, infinity the maximum. It stays positive.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
+
+    Returns:
+        `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
+    """
+
+    def __init__(self, power: float = 3.0, **options: Any) -> None:
+        super().__init__(**options)
+        if power <= 0:
+            raise ValueError(f"power must be above 0, got {power}.")
+        self.initial_power = power
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        initializer = keras.initializers.Constant(float(np.log(self.initial_power)))
+        self.log_power = self.add_weight(name="log_power", shape=(), initializer=initializer)
+        self.built = True
+
+    @property
+    def power(self) -> Tensor:
+        """p."""
+        return ops.exp(ops.convert_to_tensor(self.log_power))
+
+    def exponents(self, frames: Tensor) -> Tensor:
+        logarithms = ops.log(ops.maximum(frames, SMALLEST))
+        return logarithms * ops.cast(self.power, logarithms.dtype)
+
+    def pool(self, summary: Summary) -> Tensor:
+        exponent = self._log_mean(summary)
+        return ops.exp(exponent / ops.cast(self.power, exponent.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        config = {name: value for name, value in super().get_config().items() if name != "sharpness"}
+        return {**config, "power": self.initial_power}
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
+    """Weighted mean and standard deviation over the real frames of each sequence; the weights are a softmax over time
+    of scores that a small network learns (Okabe et al. 2018).
+
+    Args:
+        units: units of the hidden layer that scores frames.
+        per_channel: a score for each channel, instead of one for all (Desplanques et al. 2020, ECAPA-TDNN).
+        context: scores also look at mean and deviation of the whole sequence (ECAPA-TDNN).
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
+
+    Returns:
+        `(batch, 2 * channels)`, or `(batch, num_slots, 2 * channels)` when `num_slots` is given; 0 for an empty slot.
+    """
+
+    values_per_channel = 2
+
+    def __init__(self, units: int = 128, *, per_channel: bool = False, context: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.units, self.per_channel = units, per_channel
+        # Where scores need the whole sequence, a stream summarizes it in a first pass: `context.summarize`.
+        self.context = MaskedStatisticsPooling1D(dtype=self.dtype_policy, name="context") if context else None
+        self.hidden = keras.layers.Dense(units, activation="tanh", dtype=self.dtype_policy, name="hidden")
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = int(input_shape[-1] or 0)
+        self.hidden.build((None, None, channels * (3 if self.context is not None else 1)))
+        self.scores = keras.layers.Dense(channels if self.per_channel else 1, dtype=self.dtype_policy, name="scores")
+        self.scores.build((None, None, self.units))
+        if self.context is not None:
+            self.context.build(input_shape)
+        self.built = True
+
+    def summarize(
+        self,
+        inputs: Tensor,
+        segments: Tensor | None = None,
+        num_slots: Any = None,
+        *,
+        context_summary: Summary | None = None,
+    ) -> Summary:
+        """Statistics of the frames; `context_summary` are those of the whole sequence, if these are not all frames."""
+        return self.summarize_members(Members(inputs, segments, num_slots), context_summary)
+
+    def summarize_members(self, members: Members, context_summary: Summary | None = None) -> Summary:
+        frames = members.frames
+        scores = self._score(members, context_summary)
+        peak = ops.stop_gradient(members.largest(scores))
+        weights = ops.exp(_below_peak(members, scores, peak))
+        total = members.total(weights)
+        divisor = ops.maximum(total, ops.cast(SMALLEST, total.dtype))
+        mean = members.total(weights * frames) / divisor
+        squares = members.total(weights * ops.square(frames - members.spread(mean)))
+        return {"count": members.count, "peak": peak, "weight": total, "mean": mean, "squares": squares}
+
+    def _score(self, members: Members, context_summary: Summary | None) -> Tensor:
+        frames = members.frames
+        if self.context is not None:
+            summary = context_summary or self.context.summarize_members(members)
+            context = members.spread(ops.cast(self.context.finish(summary), frames.dtype))
+            context = ops.broadcast_to(context, (*ops.shape(frames)[:2], 2 * frames.shape[-1]))
+            frames = ops.concatenate([frames, context], axis=-1)
+        return ops.cast(self.scores(self.hidden(frames)), frames.dtype)
+
+    @staticmethod
+    def merge(first: Summary, second: Summary) -> Summary:
+        peak, scales = _common_peak(first, second)
+        (n, p), (m, q) = (
+            (as_double(part["weight"]) * scale, as_double(part["squares"]) * scale)
+            for part, scale in zip((first, second), scales, strict=True)
+        )
+        a, b = as_double(first["mean"]), as_double(second["mean"])
+        total = np.where(n + m > 0, n + m, 1)
+        return {
+            "count": as_double(first["count"]) + as_double(second["count"]),
+            "peak": peak,
+            "weight": n + m,
+            "mean": a + (b - a) * m / total,
+            "squares": p + q + (b - a) ** 2 * n * m / total,
+        }
+
+    def pool(self, summary: Summary) -> Tensor:
+        weight = ops.maximum(summary["weight"], ops.cast(SMALLEST, summary["weight"].dtype))
+        deviation = ops.sqrt(summary["squares"] / weight + EPSILON)
+        return ops.concatenate([summary["mean"], deviation], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "per_channel": self.per_channel,
+            "context": self.context is not None,
+        }
+
+
+def _below_peak(members: Members, values: Tensor, peak: Tensor) -> Tensor:
+    """Differences from the peak of their sequence: at most 0, and 0 in padding, whose exponential may not overflow."""
+    # A slot without frames has the lowest peak, which would drown the others in the product that spreads them.
+    peak = ops.where(peak > lowest_value(peak.dtype) / 2, peak, 0)
+    return zero_padding(values - members.spread(peak), members.segments)
+
+
+def _common_peak(first: Summary, second: Summary) -> tuple[Any, list[Any]]:
+    """The larger peak of two pieces, and what each piece's sums are multiplied with to be relative to it."""
+    peaks = [as_double(part["peak"]) for part in (first, second)]
+    peak = np.maximum(*peaks)
+    return peak, [np.exp(np.maximum(each - peak, -1e4)) for each in peaks]

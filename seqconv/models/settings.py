@@ -1,0 +1,168 @@
+"""The `model` section: a stack of blocks over time and a head that pools it."""
+
+from typing import Annotated, Any, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from seqconv.geometry import TimeGeometry
+from seqconv.models.block_settings import (
+    Activation,
+    AttentionBlock,
+    ConvBlock,
+    DepthwiseConvBlock,
+    LengthBlock,
+    Norm,
+    Padding,
+    PoolBlock,
+    RecurrentBlock,
+    SeparableConvBlock,
+    SqueezeExciteBlock,
+    with_defaults,
+)
+from seqconv.models.block_settings import Block as AnyBlock
+from seqconv.models.compound_settings import (
+    ConvNeXtBlock,
+    InceptionBlock,
+    InvertedBottleneckBlock,
+    ResidualBlock,
+    TCNBlock,
+)
+from seqconv.models.pooling_settings import FramesHead, Pooling, PoolingName, SimplePooling, as_sections
+from seqconv.parts import Fraction, PositiveInt, Section
+
+BLOCKS = (
+    ConvBlock,
+    DepthwiseConvBlock,
+    SeparableConvBlock,
+    PoolBlock,
+    ResidualBlock,
+    TCNBlock,
+    ConvNeXtBlock,
+    InvertedBottleneckBlock,
+    InceptionBlock,
+    SqueezeExciteBlock,
+    LengthBlock,
+    RecurrentBlock,
+    AttentionBlock,
+)
+SECTIONS: dict[str, type[AnyBlock]] = {
+    name: section for section in BLOCKS for name in get_args(section.model_fields["type"].annotation)
+}
+Block = Annotated[
+    ConvBlock
+    | DepthwiseConvBlock
+    | SeparableConvBlock
+    | PoolBlock
+    | ResidualBlock
+    | TCNBlock
+    | ConvNeXtBlock
+    | InvertedBottleneckBlock
+    | InceptionBlock
+    | SqueezeExciteBlock
+    | LengthBlock
+    | RecurrentBlock
+    | AttentionBlock,
+    Field(discriminator="type"),
+]
+
+# As it may be written: one or several, by name or with settings.
+Poolings = PoolingName | Pooling | Annotated[list[PoolingName | Pooling], Field(min_length=1)]
+
+
+class BlockDefaults(Section):
+    """What every block has unless it says otherwise; a block takes those of these keys that its type knows."""
+
+    norm: Norm | None = Field(default=None, description="Normalization behind convolutions.")
+    norm_groups: PositiveInt | None = Field(default=None, description="Groups of channels, where norm is 'group'.")
+    activation: Activation | None = Field(default=None, description="Function behind the normalization.")
+    dropout: Fraction | None = Field(default=None, description="Part of the values that training drops.")
+    spatial_dropout: Fraction | None = Field(default=None, description="The same for channels of a sequence.")
+    stochastic_depth: Fraction | None = Field(default=None, description="The same for bodies of residual blocks.")
+    padding: Padding | None = Field(default=None, description="same, causal or valid, where a block can have it.")
+
+
+class ModelConfig(Section):
+    """A stack of blocks, pooled over time into one vector per sequence, and a dense head."""
+
+    defaults: BlockDefaults = Field(default=BlockDefaults(), description="What blocks have unless they say otherwise.")
+    blocks: tuple[Block, ...] = Field(
+        default=(
+            ConvBlock(filters=64, kernel_size=5),
+            ConvBlock(filters=128, kernel_size=3, strides=2),
+            ConvBlock(filters=128, kernel_size=3),
+        ),
+        description="The stack over time; a block without a type is a conv.",
+    )
+    pooling: tuple[Pooling, ...] = Field(
+        default=(SimplePooling(type="mean"),),
+        min_length=1,
+        description="From frames to one vector, by one or several poolings; 'frames' for a prediction per frame.",
+    )
+    dense_units: tuple[PositiveInt, ...] = Field(
+        default=(), description="Hidden dense layers between pooling and output."
+    )
+    dense_dropout: Fraction = Field(default=0.0, description="Dropout before every dense layer of the head.")
+
+    @property
+    def time_geometry(self) -> TimeGeometry:
+        """How the layers read time, in order; the built model has the same."""
+        return tuple(layer for block in self.blocks for layer in block.time_layers)
+
+    @property
+    def predicts_frames(self) -> bool:
+        """Whether there is one prediction per frame instead of one per sequence."""
+        return isinstance(self.pooling[0], FramesHead)
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether an output frame of the blocks depends on all frames of its sequence."""
+        return any(block.sees_all for block in self.blocks)
+
+    @property
+    def unpackable(self) -> tuple[int, ...]:
+        """Positions of the blocks for which a row must hold a single sequence."""
+        return tuple(index for index, block in enumerate(self.blocks) if not block.packable)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_defaults(cls, values: Any) -> Any:
+        """Write `defaults` into the blocks, so that a resolved config shows each block complete."""
+        if not isinstance(values, dict) or not isinstance(values.get("blocks"), list | tuple):
+            return values
+        defaults = values.get("defaults") or {}
+        if not isinstance(defaults, dict):
+            defaults = dict(defaults)
+        given = {name: value for name, value in defaults.items() if value is not None}
+        return {**values, "blocks": [with_defaults(block, given, SECTIONS) for block in values["blocks"]]}
+
+    @field_validator("pooling", mode="before", json_schema_input_type=Poolings)
+    @classmethod
+    def _one_name_or_several(cls, value: Any) -> Any:
+        names = as_sections(value)
+        if any(isinstance(name, dict) and name.get("type") == "flatten" for name in names):
+            raise ValueError(
+                "a sequence of any length has no fixed number of values to flatten, so the next dense layer would have "
+                "no fixed number of weights. Use mean, max or [mean, max], which give one vector whatever the length"
+            )
+        return names
+
+    @field_validator("blocks")
+    @classmethod
+    def _at_least_one_block(cls, blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+        if not blocks:
+            raise ValueError("a model needs at least one block, for example {filters: 64, kernel_size: 5}")
+        return blocks
+
+    @model_validator(mode="after")
+    def _head_fits(self) -> "ModelConfig":
+        if not any(isinstance(pooling, FramesHead) for pooling in self.pooling):
+            return self
+        if len(self.pooling) > 1:
+            raise ValueError("pooling: frames means no pooling at all; it stands alone, or leave it out")
+        for index, block in enumerate(self.blocks):
+            if any(layer.padding == "valid" for layer in block.time_layers):
+                raise ValueError(
+                    f"blocks[{index}].padding: 'valid' leaves frames at both ends without a prediction, but pooling is "
+                    "'frames'. Use same, or causal"
+                )
+        return self

@@ -1,0 +1,191 @@
+"""`predict`: from recordings, arrays or sequences to a table of predictions."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqconv.data.manifest.reading import ARRAY_SUFFIXES, AUDIO_SUFFIXES
+from seqconv.data.segmentation import Cutting
+from seqconv.data.sequences import Sequences
+from seqconv.data.settings import WindowSettings
+from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
+from seqconv.features import as_settings
+from seqconv.features.settings import FeatureSettings
+from seqconv.features.store import BadFile
+from seqconv.models.card import model_target, open_model, read_card
+from seqconv.prediction.files import Tables, predict_files, predict_source
+from seqconv.prediction.windows import predict_windows
+from seqconv.sources import Source
+from seqconv.tasks.target import Target
+
+
+def predict(
+    model: Any,
+    inputs: Any,
+    *,
+    strategy: str = "auto",
+    features: FeatureSettings | Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
+    target: Target | None = None,
+    chunk_frames: int | None = None,
+) -> pd.DataFrame:
+    """What a model says about each of the inputs, in their order.
+
+    Args:
+        model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
+        inputs: recordings (a path, a folder with all recordings below it, or a list of these); features (an array
+            `(time, d)` or `(n, time, d)`, or a list of arrays `(time, d)`); or `Sequences`, or a feature store.
+        strategy: auto, packed, bucketed, padded or single; it changes the time, not the predictions.
+        features: how to compute features from recordings; default: as the model was trained.
+        batch_size: sequences per step, on average.
+        target: what the outputs mean; needed for a stock Keras model.
+        chunk_frames: recordings and sequences of more frames are read and run in chunks of that many, in bounded
+            memory, with the same answer; default: where the strategy is auto and the model is `chunkable`, as many as
+            keep activations near 32 MB.
+
+    Returns:
+        a row for each sequence: id (of a recording, its path), num_frames, prediction, and `p_<name>` for each class.
+        Multilabel joins the labels given; a regression of several columns has `prediction_<name>` for each.
+        Of a model that was trained on windows, recordings are cut in the same way, and have a row for each window: id,
+        start, end (in seconds), prediction and so on; arrays and sequences are taken as they are.
+        Of a model that predicts frames, a row for each output frame: id, frame (number of the input frame that it
+        stands for), time (in seconds, where it is known), prediction and so on.
+        A file that cannot be read, or has too few frames for the model, has a row without a prediction (no row, where
+        frames are predicted). A warning lists these, and `attrs["quarantine"]` has (id, path, reason) of each.
+
+    Raises:
+        AudioError: none of the files can be read; names all of them.
+        ShapeError: the sequences have another number of features than the model.
+        ConfigError: the model does not know how to compute features or what its outputs mean.
+
+    >>> from seqconv.models import build_model
+    >>> from seqconv.tasks.target import fit_target
+    >>> model = build_model({"blocks": [{"filters": 4}]}, num_features=2, num_outputs=2)
+    >>> frame = predict(model, [np.zeros((5, 2))], target=fit_target("classification", ["off", "on"]))
+    >>> list(frame.columns)
+    ['id', 'num_frames', 'prediction', 'p_off', 'p_on']
+    """
+    options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
+    bad: list[BadFile] = []
+    tables = collecting(predict_tables(model, inputs, features=features, target=target, **options), bad)
+    frame = pd.concat(tables, ignore_index=True)
+    frame.attrs["quarantine"] = bad
+    return frame
+
+
+def collecting(tables: Tables, bad: list[BadFile]) -> Iterator[pd.DataFrame]:
+    """The tables; when they have come to their end, the files without a prediction are in `bad`."""
+    bad += yield from tables
+
+
+def predict_tables(
+    model: Any,
+    inputs: Any,
+    *,
+    strategy: str = "auto",
+    features: FeatureSettings | Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
+    target: Target | None = None,
+    chunk_frames: int | None = None,
+) -> Tables:
+    """What `predict` returns, in pieces: tables of as many sequences as hold a million output frames together.
+
+    A model that predicts sequences gives one table, and one more for each recording that is run in chunks. Arguments
+    and errors are those of `predict`. The generator returns the files without a prediction.
+    """
+    model = open_model(model)
+    target = model_target(model, target)
+    paths = _as_paths(inputs)
+    options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
+    if paths is None:
+        yield from predict_source(model, target, _as_source(inputs), options)
+        return []
+    settings = _feature_settings(model, features)
+    entries = find_entries(paths, settings)
+    windows = trained_windows(read_card(model))
+    if windows is not None:
+        return (yield from predict_windows(model, target, entries, settings, windows, options))
+    return (yield from predict_files(model, target, entries, settings, options))
+
+
+def trained_windows(card: Mapping[str, Any]) -> WindowSettings | None:
+    """The windows that a model answers for, one each, by its card; None where it takes recordings whole."""
+    has_frames = (card.get("target") or {}).get("kind") == "frame"
+    return None if has_frames else Cutting.from_dict(card.get("cutting")).windows
+
+
+def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.DataFrame:
+    """The sequences to read, as the columns `id` and `path` (and `case`, within a `.ts` file), folders sorted.
+
+    Raises:
+        ConfigError: recordings are given, but the features are precomputed.
+        AudioError: a folder holds nothing to read.
+    """
+    is_precomputed = settings.kind == "precomputed"
+    wanted = (*ARRAY_SUFFIXES, ".ts") if is_precomputed else AUDIO_SUFFIXES
+    files: list[Path] = []
+    for path in map(Path, paths):
+        files += _files_below(path, wanted) if path.is_dir() else [path]
+    recordings = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
+    if is_precomputed and recordings:
+        raise ConfigError(
+            f"the model takes features that were computed elsewhere, but {list_some(recordings)} are recordings. Pass "
+            "arrays (time, d), or files of them (.npy, .npz, .csv, .parquet, .ts), or features=... to compute them."
+        )
+    rows: list[dict[str, Any]] = []
+    for path in files:
+        if is_precomputed and path.suffix.lower() == ".ts":
+            rows += [{"id": f"{path}/{i}", "path": str(path), "case": i} for i in range(_count_cases(path))]
+        else:
+            rows.append({"id": str(path), "path": str(path)})
+    return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
+
+
+def _as_paths(inputs: Any) -> list[str | Path] | None:
+    """The paths, or `None` where the inputs are sequences already."""
+    if isinstance(inputs, str | Path):
+        return [inputs]
+    if isinstance(inputs, Sequence) and inputs and all(isinstance(item, str | Path) for item in inputs):
+        return list(inputs)
+    return None
+
+
+def _as_source(inputs: Any) -> Source:
+    if hasattr(inputs, "lengths") and hasattr(inputs, "ids"):
+        source: Source = inputs
+        return source
+    if len(inputs) == 0:
+        raise ManifestError("there is nothing to predict: no recordings and no arrays were given.")
+    is_single = isinstance(inputs, np.ndarray) and inputs.ndim <= 2 and inputs.dtype != object
+    return Sequences([inputs] if is_single else list(inputs))
+
+
+def _feature_settings(model: Any, features: FeatureSettings | Mapping[str, Any] | None) -> FeatureSettings:
+    settings = read_card(model).get("features") if features is None else features
+    if settings is None:
+        raise ConfigError(
+            f"model '{model.name}' does not say how to compute features from recordings. Pass features={{'kind': "
+            "'log_mel', ...}, or --set features.kind=log_mel on the command line."
+        )
+    return as_settings(settings)
+
+
+def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    hidden = set(folder.rglob(".*"))
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in suffixes and path.is_file() and not hidden.intersection((path, *path.parents))
+    )
+    if not files:
+        raise AudioError(f"folder '{folder}' holds no file to predict ({', '.join(suffixes)}).")
+    return files
+
+
+def _count_cases(path: Path) -> int:
+    from seqconv.features.ts import read_ts
+
+    return len(read_ts(path)[0])

@@ -1,0 +1,84 @@
+"""`predict_events`: from long recordings to a table of what happens when."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from seqconv.errors import ConfigError
+from seqconv.features.store import BadFile
+from seqconv.models.card import model_target, open_model, read_card, read_decisions, seconds_per_frame
+from seqconv.prediction.dispatch import collecting, predict_tables
+from seqconv.prediction.event_detection import DetectionRules, detect_events, no_detections
+from seqconv.tasks.target import Target
+
+
+def predict_events(
+    model: Any,
+    inputs: Any,
+    *,
+    max_gap: float | None = None,
+    min_seconds: float | None = None,
+    threshold: float | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """The events that a model of windows or frames finds in recordings.
+
+    Windows or frames beside each other that have the same class are one event; the class of the background is none.
+    A window stands for its middle, as long as its hop.
+
+    Args:
+        model, inputs, options: as for `predict`.
+        max_gap: hits of a class with at most so many seconds between them are one event.
+        min_seconds: shorter events are left out.
+        threshold: probability from which on a class is a hit; default: of classes the most probable one, of several
+            labels those that `predict` gives.
+
+    Returns:
+        A row for each event: id, start, end (in seconds), label, score (the highest probability within it).
+        `max_gap` and `min_seconds` are by default those of `evaluation.events` in the config of the run.
+
+    Raises:
+        As `predict`; ConfigError: the model gives one answer for a recording.
+    """
+    bad: list[BadFile] = []
+    rules = {"max_gap": max_gap, "min_seconds": min_seconds, "threshold": threshold}
+    tables = [events for _, events in event_tables(model, inputs, rules, bad, **options) if len(events)]
+    frame = pd.concat(tables, ignore_index=True) if tables else no_detections()
+    frame.attrs["quarantine"] = bad
+    return frame
+
+
+def event_tables(
+    model: Any, inputs: Any, rules: Mapping[str, float | None], bad: list[BadFile], **options: Any
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """What `predict_events` returns, recording by recording, those in which nothing was found too."""
+    model = open_model(model)
+    target, card = model_target(model, options.get("target")), read_card(model)
+    known = {name: value for name, value in rules.items() if value is not None}
+    decisions = read_decisions(model, target)
+    chosen = DetectionRules(card.get("background"), **{**(card.get("events") or {}), **known}, decisions=decisions)
+    stride = getattr(model, "total_stride", 1)
+    held: list[pd.DataFrame] = []
+    for table in collecting(predict_tables(model, inputs, **options), bad):
+        if target.task == "regression" or not {"time", "start"} & set(table):
+            raise ConfigError(
+                "events are found by models that classify windows (data.windows) or frames (model.pooling 'frames') of "
+                "recordings, whose features say how many seconds a frame is (features.frame_rate)."
+            )
+        for name, rows in table.groupby("id", sort=False):
+            if held and held[0]["id"].iloc[0] != name:
+                yield _find_events(held, target, chosen, stride, model)
+                held = []
+            held.append(rows)
+    if held:
+        yield _find_events(held, target, chosen, stride, model)
+
+
+def _find_events(
+    tables: list[pd.DataFrame], target: Target, rules: DetectionRules, stride: int, model: Any
+) -> tuple[str, pd.DataFrame]:
+    rows = pd.concat(tables, ignore_index=True)
+    name = str(rows["id"].iloc[0])
+    clock = seconds_per_frame(model, None) or 0.0
+    return name, detect_events(rows.assign(recording=name), target, rules, stride * clock)

@@ -1,0 +1,199 @@
+"""The forward pass over a source of sequences: what validation, evaluation and prediction share."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.batching import EpochPlan, make_batch, make_plan, restore_order, unpack, unpack_frames
+from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError, list_some
+from seqconv.prediction.compiled import runner_for
+from seqconv.prediction.streaming.long import find_long, forward_long
+from seqconv.sources import Selection, Source
+
+STRATEGIES = ("auto", "packed", "bucketed", "padded", "single")
+Array = npt.NDArray[Any]
+
+
+class Choice(NamedTuple):
+    """A layout and why it was chosen."""
+
+    strategy: str
+    reason: str
+
+
+def forward(
+    model: Any,
+    source: Source,
+    *,
+    strategy: str = "auto",
+    batch_size: int | None = None,
+    frames_per_batch: int | None = None,
+    chunk_frames: int | None = None,
+) -> Any:
+    """Logits `(n, num_outputs)` of all sequences, in the order of the source.
+
+    Of a model that predicts frames: a list of arrays `(ceil(time / total_stride), num_outputs)`, one a sequence.
+
+    Args:
+        model: a `SequenceModel`, or any Keras model over `(batch, time, num_features)` that returns `(batch, outputs)`.
+        source: anything with `.lengths`, `.ids` and `[i] -> (time, num_features)`.
+        strategy: auto, packed, bucketed, padded or single; it changes the time, not the logits.
+        batch_size: sequences per step, on average; default: as in training.
+        frames_per_batch: instead of `batch_size`, frames per step.
+        chunk_frames: sequences of more frames run in chunks of that many, in bounded memory, with the same answer;
+            default: where the strategy is auto and the model allows it, as many as keep activations near 32 MB.
+
+    Raises:
+        ConfigError: the model cannot be run in this layout.
+        ManifestError: sequences are too short for the model, or there are none.
+        ShapeError: the sequences have another number of features than the model.
+
+    >>> from seqconv.models import build_model
+    >>> from seqconv.data.sequences import Sequences
+    >>> model = build_model({"blocks": [{"filters": 8}]}, num_features=2, num_outputs=3)
+    >>> forward(model, Sequences([np.ones((5, 2)), np.ones((9, 2))])).shape
+    (2, 3)
+    """
+    choice = choose_strategy(model, strategy)
+    _check_source(model, source)
+    if not is_sequence_model(model):
+        return _forward_alone(model, source)
+    is_long = find_long(model, source.lengths, chunk_frames, strategy=strategy)
+    if is_long.any():
+        options = {"strategy": strategy, "batch_size": batch_size, "frames_per_batch": frames_per_batch}
+        return _forward_mixed(model, source, is_long, chunk_frames, options)
+    if batch_size is None and frames_per_batch is None:
+        batching = model.card.get("batching") or {}
+        batch_size, frames_per_batch = batching.get("batch_size"), batching.get("frames_per_batch")
+    sizes = {"batch_size": batch_size, "frames_per_batch": frames_per_batch}
+    plan = make_plan(
+        choice.strategy,
+        source.lengths,
+        shuffle=False,
+        time_geometry=model.time_geometry,
+        **({} if choice.strategy == "single" else {name: size for name, size in sizes.items() if size is not None}),
+    )
+    run = _forward_frames if model.predicts_frames else _forward_batches
+    return run(model, source, plan.epoch(0))
+
+
+def is_sequence_model(model: Any) -> bool:
+    """Whether the model is one of ours, which takes batches in every layout."""
+    from seqconv.models import SequenceModel
+
+    return isinstance(model, SequenceModel)
+
+
+def choose_strategy(model: Any, strategy: str = "auto") -> Choice:
+    """The layout for a model: `auto` packs where every layer allows it.
+
+    Raises:
+        ConfigError: there is no such layout, or the model cannot be run in it; names the layers.
+    """
+    if strategy not in STRATEGIES:
+        raise ConfigError(f"there is no strategy '{strategy}', expected one of {', '.join(STRATEGIES)}.")
+    if not is_sequence_model(model):
+        if strategy not in ("auto", "single"):
+            raise ConfigError(
+                f"strategy '{strategy}' pads, and padding changes what a stock Keras model answers. "
+                "Use 'single' (or 'auto', which chooses it): one sequence at a time."
+            )
+        return Choice("single", "a stock Keras model: padding would change its answers")
+    if strategy == "packed" and not model.packable:
+        raise ConfigError(
+            f"strategy 'packed' puts several sequences into one row, which these layers of the model cannot tell "
+            f"apart: {list_some(model.unpackable_layers)}. Use 'bucketed' (or 'auto', which chooses it)."
+        )
+    if strategy != "auto":
+        return Choice(strategy, "as asked for")
+    if model.packable:
+        return Choice("packed", "every layer can tell the sequences of a row apart")
+    return Choice("bucketed", f"these layers cannot be packed: {list_some(model.unpackable_layers)}")
+
+
+def _check_source(model: Any, source: Source) -> None:
+    if not len(source.lengths):
+        raise ManifestError("there are no sequences to run the model on.")
+    num_features = source[0].shape[1]
+    if is_sequence_model(model):
+        expected, shortest = model.num_features, model.min_frames
+    else:
+        shape = getattr(model, "input_shape", None)
+        if not isinstance(shape, tuple) or len(shape) != 3:
+            raise ModelError(f"the model takes inputs of shape {shape}, expected (None, None, num_features).")
+        if shape[1] is not None:
+            raise ModelError(
+                f"the model takes inputs of shape {shape}: a fixed length of {shape[1]} frames. "
+                f"Build it over keras.Input((None, {shape[2]}))."
+            )
+        expected, shortest = shape[2], 1
+    if expected is not None and num_features != expected:
+        raise ShapeError(
+            f"the sequences have {num_features} features in a frame ('{source.ids[0]}' is one), but the model was "
+            f"trained on {expected}. Extract them with the settings of the model."
+        )
+    short = np.flatnonzero(np.asarray(source.lengths) < shortest)
+    if len(short):
+        names = list_some(f"{source.ids[i]} ({source.lengths[i]} frames)" for i in short.tolist())
+        raise ManifestError(
+            f"{len(short)} sequences are too short for the model: {names}. It needs at least {shortest} frames; "
+            "leave them out, or use a model with padding 'same'."
+        )
+
+
+def _forward_mixed(
+    model: Any, source: Source, is_long: npt.NDArray[np.bool_], chunk_frames: int | None, options: dict[str, Any]
+) -> Any:
+    """Long sequences in chunks, the others in batches."""
+    answers: list[Array] = [np.zeros(0)] * len(is_long)
+    long, short = np.flatnonzero(is_long), np.flatnonzero(~is_long)
+    found = list(forward(model, Selection(source, short), **options)) if len(short) else []
+    found += forward_long(model, source, long, chunk_frames)
+    for index, logits in zip([*short.tolist(), *long.tolist()], found, strict=True):
+        answers[index] = logits
+    return answers if model.predicts_frames else np.stack(answers)
+
+
+def _forward_batches(model: Any, source: Source, layouts: EpochPlan) -> Array:
+    run = runner_for(model, {layout.shape for layout in layouts})
+    parts = [(layout, unpack(run(make_batch(layout, source).as_inputs()), layout)) for layout in layouts]
+    return restore_order(parts, len(source.lengths))
+
+
+def _forward_frames(model: Any, source: Source, layouts: EpochPlan) -> list[Array]:
+    run = runner_for(model, {layout.shape for layout in layouts})
+    answers: list[Array] = [np.zeros((0, model.num_outputs), np.float32)] * len(source.lengths)
+    for layout in layouts:
+        found = unpack_frames(run(make_batch(layout, source).as_inputs()), layout, model.time_geometry)
+        for index, frames in zip(layout.indices.tolist(), found, strict=True):
+            # A copy: a view would keep the whole batch, its padding too.
+            answers[index] = frames.copy()
+    return answers
+
+
+def _forward_alone(model: Any, source: Source) -> Array:
+    run = runner_for(model)
+    outputs = np.concatenate([_one_row(run(source[i][None]), model) for i in range(len(source.lengths))])
+    return as_logits(model, outputs)
+
+
+def _one_row(output: Array, model: Any) -> Array:
+    if output.ndim != 2:
+        raise ModelError(
+            f"'{model.name}' returns shape {output.shape} for one sequence, expected (1, outputs): "
+            "pool over time first."
+        )
+    return output
+
+
+def as_logits(model: Any, outputs: Array) -> Array:
+    """A stock model often ends with its softmax or sigmoid; its inverse, so that every model answers in logits."""
+    last = model.layers[-1]
+    activation = type(last).__name__.lower() if not hasattr(last, "activation") else last.activation.__name__
+    if activation not in ("softmax", "sigmoid"):
+        return outputs
+    tiny = np.finfo(np.float64).tiny
+    probabilities = outputs.astype(np.float64)
+    logits = np.log(np.maximum(probabilities, tiny))
+    return logits if activation == "softmax" else logits - np.log(np.maximum(1 - probabilities, tiny))

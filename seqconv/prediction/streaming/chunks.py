@@ -1,0 +1,110 @@
+"""Chunks of a long sequence: which frames a network reads to give some of its outputs exactly, in pure NumPy."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ConfigError
+from seqconv.geometry import TimeGeometry, halo, total_stride
+
+Array = npt.NDArray[Any]
+
+
+class ChunkShape(NamedTuple):
+    """How wide each window is, in input frames: `left` and `right` are only looked at, `interior` is answered for.
+
+    Windows begin at multiples of the total stride, so that a strided layer takes the same frames as in the whole.
+    """
+
+    left: int
+    interior: int
+    right: int
+    stride: int
+
+    @property
+    def width(self) -> int:
+        """Frames of a window."""
+        return self.left + self.interior + self.right
+
+
+class Window(NamedTuple):
+    """One window on a sequence.
+
+    Attributes:
+        features: `(width, d)`; frames outside the sequence hold the fill.
+        is_real: `(width,)`, False for frames outside the sequence.
+        start: input frame of the sequence at which the interior begins.
+    """
+
+    features: Array
+    is_real: npt.NDArray[np.bool_]
+    start: int
+
+
+def chunk_shape(geometry: TimeGeometry, chunk_frames: int) -> ChunkShape:
+    """The window for an interior of `chunk_frames`, rounded down to a multiple of the total stride.
+
+    Raises:
+        ConfigError: `chunk_frames` is less than the total stride, from one output frame to the next.
+
+    >>> from seqconv.geometry import TimeLayer
+    >>> chunk_shape((TimeLayer(5), TimeLayer(3, stride=2), TimeLayer(3)), 100)
+    ChunkShape(left=6, interior=100, right=6, stride=2)
+    """
+    stride = total_stride(geometry)
+    if chunk_frames < stride:
+        raise ConfigError(
+            f"chunk_frames={chunk_frames} is less than the total stride of the model, {stride} frames: a chunk must "
+            f"hold at least one output frame. Use {stride} or more"
+        )
+    left, right = (_round_up(frames, stride) for frames in halo(geometry))
+    return ChunkShape(left, chunk_frames // stride * stride, right, stride)
+
+
+def cut_windows(pieces: Iterable[Array], shape: ChunkShape, *, fill: float = 0.0) -> Iterator[Window]:
+    """Windows whose interiors follow each other over a sequence that comes in pieces of any size.
+
+    Each is as wide as the others, also the last one: what lies outside the sequence is marked.
+
+    >>> shape = ChunkShape(left=1, interior=4, right=1, stride=1)
+    >>> for window in cut_windows([np.arange(3.0)[:, None], np.arange(3.0, 6.0)[:, None]], shape):
+    ...     print(window.start, window.features[:, 0], window.is_real.astype(int))
+    0 [0. 0. 1. 2. 3. 4.] [0 1 1 1 1 1]
+    4 [3. 4. 5. 0. 0. 0.] [1 1 1 0 0 0]
+    """
+    # Frames from `first` on are held; those before it have been in all windows that need them.
+    held: list[Array] = []
+    first, end, start = 0, 0, 0
+    for piece in pieces:
+        held.append(piece)
+        end += len(piece)
+        while end >= start + shape.interior + shape.right:
+            buffer = _joined(held)
+            yield _window(buffer, first, start, shape, fill)
+            start += shape.interior
+            dropped = max(start - shape.left, 0) - first
+            held, first = [buffer[dropped:]], first + dropped
+    while start < end:
+        yield _window(_joined(held), first, start, shape, fill)
+        start += shape.interior
+
+
+def _window(buffer: Array, first: int, start: int, shape: ChunkShape, fill: float) -> Window:
+    begin = start - shape.left
+    features = np.full((shape.width, buffer.shape[1]), fill, np.float32)
+    part = buffer[max(begin - first, 0) : begin - first + shape.width]
+    offset = max(first - begin, 0)
+    features[offset : offset + len(part)] = part
+    is_real = np.zeros(shape.width, np.bool_)
+    is_real[offset : offset + len(part)] = True
+    return Window(features, is_real, start)
+
+
+def _joined(held: list[Array]) -> Array:
+    return held[0] if len(held) == 1 else np.concatenate(held)
+
+
+def _round_up(frames: int, stride: int) -> int:
+    return -(-frames // stride) * stride

@@ -1,0 +1,165 @@
+"""Running answers: what a model says of a recording while it comes in."""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ConfigError, list_some
+from seqconv.geometry import output_length
+from seqconv.models import SequenceModel
+from seqconv.prediction.streaming.chunks import ChunkShape, Window, chunk_shape
+from seqconv.prediction.streaming.network import (
+    Summaries,
+    WindowNetwork,
+    logits_of,
+    merge_summaries,
+    passes_of,
+)
+from seqconv.prediction.streaming.whole import CheckedPieces, check_chunkable
+
+Array = npt.NDArray[Any]
+
+
+class RunningAnswer(NamedTuple):
+    """What a model says when `num_frames` frames have come.
+
+    Attributes:
+        num_frames: input frames received.
+        num_outputs: output frames whose receptive field has been received; of `frame_logits`, the last stands for input
+            frame `(num_outputs - 1) * total_stride`.
+        logits: `(num_outputs_of_the_model,)` over all output frames so far; of a model that predicts frames,
+            `(n, num_outputs_of_the_model)` for the n that are new.
+        is_final: whether the sequence has ended: the logits are those of the whole.
+    """
+
+    num_frames: int
+    num_outputs: int
+    logits: Array
+    is_final: bool
+
+
+def streaming_delay(model: SequenceModel) -> int:
+    """Input frames that must come after a frame before the output that stands for it is known; 0 of a causal model.
+
+    Raises:
+        ConfigError: a layer looks at the whole sequence, so that nothing is known before its end; names the layers.
+
+    >>> from seqconv.models import build_model
+    >>> blocks = [{"filters": 4, "kernel_size": 5}, {"filters": 4, "kernel_size": 3, "strides": 2}]
+    >>> streaming_delay(build_model({"blocks": blocks}, num_features=2, num_outputs=2))
+    3
+    >>> blocks = [{"filters": 4, "kernel_size": 5, "padding": "causal"}]
+    >>> streaming_delay(build_model({"blocks": blocks}, num_features=2, num_outputs=2))
+    0
+    """
+    check_chunkable(model)
+    whole = [name for names in passes_of(model)[:-1] for name in names]
+    if whole:
+        raise ConfigError(
+            f"the model cannot answer while a recording comes in: {list_some(whole)} look at statistics of the whole "
+            "sequence, which are known at its end. Predict without --stream; it runs in chunks, in several passes"
+        )
+    return model.halo[1]
+
+
+def running_answers(
+    model: SequenceModel, pieces: Iterable[Array], every: float, *, fill: float = 0.0
+) -> Iterator[RunningAnswer]:
+    """An answer whenever another `every` frames have come, and one at the end.
+
+    The answer at n frames is over the output frames whose receptive field lies in the first n: for a causal model, what
+    it says of these n frames alone; for another one, that of `streaming_delay` frames earlier. The last answer is that
+    of the whole sequence. Before the first output frame is known there is no answer. Memory does not grow.
+
+    Args:
+        model: without layers that look at the whole sequence.
+        pieces: consecutive arrays `(time, d)`, of any sizes; an iterator will do.
+        every: input frames from one answer to the next, 1 or more; the k-th comes at `ceil(k * every)` frames.
+        fill: what frames outside the sequence hold.
+
+    Raises:
+        ConfigError: as `streaming_delay`, or `every` is less than a frame.
+        ManifestError: the sequence is too short for the model.
+        ShapeError: frames have another number of features than the model.
+
+    >>> from seqconv.models import build_model
+    >>> model = build_model({"blocks": [{"filters": 4, "padding": "causal"}]}, num_features=2, num_outputs=3)
+    >>> [answer.num_frames for answer in running_answers(model, [np.ones((100, 2))], every=40)]
+    [40, 80, 100]
+    """
+    streaming_delay(model)
+    if not every >= 1:
+        raise ConfigError(f"an answer every {every:g} frames cannot be: every must be at least 1 frame")
+    return _RunningAnswers(model, every, fill).run(CheckedPieces(model, pieces))
+
+
+class _RunningAnswers:
+    """The frames that outputs to come still look at, and the statistics of those that were given."""
+
+    def __init__(self, model: SequenceModel, every: float, fill: float) -> None:
+        stride = model.total_stride
+        self.model, self.every, self.fill = model, every, fill
+        self.shape: ChunkShape = chunk_shape(model.time_geometry, -(-math.ceil(every) // stride) * stride)
+        self.network = WindowNetwork(model, self.shape)
+        self.summaries: Summaries | None = None
+        self.num_outputs = 0
+        self.held: Array = np.zeros((0, model.num_features), np.float32)
+        self.first = 0
+
+    def run(self, pieces: CheckedPieces) -> Iterator[RunningAnswer]:
+        num_frames, ticks = 0, 0
+        for piece in pieces:
+            offset = 0
+            while num_frames + len(piece) - offset >= (tick := math.ceil((ticks + 1) * self.every)):
+                added = piece[offset : offset + tick - num_frames]
+                self._hold(added)
+                offset, num_frames, ticks = offset + len(added), tick, ticks + 1
+                yield from self._answer(num_frames, is_final=False)
+            self._hold(piece[offset:])
+            num_frames += len(piece) - offset
+        yield from self._answer(num_frames, is_final=True)
+
+    def _hold(self, frames: Array) -> None:
+        # Frames before the window of the next output are behind us.
+        needed = max(self.num_outputs * self.shape.stride - self.shape.left, 0)
+        dropped = min(needed - self.first, len(self.held))
+        self.held = np.concatenate([self.held[dropped:], frames])
+        self.first += dropped
+
+    def _answer(self, num_frames: int, *, is_final: bool) -> Iterator[RunningAnswer]:
+        known = self._known_outputs(num_frames, is_final)
+        rows: list[Array] = []
+        while self.num_outputs < known:
+            count = min(known - self.num_outputs, self.shape.interior // self.shape.stride)
+            window = self._window()
+            is_counted = np.arange(self.shape.interior // self.shape.stride) < count
+            if self.model.predicts_frames:
+                rows.append(self.network.frames(window, is_counted, {})[:count])
+            else:
+                found = self.network.summarize(window, is_counted, {})
+                self.summaries = merge_summaries(self.model, self.summaries, found)
+            self.num_outputs += count
+        if self.model.predicts_frames:
+            logits = np.concatenate(rows) if rows else np.zeros((0, self.model.num_outputs), np.float32)
+            yield RunningAnswer(num_frames, self.num_outputs, logits, is_final)
+        elif self.summaries is not None:
+            yield RunningAnswer(num_frames, self.num_outputs, logits_of(self.model, self.summaries), is_final)
+
+    def _known_outputs(self, num_frames: int, is_final: bool) -> int:
+        if is_final:
+            return output_length(num_frames, self.model.time_geometry)
+        return max((num_frames - 1 - self.model.halo[1]) // self.shape.stride + 1, 0)
+
+    def _window(self) -> Window:
+        start = self.num_outputs * self.shape.stride
+        begin = start - self.shape.left
+        features = np.full((self.shape.width, self.model.num_features), self.fill, np.float32)
+        is_real = np.zeros(self.shape.width, np.bool_)
+        offset = max(self.first - begin, 0)
+        part = self.held[max(begin - self.first, 0) :][: self.shape.width - offset]
+        features[offset : offset + len(part)] = part
+        is_real[offset : offset + len(part)] = True
+        return Window(features, is_real, start)

@@ -1,0 +1,175 @@
+"""The answer for a sequence of any length, in the memory of a chunk."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
+from seqconv.models import SequenceModel
+from seqconv.prediction.streaming.chunks import chunk_shape, cut_windows
+from seqconv.prediction.streaming.network import (
+    Summaries,
+    WindowNetwork,
+    logits_of,
+    merge_summaries,
+    passes_of,
+    values_per_frame,
+)
+
+Array = npt.NDArray[Any]
+
+# Few enough that they stay in the caches of a processor.
+_BUDGET_BYTES = 32 << 20
+# Inputs, outputs and what a convolution unfolds are alive at once.
+_COPIES = 6
+# A halo is computed twice: at most a quarter more work.
+_CHUNK_PER_HALO = 4
+
+
+class Answer(NamedTuple):
+    """Logits `(num_outputs,)` of one sequence, and how many frames it had."""
+
+    logits: Array
+    num_frames: int
+
+
+class ChunkRunner:
+    """Runs a model over sequences of any length in windows of one shape, compiled once.
+
+    Each window holds a chunk and the frames around it that the receptive field needs; statistics of the poolings are
+    merged in float64. Layers that look at the whole sequence (squeeze-and-excite, group and instance normalization, the
+    context of attentive pooling) take a pass over the pieces each, and the answer takes the last one.
+
+    Args:
+        model: a model that is `chunkable`.
+        chunk_frames: input frames answered for at once; default: `default_chunk_frames(model)`. It changes time and
+            memory, not the answer.
+        fill: what frames of a window outside the sequence hold; no answer depends on it.
+
+    Raises:
+        ConfigError: a layer cannot be run over chunks, or a chunk would hold no output frame.
+
+    >>> from seqconv.models import build_model
+    >>> model = build_model({"blocks": [{"filters": 4, "padding": "causal"}]}, num_features=2, num_outputs=3)
+    >>> pieces = [np.ones((100, 2)), np.ones((50, 2))]
+    >>> answer = ChunkRunner(model, chunk_frames=64).answer(pieces)
+    >>> answer.num_frames, np.allclose(answer.logits, model(np.ones((1, 150, 2)))[0], atol=1e-5)
+    (150, True)
+    """
+
+    def __init__(self, model: SequenceModel, chunk_frames: int | None = None, *, fill: float = 0.0) -> None:
+        check_chunkable(model)
+        self.model, self.fill = model, fill
+        frames = default_chunk_frames(model) if chunk_frames is None else chunk_frames
+        self.shape = chunk_shape(model.time_geometry, frames)
+        self._networks: dict[tuple[str, ...], WindowNetwork] = {}
+        self._counted = np.ones(self.shape.interior // self.shape.stride, np.bool_)
+
+    def answer(self, pieces: Iterable[Array]) -> Answer:
+        """Logits of one sequence, from consecutive arrays `(time, d)`.
+
+        Raises:
+            ConfigError: `pieces` come but once, and the model needs several passes.
+            ManifestError: the sequence is too short for the model.
+            ShapeError: frames have another number of features than the model.
+        """
+        checked = CheckedPieces(self.model, pieces)
+        known = self._known(checked)
+        summaries = self._pass(checked, known)
+        return Answer(logits_of(self.model, summaries), checked.num_frames)
+
+    def frame_logits(self, pieces: Iterable[Array]) -> Iterator[Array]:
+        """Logits `(n, num_outputs)` of consecutive output frames, chunk by chunk, of a model that predicts frames.
+
+        Raises:
+            As `answer`.
+        """
+        checked = CheckedPieces(self.model, pieces)
+        known = self._known(checked)
+        network = self._network(known)
+        left, interior, _, stride = self.shape
+        for window in cut_windows(checked, self.shape, fill=self.fill):
+            count = np.count_nonzero(window.is_real[left : left + interior : stride])
+            yield network.frames(window, self._counted, known)[:count]
+
+    def _known(self, pieces: "CheckedPieces") -> Summaries:
+        """What earlier passes find, each with what those before it found."""
+        passes = passes_of(self.model)
+        if len(passes) > 1 and isinstance(pieces.pieces, Iterator):
+            names = [name for names in passes[:-1] for name in names]
+            raise ConfigError(
+                f"{list_some(names)} look at the whole sequence, which takes {len(passes)} passes over its pieces, but "
+                "an iterator gives them once. Pass a list, or what open_features returns"
+            )
+        known: Summaries = {}
+        for _ in passes[:-1]:
+            known.update(self._pass(pieces, known))
+        return known
+
+    def _pass(self, pieces: "CheckedPieces", known: Summaries) -> Summaries:
+        network = self._network(known)
+        merged: Summaries | None = None
+        for window in cut_windows(pieces, self.shape, fill=self.fill):
+            found = network.summarize(window, self._counted, known)
+            merged = merge_summaries(self.model, merged, found)
+        if merged is None:
+            raise ManifestError("there is no frame in any piece of the sequence.")
+        # The network takes statistics as it gives them; only their sums over chunks needed more.
+        return {
+            name: {key: np.asarray(value, found[name][key].dtype) for key, value in summary.items()}
+            for name, summary in merged.items()
+        }
+
+    def _network(self, known: Summaries) -> WindowNetwork:
+        given = tuple(known)
+        if given not in self._networks:
+            self._networks[given] = WindowNetwork(self.model, self.shape, given)
+        return self._networks[given]
+
+
+def check_chunkable(model: SequenceModel) -> None:
+    """Refuse a model that cannot be run over chunks.
+
+    Raises:
+        ConfigError: names the layers.
+    """
+    if not model.chunkable:
+        raise ConfigError(
+            f"the model cannot run over a sequence in chunks: {list_some(model.unchunkable_layers)} need all of it at "
+            "once, recurrent layers because their state runs through it, attention because every frame looks at every "
+            "other. Pass the sequence whole"
+        )
+
+
+def default_chunk_frames(model: SequenceModel) -> int:
+    """Input frames of a chunk that keep the activations near 32 MB, and the halo a small part of the work."""
+    left, right = model.halo
+    stride = model.total_stride
+    affordable = int(_BUDGET_BYTES / (4 * _COPIES * values_per_frame(model)))
+    return max(affordable, _CHUNK_PER_HALO * (left + right), stride) // stride * stride
+
+
+class CheckedPieces:
+    """Pieces that fit the model, and how many frames there were when the last pass ended."""
+
+    def __init__(self, model: SequenceModel, pieces: Iterable[Array]) -> None:
+        self.model, self.pieces = model, pieces
+        self.num_frames = 0
+
+    def __iter__(self) -> Iterator[Array]:
+        num_frames, expected = 0, self.model.num_features
+        for piece in self.pieces:
+            if piece.ndim != 2 or piece.shape[1] != expected:
+                raise ShapeError(
+                    f"a piece of the sequence has shape {piece.shape}, but the model takes (time, {expected})."
+                )
+            num_frames += len(piece)
+            yield piece
+        self.num_frames = num_frames
+        if num_frames < self.model.min_frames:
+            raise ManifestError(
+                f"the sequence has {num_frames} frames, but the model needs at least {self.model.min_frames}; leave it "
+                "out, or use a model with padding 'same'."
+            )

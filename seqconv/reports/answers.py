@@ -1,0 +1,202 @@
+"""What a model said, read back from `predictions.csv`: arrays to score, and intervals by class and by length."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqconv.metrics import bootstrap_intervals, frame_scorer, headline_scorer
+from seqconv.metrics.checks import FloatArray, IntArray
+from seqconv.reports.folder import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_REPEATS = 1000
+Interval = list[float] | None
+Scorer = Callable[[IntArray], dict[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The answers to one split.
+
+    `task`, `kind` ("sequence" or "frame") and `names` are those of the target. `table`: the rows with a label.
+    `targets`, `predictions` `(n, C)`: one-hot or 0/1 rows (NaN where a label is missing), or values; probabilities, or
+    values. `given` `(n, C)`: which classes were given, 0/1 rows; None in a regression. `ids`: of the sequences, in the
+    order of the file; `owners` `(n,)`: the place in `ids` that a row belongs to.
+    """
+
+    task: str
+    kind: str
+    names: list[str]
+    table: "pd.DataFrame"
+    targets: FloatArray
+    predictions: FloatArray
+    ids: list[str]
+    owners: IntArray
+    given: FloatArray | None = None
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """From indices of sequences to the headline scores."""
+        targets, decided = self.targets, self.given
+        if self.task == "classification" and decided is not None:
+            targets, decided = targets.argmax(axis=1), decided.argmax(axis=1)
+        if self.kind == "frame":
+            return frame_scorer(self.task, targets, self.predictions, self.owners, len(self.ids), decided=decided)
+        return headline_scorer(self.task, targets, self.predictions, decided)
+
+    @cached_property
+    def is_wrong(self) -> "np.ndarray":
+        """Which rows have another class, or other labels, than is true; missing labels are neither `(n,)`."""
+        return np.asarray(((self.given != self.targets) & ~np.isnan(self.targets)).any(axis=1))
+
+    @cached_property
+    def tallies(self) -> Any:
+        """Hits, targets and given answers of each class, summed over each sequence: sparse, `(3 * C, sequences)`."""
+        from scipy.sparse import coo_array
+
+        is_known = ~np.isnan(self.targets)
+        wanted, given = (np.where(is_known, np.asarray(of), 0) for of in (self.targets, self.given))
+        counted = np.concatenate([wanted * given, wanted, given], axis=1)
+        rows, places = np.nonzero(counted)
+        shape = (3 * len(self.names), len(self.ids))
+        return coo_array((counted[rows, places], (places, self.owners[rows])), shape=shape).tocsr()
+
+
+def read_answers(folder: RunFolder) -> Answers | None:
+    """The answers in a run folder; None where there are none, or nothing says which split they are of."""
+    table, split = folder.predictions, folder.split
+    if split is None:
+        return None
+    task = folder.config.target.task
+    kind = "frame" if "frame" in table else "sequence"
+    table = table[table["loss"].notna()].reset_index(drop=True)
+    names = _names(task, table, folder.metrics[split])
+    owners, ids = _codes(table["id"])
+    if task == "regression":
+        targets, predictions = (_values(table, column, names) for column in ("label", "prediction"))
+        return Answers(task, kind, names, table, targets, predictions, ids, owners)
+    predictions = table[[f"p_{name}" for name in names]].to_numpy(np.float64)
+    separator = folder.config.target.separator if task == "multilabel" else None
+    targets, given = (_marks(table[column], names, separator) for column in ("label", "prediction"))
+    if "missing" in table:
+        targets[_marks(table["missing"], names, separator) == 1] = np.nan
+    return Answers(task, kind, names, table, targets, predictions, ids, owners, given)
+
+
+def class_intervals(
+    answers: Answers, settings: Any, groups: Sequence[str] | None, seed: int
+) -> dict[str, dict[str, Interval]]:
+    """Intervals of precision, recall and F1 of each class; of mae, rmse and r2 of each column of a regression."""
+    if answers.task == "regression":
+        return {
+            name: _draw(_column_scorer(answers, column), len(answers.ids), settings, groups, seed)
+            for column, name in enumerate(answers.names)
+        }
+    count, tallies = len(answers.names), answers.tallies
+
+    def scores(indices: IntArray) -> dict[str, float]:
+        copies = np.bincount(indices, minlength=len(answers.ids)).astype(np.float64)
+        hits, wanted, given = (tallies @ copies).reshape(3, count)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = {"precision": hits / given, "recall": hits / wanted, "f1": 2 * hits / (wanted + given)}
+        return {f"{place}:{name}": float(values[place]) for name, values in found.items() for place in range(count)}
+
+    drawn = _draw(scores, len(answers.ids), settings, groups, seed)
+    return {
+        name: {score: drawn.get(f"{place}:{score}") for score in ("precision", "recall", "f1")}
+        for place, name in enumerate(answers.names)
+    }
+
+
+def subset_intervals(
+    answers: Answers, members: IntArray, settings: Any, groups: Sequence[str] | None, seed: int
+) -> dict[str, Interval]:
+    """Intervals of the headline scores over some of the sequences."""
+    chosen = None if groups is None else [groups[index] for index in members]
+    return _draw(lambda indices: answers.scorer(members[indices]), len(members), settings, chosen, seed)
+
+
+def calibration_bins(answers: Answers, num_bins: int) -> list[tuple[float, float, int, float, float]]:
+    """Lower and upper bound, count, mean confidence and part that is right of each bin of confidence that is not empty.
+
+    Of one class out of several, confidence is the probability of the class given; of several labels, each probability
+    is one, and right is a label that is there. Bins are `(lower, upper]`, as in the calibration error.
+    """
+    if answers.task == "multilabel":
+        is_known = ~np.isnan(answers.targets)
+        confidence, is_right = answers.predictions[is_known], answers.targets[is_known]
+    else:
+        confidence = answers.predictions.max(axis=1)
+        is_right = (answers.predictions.argmax(axis=1) == answers.targets.argmax(axis=1)).astype(np.float64)
+    bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    counts = np.bincount(bins, minlength=num_bins)
+    sure = np.bincount(bins, confidence, num_bins)
+    right = np.bincount(bins, is_right, num_bins)
+    return [
+        (i / num_bins, (i + 1) / num_bins, int(counts[i]), float(sure[i] / counts[i]), float(right[i] / counts[i]))
+        for i in np.flatnonzero(counts)
+    ]
+
+
+def _draw(scorer: Scorer, count: int, settings: Any, groups: Sequence[str] | None, seed: int) -> dict[str, Interval]:
+    repeats = min(settings.bootstrap, MAX_REPEATS)
+    if not repeats or count < 2:
+        return {}
+    return bootstrap_intervals(scorer, count, groups=groups, repeats=repeats, confidence=settings.confidence, seed=seed)
+
+
+def _column_scorer(answers: Answers, column: int) -> Scorer:
+    one = slice(column, column + 1)
+    targets, predictions = answers.targets[:, one], answers.predictions[:, one]
+    if answers.kind == "frame":
+        return frame_scorer("regression", targets, predictions, answers.owners, len(answers.ids))
+    return headline_scorer("regression", targets, predictions)
+
+
+def _names(task: str, table: "pd.DataFrame", scores: dict[str, Any]) -> list[str]:
+    if task != "regression":
+        return list(scores["per_class"]) if scores.get("per_class") else _named(table, "p_")
+    return _named(table, "prediction_") or ["prediction"]
+
+
+def _named(table: "pd.DataFrame", prefix: str) -> list[str]:
+    return [str(name).removeprefix(prefix) for name in table.columns if str(name).startswith(prefix)]
+
+
+def _values(table: "pd.DataFrame", column: str, names: list[str]) -> FloatArray:
+    columns = [column] if names == ["prediction"] else [f"{column}_{name}" for name in names]
+    values: FloatArray = table[columns].to_numpy(np.float64)
+    return values
+
+
+def _marks(labels: "pd.Series[str]", names: list[str], separator: str | None) -> FloatArray:
+    """0/1 rows of the classes that labels name."""
+    places = {name: place for place, name in enumerate(names)}
+    codes, texts = _codes(labels)
+    marks = np.zeros((len(texts), len(names)))
+    for row, text in enumerate(texts):
+        for name in [text] if separator is None else _split(text, names, separator):
+            marks[row, places[name]] = 1
+    return marks[codes]
+
+
+def _split(text: str, names: list[str], separator: str) -> list[str]:
+    """The names that were joined, in their order; a name may itself hold the separator."""
+    found = []
+    for name in names:
+        if text == name or text.startswith(name + separator):
+            found.append(name)
+            text = text[len(name) + len(separator) :]
+    return found
+
+
+def _codes(values: "pd.Series[str]") -> tuple[IntArray, list[str]]:
+    import pandas as pd
+
+    codes, texts = pd.factorize(values)
+    return codes.astype(np.int64), [str(text) for text in texts]

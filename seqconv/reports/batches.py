@@ -1,0 +1,159 @@
+"""Figures of the data and the batches: how long sequences are, how rows are filled, what a batch looks like."""
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seqconv.batching import Layout, Plan
+from seqconv.reports.drawings import MUTED, SERIES, WIDTH, Drawing, draw
+from seqconv.reports.tables import Table, make_table, percent
+from seqconv.text import amount
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+BINS = 24
+MOST_LAYOUTS = 400
+MOST_ROWS = 32
+
+
+def draw_lengths(
+    lengths: "Mapping[str, NDArray[np.int64]]", plan: Plan | None, seconds: float | None
+) -> Drawing | None:
+    """How long the sequences of each split are; for buckets, where they end."""
+    if not lengths:
+        return None
+    everything = np.concatenate(list(lengths.values()))
+    low, high = int(everything.min()), int(everything.max())
+    edges = np.unique(np.geomspace(low, high + 1, BINS + 1).round().astype(np.int64))
+    counts = {split: np.histogram(values, edges)[0] for split, values in lengths.items()}
+    bounds = bucket_bounds(plan)
+
+    def paint(axes: "Axes") -> str:
+        bottom = np.zeros(len(edges) - 1)
+        for index, (split, found) in enumerate(counts.items()):
+            axes.bar(edges[:-1], found, np.diff(edges), bottom, align="edge", color=SERIES[index], alpha=0.8,
+                     label=split, linewidth=0)  # fmt: skip
+            bottom = bottom + found
+        for bound in bounds:
+            axes.axvline(bound, color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)))
+        if high > 4 * low:
+            axes.set_xscale("log")
+        _name_lengths(axes, seconds)
+        axes.set_ylabel("sequences")
+        axes.grid(visible=False, axis="x")
+        if len(counts) > 1:
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(counts), borderaxespad=0.2)
+        median = int(np.median(everything))
+        spoken = "" if seconds is None else f" ({low * seconds:.3g} to {high * seconds:.3g} s)"
+        return (
+            f"Lengths of {amount(len(everything), 'sequence')}: {low:,} to {high:,} frames{spoken}, "
+            f"{median:,} in the median."
+        )
+
+    rows = [
+        (int(first), int(last) - 1, *(int(found[i]) for found in counts.values()))
+        for i, (first, last) in enumerate(pairwise(edges))
+    ]
+    caption = f"Dotted: the {len(bounds)} widths of batches." if bounds else ""
+    return draw("lengths", "Lengths", paint, make_table(["from (frames)", "to", *counts], rows), caption=caption)
+
+
+def bucket_bounds(plan: Plan | None) -> list[int]:
+    """Widths of bucketed rows; nothing where rows do not depend on how long a sequence is."""
+    if plan is None or plan.strategy not in ("bucketed", "padded"):
+        return []
+    return sorted({shape.width for shape in plan.shapes})
+
+
+def draw_filling(plan: Plan) -> Drawing:
+    """Which part of each row is real frames, over the first epoch."""
+    shares, layouts = [], 0
+    for layout in islice(plan.epoch(0), MOST_LAYOUTS):
+        frames = np.bincount(layout.row, layout.length, minlength=layout.rows)
+        shares.append(frames / layout.width)
+        layouts += 1
+    filled = np.concatenate(shares)
+    counts, edges = np.histogram(np.minimum(filled, 1), np.linspace(0, 1, 21))
+
+    def paint(axes: "Axes") -> str:
+        axes.bar(edges[:-1], counts, 0.05, align="edge", color=SERIES[0], alpha=0.8)
+        axes.set(xlabel="part of a row that is real frames", ylabel="rows", xlim=(0, 1))
+        axes.grid(visible=False, axis="x")
+        low, median = np.quantile(filled, [0.1, 0.5])
+        return (
+            f"Filling of {amount(len(filled), 'row')} in {amount(layouts, 'batch').replace('batchs', 'batches')}: "
+            f"{percent(float(median))} of a row are real frames in the median, {percent(float(low))} in the "
+            "emptiest tenth."
+        )
+
+    rows = [(edges[i], edges[i + 1], int(counts[i])) for i in range(len(counts))]
+    caption = f"The first {MOST_LAYOUTS} of {len(plan):,} batches." if layouts < len(plan) else ""
+    return draw("filling", "Filling of rows", paint, make_table(["from", "to", "rows"], rows), caption=caption)
+
+
+def draw_batch(plan: Plan) -> Drawing:
+    """The first batch of the commonest shape: where each sequence lies in its row."""
+    layout = _commonest(plan)
+    shown = min(layout.rows, MOST_ROWS)
+
+    def paint(axes: "Axes") -> str:
+        for row, slot, start, length in zip(layout.row, layout.slot, layout.start, layout.length, strict=True):
+            if row < shown:
+                color = SERIES[0] if slot % 2 == 0 else SERIES[4]
+                axes.barh(row, length, 0.78, start, color=color, alpha=0.8, linewidth=0)
+        axes.barh(range(shown), layout.width, 0.78, color=MUTED, alpha=0.13, linewidth=0, zorder=0)
+        axes.set(xlim=(0, layout.width), ylim=(shown - 0.4, -0.6), xlabel="frames", ylabel="row")
+        axes.set_yticks([])
+        axes.grid(visible=False)
+        share = layout.num_frames / (layout.rows * layout.width)
+        return (
+            f"One batch of {layout.rows} x {layout.width:,} frames with {amount(len(layout.indices), 'sequence')}: "
+            f"{percent(1 - share)} of it are padding."
+        )
+
+    rows = [
+        (int(row), int(slot), int(start), int(length))
+        for row, slot, start, length in zip(layout.row, layout.slot, layout.start, layout.length, strict=True)
+    ]
+    caption = "Each bar is a sequence; what is pale is padding."
+    if shown < layout.rows:
+        caption += f" {shown} of {layout.rows} rows."
+    height = min(max(1.5, 0.9 + 0.14 * shown), 4.2)
+    table = make_table(["row", "slot", "start (frame)", "frames"], rows[:400])
+    return draw("batch", "A batch", paint, table, size=(WIDTH, height), caption=caption)
+
+
+def shape_table(plan: Plan) -> Table:
+    """Every shape of the plan, and how many steps of the first epoch have it."""
+    steps = Counter(layout.shape for layout in islice(plan.epoch(0), MOST_LAYOUTS))
+    known = len(plan) <= MOST_LAYOUTS
+    rows = [
+        (shape.rows, shape.width, shape.num_slots, steps[shape] if known else None)
+        for shape in sorted(plan.shapes, key=lambda shape: -steps[shape])[:40]
+    ]
+    return make_table(["rows", "width (frames)", "slots", "steps in epoch 1"], rows)
+
+
+def _commonest(plan: Plan) -> Layout:
+    layouts = list(islice(plan.epoch(0), MOST_LAYOUTS))
+    shape, _ = Counter(layout.shape for layout in layouts).most_common(1)[0]
+    return next(layout for layout in layouts if layout.shape == shape)
+
+
+def _name_lengths(axes: "Axes", seconds: float | None) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if axes.get_xscale() == "log":
+        axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=9))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    if seconds is None:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.set_xlabel("frames")
+        return
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xlabel(f"frames of {seconds * 1000:g} ms")

@@ -1,0 +1,181 @@
+"""What a run folder holds, read back."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqconv.config import Config, load_config
+from seqconv.errors import ConfigError, StoreError, list_some
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Raise it when `metrics.json` changes so that older versions cannot read it; files without it came before it.
+SCORES_VERSION = 1
+VERSION_KEY = "format_version"
+LENGTHS = "lengths.csv"
+_TEXTS = {"id", "label", "missing", "prediction"}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run as its folder tells it. What a run has not written, because it did not finish, is empty.
+
+    `metrics`: scores by split. `versions`: of the packages. `facts`: of the saved model. `unfinished`: why the run did
+    not finish, None where it did.
+    """
+
+    path: Path
+    config: Config
+    metrics: dict[str, Any]
+    versions: dict[str, str]
+    facts: dict[str, Any]
+    unfinished: str | None
+
+    @cached_property
+    def history(self) -> "pd.DataFrame":
+        """A row for each epoch."""
+        return self._table("history.csv")
+
+    @cached_property
+    def splits(self) -> "pd.DataFrame":
+        """id and split of each recording; empty for a run on arrays in memory."""
+        return self._table("splits.csv", as_text=True)
+
+    @cached_property
+    def quarantine(self) -> "pd.DataFrame":
+        """What was left out because it cannot be read: id, path, reason."""
+        return self._table("quarantine.csv", as_text=True)
+
+    @cached_property
+    def lengths(self) -> "pd.DataFrame":
+        """id, split and num_frames of each sequence, where a report has kept them."""
+        import pandas as pd
+
+        path = self.path / LENGTHS
+        if not path.is_file():
+            return pd.DataFrame({"id": [], "split": [], "num_frames": []})
+        return pd.read_csv(path, dtype={"id": str, "split": str, "num_frames": int}, keep_default_na=False)
+
+    @cached_property
+    def predictions(self) -> "pd.DataFrame":
+        """The answers to one split; text where they are names, NaN where a frame has no label."""
+        import pandas as pd
+
+        path = self.path / "predictions.csv"
+        if not path.is_file():
+            return pd.DataFrame()
+        header = list(pd.read_csv(path, nrows=0).columns)
+        texts = {"id"} if self.config.target.task == "regression" else _TEXTS & set(header)
+        return pd.read_csv(
+            path,
+            dtype=dict.fromkeys(texts, str),
+            keep_default_na=False,
+            na_values={name: [""] for name in header if name not in texts},
+        )
+
+    @cached_property
+    def events(self) -> "pd.DataFrame":
+        """What was found in recordings of one split: id, start, end, label, score."""
+        import pandas as pd
+
+        path = self.path / "events.csv"
+        if not path.is_file():
+            return pd.DataFrame()
+        return pd.read_csv(path, dtype={"id": str, "label": str}, keep_default_na=False)
+
+    @cached_property
+    def split(self) -> str | None:
+        """Which split the predictions are of: the one whose scores they have. None: of none."""
+        table = self.predictions
+        if table.empty:
+            return None
+        labeled = table["loss"].dropna()
+        for split in ("test", "valid", *self.metrics):
+            scores = self.metrics.get(split)
+            if scores is None or scores["num_sequences"] != table["id"].nunique():
+                continue
+            loss = scores.get("loss")
+            if loss is None or abs(loss - labeled.mean()) <= 1e-6 * abs(loss) + 1e-12:
+                return str(split)
+        return None
+
+    @property
+    def scored_split(self) -> str | None:
+        """The split that counts: test, or valid where there is no test."""
+        return next((split for split in ("test", "valid", *self.metrics) if split in self.metrics), None)
+
+    def _table(self, name: str, *, as_text: bool = False) -> "pd.DataFrame":
+        import pandas as pd
+
+        path = self.path / name
+        if not path.is_file():
+            return pd.DataFrame()
+        if as_text:
+            return pd.read_csv(path, dtype=str, keep_default_na=False)
+        return pd.read_csv(path)
+
+
+def read_run(path: str | Path) -> RunFolder:
+    """Read a run folder.
+
+    Raises:
+        ConfigError: no run lies there.
+        StoreError: one of its files is damaged.
+    """
+    path = Path(path)
+    if not (path / "config.yaml").is_file():
+        what = "holds no run: config.yaml is missing" if path.is_dir() else "is no folder"
+        raise ConfigError(f"'{path}' {what}. Give the folder that training has written, runs/NAME-TIME for instance.")
+    unfinished = path / "unfinished.txt"
+    return RunFolder(
+        path=path,
+        config=load_config(path / "config.yaml"),
+        metrics=read_scores(path / "metrics.json"),
+        versions=_read_json(path / "versions.json"),
+        facts=_read_json(path / "model.json"),
+        unfinished=unfinished.read_text(encoding="utf-8").strip() if unfinished.is_file() else None,
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StoreError(f"{path}: not readable as JSON ({error}). Evaluate the model again, or remove it.") from None
+    if not isinstance(values, dict):
+        raise StoreError(f"{path}: holds a {type(values).__name__}, expected names and values. Remove it.")
+    return values
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """The scores in a `metrics.json` by split; none where there is no file.
+
+    Raises:
+        StoreError: it is damaged, or a later version of seqconv wrote it.
+    """
+    if not path.exists():
+        return {}
+    remedy = "Move it away, or choose another output folder."
+    try:
+        scores = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: not readable as JSON ({error}). {remedy}") from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
+    if not isinstance(scores, dict):
+        raise StoreError(f"{path}: does not hold scores by split. {remedy}")
+    version = scores.pop(VERSION_KEY, 0)
+    if not isinstance(version, int) or not 0 <= version <= SCORES_VERSION:
+        raise StoreError(
+            f"{path}: has {VERSION_KEY} {version!r:.40}, and this version of seqconv reads up to {SCORES_VERSION}. "
+            f"Install a later one. {remedy}"
+        )
+    wrong = [name for name, values in scores.items() if not isinstance(values, dict)]
+    if wrong:
+        raise StoreError(f"{path}: does not hold scores by split: {list_some(wrong)} has none. {remedy}")
+    return scores

@@ -1,0 +1,59 @@
+"""Names of scores, and of what they are of, in tables and figures."""
+
+from typing import Any
+
+from seqconv.text import amount
+
+NO_SCORES = ("hours", "max_gap", "min_seconds", "collar", "segment")
+"""Numbers among the scores that say of what and how these are."""
+_LABELS = {
+    "segment_f1": "segment F1",
+    "segment_macro_f1": "segment macro F1",
+    "event_f1": "event F1",
+    "event_macro_f1": "event macro F1",
+    "map": "mAP",
+    "micro_map": "micro mAP",
+    "macro_auc": "macro AUC",
+    "micro_auc": "micro AUC",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "f1": "F1",
+    "auc": "AUC",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R2",
+    "spearman": "Spearman",
+}
+
+
+def label(name: str) -> str:
+    """How a score is called in a table.
+
+    >>> label("macro_f1"), label("log_loss")
+    ('macro F1', 'log loss')
+    """
+    return _LABELS.get(name, name.replace("_", " "))
+
+
+def head_of(name: str, found: dict[str, Any]) -> str:
+    """What the scores of "recordings", or of "events", are of."""
+    if name == "recordings":
+        ways = {"mean": "the mean", "max": "the highest", "lse": "a soft maximum"}
+        return f"recordings: {found['num_recordings']:,}, each by {ways[found['aggregate']]} of its windows"
+    return (
+        f"events: {found['num_events']:,} in {amount(found['num_recordings'], 'recording')} ({found['hours']:.2f} h), "
+        f"{found['num_found']:,} found; "
+        f"segments of {found['segment']:g} s; an event may begin {found['collar']:g} s off"
+    )
+
+
+def describe_decisions(chosen: dict[str, Any]) -> str:
+    """Temperature and thresholds, as `metrics.json` has them, in words.
+
+    >>> describe_decisions({"temperature": 1.5, "thresholds": {"fault": 0.25}})
+    'temperature 1.500; thresholds fault 0.250'
+    """
+    parts = [f"temperature {chosen['temperature']:.3f}"] if "temperature" in chosen else []
+    if "thresholds" in chosen:
+        parts.append("thresholds " + ", ".join(f"{name} {value:.3f}" for name, value in chosen["thresholds"].items()))
+    return "; ".join(parts)

@@ -1,0 +1,93 @@
+"""The model in a report: its layers as a table, and the filters of the first."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqconv.errors import ModelError
+from seqconv.reports.drawings import Drawing, render
+from seqconv.reports.tables import make_table, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_FILTERS, MOST_COLUMNS = 64, 16
+_POSITIVE, _NEGATIVE = (0.16, 0.45, 0.75), (0.85, 0.4, 0.1)
+
+
+def describe_layers(model: Any) -> list[Any]:
+    """What `seqconv.inspection.describe` knows of each layer, a row a layer."""
+    from seqconv.inspection import describe
+
+    return list(describe(model))
+
+
+def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
+    """The filters of the first convolution over time, `(kernel_size, in_channels)` each, on one scale of color."""
+    found = _first_convolution(model)
+    if found is None:
+        return None
+    layer, kernels = found
+    shown = kernels[:MOST_FILTERS]
+    count, size, channels = shown.shape
+    most = float(np.abs(shown).max()) or 1.0
+
+    columns = min(MOST_COLUMNS, count)
+    rows_of_filters = -(-count // columns)
+
+    def fill(figure: "Figure") -> "Axes":
+        axes: Axes = figure.subplots()
+        axes.set_axis_off()
+        axes.imshow(_tiled(_tinted(shown.transpose(0, 2, 1)[:, ::-1] / most), columns), aspect="auto")
+        return axes
+
+    svg, _ = render("filters", fill, (7.2, max(1.6, 0.75 * rows_of_filters + 0.1)))
+    norms = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)
+    rows = [(i, float(norms[i]), float(kernels[i].min()), float(kernels[i].max())) for i in range(len(kernels))]
+    span = f"{size} frames" if seconds is None else f"{size} frames ({size * seconds * 1000:g} ms)"
+    return Drawing(
+        "filters",
+        f"Filters of the first convolution, {layer.name}",
+        f"{count} of {len(kernels)} filters of {layer.name}, each {span} wide and {channels} channels high, on one "
+        f"scale of color up to {number(most)}.",
+        svg,
+        make_table(["filter", "norm", "smallest weight", "largest weight"], rows),
+        caption=f"Each is {span} wide and {channels} channels high; time runs to the right, channels upwards. Blue is "
+        "positive, orange negative, pale is near zero.",
+    )
+
+
+def _first_convolution(model: Any) -> "tuple[Any, np.ndarray] | None":
+    """The first convolution over time and its kernels `(filters, kernel_size, in_channels)`."""
+    from seqconv.inspection import kernels
+
+    stack = getattr(model, "stack", None)
+    for layer in model.layers if stack is None else stack.layers():
+        try:
+            found = kernels(layer)
+        except ModelError:
+            continue
+        if found.ndim == 3:
+            return layer, found
+    return None
+
+
+def _tinted(values: "np.ndarray") -> "np.ndarray":
+    """RGBA: the sign is the color, the size how much of it there is, so that zero is the page."""
+    image = np.empty((*values.shape, 4))
+    image[..., :3] = np.where(values[..., None] >= 0, _POSITIVE, _NEGATIVE)
+    image[..., 3] = np.abs(values).clip(0, 1)
+    return image
+
+
+def _tiled(images: "np.ndarray", columns: int) -> "np.ndarray":
+    """Images `(n, height, width, 4)` beside and below each other, with nothing between them."""
+    count, height, width, _ = images.shape
+    gaps = (max(1, height // 8), max(1, width // 5))
+    rows = -(-count // columns)
+    sheet = np.zeros((rows * (height + gaps[0]) - gaps[0], columns * (width + gaps[1]) - gaps[1], 4))
+    for place, image in enumerate(images):
+        top, left = (place // columns) * (height + gaps[0]), (place % columns) * (width + gaps[1])
+        sheet[top : top + height, left : left + width] = image
+    return sheet

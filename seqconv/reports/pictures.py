@@ -1,0 +1,202 @@
+"""Pictures of recordings: features over time, what decided, and labels of frames beside answers."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqconv.features.settings import FeatureSettings
+from seqconv.reports.drawings import PAPER, SERIES, Drawing, render, shorten
+from seqconv.reports.tables import make_table
+from seqconv.text import amount
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from seqconv.inspection import Contributions
+    from seqconv.reports.answers import Answers
+
+MOST_COLUMNS = 900
+SIZE = (4.9, 1.7)
+STRIP = 0.5
+TABLE_ROWS = 24
+
+
+def draw_recording(
+    name: str,
+    features: "np.ndarray",
+    settings: FeatureSettings,
+    *,
+    contributions: "Contributions | None" = None,
+    frames: "tuple[np.ndarray, np.ndarray, list[str]] | None" = None,
+) -> Drawing:
+    """The features `(time, d)` of a recording; below, the contribution of each frame, or labels and answers of frames.
+
+    Args:
+        name: of the drawing.
+        features: of the recording.
+        settings: what its axes mean.
+        contributions: of its frames to the class that was given.
+        frames: class numbers of labels (-1: none) and of answers, over the whole time, and the names of the classes.
+    """
+    seconds = settings.seconds_per_frame
+    duration = len(features) * (seconds or 1)
+    ratios = [SIZE[1]] + [STRIP] * (contributions is not None) + [STRIP] * (frames is not None)
+
+    def fill(figure: "Figure") -> "Axes":
+        stack = figure.subplots(len(ratios), 1, sharex=True, gridspec_kw={"height_ratios": ratios}, squeeze=False)[:, 0]
+        _features(stack[0], features, settings, duration)
+        below = iter(stack[1:])
+        if contributions is not None:
+            _contributions(next(below), contributions, seconds or 1, duration)
+        if frames is not None:
+            _strips(next(below), frames, duration)
+        stack[-1].set_xlabel("frame" if seconds is None else "seconds")
+        if seconds is None:
+            stack[-1].xaxis.get_major_locator().set_params(integer=True)
+        stack[0].set_xlim(0, duration)
+        return stack[0]  # type: ignore[no-any-return]
+
+    svg, box = render(name, fill, (SIZE[0], sum(ratios) + 0.35))
+    said = f"Features of {amount(len(features), 'frame')}"
+    said += "" if seconds is None else f", {duration:.2f} s"
+    table = _energy_table(features, contributions, seconds) if frames is None else _run_table(frames, seconds)
+    if contributions is not None:
+        top = int(contributions.positions[np.argmax(contributions.frames)])
+        where = f"frame {top}" if seconds is None else f"{top * seconds:.2f} s"
+        said += f"; below, what each frame adds to the logit of {contributions.label}, most at {where}"
+    if frames is not None:
+        said += "; below, the label of each frame and the answer to it"
+    return Drawing(name, "", said + ".", svg, table, "" if contributions is None else _explain(contributions), box)
+
+
+def frame_strips(answers: "Answers", place: int, num_frames: int) -> "tuple[np.ndarray, np.ndarray, list[str]] | None":
+    """Class numbers of labels and answers of the frames of a sequence, of a classification of frames."""
+    if answers.kind != "frame" or answers.task != "classification" or answers.given is None:
+        return None
+    rows = np.flatnonzero(answers.owners == place)
+    at = answers.table["frame"].to_numpy()[rows]
+    labels, said = (np.full(num_frames, -1) for _ in range(2))
+    stride = int(np.diff(at).min()) if len(at) > 1 else 1
+    for step in range(stride):
+        inside = at + step < num_frames
+        labels[at[inside] + step] = answers.targets[rows].argmax(axis=1)[inside]
+        said[at[inside] + step] = answers.given[rows].argmax(axis=1)[inside]
+    return labels, said, answers.names
+
+
+def squeeze_time(values: "np.ndarray", most: int = MOST_COLUMNS) -> "np.ndarray":
+    """At most so many columns: the mean over neighbors.
+
+    >>> squeeze_time(np.arange(6.0), 3).tolist()
+    [0.5, 2.5, 4.5]
+    """
+    if len(values) <= most:
+        return values
+    edges = np.linspace(0, len(values), most + 1).astype(int)[:-1]
+    counts = np.diff([*edges, len(values)])
+    return np.add.reduceat(values, edges, axis=0) / counts.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def _features(axes: "Axes", features: "np.ndarray", settings: FeatureSettings, duration: float) -> None:
+    shown = squeeze_time(np.asarray(features, np.float64))
+    axes.grid(visible=False)
+    if shown.shape[1] == 1:
+        axes.plot(np.linspace(0, duration, len(shown)), shown[:, 0], color=SERIES[0], linewidth=1.1)
+        axes.set_ylabel("value")
+        return
+    low, high = np.quantile(shown, [0.02, 0.995])
+    axes.imshow(shown.T, aspect="auto", origin="lower", extent=(0, duration, 0, shown.shape[1]), cmap="magma",
+                vmin=low, vmax=high if high > low else low + 1)  # fmt: skip
+    axes.spines[:].set_visible(False)
+    _name_features(axes, settings, shown.shape[1])
+
+
+def _name_features(axes: "Axes", settings: FeatureSettings, count: int) -> None:
+    if settings.kind == "log_mel" and not settings.delta:
+        from seqconv.features.filters import hz_to_mel
+
+        wanted = np.array(
+            [value for value in (250, 500, 1000, 2000, 4000, 8000) if value <= settings.highest_frequency]
+        )
+        low, high = hz_to_mel(np.array([settings.fmin, settings.highest_frequency]))
+        axes.set_yticks((hz_to_mel(wanted.astype(float)) - low) / (high - low) * count, [f"{v:,}" for v in wanted])
+        axes.set_ylabel("Hz")
+    elif settings.kind == "log_spectrogram":
+        top = settings.sample_rate / 2
+        ticks = np.linspace(0, top, 5)
+        axes.set_yticks(ticks / top * count, [f"{value:,.0f}" for value in ticks])
+        axes.set_ylabel("Hz")
+    else:
+        axes.set_yticks([0.5, count - 0.5], ["0", f"{count - 1}"])
+        axes.set_ylabel("feature")
+
+
+def _explain(contributions: "Contributions") -> str:
+    total = float(contributions.frames.sum())
+    bias = f"{'+' if contributions.bias >= 0 else '-'} {abs(contributions.bias):.3f}"
+    sum_of = f"Logit of {contributions.label}: {contributions.logit:.3f} = {total:.3f} from frames {bias} (bias)."
+    sum_of = sum_of.replace(" -", " \N{MINUS SIGN}")
+    return sum_of if contributions.is_exact else f"{sum_of} Not exact: {' '.join(contributions.notes)}"
+
+
+def _contributions(axes: "Axes", contributions: "Contributions", seconds: float, duration: float) -> None:
+    starts = contributions.positions * seconds
+    ends = np.append(starts[1:], duration)
+    shown = contributions.frames
+    if len(shown) > MOST_COLUMNS:
+        firsts = np.linspace(0, len(shown), MOST_COLUMNS + 1).astype(int)[:-1]
+        starts, ends = starts[firsts], np.append(starts[firsts][1:], duration)
+        shown = np.add.reduceat(shown, firsts)
+    for values, color in ((np.maximum(shown, 0), SERIES[0]), (np.minimum(shown, 0), SERIES[1])):
+        axes.stairs(values, np.append(starts, ends[-1]), fill=True, color=color, linewidth=0)
+    axes.grid(visible=False)
+    axes.spines["bottom"].set_visible(False)
+    axes.locator_params(axis="y", nbins=2)
+    axes.set_ylabel("logit")
+
+
+def _strips(axes: "Axes", frames: "tuple[np.ndarray, np.ndarray, list[str]]", duration: float) -> None:
+    labels, said, names = frames
+    step = duration / len(labels)
+    for row, values in enumerate((labels, said)):
+        starts = np.flatnonzero(np.diff(values, prepend=-2))
+        for first, last in zip(starts, [*starts[1:], len(values)], strict=True):
+            if values[first] >= 0:
+                color = SERIES[int(values[first]) % len(SERIES)]
+                axes.barh(row, (last - first) * step, 0.8, first * step, color=color, linewidth=0)
+                if (last - first) > 0.09 * len(values):
+                    name = shorten(names[int(values[first])], 10)
+                    axes.text((first + last) / 2 * step, row, name, ha="center", va="center", fontsize=7.5, color=PAPER)
+    axes.set(ylim=(1.5, -0.5))
+    axes.set_yticks([0, 1], ["label", "answer"])
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def _run_table(frames: "tuple[np.ndarray, np.ndarray, list[str]]", seconds: float | None) -> Any:
+    """Labels and answers, a row wherever one of them changes."""
+    labels, said, names = frames
+    starts = np.flatnonzero(np.diff(labels, prepend=-2) | np.diff(said, prepend=-2))
+    rows = [
+        (
+            int(start) if seconds is None else round(float(start) * seconds, 3),
+            *(names[int(values[start])] if values[start] >= 0 else None for values in (labels, said)),
+        )
+        for start in starts
+    ]
+    return make_table(["from (frame)" if seconds is None else "from (s)", "label", "answer"], rows)
+
+
+def _energy_table(features: "np.ndarray", contributions: "Contributions | None", seconds: float | None) -> Any:
+    """Means over a few pieces of the recording, and sums of what frames contribute."""
+    pieces = squeeze_time(np.asarray(features, np.float64).mean(axis=1), TABLE_ROWS)
+    step = len(features) / len(pieces) * (seconds or 1)
+    columns = ["from (s)" if seconds else "from (frame)", "mean feature"]
+    rows = [[round(i * step, 3), float(value)] for i, value in enumerate(pieces)]
+    if contributions is not None:
+        columns.append("contribution")
+        of_piece = np.minimum(contributions.positions * len(pieces) // len(features), len(pieces) - 1)
+        sums = np.bincount(of_piece, contributions.frames, len(pieces)).tolist()
+        rows = [[*row, value] for row, value in zip(rows, sums, strict=True)]
+    return make_table(columns, rows)

@@ -1,0 +1,197 @@
+"""All that a report draws on: the run folder, and the sequences, the plan and the model where they can be had."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqconv.batching import Plan
+from seqconv.errors import SeqconvError
+from seqconv.files import write_text
+from seqconv.reports.answers import Answers, read_answers
+from seqconv.reports.folder import LENGTHS, RunFolder, read_run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from seqconv.data.sequences import Sequences
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a report is made of. `notes` say what is missing, and why."""
+
+    folder: RunFolder
+    parts: "Mapping[str, Sequences]"
+    plan: Plan | None
+    model: Any
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def answers(self) -> Answers | None:
+        """The answers to the scored split."""
+        return read_answers(self.folder)
+
+    @cached_property
+    def answered(self) -> "Sequences | None":
+        """The sequences that the answers are about."""
+        split = self.folder.split
+        return None if split is None else self.parts.get(split)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where the sequence of an id stands in `answered`."""
+        return {} if self.answered is None else {name: place for place, name in enumerate(self.answered.ids)}
+
+    @property
+    def seconds_per_frame(self) -> float | None:
+        """None where nobody knows."""
+        return self.folder.config.features.seconds_per_frame
+
+    def lengths(self, split: str) -> "NDArray[np.int64] | None":
+        """Frames of each sequence of a split; None where nobody knows."""
+        if split in self.parts:
+            return np.asarray(self.parts[split].lengths, np.int64)
+        table = self.folder.lengths
+        found = table["num_frames"][table["split"] == split].to_numpy(np.int64)
+        return found if len(found) else None
+
+    def lengths_by_id(self) -> dict[str, int]:
+        """Frames of each sequence that the answers are about, as far as they are known."""
+        split = self.folder.split
+        if split is None:
+            return {}
+        if split in self.parts:
+            return dict(zip(self.parts[split].ids, self.parts[split].lengths.tolist(), strict=True))
+        table = self.folder.lengths[self.folder.lengths["split"] == split]
+        known = dict(zip(table["id"].tolist(), table["num_frames"].tolist(), strict=True))
+        predictions = self.folder.predictions
+        if not known and "num_frames" in predictions:
+            return dict(zip(predictions["id"].tolist(), predictions["num_frames"].astype(int).tolist(), strict=True))
+        return known
+
+    def groups(self) -> list[str] | None:
+        """The group of each sequence of the answers; None where there are none, or nobody knows."""
+        data, answers = self.answered, self.answers
+        if data is None or answers is None or data.groups is None or not set(answers.ids) <= self.places.keys():
+            return None
+        return [data.groups[self.places[name]] for name in answers.ids]
+
+
+def gather(
+    run_dir: str | Path,
+    parts: "Mapping[str, Sequences] | None" = None,
+    plan: Plan | None = None,
+    model: Any = None,
+) -> Material:
+    """The material of a run; what is not given is read again from manifest and folder, as far as that can be done."""
+    folder, notes = read_run(run_dir), list[str]()
+    if parts is None:
+        parts = _read_parts(folder, notes)
+    if parts:
+        _keep_lengths(folder, parts)
+    if model is None and (folder.path / "model.keras").is_file():
+        model = _load_model(folder, notes)
+    material = Material(folder, parts, plan, model, notes)
+    if plan is None and (lengths := material.lengths("train")) is not None:
+        plan = plan_again(folder, lengths, notes, train=parts.get("train"), model=model)
+    return Material(folder, parts, plan, model, notes)
+
+
+def plan_again(
+    folder: RunFolder,
+    lengths: "NDArray[np.int64]",
+    notes: list[str],
+    *,
+    train: "Sequences | None" = None,
+    model: Any = None,
+) -> Plan | None:
+    """The batches of a run, planned as training has planned them; what an epoch draws hangs on the labels."""
+    from seqconv.batching import make_plan
+    from seqconv.config.planning import planning_options
+
+    config = folder.config
+    strategy = config.batching.strategy
+    if strategy == "auto":
+        strategy = "bucketed" if config.model.unpackable else "packed"
+    if config.augment.time_stretch is not None or config.audio_augment.speed is not None:
+        notes.append(
+            "Augmentation has made sequences longer or shorter in each epoch (augment.time_stretch, "
+            "audio_augment.speed): the batches shown are those of the sequences as they are."
+        )
+    compiles = config.training.jit_compile
+    is_compiled = folder.versions.get("backend") == "jax" if compiles == "auto" else compiles
+    try:
+        options = planning_options(
+            config.batching,
+            strategy,
+            seed=config.seed,
+            time_geometry=config.model.time_geometry,
+            is_compiled=is_compiled,
+        )
+        return make_plan(strategy, lengths, draw=_draw_again(folder, train, model, notes), **options)
+    except SeqconvError as error:
+        notes.append(f"The batches cannot be planned again: {error}")
+        return None
+
+
+def _draw_again(folder: RunFolder, train: "Sequences | None", model: Any, notes: list[str]) -> Any:
+    from seqconv.data.sampling import draw_by_class
+    from seqconv.models.card import model_target
+
+    config = folder.config
+    if config.training.sampling == "natural":
+        return None
+    if train is None or model is None or train.labels is None:
+        notes.append(
+            f"The batches are shown as without training.sampling '{config.training.sampling}', since the labels of the "
+            "training sequences are not at hand."
+        )
+        return None
+    target = model_target(model)
+    encode = target.encode_frames if target.kind == "frame" else target.encode
+    labels = encode(train.labels, ids=train.ids)
+    return draw_by_class(config.training.sampling, target, labels, train.lengths, seed=config.seed)
+
+
+def _read_parts(folder: RunFolder, notes: list[str]) -> "Mapping[str, Sequences]":
+    from seqconv.data.datasets import load_datasets
+
+    if folder.config.data.manifest is None:
+        notes.append(
+            "This run was trained on arrays in memory, which its folder does not hold: recordings are shown without "
+            "their features. To have them, call seqconv.reports.write_report(run_dir, parts={'test': sequences})."
+        )
+        return {}
+    try:
+        return load_datasets(folder.config.data_spec).parts()
+    except (SeqconvError, OSError) as error:
+        notes.append(
+            f"The recordings of this run cannot be read again, and are shown without sound and picture: {error}"
+        )
+        return {}
+
+
+def _keep_lengths(folder: RunFolder, parts: "Mapping[str, Sequences]") -> None:
+    """Write `lengths.csv`, from which batches can be planned again when the sequences are gone."""
+    import pandas as pd
+
+    if "train" not in parts or (folder.path / LENGTHS).exists():
+        return
+    tables = [
+        pd.DataFrame({"id": part.ids, "split": split, "num_frames": part.lengths}) for split, part in parts.items()
+    ]
+    write_text(pd.concat(tables).to_csv(index=False), folder.path / LENGTHS)
+
+
+def _load_model(folder: RunFolder, notes: list[str]) -> Any:
+    from seqconv.models import load_model
+
+    try:
+        return load_model(folder.path / "model.keras")
+    except (SeqconvError, OSError) as error:
+        notes.append(f"The model cannot be loaded: {error}")
+        return None

@@ -1,0 +1,47 @@
+"""Tables of the scores over whole recordings: what their windows say together, and the events found in them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from seqconv.reports.names import NO_SCORES, head_of, label
+from seqconv.reports.scores import score_table
+from seqconv.reports.tables import Table, make_table, number
+
+
+class Whole(NamedTuple):
+    """`name`: "recordings" or "events"; `head`: of what the scores are; tables of all scores and of classes."""
+
+    name: str
+    head: str
+    scores: Table
+    classes: Table | None
+
+
+def whole_scores(metrics: Mapping[str, Any], split: str | None) -> list[Whole]:
+    """Scores of recordings and of events, of the splits that have them; classes of the scored split."""
+    found = []
+    for name in ("recordings", "events"):
+        of_splits = {key: scores[name] for key, scores in metrics.items() if name in scores}
+        if not of_splits:
+            continue
+        shown = split if split in of_splits else next(iter(of_splits))
+        plain = {
+            key: {"notes": {}, **{name: value for name, value in scores.items() if name not in NO_SCORES}}
+            for key, scores in of_splits.items()
+        }
+        per_class = of_splits[shown].get("per_class")
+        head = f"{head_of(name, of_splits[shown])} ({shown})"
+        head = head[0].upper() + head[1:]
+        found.append(Whole(name, head, _written(score_table(plain)), _class_table(per_class) if per_class else None))
+    return found
+
+
+def _class_table(per_class: Mapping[str, Mapping[str, Any]]) -> Table:
+    columns = list(next(iter(per_class.values())))
+    rows = [[name, *(values[column] for column in columns)] for name, values in per_class.items()]
+    return make_table(["class", *map(label, columns)], rows)
+
+
+def _written(table: Table) -> Table:
+    """Each number with its own decimals: rates stand among counts by the hour."""
+    return make_table(table.columns, [[number(cell) for cell in row] for row in table.rows])

@@ -1,0 +1,1 @@
+"""Tasks: labels in, targets to learn, and answers out."""

@@ -1,0 +1,116 @@
+"""From arrays that users have, one for each sequence, to `FrameLabels`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ManifestError
+from seqconv.tasks.frame_labels import MISSING, FrameLabels, describe, raise_listed
+from seqconv.tasks.raw_labels import label_name, sorted_names
+
+Array = npt.NDArray[Any]
+ClassArray = tuple[list[str], Array]
+Form = TypeVar("Form")
+
+
+def read_frame_labels(
+    task: str, raw_labels: Any, *, ids: Sequence[str] | None = None, names: Sequence[str] | None = None
+) -> FrameLabels:
+    """Labels of frames from an array for each sequence.
+
+    Args:
+        task: classification: `(time,)` whole numbers or text, where NaN, None and empty text are missing; multilabel:
+            `(time, C)` of 0 and 1, where NaN is missing, for that class alone; regression: `(time,)` or `(time, C)`
+            numbers, NaN is missing.
+        raw_labels: the arrays, or FrameLabels, which come back as they are.
+        ids: names of the sequences, for messages.
+        names: of the columns (multilabel, regression); default: "0", "1", ... and "value" or "value_0", ...
+
+    Raises:
+        ManifestError: arrays of another form, all of them by id.
+
+    >>> labels = read_frame_labels("classification", [["b", "a", ""], ["b"]])
+    >>> labels.names, [array.tolist() for array in labels]
+    (('a', 'b'), [[1, 0, -1], [1]])
+    """
+    if isinstance(raw_labels, FrameLabels):
+        return raw_labels
+    if task == "classification":
+        return _as_positions(_read_each(raw_labels, _read_classes, ids))
+    arrays = _read_each(raw_labels, _read_indicators if task == "multilabel" else _read_values, ids)
+    raise_listed(_find_width_problems(arrays, ids, names))
+    default = [str(column) for column in range(arrays[0].shape[1])]
+    if task == "regression":
+        default = ["value"] if len(default) == 1 else [f"value_{column}" for column in default]
+    return FrameLabels(task, tuple(names or default), arrays, are_columns=True)
+
+
+def _read_each(raw_labels: Any, read: Callable[[Array], Form], ids: Sequence[str] | None) -> list[Form]:
+    items = [np.asarray(item) for item in raw_labels]
+    flat = [index for index, item in enumerate(items) if item.ndim == 0]
+    if flat:
+        raise ManifestError(
+            f"{describe(flat, ids)} have a single label, but a model that predicts frames needs one per frame: an "
+            "array (time,), or (time, classes) for multilabel. For one label per sequence, set model.pooling to 'mean'"
+        )
+    found, problems = [], []
+    for index, item in enumerate(items):
+        try:
+            found.append(read(item))
+        except ValueError as error:
+            problems.append(f"{describe([index], ids)} {error}")
+    raise_listed(problems)
+    return found
+
+
+def _read_classes(item: Array) -> ClassArray:
+    """The classes that occur as text, empty where missing, and which of them each frame has."""
+    if item.ndim == 2 and item.shape[1] == 1:
+        item = item[:, 0]
+    if item.ndim != 1:
+        raise ValueError(f"has labels of shape {item.shape}; classification needs one class per frame, (time,)")
+    if item.dtype.kind == "O":
+        item = np.array([label_name(value) for value in item.tolist()], dtype=str)
+    values, places = np.unique(item, return_inverse=True)
+    return [label_name(value) for value in values.tolist()], places
+
+
+def _read_indicators(item: Array) -> Array:
+    if item.ndim != 2 or item.dtype.kind not in "fiub":
+        raise ValueError(
+            f"has labels of shape {item.shape} ({item.dtype}); multilabel needs 0 or 1 for each frame and class, "
+            "(time, classes)"
+        )
+    values = item.astype(np.float64)
+    wrong = np.flatnonzero(~(np.isnan(values) | np.isin(values, (0, 1))).all(axis=1))
+    if wrong.size:
+        raise ValueError(f"has the labels {values[wrong[0]].tolist()} at frame {wrong[0]}; multilabel needs 0 and 1")
+    return np.where(np.isnan(values), MISSING, np.nan_to_num(values)).astype(np.int8)
+
+
+def _read_values(item: Array) -> Array:
+    values = item[:, None] if item.ndim == 1 else item
+    if values.ndim != 2 or values.dtype.kind not in "fiub" or np.isinf(values).any():
+        raise ValueError(
+            f"has labels of shape {item.shape} ({item.dtype}); regression needs finite numbers, (time,) or "
+            "(time, columns), and NaN where there is none"
+        )
+    return values.astype(np.float64)
+
+
+def _find_width_problems(arrays: Sequence[Array], ids: Sequence[str] | None, names: Sequence[str] | None) -> list[str]:
+    wanted = len(names) if names is not None else arrays[0].shape[1]
+    return [
+        f"{describe([index], ids)} has {array.shape[1]} columns of labels, expected {wanted}"
+        for index, array in enumerate(arrays)
+        if array.shape[1] != wanted
+    ]
+
+
+def _as_positions(found: Sequence[ClassArray]) -> FrameLabels:
+    names = sorted_names(name for classes, _ in found for name in classes if name)
+    table = {name: position for position, name in enumerate(names)} | {"": MISSING}
+    arrays: list[Array] = [np.array([table[name] for name in classes], np.int32)[places] for classes, places in found]
+    return FrameLabels("classification", names, arrays)

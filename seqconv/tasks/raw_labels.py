@@ -1,0 +1,225 @@
+"""Raw labels as people have them: text, numbers, lists, 0/1 rows, columns of a table."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqconv.errors import ManifestError, list_some
+from seqconv.tasks.frame_labels import FrameLabels
+
+LabelSets = list[tuple[str, ...]]
+
+
+def class_labels(raw_labels: Any, ids: Sequence[str] | None = None) -> list[str]:
+    """One class name per sequence, as text.
+
+    Raises:
+        ManifestError: missing labels, or several for one sequence.
+
+    >>> class_labels([1, "no", 2.0])
+    ['1', 'no', '2']
+    """
+    values = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in _rows(raw_labels)]
+    several = [index for index, value in enumerate(values) if isinstance(value, list | tuple | set | frozenset | dict)]
+    if several:
+        raise ManifestError(
+            f"classification needs one label per sequence, but {_named(several, ids)} hold several. "
+            "Set target.task to multilabel, pass class names instead of one-hot rows, or, for one label per frame, set "
+            "model.pooling to frames"
+        )
+    missing = [index for index, value in enumerate(values) if _is_missing(value)]
+    if missing:
+        raise ManifestError(f"{_named(missing, ids)} have no label. Add one, or leave these sequences out")
+    return [_name(value) for value in values]
+
+
+def label_sets(
+    raw_labels: Any, ids: Sequence[str] | None = None, *, separator: str = ";", names: Sequence[str] | None = None
+) -> tuple[LabelSets, tuple[str, ...] | None]:
+    """The labels of each sequence, and all names in order where the form of the labels fixes them.
+
+    Rows of the same length (2 or more) that hold nothing but the numbers 0 and 1 are 0/1 rows, where None and NaN are
+    missing labels (see `missing_cells`); elsewhere, a missing value or empty text is a sequence without labels.
+
+    Raises:
+        ManifestError: 0/1 columns with other values, or in another number than there are names.
+
+    >>> label_sets(["a; b", "", "b"])
+    ([('a', 'b'), (), ('b',)], None)
+    >>> label_sets([[0, 1], [1, 1]], names=["a", "b"])
+    ([('b',), ('a', 'b')], ('a', 'b'))
+    """
+    order = None if names is None else tuple(names)
+    if hasattr(raw_labels, "columns"):
+        raw_labels, order = _table_columns(raw_labels, names)
+    elif not _are_indicators(raw_labels):
+        return [_label_set(value, separator) for value in _rows(raw_labels)], order
+    rows = [[0 if _is_missing(value) else value for value in row] for row in _rows(raw_labels)]
+    matrix, _ = number_columns(rows, ids, names=order or [str(i) for i in range(len(rows[0]))])
+    order = order or tuple(str(index) for index in range(matrix.shape[1]))
+    wrong = np.flatnonzero(~np.isin(matrix, (0, 1)).all(axis=1))
+    if wrong.size:
+        raise ManifestError(f"the label columns {list_some(order)} hold 0 or 1, but {_named(wrong, ids)} have others")
+    return [tuple(order[index] for index in np.flatnonzero(row)) for row in matrix], order
+
+
+def missing_cells(raw_labels: Any, *, names: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+    """Which labels nobody knows, `(n, C)`, in the form of 0/1 rows: None, NaN, empty cells. None for other forms.
+
+    >>> missing_cells([[0, None], [1, 1]], names=["a", "b"]).tolist()
+    [[False, True], [False, False]]
+    """
+    if hasattr(raw_labels, "columns"):
+        raw_labels, _ = _table_columns(raw_labels, names)
+    elif not _are_indicators(raw_labels):
+        return None
+    return np.array([[_is_missing(value) for value in row] for row in _rows(raw_labels)], bool)
+
+
+def number_columns(
+    raw_labels: Any, ids: Sequence[str] | None = None, *, names: Sequence[str] | None = None
+) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
+    """Labels as finite numbers `(n, columns)`, and the name of each column ("value" for a single one).
+
+    Raises:
+        ManifestError: values that are missing or not numbers, by id; columns that do not fit `names`.
+
+    >>> number_columns(["1.5", 2])
+    (array([[1.5],
+           [2. ]]), ('value',))
+    """
+    if hasattr(raw_labels, "columns"):
+        raw_labels, names = _table_columns(raw_labels, names)
+    rows = [value if isinstance(value, list | tuple) else [value] for value in _rows(raw_labels)]
+    wanted = len(names) if names else len(rows[0])
+    odd = [index for index, row in enumerate(rows) if len(row) != wanted]
+    if odd:
+        raise ManifestError(f"each sequence needs {wanted} values, but {_named(odd, ids)} have {len(rows[odd[0]])}")
+    values = np.array([[_number(value) for value in row] for row in rows], np.float64).reshape(len(rows), wanted)
+    wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if wrong.size:
+        value = next(item for item in rows[wrong[0]] if not math.isfinite(_number(item)))
+        raise ManifestError(f"{_named(wrong, ids)} have labels that are missing or not numbers, the first {value!r}")
+    default = ("value",) if wanted == 1 else tuple(f"value_{index}" for index in range(wanted))
+    return values, tuple(names) if names else default
+
+
+def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Distinct names in order: numbers first, as numbers, then text.
+
+    >>> sorted_names(["b", "10", "9", "b"])
+    ('9', '10', 'b')
+    """
+    return tuple(sorted(set(names), key=lambda name: (not math.isfinite(_number(name)), _finite(name), name)))
+
+
+def label_name(value: object) -> str:
+    """Text of one label, empty where it is missing: None, NaN, empty text.
+
+    >>> label_name(2.0), label_name("a"), label_name(None)
+    ('2', 'a', '')
+    """
+    return "" if _is_missing(value) else _name(value)
+
+
+def known_position(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | None = None) -> dict[str, int]:
+    """Position of each name.
+
+    Raises:
+        ManifestError: labels outside `names`; the message lists them, who has them, and the known ones.
+    """
+    positions = {name: index for index, name in enumerate(names)}
+    rows = [row for row, labels in enumerate(sets) if any(label not in positions for label in labels)]
+    if rows:
+        unknown = {label for row in rows for label in sets[row] if label not in positions}
+        raise ManifestError(
+            f"unknown labels {list_some(sorted_names(unknown))} of {_named(rows, ids)}. Known: {list_some(names, 20)}"
+        )
+    return positions
+
+
+def indexable(labels: Any) -> Any:
+    """Labels as a list, an array, a DataFrame (whose column names are the names of classes) or labels of frames."""
+    if labels is None or isinstance(labels, list | np.ndarray | FrameLabels) or hasattr(labels, "columns"):
+        return labels
+    return labels.tolist() if hasattr(labels, "tolist") else list(labels)
+
+
+def take_labels(labels: Any, indices: npt.NDArray[np.int64]) -> Any:
+    """The raw labels at `indices`, in that order, in the form that they came in."""
+    if labels is None or isinstance(labels, np.ndarray):
+        return labels if labels is None else labels[indices]
+    if hasattr(labels, "iloc"):
+        return labels.iloc[indices].reset_index(drop=True)
+    if isinstance(labels, FrameLabels):
+        return labels.take(indices.tolist())
+    return [labels[index] for index in indices]
+
+
+def _rows(raw_labels: Any) -> list[Any]:
+    if hasattr(raw_labels, "columns"):
+        raw_labels = raw_labels.to_numpy(object)
+    values = raw_labels.tolist() if hasattr(raw_labels, "tolist") else list(raw_labels)
+    if not values:
+        raise ManifestError("no labels: there is no sequence to learn from")
+    return [value.tolist() if hasattr(value, "tolist") else value for value in values]
+
+
+def _table_columns(table: Any, names: Sequence[str] | None) -> tuple[list[Any], tuple[str, ...]]:
+    columns = tuple(str(column) for column in table.columns)
+    order = columns if names is None else tuple(names)
+    missing = [name for name in order if name not in columns]
+    if missing:
+        raise ManifestError(f"no label column {list_some(missing)}; there are {list_some(columns, 20)}")
+    return table.to_numpy(object)[:, [columns.index(name) for name in order]].tolist(), order
+
+
+def _are_indicators(raw_labels: Any) -> bool:
+    rows = _rows(raw_labels)
+    if not all(isinstance(row, list | tuple) for row in rows) or len({len(row) for row in rows}) != 1:
+        return False
+    is_matrix = getattr(raw_labels, "ndim", 1) == 2
+    known = [value for row in rows for value in row if not _is_missing(value)]
+    numbers = all(isinstance(value, int | float) for value in known)
+    return numbers and (is_matrix or (len(rows[0]) > 1 and bool(known) and all(value in (0, 1) for value in known)))
+
+
+def _label_set(value: Any, separator: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        parts: Iterable[Any] = (part.strip() for part in value.split(separator))
+    elif isinstance(value, list | tuple | set | frozenset):
+        parts = value
+    else:
+        parts = () if _is_missing(value) else (value,)
+    return sorted_names(_name(part) for part in parts if not _is_missing(part))
+
+
+def _name(value: Any) -> str:
+    """Text of a label; 2.0 is the class 2, as a table with a gap in the column would have it."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value or (isinstance(value, str) and not value.strip()) or str(value) == "<NA>"
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _finite(name: str) -> float:
+    number = _number(name)
+    return number if math.isfinite(number) else 0.0
+
+
+def _named(rows: Iterable[Any], ids: Sequence[str] | None) -> str:
+    positions = [int(row) for row in rows]
+    if ids is None:
+        return f"{len(positions)} sequences (rows {', '.join(map(str, positions[:5]))}{', ...' * (len(positions) > 5)})"
+    return f"{len(positions)} sequences ({list_some(ids[row] for row in positions)})"

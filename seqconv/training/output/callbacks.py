@@ -1,0 +1,258 @@
+"""What happens around steps and epochs: progress, the best model, the history."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from seqconv.training.output.files import save_model, write_csv
+
+Logs = dict[str, Any]
+NOTABLE_WAIT = 0.03
+"""From this share of its time on, the line of an epoch says how long it waited for data; the last line always does."""
+
+LAST_COLUMNS = ("learning_rate", "seconds", "data_wait", "frames_per_second")
+
+
+class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
+    """A callback list that begins and ends once a run, although `fit` is called once an epoch.
+
+    `fit` ends an epoch before validation; here the epoch ends with `finish_epoch`, when validation is known.
+    `first_step`: the steps of the epoch that were done before this `fit`. `after_step` is called, with the number of
+    steps done and what Keras tells of the last, when all callbacks have heard of it.
+    """
+
+    def __init__(self, callbacks: list[keras.callbacks.Callback], model: keras.Model, epochs: int) -> None:
+        super().__init__(callbacks, add_history=True, add_progbar=False, model=model, epochs=epochs)
+        self._trained = model
+        self.first_step = 0
+        self.after_step: Callable[[int, Logs], object] | None = None
+        self._metrics: list[np.ndarray] = []
+        self.hears_steps = [callback for callback in self.callbacks if _hears_steps(callback)]
+
+    def begin_run(self) -> None:
+        """Tell all callbacks that training begins."""
+        super().on_train_begin()
+
+    def go_on(self) -> None:
+        """Let the next epoch begin with the metrics as they are: some of its steps are done."""
+        self._metrics = [np.array(keras.ops.convert_to_numpy(v)) for v in self._trained.metrics_variables]
+
+    def finish_epoch(self, epoch: int, logs: Logs) -> None:
+        """Tell all callbacks that the epoch, validation included, has ended."""
+        super().on_epoch_end(epoch, logs)
+
+    def end_run(self, logs: Logs) -> None:
+        """Tell all callbacks that training has ended."""
+        super().on_train_end(logs)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Called by every `fit`: not the beginning of the run."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Called by every `fit`: not the end of the run."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Tell all callbacks; `fit` has set the metrics to zero, which goes back for an epoch that goes on."""
+        super().on_epoch_begin(epoch, logs)
+        for variable, value in zip(self._trained.metrics_variables, self._metrics, strict=False):
+            variable.assign(value)
+        self._metrics = []
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Tell all callbacks, with the number of the step in its epoch."""
+        super().on_train_batch_begin(self.first_step + batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Tell who wants to know. Reading a value waits for the device, so that only others' callbacks get numbers."""
+        batch += self.first_step
+        numbers: Logs | None = None
+        for callback in self.hears_steps:
+            if isinstance(callback, ProgressBar):
+                callback.on_train_batch_end(batch, logs)
+                continue
+            if numbers is None:
+                numbers = {name: float(keras.ops.convert_to_numpy(value)) for name, value in (logs or {}).items()}
+            callback.on_train_batch_end(batch, numbers)
+        if self.after_step is not None:
+            self.after_step(batch + 1, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Called by `fit` before validation: not the end of the epoch."""
+
+
+def _hears_steps(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback does anything at the end of a step; `on_batch_end` is Keras's other name for it."""
+    names = ("on_train_batch_end", "on_batch_end")
+    return any(
+        getattr(getattr(callback, name), "__func__", None) is not getattr(keras.callbacks.Callback, name)
+        for name in names
+    )
+
+
+class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
+    """A bar that moves with the steps, and one line an epoch."""
+
+    def __init__(self, console: Console, steps: list[int], best: "BestModel") -> None:
+        super().__init__()
+        self.console, self.steps, self.best = console, steps, best
+        self.progress: Progress | None = None
+        self.drawn = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self.close()
+        if not self.console.is_terminal:
+            return
+        self.progress = Progress(
+            TextColumn(f"epoch {epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[loss]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self.task = self.progress.add_task("steps", total=self.steps[epoch], loss="")
+        self.progress.start()
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        if self.progress is None:
+            return
+        # Reading the loss waits for the device: ten times a second is as often as the bar is drawn.
+        is_last = batch + 1 == self.progress.tasks[0].total
+        if is_last or time.monotonic() - self.drawn > 0.1:
+            self.drawn = time.monotonic()
+            value = float(keras.ops.convert_to_numpy((logs or {})["mean_loss"]))
+            loss = f"loss {value:.4f}{'  validating' if is_last else ''}"
+            self.progress.update(self.task, completed=batch + 1, loss=loss)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.close()
+        logs = logs or {}
+        number = f"{epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"
+        shown = [name for name in ("loss", "val_loss", self.best.monitor) if name and logs.get(name) is not None]
+        scores = "  ".join(f"{name} {logs[name]:.4f}" for name in dict.fromkeys(shown))
+        mark = "  [green]best[/]" if self.best.monitor and self.best.best_epoch == epoch else ""
+        wait = logs["data_wait"] / logs["seconds"]
+        slow = f"  [yellow]data wait {wait:.0%}[/]" if wait > NOTABLE_WAIT else ""
+        self.console.print(f"epoch {number}  {scores}  {logs['seconds']:.1f} s{mark}{slow}", highlight=False)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+
+
+class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keep the model of the epoch with the best monitored value; the file is whole at any moment.
+
+    With `anew_at`, epochs before that one give way to it, however good they are. Without `monitor` it is the last.
+    """
+
+    def __init__(self, path: Path, monitor: str | None, mode: str, anew_at: int = 0) -> None:
+        super().__init__()
+        self.anew_at = anew_at
+        self.path, self.monitor = path, monitor
+        self.sign = 1.0 if mode == "max" else -1.0
+        self.best: float | None = None
+        self.best_epoch = -1
+        self.copy: keras.Model | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if epoch == self.anew_at:
+            self.best = None
+        value = None if self.monitor is None else (logs or {}).get(self.monitor)
+        is_first = self.best is None
+        is_better = value is not None and (is_first or self.sign * value > self.sign * (self.best or 0.0))
+        if is_better or (is_first and value is None):
+            self._save(self.model.get_weights())
+            self.best_epoch = epoch
+            if value is not None:
+                self.best = float(value)
+
+    def weights(self) -> list[np.ndarray]:
+        """Those of the best model; none before the first epoch has ended."""
+        return [] if self.copy is None else self.copy.get_weights()
+
+    def put_weights(self, weights: list[np.ndarray]) -> None:
+        """Make this the best model so far, also in the file."""
+        if weights:
+            self._save(weights)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps beside the weights."""
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what a checkpoint has kept."""
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+
+    def _save(self, weights: list[np.ndarray]) -> None:
+        # A copy that was never compiled: the optimizer's state would triple the file and serves no prediction.
+        if self.copy is None:
+            self.copy = self.model.__class__.from_config(self.model.get_config())
+        self.copy.set_weights(weights)
+        save_model(self.copy, self.path)
+
+
+class Patience(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+    """Keras's early stopping, whose count goes on where a run does."""
+
+    KEPT = ("wait", "best", "best_epoch", "stopped_epoch")
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {name: getattr(self, name) for name in self.KEPT}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what a checkpoint has kept."""
+        for name in self.KEPT:
+            setattr(self, name, state[name])
+
+
+class HistoryFile(keras.callbacks.Callback):  # type: ignore[misc]
+    """`history.csv`: one row an epoch, rewritten whole so that it is never cut."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.rows: list[Logs] = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.rows.append(_in_order({"epoch": epoch + 1, **(logs or {})}))
+        self._write()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"rows": self.rows}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what a checkpoint has kept, also in the file."""
+        self.rows = [_in_order(row) for row in state["rows"]]
+        if self.rows:
+            self._write()
+
+    def _write(self) -> None:
+        columns = list(_in_order({name: None for row in self.rows for name in row}))
+        write_csv(self.path, columns, self.rows)
+
+
+def _in_order(row: Logs) -> Logs:
+    """What training tells, what validation tells, what it cost; Keras hands logs over in the order of the alphabet."""
+
+    def rank(name: str) -> tuple[int, bool, str]:
+        if name in LAST_COLUMNS:
+            return 3, False, str(LAST_COLUMNS.index(name))
+        place = 0 if name == "epoch" else 2 if name.startswith("val_") else 1
+        return place, name not in ("loss", "val_loss"), name
+
+    return {name: row[name] for name in sorted(row, key=rank)}

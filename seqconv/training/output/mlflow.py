@@ -1,0 +1,181 @@
+"""MLflow: settings, scores and files of a run, also of one that was resumed."""
+
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import keras
+
+from seqconv.config import Config
+from seqconv.errors import ConfigError
+from seqconv.training.run.identity import flatten
+from seqconv.training.state.interrupts import RunStopped
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+    from mlflow.tracking import MlflowClient
+
+FOLDER_TAG = "seqconv.run_dir"
+ARTIFACTS = (
+    "config.yaml", "versions.json", "splits.csv", "history.csv", "metrics.json", "predictions.csv", "model.keras",
+    "model.json", "report.html",
+)  # fmt: skip
+MOST_PARAMS = 100
+LONGEST_VALUE = 500
+"""What MLflow takes in one call, and of one parameter."""
+
+
+@runtime_checkable
+class RunListener(Protocol):
+    """A callback that hears of a run as a whole: where it is written, and how it has ended."""
+
+    def on_run_begin(self, config: Config, path: Path) -> None:
+        """Training begins, or goes on; a state that a checkpoint has kept is back."""
+
+    def on_run_end(self, metrics: Mapping[str, Any], path: Path) -> None:
+        """The run is trained and scored, and its folder is complete."""
+
+    def on_run_failed(self, error: BaseException) -> None:
+        """The run has failed, or was stopped."""
+
+
+class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes a run to MLflow: its settings as parameters, each epoch and the final scores as metrics, its files.
+
+    A run that is resumed goes on in the same MLflow run, and no epoch is written twice. When MLflow cannot be reached
+    any more, the run warns once and goes on without it.
+
+    Args:
+        tracking_uri: a folder, or an address such as `http://localhost:5000`; default: what MLflow is set to.
+        experiment: made where it does not exist.
+        run_name: default: the name of the run's folder.
+
+    Raises:
+        ConfigError: MLflow is not installed; when the run begins: it cannot be reached.
+
+    Example:
+        `train(config, callbacks=[MLflowLogger("mlruns")])`
+    """
+
+    def __init__(
+        self, tracking_uri: str | None = None, experiment: str = "seqconv", run_name: str | None = None
+    ) -> None:
+        super().__init__()
+        check_mlflow()
+        self.tracking_uri, self.experiment, self.run_name = tracking_uri, experiment, run_name
+        self.run_id: str | None = None
+        self._client: MlflowClient | None = None
+        self._known: set[int] = set()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"run_id": self.run_id}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what a checkpoint has kept."""
+        self.run_id = state["run_id"]
+
+    def on_run_begin(self, config: Config, path: Path) -> None:
+        """Open the MLflow run, that of before where the run goes on, and write the settings."""
+        from mlflow.entities import Param
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking import MlflowClient
+
+        try:
+            _allow_folder(self.tracking_uri)
+            client = MlflowClient(tracking_uri=self.tracking_uri)
+            self.run_id = self._open(client, path)
+            params = [Param(key, str(value)[:LONGEST_VALUE]) for key, value in flatten(config.to_dict()).items()]
+            for start in range(0, len(params), MOST_PARAMS):
+                client.log_batch(self.run_id, params=params[start : start + MOST_PARAMS])
+            monitored = client.get_metric_history(self.run_id, "loss")
+        except (MlflowException, OSError) as error:
+            raise ConfigError(
+                f"MLflow at '{self.tracking_uri or 'its default'}' cannot be written to: {error}. Look at its address, "
+                "or leave it out."
+            ) from error
+        self._client, self._known = client, {metric.step for metric in monitored}
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Write the numbers of an epoch; its step in MLflow is its number from 1."""
+        if epoch + 1 not in self._known:
+            self._log_metrics(dict(logs or {}), epoch + 1)
+
+    def on_run_end(self, metrics: Mapping[str, Any], path: Path) -> None:
+        """Write the scores of the saved model, as `test/accuracy`, and the files of the run."""
+        self._log_metrics({f"{split}/{name}": value for split, each in metrics.items() for name, value in each.items()})
+
+        def finish(client: "MlflowClient", run_id: str) -> None:
+            for name in ARTIFACTS:
+                if (path / name).is_file():
+                    client.log_artifact(run_id, str(path / name))
+            client.set_terminated(run_id, "FINISHED")
+
+        self._tell(finish)
+
+    def on_run_failed(self, error: BaseException) -> None:
+        """Say in MLflow that the run has ended before its time."""
+        status = "KILLED" if isinstance(error, RunStopped | KeyboardInterrupt) else "FAILED"
+        self._tell(lambda client, run_id: client.set_terminated(run_id, status))
+
+    def _open(self, client: "MlflowClient", path: Path) -> str:
+        """The MLflow run of this folder, made where there is none that has not finished."""
+        found = client.get_experiment_by_name(self.experiment)
+        experiment = client.create_experiment(self.experiment) if found is None else found.experiment_id
+        folder = str(path.resolve())
+        if self.run_id is None:
+            # Killed before its first checkpoint: the run begins anew, but MLflow knows it.
+            quoted = folder.replace("'", "\\'")
+            known = client.search_runs([experiment], f"tags.`{FOLDER_TAG}` = '{quoted}'")
+            self.run_id = next((run.info.run_id for run in known if run.info.status != "FINISHED"), None)
+        if self.run_id is None:
+            name = self.run_name or path.resolve().name
+            return str(client.create_run(experiment, run_name=name, tags={FOLDER_TAG: folder}).info.run_id)
+        client.update_run(self.run_id, status="RUNNING")
+        return self.run_id
+
+    def _log_metrics(self, values: Mapping[str, Any], step: int = 0) -> None:
+        def log(client: "MlflowClient", run_id: str) -> None:
+            client.log_batch(run_id, metrics=_metrics(values, step))
+
+        self._tell(log)
+
+    def _tell(self, what: "Callable[[MlflowClient, str], object]") -> None:
+        from mlflow.exceptions import MlflowException
+
+        if self._client is None or self.run_id is None:
+            return
+        try:
+            what(self._client, self.run_id)
+        except (MlflowException, OSError) as error:
+            self._client = None
+            warnings.warn(f"MLflow cannot be written to any more, the run goes on without it: {error}", stacklevel=2)
+
+
+def check_mlflow() -> None:
+    """Whether MLflow is installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if find_spec("mlflow") is None:
+        raise ConfigError("MLflow is not installed. Install it with: pip install 'seqconv[mlflow]'")
+
+
+def _allow_folder(tracking_uri: str | None) -> None:
+    """Since version 3.7, MLflow writes into a folder only where somebody says that this is meant."""
+    if tracking_uri is not None and ("://" not in tracking_uri or tracking_uri.startswith("file:")):
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+
+
+def _metrics(values: Mapping[str, Any], step: int) -> "list[Metric]":
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    numbers = {key: value for key, value in values.items() if isinstance(value, int | float)}
+    return [Metric(key, float(value), now, step) for key, value in numbers.items() if math.isfinite(value)]

@@ -1,0 +1,229 @@
+"""What a run says before it starts and when it is done."""
+
+import shlex
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+
+from seqconv.batching import Plan
+from seqconv.data.datasets import Datasets
+from seqconv.data.windows import count_covered
+from seqconv.evaluation import Chosen
+from seqconv.models import SequenceModel
+from seqconv.text import amount
+from seqconv.training.output.callbacks import BestModel, Logs
+from seqconv.training.run.labels import describe_frames
+from seqconv.training.run.run_dir import MODEL, program
+from seqconv.training.run.setup import Experiment
+from seqconv.training.state.progress import Progress
+from seqconv.training.step.train_step import CompiledStep
+
+
+def make_console() -> Console:
+    """Where a run writes: standard output, with plain lines where that is not a terminal."""
+    return Console(soft_wrap=True)
+
+
+def report_start(experiment: Experiment, device: str, console: Console) -> None:
+    """Data, model, batches and device, before the first step."""
+    for name, value in _facts(experiment, device):
+        _print_fact(name, value, console)
+    for note in experiment.notes:
+        _print_fact("note", note, console, style="yellow")
+
+
+def report_folder(path: Path, console: Console) -> None:
+    """Where the run is written, said before it starts: it may be interrupted."""
+    _print_fact("folder", str(path), console)
+    console.print()
+
+
+def report_resume(experiment: Experiment, progress: Progress, anew: list[str], console: Console) -> None:
+    """Where a run goes on."""
+    steps, epoch = experiment.steps, progress.epoch
+    where = "after its last epoch"
+    if epoch < len(steps):
+        where = f"in epoch {epoch + 1} of {len(steps)}, after step {progress.step} of {steps[epoch]}"
+    _print_fact("resumed", where, console)
+    for name in anew:
+        _print_fact("note", f"callback {name} had a state, and was not given again", console, style="yellow")
+    console.print()
+
+
+def report_finished(console: Console) -> None:
+    """Why a run that goes on trains nothing."""
+    _print_fact("resumed", "the run has finished: it is scored again", console)
+
+
+def report_dry_run(experiment: Experiment, seconds: list[float], console: Console) -> None:
+    """The time that the whole run would take, from the seconds of a few steps."""
+    seconds_per_step = sum(seconds) / len(seconds)
+    steps, epochs = sum(experiment.steps), len(experiment.steps)
+    # The forward pass of validation is about a third of a training step over as many frames.
+    data = experiment.data
+    num_validated = 0 if data.valid is None else int(data.valid.lengths.sum())
+    share = num_validated / float(data.train.lengths.sum()) / 3
+    total = steps * seconds_per_step * (1 + share)
+    amount = f"{total:.0f} seconds" if total < 90 else f"{total / 60:.1f} minutes"
+    console.print(
+        f"\ndry run: a step takes {seconds_per_step * 1000:.0f} ms, so {epochs} epochs "
+        f"({steps:,} steps{' and validation' if num_validated else ''}) take about {amount}",
+        highlight=False,
+    )
+
+
+def report_stop(history: list[Logs], planned: int, best: BestModel, step: CompiledStep, console: Console) -> None:
+    """Which epoch was kept, whether the run ended early, and how fast it was, the first epoch aside: it compiles."""
+    early = f"stopped after {len(history)} of {planned} epochs; " if len(history) < planned else ""
+    value = "" if best.best is None else f": {best.monitor} {best.best:.4f}"
+    warm = history[1:] or history
+    speed = float(np.median([logs["frames_per_second"] for logs in warm]))
+    wait = sum(logs["data_wait"] for logs in warm) / sum(logs["seconds"] for logs in warm)
+    cost = f"{speed:,.0f} frames a second, data wait {wait:.1%}"
+    if step.compilations is not None:
+        cost += f", compiled {amount(step.compilations, 'shape')}"
+    console.print(f"{early}kept epoch {best.best_epoch + 1}{value}; {cost}", highlight=False)
+
+
+def report_decisions(chosen: Chosen, console: Console) -> None:
+    """Temperature and thresholds, and what they could not reach."""
+    console.print()
+    for name, told in chosen.describe():
+        _print_fact(name, told, console, style="yellow" if name == "note" else "bold")
+
+
+def model_facts(model: SequenceModel, file: Path, data: Datasets) -> dict[str, Any]:
+    """Size, and latency for one sequence of median length, as `model.json` has them."""
+    median = int(np.median(data.train.lengths))
+    return {
+        "parameters": model.count_params(),
+        "model_bytes": file.stat().st_size,
+        "latency_seconds": measure_latency(model, median),
+        "latency_frames": median,
+    }
+
+
+def report_end(facts: dict[str, Any], run_dir: Path, page: Path | None, data: Datasets, console: Console) -> None:
+    """Model size, latency, where everything lies and what to do next."""
+    console.print(
+        f"\nmodel    {facts['parameters']:,} parameters, {facts['model_bytes'] / 1e6:.2f} MB, "
+        f"{facts['latency_seconds'] * 1000:.1f} ms for one sequence of {facts['latency_frames']} frames",
+        highlight=False,
+    )
+    console.print(f"run      {run_dir}", highlight=False, markup=False)
+    if page is not None:
+        console.print(f"report   {page}", highlight=False, markup=False)
+    console.print("\nevaluate it again, or use it:", highlight=False)
+    for line in next_commands(run_dir / MODEL, data):
+        console.print(f"  {line}", highlight=False, markup=False)
+
+
+def next_commands(file: Path, data: Datasets) -> list[str]:
+    """Commands for a shell that evaluate and use a saved model; what was trained from memory has no manifest."""
+    command, path = program(), shlex.quote(str(file))
+    if data.splits is None:
+        return [
+            f"{command} evaluate --model {path} --manifest MANIFEST",
+            f"{command} predict --model {path} FILE_OR_FOLDER",
+        ]
+    split = "test" if data.test is not None else "valid"
+    part = data.parts()[split]
+    example = "" if part.metadata is None else shlex.quote(str(part.metadata["path"].iloc[0]))
+    finds_events = part.annotations is not None and data.target.task != "regression"
+    return [
+        f"{command} evaluate --model {path} --split {split}",
+        f"{command} predict --model {path} {example}{' --events' if finds_events else ''}",
+    ]
+
+
+def measure_latency(model: SequenceModel, num_frames: int, repeats: int = 20) -> float:
+    """Median seconds for one sequence alone, compiled and warm."""
+    features = np.zeros((1, max(num_frames, model.min_frames), model.num_features), "float32")
+    model.predict_on_batch(features)
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        model.predict_on_batch(features)
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds))
+
+
+def _print_fact(name: str, value: str, console: Console, style: str = "bold") -> None:
+    """Name and value; on a terminal, lines after the first start below the value."""
+    width = console.width - 9 if console.is_terminal else len(value) + 1
+    first, *rest = textwrap.wrap(value, max(20, width), break_long_words=False, break_on_hyphens=False)
+    console.print(f"[{style}]{name:<9}[/]{escape(first)}", highlight=False)
+    for line in rest:
+        console.print(f"{'':<9}{escape(line)}", highlight=False)
+
+
+def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
+    config, data, model, plan = experiment.config, experiment.data, experiment.model, experiment.plan
+    counts = ", ".join(
+        f"{name} {len(part):,} ({_amount(part.features, config)})" for name, part in data.parts().items()
+    )
+    shapes = ", ".join(f"{shape.rows}x{shape.width}" for shape in plan.shapes[:4])
+    more = f" and {len(plan.shapes) - 4} more" if len(plan.shapes) > 4 else ""
+    target = data.target
+    outputs = f"{target.num_outputs} {'columns' if target.task == 'regression' else 'classes'}"
+    frames = [("labels", describe_frames(config, data, model))] if model.predicts_frames else []
+    return [
+        ("run", f"{config.name}, seed {config.seed}, on {device}"),
+        ("data", f"{counts} sequences; {model.num_features} features, {outputs}"),
+        *frames,
+        (
+            "model",
+            f"{model.count_params():,} parameters, receptive field {_receptive_field(model, config)}, "
+            f"total stride {model.total_stride}",
+        ),
+        *([] if experiment.transfer is None else [("init", str(experiment.transfer))]),
+        (
+            "batches",
+            f"{plan.strategy}, {len(plan)} steps an epoch of {plan.mean_sequences:.1f} sequences, "
+            f"rows x frames {shapes}{more}, padding {plan.padding_ratio:.1%}{_too_long(plan, config)}",
+        ),
+        (
+            "training",
+            f"{config.training.epochs} epochs, {config.training.optimizer}, learning rate "
+            f"{config.training.learning_rate:g} ({config.training.schedule}), "
+            f"{'last epoch' if experiment.data.valid is None else f'best by {config.monitor}'}{_averaged(config)}",
+        ),
+    ]
+
+
+def _averaged(config: Any) -> str:
+    averaging = config.training.averaging
+    if averaging is None:
+        return ""
+    how = f"decay {averaging.decay:g}" if averaging.type == "ema" else f"last {averaging.last_epochs} epochs"
+    return f" of averaged weights ({averaging.type}, {how})"
+
+
+def _too_long(plan: Plan, config: Any) -> str:
+    """What becomes of sequences that no row holds; stretched ones are others in each epoch."""
+    counts = [plan.num_too_long_of(epoch) for epoch in range(config.training.epochs)]
+    if not any(counts):
+        return ""
+    fates = {"drop": "dropped", "crop": "cropped", "own_batch": "in wider rows of their own"}
+    fewest, most = min(counts), max(counts)
+    shown = f"{most:,}" if fewest == most else f"by epoch {fewest:,} to {most:,}"
+    return f"; longer than {plan.max_frames:,} frames: {shown} {fates[plan.too_long]}"
+
+
+def _receptive_field(model: SequenceModel, config: Any) -> str:
+    frames, seconds = model.receptive_field, config.features.seconds_per_frame
+    if frames is None:
+        return "the whole sequence"
+    duration = "" if seconds is None else f" ({frames * seconds * 1000:.0f} ms)"
+    return f"{amount(frames, 'frame')}{duration}"
+
+
+def _amount(features: Any, config: Any) -> str:
+    """Of windows that overlap, what was recorded."""
+    frames, seconds = count_covered(features), config.features.seconds_per_frame
+    return f"{frames:,} frames" if seconds is None else f"{frames * seconds / 3600:.2f} h"

@@ -1,0 +1,1 @@
+"""One run: its data, model, checks, folder and loop."""

@@ -1,0 +1,223 @@
+"""What would stop a run after hours, said before its first step: every problem of the data in one error."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from seqconv.config import Config
+from seqconv.data.datasets import Datasets
+from seqconv.data.diagnostics import Survey, describe_classes, describe_survey, survey
+from seqconv.data.leakage import Leak, describe_leaks, find_leaks
+from seqconv.data.sequences import Sequences
+from seqconv.errors import ConfigError, ManifestError, SeqconvError, list_some
+from seqconv.evaluation.predictions import frame_truth
+from seqconv.evaluation.slices import slice_indices
+from seqconv.evaluation.threshold_selection import check_thresholds
+from seqconv.features import num_features
+from seqconv.features.settings import FeatureSettings
+from seqconv.features.store.index import identity
+from seqconv.metrics import score
+from seqconv.models import SequenceModel
+from seqconv.tasks.outputs import true_values
+from seqconv.training.output.mlflow import check_mlflow
+
+
+def check_packages(config: Config) -> None:
+    """Whether what the config switches on is installed.
+
+    Raises:
+        ConfigError: TensorBoard, or MLflow, is not.
+    """
+    if config.training.mlflow is not None:
+        check_mlflow()
+    if config.training.tensorboard and find_spec("tensorboard") is None:
+        raise ConfigError(
+            "training.tensorboard is true, but TensorBoard is not installed. Install it with: pip install tensorboard, "
+            "or set training.tensorboard to false."
+        )
+
+
+def check_data(config: Config, data: Datasets, model: SequenceModel) -> list[str]:
+    """Whether model, splits and config fit each other.
+
+    Returns:
+        What does not stop a run and should be known: leaks where `data.on_leak` is "warn", features that never change,
+        silent sequences, classes with a single training sequence or with none in a split.
+
+    Raises:
+        ManifestError: labels that training lacks, sequences too short for the model, sequences or splits with different
+            features, features that the config cannot have made or that all are constant, what lies in two splits, a
+            monitored score that the validation split cannot have.
+    """
+    surveys = {name: survey(part) for name, part in data.parts().items()}
+    problems = [*_find_feature_problems(config, data), *_find_survey_problems(data, surveys)]
+    for name, part in data.parts().items():
+        problems += _find_label_problems(name, part, data)
+        problems += _find_short(name, part, model)
+        problems += _find_slice_problems(name, part, config)
+    problems += [*_find_threshold_problems(config, data), *_find_choices_without_valid(config, data)]
+    leaks = [] if any(found.misshapen for found in surveys.values()) else _find_leaks(data)
+    if leaks and config.data.on_leak == "error":
+        told = ". ".join(describe_leaks(leaks, data.parts()))
+        problems.append(f"{told}. {_leak_remedy(leaks, data)}, or set data.on_leak to 'warn' to train all the same.")
+    if not problems:
+        problems += _find_monitor_problems(config, data, model.total_stride)
+    if len(problems) == 1:
+        raise ManifestError(problems[0])
+    if problems:
+        raise ManifestError("\n  ".join([f"{len(problems)} problems", *problems]))
+    return [
+        *(f"leak: {told}" for told in describe_leaks(leaks, data.parts())),
+        *(told for name, part in data.parts().items() for told in describe_survey(name, part, surveys[name])),
+        *describe_classes(data.parts(), data.target),
+    ]
+
+
+def _find_feature_problems(config: Config, data: Datasets) -> Iterator[str]:
+    settings, expected = config.features, num_features(config.features)
+    found = {name: part.num_features for name, part in data.parts().items()}
+    if len(set(found.values())) > 1:
+        counts = ", ".join(f"{name} {count}" for name, count in found.items())
+        yield f"the splits have different numbers of features: {counts}. Extract all with the same settings."
+    elif expected is not None and found["train"] != expected:
+        yield (
+            f"features.kind is '{settings.kind}', which has {expected} features with these settings, but the sequences "
+            f"have {found['train']}. Give the settings that they were made with, or set features.kind to 'precomputed'."
+        )
+    for name, part in data.parts().items():
+        if part.feature_settings is not None:
+            yield from _find_other_settings(name, settings, part.feature_settings)
+        elif settings.normalize == "recording":
+            yield (
+                f"{name}: features.normalize is 'recording', which happens when features are extracted, but the "
+                "sequences came as arrays. Normalize the arrays and set it to 'none', or set it to 'train'."
+            )
+
+
+def _find_survey_problems(data: Datasets, surveys: dict[str, Survey]) -> Iterator[str]:
+    for name, part in data.parts().items():
+        wrong = surveys[name].misshapen
+        if wrong:
+            shown = list_some(f"{sequence} {shape}" for sequence, shape in wrong.items())
+            yield (
+                f"{name}: {len(wrong)} sequences have not the shape that their source declares, the frames in its "
+                f"lengths and {part.num_features} features: {shown}. Extract all with the same settings."
+            )
+    train = data.train
+    if not surveys["train"].misshapen and len(surveys["train"].still_features) == train.num_features:
+        yield (
+            f"all {train.num_features} features have one value in all {surveys['train'].num_frames:,} training frames: "
+            "there is nothing to learn from. Look at the section features and at the recordings."
+        )
+
+
+def _find_leaks(data: Datasets) -> list[Leak]:
+    leaks = find_leaks(data.parts())
+    # Of groups in a manifest, its own check has told.
+    return leaks if data.splits is None else [leak for leak in leaks if leak.kind != "group"]
+
+
+def _leak_remedy(leaks: list[Leak], data: Datasets) -> str:
+    known = {split: {leak.ids[1] for leak in leaks if leak.splits[1] == split} for split in ("valid", "test")}
+    for split, ids in known.items():
+        if data.splits is None and split in data.parts() and len(ids) == len(data.parts()[split]):
+            remedy = f"Pass other sequences as {split}_data, or none"
+            return f"{remedy}: a part of train_data is then set aside" if split == "valid" else remedy
+    return "Leave one of each two out, or put both into one split; where splits are made, give both the same group"
+
+
+def _find_other_settings(name: str, wanted: FeatureSettings, used: FeatureSettings) -> Iterator[str]:
+    """The model tells prediction how to extract features: it must say what was done."""
+    if wanted.kind == used.kind == "precomputed":
+        return
+    ours, theirs = identity(wanted), identity(used)
+    for key in sorted({*ours, *theirs}):
+        if ours.get(key) != theirs.get(key):
+            value, was = getattr(wanted, key), getattr(used, key)
+            yield f"{name}: features.{key} is {value!r}, but the features were extracted with {was!r}."
+
+
+def _find_label_problems(name: str, part: Sequences, data: Datasets) -> Iterator[str]:
+    try:
+        if data.target.kind == "frame":
+            data.target.frame_labels(part.labels, ids=part.ids)
+        else:
+            true_values(data.target, part.labels, part.ids)
+    except SeqconvError as error:
+        yield f"{name}: {error}"
+
+
+def _find_short(name: str, part: Sequences, model: SequenceModel) -> Iterator[str]:
+    short = np.flatnonzero(part.lengths < model.min_frames)
+    if len(short):
+        named = list_some(f"{part.ids[i]} ({part.lengths[i]} frames)" for i in short)
+        yield (
+            f"{name}: {len(short)} sequences are shorter than the {model.min_frames} frames that the model needs: "
+            f"{named}. Leave them out, or let the blocks of the model have padding 'same'."
+        )
+
+
+def _find_slice_problems(name: str, part: Sequences, config: Config) -> Iterator[str]:
+    if name == "train":
+        return
+    for column in config.evaluation.slices:
+        try:
+            slice_indices(part, [column], config.evaluation.length_bins)
+        except ConfigError as error:
+            yield f"evaluation.slices: {name}: {error}"
+
+
+def _find_threshold_problems(config: Config, data: Datasets) -> Iterator[str]:
+    try:
+        check_thresholds(config.evaluation, data.target)
+    except ConfigError as error:
+        yield str(error)
+
+
+def _find_choices_without_valid(config: Config, data: Datasets) -> Iterator[str]:
+    """What is chosen on valid, where there is none."""
+    training, evaluation = config.training, config.evaluation
+    asked = {
+        "training.monitor": training.monitor,
+        "training.early_stopping": training.early_stopping,
+        "evaluation.thresholds": evaluation.thresholds,
+        "evaluation.calibration": evaluation.calibration,
+    }
+    keys = [key for key, value in asked.items() if value is not None]
+    if data.valid is None and keys:
+        yield (
+            f"{', '.join(keys)}: chosen by the scores of valid, but split.valid is 0, and no valid was given. Set "
+            f"{'it' if len(keys) == 1 else 'them'} to null, or split.valid above 0."
+        )
+
+
+def _find_monitor_problems(config: Config, data: Datasets, stride: int) -> Iterator[str]:
+    """Some scores do not exist for some labels, whatever the model says: an area under the curve of a single class."""
+    name = config.monitor.removeprefix("val_")
+    target, valid = data.target, data.valid
+    if valid is None:
+        return
+    if target.kind == "frame":
+        truth = frame_truth(target, valid, stride)
+        targets = truth.targets[truth.is_labeled]
+        if not len(targets):
+            yield "no frame of valid that the model predicts has a label, so that no epoch could be called the best."
+            return
+    else:
+        targets = true_values(target, valid.labels, valid.ids)
+    scores: dict[str, Any] = {"loss": 0.0, **score(target.task, targets, _guesses(targets, target.task), target.names)}
+    if scores.get(name) is None:
+        reason = scores["notes"].get(name, "it is undefined for these labels")
+        yield (
+            f"training.monitor is '{config.monitor}', but the {len(valid)} sequences of valid have no such score: "
+            f"{reason}. Set training.monitor to 'val_loss', or choose other sequences for valid."
+        )
+
+
+def _guesses(targets: np.ndarray, task: str) -> np.ndarray:
+    noise = np.random.default_rng(0).uniform(0.1, 0.9, targets.shape)
+    if task == "regression":
+        return np.asarray(targets + noise)
+    return noise / noise.sum(axis=1, keepdims=True) if task == "classification" else noise

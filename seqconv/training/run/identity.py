@@ -1,0 +1,159 @@
+"""What makes a run this run: its config, its data and its backend, and how others differ from them."""
+
+import csv
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from seqconv.config import Config
+from seqconv.data.datasets import Datasets
+from seqconv.data.sequences import Sequences
+from seqconv.errors import list_some
+from seqconv.sources import content_digest, is_foreign
+from seqconv.training.output.files import write_csv
+from seqconv.training.run.pretrained import content_hash
+
+# Where things lie and which machine computes: a run may go on with others. What lies there is compared as data.
+_PLACES = (
+    "data.manifest", "data.made_by", "data.events", "data.cache_dir", "data.num_workers", "target.events",
+    "training.init", "training.device", "audio_augment.background.folder", "audio_augment.room.folder",
+)  # fmt: skip
+_PLACES_BELOW = ("data.manifest.", "training.checkpoint", "training.mlflow")
+MOST_FOREIGN = 1000
+"""Of sources of a user's own class, the content of so many sequences is compared, evenly spread."""
+
+
+class SequenceRow(NamedTuple):
+    """One sequence of a run, as `data.csv` has it; `content` and `label` (with its weight) are hashes."""
+
+    id: str
+    split: str
+    num_frames: str
+    content: str
+    label: str
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """A run as its checkpoints know it: settings by dotted key, and a row for each sequence."""
+
+    settings: dict[str, Any]
+    rows: list[SequenceRow]
+
+    @classmethod
+    def of(cls, config: Config, data: Datasets) -> "RunIdentity":
+        """The identity of a run with this config on these sequences."""
+        settings = {"backend in use": keras.backend.backend(), **flatten(config.to_dict())}
+        if config.training.init is not None:
+            settings["content of training.init"] = content_hash(config.training.init)
+        places = {key for key in settings if is_place(key)}
+        rows = [row for split, part in data.parts().items() for row in _rows(split, part)]
+        settings = {key: value for key, value in settings.items() if key not in places}
+        if data.variants:
+            content = repr([sorted(dict(store.variant or {}).items()) for store in data.variants])
+            settings["audio_augment in use"] = _digest(content.encode())
+        return cls(settings, rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Settings, and of the data a hash and the counts, as JSON has them."""
+        text = "\n".join(repr(tuple(row)) for row in self.rows)
+        counts = {split: sum(row.split == split for row in self.rows) for split in ("train", "valid", "test")}
+        return {"settings": self.settings, "data": {**counts, "digest": _digest(text.encode())}}
+
+    def save(self, path: Path) -> None:
+        """Write the rows as CSV."""
+        write_csv(path, SequenceRow._fields, [row._asdict() for row in self.rows])
+
+    def differences(self, other: Mapping[str, Any], table: Path) -> list[str]:
+        """What differs from the run of a checkpoint (`other`), whose rows lie in the file `table`: a line each."""
+        now, then = self.to_dict(), other
+        settings = {key: (then["settings"].get(key), value) for key, value in now["settings"].items()}
+        settings |= {key: (value, None) for key, value in then["settings"].items() if key not in settings}
+        lines = [f"{key}: {old!r} then, {new!r} now" for key, (old, new) in sorted(settings.items()) if old != new]
+        if then["data"] == now["data"]:
+            return lines
+        return [*lines, *(_row_differences(_read_rows(table), self.rows) or [_count_difference(then, now)])]
+
+
+def is_place(key: str) -> bool:
+    """Whether a setting says where something lies, or what computes: a run may go on with another.
+
+    >>> is_place("data.cache_dir"), is_place("training.epochs")
+    (True, False)
+    """
+    return key in _PLACES or key.startswith(_PLACES_BELOW)
+
+
+def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted key.
+
+    >>> flatten({"model": {"blocks": [{"filters": 8}], "pooling": []}})
+    {'model.blocks.0.filters': 8, 'model.pooling': []}
+    """
+    pairs = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    nested = {}
+    for key, value in pairs:
+        nested.update(flatten(value, f"{prefix}.{key}" if prefix else str(key)))
+    return nested or {prefix: values}
+
+
+def _rows(split: str, part: Sequences) -> Iterator[SequenceRow]:
+    weights = [1.0] * len(part) if part.weights is None else part.weights.tolist()
+    step = math.ceil(len(part) / MOST_FOREIGN) if is_foreign(part.features) else 1
+    for index, (name, label) in enumerate(zip(part.ids, _plain_labels(part.labels), strict=True)):
+        content = "" if index % step else content_digest(part.features, index)
+        marks = _digest(repr((label, weights[index])).encode())
+        yield SequenceRow(name, split, str(part.lengths[index]), content, marks)
+
+
+def _plain_labels(labels: Any) -> Sequence[Any]:
+    """Labels in plain values, one element a sequence; of frames, the bytes of their array."""
+    if hasattr(labels, "arrays"):
+        return [(labels.names, array.tobytes()) for array in labels.arrays]
+    if hasattr(labels, "columns"):
+        labels = labels.to_numpy(object)
+    return [value.tolist() if hasattr(value, "tolist") else value for value in labels]
+
+
+def _read_rows(path: Path) -> list[SequenceRow]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [SequenceRow(**row) for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, csv.Error):
+        return []
+
+
+def _row_differences(before: Sequence[SequenceRow], after: Sequence[SequenceRow]) -> list[str]:
+    if not before:
+        return []
+    # Splits in memory may use the same ids.
+    is_unique = all(len({row.id for row in rows}) == len(rows) for rows in (before, after))
+    then, now = ({row.id if is_unique else f"{row.split} {row.id}": row for row in rows} for rows in (before, after))
+    both = [name for name in now if name in then]
+    groups = {
+        "new": [name for name in now if name not in then],
+        "gone": [name for name in then if name not in now],
+        "in another split": [name for name in both if now[name].split != then[name].split],
+        "of other content": [name for name in both if now[name].content != then[name].content],
+        "otherwise labeled or weighted": [name for name in both if now[name].label != then[name].label],
+    }
+    if not any(groups.values()) and [*then] != [*now]:
+        return ["data: the sequences are the same, in another order"]
+    return [f"data: {len(names):,} sequences are {what}: {list_some(names)}" for what, names in groups.items() if names]
+
+
+def _count_difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    counts = [
+        ", ".join(f"{split} {count:,}" for split, count in side["data"].items() if split != "digest")
+        for side in (then, now)
+    ]
+    return f"data: {counts[0]} sequences then, {counts[1]} now, with other content, labels or order"
+
+
+def _digest(values: bytes) -> str:
+    return hashlib.blake2b(values, digest_size=8).hexdigest()

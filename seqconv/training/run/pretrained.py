@@ -1,0 +1,156 @@
+"""The model that a run begins with: read, and compared with what the config asks for, before any other work."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqconv.config import Config
+from seqconv.errors import ConfigError, ModelError
+from seqconv.features.settings import FeatureSettings
+from seqconv.features.store.index import identity
+from seqconv.models import SequenceModel, load_model
+from seqconv.models.settings import Block, ModelConfig
+from seqconv.tasks.target import Target
+from seqconv.training.run.runtime import random_states_kept
+
+# They act in training alone: a fine-tuned model may have more or less of them.
+_OF_TRAINING = ("dropout", "spatial_dropout", "stochastic_depth")
+
+
+@dataclass(frozen=True)
+class InitialModel:
+    """A trained model as a file holds it. `weights`: by name of the layer. `digest`: of the content of the file."""
+
+    path: Path
+    digest: str
+    config: ModelConfig
+    card: dict[str, Any]
+    num_features: int
+    weights: dict[str, list[np.ndarray]]
+
+    @property
+    def target(self) -> Target | None:
+        """What its outputs mean; None where nobody said."""
+        values = self.card.get("target")
+        return None if values is None else Target.from_dict(values)
+
+
+def read_initial(config: Config) -> InitialModel | None:
+    """The model in `training.init`, None where there is none.
+
+    Raises:
+        ModelError: there is no such file, or it holds no model of seqconv.
+        ConfigError: its features or its blocks are others than the config's: lists all differences.
+    """
+    if config.training.init is None:
+        return None
+    path = Path(config.training.init)
+    # Its weights are drawn before they are read: the weights that the run draws must not depend on that.
+    with random_states_kept():
+        model = load_model(path)
+    if not isinstance(model, SequenceModel):
+        raise ModelError(
+            f"training.init: '{path}' holds a {type(model).__name__}, whose layers are no blocks of a config. Name the "
+            "model.keras of a run; what another network makes of a recording can be its features "
+            "(features.kind: precomputed)."
+        )
+    weights = {layer.name: layer.get_weights() for layer in model.stack.layers() if layer.weights}
+    initial = InitialModel(path, content_hash(path), model.config, model.card, model.num_features, weights)
+    _check(config, initial)
+    return initial
+
+
+def content_hash(path: str | Path) -> str:
+    """A hash of the content of a file.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"training.init: '{path}' cannot be read ({error.strerror}). Where it has moved, --set training.init=FILE"
+        ) from error
+
+
+def _check(config: Config, initial: InitialModel) -> None:
+    features = list(find_feature_differences(config.features, initial))
+    blocks = list(find_block_differences(config.model, initial.config, config.training.init_blocks))
+    if not features and not blocks:
+        return
+    remedies = []
+    if features:
+        remedies.append("Give the settings that its features were made with, or leave the section features out.")
+    if blocks:
+        count = _count_equal(config.model, initial.config)
+        some = f", or set training.init_blocks to {count} to begin with its first {count} only" if count else ""
+        remedies.append(f"Leave the section model out to have its blocks{some}.")
+    raise ConfigError(
+        "\n  ".join([f"training.init: '{initial.path}' is another model than this config's:", *features, *blocks])
+        + "\n"
+        + " ".join(remedies)
+    )
+
+
+def find_feature_differences(wanted: FeatureSettings, initial: InitialModel) -> Iterator[str]:
+    """Settings by which a frame would mean something else than to the trained weights."""
+    values = initial.card.get("features")
+    if values is None:
+        return
+    used = FeatureSettings.model_validate(values)
+    names = {"kind", "normalize"}
+    if wanted.kind == used.kind == "precomputed":
+        if wanted.frame_rate and used.frame_rate:
+            names.add("frame_rate")
+    elif wanted.kind == used.kind:
+        names |= {*identity(wanted), *identity(used)} - {"format_version"}
+    for name in sorted(names):
+        ours, theirs = getattr(wanted, name), getattr(used, name)
+        if ours != theirs:
+            yield f"features.{name}: {ours!r} here, {theirs!r} in the file"
+
+
+def find_block_differences(wanted: ModelConfig, there: ModelConfig, first: int | None = None) -> Iterator[str]:
+    """Where blocks compute something else; only the `first` ones are compared, or all.
+
+    >>> shallow, deep = ({"blocks": [{"filters": 8}] * count} for count in (1, 2))
+    >>> list(find_block_differences(ModelConfig.model_validate(deep), ModelConfig.model_validate(shallow)))
+    ['model.blocks[1]: a conv here, no such block in the file']
+    """
+    count = first or max(len(wanted.blocks), len(there.blocks))
+    for index in range(count):
+        place = f"model.blocks[{index}]"
+        if index >= len(there.blocks):
+            yield f"{place}: a {wanted.blocks[index].type} here, no such block in the file"
+        elif index >= len(wanted.blocks):
+            yield f"{place}: no such block here, a {there.blocks[index].type} in the file"
+        else:
+            yield from _differences(place, wanted.blocks[index], there.blocks[index])
+
+
+def _differences(place: str, wanted: Block, there: Block) -> Iterator[str]:
+    ours, theirs = _computed(wanted), _computed(there)
+    names = ["type"] if ours["type"] != theirs["type"] else list(ours)
+    for name in names:
+        if ours[name] != theirs[name]:
+            yield f"{place}.{name}: {ours[name]!r} here, {theirs[name]!r} in the file"
+
+
+def _computed(block: Block) -> dict[str, Any]:
+    """The settings of a block on which its answer depends."""
+    values = {name: value for name, value in block.model_dump().items() if name not in _OF_TRAINING}
+    if values.get("norm") != "group" and "norm_groups" in values:
+        values["norm_groups"] = None
+    return values
+
+
+def _count_equal(wanted: ModelConfig, there: ModelConfig) -> int:
+    pairs = zip(wanted.blocks, there.blocks, strict=False)
+    equal = [_computed(ours) == _computed(theirs) for ours, theirs in pairs]
+    return equal.index(False) if False in equal else len(equal)

@@ -1,0 +1,197 @@
+"""The folder of a run: one run each, and never the look of a whole run where one has failed."""
+
+import csv
+import json
+import platform
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+import keras
+import pandas as pd
+
+from seqconv.errors import ConfigError
+from seqconv.files import hold_lock, remove_leftovers, write_text
+from seqconv.training.output.files import write_csv
+from seqconv.training.run.setup import Experiment
+from seqconv.training.state.checkpoints import CHECKPOINTS, list_checkpoints
+from seqconv.training.step.divergence import DivergenceError
+
+CONFIG, HISTORY, MODEL, UNFINISHED = "config.yaml", "history.csv", "model.keras", "unfinished.txt"
+MODEL_FACTS = "model.json"
+"""The last file of a run: where it is, the run has finished."""
+TRANSFER = "transfer.json"
+INPUTS = (CONFIG, "versions.json", "splits.csv", "quarantine.csv", TRANSFER)
+LOCK = ".lock"
+
+
+def check_run_dir(run_dir: str | Path | None) -> None:
+    """Refuse a run directory that holds anything but what a run leaves that was killed before it began.
+
+    Raises:
+        ConfigError: it is a file, or not empty.
+    """
+    if run_dir is None:
+        return
+    path = Path(run_dir)
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"run directory '{path}' is a file. Choose another with --run-dir.")
+    if path.is_dir() and any(not file.name.startswith(".") for file in path.iterdir()):
+        is_open = (path / CONFIG).exists() and not is_finished(path)
+        raise ConfigError(
+            f"run directory '{path}' exists and is not empty. Choose another with --run-dir"
+            + (f", or go on with the run that it holds: --resume {path}" if is_open else ".")
+        )
+
+
+def is_finished(path: Path) -> bool:
+    """Whether the run of a folder is trained and scored."""
+    return (path / MODEL_FACTS).exists()
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """The history of a run, as `Run.history` has it."""
+    # Python reads back the very number that was written; pandas may miss the last digit.
+    with (path / HISTORY).open(encoding="utf-8", newline="") as file:
+        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    return pd.DataFrame(rows).astype({"epoch": int})
+
+
+def make_run_dir(run_dir: str | Path | None, name: str) -> Path:
+    """Make the folder, `runs/NAME-TIME` unless one is given; two runs that start in one second get two folders."""
+    if run_dir is not None:
+        check_run_dir(run_dir)
+        path = Path(run_dir)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+    base = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    base.parent.mkdir(exist_ok=True)
+    path, copy = base, 1
+    while True:
+        with suppress(FileExistsError):
+            path.mkdir()
+            return path
+        copy += 1
+        path = base.with_name(f"{base.name}-{copy}")
+
+
+@contextmanager
+def new_run_folder(run_dir: str | Path | None, experiment: Experiment) -> Iterator[Path]:
+    """The folder of a run that starts now; no other process may use it meanwhile.
+
+    When the run fails before its first epoch ends or its state is saved, the folder is removed again; after that,
+    `unfinished.txt` says what happened and what the folder holds.
+    """
+    existed = run_dir is not None and Path(run_dir).is_dir()
+    path = make_run_dir(run_dir, experiment.config.name)
+    with _locked(path):
+        # Another process may have begun a run here meanwhile.
+        check_run_dir(path)
+        remove_leftovers(path)
+        try:
+            yield path
+        except BaseException as error:
+            if (path / HISTORY).exists() or list_checkpoints(path / CHECKPOINTS):
+                _say_unfinished(path, error)
+            else:
+                _take_back(path, keep=existed)
+            raise
+
+
+@contextmanager
+def resumed_run_folder(run_dir: str | Path) -> Iterator[Path]:
+    """The folder of a run that goes on; no other process may use it meanwhile.
+
+    Raises:
+        ConfigError: it holds no run, or another process works in it.
+    """
+    path = Path(run_dir)
+    if not (path / CONFIG).is_file():
+        what = "holds no run that has begun" if path.is_dir() else "is no folder"
+        raise ConfigError(f"--resume {path}: it {what} ({CONFIG} is missing). Start one with --config.")
+    with _locked(path):
+        for folder in (path, path / CHECKPOINTS):
+            remove_leftovers(folder)
+        try:
+            yield path
+        except ConfigError as error:
+            if isinstance(error, DivergenceError):
+                _say_unfinished(path, error)
+            raise
+        except BaseException as error:
+            if not is_finished(path):
+                _say_unfinished(path, error)
+            raise
+        (path / UNFINISHED).unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> AbstractContextManager[None]:
+    def refuse() -> NoReturn:
+        raise ConfigError(f"run directory '{path}' is in use by another process. Wait for it, or choose another.")
+
+    return hold_lock(path / LOCK, when_busy=refuse, is_temporary=True)
+
+
+def program() -> str:
+    """What starts a command: `seqconv` where that is found, else this Python."""
+    return "seqconv" if shutil.which("seqconv") else f"{shlex.quote(sys.executable)} -m seqconv.cli.main"
+
+
+def resume_command(path: Path) -> str:
+    """What goes on with the run of a folder."""
+    return f"{program()} train --resume {shlex.quote(str(path))}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run's numbers depend on."""
+    backend = keras.backend.backend()
+    names = ("seqconv", "keras", "tensorflow", backend, "numpy", "librosa", "pandas", "pyarrow", "scikit-learn")
+    found = {name: version(name) for name in names}
+    return {**found, "python": platform.python_version(), "backend": backend}
+
+
+def write_inputs(experiment: Experiment, path: Path) -> None:
+    """Write what a run is made of, as it is now; the config first, from which all of it can be made again."""
+    write_text(experiment.config.to_yaml(), path / CONFIG)
+    write_text(json.dumps(versions(), indent=2) + "\n", path / "versions.json")
+    if experiment.transfer is not None:
+        write_text(json.dumps(experiment.transfer.to_dict(), indent=2) + "\n", path / TRANSFER)
+    splits = experiment.data.splits
+    if splits is not None:
+        write_text(splits.to_csv(index=False), path / "splits.csv")
+    bad = [file._asdict() for file in experiment.data.quarantine]
+    if bad:
+        write_csv(path / "quarantine.csv", list(bad[0]), bad)
+
+
+def _say_unfinished(path: Path, error: BaseException) -> None:
+    reason = str(error) or type(error).__name__
+    what = f"{MODEL} is the best model up to then" if (path / MODEL).exists() else "no model was saved"
+    lines = [f"This run did not finish: {reason}"]
+    if isinstance(error, DivergenceError) and error.details:
+        lines.append(error.details)
+    lines.append(f"{what}; {HISTORY} has a row for each epoch that ended.")
+    if isinstance(error, DivergenceError):
+        lines.append("A run that goes on from its last state comes to the same step: train anew with other settings.")
+    elif list_checkpoints(path / CHECKPOINTS) and resume_command(path) not in reason:
+        lines.append(f"Its state is saved. Go on with: {resume_command(path)}")
+    with suppress(OSError):
+        write_text("\n".join(lines) + "\n", path / UNFINISHED)
+
+
+def _take_back(path: Path, keep: bool) -> None:
+    """Remove what a run that never got anywhere has written; anything else in the folder stays."""
+    with suppress(OSError):
+        files = [path / name for name in (*INPUTS, MODEL, LOCK)]
+        for file in (*files, *sorted((path / "tensorboard").glob("*/events.*"))):
+            file.unlink(missing_ok=True)
+        shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
+        for folder in (*sorted((path / "tensorboard").glob("*")), path / "tensorboard", *([] if keep else [path])):
+            if folder.is_dir():
+                folder.rmdir()

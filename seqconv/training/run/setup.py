@@ -1,0 +1,170 @@
+"""Everything that a run is made of, ready to start: data, model, plan, optimizer."""
+
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import keras
+import numpy as np
+
+from seqconv.batching import FrameTargets, Plan
+from seqconv.config import Config, load_config
+from seqconv.config.averaging import describe_reach
+from seqconv.data.datasets import Datasets
+from seqconv.data.sampling import ClassDraw, draw_by_class
+from seqconv.data.segmentation import Cutting
+from seqconv.features import feature_statistics
+from seqconv.models import SequenceModel, build_model
+from seqconv.models.safe_loading import PLAIN_FORMAT
+from seqconv.training.run.batches import plan_batches
+from seqconv.training.run.checks import check_data
+from seqconv.training.run.labels import Labels, encode_labels
+from seqconv.training.run.pretrained import InitialModel, read_initial
+from seqconv.training.run.training_set import TrainingSet, augment_training, needs_moments, with_variants
+from seqconv.training.run.weight_transfer import Transfer, take_over
+from seqconv.training.step.budget import Tell, find_budget
+from seqconv.training.step.optimization import compile_model
+from seqconv.training.step.train_step import CompiledStep
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run that has not started yet.
+
+    `training_set`: the training sequences with their labels and weights, as each epoch sees them.
+    `loss_scale` is the constant c that the loss of each step is divided by; `config` holds it, and every other choice
+    that was left to the run. `step` is what `model.fit` calls. `transfer`: what was
+    taken from `training.init`.
+    """
+
+    config: Config
+    data: Datasets
+    model: SequenceModel
+    plan: Plan
+    training_set: TrainingSet
+    loss_scale: float
+    steps: list[int]
+    step: CompiledStep
+    notes: list[str]
+    transfer: Transfer | None = None
+
+    @property
+    def labels(self) -> Labels:
+        """Labels of the training sequences, encoded: `(n, num_outputs)`, or of frames."""
+        return self.training_set.labels
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights of the training sequences, `(n,)`."""
+        return self.training_set.weights
+
+
+def prepare(
+    config: Config, data: Datasets, tell: Tell | None = None, initial: InitialModel | None = None
+) -> Experiment:
+    """Build and compile the model, and plan the batches.
+
+    `tell` is called with lines for the user while `batching.frames_per_batch: auto` is measured. `initial` is what
+    `read_initial(config)` gives, where that was read before.
+
+    Raises:
+        ConfigError, ManifestError: what cannot be trained or scored, before any step.
+    """
+    model = build_model(
+        config.model,
+        num_features=data.train.num_features,
+        num_outputs=data.target.num_outputs,
+        card=_card(config, data),
+    )
+    data = replace(data, notes=[*data.notes, *check_data(config, data, model)])
+    labels, weights = encode_labels(config, data, model)
+    initial = initial or read_initial(config)
+    transfer = None if initial is None else take_over(config, model, data.target, initial)
+    is_adapted = transfer is None and config.features.normalize == "train"
+    moments = feature_statistics(data.train) if is_adapted or needs_moments(config) else None
+    if is_adapted and moments is not None:
+        model.feature_normalization.adapt(*moments)
+    data = with_variants(config, data)
+    sampling = draw_epochs(config, data, labels)
+    augmented = augment_training(config, data, shortest=model.min_frames, moments=moments, sampling=sampling)
+    training_set = TrainingSet(data.train, labels, weights, augmented, sampling)
+    if config.batching.frames_per_batch == "auto":
+        frames = find_budget(config, training_set, model, tell)
+        config = load_config(config, [f"batching.frames_per_batch={frames}"])
+        model.card["batching"]["frames_per_batch"] = frames
+    return replace(equip(config, data, model, training_set), transfer=transfer)
+
+
+def equip(config: Config, data: Datasets, model: SequenceModel, training_set: TrainingSet) -> Experiment:
+    """The experiment of a model that is ready to be trained on this: its plan, optimizer and step.
+
+    Raises:
+        ConfigError: the model cannot be trained in batches of this kind.
+    """
+    plan, notes = plan_batches(config, model, data.train.lengths, training_set.draw)
+    if training_set.sampling is not None:
+        notes = [*notes, f"training.sampling {config.training.sampling}: {training_set.sampling}"]
+    steps = [plan.num_steps(epoch) for epoch in range(config.training.epochs)]
+    loss_scale = choose_loss_scale(config, plan)
+    compile_model(config, model, steps)
+    return Experiment(
+        config=load_config(config, [f"training.loss_scale={loss_scale!r}"]),
+        data=data,
+        model=model,
+        plan=plan,
+        training_set=training_set,
+        loss_scale=loss_scale,
+        steps=steps,
+        step=CompiledStep(model, plan.shapes),
+        notes=[
+            *data.notes,
+            *notes,
+            *describe_reach(config.training.averaging, sum(steps)),
+            *_machine_notes(config),
+        ],
+    )
+
+
+def draw_epochs(config: Config, data: Datasets, labels: Labels) -> ClassDraw | None:
+    """Which training sequences each epoch draws; None where that is every one once."""
+    classes = labels.labels if isinstance(labels, FrameTargets) else labels
+    return draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
+
+
+def choose_loss_scale(config: Config, plan: Plan) -> float:
+    """The constant c: of a batch size, the same in every layout, whatever the last step of an epoch holds."""
+    if config.training.loss_scale is not None:
+        return config.training.loss_scale
+    size = config.batching.sequences_per_step
+    return plan.mean_sequences if size is None else float(min(size, plan.num_sequences))
+
+
+def _machine_notes(config: Config) -> list[str]:
+    training = config.training
+    if keras.backend.backend() == "tensorflow" and training.jit_compile is True and training.deterministic is not False:
+        return [
+            "training.jit_compile: XLA runs without TensorFlow's op determinism; on GPUs, the same seed then gives "
+            "nearly the same run"
+        ]
+    return []
+
+
+def _card(config: Config, data: Datasets) -> dict[str, Any]:
+    return {
+        "format_version": PLAIN_FORMAT,
+        "seqconv_version": version("seqconv"),
+        "name": config.name,
+        "task": config.target.task,
+        "target": data.target.to_dict(),
+        "label_column": config.target.column,
+        "label_columns": list(config.target.columns) if config.target.columns else None,
+        "separator": config.target.separator,
+        "background": config.target.background,
+        "cutting": Cutting.of(config.data, predicts_frames=config.model.predicts_frames).to_dict(),
+        "events": config.evaluation.events.model_dump(include={"max_gap", "min_seconds"}),
+        "features": config.features.model_dump(mode="json"),
+        "batching": {
+            "batch_size": config.batching.sequences_per_step,
+            "frames_per_batch": config.batching.frames_per_batch,
+        },
+    }

@@ -1,0 +1,157 @@
+"""Fine-tuning: the weights that a run takes over, those that stay as they are, and those that begin anew."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from seqconv.config import Config
+from seqconv.errors import ConfigError, list_some
+from seqconv.models import SequenceModel
+from seqconv.tasks.target import Target
+from seqconv.text import amount
+from seqconv.training.run.pretrained import InitialModel
+
+State = Literal["reused", "frozen", "new"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the model, and where its weights come from; `reason` says why they are new."""
+
+    name: str
+    state: State
+    num_weights: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What was made of the model that a run begins with."""
+
+    initial: InitialModel
+    parts: list[Part]
+
+    def __str__(self) -> str:
+        told = []
+        for state in ("reused", "frozen", "new"):
+            parts = [part for part in self.parts if part.state == state]
+            if parts:
+                names = ", ".join(f"{part.name} ({part.reason})" if part.reason else part.name for part in parts)
+                count = sum(part.num_weights for part in parts)
+                told.append(f"{state}: {names}; {amount(count, 'weight')}")
+        return f"{self.initial.path}. {'. '.join(_capitalized(line) for line in told)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `transfer.json` has it."""
+        parts = [
+            {"part": part.name, "state": part.state, "weights": part.num_weights, "reason": part.reason}
+            for part in self.parts
+        ]
+        return {"init": str(self.initial.path), "content": self.initial.digest, "parts": parts}
+
+
+def take_over(config: Config, model: SequenceModel, target: Target, initial: InitialModel) -> Transfer:
+    """Give a new model the weights of a trained one, and freeze the blocks of `training.freeze`.
+
+    Features are normalized as they were for the trained weights. Blocks are taken as `training.init_blocks` says; then
+    as much of the head as is equal: its poolings, its dense layers, and the last one where the labels are the same. The
+    last layer of a regression is rescaled, so that it predicts what it predicted, whatever the values to come.
+
+    Raises:
+        ConfigError: the sequences have another number of features.
+    """
+    if model.num_features != initial.num_features:
+        raise ConfigError(
+            f"training.init: the model in '{initial.path}' takes {initial.num_features} features in a frame, the "
+            f"sequences have {model.num_features}. Extract the same features, or train without training.init."
+        )
+    parts = []
+    if config.features.normalize == "train":
+        _copy([model.feature_normalization], initial)
+        parts.append(Part("normalization of the features", "reused", 2 * model.num_features))
+    parts += [_take_block(config, model, initial, index) for index in range(len(model.config.blocks))]
+    parts += _take_head(config, model, target, initial)
+    return Transfer(initial, [part for part in parts if part.num_weights])
+
+
+def _take_block(config: Config, model: SequenceModel, initial: InitialModel, index: int) -> Part:
+    layers, name = model.stack.layers_of_block(index), f"block {index}"
+    first = config.training.init_blocks
+    if first is not None and index >= first:
+        return Part(name, "new", _count(layers), f"training.init_blocks is {first}")
+    _copy(layers, initial)
+    if index not in config.training.freeze:
+        return Part(name, "reused", _count(layers))
+    for layer in layers:
+        layer.trainable = False
+    return Part(name, "frozen", _count(layers))
+
+
+def _take_head(config: Config, model: SequenceModel, target: Target, initial: InitialModel) -> list[Part]:
+    """From the blocks on, layer by layer, until one is another: what follows has never seen its output."""
+    ours, theirs, first = model.config, initial.config, config.training.init_blocks
+    is_behind_all = first is None or first == len(ours.blocks) == len(theirs.blocks)
+    reason = "" if is_behind_all else "other blocks before it"
+    parts = []
+    if not reason and ours.pooling != theirs.pooling:
+        names = (", ".join(pooling.type for pooling in settings.pooling) for settings in (theirs, ours))
+        reason = "the pooling in the file is {}, here {}".format(*names)
+    parts.append(_take_or_leave("pooling", list(model.stack.poolings), initial, reason))
+    for index, units in enumerate(ours.dense_units):
+        there = theirs.dense_units[index] if index < len(theirs.dense_units) else None
+        if not reason and there != units:
+            reason = f"{there or 'no'} units in the file, here {units}"
+        parts.append(_take_or_leave(f"dense layer {index}", [_layer(model, f"dense{index}")], initial, reason))
+    if not reason and len(ours.dense_units) < len(theirs.dense_units):
+        reason = f"{len(theirs.dense_units)} dense layers before it in the file, here {len(ours.dense_units)}"
+    reason = reason or _other_labels(target, initial.target)
+    last = _layer(model, "logits")
+    parts.append(_take_or_leave("logits", [last], initial, reason))
+    if not reason and target.task == "regression" and initial.target is not None:
+        _rescale(last, initial.target, target)
+    return parts
+
+
+def _take_or_leave(name: str, layers: list[keras.layers.Layer], initial: InitialModel, reason: str) -> Part:
+    if reason:
+        return Part(name, "new", _count(layers), reason)
+    _copy(layers, initial)
+    return Part(name, "reused", _count(layers))
+
+
+def _other_labels(ours: Target, theirs: Target | None) -> str:
+    if theirs is None:
+        return "the file does not say what its outputs mean"
+    if (ours.task, ours.kind) != (theirs.task, theirs.kind):
+        return f"{theirs.task} in the file, here {ours.task}"
+    if ours.names != theirs.names:
+        return f"the file has the labels {list_some(theirs.names)}, here {list_some(ours.names)}"
+    return ""
+
+
+def _rescale(layer: keras.layers.Layer, before: Target, now: Target) -> None:
+    """The same values in their own unit, where the outputs stand for them with another mean and deviation."""
+    kernel, bias = (np.asarray(weight, np.float64) for weight in layer.get_weights())
+    factor = np.asarray(before.std) / np.asarray(now.std)
+    offset = (np.asarray(before.mean) - np.asarray(now.mean)) / np.asarray(now.std)
+    layer.set_weights([kernel * factor, bias * factor + offset])
+
+
+def _copy(layers: list[keras.layers.Layer], initial: InitialModel) -> None:
+    for layer in layers:
+        if layer.weights:
+            layer.set_weights(initial.weights[layer.name])
+
+
+def _count(layers: list[keras.layers.Layer]) -> int:
+    return sum(int(np.prod(weight.shape)) for layer in layers for weight in layer.weights)
+
+
+def _layer(model: SequenceModel, name: str) -> keras.layers.Layer:
+    return next(layer for layer in model.stack.dense if layer.name == name)
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,80 @@
+"""How much memory training steps need, and how much there is."""
+
+import contextlib
+from pathlib import Path
+
+import keras
+
+from seqconv.training.run.devices import runs_on_gpu
+
+STATUS, MEMINFO, CLEAR = Path("/proc/self/status"), Path("/proc/meminfo"), Path("/proc/self/clear_refs")
+LIMIT, USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError")
+
+
+class StepMemory:
+    """The memory of the steps since it was made: of the process on CPUs, of the device on GPUs."""
+
+    def __init__(self, device: str | None) -> None:
+        self.is_on_gpu = runs_on_gpu(device)
+        self.available = None if self.is_on_gpu else available_bytes()
+        self._before = _process_bytes("VmRSS:")
+
+    def restart(self) -> None:
+        """Forget the peak of the steps so far."""
+        if not self.is_on_gpu:
+            # Linux: the peak starts anew from what is resident now.
+            with contextlib.suppress(OSError):
+                CLEAR.write_text("5")
+
+    def peak_bytes(self) -> int | None:
+        """Most bytes that steps have needed; None where the system does not say."""
+        if self.is_on_gpu:
+            return _gpu_peak_bytes()
+        peak = _process_bytes("VmHWM:")
+        return None if peak is None or self._before is None else max(0, peak - self._before)
+
+
+def available_bytes() -> int | None:
+    """Bytes that this process may still take, of the machine or of its container; None where unknown."""
+    try:
+        free = next(line for line in MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return None
+    bounds = [int(free.split()[1]) * 1024]
+    with contextlib.suppress(OSError, ValueError):
+        bounds.append(int(LIMIT.read_text()) - int(USED.read_text()))
+    return max(0, min(bounds))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of any backend says that memory ran out.
+
+    >>> is_out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes"))
+    True
+    """
+    return type(error).__name__ in OUT_OF_MEMORY or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _process_bytes(field: str) -> int | None:
+    try:
+        line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
+    except (OSError, StopIteration):
+        return None
+    return int(line.split()[1]) * 1024
+
+
+def _gpu_peak_bytes() -> int | None:
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    if backend == "torch":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    import jax
+
+    statistics = jax.local_devices()[0].memory_stats() or {}
+    return statistics.get("peak_bytes_in_use")

@@ -1,0 +1,129 @@
+"""Loss, metrics, optimizer and learning-rate schedule."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from seqconv.config import Config
+from seqconv.config.averaging import MovingAverage
+from seqconv.config.training import TrainingConfig
+from seqconv.training.run.runtime import uses_xla
+from seqconv.training.step.losses import (
+    FocalCrossentropy,
+    LabelCrossentropy,
+    WeightedMean,
+    focal_crossentropy,
+    label_crossentropy,
+)
+
+# c of design: the loss of a step is a sum over its sequences; the weights already hold the division.
+REDUCTION = "sum"
+PLAIN_ENTROPY = keras.losses.categorical_crossentropy
+
+
+def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]) -> None:
+    """Give the model the optimizer, loss and metrics of the config; without XLA where that is yet to be measured.
+
+    All of their variables are there afterwards: a state can be taken before the first step, and put back.
+    """
+    task, training = config.target.task, config.training
+    model.compile(
+        optimizer=make_optimizer(training, steps_per_epoch),
+        loss=make_loss(task, training.label_smoothing, training.focusing),
+        weighted_metrics=make_metrics(task, training.label_smoothing, training.focusing),
+        jit_compile=bool(uses_xla(config)),
+    )
+    model.optimizer.build(model.trainable_variables)
+    nothing = {"y": ops.zeros((1, 1, model.num_outputs)), "y_pred": ops.zeros((1, 1, model.num_outputs))}
+    model.compute_loss(None, **nothing, sample_weight=ops.zeros((1, 1)))
+    model.compute_metrics(None, **nothing, sample_weight=ops.zeros((1, 1)))
+    model.reset_metrics()
+
+
+def make_loss(task: str, label_smoothing: float = 0.0, focusing: float = 0.0) -> keras.losses.Loss:
+    """Loss on logits, summed over sequences; weights divide it by the run's constant. `focusing`: gamma of focal."""
+    if task == "classification" and not focusing:
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=label_smoothing, reduction=REDUCTION
+        )
+    if task == "classification":
+        return FocalCrossentropy(focusing, label_smoothing=label_smoothing, reduction=REDUCTION)
+    if task == "multilabel":
+        return LabelCrossentropy(focusing, label_smoothing=label_smoothing, reduction=REDUCTION)
+    return keras.losses.MeanSquaredError(reduction=REDUCTION)
+
+
+def make_metrics(task: str, label_smoothing: float = 0.0, focusing: float = 0.0) -> list[keras.metrics.Metric]:
+    """What is reported while training: the weighted mean loss, and accuracy for classes."""
+    if task == "regression":
+        return [WeightedMean(keras.losses.mean_squared_error, "mean_loss")]
+    if task == "multilabel":
+        return [WeightedMean(label_crossentropy, "mean_loss", gamma=focusing, label_smoothing=label_smoothing)]
+    entropy, options = (focal_crossentropy, {"gamma": focusing}) if focusing else (PLAIN_ENTROPY, {"from_logits": True})
+    return [
+        WeightedMean(entropy, "mean_loss", label_smoothing=label_smoothing, **options),
+        WeightedMean(keras.metrics.categorical_accuracy, "accuracy"),
+    ]
+
+
+@keras.saving.register_keras_serializable(package="seqconv")
+class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Linear rise over `warmup_steps`, then constant, or a cosine down to 0 at `total_steps`.
+
+    Loshchilov and Hutter 2017 for the cosine (without restarts).
+    """
+
+    def __init__(self, peak: float, total_steps: int, warmup_steps: int = 0, decay: str = "cosine") -> None:
+        self.peak, self.total_steps, self.warmup_steps, self.decay = peak, total_steps, warmup_steps, decay
+
+    def __call__(self, step: Any) -> Any:
+        step = ops.cast(step, "float32")
+        rate = ops.full_like(step, self.peak)
+        if self.decay == "cosine":
+            progress = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
+            rate = self.peak * 0.5 * (1 + ops.cos(math.pi * ops.clip(progress, 0, 1)))
+        if self.warmup_steps:
+            rising = self.peak * (step + 1) / self.warmup_steps
+            rate = ops.where(step < self.warmup_steps, rising, rate)
+        return rate
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "peak": self.peak,
+            "total_steps": self.total_steps,
+            "warmup_steps": self.warmup_steps,
+            "decay": self.decay,
+        }
+
+
+def make_optimizer(config: TrainingConfig, steps_per_epoch: list[int]) -> keras.optimizers.Optimizer:
+    """The optimizer of the config, its schedule sized by the steps of all epochs."""
+    total_steps = sum(steps_per_epoch)
+    rate: Any = config.learning_rate
+    if config.schedule != "constant" or config.warmup_epochs:
+        whole = int(config.warmup_epochs)
+        warmup = sum(steps_per_epoch[:whole])
+        if whole < len(steps_per_epoch):
+            warmup += round((config.warmup_epochs - whole) * steps_per_epoch[whole])
+        rate = WarmupSchedule(config.learning_rate, total_steps, warmup, config.schedule)
+    options: dict[str, Any] = {"learning_rate": rate}
+    if config.weight_decay:
+        options["weight_decay"] = config.weight_decay
+    if config.gradient_clip:
+        options["clipnorm"] = config.gradient_clip
+    if isinstance(config.averaging, MovingAverage):
+        options |= {"use_ema": True, "ema_momentum": config.averaging.decay}
+    optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": options})
+    if isinstance(config.averaging, MovingAverage):
+        # Keras puts averages in the place of the weights at the end of each `fit`, and ours lasts an epoch.
+        optimizer.finalize_variable_values = _leave
+    if config.weight_decay:
+        # Decay pulls kernels towards zero; for offsets and scales that would be a bias.
+        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return optimizer
+
+
+def _leave(variables: list[Any]) -> None:
+    """Let variables be what they are."""

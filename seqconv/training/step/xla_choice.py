@@ -1,0 +1,95 @@
+"""Whether XLA pays for itself, found out on the first steps."""
+
+from dataclasses import replace
+
+from seqconv.config import load_config
+from seqconv.text import amount
+from seqconv.training.run.runtime import is_determinism_on, uses_xla
+from seqconv.training.run.setup import Experiment, equip
+from seqconv.training.state.variables import variables_kept
+from seqconv.training.step.prefetch import StepData
+from seqconv.training.step.timing import StepTime, layouts_of_commonest_shape, time_step
+from seqconv.training.step.train_step import CompiledStep
+
+
+def choose_compilation(experiment: Experiment) -> Experiment:
+    """The experiment with `training.jit_compile` decided, and what was decided in its notes.
+
+    Where the config leaves it to measurement (`uses_xla` is None), a few steps are timed without XLA and with it, and
+    XLA is used where that pays within this run. The variables of the model are what they were afterwards, so that the
+    run does not depend on the measurement.
+    """
+    if uses_xla(experiment.config) is not None:
+        return experiment
+    model = experiment.model
+    obstacle = _find_obstacle(experiment)
+    if obstacle:
+        return _decide(experiment, f"XLA: not tried, {obstacle}", None)
+    batches = _batches_of_commonest_shape(experiment)
+    with variables_kept(model):
+        plain = time_step(model, batches)
+        rest = sum(experiment.steps) * plain.warm
+        if rest < 2 * plain.first:
+            # Compiling takes longer than tracing, which is most of the first step.
+            return _decide(experiment, f"XLA: not tried, the steps of this run take about {rest:.0f} s without", None)
+        model.jit_compile = True
+        compiled = CompiledStep(model, experiment.plan.shapes)
+        try:
+            xla = time_step(model, batches)
+        except _tensorflow_errors() as error:
+            reason = str(error).strip().splitlines()[0]
+            return _decide(experiment, f"XLA: not used, it cannot compile this model: {reason}", None)
+    pays, found = weigh(plain, xla, num_steps=sum(experiment.steps), num_shapes=len(experiment.plan.shapes))
+    return _decide(experiment, f"XLA: {found}", compiled if pays else None)
+
+
+def _find_obstacle(experiment: Experiment) -> str:
+    shapes, limit = len(experiment.plan.shapes), experiment.config.batching.max_shapes
+    if shapes > limit:
+        return f"{shapes} shapes are more than batching.max_shapes {limit}"
+    if is_determinism_on():
+        return "an earlier run of this process has switched on TensorFlow's op determinism, which excludes it"
+    return ""
+
+
+def weigh(plain: StepTime, xla: StepTime, *, num_steps: int, num_shapes: int) -> tuple[bool, str]:
+    """Whether XLA saves more in `num_steps` than compiling `num_shapes` shapes costs, and what to say about it.
+
+    >>> weigh(StepTime(2.0, 0.1), StepTime(9.0, 0.05), num_steps=1000, num_shapes=2)
+    (True, '2.0x faster, compiles 2 shapes in about 18 s')
+    """
+    cost = num_shapes * (xla.first - xla.warm)
+    shapes = amount(num_shapes, "shape")
+    if xla.warm >= plain.warm:
+        return False, f"not used, {xla.warm / plain.warm:.1f}x slower"
+    if num_steps * (plain.warm - xla.warm) <= cost:
+        speed = f"{plain.warm / xla.warm:.1f}x faster"
+        return False, f"not used, {speed}, but compiling {shapes} takes about {cost:.0f} s, longer than this run gains"
+    return True, f"{plain.warm / xla.warm:.1f}x faster, compiles {shapes} in about {cost:.0f} s"
+
+
+def _batches_of_commonest_shape(experiment: Experiment) -> list[StepData]:
+    layouts = layouts_of_commonest_shape(experiment.plan)
+    return list(experiment.training_set.steps(0, layouts, loss_scale=experiment.loss_scale))
+
+
+def _decide(experiment: Experiment, note: str, compiled: CompiledStep | None) -> Experiment:
+    """The experiment with the step that was chosen: `compiled`, or without XLA."""
+    model, notes = experiment.model, [*experiment.notes, note]
+    config = load_config(experiment.config, [f"training.jit_compile={'true' if compiled else 'false'}"])
+    if compiled is not None:
+        return replace(experiment, config=config, step=compiled, notes=notes)
+    if experiment.plan.strategy == "packed":
+        model.jit_compile = False
+        experiment.step.install()
+        return replace(experiment, config=config, notes=notes)
+    # Without a limit on its shapes another plan is better, and it is the one that this config makes.
+    other = equip(config, experiment.data, model, experiment.training_set)
+    return replace(other, notes=notes, transfer=experiment.transfer)
+
+
+def _tensorflow_errors() -> type[Exception]:
+    import tensorflow as tf
+
+    error: type[Exception] = tf.errors.OpError
+    return error
