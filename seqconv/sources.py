@@ -29,7 +29,7 @@ class Source(Protocol):
         """One sequence `(time, d)`."""
 
 
-class Excerpt(NamedTuple):
+class SourceSpan(NamedTuple):
     """What a sequence was extracted from: the hash of a recording's content, and a part of it in seconds."""
 
     content: str
@@ -103,7 +103,7 @@ class Selection(Sequence[FloatArray]):
         """Hash of the content of a sequence."""
         return content_digest(self._source, int(self._indices[index]))
 
-    def excerpt(self, index: int) -> Excerpt | None:
+    def excerpt(self, index: int) -> SourceSpan | None:
         """What a sequence was extracted from, where its source knows that."""
         return excerpt_of(self._source, int(self._indices[index]))
 
@@ -141,7 +141,7 @@ def content_digest(source: Source, index: int) -> str:
     return hashlib.blake2b(array.tobytes(), digest_size=8, salt=str(array.shape[-1]).encode()).hexdigest()
 
 
-def excerpt_of(source: Source, index: int) -> Excerpt | None:
+def excerpt_of(source: Source, index: int) -> SourceSpan | None:
     """What a sequence was extracted from; None where its source does not know that, for any of its sequences."""
     return source.excerpt(index) if hasattr(source, "excerpt") else None
 

@@ -18,7 +18,7 @@ from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
 from seqconv.models import build_model, load_model
 from seqconv.models.statistics import adapting_layers
-from seqconv.models.trunk import Flow, run
+from seqconv.models.trunk import TrunkState, run
 from seqconv.training import resume, train
 from seqconv.training.run.loop import run_steps
 from seqconv.training.run.setup import prepare
@@ -93,7 +93,7 @@ def population_moments(model, source, layer):
     for index in range(len(source)):
         run(
             model.stack.trunk,
-            Flow(keras.ops.convert_to_tensor(source[index][None]), None, training=False, stand_in=keep),
+            TrunkState(keras.ops.convert_to_tensor(source[index][None]), None, training=False, interceptor=keep),
         )
     joined = np.concatenate(frames)
     return joined.mean(axis=0), joined.var(axis=0)

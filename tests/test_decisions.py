@@ -13,12 +13,12 @@ from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError, ModelError
-from seqconv.evaluation import choose_decisions, evaluate
+from seqconv.evaluation import choose_decision_rule, evaluate
 from seqconv.models import build_model, load_model
-from seqconv.models.card import read_decisions
+from seqconv.models.card import read_decision_rule
 from seqconv.prediction import predict
 from seqconv.prediction.forward import forward
-from seqconv.tasks.decision_rule import Decisions
+from seqconv.tasks.decision_rule import DecisionRule
 from seqconv.tasks.target import Target, fit_target
 from seqconv.training import resume, train
 from seqconv.training.output.report import make_console, report_decisions
@@ -115,7 +115,7 @@ def test_what_was_chosen_is_printed_and_kept(runs, capsys):
     scores = json.loads((run.path / "metrics.json").read_text())
     assert set(scores["test"]["decisions"]["thresholds"]) == {"0", "1"}
     assert scores["test"]["decisions"] == scores["valid"]["decisions"]
-    chosen = choose_decisions(run.model, tagged(seed=1), {"thresholds": "f1", "calibration": "temperature"})
+    chosen = choose_decision_rule(run.model, tagged(seed=1), {"thresholds": "f1", "calibration": "temperature"})
     lines = [told for name, told in chosen.describe() if name == "decision"]
     before, after = run.model.card["decisions"]["calibration_error"]
     assert lines[0].endswith(f"calibration error {before:.4f} before, {after:.4f} after")
@@ -128,7 +128,7 @@ def test_a_precision_is_reached_or_said_not_to_be(runs, capsys):
     model, data = runs["multilabel"].model, tagged(seed=1)
     # What the model thinks most probable of the second label is what is not true.
     data.labels[:, 1] = np.argsort(np.argsort(forward(model, data)[:, 1])) < 60
-    chosen = choose_decisions(model, data, {"thresholds": {"precision": 0.9}})
+    chosen = choose_decision_rule(model, data, {"thresholds": {"precision": 0.9}})
     model.card, kept = {**model.card, **chosen.card}, model.card
     scores = evaluate(model, data, bootstrap=0).metrics["per_class"]
     model.card = kept
@@ -143,7 +143,7 @@ def test_a_precision_is_reached_or_said_not_to_be(runs, capsys):
 def test_a_label_without_a_positive_keeps_a_half(runs):
     data = tagged(seed=1)
     data.labels[:, 1] = 0
-    chosen = choose_decisions(runs["multilabel"].model, data, {"thresholds": "f1"})
+    chosen = choose_decision_rule(runs["multilabel"].model, data, {"thresholds": "f1"})
     assert chosen.decisions.thresholds[1] == 0.5
     assert "valid has none of '1' to choose a threshold by: 0.5 is used" in dict(chosen.describe())["note"]
 
@@ -152,7 +152,7 @@ def test_a_label_without_a_positive_keeps_a_half(runs):
 def test_the_rarer_class_is_given_unless_told(runs, positive):
     data = graded(seed=1)
     rule = {"thresholds": {"precision": 0.95}, "positive": positive}
-    chosen = choose_decisions(runs["classification"].model, data, rule)
+    chosen = choose_decision_rule(runs["classification"].model, data, rule)
     name = positive or "fault"
     assert list(chosen.cuts) == [name]
     cut, decisions = chosen.cuts[name], chosen.decisions
@@ -255,17 +255,17 @@ def test_a_card_that_cannot_be_is_refused(card, message):
     model = build_model({"blocks": [{"filters": 2}]}, num_features=NUM_FEATURES, num_outputs=2)
     model.card = {**model.card, "target": TAGS.to_dict(), **card}
     with pytest.raises(ModelError, match=message):
-        read_decisions(model)
+        read_decision_rule(model)
 
 
 def test_without_a_choice_nothing_changes():
     logits = np.random.default_rng(0).normal(size=(9, 2))
     for target in (BINARY, TAGS):
-        decisions = Decisions(target)
+        decisions = DecisionRule(target)
         probabilities = decisions.probabilities(logits)
         plain = softmax(logits, axis=1) if target is BINARY else expit(logits)
         np.testing.assert_array_equal(probabilities, plain)
         decided = decisions.decide(probabilities)
         np.testing.assert_array_equal(decided, plain.argmax(axis=1) if target is BINARY else plain >= 0.5)
         assert decisions.to_card() == {"thresholds": None, "temperature": 1.0}
-    assert Decisions(fit_target("regression", [1.0, 3.0])).decide(np.zeros((2, 1))) is None
+    assert DecisionRule(fit_target("regression", [1.0, 3.0])).decide(np.zeros((2, 1))) is None

@@ -10,7 +10,7 @@ from seqconv.data.windows import cut_frames
 from seqconv.errors import ConfigError
 from seqconv.evaluation.recordings import aggregate_windows
 from seqconv.prediction.event_detection import DetectionRules, detect_events, merge_hits, window_slots
-from seqconv.tasks.decision_rule import Decisions
+from seqconv.tasks.decision_rule import DecisionRule
 from seqconv.tasks.target import Target
 
 CLASSES = Target("classification", ("bark", "none", "song"))
@@ -58,7 +58,7 @@ def test_thresholds_and_short_events():
     starts = np.arange(4.0)
     found = merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules())
     assert found.to_numpy().tolist() == [[0.0, 2.0, "bark", 0.7], [1.0, 3.0, "song", 0.9]]
-    chosen = Decisions(SETS, thresholds=(0.65, 0.8))
+    chosen = DecisionRule(SETS, thresholds=(0.65, 0.8))
     strict = merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules(decisions=chosen, min_seconds=1.0))
     assert strict.to_numpy().tolist() == [[1.0, 2.0, "bark", 0.7], [1.0, 2.0, "song", 0.9]]
     low = merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules(decisions=chosen, threshold=0.2))

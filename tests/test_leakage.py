@@ -15,7 +15,7 @@ from training_data import classified
 
 from seqconv.data.leakage import Leak, describe_leaks, find_leaks
 from seqconv.data.sequences import Sequences
-from seqconv.sources import Excerpt
+from seqconv.sources import SourceSpan
 
 SPLITS = ("train", "valid", "test")
 
@@ -58,7 +58,7 @@ def test_exactly_what_lies_in_two_splits_is_found(parts):
             assert [part.groups[place] for part, place in zip(pair, places, strict=True)] == [leak.shared] * 2
 
 
-class Excerpts:
+class WindowedSource:
     """A source whose sequences, all different, are parts of recordings."""
 
     def __init__(self, places, first):
@@ -74,7 +74,7 @@ class Excerpts:
         return np.full((3, 1), self.first + index, np.float32)
 
     def excerpt(self, index):
-        return Excerpt(*self.places[index])
+        return SourceSpan(*self.places[index])
 
 
 PLACE = st.tuples(st.sampled_from("ab"), st.integers(0, 30), st.sampled_from([1, 2, 7, np.inf]))
@@ -87,7 +87,8 @@ def test_exactly_the_overlapping_parts_are_found(places):
     places = [[(name, start * 0.1, start * 0.1 + size * 0.1) for name, start, size in part] for part in places]
     starts = np.cumsum([0, *map(len, places)])
     parts = {
-        split: Sequences(Excerpts(part, first)) for split, part, first in zip(SPLITS, places, starts, strict=False)
+        split: Sequences(WindowedSource(part, first))
+        for split, part, first in zip(SPLITS, places, starts, strict=False)
     }
     expected = {
         ((one, other), f"s{starts[SPLITS.index(other)] + index}")

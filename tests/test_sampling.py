@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqconv.data.sampling import ClassDraw, draw_by_class
+from seqconv.data.sampling import BalancedSampler, draw_by_class
 from seqconv.errors import ConfigError
 from seqconv.tasks.frame_labels import FrameLabels
 from seqconv.tasks.target import Target, fit_target
@@ -116,6 +116,6 @@ def test_what_cannot_be_drawn_is_refused():
 
 def test_an_epoch_has_as_many_sequences_as_there_are_however_small_some_shares():
     groups = np.array([0, 1, 2] + [3] * 97)
-    draw = ClassDraw(groups, np.array([0.002, 0.003, 0.004, 0.991]), np.full(100, 5))
+    draw = BalancedSampler(groups, np.array([0.002, 0.003, 0.004, 0.991]), np.full(100, 5))
     assert draw.counts.tolist() == [1, 1, 1, 97]
     assert len(draw.indices(0)) == len(draw.indices(1)) == 100

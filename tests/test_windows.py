@@ -10,10 +10,10 @@ from seqconv.data.events.annotations import Annotations
 from seqconv.data.events.tables import Events
 from seqconv.data.events.window_labels import label_windows
 from seqconv.data.leakage import find_leaks, recordings_of
-from seqconv.data.segmentation import Cutting, cut_recordings, cut_windows
+from seqconv.data.segmentation import Segmentation, cut_windows, segment_recordings
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
-from seqconv.data.windows import Excerpts, count_covered, cut_frames
+from seqconv.data.windows import WindowedSource, count_covered, cut_frames
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.prediction.windows import iterate_windows
 from seqconv.tasks.settings import TargetConfig
@@ -39,15 +39,15 @@ def annotate(**rows):
 
 @given(lengths, st.integers(1, 20), st.integers(1, 30))
 def test_windows_cover_the_recording_and_end_with_it(length, size, step):
-    owners, firsts, counts = cut_frames([length, 5], size, step)
-    firsts, counts = firsts[owners == 0], counts[owners == 0]
+    recording_index, start_frame, counts = cut_frames([length, 5], size, step)
+    start_frame, counts = start_frame[recording_index == 0], counts[recording_index == 0]
     assert set(counts) == {min(size, length)}
-    assert firsts[0] == 0
-    assert firsts[-1] + counts[-1] >= length - 1
-    assert (np.diff(firsts) > 0).all()
-    assert (firsts[:-1] == np.arange(len(firsts) - 1) * step).all()
+    assert start_frame[0] == 0
+    assert start_frame[-1] + counts[-1] >= length - 1
+    assert (np.diff(start_frame) > 0).all()
+    assert (start_frame[:-1] == np.arange(len(start_frame) - 1) * step).all()
     covered = np.zeros(length, bool)
-    for first, count in zip(firsts, counts, strict=True):
+    for first, count in zip(start_frame, counts, strict=True):
         covered[first : first + count] = True
     assert covered[:-1].all() or step > size
     assert covered.all() or length > size
@@ -57,13 +57,13 @@ def test_windows_cover_the_recording_and_end_with_it(length, size, step):
 def test_windows_of_a_stream_are_those_of_the_whole(pieces, size, step):
     whole = np.arange(sum(pieces), dtype="float32")[:, None]
     cuts = np.split(whole, np.cumsum(pieces)[:-1])
-    _, firsts, counts = cut_frames([len(whole)], size, step)
+    _, start_frame, counts = cut_frames([len(whole)], size, step)
     found = list(iterate_windows(cuts, size, step))
     if not len(whole):
         assert found == []
         return
-    assert [first for first, _ in found] == firsts.tolist()
-    for (_, window), first, count in zip(found, firsts, counts, strict=True):
+    assert [first for first, _ in found] == start_frame.tolist()
+    for (_, window), first, count in zip(found, start_frame, counts, strict=True):
         np.testing.assert_array_equal(window, whole[first : first + count])
 
 
@@ -85,7 +85,7 @@ def test_windows_are_views_and_know_where_they_lie():
     assert windows.weights.tolist() == [1, 1, 1, 1, 2]
     assert windows.metadata["recording"].tolist() == windows.groups
     assert windows.metadata["end"].tolist() == [1.0, 1.5, 2.0, 2.5, 0.4]
-    assert isinstance(windows.features, Excerpts)
+    assert isinstance(windows.features, WindowedSource)
     assert np.shares_memory(windows[1], recordings[0])
     train, test = windows.with_labels(None).split(test=0.4)
     assert not set(train.groups) & set(test.groups)
@@ -95,8 +95,8 @@ def test_windows_are_views_and_know_where_they_lie():
 def test_a_part_of_a_file_counts_from_the_beginning_of_the_file():
     frame = pd.DataFrame({"id": ["a", "b"], "start": [3.0, np.nan], "end": [5.0, np.nan]})
     recordings = Sequences([np.zeros((20, 1)), np.zeros((20, 1))], ids=["a", "b"], metadata=frame)
-    cutting = Cutting(WindowSettings(seconds=1.0), "windows", frame_rate=RATE)
-    found = cut_recordings(
+    cutting = Segmentation(WindowSettings(seconds=1.0), "windows", frame_rate=RATE)
+    found = segment_recordings(
         recordings,
         cutting,
         TargetConfig(background="none"),
@@ -115,8 +115,8 @@ rows = st.lists(
 def test_labels_of_windows_are_what_overlaps_enough(drawn, size, share, task):
     events = [(first / 10, min(first + count, 100) / 10, label) for first, count, label in sorted(drawn, key=repr)]
     events = events_of(*sorted(events, key=lambda row: row[0]))
-    _, firsts, counts = cut_frames([100], size, size)
-    starts, ends = firsts / 10, (firsts + counts) / 10
+    _, start_frame, counts = cut_frames([100], size, size)
+    starts, ends = start_frame / 10, (start_frame + counts) / 10
     target = TargetConfig(task=task, background="none" if task == "classification" else None)
     found = label_windows([starts], [ends], [events], target, share)
     for start, end, label in zip(starts, ends, found.labels, strict=True):
@@ -144,10 +144,10 @@ def test_labels_of_windows_are_what_overlaps_enough(drawn, size, share, task):
 
 def test_what_was_decided_is_told():
     events = annotate(tape0=[(0.0, 0.6, "a"), (0.6, 1.0, "b"), (1.9, 3.3, "a"), (3.0, 4.0, None)])
-    cutting = Cutting(WindowSettings(seconds=1.0), "windows", frame_rate=RATE)
+    cutting = Segmentation(WindowSettings(seconds=1.0), "windows", frame_rate=RATE)
     frame = pd.DataFrame({"id": ["tape0"]})
     recordings = Sequences(tapes(40).features, ids=["tape0"], metadata=frame)
-    windows = cut_recordings(recordings, cutting, TargetConfig(background="-"), events)
+    windows = segment_recordings(recordings, cutting, TargetConfig(background="-"), events)
     assert windows.labels == ["a", "-", "a"]
     told = windows.metadata.attrs["notes"]
     assert told[0] == "1 window holds events of several classes: labeled by the one that fills most of it"
@@ -157,9 +157,9 @@ def test_what_was_decided_is_told():
 
 
 def test_events_between_windows_that_lie_apart_are_told():
-    cutting = Cutting(WindowSettings(seconds=1.0, hop=3.0), "windows", frame_rate=RATE)
+    cutting = Segmentation(WindowSettings(seconds=1.0, hop=3.0), "windows", frame_rate=RATE)
     events = annotate(tape0=[(1.2, 1.6, "a"), (2.0, 2.9, "b"), (3.0, 4.0, "c")])
-    windows = cut_recordings(tapes(70), cutting, TargetConfig(background="-"), events)
+    windows = segment_recordings(tapes(70), cutting, TargetConfig(background="-"), events)
     assert windows.labels == ["-", "c", "-"]
     assert "2 events label no window: raise data.windows.seconds, or lower its hop" in windows.metadata.attrs["notes"]
 
@@ -169,7 +169,7 @@ def test_an_event_that_ends_behind_its_recording_is_told(use):
     windows = WindowSettings(seconds=1.0) if use == "windows" else None
     events = annotate(tape0=[(0.0, 1.0, "a")], tape1=[(2.5, 9.1, "b")])
     target = TargetConfig(background="-" if use == "windows" else None)
-    found = cut_recordings(tapes(30, 30), Cutting(windows, use, frame_rate=RATE), target, events)
+    found = segment_recordings(tapes(30, 30), Segmentation(windows, use, frame_rate=RATE), target, events)
     assert found.labels[-1] == "b"
     assert "1 event ends behind its recording, by up to 6 s: cut" in found.metadata.attrs["notes"]
 
@@ -182,20 +182,22 @@ def test_a_window_is_at_least_a_frame():
 
 
 def test_windows_without_an_event_can_be_left_out():
-    cutting = Cutting(WindowSettings(seconds=1.0, keep_empty=False), "windows", frame_rate=RATE)
+    cutting = Segmentation(WindowSettings(seconds=1.0, keep_empty=False), "windows", frame_rate=RATE)
     events = annotate(tape0=[(1.0, 2.0, "a")], tape1=[(0.0, 1.0, "b")])
-    windows = cut_recordings(tapes(30, 20), cutting, TargetConfig(), events)
+    windows = segment_recordings(tapes(30, 20), cutting, TargetConfig(), events)
     assert windows.ids == ["tape0@1", "tape1@0"]
     assert windows.annotations is None, "nothing is known of false alarms"
     with pytest.raises(ManifestError, match="no window has a label"):
-        cut_recordings(tapes(30), cutting, TargetConfig(), Annotations({}))
+        segment_recordings(tapes(30), cutting, TargetConfig(), Annotations({}))
 
 
 def test_each_event_is_a_sequence_of_its_own_length():
     events = annotate(
         tape0=[(0.3, 1.0, "a"), (0.3, 2.5, "b"), (2.0, 2.5, None), (2.91, 2.95, "c")], tape1=[(1.0, 99.0, "a")]
     )
-    found = cut_recordings(tapes(30, 15), Cutting(events_as="sequences", frame_rate=RATE), TargetConfig(), events)
+    found = segment_recordings(
+        tapes(30, 15), Segmentation(events_as="sequences", frame_rate=RATE), TargetConfig(), events
+    )
     assert found.ids == ["tape0@0.3", "tape0@0.3+1", "tape0@2.9", "tape1@1"]
     assert found.labels == ["a", "b", "c", "a"]
     assert found.lengths.tolist() == [7, 22, 1, 5]
@@ -206,11 +208,11 @@ def test_each_event_is_a_sequence_of_its_own_length():
 
 
 def test_events_behind_the_end_are_refused():
-    cutting = Cutting(WindowSettings(seconds=1.0), "windows", frame_rate=RATE)
+    cutting = Segmentation(WindowSettings(seconds=1.0), "windows", frame_rate=RATE)
     with pytest.raises(
         ManifestError, match=r"'tape0': 1 of 1 events start behind its end at 1\.90 s, the first at 1000 s"
     ):
-        cut_recordings(tapes(20), cutting, TargetConfig(background="-"), annotate(tape0=[(1000, 1001, "a")]))
+        segment_recordings(tapes(20), cutting, TargetConfig(background="-"), annotate(tape0=[(1000, 1001, "a")]))
 
 
 def test_without_a_clock_nothing_can_be_cut():

@@ -3,7 +3,7 @@
 from seqconv.batching.batches import Batch, make_batch, restore_order, unpack, unpack_frames
 from seqconv.batching.boundaries import assign_buckets, optimal_boundaries
 from seqconv.batching.bucketing import plan_bucketed
-from seqconv.batching.epoch_sampling import EpochDraw
+from seqconv.batching.epoch_sampling import EpochSampler
 from seqconv.batching.epochs import EpochPlan
 from seqconv.batching.frame_targets import FrameTargets
 from seqconv.batching.layouts import Layout, Shape
@@ -15,8 +15,8 @@ from seqconv.batching.strategies import make_plan
 
 __all__ = [
     "Batch",
-    "EpochDraw",
     "EpochPlan",
+    "EpochSampler",
     "FrameTargets",
     "Layout",
     "Plan",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.batching.boundaries import check_boundaries, least_padding, own_widths
-from seqconv.batching.epoch_sampling import EpochDraw, expect
+from seqconv.batching.epoch_sampling import EpochSampler, expect
 from seqconv.batching.epochs import Assembly
 from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import (
@@ -65,7 +65,7 @@ def plan_bucketed(
     num_buckets: int = 16,
     boundaries: Sequence[int] | None = None,
     max_shapes: int | None = None,
-    draw: EpochDraw | None = None,
+    draw: EpochSampler | None = None,
 ) -> Plan:
     """Plan batches of similar lengths, one sequence a row, padded to the boundary of their bucket.
 

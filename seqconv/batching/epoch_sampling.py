@@ -12,7 +12,7 @@ from seqconv.errors import ManifestError, ShapeError
 from seqconv.geometry import TimeGeometry, min_frames
 
 
-class EpochDraw(Protocol):
+class EpochSampler(Protocol):
     """What the epochs of a plan hold, a pure function of the epoch.
 
     A draw says which sequences (some often, some not at all), and how many frames of each: augmentation may stretch
@@ -32,7 +32,7 @@ class EpochDraw(Protocol):
         ...
 
 
-class Drawn(NamedTuple):
+class EpochSample(NamedTuple):
     """The entries of one epoch: sequence, frames, and how many times the epoch has drawn that sequence before."""
 
     indices: IntArray
@@ -55,7 +55,7 @@ def count_repeats(indices: IntArray) -> IntArray:
     return repeats
 
 
-def take_epoch(draw: EpochDraw, epoch: int, num_sequences: int) -> Drawn:
+def take_epoch(draw: EpochSampler, epoch: int, num_sequences: int) -> EpochSample:
     """What a draw gives for an epoch.
 
     Raises ShapeError where it is no two arrays of one length, ManifestError where it draws nothing, or what there is
@@ -80,11 +80,11 @@ def take_epoch(draw: EpochDraw, epoch: int, num_sequences: int) -> Drawn:
             f"the draw of epoch {epoch} holds sequences of {lengths.min()} to {lengths.max()} frames, but its bounds "
             f"are {fewest} and {most}"
         )
-    return Drawn(indices, lengths, count_repeats(indices))
+    return EpochSample(indices, lengths, count_repeats(indices))
 
 
 @dataclass(frozen=True)
-class Expected:
+class PlanInput:
     """The lengths that shapes are fitted to: those of all sequences, or with a draw, those of its first epoch.
 
     With a draw, the longest that any epoch may have is among them, so that the shapes hold every epoch.
@@ -93,7 +93,7 @@ class Expected:
 
     lengths: IntArray
     num_sequences: int
-    draw: EpochDraw | None = None
+    draw: EpochSampler | None = None
 
     @property
     def possible(self) -> IntArray:
@@ -103,7 +103,7 @@ class Expected:
         fewest, most = self.draw.bounds()
         return np.arange(fewest, most + 1)
 
-    def epoch(self, epoch: int) -> Drawn | None:
+    def epoch(self, epoch: int) -> EpochSample | None:
         """What an epoch draws; None where each draws every sequence once."""
         return None if self.draw is None else take_epoch(self.draw, epoch, self.num_sequences)
 
@@ -126,14 +126,14 @@ class Expected:
         return apply_limit(np.append(self.lengths, limit), limit, too_long)
 
 
-def expect(lengths: ArrayLike, draw: EpochDraw | None, geometry: TimeGeometry) -> Expected:
+def expect(lengths: ArrayLike, draw: EpochSampler | None, geometry: TimeGeometry) -> PlanInput:
     """What a planner plans for.
 
     Raises ManifestError for lengths that cannot be, or that the model cannot take; ShapeError for those of wrong rank.
     """
     if draw is None:
         checked = check_lengths(lengths, geometry)
-        return Expected(checked, len(checked))
+        return PlanInput(checked, len(checked))
     num_sequences = len(check_lengths(lengths))
     (fewest, most), smallest = draw.bounds(), min_frames(geometry)
     if fewest < smallest:
@@ -142,4 +142,4 @@ def expect(lengths: ArrayLike, draw: EpochDraw | None, geometry: TimeGeometry) -
             "sequences less, leave out the shortest, or use smaller kernels or padding 'same'."
         )
     drawn = take_epoch(draw, 0, num_sequences).lengths
-    return Expected(drawn if drawn.max() == most else np.append(drawn, most), num_sequences, draw)
+    return PlanInput(drawn if drawn.max() == most else np.append(drawn, most), num_sequences, draw)

@@ -7,7 +7,7 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
-from seqconv.batching.epoch_sampling import Drawn
+from seqconv.batching.epoch_sampling import EpochSample
 from seqconv.batching.layouts import IntArray, Integers, Layout, Shape, check_rank
 from seqconv.errors import ConfigError
 from seqconv.geometry import TimeGeometry, next_start, total_stride
@@ -39,7 +39,7 @@ class EpochTable:
     lengths: IntArray
     offsets: IntArray | None
     geometry: TimeGeometry
-    drawn: Drawn | None = None
+    drawn: EpochSample | None = None
 
     def __len__(self) -> int:
         return len(self.assembly.shape_ids)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
-from seqconv.batching.epoch_sampling import EpochDraw, expect
+from seqconv.batching.epoch_sampling import EpochSampler, expect
 from seqconv.batching.epochs import footprints
 from seqconv.batching.lengths import (
     LongSequences,
@@ -33,7 +33,7 @@ def plan_packed(
     max_frames: int | None = None,
     max_shapes: int = 4,
     lookahead: int = 200,
-    draw: EpochDraw | None = None,
+    draw: EpochSampler | None = None,
 ) -> Plan:
     """Plan rows that hold several sequences each, separated by the gap that the model needs.
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.batching.boundaries import own_widths
-from seqconv.batching.epoch_sampling import EpochDraw, expect
+from seqconv.batching.epoch_sampling import EpochSampler, expect
 from seqconv.batching.epochs import Assembly
 from seqconv.batching.grouped_take import take_groups
 from seqconv.batching.layouts import IntArray, Integers, Shape
@@ -79,7 +79,7 @@ def plan_padded(
     time_geometry: TimeGeometry = (),
     max_frames: int | None = None,
     max_shapes: int | None = None,
-    draw: EpochDraw | None = None,
+    draw: EpochSampler | None = None,
 ) -> Plan:
     """Plan batches of `batch_size` shuffled sequences, each padded to the longest of its batch.
 
@@ -150,7 +150,7 @@ def plan_single(
     max_frames: int | None = None,
     batch_size: int | None = None,
     frames_per_batch: int | None = None,
-    draw: EpochDraw | None = None,
+    draw: EpochSampler | None = None,
 ) -> Plan:
     """Plan one batch for each sequence, `(1, T, d)` without any padding: the reference for every other layout.
 

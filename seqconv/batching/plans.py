@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from seqconv.batching.epoch_sampling import Drawn, Expected
+from seqconv.batching.epoch_sampling import EpochSample, PlanInput
 from seqconv.batching.epochs import Assembly, EpochPlan, EpochTable
 from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import LongSequences, apply_limit
@@ -45,7 +45,7 @@ class Plan:
         strategy: Strategy,
         long_sequences: LongSequences,
         *,
-        expected: Expected,
+        expected: PlanInput,
         time_geometry: TimeGeometry = (),
         seed: int = 0,
         shuffle: bool = True,
@@ -137,7 +137,7 @@ class Plan:
         offsets = self._draw_offsets(long, epoch) if long.count("crop") else None
         return EpochTable(assembly, self._strategy.shapes, long.lengths, offsets, self._geometry, drawn)
 
-    def _entries(self, epoch: int) -> tuple[LongSequences, Drawn | None]:
+    def _entries(self, epoch: int) -> tuple[LongSequences, EpochSample | None]:
         """The entries of an epoch after `too_long`, and what sequences they are where the epoch draws them."""
         drawn = self._expected.epoch(epoch)
         if drawn is None:

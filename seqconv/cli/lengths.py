@@ -9,7 +9,7 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seqconv.data.segmentation import Cutting
+    from seqconv.data.segmentation import Segmentation
     from seqconv.features.settings import FeatureSettings
 
 COLUMNS = ("num_frames", "lengths", "length")
@@ -63,19 +63,21 @@ def measure_lengths(frame: "pd.DataFrame", settings: "FeatureSettings") -> list[
     return lengths
 
 
-def cut_lengths(lengths: list[int], cutting: "Cutting", settings: "FeatureSettings") -> list[int]:
+def cut_lengths(lengths: list[int], cutting: "Segmentation", settings: "FeatureSettings") -> list[int]:
     """Frames of the windows that recordings are cut into, those without an event too.
 
     Raises ConfigError where each event is a sequence of its own, whose lengths no header of a file tells.
     """
     if cutting.events_as == "sequences":
         raise ConfigError("the sequences are events (data.events_as): plan with --lengths, a file of their frames")
-    clock = settings.seconds_per_frame
-    if cutting.windows is None or clock is None:
+    seconds_per_frame = settings.seconds_per_frame
+    if cutting.windows is None or seconds_per_frame is None:
         return lengths
     from seqconv.data.windows import cut_frames
 
-    size, step = (max(1, round(seconds / clock)) for seconds in (cutting.windows.seconds, cutting.windows.step))
+    size, step = (
+        max(1, round(seconds / seconds_per_frame)) for seconds in (cutting.windows.seconds, cutting.windows.step)
+    )
     found: list[int] = cut_frames(lengths, size, step)[2].tolist()
     return found
 
@@ -107,9 +109,9 @@ def _measure(row: dict[Any, Any], settings: "FeatureSettings") -> int:
 
 def _samples_of(path: Path, sample_rate: int) -> tuple[int, int]:
     """Samples in a file and their rate in Hz."""
-    from seqconv.features.audio.recordings import open_part
+    from seqconv.features.audio.recordings import open_audio
 
-    part = open_part(path, None, None, sample_rate)
+    part = open_audio(path, None, None, sample_rate)
     return part.stop, part.sample_rate
 
 

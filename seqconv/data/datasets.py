@@ -8,7 +8,7 @@ import numpy as np
 
 from seqconv.data.events.annotations import read_annotations
 from seqconv.data.leakage import find_leaks, join_equal
-from seqconv.data.segmentation import Cutting, cut_recordings
+from seqconv.data.segmentation import Segmentation, segment_recordings
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import check_made
 from seqconv.data.spec import DataSpec
@@ -83,7 +83,7 @@ def _from_memory(spec: DataSpec, train: Sequences, valid: Sequences | None, test
         key = "data.windows" if spec.data.windows is not None else "data.events"
         raise ConfigError(
             f"{key} cuts the recordings of a manifest, but sequences were passed. Cut them first, with "
-            "seqconv.data.segmentation.cut_recordings, or remove it."
+            "seqconv.data.segmentation.segment_recordings, or remove it."
         )
     for name, data in (("train_data", train), ("valid_data", valid), ("test_data", test)):
         if data is not None and data.labels is None:
@@ -180,7 +180,7 @@ def _from_manifest(spec: DataSpec, manifest: str | dict[str, str]) -> Datasets:
     from seqconv.data.manifest.split_section import cut_splits, load_grouped
 
     check_made(spec.data)
-    cutting = Cutting.of(spec.data, predicts_frames=spec.predicts_frames)
+    cutting = Segmentation.of(spec.data, predicts_frames=spec.predicts_frames)
     if spec.predicts_frames:
         return _frames_from_manifest(spec, manifest, cutting)
     if cutting.labels_cuts:
@@ -196,10 +196,10 @@ def _from_manifest(spec: DataSpec, manifest: str | dict[str, str]) -> Datasets:
         return made
 
     data = _cut_and_read(spec, frame, columns, cut)
-    return _split(spec, data, cut_recordings(data, cutting, spec.target))
+    return _split(spec, data, segment_recordings(data, cutting, spec.target))
 
 
-def _events_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cutting: Cutting) -> Datasets:
+def _events_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cutting: Segmentation) -> Datasets:
     """Windows or events of recordings, labeled by events."""
     from seqconv.data.manifest.split_section import load_grouped
 
@@ -207,7 +207,7 @@ def _events_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cuttin
     frame, annotations = read_annotations(frame, str(spec.data.events), cutting.unlabeled)
     sets = dict(zip(frame["id"], annotations.label_sets(frame["id"].tolist(), spec.target), strict=True))
     data = _cut_and_read(spec, frame, None, _cut_by(spec, sets))
-    return _split(spec, data, cut_recordings(data, cutting, spec.target, annotations), annotations.notes)
+    return _split(spec, data, segment_recordings(data, cutting, spec.target, annotations), annotations.notes)
 
 
 def _cut_by(spec: DataSpec, sets: dict[str, Any]) -> Callable[["pandas.DataFrame"], "pandas.DataFrame"]:
@@ -221,7 +221,7 @@ def _cut_by(spec: DataSpec, sets: dict[str, Any]) -> Callable[["pandas.DataFrame
     return cut
 
 
-def _frames_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cutting: Cutting) -> Datasets:
+def _frames_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cutting: Segmentation) -> Datasets:
     from seqconv.data.events.frame_labels import read_timelines
     from seqconv.data.manifest.split_section import load_grouped
 
@@ -242,7 +242,7 @@ def _frames_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cuttin
         timelines = read_timelines(left, target, seconds, annotations)
     labels, notes = timelines.frame_labels(data.lengths)
     data = data.with_labels(labels)
-    return _split(spec, data, cut_recordings(data, cutting, target, annotations), [*timelines.notes, *notes])
+    return _split(spec, data, segment_recordings(data, cutting, target, annotations), [*timelines.notes, *notes])
 
 
 def _cut_and_read(

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.data.sequences import Sequences
-from seqconv.data.windows import Excerpts
-from seqconv.sources import Excerpt, Selection, excerpt_of
+from seqconv.data.windows import WindowedSource
+from seqconv.sources import Selection, SourceSpan, excerpt_of
 
 IntArray = npt.NDArray[np.int64]
-Place = tuple[int, Excerpt]
+Place = tuple[int, SourceSpan]
 
 _SHOWN = 5
 _KEY_VALUES = 64
@@ -114,9 +114,9 @@ def recordings_of(data: Sequences) -> Sequences:
     features = data.features
     selected = features.indices if isinstance(features, Selection) else np.arange(len(data))
     excerpts = features.source if isinstance(features, Selection) else features
-    if not isinstance(excerpts, Excerpts):
+    if not isinstance(excerpts, WindowedSource):
         return data
-    owners, first = np.unique(excerpts.owners[selected], return_index=True)
+    owners, first = np.unique(excerpts.recording_index[selected], return_index=True)
     groups = None if data.groups is None else [data.groups[index] for index in first]
     whole = Selection(excerpts.source, owners)
     ids = whole.ids if data.metadata is None else data.metadata["recording"].iloc[first].tolist()
@@ -273,6 +273,6 @@ def _by_recording(part: Sequences, contents: set[str]) -> dict[str, list[Place]]
     return found
 
 
-def _times(excerpt: Excerpt) -> str:
+def _times(excerpt: SourceSpan) -> str:
     start, end = excerpt.start, excerpt.end
     return f"{start:g} s to the end" if np.isinf(end) else f"{start:g} to {end:g} s"

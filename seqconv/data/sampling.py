@@ -19,7 +19,7 @@ _PASS = 7
 
 
 @dataclass(frozen=True, eq=False)
-class ClassDraw:
+class BalancedSampler:
     """A draw of sequences by group, which differs by epoch; an epoch draws as many sequences as there are.
 
     A group hands out its sequences in turn, in an order that is shuffled anew for each pass and goes on from epoch to
@@ -32,7 +32,7 @@ class ClassDraw:
         seed: of the shuffling.
         names: of the groups, for messages.
 
-    >>> draw = ClassDraw(np.array([0, 0, 0, 1]), np.array([0.5, 0.5]), np.array([8, 9, 7, 5]))
+    >>> draw = BalancedSampler(np.array([0, 0, 0, 1]), np.array([0.5, 0.5]), np.array([8, 9, 7, 5]))
     >>> [sorted(draw.indices(epoch).tolist()) for epoch in range(3)]
     [[0, 2, 3, 3], [1, 1, 3, 3], [0, 2, 3, 3]]
     """
@@ -99,7 +99,7 @@ class ClassDraw:
 
 def draw_by_class(
     sampling: str, target: Target, labels: npt.ArrayLike | FrameLabels, lengths: npt.ArrayLike, *, seed: int = 0
-) -> ClassDraw | None:
+) -> BalancedSampler | None:
     """The draw of a setting `training.sampling`; None for `natural`, where an epoch is every sequence once.
 
     Classification: `balanced` draws every class equally often, `sqrt` in proportion to the square root of how many
@@ -142,7 +142,7 @@ def draw_by_class(
     found, groups = np.unique(rarest, return_inverse=True)
     mass = np.bincount(groups, weight, minlength=len(found))
     names = [*target.names, "(none)", "(unknown)"]
-    return ClassDraw(
+    return BalancedSampler(
         groups.astype(np.int64),
         mass / mass.sum(),
         np.asarray(lengths, np.int64),

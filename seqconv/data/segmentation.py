@@ -18,7 +18,7 @@ from seqconv.data.events.annotations import (
 from seqconv.data.events.window_labels import label_windows
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import DataConfig, EventUse, WindowSettings, event_use
-from seqconv.data.spans import column_of, cut_parts, take_parts_of_labels
+from seqconv.data.spans import column_of, take_parts_of_labels, take_spans
 from seqconv.data.windows import cut_frames
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.tasks.frame_labels import FrameLabels, raise_listed
@@ -29,7 +29,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Cutting:
+class Segmentation:
     """How recordings become sequences: the part of a config that evaluation and prediction need, too.
 
     `frame_rate`: frames a second, of features that do not say it.
@@ -41,7 +41,7 @@ class Cutting:
     frame_rate: float | None = None
 
     @classmethod
-    def of(cls, data: DataConfig, *, predicts_frames: bool) -> "Cutting":
+    def of(cls, data: DataConfig, *, predicts_frames: bool) -> "Segmentation":
         """What the section `data` says."""
         return cls(data.windows, event_use(data, predicts_frames=predicts_frames), data.unlabeled)
 
@@ -56,14 +56,14 @@ class Cutting:
         return {"windows": windows, "events_as": self.events_as, "unlabeled": self.unlabeled}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any] | None) -> "Cutting":
+    def from_dict(cls, values: dict[str, Any] | None) -> "Segmentation":
         """What `to_dict` described; whole recordings where a model says nothing."""
         windows = (values or {}).get("windows")
         return cls(**{**(values or {}), "windows": None if windows is None else WindowSettings(**windows)})
 
 
-def cut_recordings(
-    recordings: Sequences, cutting: Cutting, target: TargetConfig, annotations: Annotations | None = None
+def segment_recordings(
+    recordings: Sequences, cutting: Segmentation, target: TargetConfig, annotations: Annotations | None = None
 ) -> Sequences:
     """The sequences of recordings: windows, events, or the recordings themselves; nothing is copied.
 
@@ -85,20 +85,20 @@ def cut_recordings(
     """
     if annotations is None and cutting.windows is None:
         return recordings
-    clock = _seconds_per_frame(recordings, cutting)
-    beside = None if annotations is None else _recording_events(recordings, annotations, clock)
-    notes = _check_ends(recordings, beside, clock) if cutting.labels_cuts and beside is not None else []
+    seconds_per_frame = _seconds_per_frame(recordings, cutting)
+    beside = None if annotations is None else _recording_events(recordings, annotations, seconds_per_frame)
+    notes = _check_ends(recordings, beside, seconds_per_frame) if cutting.labels_cuts and beside is not None else []
     if cutting.events_as == "sequences" and beside is not None:
-        return _noted(_cut_events(recordings, target, beside, clock), notes)
+        return _noted(_cut_events(recordings, target, beside, seconds_per_frame), notes)
     if cutting.windows is not None:
-        return _noted(_cut_windows(recordings, cutting, target, beside, clock), notes)
+        return _noted(_cut_windows(recordings, cutting, target, beside, seconds_per_frame), notes)
     return recordings if beside is None else recordings.with_annotations(beside)
 
 
 def cut_windows(
     recordings: Sequences, seconds: float, hop: float | None = None, *, frame_rate: float | None = None
 ) -> Sequences:
-    """Windows of recordings, labeled like these; see `cut_recordings`.
+    """Windows of recordings, labeled like these; see `segment_recordings`.
 
     Args:
         recordings: of any length; each window is a view on one.
@@ -111,21 +111,25 @@ def cut_windows(
     >>> windows.ids, windows.lengths.tolist(), windows.labels
     (['tape@0', 'tape@1', 'tape@1.5'], [100, 100, 100], ['rain', 'rain', 'rain'])
     """
-    cutting = Cutting(WindowSettings(seconds=seconds, hop=hop), frame_rate=frame_rate)
-    return cut_recordings(recordings, cutting, TargetConfig())
+    cutting = Segmentation(WindowSettings(seconds=seconds, hop=hop), frame_rate=frame_rate)
+    return segment_recordings(recordings, cutting, TargetConfig())
 
 
 def _cut_windows(
-    recordings: Sequences, cutting: Cutting, target: TargetConfig, beside: RecordingEvents | None, clock: float
+    recordings: Sequences,
+    cutting: Segmentation,
+    target: TargetConfig,
+    beside: RecordingEvents | None,
+    seconds_per_frame: float,
 ) -> Sequences:
     settings = cutting.windows or WindowSettings(seconds=1.0)
-    owners, firsts, lengths = cut_frames(recordings.lengths, *settings.in_frames(clock))
-    labels = take_parts_of_labels(recordings.labels, (owners, firsts, lengths))
-    windows = cut_parts(recordings, (owners, firsts, lengths), labels, clock, "windows")
+    recording_index, start_frame, lengths = cut_frames(recordings.lengths, *settings.in_frames(seconds_per_frame))
+    labels = take_parts_of_labels(recordings.labels, (recording_index, start_frame, lengths))
+    windows = take_spans(recordings, (recording_index, start_frame, lengths), labels, seconds_per_frame, "windows")
     notes: list[str] = []
     if cutting.events_as == "windows" and beside is not None:
         starts, ends = _times(windows)
-        splits = np.searchsorted(owners, np.arange(1, len(recordings)))
+        splits = np.searchsorted(recording_index, np.arange(1, len(recordings)))
         found = label_windows(
             np.split(starts, splits), np.split(ends, splits), beside.events, target, settings.min_overlap
         )
@@ -146,14 +150,18 @@ def _cut_windows(
     return _noted(windows.with_annotations(beside), notes)
 
 
-def _cut_events(recordings: Sequences, target: TargetConfig, beside: RecordingEvents, clock: float) -> Sequences:
-    owners, firsts, lengths, labels = [], [], [], []
+def _cut_events(
+    recordings: Sequences, target: TargetConfig, beside: RecordingEvents, seconds_per_frame: float
+) -> Sequences:
+    recording_index, start_frame, lengths, labels = [], [], [], []
     num_unknown = num_moved = 0
     for place, events in enumerate(beside.events):
         count = int(recordings.lengths[place])
         for start, end, label in zip(events.starts, events.ends, events.labels, strict=True):
             names = event_names(label, target)
-            first, last = np.ceil((np.array([start, end]) - beside.starts[place]) / clock - 1e-6).astype(int).tolist()
+            first, last = (
+                np.ceil((np.array([start, end]) - beside.starts[place]) / seconds_per_frame - 1e-6).astype(int).tolist()
+            )
             if end <= beside.starts[place] or start >= beside.ends[place]:
                 # Of a part of a file, some events lie elsewhere.
                 continue
@@ -162,20 +170,20 @@ def _cut_events(recordings: Sequences, target: TargetConfig, beside: RecordingEv
                 continue
             num_moved += int(first == last)
             first = min(max(first, 0), count - 1)
-            owners.append(place)
-            firsts.append(first)
+            recording_index.append(place)
+            start_frame.append(first)
             lengths.append(max(min(last, count) - first, 1))
             labels.append(list(names) if target.task == "multilabel" else names[0])
-    if not owners:
+    if not recording_index:
         raise ManifestError("there is no event with a label, so that no sequence is left (data.events_as 'sequences')")
-    counts = f"{amount(len(owners), 'event')} of {amount(len(recordings), 'recording')}"
+    counts = f"{amount(len(recording_index), 'event')} of {amount(len(recordings), 'recording')}"
     notes = [f"{counts} are the sequences (data.events_as)"]
     if num_unknown:
         notes.append(f"{amount(num_unknown, 'event')} without a label left out")
     if num_moved:
         notes.append(f"{amount(num_moved, 'event is', 'events are')} shorter than a frame, with the next one instead")
-    where = np.array(owners), np.array(firsts), np.array(lengths)
-    return _noted(cut_parts(recordings, where, labels, clock, "events"), notes)
+    where = np.array(recording_index), np.array(start_frame), np.array(lengths)
+    return _noted(take_spans(recordings, where, labels, seconds_per_frame, "events"), notes)
 
 
 def _leave(windows: Sequences, is_left: npt.NDArray[np.bool_], notes: Sequence[str]) -> Sequences:
@@ -201,7 +209,7 @@ def _times(windows: Sequences) -> tuple[FloatArray, FloatArray]:
     return column_of(windows, "start", 0.0), column_of(windows, "end", np.nan)
 
 
-def _check_ends(recordings: Sequences, beside: RecordingEvents, clock: float) -> list[str]:
+def _check_ends(recordings: Sequences, beside: RecordingEvents, seconds_per_frame: float) -> list[str]:
     """Refuse events that start behind the end of a recording, and tell of those that end there."""
     is_whole = np.isnan(column_of(recordings, "end", np.nan))
     problems: list[str] = []
@@ -209,19 +217,19 @@ def _check_ends(recordings: Sequences, beside: RecordingEvents, clock: float) ->
     # Of a part of a file, some events lie elsewhere.
     for place in np.flatnonzero(is_whole).tolist():
         events, begin = beside.events[place], float(beside.starts[place])
-        problems += find_behind(recordings.ids[place], events, int(recordings.lengths[place]), begin, clock)
-        late += seconds_behind(events, int(recordings.lengths[place]), begin, clock)
+        problems += find_behind(recordings.ids[place], events, int(recordings.lengths[place]), begin, seconds_per_frame)
+        late += seconds_behind(events, int(recordings.lengths[place]), begin, seconds_per_frame)
     raise_listed(problems)
     return describe_late(late)
 
 
-def _recording_events(recordings: Sequences, annotations: Annotations, clock: float) -> RecordingEvents:
+def _recording_events(recordings: Sequences, annotations: Annotations, seconds_per_frame: float) -> RecordingEvents:
     starts = np.nan_to_num(column_of(recordings, "start", 0.0))
-    ends = starts + recordings.lengths * clock
+    ends = starts + recordings.lengths * seconds_per_frame
     return RecordingEvents(list(recordings.ids), annotations.of(recordings.ids), starts, ends)
 
 
-def _seconds_per_frame(recordings: Sequences, cutting: Cutting) -> float:
+def _seconds_per_frame(recordings: Sequences, cutting: Segmentation) -> float:
     if cutting.frame_rate is not None:
         return 1 / cutting.frame_rate
     settings = recordings.feature_settings

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.data.sequences import Sequences
-from seqconv.data.windows import Excerpts
+from seqconv.data.windows import WindowedSource
 from seqconv.tasks.frame_labels import FrameLabels
 from seqconv.tasks.raw_labels import take_labels
 
@@ -17,11 +17,11 @@ FloatArray = npt.NDArray[np.float64]
 Where = tuple[IntArray, IntArray, IntArray]
 
 
-def cut_parts(
+def take_spans(
     recordings: Sequences,
     where: Where,
     labels: Any,
-    clock: float,
+    seconds_per_frame: float,
     cut: str,
 ) -> Sequences:
     """Parts of recordings as sequences `ID@START`, with the metadata, group and weight of the recording.
@@ -30,46 +30,46 @@ def cut_parts(
         recordings: what is cut.
         where: recording, first frame and frames of each part.
         labels: of the parts.
-        clock: seconds from one frame to the next.
+        seconds_per_frame: seconds from one frame to the next.
         cut: "windows" or "events", for `metadata.attrs["cut"]`.
     """
     import pandas as pd
 
-    owners, firsts, lengths = where
-    begins = np.nan_to_num(column_of(recordings, "start", 0.0))[owners]
-    starts = np.round(begins + firsts * clock, 6)
+    recording_index, start_frame, lengths = where
+    begins = np.nan_to_num(column_of(recordings, "start", 0.0))[recording_index]
+    starts = np.round(begins + start_frame * seconds_per_frame, 6)
     ids = unique_ids(
-        [f"{recordings.ids[owner]}@{start:.12g}" for owner, start in zip(owners, starts.tolist(), strict=True)]
+        [f"{recordings.ids[owner]}@{start:.12g}" for owner, start in zip(recording_index, starts.tolist(), strict=True)]
     )
     groups = recordings.ids if recordings.groups is None else recordings.groups
-    groups = [groups[owner] for owner in owners]
+    groups = [groups[owner] for owner in recording_index]
     metadata = pd.DataFrame({"id": recordings.ids}) if recordings.metadata is None else recordings.metadata
     attributes = dict(metadata.attrs)
-    table = metadata.iloc[owners].reset_index(drop=True)
+    table = metadata.iloc[recording_index].reset_index(drop=True)
     table = table.assign(
         id=ids,
-        recording=[recordings.ids[owner] for owner in owners],
+        recording=[recordings.ids[owner] for owner in recording_index],
         start=starts,
-        end=np.round(begins + (firsts + lengths) * clock, 6),
+        end=np.round(begins + (start_frame + lengths) * seconds_per_frame, 6),
         group=groups,
     )
     table.attrs = {**attributes, "cut": cut}
     return Sequences(
-        Excerpts(recordings.features, owners, firsts, lengths, ids, clock),
+        WindowedSource(recordings.features, recording_index, start_frame, lengths, ids, seconds_per_frame),
         labels,
         ids=ids,
         groups=groups,
-        weights=None if recordings.weights is None else recordings.weights[owners],
+        weights=None if recordings.weights is None else recordings.weights[recording_index],
         metadata=table,
     )
 
 
 def take_parts_of_labels(labels: Any, where: Where) -> Any:
     """The labels of parts: of frames those that lie in each, else those of its recording."""
-    owners, firsts, lengths = where
+    recording_index, start_frame, lengths = where
     if not isinstance(labels, FrameLabels):
-        return take_labels(labels, owners)
-    rows = zip(owners.tolist(), firsts.tolist(), lengths.tolist(), strict=True)
+        return take_labels(labels, recording_index)
+    rows = zip(recording_index.tolist(), start_frame.tolist(), lengths.tolist(), strict=True)
     return replace(labels, arrays=[labels.arrays[owner][first : first + length] for owner, first, length in rows])
 
 

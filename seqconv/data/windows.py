@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.sources import Excerpt, FloatArray, IntArray, Selection, Source, content_digest, excerpt_of
+from seqconv.sources import FloatArray, IntArray, Selection, Source, SourceSpan, content_digest, excerpt_of
 
 
 def left_frames(step: int) -> int:
@@ -15,19 +15,19 @@ def left_frames(step: int) -> int:
     return min(1, step - 1)
 
 
-class Excerpts(Sequence[FloatArray]):
+class WindowedSource(Sequence[FloatArray]):
     """Parts of the sequences of a source; reading one is a view on its frames.
 
     Args:
         source: what they are parts of, a feature store for instance.
-        owners: which sequence of the source each is a part of, `(n,)`.
-        firsts, lengths: its first frame and its frames, `(n,)`.
+        recording_index: which sequence of the source each is a part of, `(n,)`.
+        start_frame, lengths: its first frame and its frames, `(n,)`.
         ids: unique names.
         seconds_per_frame: None where nobody knows.
 
     >>> from seqconv.sources import ArraySource
     >>> source = ArraySource([np.arange(6.0)[:, None]], ["tape"])
-    >>> parts = Excerpts(source, np.array([0, 0]), np.array([0, 4]), np.array([4, 2]), ["tape@0", "tape@4"])
+    >>> parts = WindowedSource(source, np.array([0, 0]), np.array([0, 4]), np.array([4, 2]), ["tape@0", "tape@4"])
     >>> parts[1].ravel().tolist(), np.shares_memory(parts[1], source[0])
     ([4.0, 5.0], True)
     """
@@ -35,25 +35,25 @@ class Excerpts(Sequence[FloatArray]):
     def __init__(
         self,
         source: Source,
-        owners: npt.ArrayLike,
-        firsts: npt.ArrayLike,
+        recording_index: npt.ArrayLike,
+        start_frame: npt.ArrayLike,
         lengths: npt.ArrayLike,
         ids: Sequence[str],
         seconds_per_frame: float | None = None,
     ) -> None:
         self.source, self.ids = source, list(ids)
-        self.owners: IntArray = np.asarray(owners, np.int64)
-        self.firsts: IntArray = np.asarray(firsts, np.int64)
+        self.recording_index: IntArray = np.asarray(recording_index, np.int64)
+        self.start_frame: IntArray = np.asarray(start_frame, np.int64)
         self.lengths: IntArray = np.asarray(lengths, np.int64)
         self._seconds = seconds_per_frame
         self._digests: dict[int, str] = {}
 
     def __len__(self) -> int:
-        return len(self.owners)
+        return len(self.recording_index)
 
     def __getitem__(self, index: Any) -> Any:
-        first = self.firsts[index]
-        return self.source[int(self.owners[index])][first : first + self.lengths[index]]
+        first = self.start_frame[index]
+        return self.source[int(self.recording_index[index])][first : first + self.lengths[index]]
 
     @property
     def num_features(self) -> int | None:
@@ -67,19 +67,19 @@ class Excerpts(Sequence[FloatArray]):
 
     def digest(self, index: int) -> str:
         """Hash of the content that a sequence is a part of, and of which part it is."""
-        owner = int(self.owners[index])
+        owner = int(self.recording_index[index])
         if owner not in self._digests:
             self._digests[owner] = content_digest(self.source, owner)
-        place = f"{self._digests[owner]} {self.firsts[index]} {self.lengths[index]}"
+        place = f"{self._digests[owner]} {self.start_frame[index]} {self.lengths[index]}"
         return hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
 
-    def excerpt(self, index: int) -> Excerpt | None:
+    def excerpt(self, index: int) -> SourceSpan | None:
         """From when to when of which recording a sequence is, where its source and the clock are known."""
-        whole = excerpt_of(self.source, int(self.owners[index]))
+        whole = excerpt_of(self.source, int(self.recording_index[index]))
         if whole is None or self._seconds is None:
             return None
-        start = float(whole.start + self.firsts[index] * self._seconds)
-        return Excerpt(whole.content, start, min(whole.end, float(start + self.lengths[index] * self._seconds)))
+        start = float(whole.start + self.start_frame[index] * self._seconds)
+        return SourceSpan(whole.content, start, min(whole.end, float(start + self.lengths[index] * self._seconds)))
 
 
 def count_covered(source: Source) -> int:
@@ -87,17 +87,17 @@ def count_covered(source: Source) -> int:
 
     >>> from seqconv.sources import ArraySource
     >>> tape = ArraySource([np.zeros((8, 1))], ["tape"])
-    >>> count_covered(Excerpts(tape, [0, 0], [0, 2], [4, 4], ["tape@0", "tape@2"]))
+    >>> count_covered(WindowedSource(tape, [0, 0], [0, 2], [4, 4], ["tape@0", "tape@2"]))
     6
     """
     excerpts, chosen = (source.source, source.indices) if isinstance(source, Selection) else (source, slice(None))
-    if not isinstance(excerpts, Excerpts):
+    if not isinstance(excerpts, WindowedSource):
         return int(np.sum(source.lengths))
-    firsts, lengths = excerpts.firsts[chosen], excerpts.lengths[chosen]
-    if not len(firsts):
+    start_frame, lengths = excerpts.start_frame[chosen], excerpts.lengths[chosen]
+    if not len(start_frame):
         return 0
     # Recordings are laid behind each other, so that parts of two never overlap.
-    starts = firsts + excerpts.owners[chosen] * int((firsts + lengths).max())
+    starts = start_frame + excerpts.recording_index[chosen] * int((start_frame + lengths).max())
     order = np.argsort(starts, kind="stable")
     starts, ends = starts[order], np.maximum.accumulate((starts + lengths)[order])
     before = np.append(0, ends[:-1])
@@ -118,7 +118,7 @@ def cut_frames(lengths: npt.ArrayLike, size: int, step: int) -> tuple[IntArray, 
     """
     counts = np.asarray(lengths, np.int64)
     numbers = 1 + -(-np.maximum(counts - size - left_frames(step), 0) // step)
-    owners = np.repeat(np.arange(len(counts)), numbers)
-    places = np.arange(len(owners)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
-    firsts = np.minimum(places * step, np.maximum(counts - size, 0)[owners])
-    return owners, firsts, np.minimum(counts, size)[owners]
+    recording_index = np.repeat(np.arange(len(counts)), numbers)
+    places = np.arange(len(recording_index)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
+    start_frame = np.minimum(places * step, np.maximum(counts - size, 0)[recording_index])
+    return recording_index, start_frame, np.minimum(counts, size)[recording_index]

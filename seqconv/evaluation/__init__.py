@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seqconv.evaluation.result import Evaluation
     from seqconv.evaluation.scoring import evaluate
-    from seqconv.evaluation.threshold_selection import Chosen, choose_decisions
+    from seqconv.evaluation.threshold_selection import Chosen, choose_decision_rule
 
-__all__ = ["Chosen", "Evaluation", "choose_decisions", "evaluate"]
+__all__ = ["Chosen", "Evaluation", "choose_decision_rule", "evaluate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from seqconv.errors import ManifestError
 from seqconv.metrics import frame_scorer, headline_scorer, sequence_losses
-from seqconv.models.card import predicts_frames, read_decisions, seconds_per_frame
+from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
 from seqconv.prediction.forward import forward
 from seqconv.tasks.frame_labels import find_length_problems, raise_listed
 from seqconv.tasks.outputs import frame_columns, name_targets, recording_starts, true_values
@@ -48,8 +48,8 @@ class FrameTruth:
 class Answers:
     """Rows of what is scored; scores of some sequences; the table of all rows.
 
-    `targets` and `predictions` `(n, C)`; `decided`: what is given, as `Decisions.decide` returns it; `losses` `(n,)`,
-    NaN where no label is known.
+    `targets` and `predictions` `(n, C)`; `decided` as `DecisionRule.decide` returns it; `losses` `(n,)`, NaN where no
+    label is known.
     """
 
     targets: FloatArray
@@ -96,7 +96,7 @@ def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> An
     Raises:
         ManifestError: no sequence has a label.
     """
-    targets, decisions = true_values(target, data.labels, data.ids), read_decisions(model, target)
+    targets, decisions = true_values(target, data.labels, data.ids), read_decision_rule(model, target)
     if np.isnan(targets).all():
         raise ManifestError(f"none of the {len(targets)} sequences has a label to score against")
     predictions = decisions.probabilities(forward(model, data, strategy=strategy))
@@ -126,7 +126,7 @@ def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answe
     is_labeled = truth.is_labeled
     if not is_labeled.any():
         raise ManifestError(f"none of the {len(is_labeled)} frames has a label to score against")
-    decisions = read_decisions(model, target)
+    decisions = read_decision_rule(model, target)
     everything = decisions.probabilities(np.concatenate(forward(model, data, strategy=strategy)))
     targets, predictions = truth.targets[is_labeled], everything[is_labeled]
     decided = decisions.decide(predictions)

@@ -11,7 +11,7 @@ from seqconv.data.events.annotations import RecordingEvents
 from seqconv.evaluation.events import score_events
 from seqconv.evaluation.predictions import Answers
 from seqconv.evaluation.recordings import is_cut_into_windows, score_recordings
-from seqconv.models.card import read_card, read_decisions, seconds_per_frame
+from seqconv.models.card import read_card, read_decision_rule, seconds_per_frame
 from seqconv.prediction.event_detection import DetectionRules, detect_events
 from seqconv.tasks.target import Target
 
@@ -39,7 +39,7 @@ def score_whole(
         metrics["recordings"], recordings = score_recordings(target, data, answers, settings, **options)
     beside: RecordingEvents | None = getattr(data, "annotations", None)
     if beside is not None and target.task != "regression" and (is_windows or target.kind == "frame"):
-        decisions = read_decisions(model, target)
+        decisions = read_decision_rule(model, target)
         rules = DetectionRules(background, settings.events.max_gap, settings.events.min_seconds, decisions=decisions)
         stride = getattr(model, "total_stride", 1) * (seconds_per_frame(model, data) or 0.0)
         table = _with_recordings(answers.table, data, is_windows)

@@ -13,7 +13,7 @@ from seqconv.evaluation.result import Evaluation
 from seqconv.evaluation.slices import slice_indices
 from seqconv.metrics import bootstrap_intervals, by_length, score
 from seqconv.metrics.checks import plain
-from seqconv.models.card import model_target, open_model, predicts_frames, read_card, read_decisions
+from seqconv.models.card import model_target, open_model, predicts_frames, read_card, read_decision_rule
 from seqconv.prediction.forward import choose_strategy
 from seqconv.tasks.target import Target
 
@@ -122,7 +122,7 @@ def _settings(settings: EvaluationConfig | Mapping[str, Any] | None, model: Any)
 
 def _describe_decisions(model: Any, target: Target) -> dict[str, Any]:
     """What the predictions hang on besides the model: thresholds and temperature, where these were chosen."""
-    decisions = read_decisions(model, target)
+    decisions = read_decision_rule(model, target)
     chosen: dict[str, Any] = {} if decisions.temperature == 1 else {"temperature": decisions.temperature}
     if decisions.thresholds is not None:
         chosen["thresholds"] = decisions.by_name()

@@ -17,7 +17,7 @@ from seqconv.metrics import (
 from seqconv.metrics.thresholds import Cut
 from seqconv.models.card import model_target, open_model
 from seqconv.models.safe_loading import FORMAT_VERSION
-from seqconv.tasks.decision_rule import Decisions
+from seqconv.tasks.decision_rule import DecisionRule
 from seqconv.tasks.target import Target
 
 
@@ -29,7 +29,7 @@ class Chosen:
     temperature was asked for. `card`: the entries of the model's card.
     """
 
-    decisions: Decisions
+    decisions: DecisionRule
     cuts: dict[str, Cut]
     errors: tuple[float, float] | None
     card: dict[str, Any]
@@ -54,7 +54,7 @@ class Chosen:
             yield from (("note", told) for told in _describe_failures(self.cuts, rule, on))
 
 
-def choose_decisions(
+def choose_decision_rule(
     model: Any, data: Any, settings: EvaluationConfig | Mapping[str, Any], *, split_name: str = "valid"
 ) -> Chosen | None:
     """Choose temperature and thresholds, as `evaluation.calibration` and `evaluation.thresholds` say, in this order.
@@ -82,7 +82,7 @@ def choose_decisions(
     >>> card = {"target": fit_target("classification", labels).to_dict()}
     >>> model = build_model({"blocks": [{"filters": 4}]}, num_features=2, num_outputs=2, card=card)
     >>> data = Sequences([np.ones((n, 2)) for n in (3, 5, 8, 9)], labels)
-    >>> chosen = choose_decisions(model, data, {"thresholds": "f1"})
+    >>> chosen = choose_decision_rule(model, data, {"thresholds": "f1"})
     >>> list(chosen.cuts)
     ['off']
     """
@@ -93,7 +93,7 @@ def choose_decisions(
     target = model_target(model)
     check_thresholds(settings, target)
     targets, logits = labeled_logits(model, target, data)
-    decisions, errors = Decisions(target), None
+    decisions, errors = DecisionRule(target), None
     if settings.calibration is not None:
         before = _calibration_error(target, targets, decisions.probabilities(logits), settings.calibration_bins)
         decisions = replace(decisions, temperature=fit_temperature(target.task, targets, logits))
@@ -150,7 +150,7 @@ def _calibration_error(target: Target, targets: FloatArray, probabilities: Float
 
 
 def _card(
-    decisions: Decisions, errors: tuple[float, float] | None, settings: EvaluationConfig, split_name: str
+    decisions: DecisionRule, errors: tuple[float, float] | None, settings: EvaluationConfig, split_name: str
 ) -> dict[str, Any]:
     rule = settings.thresholds.model_dump() if isinstance(settings.thresholds, WantedPrecision) else settings.thresholds
     return {

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from seqconv.experiments.folder import SeriesFolder
-from seqconv.experiments.progress import RunsBar
+from seqconv.experiments.progress import RunsProgress
 from seqconv.experiments.run_specs import describe_setting, short_keys
 from seqconv.experiments.summary import SUMMARY_CSV, Summary
 from seqconv.reports.names import label
@@ -23,10 +23,10 @@ SHOWN_SCORES = 1
 _ENDS = (("low", "high"), ("pooled_low", "pooled_high"))
 
 
-class EpochEar(keras.callbacks.Callback):  # type: ignore[misc]
+class EpochListener(keras.callbacks.Callback):  # type: ignore[misc]
     """Tells a bar of each epoch of a run, with the monitored value."""
 
-    def __init__(self, bar: RunsBar, monitor: str) -> None:
+    def __init__(self, bar: RunsProgress, monitor: str) -> None:
         super().__init__()
         self._bar, self._monitor = bar, monitor
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from seqconv.config import Config, load_config
 from seqconv.config.files import read_yaml, write_yaml
 from seqconv.errors import ConfigError
-from seqconv.experiments.run_specs import Grid, Member, make_members
+from seqconv.experiments.run_specs import Grid, RunSpec, make_members
 from seqconv.files import hold_lock, remove_leftovers, write_text
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ class SeriesFolder:
     path: Path
     config: Config
     grid: Grid
-    members: list[Member] = field(repr=False)
+    members: list[RunSpec] = field(repr=False)
 
-    def run_path(self, member: Member) -> Path:
+    def run_path(self, member: RunSpec) -> Path:
         """Where the run of a member lies."""
         return self.path / member.name
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-class RunsBar:
+class RunsProgress:
     """On a terminal, a bar that says how far several runs are, by epochs; elsewhere only the lines.
 
     Args:

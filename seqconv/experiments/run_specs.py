@@ -45,7 +45,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Member:
+class RunSpec:
     """One run of a series. `name` is that of its folder; `setting` are its values of what is swept."""
 
     name: str
@@ -69,7 +69,7 @@ def describe_setting(setting: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in setting.items())
 
 
-def make_members(config: Config, grid: Grid) -> list[Member]:
+def make_members(config: Config, grid: Grid) -> list[RunSpec]:
     """The runs of a series, settings in turn, for each its folds, for each its seeds.
 
     The splits are those of the config's own seed in all of them: seeds change weights, dropout and order, not the data.
@@ -97,7 +97,7 @@ def make_members(config: Config, grid: Grid) -> list[Member]:
             except ConfigError as error:
                 problems.append(f"{describe_setting(setting)}: {error}")
                 break
-            members.append(Member("-".join(names) or "run", made, setting, fold, made.seed))
+            members.append(RunSpec("-".join(names) or "run", made, setting, fold, made.seed))
     if problems:
         raise ConfigError("\n  ".join(["the sweep asks for what cannot be:", *problems]))
     return members

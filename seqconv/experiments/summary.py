@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seqconv.experiments.folder import SeriesFolder
-from seqconv.experiments.run_specs import Member, describe_setting
+from seqconv.experiments.run_specs import RunSpec, describe_setting
 from seqconv.files import write_text
 from seqconv.metrics import spread
 from seqconv.reports.pooling import pool_runs, pooled_scores
@@ -73,9 +73,9 @@ def write_summary(summary: Summary, folder: SeriesFolder) -> None:
     write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", folder.path / SUMMARY_JSON)
 
 
-def by_setting(members: Sequence[Member]) -> list[tuple[Mapping[str, Any], list[Member]]]:
+def by_setting(members: Sequence[RunSpec]) -> list[tuple[Mapping[str, Any], list[RunSpec]]]:
     """The members of each setting, in order."""
-    found: dict[str, list[Member]] = {}
+    found: dict[str, list[RunSpec]] = {}
     for member in members:
         # Not by its text: the number 1 and the text '1' are two settings.
         found.setdefault(repr(member.setting), []).append(member)
@@ -83,7 +83,7 @@ def by_setting(members: Sequence[Member]) -> list[tuple[Mapping[str, Any], list[
 
 
 def _row(
-    folder: SeriesFolder, members: Sequence[Member], runs: "Mapping[str, RunFolder]", score: str
+    folder: SeriesFolder, members: Sequence[RunSpec], runs: "Mapping[str, RunFolder]", score: str
 ) -> dict[str, Any]:
     values = [(member, _metrics(runs[member.name]).get(score)) for member in members]
     scored = [(member, float(value)) for member, value in values if value is not None]
@@ -123,7 +123,7 @@ def _metrics(run: "RunFolder") -> Mapping[str, Any]:
     return run.metrics[run.scored_split] if run.scored_split else {}
 
 
-def _member_row(member: Member, runs: "Mapping[str, RunFolder]", failures: Mapping[str, str]) -> dict[str, Any]:
+def _member_row(member: RunSpec, runs: "Mapping[str, RunFolder]", failures: Mapping[str, str]) -> dict[str, Any]:
     state = "finished" if member.name in runs else "failed" if member.name in failures else "missing"
     row: dict[str, Any] = {"run": member.name, "state": state, **member.setting}
     row |= {} if member.fold is None else {"fold": member.fold}

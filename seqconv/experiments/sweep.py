@@ -15,10 +15,10 @@ from seqconv.config import Config, load_config
 from seqconv.data.datasets import load_datasets
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, SeqconvError
-from seqconv.experiments.display import EpochEar, failed_line, finished_line, print_facts, print_summary
+from seqconv.experiments.display import EpochListener, failed_line, finished_line, print_facts, print_summary
 from seqconv.experiments.folder import LOGS, SeriesFolder, has_finished, own_series, read_series, write_series
-from seqconv.experiments.progress import RunsBar
-from seqconv.experiments.run_specs import Grid, Member, make_members
+from seqconv.experiments.progress import RunsProgress
+from seqconv.experiments.run_specs import Grid, RunSpec, make_members
 from seqconv.experiments.summary import summarize, write_summary
 from seqconv.reports.folder import read_run
 from seqconv.training.output.report import make_console
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Series:
+class Sweep:
     """A series of runs that is through.
 
     `path`: its folder. `summary`: a row for each setting and score: runs, mean, deviation, interval (low, high), and
@@ -64,7 +64,7 @@ def train_series(
     seeds: Iterable[int] = (),
     sweeps: Mapping[str, Sequence[Any]] | None = None,
     data: Mapping[str, Sequences] | None = None,
-) -> Series:
+) -> Sweep:
     """Train all combinations of folds, seeds and settings, and sum them up.
 
     Each run is the same, bit for bit, as if it had been trained alone with its config. A run that fails is named in
@@ -95,7 +95,7 @@ def train_series(
 
 def resume_series(
     folder: str | Path, overrides: Sequence[str] = (), *, data: Mapping[str, Sequences] | None = None
-) -> Series:
+) -> Sweep:
     """Go on with the runs of a series that have not finished, have failed, or are missing; then sum all up.
 
     What comes out is what would have come out without the interruption.
@@ -119,13 +119,13 @@ def resume_series(
         return _work(series, partial(load_datasets, **cast(Any, data or {})), make_console(), overrides)
 
 
-def _work(series: SeriesFolder, load: Load, console: Console, overrides: Sequence[str] = ()) -> Series:
+def _work(series: SeriesFolder, load: Load, console: Console, overrides: Sequence[str] = ()) -> Sweep:
     todo = [member for member in series.members if not has_finished(series.run_path(member))]
     for member in series.members:
         if member not in todo:
             # A process that was killed as a run ended has left them.
             remove_checkpoints(series.run_path(member))
-    bar = RunsBar(
+    bar = RunsProgress(
         console,
         count=len(series.members),
         done=len(series.members) - len(todo),
@@ -150,10 +150,12 @@ def _work(series: SeriesFolder, load: Load, console: Console, overrides: Sequenc
     summary = summarize(series, failures)
     write_summary(summary, series)
     print_summary(summary, series, console)
-    return Series(series.path, summary.rows, summary.members, failures)
+    return Sweep(series.path, summary.rows, summary.members, failures)
 
 
-def _train_member(series: SeriesFolder, member: Member, load: Load, bar: RunsBar, overrides: Sequence[str]) -> None:
+def _train_member(
+    series: SeriesFolder, member: RunSpec, load: Load, bar: RunsProgress, overrides: Sequence[str]
+) -> None:
     """Train one run, or go on with it; what it says goes into a file."""
     path, log = series.run_path(member), series.path / LOGS / f"{member.name}.txt"
     log.parent.mkdir(exist_ok=True)
@@ -161,7 +163,7 @@ def _train_member(series: SeriesFolder, member: Member, load: Load, bar: RunsBar
     keras.utils.clear_session()
     with log.open("a", encoding="utf-8") as file:
         console = Console(file=file, width=100, soft_wrap=True, color_system=None)
-        ears = [EpochEar(bar, member.config.monitor)]
+        ears = [EpochListener(bar, member.config.monitor)]
         try:
             if (path / CONFIG).is_file():
                 go_on(path, overrides, load, ears, console)
@@ -172,7 +174,7 @@ def _train_member(series: SeriesFolder, member: Member, load: Load, bar: RunsBar
             raise
 
 
-def _stopped(series: SeriesFolder, member: Member, stop: KeyboardInterrupt) -> RunStopped:
+def _stopped(series: SeriesFolder, member: RunSpec, stop: KeyboardInterrupt) -> RunStopped:
     number = getattr(stop, "signal", signal.SIGINT)
     place = series.members.index(member) + 1
     return RunStopped(

@@ -35,7 +35,7 @@ class MaskedSelfAttention(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
 
     packable = True
     chunkable = False
-    padding_behind = Padding.ZERO
+    padding_after = Padding.ZERO
 
     def __init__(self, num_heads: int = 4, *, key_dim: int | None = None, dropout: float = 0.0, **options: Any) -> None:
         super().__init__(**options)

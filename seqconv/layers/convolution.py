@@ -43,7 +43,7 @@ class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
     chunkable = True
     takes_known = True
     # Sums of neighbors, where the kernel reaches beyond the ends of sequences.
-    padding_behind = Padding.FINITE
+    padding_after = Padding.FINITE
 
     def __init__(self, filters: int, kernel_size: int, *, padding: str = "same", **options: Any) -> None:
         super().__init__(filters, kernel_size, padding=padding, **options)

@@ -15,7 +15,7 @@ class _DepthwiseStep:
     packable = True
     chunkable = True
     takes_known = True
-    padding_behind = Padding.FINITE
+    padding_after = Padding.FINITE
 
     @property
     def time_layer(self) -> TimeLayer:

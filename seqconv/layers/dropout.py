@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, zero_padding
-from seqconv.layers.reduction import Members
+from seqconv.layers.reduction import SequenceReducer
 
 
 class _SequenceDropout(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
@@ -32,7 +32,7 @@ class _SequenceDropout(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
     ) -> Tensor:
         if not training or not self.rate:
             return inputs
-        members = Members(inputs, segments, num_slots)
+        members = SequenceReducer(inputs, segments, num_slots)
         slots = () if num_slots is None else (num_slots,)
         kept = ops.ones((ops.shape(inputs)[0], *slots, self.channels(inputs)), dtype=members.frames.dtype)
         kept = keras.random.dropout(kept, self.rate, seed=self.seed_generator)
@@ -98,7 +98,7 @@ class LayerScale(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
 
     packable = True
     chunkable = True
-    padding_behind = Padding.ZERO
+    padding_after = Padding.ZERO
 
     def __init__(self, initial: float = 1e-6, **options: Any) -> None:
         super().__init__(**options)

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from seqconv.layers.masking import Padding, Tensor, is_mask
-from seqconv.layers.reduction import Members, Summary, as_double, merge_moments, moments
+from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_moments, moments
 
 # Under the root of a deviation: its gradient stays finite for a sequence of one frame.
 EPSILON = 1e-5
@@ -33,13 +33,13 @@ class GlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
         num_slots: Any = None,
         known: Padding = Padding.ANY,
     ) -> Tensor:
-        return self.finish(self.summarize_members(Members(inputs, segments, num_slots, known)))
+        return self.finish(self.summarize_members(SequenceReducer(inputs, segments, num_slots, known)))
 
     def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
         """Statistics of the frames of each row, or of each slot, in float32 or wider."""
-        return self.summarize_members(Members(inputs, segments, num_slots))
+        return self.summarize_members(SequenceReducer(inputs, segments, num_slots))
 
-    def summarize_members(self, members: Members) -> Summary:
+    def summarize_members(self, members: SequenceReducer) -> Summary:
         raise NotImplementedError
 
     @staticmethod
@@ -60,7 +60,7 @@ class GlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
         self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None, **_: Any
     ) -> Tensor:
         if num_slots is not None and (segments is None or is_mask(segments)):
-            Members(inputs, segments, num_slots)
+            SequenceReducer(inputs, segments, num_slots)
         slots = () if num_slots is None else (num_slots if isinstance(num_slots, int) else None,)
         channels = inputs.shape[-1] * self.values_per_channel
         return keras.KerasTensor((inputs.shape[0], *slots, channels), dtype=self.compute_dtype)
@@ -80,7 +80,7 @@ class MaskedGlobalAveragePooling1D(GlobalPooling1D):
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
     """
 
-    def summarize_members(self, members: Members) -> Summary:
+    def summarize_members(self, members: SequenceReducer) -> Summary:
         return {"count": members.count, "total": members.total(members.frames)}
 
     @staticmethod
@@ -105,7 +105,7 @@ class MaskedGlobalMaxPooling1D(GlobalPooling1D):
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
     """
 
-    def summarize_members(self, members: Members) -> Summary:
+    def summarize_members(self, members: SequenceReducer) -> Summary:
         return {"count": members.count, "largest": members.largest(members.frames)}
 
     @staticmethod
@@ -133,7 +133,7 @@ class MaskedLastFrame1D(GlobalPooling1D):
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
     """
 
-    def summarize_members(self, members: Members) -> Summary:
+    def summarize_members(self, members: SequenceReducer) -> Summary:
         frames = members.frames
         # Frames are numbered from 1, so that an empty sequence, whose frames are all 0 here, has no last one.
         numbers = ops.cumsum(ops.ones_like(frames[..., :1]), axis=1)
@@ -170,7 +170,7 @@ class MaskedStatisticsPooling1D(GlobalPooling1D):
 
     values_per_channel = 2
 
-    def summarize_members(self, members: Members) -> Summary:
+    def summarize_members(self, members: SequenceReducer) -> Summary:
         return moments(members, members.frames)
 
     @staticmethod

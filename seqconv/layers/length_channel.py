@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from seqconv.layers.masking import Padding, Tensor, zero_padding
-from seqconv.layers.reduction import Members, Summary, as_double
+from seqconv.layers.reduction import SequenceReducer, Summary, as_double
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -30,7 +30,7 @@ class MaskedLengthChannel(keras.layers.Layer):  # type: ignore[misc]
 
     packable = True
     chunkable = True
-    padding_behind = Padding.ZERO
+    padding_after = Padding.ZERO
     per_sequence = True
 
     def __init__(self, reference: float = 100.0, **options: Any) -> None:
@@ -47,7 +47,7 @@ class MaskedLengthChannel(keras.layers.Layer):  # type: ignore[misc]
         num_slots: Any = None,
         summary: Summary | None = None,
     ) -> Tensor:
-        members = Members(inputs, segments, num_slots)
+        members = SequenceReducer(inputs, segments, num_slots)
         frames = members.frames
         values = ops.cast(self.finish(summary or {"count": members.count}), frames.dtype)
         channel = members.spread(values) * ops.ones_like(frames[..., :1])
@@ -56,7 +56,7 @@ class MaskedLengthChannel(keras.layers.Layer):  # type: ignore[misc]
 
     def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
         """Frames of each row, or of each slot."""
-        return {"count": Members(inputs, segments, num_slots).count}
+        return {"count": SequenceReducer(inputs, segments, num_slots).count}
 
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:

@@ -31,7 +31,7 @@ class MaskedBatchNormalization(ShapeKeeping, keras.layers.BatchNormalization):  
     packable = True
     chunkable = True
     takes_known = True
-    padding_behind = Padding.ZERO
+    padding_after = Padding.ZERO
 
     def __init__(self, **options: Any) -> None:
         # Statistics stay in float32 under mixed precision.
@@ -137,7 +137,7 @@ class FeatureNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[mi
 
     packable = True
     chunkable = True
-    padding_behind = Padding.ZERO
+    padding_after = Padding.ZERO
 
     def __init__(self, **options: Any) -> None:
         super().__init__(autocast=False, **options)

@@ -79,7 +79,7 @@ class MaskedMaxPooling1D(_MaskedPooling1D):
         `(features, segments)` with `ceil(time / strides)` frames, or features alone when `segments` is None.
     """
 
-    padding_behind = Padding.ZERO
+    padding_after = Padding.ZERO
 
     def _pool(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
         lowest = lowest_value(inputs.dtype)
@@ -106,7 +106,7 @@ class MaskedAveragePooling1D(_MaskedPooling1D):
         `(features, segments)` with `ceil(time / strides)` frames, or features alone when `segments` is None.
     """
 
-    padding_behind = Padding.FINITE
+    padding_after = Padding.FINITE
 
     def _pool(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
         is_real = ops.ones_like(inputs[..., :1])

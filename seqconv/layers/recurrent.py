@@ -11,7 +11,7 @@ class _MaskedRecurrent(keras.layers.Layer):  # type: ignore[misc]
     """A Keras recurrent layer, in one direction or both, that returns a sequence."""
 
     packable = False
-    padding_behind = Padding.ZERO
+    padding_after = Padding.ZERO
     chunkable = False
     recurrent_layer: type[keras.layers.Layer]
 

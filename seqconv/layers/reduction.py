@@ -12,7 +12,7 @@ Summary = dict[str, Any]
 MANY_SLOTS = 64
 
 
-class Members:
+class SequenceReducer:
     """The frames of a batch and the sequences that they belong to.
 
     Without `num_slots` each row is one sequence and results are `(rows, channels)`; with it, `segments` say which slot
@@ -115,7 +115,7 @@ def at_least_single(values: Tensor) -> Tensor:
     return ops.cast(values, "float32") if is_half(values) else values
 
 
-def moments(members: Members, values: Tensor) -> Summary:
+def moments(members: SequenceReducer, values: Tensor) -> Summary:
     """Count, mean and summed squared deviations over the frames of each sequence, in two passes."""
     mean = members.mean(values)
     deviations = ops.square(values - members.spread(mean))

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, zero_padding
-from seqconv.layers.reduction import Members, Summary, at_least_single, merge_moments, moments
+from seqconv.layers.reduction import SequenceReducer, Summary, at_least_single, merge_moments, moments
 
 
 class _ScaledNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
@@ -14,7 +14,7 @@ class _ScaledNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[mi
 
     packable = True
     chunkable = True
-    padding_behind = Padding.FINITE
+    padding_after = Padding.FINITE
 
     def __init__(self, *, epsilon: float, **options: Any) -> None:
         super().__init__(autocast=False, **options)
@@ -98,16 +98,16 @@ class MaskedGroupNormalization(_ScaledNormalization):
         num_slots: Any = None,
         summary: Summary | None = None,
     ) -> Tensor:
-        members = Members(inputs, segments, num_slots)
+        members = SequenceReducer(inputs, segments, num_slots)
         summary = summary or self._summarize(members)
         mean, scale = (ops.cast(each, members.frames.dtype) for each in self.finish(summary))
         return self._scale((members.frames - members.spread(mean)) * members.spread(scale))
 
     def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
         """Moments of each channel over the frames of each row, or of each slot."""
-        return self._summarize(Members(inputs, segments, num_slots))
+        return self._summarize(SequenceReducer(inputs, segments, num_slots))
 
-    def _summarize(self, members: Members) -> Summary:
+    def _summarize(self, members: SequenceReducer) -> Summary:
         return moments(members, members.frames)
 
     @staticmethod

@@ -8,7 +8,7 @@ from keras import ops
 
 from seqconv.layers.global_pooling import EPSILON, GlobalPooling1D, MaskedStatisticsPooling1D
 from seqconv.layers.masking import Tensor, lowest_value, zero_padding
-from seqconv.layers.reduction import Members, Summary, as_double
+from seqconv.layers.reduction import SequenceReducer, Summary, as_double
 
 SMALLEST = 1e-6
 
@@ -40,7 +40,7 @@ class MaskedLogSumExpPooling1D(GlobalPooling1D):
         """What is exponentiated."""
         return frames * self.sharpness
 
-    def summarize_members(self, members: Members) -> Summary:
+    def summarize_members(self, members: SequenceReducer) -> Summary:
         exponents = self.exponents(members.frames)
         peak = ops.stop_gradient(members.largest(exponents))
         total = members.total(ops.exp(_below_peak(members, exponents, peak)))
@@ -161,9 +161,9 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         context_summary: Summary | None = None,
     ) -> Summary:
         """Statistics of the frames; `context_summary` are those of the whole sequence, if these are not all frames."""
-        return self.summarize_members(Members(inputs, segments, num_slots), context_summary)
+        return self.summarize_members(SequenceReducer(inputs, segments, num_slots), context_summary)
 
-    def summarize_members(self, members: Members, context_summary: Summary | None = None) -> Summary:
+    def summarize_members(self, members: SequenceReducer, context_summary: Summary | None = None) -> Summary:
         frames = members.frames
         scores = self._score(members, context_summary)
         peak = ops.stop_gradient(members.largest(scores))
@@ -174,7 +174,7 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         squares = members.total(weights * ops.square(frames - members.spread(mean)))
         return {"count": members.count, "peak": peak, "weight": total, "mean": mean, "squares": squares}
 
-    def _score(self, members: Members, context_summary: Summary | None) -> Tensor:
+    def _score(self, members: SequenceReducer, context_summary: Summary | None) -> Tensor:
         frames = members.frames
         if self.context is not None:
             summary = context_summary or self.context.summarize_members(members)
@@ -214,7 +214,7 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         }
 
 
-def _below_peak(members: Members, values: Tensor, peak: Tensor) -> Tensor:
+def _below_peak(members: SequenceReducer, values: Tensor, peak: Tensor) -> Tensor:
     """Differences from the peak of their sequence: at most 0, and 0 in padding, whose exponential may not overflow."""
     # A slot without frames has the lowest peak, which would drown the others in the product that spreads them.
     peak = ops.where(peak > lowest_value(peak.dtype) / 2, peak, 0)

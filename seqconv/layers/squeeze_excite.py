@@ -7,7 +7,7 @@ from keras import ops
 
 from seqconv.layers.global_pooling import MaskedGlobalAveragePooling1D
 from seqconv.layers.masking import Padding, ShapeKeeping, Tensor
-from seqconv.layers.reduction import Members, Summary
+from seqconv.layers.reduction import SequenceReducer, Summary
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -30,7 +30,7 @@ class MaskedSqueezeExcite(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
 
     packable = True
     chunkable = True
-    padding_behind = Padding.ZERO
+    padding_after = Padding.ZERO
     per_sequence = True
 
     def __init__(self, reduction: int = 4, **options: Any) -> None:
@@ -58,7 +58,7 @@ class MaskedSqueezeExcite(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
         num_slots: Any = None,
         summary: Summary | None = None,
     ) -> Tensor:
-        members = Members(inputs, segments, num_slots)
+        members = SequenceReducer(inputs, segments, num_slots)
         gates = self.finish(summary or self.squeeze.summarize_members(members))
         gated = members.frames * members.spread(ops.cast(gates, members.frames.dtype))
         return ops.cast(gated, self.compute_dtype)

@@ -21,14 +21,14 @@ from seqconv.models.trunk import Nodes
 MOMENTUM = 0.9
 
 
-class Place(NamedTuple):
+class LayerScope(NamedTuple):
     """Where a layer stands: the position of its block, the name to build on, the dtype policy."""
 
     block: int
     name: str
     dtype: Any
 
-    def inside(self, part: str) -> "Place":
+    def inside(self, part: str) -> "LayerScope":
         """A place within this one."""
         return self._replace(name=f"{self.name}_{part}")
 
@@ -46,7 +46,7 @@ def initializer_for(activation: str) -> str:
     return "he_normal" if activation == "relu" else "glorot_uniform"
 
 
-def make_norm(block: FinishedBlock, channels: int, place: Place) -> Nodes:
+def make_norm(block: FinishedBlock, channels: int, place: LayerScope) -> Nodes:
     """The normalization of a block."""
     options = place.options("norm")
     if block.norm == "batch":
@@ -65,29 +65,29 @@ def make_norm(block: FinishedBlock, channels: int, place: Place) -> Nodes:
     return ()
 
 
-def make_activation(activation: str, place: Place) -> Nodes:
+def make_activation(activation: str, place: LayerScope) -> Nodes:
     """The activation of a block."""
     return () if activation == "linear" else (keras.layers.Activation(activation, **place.options(activation)),)
 
 
-def make_dropout(rate: float, place: Place) -> Nodes:
+def make_dropout(rate: float, place: LayerScope) -> Nodes:
     """Dropout of single values, where there is any."""
     return (keras.layers.Dropout(rate, **place.options("dropout")),) if rate else ()
 
 
-def make_dropouts(block: FinishedBlock, place: Place) -> Nodes:
+def make_dropouts(block: FinishedBlock, place: LayerScope) -> Nodes:
     """Dropout of single values and of whole channels."""
     rate = block.spatial_dropout
     spatial = (MaskedSpatialDropout1D(rate, **place.options("spatial_dropout")),) if rate else ()
     return make_dropout(block.dropout, place) + spatial
 
 
-def make_finish(block: FinishedBlock, channels: int, place: Place) -> Nodes:
+def make_finish(block: FinishedBlock, channels: int, place: LayerScope) -> Nodes:
     """What follows a convolution: normalization, activation, dropout."""
     return make_norm(block, channels, place) + make_activation(block.activation, place) + make_dropouts(block, place)
 
 
-def make_branch_end(block: Any, place: Place) -> Nodes:
+def make_branch_end(block: Any, place: LayerScope) -> Nodes:
     """What ends the body of a residual block: squeeze-and-excite, stochastic depth."""
     reduction = getattr(block, "squeeze_excite", None)
     squeeze = (MaskedSqueezeExcite(reduction, **place.options("squeeze_excite")),) if reduction else ()
@@ -95,6 +95,8 @@ def make_branch_end(block: Any, place: Place) -> Nodes:
     return squeeze + ((StochasticDepth(rate, **place.options("stochastic_depth")),) if rate else ())
 
 
-def make_pointwise(filters: int, place: Place, *, strides: int = 1, part: str = "conv", **options: Any) -> MaskedConv1D:
+def make_pointwise(
+    filters: int, place: LayerScope, *, strides: int = 1, part: str = "conv", **options: Any
+) -> MaskedConv1D:
     """The same dense layer at each frame, or at each s-th."""
     return MaskedConv1D(filters, 1, strides=strides, **options, **place.options(part))

@@ -16,7 +16,7 @@ from seqconv.layers import (
     MaskedSqueezeExcite,
 )
 from seqconv.models.block_parts import (
-    Place,
+    LayerScope,
     initializer_for,
     make_activation,
     make_dropout,
@@ -38,7 +38,9 @@ from seqconv.models.trunk import Nodes, Residual
 Built = tuple[Nodes, int]
 
 
-def build_convolution(block: ConvBlock | DepthwiseConvBlock | SeparableConvBlock, channels: int, place: Place) -> Built:
+def build_convolution(
+    block: ConvBlock | DepthwiseConvBlock | SeparableConvBlock, channels: int, place: LayerScope
+) -> Built:
     """Convolution, normalization, activation and dropout, `repeat` times."""
     nodes: Nodes = ()
     for copy in range(block.repeat):
@@ -48,7 +50,7 @@ def build_convolution(block: ConvBlock | DepthwiseConvBlock | SeparableConvBlock
     return nodes, channels
 
 
-def _convolution(block: Any, channels: int, strides: int, place: Place) -> tuple[Any, int]:
+def _convolution(block: Any, channels: int, strides: int, place: LayerScope) -> tuple[Any, int]:
     options = {
         "strides": strides,
         "dilation_rate": block.dilation_rate,
@@ -73,31 +75,31 @@ def _convolution(block: Any, channels: int, strides: int, place: Place) -> tuple
     return MaskedConv1D(block.filters, block.kernel_size, **options), block.filters
 
 
-def build_pooling(block: PoolBlock, channels: int, place: Place) -> Built:
+def build_pooling(block: PoolBlock, channels: int, place: LayerScope) -> Built:
     """Maximum or average pooling over time."""
     pooling = MaskedMaxPooling1D if block.type == "max_pool" else MaskedAveragePooling1D
     layer = pooling(block.pool_size, strides=block.strides, padding=block.padding, **place.options(block.type))
     return (layer,), channels
 
 
-def build_squeeze_excite(block: SqueezeExciteBlock, channels: int, place: Place) -> Built:
+def build_squeeze_excite(block: SqueezeExciteBlock, channels: int, place: LayerScope) -> Built:
     """Gates of the channels."""
     return (MaskedSqueezeExcite(block.reduction, **place.options("squeeze_excite")),), channels
 
 
-def build_length(block: LengthBlock, channels: int, place: Place) -> Built:
+def build_length(block: LengthBlock, channels: int, place: LayerScope) -> Built:
     """A channel that tells how long the sequence is."""
     return (MaskedLengthChannel(block.reference, **place.options("length")),), channels + 1
 
 
-def build_recurrent(block: RecurrentBlock, channels: int, place: Place) -> Built:
+def build_recurrent(block: RecurrentBlock, channels: int, place: LayerScope) -> Built:
     """An LSTM or a GRU, and dropout."""
     layer = MaskedLSTM if block.type == "lstm" else MaskedGRU
     recurrent = layer(block.units, bidirectional=block.bidirectional, **place.options(block.type))
     return (recurrent, *make_dropout(block.dropout, place)), block.units * (2 if block.bidirectional else 1)
 
 
-def build_attention(block: AttentionBlock, channels: int, place: Place) -> Built:
+def build_attention(block: AttentionBlock, channels: int, place: LayerScope) -> Built:
     """Normalized self-attention in a residual branch, then a feed-forward layer in another."""
     if block.key_dim is None and channels % block.num_heads:
         raise place.refuse(

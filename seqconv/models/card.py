@@ -6,7 +6,7 @@ from typing import Any
 from seqconv.errors import ConfigError
 from seqconv.features import as_settings
 from seqconv.models.factory import load_model
-from seqconv.tasks.decision_rule import Decisions
+from seqconv.tasks.decision_rule import DecisionRule
 from seqconv.tasks.target import Target
 
 
@@ -43,14 +43,14 @@ def model_target(model: Any, target: Target | None = None) -> Target:
     return Target.from_dict(card["target"])
 
 
-def read_decisions(model: Any, target: Target | None = None) -> Decisions:
+def read_decision_rule(model: Any, target: Target | None = None) -> DecisionRule:
     """Read how a model decides; `target` as in `model_target`.
 
     Raises:
         ConfigError: nothing says what the outputs mean.
         ModelError: the card holds thresholds or a temperature that cannot be.
     """
-    return Decisions.from_card(read_card(model), model_target(model, target))
+    return DecisionRule.from_card(read_card(model), model_target(model, target))
 
 
 def predicts_frames(model: Any, target: Target) -> bool:

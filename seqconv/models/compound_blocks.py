@@ -12,7 +12,7 @@ from seqconv.layers import (
     MaskedSeparableConv1D,
 )
 from seqconv.models.block_parts import (
-    Place,
+    LayerScope,
     initializer_for,
     make_activation,
     make_branch_end,
@@ -33,12 +33,12 @@ from seqconv.models.compound_settings import (
 from seqconv.models.trunk import Nodes, Parallel, Residual
 
 
-def build_residual(block: ResidualBlock, channels: int, place: Place) -> Built:
+def build_residual(block: ResidualBlock, channels: int, place: LayerScope) -> Built:
     """`repeat` residual blocks."""
     return _repeat(block, channels, place, _residual)
 
 
-def _residual(block: ResidualBlock, channels: int, strides: int, place: Place) -> Built:
+def _residual(block: ResidualBlock, channels: int, strides: int, place: LayerScope) -> Built:
     body: Nodes = ()
     inputs, last = channels, len(block.kernel_sizes) - 1
     for index, kernel_size in enumerate(block.kernel_sizes):
@@ -59,7 +59,7 @@ def _residual(block: ResidualBlock, channels: int, strides: int, place: Place) -
     return nodes, block.filters
 
 
-def _body_convolution(block: ResidualBlock, kernel_size: int, strides: int, place: Place) -> Any:
+def _body_convolution(block: ResidualBlock, kernel_size: int, strides: int, place: LayerScope) -> Any:
     options = {
         "strides": strides,
         "dilation_rate": block.dilation_rate,
@@ -75,7 +75,7 @@ def _body_convolution(block: ResidualBlock, kernel_size: int, strides: int, plac
     return MaskedConv1D(block.filters, kernel_size, kernel_initializer=initializer, **options)
 
 
-def _shortcut(block: Any, channels: int, strides: int, place: Place) -> Nodes:
+def _shortcut(block: Any, channels: int, strides: int, place: LayerScope) -> Nodes:
     is_needed = channels != block.filters or strides > 1 or getattr(block, "shortcut", "auto") == "conv"
     if not is_needed:
         return ()
@@ -84,7 +84,7 @@ def _shortcut(block: Any, channels: int, strides: int, place: Place) -> Nodes:
     return (convolution,) if is_bare else (convolution, *make_norm(block, block.filters, place))
 
 
-def build_tcn(block: TCNBlock, channels: int, place: Place) -> Built:
+def build_tcn(block: TCNBlock, channels: int, place: LayerScope) -> Built:
     """A residual pair of convolutions for each dilation."""
     nodes: Nodes = ()
     for index, dilation in enumerate(block.dilations):
@@ -110,7 +110,7 @@ def build_tcn(block: TCNBlock, channels: int, place: Place) -> Built:
     return nodes, channels
 
 
-def build_convnext(block: ConvNeXtBlock, channels: int, place: Place) -> Built:
+def build_convnext(block: ConvNeXtBlock, channels: int, place: LayerScope) -> Built:
     """Depthwise convolution, then wide and narrow pointwise ones, `repeat` times."""
     nodes: Nodes = ()
     for copy in range(block.repeat):
@@ -128,12 +128,12 @@ def build_convnext(block: ConvNeXtBlock, channels: int, place: Place) -> Built:
     return nodes, channels
 
 
-def build_inverted_bottleneck(block: InvertedBottleneckBlock, channels: int, place: Place) -> Built:
+def build_inverted_bottleneck(block: InvertedBottleneckBlock, channels: int, place: LayerScope) -> Built:
     """`repeat` inverted bottlenecks."""
     return _repeat(block, channels, place, _inverted_bottleneck)
 
 
-def _inverted_bottleneck(block: InvertedBottleneckBlock, channels: int, strides: int, place: Place) -> Built:
+def _inverted_bottleneck(block: InvertedBottleneckBlock, channels: int, strides: int, place: LayerScope) -> Built:
     wide, initializer = block.expansion * channels, initializer_for(block.activation)
     has_bias = block.norm == "none"
     depthwise = MaskedDepthwiseConv1D(
@@ -160,7 +160,7 @@ def _inverted_bottleneck(block: InvertedBottleneckBlock, channels: int, strides:
     return (Residual(body + make_branch_end(block.model_copy(update={"squeeze_excite": None}), place)),), channels
 
 
-def build_inception(block: InceptionBlock, channels: int, place: Place) -> Built:
+def build_inception(block: InceptionBlock, channels: int, place: LayerScope) -> Built:
     """Modules of parallel convolutions, with a shortcut around `depth` of them, `repeat` times."""
     nodes: Nodes = ()
     for copy in range(block.repeat):
@@ -185,7 +185,7 @@ def build_inception(block: InceptionBlock, channels: int, place: Place) -> Built
     return nodes, channels
 
 
-def _module(block: InceptionBlock, place: Place) -> Parallel:
+def _module(block: InceptionBlock, place: LayerScope) -> Parallel:
     options: dict[str, Any] = {
         "use_bias": block.norm == "none",
         "kernel_initializer": initializer_for(block.activation),
@@ -202,7 +202,7 @@ def _module(block: InceptionBlock, place: Place) -> Parallel:
     return Parallel(((bottleneck, Parallel(convolutions)), pooled))
 
 
-def _repeat(block: Any, channels: int, place: Place, build: Callable[[Any, int, int, Place], Built]) -> Built:
+def _repeat(block: Any, channels: int, place: LayerScope, build: Callable[[Any, int, int, LayerScope], Built]) -> Built:
     """Copies of a block, of which only the first takes the stride."""
     nodes: Nodes = ()
     for copy in range(block.repeat):

@@ -19,7 +19,7 @@ from seqconv.layers import (
     zero_padding,
 )
 from seqconv.layers.masking import Padding, Tensor
-from seqconv.models.block_parts import Place
+from seqconv.models.block_parts import LayerScope
 from seqconv.models.blocks import (
     build_attention,
     build_convolution,
@@ -37,9 +37,9 @@ from seqconv.models.compound_blocks import (
 )
 from seqconv.models.pooling_settings import AttentivePooling, GeneralizedMeanPooling, LogSumExpPooling, Pooling
 from seqconv.models.settings import ModelConfig
-from seqconv.models.trunk import Flow, Hook, Nodes, geometry_of, mode, run, walk
+from seqconv.models.trunk import Nodes, SummaryInterceptor, TrunkState, geometry_of, mode, run, walk
 
-BUILDERS: dict[str, Callable[[Any, int, Place], tuple[Nodes, int]]] = {
+BUILDERS: dict[str, Callable[[Any, int, LayerScope], tuple[Nodes, int]]] = {
     "conv": build_convolution,
     "depthwise_conv": build_convolution,
     "separable_conv": build_convolution,
@@ -100,7 +100,7 @@ def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype:
     trunk: Nodes = (FeatureNormalization(name="features", dtype=dtype),)
     channels = num_features
     for index, block in enumerate(config.blocks):
-        nodes, channels = BUILDERS[block.type](block, channels, Place(index, block_name(index), dtype))
+        nodes, channels = BUILDERS[block.type](block, channels, LayerScope(index, block_name(index), dtype))
         trunk += nodes
     poolings = () if config.predicts_frames else tuple(_pooling(pooling, dtype) for pooling in config.pooling)
     return Stack(trunk, poolings, _dense_layers(config, num_outputs, dtype))
@@ -117,19 +117,19 @@ def apply_trunk(
     segments: Any,
     num_slots: Any = None,
     *,
-    hook: Hook | None = None,
+    summary_interceptor: SummaryInterceptor | None = None,
     training: bool | None = None,
-) -> Flow:
+) -> TrunkState:
     """What leaves the trunk: features and segments of its output frames.
 
     Args:
-        hook: asked before each layer that looks at whole sequences, as `hook(layer, features, segments)`; where it
-            returns a summary, that takes the place of the layer's own.
+        summary_interceptor: asked as `summary_interceptor(layer, features, segments)` before each layer that looks at
+            whole sequences; if it returns a summary, that takes the place of the layer's own.
     """
-    return run(stack.trunk, Flow(features, segments, num_slots, hook, training))
+    return run(stack.trunk, TrunkState(features, segments, num_slots, summary_interceptor, training))
 
 
-def apply_head(stack: Stack, flow: Flow) -> Tensor:
+def apply_head(stack: Stack, flow: TrunkState) -> Tensor:
     """Logits `(batch, num_outputs)` or `(rows, num_slots, num_outputs)`; of frames `(rows, time, num_outputs)`."""
     features, segments = flow.features, flow.segments
     if not stack.poolings:

@@ -10,7 +10,7 @@ from keras import ops
 from seqconv.layers import MaskedBatchNormalization
 from seqconv.layers.masking import Tensor
 from seqconv.models.sequence_model import SequenceModel
-from seqconv.models.trunk import Flow, Nodes, run, walk
+from seqconv.models.trunk import Nodes, TrunkState, run, walk
 
 Vector = npt.NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def batch_moments(model: SequenceModel, inputs: Mapping[str, Any]) -> list[Momen
     """
     found: dict[str, Moments] = {}
 
-    def measure(layer: Any, flow: Flow) -> Tensor | None:
+    def measure(layer: Any, flow: TrunkState) -> Tensor | None:
         if not _adapts(layer):
             return None
         outputs, mean, variance = layer.normalize_by_batch(flow.features, flow.segments, flow.padding)
@@ -66,7 +66,7 @@ def batch_moments(model: SequenceModel, inputs: Mapping[str, Any]) -> list[Momen
 
     lengths = ops.convert_to_tensor(inputs["lengths"])
     features, segments = (ops.convert_to_tensor(inputs[name]) for name in ("features", "segments"))
-    run(_nodes_to_last(model), Flow(features, segments, lengths.shape[1], training=False, stand_in=measure))
+    run(_nodes_to_last(model), TrunkState(features, segments, lengths.shape[1], training=False, interceptor=measure))
     return [found[layer.name] for layer in adapting_layers(model)]
 
 

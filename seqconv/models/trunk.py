@@ -29,28 +29,28 @@ Nodes: TypeAlias = tuple[Node, ...]
 # Activations that are 0 at 0.
 ZERO_KEEPING = ("relu", "gelu", "silu", "elu", "leaky_relu", "tanh", "linear")
 # Asked before every layer, with what has arrived; returns the features behind it, or None to let it be called.
-StandIn = Callable[[keras.layers.Layer, "Flow"], "Tensor | None"]
+Interceptor = Callable[[keras.layers.Layer, "TrunkState"], "Tensor | None"]
 # Asked before a layer that looks at whole sequences; returns their summary where the features are a piece of them.
-Hook = Callable[[keras.layers.Layer, Tensor, Any], Summary | None]
+SummaryInterceptor = Callable[[keras.layers.Layer, Tensor, Any], Summary | None]
 
 
-class Flow(NamedTuple):
+class TrunkState(NamedTuple):
     """What runs through the trunk. `segments` is None where all frames are real; `training` is for all layers.
 
-    `padding` is what is known of the features in padding, so that no layer sets to zero what is. `stand_in` may answer
-    in the place of layers that keep the number of frames.
+    `padding` is what is known of the features in padding, so that no layer sets to zero what is zero already.
+    `interceptor` may answer in the place of layers that keep the number of frames.
     """
 
     features: Tensor
     segments: Any
     num_slots: Any = None
-    hook: Hook | None = None
+    summary_interceptor: SummaryInterceptor | None = None
     training: bool | None = None
     padding: Padding = Padding.ANY
-    stand_in: StandIn | None = None
+    interceptor: Interceptor | None = None
 
 
-def run(nodes: Sequence[Node], flow: Flow) -> Flow:
+def run(nodes: Sequence[Node], flow: TrunkState) -> TrunkState:
     """Features and segments behind the nodes."""
     for node in nodes:
         if isinstance(node, Residual):
@@ -100,21 +100,21 @@ def mode(training: bool | None) -> dict[str, bool]:
     return {} if training is None else {"training": training}
 
 
-def _call(layer: keras.layers.Layer, flow: Flow) -> Flow:
-    outputs = None if flow.stand_in is None else flow.stand_in(layer, flow)
+def _call(layer: keras.layers.Layer, flow: TrunkState) -> TrunkState:
+    outputs = None if flow.interceptor is None else flow.interceptor(layer, flow)
     if outputs is not None:
-        return flow._replace(features=outputs, padding=padding_behind(layer, flow.padding))
-    features, segments, num_slots, hook, training, padding, _ = flow
+        return flow._replace(features=outputs, padding=padding_after(layer, flow.padding))
+    features, segments, num_slots, summary_interceptor, training, padding, _ = flow
     options: dict[str, Any] = mode(training)
     if getattr(layer, "takes_known", False):
         options["known"] = padding
-    flow = flow._replace(padding=padding_behind(layer, padding))
+    flow = flow._replace(padding=padding_after(layer, padding))
     if hasattr(layer, "time_layer"):
         returned = layer(features, segments, **options)
         features, segments = (returned, None) if segments is None else returned
         return flow._replace(features=features, segments=segments)
     if getattr(layer, "per_sequence", False):
-        summary = None if hook is None else hook(layer, features, segments)
+        summary = None if summary_interceptor is None else summary_interceptor(layer, features, segments)
         return flow._replace(features=layer(features, segments, num_slots=num_slots, summary=summary, **options))
     if getattr(layer, "takes_slots", False):
         return flow._replace(features=layer(features, segments, num_slots=num_slots, **options))
@@ -123,12 +123,12 @@ def _call(layer: keras.layers.Layer, flow: Flow) -> Flow:
     return flow._replace(features=layer(*arguments, **options))
 
 
-def padding_behind(layer: keras.layers.Layer, before: Padding) -> Padding:
+def padding_after(layer: keras.layers.Layer, before: Padding) -> Padding:
     """What is known of padding behind a layer, from what was known before it."""
     if isinstance(layer, keras.layers.Dropout):
         return before
     if isinstance(layer, keras.layers.Activation):
         keeps_zero = layer.activation.__name__ in ZERO_KEEPING
         return before if keeps_zero else min(before, Padding.FINITE)
-    behind: Padding = getattr(layer, "padding_behind", Padding.ANY)
+    behind: Padding = getattr(layer, "padding_after", Padding.ANY)
     return behind

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.reading import ARRAY_SUFFIXES, AUDIO_SUFFIXES
-from seqconv.data.segmentation import Cutting
+from seqconv.data.segmentation import Segmentation
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
@@ -114,7 +114,7 @@ def predict_tables(
 def trained_windows(card: Mapping[str, Any]) -> WindowSettings | None:
     """The windows that a model answers for, one each, by its card; None where it takes recordings whole."""
     has_frames = (card.get("target") or {}).get("kind") == "frame"
-    return None if has_frames else Cutting.from_dict(card.get("cutting")).windows
+    return None if has_frames else Segmentation.from_dict(card.get("cutting")).windows
 
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.errors import ConfigError
-from seqconv.tasks.decision_rule import Decisions
+from seqconv.tasks.decision_rule import DecisionRule
 from seqconv.tasks.target import Target
 
 FloatArray = npt.NDArray[np.float64]
@@ -33,7 +33,7 @@ class DetectionRules:
     max_gap: float = 0.0
     min_seconds: float = 0.0
     threshold: float | None = None
-    decisions: Decisions | None = None
+    decisions: DecisionRule | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_gap", "min_seconds"):
@@ -131,7 +131,7 @@ def no_detections() -> pd.DataFrame:
 def _hits(probabilities: FloatArray, target: Target, rules: DetectionRules) -> npt.NDArray[np.bool_]:
     if rules.threshold is not None and target.task == "multilabel":
         return np.asarray(probabilities >= rules.threshold)
-    decisions = Decisions(target) if rules.threshold is not None or rules.decisions is None else rules.decisions
+    decisions = DecisionRule(target) if rules.threshold is not None or rules.decisions is None else rules.decisions
     decided = decisions.decide(probabilities)
     if target.task == "multilabel":
         return np.asarray(decided)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from seqconv.errors import ConfigError
 from seqconv.features.store import BadFile
-from seqconv.models.card import model_target, open_model, read_card, read_decisions, seconds_per_frame
+from seqconv.models.card import model_target, open_model, read_card, read_decision_rule, seconds_per_frame
 from seqconv.prediction.dispatch import collecting, predict_tables
 from seqconv.prediction.event_detection import DetectionRules, detect_events, no_detections
 from seqconv.tasks.target import Target
@@ -56,7 +56,7 @@ def event_tables(
     model = open_model(model)
     target, card = model_target(model, options.get("target")), read_card(model)
     known = {name: value for name, value in rules.items() if value is not None}
-    decisions = read_decisions(model, target)
+    decisions = read_decision_rule(model, target)
     chosen = DetectionRules(card.get("background"), **{**(card.get("events") or {}), **known}, decisions=decisions)
     stride = getattr(model, "total_stride", 1)
     held: list[pd.DataFrame] = []

@@ -13,7 +13,7 @@ import pandas as pd
 from seqconv.errors import AudioError, ManifestError
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store import BadFile, FeatureStore, build_store
-from seqconv.models.card import predicts_frames, read_decisions, seconds_per_frame
+from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
 from seqconv.prediction.forward import forward
 from seqconv.prediction.streaming.long import LongRecordings
 from seqconv.sources import Selection, Source
@@ -151,7 +151,7 @@ class _Blank:
 
 
 def _answers(model: Any, target: Target, logits: Any) -> dict[str, Any]:
-    decisions = read_decisions(model, target)
+    decisions = read_decision_rule(model, target)
     return decisions.columns(decisions.probabilities(logits))
 
 

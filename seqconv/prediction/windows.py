@@ -14,7 +14,7 @@ from seqconv.errors import AudioError, ConfigError, ManifestError
 from seqconv.features import open_features
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store import BadFile
-from seqconv.models.card import read_decisions
+from seqconv.models.card import read_decision_rule
 from seqconv.prediction.files import Tables, describe_bad, reason_of
 from seqconv.prediction.forward import forward
 from seqconv.sources import ArraySource
@@ -94,23 +94,23 @@ def _predict_recording(
     windows: WindowSettings,
     options: dict[str, Any],
 ) -> Iterator[pd.DataFrame]:
-    clock = settings.seconds_per_frame
-    if clock is None:
+    seconds_per_frame = settings.seconds_per_frame
+    if seconds_per_frame is None:
         raise ConfigError(
             "the model was trained on windows of some seconds, but these features do not say how many a frame is. Set "
             "features.frame_rate to the frames in a second"
         )
-    size, step = windows.in_frames(clock)
+    size, step = windows.in_frames(seconds_per_frame)
     firsts: list[int] = []
     arrays: list[Frames] = []
     for first, array in iterate_windows(pieces, size, step):
         firsts.append(first)
         arrays.append(array)
         if len(arrays) * size >= _FRAMES_AT_ONCE:
-            yield _table(model, target, name, np.array(firsts) * clock, arrays, clock, options)
+            yield _table(model, target, name, np.array(firsts) * seconds_per_frame, arrays, seconds_per_frame, options)
             firsts, arrays = [], []
     if arrays:
-        yield _table(model, target, name, np.array(firsts) * clock, arrays, clock, options)
+        yield _table(model, target, name, np.array(firsts) * seconds_per_frame, arrays, seconds_per_frame, options)
 
 
 def _table(
@@ -119,12 +119,12 @@ def _table(
     name: str,
     starts: npt.NDArray[np.float64],
     arrays: list[Frames],
-    clock: float,
+    seconds_per_frame: float,
     options: dict[str, Any],
 ) -> pd.DataFrame:
     ids = [f"{name} at {start:.2f} s" for start in starts]
-    decisions = read_decisions(model, target)
+    decisions = read_decision_rule(model, target)
     predictions = decisions.probabilities(forward(model, ArraySource(arrays, ids), **options))
-    ends = starts + np.array([len(array) for array in arrays]) * clock
+    ends = starts + np.array([len(array) for array in arrays]) * seconds_per_frame
     columns = {"id": name, "start": np.round(starts, 6), "end": np.round(ends, 6)}
     return pd.DataFrame({**columns, **decisions.columns(predictions)})

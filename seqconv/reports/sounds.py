@@ -43,9 +43,9 @@ def _encode_anew(path: Path, start: float | None, end: float | None) -> Sound:
     import soundfile
 
     from seqconv.features.audio.decoding import decode_audio
-    from seqconv.features.audio.recordings import open_part
+    from seqconv.features.audio.recordings import open_audio
 
-    part = open_part(path, start, end, MOST_RATE)
+    part = open_audio(path, start, end, MOST_RATE)
     seconds = (part.stop - part.first) / part.sample_rate
     first = part.first / part.sample_rate
     last = first + min(seconds, MOST_SECONDS)

@@ -16,13 +16,13 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Decisions:
+class DecisionRule:
     """How a model decides, as its card says.
 
     `thresholds`: one for each label (multilabel); for two classes, one for the class that it gives and None for the
     other; None where nothing was chosen: 0.5, or the most probable class. `temperature`: logits are divided by it.
 
-    >>> decisions = Decisions(Target("classification", ("fault", "fine")), thresholds=(0.2, None))
+    >>> decisions = DecisionRule(Target("classification", ("fault", "fine")), thresholds=(0.2, None))
     >>> decisions.columns(decisions.probabilities(np.log([[0.3, 0.7], [0.1, 0.9]])))["prediction"]
     ['fault', 'fine']
     """
@@ -32,7 +32,7 @@ class Decisions:
     temperature: float = 1.0
 
     @classmethod
-    def from_card(cls, card: Mapping[str, Any], target: Target) -> "Decisions":
+    def from_card(cls, card: Mapping[str, Any], target: Target) -> "DecisionRule":
         """Read the decisions from the card of a model.
 
         Raises:

@@ -14,7 +14,7 @@ from seqconv.prediction.forward import STRATEGIES
 
 if TYPE_CHECKING:
     from seqconv.config import Config
-    from seqconv.data.segmentation import Cutting
+    from seqconv.data.segmentation import Segmentation
     from seqconv.data.sequences import Sequences
     from seqconv.evaluation import Evaluation
     from seqconv.tasks.settings import TargetConfig
@@ -95,10 +95,10 @@ def read_run_config(run_dir: Path, config: str | None, overrides: Sequence[str])
 def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Config") -> "Sequences":
     """The labeled sequences to evaluate, cut and with features as the model was trained on."""
     from seqconv.data.events.annotations import read_annotations
-    from seqconv.data.segmentation import Cutting, cut_recordings
+    from seqconv.data.segmentation import Segmentation, segment_recordings
     from seqconv.data.sequences import Sequences
 
-    cutting = Cutting.from_dict(card.get("cutting")) if card else Cutting()
+    cutting = Segmentation.from_dict(card.get("cutting")) if card else Segmentation()
     target, events = label_target(card, config), find_events(card, cutting, config, arguments.events)
     is_frame = predicts_frames(card)
     label_files = target.column if is_frame and events is None else None
@@ -118,7 +118,7 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
         max_bad_fraction=config.data.skipped_fraction,
         on_leak=config.data.on_leak,
     )
-    cut = cut_recordings(data, cutting, target, annotations)
+    cut = segment_recordings(data, cutting, target, annotations)
     told = list(annotations.notes) if annotations is not None and not is_frame else []
     is_told = is_frame or data.quarantine or annotations is not None or cutting.windows is not None
     for note in [*told, *cut.metadata.attrs["notes"]] if is_told and cut.metadata is not None else ():
@@ -142,7 +142,7 @@ def label_target(card: dict[str, Any], config: "Config") -> "TargetConfig":
     return TargetConfig(task=card["target"]["task"] if "target" in card else config.target.task, **known)
 
 
-def find_events(card: dict[str, Any], cutting: "Cutting", config: "Config", given: str | None) -> str | None:
+def find_events(card: dict[str, Any], cutting: "Segmentation", config: "Config", given: str | None) -> str | None:
     """The events to evaluate against: those given, or those of the run; None where other labels are scored.
 
     Raises:

@@ -99,7 +99,7 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
             "there is nothing to plan: give --manifest FILE, --lengths FILE, or a --config with a manifest"
         )
     from seqconv.data.manifest import load_manifest
-    from seqconv.data.segmentation import Cutting
+    from seqconv.data.segmentation import Segmentation
     from seqconv.data.settings import check_made
 
     check_made(config.data)
@@ -111,7 +111,7 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
             raise ManifestError(
                 f"no recording has split '{arguments.split}'. Splits there: {', '.join(splits) or 'none'}"
             )
-    cutting = Cutting.of(config.data, predicts_frames=config.model.predicts_frames)
+    cutting = Segmentation.of(config.data, predicts_frames=config.model.predicts_frames)
     return check_lengths(cut_lengths(measure_lengths(frame, config.features), cutting, config.features))
 
 

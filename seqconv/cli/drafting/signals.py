@@ -13,7 +13,7 @@ from seqconv.data.manifest.reading import AUDIO_SUFFIXES
 from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features import load_features
 from seqconv.features.arrays import load_npy
-from seqconv.features.audio.recordings import open_part
+from seqconv.features.audio.recordings import open_audio
 
 Kind = Literal["audio", "samples", "features"]
 
@@ -70,7 +70,7 @@ def _measure_recordings(rows: list[dict[Any, Any]]) -> SignalFacts:
     for row in _shown(rows):
         try:
             start, end = (None if pd.isna(row[name]) else float(row[name]) for name in ("start", "end"))
-            part = open_part(row["path"], start, end, None)
+            part = open_audio(row["path"], start, end, None)
             seconds.append((part.stop - part.first) / part.sample_rate)
             rates[part.sample_rate] += 1
             channels[soundfile.info(row["path"]).channels] += 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.batching.epoch_sampling import EpochDraw, count_repeats
+from seqconv.batching.epoch_sampling import EpochSampler, count_repeats
 from seqconv.data.augmentation.epochs import Augmentation, AugmentedEpoch
 
 IntArray = npt.NDArray[np.int64]
@@ -13,10 +13,10 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class AugmentedDraw:
-    """An `EpochDraw`: what another one draws, or every sequence once, each as long as augmentation makes it."""
+    """An `EpochSampler`: what another one draws, or every sequence once, each as long as augmentation makes it."""
 
     augmentation: Augmentation
-    drawn: EpochDraw | None = None
+    drawn: EpochSampler | None = None
     _epochs: dict[int, AugmentedEpoch] = field(default_factory=dict, repr=False)
 
     def epoch(self, epoch: int) -> AugmentedEpoch:

@@ -32,7 +32,7 @@ _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Timelines:
+class EventTimelines:
     """What is labeled when in each row of a manifest: its events, or an array with a label for each frame.
 
     Frame t of a recording stands for the time `t * seconds_per_frame`; an event covers the frames with
@@ -125,7 +125,7 @@ def read_timelines(
     target: TargetConfig,
     seconds_per_frame: float | None,
     annotations: Annotations | None = None,
-) -> Timelines:
+) -> EventTimelines:
     """Read the labels of frames that a manifest, or its table of events, gives.
 
     Args:
@@ -149,7 +149,7 @@ def read_timelines(
     else:
         paths = [Path(path) for path in frame[target.column]]
         if all(path.suffix.lower() == ".npy" for path in paths):
-            return Timelines(target, seconds_per_frame, ids, starts, ends, None, _read_arrays(paths, ids, target))
+            return EventTimelines(target, seconds_per_frame, ids, starts, ends, None, _read_arrays(paths, ids, target))
         events, notes, problems = _read_tables(paths, ids)
     if seconds_per_frame is None:
         raise ConfigError(
@@ -167,7 +167,7 @@ def read_timelines(
             f"{len(without)} of {len(ids)} recordings have no event ({list_some(without)}): all their frames "
             f"{'are without label' if is_missing else f'have {meaning}'}"
         )
-    return Timelines(target, seconds_per_frame, ids, starts, ends, events, None, notes)
+    return EventTimelines(target, seconds_per_frame, ids, starts, ends, events, None, notes)
 
 
 def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[str], list[str]]:

@@ -17,7 +17,7 @@ from seqconv.data.datasets import Datasets, load_datasets
 from seqconv.data.sequences import Sequences
 from seqconv.data.spec import DataSpec
 from seqconv.errors import ConfigError, SeqconvError
-from seqconv.experiments.progress import RunsBar
+from seqconv.experiments.progress import RunsProgress
 from seqconv.experiments.tuning.display import failed_line, finished_line, print_best, print_facts, pruned_line
 from seqconv.experiments.tuning.folder import LOGS, TuningFolder, own_tuning, read_tuning, write_tuning
 from seqconv.experiments.tuning.results import trial_table, write_results
@@ -62,7 +62,7 @@ class Pruned(Exception):  # noqa: N818
 class TrialEar(keras.callbacks.Callback):  # type: ignore[misc]
     """Tells the study of each epoch, and ends a trial that falls behind."""
 
-    def __init__(self, trial: "optuna.Trial", monitor: str, bar: RunsBar) -> None:
+    def __init__(self, trial: "optuna.Trial", monitor: str, bar: RunsProgress) -> None:
         super().__init__()
         self._trial, self._monitor, self._bar = trial, monitor, bar
 
@@ -176,7 +176,7 @@ def _work(search: TuningFolder, load: Load, console: Console) -> Tuning:
     done = len(study.trials)
     left = max(0, search.num_trials - done)
     print_facts(search, done, console)
-    bar = RunsBar(console, count=search.num_trials, done=done, epochs=left * search.config.training.epochs)
+    bar = RunsProgress(console, count=search.num_trials, done=done, epochs=left * search.config.training.epochs)
     with bar.shown():
         for _ in range(left):
             trial = study.next_trial()
@@ -202,7 +202,7 @@ def _work(search: TuningFolder, load: Load, console: Console) -> Tuning:
 
 
 def _try(
-    search: TuningFolder, study: Study, trial: "optuna.Trial", values: Mapping[str, Any], load: Load, bar: RunsBar
+    search: TuningFolder, study: Study, trial: "optuna.Trial", values: Mapping[str, Any], load: Load, bar: RunsProgress
 ) -> str:
     """Train one trial, or go on with it, and tell the study; returns the line about it."""
     path, log = search.trial_path(trial.number), search.path / LOGS / f"{search.trial_path(trial.number).name}.txt"

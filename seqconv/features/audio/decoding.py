@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from seqconv.errors import AudioError
-from seqconv.features.audio.recordings import Samples, open_part
+from seqconv.features.audio.recordings import Samples, open_audio
 
 # A header may be damaged, or made to do damage: a second at 1 Hz would become 16,000 samples for each of its own.
 _MOST_UPSAMPLING = 256
@@ -46,7 +46,7 @@ def decode_audio(
     >>> samples.shape, sample_rate
     ((8000,), 16000)
     """
-    part = open_part(path, start, end, sample_rate)
+    part = open_audio(path, start, end, sample_rate)
     blocks = list(part.blocks())
     samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     _check_values(path, samples)
@@ -78,7 +78,7 @@ def read_blocks(
     >>> sum(len(block) for block in read_blocks(path, sample_rate=8000))
     8000
     """
-    part = open_part(path, start, end, sample_rate)
+    part = open_audio(path, start, end, sample_rate)
     blocks = (_check_values(path, block) for block in part.blocks())
     return resample_blocks(blocks, part.sample_rate, part.sample_rate if sample_rate is None else sample_rate)
 
@@ -95,7 +95,7 @@ def count_samples(
     Raises:
         AudioError: as `decode_audio`, as far as the header shows it.
     """
-    part = open_part(path, start, end, sample_rate)
+    part = open_audio(path, start, end, sample_rate)
     rate = part.sample_rate if sample_rate is None else sample_rate
     return max((2 * (part.stop - part.first) * rate + part.sample_rate) // (2 * part.sample_rate), 1)
 

@@ -30,7 +30,7 @@ _SAMPLE_BYTES = {
 }  # fmt: skip
 
 
-class Part(NamedTuple):
+class AudioRegion(NamedTuple):
     """A file, cut: samples `first` to `stop` at the rate of the file, and how to read them, once."""
 
     first: int
@@ -39,7 +39,7 @@ class Part(NamedTuple):
     blocks: Callable[[], Iterator[Samples]]
 
 
-def open_part(path: str | Path, start: float | None, end: float | None, sample_rate: int | None) -> Part:
+def open_audio(path: str | Path, start: float | None, end: float | None, sample_rate: int | None) -> AudioRegion:
     """Open a recording, or raw samples in `.npy`, which have `sample_rate`; nothing is decoded before `blocks()`.
 
     Raises:
@@ -65,7 +65,7 @@ def describe_absence(path: Path) -> str:
         return f"no such file ({error.strerror})"
 
 
-def _open_encoded(path: Path, start: float | None, end: float | None) -> Part:
+def _open_encoded(path: Path, start: float | None, end: float | None) -> AudioRegion:
     import soundfile
 
     if path.suffix.lower() == ".raw":
@@ -91,7 +91,7 @@ def _open_encoded(path: Path, start: float | None, end: float | None) -> Part:
         file.close()
         raise
     # Opening again would cost as much as decoding a second of Vorbis. A part that is never read is closed as it goes.
-    return Part(first, stop, int(file.samplerate), lambda: _decode_blocks(path, file, first, stop))
+    return AudioRegion(first, stop, int(file.samplerate), lambda: _decode_blocks(path, file, first, stop))
 
 
 def _check_header(path: Path, file: Any, size: int, data_size: DataSize | None) -> None:
@@ -153,7 +153,7 @@ def _cannot_decode(path: Path, error: Exception) -> AudioError:
     return AudioError(f"{path}: cannot be decoded ({reason})")
 
 
-def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: int | None) -> Part:
+def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: int | None) -> AudioRegion:
     if sample_rate is None:
         raise AudioError(f"{path}: raw samples do not tell their rate; give sample_rate (features.sample_rate) in Hz")
     try:
@@ -166,7 +166,7 @@ def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: i
             "but raw samples are numbers of shape (n,) or (n, channels)"
         )
     first, stop = _cut(path, start, end, num_samples=len(values), sample_rate=sample_rate)
-    return Part(first, stop, sample_rate, lambda: _raw_blocks(path, first, stop))
+    return AudioRegion(first, stop, sample_rate, lambda: _raw_blocks(path, first, stop))
 
 
 def _raw_blocks(path: Path, first: int, stop: int) -> Iterator[Samples]:

@@ -1,8 +1,8 @@
 """Features on disk: extracted once, in parallel, and memory-mapped ever after."""
 
 from seqconv.features.store.building import build_store
-from seqconv.features.store.entries import BadFile, Entry, Row
+from seqconv.features.store.entries import BadFile, Entry, StoredSequence
 from seqconv.features.store.reading import FeatureStore
 from seqconv.features.store.shards import extract_shard
 
-__all__ = ["BadFile", "Entry", "FeatureStore", "Row", "build_store", "extract_shard"]
+__all__ = ["BadFile", "Entry", "FeatureStore", "StoredSequence", "build_store", "extract_shard"]

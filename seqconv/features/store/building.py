@@ -16,7 +16,7 @@ from seqconv.features import as_settings
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store.cache import Match, match_rows, still_valid
 from seqconv.features.store.commit_log import Ledger
-from seqconv.features.store.entries import BadFile, Entry, Key, Row, Variant, entries_of
+from seqconv.features.store.entries import BadFile, Entry, Key, RecordingTransform, StoredSequence, entries_of
 from seqconv.features.store.extraction import extract_entries
 from seqconv.features.store.index import (
     INDEX_NAME,
@@ -46,7 +46,7 @@ def build_store(
     cache_dir: str | Path | None = None,
     executor: Executor | None = None,
     max_bad_fraction: float = 0.0,
-    variant: Variant | None = None,
+    variant: RecordingTransform | None = None,
 ) -> FeatureStore:
     """Extract the features of a manifest, or find them extracted, and return them in the order of its rows.
 
@@ -174,13 +174,13 @@ def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:
     )
 
 
-def _find_rows(entries: Sequence[Entry], match: Match, extracted: Sequence[Row]) -> list[Row]:
+def _find_rows(entries: Sequence[Entry], match: Match, extracted: Sequence[StoredSequence]) -> list[StoredSequence]:
     """A row for each entry, in order."""
-    rows: dict[Key, Row] = {**match.reused, **{row.key: row for row in extracted}}
+    rows: dict[Key, StoredSequence] = {**match.reused, **{row.key: row for row in extracted}}
     return [replace(rows[entry.key], id=entry.id) for entry in entries]
 
 
-def _check_bad(bad: Sequence[Row], count: int, max_bad_fraction: float, *, precomputed: bool) -> None:
+def _check_bad(bad: Sequence[StoredSequence], count: int, max_bad_fraction: float, *, precomputed: bool) -> None:
     """Raise one AudioError or ManifestError that lists what cannot be read, where it is too much."""
     if not bad or (len(bad) <= max_bad_fraction * count and len(bad) < count):
         return
@@ -194,7 +194,7 @@ def _check_bad(bad: Sequence[Row], count: int, max_bad_fraction: float, *, preco
     raise error("\n".join([f"{what} of {count} cannot be read{limit}:", *lines, *rest]))
 
 
-def _check_widths(listed: Sequence[Row]) -> None:
+def _check_widths(listed: Sequence[StoredSequence]) -> None:
     widths: dict[int, list[str | None]] = {}
     for row in listed:
         widths.setdefault(row.num_features, []).append(row.id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqconv.errors import AudioError
-from seqconv.features.store.entries import Entry, Key, Row
+from seqconv.features.store.entries import Entry, Key, StoredSequence
 from seqconv.features.store.index import StoreIndex
 from seqconv.features.store.shards import fingerprint
 
@@ -15,7 +15,7 @@ from seqconv.features.store.shards import fingerprint
 class Match:
     """Rows that still hold, entries to extract, and whether the index says less or other than that."""
 
-    reused: dict[Key, Row]
+    reused: dict[Key, StoredSequence]
     pending: list[Entry]
     changed: bool
 
@@ -25,7 +25,7 @@ def match_rows(folder: Path, entries: Sequence[Entry], index: StoreIndex | None)
     known = {row.key: row for row in index.rows} if index is not None else {}
     shards = {path.name for path in folder.iterdir()} if known else set()
     status: dict[str, tuple[int, int] | None] = {}
-    reused: dict[Key, Row] = {}
+    reused: dict[Key, StoredSequence] = {}
     touched: dict[Key, Entry] = {}
     pending: dict[Key, Entry] = {}
     for entry in entries:
@@ -49,7 +49,7 @@ def match_rows(folder: Path, entries: Sequence[Entry], index: StoreIndex | None)
     return Match(reused, list(pending.values()), changed=bool(pending or touched))
 
 
-def still_valid(row: Row) -> bool:
+def still_valid(row: StoredSequence) -> bool:
     """Whether the file of a row is as it was when its features were extracted."""
     return _status(row.path) == (row.size, row.mtime_ns)
 

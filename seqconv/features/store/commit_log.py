@@ -8,7 +8,7 @@ from typing import Any
 
 from seqconv.errors import StorageError
 from seqconv.features.settings import FeatureSettings
-from seqconv.features.store.entries import Row
+from seqconv.features.store.entries import StoredSequence
 from seqconv.features.store.index import StoreIndex, remove_unnamed, write_index
 from seqconv.files import remove_leftovers
 
@@ -34,10 +34,10 @@ class Ledger:
         self,
         folder: Path,
         settings: FeatureSettings,
-        previous: Sequence[Row],
+        previous: Sequence[StoredSequence],
         variant: Mapping[str, Any] | None = None,
     ) -> None:
-        self.extracted: list[Row] = []
+        self.extracted: list[StoredSequence] = []
         self._folder, self._settings, self._variant = folder, settings, variant
         self._previous = self._committed = tuple(previous)
         self._due = time.monotonic() + _SECONDS_BETWEEN_COMMITS
@@ -45,7 +45,7 @@ class Ledger:
         remove_unnamed(folder, _shards(previous))
         remove_leftovers(folder)
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[StoredSequence]) -> None:
         """Take in the rows of a finished shard; every few seconds, commit.
 
         Raises:
@@ -79,5 +79,5 @@ class Ledger:
             self._committed = rows
 
 
-def _shards(rows: Iterable[Row]) -> set[str]:
+def _shards(rows: Iterable[StoredSequence]) -> set[str]:
     return {row.shard for row in rows}

@@ -32,7 +32,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoredSequence:
     """Where the features of an entry lie and from which content they were computed, or why there are none.
 
     `size` and `mtime_ns` are the file's when it was last hashed; `batch` is the number of the record batch in `shard`.
@@ -59,7 +59,7 @@ class Row:
         return (self.path, self.start, self.end, self.case)
 
 
-class Variant(Protocol):
+class RecordingTransform(Protocol):
     """What is done to the samples of recordings before their features are extracted; picklable.
 
     `identity`: all that its outcome hangs on, as JSON has it, but for the recording.

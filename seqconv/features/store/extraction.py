@@ -12,7 +12,7 @@ from uuid import uuid4
 from seqconv.errors import ConfigError, StoreError, list_some
 from seqconv.features import num_features
 from seqconv.features.settings import FeatureSettings
-from seqconv.features.store.entries import Entry, Row, Variant
+from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.features.store.shards import extract_shard
 from seqconv.features.store.workers import WorkerDeath, available_cores, map_in_workers
 
@@ -27,7 +27,7 @@ _SMALL_JOB_BYTES = 64 << 20
 _TIME_LIMIT = 60.0
 
 Call = tuple[list[Entry], FeatureSettings, Path]
-Extract = Callable[..., list[Row]]
+Extract = Callable[..., list[StoredSequence]]
 
 
 def extract_entries(
@@ -38,8 +38,8 @@ def extract_entries(
     num_workers: int | None,
     progress: bool,
     executor: Executor | None,
-    variant: Variant | None = None,
-) -> Generator[list[Row]]:
+    variant: RecordingTransform | None = None,
+) -> Generator[list[StoredSequence]]:
     """Extract `entries` into new shards in `folder`; yields the rows of each shard as it is finished."""
     if not entries:
         return
@@ -58,7 +58,7 @@ def extract_entries(
             yield rows
 
 
-def _map_in_workers(extract: Extract, calls: Sequence[Call], num_workers: int) -> Iterator[list[Row]]:
+def _map_in_workers(extract: Extract, calls: Sequence[Call], num_workers: int) -> Iterator[list[StoredSequence]]:
     """Rows of each call; when a worker ends, its entries are tried one by one, until one alone ends another."""
     lost: list[Entry] = []
     for call, result in map_in_workers(extract, _limited(calls), num_workers=num_workers):
@@ -77,13 +77,13 @@ def _limited(calls: Sequence[Call]) -> list[tuple[Any, ...]]:
     return [(*call, _TIME_LIMIT) for call in calls]
 
 
-def _lost_row(entry: Entry, death: WorkerDeath) -> Row:
+def _lost_row(entry: Entry, death: WorkerDeath) -> StoredSequence:
     reasons = {
         "SIGALRM": f"decoding it took more than {_TIME_LIMIT:g} s",
         "SIGKILL": "the process that decoded it was killed (SIGKILL), as it is when memory runs out",
     }
     reason = reasons.get(death.how, f"the process that decoded it ended ({death.how})")
-    return replace(Row(entry.id, entry.path, entry.start, entry.end, entry.case), problem=reason)
+    return replace(StoredSequence(entry.id, entry.path, entry.start, entry.end, entry.case), problem=reason)
 
 
 def _new_shard(folder: Path) -> Path:
@@ -132,7 +132,7 @@ def _choose_workers(entries: Sequence[Entry], settings: FeatureSettings, num_wor
     return available_cores()
 
 
-def _map_on_executor(executor: Executor, extract: Extract, calls: Sequence[Call]) -> Iterator[list[Row]]:
+def _map_on_executor(executor: Executor, extract: Extract, calls: Sequence[Call]) -> Iterator[list[StoredSequence]]:
     futures = {executor.submit(extract, *call): call for call in calls}
     try:
         for future in as_completed(futures):

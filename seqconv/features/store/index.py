@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from seqconv.errors import StoreError
 from seqconv.features.settings import FeatureSettings
-from seqconv.features.store.entries import Row
+from seqconv.features.store.entries import StoredSequence
 from seqconv.files import write_atomically
 
 INDEX_NAME = "index.arrow"
@@ -18,7 +18,7 @@ SHARD_PATTERN = "shard-*.arrow*"
 # Raise it when extraction changes what it computes, or the files their layout: older stores are then built anew.
 FORMAT_VERSION = 1
 
-_COLUMNS = [field.name for field in fields(Row) if field.name != "problem"]
+_COLUMNS = [field.name for field in fields(StoredSequence) if field.name != "problem"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class StoreIndex:
     """
 
     settings: FeatureSettings
-    rows: tuple[Row, ...]
+    rows: tuple[StoredSequence, ...]
     variant: Mapping[str, Any] | None = None
 
     @property
-    def listed(self) -> list[Row]:
+    def listed(self) -> list[StoredSequence]:
         """The rows of the last build, in order."""
         return [row for row in self.rows if row.id is not None]
 
@@ -79,7 +79,7 @@ def read_index(folder: Path) -> StoreIndex:
         variant = header.get("variant")
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
         raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built anew") from error
-    return StoreIndex(settings, tuple(Row(*values) for values in zip(*columns, strict=True)), variant)
+    return StoreIndex(settings, tuple(StoredSequence(*values) for values in zip(*columns, strict=True)), variant)
 
 
 def write_index(folder: Path, index: StoreIndex) -> None:

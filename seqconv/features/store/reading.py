@@ -16,7 +16,7 @@ from seqconv.features.settings import FeatureSettings
 from seqconv.features.store.entries import BadFile
 from seqconv.features.store.index import StoreIndex, read_index
 from seqconv.features.store.shards import ShardReader
-from seqconv.sources import Excerpt
+from seqconv.sources import SourceSpan
 
 # Each open shard holds a file descriptor, of which processes often have 1024.
 _OPEN_SHARDS = 256
@@ -70,10 +70,12 @@ class FeatureStore:
         """Hash of what a sequence was extracted from: the content of its file, and which part of it."""
         return hashlib.blake2b(repr(self._contents[index]).encode(), digest_size=8).hexdigest()
 
-    def excerpt(self, index: int) -> Excerpt:
+    def excerpt(self, index: int) -> SourceSpan:
         """Which part of which recording a sequence was extracted from; a case of a `.ts` file counts as a recording."""
         content, start, end, case = self._contents[index]
-        return Excerpt(content if case is None else f"{content}:{case}", start or 0.0, np.inf if end is None else end)
+        return SourceSpan(
+            content if case is None else f"{content}:{case}", start or 0.0, np.inf if end is None else end
+        )
 
     def __repr__(self) -> str:
         return (

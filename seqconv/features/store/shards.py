@@ -16,7 +16,7 @@ from seqconv.features import as_settings, extract_features, load_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
 from seqconv.features.settings import FeatureSettings
-from seqconv.features.store.entries import Entry, Row, Variant
+from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.features.store.writing import ShardWriter
 from seqconv.files import is_file
 
@@ -30,8 +30,8 @@ def extract_shard(
     settings: FeatureSettings | Mapping[str, Any],
     path: str | Path,
     time_limit: float | None = None,
-    variant: Variant | None = None,
-) -> list[Row]:
+    variant: RecordingTransform | None = None,
+) -> list[StoredSequence]:
     """Extract the features of `entries` into one new shard at `path`; one sequence lies in memory at a time.
 
     It is a pure function of its arguments and the files that they name, and picklable, so that any executor can run it.
@@ -54,10 +54,10 @@ def extract_shard(
     """
     settings, path = as_settings(settings), Path(path)
     files: dict[str, tuple[int, int, str]] = {}
-    rows: list[Row] = []
+    rows: list[StoredSequence] = []
     with ShardWriter(path) as writer:
         for entry in entries:
-            row = Row(entry.id, entry.path, entry.start, entry.end, entry.case)
+            row = StoredSequence(entry.id, entry.path, entry.start, entry.end, entry.case)
             try:
                 with _alarm(entry.path, time_limit):
                     if entry.path not in files:
@@ -73,7 +73,9 @@ def extract_shard(
     return rows
 
 
-def read_entry(entry: Entry, settings: FeatureSettings, variant: Variant | None = None, content: str = "") -> Features:
+def read_entry(
+    entry: Entry, settings: FeatureSettings, variant: RecordingTransform | None = None, content: str = ""
+) -> Features:
     """Features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
     if settings.kind == "precomputed":
         return load_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)

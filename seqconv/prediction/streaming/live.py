@@ -13,7 +13,7 @@ from seqconv.features import iterate_features, open_features
 from seqconv.features.framing import feature_delay
 from seqconv.features.settings import FeatureSettings
 from seqconv.models import SequenceModel
-from seqconv.models.card import predicts_frames, read_decisions
+from seqconv.models.card import predicts_frames, read_decision_rule
 from seqconv.prediction.streaming.running import running_answers, streaming_delay
 from seqconv.tasks.outputs import frame_columns
 from seqconv.tasks.target import Target
@@ -91,7 +91,7 @@ class LivePredictions:
         yield from self._tables(iterate_features(blocks, rate, self._settings, piece_frames=piece_frames), name)
 
     def _tables(self, pieces: Iterable[Samples], name: str) -> Iterator[pd.DataFrame]:
-        decisions, stride = read_decisions(self._model, self._target), self._model.total_stride
+        decisions, stride = read_decision_rule(self._model, self._target), self._model.total_stride
         last = None
         for answer in running_answers(self._model, pieces, self._every_frames):
             logits = answer.logits if self._is_by_frame else answer.logits[None]

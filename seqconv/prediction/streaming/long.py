@@ -11,7 +11,7 @@ import numpy.typing as npt
 from seqconv.errors import ConfigError, ManifestError, SeqconvError, ShapeError, list_some
 from seqconv.features import FeaturePieces, open_features, pieces_of
 from seqconv.features.settings import FeatureSettings
-from seqconv.models.card import predicts_frames, read_decisions
+from seqconv.models.card import predicts_frames, read_decision_rule
 from seqconv.prediction.streaming.chunks import chunk_shape
 from seqconv.sources import Source
 from seqconv.tasks.outputs import frame_columns
@@ -110,7 +110,7 @@ class LongRecordings:
         """The table of one of them; of a model that predicts frames, a table for each chunk."""
         import pandas as pd
 
-        decisions = read_decisions(self._model, self._target)
+        decisions = read_decision_rule(self._model, self._target)
         pieces, name = open_features(self._paths[position], self._settings), self._ids[position]
         try:
             for columns, logits in self._answers(name, pieces):

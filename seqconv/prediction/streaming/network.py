@@ -13,7 +13,7 @@ from seqconv.layers.masking import Tensor
 from seqconv.layers.reduction import Summary
 from seqconv.models import SequenceModel
 from seqconv.models.stack import apply_dense, apply_head, apply_trunk
-from seqconv.models.trunk import Flow, Nodes, Parallel, Residual, geometry_of
+from seqconv.models.trunk import Nodes, Parallel, Residual, TrunkState, geometry_of
 from seqconv.prediction.streaming.chunks import ChunkShape, Window
 
 Array = npt.NDArray[Any]
@@ -107,17 +107,17 @@ class _Network(keras.Model):  # type: ignore[misc]
         stack, known = self.model.stack, _nested({name: inputs[name] for name in inputs if "/" in name})
         found: Summaries = {}
 
-        def hook(layer: keras.layers.Layer, features: Tensor, mask: Tensor) -> Summary | None:
+        def summary_interceptor(layer: keras.layers.Layer, features: Tensor, mask: Tensor) -> Summary | None:
             if layer.name in self.wanted:
                 found[layer.name] = layer.summarize(*self._interior(self.strides[layer.name], features, mask))
             return known.get(layer.name)
 
-        flow = apply_trunk(stack, inputs["features"], inputs["is_real"], hook=hook)
+        flow = apply_trunk(stack, inputs["features"], inputs["is_real"], summary_interceptor=summary_interceptor)
         if not found:
             features, mask = self._interior(self.window.stride, flow.features, flow.segments)
             mask = ops.logical_and(mask, inputs["is_counted"])
             if not stack.poolings:
-                return {"frames/logits": apply_head(stack, Flow(features, mask))}
+                return {"frames/logits": apply_head(stack, TrunkState(features, mask))}
             for layer in stack.poolings:
                 found.update(self._pool(layer, features, mask, known))
         return _flat(found)

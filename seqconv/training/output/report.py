@@ -19,7 +19,7 @@ from seqconv.text import amount
 from seqconv.training.output.callbacks import BestModel, Logs
 from seqconv.training.run.labels import describe_frames
 from seqconv.training.run.run_dir import MODEL, program
-from seqconv.training.run.setup import Experiment
+from seqconv.training.run.setup import RunSetup
 from seqconv.training.state.progress import Progress
 from seqconv.training.step.train_step import CompiledStep
 
@@ -29,7 +29,7 @@ def make_console() -> Console:
     return Console(soft_wrap=True)
 
 
-def report_start(experiment: Experiment, device: str, console: Console) -> None:
+def report_start(experiment: RunSetup, device: str, console: Console) -> None:
     """Data, model, batches and device, before the first step."""
     for name, value in _facts(experiment, device):
         _print_fact(name, value, console)
@@ -43,7 +43,7 @@ def report_folder(path: Path, console: Console) -> None:
     console.print()
 
 
-def report_resume(experiment: Experiment, progress: Progress, anew: list[str], console: Console) -> None:
+def report_resume(experiment: RunSetup, progress: Progress, anew: list[str], console: Console) -> None:
     """Where a run goes on."""
     steps, epoch = experiment.steps, progress.epoch
     where = "after its last epoch"
@@ -60,7 +60,7 @@ def report_finished(console: Console) -> None:
     _print_fact("resumed", "the run has finished: it is scored again", console)
 
 
-def report_dry_run(experiment: Experiment, seconds: list[float], console: Console) -> None:
+def report_dry_run(experiment: RunSetup, seconds: list[float], console: Console) -> None:
     """The time that the whole run would take, from the seconds of a few steps."""
     seconds_per_step = sum(seconds) / len(seconds)
     steps, epochs = sum(experiment.steps), len(experiment.steps)
@@ -162,7 +162,7 @@ def _print_fact(name: str, value: str, console: Console, style: str = "bold") ->
         console.print(f"{'':<9}{escape(line)}", highlight=False)
 
 
-def _facts(experiment: Experiment, device: str) -> list[tuple[str, str]]:
+def _facts(experiment: RunSetup, device: str) -> list[tuple[str, str]]:
     config, data, model, plan = experiment.config, experiment.data, experiment.model, experiment.plan
     counts = ", ".join(
         f"{name} {len(part):,} ({_amount(part.features, config)})" for name, part in data.parts().items()

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from seqconv.training.output.callbacks import Logs
-from seqconv.training.run.setup import Experiment
+from seqconv.training.run.setup import RunSetup
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ class BoardPictures(keras.callbacks.Callback):  # type: ignore[misc]
         scores: of the last validation; whoever validates fills it before the epoch ends.
     """
 
-    def __init__(self, folder: Path, experiment: Experiment, scores: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, experiment: RunSetup, scores: dict[str, Any]) -> None:
         super().__init__()
         self._folder, self._experiment, self._scores = folder, experiment, scores
         self._writers: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seqconv.batching import EpochDraw, Plan, make_plan
+from seqconv.batching import EpochSampler, Plan, make_plan
 from seqconv.config import Config
 from seqconv.config.planning import planning_options
 from seqconv.errors import ConfigError, list_some
@@ -12,7 +12,7 @@ from seqconv.training.run.runtime import uses_xla
 
 
 def plan_batches(
-    config: Config, model: SequenceModel, lengths: np.ndarray, draw: EpochDraw | None = None
+    config: Config, model: SequenceModel, lengths: np.ndarray, draw: EpochSampler | None = None
 ) -> tuple[Plan, list[str]]:
     """The plan of the training batches, and what was chosen where the strategy is `auto`.
 

@@ -13,7 +13,7 @@ from seqconv.batching import Layout
 from seqconv.evaluation import evaluate
 from seqconv.training.output.callbacks import Logs, RunCallbacks
 from seqconv.training.run.devices import device_scope
-from seqconv.training.run.setup import Experiment
+from seqconv.training.run.setup import RunSetup
 from seqconv.training.state.checkpointing import StateKeeper
 from seqconv.training.state.interrupts import RunStopped, StopSignals
 from seqconv.training.state.progress import Progress
@@ -29,7 +29,7 @@ class RunLoop:
     `scores` are those of the last validation, all of them, for callbacks that want more than numbers.
     """
 
-    experiment: Experiment
+    experiment: RunSetup
     callbacks: RunCallbacks
     watch: LossWatch
     keeper: StateKeeper
@@ -141,7 +141,7 @@ class RunLoop:
         ) from None
 
 
-def run_steps(experiment: Experiment, layouts: Sequence[Layout], callbacks: Any = None) -> EpochData:
+def run_steps(experiment: RunSetup, layouts: Sequence[Layout], callbacks: Any = None) -> EpochData:
     """Train these steps of the first epoch, outside of any; returns what they have waited for."""
     with feed_for(experiment, [(0, layouts)]) as feed:
         data = EpochData(feed, len(layouts))
@@ -149,7 +149,7 @@ def run_steps(experiment: Experiment, layouts: Sequence[Layout], callbacks: Any 
     return data
 
 
-def time_steps(experiment: Experiment, num_steps: int) -> list[float]:
+def time_steps(experiment: RunSetup, num_steps: int) -> list[float]:
     """Train the first steps of the first epoch, and return the seconds that each took.
 
     They run once before: the first step of all compiles, and the first of each shape prepares its kernels.
@@ -160,7 +160,7 @@ def time_steps(experiment: Experiment, num_steps: int) -> list[float]:
     return timer.seconds[-len(layouts) :]
 
 
-def feed_for(experiment: Experiment, epochs: Iterable[tuple[int, Iterable[Layout]]]) -> BatchFeed:
+def feed_for(experiment: RunSetup, epochs: Iterable[tuple[int, Iterable[Layout]]]) -> BatchFeed:
     """The training data of these layouts, by epoch, made in the background."""
     steps = experiment.training_set.steps
     batches: Iterator[StepData] = (

@@ -19,7 +19,7 @@ import pandas as pd
 from seqconv.errors import ConfigError
 from seqconv.files import hold_lock, remove_leftovers, write_text
 from seqconv.training.output.files import write_csv
-from seqconv.training.run.setup import Experiment
+from seqconv.training.run.setup import RunSetup
 from seqconv.training.state.checkpoints import CHECKPOINTS, list_checkpoints
 from seqconv.training.step.divergence import DivergenceError
 
@@ -82,7 +82,7 @@ def make_run_dir(run_dir: str | Path | None, name: str) -> Path:
 
 
 @contextmanager
-def new_run_folder(run_dir: str | Path | None, experiment: Experiment) -> Iterator[Path]:
+def new_run_folder(run_dir: str | Path | None, experiment: RunSetup) -> Iterator[Path]:
     """The folder of a run that starts now; no other process may use it meanwhile.
 
     When the run fails before its first epoch ends or its state is saved, the folder is removed again; after that,
@@ -156,7 +156,7 @@ def versions() -> dict[str, str]:
     return {**found, "python": platform.python_version(), "backend": backend}
 
 
-def write_inputs(experiment: Experiment, path: Path) -> None:
+def write_inputs(experiment: RunSetup, path: Path) -> None:
     """Write what a run is made of, as it is now; the config first, from which all of it can be made again."""
     write_text(experiment.config.to_yaml(), path / CONFIG)
     write_text(json.dumps(versions(), indent=2) + "\n", path / "versions.json")

@@ -11,8 +11,8 @@ from seqconv.batching import FrameTargets, Plan
 from seqconv.config import Config, load_config
 from seqconv.config.averaging import describe_reach
 from seqconv.data.datasets import Datasets
-from seqconv.data.sampling import ClassDraw, draw_by_class
-from seqconv.data.segmentation import Cutting
+from seqconv.data.sampling import BalancedSampler, draw_by_class
+from seqconv.data.segmentation import Segmentation
 from seqconv.features import feature_statistics
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.safe_loading import PLAIN_FORMAT
@@ -28,7 +28,7 @@ from seqconv.training.step.train_step import CompiledStep
 
 
 @dataclass(frozen=True)
-class Experiment:
+class RunSetup:
     """A run that has not started yet.
 
     `training_set`: the training sequences with their labels and weights, as each epoch sees them.
@@ -59,9 +59,7 @@ class Experiment:
         return self.training_set.weights
 
 
-def prepare(
-    config: Config, data: Datasets, tell: Tell | None = None, initial: InitialModel | None = None
-) -> Experiment:
+def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: InitialModel | None = None) -> RunSetup:
     """Build and compile the model, and plan the batches.
 
     `tell` is called with lines for the user while `batching.frames_per_batch: auto` is measured. `initial` is what
@@ -95,7 +93,7 @@ def prepare(
     return replace(equip(config, data, model, training_set), transfer=transfer)
 
 
-def equip(config: Config, data: Datasets, model: SequenceModel, training_set: TrainingSet) -> Experiment:
+def equip(config: Config, data: Datasets, model: SequenceModel, training_set: TrainingSet) -> RunSetup:
     """The experiment of a model that is ready to be trained on this: its plan, optimizer and step.
 
     Raises:
@@ -107,7 +105,7 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
     steps = [plan.num_steps(epoch) for epoch in range(config.training.epochs)]
     loss_scale = choose_loss_scale(config, plan)
     compile_model(config, model, steps)
-    return Experiment(
+    return RunSetup(
         config=load_config(config, [f"training.loss_scale={loss_scale!r}"]),
         data=data,
         model=model,
@@ -125,7 +123,7 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
     )
 
 
-def draw_epochs(config: Config, data: Datasets, labels: Labels) -> ClassDraw | None:
+def draw_epochs(config: Config, data: Datasets, labels: Labels) -> BalancedSampler | None:
     """Which training sequences each epoch draws; None where that is every one once."""
     classes = labels.labels if isinstance(labels, FrameTargets) else labels
     return draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
@@ -160,7 +158,7 @@ def _card(config: Config, data: Datasets) -> dict[str, Any]:
         "label_columns": list(config.target.columns) if config.target.columns else None,
         "separator": config.target.separator,
         "background": config.target.background,
-        "cutting": Cutting.of(config.data, predicts_frames=config.model.predicts_frames).to_dict(),
+        "cutting": Segmentation.of(config.data, predicts_frames=config.model.predicts_frames).to_dict(),
         "events": config.evaluation.events.model_dump(include={"max_gap", "min_seconds"}),
         "features": config.features.model_dump(mode="json"),
         "batching": {

@@ -15,7 +15,7 @@ from seqconv.config import Config, load_config
 from seqconv.data.datasets import Datasets, load_datasets
 from seqconv.data.sequences import Sequences
 from seqconv.data.spec import DataSpec
-from seqconv.evaluation import Evaluation, choose_decisions, evaluate
+from seqconv.evaluation import Evaluation, choose_decision_rule, evaluate
 from seqconv.evaluation.hardest import WorstSequences
 from seqconv.files import write_text
 from seqconv.models import SequenceModel, load_model
@@ -54,7 +54,7 @@ from seqconv.training.run.run_dir import (
     write_inputs,
 )
 from seqconv.training.run.runtime import machine_for
-from seqconv.training.run.setup import Experiment, prepare
+from seqconv.training.run.setup import RunSetup, prepare
 from seqconv.training.state.checkpointing import StateKeeper, find_checkpoint, remove_checkpoints
 from seqconv.training.state.interrupts import RunStopped, StopSignals
 from seqconv.training.state.progress import Progress
@@ -204,7 +204,7 @@ def dry_run(config: Config | Mapping[str, Any] | str | Path) -> None:
         report_dry_run(experiment, time_steps(experiment, DRY_RUN_STEPS), console)
 
 
-def _make_experiment(config: Config, console: Console, load: Load) -> Experiment:
+def _make_experiment(config: Config, console: Console, load: Load) -> RunSetup:
     # A model to begin with that does not fit is told before any features are extracted.
     initial = read_initial(config)
     return choose_compilation(prepare(config, load(config.data_spec), partial(console.print, highlight=False), initial))
@@ -226,7 +226,7 @@ def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Seque
     return load_config({**values, "data": {**values["data"], "manifest": None}})
 
 
-def _run(experiment: Experiment, path: Path, user_callbacks: list[keras.callbacks.Callback], console: Console) -> Run:
+def _run(experiment: RunSetup, path: Path, user_callbacks: list[keras.callbacks.Callback], console: Console) -> Run:
     """Train from where the folder is, and score."""
     if experiment.config.training.mlflow is not None:
         settings = experiment.config.training.mlflow
@@ -250,7 +250,7 @@ def _run(experiment: Experiment, path: Path, user_callbacks: list[keras.callback
 
 
 def _fit(
-    experiment: Experiment,
+    experiment: RunSetup,
     path: Path,
     user_callbacks: list[keras.callbacks.Callback],
     console: Console,
@@ -302,11 +302,11 @@ def _fit(
     return pd.DataFrame(history.rows)
 
 
-def _finish(experiment: Experiment, path: Path, history: pd.DataFrame, console: Console) -> Run:
+def _finish(experiment: RunSetup, path: Path, history: pd.DataFrame, console: Console) -> Run:
     """Score the saved model: what is printed is what the file gives."""
     model = load_model(path / MODEL)
     data, config = experiment.data, experiment.config
-    chosen = None if data.valid is None else choose_decisions(model, data.valid, config.evaluation)
+    chosen = None if data.valid is None else choose_decision_rule(model, data.valid, config.evaluation)
     if chosen is not None:
         model.card.update(chosen.card)
         save_model(model, path / MODEL)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqconv.batching import FrameTargets, Layout
-from seqconv.batching.epoch_sampling import EpochDraw
+from seqconv.batching.epoch_sampling import EpochSampler
 from seqconv.config import Config
 from seqconv.data.augmentation.draws import AugmentedDraw
 from seqconv.data.augmentation.epochs import Augmentation, AugmentedEpoch, AugmentedFrameLabels
@@ -28,10 +28,10 @@ class TrainingSet:
     labels: Labels
     weights: np.ndarray
     augmented: AugmentedDraw | None = None
-    sampling: EpochDraw | None = None
+    sampling: EpochSampler | None = None
 
     @property
-    def draw(self) -> EpochDraw | None:
+    def draw(self) -> EpochSampler | None:
         """What the epochs of a plan hold, where that is not every sequence once, of its own length."""
         if self.augmented is not None and self.augmented.augmentation.changes_lengths:
             return self.augmented
@@ -58,7 +58,7 @@ def augment_training(
     *,
     shortest: int,
     moments: tuple[np.ndarray, np.ndarray] | None = None,
-    sampling: EpochDraw | None = None,
+    sampling: EpochSampler | None = None,
 ) -> AugmentedDraw | None:
     """How the training sequences are varied, where the config says that they are.
 

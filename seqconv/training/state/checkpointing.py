@@ -12,7 +12,7 @@ from rich.markup import escape
 from seqconv.config.training import CheckpointSettings
 from seqconv.errors import ConfigError
 from seqconv.training.run.identity import RunIdentity
-from seqconv.training.run.setup import Experiment
+from seqconv.training.run.setup import RunSetup
 from seqconv.training.state.checkpoints import CHECKPOINTS, Checkpoint, newest_checkpoint, save_checkpoint
 from seqconv.training.state.progress import Progress
 from seqconv.training.state.run_state import take_state
@@ -34,7 +34,7 @@ class StateKeeper:
 
     def __init__(
         self,
-        experiment: Experiment,
+        experiment: RunSetup,
         callbacks: Sequence[keras.callbacks.Callback],
         path: Path,
         identity: RunIdentity,

@@ -13,7 +13,7 @@ from seqconv.config.averaging import MovingAverage, TailAverage
 from seqconv.models import SequenceModel
 from seqconv.models.statistics import Moments, adapting_layers, batch_moments, unpackable_before
 from seqconv.sources import Source
-from seqconv.training.run.setup import Experiment
+from seqconv.training.run.setup import RunSetup
 
 STATISTICS_FRAMES = 1 << 15
 """Frames of a batch over which normalization is measured anew: small data is one batch."""
@@ -31,7 +31,7 @@ class WeightAverage:
     15
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: RunSetup) -> None:
         self._experiment, self._model = experiment, experiment.model
         self._settings = experiment.config.training.averaging
         self._next: list[np.ndarray] = []

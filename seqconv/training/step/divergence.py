@@ -10,7 +10,7 @@ import numpy as np
 from seqconv.batching import Layout
 from seqconv.errors import ConfigError, list_some
 from seqconv.training.run.devices import runs_on_gpu
-from seqconv.training.run.setup import Experiment
+from seqconv.training.run.setup import RunSetup
 
 STEPS_BEHIND = 16
 
@@ -30,7 +30,7 @@ class LossWatch:
     that is named is the one whose loss was first not finite in any case.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: RunSetup) -> None:
         self._experiment = experiment
         device = experiment.config.training.device
         is_ahead = keras.backend.backend() == "jax" or runs_on_gpu(device)
@@ -84,7 +84,7 @@ class LossWatch:
         return [ids[index] for index in dict.fromkeys(layout.indices.tolist())]
 
 
-def remedy(experiment: Experiment) -> str:
+def remedy(experiment: RunSetup) -> str:
     """What helps against divergence and is not done yet."""
     training = experiment.config.training
     return (

@@ -5,14 +5,14 @@ from dataclasses import replace
 from seqconv.config import load_config
 from seqconv.text import amount
 from seqconv.training.run.runtime import is_determinism_on, uses_xla
-from seqconv.training.run.setup import Experiment, equip
+from seqconv.training.run.setup import RunSetup, equip
 from seqconv.training.state.variables import variables_kept
 from seqconv.training.step.prefetch import StepData
 from seqconv.training.step.timing import StepTime, layouts_of_commonest_shape, time_step
 from seqconv.training.step.train_step import CompiledStep
 
 
-def choose_compilation(experiment: Experiment) -> Experiment:
+def choose_compilation(experiment: RunSetup) -> RunSetup:
     """The experiment with `training.jit_compile` decided, and what was decided in its notes.
 
     Where the config leaves it to measurement (`uses_xla` is None), a few steps are timed without XLA and with it, and
@@ -43,7 +43,7 @@ def choose_compilation(experiment: Experiment) -> Experiment:
     return _decide(experiment, f"XLA: {found}", compiled if pays else None)
 
 
-def _find_obstacle(experiment: Experiment) -> str:
+def _find_obstacle(experiment: RunSetup) -> str:
     shapes, limit = len(experiment.plan.shapes), experiment.config.batching.max_shapes
     if shapes > limit:
         return f"{shapes} shapes are more than batching.max_shapes {limit}"
@@ -68,12 +68,12 @@ def weigh(plain: StepTime, xla: StepTime, *, num_steps: int, num_shapes: int) ->
     return True, f"{plain.warm / xla.warm:.1f}x faster, compiles {shapes} in about {cost:.0f} s"
 
 
-def _batches_of_commonest_shape(experiment: Experiment) -> list[StepData]:
+def _batches_of_commonest_shape(experiment: RunSetup) -> list[StepData]:
     layouts = layouts_of_commonest_shape(experiment.plan)
     return list(experiment.training_set.steps(0, layouts, loss_scale=experiment.loss_scale))
 
 
-def _decide(experiment: Experiment, note: str, compiled: CompiledStep | None) -> Experiment:
+def _decide(experiment: RunSetup, note: str, compiled: CompiledStep | None) -> RunSetup:
     """The experiment with the step that was chosen: `compiled`, or without XLA."""
     model, notes = experiment.model, [*experiment.notes, note]
     config = load_config(experiment.config, [f"training.jit_compile={'true' if compiled else 'false'}"])
