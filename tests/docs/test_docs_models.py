@@ -1,0 +1,28 @@
+"""The page about models shows every block and head, and each of its configs is a model."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from seqconv.config import load_config
+from seqconv.models import build_model
+from seqconv.models.pooling_settings import PoolingName
+from seqconv.models.settings import SECTIONS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_every_block_and_head_is_on_the_page():
+    named = set(re.findall(r"`(\w+)`", PAGE))
+    assert set(SECTIONS) | set(get_args(PoolingName)) <= named
+
+
+@pytest.mark.parametrize("text", BLOCKS, ids=range(len(BLOCKS)))
+def test_each_config_is_a_model(text, tmp_path):
+    path = tmp_path / "page.yaml"
+    path.write_text(text, encoding="utf-8")
+    model = build_model(load_config(path).model, num_features=40, num_outputs=3)
+    assert model.output_shape == (None, 3)
