@@ -2,7 +2,7 @@
 
 import os.path
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,10 +12,24 @@ PositiveInt = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
+_sections: "list[type[Section]]" = []
+
+
 class Section(BaseModel):
     """A part of the config: unknown keys are errors, values do not change once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        _sections.append(cls)
+
+
+def rebuild_sections() -> None:
+    """Build all sections anew, so that they know parts that were registered meanwhile."""
+    # In the order of their definition: a section takes in those that it is made of.
+    for section in _sections:
+        section.model_rebuild(force=True)
 
 
 def absolute_path(path: str, folder: Path) -> str:

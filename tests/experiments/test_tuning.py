@@ -16,8 +16,8 @@ from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
 from seqconv.experiments.tuning import resume_tuning, search, tune
-from seqconv.training.run.run_dir import read_history
 from seqconv.training.run import train as training_run
+from seqconv.training.run.run_dir import read_history
 
 pytest.importorskip("optuna", reason="Optuna is not installed: pip install -e '.[tune]'")
 
