@@ -1,9 +1,12 @@
 """Features of recordings: `(time, d)` float32 arrays."""
 
-from seqconv.features.extraction import as_settings, extract_features, iterate_features, num_features
-from seqconv.features.pieces import FeaturePieces, open_features, pieces_of
-from seqconv.features.precomputed import load_features
-from seqconv.features.statistics import feature_statistics
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqconv.features.extraction import as_settings, extract_features, iterate_features, num_features
+    from seqconv.features.pieces import FeaturePieces, open_features, pieces_of
+    from seqconv.features.precomputed import load_features
+    from seqconv.features.statistics import feature_statistics
 
 __all__ = [
     "FeaturePieces",
@@ -16,3 +19,24 @@ __all__ = [
     "open_features",
     "pieces_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: settings are read without pandas and SciPy."""
+    if name not in __all__:
+        raise AttributeError(f"module 'seqconv.features' has no attribute '{name}'")
+    if name in ("as_settings", "extract_features", "iterate_features", "num_features"):
+        from seqconv.features import extraction
+
+        return getattr(extraction, name)
+    if name in ("FeaturePieces", "open_features", "pieces_of"):
+        from seqconv.features import pieces
+
+        return getattr(pieces, name)
+    if name == "load_features":
+        from seqconv.features import precomputed
+
+        return getattr(precomputed, name)
+    from seqconv.features import statistics
+
+    return getattr(statistics, name)

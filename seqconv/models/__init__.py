@@ -1,6 +1,22 @@
-"""The model factory."""
+"""Models: built from sections of a config, or loaded from a file."""
 
-from seqconv.models.factory import build_model, load_model
-from seqconv.models.sequence_model import SequenceModel
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqconv.models.factory import build_model, load_model
+    from seqconv.models.sequence_model import SequenceModel
 
 __all__ = ["SequenceModel", "build_model", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: sections are read without Keras."""
+    if name not in __all__:
+        raise AttributeError(f"module 'seqconv.models' has no attribute '{name}'")
+    if name in ("build_model", "load_model"):
+        from seqconv.models import factory
+
+        return getattr(factory, name)
+    from seqconv.models import sequence_model
+
+    return getattr(sequence_model, name)

@@ -107,7 +107,8 @@ class Registry(Mapping[str, Part], Generic[Part]):
         there: Any = self._parts[name]
         if there is part:
             return True
-        return self._origins[name] is not None and self._origins[name] == find_origin(part)
+        same_name = getattr(there, "__qualname__", None) == getattr(part, "__qualname__", None)
+        return same_name and self._origins[name] is not None and self._origins[name] == find_origin(part)
 
 
 class OneOf:
