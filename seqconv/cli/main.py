@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
+
+from seqconv import __version__
 
 COMMANDS = {
     "init": "look at a folder of recordings and write a first config for it",
@@ -29,7 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="commands:\n" + "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"seqconv {_version()}")
+    parser.add_argument("--version", action="version", version=f"seqconv {__version__}")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=", ".join(COMMANDS))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="seqconv COMMAND --help lists them")
     return parser
@@ -40,9 +41,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(argv)
     command = import_module(f"seqconv.cli.commands.{options.command}")
     return int(command.main(options.arguments))
-
-
-def _version() -> str:
-    """The version, from the text of the package: importing the package root is left to users."""
-    text = (Path(__file__).parents[1] / "__init__.py").read_text(encoding="utf-8")
-    return text.split('__version__ = "')[1].split('"')[0]
