@@ -6,15 +6,17 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from seqconv.config.backends import BACKENDS, choose_backend, running_backend
 from seqconv.config.files import find_config, parse_yaml, read_yaml
 from seqconv.config.initial import take_sections
 from seqconv.config.run import Config
 from seqconv.errors import ConfigError
 from seqconv.parts import absolute_path
+from seqconv.parts.plugins import load_plugins, plugin_path
 from seqconv.parts.problems import describe_problems, reinterpreted, shown
 
 PATH_KEYS = (
-    "data.manifest", "data.cache_dir", "data.events", "target.events", "training.init",
+    "plugins", "data.manifest", "data.cache_dir", "data.events", "target.events", "training.init",
     "audio_augment.background.folder", "audio_augment.room.folder",
 )  # fmt: skip
 
@@ -40,6 +42,7 @@ def load_config(source: str | Path | Mapping[str, Any] | Config, overrides: Iter
     """
     values, folder, origin = _read(source)
     problems = [problem for text in overrides if (problem := _override(values, text))]
+    _load_plugins(values, folder)
     obstacle = take_sections(values, folder)
     if obstacle:
         raise ConfigError(_listed([*problems, obstacle], origin))
@@ -60,6 +63,18 @@ def dump_config(config: Config) -> str:
     ['name: first', 'seed: 0']
     """
     return config.to_yaml()
+
+
+def _load_plugins(values: Mapping[str, Any], folder: Path) -> None:
+    """Import the plugins that a config names, on its backend; validation reports a list that is none."""
+    names = values.get("plugins")
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        return
+    backend = values.get("backend")
+    if names and backend in BACKENDS and running_backend() is None:
+        # A plugin may import Keras, which reads its backend once.
+        choose_backend(backend)
+    load_plugins(plugin_path(name, folder) for name in names)
 
 
 def _listed(problems: list[str], origin: str) -> str:
@@ -129,4 +144,6 @@ def _from_here(value: Any) -> Any:
     """Paths of the command line start where the command was given, not at the config file."""
     if isinstance(value, dict):
         return {key: _from_here(path) for key, path in value.items()}
+    if isinstance(value, list):
+        return [plugin_path(name, Path.cwd()) if isinstance(name, str) else name for name in value]
     return absolute_path(value, Path.cwd()) if isinstance(value, str) else value

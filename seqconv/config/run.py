@@ -1,8 +1,9 @@
 """The whole config of a run, and the combinations of sections that cannot be."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seqconv.config.averaging import averaging_problems
 from seqconv.config.backends import Backend
@@ -19,6 +20,7 @@ from seqconv.data.split_settings import SplitConfig
 from seqconv.features.settings import FeatureSettings
 from seqconv.models.settings import ModelConfig
 from seqconv.parts import Section
+from seqconv.parts.plugins import plugin_path
 from seqconv.parts.problems import nearest
 from seqconv.tasks.settings import TargetConfig
 
@@ -30,6 +32,10 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="The same seed gives the same run.")
     backend: Backend | None = Field(
         default=None, description="What computes; null: as KERAS_BACKEND or ~/.keras/keras.json say, else tensorflow."
+    )
+    plugins: tuple[str, ...] = Field(
+        default=(),
+        description="Python files (or modules) that register parts of your own: blocks, feature kinds, metrics, tasks.",
     )
     data: DataConfig = DataConfig()
     target: TargetConfig = TargetConfig()
@@ -48,6 +54,12 @@ class Config(Section):
         if not name.strip(" .") or set(name) & set("/\\\0"):
             raise ValueError("the name of a run becomes the name of a folder: not empty, no slashes")
         return name
+
+    @field_validator("plugins")
+    @classmethod
+    def _absolute_plugins(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        folder = (info.context or {}).get("folder", Path.cwd())
+        return tuple(plugin_path(name, folder) for name in names)
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,21 @@ PARENT_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHU
 _POLL_MS = 1000
 BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from seqconv.features.store.worker import serve_process; serve_process(int(sys.argv[2]))"
+    "from seqconv.features.store.worker import serve_process; serve_process(int(sys.argv[2]), json.loads(sys.argv[3]))"
 )
 
 
-def serve_process(parent: int) -> None:
+def serve_process(parent: int, plugins: Mapping[str, tuple[str, str]]) -> None:
     """Answer calls until the parent closes the pipe, which it also does by dying.
 
     Args:
         parent: process id of the parent. Where it died, a call that has begun is not finished.
+        plugins: files that register parts, from which calls may take functions and settings.
     """
+    if plugins:
+        from seqconv.parts.plugins import PluginFinder
+
+        sys.meta_path.append(PluginFinder(plugins))
     for number in PARENT_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):

@@ -20,6 +20,7 @@ from typing import Any
 
 from seqconv.errors import StoreError
 from seqconv.features.store.worker import BOOTSTRAP, PARENT_SIGNALS, READY
+from seqconv.parts.plugins import loaded_plugins
 
 # One process per core is the parallelism; threads inside them would fight for the same cores.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -93,7 +94,7 @@ class _Team:
 
     def start(self) -> "subprocess.Popen[bytes] | None":
         folders = json.dumps([str(folder) for folder in sys.path])
-        command = [sys.executable, "-c", BOOTSTRAP, folders, str(os.getpid())]
+        command = [sys.executable, "-c", BOOTSTRAP, folders, str(os.getpid()), json.dumps(loaded_plugins())]
         with self._lock, _parent_only_signals():
             if self._is_dismissed:
                 return None
