@@ -1,8 +1,10 @@
-"""Measure the house: rooms, imports between them, circles, and lines of code.
+"""Measure the house: rooms, imports between them, circles, and lines of code; draw its rooms.
 
 python scripts/architecture.py
+python scripts/architecture.py --draw docs/assets/rooms.svg
 """
 
+import argparse
 import ast
 import io
 import re
@@ -175,8 +177,56 @@ TASK_DECISION = (
 )
 
 
+# Rows of the picture, from the ground up: what a room is for, in a few words.
+ROWS = (
+    {
+        "errors": "what went wrong", "text": "words", "geometry": "frames", "sources": "(time, d)",
+        "files": "safe writing", "parts": "registries",
+    },
+    {"metrics": "arrays to scores", "tasks": "labels to answers", "batching": "lengths to batches"},
+    {"features": "recordings to frames", "data": "manifests to sequences"},
+    {"layers": "exact in any batch", "models": "blocks and heads", "config": "all settings"},
+    {
+        "prediction": "model to tables", "inspection": "looking inside", "reports": "pages",
+        "evaluation": "model to scores", "export": "models elsewhere",
+    },
+    {"training": "one run", "experiments": "many runs", "estimators": "fit and predict", "testing": "the contract"},
+    {"cli": "seqconv COMMAND", "__init__": "import seqconv"},
+)  # fmt: skip
+
+
+def draw_rooms() -> str:
+    """Draw the rooms that exist as an SVG: a room imports only what is below it, or to its left in the same row."""
+    there = {unit_of(name) for name in find_modules()}
+    width, height, gap = 940, 54, 10
+    parts = []
+    for level, row in enumerate(reversed(ROWS)):
+        rooms = {name: text for name, text in row.items() if name in there}
+        each = (width - gap * (len(rooms) + 1)) / len(rooms)
+        for place, (name, text) in enumerate(rooms.items()):
+            x, y = gap + place * (each + gap), gap + level * (height + gap)
+            middle = x + each / 2
+            title = "seqconv" if name == "__init__" else name
+            parts.append(
+                f'<rect x="{x:.0f}" y="{y}" width="{each:.0f}" height="{height}" rx="6" fill="#e0f2f1" '
+                'stroke="#00796b"/>'
+                f'<text x="{middle:.0f}" y="{y + 23}" font-weight="bold">{title}</text>'
+                f'<text x="{middle:.0f}" y="{y + 42}" font-size="12">{text}</text>'
+            )
+    total = gap + len(ROWS) * (height + gap)
+    style = 'font-family="sans-serif" font-size="15" text-anchor="middle" fill="#102a27"'
+    body = "\n".join(parts)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {total}" {style}>\n{body}\n</svg>\n'
+
+
 def main() -> int:
-    """Print the figures, and each import that climbs and each circle."""
+    """Print the figures, each import that climbs and each circle; or draw the rooms."""
+    parser = argparse.ArgumentParser(description="Measure the house, or draw its rooms.")
+    parser.add_argument("--draw", type=Path, metavar="FILE", help="write a picture of the rooms (SVG)")
+    arguments = parser.parse_args()
+    if arguments.draw is not None:
+        arguments.draw.write_text(draw_rooms(), encoding="utf-8")
+        return 0
     for name, value in measure().items():
         print(f"{value:>8,}  {name}")
     modules = find_modules()

@@ -14,7 +14,7 @@ from seqconv.geometry import TimeGeometry
 _ORDER, _BATCHES, _CROP = 1, 2, 3
 
 
-class Strategy(Protocol):
+class Grouping(Protocol):
     """A way to group sequences; `packing`, `bucketing` and `padding` hold the four."""
 
     @property
@@ -42,7 +42,7 @@ class Plan:
 
     def __init__(
         self,
-        strategy: Strategy,
+        strategy: Grouping,
         long_sequences: LongSequences,
         *,
         expected: PlanInput,

@@ -1,12 +1,14 @@
 """The `batching` section: how sequences of different length share a batch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from seqconv.parts import PositiveInt, Section
+from seqconv.batching.strategies import STRATEGIES
+from seqconv.errors import ConfigError
+from seqconv.parts import NameOf, PositiveInt, Section
 
-Strategy = Literal["auto", "packed", "bucketed", "padded", "single"]
+Strategy = Annotated[str, NameOf(STRATEGIES, "auto")]
 TooLong = Literal["error", "drop", "crop", "own_batch"]
 DEFAULT_BATCH_SIZE = 32
 
@@ -35,6 +37,16 @@ class BatchingConfig(Section):
     num_buckets: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=16, description="Buckets of bucketed plans; fewer where there are few sequences."
     )
+
+    options: dict[str, Any] = Field(default={}, description="Keys of a strategy of your own.")
+
+    @model_validator(mode="after")
+    def _options_belong_to_the_strategy(self) -> "BatchingConfig":
+        if self.strategy != "auto":
+            STRATEGIES[self.strategy].check_options(self.options)
+        elif self.options:
+            raise ConfigError("batching.options are keys of a strategy of your own, but strategy is 'auto'. Name it")
+        return self
 
     @model_validator(mode="after")
     def _one_size(self) -> "BatchingConfig":

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from seqconv.batching.strategies import STRATEGIES
 from seqconv.config.batching import BatchingConfig
 from seqconv.errors import ConfigError
 from seqconv.geometry import TimeGeometry
@@ -14,7 +15,7 @@ def planning_options(
 
     Args:
         batching: the section.
-        strategy: packed, bucketed, padded or single.
+        strategy: name of a strategy.
         seed: of the shuffling.
         time_geometry: the model's.
         is_compiled: steps are compiled for each shape (XLA), so that bucketed and padded plans keep to `max_shapes` as
@@ -39,10 +40,7 @@ def planning_options(
         "too_long": batching.too_long,
         "time_geometry": time_geometry,
     }
-    if strategy == "packed":
-        options |= {"max_shapes": batching.max_shapes, "lookahead": batching.lookahead}
-    if strategy == "bucketed":
-        options["num_buckets"] = batching.num_buckets
-    if strategy in ("bucketed", "padded") and is_compiled:
-        options["max_shapes"] = batching.max_shapes
-    return options
+    chosen = STRATEGIES[strategy]
+    keys = (*chosen.takes, "max_shapes") if chosen.limits_shapes and is_compiled else chosen.takes
+    own = batching.options if strategy == batching.strategy else {}
+    return {**options, **{key: getattr(batching, key) for key in keys}, **own}

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from seqconv.batching.strategies import STRATEGIES
 from seqconv.config.averaging import averaging_problems
 from seqconv.config.backends import Backend
 from seqconv.config.batching import BatchingConfig
@@ -21,8 +22,8 @@ from seqconv.features.settings import FeatureSettings
 from seqconv.models.settings import ModelConfig
 from seqconv.parts import Section
 from seqconv.parts.plugins import plugin_path
-from seqconv.parts.problems import nearest
 from seqconv.tasks.settings import TargetConfig
+from seqconv.text import nearest
 
 
 class Config(Section):
@@ -110,11 +111,13 @@ class Config(Section):
 
 
 def _packing_problems(config: Config) -> list[str]:
-    if config.batching.strategy != "packed":
+    name = config.batching.strategy
+    if name == "auto" or not STRATEGIES[name].fills_rows:
         return []
     return [
         f"model.blocks[{index}] ({config.model.blocks[index].type}): a recurrent layer carries its state from one "
-        "sequence of a row into the next, so batching.strategy 'packed' cannot be used. Set it to 'bucketed' or 'auto'."
+        f"sequence of a row into the next, so batching.strategy '{name}' cannot be used. Set it to 'bucketed' or "
+        "'auto'."
         for index in config.model.unpackable
     ]
 

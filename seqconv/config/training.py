@@ -7,8 +7,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seqconv.config.averaging import Averaging, AveragingName, as_averaging
 from seqconv.parts import Fraction, PositiveInt, Section, absolute_path
-from seqconv.parts.problems import nearest
 from seqconv.tasks.settings import Task
+from seqconv.text import nearest
 
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",

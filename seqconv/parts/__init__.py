@@ -1,6 +1,19 @@
 """Parts of a config and of a model: sections, what is wrong with their values, and registries of parts by name."""
 
-from seqconv.parts.registry import OneOf, Registry, register
-from seqconv.parts.sections import Fraction, PositiveInt, Section, absolute_path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Fraction", "OneOf", "PositiveInt", "Registry", "Section", "absolute_path", "register"]
+from seqconv.parts.registry import Registry, register
+
+if TYPE_CHECKING:
+    from seqconv.parts.sections import Fraction, NameOf, OneOf, PositiveInt, Section, absolute_path
+
+__all__ = ["Fraction", "NameOf", "OneOf", "PositiveInt", "Registry", "Section", "absolute_path", "register"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: registries alone need no pydantic."""
+    if name not in __all__:
+        raise AttributeError(f"module 'seqconv.parts' has no attribute '{name}'")
+    from seqconv.parts import sections
+
+    return getattr(sections, name)

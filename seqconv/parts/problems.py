@@ -1,11 +1,13 @@
 """What is wrong with a config, in the user's words: the dotted key, its value, what was expected."""
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from seqconv.parts.sections import OneOf
+from seqconv.text import nearest
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -104,23 +106,13 @@ def shown(value: Any, limit: int = 60) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean '...'?" where a known name is near, otherwise a full stop.
-
-    >>> nearest("epochz", ["epochs", "mode"])
-    "; did you mean 'epochs'?"
-    """
-    near = get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{near[0]}'?" if near else "."
-
-
 def sections_at(location: Iterable[str | int], root: type[BaseModel]) -> list[type[BaseModel]]:
     """The sections that may stand at a place of the config; several where blocks of different type may."""
     sections = [root]
     for part in location:
         fields = [section.model_fields[part] for section in sections if part in section.model_fields]
         if fields:
-            sections = [found for field in fields for found in _sections_in(field.annotation)]
+            sections = [found for field in fields for found in _sections_in(field.annotation, field.metadata)]
         elif isinstance(part, str):
             sections = [section for section in sections if part in _branch_names(section)] or sections
     return sections
@@ -152,7 +144,10 @@ def _expectation(details: ErrorDetails, root: type[BaseModel]) -> str:
     return details["msg"]
 
 
-def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+def _sections_in(annotation: Any, metadata: Iterable[Any] = ()) -> list[type[BaseModel]]:
+    for mark in (*metadata, *getattr(annotation, "__metadata__", ())):
+        if isinstance(mark, OneOf):
+            return list(dict.fromkeys(mark.registry.values()))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [section for argument in get_args(annotation) for section in _sections_in(argument)]

@@ -2,19 +2,17 @@
 
 import hashlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
-
 from seqconv.errors import ConfigError
-from seqconv.parts.problems import nearest
-from seqconv.parts.sections import Section, rebuild_sections
+from seqconv.text import nearest
 
 Part = TypeVar("Part")
+# Called after a part of a user's own was registered; ours are registered before anything looks at them.
+listeners: list[Callable[[], None]] = []
 
 
 @dataclass(frozen=True)
@@ -111,20 +109,6 @@ class Registry(Mapping[str, Part], Generic[Part]):
         return same_name and self._origins[name] is not None and self._origins[name] == find_origin(part)
 
 
-class OneOf:
-    """Annotation of a field: a section of any registered part, chosen by the tag of the registry.
-
-    The choices are those that are registered when the section with the field is built; `register` builds all anew.
-    """
-
-    def __init__(self, registry: Registry[Any]) -> None:
-        self.registry = registry
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        choices = {name: handler.generate_schema(section) for name, section in self.registry.items()}
-        return core_schema.tagged_union_schema(choices, discriminator=self.registry.tag)
-
-
 def register(part: Part) -> Part:
     """Make a part of your own known by its name: a block, pooling head, feature kind, strategy, metric or task.
 
@@ -141,21 +125,26 @@ def register(part: Part) -> Part:
         )
     registry.add(part)
     if find_origin(part) is not None:
-        rebuild_sections()
+        for listener in listeners:
+            listener()
     return part
 
 
 def names_of(part: Any, tag: str) -> tuple[str, ...]:
     """Names of a part: the values that its tag may have if it is a section, otherwise its attribute `name`."""
-    if isinstance(part, type) and issubclass(part, Section) and tag in part.model_fields:
-        return tuple(map(str, get_args(part.model_fields[tag].annotation)))
+    field = getattr(part, "model_fields", {}).get(tag)
+    if field is not None:
+        return tuple(map(str, get_args(field.annotation)))
     name = getattr(part, "name", None)
     return (name,) if isinstance(name, str) and name else ()
 
 
 def find_origin(part: Any) -> Origin | None:
     """Return where a part is defined; None if that is seqconv."""
-    definition = part if inspect.isclass(part) or inspect.isfunction(part) else type(part)
+    # A record of ours may carry a function of a user's own: that is what it is.
+    definition = getattr(part, "function", part)
+    if not (inspect.isclass(definition) or inspect.isfunction(definition)):
+        definition = type(definition)
     if definition.__module__.split(".")[0] == "seqconv":
         return None
     try:

@@ -4,9 +4,12 @@ import os.path
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from seqconv.files import expand_user
+from seqconv.parts.registry import Registry, listeners
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -26,10 +29,49 @@ class Section(BaseModel):
 
 
 def rebuild_sections() -> None:
-    """Build all sections anew, so that they know parts that were registered meanwhile."""
+    """Build all sections again, so that they know parts that were registered meanwhile."""
     # In the order of their definition: a section takes in those that it is made of.
     for section in _sections:
         section.model_rebuild(force=True)
+
+
+listeners.append(rebuild_sections)
+
+
+class OneOf:
+    """Annotation of a field: a section of any registered part, chosen by the tag of the registry.
+
+    The choices are those that are registered when the section with the field is built; `register` builds all anew.
+    """
+
+    def __init__(self, registry: Registry[Any]) -> None:
+        self.registry = registry
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if not self.registry:
+            return core_schema.no_info_plain_validator_function(self._refuse)
+        choices = {name: handler.generate_schema(section) for name, section in self.registry.items()}
+        return core_schema.tagged_union_schema(choices, discriminator=self.registry.tag)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        # Of a kind of which nothing is registered, there is nothing to choose.
+        return handler(schema) if self.registry else {"not": {}}
+
+    def _refuse(self, value: Any) -> None:
+        raise ValueError(
+            f"no {self.registry.kind} is registered. Register one of your own, and name its file in plugins"
+        )
+
+
+class NameOf:
+    """Annotation of a field: the name of any registered part, or one of `more`, such as "auto"."""
+
+    def __init__(self, registry: Registry[Any], *more: str) -> None:
+        self.registry = registry
+        self.more = more
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.literal_schema([*self.more, *self.registry])
 
 
 def absolute_path(path: str, folder: Path) -> str:

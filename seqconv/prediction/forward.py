@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.batching import EpochPlan, make_batch, make_plan, restore_order, unpack, unpack_frames
+from seqconv.batching.strategies import STRATEGIES
 from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError, list_some
 from seqconv.prediction.compiled import runner_for
 from seqconv.prediction.streaming.long import find_long, forward_long
 from seqconv.sources import Selection, Source
 
-STRATEGIES = ("auto", "packed", "bucketed", "padded", "single")
 Array = npt.NDArray[Any]
 
 
@@ -91,8 +91,8 @@ def choose_strategy(model: Any, strategy: str = "auto") -> Choice:
     Raises:
         ConfigError: there is no such layout, or the model cannot be run in it; names the layers.
     """
-    if strategy not in STRATEGIES:
-        raise ConfigError(f"there is no strategy '{strategy}', expected one of {', '.join(STRATEGIES)}.")
+    if strategy not in ("auto", *STRATEGIES):
+        raise ConfigError(f"there is no strategy '{strategy}', expected one of {', '.join(('auto', *STRATEGIES))}.")
     if not is_sequence_model(model):
         if strategy not in ("auto", "single"):
             raise ConfigError(
@@ -100,9 +100,9 @@ def choose_strategy(model: Any, strategy: str = "auto") -> Choice:
                 "Use 'single' (or 'auto', which chooses it): one sequence at a time."
             )
         return Choice("single", "a stock Keras model: padding would change its answers")
-    if strategy == "packed" and not model.packable:
+    if strategy != "auto" and STRATEGIES[strategy].fills_rows and not model.packable:
         raise ConfigError(
-            f"strategy 'packed' puts several sequences into one row, which these layers of the model cannot tell "
+            f"strategy '{strategy}' puts several sequences into one row, which these layers of the model cannot tell "
             f"apart: {list_some(model.unpackable_layers)}. Use 'bucketed' (or 'auto', which chooses it)."
         )
     if strategy != "auto":

@@ -30,7 +30,9 @@ MAX_LINES = 350
 
 # The network knows arithmetic, labels and features; no data, no batches.
 ALLOWED = {
-    "batching": ("numpy", "seqconv.errors", "seqconv.geometry", "seqconv.batching"),
+    "batching": (
+        "numpy", "seqconv.errors", "seqconv.text", "seqconv.geometry", "seqconv.parts.registry", "seqconv.batching",
+    ),
     "layers": ("keras", "numpy", "seqconv.errors", "seqconv.geometry", "seqconv.layers"),
     "models": (
         "keras", "numpy", "pydantic", "h5py", "seqconv.errors", "seqconv.files", "seqconv.geometry", "seqconv.parts",

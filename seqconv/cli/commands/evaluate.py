@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqconv.batching.strategies import STRATEGIES
 from seqconv.cli.interruption import interruptible
 from seqconv.cli.splits import read_split, say
 from seqconv.cli.stock_models import add_stock_arguments, check_card_is_kept, stock_target
 from seqconv.cli.terminal import report_errors, start_keras
 from seqconv.errors import ConfigError
-from seqconv.prediction.forward import STRATEGIES
 
 if TYPE_CHECKING:
     from seqconv.config import Config
@@ -34,7 +34,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", default="test", metavar="NAME", help="train, valid, test (default) or all")
     parser.add_argument("--output", metavar="DIR", help="where to write (default: beside the model)")
     parser.add_argument(
-        "--strategy", default="auto", choices=STRATEGIES, help="how to batch; it changes the time, not the scores"
+        "--strategy",
+        default="auto",
+        choices=("auto", *STRATEGIES),
+        help="how to batch; it changes the time, not the scores",
     )
     parser.add_argument(
         "--slice",

@@ -117,13 +117,15 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
 
 def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan"], list[str]]:
     """A plan for each strategy that fits the model, and what to say about them."""
-    from seqconv.batching.strategies import make_plan
+    from seqconv.batching.strategies import STRATEGIES, make_plan
     from seqconv.config.planning import planning_options
     from seqconv.geometry import receptive_field, total_stride
 
     batching, geometry = config.batching, config.model.time_geometry
     is_recurrent = bool(config.model.unpackable)
-    names = [name for name in ("packed", "bucketed", "padded", "single") if name != "packed" or not is_recurrent]
+    # A strategy of a user's own may need options: it is shown if the config chooses it.
+    names = [name for name in STRATEGIES if STRATEGIES.origin(name) is None or name == batching.strategy]
+    names = [name for name in names if not (STRATEGIES[name].fills_rows and is_recurrent)]
     field = "the whole sequence" if config.model.sees_all else f"{receptive_field(geometry)} frames"
     notes = [f"model: receptive field {field}, total stride {total_stride(geometry)}"]
     if config.training.sampling != "natural":

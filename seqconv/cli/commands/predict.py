@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqconv.batching.strategies import STRATEGIES
 from seqconv.cli.detection import add_event_arguments, wants_events, write_events
 from seqconv.cli.interruption import interruptible
 from seqconv.cli.splits import say
@@ -14,7 +15,6 @@ from seqconv.cli.streaming import add_stream_argument, stream_tables
 from seqconv.cli.tables import TABLE_FORMATS, table_format, table_text
 from seqconv.cli.terminal import report_errors, start_keras
 from seqconv.files import write_pieces
-from seqconv.prediction.forward import STRATEGIES
 from seqconv.text import amount
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add_event_arguments(parser)
     parser.add_argument(
-        "--strategy", default="auto", choices=STRATEGIES, help="how to batch; it changes the time, not the predictions"
+        "--strategy",
+        default="auto",
+        choices=("auto", *STRATEGIES),
+        help="how to batch; it changes the time, not the predictions",
     )
     parser.add_argument(
         "--chunk-frames",

@@ -12,7 +12,7 @@ from seqconv.data.augmentation.keys import SequenceKeys
 from seqconv.data.augmentation.levels import add_gain, add_noise
 from seqconv.data.augmentation.masking import mask_spectrum
 from seqconv.data.augmentation.mixing import label_shares, mix_features, mix_labels
-from seqconv.data.augmentation.settings import AugmentConfig
+from seqconv.data.augmentation.settings import AugmentConfig, FeatureTransform
 from seqconv.data.augmentation.timing import (
     Positions,
     frames_at,
@@ -21,6 +21,7 @@ from seqconv.data.augmentation.timing import (
     stretch_positions,
     stretched_lengths,
 )
+from seqconv.errors import ConfigError
 from seqconv.features.settings import FeatureSettings
 from seqconv.sources import Source
 
@@ -150,8 +151,26 @@ class AugmentedEpoch:
             if rng.random() < settings.spec_mask.probability:
                 fill, orders = self.plan.moment("mean", values.shape[1]), 1 + self.plan.features.delta
                 values = mask_spectrum(values, settings.spec_mask, fill, rng, orders=orders)
+        for place, transform in enumerate(settings.own):
+            rng = self.keys.generator(self.epoch, f"own {place}", entry)
+            if rng.random() < transform.probability:
+                values = self._apply(transform, values, rng, entry)
         self._last = (entry, values)
         return values
+
+    def _apply(self, transform: FeatureTransform, values: Features, rng: np.random.Generator, entry: int) -> Features:
+        """What a transform of a user's own makes of an entry, if it keeps to its promises."""
+        given = values.view()
+        given.flags.writeable = False
+        found: Features = np.asarray(transform.apply(given, rng), np.float32)
+        if found.shape != values.shape or not np.isfinite(found).all():
+            what = "a value that is not finite" if found.shape == values.shape else f"shape {found.shape}"
+            raise ConfigError(
+                f"augment.own: '{getattr(transform, 'type', '')}' made {what} of the sequence "
+                f"'{self.plan.source.ids[int(self.indices[entry])]}', which has shape {values.shape}. Return finite "
+                "features of the same shape"
+            )
+        return found
 
     @cached_property
     def keys(self) -> SequenceKeys:

@@ -1,11 +1,15 @@
 """The sections `augment` and `audio_augment`: how training sequences are varied. Each transform is off unless named."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from seqconv.features.settings import FeatureSettings
-from seqconv.parts import Section
+from seqconv.parts import OneOf, Registry, Section
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Probability = Annotated[float, Field(gt=0, le=1)]
 Part = Annotated[float, Field(gt=0, le=1)]
@@ -86,6 +90,31 @@ class Mixup(Section):
     )
 
 
+TRANSFORMS: "Registry[type[FeatureTransform]]" = Registry("augmentation")
+
+
+class FeatureTransform(Section):
+    """Base of transforms of a user's own: one that is registered can stand in `augment.own`.
+
+    A transform has the fields `type: Literal["its_name"]` and its settings, and defines `apply`. Raise `version` when
+    it gives other results for the same settings and random numbers.
+    """
+
+    registry: ClassVar = TRANSFORMS
+    version: ClassVar[int] = 1
+
+    probability: Probability = Field(default=1.0, description="Part of the sequences that are changed.")
+
+    def apply(self, features: "npt.NDArray[np.float32]", rng: "np.random.Generator") -> "npt.NDArray[np.float32]":
+        """Return a varied copy of features `(time, d)`, of the same shape.
+
+        Args:
+            features: of one sequence; read only.
+            rng: random numbers that depend on seed, epoch and id alone; take all of yours from it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define apply(features, rng)")
+
+
 class AugmentConfig(Section):
     """How the features of training sequences are varied, anew in each epoch. A transform that is not named is off;
     `{}` switches it on with its defaults."""
@@ -97,10 +126,15 @@ class AugmentConfig(Section):
     noise: Noise | None = Field(default=None, description="Normal noise on the features.")
     spec_mask: SpecMask | None = Field(default=None, description="Stretches of frames and bands of features masked.")
 
+    own: tuple[Annotated[FeatureTransform, OneOf(TRANSFORMS)], ...] = Field(
+        default=(), description="Transforms of your own (see plugins), applied last, in this order."
+    )
+
     @property
     def names(self) -> list[str]:
         """The transforms that are on, in the order in which they are applied."""
-        return [name for name in type(self).model_fields if getattr(self, name) is not None]
+        ours = [name for name in type(self).model_fields if name != "own" and getattr(self, name) is not None]
+        return [*ours, *(str(getattr(transform, "type", "")) for transform in self.own)]
 
 
 def augment_problems(augment: AugmentConfig, features: FeatureSettings, *, predicts_frames: bool) -> list[str]:

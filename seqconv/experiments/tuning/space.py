@@ -9,8 +9,8 @@ from typing import Any
 from seqconv.config import Config, load_config
 from seqconv.config.files import read_yaml
 from seqconv.errors import ConfigError
-from seqconv.parts.problems import nearest, shown
-from seqconv.text import amount
+from seqconv.parts.problems import shown
+from seqconv.text import amount, nearest
 
 FORBIDDEN = {
     "name": "it names the run",

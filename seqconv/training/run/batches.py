@@ -3,6 +3,7 @@
 import numpy as np
 
 from seqconv.batching import EpochSampler, Plan, make_plan
+from seqconv.batching.strategies import STRATEGIES
 from seqconv.config import Config
 from seqconv.config.planning import planning_options
 from seqconv.errors import ConfigError, list_some
@@ -24,10 +25,10 @@ def plan_batches(
             more shapes.
     """
     batching, is_compiled = config.batching, uses_xla(config)
-    if batching.strategy == "packed" and not model.packable:
+    if batching.strategy != "auto" and STRATEGIES[batching.strategy].fills_rows and not model.packable:
         raise ConfigError(
-            f"batching.strategy is 'packed', but these layers of the model cannot tell the sequences of a row apart: "
-            f"{list_some(model.unpackable_layers)}. Set batching.strategy to 'bucketed' or 'auto'."
+            f"batching.strategy is '{batching.strategy}', but these layers of the model cannot tell the sequences of a "
+            f"row apart: {list_some(model.unpackable_layers)}. Set batching.strategy to 'bucketed' or 'auto'."
         )
     strategy, reason = choose_strategy(model, batching.strategy)
     notes = [f"batching.strategy auto: {strategy}, because {reason}"] if batching.strategy == "auto" else []

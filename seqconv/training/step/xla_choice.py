@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from seqconv.batching.strategies import STRATEGIES
 from seqconv.config import load_config
 from seqconv.text import amount
 from seqconv.training.run.runtime import is_determinism_on, uses_xla
@@ -79,7 +80,7 @@ def _decide(experiment: RunSetup, note: str, compiled: CompiledStep | None) -> R
     config = load_config(experiment.config, [f"training.jit_compile={'true' if compiled else 'false'}"])
     if compiled is not None:
         return replace(experiment, config=config, step=compiled, notes=notes)
-    if experiment.plan.strategy == "packed":
+    if not STRATEGIES[experiment.plan.strategy].limits_shapes:
         model.jit_compile = False
         experiment.step.install()
         return replace(experiment, config=config, notes=notes)
