@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from threadpoolctl import threadpool_limits
 
 from seqconv.data.augmentation.audio_settings import AudioAugmentConfig
 from seqconv.data.augmentation.folders import digest_sounds, draw_excerpt, list_sounds
@@ -214,7 +215,8 @@ def test_a_store_of_variants_holds_the_features_of_the_varied_sound(paths, tmp_p
     for index, path in enumerate(paths):
         samples, rate = decode_audio(path, sample_rate=RATE)
         content = repr((plain._contents[index][0], None, None))
-        expected = extract_features(variant.apply(samples, rate, content), rate, FEATURES)
+        with threadpool_limits(1):
+            expected = extract_features(variant.apply(samples, rate, content), rate, FEATURES)
         np.testing.assert_array_equal(store[index], expected)
     assert (store.lengths != plain.lengths).any()
 

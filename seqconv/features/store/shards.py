@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import as_settings, extract_features, load_features
@@ -55,7 +56,8 @@ def extract_shard(
     settings, path = as_settings(settings), Path(path)
     files: dict[str, tuple[int, int, str]] = {}
     rows: list[StoredSequence] = []
-    with ShardWriter(path) as writer:
+    # On one core, as in a worker: matrix products differ in the last digit by how many cores share them.
+    with threadpool_limits(1), ShardWriter(path) as writer:
         for entry in entries:
             row = StoredSequence(entry.id, entry.path, entry.start, entry.end, entry.case)
             try:
