@@ -50,14 +50,12 @@ def stock_target(model: Any, labels: str | None, config: "Config") -> "Target":
     """
     from seqconv.tasks.target import Target
 
-    task, columns = config.target.task, config.target.columns
-    if task == "regression":
-        names = columns or (config.target.column,)
-        return Target(task, names, mean=(0.0,) * len(names), std=(1.0,) * len(names))
-    names = tuple(labels.split(",")) if labels else columns or ()
-    if not names:
+    settings = config.target
+    given = tuple(labels.split(",")) if labels else ()
+    found = settings.definition.target_of_outputs(given, settings.columns or (), settings.column)
+    if not found.names:
         raise ConfigError(
             f"model '{model.name}' was not made by seqconv and does not know the names of its outputs. "
             "Pass --labels A,B,C in the order of the outputs."
         )
-    return Target(task, names, config.target.separator)
+    return Target(settings.task, found.names, settings.separator, found.mean, found.std)

@@ -34,11 +34,6 @@ def event_problems(
         )
     yield from _label_problems(data, target, use)
     yield from _window_problems(data, features.seconds_per_frame, use, predicts_frames=has_frames)
-    if target.task == "regression" and evaluation.aggregate == "lse":
-        yield (
-            "evaluation.aggregate: 'lse' is a soft maximum of probabilities, but target.task is 'regression'. Set it "
-            "to 'mean' or 'max'."
-        )
     for name, value in (("data.windows", data.windows), ("data.events", data.events)):
         if value is not None and features.seconds_per_frame is None:
             yield (
@@ -75,12 +70,11 @@ def _window_problems(
 def _label_problems(data: DataConfig, target: TargetConfig, use: EventUse | None) -> Iterator[str]:
     if use is None:
         return
-    if target.task == "regression":
-        yield "data.events: events have labels, and target.task is 'regression', which learns numbers. Remove one."
     if target.columns is not None:
         yield "target.columns: events name their labels themselves, in data.events. Remove one of them."
     keeps_empty = data.windows is not None and data.windows.keep_empty
-    if use == "windows" and target.task == "classification" and target.background is None and keeps_empty:
+    has_class = target.definition.window_label({}, target.background) is not None
+    if use == "windows" and not has_class and keeps_empty:
         yield (
             "data.windows.keep_empty: windows without an event are kept, but have no class. Name it in "
             "target.background, or set data.windows.keep_empty to false, or target.task to 'multilabel'."

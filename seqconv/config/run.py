@@ -1,5 +1,6 @@
 """The whole config of a run, and the combinations of sections that cannot be."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,16 +13,18 @@ from seqconv.config.batching import BatchingConfig
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.config.events import event_problems
 from seqconv.config.initial import initial_problems
-from seqconv.config.training import MONITORS, TrainingConfig, default_monitor, monitor_mode
+from seqconv.config.training import TrainingConfig
 from seqconv.data.augmentation.audio_settings import AudioAugmentConfig, audio_augment_problems
 from seqconv.data.augmentation.settings import AugmentConfig, augment_problems
 from seqconv.data.settings import DataConfig
 from seqconv.data.spec import DataSpec
 from seqconv.data.split_settings import SplitConfig
 from seqconv.features.settings import FeatureSettings
+from seqconv.metrics.records import larger_is_better
 from seqconv.models.settings import ModelConfig
 from seqconv.parts import Section
 from seqconv.parts.plugins import plugin_path
+from seqconv.tasks.forms import ONE_OF_TWO
 from seqconv.tasks.settings import TargetConfig
 from seqconv.text import nearest
 
@@ -75,12 +78,14 @@ class Config(Section):
     @property
     def monitor(self) -> str:
         """The value that chooses the best epoch: `training.monitor`, or the default of the task."""
-        return self.training.monitor or default_monitor(self.target.task)
+        return self.training.monitor or self.target.definition.monitors[0]
 
     @property
     def monitor_mode(self) -> Literal["max", "min"]:
         """Whether the best epoch has the largest or the smallest monitored value."""
-        return monitor_mode(self.monitor) if self.training.mode == "auto" else self.training.mode
+        if self.training.mode != "auto":
+            return self.training.mode
+        return "max" if larger_is_better(self.monitor.removeprefix("val_")) else "min"
 
     @property
     def split_seed(self) -> int:
@@ -123,7 +128,6 @@ def _packing_problems(config: Config) -> list[str]:
 
 
 def _target_problems(config: Config) -> list[str]:
-    task, training = config.target.task, config.training
     problems = list(
         event_problems(
             config.data,
@@ -133,39 +137,27 @@ def _target_problems(config: Config) -> list[str]:
             predicts_frames=config.model.predicts_frames,
         )
     )
-    if task == "regression" and training.label_smoothing:
+    problems += _misfits(config)
+    if config.evaluation.positive is not None and config.evaluation.thresholds is None:
+        problems.append(f"evaluation.positive: {ONE_OF_TWO.format(value=_plain(config.evaluation.positive))}")
+    monitor, monitors = config.training.monitor, config.target.definition.monitors
+    if monitor is not None and monitor not in monitors:
         problems.append(
-            f"training.label_smoothing: {training.label_smoothing} spreads the probability of classes, but target.task "
-            "is 'regression'. Remove it."
-        )
-    evaluation = config.evaluation
-    classes_only = {
-        "training.sampling": (training.sampling, "natural", "draws classes"),
-        "training.loss": (training.loss, "auto", "is about probabilities of classes"),
-        "evaluation.thresholds": (evaluation.thresholds, None, "are about probabilities of classes"),
-        "evaluation.calibration": (evaluation.calibration, None, "is about probabilities of classes"),
-    }
-    problems += [
-        f"{key}: {_plain(value)} {what}, but target.task is 'regression'. Remove it."
-        for key, (value, default, what) in classes_only.items()
-        if task == "regression" and value != default
-    ]
-    if evaluation.positive is not None and (task != "classification" or evaluation.thresholds is None):
-        problems.append(
-            f"evaluation.positive: '{evaluation.positive}' is the class that a threshold gives, for which target.task "
-            "has to be 'classification', of two classes, and evaluation.thresholds set. Remove it."
-        )
-    if task == "regression" and training.class_weight is not None:
-        problems.append(
-            f"training.class_weight: {training.class_weight!r} weighs classes, but target.task is 'regression'. "
-            "Remove it; a column 'weight' of the manifest weighs single sequences."
-        )
-    if training.monitor is not None and training.monitor not in MONITORS[task]:
-        problems.append(
-            f"training.monitor: '{training.monitor}' is not measured when target.task is '{task}'"
-            f"{nearest(training.monitor, MONITORS[task])} Known: {', '.join(MONITORS[task])}"
+            f"training.monitor: '{monitor}' is not measured when target.task is '{config.target.task}'"
+            f"{nearest(monitor, monitors)} Known: {', '.join(monitors)}"
         )
     return problems
+
+
+def _misfits(config: Config) -> Iterator[str]:
+    """Keys that the task says do not fit it."""
+    for key, text in config.target.definition.misfits.items():
+        place, _, unfit = key.partition("=")
+        name, _, field = place.partition(".")
+        section = getattr(config, name)
+        value, default = getattr(section, field), type(section).model_fields[field].default
+        if name != "target" and (value == unfit if unfit else value != default):
+            yield f"{place}: {text.format(value=_plain(value), task=config.target.task)}"
 
 
 def _plain(value: Any) -> str:

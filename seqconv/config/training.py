@@ -7,26 +7,12 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seqconv.config.averaging import Averaging, AveragingName, as_averaging
 from seqconv.parts import Fraction, PositiveInt, Section, absolute_path
-from seqconv.tasks.settings import Task
 from seqconv.text import nearest
 
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",
     "lion", "muon", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
-
-MONITORS: dict[Task, tuple[str, ...]] = {
-    "classification": (
-        "val_macro_f1", "val_accuracy", "val_balanced_accuracy", "val_log_loss", "val_calibration_error", "val_loss",
-    ),
-    "multilabel": (
-        "val_map", "val_micro_map", "val_macro_auc", "val_micro_auc", "val_macro_f1", "val_micro_f1", "val_loss",
-    ),
-    "regression": ("val_r2", "val_mae", "val_rmse", "val_spearman", "val_loss"),
-}  # fmt: skip
-"""What a run can monitor, by task; the first is the default."""
-
-SMALLER_IS_BETTER = frozenset({"val_log_loss", "val_calibration_error", "val_loss", "val_mae", "val_rmse"})
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -167,21 +153,3 @@ class TrainingConfig(Section):
     def _class_names_are_text(cls, value: object) -> object:
         # YAML reads the class 1 as a number; class names are text everywhere else.
         return {str(name): weight for name, weight in value.items()} if isinstance(value, dict) else value
-
-
-def default_monitor(task: Task) -> str:
-    """What chooses the best epoch where the config does not say.
-
-    >>> default_monitor("regression")
-    'val_r2'
-    """
-    return MONITORS[task][0]
-
-
-def monitor_mode(monitor: str) -> Literal["max", "min"]:
-    """Whether more of a monitored value is better.
-
-    >>> monitor_mode("val_log_loss")
-    'min'
-    """
-    return "min" if monitor in SMALLER_IS_BETTER else "max"

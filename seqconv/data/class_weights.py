@@ -29,9 +29,9 @@ def class_weights(target: Target, encoded: npt.ArrayLike, class_weight: str | Ma
     >>> class_weights(Target("classification", ("a", "b")), [[1, 0], [1, 0], [1, 0], [0, 1]], "balanced").tolist()
     [0.6666666865348816, 0.6666666865348816, 0.6666666865348816, 2.0]
     """
-    rows = _present(np.asarray(encoded, np.float64))
     if class_weight is None:
-        return np.ones(len(rows), np.float32)
+        return np.ones(len(np.asarray(encoded)), np.float32)
+    rows = _present(_class_rows(target, np.asarray(encoded, np.float64)))
     weight = _of_classes(target, rows.sum(axis=0), class_weight)
     weights = _mean_over_labels(rows, weight)
     is_labeled = rows.any(axis=1)
@@ -63,7 +63,7 @@ def frame_class_weights(
     mass = np.zeros(target.num_outputs)
     for index in range(num_sequences):
         rows, shares = frames.of_sequence(index)
-        mass += shares @ _present(rows)
+        mass += shares @ _present(_class_rows(target, rows))
     weight = _of_classes(target, mass, class_weight)
     if class_weight == "balanced":
         before = after = 0.0
@@ -79,8 +79,6 @@ def frame_class_weights(
 
 def _of_classes(target: Target, counts: Row, class_weight: str | Mapping[str, float]) -> Row:
     """The weight of each class, up to a factor that "balanced" leaves open."""
-    if target.task == "regression":
-        raise ConfigError("training.class_weight weighs classes, but target.task is 'regression'. Remove it")
     if class_weight == "balanced":
         return np.where(counts > 0, 1 / np.where(counts > 0, counts, 1), 1.0)
     if not isinstance(class_weight, Mapping):
@@ -91,6 +89,13 @@ def _of_classes(target: Target, counts: Row, class_weight: str | Mapping[str, fl
             f"training.class_weight: no class {list_some(unknown)}; the classes are {list_some(target.names, 20)}"
         )
     return np.array([class_weight.get(name, 1.0) for name in target.names])
+
+
+def _class_rows(target: Target, encoded: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    rows = target.definition.class_rows(encoded)
+    if rows is None:
+        raise ConfigError(f"training.class_weight weighs classes, but target.task is '{target.task}'. Remove it")
+    return rows
 
 
 def _present(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

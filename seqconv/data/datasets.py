@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqconv.data.diagnostics import class_members
 from seqconv.data.events.annotations import read_annotations
 from seqconv.data.leakage import find_leaks, join_equal
 from seqconv.data.segmentation import Segmentation, segment_recordings
@@ -156,23 +157,14 @@ def _set_aside(spec: DataSpec, data: Sequences) -> tuple[Sequences, Sequences]:
         # Too many are equal. That they lie in two splits is told with all other problems.
         by = None if data.groups is None else "group"
         train, valid = data.split(test=VALID_FRACTION, by=by, seed=spec.split_seed)
-    if target.task != "regression":
-        counts = _count_labels(target, train)
-        gone = [name for name, count in zip(target.names, counts, strict=True) if not count]
-        if gone:
-            raise ManifestError(
-                f"there is no valid_data, and setting {len(valid)} of {len(data)} training sequences aside for it "
-                f"would leave none of {list_some(gone)} to learn from. Pass valid_data, or more of these sequences."
-            )
+    members = class_members(train, target)
+    gone = [] if members is None else [target.names[column] for column in np.flatnonzero(~members.any(axis=0))]
+    if gone:
+        raise ManifestError(
+            f"there is no valid_data, and setting {len(valid)} of {len(data)} training sequences aside for it "
+            f"would leave none of {list_some(gone)} to learn from. Pass valid_data, or more of these sequences."
+        )
     return train, valid
-
-
-def _count_labels(target: Target, data: Sequences) -> list[float]:
-    """How many sequences have each class; for labels of frames, whether any has it."""
-    if target.kind == "frame":
-        return [float(is_there) for is_there in target.encode_frames(data.labels, ids=data.ids).present()]
-    counts: list[float] = np.nansum(target.encode(data.labels, ids=data.ids), axis=0).tolist()
-    return counts
 
 
 def _from_manifest(spec: DataSpec, manifest: str | dict[str, str]) -> Datasets:

@@ -79,10 +79,10 @@ def describe_classes(parts: Mapping[str, Sequences], target: Target) -> Iterator
     >>> list(describe_classes({"train": train, "valid": valid}, Target("classification", ("a", "b"))))
     ["1 of 2 classes has a single training sequence: 'b' (of '2')", "valid has no sequence of 1 of 2 classes: 'b'"]
     """
-    if target.task == "regression":
-        return
     for split, part in parts.items():
-        members = _members(part, target)
+        members = class_members(part, target)
+        if members is None:
+            return
         counts = members.sum(axis=0)
         single = np.flatnonzero(counts == 1)
         if split == "train" and len(single):
@@ -97,12 +97,13 @@ def describe_classes(parts: Mapping[str, Sequences], target: Target) -> Iterator
             yield f"{split} has no {what} of {len(absent)} of {target.num_outputs} classes: {names}"
 
 
-def _members(part: Sequences, target: Target) -> npt.NDArray[np.bool_]:
-    """Which classes each sequence has, in some frame where frames are labeled: `(n, C)`."""
-    if target.kind == "frame":
+def class_members(part: Sequences, target: Target) -> npt.NDArray[np.bool_] | None:
+    """Find which classes each sequence has, in some frame where frames are labeled: `(n, C)`; None without classes."""
+    if target.kind == "frame" and target.definition.class_names(target.names):
         labels = target.frame_labels(part.labels, ids=part.ids)
         return np.array([labels.take([index]).present() for index in range(len(part))])
-    return np.asarray(target.encode(part.labels, ids=part.ids) > 0)
+    rows = target.definition.class_rows(target.encode(part.labels, ids=part.ids)) if target.kind != "frame" else None
+    return None if rows is None else np.asarray(rows > 0)
 
 
 def _still_columns(features: Frames, columns: npt.NDArray[np.int64], values: Frames) -> npt.NDArray[np.int64]:

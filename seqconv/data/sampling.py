@@ -129,8 +129,10 @@ def draw_by_class(
         raise ConfigError(f"training.sampling={sampling!r}: expected one of {', '.join(SAMPLINGS)}")
     if sampling == "natural":
         return None
-    if target.task == "regression":
-        raise ConfigError(f"training.sampling '{sampling}' draws classes, but target.task is 'regression'. Remove it")
+    if not target.definition.class_names(target.names):
+        raise ConfigError(
+            f"training.sampling '{sampling}' draws classes, but target.task is '{target.task}'. Remove it"
+        )
     has, known = _membership(labels)
     is_without = ~has.any(axis=1, keepdims=True) & known.any(axis=1, keepdims=True)
     has, known = np.hstack([has, is_without]), np.hstack([known, np.ones_like(is_without)])

@@ -173,7 +173,7 @@ def _cut_events(
             recording_index.append(place)
             start_frame.append(first)
             lengths.append(max(min(last, count) - first, 1))
-            labels.append(list(names) if target.task == "multilabel" else names[0])
+            labels.append(target.definition.window_label(dict.fromkeys(names, 0.0), None))
     if not recording_index:
         raise ManifestError("there is no event with a label, so that no sequence is left (data.events_as 'sequences')")
     counts = f"{amount(len(recording_index), 'event')} of {amount(len(recordings), 'recording')}"

@@ -29,12 +29,11 @@ def score_events(
     What was found where nobody could name an event (one without a label) is neither right nor wrong.
     Intervals draw recordings, or whole `groups` of them.
     """
-    names = [name for name in target.names if name != background]
+    names = list(target.definition.class_names(target.names, background))
     places = {name: place for place, name in enumerate(beside.ids)}
     chosen = [places[name] for name in ids]
     rules = settings.events
-    task: Any = target.task
-    config = TargetConfig(task=task, separator=target.separator)
+    config = TargetConfig(task=target.task, separator=target.separator)
     counts = count_events(
         [true_arrays(beside.events[place], names, config) for place in chosen],
         [

@@ -9,11 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.errors import ManifestError
-from seqconv.metrics import frame_scorer, headline_scorer, sequence_losses
 from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
 from seqconv.prediction.forward import forward
 from seqconv.tasks.frame_labels import find_length_problems, raise_listed
-from seqconv.tasks.outputs import frame_columns, name_targets, recording_starts, true_values
+from seqconv.tasks.outputs import frame_columns, recording_starts
 from seqconv.tasks.target import Target
 
 IntArray = npt.NDArray[np.int64]
@@ -48,7 +47,7 @@ class FrameTruth:
 class Answers:
     """Rows of what is scored; scores of some sequences; the table of all rows.
 
-    `targets` and `predictions` `(n, C)`; `decided` as `DecisionRule.decide` returns it; `losses` `(n,)`, NaN where no
+    `targets` and `predictions` `(n, ...)`; `decided` as `DecisionRule.decide` returns it; `losses` `(n,)`, NaN where no
     label is known.
     """
 
@@ -83,8 +82,8 @@ def labeled_logits(model: Any, target: Target, data: Any) -> tuple[FloatArray, F
     if predicts_frames(model, target):
         targets, logits = frame_truth(target, data, model.total_stride).targets, np.concatenate(logits)
     else:
-        targets = true_values(target, data.labels, data.ids)
-    is_labeled = ~np.isnan(targets).all(axis=1)
+        targets = target.definition.truth(target, data.labels, data.ids)
+    is_labeled = target.definition.is_labeled(targets)
     if not is_labeled.any():
         raise ManifestError(f"none of the {len(targets)} rows has a label to decide by")
     return targets[is_labeled], np.asarray(logits, np.float64)[is_labeled]
@@ -96,13 +95,14 @@ def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> An
     Raises:
         ManifestError: no sequence has a label.
     """
-    targets, decisions = true_values(target, data.labels, data.ids), read_decision_rule(model, target)
-    if np.isnan(targets).all():
+    task, decisions = target.definition, read_decision_rule(model, target)
+    targets = task.truth(target, data.labels, data.ids)
+    if not task.is_labeled(targets).any():
         raise ManifestError(f"none of the {len(targets)} sequences has a label to score against")
     predictions = decisions.probabilities(forward(model, data, strategy=strategy))
     decided = decisions.decide(predictions)
     losses = _losses(target, targets, predictions)
-    truth = name_targets(target, targets)
+    truth = task.truth_columns(target, targets)
     columns = {
         "id": list(data.ids),
         "num_frames": np.asarray(data.lengths),
@@ -111,7 +111,7 @@ def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> An
         **(_name_wrong(targets, decided) if "missing" in truth else {}),
         "loss": losses,
     }
-    headline = headline_scorer(target.task, targets, predictions, decided)
+    headline = task.headline_scorer(targets, predictions, decided)
     table, counts = pd.DataFrame(columns), {"num_sequences": len(targets)}
     return Answers(targets, predictions, decided, losses, headline, table, counts)
 
@@ -141,7 +141,7 @@ def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answe
         "loss": losses,
     }
     owners = truth.owners
-    headline = frame_scorer(target.task, targets, predictions, owners, len(truth.counts), decided=decided)
+    headline = target.definition.frame_scorer(targets, predictions, owners, len(truth.counts), decided)
     counts = {
         "num_sequences": len(truth.counts),
         "num_frames": len(targets),
@@ -153,7 +153,8 @@ def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answe
 def _name_labeled(target: Target, targets: FloatArray, is_labeled: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Columns with the true labels, empty where there is none."""
     columns = {}
-    for name, values in name_targets(target, np.where(is_labeled[:, None], targets, 0)).items():
+    known = np.where(is_labeled[:, None], targets, 0)
+    for name, values in target.definition.truth_columns(target, known).items():
         is_text = isinstance(values, list)
         column = np.array(values, dtype=object if is_text else np.float64)
         column[~is_labeled] = None if is_text else np.nan
@@ -167,4 +168,4 @@ def _name_wrong(targets: FloatArray, decided: npt.NDArray[Any] | None) -> dict[s
 
 
 def _losses(target: Target, targets: FloatArray, predictions: FloatArray) -> FloatArray:
-    return sequence_losses(target.task, targets, predictions, 1 if target.std is None else target.std)
+    return target.definition.losses(targets, predictions, 1 if target.std is None else target.std)

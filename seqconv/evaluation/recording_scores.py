@@ -38,7 +38,7 @@ def score_whole(
     if is_windows and target.kind == "sequence":
         metrics["recordings"], recordings = score_recordings(target, data, answers, settings, **options)
     beside: RecordingEvents | None = getattr(data, "annotations", None)
-    if beside is not None and target.task != "regression" and (is_windows or target.kind == "frame"):
+    if beside is not None and target.definition.class_names(target.names) and (is_windows or target.kind == "frame"):
         decisions = read_decision_rule(model, target)
         rules = DetectionRules(background, settings.events.max_gap, settings.events.min_seconds, decisions=decisions)
         stride = getattr(model, "total_stride", 1) * (seconds_per_frame(model, data) or 0.0)

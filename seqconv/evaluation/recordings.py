@@ -1,6 +1,7 @@
 """What windows say together of the recordings that they are cut from."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,7 @@ import pandas as pd
 
 from seqconv.config.evaluation import Aggregate, EvaluationConfig
 from seqconv.evaluation.predictions import Answers, FloatArray, IntArray
-from seqconv.metrics import bootstrap_intervals, headline_scorer, score
-from seqconv.tasks.outputs import name_predictions, name_targets
+from seqconv.metrics import bootstrap_intervals
 from seqconv.tasks.target import Target
 
 SHARPNESS = 10.0
@@ -64,21 +64,17 @@ def score_recordings(
     owners = owners.astype(np.int64)
     values = aggregate_windows(answers.predictions, owners, settings.aggregate)
     truth = _of_recordings(answers.targets, owners)
-    if target.task == "classification" and (truth.sum(axis=1) > 1).any() | (background is not None):
-        kept = [place for place, name in enumerate(target.names) if name != background]
-        target = Target("multilabel", tuple(target.names[place] for place in kept), target.separator)
-        values, truth = values[:, kept], truth[:, kept]
-    elif target.task == "classification":
-        # What is highest in some window need not add up to one.
-        values = values / values.sum(axis=1, keepdims=True)
-    scores = score(target.task, truth, values, target.names, calibration_bins=settings.calibration_bins)
+    joined = target.definition.join_windows(target, truth, values, background)
+    target, truth, values = replace(target, task=joined.task, names=joined.names), joined.targets, joined.predictions
+    task = target.definition
+    scores = task.score(truth, values, target.names, calibration_bins=settings.calibration_bins)
     scores["intervals"] = _intervals(target, truth, values, _groups(data, owners, len(ids)), settings, repeats, seed)
     table = pd.DataFrame(
         {
             "id": list(ids),
             "num_windows": np.bincount(owners),
-            **name_targets(target, truth),
-            **name_predictions(target, values),
+            **task.truth_columns(target, truth),
+            **task.prediction_columns(target, values),
         }
     )
     return {"aggregate": settings.aggregate, "num_recordings": len(ids), **scores}, table
@@ -111,7 +107,7 @@ def _intervals(
 ) -> dict[str, Any]:
     if not repeats or len(truth) < 2:
         return {}
-    scorer = headline_scorer(target.task, truth, values)
+    scorer = target.definition.headline_scorer(truth, values)
     return dict(
         bootstrap_intervals(
             scorer, len(truth), groups=groups, repeats=repeats, confidence=settings.confidence, seed=seed

@@ -12,6 +12,7 @@ from seqconv.evaluation.hardest import WorstSequences
 from seqconv.files import write_text
 from seqconv.prediction.forward import Choice
 from seqconv.reports.folder import SCORES_VERSION, VERSION_KEY, read_scores
+from seqconv.tasks import find_task
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +84,9 @@ class Evaluation:
     def _by_sequence(self) -> pd.DataFrame:
         frames = self.predictions[self.predictions["loss"].notna()]
         facts = {"num_frames": ("loss", "size"), "loss": ("loss", "mean")}
-        if self.task != "regression":
-            frames = frames.assign(error_rate=is_wrong(frames))
+        wrong = find_task(self.task).is_wrong(frames)
+        if wrong is not None:
+            frames = frames.assign(error_rate=wrong)
             facts = {"num_frames": ("loss", "size"), "error_rate": ("error_rate", "mean"), "loss": ("loss", "mean")}
         table: pd.DataFrame = frames.groupby("id", sort=False).agg(**facts).reset_index()
         return table
@@ -113,11 +115,6 @@ class Evaluation:
     def __repr__(self) -> str:
         frames = f"{self.metrics['num_frames']} frames of " if self.kind == "frame" else ""
         return f"<evaluation of {frames}{self.metrics['num_sequences']} sequences of '{self.split_name}', {self.task}>"
-
-
-def is_wrong(predictions: pd.DataFrame) -> "pd.Series[bool]":
-    """Which rows of predictions have another class, or other labels, than is true; missing labels are neither."""
-    return predictions["wrong"] if "wrong" in predictions else predictions["label"] != predictions["prediction"]
 
 
 def _dump(scores: dict[str, Any]) -> str:

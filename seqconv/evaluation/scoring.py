@@ -3,15 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.errors import ManifestError
 from seqconv.evaluation.predictions import HeadlineScorer, IntArray, answer_frames, answer_sequences
 from seqconv.evaluation.recording_scores import score_whole
 from seqconv.evaluation.result import Evaluation
 from seqconv.evaluation.slices import slice_indices
-from seqconv.metrics import bootstrap_intervals, by_length, score
+from seqconv.metrics import bootstrap_intervals, by_length
 from seqconv.metrics.checks import plain
 from seqconv.models.card import model_target, open_model, predicts_frames, read_card, read_decision_rule
 from seqconv.prediction.forward import choose_strategy
@@ -71,15 +69,14 @@ def evaluate(
     answer = answer_frames if predicts_frames(model, target) else answer_sequences
     parts = slice_indices(data, slices or settings.slices, settings.length_bins)
     answers = answer(model, target, data, strategy)
-    metrics = score(
-        target.task,
+    metrics = target.definition.score(
         answers.targets,
         answers.predictions,
         target.names,
         calibration_bins=settings.calibration_bins,
         decided=answers.decided,
     )
-    is_known = ~np.isnan(answers.targets).all(axis=1)
+    is_known = target.definition.is_labeled(answers.targets)
     metrics |= {"loss": plain(answers.losses[is_known].mean()), **answers.counts, "intervals": {}}
     if repeats := settings.bootstrap if bootstrap is None else bootstrap:
         groups, confidence = getattr(data, "groups", None), settings.confidence

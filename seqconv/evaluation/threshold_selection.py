@@ -5,15 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seqconv.config.evaluation import EvaluationConfig, WantedPrecision
-from seqconv.errors import ConfigError, list_some
-from seqconv.evaluation.predictions import FloatArray, labeled_logits
-from seqconv.metrics import (
-    calibration_error,
-    choose_macro_threshold,
-    choose_threshold,
-    fit_temperature,
-    label_calibration_error,
-)
+from seqconv.errors import list_some
+from seqconv.evaluation.predictions import labeled_logits
 from seqconv.metrics.thresholds import Cut
 from seqconv.models.card import model_target, open_model
 from seqconv.models.safe_loading import FORMAT_VERSION
@@ -91,17 +84,19 @@ def choose_decision_rule(
         return None
     model = open_model(model)
     target = model_target(model)
+    task = target.definition
     check_thresholds(settings, target)
     targets, logits = labeled_logits(model, target, data)
     decisions, errors = DecisionRule(target), None
     if settings.calibration is not None:
-        before = _calibration_error(target, targets, decisions.probabilities(logits), settings.calibration_bins)
-        decisions = replace(decisions, temperature=fit_temperature(target.task, targets, logits))
-        after = _calibration_error(target, targets, decisions.probabilities(logits), settings.calibration_bins)
+        before = task.calibration_error(targets, decisions.probabilities(logits), settings.calibration_bins)
+        decisions = replace(decisions, temperature=task.fit_temperature(targets, logits))
+        after = task.calibration_error(targets, decisions.probabilities(logits), settings.calibration_bins)
         errors = before, after
     cuts: dict[str, Cut] = {}
     if settings.thresholds is not None:
-        cuts = _choose_cuts(target, targets, decisions.probabilities(logits), settings)
+        wanted = settings.thresholds.precision if isinstance(settings.thresholds, WantedPrecision) else None
+        cuts = task.choose_cuts(target, targets, decisions.probabilities(logits), wanted, settings.positive)
         found = [cuts[name].threshold if name in cuts else None for name in target.names]
         decisions = replace(decisions, thresholds=tuple(found))
     return Chosen(decisions, cuts, errors, _card(decisions, errors, settings, split_name))
@@ -113,40 +108,8 @@ def check_thresholds(settings: EvaluationConfig, target: Target) -> None:
     Raises:
         ConfigError: of three and more classes there are none; `evaluation.positive` is no class.
     """
-    if settings.thresholds is None or target.task == "multilabel":
-        return
-    if target.num_outputs > 2:
-        raise ConfigError(
-            f"evaluation.thresholds says from which probability on a label is given, but of {target.num_outputs} "
-            "classes the most probable one is, and no threshold per class says which. Remove it; for rare classes, set "
-            "training.class_weight or training.sampling to 'balanced'. Where several may apply, set target.task to "
-            "'multilabel'"
-        )
-    if settings.positive is not None and settings.positive not in target.names:
-        raise ConfigError(
-            f"evaluation.positive: there is no class '{settings.positive}'; the classes are {list_some(target.names)}"
-        )
-
-
-def _choose_cuts(
-    target: Target, targets: FloatArray, probabilities: FloatArray, settings: EvaluationConfig
-) -> dict[str, Cut]:
-    wanted = settings.thresholds.precision if isinstance(settings.thresholds, WantedPrecision) else None
-    if target.task == "multilabel":
-        return {
-            name: choose_threshold(targets[:, place], probabilities[:, place], precision=wanted)
-            for place, name in enumerate(target.names)
-        }
-    counts = targets.sum(axis=0)
-    place = target.names.index(settings.positive or target.names[0 if counts[0] < counts[1] else 1])
-    one = targets[:, place], probabilities[:, place]
-    cut = choose_macro_threshold(*one) if wanted is None else choose_threshold(*one, precision=wanted)
-    return {target.names[place]: cut}
-
-
-def _calibration_error(target: Target, targets: FloatArray, probabilities: FloatArray, num_bins: int) -> float:
-    error = calibration_error if target.task == "classification" else label_calibration_error
-    return error(targets, probabilities, num_bins=num_bins)
+    if settings.thresholds is not None:
+        target.definition.check_thresholds(target, settings.positive)
 
 
 def _card(

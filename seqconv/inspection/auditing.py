@@ -11,6 +11,7 @@ from seqconv.inspection.findings import make_finding
 from seqconv.inspection.graph import read_graph
 from seqconv.inspection.padding_probe import Subject, make_sequences, measure
 from seqconv.inspection.static_audit import find_suspects
+from seqconv.tasks import find_task
 
 MOST_SEQUENCES = 100
 
@@ -46,8 +47,9 @@ def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
         data = f"{len(arrays)} sequences of random numbers"
     else:
         arrays, data = _choose(sequences, subject)
-    task = ((getattr(model, "card", None) or {}).get("target") or {}).get("task")
-    measurements = measure(subject, arrays, is_labeled=task != "regression", seed=seed)
+    target = (getattr(model, "card", None) or {}).get("target")
+    is_labeled = not target or bool(find_task(target["task"]).class_names(target["names"]))
+    measurements = measure(subject, arrays, is_labeled=is_labeled, seed=seed)
     failed = {each.what for each in measurements if not each.passes}
     findings += [
         make_finding(f"changes_with_{what}", kind=type(model).__name__) for what in sorted(failed, reverse=True)

@@ -4,39 +4,39 @@ scikit-learn and SciPy compute; only what is resampled a thousand times has a Nu
 A score that is undefined (a class without a sequence, a constant target) is `None`, and `notes` says why.
 """
 
-from seqconv.metrics.calibration import fit_temperature, label_calibration_error
+from seqconv.metrics.calibration import fit_label_temperature, fit_temperature, label_calibration_error
 from seqconv.metrics.classification import calibration_error, classification_scores
 from seqconv.metrics.events import EventArrays, count_events, event_scorer, event_scores, is_unmet
-from seqconv.metrics.frames import frame_scorer
+from seqconv.metrics.frames import class_frame_scorer, label_frame_scorer, number_frame_scorer
 from seqconv.metrics.intervals import bootstrap_intervals
 from seqconv.metrics.lengths import by_length
 from seqconv.metrics.means import Spread, spread
 from seqconv.metrics.multilabel import multilabel_scores
+from seqconv.metrics.records import Metric
 from seqconv.metrics.regression import regression_scores
-from seqconv.metrics.scoring import DEFAULT_MONITOR, headline_scorer, score, sequence_losses
 from seqconv.metrics.thresholds import choose_macro_threshold, choose_threshold
 
 __all__ = [
-    "DEFAULT_MONITOR",
     "EventArrays",
+    "Metric",
     "Spread",
     "bootstrap_intervals",
     "by_length",
     "calibration_error",
     "choose_macro_threshold",
     "choose_threshold",
+    "class_frame_scorer",
     "classification_scores",
     "count_events",
     "event_scorer",
     "event_scores",
+    "fit_label_temperature",
     "fit_temperature",
-    "frame_scorer",
-    "headline_scorer",
     "is_unmet",
     "label_calibration_error",
+    "label_frame_scorer",
     "multilabel_scores",
+    "number_frame_scorer",
     "regression_scores",
-    "score",
-    "sequence_losses",
     "spread",
 ]

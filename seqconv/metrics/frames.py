@@ -6,59 +6,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.errors import ConfigError
 from seqconv.metrics.checks import FloatArray, IntArray
-from seqconv.metrics.classification import as_decided, class_numbers, cross_entropy
-from seqconv.metrics.multilabel import as_given, binary_cross_entropy, resampled_precision
+from seqconv.metrics.classification import cross_entropy
+from seqconv.metrics.multilabel import binary_cross_entropy, resampled_precision
 
 SequenceScorer = Callable[[IntArray], dict[str, float]]
 
 
-def frame_scorer(
-    task: str,
-    targets: npt.ArrayLike,
-    predictions: npt.ArrayLike,
-    sequences: npt.ArrayLike,
-    num_sequences: int,
-    *,
-    decided: npt.ArrayLike | None = None,
+def class_frame_scorer(
+    classes: IntArray, probabilities: FloatArray, predicted: IntArray, owners: IntArray, count: int
 ) -> SequenceScorer:
-    """A function from indices of sequences to the headline scores over all their frames, each frame counted once.
+    """Make a function from indices of sequences to the headline scores over all their frames, each counted once.
 
     Frames of one recording are alike, so a bootstrap must draw sequences; it also serves scores by length or slice.
 
     Args:
-        task: classification, multilabel or regression.
-        targets: class numbers `(n,)` or one-hot rows; 0/1 rows `(n, C)`, NaN where a label is missing; values
-            `(n, C)`.
-        predictions: `(n, C)`: probabilities; probabilities; values.
-        sequences: which sequence each frame is of `(n,)`, from 0.
-        num_sequences: how many there are; some may have no frame.
-        decided: class numbers, or which labels are given; default: as `score` decides.
+        classes: true class of each frame `(n,)`.
+        probabilities: `(n, C)`.
+        predicted: class that is given `(n,)`.
+        owners: which sequence each frame is of `(n,)`, from 0.
+        count: how many sequences there are; some may have no frame.
 
     Returns:
-        NaN for what the frames of those sequences leave undefined. The rank correlation of a regression is left out,
-        because its ranks would have to be sorted anew in each draw.
+        NaN for what the frames of those sequences leave undefined.
 
-    >>> scorer = frame_scorer("classification", [0, 0, 1], [[1, 0], [0, 1], [0, 1]], [0, 0, 1], 2)
+    >>> classes, owners = np.array([0, 0, 1]), np.array([0, 0, 1])
+    >>> scorer = class_frame_scorer(classes, np.eye(2)[[0, 1, 1]], np.array([0, 1, 1]), owners, 2)
     >>> scorer(np.array([0]))["accuracy"], scorer(np.array([0, 1, 1]))["accuracy"]
     (0.5, 0.75)
     """
-    values = np.asarray(predictions, np.float64)
-    owners = np.asarray(sequences, np.int64)
-    if task == "classification":
-        classes = class_numbers(targets, values.shape[1])
-        return _of_classes(classes, values, as_decided(values, decided), owners, num_sequences)
-    if task == "multilabel":
-        return _of_sets(np.asarray(targets, np.float64), values, as_given(values, decided), owners, num_sequences)
-    if task == "regression":
-        return _of_numbers(np.asarray(targets, np.float64), values, owners, num_sequences)
-    raise ConfigError(f"there is no task '{task}', expected classification, multilabel or regression.")
-
-
-def _of_classes(
-    classes: IntArray, probabilities: FloatArray, predicted: IntArray, owners: IntArray, count: int
-) -> SequenceScorer:
     num_classes = probabilities.shape[1]
     is_hit = classes == predicted
     hits, support, given = (
@@ -80,9 +56,10 @@ def _of_classes(
     return scores
 
 
-def _of_sets(
+def label_frame_scorer(
     targets: FloatArray, probabilities: FloatArray, chosen: npt.NDArray[np.bool_], owners: IntArray, count: int
 ) -> SequenceScorer:
+    """Make the function of `class_frame_scorer` for labels: 0/1 rows `(n, C)`, NaN where missing, and those given."""
     is_known = ~np.isnan(targets)
     wanted, given = np.where(is_known, targets, 0), chosen & is_known
     hits, either = (_sums(of, owners, count) for of in (wanted * given, wanted + given))
@@ -105,7 +82,11 @@ def _of_sets(
     return scores
 
 
-def _of_numbers(targets: FloatArray, predictions: FloatArray, owners: IntArray, count: int) -> SequenceScorer:
+def number_frame_scorer(targets: FloatArray, predictions: FloatArray, owners: IntArray, count: int) -> SequenceScorer:
+    """Make the function of `class_frame_scorer` for values `(n, C)`.
+
+    The rank correlation is left out, because its ranks would have to be sorted anew in each draw.
+    """
     errors = predictions - targets
     # Around the mean of all, so that the sum of squares keeps its digits.
     centered = targets - targets.mean(axis=0)

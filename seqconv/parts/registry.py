@@ -56,6 +56,10 @@ class Registry(Mapping[str, Part], Generic[Part]):
             )
         return self._parts[name]
 
+    def __contains__(self, name: object) -> bool:
+        # That of Mapping waits for a KeyError.
+        return name in self._parts
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._parts)
 

@@ -129,11 +129,5 @@ def no_detections() -> pd.DataFrame:
 
 
 def _hits(probabilities: FloatArray, target: Target, rules: DetectionRules) -> npt.NDArray[np.bool_]:
-    if rules.threshold is not None and target.task == "multilabel":
-        return np.asarray(probabilities >= rules.threshold)
     decisions = DecisionRule(target) if rules.threshold is not None or rules.decisions is None else rules.decisions
-    decided = decisions.decide(probabilities)
-    if target.task == "multilabel":
-        return np.asarray(decided)
-    best = np.asarray(decided)[:, None] == np.arange(probabilities.shape[1])
-    return np.asarray(best if rules.threshold is None else best & (probabilities >= rules.threshold))
+    return decisions.hits(probabilities, rules.threshold)

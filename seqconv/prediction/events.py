@@ -61,7 +61,7 @@ def event_tables(
     stride = getattr(model, "total_stride", 1)
     held: list[pd.DataFrame] = []
     for table in collecting(predict_tables(model, inputs, **options), bad):
-        if target.task == "regression" or not {"time", "start"} & set(table):
+        if not target.definition.class_names(target.names) or not {"time", "start"} & set(table):
             raise ConfigError(
                 "events are found by models that classify windows (data.windows) or frames (model.pooling 'frames') of "
                 "recordings, whose features say how many seconds a frame is (features.frame_rate)."

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqconv.metrics import bootstrap_intervals, frame_scorer, headline_scorer
+from seqconv.metrics import bootstrap_intervals
 from seqconv.metrics.checks import FloatArray, IntArray
 from seqconv.reports.folder import RunFolder
+from seqconv.tasks import Task, find_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,12 +43,24 @@ class Answers:
     @cached_property
     def scorer(self) -> Scorer:
         """From indices of sequences to the headline scores."""
-        targets, decided = self.targets, self.given
-        if self.task == "classification" and decided is not None:
-            targets, decided = targets.argmax(axis=1), decided.argmax(axis=1)
+        classes = None if self.given is None else self.definition.class_numbers(self.given)
+        decided = self.given if classes is None else classes
+        return self._scorer_of(self.targets, self.predictions, decided)
+
+    @property
+    def definition(self) -> Task:
+        """The task as an object."""
+        return find_task(self.task)
+
+    def column_scorer(self, column: int) -> Scorer:
+        """From indices of sequences to the headline scores of one of several columns of numbers."""
+        one = slice(column, column + 1)
+        return self._scorer_of(self.targets[:, one], self.predictions[:, one], None)
+
+    def _scorer_of(self, targets: FloatArray, predictions: FloatArray, decided: Any) -> Scorer:
         if self.kind == "frame":
-            return frame_scorer(self.task, targets, self.predictions, self.owners, len(self.ids), decided=decided)
-        return headline_scorer(self.task, targets, self.predictions, decided)
+            return self.definition.frame_scorer(targets, predictions, self.owners, len(self.ids), decided)
+        return self.definition.headline_scorer(targets, predictions, decided)
 
     @cached_property
     def is_wrong(self) -> "np.ndarray":
@@ -72,29 +85,23 @@ def read_answers(folder: RunFolder) -> Answers | None:
     table, split = folder.predictions, folder.split
     if split is None:
         return None
-    task = folder.config.target.task
+    target = folder.config.target
     kind = "frame" if "frame" in table else "sequence"
     table = table[table["loss"].notna()].reset_index(drop=True)
-    names = _names(task, table, folder.metrics[split])
+    read = target.definition.read_answers(table, folder.metrics[split], target.separator)
+    if read is None:
+        return None
     owners, ids = _codes(table["id"])
-    if task == "regression":
-        targets, predictions = (_values(table, column, names) for column in ("label", "prediction"))
-        return Answers(task, kind, names, table, targets, predictions, ids, owners)
-    predictions = table[[f"p_{name}" for name in names]].to_numpy(np.float64)
-    separator = folder.config.target.separator if task == "multilabel" else None
-    targets, given = (_marks(table[column], names, separator) for column in ("label", "prediction"))
-    if "missing" in table:
-        targets[_marks(table["missing"], names, separator) == 1] = np.nan
-    return Answers(task, kind, names, table, targets, predictions, ids, owners, given)
+    return Answers(target.task, kind, read.names, table, read.targets, read.predictions, ids, owners, read.given)
 
 
 def class_intervals(
     answers: Answers, settings: Any, groups: Sequence[str] | None, seed: int
 ) -> dict[str, dict[str, Interval]]:
     """Intervals of precision, recall and F1 of each class; of mae, rmse and r2 of each column of a regression."""
-    if answers.task == "regression":
+    if answers.given is None:
         return {
-            name: _draw(_column_scorer(answers, column), len(answers.ids), settings, groups, seed)
+            name: _draw(answers.column_scorer(column), len(answers.ids), settings, groups, seed)
             for column, name in enumerate(answers.names)
         }
     count, tallies = len(answers.names), answers.tallies
@@ -127,12 +134,7 @@ def calibration_bins(answers: Answers, num_bins: int) -> list[tuple[float, float
     Of one class out of several, confidence is the probability of the class given; of several labels, each probability
     is one, and right is a label that is there. Bins are `(lower, upper]`, as in the calibration error.
     """
-    if answers.task == "multilabel":
-        is_known = ~np.isnan(answers.targets)
-        confidence, is_right = answers.predictions[is_known], answers.targets[is_known]
-    else:
-        confidence = answers.predictions.max(axis=1)
-        is_right = (answers.predictions.argmax(axis=1) == answers.targets.argmax(axis=1)).astype(np.float64)
+    confidence, is_right = answers.definition.calibration_points(answers.targets, answers.predictions)
     bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
     counts = np.bincount(bins, minlength=num_bins)
     sure = np.bincount(bins, confidence, num_bins)
@@ -148,51 +150,6 @@ def _draw(scorer: Scorer, count: int, settings: Any, groups: Sequence[str] | Non
     if not repeats or count < 2:
         return {}
     return bootstrap_intervals(scorer, count, groups=groups, repeats=repeats, confidence=settings.confidence, seed=seed)
-
-
-def _column_scorer(answers: Answers, column: int) -> Scorer:
-    one = slice(column, column + 1)
-    targets, predictions = answers.targets[:, one], answers.predictions[:, one]
-    if answers.kind == "frame":
-        return frame_scorer("regression", targets, predictions, answers.owners, len(answers.ids))
-    return headline_scorer("regression", targets, predictions)
-
-
-def _names(task: str, table: "pd.DataFrame", scores: dict[str, Any]) -> list[str]:
-    if task != "regression":
-        return list(scores["per_class"]) if scores.get("per_class") else _named(table, "p_")
-    return _named(table, "prediction_") or ["prediction"]
-
-
-def _named(table: "pd.DataFrame", prefix: str) -> list[str]:
-    return [str(name).removeprefix(prefix) for name in table.columns if str(name).startswith(prefix)]
-
-
-def _values(table: "pd.DataFrame", column: str, names: list[str]) -> FloatArray:
-    columns = [column] if names == ["prediction"] else [f"{column}_{name}" for name in names]
-    values: FloatArray = table[columns].to_numpy(np.float64)
-    return values
-
-
-def _marks(labels: "pd.Series[str]", names: list[str], separator: str | None) -> FloatArray:
-    """0/1 rows of the classes that labels name."""
-    places = {name: place for place, name in enumerate(names)}
-    codes, texts = _codes(labels)
-    marks = np.zeros((len(texts), len(names)))
-    for row, text in enumerate(texts):
-        for name in [text] if separator is None else _split(text, names, separator):
-            marks[row, places[name]] = 1
-    return marks[codes]
-
-
-def _split(text: str, names: list[str], separator: str) -> list[str]:
-    """The names that were joined, in their order; a name may itself hold the separator."""
-    found = []
-    for name in names:
-        if text == name or text.startswith(name + separator):
-            found.append(name)
-            text = text[len(name) + len(separator) :]
-    return found
 
 
 def _codes(values: "pd.Series[str]") -> tuple[IntArray, list[str]]:

@@ -36,13 +36,13 @@ def summarize(answers: Answers) -> "pd.DataFrame":
     if answers.kind == "sequence":
         columns = ["id", *[name for name in table if str(name).split("_")[0] in ("num", "label", "prediction")]]
         found = table[columns].copy()
-        if answers.task != "regression":
+        if answers.given is not None:
             found["wrong"] = answers.is_wrong
         return found.assign(confidence=confidence, loss=table["loss"])
     count = len(answers.ids)
     frames = np.bincount(answers.owners, minlength=count)
     found = pd.DataFrame({"id": answers.ids, "num_frames": frames})
-    if answers.task != "regression":
+    if answers.given is not None:
         found["error_rate"] = np.bincount(answers.owners, answers.is_wrong, count) / frames
         found["wrong"] = found["error_rate"] > 0
     found["confidence"] = np.bincount(answers.owners, confidence, count) / frames
@@ -79,8 +79,5 @@ def as_listed(summary: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _confidence(answers: Answers) -> "np.ndarray":
-    if answers.task == "regression":
-        return np.full(len(answers.predictions), np.nan)
-    if answers.task == "classification":
-        return np.asarray(answers.predictions.max(axis=1))
-    return np.asarray(np.maximum(answers.predictions, 1 - answers.predictions).min(axis=1))
+    found = answers.definition.confidence(answers.predictions)
+    return np.full(len(answers.predictions), np.nan) if found is None else found

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 SCORES_VERSION = 1
 VERSION_KEY = "format_version"
 LENGTHS = "lengths.csv"
-_TEXTS = {"id", "label", "missing", "prediction"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class RunFolder:
         if not path.is_file():
             return pd.DataFrame()
         header = list(pd.read_csv(path, nrows=0).columns)
-        texts = {"id"} if self.config.target.task == "regression" else _TEXTS & set(header)
+        texts = {"id"} | (self.config.target.definition.text_columns & set(header))
         return pd.read_csv(
             path,
             dtype=dict.fromkeys(texts, str),

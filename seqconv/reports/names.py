@@ -2,28 +2,11 @@
 
 from typing import Any
 
+from seqconv.metrics.records import score_label
 from seqconv.text import amount
 
 NO_SCORES = ("hours", "max_gap", "min_seconds", "collar", "segment")
 """Numbers among the scores that say of what and how these are."""
-_LABELS = {
-    "segment_f1": "segment F1",
-    "segment_macro_f1": "segment macro F1",
-    "event_f1": "event F1",
-    "event_macro_f1": "event macro F1",
-    "map": "mAP",
-    "micro_map": "micro mAP",
-    "macro_auc": "macro AUC",
-    "micro_auc": "micro AUC",
-    "macro_f1": "macro F1",
-    "micro_f1": "micro F1",
-    "f1": "F1",
-    "auc": "AUC",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R2",
-    "spearman": "Spearman",
-}
 
 
 def label(name: str) -> str:
@@ -32,7 +15,7 @@ def label(name: str) -> str:
     >>> label("macro_f1"), label("log_loss")
     ('macro F1', 'log loss')
     """
-    return _LABELS.get(name, name.replace("_", " "))
+    return score_label(name)
 
 
 def head_of(name: str, found: dict[str, Any]) -> str:

@@ -72,7 +72,11 @@ def draw_recording(
 
 def frame_strips(answers: "Answers", place: int, num_frames: int) -> "tuple[np.ndarray, np.ndarray, list[str]] | None":
     """Class numbers of labels and answers of the frames of a sequence, of a classification of frames."""
-    if answers.kind != "frame" or answers.task != "classification" or answers.given is None:
+    given = (
+        None if answers.kind != "frame" or answers.given is None else answers.definition.class_numbers(answers.given)
+    )
+    targets = answers.definition.class_numbers(answers.targets)
+    if given is None or targets is None:
         return None
     rows = np.flatnonzero(answers.owners == place)
     at = answers.table["frame"].to_numpy()[rows]
@@ -80,8 +84,8 @@ def frame_strips(answers: "Answers", place: int, num_frames: int) -> "tuple[np.n
     stride = int(np.diff(at).min()) if len(at) > 1 else 1
     for step in range(stride):
         inside = at + step < num_frames
-        labels[at[inside] + step] = answers.targets[rows].argmax(axis=1)[inside]
-        said[at[inside] + step] = answers.given[rows].argmax(axis=1)[inside]
+        labels[at[inside] + step] = targets[rows][inside]
+        said[at[inside] + step] = given[rows][inside]
     return labels, said, answers.names
 
 

@@ -95,7 +95,7 @@ def _facts(material: Material, row: Any) -> list[tuple[str, str]]:
 def _probabilities(material: Material, place: int) -> list[tuple[str, float, bool]]:
     """The largest probabilities, and whether each class is true; that of the label always."""
     answers = material.answers
-    if answers is None or answers.task == "regression" or answers.kind == "frame":
+    if answers is None or answers.given is None or answers.kind == "frame":
         return []
     values, truth = answers.predictions[place], answers.targets[place]
     order = np.argsort(-values, kind="stable")
@@ -131,7 +131,7 @@ def _contributions(material: Material, features: "np.ndarray", place: int) -> "C
     from seqconv.inspection import contributions
 
     answers = material.answers
-    if material.model is None or answers is None or answers.kind == "frame" or answers.task == "regression":
+    if material.model is None or answers is None or answers.given is None or answers.kind == "frame":
         return None
     try:
         return contributions(material.model, features, output=int(answers.predictions[place].argmax()))

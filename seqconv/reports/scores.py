@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqconv.metrics import DEFAULT_MONITOR
+from seqconv.metrics.records import larger_is_better
 from seqconv.reports.answers import Answers, Interval, calibration_bins
 from seqconv.reports.drawings import INK, MUTED, PAPER, SERIES, WIDTH, Drawing, draw, shorten, whiskers
 from seqconv.reports.names import label
 from seqconv.reports.tables import Table, interval_text, make_table, number
+from seqconv.tasks import find_task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ LETTER = 0.08
 
 def headline(task: str) -> str:
     """The score that a task is known by."""
-    return {"classification": "accuracy", "multilabel": "map", "regression": "mae"}.get(task, DEFAULT_MONITOR[task])
+    return find_task(task).headline
 
 
 def score_table(metrics: Mapping[str, Any]) -> Table:
@@ -183,8 +184,8 @@ def draw_calibration(answers: Answers, num_bins: int, error: float | None) -> Dr
         areas = [14 + 130 * row[2] / most for row in rows]
         axes.scatter([row[3] for row in rows], [row[4] for row in rows], areas, color=SERIES[0], zorder=3, linewidths=0)
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-        is_sets = answers.task == "multilabel"
-        axes.set(xlabel="probability" if is_sets else "confidence", ylabel="labels there" if is_sets else "right")
+        confidence, truth = answers.definition.axes
+        axes.set(xlabel=confidence, ylabel=truth)
         said = "" if error is None else f" The expected calibration error is {number(error)}."
         return f"Part that is right against confidence, in {len(rows)} bins; on the dotted line both agree.{said}"
 
@@ -200,7 +201,7 @@ def draw_values(answers: Answers) -> list[Drawing]:
 
 def set_unit_interval(axes: "Axes", score: str) -> None:
     """Room for a score that cannot exceed one, and a scale that shows differences."""
-    if score in ("mae", "rmse"):
+    if not larger_is_better(score):
         axes.set_xlim(left=0)
         return
     low, _ = axes.get_xlim()

@@ -131,7 +131,7 @@ def _score_drawings(material: Material) -> list[Drawing]:
     rows = metrics.get("by_length") or []
     by_length = _length_intervals(material, rows, groups)
     drawings.append(scores.draw_lengths_scored(rows, by_length, config.target.task, material.seconds_per_frame))
-    if answers is not None and answers.task == "regression":
+    if answers is not None and answers.given is None:
         drawings += scores.draw_values(answers)
     elif answers is not None:
         bins = config.evaluation.calibration_bins

@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ModelError
-from seqconv.metrics.thresholds import DEFAULT_THRESHOLD
-from seqconv.tasks.outputs import logits_to_predictions, name_predictions
 from seqconv.tasks.target import Target
 
 FloatArray = npt.NDArray[np.float64]
@@ -38,7 +36,7 @@ class DecisionRule:
         Raises:
             ModelError: the card holds thresholds or a temperature that cannot be.
         """
-        return cls(target, _read_thresholds(card, target), _read_temperature(card))
+        return cls(target, target.definition.read_thresholds(target, card.get("thresholds")), _read_temperature(card))
 
     def to_card(self) -> dict[str, Any]:
         """The entries of the card that say the same, whatever it said before."""
@@ -46,48 +44,30 @@ class DecisionRule:
         return {"thresholds": thresholds, "temperature": self.temperature}
 
     def probabilities(self, logits: npt.ArrayLike) -> FloatArray:
-        """Probabilities, or the values of a regression, `(n, C)`; as `logits_to_predictions`."""
-        if self.temperature == 1:
-            return logits_to_predictions(self.target, logits)
-        return logits_to_predictions(self.target, np.asarray(logits, np.float64) / self.temperature)
+        """Probabilities, or the values of a regression, `(n, C)`.
+
+        Raises:
+            ModelError: the model has another number of outputs than the target.
+        """
+        scaled = logits if self.temperature == 1 else np.asarray(logits, np.float64) / self.temperature
+        return self.target.definition.predictions(self.target, scaled)
 
     def decide(self, probabilities: FloatArray) -> npt.NDArray[Any] | None:
         """Class numbers `(n,)`, or which labels are given, bool `(n, C)`; None for a regression."""
-        if self.target.task == "regression":
-            return None
-        if self.target.task == "multilabel":
-            thresholds = DEFAULT_THRESHOLD if self.thresholds is None else np.array(self.thresholds, np.float64)
-            return np.asarray(probabilities >= thresholds)
-        if self.thresholds is None:
-            return np.asarray(probabilities.argmax(axis=1))
-        place, threshold = next((i, value) for i, value in enumerate(self.thresholds) if value is not None)
-        return np.where(probabilities[:, place] >= threshold, place, 1 - place)
+        return self.target.definition.decide(probabilities, self.thresholds)
+
+    def hits(self, probabilities: FloatArray, threshold: float | None = None) -> npt.NDArray[np.bool_]:
+        """Which classes are given, `(n, C)`, with at least the probability `threshold`, if there is one."""
+        return self.target.definition.hits(probabilities, self.decide(probabilities), threshold)
 
     def columns(self, probabilities: FloatArray) -> dict[str, Any]:
-        """Columns of a table: `prediction`, and `p_<name>` for each class; as `name_predictions`."""
-        return name_predictions(self.target, probabilities, self.decide(probabilities))
+        """Columns of a table: `prediction`, and `p_<name>` for each class."""
+        return self.target.definition.prediction_columns(self.target, probabilities, self.decide(probabilities))
 
     def by_name(self) -> dict[str, float]:
         """The thresholds that there are, by label."""
         pairs = zip(self.target.names, self.thresholds or (), strict=False)
         return {name: threshold for name, threshold in pairs if threshold is not None}
-
-
-def _read_thresholds(card: Mapping[str, Any], target: Target) -> tuple[float | None, ...] | None:
-    found = card.get("thresholds")
-    if found is None or target.task == "regression":
-        return None
-    # One for all labels may stand alone.
-    values = list(found) if isinstance(found, list | tuple) else [found] * target.num_outputs
-    given = [value for value in values if value is not None]
-    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in given)
-    wanted = target.num_outputs if target.task == "multilabel" else 1
-    if len(values) != target.num_outputs or len(given) != wanted or not are_numbers:
-        raise ModelError(
-            f"the card of the model has thresholds {found!r:.80}; expected a number for each of {target.num_outputs} "
-            "labels, or, of two classes, for the one that it gives"
-        )
-    return tuple(values)
 
 
 def _read_temperature(card: Mapping[str, Any]) -> float:

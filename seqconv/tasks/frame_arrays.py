@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError
+from seqconv.tasks.base import find_task
 from seqconv.tasks.frame_labels import MISSING, FrameLabels, describe, raise_listed
 from seqconv.tasks.raw_labels import label_name, sorted_names
 
@@ -18,7 +19,7 @@ Form = TypeVar("Form")
 def read_frame_labels(
     task: str, raw_labels: Any, *, ids: Sequence[str] | None = None, names: Sequence[str] | None = None
 ) -> FrameLabels:
-    """Labels of frames from an array for each sequence.
+    """Read labels of frames from an array for each sequence.
 
     Args:
         task: classification: `(time,)` whole numbers or text, where NaN, None and empty text are missing; multilabel:
@@ -37,14 +38,30 @@ def read_frame_labels(
     """
     if isinstance(raw_labels, FrameLabels):
         return raw_labels
-    if task == "classification":
-        return _as_positions(_read_each(raw_labels, _read_classes, ids))
-    arrays = _read_each(raw_labels, _read_indicators if task == "multilabel" else _read_values, ids)
+    found: FrameLabels = find_task(task).read_frames(raw_labels, ids=ids, names=names)
+    return found
+
+
+def read_class_frames(raw_labels: Any, ids: Sequence[str] | None) -> FrameLabels:
+    """Read `(time,)` classes."""
+    return _as_positions(_read_each(raw_labels, _read_classes, ids))
+
+
+def read_label_frames(raw_labels: Any, ids: Sequence[str] | None, names: Sequence[str] | None) -> FrameLabels:
+    """Read `(time, C)` of 0 and 1."""
+    arrays = _read_each(raw_labels, _read_indicators, ids)
     raise_listed(_find_width_problems(arrays, ids, names))
-    default = [str(column) for column in range(arrays[0].shape[1])]
-    if task == "regression":
-        default = ["value"] if len(default) == 1 else [f"value_{column}" for column in default]
-    return FrameLabels(task, tuple(names or default), arrays, are_columns=True)
+    default = map(str, range(arrays[0].shape[1]))
+    return FrameLabels("multilabel", tuple(names or default), arrays, are_columns=True)
+
+
+def read_number_frames(raw_labels: Any, ids: Sequence[str] | None, names: Sequence[str] | None) -> FrameLabels:
+    """Read `(time,)` or `(time, C)` numbers."""
+    arrays = _read_each(raw_labels, _read_values, ids)
+    raise_listed(_find_width_problems(arrays, ids, names))
+    count = arrays[0].shape[1]
+    default = ["value"] if count == 1 else [f"value_{column}" for column in range(count)]
+    return FrameLabels("regression", tuple(names or default), arrays, are_columns=True)
 
 
 def _read_each(raw_labels: Any, read: Callable[[Array], Form], ids: Sequence[str] | None) -> list[Form]:

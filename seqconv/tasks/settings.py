@@ -1,19 +1,20 @@
 """The `target` section: what is learned, and from which columns of the manifest."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from seqconv.parts import Section, absolute_path
-
-Task = Literal["classification", "multilabel", "regression"]
+from seqconv.parts import NameOf, Section, absolute_path
+from seqconv.tasks.base import Task, find_task
 
 
 class TargetConfig(Section):
     """Task and labels: of sequences, or of frames where the model has `pooling: frames`."""
 
-    task: Task = Field(default="classification", description="One class, any number of classes, or numbers.")
+    task: Annotated[str, NameOf(Task.registry)] = Field(
+        default="classification", description="One class, any number of classes, or numbers."
+    )
     column: str = Field(
         default="label",
         min_length=1,
@@ -44,30 +45,21 @@ class TargetConfig(Section):
         folder = (info.context or {}).get("folder", Path.cwd())
         return None if value is None else absolute_path(value, folder)
 
-    @model_validator(mode="after")
-    def _columns_fit_the_task(self) -> "TargetConfig":
-        if self.columns is None:
-            return self
-        if self.task == "classification":
-            raise ValueError(
-                "classification reads one column, but columns is given. Name it in column, or set task to multilabel"
-            )
-        repeated = sorted({name for name in self.columns if self.columns.count(name) > 1})
-        if repeated:
-            raise ValueError(f"columns names {', '.join(repeated)} more than once; each column is one output")
-        return self
+    @property
+    def definition(self) -> Task:
+        """The task as an object."""
+        return find_task(self.task)
 
     @model_validator(mode="after")
-    def _events_fit_the_task(self) -> "TargetConfig":
-        if self.background is not None and self.task != "classification":
-            raise ValueError(
-                f"background is the class of windows or frames without event, but task is '{self.task}'. Remove it"
-            )
-        if self.events is not None and self.task == "regression":
-            raise ValueError(
-                "events have labels, and task is 'regression', which learns numbers. Remove events, and let column "
-                "name .npy files with a number for each frame"
-            )
+    def _keys_fit_the_task(self) -> "TargetConfig":
+        for key, text in self.definition.misfits.items():
+            name = key.removeprefix("target.")
+            if name in type(self).model_fields and name != key and getattr(self, name) is not None:
+                raise ValueError(text.format(value=repr(getattr(self, name)), task=self.task))
+        columns = self.columns or ()
+        repeated = sorted({name for name in columns if columns.count(name) > 1})
+        if repeated:
+            raise ValueError(f"columns names {', '.join(repeated)} more than once; each column is one output")
         if self.events is not None and self.columns is not None:
             raise ValueError("events name their labels themselves, but columns is given too. Remove one of them")
         return self

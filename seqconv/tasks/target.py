@@ -7,21 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.errors import ConfigError, ManifestError
+from seqconv.tasks.base import Task, find_task
 from seqconv.tasks.frame_arrays import read_frame_labels
 from seqconv.tasks.frame_labels import FrameLabels
-from seqconv.tasks.raw_labels import (
-    LabelSets,
-    class_labels,
-    known_position,
-    label_sets,
-    missing_cells,
-    number_columns,
-    sorted_names,
-)
 
 FloatArray = npt.NDArray[np.float32]
-TASKS = ("classification", "multilabel", "regression")
+Array = npt.NDArray[Any]
 KINDS = ("sequence", "frame")
 
 
@@ -41,9 +33,14 @@ class Target:
     kind: str = "sequence"
 
     @property
+    def definition(self) -> Task:
+        """The task as an object: how labels are encoded, learned, scored and written."""
+        return find_task(self.task)
+
+    @property
     def num_outputs(self) -> int:
         """Outputs of the model."""
-        return len(self.names)
+        return self.definition.num_outputs(self.names)
 
     def encode(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FloatArray:
         """Labels as an array `(n, num_outputs)`: one-hot, 0/1 (NaN where a label is missing), or standardized values.
@@ -54,17 +51,7 @@ class Target:
         >>> fit_target("classification", ["10", "9"]).encode(["10"])
         array([[0., 1.]], dtype=float32)
         """
-        if self.task == "regression":
-            values, _ = number_columns(raw_labels, ids, names=self.names)
-            return self.standardize(values).astype(np.float32)
-        sets = self._label_sets(raw_labels, ids)
-        encoded = np.zeros((len(sets), self.num_outputs), np.float32)
-        positions = known_position(sets, self.names, ids)
-        for row, labels in enumerate(sets):
-            encoded[row, [positions[label] for label in labels]] = 1
-        is_missing = missing_cells(raw_labels, names=self.names) if self.task == "multilabel" else None
-        if is_missing is not None:
-            encoded[is_missing] = np.nan
+        encoded: Array = self.definition.encode(self, raw_labels, ids)
         return encoded
 
     def frame_labels(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
@@ -76,8 +63,7 @@ class Target:
         >>> Target("classification", ("a", "b"), kind="frame").frame_labels([["b", ""]])[0].tolist()
         [1, -1]
         """
-        columns = None if self.task == "classification" else self.names
-        return read_frame_labels(self.task, raw_labels, ids=ids, names=columns).rename(self.names, ids)
+        return read_frame_labels(self.task, raw_labels, ids=ids, names=self.names).rename(self.names, ids)
 
     def encode_frames(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
         """`frame_labels` on the scale that the model learns."""
@@ -98,12 +84,7 @@ class Target:
         >>> Target("multilabel", ("a", "b")).decode([[0.6, 0.8]])
         [['a', 'b']]
         """
-        values = np.asarray(outputs)
-        if self.task == "regression":
-            return list(self.unstandardize(values).tolist())
-        if self.task == "classification":
-            return list(np.array(self.names, dtype=object)[values.argmax(axis=1)].tolist())
-        return [[self.names[index] for index in np.flatnonzero(row >= threshold)] for row in values]
+        return self.definition.decode(self, outputs, threshold)
 
     def standardize(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Values `(n, num_outputs)` of a regression, on the scale that the model learns."""
@@ -130,11 +111,6 @@ class Target:
             # Models saved before there were frames say nothing.
             kind=values.get("kind", "sequence"),
         )
-
-    def _label_sets(self, raw_labels: Any, ids: Sequence[str] | None) -> LabelSets:
-        if self.task == "classification":
-            return [(label,) for label in class_labels(raw_labels, ids)]
-        return label_sets(raw_labels, ids, separator=self.separator, names=self.names)[0]
 
     def _as_row(self, statistic: tuple[float, ...] | None) -> npt.NDArray[np.float64]:
         if statistic is None:
@@ -172,55 +148,21 @@ def fit_target(
     >>> fit_target("regression", [1.0, 3.0]).mean
     (2.0,)
     """
-    if task not in TASKS:
-        raise ConfigError(f"target.task: '{task}' is not one of {', '.join(TASKS)}")
+    if task not in Task.registry:
+        raise ConfigError(f"target.task: '{task}' is not one of {', '.join(Task.registry)}")
     if kind not in KINDS:
         raise ConfigError(f"the kind of a target is one of {', '.join(KINDS)}, not '{kind}'")
     names = None if labels is None else tuple(str(label) for label in labels)
+    definition = find_task(task)
     if kind == "frame":
-        columns = None if task == "classification" else names
-        return _fit_frames(read_frame_labels(task, raw_labels, ids=ids, names=columns), names, separator)
-    if task == "regression":
-        values, columns = number_columns(raw_labels, ids, names=names)
-        return _fit_scale(values, Target(task, columns, separator))
-    if task == "classification":
-        classes = names or sorted_names(class_labels(raw_labels, ids))
-        _check_several(classes, "sequences")
+        frames = read_frame_labels(task, raw_labels, ids=ids, names=names)
+        if not frames.num_labeled:
+            raise ManifestError("no frame of the training sequences has a label: there is nothing to learn")
+        fitted = definition.fit_frames(frames, names)
     else:
-        sets, order = label_sets(raw_labels, ids, separator=separator, names=names)
-        classes = order or sorted_names(label for row in sets for label in row)
-        if not classes:
-            raise ManifestError("no sequence has a label: there is nothing to learn")
-    target = Target(task, classes, separator)
-    target.encode(raw_labels, ids=ids)
+        fitted = definition.fit(raw_labels, names=names, separator=separator, ids=ids)
+    target = Target(task, fitted.names, separator, fitted.mean, fitted.std, kind)
+    if names is not None and kind == "sequence":
+        # Labels outside these names are told now.
+        target.encode(raw_labels, ids=ids)
     return target
-
-
-def _fit_frames(labels: FrameLabels, names: tuple[str, ...] | None, separator: str) -> Target:
-    """What there is to learn in the labels of frames."""
-    if not labels.num_labeled:
-        raise ManifestError("no frame of the training sequences has a label: there is nothing to learn")
-    if labels.task == "regression":
-        rows = [labels[index][labels.is_labeled(index)] for index in range(len(labels))]
-        return _fit_scale(np.concatenate(rows), Target(labels.task, labels.names, separator, kind="frame"))
-    present = tuple(name for name, is_there in zip(labels.names, labels.present(), strict=True) if is_there)
-    classes = names or (labels.names if labels.are_columns and present else present)
-    if labels.task == "classification":
-        _check_several(classes, "labeled frames")
-    elif not classes:
-        raise ManifestError("no frame has any of the labels: there is nothing to learn")
-    labels.rename(classes)
-    return Target(labels.task, classes, separator, kind="frame")
-
-
-def _fit_scale(values: npt.NDArray[np.float64], target: Target) -> Target:
-    """The target of a regression, with mean and deviation of its training values `(n, columns)`."""
-    std = values.std(axis=0)
-    # A constant column has nothing to learn, but must not divide by zero.
-    std = np.where(std > 1e-12 * np.abs(values).max(axis=0), std, 1.0)
-    return replace(target, mean=tuple(values.mean(axis=0).tolist()), std=tuple(std.tolist()))
-
-
-def _check_several(classes: Sequence[str], what: str) -> None:
-    if len(classes) < 2:
-        raise ManifestError(f"all {what} have the label {list_some(classes)}: there is nothing to tell apart")

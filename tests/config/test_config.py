@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqconv.config import Config, dump_config, load_config
-from seqconv.config.training import MONITORS, OPTIMIZERS, SMALLER_IS_BETTER
+from seqconv.config.training import OPTIMIZERS
 from seqconv.errors import ConfigError
+from seqconv.metrics.records import larger_is_better
+from seqconv.tasks import find_task
 
 
 def test_an_empty_config_works():
@@ -146,15 +148,16 @@ def test_what_is_monitored_follows_the_task():
 
 
 def test_every_monitor_is_a_score_of_its_task():
-    from seqconv.metrics.scoring import score
-
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]])
     truth = {"classification": [0, 1, 1, 0], "multilabel": [[1, 0], [0, 1], [1, 1], [0, 0]]}
-    for task, monitors in MONITORS.items():
-        scores = score(task, truth.get(task, probabilities + 1), probabilities, ["a", "b"])
+    smaller = set()
+    for task in ("classification", "multilabel", "regression"):
+        monitors = find_task(task).monitors
+        scores = find_task(task).score(truth.get(task, probabilities + 1), probabilities, ["a", "b"])
         scalars = {f"val_{name}" for name, value in scores.items() if isinstance(value, float)}
         assert set(monitors) == scalars | {"val_loss"}
-    assert {name for names in MONITORS.values() for name in names} >= SMALLER_IS_BETTER
+        smaller |= {name for name in monitors if not larger_is_better(name.removeprefix("val_"))}
+    assert smaller == {"val_log_loss", "val_calibration_error", "val_loss", "val_mae", "val_rmse"}
 
 
 def test_optimizers_are_those_of_keras():

@@ -11,12 +11,10 @@ from seqconv.metrics import (
     by_length,
     calibration_error,
     classification_scores,
-    headline_scorer,
     multilabel_scores,
     regression_scores,
-    score,
-    sequence_losses,
 )
+from seqconv.tasks import find_task
 
 NAMES = ["de", "en", "fr", "it"]
 
@@ -63,9 +61,8 @@ class TestClassification:
 
     def test_one_hot_targets_give_the_same(self, classified):
         targets, probabilities = classified
-        assert score("classification", np.eye(4)[targets], probabilities, NAMES) == score(
-            "classification", targets, probabilities, NAMES
-        )
+        score = find_task("classification").score
+        assert score(np.eye(4)[targets], probabilities, NAMES) == score(targets, probabilities, NAMES)
 
     def test_classes_that_never_occur_are_left_out_and_named(self):
         scores = classification_scores([0, 0, 1], np.eye(4)[[0, 2, 1]], NAMES)
@@ -209,16 +206,16 @@ class TestBootstrap:
             ("multilabel", tagged, NAMES),
             ("regression", numbers, ["x", "y"]),
         ]:
-            headline = headline_scorer(task, targets, predictions)
+            headline = find_task(task).headline_scorer(targets, predictions)
             for size in (3, 40, len(targets)):
                 draw = rng.integers(len(targets), size=size)
-                full = score(task, targets[draw], predictions[draw], names)
+                full = find_task(task).score(targets[draw], predictions[draw], names)
                 for name, value in headline(draw).items():
                     expected = full[name]
                     assert value == pytest.approx(np.nan if expected is None else expected, nan_ok=True), (task, name)
 
     def test_same_seed_same_intervals(self, classified):
-        scorer = headline_scorer("classification", *classified)
+        scorer = find_task("classification").headline_scorer(*classified)
         first, again, other = (bootstrap_intervals(scorer, 200, repeats=50, seed=seed) for seed in (3, 3, 4))
         assert first == again
         assert first != other
@@ -276,11 +273,11 @@ class TestByLength:
 
 def test_losses_of_sequences_average_to_the_loss(classified, tagged):
     for task, (targets, predictions) in [("classification", classified), ("multilabel", tagged)]:
-        assert sequence_losses(task, targets, predictions).mean() == pytest.approx(
-            score(task, targets, predictions, NAMES)["loss"]
+        assert find_task(task).losses(targets, predictions).mean() == pytest.approx(
+            find_task(task).score(targets, predictions, NAMES)["loss"]
         )
 
 
 def test_an_unknown_task_names_those_there_are():
-    with pytest.raises(ConfigError, match="no task 'ranking', expected one of classification, multilabel, regression"):
-        score("ranking", [0], [[1.0]], ["a"])
+    with pytest.raises(ConfigError, match=r"no task 'ranking'\. Known: classification, multilabel, regression"):
+        find_task("ranking").score([0], [[1.0]], ["a"])

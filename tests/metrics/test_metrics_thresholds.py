@@ -8,13 +8,8 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from seqconv.errors import ConfigError, ShapeError
-from seqconv.metrics import (
-    calibration_error,
-    choose_macro_threshold,
-    choose_threshold,
-    fit_temperature,
-    label_calibration_error,
-)
+from seqconv.metrics import calibration_error, choose_macro_threshold, choose_threshold, label_calibration_error
+from seqconv.tasks import find_task
 
 LABELED = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=30)
 # One between each two of the probabilities that occur.
@@ -92,7 +87,9 @@ def test_missing_labels_count_neither_way():
         assert choose_threshold(*with_missing, precision=precision) == alone
     rows = np.array([[1, 0], [1, np.nan], [0, np.nan]], float), np.array([[1.0, -2], [-0.5, 99], [0.3, 5]])
     known = rows[0][~np.isnan(rows[0])][:, None], rows[1][~np.isnan(rows[0])][:, None]
-    assert fit_temperature("multilabel", *rows) == pytest.approx(fit_temperature("multilabel", *known))
+    assert find_task("multilabel").fit_temperature(*rows) == pytest.approx(
+        find_task("multilabel").fit_temperature(*known)
+    )
     assert label_calibration_error(rows[0], expit(rows[1])) == label_calibration_error(known[0], expit(known[1]))
 
 
@@ -110,10 +107,10 @@ def test_a_temperature_finds_back_what_logits_were_multiplied_by(task):
         targets = np.array([rng.multinomial(1, row) for row in softmax(logits, axis=1)])
     else:
         targets = (rng.random(logits.shape) < expit(logits)).astype(float)
-    alone = fit_temperature(task, targets, logits)
+    alone = find_task(task).fit_temperature(targets, logits)
     assert alone == pytest.approx(1, abs=0.1)
     for factor in (0.3, 4.0):
-        assert fit_temperature(task, targets, factor * logits) == pytest.approx(factor * alone, rel=1e-3)
+        assert find_task(task).fit_temperature(targets, factor * logits) == pytest.approx(factor * alone, rel=1e-3)
     error, before = (calibration_error, softmax) if task == "classification" else (label_calibration_error, expit)
     options = {"axis": 1} if task == "classification" else {}
     assert (
@@ -127,7 +124,7 @@ def test_no_temperature_near_it_is_less_surprising():
     rng = np.random.default_rng(1)
     targets, logits = np.eye(4)[rng.integers(4, size=60)], rng.normal(size=(60, 4))
     logits += 2 * targets
-    found = fit_temperature("classification", targets, logits)
+    found = find_task("classification").fit_temperature(targets, logits)
 
     def surprise(temperature):
         return -(targets * log_softmax(logits / temperature, axis=1)).sum()
@@ -136,8 +133,8 @@ def test_no_temperature_near_it_is_less_surprising():
 
 
 def test_without_a_mistake_there_is_no_temperature():
-    assert fit_temperature("classification", np.eye(2), [[2.0, 0.0], [0.0, 1.0]]) == 1
-    assert fit_temperature("multilabel", [[1, np.nan]], [[2.0, -3.0]]) == 1
+    assert find_task("classification").fit_temperature(np.eye(2), [[2.0, 0.0], [0.0, 1.0]]) == 1
+    assert find_task("multilabel").fit_temperature([[1, np.nan]], [[2.0, -3.0]]) == 1
 
 
 def test_what_cannot_be_chosen_is_refused():
@@ -146,4 +143,4 @@ def test_what_cannot_be_chosen_is_refused():
     with pytest.raises(ShapeError, match="2 targets but 1 predictions"):
         choose_threshold([0, 1], [0.1])
     with pytest.raises(ConfigError, match="a regression has none"):
-        fit_temperature("regression", [[1.0]], [[2.0]])
+        find_task("regression").fit_temperature([[1.0]], [[2.0]])

@@ -7,7 +7,7 @@ import pytest
 from seqconv.batching import make_batch, plan_bucketed, plan_packed, plan_padded, plan_single
 from seqconv.errors import ConfigError, ShapeError
 from seqconv.models import build_model, load_model
-from seqconv.training.step.optimization import make_loss
+from seqconv.tasks import find_task
 
 MODELS = {
     "plain": {"blocks": [{"filters": 8, "kernel_size": 5}, {"filters": 8, "kernel_size": 3}]},
@@ -106,7 +106,7 @@ def one_step(model, plan, arrays, labels):
     """Loss, gradients and moved statistics of one training step over all sequences, as `fit` would do it."""
     before = model.get_weights()
     optimizer = RecordingOptimizer()
-    loss = make_loss("classification")
+    loss = find_task("classification").make_loss()
     model.compile(optimizer=optimizer, loss=loss, run_eagerly=True)
     total, gradients = 0.0, None
     layouts = plan.epoch(0)

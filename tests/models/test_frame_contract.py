@@ -9,8 +9,8 @@ from support.training_data import PLAIN_FRAMES, STRIDED_FRAMES, framed
 from seqconv.batching import FrameTargets, make_batch, make_plan, unpack_frames
 from seqconv.models import build_model, load_model
 from seqconv.prediction.forward import STRATEGIES, forward
+from seqconv.tasks import find_task
 from seqconv.tasks.target import fit_target
-from seqconv.training.step.optimization import make_loss, make_metrics
 
 
 def alone(model, sequence):
@@ -33,7 +33,10 @@ def one_step(model, strategy, data, targets, weights):
     """Reported and summed loss, gradients and moved statistics of a step over all sequences, NaN in the padding."""
     before, optimizer = model.get_weights(), RecordingOptimizer()
     model.compile(
-        optimizer, make_loss("classification"), weighted_metrics=make_metrics("classification"), run_eagerly=True
+        optimizer,
+        find_task("classification").make_loss(),
+        weighted_metrics=find_task("classification").make_metrics(),
+        run_eagerly=True,
     )
     plan = make_plan(strategy, data.lengths, batch_size=len(data), time_geometry=model.time_geometry)
     (layout,) = plan.epoch(0)
@@ -82,7 +85,8 @@ def test_the_loss_is_what_each_sequence_alone_says():
         expected.append(log_loss(truth[chosen], probabilities[-1][chosen], labels=[0, 1, 2]))
     (layout,) = make_plan("packed", data.lengths, batch_size=6, time_geometry=model.time_geometry).epoch(0)
     batch = make_batch(layout, data, labels=targets_of(data, target, 2), fill=np.nan)
-    model.compile("sgd", make_loss("classification"))
+    task = find_task("classification")
+    model.compile("sgd", task.make_loss())
     total = model.test_on_batch(batch.as_inputs(), batch.labels, sample_weight=batch.weights / 6)
     assert total == pytest.approx(np.mean(expected), rel=1e-5)
 

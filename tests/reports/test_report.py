@@ -22,7 +22,6 @@ from seqconv.config import load_config
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, StoreError
 from seqconv.inspection import contributions
-from seqconv.metrics import score
 from seqconv.models import load_model
 from seqconv.reports import write_report
 from seqconv.reports.answers import calibration_bins, class_intervals, read_answers
@@ -30,6 +29,7 @@ from seqconv.reports.folder import read_run
 from seqconv.reports.report_inputs import gather
 from seqconv.reports.sounds import MOST_RATE, embed_sound
 from seqconv.reports.tables import number
+from seqconv.tasks import find_task
 from seqconv.training import train
 from seqconv.training.run.batches import plan_batches
 
@@ -314,7 +314,7 @@ def test_nothing_wrong_is_said(runs, tmp_path):
     chances[np.arange(len(table)), truth] = 0.8
     table[["p_low", "p_mid", "p_top"]], table["prediction"], table["loss"] = chances, table["label"], -np.log(0.8)
     table.to_csv(folder / "predictions.csv", index=False)
-    metrics = {**scores_of(folder), **score("classification", truth, chances, names)}
+    metrics = {**scores_of(folder), **find_task("classification").score(truth, chances, names)}
     (folder / "metrics.json").write_text(json.dumps({"test": metrics}))
     write_report(folder)
     page = page_of(folder)

@@ -77,7 +77,13 @@ def test_no_module_imports_the_package_root_or_by_dots():
 
 def test_what_reads_data_and_settings_knows_no_framework():
     frameworks = ("tensorflow", "keras")
-    assert offences(WITHOUT_FRAMEWORK, lambda path, name: name.split(".")[0] in frameworks) == []
+
+    def is_framework(path: Path, name: str) -> bool:
+        # Methods of tasks import their losses when they make them.
+        is_losses = path == PACKAGE / "tasks" / "losses.py"
+        return name.split(".")[0] in frameworks and not is_losses
+
+    assert offences(WITHOUT_FRAMEWORK, is_framework) == []
 
 
 @pytest.mark.parametrize("room", ALLOWED)

@@ -16,7 +16,7 @@ from seqconv.batching import (
     unpack_frames,
 )
 from seqconv.models import SequenceModel, load_model
-from seqconv.training.step.optimization import make_loss
+from seqconv.tasks import find_task
 from support.random_models import NUM_OUTPUTS
 
 BACKEND = keras.backend.backend()
@@ -65,7 +65,7 @@ def one_step(model: SequenceModel, batch: Batch) -> tuple:
     """Loss, gradients and moved statistics of one training step, as `fit` would do it; the model stays as it was."""
     before, optimizer = model.get_weights(), RecordingOptimizer()
     # JAX compiles whole steps faster than their operations one by one.
-    model.compile(optimizer=optimizer, loss=make_loss("classification"), run_eagerly=BACKEND != "jax")
+    model.compile(optimizer=optimizer, loss=find_task("classification").make_loss(), run_eagerly=BACKEND != "jax")
     loss = model.train_on_batch(inputs_of(batch), batch.labels, sample_weight=batch.weights)
     after = model.get_weights()
     # A step in inference mode would leave the statistics as they were, alike in every layout.

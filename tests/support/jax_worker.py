@@ -12,7 +12,7 @@ import numpy as np
 from seqconv.batching import Plan, plan_packed
 from seqconv.data.sequences import Sequences
 from seqconv.models import SequenceModel, build_model
-from seqconv.training.step.optimization import make_loss, make_metrics
+from seqconv.tasks import find_task
 from seqconv.training.step.prefetch import BatchFeed, EpochData, assemble
 from support.double_precision import double_precision
 from support.training_data import classified
@@ -54,7 +54,11 @@ def fit(model: SequenceModel, data: Sequences, plan: Plan, layouts: list[Any], o
     """Mean values over the steps of these layouts, from the pipeline that runs use."""
     labels = np.eye(3, dtype="float32")[np.unique(data.labels, return_inverse=True)[1]]
     weights = np.linspace(0.5, 1.5, len(data)).astype("float32")
-    model.compile(optimizer, loss=make_loss("classification"), weighted_metrics=make_metrics("classification"))
+    model.compile(
+        optimizer,
+        loss=find_task("classification").make_loss(),
+        weighted_metrics=find_task("classification").make_metrics(),
+    )
     with BatchFeed(assemble(layouts, data, labels, weights, loss_scale=plan.mean_sequences)) as feed:
         history = model.fit(EpochData(feed, len(layouts)), shuffle=False, verbose=0).history
     return {name: values[0] for name, values in history.items()}

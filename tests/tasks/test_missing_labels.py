@@ -19,14 +19,13 @@ from seqconv.data.manifest import load_manifest, make_splits
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ManifestError
 from seqconv.evaluation import evaluate
-from seqconv.metrics import frame_scorer, headline_scorer, score
 from seqconv.models import build_model
+from seqconv.tasks import find_task
 from seqconv.tasks.raw_labels import missing_cells
 from seqconv.tasks.target import Target, fit_target
 from seqconv.training import train
 from seqconv.training.run.loop import run_steps
 from seqconv.training.run.setup import prepare
-from seqconv.training.step.optimization import make_loss, make_metrics
 from seqconv.training.step.train_step import CompiledStep
 
 NAN = np.nan
@@ -97,7 +96,7 @@ def test_scores_are_those_of_the_known_labels_alone():
     targets = rng.integers(2, size=(80, 3)).astype(float)
     probabilities = rng.random((80, 3))
     targets[rng.random((80, 3)) < 0.4] = NAN
-    found = score("multilabel", targets, probabilities, ["x", "y", "z"])
+    found = find_task("multilabel").score(targets, probabilities, ["x", "y", "z"])
     known = ~np.isnan(targets)
     for place, name in enumerate("xyz"):
         wanted, got = targets[known[:, place], place], probabilities[known[:, place], place]
@@ -107,11 +106,11 @@ def test_scores_are_those_of_the_known_labels_alone():
     assert found["micro_f1"] == pytest.approx(f1_score(targets[known], probabilities[known] >= 0.5))
     # What stands where nobody knows changes nothing.
     other = np.where(known, probabilities, 1 - probabilities)
-    assert score("multilabel", targets, other, ["x", "y", "z"]) == found
+    assert find_task("multilabel").score(targets, other, ["x", "y", "z"]) == found
     everyone = np.arange(80)
     for scorer in (
-        headline_scorer("multilabel", targets, probabilities),
-        frame_scorer("multilabel", targets, probabilities, everyone, 80),
+        find_task("multilabel").headline_scorer(targets, probabilities),
+        find_task("multilabel").frame_scorer(targets, probabilities, everyone, 80),
     ):
         headline = scorer(everyone)
         assert headline == pytest.approx({name: found[name] for name in headline})
@@ -144,7 +143,11 @@ def epoch_gradients(strategy, kind, focusing):
     experiment = prepare(config, data)
     network, optimizer = experiment.model, SummingOptimizer(learning_rate=1.0)
     settings = ("multilabel", 0.1, focusing)
-    network.compile(optimizer, make_loss(*settings), weighted_metrics=make_metrics(*settings))
+    network.compile(
+        optimizer,
+        find_task(settings[0]).make_loss(*settings[1:]),
+        weighted_metrics=find_task(settings[0]).make_metrics(*settings[1:]),
+    )
     experiment = replace(experiment, step=CompiledStep(network, experiment.plan.shapes))
     run_steps(experiment, list(experiment.plan.epoch(0)))
     return float(network.get_metrics_result()["mean_loss"]), [

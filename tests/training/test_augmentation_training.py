@@ -25,6 +25,7 @@ from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation import evaluate
 from seqconv.reports.folder import read_run
 from seqconv.reports.report_inputs import plan_again
+from seqconv.tasks import find_task
 from seqconv.training import resume, train
 from seqconv.training.output.report import report_start
 from seqconv.training.run.identity import RunIdentity
@@ -32,7 +33,6 @@ from seqconv.training.run.loop import run_steps
 from seqconv.training.run.setup import prepare
 from seqconv.training.run.training_set import TrainingSet, augment_training, with_variants
 from seqconv.training.state.interrupts import RunStopped
-from seqconv.training.step.optimization import make_loss, make_metrics
 from seqconv.training.step.train_step import CompiledStep
 
 STRATEGIES = ("padded", "bucketed", "packed")
@@ -59,8 +59,10 @@ def epoch_gradients(strategy, data, valid, **sections):
     keras.utils.set_random_seed(1)
     experiment = prepared(data, valid, batching={"strategy": strategy}, **sections)
     model, optimizer = experiment.model, SummingOptimizer(learning_rate=1.0)
-    metrics = make_metrics("classification")
-    model.compile(optimizer, make_loss("classification"), weighted_metrics=metrics, jit_compile=model.jit_compile)
+    metrics = find_task("classification").make_metrics()
+    model.compile(
+        optimizer, find_task("classification").make_loss(), weighted_metrics=metrics, jit_compile=model.jit_compile
+    )
     experiment = replace(experiment, step=CompiledStep(model, experiment.plan.shapes))
     run_steps(experiment, list(experiment.plan.epoch(0)))
     return [keras.ops.convert_to_numpy(variable) for variable in optimizer.sums]

@@ -22,11 +22,11 @@ from seqconv.evaluation import evaluate
 from seqconv.models import SequenceModel, build_model, load_model
 from seqconv.prediction import compiled
 from seqconv.prediction.forward import forward
+from seqconv.tasks import find_task
 from seqconv.training import resume, train
 from seqconv.training.run.devices import device_name, list_devices
 from seqconv.training.run.runtime import machine_for, uses_xla
 from seqconv.training.state.interrupts import RunStopped
-from seqconv.training.step.optimization import make_loss
 
 BACKEND = keras.backend.backend()
 OTHER = next(name for name in ("tensorflow", "jax", "torch") if name != BACKEND)
@@ -185,13 +185,13 @@ def test_training_learns_statistics_and_drops_out():
     for rate in (0.0, 0.5):
         config = {"defaults": {"norm": "none", "dropout": rate}, "blocks": [{"filters": 6}], "dense_dropout": rate}
         model = build_model(config, num_features=2, num_outputs=4)
-        model.compile(keras.optimizers.SGD(0.0), loss=make_loss("classification"))
+        model.compile(keras.optimizers.SGD(0.0), loss=find_task("classification").make_loss())
         steps = [model.train_on_batch(data.as_inputs(), data.labels, data.weights) for _ in range(3)]
         losses[rate] = {float(loss) for loss in steps}
     assert len(losses[0.0]) == 1
     assert len(losses[0.5]) > 1
     model = build_model({"blocks": [{"filters": 6, "norm": "batch"}]}, num_features=2, num_outputs=4)
-    model.compile(keras.optimizers.SGD(0.0), loss=make_loss("classification"))
+    model.compile(keras.optimizers.SGD(0.0), loss=find_task("classification").make_loss())
     before = {v.path: keras.ops.convert_to_numpy(v) for v in model.non_trainable_variables}
     model.train_on_batch(data.as_inputs(), data.labels, data.weights)
     after = {v.path: keras.ops.convert_to_numpy(v) for v in model.non_trainable_variables}

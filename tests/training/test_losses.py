@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from seqconv.training.step.losses import FocalCrossentropy, LabelCrossentropy, focal_crossentropy, label_crossentropy
-from seqconv.training.step.optimization import make_loss, make_metrics
+from seqconv.tasks import find_task
+from seqconv.tasks.losses import FocalCrossentropy, LabelCrossentropy, focal_crossentropy, label_crossentropy
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(0, 2, (5, 3, 4)).astype("float32")
@@ -97,8 +97,8 @@ def test_a_missing_label_has_neither_loss_nor_gradient(gamma, label_smoothing):
 def test_the_metric_is_the_weighted_mean_of_the_loss(task, targets, gamma):
     weights = RNG.random((5, 3)).astype("float32")
     weights[0, 1] = 0
-    total = make_loss(task, 0.1, gamma)(targets, LOGITS, sample_weight=weights)
-    metric = make_metrics(task, 0.1, gamma)[0]
+    total = find_task(task).make_loss(0.1, gamma)(targets, LOGITS, sample_weight=weights)
+    metric = find_task(task).make_metrics(0.1, gamma)[0]
     metric.update_state(targets, LOGITS, sample_weight=weights)
     assert float(metric.result()) == pytest.approx(float(total) / weights.sum(), rel=1e-5)
 

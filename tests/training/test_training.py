@@ -14,10 +14,11 @@ from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
 from seqconv.models import build_model
 from seqconv.prediction.forward import forward
+from seqconv.tasks import find_task
 from seqconv.training import train
 from seqconv.training.run.runtime import machine_for
 from seqconv.training.run.setup import prepare
-from seqconv.training.step.optimization import make_loss, make_optimizer
+from seqconv.training.step.optimization import make_optimizer
 
 RANDOM = {"model": {"blocks": [{"filters": 6, "kernel_size": 3, "dropout": 0.3}], "dense_dropout": 0.2}}
 STILL = {"learning_rate": 1e-30, "optimizer": "sgd", "weight_decay": None, "epochs": 1}
@@ -221,7 +222,9 @@ def test_a_constant_rate_is_one_that_callbacks_may_change(tmp_path):
 def test_every_optimizer_takes_a_step_with_every_option(name):
     training = load_config({"training": {"optimizer": name, "learning_rate": 0.1, "gradient_clip": 1.0}}).training
     model = build_model({"blocks": [{"filters": 4}]}, num_features=NUM_FEATURES, num_outputs=2)
-    model.compile(optimizer=make_optimizer(training, [3]), loss=make_loss("classification"), run_eagerly=True)
+    model.compile(
+        optimizer=make_optimizer(training, [3]), loss=find_task("classification").make_loss(), run_eagerly=True
+    )
     before = model.get_weights()
     x = np.random.default_rng(0).normal(size=(2, 6, NUM_FEATURES)).astype("float32")
     model.train_on_batch(x, np.eye(2, dtype="float32"))

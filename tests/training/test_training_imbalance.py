@@ -15,10 +15,10 @@ from support.weighting import MODEL, STRATEGIES, SummingOptimizer, prepared
 
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
+from seqconv.tasks import find_task
 from seqconv.training import resume, train
 from seqconv.training.run.loop import run_steps
 from seqconv.training.state.interrupts import RunStopped
-from seqconv.training.step.optimization import make_loss, make_metrics
 from seqconv.training.step.train_step import CompiledStep
 
 DATA = Path(__file__).parents[2] / "data"
@@ -34,7 +34,11 @@ def epoch_gradients(strategy, epoch, **training):
     )
     settings = ("classification", training.get("label_smoothing", 0.0), experiment.config.training.focusing)
     model, optimizer = experiment.model, SummingOptimizer(learning_rate=1.0)
-    model.compile(optimizer, make_loss(*settings), weighted_metrics=make_metrics(*settings))
+    model.compile(
+        optimizer,
+        find_task(settings[0]).make_loss(*settings[1:]),
+        weighted_metrics=find_task(settings[0]).make_metrics(*settings[1:]),
+    )
     experiment = replace(experiment, step=CompiledStep(model, experiment.plan.shapes))
     run_steps(experiment, list(experiment.plan.epoch(epoch)))
     return [keras.ops.convert_to_numpy(variable) for variable in optimizer.sums]

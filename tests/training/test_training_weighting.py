@@ -12,10 +12,10 @@ from support.weighting import MODEL, STRATEGIES, SummingOptimizer, prepared
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
 from seqconv.models import load_model
+from seqconv.tasks import find_task
 from seqconv.training import train
 from seqconv.training.run.loop import run_steps
 from seqconv.training.run.setup import prepare
-from seqconv.training.step.optimization import make_loss, make_metrics
 from seqconv.training.step.train_step import CompiledStep
 
 
@@ -26,8 +26,10 @@ def epoch_gradients(strategy, **sections):
     training = {"epochs": 1, "class_weight": {"low": 0.5, "top": 4.0}, **sections.pop("training", {})}
     experiment = prepared(data, model=MODEL, training=training, batching={"strategy": strategy}, **sections)
     model, optimizer = experiment.model, SummingOptimizer(learning_rate=1.0)
-    metrics = make_metrics("classification")
-    model.compile(optimizer, make_loss("classification"), weighted_metrics=metrics, jit_compile=model.jit_compile)
+    metrics = find_task("classification").make_metrics()
+    model.compile(
+        optimizer, find_task("classification").make_loss(), weighted_metrics=metrics, jit_compile=model.jit_compile
+    )
     experiment = replace(experiment, step=CompiledStep(model, experiment.plan.shapes))
     run_steps(experiment, list(experiment.plan.epoch(0)))
     return len(experiment.plan), [keras.ops.convert_to_numpy(variable) for variable in optimizer.sums]

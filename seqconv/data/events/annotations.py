@@ -104,11 +104,7 @@ def event_names(label: str | None, target: TargetConfig) -> tuple[str, ...]:
     >>> event_names("dog; cat", TargetConfig(task="multilabel"))
     ('dog', 'cat')
     """
-    if label is None:
-        return ()
-    if target.task == "classification":
-        return (label,)
-    return tuple(part.strip() for part in label.split(target.separator) if part.strip())
+    return () if label is None else target.definition.names_in(label, target.separator)
 
 
 def read_annotations(

@@ -19,7 +19,7 @@ from seqconv.data.events.tables import NO_EVENTS, TABLE_SUFFIXES, Events, find_o
 from seqconv.errors import ConfigError, list_some
 from seqconv.features.arrays import load_npy
 from seqconv.tasks.frame_arrays import read_frame_labels
-from seqconv.tasks.frame_labels import MISSING, Array, FrameLabels, find_length_problems, raise_listed
+from seqconv.tasks.frame_labels import MISSING, FrameLabels, find_length_problems, raise_listed
 from seqconv.tasks.raw_labels import sorted_names
 from seqconv.tasks.settings import TargetConfig
 from seqconv.text import amount
@@ -53,7 +53,7 @@ class EventTimelines:
         if self.events is not None:
             return [sorted({name for labels in self._names(events) for name in labels}) for events in self.events]
         labels = self.arrays
-        if labels is None or labels.task == "regression":
+        if labels is None or not self.target.definition.class_names(labels.names):
             return [[] for _ in self.ids]
         present = [labels.take([index]).present() for index in range(len(labels))]
         return [[name for name, there in zip(labels.names, row, strict=True) if there] for row in present]
@@ -75,8 +75,17 @@ class EventTimelines:
         found = {name for events in self.events or [] for labels in self._names(events) for name in labels}
         names = sorted_names(found | ({self.target.background} if self.target.background is not None else set()))
         positions = {name: position for position, name in enumerate(names)}
-        paint = self._paint_classes if self.target.task == "classification" else self._paint_sets
-        arrays = [paint(*row, positions) for row in zip(self.events or [], frames, counts.tolist(), strict=True)]
+        paint, background = self.target.definition.paint_frames, positions.get(self.target.background or "", MISSING)
+        arrays = [
+            paint(
+                [[positions[name] for name in given] for given in self._names(row)],
+                covered,
+                count,
+                len(names),
+                background,
+            )
+            for row, covered, count in zip(self.events or [], frames, counts.tolist(), strict=True)
+        ]
         return FrameLabels(self.target.task, names, arrays), notes
 
     def _names(self, events: Events) -> list[tuple[str, ...]]:
@@ -102,22 +111,6 @@ class EventTimelines:
             told = amount(num_between, "event is", "events are")
             notes.append(f"{told} so short that no frame begins within: without effect")
         return frames, notes
-
-    def _paint_classes(self, events: Events, frames: list[slice], length: int, positions: dict[str, int]) -> Array:
-        background = self.target.background
-        codes = np.full(length, MISSING if background is None else positions[background], np.int32)
-        for label, covered in zip(events.labels, frames, strict=True):
-            codes[covered] = MISSING if label is None else positions[label]
-        return codes
-
-    def _paint_sets(self, events: Events, frames: list[slice], length: int, positions: dict[str, int]) -> Array:
-        indicators = np.zeros((length, len(positions)), np.int8)
-        for labels, covered in zip(self._names(events), frames, strict=True):
-            indicators[covered, [positions[name] for name in labels]] = 1
-        for labels, covered in zip(self._names(events), frames, strict=True):
-            if not labels:
-                indicators[covered] = MISSING
-        return indicators
 
 
 def read_timelines(
@@ -156,16 +149,14 @@ def read_timelines(
             "events are given in seconds, but precomputed features do not say how many seconds a frame is. Set "
             "features.frame_rate to the frames in a second, or give .npy files with a label for each frame."
         )
-    if target.task == "classification":
+    if not target.definition.allows_overlaps:
         problems += [problem for name, row in zip(ids, events, strict=True) for problem in find_overlaps(name, row)]
     raise_listed(problems)
     without = [name for name, row in zip(ids, events, strict=True) if not len(row)]
     if without:
-        meaning = "none of the labels" if target.task == "multilabel" else f"'{target.background}'"
-        is_missing = target.task == "classification" and target.background is None
         notes.append(
             f"{len(without)} of {len(ids)} recordings have no event ({list_some(without)}): all their frames "
-            f"{'are without label' if is_missing else f'have {meaning}'}"
+            f"{target.definition.without_events(target.background)}"
         )
     return EventTimelines(target, seconds_per_frame, ids, starts, ends, events, None, notes)
 

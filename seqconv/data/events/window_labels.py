@@ -99,14 +99,11 @@ def _label(
         found.is_empty.append(is_empty)
         if is_unknown[place]:
             found.labels.append(None)
-        elif target.task == "multilabel":
-            found.labels.append(sorted(of_window))
-        elif len(of_window) < 2:
-            found.labels.append(next(iter(of_window), target.background))
         else:
-            found.num_contested += 1
-            # Of equal shares, the first in the order of time: dicts keep it.
-            found.labels.append(max(of_window, key=lambda name: _covered(of_window[name])))
+            found.num_contested += int(len(of_window) > 1 and not target.definition.allows_overlaps)
+            # In the order of time: dicts keep it.
+            covered = {name: _covered(parts) for name, parts in of_window.items()}
+            found.labels.append(target.definition.window_label(covered, target.background))
 
 
 def _covered(parts: list[tuple[float, float]]) -> float:

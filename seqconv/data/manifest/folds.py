@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.columns import describe_rows
-from seqconv.data.manifest.labels import describe_absent, label_sets
-from seqconv.data.manifest.units import bin_numbers, in_order, join_rows, labels_of
+from seqconv.data.manifest.labels import describe_absent, label_sets, manifest_strata
+from seqconv.data.manifest.units import in_order, join_rows, labels_of
 from seqconv.errors import ManifestError, list_some
 
 
@@ -45,12 +45,13 @@ def make_folds(
     if frame["fold"].notna().any():
         _check_given(frame, num_folds)
         return frame.copy()
-    is_checked = strata is None and task != "regression"
+    sets: list[list[str]] = []
     if strata is None:
         absent = [name for name in ([label] if isinstance(label, str) else label) if name not in frame]
         if absent:
             raise ManifestError(describe_absent(absent[0], list(frame.columns)))
-        strata = bin_numbers(frame, label) if task == "regression" else label_sets(frame, label, task, separator)
+        sets = label_sets(frame, label, task, separator)
+        strata = manifest_strata(frame, label, task, separator)
     units = join_rows(frame)
     if len(units) < num_folds:
         raise ManifestError(
@@ -61,8 +62,8 @@ def make_folds(
     made.attrs["notes"] = list(frame.attrs.get("notes", []))
     folds = _deal(num_folds, units, strata, frame["id"].tolist(), seed)
     made["fold"] = pd.array(folds, dtype="Int64")
-    if is_checked:
-        _check_labels_in_two(made, strata)
+    if sets:
+        _check_labels_in_two(made, sets)
     return made
 
 

@@ -1,8 +1,7 @@
 """What can be wrong with the target column of a manifest, by task."""
 
 import difflib
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from seqconv.data.manifest.checks import raise_problems
 from seqconv.data.manifest.columns import describe_rows, make_absolute
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.files import is_file
-
-TASKS = ("classification", "multilabel", "regression")
+from seqconv.tasks import Task, find_task
+from seqconv.tasks.forms import CellRule
 
 
 def check_labels(
@@ -39,8 +38,8 @@ def find_label_problems(
     frame: pd.DataFrame, column: str | Sequence[str], task: str = "classification", separator: str = ";"
 ) -> list[str]:
     """Everything that is wrong with the target column, or columns; see `check_labels`."""
-    if task not in TASKS:
-        raise ConfigError(f"target.task must be one of {', '.join(TASKS)}, not '{task}'.")
+    if task not in Task.registry:
+        raise ConfigError(f"target.task must be one of {', '.join(Task.registry)}, not '{task}'.")
     columns = [column] if isinstance(column, str) else list(column)
     absent = [name for name in columns if name not in frame]
     if absent:
@@ -49,15 +48,9 @@ def find_label_problems(
     if empty:
         return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows."]
     problems: list[str] = []
-    if task == "regression":
-        for name in columns:
-            problems += _find_bad_cells(frame, name, "a finite number", _is_finite)
-        return problems
-    if task == "multilabel" and not isinstance(column, str):
-        for name in columns:
-            problems += _find_bad_cells(frame, name, "0 or 1, or nothing", _is_zero_or_one, may_be_empty=True)
-    elif task == "classification":
-        problems += _find_bad_cells(frame, columns[0], "a label", lambda cell: bool(str(cell).strip()))
+    rule = find_task(task).cell_rule(is_single=isinstance(column, str))
+    if rule is not None:
+        problems += [problem for name in columns for problem in _find_bad_cells(frame, name, rule)]
     return problems + _find_unseen(frame, label_sets(frame, column, task, separator))
 
 
@@ -88,13 +81,20 @@ def label_sets(frame: pd.DataFrame, column: str | Sequence[str], task: str, sepa
     >>> label_sets(frame, "label", "multilabel"), label_sets(frame, ["barks", "purrs"], "multilabel")
     ([['dog', 'cat'], []], [['barks', 'purrs'], []])
     """
-    if not isinstance(column, str):
-        marked = [[_is_one(cell) for cell in frame[name]] for name in column]
-        return [[name for name, is_on in zip(column, row, strict=True) if is_on] for row in zip(*marked, strict=True)]
-    cells = [None if pd.isna(cell) else str(cell) for cell in frame[column]]
-    if task == "multilabel":
-        return [[part.strip() for part in (cell or "").split(separator) if part.strip()] for cell in cells]
-    return [[] if cell is None else [cell] for cell in cells]
+    columns = [column] if isinstance(column, str) else list(column)
+    cells: list[list[Any]] = [frame[name].tolist() for name in columns]
+    if isinstance(column, str):
+        cells = [[None if pd.isna(cell) else str(cell) for cell in cells[0]]]
+    find = find_task(task).row_names
+    return [find(row, None if isinstance(column, str) else columns, separator) for row in zip(*cells, strict=True)]
+
+
+def manifest_strata(
+    frame: pd.DataFrame, column: str | Sequence[str], task: str, separator: str = ";"
+) -> list[list[str]]:
+    """Return what splits keep in proportion: the classes of each row, or tenths of the first column of numbers."""
+    first = column if isinstance(column, str) else column[0]
+    return find_task(task).strata(label_sets(frame, column, task, separator), frame[first].tolist())
 
 
 def label_values(frame: pd.DataFrame, label: str | Sequence[str]) -> Any:
@@ -116,16 +116,19 @@ def describe_absent(name: str, columns: list[str], kind: str = "target column") 
     return f"there is no {kind} '{name}'; the columns are {list_some(columns, limit=15)}.{hint}"
 
 
-def _find_bad_cells(
-    frame: pd.DataFrame, name: str, wanted: str, is_good: Callable[[Any], bool], *, may_be_empty: bool = False
-) -> list[str]:
-    rows = [row for row, cell in enumerate(frame[name]) if not (may_be_empty if pd.isna(cell) else is_good(cell))]
+def _find_bad_cells(frame: pd.DataFrame, name: str, rule: CellRule) -> list[str]:
+    is_empty = frame[name].isna()
+    rows = [
+        row
+        for row, cell in enumerate(frame[name])
+        if not (rule.may_be_empty if is_empty.iloc[row] else rule.is_good(cell))
+    ]
     if not rows:
         return []
     cell = frame[name].iloc[rows[0]]
     shown = "empty" if pd.isna(cell) else f"'{cell}'"
     return [
-        f"'{name}' must hold {wanted}, but {len(rows)} rows do not (the first is {shown}): "
+        f"'{name}' must hold {rule.wanted}, but {len(rows)} rows do not (the first is {shown}): "
         f"{describe_rows(frame['id'], rows)}."
     ]
 
@@ -146,18 +149,3 @@ def _find_unseen(frame: pd.DataFrame, sets: Sequence[Sequence[str]]) -> list[str
                 "A model cannot learn them: move some of their rows to train, or leave them out."
             )
     return problems
-
-
-def _is_finite(cell: Any) -> bool:
-    try:
-        return math.isfinite(float(cell))
-    except (TypeError, ValueError):
-        return False
-
-
-def _is_zero_or_one(cell: Any) -> bool:
-    return _is_finite(cell) and float(cell) in (0.0, 1.0)
-
-
-def _is_one(cell: Any) -> bool:
-    return _is_finite(cell) and float(cell) == 1.0

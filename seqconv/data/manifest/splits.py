@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.columns import SPLITS
-from seqconv.data.manifest.labels import describe_absent, label_sets
-from seqconv.data.manifest.units import bin_numbers, in_order, join_rows, labels_of
+from seqconv.data.manifest.labels import describe_absent, manifest_strata
+from seqconv.data.manifest.units import in_order, join_rows, labels_of
 from seqconv.errors import ConfigError, ManifestError, list_some
 
 
@@ -72,7 +72,7 @@ def make_splits(
     if strata is not None:
         labels = [list(strata[row]) for row in rows.tolist()]
     else:
-        labels = bin_numbers(part, label) if task == "regression" else label_sets(part, label, task, separator)
+        labels = manifest_strata(part, label, task, separator)
     units = join_rows(part)
     chosen = _deal({split: share[split] / total for split in wanted}, units, labels, part["id"].tolist(), seed)
     _check_none_empty(chosen, wanted, len(units))

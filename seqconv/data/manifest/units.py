@@ -8,8 +8,6 @@ import pandas as pd
 
 from seqconv.data.manifest.checks import file_keys
 
-NUM_BINS = 10
-
 
 def join_rows(frame: pd.DataFrame) -> list[list[int]]:
     """Rows that must stay together, because they share a group or a file, directly or through other rows."""
@@ -30,13 +28,6 @@ def join_rows(frame: pd.DataFrame) -> list[list[int]]:
     for row in range(len(frame)):
         units[find(row)].append(row)
     return list(units.values())
-
-
-def bin_numbers(frame: pd.DataFrame, column: str | Sequence[str]) -> list[list[str]]:
-    """Tenths of a column of numbers, as labels."""
-    name = column if isinstance(column, str) else column[0]
-    ranks = pd.to_numeric(frame[name].astype(object), errors="coerce").rank(pct=True).fillna(0)
-    return [[f"{int(rank * NUM_BINS - 1e-9)}"] for rank in ranks]
 
 
 def in_order(

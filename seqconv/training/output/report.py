@@ -134,7 +134,7 @@ def next_commands(file: Path, data: Datasets) -> list[str]:
     split = "test" if data.test is not None else "valid"
     part = data.parts()[split]
     example = "" if part.metadata is None else shlex.quote(str(part.metadata["path"].iloc[0]))
-    finds_events = part.annotations is not None and data.target.task != "regression"
+    finds_events = part.annotations is not None and data.target.definition.class_names(data.target.names)
     return [
         f"{command} evaluate --model {path} --split {split}",
         f"{command} predict --model {path} {example}{' --events' if finds_events else ''}",
@@ -170,7 +170,7 @@ def _facts(experiment: RunSetup, device: str) -> list[tuple[str, str]]:
     shapes = ", ".join(f"{shape.rows}x{shape.width}" for shape in plan.shapes[:4])
     more = f" and {len(plan.shapes) - 4} more" if len(plan.shapes) > 4 else ""
     target = data.target
-    outputs = f"{target.num_outputs} {'columns' if target.task == 'regression' else 'classes'}"
+    outputs = f"{target.num_outputs} {target.definition.outputs}"
     frames = [("labels", describe_frames(config, data, model))] if model.predicts_frames else []
     return [
         ("run", f"{config.name}, seed {config.seed}, on {device}"),

@@ -18,9 +18,7 @@ from seqconv.evaluation.threshold_selection import check_thresholds
 from seqconv.features import num_features
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store.index import identity
-from seqconv.metrics import score
 from seqconv.models import SequenceModel
-from seqconv.tasks.outputs import true_values
 from seqconv.training.output.mlflow import check_mlflow
 
 
@@ -144,7 +142,7 @@ def _find_label_problems(name: str, part: Sequences, data: Datasets) -> Iterator
         if data.target.kind == "frame":
             data.target.frame_labels(part.labels, ids=part.ids)
         else:
-            true_values(data.target, part.labels, part.ids)
+            data.target.definition.truth(data.target, part.labels, part.ids)
     except SeqconvError as error:
         yield f"{name}: {error}"
 
@@ -206,18 +204,14 @@ def _find_monitor_problems(config: Config, data: Datasets, stride: int) -> Itera
             yield "no frame of valid that the model predicts has a label, so that no epoch could be called the best."
             return
     else:
-        targets = true_values(target, valid.labels, valid.ids)
-    scores: dict[str, Any] = {"loss": 0.0, **score(target.task, targets, _guesses(targets, target.task), target.names)}
+        targets = target.definition.truth(target, valid.labels, valid.ids)
+    guesses = target.definition.guess(targets)
+    if guesses is None:
+        return
+    scores: dict[str, Any] = {"loss": 0.0, **target.definition.score(targets, guesses, target.names)}
     if scores.get(name) is None:
         reason = scores["notes"].get(name, "it is undefined for these labels")
         yield (
             f"training.monitor is '{config.monitor}', but the {len(valid)} sequences of valid have no such score: "
             f"{reason}. Set training.monitor to 'val_loss', or choose other sequences for valid."
         )
-
-
-def _guesses(targets: np.ndarray, task: str) -> np.ndarray:
-    noise = np.random.default_rng(0).uniform(0.1, 0.9, targets.shape)
-    if task == "regression":
-        return np.asarray(targets + noise)
-    return noise / noise.sum(axis=1, keepdims=True) if task == "classification" else noise

@@ -32,7 +32,7 @@ def encode_labels(config: Config, data: Datasets, model: SequenceModel) -> tuple
     else:
         labels = data.target.encode(train.labels, ids=train.ids)
         weights = np.asarray(weights * class_weights(data.target, labels, class_weight), "float32")
-        weights = np.where(np.isnan(labels).all(axis=1), np.float32(0), weights)
+        weights = np.where(data.target.definition.is_labeled(labels), weights, np.float32(0))
     if not weights.any():
         raise ConfigError(
             f"all {len(weights)} training sequences have weight 0: there is nothing to learn from. Look at the column "
@@ -51,8 +51,8 @@ def _encode_frames(config: Config, data: Datasets, model: SequenceModel) -> Fram
             "Give the blocks smaller strides, or label more frames."
         )
     share = float(np.count_nonzero(counts) / counts.sum()) if config.target.frame_weight == "frame" else None
-    is_multilabel = data.target.task == "multilabel"
-    frames = FrameTargets(labels, data.target.num_outputs, stride, frame_weight=share, may_be_partial=is_multilabel)
+    is_partial = data.target.definition.may_be_partial
+    frames = FrameTargets(labels, data.target.num_outputs, stride, frame_weight=share, may_be_partial=is_partial)
     if class_weight is None:
         return frames
     return replace(frames, class_weights=frame_class_weights(data.target, frames, len(labels), class_weight))

@@ -109,7 +109,7 @@ def _take_head(config: Config, model: SequenceModel, target: Target, initial: In
     reason = reason or _other_labels(target, initial.target)
     last = _layer(model, "logits")
     parts.append(_take_or_leave("logits", [last], initial, reason))
-    if not reason and target.task == "regression" and initial.target is not None:
+    if not reason and target.std is not None and initial.target is not None and initial.target.std is not None:
         _rescale(last, initial.target, target)
     return parts
 

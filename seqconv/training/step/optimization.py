@@ -9,18 +9,8 @@ from keras import ops
 from seqconv.config import Config
 from seqconv.config.averaging import MovingAverage
 from seqconv.config.training import TrainingConfig
+from seqconv.models.card import model_target
 from seqconv.training.run.runtime import uses_xla
-from seqconv.training.step.losses import (
-    FocalCrossentropy,
-    LabelCrossentropy,
-    WeightedMean,
-    focal_crossentropy,
-    label_crossentropy,
-)
-
-# c of design: the loss of a step is a sum over its sequences; the weights already hold the division.
-REDUCTION = "sum"
-PLAIN_ENTROPY = keras.losses.categorical_crossentropy
 
 
 def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]) -> None:
@@ -28,44 +18,21 @@ def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]
 
     All of their variables are there afterwards: a state can be taken before the first step, and put back.
     """
-    task, training = config.target.task, config.training
+    target, training = model_target(model), config.training
+    task = target.definition
+    options = training.label_smoothing, training.focusing
     model.compile(
         optimizer=make_optimizer(training, steps_per_epoch),
-        loss=make_loss(task, training.label_smoothing, training.focusing),
-        weighted_metrics=make_metrics(task, training.label_smoothing, training.focusing),
+        loss=task.make_loss(*options),
+        weighted_metrics=task.make_metrics(*options),
         jit_compile=bool(uses_xla(config)),
     )
     model.optimizer.build(model.trainable_variables)
-    nothing = {"y": ops.zeros((1, 1, model.num_outputs)), "y_pred": ops.zeros((1, 1, model.num_outputs))}
+    label = ops.zeros((1, 1, *(size or 1 for size in task.label_shape(target))), task.label_dtype)
+    nothing = {"y": label, "y_pred": ops.zeros((1, 1, model.num_outputs))}
     model.compute_loss(None, **nothing, sample_weight=ops.zeros((1, 1)))
     model.compute_metrics(None, **nothing, sample_weight=ops.zeros((1, 1)))
     model.reset_metrics()
-
-
-def make_loss(task: str, label_smoothing: float = 0.0, focusing: float = 0.0) -> keras.losses.Loss:
-    """Loss on logits, summed over sequences; weights divide it by the run's constant. `focusing`: gamma of focal."""
-    if task == "classification" and not focusing:
-        return keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=label_smoothing, reduction=REDUCTION
-        )
-    if task == "classification":
-        return FocalCrossentropy(focusing, label_smoothing=label_smoothing, reduction=REDUCTION)
-    if task == "multilabel":
-        return LabelCrossentropy(focusing, label_smoothing=label_smoothing, reduction=REDUCTION)
-    return keras.losses.MeanSquaredError(reduction=REDUCTION)
-
-
-def make_metrics(task: str, label_smoothing: float = 0.0, focusing: float = 0.0) -> list[keras.metrics.Metric]:
-    """What is reported while training: the weighted mean loss, and accuracy for classes."""
-    if task == "regression":
-        return [WeightedMean(keras.losses.mean_squared_error, "mean_loss")]
-    if task == "multilabel":
-        return [WeightedMean(label_crossentropy, "mean_loss", gamma=focusing, label_smoothing=label_smoothing)]
-    entropy, options = (focal_crossentropy, {"gamma": focusing}) if focusing else (PLAIN_ENTROPY, {"from_logits": True})
-    return [
-        WeightedMean(entropy, "mean_loss", label_smoothing=label_smoothing, **options),
-        WeightedMean(keras.metrics.categorical_accuracy, "accuracy"),
-    ]
 
 
 @keras.saving.register_keras_serializable(package="seqconv")

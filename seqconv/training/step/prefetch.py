@@ -39,14 +39,14 @@ def assemble(
     Args:
         layouts: the steps, in order.
         source: sequences; `source[i]` is `(time, num_features)`.
-        labels: encoded labels of all sequences, `(n, num_outputs)`, or of their frames; NaN, where a label is missing,
+        labels: encoded labels of all sequences, `(n, ...)`, or of their frames; NaN, where a label is missing,
             becomes -1.
         weights: weight of each sequence, `(n,)`.
         loss_scale: the constant c by which the loss of a step is divided: weights come out as `weight / c`.
     """
     if not isinstance(labels, FrameTargets):
         # A loss cannot leave out NaN: its gradient would be NaN, too.
-        labels = np.where(np.isnan(labels), np.float32(MISSING), labels)
+        labels = np.where(np.isnan(labels), np.array(MISSING, labels.dtype), labels)
     for layout in layouts:
         batch = make_batch(layout, source, labels=labels, weights=weights)
         yield StepData(batch.as_inputs(), batch.labels, batch.weights / np.float32(loss_scale))

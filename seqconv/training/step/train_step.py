@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from seqconv.batching import Shape
+from seqconv.models.card import model_target, read_card
 from seqconv.training.step.prefetch import StepData
 
 TrainFunction = Callable[..., Any]
@@ -108,5 +109,13 @@ def _tensorflow_signature(model: keras.Model, shapes: Collection[Shape]) -> tupl
         "segments": tf.TensorSpec((rows, width), tf.int32),
         "lengths": tf.TensorSpec((rows, slots), tf.int32),
     }
-    labels = tf.TensorSpec((rows, None, model.num_outputs), tf.float32)
-    return inputs, labels, tf.TensorSpec((rows, None), tf.float32)
+    shape, dtype = _label_form(model)
+    return inputs, tf.TensorSpec((rows, None, *shape), dtype), tf.TensorSpec((rows, None), tf.float32)
+
+
+def _label_form(model: keras.Model) -> tuple[tuple[int | None, ...], str]:
+    """Shape and type of an encoded label."""
+    if "target" not in read_card(model):
+        return (model.num_outputs,), "float32"
+    target = model_target(model)
+    return target.definition.label_shape(target), target.definition.label_dtype

@@ -1,4 +1,4 @@
-"""Losses on logits that Keras lacks: focal, and of labels of which some are missing."""
+"""Losses on logits: those of Keras, and focal ones, and of labels of which some are missing."""
 
 from typing import Any
 
@@ -108,3 +108,20 @@ class WeightedMean(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
         weights = None if sample_weight is None else ops.reshape(sample_weight, (-1,))
         keras.metrics.Mean.update_state(self, ops.reshape(values, (-1,)), weights)
+
+
+def class_loss(label_smoothing: float = 0.0, focusing: float = 0.0) -> keras.losses.Loss:
+    """Make the cross entropy of one class out of several; `focusing`: gamma of a focal loss, 0 for none."""
+    if focusing:
+        return FocalCrossentropy(focusing, label_smoothing=label_smoothing, reduction="sum")
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing, reduction="sum")
+
+
+def squared_loss() -> keras.losses.Loss:
+    """Make the mean squared error over columns."""
+    return keras.losses.MeanSquaredError(reduction="sum")
+
+
+def class_accuracy() -> WeightedMean:
+    """Make the metric of how often the most probable class is right."""
+    return WeightedMean(keras.metrics.categorical_accuracy, "accuracy")
