@@ -1,5 +1,6 @@
 """What is wrong with a config, in the user's words: the dotted key, its value, what was expected."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
@@ -37,6 +38,7 @@ def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]
     """One line for each key that pydantic refused in `values`."""
     lines: list[str] = []
     expected: dict[str, tuple[Any, list[str]]] = {}
+    hints: dict[str, str] = {}
     for details in error.errors(include_url=False):
         kind, location = details["type"], details["loc"]
         if kind == "missing":
@@ -55,11 +57,15 @@ def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]
         else:
             # The branches of a union fail one by one; to the user they are one key with several forms.
             expected.setdefault(key, (details["input"], []))[1].append(_expectation(details, root))
+            if kind == "literal_error":
+                known = re.findall("'([^']*)'", details["ctx"]["expected"])
+                hints[key] = nearest(str(details["input"]), known).removesuffix(".")
     for key, (value, forms) in expected.items():
         # What is wrong inside a value says more than what its other forms would be.
         if any(other.startswith((f"{key}.", f"{key}[")) for other in expected):
             continue
-        lines.append(f"{key or 'config'}: expected {' or '.join(dict.fromkeys(forms))}, got {shown(value)}")
+        hint = hints.get(key, "")
+        lines.append(f"{key or 'config'}: expected {' or '.join(dict.fromkeys(forms))}, got {shown(value)}{hint}")
     return lines
 
 

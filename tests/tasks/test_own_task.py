@@ -5,15 +5,15 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from support.registries import registered
 from support.training_data import classified, quick, toned
 
-from seqconv.config import load_config
+from seqconv.config import Config, load_config
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
 from seqconv.metrics import Metric
 from seqconv.models import load_model
-from seqconv.parts import register
 from seqconv.prediction import predict
 from seqconv.reports.names import label
 from seqconv.tasks import Task
@@ -22,7 +22,6 @@ from seqconv.tasks.target import Target, fit_target
 from seqconv.training import train
 
 
-@register
 class Distance(Metric):
     """Mean distance of corners; the task below computes it itself."""
 
@@ -31,7 +30,18 @@ class Distance(Metric):
     larger_is_better = False
 
 
-@register
+class Brier(Metric):
+    """Squared error of probabilities: a score of a user's own, where less is better."""
+
+    name = "brier"
+    label = "Brier score"
+    larger_is_better = False
+    tasks = ("classification",)
+
+    def compute(self, targets, predictions, names):
+        return float(((predictions - targets) ** 2).sum(axis=1).mean())
+
+
 class Corner(Task):
     """Two whole numbers, of which a model predicts two and how unsure it is: three outputs."""
 
@@ -82,6 +92,12 @@ def cornered(count=40, seed=0):
     return Sequences(toned(levels, seed=seed), [[level, 3 - level] for level in levels])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _registered():
+    with registered(Distance, Corner, Brier):
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     config = quick(
@@ -93,7 +109,7 @@ def run(tmp_path_factory):
 
 def test_a_task_of_ones_own_is_trained_by_its_loss_and_monitored_by_its_score(run):
     errors = run.history["val_corner_distance"]
-    assert run.history["mean_loss"].iloc[-1] < run.history["mean_loss"].iloc[0] / 2
+    assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0] / 2
     assert run.metrics["valid"]["corner_distance"] == pytest.approx(errors.min())
     config = load_config({"target": {"task": "corner"}})
     assert (config.monitor, config.monitor_mode) == ("val_corner_distance", "min")
@@ -122,9 +138,12 @@ def test_its_saved_model_knows_the_task(run):
 
 
 @pytest.mark.parametrize(
-    "sections, message",
+    ("sections", "message"),
     [
-        ({"target": {"task": "corners"}}, r"target\.task: 'corners': there is no such task; did you mean 'corner'\?"),
+        (
+            {"target": {"task": "corners"}},
+            r"target\.task: expected .* or 'corner', got 'corners'; did you mean 'corner'\?",
+        ),
         ({"training": {"sampling": "balanced"}}, r"training\.sampling: 'balanced' draws classes, but .* is 'corner'"),
         ({"training": {"monitor": "val_accuracy"}}, r"not measured .* Known: val_corner_distance, val_loss"),
         ({"target": {"background": "none"}}, r"target: .*background is the class .* but task is 'corner'"),
@@ -135,22 +154,14 @@ def test_a_config_is_told_what_does_not_fit_it(sections, message):
         load_config({**sections, "target": {"task": "corner", **sections.get("target", {})}})
 
 
+def test_the_schema_lists_it():
+    found = Config.model_json_schema()["$defs"]["TargetConfig"]["properties"]["task"]["enum"]
+    assert found == ["classification", "multilabel", "regression", "corner"]
+
+
 def test_what_it_does_not_say_it_can_do_is_refused_by_name():
     with pytest.raises(ConfigError, match=r"'corner' learns labels of sequences, but the model predicts frames"):
         fit_target("corner", [[[1, 2]]], kind="frame")
-
-
-@register
-class Brier(Metric):
-    """Squared error of probabilities: a score of a user's own, where less is better."""
-
-    name = "brier"
-    label = "Brier score"
-    larger_is_better = False
-    tasks = ("classification",)
-
-    def compute(self, targets, predictions, names):
-        return float(((predictions - targets) ** 2).sum(axis=1).mean())
 
 
 def test_a_metric_of_ones_own_is_computed_in_validation_and_chooses_the_epoch(tmp_path):
