@@ -67,7 +67,7 @@ def score_recordings(
     joined = target.definition.join_windows(target, truth, values, background)
     target, truth, values = replace(target, task=joined.task, names=joined.names), joined.targets, joined.predictions
     task = target.definition
-    scores = task.score(truth, values, target.names, calibration_bins=settings.calibration_bins)
+    scores = task.score(truth, values, target.names, num_bins=settings.calibration_bins)
     scores["intervals"] = _intervals(target, truth, values, _groups(data, owners, len(ids)), settings, repeats, seed)
     table = pd.DataFrame(
         {

@@ -73,7 +73,7 @@ def evaluate(
         answers.targets,
         answers.predictions,
         target.names,
-        calibration_bins=settings.calibration_bins,
+        num_bins=settings.calibration_bins,
         decided=answers.decided,
     )
     is_known = target.definition.is_labeled(answers.targets)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from seqconv.errors import ConfigError, ModelError, list_some
 from seqconv.metrics.checks import IntArray, Scores
@@ -88,7 +89,7 @@ class Task:
         """Encode labels for the scores, in their own unit; NaN where one is missing."""
         return self.encode(target, raw_labels, ids).astype(np.float64)
 
-    def decode(self, target: Meaning, outputs: npt.ArrayLike, threshold: float) -> list[Any]:
+    def decode(self, target: Meaning, outputs: ArrayLike, threshold: float) -> list[Any]:
         """Turn probabilities, or what the model learned to return, into labels."""
         raise self._lacks("decode")
 
@@ -177,7 +178,7 @@ class Task:
 
     # Answers
 
-    def predictions(self, target: Meaning, logits: npt.ArrayLike) -> FloatArray:
+    def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:
         """Turn logits into probabilities, or values in their own unit, in float64.
 
         Raises:
@@ -224,12 +225,11 @@ class Task:
 
     def score(
         self,
-        targets: npt.ArrayLike,
-        predictions: npt.ArrayLike,
+        targets: ArrayLike,
+        predictions: ArrayLike,
         names: Sequence[str],
-        *,
-        calibration_bins: int = 15,
-        decided: npt.ArrayLike | None = None,
+        decided: ArrayLike | None = None,
+        num_bins: int = 15,
     ) -> Scores:
         """Compute all scores, and those of registered metrics.
 
@@ -237,34 +237,26 @@ class Task:
             targets: as `truth` returns them.
             predictions: as `predictions` returns them.
             names: class names, label names, column names.
-            calibration_bins: bins of the calibration error of a classifier.
             decided: as `decide` returns it; default: the most probable class, or labels of probability 0.5 or more.
+            num_bins: bins of the calibration error of a classifier.
 
         Raises:
             ShapeError: the arrays do not fit each other.
         """
-        scores = self.compute_scores(targets, predictions, names, calibration_bins=calibration_bins, decided=decided)
+        scores = self.compute_scores(targets, predictions, names, decided, num_bins)
         return add_metrics(scores, self.name, np.asarray(targets), np.asarray(predictions), tuple(names))
 
     def compute_scores(
-        self,
-        targets: npt.ArrayLike,
-        predictions: npt.ArrayLike,
-        names: Sequence[str],
-        *,
-        calibration_bins: int,
-        decided: npt.ArrayLike | None,
+        self, targets: ArrayLike, predictions: ArrayLike, names: Sequence[str], decided: ArrayLike | None, num_bins: int
     ) -> Scores:
         """Compute the task's own scores, and `notes`: score -> why it is undefined; as `score`."""
         raise self._lacks("compute_scores")
 
-    def losses(self, targets: npt.ArrayLike, predictions: npt.ArrayLike, scale: npt.ArrayLike = 1) -> FloatArray:
+    def losses(self, targets: ArrayLike, predictions: ArrayLike, scale: ArrayLike = 1) -> FloatArray:
         """Compute the loss of each row `(n,)`, unsmoothed and unweighted; `scale`: deviation of standardized values."""
         raise self._lacks("losses")
 
-    def headline_scorer(
-        self, targets: npt.ArrayLike, predictions: npt.ArrayLike, decided: npt.ArrayLike | None = None
-    ) -> Scorer:
+    def headline_scorer(self, targets: ArrayLike, predictions: ArrayLike, decided: ArrayLike | None = None) -> Scorer:
         """Make a fast function from indices to the few scores that get an interval and a row by length.
 
         NaN where those sequences leave a score undefined.
@@ -273,12 +265,7 @@ class Task:
         return lambda indices: {"loss": float(losses[indices].mean())}
 
     def frame_scorer(
-        self,
-        targets: npt.ArrayLike,
-        predictions: npt.ArrayLike,
-        sequences: npt.ArrayLike,
-        num_sequences: int,
-        decided: npt.ArrayLike | None = None,
+        self, targets: ArrayLike, predictions: ArrayLike, owners: IntArray, count: int, decided: ArrayLike | None = None
     ) -> Scorer:
         """Make the function of `headline_scorer` from indices of sequences, for rows that are frames of them."""
         raise self._lacks("frame_scorer")
@@ -309,7 +296,7 @@ class Task:
         """Choose thresholds by name of the label."""
         return {}
 
-    def fit_temperature(self, targets: npt.ArrayLike, logits: npt.ArrayLike) -> float:
+    def fit_temperature(self, targets: ArrayLike, logits: ArrayLike) -> float:
         """Choose the temperature of the probabilities."""
         raise ConfigError(f"a temperature calibrates probabilities, and a {self.name} has none")
 

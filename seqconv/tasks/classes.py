@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from seqconv.errors import ManifestError, ModelError
 from seqconv.metrics.checks import FloatArray, as_columns
@@ -117,7 +117,7 @@ class ClassTask(Task):
         return found
 
 
-def as_rows(values: npt.ArrayLike) -> FloatArray:
+def as_rows(values: ArrayLike) -> FloatArray:
     """Return predictions as `(n, C)` float64; those of a single column may come as `(n,)`."""
     array = np.asarray(values, np.float64)
     return as_columns(array, "predictions", 1 if array.ndim == 1 else array.shape[1])

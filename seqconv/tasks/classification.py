@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.metrics.calibration import fit_temperature
@@ -56,7 +57,7 @@ class Classification(ClassTask):
         if len(classes) < 2:
             raise ManifestError(f"all {what} have the label {list_some(classes)}: there is nothing to tell apart")
 
-    def decode(self, target: Meaning, outputs: npt.ArrayLike, threshold: float) -> list[Any]:
+    def decode(self, target: Meaning, outputs: ArrayLike, threshold: float) -> list[Any]:
         return self.name_decided(target, np.asarray(outputs).argmax(axis=1))
 
     def name_decided(self, target: Meaning, decided: Array) -> list[str]:
@@ -99,7 +100,7 @@ class Classification(ClassTask):
 
         return [*super().make_metrics(label_smoothing, focusing), class_accuracy()]
 
-    def predictions(self, target: Meaning, logits: npt.ArrayLike) -> FloatArray:
+    def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:
         from scipy.special import softmax
 
         values = np.asarray(logits, np.float64)
@@ -119,38 +120,24 @@ class Classification(ClassTask):
         return {"label": self.decode(target, targets, 0.5)}
 
     def compute_scores(
-        self,
-        targets: npt.ArrayLike,
-        predictions: npt.ArrayLike,
-        names: Sequence[str],
-        *,
-        calibration_bins: int,
-        decided: npt.ArrayLike | None,
+        self, targets: ArrayLike, predictions: ArrayLike, names: Sequence[str], decided: ArrayLike | None, num_bins: int
     ) -> Scores:
-        return classification_scores(targets, predictions, names, calibration_bins=calibration_bins, decided=decided)
+        return classification_scores(targets, predictions, names, calibration_bins=num_bins, decided=decided)
 
-    def losses(self, targets: npt.ArrayLike, predictions: npt.ArrayLike, scale: npt.ArrayLike = 1) -> FloatArray:
+    def losses(self, targets: ArrayLike, predictions: ArrayLike, scale: ArrayLike = 1) -> FloatArray:
         rows = as_rows(predictions)
         return cross_entropy(class_numbers(targets, rows.shape[1]), rows)
 
-    def headline_scorer(
-        self, targets: npt.ArrayLike, predictions: npt.ArrayLike, decided: npt.ArrayLike | None = None
-    ) -> Scorer:
+    def headline_scorer(self, targets: ArrayLike, predictions: ArrayLike, decided: ArrayLike | None = None) -> Scorer:
         rows = as_rows(predictions)
         return resampled_classification(class_numbers(targets, rows.shape[1]), rows, decided)
 
     def frame_scorer(
-        self,
-        targets: npt.ArrayLike,
-        predictions: npt.ArrayLike,
-        sequences: npt.ArrayLike,
-        num_sequences: int,
-        decided: npt.ArrayLike | None = None,
+        self, targets: ArrayLike, predictions: ArrayLike, owners: IntArray, count: int, decided: ArrayLike | None = None
     ) -> Scorer:
         values = np.asarray(predictions, np.float64)
         classes = class_numbers(targets, values.shape[1])
-        owners = np.asarray(sequences, np.int64)
-        return class_frame_scorer(classes, values, as_decided(values, decided), owners, num_sequences)
+        return class_frame_scorer(classes, values, as_decided(values, decided), owners, count)
 
     def guess(self, targets: FloatArray) -> FloatArray:
         noise = super().guess(targets)
@@ -194,7 +181,7 @@ class Classification(ClassTask):
         cut = choose_macro_threshold(*one) if precision is None else choose_threshold(*one, precision=precision)
         return {target.names[place]: cut}
 
-    def fit_temperature(self, targets: npt.ArrayLike, logits: npt.ArrayLike) -> float:
+    def fit_temperature(self, targets: ArrayLike, logits: ArrayLike) -> float:
         return fit_temperature(targets, logits)
 
     def calibration_error(self, targets: FloatArray, predictions: FloatArray, num_bins: int) -> float:

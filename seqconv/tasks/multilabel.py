@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from seqconv.errors import ManifestError
 from seqconv.metrics.calibration import fit_label_temperature, label_calibration_error
-from seqconv.metrics.checks import FloatArray, Scores, as_columns
+from seqconv.metrics.checks import FloatArray, IntArray, Scores, as_columns
 from seqconv.metrics.frames import label_frame_scorer
 from seqconv.metrics.multilabel import as_given, binary_cross_entropy, multilabel_scores, resampled_multilabel
 from seqconv.metrics.thresholds import DEFAULT_THRESHOLD, Cut, choose_threshold
@@ -58,7 +59,7 @@ class Multilabel(ClassTask):
             encoded[is_missing] = np.nan
         return encoded
 
-    def decode(self, target: Meaning, outputs: npt.ArrayLike, threshold: float) -> list[Any]:
+    def decode(self, target: Meaning, outputs: ArrayLike, threshold: float) -> list[Any]:
         return [[target.names[index] for index in np.flatnonzero(row >= threshold)] for row in np.asarray(outputs)]
 
     def name_decided(self, target: Meaning, decided: Array) -> list[str]:
@@ -110,7 +111,7 @@ class Multilabel(ClassTask):
 
         return LabelCrossentropy(focusing, label_smoothing=label_smoothing, reduction="sum")
 
-    def predictions(self, target: Meaning, logits: npt.ArrayLike) -> FloatArray:
+    def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:
         from scipy.special import expit
 
         probabilities: FloatArray = expit(super().predictions(target, logits))
@@ -131,37 +132,23 @@ class Multilabel(ClassTask):
         return {"label": self.name_decided(target, targets == 1), **missing}
 
     def compute_scores(
-        self,
-        targets: npt.ArrayLike,
-        predictions: npt.ArrayLike,
-        names: Sequence[str],
-        *,
-        calibration_bins: int,
-        decided: npt.ArrayLike | None,
+        self, targets: ArrayLike, predictions: ArrayLike, names: Sequence[str], decided: ArrayLike | None, num_bins: int
     ) -> Scores:
         return multilabel_scores(targets, predictions, names, given=decided)
 
-    def losses(self, targets: npt.ArrayLike, predictions: npt.ArrayLike, scale: npt.ArrayLike = 1) -> FloatArray:
+    def losses(self, targets: ArrayLike, predictions: ArrayLike, scale: ArrayLike = 1) -> FloatArray:
         rows = as_rows(predictions)
         return binary_cross_entropy(as_columns(targets, "targets", rows.shape[1]), rows)
 
-    def headline_scorer(
-        self, targets: npt.ArrayLike, predictions: npt.ArrayLike, decided: npt.ArrayLike | None = None
-    ) -> Scorer:
+    def headline_scorer(self, targets: ArrayLike, predictions: ArrayLike, decided: ArrayLike | None = None) -> Scorer:
         rows = as_rows(predictions)
         return resampled_multilabel(as_columns(targets, "targets", rows.shape[1]), rows, decided)
 
     def frame_scorer(
-        self,
-        targets: npt.ArrayLike,
-        predictions: npt.ArrayLike,
-        sequences: npt.ArrayLike,
-        num_sequences: int,
-        decided: npt.ArrayLike | None = None,
+        self, targets: ArrayLike, predictions: ArrayLike, owners: IntArray, count: int, decided: ArrayLike | None = None
     ) -> Scorer:
-        values, owners = np.asarray(predictions, np.float64), np.asarray(sequences, np.int64)
-        given = as_given(values, decided)
-        return label_frame_scorer(np.asarray(targets, np.float64), values, given, owners, num_sequences)
+        values = np.asarray(predictions, np.float64)
+        return label_frame_scorer(np.asarray(targets, np.float64), values, as_given(values, decided), owners, count)
 
     def choose_cuts(
         self,
@@ -176,7 +163,7 @@ class Multilabel(ClassTask):
             for place, name in enumerate(target.names)
         }
 
-    def fit_temperature(self, targets: npt.ArrayLike, logits: npt.ArrayLike) -> float:
+    def fit_temperature(self, targets: ArrayLike, logits: ArrayLike) -> float:
         return fit_label_temperature(targets, logits)
 
     def calibration_error(self, targets: FloatArray, predictions: FloatArray, num_bins: int) -> float:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
-from seqconv.metrics.checks import FloatArray, Scores, as_columns
+from seqconv.metrics.checks import FloatArray, IntArray, Scores, as_columns
 from seqconv.metrics.frames import number_frame_scorer
 from seqconv.metrics.regression import regression_scores, resampled_regression
 from seqconv.parts import register
@@ -47,7 +47,7 @@ class Regression(Task):
     def truth(self, target: Meaning, raw_labels: Any, ids: Any = None) -> FloatArray:
         return np.asarray(number_columns(raw_labels, ids, names=target.names)[0], np.float64)
 
-    def decode(self, target: Meaning, outputs: npt.ArrayLike, threshold: float) -> list[Any]:
+    def decode(self, target: Meaning, outputs: ArrayLike, threshold: float) -> list[Any]:
         return list(target.unstandardize(outputs).tolist())
 
     def target_of_outputs(self, names: tuple[str, ...], columns: tuple[str, ...], column: str) -> Fitted:
@@ -70,7 +70,7 @@ class Regression(Task):
 
         return squared_loss()
 
-    def predictions(self, target: Meaning, logits: npt.ArrayLike) -> FloatArray:
+    def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:
         return target.unstandardize(super().predictions(target, logits))
 
     def prediction_columns(self, target: Meaning, predictions: FloatArray, decided: Any = None) -> Columns:
@@ -87,42 +87,28 @@ class Regression(Task):
         return ReadAnswers(named or ["prediction"], targets, predictions, None)
 
     def compute_scores(
-        self,
-        targets: npt.ArrayLike,
-        predictions: npt.ArrayLike,
-        names: Sequence[str],
-        *,
-        calibration_bins: int,
-        decided: npt.ArrayLike | None,
+        self, targets: ArrayLike, predictions: ArrayLike, names: Sequence[str], decided: ArrayLike | None, num_bins: int
     ) -> Scores:
         return regression_scores(targets, predictions, names)
 
-    def losses(self, targets: npt.ArrayLike, predictions: npt.ArrayLike, scale: npt.ArrayLike = 1) -> FloatArray:
+    def losses(self, targets: ArrayLike, predictions: ArrayLike, scale: ArrayLike = 1) -> FloatArray:
         wanted, got = _pair(targets, predictions)
         squares: FloatArray = (((got - wanted) / np.asarray(scale)) ** 2).mean(axis=1)
         return squares
 
-    def headline_scorer(
-        self, targets: npt.ArrayLike, predictions: npt.ArrayLike, decided: npt.ArrayLike | None = None
-    ) -> Scorer:
+    def headline_scorer(self, targets: ArrayLike, predictions: ArrayLike, decided: ArrayLike | None = None) -> Scorer:
         return resampled_regression(*_pair(targets, predictions))
 
     def frame_scorer(
-        self,
-        targets: npt.ArrayLike,
-        predictions: npt.ArrayLike,
-        sequences: npt.ArrayLike,
-        num_sequences: int,
-        decided: npt.ArrayLike | None = None,
+        self, targets: ArrayLike, predictions: ArrayLike, owners: IntArray, count: int, decided: ArrayLike | None = None
     ) -> Scorer:
-        wanted, got = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
-        return number_frame_scorer(wanted, got, np.asarray(sequences, np.int64), num_sequences)
+        return number_frame_scorer(np.asarray(targets, np.float64), np.asarray(predictions, np.float64), owners, count)
 
     def guess(self, targets: FloatArray) -> FloatArray:
         return np.asarray(targets + np.random.default_rng(0).uniform(0.1, 0.9, targets.shape))
 
 
-def _pair(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def _pair(targets: ArrayLike, predictions: ArrayLike) -> tuple[FloatArray, FloatArray]:
     rows = as_rows(predictions)
     return as_columns(targets, "targets", rows.shape[1]), rows
 

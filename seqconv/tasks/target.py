@@ -68,7 +68,7 @@ class Target:
     def encode_frames(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
         """`frame_labels` on the scale that the model learns."""
         labels = self.frame_labels(raw_labels, ids=ids)
-        if self.task != "regression":
+        if self.std is None:
             return labels
         return replace(labels, arrays=[self.standardize(array) for array in labels.arrays])
 

@@ -76,7 +76,7 @@ class Corner(Task):
         predictions = np.asarray(predictions)
         return ((predictions[:, :2] - targets) ** 2).sum(axis=1) + predictions[:, 2] ** 2
 
-    def compute_scores(self, targets, predictions, names, *, calibration_bins, decided):
+    def compute_scores(self, targets, predictions, names, decided, num_bins):
         distance = np.linalg.norm(np.asarray(predictions)[:, :2] - targets, axis=1)
         return {"corner_distance": float(distance.mean()), "notes": {}}
 
