@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import numpy.typing as npt
 
 from seqconv.metrics.checks import Scores, plain
@@ -18,6 +19,14 @@ class Metric:
         larger_is_better: False for errors and losses.
         tasks: names of the tasks that it scores.
         version: raise it when results change.
+
+    >>> class Brier(Metric):
+    ...     name, larger_is_better, tasks = "brier", False, ("classification",)
+    ...
+    ...     def compute(self, targets, predictions, names):
+    ...         return float(((predictions - targets) ** 2).sum(axis=1).mean())
+    >>> Brier().compute(np.eye(2), np.eye(2), ("a", "b"))  # register(Brier) makes it known to runs
+    0.0
     """
 
     registry: ClassVar[Registry[Any]] = Registry("metric", "name")
@@ -89,7 +98,7 @@ def add_metrics(
 ) -> Scores:
     """Add the registered metrics of a task to its own scores."""
     for metric in metrics_of(task):
-        found = metric.compute(targets, predictions, names)
+        found = metric.compute(targets, predictions, names) if np.isfinite(predictions).all() else None
         scores[metric.name] = None if found is None else plain(found)
         if scores[metric.name] is None:
             scores["notes"][metric.name] = "it is undefined for these labels and predictions"
