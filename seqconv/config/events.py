@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from seqconv.config.evaluation import EvaluationConfig
 from seqconv.data.settings import DataConfig, EventUse, event_use
 from seqconv.errors import ConfigError
 from seqconv.features.settings import FeatureSettings
@@ -10,12 +9,7 @@ from seqconv.tasks.settings import TargetConfig
 
 
 def event_problems(
-    data: DataConfig,
-    target: TargetConfig,
-    features: FeatureSettings,
-    evaluation: EvaluationConfig,
-    *,
-    predicts_frames: bool,
+    data: DataConfig, target: TargetConfig, features: FeatureSettings, *, predicts_frames: bool
 ) -> Iterator[str]:
     """Yield what does not fit: keys about events and windows, the target, the features and the model."""
     has_frames = predicts_frames

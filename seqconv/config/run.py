@@ -128,19 +128,12 @@ def _packing_problems(config: Config) -> list[str]:
 
 
 def _target_problems(config: Config) -> list[str]:
-    problems = list(
-        event_problems(
-            config.data,
-            config.target,
-            config.features,
-            config.evaluation,
-            predicts_frames=config.model.predicts_frames,
-        )
-    )
+    frames, task, positive = config.model.predicts_frames, config.target.definition, config.evaluation.positive
+    problems = list(event_problems(config.data, config.target, config.features, predicts_frames=frames))
     problems += _misfits(config)
-    if config.evaluation.positive is not None and config.evaluation.thresholds is None:
-        problems.append(f"evaluation.positive: {ONE_OF_TWO.format(value=_plain(config.evaluation.positive))}")
-    monitor, monitors = config.training.monitor, config.target.definition.monitors
+    if positive is not None and config.evaluation.thresholds is None and "evaluation.positive" not in task.misfits:
+        problems.append(f"evaluation.positive: {ONE_OF_TWO.format(value=_plain(positive))}")
+    monitor, monitors = config.training.monitor, task.monitors
     if monitor is not None and monitor not in monitors:
         problems.append(
             f"training.monitor: '{monitor}' is not measured when target.task is '{config.target.task}'"

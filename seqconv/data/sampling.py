@@ -133,7 +133,7 @@ def draw_by_class(
         raise ConfigError(
             f"training.sampling '{sampling}' draws classes, but target.task is '{target.task}'. Remove it"
         )
-    has, known = _membership(labels)
+    has, known = _membership(target, labels)
     is_without = ~has.any(axis=1, keepdims=True) & known.any(axis=1, keepdims=True)
     has, known = np.hstack([has, is_without]), np.hstack([known, np.ones_like(is_without)])
     parts = has.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
@@ -153,10 +153,10 @@ def draw_by_class(
     )
 
 
-def _membership(labels: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _membership(target: Target, labels: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Which classes each sequence has, and of which that is known, `(n, C)`."""
     if not isinstance(labels, FrameLabels):
-        rows = np.asarray(labels, np.float64)
+        rows = np.asarray(target.definition.class_rows(np.asarray(labels)), np.float64)
         return rows > 0, rows >= 0
     encoded = [labels.encode(index) for index in range(len(labels))]
     known = np.array([(rows >= 0).any(axis=0) for rows in encoded])

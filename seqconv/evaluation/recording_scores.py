@@ -35,7 +35,7 @@ def score_whole(
     is_windows = is_cut_into_windows(data)
     metrics: dict[str, Any] = {}
     recordings = events = None
-    if is_windows and target.kind == "sequence":
+    if is_windows and target.kind == "sequence" and target.definition.joins_windows:
         metrics["recordings"], recordings = score_recordings(target, data, answers, settings, **options)
     beside: RecordingEvents | None = getattr(data, "annotations", None)
     if beside is not None and target.definition.class_names(target.names) and (is_windows or target.kind == "frame"):

@@ -14,6 +14,7 @@ from seqconv.metrics.thresholds import Cut
 from seqconv.parts import Registry
 from seqconv.tasks.forms import (
     NO_CLASSES,
+    NO_MIXING,
     Array,
     CellRule,
     Columns,
@@ -44,6 +45,7 @@ class Task:
         label_dtype: type of an encoded label.
         may_be_partial: whether only some parts of a label may be missing.
         allows_overlaps: whether two events may cover one frame.
+        joins_windows: whether the windows of a recording say something together, by their mean or maximum.
         axes: names of confidence and of its truth in figures.
     """
 
@@ -58,7 +60,8 @@ class Task:
     may_be_partial: ClassVar[bool] = False
     allows_overlaps: ClassVar[bool] = False
     axes: ClassVar[tuple[str, str]] = ("confidence", "right")
-    misfits: ClassVar[Mapping[str, str]] = NO_CLASSES
+    misfits: ClassVar[Mapping[str, str]] = {**NO_CLASSES, **NO_MIXING}
+    joins_windows: ClassVar[bool] = False
 
     # Labels
 
@@ -80,6 +83,26 @@ class Task:
     def read_frames(self, raw_labels: Any, *, ids: Any = None, names: Sequence[str] | None = None) -> Any:
         """Read labels of frames as `FrameLabels`."""
         return self.fit_frames(raw_labels, None)
+
+    def frames_labeled(self, rows: Array) -> npt.NDArray[np.bool_]:
+        """Return which frames have a label; `rows` are an array of `FrameLabels`."""
+        return np.asarray(~np.isnan(rows).any(axis=1))
+
+    def frame_rows(self, rows: Array, num_names: int) -> FloatArray:
+        """Encode labels of frames, `(time, num_names)`, NaN where one is missing."""
+        encoded = np.array(rows, np.float64)
+        encoded[~self.frames_labeled(rows)] = np.nan
+        return encoded
+
+    def frames_present(self, rows: Array, num_names: int) -> npt.NDArray[np.bool_]:
+        """Return which classes some frame has."""
+        return np.asarray((rows == 1).any(axis=0))
+
+    def rename_frames(self, rows: Array, positions: IntArray, num_names: int) -> Array:
+        """Move each name to its position among others, -1 for none."""
+        moved = np.zeros((len(rows), num_names), rows.dtype)
+        moved[:, positions[positions >= 0]] = rows[:, positions >= 0]
+        return moved
 
     def encode(self, target: Meaning, raw_labels: Any, ids: Any = None) -> Array:
         """Encode labels for the loss, `(n, *label_shape)`; NaN where one is missing."""

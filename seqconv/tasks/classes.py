@@ -20,6 +20,7 @@ class ClassTask(Task):
     outputs: ClassVar[str] = "classes"
     text_columns: ClassVar[frozenset[str]] = frozenset({"label", "missing", "prediction"})
     misfits: ClassVar[Mapping[str, str]] = {}
+    joins_windows: ClassVar[bool] = True
 
     def fit_frames(self, labels: FrameLabels, names: tuple[str, ...] | None) -> Fitted:
         present = tuple(name for name, is_there in zip(labels.names, labels.present(), strict=True) if is_there)

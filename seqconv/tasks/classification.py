@@ -50,6 +50,19 @@ class Classification(ClassTask):
     def read_frames(self, raw_labels: Any, *, ids: Any = None, names: Sequence[str] | None = None) -> FrameLabels:
         return read_class_frames(raw_labels, ids)
 
+    def frames_labeled(self, rows: Array) -> npt.NDArray[np.bool_]:
+        return np.asarray(rows >= 0)
+
+    def frame_rows(self, rows: Array, num_names: int) -> FloatArray:
+        return np.where(rows[:, None] >= 0, rows[:, None] == np.arange(num_names), np.nan)
+
+    def frames_present(self, rows: Array, num_names: int) -> npt.NDArray[np.bool_]:
+        return np.bincount(rows[rows >= 0], minlength=num_names) > 0
+
+    def rename_frames(self, rows: Array, positions: IntArray, num_names: int) -> Array:
+        # The last place is where -1, a missing label, points.
+        return np.append(positions, MISSING).astype(np.int32)[rows]
+
     def label_sets(self, target: Meaning, raw_labels: Any, ids: Any) -> LabelSets:
         return [(label,) for label in class_labels(raw_labels, ids)]
 

@@ -38,6 +38,7 @@ NO_CLASSES: Mapping[str, str] = {
     "column name .npy files with a number for each frame",
 }
 """Config keys that do not fit a task without classes: see `Task.misfits`."""
+NO_MIXING = {"augment.mixup": "labels of the task '{task}' cannot be mixed. Remove it."}
 
 
 class Meaning(Protocol):

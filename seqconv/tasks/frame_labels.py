@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.tasks.base import find_task
 
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
@@ -59,10 +60,7 @@ class FrameLabels(Sequence[Array]):
 
     def is_labeled(self, index: int, frames: slice = slice(None)) -> npt.NDArray[np.bool_]:
         """Which frames of a sequence have a label; of several labels, some."""
-        array = self.arrays[index][frames]
-        if self.task == "multilabel":
-            return np.asarray((array >= 0).any(axis=1))
-        return np.asarray(~np.isnan(array).any(axis=1) if self.task == "regression" else array >= 0)
+        return find_task(self.task).frames_labeled(self.arrays[index][frames])
 
     def holds_event(self, index: int, background: str | None = None) -> bool:
         """Whether some frame of a sequence has a label that is not `background`.
@@ -70,11 +68,11 @@ class FrameLabels(Sequence[Array]):
         >>> FrameLabels("classification", ("none", "song"), [np.array([0, 0, -1])]).holds_event(0, "none")
         False
         """
-        if self.task == "multilabel":
-            return bool((self.arrays[index] == 1).any())
-        if self.task == "classification" and background in self.names:
-            return bool(((self.arrays[index] >= 0) & (self.arrays[index] != self.names.index(background))).any())
-        return bool(self.is_labeled(index).any())
+        classes = find_task(self.task).class_names(self.names, background)
+        if not classes:
+            return bool(self.is_labeled(index).any())
+        present = self.take([index]).present()
+        return any(present[self.names.index(name)] for name in classes)
 
     def encode(self, index: int, frames: slice = slice(None)) -> npt.NDArray[np.float64]:
         """One-hot rows, 0/1 rows or values `(time, C)`; NaN where a label is missing.
@@ -82,23 +80,13 @@ class FrameLabels(Sequence[Array]):
         >>> FrameLabels("multilabel", ("a", "b"), [np.array([[0, 1], [-1, 1]])]).encode(0).tolist()
         [[0.0, 1.0], [nan, 1.0]]
         """
-        array = self.arrays[index][frames]
-        if self.task == "multilabel":
-            return np.where(array >= 0, array, np.nan)
-        if self.task == "classification":
-            array = array[:, None] == np.arange(len(self.names))
-        encoded = np.array(array, np.float64)
-        encoded[~self.is_labeled(index, frames)] = np.nan
-        return encoded
+        return find_task(self.task).frame_rows(self.arrays[index][frames], len(self.names))
 
     def present(self) -> npt.NDArray[np.bool_]:
         """Which of the classes some frame has."""
         found = np.zeros(len(self.names), bool)
         for array in self.arrays:
-            if self.task == "classification":
-                found[np.unique(array[array >= 0])] = True
-            else:
-                found |= (array == 1).any(axis=0)
+            found |= find_task(self.task).frames_present(array, len(self.names))
         return found
 
     def rename(self, names: Sequence[str], ids: Sequence[str] | None = None) -> "FrameLabels":
@@ -120,7 +108,8 @@ class FrameLabels(Sequence[Array]):
         known = np.array([name in names for name in self.names], bool)
         self._check_known(known, names, ids)
         positions = np.array([names.index(name) if name in names else MISSING for name in self.names], np.int64)
-        return replace(self, names=tuple(names), arrays=[self._move(array, positions, names) for array in self.arrays])
+        move = find_task(self.task).rename_frames
+        return replace(self, names=tuple(names), arrays=[move(array, positions, len(names)) for array in self.arrays])
 
     def _check_known(self, known: npt.NDArray[np.bool_], names: Sequence[str], ids: Sequence[str] | None) -> None:
         strange = self.present() & ~known
@@ -131,19 +120,6 @@ class FrameLabels(Sequence[Array]):
         raise ManifestError(
             f"frames of {describe(rows, ids)} have unknown labels {listed}. Known: {list_some(names, 20)}"
         )
-
-    def _move(self, array: Array, positions: IntArray, names: Sequence[str]) -> Array:
-        if self.task == "classification":
-            # The last place is where -1, a missing label, points.
-            moved: Array = np.append(positions, MISSING).astype(np.int32)[array]
-            return moved
-        known = positions != MISSING
-        moved = np.zeros((len(array), len(names)), array.dtype)
-        moved[:, positions[known]] = array[:, known]
-        if self.task == "multilabel":
-            # Of a frame of which nothing is known, nothing is known of other names either.
-            moved[(array < 0).all(axis=1)] = MISSING
-        return moved
 
 
 def find_length_problems(

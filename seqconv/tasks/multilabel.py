@@ -49,6 +49,18 @@ class Multilabel(ClassTask):
     def read_frames(self, raw_labels: Any, *, ids: Any = None, names: Sequence[str] | None = None) -> FrameLabels:
         return read_label_frames(raw_labels, ids, names)
 
+    def frames_labeled(self, rows: Array) -> npt.NDArray[np.bool_]:
+        return np.asarray((rows >= 0).any(axis=1))
+
+    def frame_rows(self, rows: Array, num_names: int) -> FloatArray:
+        return np.where(rows >= 0, rows, np.nan)
+
+    def rename_frames(self, rows: Array, positions: IntArray, num_names: int) -> Array:
+        moved = super().rename_frames(rows, positions, num_names)
+        # Of a frame of which nothing is known, nothing is known of other names either.
+        moved[(rows < 0).all(axis=1)] = MISSING
+        return moved
+
     def label_sets(self, target: Meaning, raw_labels: Any, ids: Any) -> LabelSets:
         return label_sets(raw_labels, ids, separator=target.separator, names=target.names)[0]
 

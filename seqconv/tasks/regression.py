@@ -12,7 +12,7 @@ from seqconv.metrics.regression import regression_scores, resampled_regression
 from seqconv.parts import register
 from seqconv.tasks.base import Task
 from seqconv.tasks.classes import as_rows, is_number
-from seqconv.tasks.forms import Array, CellRule, Columns, Fitted, Meaning, ReadAnswers, Scorer
+from seqconv.tasks.forms import NO_CLASSES, Array, CellRule, Columns, Fitted, Meaning, ReadAnswers, Scorer
 from seqconv.tasks.frame_arrays import read_number_frames
 from seqconv.tasks.frame_labels import FrameLabels
 from seqconv.tasks.raw_labels import number_columns
@@ -29,6 +29,8 @@ class Regression(Task):
     headline: ClassVar[str] = "mae"
     outputs: ClassVar[str] = "columns"
     text_columns: ClassVar[frozenset[str]] = frozenset()
+    misfits: ClassVar[Mapping[str, str]] = NO_CLASSES
+    joins_windows: ClassVar[bool] = True
 
     def fit(self, raw_labels: Any, *, names: tuple[str, ...] | None, separator: str, ids: Any = None) -> Fitted:
         values, columns = number_columns(raw_labels, ids, names=names)

@@ -146,6 +146,7 @@ def test_its_saved_model_knows_the_task(run):
         ),
         ({"training": {"sampling": "balanced"}}, r"training\.sampling: 'balanced' draws classes, but .* is 'corner'"),
         ({"training": {"monitor": "val_accuracy"}}, r"not measured .* Known: val_corner_distance, val_loss"),
+        ({"augment": {"mixup": {}}}, r"augment\.mixup: labels of the task 'corner' cannot be mixed"),
         ({"target": {"background": "none"}}, r"target: .*background is the class .* but task is 'corner'"),
     ],
 )
