@@ -1,70 +1,17 @@
 """The `model` section: a stack of blocks over time and a head that pools it."""
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from seqconv.geometry import TimeGeometry
-from seqconv.models.block_settings import (
-    Activation,
-    AttentionBlock,
-    ConvBlock,
-    DepthwiseConvBlock,
-    LengthBlock,
-    Norm,
-    Padding,
-    PoolBlock,
-    RecurrentBlock,
-    SeparableConvBlock,
-    SqueezeExciteBlock,
-    with_defaults,
-)
-from seqconv.models.block_settings import Block as AnyBlock
-from seqconv.models.compound_settings import (
-    ConvNeXtBlock,
-    InceptionBlock,
-    InvertedBottleneckBlock,
-    ResidualBlock,
-    TCNBlock,
-)
-from seqconv.models.pooling_settings import FramesHead, Pooling, PoolingName, SimplePooling, as_sections
-from seqconv.parts import Fraction, PositiveInt, Section
+from seqconv.models.blocks import Block, ConvBlock
+from seqconv.models.blocks.base import Activation, Norm, Padding, with_defaults
+from seqconv.models.pooling_heads import PoolingHead, SimplePooling, as_sections
+from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Section
 
-BLOCKS = (
-    ConvBlock,
-    DepthwiseConvBlock,
-    SeparableConvBlock,
-    PoolBlock,
-    ResidualBlock,
-    TCNBlock,
-    ConvNeXtBlock,
-    InvertedBottleneckBlock,
-    InceptionBlock,
-    SqueezeExciteBlock,
-    LengthBlock,
-    RecurrentBlock,
-    AttentionBlock,
-)
-SECTIONS: dict[str, type[AnyBlock]] = {
-    name: section for section in BLOCKS for name in get_args(section.model_fields["type"].annotation)
-}
-Block = Annotated[
-    ConvBlock
-    | DepthwiseConvBlock
-    | SeparableConvBlock
-    | PoolBlock
-    | ResidualBlock
-    | TCNBlock
-    | ConvNeXtBlock
-    | InvertedBottleneckBlock
-    | InceptionBlock
-    | SqueezeExciteBlock
-    | LengthBlock
-    | RecurrentBlock
-    | AttentionBlock,
-    Field(discriminator="type"),
-]
-
+Pooling = Annotated[PoolingHead, OneOf(PoolingHead.registry)]
+PoolingName = Annotated[str, NameOf(PoolingHead.registry)]
 # As it may be written: one or several, by name or with settings.
 Poolings = PoolingName | Pooling | Annotated[list[PoolingName | Pooling], Field(min_length=1)]
 
@@ -85,7 +32,7 @@ class ModelConfig(Section):
     """A stack of blocks, pooled over time into one vector per sequence, and a dense head."""
 
     defaults: BlockDefaults = Field(default=BlockDefaults(), description="What blocks have unless they say otherwise.")
-    blocks: tuple[Block, ...] = Field(
+    blocks: tuple[Annotated[Block, OneOf(Block.registry)], ...] = Field(
         default=(
             ConvBlock(filters=64, kernel_size=5),
             ConvBlock(filters=128, kernel_size=3, strides=2),
@@ -111,7 +58,7 @@ class ModelConfig(Section):
     @property
     def predicts_frames(self) -> bool:
         """Whether there is one prediction per frame instead of one per sequence."""
-        return isinstance(self.pooling[0], FramesHead)
+        return self.pooling[0].predicts_frames
 
     @property
     def sees_all(self) -> bool:
@@ -133,7 +80,7 @@ class ModelConfig(Section):
         if not isinstance(defaults, dict):
             defaults = dict(defaults)
         given = {name: value for name, value in defaults.items() if value is not None}
-        return {**values, "blocks": [with_defaults(block, given, SECTIONS) for block in values["blocks"]]}
+        return {**values, "blocks": [with_defaults(block, given) for block in values["blocks"]]}
 
     @field_validator("pooling", mode="before", json_schema_input_type=Poolings)
     @classmethod
@@ -155,7 +102,7 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _head_fits(self) -> "ModelConfig":
-        if not any(isinstance(pooling, FramesHead) for pooling in self.pooling):
+        if not any(head.predicts_frames for head in self.pooling):
             return self
         if len(self.pooling) > 1:
             raise ValueError("pooling: frames means no pooling at all; it stands alone, or leave it out")

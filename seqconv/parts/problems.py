@@ -6,7 +6,6 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from seqconv.parts.sections import OneOf
 from seqconv.text import nearest
 
 EXPECTED = {
@@ -48,7 +47,8 @@ def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]
         if kind == "extra_forbidden":
             lines.append(_unknown_key(details, key, root))
         elif kind == "union_tag_invalid":
-            expected[f"{key}.type"] = details["ctx"]["tag"], [details["ctx"]["expected_tags"]]
+            tag = f"{key}.{details['ctx']['discriminator'].strip(chr(39))}"
+            expected[tag] = details["ctx"]["tag"], [details["ctx"]["expected_tags"]]
         elif kind == "value_error":
             reason = str(details.get("ctx", {}).get("error", details["msg"]))
             lines.extend([_with_value(key, details["input"], reason)] if key else reason.splitlines())
@@ -112,7 +112,7 @@ def sections_at(location: Iterable[str | int], root: type[BaseModel]) -> list[ty
     for part in location:
         fields = [section.model_fields[part] for section in sections if part in section.model_fields]
         if fields:
-            sections = [found for field in fields for found in _sections_in(field.annotation, field.metadata)]
+            sections = [found for field in fields for found in _sections_in(field.annotation)]
         elif isinstance(part, str):
             sections = [section for section in sections if part in _branch_names(section)] or sections
     return sections
@@ -144,15 +144,17 @@ def _expectation(details: ErrorDetails, root: type[BaseModel]) -> str:
     return details["msg"]
 
 
-def _sections_in(annotation: Any, metadata: Iterable[Any] = ()) -> list[type[BaseModel]]:
-    for mark in (*metadata, *getattr(annotation, "__metadata__", ())):
-        if isinstance(mark, OneOf):
-            return list(dict.fromkeys(mark.registry.values()))
+def _sections_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
+        # The base of a kind is any of the parts that are registered under it.
+        return list(dict.fromkeys(vars(annotation)["registry"].values())) if _is_base(annotation) else [annotation]
     return [section for argument in get_args(annotation) for section in _sections_in(argument)]
 
 
+def _is_base(section: type[BaseModel]) -> bool:
+    return "registry" in vars(section)
+
+
 def _branch_names(section: type[BaseModel]) -> tuple[Any, ...]:
-    kind = section.model_fields.get("type")
+    kind = section.model_fields.get(getattr(getattr(section, "registry", None), "tag", "type"))
     return (section.__name__, *(get_args(kind.annotation) if kind else ()))

@@ -56,6 +56,9 @@ class Registry(Mapping[str, Part], Generic[Part]):
             )
         return self._parts[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._parts
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._parts)
 
@@ -81,6 +84,10 @@ class Registry(Mapping[str, Part], Generic[Part]):
                 raise ConfigError(f"{self.kind} '{name}': {whose}. Choose another name")
         for name in names:
             self._parts[name], self._origins[name] = part, origin
+
+    def name_of(self, section: Any) -> str:
+        """Return the name by which a config chooses the part that a section is of."""
+        return str(getattr(section, self.tag))
 
     def origin(self, name: str) -> Origin | None:
         """Return where a part of a user's own is defined; None for one of ours."""

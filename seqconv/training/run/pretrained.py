@@ -13,7 +13,8 @@ from seqconv.errors import ConfigError, ModelError
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store.index import identity
 from seqconv.models import SequenceModel, load_model
-from seqconv.models.settings import Block, ModelConfig
+from seqconv.models.blocks import Block
+from seqconv.models.settings import ModelConfig
 from seqconv.tasks.target import Target
 from seqconv.training.run.runtime import random_states_kept
 
@@ -127,9 +128,9 @@ def find_block_differences(wanted: ModelConfig, there: ModelConfig, first: int |
     for index in range(count):
         place = f"model.blocks[{index}]"
         if index >= len(there.blocks):
-            yield f"{place}: a {wanted.blocks[index].type} here, no such block in the file"
+            yield f"{place}: a {_name(wanted.blocks[index])} here, no such block in the file"
         elif index >= len(wanted.blocks):
-            yield f"{place}: no such block here, a {there.blocks[index].type} in the file"
+            yield f"{place}: no such block here, a {_name(there.blocks[index])} in the file"
         else:
             yield from _differences(place, wanted.blocks[index], there.blocks[index])
 
@@ -140,6 +141,10 @@ def _differences(place: str, wanted: Block, there: Block) -> Iterator[str]:
     for name in names:
         if ours[name] != theirs[name]:
             yield f"{place}.{name}: {ours[name]!r} here, {theirs[name]!r} in the file"
+
+
+def _name(block: Block) -> str:
+    return Block.registry.name_of(block)
 
 
 def _computed(block: Block) -> dict[str, Any]:
