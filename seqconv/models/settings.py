@@ -1,5 +1,6 @@
 """The `model` section: a stack of blocks over time and a head that pools it."""
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -8,7 +9,7 @@ from seqconv.geometry import TimeGeometry
 from seqconv.models.blocks import Block, ConvBlock
 from seqconv.models.blocks.base import Activation, Norm, Padding, with_defaults
 from seqconv.models.pooling_heads import PoolingHead, SimplePooling, as_sections
-from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Section
+from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Section
 
 Pooling = Annotated[PoolingHead, OneOf(PoolingHead.registry)]
 PoolingName = Annotated[str, NameOf(PoolingHead.registry)]
@@ -70,6 +71,17 @@ class ModelConfig(Section):
         """Positions of the blocks for which a row must hold a single sequence."""
         return tuple(index for index, block in enumerate(self.blocks) if not block.packable)
 
+    @property
+    def own_parts(self) -> list[dict[str, Any]]:
+        """Identities of the blocks and heads that are not seqconv's: what the model cannot be loaded without."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        parts: tuple[Block | PoolingHead, ...] = (*self.blocks, *self.pooling)
+        for part in parts:
+            kind, name = part.registry.kind, part.registry.name_of(part)
+            if part.registry.origin(name) is not None:
+                found[kind, name] = {"kind": kind, **part.registry.identity(name)}
+        return list(found.values())
+
     @model_validator(mode="before")
     @classmethod
     def _apply_defaults(cls, values: Any) -> Any:
@@ -113,3 +125,18 @@ class ModelConfig(Section):
                     "'frames'. Use same, or causal"
                 )
         return self
+
+
+def find_part_problems(parts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """List the parts of a saved model (`own_parts`) that are missing here, or have another version."""
+    registries: dict[str, Registry[Any]] = {each.kind: each for each in (Block.registry, PoolingHead.registry)}
+    problems = []
+    for part in parts:
+        kind, name, version = part["kind"], part["name"], part["version"]
+        registry = registries[kind]
+        needed = f"it has the {kind} '{name}', version {version}, of {part['plugin']}"
+        if name not in registry:
+            problems.append(f"{needed}, which is not registered here. Name that file in plugins, or import it first")
+        elif (here := registry.identity(name))["version"] != version:
+            problems.append(f"{needed}, and here its version is {here['version']}. Name the file of that version")
+    return problems

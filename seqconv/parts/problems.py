@@ -1,12 +1,16 @@
 """What is wrong with a config, in the user's words: the dotted key, its value, what was expected."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from seqconv.errors import ConfigError
+from seqconv.parts.sections import Section
 from seqconv.text import nearest
+
+AnySection = TypeVar("AnySection", bound=Section)
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -32,12 +36,31 @@ COMPARED = {
 }
 
 
-def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]) -> list[str]:
-    """One line for each key that pydantic refused in `values`."""
+def read_section(section: type[AnySection], values: Any, key: str) -> AnySection:
+    """Read a section that stands alone; one that is read already is returned as it is.
+
+    Args:
+        section: its class.
+        values: a mapping.
+        key: where it stands in a config, which is how problems name it.
+
+    Raises:
+        ConfigError: with a line for each key that is wrong.
+    """
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(describe_problems(error, values, section, key))) from error
+
+
+def describe_problems(error: ValidationError, values: Any, root: type[BaseModel], under: str = "") -> list[str]:
+    """One line for each key that pydantic refused in `values`; `under` is the key of the section that `root` reads."""
+    start = (under,) if under else ()
+    values = {under: values} if under else values
     lines: list[str] = []
     expected: dict[str, tuple[Any, list[str]]] = {}
     for details in error.errors(include_url=False):
-        kind, location = details["type"], details["loc"]
+        kind, location = details["type"], (*start, *details["loc"])
         if kind == "missing":
             # A missing key is in no input, yet it is what the user must write.
             key = dotted_key((*visible_path(location[:-1], values), location[-1]))
