@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.settings import as_settings
 from seqconv.models.settings import ModelConfig, find_part_problems
 from seqconv.parts import absolute_path
 
@@ -59,7 +59,7 @@ def read_sections(path: Path) -> dict[str, Any]:
             sections["model"] = ModelConfig.model_validate(settings["model"]).model_dump(mode="json")
         features = (settings.get("card") or {}).get("features")
         if features is not None:
-            sections["features"] = FeatureSettings.model_validate(features).model_dump(mode="json")
+            sections["features"] = as_settings(features).model_dump(mode="json")
     except (
         *(ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError),
         *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),

@@ -131,7 +131,7 @@ def shown(value: Any, limit: int = 60) -> str:
 
 def sections_at(location: Iterable[str | int], root: type[BaseModel]) -> list[type[BaseModel]]:
     """The sections that may stand at a place of the config; several where blocks of different type may."""
-    sections = [root]
+    sections = _sections_in(root)
     for part in location:
         fields = [section.model_fields[part] for section in sections if part in section.model_fields]
         if fields:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from keras import ops
 from support.contract_checks import SINGLE, check_logits, check_training
-from support.registries import registered
 from support.random_models import NUM_OUTPUTS
+from support.registries import registered
 from support.training_data import classified, quick
 
 from seqconv import train

@@ -10,8 +10,9 @@ import numpy as np
 
 from seqconv.config import Config
 from seqconv.errors import ConfigError, ModelError
+from seqconv.features import as_settings
+from seqconv.features.kinds import Precomputed
 from seqconv.features.settings import FeatureSettings
-from seqconv.features.store.index import identity
 from seqconv.models import SequenceModel, load_model
 from seqconv.models.blocks import Block
 from seqconv.models.settings import ModelConfig
@@ -104,13 +105,13 @@ def find_feature_differences(wanted: FeatureSettings, initial: InitialModel) -> 
     values = initial.card.get("features")
     if values is None:
         return
-    used = FeatureSettings.model_validate(values)
+    used = as_settings(values)
     names = {"kind", "normalize"}
-    if wanted.kind == used.kind == "precomputed":
+    if isinstance(wanted, Precomputed) and isinstance(used, Precomputed):
         if wanted.frame_rate and used.frame_rate:
             names.add("frame_rate")
     elif wanted.kind == used.kind:
-        names |= {*identity(wanted), *identity(used)} - {"format_version"}
+        names |= set(type(wanted).model_fields)
     for name in sorted(names):
         ours, theirs = getattr(wanted, name), getattr(used, name)
         if ours != theirs:
