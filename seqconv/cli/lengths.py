@@ -83,9 +83,11 @@ def cut_lengths(lengths: list[int], cutting: "Segmentation", settings: "FeatureS
 
 
 def _measure(row: dict[Any, Any], settings: "FeatureSettings") -> int:
+    from seqconv.features.kinds import RecordedKind
+
     path = Path(row["path"])
     start, end = (None if row[name] != row[name] else row[name] for name in ("start", "end"))
-    if settings.kind == "precomputed":
+    if not isinstance(settings, RecordedKind):
         from seqconv.features.precomputed import load_features
 
         case = row.get("case")
@@ -104,7 +106,7 @@ def _measure(row: dict[Any, Any], settings: "FeatureSettings") -> int:
             f"{row['id']} ({path}): start={start}, end={end} lie outside of {num_samples / rate:.3f} seconds"
         )
     resampled = max(1, round((last - first) * settings.sample_rate / rate))
-    return frames_of(resampled, settings)
+    return settings.count_frames(resampled)
 
 
 def _samples_of(path: Path, sample_rate: int) -> tuple[int, int]:
@@ -113,16 +115,3 @@ def _samples_of(path: Path, sample_rate: int) -> tuple[int, int]:
 
     part = open_audio(path, None, None, sample_rate)
     return part.stop, part.sample_rate
-
-
-def frames_of(num_samples: int, settings: "FeatureSettings") -> int:
-    """Frames that `extract_features` makes of so many samples.
-
-    >>> from seqconv.features.settings import FeatureSettings
-    >>> frames_of(16000, FeatureSettings())
-    101
-    """
-    if settings.kind == "waveform":
-        return 1 + -(-max(num_samples - settings.n_fft, 0) // settings.hop_length)
-    padded = num_samples + 2 * (settings.n_fft // 2)
-    return 1 + max(padded - settings.n_fft, 0) // settings.hop_length

@@ -61,12 +61,13 @@ def stream_tables(arguments: argparse.Namespace, model: Any) -> "Iterator[pd.Dat
 
 
 def _tables(arguments: argparse.Namespace, live: "LivePredictions", settings: Any) -> "Iterator[pd.DataFrame]":
+    from seqconv.features.kinds import RecordedKind
     from seqconv.prediction.dispatch import find_entries
     from seqconv.prediction.streaming.live import read_raw_samples
 
     for given in arguments.inputs:
         if given == STANDARD_INPUT:
-            if settings.kind == "precomputed":
+            if not isinstance(settings, RecordedKind):
                 raise ConfigError("'-' is sound, but the model takes features that were computed elsewhere.")
             say(f"listening on standard input: 16-bit integers at {settings.sample_rate} Hz, one channel")
             sound = cast("BufferedIOBase", sys.stdin.buffer)

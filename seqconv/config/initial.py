@@ -7,8 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from seqconv.features.settings import FeatureSettings
-from seqconv.models.settings import ModelConfig
+from seqconv.features.settings import as_settings
+from seqconv.models.settings import ModelConfig, find_part_problems
 from seqconv.parts import absolute_path
 
 SECTIONS = ("model", "features")
@@ -53,10 +53,13 @@ def read_sections(path: Path) -> dict[str, Any]:
             if info.file_size > _LARGEST_CONFIG:
                 raise ValueError(f"its config.json would unpack to {info.file_size} bytes")
             settings = json.loads(archive.read(info))["config"]
-        sections = {"model": ModelConfig.model_validate(settings["model"]).model_dump(mode="json")}
+        missing = find_part_problems(settings.get("parts", ()))
+        sections = {}
+        if not missing:
+            sections["model"] = ModelConfig.model_validate(settings["model"]).model_dump(mode="json")
         features = (settings.get("card") or {}).get("features")
         if features is not None:
-            sections["features"] = FeatureSettings.model_validate(features).model_dump(mode="json")
+            sections["features"] = as_settings(features).model_dump(mode="json")
     except (
         *(ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError),
         *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),
@@ -66,6 +69,8 @@ def read_sections(path: Path) -> dict[str, Any]:
             f"'{path}' holds no model of seqconv, from which the sections {' and '.join(SECTIONS)} could be taken "
             f"({reason}). Name the model.keras of a run"
         ) from error
+    if missing:
+        raise ValueError(f"'{path}': {'; '.join(missing)}")
     return sections
 
 

@@ -21,6 +21,7 @@ from seqconv.data.spec import DataSpec
 from seqconv.data.split_settings import SplitConfig
 from seqconv.features.settings import FeatureSettings
 from seqconv.metrics.records import larger_is_better
+from seqconv.models.blocks import Block
 from seqconv.models.settings import ModelConfig
 from seqconv.parts import Section
 from seqconv.parts.plugins import plugin_path
@@ -120,9 +121,9 @@ def _packing_problems(config: Config) -> list[str]:
     if name == "auto" or not STRATEGIES[name].fills_rows:
         return []
     return [
-        f"model.blocks[{index}] ({config.model.blocks[index].type}): a recurrent layer carries its state from one "
-        f"sequence of a row into the next, so batching.strategy '{name}' cannot be used. Set it to 'bucketed' or "
-        "'auto'."
+        f"model.blocks[{index}] ({Block.registry.name_of(config.model.blocks[index])}): a recurrent layer carries its "
+        f"state from one sequence of a row into the next, so batching.strategy '{name}' cannot be used. Set it to "
+        "'bucketed' or 'auto'."
         for index in config.model.unpackable
     ]
 

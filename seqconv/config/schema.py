@@ -15,9 +15,10 @@ def config_schema() -> dict[str, Any]:
     """
     schema = Config.model_json_schema()
     for section in schema["$defs"].values():
-        if "type" in section["properties"]:
-            # An editor that offers the types of blocks and poolings says with each what it is.
-            section["properties"]["type"].setdefault("description", section["description"])
+        for tag in ("type", "kind"):
+            if tag in section["properties"]:
+                # An editor that offers the types of blocks and poolings says with each what it is.
+                section["properties"][tag].setdefault("description", section["description"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from seqconv.data.sequences import Sequences
 from seqconv.errors import list_some
+from seqconv.features.kinds import Precomputed
 from seqconv.tasks.target import Target
 
 Frames = npt.NDArray[np.float32]
@@ -124,7 +125,7 @@ def _is_still(features: Frames) -> bool:
 
 def _name_columns(columns: list[int], part: Sequences) -> str:
     settings = part.feature_settings
-    names = settings.columns if settings is not None and settings.columns else ()
+    names = (settings.columns or ()) if isinstance(settings, Precomputed) else ()
     if len(names) == part.num_features:
         return list_some(names[column] for column in columns)
     return f"{_some(columns)} (counted from 0)"

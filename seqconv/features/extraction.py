@@ -5,44 +5,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from seqconv.errors import AudioError, ConfigError, ShapeError
 from seqconv.features.audio.decoding import resample_blocks
-from seqconv.features.framing import frame_blocks
-from seqconv.features.settings import FeatureSettings
-from seqconv.features.spectra import append_deltas_to_pieces, frequency_range, spectral_features
-from seqconv.parts import Section
-from seqconv.parts.problems import describe_problems
+from seqconv.features.kinds import RecordedKind
+from seqconv.features.settings import FeatureSettings, as_settings
 
 Features = npt.NDArray[np.float32]
 
-_BLOCK_SAMPLES = 1 << 22
 SMALLEST_DEVIATION = 1e-5
-
-
-class _Root(Section):
-    """Problems are named by their key in a config: `features.n_mels`."""
-
-    features: FeatureSettings
-
-
-def as_settings(settings: FeatureSettings | Mapping[str, Any]) -> FeatureSettings:
-    """Feature settings from a mapping such as `{"kind": "mfcc", "n_mfcc": 13}`.
-
-    Raises:
-        ConfigError: an unknown key, a wrong type or an impossible combination.
-
-    >>> as_settings({"kind": "mfcc"}).n_mfcc
-    20
-    """
-    if isinstance(settings, FeatureSettings):
-        return settings
-    values = {"features": dict(settings)}
-    try:
-        return _Root.model_validate(values).features
-    except ValidationError as error:
-        raise ConfigError("\n".join(describe_problems(error, values, _Root))) from error
 
 
 def num_features(settings: FeatureSettings | Mapping[str, Any]) -> int | None:
@@ -51,20 +22,7 @@ def num_features(settings: FeatureSettings | Mapping[str, Any]) -> int | None:
     >>> num_features({"kind": "mfcc", "n_mfcc": 13, "delta": 2})
     39
     """
-    settings = as_settings(settings)
-    match settings.kind:
-        case "log_mel":
-            return settings.n_mels * (1 + settings.delta)
-        case "mfcc":
-            return settings.n_mfcc * (1 + settings.delta)
-        case "log_spectrogram":
-            return len(range(*frequency_range(settings).indices(settings.n_fft)))
-        case "chroma":
-            return settings.n_chroma
-        case "waveform":
-            return settings.n_fft
-        case _:
-            return None
+    return as_settings(settings).num_features
 
 
 def extract_features(
@@ -141,14 +99,14 @@ def _raw_pieces(
     blocks: Iterable[npt.ArrayLike], sample_rate: int, settings: FeatureSettings, piece_frames: int | None
 ) -> Iterator[Features]:
     """Features that are not normalized."""
-    if settings.kind == "precomputed":
-        raise ConfigError("features.kind 'precomputed' has no samples to extract from; use load_features on the file")
+    if not isinstance(settings, RecordedKind):
+        raise ConfigError(
+            f"features.kind '{settings.kind}' has no samples to extract from; use load_features on the file"
+        )
     if piece_frames is not None and piece_frames < 1:
         raise ConfigError(f"piece_frames must be at least 1, got {piece_frames}")
-    piece_frames = piece_frames or max(_BLOCK_SAMPLES // settings.n_fft, 1)
     signal = resample_blocks(map(_check_samples, blocks), sample_rate, settings.sample_rate)
-    frames = frame_blocks(signal, settings, piece_frames)
-    return append_deltas_to_pieces((_transform(block, settings) for block in frames), settings.delta)
+    return settings.iterate(signal, piece_frames)
 
 
 def finish_features(features: Features, settings: FeatureSettings) -> Features:
@@ -159,10 +117,6 @@ def finish_features(features: Features, settings: FeatureSettings) -> Features:
     deviation = features.std(axis=0, dtype=np.float64)
     normalized: Features = ((features - mean) / np.maximum(deviation, SMALLEST_DEVIATION)).astype(np.float32)
     return normalized
-
-
-def _transform(frames: Features, settings: FeatureSettings) -> Features:
-    return frames if settings.kind == "waveform" else spectral_features(frames, settings)
 
 
 def _check_samples(samples: npt.ArrayLike) -> Features:

@@ -13,12 +13,11 @@ from seqconv.features.arrays import load_npy
 from seqconv.features.audio.decoding import count_samples, read_blocks
 from seqconv.features.extraction import (
     SMALLEST_DEVIATION,
-    as_settings,
     iterate_features,
 )
-from seqconv.features.framing import count_frames
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.precomputed import check_features, load_features
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.settings import FeatureSettings, as_settings
 from seqconv.features.statistics import frame_moments
 
 Features = npt.NDArray[np.float32]
@@ -81,7 +80,7 @@ def open_features(
     (101, [(60, 64), (41, 64)])
     """
     path, settings = Path(path), as_settings(settings)
-    if settings.kind != "precomputed":
+    if isinstance(settings, RecordedKind):
         return _pieces_of_recording(path, settings, start, end, piece_frames)
     if path.suffix.lower() == ".npy" and path.is_file() and start is None and end is None and case is None:
         return _normalized(_pieces_of_npy(path, piece_frames or PIECE_FRAMES), settings)
@@ -96,10 +95,10 @@ def pieces_of(features: npt.ArrayLike, *, piece_frames: int | None = None) -> Fe
 
 
 def _pieces_of_recording(
-    path: Path, settings: FeatureSettings, start: float | None, end: float | None, piece_frames: int | None
+    path: Path, settings: RecordedKind, start: float | None, end: float | None, piece_frames: int | None
 ) -> FeaturePieces:
     part: dict[str, Any] = {"start": start, "end": end, "sample_rate": settings.sample_rate}
-    num_frames = count_frames(count_samples(path, **part), settings)
+    num_frames = settings.count_frames(count_samples(path, **part))
     raw = settings.model_copy(update={"normalize": "none"})
 
     def read() -> Iterator[Features]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.errors import ManifestError, list_some
+from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.features.arrays import load_npy, load_npz
 from seqconv.features.audio.recordings import describe_absence
-from seqconv.features.extraction import as_settings, finish_features
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.extraction import finish_features
+from seqconv.features.kinds import Precomputed
+from seqconv.features.settings import FeatureSettings, as_settings
 from seqconv.files import is_file, undecodable_line
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def load_features(
         float32 of shape `(time, d)` with time >= 1.
 
     Raises:
-        ManifestError: the file is missing, of another kind or shape, or holds values that are not finite.
+        ConfigError: the settings are of another kind.
+        ManifestError: the file is missing, of another format or shape, or holds values that are not finite.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "one.npy"
@@ -63,10 +65,12 @@ def load_features(
         raise ManifestError(f"{path}: {describe_absence(path)}")
     if case is not None and path.suffix.lower() != ".ts":
         raise ManifestError(f"{path}: case={case} selects a sequence of a .ts file, and this is none")
+    if not isinstance(settings, Precomputed):
+        raise ConfigError(f"features.kind '{settings.kind}' is computed from recordings; use extract_features")
     return finish_features(check_features(path, _read(path, settings, case)), settings)
 
 
-def _read(path: Path, settings: FeatureSettings, case: int | None) -> npt.NDArray[Any]:
+def _read(path: Path, settings: Precomputed, case: int | None) -> npt.NDArray[Any]:
     match path.suffix.lower():
         case ".npy":
             return _load_array(path)

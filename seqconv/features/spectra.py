@@ -10,9 +10,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.errors import ConfigError
-from seqconv.features.filters import hann_window, mel_filters
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.filters import hann_window
 
 Frames = npt.NDArray[np.float32]
 
@@ -22,26 +20,9 @@ _DELTA_WINDOW = 9
 DELTA_REACH = _DELTA_WINDOW // 2
 
 
-def spectral_features(frames: Frames, settings: FeatureSettings) -> Frames:
-    """Features of each frame by itself: `(time, n_fft)` samples to `(time, d)`, without deltas."""
-    power = power_spectrum(frames, settings)
-    if settings.kind == "log_spectrogram":
-        return power_to_db(power[:, frequency_range(settings)])
-    if settings.kind == "chroma":
-        return _chroma(power, settings)
-    log_mel = power_to_db(power @ _mel_filters(settings))
-    if settings.kind == "log_mel":
-        return log_mel
-    import scipy.fft
-
-    cepstrum = scipy.fft.dct(log_mel, axis=1, type=2, norm="ortho")
-    return np.ascontiguousarray(cepstrum[:, : settings.n_mfcc], dtype=np.float32)
-
-
-def power_spectrum(frames: Frames, settings: FeatureSettings) -> Frames:
-    """Power of the windowed frames, `(time, n_fft // 2 + 1)`."""
-    window = _window(settings.win_length or settings.n_fft, settings.n_fft)
-    spectrum = np.fft.rfft(frames * window, axis=1)
+def power_spectrum(frames: Frames, win_length: int) -> Frames:
+    """Power of the windowed frames `(time, n_fft)`: `(time, n_fft // 2 + 1)`."""
+    spectrum = np.fft.rfft(frames * _window(win_length, frames.shape[1]), axis=1)
     power: Frames = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
     return power
 
@@ -49,6 +30,18 @@ def power_spectrum(frames: Frames, settings: FeatureSettings) -> Frames:
 def power_to_db(power: Frames) -> Frames:
     """`librosa.power_to_db(power, ref=1.0, top_db=None)`: decibels that depend on no other frame."""
     return (10.0 * np.log10(np.maximum(power, np.float32(_LOWEST_POWER)))).astype(np.float32, copy=False)
+
+
+# -100 dB, as far as float32 tells.
+SILENCE = power_to_db(np.zeros(1, np.float32))[0]
+
+
+def raise_level(level: Frames, decibels: float) -> None:
+    """Raise (or lower) decibels in their place; digital silence stays what it is."""
+    is_silent = level < SILENCE + np.float32(1e-4)
+    level += np.float32(decibels)
+    np.maximum(level, SILENCE, out=level)
+    np.copyto(level, SILENCE, where=is_silent)
 
 
 def append_deltas(features: Frames, order: int) -> Frames:
@@ -93,57 +86,8 @@ def append_deltas_to_pieces(pieces: Iterable[Frames], order: int) -> Iterator[Fr
         yield append_deltas(recent, order)[done:]
 
 
-def frequency_range(settings: FeatureSettings) -> slice:
-    """The bins of the spectrum from fmin to fmax, both included."""
-    frequencies = np.fft.rfftfreq(settings.n_fft, 1 / settings.sample_rate)
-    first = int(np.searchsorted(frequencies, settings.fmin, side="left"))
-    stop = int(np.searchsorted(frequencies, settings.highest_frequency, side="right"))
-    if stop <= first:
-        raise ConfigError(
-            f"features: no bin of the spectrum lies between fmin={settings.fmin:g} Hz and "
-            f"fmax={settings.highest_frequency:g} Hz; bins are {frequencies[1]:g} Hz apart. "
-            "Raise n_fft or widen the range"
-        )
-    return slice(first, stop)
-
-
-def _chroma(power: Frames, settings: FeatureSettings) -> Frames:
-    """Energy of each pitch class over the strongest one of the same frame; zero in a silent frame."""
-    bins = frequency_range(settings)
-    chroma = power[:, bins] @ _chroma_filters(settings)[bins]
-    strongest = chroma.max(axis=1, keepdims=True)
-    audible = strongest > np.finfo(np.float32).tiny
-    relative: Frames = np.divide(chroma, strongest, out=np.zeros_like(chroma), where=audible)
-    return relative
-
-
 @lru_cache(maxsize=8)
 def _window(win_length: int, n_fft: int) -> Frames:
     window = hann_window(win_length)
     left = (n_fft - win_length) // 2
     return np.pad(window, (left, n_fft - win_length - left))
-
-
-@lru_cache(maxsize=8)
-def _mel_filters(settings: FeatureSettings) -> Frames:
-    filters = mel_filters(
-        settings.sample_rate, settings.n_fft, settings.n_mels, settings.fmin, settings.highest_frequency
-    )
-    empty = int(np.count_nonzero(filters.max(axis=1) == 0))
-    if empty:
-        raise ConfigError(
-            f"features: {empty} of n_mels={settings.n_mels} mel bands hold no bin of the spectrum and would be "
-            f"constant. Lower n_mels or raise n_fft={settings.n_fft}"
-        )
-    return np.ascontiguousarray(filters.T, dtype=np.float32)
-
-
-@lru_cache(maxsize=8)
-def _chroma_filters(settings: FeatureSettings) -> Frames:
-    import librosa.filters
-
-    # tuning is fixed: librosa would estimate it from the whole recording.
-    filters = librosa.filters.chroma(
-        sr=settings.sample_rate, n_fft=settings.n_fft, n_chroma=settings.n_chroma, tuning=0.0
-    )
-    return np.ascontiguousarray(filters.T, dtype=np.float32)

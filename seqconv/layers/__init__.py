@@ -5,6 +5,7 @@ from seqconv.layers.convolution import MaskedConv1D
 from seqconv.layers.depthwise import MaskedDepthwiseConv1D, MaskedSeparableConv1D
 from seqconv.layers.dropout import LayerScale, MaskedSpatialDropout1D, StochasticDepth
 from seqconv.layers.global_pooling import (
+    GlobalPooling1D,
     MaskedGlobalAveragePooling1D,
     MaskedGlobalMaxPooling1D,
     MaskedLastFrame1D,
@@ -25,6 +26,7 @@ from seqconv.layers.squeeze_excite import MaskedSqueezeExcite
 
 __all__ = [
     "FeatureNormalization",
+    "GlobalPooling1D",
     "LayerScale",
     "MaskedAttentiveStatisticsPooling1D",
     "MaskedAveragePooling1D",

@@ -10,11 +10,19 @@ import keras
 import numpy as np
 from keras import ops
 
+from seqconv.errors import ModelError
 from seqconv.layers.masking import Padding, Tensor, is_mask
 from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_moments, moments
-
-# Under the root of a deviation: its gradient stays finite for a sequence of one frame.
-EPSILON = 1e-5
+from seqconv.layers.shares import (
+    EPSILON,
+    Array,
+    Mask,
+    Shares,
+    shares_in_maximum,
+    shares_in_mean,
+    shares_in_moments,
+    shares_in_sum,
+)
 
 
 class GlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
@@ -56,6 +64,16 @@ class GlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
     def pool(self, summary: Summary) -> Tensor:
         raise NotImplementedError
 
+    def shares(self, frames: Array, is_real: Mask) -> Shares:
+        """Say how much of the pooled vector of one sequence each frame `(time, channels)` brought.
+
+        Raises:
+            ModelError: the pooling does not say it.
+        """
+        raise ModelError(
+            f"'{self.name}' is a {type(self).__name__}, of which nobody has said what a frame contributes."
+        )
+
     def compute_output_spec(
         self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None, **_: Any
     ) -> Tensor:
@@ -90,6 +108,9 @@ class MaskedGlobalAveragePooling1D(GlobalPooling1D):
     def pool(self, summary: Summary) -> Tensor:
         return summary["total"] / ops.maximum(summary["count"], 1)
 
+    def shares(self, frames: Array, is_real: Mask) -> Shares:
+        return shares_in_mean(frames, is_real)
+
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedGlobalMaxPooling1D(GlobalPooling1D):
@@ -117,6 +138,9 @@ class MaskedGlobalMaxPooling1D(GlobalPooling1D):
 
     def pool(self, summary: Summary) -> Tensor:
         return summary["largest"]
+
+    def shares(self, frames: Array, is_real: Mask) -> Shares:
+        return shares_in_maximum(frames)
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -151,6 +175,9 @@ class MaskedLastFrame1D(GlobalPooling1D):
     def pool(self, summary: Summary) -> Tensor:
         return summary["last"]
 
+    def shares(self, frames: Array, is_real: Mask) -> Shares:
+        return shares_in_sum(np.where(np.arange(len(frames))[:, None] == len(frames) - 1, frames, 0))
+
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedStatisticsPooling1D(GlobalPooling1D):
@@ -180,3 +207,6 @@ class MaskedStatisticsPooling1D(GlobalPooling1D):
     def pool(self, summary: Summary) -> Tensor:
         variance = summary["squares"] / ops.maximum(summary["count"], 1)
         return ops.concatenate([summary["mean"], ops.sqrt(variance + EPSILON)], axis=-1)
+
+    def shares(self, frames: Array, is_real: Mask) -> Shares:
+        return shares_in_moments(frames, np.full((len(frames), 1), 1 / len(frames)))

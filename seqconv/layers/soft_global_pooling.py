@@ -6,9 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqconv.layers.global_pooling import EPSILON, GlobalPooling1D, MaskedStatisticsPooling1D
+from seqconv.layers.global_pooling import GlobalPooling1D, MaskedStatisticsPooling1D
 from seqconv.layers.masking import Tensor, lowest_value, zero_padding
 from seqconv.layers.reduction import SequenceReducer, Summary, as_double
+from seqconv.layers.shares import EPSILON, Array, Mask, Shares, shares_in_moments, shares_in_sum
 
 SMALLEST = 1e-6
 
@@ -30,11 +31,22 @@ class MaskedLogSumExpPooling1D(GlobalPooling1D):
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
     """
 
+    mean_name = "log-sum-exp"
+
     def __init__(self, sharpness: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
         if sharpness <= 0:
             raise ValueError(f"sharpness must be above 0, got {sharpness}.")
         self.sharpness = sharpness
+
+    def shares(self, frames: Array, is_real: Mask) -> Shares:
+        exponents = np.asarray(ops.convert_to_numpy(self.exponents(ops.convert_to_tensor(frames))), np.float64)
+        scaled = np.exp(exponents - exponents.max(axis=0))
+        pooled = np.asarray(ops.convert_to_numpy(self(frames[None].astype(np.float32))), np.float64)[0]
+        return shares_in_sum(
+            scaled / scaled.sum(axis=0) * pooled,
+            f"A {self.mean_name} is no sum over frames: it is shared in proportion to the weights of the frames in it.",
+        )
 
     def exponents(self, frames: Tensor) -> Tensor:
         """What is exponentiated."""
@@ -84,6 +96,8 @@ class MaskedGeneralizedMeanPooling1D(MaskedLogSumExpPooling1D):
     Returns:
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
     """
+
+    mean_name = "generalized mean"
 
     def __init__(self, power: float = 3.0, **options: Any) -> None:
         super().__init__(**options)
@@ -204,6 +218,16 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         weight = ops.maximum(summary["weight"], ops.cast(SMALLEST, summary["weight"].dtype))
         deviation = ops.sqrt(summary["squares"] / weight + EPSILON)
         return ops.concatenate([summary["mean"], deviation], axis=-1)
+
+    def shares(self, frames: Array, is_real: Mask) -> Shares:
+        inputs = frames.astype(np.float32)[None]
+        if self.context is not None:
+            context = np.asarray(ops.convert_to_numpy(self.context(inputs)))[:, None]
+            inputs = np.concatenate([inputs, np.repeat(context, len(frames), axis=1)], axis=-1)
+        scores = ops.convert_to_numpy(ops.cast(self.scores(self.hidden(inputs)), "float32"))
+        exponents = np.exp(np.asarray(scores, np.float64)[0] - np.max(scores, axis=1))
+        note = "The attention weights are taken as they are for this recording. "
+        return shares_in_moments(frames, exponents / exponents.sum(axis=0), note)
 
     def get_config(self) -> dict[str, Any]:
         return {

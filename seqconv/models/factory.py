@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from pydantic import ValidationError
 
-from seqconv.errors import ConfigError, ModelError
+from seqconv.errors import ModelError
 from seqconv.models.safe_loading import check_archive
 from seqconv.models.sequence_model import SequenceModel
 from seqconv.models.settings import ModelConfig
@@ -38,12 +37,7 @@ def build_model(
     >>> model.input_shape, model.output_shape, model.receptive_field
     ((None, None, 4), (None, 2), 3)
     """
-    try:
-        config = ModelConfig.model_validate(model_config)
-    except ValidationError as error:
-        problems = "; ".join(f"model.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigError(problems) from error
-    return SequenceModel(config, num_features, num_outputs, card)
+    return SequenceModel(model_config, num_features, num_outputs, card)
 
 
 def load_model(path: str | Path) -> keras.Model:

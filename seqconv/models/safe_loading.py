@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from seqconv.errors import ModelError, list_some
 from seqconv.files import is_bomb
-from seqconv.models.settings import ModelConfig
+from seqconv.models.settings import ModelConfig, find_part_problems
+from seqconv.parts.problems import describe_problems
 
 # Raise it when a model file changes so that older versions cannot read it.
 FORMAT_VERSION = 2
@@ -150,7 +151,7 @@ def _find_bad_settings(config: Mapping[str, Any]) -> Iterator[str]:
         yield from _find_bad_version(card)
     numbers = list(_find_absurd_numbers(config))
     # A block that is repeated a billion times is checked a billion times.
-    yield from numbers or _find_bad_model(config.get("model"))
+    yield from numbers or _find_bad_model(config)
 
 
 def _find_absurd_numbers(config: Mapping[str, Any]) -> Iterator[str]:
@@ -161,13 +162,17 @@ def _find_absurd_numbers(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{place} is {number:g}, more layers than any model has"
 
 
-def _find_bad_model(settings: Any) -> Iterator[str]:
+def _find_bad_model(config: Mapping[str, Any]) -> list[str]:
     try:
-        ModelConfig.model_validate(settings)
+        missing = find_part_problems(config.get("parts", ()))
+    except (KeyError, TypeError, AttributeError):
+        return [f"config.parts is {config['parts']!r:.40}, not a list of parts"]
+    try:
+        ModelConfig.model_validate(config.get("model"))
     except ValidationError as error:
-        for details in error.errors():
-            place = ".".join(map(str, ("config.model", *details["loc"])))
-            yield f"{place}: {details['msg']}, got {details['input']!r:.40}"
+        # A block that is not registered is an error of its key too, of which the first reason says more.
+        return missing or describe_problems(error, config.get("model"), ModelConfig, "config.model")
+    return missing
 
 
 def _find_bad_version(card: Mapping[str, Any]) -> Iterator[str]:

@@ -7,12 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqconv.errors import ShapeError
+from seqconv.errors import ModelError, ShapeError
 from seqconv.geometry import TimeGeometry, halo, min_frames, receptive_field, total_stride
 from seqconv.layers.masking import Tensor, frame_mask, segments_from_lengths
-from seqconv.models.settings import ModelConfig
+from seqconv.models.settings import ModelConfig, find_part_problems
 from seqconv.models.stack import Stack, apply_head, apply_trunk, build_stack
 from seqconv.models.trunk import walk
+from seqconv.parts.problems import read_section
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -39,7 +40,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
         dtype: Any = None,
         **options: Any,
     ) -> None:
-        config = model if isinstance(model, ModelConfig) else ModelConfig.model_validate(model)
+        config = read_section(ModelConfig, model, "model")
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         stack = build_stack(config, num_features, num_outputs, policy)
         inputs = keras.Input((None, num_features), name="frames")
@@ -145,13 +146,18 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
             "num_features": self.num_features,
             "num_outputs": self.num_outputs,
             "card": self.card,
+            **({"parts": own} if (own := self.config.own_parts) else {}),
             "dtype": keras.dtype_policies.serialize(self._policy),
             "name": self.name,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "SequenceModel":
-        return cls(**{**config, "dtype": keras.dtype_policies.get(config["dtype"])})
+        problems = find_part_problems(config.get("parts", ()))
+        if problems:
+            raise ModelError("; ".join(problems))
+        arguments = {name: value for name, value in config.items() if name != "parts"}
+        return cls(**{**arguments, "dtype": keras.dtype_policies.get(config["dtype"])})
 
 
 def check_inputs(inputs: Any, num_features: int) -> None:

@@ -1,70 +1,18 @@
 """The `model` section: a stack of blocks over time and a head that pools it."""
 
-from typing import Annotated, Any, get_args
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from seqconv.geometry import TimeGeometry
-from seqconv.models.block_settings import (
-    Activation,
-    AttentionBlock,
-    ConvBlock,
-    DepthwiseConvBlock,
-    LengthBlock,
-    Norm,
-    Padding,
-    PoolBlock,
-    RecurrentBlock,
-    SeparableConvBlock,
-    SqueezeExciteBlock,
-    with_defaults,
-)
-from seqconv.models.block_settings import Block as AnyBlock
-from seqconv.models.compound_settings import (
-    ConvNeXtBlock,
-    InceptionBlock,
-    InvertedBottleneckBlock,
-    ResidualBlock,
-    TCNBlock,
-)
-from seqconv.models.pooling_settings import FramesHead, Pooling, PoolingName, SimplePooling, as_sections
-from seqconv.parts import Fraction, PositiveInt, Section
+from seqconv.models.blocks import Block, ConvBlock
+from seqconv.models.blocks.base import Activation, Norm, Padding, with_defaults
+from seqconv.models.pooling_heads import PoolingHead, SimplePooling, as_sections
+from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Section
 
-BLOCKS = (
-    ConvBlock,
-    DepthwiseConvBlock,
-    SeparableConvBlock,
-    PoolBlock,
-    ResidualBlock,
-    TCNBlock,
-    ConvNeXtBlock,
-    InvertedBottleneckBlock,
-    InceptionBlock,
-    SqueezeExciteBlock,
-    LengthBlock,
-    RecurrentBlock,
-    AttentionBlock,
-)
-SECTIONS: dict[str, type[AnyBlock]] = {
-    name: section for section in BLOCKS for name in get_args(section.model_fields["type"].annotation)
-}
-Block = Annotated[
-    ConvBlock
-    | DepthwiseConvBlock
-    | SeparableConvBlock
-    | PoolBlock
-    | ResidualBlock
-    | TCNBlock
-    | ConvNeXtBlock
-    | InvertedBottleneckBlock
-    | InceptionBlock
-    | SqueezeExciteBlock
-    | LengthBlock
-    | RecurrentBlock
-    | AttentionBlock,
-    Field(discriminator="type"),
-]
-
+Pooling = Annotated[PoolingHead, OneOf(PoolingHead.registry)]
+PoolingName = Annotated[str, NameOf(PoolingHead.registry)]
 # As it may be written: one or several, by name or with settings.
 Poolings = PoolingName | Pooling | Annotated[list[PoolingName | Pooling], Field(min_length=1)]
 
@@ -85,7 +33,7 @@ class ModelConfig(Section):
     """A stack of blocks, pooled over time into one vector per sequence, and a dense head."""
 
     defaults: BlockDefaults = Field(default=BlockDefaults(), description="What blocks have unless they say otherwise.")
-    blocks: tuple[Block, ...] = Field(
+    blocks: tuple[Annotated[Block, OneOf(Block.registry)], ...] = Field(
         default=(
             ConvBlock(filters=64, kernel_size=5),
             ConvBlock(filters=128, kernel_size=3, strides=2),
@@ -111,7 +59,7 @@ class ModelConfig(Section):
     @property
     def predicts_frames(self) -> bool:
         """Whether there is one prediction per frame instead of one per sequence."""
-        return isinstance(self.pooling[0], FramesHead)
+        return self.pooling[0].predicts_frames
 
     @property
     def sees_all(self) -> bool:
@@ -123,6 +71,17 @@ class ModelConfig(Section):
         """Positions of the blocks for which a row must hold a single sequence."""
         return tuple(index for index, block in enumerate(self.blocks) if not block.packable)
 
+    @property
+    def own_parts(self) -> list[dict[str, Any]]:
+        """Identities of the blocks and heads that are not seqconv's: what the model cannot be loaded without."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        parts: tuple[Block | PoolingHead, ...] = (*self.blocks, *self.pooling)
+        for part in parts:
+            kind, name = part.registry.kind, part.registry.name_of(part)
+            if part.registry.origin(name) is not None:
+                found[kind, name] = {"kind": kind, **part.registry.identity(name)}
+        return list(found.values())
+
     @model_validator(mode="before")
     @classmethod
     def _apply_defaults(cls, values: Any) -> Any:
@@ -133,7 +92,7 @@ class ModelConfig(Section):
         if not isinstance(defaults, dict):
             defaults = dict(defaults)
         given = {name: value for name, value in defaults.items() if value is not None}
-        return {**values, "blocks": [with_defaults(block, given, SECTIONS) for block in values["blocks"]]}
+        return {**values, "blocks": [with_defaults(block, given) for block in values["blocks"]]}
 
     @field_validator("pooling", mode="before", json_schema_input_type=Poolings)
     @classmethod
@@ -155,7 +114,7 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _head_fits(self) -> "ModelConfig":
-        if not any(isinstance(pooling, FramesHead) for pooling in self.pooling):
+        if not any(head.predicts_frames for head in self.pooling):
             return self
         if len(self.pooling) > 1:
             raise ValueError("pooling: frames means no pooling at all; it stands alone, or leave it out")
@@ -166,3 +125,18 @@ class ModelConfig(Section):
                     "'frames'. Use same, or causal"
                 )
         return self
+
+
+def find_part_problems(parts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """List the parts of a saved model (`own_parts`) that are missing here, or have another version."""
+    registries: dict[str, Registry[Any]] = {each.kind: each for each in (Block.registry, PoolingHead.registry)}
+    problems = []
+    for part in parts:
+        kind, name, version = part["kind"], part["name"], part["version"]
+        registry = registries[kind]
+        needed = f"it has the {kind} '{name}', version {version}, of {part['plugin']}"
+        if name not in registry:
+            problems.append(f"{needed}, which is not registered here. Name that file in plugins, or import it first")
+        elif (here := registry.identity(name))["version"] != version:
+            problems.append(f"{needed}, and here its version is {here['version']}. Name the file of that version")
+    return problems

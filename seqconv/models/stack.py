@@ -1,67 +1,20 @@
 """From the `model` section to layers: the trunk over time, the poolings and the dense head."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
+from seqconv.errors import ConfigError
 from seqconv.geometry import TimeGeometry
-from seqconv.layers import (
-    FeatureNormalization,
-    MaskedAttentiveStatisticsPooling1D,
-    MaskedGeneralizedMeanPooling1D,
-    MaskedGlobalAveragePooling1D,
-    MaskedGlobalMaxPooling1D,
-    MaskedLastFrame1D,
-    MaskedLogSumExpPooling1D,
-    MaskedStatisticsPooling1D,
-    zero_padding,
-)
+from seqconv.layers import FeatureNormalization, zero_padding
 from seqconv.layers.masking import Padding, Tensor
-from seqconv.models.block_parts import LayerScope
-from seqconv.models.blocks import (
-    build_attention,
-    build_convolution,
-    build_length,
-    build_pooling,
-    build_recurrent,
-    build_squeeze_excite,
-)
-from seqconv.models.compound_blocks import (
-    build_convnext,
-    build_inception,
-    build_inverted_bottleneck,
-    build_residual,
-    build_tcn,
-)
-from seqconv.models.pooling_settings import AttentivePooling, GeneralizedMeanPooling, LogSumExpPooling, Pooling
+from seqconv.models.blocks import LayerScope
+from seqconv.models.nodes import Nodes
+from seqconv.models.pooling_heads import PoolingHead
 from seqconv.models.settings import ModelConfig
-from seqconv.models.trunk import Nodes, SummaryInterceptor, TrunkState, geometry_of, mode, run, walk
-
-BUILDERS: dict[str, Callable[[Any, int, LayerScope], tuple[Nodes, int]]] = {
-    "conv": build_convolution,
-    "depthwise_conv": build_convolution,
-    "separable_conv": build_convolution,
-    "max_pool": build_pooling,
-    "average_pool": build_pooling,
-    "residual": build_residual,
-    "tcn": build_tcn,
-    "convnext": build_convnext,
-    "inverted_bottleneck": build_inverted_bottleneck,
-    "inception": build_inception,
-    "squeeze_excite": build_squeeze_excite,
-    "length": build_length,
-    "lstm": build_recurrent,
-    "gru": build_recurrent,
-    "attention": build_attention,
-}
-POOLINGS = {
-    "mean": MaskedGlobalAveragePooling1D,
-    "max": MaskedGlobalMaxPooling1D,
-    "last": MaskedLastFrame1D,
-    "statistics": MaskedStatisticsPooling1D,
-}
+from seqconv.models.trunk import SummaryInterceptor, TrunkState, geometry_of, mode, run, walk
 
 
 class Stack(NamedTuple):
@@ -95,14 +48,21 @@ def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype:
     """Layers for `config`; the last one returns logits in float32 or wider, whatever the policy computes in.
 
     Raises:
-        ConfigError: channels that cannot be divided as a block asks, by its key.
+        ConfigError: channels that cannot be divided as a block asks, by its key; or a block of a user's own whose
+            layers read time in another way than it says.
     """
     trunk: Nodes = (FeatureNormalization(name="features", dtype=dtype),)
     channels = num_features
     for index, block in enumerate(config.blocks):
-        nodes, channels = BUILDERS[block.type](block, channels, LayerScope(index, block_name(index), dtype))
+        nodes, channels = block.build(channels, LayerScope(index, block_name(index), dtype))
+        if geometry_of(nodes) != block.time_layers:
+            raise ConfigError(
+                f"model.blocks.{index}: its layers read time as {list(geometry_of(nodes))}, but time_layers of "
+                f"{type(block).__name__} says {list(block.time_layers)}. Lengths and gaps follow from both: make them "
+                "agree"
+            )
         trunk += nodes
-    poolings = () if config.predicts_frames else tuple(_pooling(pooling, dtype) for pooling in config.pooling)
+    poolings = () if config.predicts_frames else tuple(_build_pooling(head, dtype) for head in config.pooling)
     return Stack(trunk, poolings, _dense_layers(config, num_outputs, dtype))
 
 
@@ -161,14 +121,5 @@ def _dense_layers(config: ModelConfig, num_outputs: int, dtype: Any) -> tuple[ke
     return (*layers, keras.layers.Dense(num_outputs, name="logits", dtype=dtype.variable_dtype))
 
 
-def _pooling(pooling: Pooling, dtype: Any) -> keras.layers.Layer:
-    options = {"name": f"pool_{pooling.type}", "dtype": dtype}
-    if isinstance(pooling, AttentivePooling):
-        return MaskedAttentiveStatisticsPooling1D(
-            pooling.units, per_channel=pooling.per_channel, context=pooling.context, **options
-        )
-    if isinstance(pooling, GeneralizedMeanPooling):
-        return MaskedGeneralizedMeanPooling1D(pooling.power, **options)
-    if isinstance(pooling, LogSumExpPooling):
-        return MaskedLogSumExpPooling1D(pooling.sharpness, **options)
-    return POOLINGS[pooling.type](**options)
+def _build_pooling(head: PoolingHead, dtype: Any) -> keras.layers.Layer:
+    return head.build(name=f"pool_{PoolingHead.registry.name_of(head)}", dtype=dtype)

@@ -9,8 +9,9 @@ from keras import ops
 
 from seqconv.layers import MaskedBatchNormalization
 from seqconv.layers.masking import Tensor
+from seqconv.models.nodes import Nodes
 from seqconv.models.sequence_model import SequenceModel
-from seqconv.models.trunk import Nodes, TrunkState, run, walk
+from seqconv.models.trunk import TrunkState, run, walk
 
 Vector = npt.NDArray[np.float64]
 

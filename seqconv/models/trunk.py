@@ -1,7 +1,7 @@
 """The part of a model over time: a tree of layers, and how features and segments run through it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -9,23 +9,8 @@ from keras import ops
 from seqconv.geometry import TimeGeometry, widest
 from seqconv.layers.masking import Padding, Tensor
 from seqconv.layers.reduction import Summary
+from seqconv.models.nodes import Node, Parallel, Residual
 
-
-class Residual(NamedTuple):
-    """A body with a shortcut around it; the shortcut has the body's total stride, and is the identity when empty."""
-
-    body: "Nodes"
-    shortcut: "Nodes" = ()
-
-
-class Parallel(NamedTuple):
-    """Branches side by side, their channels joined."""
-
-    branches: "tuple[Nodes, ...]"
-
-
-Node: TypeAlias = "keras.layers.Layer | Residual | Parallel"
-Nodes: TypeAlias = tuple[Node, ...]
 # Activations that are 0 at 0.
 ZERO_KEEPING = ("relu", "gelu", "silu", "elu", "leaky_relu", "tanh", "linear")
 # Asked before every layer, with what has arrived; returns the features behind it, or None to let it be called.

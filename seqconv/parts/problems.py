@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from seqconv.parts.sections import OneOf
+from seqconv.errors import ConfigError
+from seqconv.parts.sections import Section
 from seqconv.text import nearest
+
+AnySection = TypeVar("AnySection", bound=Section)
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -34,13 +37,32 @@ COMPARED = {
 }
 
 
-def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]) -> list[str]:
-    """One line for each key that pydantic refused in `values`."""
+def read_section(section: type[AnySection], values: Any, key: str) -> AnySection:
+    """Read a section that stands alone; one that is read already is returned as it is.
+
+    Args:
+        section: its class.
+        values: a mapping.
+        key: where it stands in a config, which is how problems name it.
+
+    Raises:
+        ConfigError: with a line for each key that is wrong.
+    """
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(describe_problems(error, values, section, key))) from error
+
+
+def describe_problems(error: ValidationError, values: Any, root: type[BaseModel], under: str = "") -> list[str]:
+    """One line for each key that pydantic refused in `values`; `under` is the key of the section that `root` reads."""
+    start = (under,) if under else ()
+    values = {under: values} if under else values
     lines: list[str] = []
     expected: dict[str, tuple[Any, list[str]]] = {}
     hints: dict[str, str] = {}
     for details in error.errors(include_url=False):
-        kind, location = details["type"], details["loc"]
+        kind, location = details["type"], (*start, *details["loc"])
         if kind == "missing":
             # A missing key is in no input, yet it is what the user must write.
             key = dotted_key((*visible_path(location[:-1], values), location[-1]))
@@ -50,7 +72,8 @@ def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]
         if kind == "extra_forbidden":
             lines.append(_unknown_key(details, key, root))
         elif kind == "union_tag_invalid":
-            expected[f"{key}.type"] = details["ctx"]["tag"], [details["ctx"]["expected_tags"]]
+            tag = f"{key}.{details['ctx']['discriminator'].strip(chr(39))}"
+            expected[tag] = details["ctx"]["tag"], [details["ctx"]["expected_tags"]]
         elif kind == "value_error":
             reason = str(details.get("ctx", {}).get("error", details["msg"]))
             lines.extend([_with_value(key, details["input"], reason)] if key else reason.splitlines())
@@ -114,11 +137,11 @@ def shown(value: Any, limit: int = 60) -> str:
 
 def sections_at(location: Iterable[str | int], root: type[BaseModel]) -> list[type[BaseModel]]:
     """The sections that may stand at a place of the config; several where blocks of different type may."""
-    sections = [root]
+    sections = _sections_in(root)
     for part in location:
         fields = [section.model_fields[part] for section in sections if part in section.model_fields]
         if fields:
-            sections = [found for field in fields for found in _sections_in(field.annotation, field.metadata)]
+            sections = [found for field in fields for found in _sections_in(field.annotation)]
         elif isinstance(part, str):
             sections = [section for section in sections if part in _branch_names(section)] or sections
     return sections
@@ -150,15 +173,17 @@ def _expectation(details: ErrorDetails, root: type[BaseModel]) -> str:
     return details["msg"]
 
 
-def _sections_in(annotation: Any, metadata: Iterable[Any] = ()) -> list[type[BaseModel]]:
-    for mark in (*metadata, *getattr(annotation, "__metadata__", ())):
-        if isinstance(mark, OneOf):
-            return list(dict.fromkeys(mark.registry.values()))
+def _sections_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
+        # The base of a kind is any of the parts that are registered under it.
+        return list(dict.fromkeys(vars(annotation)["registry"].values())) if _is_base(annotation) else [annotation]
     return [section for argument in get_args(annotation) for section in _sections_in(argument)]
 
 
+def _is_base(section: type[BaseModel]) -> bool:
+    return "registry" in vars(section)
+
+
 def _branch_names(section: type[BaseModel]) -> tuple[Any, ...]:
-    kind = section.model_fields.get("type")
+    kind = section.model_fields.get(getattr(getattr(section, "registry", None), "tag", "type"))
     return (section.__name__, *(get_args(kind.annotation) if kind else ()))

@@ -86,6 +86,10 @@ class Registry(Mapping[str, Part], Generic[Part]):
         for name in names:
             self._parts[name], self._origins[name] = part, origin
 
+    def name_of(self, section: Any) -> str:
+        """Return the name by which a config chooses the part that a section is of."""
+        return str(getattr(section, self.tag))
+
     def origin(self, name: str) -> Origin | None:
         """Return where a part of a user's own is defined; None for one of ours."""
         return self._origins[name] if name in self else None

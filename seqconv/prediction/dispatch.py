@@ -13,6 +13,7 @@ from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import as_settings
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store import BadFile
 from seqconv.models.card import model_target, open_model, read_card
@@ -124,7 +125,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.D
         ConfigError: recordings are given, but the features are precomputed.
         AudioError: a folder holds nothing to read.
     """
-    is_precomputed = settings.kind == "precomputed"
+    is_precomputed = not isinstance(settings, RecordedKind)
     wanted = (*ARRAY_SUFFIXES, ".ts") if is_precomputed else AUDIO_SUFFIXES
     files: list[Path] = []
     for path in map(Path, paths):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seqconv.errors import SeqconvError
+from seqconv.features.kinds import RecordedKind
 from seqconv.reports.curves import best_epoch, draw_losses, draw_scores
 from seqconv.reports.drawings import Drawing, read_template
 from seqconv.reports.html_page import environment
@@ -93,7 +94,7 @@ def table_html(table: "pd.DataFrame", title: str) -> str:
 def embed_sounds(ids: Sequence[str], data: Any) -> list[Sound | None] | None:
     """The sound of each of these sequences, as far as there is room; None where there is none at all."""
     metadata, settings = getattr(data, "metadata", None), getattr(data, "feature_settings", None)
-    if metadata is None or settings is None or settings.kind == "precomputed" or "path" not in metadata:
+    if metadata is None or not isinstance(settings, RecordedKind) or "path" not in metadata:
         return None
     places = {name: place for place, name in enumerate(data.ids)}
     left, sounds = MOST_SOUND, list[Sound | None]()

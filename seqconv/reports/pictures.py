@@ -117,20 +117,11 @@ def _features(axes: "Axes", features: "np.ndarray", settings: FeatureSettings, d
 
 
 def _name_features(axes: "Axes", settings: FeatureSettings, count: int) -> None:
-    if settings.kind == "log_mel" and not settings.delta:
-        from seqconv.features.filters import hz_to_mel
-
-        wanted = np.array(
-            [value for value in (250, 500, 1000, 2000, 4000, 8000) if value <= settings.highest_frequency]
-        )
-        low, high = hz_to_mel(np.array([settings.fmin, settings.highest_frequency]))
-        axes.set_yticks((hz_to_mel(wanted.astype(float)) - low) / (high - low) * count, [f"{v:,}" for v in wanted])
-        axes.set_ylabel("Hz")
-    elif settings.kind == "log_spectrogram":
-        top = settings.sample_rate / 2
-        ticks = np.linspace(0, top, 5)
-        axes.set_yticks(ticks / top * count, [f"{value:,.0f}" for value in ticks])
-        axes.set_ylabel("Hz")
+    places = settings.axis
+    if places is not None and len(places) == count:
+        ticks = [value for value in (250, 500, 1000, 2000, 4000, 8000) if places[0] <= value <= places[-1]]
+        axes.set_yticks(np.interp(ticks, places, np.arange(count) + 0.5), [f"{value:,}" for value in ticks])
+        axes.set_ylabel(settings.unit)
     else:
         axes.set_yticks([0.5, count - 0.5], ["0", f"{count - 1}"])
         axes.set_ylabel("feature")

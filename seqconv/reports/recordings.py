@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqconv.errors import SeqconvError
+from seqconv.features.kinds import RecordedKind
 from seqconv.reports.choice import Chosen
 from seqconv.reports.drawings import Drawing
 from seqconv.reports.pictures import draw_recording, frame_strips
@@ -105,7 +106,8 @@ def _probabilities(material: Material, place: int) -> list[tuple[str, float, boo
 
 def _sound(material: Material, name: str) -> Sound | None:
     data, place = material.answered, material.places.get(name)
-    if data is None or place is None or data.metadata is None or material.folder.config.features.kind == "precomputed":
+    is_recorded = isinstance(material.folder.config.features, RecordedKind)
+    if data is None or place is None or data.metadata is None or not is_recorded:
         return None
     row = data.metadata.iloc[place]
     start, end = (None if row[key] != row[key] else float(row[key]) for key in ("start", "end"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqconv.features.kinds import RecordedKind
 from seqconv.reports import batches, curves, facts, network, scores
 from seqconv.reports.answers import Answers, Interval, class_intervals, subset_intervals
 from seqconv.reports.choice import as_listed, choose, summarize, worst_first
@@ -94,7 +95,7 @@ def contents(material: Material) -> dict[str, Any]:
         "config_text": config.to_yaml(),
         "versions": folder.versions,
         "quarantine": None if folder.quarantine.empty else _frame_table(folder.quarantine),
-        "unit": "recordings" if config.features.kind != "precomputed" else "sequences",
+        "unit": "recordings" if isinstance(config.features, RecordedKind) else "sequences",
     }
 
 

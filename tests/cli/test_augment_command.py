@@ -10,7 +10,6 @@ import soundfile
 from seqconv.cli.commands.augment import main
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
-from seqconv.features.framing import count_frames
 from seqconv.training.run.training_set import with_variants
 
 PROMPTS = Path(__file__).parents[2] / "data" / "prompts"
@@ -71,7 +70,7 @@ def test_what_is_heard_of_a_window_is_what_the_store_holds(config, tmp_path):
     assert len(heard) == 4
     for path in heard:
         num_samples = soundfile.info(path).frames
-        assert count_frames(num_samples, loaded.features) == lengths[path.stem[2 : -len("-variant-1")]]
+        assert loaded.features.count_frames(num_samples) == lengths[path.stem[2 : -len("-variant-1")]]
 
 
 def test_a_picture_is_enough_where_features_are_no_sound(config, tmp_path, capsys):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from seqconv.config import load_config
 from seqconv.data.augmentation.epochs import Augmentation, AugmentedFrameLabels
 from seqconv.data.augmentation.keys import SequenceKeys
-from seqconv.data.augmentation.levels import SILENCE, add_gain, add_noise
+from seqconv.data.augmentation.levels import add_noise
 from seqconv.data.augmentation.masking import mask_spectrum
 from seqconv.data.augmentation.mixing import label_shares, mix_features, mix_labels
 from seqconv.data.augmentation.settings import AugmentConfig, SpecMask
@@ -25,6 +25,7 @@ from seqconv.errors import ConfigError
 from seqconv.features import extract_features, feature_statistics
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.settings import FeatureSettings
+from seqconv.features.spectra import SILENCE
 from seqconv.sources import ArraySource
 
 PROMPTS = Path(__file__).parents[2] / "data" / "prompts"
@@ -117,10 +118,11 @@ def test_a_probability_is_kept(name):
 @pytest.mark.parametrize("decibels", [-12.0, 6.0])
 def test_gain_is_what_a_louder_recording_gives(kind, decibels):
     options = {"delta": 1} if kind in ("log_mel", "mfcc") else {}
-    settings = FeatureSettings(**{**LOG_MEL.model_dump(), "kind": kind, **options})
+    bands = {"n_mels": LOG_MEL.n_mels} if options else {}
+    settings = FeatureSettings(kind=kind, sample_rate=8000, n_fft=256, hop_length=80, **bands, **options)
     for path in sorted(PROMPTS.glob("fr/*.ogg"))[:3]:
         expected = features_of(path, settings, 10 ** (decibels / 20))
-        found = add_gain(features_of(path, settings), decibels, settings)
+        found = settings.with_gain(features_of(path, settings), decibels)
         # What a gain brings up to the floor of -100 dB, or down to it, cannot be known; MFCC mix such bands.
         np.testing.assert_allclose(np.median(np.abs(found - expected)), 0, atol=1e-3)
         if kind == "waveform":
@@ -129,8 +131,8 @@ def test_gain_is_what_a_louder_recording_gives(kind, decibels):
 
 def test_silence_is_no_louder():
     silence = extract_features(np.zeros(4000), 8000, LOG_MEL)
-    np.testing.assert_array_equal(add_gain(silence, 12.0, LOG_MEL), silence)
-    assert add_gain(np.full((2, 24), -95, np.float32), -12.0, LOG_MEL).min() == SILENCE
+    np.testing.assert_array_equal(LOG_MEL.with_gain(silence, 12.0), silence)
+    assert LOG_MEL.with_gain(np.full((2, 24), -95, np.float32), -12.0).min() == SILENCE
 
 
 def test_noise_is_measured_by_the_deviation_of_each_feature():

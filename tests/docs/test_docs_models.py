@@ -2,14 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from seqconv.config import load_config
-from seqconv.models import build_model
-from seqconv.models.pooling_settings import PoolingName
-from seqconv.models.settings import SECTIONS
+from seqconv.models import Block, PoolingHead, build_model
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
@@ -17,7 +14,7 @@ BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILIN
 
 def test_every_block_and_head_is_on_the_page():
     named = set(re.findall(r"`(\w+)`", PAGE))
-    assert set(SECTIONS) | set(get_args(PoolingName)) <= named
+    assert {*Block.registry, *PoolingHead.registry} <= named
 
 
 @pytest.mark.parametrize("text", BLOCKS, ids=range(len(BLOCKS)))

@@ -99,7 +99,7 @@ def test_a_frame_depends_on_nothing_beyond_its_window(kind, prompt):
 @pytest.mark.parametrize("kind", ["log_mel", "waveform"])
 def test_a_recording_of_several_blocks_has_the_frames_of_one(kind, monkeypatch, prompt):
     whole = extract_features(prompt, 8000, {**FRAMING, "kind": kind})
-    monkeypatch.setattr("seqconv.features.extraction._BLOCK_SAMPLES", 256 * 7)
+    monkeypatch.setattr("seqconv.features.kinds.recorded._BLOCK_SAMPLES", 256 * 7)
     np.testing.assert_allclose(extract_features(prompt, 8000, {**FRAMING, "kind": kind}), whole, atol=1e-3)
 
 
@@ -136,7 +136,10 @@ def test_bad_samples_are_refused(samples, error, message):
         ({"win_length": 600}, "win_length=600 must not exceed n_fft=512"),
         ({"kind": "mfcc", "n_mfcc": 80}, "n_mfcc=80 must not exceed n_mels=64"),
         ({"kind": "chroma", "delta": 1}, "delta=1 has no effect on kind 'chroma'"),
-        ({"kind": "waveform", "fmin": 20}, "fmin=20.0 has no effect on kind 'waveform'"),
+        ({"kind": "waveform", "fmin": 20}, "fmin=20 has no effect on kind 'waveform'"),
+        ({"n_mfcc": 13}, "n_mfcc=13 has no effect on kind 'log_mel': remove it or use kind mfcc"),
+        ({"kind": "chroma", "n_mels": 40}, "n_mels=40 has no effect on kind 'chroma': .* use kind log_mel or mfcc"),
+        ({"kind": "precomputed", "hop_length": 80}, "hop_length=80 has no effect on kind 'precomputed'"),
         ({"key": "x"}, "key='x' has no effect on kind 'log_mel'"),
         ({"delta": 3}, "features.delta"),
         ({"n_mel": 40}, "features.n_mel: unknown key.*n_mels"),

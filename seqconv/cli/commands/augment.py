@@ -114,7 +114,10 @@ def _choose(total: int, count: int, seed: int) -> "NDArray[np.int64]":
 
 def _write_recordings(config: "Config", data: "Datasets", index: int, path: Path) -> list[Path]:
     """The recording and its variants, where recordings are varied."""
-    if not data.variants:
+    from seqconv.features.kinds import RecordedKind
+
+    settings = config.features
+    if not data.variants or not isinstance(settings, RecordedKind):
         return []
     from seqconv.data.augmentation.preview import write_recordings
     from seqconv.data.augmentation.stores import variable_parts
@@ -124,6 +127,6 @@ def _write_recordings(config: "Config", data: "Datasets", index: int, path: Path
     from seqconv.features.store.shards import content_of, fingerprint
 
     (entry,) = entries_of(variable_parts(data.train.subset([index])))
-    samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=config.features.sample_rate)
+    samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=settings.sample_rate)
     variants = [AudioVariant(config.audio_augment, number + 1) for number in range(len(data.variants))]
     return write_recordings(samples, rate, variants, content_of(entry, fingerprint(entry.path)[2]), path)

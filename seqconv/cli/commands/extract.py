@@ -83,6 +83,8 @@ def _overrides(arguments: argparse.Namespace) -> list[str]:
 
 
 def _summary(store: "FeatureStore", seconds: float) -> str:
+    from seqconv.features.kinds import RecordedKind
+
     settings, num_frames = store.settings, int(store.lengths.sum())
     lines = {
         "sequences": f"{len(store)} ({store.num_extracted} extracted now, {len(store) - store.num_extracted} cached)",
@@ -90,8 +92,8 @@ def _summary(store: "FeatureStore", seconds: float) -> str:
         "features": f"{store.num_features} per frame ({settings.kind})",
         "time": f"{seconds:.1f} s",
     }
-    if settings.kind != "precomputed":
-        hours = num_frames * settings.hop_length / settings.sample_rate / 3600
+    if isinstance(settings, RecordedKind):
+        hours = num_frames * settings.seconds_per_frame / 3600
         lines["hours"] = f"{hours:.2f}"
         if store.num_extracted == len(store):
             lines["time"] += f", {hours * 3600 / seconds:.0f} times real time"

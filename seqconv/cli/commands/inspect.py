@@ -133,7 +133,7 @@ def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:
     if arguments.manifest is None:
         return None
     from seqconv.data.sequences import Sequences
-    from seqconv.features.settings import FeatureSettings
+    from seqconv.features.kinds import Precomputed
 
     settings = feature_settings(arguments, model)
     if settings is None and not str(arguments.manifest).endswith(".ts"):
@@ -141,7 +141,7 @@ def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:
             f"model '{model.name}' does not say how to compute features from recordings. Pass --config FILE, or --set "
             "features.kind=log_mel and so on."
         )
-    chosen = settings or FeatureSettings(kind="precomputed")
+    chosen = settings or Precomputed()
     return Sequences.from_manifest(arguments.manifest, chosen, label=None)
 
 
@@ -169,6 +169,7 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureS
     """Settings and features of the one recording."""
     from seqconv.features import extract_features, load_features
     from seqconv.features.audio.decoding import decode_audio
+    from seqconv.features.kinds import RecordedKind
 
     settings = feature_settings(arguments, model)
     if settings is None:
@@ -178,7 +179,7 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureS
             "or --set features.kind=log_mel and so on."
         )
     path = Path(arguments.recording)
-    if settings.kind != "precomputed":
+    if isinstance(settings, RecordedKind):
         return settings, extract_features(*decode_audio(path), settings)
     if path.suffix.lower() == ".ts":
         raise ConfigError(f"'{path}' holds many sequences. Say which: --recording {path}/0 is the first one.")

@@ -8,8 +8,8 @@ import numpy as np
 
 from seqconv.cli.drafting.signals import SignalFacts
 from seqconv.cli.drafting.sources import TargetFacts
-from seqconv.features.framing import count_frames
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import as_settings
+from seqconv.features.kinds import RecordedKind
 from seqconv.text import amount
 
 HIGHEST_RATE = 16000
@@ -76,11 +76,11 @@ def _choose_spectrum(signals: SignalFacts) -> dict[str, Choice]:
 
 def frames_of(signals: SignalFacts, features: dict[str, Choice]) -> np.ndarray:
     """Frames of each sequence that was measured."""
-    if signals.kind == "features":
+    settings = as_settings({name: choice.value for name, choice in features.items()})
+    if not isinstance(settings, RecordedKind):
         return signals.lengths
-    settings = FeatureSettings.model_validate({name: choice.value for name, choice in features.items()})
     samples = signals.lengths * settings.sample_rate if signals.kind == "audio" else signals.lengths
-    return np.array([count_frames(max(1, round(count)), settings) for count in samples.tolist()])
+    return np.array([settings.count_frames(max(1, round(count))) for count in samples.tolist()])
 
 
 def choose_batching(frames: np.ndarray, num_train: int) -> dict[str, Choice]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seqconv.data.augmentation.settings import AmountRange, Probability, Range, RateRange
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.parts import Section, absolute_path
 
@@ -117,9 +118,9 @@ class AudioAugmentConfig(Section):
 
 def audio_augment_problems(augment: AudioAugmentConfig, features: FeatureSettings) -> list[str]:
     """Transforms of recordings where there are none."""
-    if not augment.names or features.kind != "precomputed":
+    if not augment.names or isinstance(features, RecordedKind):
         return []
     return [
-        f"audio_augment.{augment.names[0]}: features.kind 'precomputed' has no recordings to vary. Use the section "
+        f"audio_augment.{augment.names[0]}: features.kind '{features.kind}' has no recordings to vary. Use the section "
         "augment, which varies features."
     ]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.data.augmentation.keys import SequenceKeys
-from seqconv.data.augmentation.levels import add_gain, add_noise
+from seqconv.data.augmentation.levels import add_noise
 from seqconv.data.augmentation.masking import mask_spectrum
 from seqconv.data.augmentation.mixing import label_shares, mix_features, mix_labels
 from seqconv.data.augmentation.settings import AugmentConfig, FeatureTransform
@@ -149,7 +149,7 @@ class AugmentedEpoch:
         if settings.spec_mask is not None:
             rng = self.keys.generator(self.epoch, "spec_mask", entry)
             if rng.random() < settings.spec_mask.probability:
-                fill, orders = self.plan.moment("mean", values.shape[1]), 1 + self.plan.features.delta
+                fill, orders = self.plan.moment("mean", values.shape[1]), self.plan.features.orders
                 values = mask_spectrum(values, settings.spec_mask, fill, rng, orders=orders)
         for place, transform in enumerate(settings.own):
             rng = self.keys.generator(self.epoch, f"own {place}", entry)
@@ -274,7 +274,7 @@ class AugmentedEpoch:
         if self.shifts[entry] or self.lengths[entry] != len(values):
             values = frames_at(values, self._positions(entry))
         if self.gains[entry]:
-            values = add_gain(values, float(self.gains[entry]), plan.features)
+            values = plan.features.with_gain(values, float(self.gains[entry]))
         return values
 
     def _positions(self, entry: int) -> Positions:

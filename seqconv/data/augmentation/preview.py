@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.data.augmentation.epochs import AugmentedEpoch
-from seqconv.data.augmentation.listening import AUDIBLE_KINDS, to_sound
 from seqconv.data.augmentation.variants import AudioVariant
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 
 if TYPE_CHECKING:
@@ -79,9 +79,8 @@ def draw_panels(panels: Sequence[Panel], settings: FeatureSettings, path: Path) 
 
 def _draw(axes: "Axes", features: Features, settings: FeatureSettings, limits: tuple[float, float]) -> None:
     duration = len(features) * (settings.seconds_per_frame or 1)
-    if settings.kind == "waveform":
-        # Frames overlap by what is longer than a hop.
-        samples = features[:, : settings.hop_length].ravel()
+    samples = settings.to_audio(features) if settings.holds_samples else None
+    if samples is not None:
         axes.plot(np.linspace(0, duration, len(samples)), samples, linewidth=0.5)
         axes.set_ylim(*limits)
     elif features.shape[1] == 1:
@@ -99,11 +98,15 @@ def write_heard(panels: Sequence[Panel], settings: FeatureSettings, path: Path) 
 
     Nothing is written of features that are no sound, or whose level is lost.
     """
-    if settings.kind not in AUDIBLE_KINDS or settings.normalize == "recording":
+    if not isinstance(settings, RecordedKind) or settings.normalize == "recording":
         return []
     names = ["features", *(f"epoch-{number}" for number in range(1, len(panels)))]
-    sounds = {name: to_sound(panel.features, settings) for name, panel in zip(names, panels, strict=True)}
-    return [_write(path, name, sound, settings.sample_rate) for name, sound in sounds.items() if len(sound)]
+    sounds = [settings.to_audio(panel.features) for panel in panels]
+    return [
+        _write(path, name, sound, settings.sample_rate)
+        for name, sound in zip(names, sounds, strict=True)
+        if sound is not None and len(sound)
+    ]
 
 
 def write_recordings(

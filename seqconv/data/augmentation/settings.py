@@ -1,6 +1,6 @@
 """The sections `augment` and `audio_augment`: how training sequences are varied. Each transform is off unless named."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -139,31 +139,17 @@ class AugmentConfig(Section):
 
 def augment_problems(augment: AugmentConfig, features: FeatureSettings, *, predicts_frames: bool) -> list[str]:
     """Transforms that mean nothing for these features or labels."""
-    kind, problems = features.kind, []
-    if augment.spec_mask is not None and kind == "waveform":
-        problems.append(
-            "augment.spec_mask: features.kind 'waveform' has samples where a spectrum has bands. Remove it, or use "
-            "features.kind 'log_mel'."
-        )
-    if augment.spec_mask is not None and augment.spec_mask.feature_masks and kind == "mfcc":
-        problems.append(
-            f"augment.spec_mask.feature_masks: {augment.spec_mask.feature_masks} bands of neighbors, but each of the "
-            "coefficients of features.kind 'mfcc' describes all frequencies. Set it to 0, or use 'log_mel'."
-        )
-    if augment.gain is not None and kind == "chroma":
-        problems.append(
-            "augment.gain: features.kind 'chroma' is relative to the loudest pitch class, so no gain is left in it. "
-            "Remove it."
-        )
-    elif augment.gain is not None and features.normalize == "recording":
+    problems = []
+    for key, reason in features.meaningless.items():
+        value: Any = augment
+        for name in key.split("."):
+            value = getattr(value, name, None)
+        if value:
+            problems.append(f"augment.{key}: {reason.format(value=value)}")
+    if augment.gain is not None and features.normalize == "recording" and "gain" not in features.meaningless:
         problems.append(
             "augment.gain: features.normalize 'recording' takes the level of each recording away, so no gain is left "
             "in it. Remove it, or set features.normalize to 'train'."
-        )
-    if augment.time_stretch is not None and kind == "waveform":
-        problems.append(
-            "augment.time_stretch: frames between those of features.kind 'waveform' cannot be interpolated. Use "
-            "audio_augment.speed, which resamples the recording."
         )
     if augment.mixup is not None and predicts_frames:
         problems.append(

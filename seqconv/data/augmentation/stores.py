@@ -8,8 +8,7 @@ from seqconv.data.augmentation.variants import AudioVariant
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.features.audio.decoding import count_samples
-from seqconv.features.framing import samples_of_frames
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.store import FeatureStore, build_store
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def build_variants(
         AudioError: a recording, or a sound of a folder, cannot be read.
     """
     features, frame = sequences.feature_settings, sequences.metadata
-    if features is None or features.kind == "precomputed" or frame is None or "path" not in frame:
+    if not isinstance(features, RecordedKind) or frame is None or "path" not in frame:
         raise ConfigError(
             f"audio_augment ({', '.join(settings.names)}) varies recordings, but the training sequences are arrays. "
             "Pass Sequences.from_manifest(...), or use the section augment, which varies features."
@@ -68,16 +67,18 @@ def build_variants(
 def variable_parts(sequences: Sequences) -> "pd.DataFrame":
     """What is read of which file, to be varied, for each of some sequences of a manifest; columns as of a manifest."""
     frame: Any = sequences.metadata
-    parts = frame[[name for name in _COLUMNS if name in frame]].assign(id=sequences.ids)
+    parts: pd.DataFrame = frame[[name for name in _COLUMNS if name in frame]].assign(id=sequences.ids)
     settings = sequences.feature_settings
-    return parts if "cut" not in frame.attrs or settings is None else _within_files(parts, sequences.lengths, settings)
+    if "cut" not in frame.attrs or not isinstance(settings, RecordedKind):
+        return parts
+    return _within_files(parts, sequences.lengths, settings)
 
 
-def _within_files(parts: "pd.DataFrame", lengths: "NDArray[np.int64]", features: FeatureSettings) -> "pd.DataFrame":
+def _within_files(parts: "pd.DataFrame", lengths: "NDArray[np.int64]", features: RecordedKind) -> "pd.DataFrame":
     """From when to when parts `(n,)` of so many frames are read; the last of a recording may reach behind its end."""
-    rate, hop = features.sample_rate, features.hop_length / features.sample_rate
+    rate, hop = features.sample_rate, features.seconds_per_frame
     seconds = parts["path"].map({path: count_samples(path, sample_rate=rate) / rate for path in parts["path"].unique()})
     starts = parts["start"].astype(float).clip(upper=(seconds - hop).clip(lower=0))
     # Not until the end of the part: there the frame after its last one is centered.
-    taken = [samples_of_frames(count, features) / rate for count in lengths.tolist()]
+    taken = [features.samples_of_frames(count) / rate for count in lengths.tolist()]
     return parts.assign(start=starts, end=(parts["start"].astype(float) + taken).clip(upper=seconds))

@@ -13,6 +13,7 @@ from typing import Any
 
 from seqconv.errors import AudioError, ManifestError, StoreError, list_some
 from seqconv.features import as_settings
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store.cache import Match, match_rows, still_valid
 from seqconv.features.store.commit_log import Ledger
@@ -102,7 +103,7 @@ def build_store(
                 ledger.add(rows)
             rows_of = _find_rows(entries, match, ledger.extracted)
             bad = [row for row in rows_of if row.problem is not None]
-            _check_bad(bad, len(rows_of), max_bad_fraction, precomputed=settings.kind == "precomputed")
+            _check_bad(bad, len(rows_of), max_bad_fraction, precomputed=not isinstance(settings, RecordedKind))
             listed = [row for row in rows_of if row.problem is None]
             _check_widths(listed)
             keys = {row.key for row in listed}
@@ -149,7 +150,7 @@ def _usable_index(folder: Path, ours: Mapping[str, Any]) -> StoreIndex | None:
     """The index of a folder that was begun; None where there is nothing yet."""
     if (folder / INDEX_NAME).is_file():
         index = read_index(folder)
-        theirs = identity(index.settings, index.variant)
+        theirs = identity(index.settings, index.variant, index.part)
         if theirs != ours:
             names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
             differences = ", ".join(f"{name}={theirs.get(name)!r} there, {ours.get(name)!r} here" for name in names)

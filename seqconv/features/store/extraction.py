@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from seqconv.errors import ConfigError, StoreError, list_some
-from seqconv.features import num_features
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.features.store.shards import extract_shard
@@ -106,17 +106,17 @@ def cut_into_shards(entries: Sequence[Entry], settings: FeatureSettings) -> list
 
 def estimated_bytes(entry: Entry, settings: FeatureSettings) -> int:
     """About how many bytes the features of an entry take, judged by its part or its file."""
-    width = num_features(settings)
-    if width is not None and entry.end is not None:
-        return int((entry.end - (entry.start or 0.0)) * settings.sample_rate / settings.hop_length + 1) * width * 4
+    width = settings.num_features or 1
+    if isinstance(settings, RecordedKind) and entry.end is not None:
+        return int((entry.end - (entry.start or 0.0)) / settings.seconds_per_frame + 1) * width * 4
     try:
         size = Path(entry.path).stat().st_size
     except OSError:
         return 0
-    if width is None:
+    if not isinstance(settings, RecordedKind):
         return size
     samples = size * _COMPRESSION.get(Path(entry.path).suffix.lower(), 1) // 2
-    return (samples // settings.hop_length + 1) * width * 4
+    return settings.count_frames(samples) * width * 4
 
 
 def _choose_workers(entries: Sequence[Entry], settings: FeatureSettings, num_workers: int | None) -> int:
@@ -124,8 +124,11 @@ def _choose_workers(entries: Sequence[Entry], settings: FeatureSettings, num_wor
         if num_workers < 0:
             raise ConfigError(f"num_workers={num_workers} must be 0 (work in this process) or more")
         return num_workers
+    if type(settings).__module__ == "__main__":
+        # A kind that was typed in a notebook or script is not found by other processes.
+        return 0
     # A decoder that crashes must not take this process with it; arrays cannot crash.
-    fewest = 0 if settings.kind == "precomputed" else 1
+    fewest = 1 if isinstance(settings, RecordedKind) else 0
     small = len(entries) <= _SMALL_JOB_ENTRIES
     if small and sum(estimated_bytes(entry, settings) for entry in entries) <= _SMALL_JOB_BYTES:
         return fewest

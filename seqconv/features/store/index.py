@@ -18,6 +18,12 @@ SHARD_PATTERN = "shard-*.arrow*"
 # Raise it when extraction changes what it computes, or the files their layout: older stores are then built anew.
 FORMAT_VERSION = 1
 
+_ABSENT = object()
+_FIRST_KEYS: tuple[tuple[str, Any], ...] = (
+    ("sample_rate", 16000), ("n_fft", 512), ("win_length", None), ("hop_length", 160), ("n_mels", _ABSENT),
+    ("n_mfcc", _ABSENT), ("delta", 0), ("n_chroma", _ABSENT), ("fmin", 0.0), ("fmax", None), ("columns", None),
+    ("key", None),
+)  # fmt: skip
 _COLUMNS = [field.name for field in fields(StoredSequence) if field.name != "problem"]
 
 
@@ -26,11 +32,13 @@ class StoreIndex:
     """Settings and rows of a store: first those of the last build, in the order of its manifest, then those kept.
 
     `variant`: what was done to the recordings before, by name; None where they are stored as they are.
+    `part`: version and file of the kind of features, as `part_of` says them, when it was written; None: now.
     """
 
     settings: FeatureSettings
     rows: tuple[StoredSequence, ...]
     variant: Mapping[str, Any] | None = None
+    part: Mapping[str, Any] | None = None
 
     @property
     def listed(self) -> list[StoredSequence]:
@@ -38,17 +46,32 @@ class StoreIndex:
         return [row for row in self.rows if row.id is not None]
 
 
-def identity(settings: FeatureSettings, variant: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The settings that change what is stored: normalization by the training frames happens in the model, and the
-    rate of precomputed frames is only read with their labels."""
-    values = settings.model_dump(mode="json", exclude={"frame_rate"})
-    if settings.normalize != "recording":
-        del values["normalize"]
-    for name, kinds in {"n_mfcc": ("mfcc",), "n_chroma": ("chroma",), "n_mels": ("log_mel", "mfcc")}.items():
-        if settings.kind not in kinds:
-            del values[name]
+def identity(
+    settings: FeatureSettings, variant: Mapping[str, Any] | None = None, part: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what decides what is stored: settings, and of a kind that is not as it first was, its version and file.
+
+    Normalization by the training frames happens in the model, and the rate of precomputed frames is only read with
+    their labels. `part`: what the kind was when it was stored; default: what it is now.
+    """
+    values = settings.model_dump(mode="json", exclude={"frame_rate", "normalize"})
+    part = part_of(settings) if part is None else part
+    if not part:
+        # In the order and with the keys that stores have been named by from the beginning.
+        values = {"kind": values.pop("kind"), **{name: values.pop(name, default) for name, default in _FIRST_KEYS}}
+        values = {name: value for name, value in values.items() if value is not _ABSENT}
+    if settings.normalize == "recording":
+        values["normalize"] = "recording"
     values |= {"format_version": FORMAT_VERSION}
+    if part:
+        values["part"] = dict(part)
     return values if variant is None else {**values, "variant": dict(variant)}
+
+
+def part_of(settings: FeatureSettings) -> dict[str, Any]:
+    """Return version and file of a kind, as far as they are not those of the kinds that seqconv began with."""
+    found = FeatureSettings.registry.identity(settings.kind)
+    return {} if found == {"name": settings.kind, "version": 1} else found
 
 
 def read_index(folder: Path) -> StoreIndex:
@@ -74,12 +97,18 @@ def read_index(folder: Path) -> StoreIndex:
                 f"{folder}: written in format {version}, this version of seqconv reads format {FORMAT_VERSION}. "
                 "Delete the folder; it will be built anew"
             )
+        part = header.get("part", {})
+        if part and part["name"] not in FeatureSettings.registry:
+            raise StoreError(
+                f"{folder}: holds features of the kind '{part['name']}' of {part['plugin']}, which is not registered "
+                "here. Name that file in plugins, or import it first"
+            )
         settings = FeatureSettings.model_validate(header["settings"])
         columns = [table[name].to_pylist() for name in _COLUMNS]
         variant = header.get("variant")
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
         raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built anew") from error
-    return StoreIndex(settings, tuple(StoredSequence(*values) for values in zip(*columns, strict=True)), variant)
+    return StoreIndex(settings, tuple(StoredSequence(*values) for values in zip(*columns, strict=True)), variant, part)
 
 
 def write_index(folder: Path, index: StoreIndex) -> None:
@@ -90,7 +119,9 @@ def write_index(folder: Path, index: StoreIndex) -> None:
     """
     import pyarrow as pa
 
-    header = {"format_version": FORMAT_VERSION, "settings": index.settings.model_dump(mode="json")}
+    header: dict[str, Any] = {"format_version": FORMAT_VERSION, "settings": index.settings.model_dump(mode="json")}
+    if part := part_of(index.settings):
+        header["part"] = part
     if index.variant is not None:
         header["variant"] = dict(index.variant)
     schema = _schema().with_metadata({"seqconv": json.dumps(header)})

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from seqconv.errors import StoreError
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store.entries import BadFile
-from seqconv.features.store.index import StoreIndex, read_index
+from seqconv.features.store.index import StoreIndex, part_of, read_index
 from seqconv.features.store.shards import ShardReader
 from seqconv.sources import SourceSpan
 
@@ -44,6 +44,11 @@ class FeatureStore:
     def __init__(self, path: str | Path, *, index: StoreIndex | None = None, num_extracted: int = 0) -> None:
         self.path = Path(path)
         index = read_index(self.path) if index is None else index
+        if index.part is not None and index.part != part_of(index.settings):
+            raise StoreError(
+                f"{self.path}: the feature kind '{index.settings.kind}' was changed since this store was built. Build "
+                "it again, in another folder"
+            )
         rows = index.listed
         if not rows:
             raise StoreError(f"{self.path}: the build of this store did not finish; run it again")

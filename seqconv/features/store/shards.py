@@ -16,6 +16,7 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import as_settings, extract_features, load_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.features.store.writing import ShardWriter
@@ -79,7 +80,7 @@ def read_entry(
     entry: Entry, settings: FeatureSettings, variant: RecordingTransform | None = None, content: str = ""
 ) -> Features:
     """Features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
-    if settings.kind == "precomputed":
+    if not isinstance(settings, RecordedKind):
         return load_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
     if entry.case is not None:
         raise ConfigError(

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.inspection.effects import CONVOLUTIONS, TRANSPOSED, kind_of
 from seqconv.inspection.graph import read_graph
@@ -17,7 +18,7 @@ def convolutions_of(model: Any) -> dict[str, Any]:
 
 def response_options(model: Any, settings: FeatureSettings | None) -> dict[str, Any] | None:
     """Arguments for `draw_responses` of the first convolution; None where the input is no waveform."""
-    if settings is None or settings.kind != "waveform":
+    if not isinstance(settings, RecordedKind) or not settings.holds_samples:
         return None
     options: dict[str, Any] = {"sample_rate": settings.sample_rate, "hop_length": settings.hop_length}
     normalization = getattr(model, "feature_normalization", None)

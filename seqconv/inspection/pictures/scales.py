@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
 
-from seqconv.features.filters import hz_to_mel, mel_to_hz
 from seqconv.features.settings import FeatureSettings
-from seqconv.features.spectra import frequency_range
 
 Array = npt.NDArray[Any]
 SIGNED, POSITIVE = "RdBu_r", "magma"
@@ -21,15 +19,7 @@ def channel_frequencies(settings: FeatureSettings | None) -> Array | None:
     >>> channel_frequencies(FeatureSettings(kind="log_mel", n_mels=3, sample_rate=8000)).round().tolist()
     [586.0, 1194.0, 2186.0]
     """
-    if settings is None or settings.delta:
-        return None
-    if settings.kind == "log_mel":
-        limits = hz_to_mel(np.array([settings.fmin, settings.highest_frequency], np.float64))
-        return mel_to_hz(np.linspace(limits[0], limits[1], settings.n_mels + 2))[1:-1]
-    if settings.kind == "log_spectrogram":
-        frequencies: Array = np.fft.rfftfreq(settings.n_fft, 1 / settings.sample_rate)[frequency_range(settings)]
-        return frequencies
-    return None
+    return None if settings is None else settings.axis
 
 
 def mark_channels(axes: Any, settings: FeatureSettings | None, num_channels: int) -> None:

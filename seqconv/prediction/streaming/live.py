@@ -10,7 +10,7 @@ import pandas as pd
 
 from seqconv.errors import ConfigError
 from seqconv.features import iterate_features, open_features
-from seqconv.features.framing import feature_delay
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.models import SequenceModel
 from seqconv.models.card import predicts_frames, read_decision_rule
@@ -73,7 +73,7 @@ class LivePredictions:
         self._is_by_frame = predicts_frames(model, target)
         self._seconds, self._every_frames = seconds, every / seconds
         self.delay = round(self.delay_frames * seconds, 6)
-        self.feature_delay = feature_delay(settings)
+        self.feature_delay = settings.delay
 
     def play(self, path: str | Path, name: str | None = None, *, case: int | None = None) -> Iterator[pd.DataFrame]:
         """A table for each answer on a recording: its row is the answer at `time`; of frames, those that are new.
@@ -86,6 +86,8 @@ class LivePredictions:
 
     def listen(self, blocks: Iterable[Samples], name: str) -> Iterator[pd.DataFrame]:
         """The same of samples `(n,)` that come block by block, at the sample rate of the features."""
+        if not isinstance(self._settings, RecordedKind):
+            raise ConfigError(f"features.kind '{self._settings.kind}' is not computed from samples. Play its files")
         rate = self._settings.sample_rate
         piece_frames = max(int(min(self._every_frames, 1 / self._seconds / _PIECES_PER_SECOND)), 1)
         yield from self._tables(iterate_features(blocks, rate, self._settings, piece_frames=piece_frames), name)

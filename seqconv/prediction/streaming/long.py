@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from seqconv.errors import ConfigError, ManifestError, SeqconvError, ShapeError, list_some
 from seqconv.features import FeaturePieces, open_features, pieces_of
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.models.card import predicts_frames, read_decision_rule
 from seqconv.prediction.streaming.chunks import chunk_shape
@@ -136,7 +137,7 @@ class LongRecordings:
 
 def _count_frames(path: str, settings: FeatureSettings) -> int:
     """Frames as the header says; 0 where a file cannot be opened or has to be read whole anyway."""
-    if settings.kind == "precomputed" and not path.lower().endswith(".npy"):
+    if not isinstance(settings, RecordedKind) and not path.lower().endswith(".npy"):
         return 0
     try:
         return open_features(path, settings).num_frames

@@ -12,8 +12,9 @@ from seqconv.geometry import total_stride
 from seqconv.layers.masking import Tensor
 from seqconv.layers.reduction import Summary
 from seqconv.models import SequenceModel
+from seqconv.models.nodes import Nodes, Parallel, Residual
 from seqconv.models.stack import apply_dense, apply_head, apply_trunk
-from seqconv.models.trunk import Nodes, Parallel, Residual, TrunkState, geometry_of
+from seqconv.models.trunk import TrunkState, geometry_of
 from seqconv.prediction.streaming.chunks import ChunkShape, Window
 
 Array = npt.NDArray[Any]

@@ -16,6 +16,7 @@ from seqconv.evaluation.predictions import frame_truth
 from seqconv.evaluation.slices import slice_indices
 from seqconv.evaluation.threshold_selection import check_thresholds
 from seqconv.features import num_features
+from seqconv.features.kinds import Precomputed
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store.index import identity
 from seqconv.models import SequenceModel
@@ -128,12 +129,12 @@ def _leak_remedy(leaks: list[Leak], data: Datasets) -> str:
 
 def _find_other_settings(name: str, wanted: FeatureSettings, used: FeatureSettings) -> Iterator[str]:
     """The model tells prediction how to extract features: it must say what was done."""
-    if wanted.kind == used.kind == "precomputed":
+    if isinstance(wanted, Precomputed) and isinstance(used, Precomputed):
         return
     ours, theirs = identity(wanted), identity(used)
     for key in sorted({*ours, *theirs}):
         if ours.get(key) != theirs.get(key):
-            value, was = getattr(wanted, key), getattr(used, key)
+            value, was = getattr(wanted, key, None), getattr(used, key, None)
             yield f"{name}: features.{key} is {value!r}, but the features were extracted with {was!r}."
 
 

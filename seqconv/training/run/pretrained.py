@@ -10,10 +10,12 @@ import numpy as np
 
 from seqconv.config import Config
 from seqconv.errors import ConfigError, ModelError
+from seqconv.features import as_settings
+from seqconv.features.kinds import Precomputed
 from seqconv.features.settings import FeatureSettings
-from seqconv.features.store.index import identity
 from seqconv.models import SequenceModel, load_model
-from seqconv.models.settings import Block, ModelConfig
+from seqconv.models.blocks import Block
+from seqconv.models.settings import ModelConfig
 from seqconv.tasks.target import Target
 from seqconv.training.run.runtime import random_states_kept
 
@@ -103,13 +105,13 @@ def find_feature_differences(wanted: FeatureSettings, initial: InitialModel) -> 
     values = initial.card.get("features")
     if values is None:
         return
-    used = FeatureSettings.model_validate(values)
+    used = as_settings(values)
     names = {"kind", "normalize"}
-    if wanted.kind == used.kind == "precomputed":
+    if isinstance(wanted, Precomputed) and isinstance(used, Precomputed):
         if wanted.frame_rate and used.frame_rate:
             names.add("frame_rate")
     elif wanted.kind == used.kind:
-        names |= {*identity(wanted), *identity(used)} - {"format_version"}
+        names |= set(type(wanted).model_fields)
     for name in sorted(names):
         ours, theirs = getattr(wanted, name), getattr(used, name)
         if ours != theirs:
@@ -127,9 +129,9 @@ def find_block_differences(wanted: ModelConfig, there: ModelConfig, first: int |
     for index in range(count):
         place = f"model.blocks[{index}]"
         if index >= len(there.blocks):
-            yield f"{place}: a {wanted.blocks[index].type} here, no such block in the file"
+            yield f"{place}: a {_name(wanted.blocks[index])} here, no such block in the file"
         elif index >= len(wanted.blocks):
-            yield f"{place}: no such block here, a {there.blocks[index].type} in the file"
+            yield f"{place}: no such block here, a {_name(there.blocks[index])} in the file"
         else:
             yield from _differences(place, wanted.blocks[index], there.blocks[index])
 
@@ -140,6 +142,10 @@ def _differences(place: str, wanted: Block, there: Block) -> Iterator[str]:
     for name in names:
         if ours[name] != theirs[name]:
             yield f"{place}.{name}: {ours[name]!r} here, {theirs[name]!r} in the file"
+
+
+def _name(block: Block) -> str:
+    return Block.registry.name_of(block)
 
 
 def _computed(block: Block) -> dict[str, Any]:

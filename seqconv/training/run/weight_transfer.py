@@ -8,7 +8,7 @@ import numpy as np
 
 from seqconv.config import Config
 from seqconv.errors import ConfigError, list_some
-from seqconv.models import SequenceModel
+from seqconv.models import PoolingHead, SequenceModel
 from seqconv.tasks.target import Target
 from seqconv.text import amount
 from seqconv.training.run.pretrained import InitialModel
@@ -96,7 +96,7 @@ def _take_head(config: Config, model: SequenceModel, target: Target, initial: In
     reason = "" if is_behind_all else "other blocks before it"
     parts = []
     if not reason and ours.pooling != theirs.pooling:
-        names = (", ".join(pooling.type for pooling in settings.pooling) for settings in (theirs, ours))
+        names = (", ".join(map(PoolingHead.registry.name_of, settings.pooling)) for settings in (theirs, ours))
         reason = "the pooling in the file is {}, here {}".format(*names)
     parts.append(_take_or_leave("pooling", list(model.stack.poolings), initial, reason))
     for index, units in enumerate(ours.dense_units):

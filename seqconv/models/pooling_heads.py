@@ -1,0 +1,112 @@
+"""The head of the model: from the frames of a sequence to one vector, or to one prediction per frame."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from seqconv.parts import PositiveInt, Registry, Section, register
+
+
+class PoolingHead(Section):
+    """A pooling: what its keys are, and the layer that it is.
+
+    One of your own derives from this class, has a field `type: Literal["..."]`, and is decorated with
+    `seqconv.register`. Its layer derives from `seqconv.layers.GlobalPooling1D`, which also says what each frame brought
+    to the pooled vector (`shares`). Raise `version` when the same settings come to mean another layer.
+    """
+
+    registry: ClassVar[Registry[type["PoolingHead"]]] = Registry("pooling head")
+    version: ClassVar[int] = 1
+    # Whether there is no pooling, but a prediction for each frame.
+    predicts_frames: ClassVar[bool] = False
+
+    def build(self, **options: Any) -> Any:
+        """Build the layer; `options` are its name and dtype.
+
+        Import Keras and `seqconv.layers` here, not at the top of the file: configs are read without them.
+        """
+        raise NotImplementedError(f"pooling head {type(self).__name__} does not say which layer it is")
+
+
+@register
+class SimplePooling(PoolingHead):
+    """mean, max; last: the last frame; statistics: mean and deviation, as in x-vectors (Snyder et al. 2018)."""
+
+    type: Literal["mean", "max", "last", "statistics"]
+
+    def build(self, **options: Any) -> Any:
+        from seqconv import layers
+
+        return {
+            "mean": layers.MaskedGlobalAveragePooling1D,
+            "max": layers.MaskedGlobalMaxPooling1D,
+            "last": layers.MaskedLastFrame1D,
+            "statistics": layers.MaskedStatisticsPooling1D,
+        }[self.type](**options)
+
+
+@register
+class AttentivePooling(PoolingHead):
+    """Weighted mean and standard deviation, the weights learned (Okabe et al. 2018)."""
+
+    type: Literal["attentive_statistics"]
+    units: PositiveInt = Field(default=128, description="Units of the hidden layer that scores frames.")
+    per_channel: bool = Field(
+        default=False, description="A weight for each channel instead of one for all, as in ECAPA-TDNN."
+    )
+    context: bool = Field(
+        default=False,
+        description="Scores also look at mean and deviation of the whole sequence, as in ECAPA-TDNN "
+        "(Desplanques et al. 2020).",
+    )
+
+    def build(self, **options: Any) -> Any:
+        from seqconv.layers import MaskedAttentiveStatisticsPooling1D
+
+        options |= {"per_channel": self.per_channel, "context": self.context}
+        return MaskedAttentiveStatisticsPooling1D(self.units, **options)
+
+
+@register
+class GeneralizedMeanPooling(PoolingHead):
+    """The p-th root of the mean p-th power, p learned: the mean at 1, the maximum in the limit (Radenović et al.
+    2019). Reads values below 1e-6 as 1e-6, so it belongs behind a ReLU."""
+
+    type: Literal["generalized_mean"]
+    power: float = Field(default=3.0, gt=0, description="First value of p.")
+
+    def build(self, **options: Any) -> Any:
+        from seqconv.layers import MaskedGeneralizedMeanPooling1D
+
+        return MaskedGeneralizedMeanPooling1D(self.power, **options)
+
+
+@register
+class LogSumExpPooling(PoolingHead):
+    """`log(mean(exp(r * x))) / r`: a smooth maximum (Pinheiro and Collobert 2015)."""
+
+    type: Literal["log_sum_exp"]
+    sharpness: float = Field(default=1.0, gt=0, description="r: the mean near 0, the maximum in the limit.")
+
+    def build(self, **options: Any) -> Any:
+        from seqconv.layers import MaskedLogSumExpPooling1D
+
+        return MaskedLogSumExpPooling1D(self.sharpness, **options)
+
+
+@register
+class FramesHead(PoolingHead):
+    """No pooling: one prediction for each frame, or each s-th where the stack has a total stride s."""
+
+    type: Literal["frames"]
+    predicts_frames: ClassVar[bool] = True
+
+
+def as_sections(value: Any) -> Any:
+    """Names, or one of them, as sections: `mean` for `[{type: mean}]`.
+
+    >>> as_sections(["mean", {"type": "max"}])
+    [{'type': 'mean'}, {'type': 'max'}]
+    """
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    return [{"type": item} if isinstance(item, str) else item for item in values]
