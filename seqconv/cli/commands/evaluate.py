@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.cli.interruption import interruptible
+from seqconv.cli.options import command
 from seqconv.cli.splits import read_split, say
-from seqconv.cli.stock_models import add_stock_arguments, check_card_is_kept, stock_target
-from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.cli.stock_models import STOCK_OPTIONS, check_card_is_kept, stock_target
+from seqconv.cli.terminal import start_keras
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,49 +20,26 @@ if TYPE_CHECKING:
     from seqconv.evaluation import Evaluation
     from seqconv.tasks.settings import TargetConfig
 
-
-def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    parser = argparse.ArgumentParser(
-        prog="seqconv evaluate",
-        description="Score a model on a split of a manifest; prints a table, writes metrics.json and predictions.csv.",
-    )
-    parser.add_argument("--model", required=True, metavar="FILE", help="RUN/model.keras")
-    parser.add_argument("--manifest", metavar="FILE", help="default: the manifest that the run was trained on")
-    parser.add_argument(
-        "--events", metavar="FILE", help="events, for labels of windows or frames (default: those of the run)"
-    )
-    parser.add_argument("--split", default="test", metavar="NAME", help="train, valid, test (default) or all")
-    parser.add_argument("--output", metavar="DIR", help="where to write (default: beside the model)")
-    parser.add_argument(
-        "--strategy",
-        default="auto",
-        choices=("auto", *STRATEGIES),
-        help="how to batch; it changes the time, not the scores",
-    )
-    parser.add_argument(
-        "--slice",
-        dest="slices",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="a column of the manifest whose values get scores of their own (may be repeated)",
-    )
-    parser.add_argument(
-        "--worst",
-        type=int,
-        default=0,
-        metavar="N",
-        help="print the N worst sequences, and write predictions worst first",
-    )
-    add_stock_arguments(parser)
-    return parser
+STRATEGY = {"default": "auto", "choices": ("auto", *STRATEGIES)}
 
 
-@report_errors
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    arguments = make_parser().parse_args(argv)
+@command(
+    "evaluate",
+    "Score a model on a split of a manifest; prints a table, writes metrics.json and predictions.csv.",
+    {
+        "--model FILE": ("RUN/model.keras", {"required": True}),
+        "--manifest FILE": "default: the manifest that the run was trained on",
+        "--events FILE": "events, for labels of windows or frames (default: those of the run)",
+        "--split NAME": ("train, valid, test (default) or all", {"default": "test"}),
+        "--output DIR": "where to write (default: beside the model)",
+        "--strategy NAME": ("how to batch; it changes the time, not the scores", STRATEGY),
+        "--slice COLUMN ...": "a column of the manifest whose values get scores of their own (may be repeated)",
+        "--worst N": ("print the N worst sequences, and write predictions worst first", {"default": 0}),
+    },
+    STOCK_OPTIONS,
+)
+def main(arguments: argparse.Namespace) -> int:
+    """Score, print and write."""
     start_keras()
     from seqconv.evaluation import evaluate
     from seqconv.models.card import open_model, read_card
@@ -70,14 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     card = read_card(model)
     if card:
         check_card_is_kept(arguments)
-    config = read_run_config(run_dir, arguments.config, arguments.overrides)
+    config = read_run_config(run_dir, arguments.config, arguments.set)
     target = None if card else stock_target(model, arguments.labels, config)
     with interruptible("the scores are as they were, and features that were extracted are kept"):
         evaluation = evaluate(
             model,
             load_split(arguments, card, config),
             strategy=arguments.strategy,
-            slices=arguments.slices,
+            slices=arguments.slice,
             seed=config.seed,
             split_name=arguments.split,
             target=target,
