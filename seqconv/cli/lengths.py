@@ -70,59 +70,19 @@ def cut_lengths(lengths: list[int], cutting: "Segmentation", settings: "FeatureS
     """
     if cutting.events_as == "sequences":
         raise ConfigError("the sequences are events (data.events_as): plan with --lengths, a file of their frames")
-    seconds_per_frame = settings.seconds_per_frame
-    if cutting.windows is None or seconds_per_frame is None:
+    if cutting.windows is None or settings.seconds_per_frame is None:
         return lengths
     from seqconv.data.windows import cut_frames
 
-    size, step = (
-        max(1, round(seconds / seconds_per_frame)) for seconds in (cutting.windows.seconds, cutting.windows.step)
-    )
-    found: list[int] = cut_frames(lengths, size, step)[2].tolist()
+    found: list[int] = cut_frames(lengths, *cutting.windows.in_frames(settings.seconds_per_frame))[2].tolist()
     return found
 
 
 def _measure(row: dict[Any, Any], settings: "FeatureSettings") -> int:
+    from seqconv.features.pieces import open_features
+
     path = Path(row["path"])
-    start, end = (None if row[name] != row[name] else row[name] for name in ("start", "end"))
-    if settings.kind == "precomputed":
-        from seqconv.features.precomputed import load_features
-
-        case = row.get("case")
-        return len(
-            load_features(
-                path, settings, case=None if case is None or case != case else int(case), start=start, end=end
-            )
-        )
-    if path.suffix.lower() == ".ts":
+    start, end, case = (None if row.get(name) != row.get(name) else row.get(name) for name in ("start", "end", "case"))
+    if settings.kind != "precomputed" and path.suffix.lower() == ".ts":
         raise ManifestError(f"{path}: holds features, not recordings. Add --set features.kind=precomputed")
-    num_samples, rate = _samples_of(path, settings.sample_rate)
-    first = round((start or 0.0) * rate)
-    last = num_samples if end is None else min(num_samples, round(end * rate))
-    if last <= first:
-        raise AudioError(
-            f"{row['id']} ({path}): start={start}, end={end} lie outside of {num_samples / rate:.3f} seconds"
-        )
-    resampled = max(1, round((last - first) * settings.sample_rate / rate))
-    return frames_of(resampled, settings)
-
-
-def _samples_of(path: Path, sample_rate: int) -> tuple[int, int]:
-    """Samples in a file and their rate in Hz."""
-    from seqconv.features.audio.recordings import open_audio
-
-    part = open_audio(path, None, None, sample_rate)
-    return part.stop, part.sample_rate
-
-
-def frames_of(num_samples: int, settings: "FeatureSettings") -> int:
-    """Frames that `extract_features` makes of so many samples.
-
-    >>> from seqconv.features.settings import FeatureSettings
-    >>> frames_of(16000, FeatureSettings())
-    101
-    """
-    if settings.kind == "waveform":
-        return 1 + -(-max(num_samples - settings.n_fft, 0) // settings.hop_length)
-    padded = num_samples + 2 * (settings.n_fft // 2)
-    return 1 + max(padded - settings.n_fft, 0) // settings.hop_length
+    return open_features(path, settings, start=start, end=end, case=None if case is None else int(case)).num_frames

@@ -1,11 +1,10 @@
 """The `target` section: what is learned, and from which columns of the manifest."""
 
-from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from seqconv.parts import Section, absolute_path
+from seqconv.parts import Section
 
 Task = Literal["classification", "multilabel", "regression"]
 
@@ -25,10 +24,6 @@ class TargetConfig(Section):
         description="One 0/1 column of each class (multilabel), or columns of numbers; of the .npy, for frames.",
     )
     separator: str = Field(default=";", min_length=1, description="Between the labels of one cell (multilabel).")
-    events: str | None = Field(
-        default=None,
-        description="The older way to name data.events for frames, with recordings without events as negative.",
-    )
     background: str | None = Field(
         default=None,
         min_length=1,
@@ -37,12 +32,6 @@ class TargetConfig(Section):
     frame_weight: Literal["sequence", "frame"] = Field(
         default="sequence", description="Whether each sequence or each labeled frame weighs the same in the loss."
     )
-
-    @field_validator("events")
-    @classmethod
-    def _make_absolute(cls, value: str | None, info: ValidationInfo) -> str | None:
-        folder = (info.context or {}).get("folder", Path.cwd())
-        return None if value is None else absolute_path(value, folder)
 
     @model_validator(mode="after")
     def _columns_fit_the_task(self) -> "TargetConfig":
@@ -58,16 +47,9 @@ class TargetConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _events_fit_the_task(self) -> "TargetConfig":
+    def _background_fits_the_task(self) -> "TargetConfig":
         if self.background is not None and self.task != "classification":
             raise ValueError(
                 f"background is the class of windows or frames without event, but task is '{self.task}'. Remove it"
             )
-        if self.events is not None and self.task == "regression":
-            raise ValueError(
-                "events have labels, and task is 'regression', which learns numbers. Remove events, and let column "
-                "name .npy files with a number for each frame"
-            )
-        if self.events is not None and self.columns is not None:
-            raise ValueError("events name their labels themselves, but columns is given too. Remove one of them")
         return self

@@ -86,7 +86,6 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
     frame = read_split(arguments.manifest, arguments.split, Path(arguments.model).parent, config, label_files)
     annotations = None
     if events is not None:
-        # The older key, target.events, says nothing of recordings without events.
         unlabeled = (config.data.unlabeled or cutting.unlabeled) if cutting.events_as else "negative"
         frame, annotations = read_annotations(frame, events, unlabeled, is_part=arguments.split != "all")
     data = Sequences.from_manifest(
@@ -95,7 +94,8 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
         label=None if cutting.labels_cuts else list(target.columns) if target.columns else target.column,
         cache_dir=config.data.cache_dir,
         num_workers=config.data.num_workers,
-        frame_labels=target.model_copy(update={"events": events}) if is_frame else None,
+        frame_labels=target if is_frame else None,
+        events=annotations if is_frame else None,
         max_bad_fraction=config.data.skipped_fraction,
         on_leak=config.data.on_leak,
     )
@@ -113,11 +113,11 @@ def predicts_frames(card: dict[str, Any]) -> bool:
 
 
 def label_target(card: dict[str, Any], config: "Config") -> "TargetConfig":
-    """Where the labels are and what they mean: as the model was trained, without the events."""
+    """Where the labels are and what they mean: as the model was trained."""
     from seqconv.tasks.settings import TargetConfig
 
     if not card:
-        return config.target.model_copy(update={"events": None})
+        return config.target
     keys = {"column": "label_column", "columns": "label_columns", "separator": "separator", "background": "background"}
     known = {key: card[name] for key, name in keys.items() if card.get(name) is not None}
     return TargetConfig(task=card["target"]["task"] if "target" in card else config.target.task, **known)
@@ -134,8 +134,7 @@ def find_events(card: dict[str, Any], cutting: "Segmentation", config: "Config",
         raise ConfigError(
             f"'{given}' labels windows or frames, but the model gives one prediction per recording. Leave it out."
         )
-    of_run = config.data.events or config.target.events
-    events = given or (of_run if is_used else None)
+    events = given or (config.data.events if is_used else None)
     if cutting.events_as is not None and events is None:
         raise ConfigError("the model was trained on events, and no config names any. Pass them with --events.")
     return events
