@@ -22,7 +22,7 @@ from seqconv.reports.drawings import HEIGHT, SERIES, WIDTH, Drawing, draw, legen
 from seqconv.reports.folder import RunFolder
 from seqconv.reports.html_page import write_page
 from seqconv.reports.names import label
-from seqconv.reports.scores import set_unit_interval
+from seqconv.reports.scores import named_table, set_unit_interval
 from seqconv.reports.tables import Table, interval_text, make_table, number
 
 if TYPE_CHECKING:
@@ -93,18 +93,13 @@ def _contents(runs: dict[str, RunFolder], contenders: Sequence[Contender], path:
 
 
 def _score_table(runs: dict[str, RunFolder]) -> Table:
-    names = _shared_scores(runs)
-    columns = ["run", "split", "sequences"]
-    for name in names:
-        columns += [label(name), f"{label(name)} interval"]
-    rows = []
+    names, rows, intervals = _shared_scores(runs), {}, {}
     for title, run in runs.items():
-        metrics = scores_of(run)
-        row = [title, run.scored_split or "", metrics.get("num_sequences")]
-        for name in names:
-            row += [metrics.get(name), interval_text(metrics.get("intervals", {}).get(name))]
-        rows.append(row)
-    return make_table(columns, rows)
+        scores = scores_of(run)
+        of_what = {"split": run.scored_split or "", "sequences": scores.get("num_sequences")}
+        rows[title] = {**of_what, **{name: scores.get(name) for name in names}}
+        intervals[title] = scores.get("intervals", {})
+    return named_table("run", rows, intervals)
 
 
 def _fact_table(runs: dict[str, RunFolder]) -> Table:

@@ -10,6 +10,7 @@ from typing import Any
 from seqconv.config import Config, load_config
 from seqconv.config.files import parse_yaml
 from seqconv.errors import ConfigError, list_some
+from seqconv.text import amount
 
 OWN_OPTIONS = {"seed": "--seeds", "split.fold": "--folds", "split.folds": "--folds", "name": "--run-dir"}
 MOST_RUNS = 1000
@@ -38,10 +39,9 @@ class Grid:
         >>> Grid(folds=(0, 1, 2), seeds=(0, 1)).describe()
         '6 runs: 3 folds x 2 seeds'
         """
-        parts = [(len(self.folds), "fold"), (len(self.seeds), "seed")]
-        parts += [(len(values), f"value of {key}") for key, values in self.sweeps.items()]
-        told = " x ".join(f"{n} {_plural(noun, n)}" for n, noun in parts if n)
-        return f"{self.size} {_plural('run', self.size)}{': ' if told else ''}{told}"
+        parts = [amount(len(found), noun) for found, noun in ((self.folds, "fold"), (self.seeds, "seed")) if found]
+        parts += [amount(len(each), f"value of {key}", f"values of {key}") for key, each in self.sweeps.items()]
+        return ": ".join([amount(self.size, "run"), *([" x ".join(parts)] if parts else [])])
 
 
 @dataclass(frozen=True)
@@ -195,8 +195,3 @@ def _part(label: str, place: int, value: Any) -> str:
 def _text(value: Any) -> str:
     """A value as YAML has it, in one line."""
     return json.dumps(value, default=lambda other: other.item() if hasattr(other, "item") else str(other))
-
-
-def _plural(noun: str, count: int) -> str:
-    first, *rest = noun.split(" ")
-    return noun if count == 1 else " ".join([f"{first}s", *rest])
