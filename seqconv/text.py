@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 def amount(count: int, noun: str, plural: str | None = None) -> str:
@@ -21,3 +22,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean '{near[0]}'?" if near else "."
+
+
+def package_version() -> str:
+    """Version of seqconv, which may be on the path without being installed; read from the text of its root.
+
+    >>> package_version().count(".")
+    2
+    """
+    root = (Path(__file__).parent / "__init__.py").read_text(encoding="utf-8")
+    return root.split('__version__ = "')[1].split('"')[0]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqconv.cli.interruption import interruptible
+from seqconv.cli.options import Group, given
 from seqconv.cli.splits import say
-from seqconv.cli.tables import table_format, table_text
+from seqconv.cli.tables import table_format, write_tables
 from seqconv.errors import ConfigError, list_some
-from seqconv.files import write_pieces, write_text
+from seqconv.files import write_text
 from seqconv.text import amount
 
 if TYPE_CHECKING:
@@ -22,26 +22,17 @@ TRACK_SUFFIX = ".txt"
 _RULES = ("max_gap", "min_seconds", "threshold")
 
 
-def add_event_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `--events`."""
-    group = parser.add_argument_group("events", "of models that were trained on windows or on frames")
-    group.add_argument(
-        "--events",
-        action="store_true",
-        help="start, end, label and score of each event: windows or frames beside each other, merged",
-    )
-    group.add_argument(
-        "--max-gap", type=float, metavar="SECONDS", help="bridge gaps up to this (default: as in the run's config)"
-    )
-    group.add_argument(
-        "--min-seconds", type=float, metavar="SECONDS", help="leave out shorter events (default: as in the config)"
-    )
-    group.add_argument(
-        "--threshold",
-        type=float,
-        metavar="P",
-        help="only what is at least so probable (default: the most probable class, or the thresholds of the model)",
-    )
+EVENT_OPTIONS = Group(
+    {
+        "--events": "start, end, label and score of each event: windows or frames beside each other, merged",
+        "--max-gap SECONDS": "bridge gaps up to this (default: as in the run's config)",
+        "--min-seconds SECONDS": "leave out shorter events (default: as in the config)",
+        "--threshold P": "only what is at least so probable (default: the most probable class, or the thresholds of "
+        "the model)",
+    },
+    "events",
+    "of models that were trained on windows or on frames",
+)
 
 
 def wants_events(arguments: argparse.Namespace) -> bool:
@@ -59,13 +50,13 @@ def wants_events(arguments: argparse.Namespace) -> bool:
                 "--stream answers while a recording comes in, --events at its end: leave one of them out."
             )
         return True
-    given = [f"--{name.replace('_', '-')}" for name in _RULES if getattr(arguments, name) is not None]
+    flags = given(arguments, "--max-gap", "--min-seconds", "--threshold")
     if arguments.format == "audacity":
-        given.append("--format audacity")
+        flags.append("--format audacity")
     elif arguments.output is not None and Path(arguments.output).suffix.lower() == TRACK_SUFFIX:
-        given.append(f"--output {arguments.output}")
-    if given:
-        raise ConfigError(f"{', '.join(given)}: this is about events. Add --events.")
+        flags.append(f"--output {arguments.output}")
+    if flags:
+        raise ConfigError(f"{', '.join(flags)}: this is about events. Add --events.")
     return False
 
 
@@ -79,16 +70,9 @@ def write_events(arguments: argparse.Namespace, model: Any, bad: "list[BadFile]"
     if _are_tracks(arguments, output):
         _write_tracks(tables, output)
         return
-    pieces = _Pieces(tables, arguments.format or table_format(output))
-    if output is None:
-        with interruptible("what was printed is complete up to here"):
-            for piece in pieces:
-                sys.stdout.write(piece)
-                sys.stdout.flush()
-    else:
-        with interruptible(f"{output} was not written"):
-            write_pieces(pieces, output)
-        say(f"wrote {amount(pieces.num_rows, 'event')} of {amount(pieces.num_recordings, 'recording')} to {output}")
+    rows, count = write_tables((table for _, table in tables), output, arguments.format)
+    if output is not None:
+        say(f"wrote {amount(rows, 'event')} of {amount(count, 'recording')} to {output}")
 
 
 def _are_tracks(arguments: argparse.Namespace, output: Path | None) -> bool:
@@ -129,18 +113,3 @@ def _write_tracks(tables: "Iterator[tuple[str, pd.DataFrame]]", output: Path | N
     for name, text in texts.items():
         write_text(text, files[name])
     say(f"wrote {sum(text.count(chr(10)) for text in texts.values())} events to {len(files)} label tracks in {output}")
-
-
-class _Pieces:
-    """Tables of events as text, one recording at a time."""
-
-    def __init__(self, tables: "Iterator[tuple[str, pd.DataFrame]]", file_format: str) -> None:
-        self._tables, self._format = tables, file_format
-        self.num_rows = self.num_recordings = 0
-
-    def __iter__(self) -> Iterator[str]:
-        for _, events in self._tables:
-            if len(events) or not self.num_recordings:
-                yield table_text(events, self._format, header=not self.num_recordings)
-            self.num_rows += len(events)
-            self.num_recordings += 1

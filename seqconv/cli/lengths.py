@@ -70,48 +70,20 @@ def cut_lengths(lengths: list[int], cutting: "Segmentation", settings: "FeatureS
     """
     if cutting.events_as == "sequences":
         raise ConfigError("the sequences are events (data.events_as): plan with --lengths, a file of their frames")
-    seconds_per_frame = settings.seconds_per_frame
-    if cutting.windows is None or seconds_per_frame is None:
+    if cutting.windows is None or settings.seconds_per_frame is None:
         return lengths
     from seqconv.data.windows import cut_frames
 
-    size, step = (
-        max(1, round(seconds / seconds_per_frame)) for seconds in (cutting.windows.seconds, cutting.windows.step)
-    )
-    found: list[int] = cut_frames(lengths, size, step)[2].tolist()
+    found: list[int] = cut_frames(lengths, *cutting.windows.in_frames(settings.seconds_per_frame))[2].tolist()
     return found
 
 
 def _measure(row: dict[Any, Any], settings: "FeatureSettings") -> int:
     from seqconv.features.kinds import RecordedKind
+    from seqconv.features.pieces import open_features
 
     path = Path(row["path"])
-    start, end = (None if row[name] != row[name] else row[name] for name in ("start", "end"))
-    if not isinstance(settings, RecordedKind):
-        from seqconv.features.precomputed import load_features
-
-        case = row.get("case")
-        return len(
-            load_features(
-                path, settings, case=None if case is None or case != case else int(case), start=start, end=end
-            )
-        )
-    if path.suffix.lower() == ".ts":
+    start, end, case = (None if row.get(name) != row.get(name) else row.get(name) for name in ("start", "end", "case"))
+    if isinstance(settings, RecordedKind) and path.suffix.lower() == ".ts":
         raise ManifestError(f"{path}: holds features, not recordings. Add --set features.kind=precomputed")
-    num_samples, rate = _samples_of(path, settings.sample_rate)
-    first = round((start or 0.0) * rate)
-    last = num_samples if end is None else min(num_samples, round(end * rate))
-    if last <= first:
-        raise AudioError(
-            f"{row['id']} ({path}): start={start}, end={end} lie outside of {num_samples / rate:.3f} seconds"
-        )
-    resampled = max(1, round((last - first) * settings.sample_rate / rate))
-    return settings.count_frames(resampled)
-
-
-def _samples_of(path: Path, sample_rate: int) -> tuple[int, int]:
-    """Samples in a file and their rate in Hz."""
-    from seqconv.features.audio.recordings import open_audio
-
-    part = open_audio(path, None, None, sample_rate)
-    return part.stop, part.sample_rate
+    return open_features(path, settings, start=start, end=end, case=None if case is None else int(case)).num_frames

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from seqconv.cli.options import Group, given, settable
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -12,19 +13,15 @@ if TYPE_CHECKING:
 MODEL_SECTIONS = ("features.", "target.", "data.windows", "data.events_as")
 
 
-def add_stock_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options for models that carry no card."""
-    group = parser.add_argument_group("stock Keras models", "a model of seqconv knows all of this by itself")
-    group.add_argument("--labels", metavar="A,B,C", help="class names, in the order of the model's outputs")
-    group.add_argument("--config", metavar="FILE", help="a config whose sections features and target say how to read")
-    group.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="set one key, for example --set features.kind=mfcc or --set target.task=multilabel (may be repeated)",
-    )
+STOCK_OPTIONS = Group(
+    {
+        "--labels A,B,C": "class names, in the order of the model's outputs",
+        "--config FILE": "a config whose sections features and target say how to read",
+        **settable("features.kind=mfcc or --set target.task=multilabel", "set one key"),
+    },
+    "stock Keras models",
+    "a model of seqconv knows all of this by itself",
+)
 
 
 def check_card_is_kept(arguments: argparse.Namespace) -> None:
@@ -33,11 +30,10 @@ def check_card_is_kept(arguments: argparse.Namespace) -> None:
     Raises:
         ConfigError: names them.
     """
-    given = [text for text in arguments.overrides if text.startswith(MODEL_SECTIONS)]
-    given += [] if arguments.labels is None else ["--labels"]
-    if given:
+    named = [text for text in arguments.set if text.startswith(MODEL_SECTIONS)] + given(arguments, "--labels")
+    if named:
         raise ConfigError(
-            f"{', '.join(given)}: the model carries its own labels, feature settings and windows, which were fixed by "
+            f"{', '.join(named)}: the model carries its own labels, feature settings and windows, which were fixed by "
             "training. Leave this out."
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from seqconv.cli.options import given
 from seqconv.cli.splits import say
 from seqconv.errors import ConfigError
 from seqconv.features import as_settings
@@ -20,18 +21,23 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "-"
 
 
-def add_stream_argument(parser: argparse.ArgumentParser) -> None:
-    """The option `--stream`."""
-    parser.add_argument(
-        "--stream",
-        nargs="?",
-        const=1.0,
-        type=_seconds,
-        metavar="SECONDS",
-        help="an answer every SECONDS (default: 1) while the recording comes in, at the end that of the whole; the "
-        "input '-' is sound from standard input: 16-bit little-endian integers, one channel, at the sample rate of "
-        "the model's features",
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no number of seconds. Write --stream 1 before it, or put --stream last"
+        ) from error
+
+
+STREAM_OPTIONS = {
+    "--stream SECONDS": (
+        "an answer every SECONDS (default: 1) while the recording comes in, at the end that of the whole; the input "
+        "'-' is sound from standard input: 16-bit little-endian integers, one channel, at the sample rate of the "
+        "model's features",
+        {"nargs": "?", "const": 1.0, "type": _seconds},
     )
+}
 
 
 def stream_tables(arguments: argparse.Namespace, model: Any) -> "Iterator[pd.DataFrame]":
@@ -44,10 +50,9 @@ def stream_tables(arguments: argparse.Namespace, model: Any) -> "Iterator[pd.Dat
     from seqconv.prediction.forward import is_sequence_model
     from seqconv.prediction.streaming.live import LivePredictions
 
-    given = [name for name in ("strategy", "chunk_frames") if getattr(arguments, name) not in (None, "auto")]
-    if given:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise ConfigError(f"{flags}: there are no batches and no chunks with --stream. Leave this out")
+    flags = given(arguments, "--chunk-frames") if arguments.strategy == "auto" else ["--strategy"]
+    if flags:
+        raise ConfigError(f"{', '.join(flags)}: there are no batches and no chunks with --stream. Leave this out")
     if not is_sequence_model(model) or "features" not in read_card(model):
         raise ConfigError(
             f"--stream: model '{model.name}' was not trained by seqconv, and nothing is known of what its layers look "
@@ -65,24 +70,15 @@ def _tables(arguments: argparse.Namespace, live: "LivePredictions", settings: An
     from seqconv.prediction.dispatch import find_entries
     from seqconv.prediction.streaming.live import read_raw_samples
 
-    for given in arguments.inputs:
-        if given == STANDARD_INPUT:
+    for name in arguments.inputs:
+        if name == STANDARD_INPUT:
             if not isinstance(settings, RecordedKind):
                 raise ConfigError("'-' is sound, but the model takes features that were computed elsewhere.")
             say(f"listening on standard input: 16-bit integers at {settings.sample_rate} Hz, one channel")
             sound = cast("BufferedIOBase", sys.stdin.buffer)
             yield from live.listen(read_raw_samples(sound, settings.sample_rate), STANDARD_INPUT)
             continue
-        entries = find_entries([Path(given)], settings)
+        entries = find_entries([Path(name)], settings)
         cases = entries["case"] if "case" in entries else [None] * len(entries)
-        for name, path, case in zip(entries["id"], entries["path"], cases, strict=True):
-            yield from live.play(path, name, case=case)
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is no number of seconds. Write --stream 1 before it, or put --stream last"
-        ) from error
+        for identity, path, case in zip(entries["id"], entries["path"], cases, strict=True):
+            yield from live.play(path, identity, case=case)

@@ -1,9 +1,13 @@
-"""Results as text."""
+"""Results as text, printed or written."""
 
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqconv.cli.interruption import interruptible
 from seqconv.errors import ConfigError
+from seqconv.files import write_pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,3 +46,33 @@ def table_text(frame: "pd.DataFrame", file_format: str, *, header: bool = True) 
         text: str = frame.to_json(orient="records", lines=True, double_precision=15, force_ascii=False)
         return text.replace("\\/", "/")
     return frame.to_csv(index=False, header=header, sep="\t" if file_format == "tsv" else ",")
+
+
+def write_tables(
+    tables: "Iterable[pd.DataFrame]", output: str | Path | None, file_format: str | None
+) -> tuple[int, int]:
+    """Print tables, or write them into one file, one at a time: all of them need not fit in memory.
+
+    Returns:
+        Rows and tables.
+    """
+    counts = [0, 0]
+    chosen = file_format or table_format(output)
+
+    def pieces() -> Iterator[str]:
+        for table in tables:
+            if len(table) or not counts[1]:
+                yield table_text(table, chosen, header=not counts[1])
+            counts[0] += len(table)
+            counts[1] += 1
+
+    if output is None:
+        with interruptible("what was printed is complete up to here"):
+            for piece in pieces():
+                sys.stdout.write(piece)
+                # A running answer is read while the next one is awaited.
+                sys.stdout.flush()
+    else:
+        with interruptible(f"{output} was not written"):
+            write_pieces(pieces(), Path(output))
+    return counts[0], counts[1]

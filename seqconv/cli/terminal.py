@@ -9,10 +9,12 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
-from seqconv.config.backends import BACKENDS, Backend, choose_backend, refuse_missing
 from seqconv.errors import ConfigError, SeqconvError
+
+if TYPE_CHECKING:
+    from seqconv.config.backends import Backend
 
 BROKEN_PIPE = 141
 """What shells return for a program whose reader has gone."""
@@ -72,7 +74,7 @@ def _plain_warnings() -> Iterator[None]:
         yield
 
 
-def start_keras(backend: Backend | None = None) -> None:
+def start_keras(backend: "Backend | None" = None) -> None:
     """Import Keras, on `backend` where one is named, without the start-up messages of TensorFlow.
 
     `TF_CPP_MIN_LOG_LEVEL=0` in the environment shows them. TensorFlow also reads data for the other backends.
@@ -80,6 +82,8 @@ def start_keras(backend: Backend | None = None) -> None:
     Raises:
         ConfigError: the backend is not installed, or is none that Keras can train with.
     """
+    from seqconv.config.backends import choose_backend
+
     choose_backend(backend)
     # Waiting threads of PyTorch spin otherwise: beside other programs, a step then takes up to twenty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -91,6 +95,8 @@ def start_keras(backend: Backend | None = None) -> None:
 
 
 def _import_keras() -> None:
+    from seqconv.config.backends import BACKENDS, refuse_missing
+
     try:
         # Before TensorFlow: PyTorch crashes when it is imported after it.
         import_module("keras")

@@ -15,11 +15,6 @@ def event_problems(
     has_frames = predicts_frames
     use = event_use(data, predicts_frames=has_frames)
     yield from _target_problems(target, has_frames, use)
-    if data.events is not None and target.events is not None:
-        yield (
-            "target.events: events are named by data.events, too. Remove target.events, which is the older name of "
-            "data.events for frames; recordings without events are then told by data.unlabeled."
-        )
     if use is not None and (use == "frames") != has_frames:
         yield (
             f"data.events_as: '{use}' does not fit model.pooling, by which the model gives one prediction for each "
@@ -88,21 +83,11 @@ def _label_problems(data: DataConfig, target: TargetConfig, use: EventUse | None
 def _target_problems(target: TargetConfig, predicts_frames: bool, use: EventUse | None) -> Iterator[str]:
     """Keys for labels of frames, where the model predicts one label for a sequence."""
     defaults = TargetConfig()
-    names = (
-        ()
-        if predicts_frames
-        else ("events", "frame_weight")
-        if use == "windows"
-        else ("events", "background", "frame_weight")
-    )
+    names = () if predicts_frames else ("frame_weight",) if use == "windows" else ("background", "frame_weight")
     for name in names:
         value = getattr(target, name)
-        if value == getattr(defaults, name):
-            continue
-        remedy = "Set model.pooling to 'frames', or remove it."
-        if name == "events":
-            remedy = "Set model.pooling to 'frames', or name the events in data.events, which also labels windows."
-        yield (
-            f"target.{name}: {value!r} is about labels of frames, but the model gives one prediction for a sequence. "
-            f"{remedy}"
-        )
+        if value != getattr(defaults, name):
+            yield (
+                f"target.{name}: {value!r} is about labels of frames, but the model gives one prediction for a "
+                "sequence. Set model.pooling to 'frames', or remove it."
+            )

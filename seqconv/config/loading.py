@@ -16,7 +16,7 @@ from seqconv.parts.plugins import load_plugins, plugin_path
 from seqconv.parts.problems import describe_problems, reinterpreted, shown
 
 PATH_KEYS = (
-    "plugins", "data.manifest", "data.cache_dir", "data.events", "target.events", "training.init",
+    "plugins", "data.manifest", "data.cache_dir", "data.events", "training.init",
     "audio_augment.background.folder", "audio_augment.room.folder",
 )  # fmt: skip
 

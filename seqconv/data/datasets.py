@@ -218,14 +218,11 @@ def _frames_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cuttin
     from seqconv.data.manifest.split_section import load_grouped
 
     target, seconds = spec.target, spec.features.seconds_per_frame
-    has_events = target.events is not None or spec.data.events is not None
-    label_files = None if has_events else target.column
+    label_files = None if spec.data.events is not None else target.column
     frame = load_grouped(manifest, spec.split, on_leak=spec.data.on_leak, label_files=label_files)
     annotations = None
     if spec.data.events is not None:
         frame, annotations = read_annotations(frame, spec.data.events, cutting.unlabeled)
-    elif target.events is not None:
-        frame, annotations = read_annotations(frame, target.events, "negative")
     timelines = read_timelines(frame, target, seconds, annotations)
     labels_of = dict(zip(frame["id"], timelines.label_sets(), strict=True))
     data = _cut_and_read(spec, frame, None, _cut_by(spec, labels_of))

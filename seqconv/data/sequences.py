@@ -15,7 +15,7 @@ from seqconv.tasks.raw_labels import indexable, take_labels
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seqconv.data.events.annotations import RecordingEvents
+    from seqconv.data.events.annotations import Annotations, RecordingEvents
     from seqconv.features.settings import FeatureSettings
     from seqconv.features.store import BadFile
     from seqconv.tasks.settings import TargetConfig
@@ -80,6 +80,7 @@ class Sequences:
         cache_dir: str | Path | None = None,
         num_workers: int | None = None,
         frame_labels: "TargetConfig | Mapping[str, Any] | None" = None,
+        events: "str | Path | Annotations | None" = None,
         max_bad_fraction: float = 0.0,
         on_leak: str = "error",
     ) -> "Sequences":
@@ -91,8 +92,9 @@ class Sequences:
             label: Column with the label, or several (0/1 columns, regression); None: no labels.
             split: Only this split (train, valid or test).
             frame_labels: The `target` section of a config, for labels of frames: its `column` names files with them,
-                or `events` is a table of all. `label` is not read then. What was cut is told in
-                `metadata.attrs["notes"]`.
+                unless `events` gives them. `label` is not read then. What was cut is told in `metadata.attrs["notes"]`.
+            events: With `frame_labels`, a table of the events of all recordings, or what was read from it; recordings
+                without events are negative.
             max_bad_fraction: Recordings that cannot be read are left out as long as they are no more than this part of
                 all: see `quarantine`. 0: the first one is an error that lists them all.
             on_leak: A group or file of the manifest in more than one split is an `error`; with `warn` it is told in
@@ -102,6 +104,7 @@ class Sequences:
             ManifestError: unknown column or split, and all that `load_manifest` refuses.
             AudioError: recordings that cannot be read, beyond `max_bad_fraction`.
         """
+        from seqconv.data.events.annotations import Annotations, read_annotations
         from seqconv.data.events.frame_labels import read_timelines
         from seqconv.data.manifest import load_manifest
         from seqconv.data.manifest.labels import label_values
@@ -111,18 +114,19 @@ class Sequences:
         from seqconv.tasks.settings import TargetConfig
 
         target = TargetConfig(**frame_labels) if isinstance(frame_labels, Mapping) else frame_labels
-        label_files = target.column if target is not None and target.events is None else None
+        label_files = target.column if target is not None and events is None else None
         frame = load_manifest(path_or_frame, label_files=label_files, on_leak=on_leak)
         if split is not None:
             frame = select_split(frame, split)
         settings = as_settings(features)
-        timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame)
+        known = events if isinstance(events, Annotations | None) else read_annotations(frame, events, "negative")[1]
+        timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame, known)
         store = build_store(
             frame, settings, num_workers=num_workers, cache_dir=cache_dir, max_bad_fraction=max_bad_fraction
         )
         if store.quarantine:
             frame = _without(frame, store.quarantine)
-            timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame)
+            timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame, known)
         labels = None if label is None or timelines is not None else label_values(frame, label)
         if timelines is not None:
             labels, notes = timelines.frame_labels(store.lengths)

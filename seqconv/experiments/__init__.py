@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqconv.experiments.comparison import write_comparison
-    from seqconv.experiments.sweep import Sweep, resume_series, train_series
+    from seqconv.experiments.sweep import Sweep, resume_sweep, train_sweep
 
-__all__ = ["Sweep", "resume_series", "train_series", "write_comparison"]
+__all__ = ["Sweep", "resume_sweep", "train_sweep", "write_comparison"]
 
 
 def __getattr__(name: str) -> Any:

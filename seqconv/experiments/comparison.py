@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqconv.errors import ConfigError
-from seqconv.experiments.folder import is_series
+from seqconv.experiments.folder import is_sweep
 from seqconv.experiments.run_groups import (
     Contender,
     difference_table,
     expand,
     flatten,
     group_runs,
+    score_names,
     scores_of,
     spread_table,
 )
@@ -21,7 +22,7 @@ from seqconv.reports.drawings import HEIGHT, SERIES, WIDTH, Drawing, draw, legen
 from seqconv.reports.folder import RunFolder
 from seqconv.reports.html_page import write_page
 from seqconv.reports.names import label
-from seqconv.reports.scores import set_unit_interval
+from seqconv.reports.scores import named_table, set_unit_interval
 from seqconv.reports.tables import Table, interval_text, make_table, number
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _LEGEND_LINE = 0.17
 def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
     """Write one page about several runs, in the order given; returns its path.
 
-    The folder of a series of runs stands for all of them. Runs that differ only in seed and fold are also told
+    The folder of a sweep stands for all of them. Runs that differ only in seed and fold are also told
     together, and differences are those from the first.
 
     Raises:
@@ -44,8 +45,8 @@ def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
         StorageError: the page cannot be written.
     """
     folders = [Path(run_dir).resolve() for run_dir in run_dirs]
-    is_series_alone = len(folders) == 1 and is_series(folders[0])
-    if not (is_series_alone or 2 <= len(set(folders)) == len(folders) <= MOST_RUNS):
+    is_alone = len(folders) == 1 and is_sweep(folders[0])
+    if not (is_alone or 2 <= len(set(folders)) == len(folders) <= MOST_RUNS):
         raise ConfigError(
             f"a comparison is of 2 to {MOST_RUNS} different runs, got {len(folders)}, {len(set(folders))} of them "
             "different. Give the folder of each once."
@@ -92,18 +93,13 @@ def _contents(runs: dict[str, RunFolder], contenders: Sequence[Contender], path:
 
 
 def _score_table(runs: dict[str, RunFolder]) -> Table:
-    names = _shared_scores(runs)
-    columns = ["run", "split", "sequences"]
-    for name in names:
-        columns += [label(name), f"{label(name)} interval"]
-    rows = []
+    names, rows, intervals = _shared_scores(runs), {}, {}
     for title, run in runs.items():
-        metrics = scores_of(run)
-        row = [title, run.scored_split or "", metrics.get("num_sequences")]
-        for name in names:
-            row += [metrics.get(name), interval_text(metrics.get("intervals", {}).get(name))]
-        rows.append(row)
-    return make_table(columns, rows)
+        scores = scores_of(run)
+        of_what = {"split": run.scored_split or "", "sequences": scores.get("num_sequences")}
+        rows[title] = {**of_what, **{name: scores.get(name) for name in names}}
+        intervals[title] = scores.get("intervals", {})
+    return named_table("run", rows, intervals)
 
 
 def _fact_table(runs: dict[str, RunFolder]) -> Table:
@@ -175,10 +171,8 @@ def _curves_to_draw(runs: dict[str, RunFolder]) -> list[str]:
 
 def _shared_scores(runs: dict[str, RunFolder]) -> list[str]:
     """Scores that some run has, those with intervals first."""
-    everything = [scores_of(run) for run in runs.values()]
-    named = [name for metrics in everything for name in metrics.get("intervals", {})]
-    others = [name for metrics in everything for name, value in metrics.items() if isinstance(value, float)]
-    return list(dict.fromkeys([*named, *others]))
+    named = [name for run in runs.values() for name in scores_of(run).get("intervals", {})]
+    return list(dict.fromkeys([*named, *score_names(runs.values())]))
 
 
 def _report_of(run: RunFolder, path: Path) -> str | None:

@@ -1,103 +1,51 @@
-"""The folder of a series: what it is made of, and what each of its runs has come to."""
+"""Folders of several runs: what they are made of, one process that works in them, and what a sweep has come to."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from seqconv.config import Config, load_config
 from seqconv.config.files import read_yaml, write_yaml
 from seqconv.errors import ConfigError
-from seqconv.experiments.run_specs import Grid, RunSpec, make_members
+from seqconv.experiments.run_specs import Grid, RunSpec, make_specs
 from seqconv.files import hold_lock, remove_leftovers, write_text
+from seqconv.reports.folder import RunFolder, read_run
 
-if TYPE_CHECKING:
-    from seqconv.reports.folder import RunFolder
-
-SERIES = "series.yaml"
-LOGS = "logs"
+SWEEP, LOGS = "sweep.yaml", "logs"
 FORMAT_VERSION = 1
 _LOCK = ".lock"
 
 
-@dataclass(frozen=True)
-class SeriesFolder:
-    """A series as its folder tells it: the config that all runs share, and what differs."""
-
-    path: Path
-    config: Config
-    grid: Grid
-    members: list[RunSpec] = field(repr=False)
-
-    def run_path(self, member: RunSpec) -> Path:
-        """Where the run of a member lies."""
-        return self.path / member.name
-
-    def read_finished(self) -> "dict[str, RunFolder]":
-        """The runs that are trained and scored, by name."""
-        from seqconv.reports.folder import read_run
-
-        paths = {member.name: self.run_path(member) for member in self.members}
-        return {name: read_run(path) for name, path in paths.items() if has_finished(path)}
-
-
-def has_finished(path: Path) -> bool:
-    """Whether the run of a folder is trained and scored."""
-    return (path / "model.json").is_file()
-
-
-def is_series(path: str | Path) -> bool:
-    """Whether a folder is that of a series."""
-    return (Path(path) / SERIES).is_file()
-
-
-def write_series(path: Path, config: Config, grid: Grid) -> SeriesFolder:
-    """Write what a series is made of.
-
-    Raises:
-        ConfigError: one of its settings cannot be.
-    """
-    members = make_members(config, grid)
-    values: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
-        "folds": list(grid.folds),
-        "seeds": list(grid.seeds),
-        "sweeps": {key: list(each) for key, each in grid.sweeps.items()},
-        "config": config.to_dict(),
-    }
-    write_text(write_yaml(values), path / SERIES)
-    return SeriesFolder(path, config, grid, members)
-
-
-def read_series(path: str | Path) -> SeriesFolder:
-    """Read the folder of a series.
-
-    Raises:
-        ConfigError: it holds none, or one of a later version.
-    """
-    path = Path(path)
-    if not is_series(path):
-        raise ConfigError(f"'{path}' holds no series of runs: {SERIES} is missing.")
-    values = read_yaml(path / SERIES)
-    try:
-        version = values["format_version"]
-        if version != FORMAT_VERSION:
-            raise ConfigError(
-                f"{path / SERIES} has format {version}, this version of seqconv reads format {FORMAT_VERSION}. Go on "
-                "with the version that wrote it."
-            )
-        sweeps = {key: tuple(each) for key, each in values["sweeps"].items()}
-        grid = Grid(tuple(values["folds"]), tuple(values["seeds"]), sweeps)
-        config = load_config(values["config"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path / SERIES} is damaged: {error!r}. Train anew in another folder.") from error
-    return SeriesFolder(path, config, grid, make_members(config, grid))
+def write_plan(path: Path, config: Config, **values: Any) -> None:
+    """Write what several runs are made of: `values`, and the config that they share."""
+    write_text(write_yaml({"format_version": FORMAT_VERSION, **values, "config": config.to_dict()}), path)
 
 
 @contextmanager
-def own_series(path: Path) -> Iterator[None]:
-    """Keep other processes out of a series while this one works in it.
+def read_plan(path: Path) -> Iterator[tuple[Config, dict[str, Any]]]:
+    """Give the block what `write_plan` has written; what it cannot make of that is reported as damage of the file.
+
+    Raises:
+        ConfigError: another format, or a damaged file.
+    """
+    try:
+        values = read_yaml(path)
+        version = values["format_version"]
+        if version != FORMAT_VERSION:
+            raise ConfigError(
+                f"{path} has format {version}, this version of seqconv reads format {FORMAT_VERSION}. Go on with the "
+                "version that wrote it."
+            )
+        yield load_config(values["config"]), values
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} is damaged: {error!r}. Begin again in another folder.") from error
+
+
+@contextmanager
+def own_folder(path: Path) -> Iterator[None]:
+    """Keep other processes out of a folder of several runs while this one works in it.
 
     Raises:
         ConfigError: another process works in it.
@@ -109,3 +57,57 @@ def own_series(path: Path) -> Iterator[None]:
     with hold_lock(path / _LOCK, when_busy=refuse, is_temporary=True):
         remove_leftovers(path)
         yield
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """A sweep as its folder tells it: the config that all runs share, and what differs."""
+
+    path: Path
+    config: Config
+    grid: Grid
+    specs: list[RunSpec] = field(repr=False)
+
+    def run_path(self, spec: RunSpec) -> Path:
+        """Folder of a run."""
+        return self.path / spec.name
+
+    def has_finished(self, spec: RunSpec) -> bool:
+        """Whether a run is trained and scored."""
+        return (self.run_path(spec) / "model.json").is_file()
+
+    def read_finished(self) -> dict[str, RunFolder]:
+        """The runs that are trained and scored, by name."""
+        return {spec.name: read_run(self.run_path(spec)) for spec in self.specs if self.has_finished(spec)}
+
+
+def is_sweep(path: str | Path) -> bool:
+    """Whether a folder is that of a sweep."""
+    return (Path(path) / SWEEP).is_file()
+
+
+def write_sweep(path: Path, config: Config, grid: Grid) -> SweepFolder:
+    """Write what a sweep is made of.
+
+    Raises:
+        ConfigError: one of its settings cannot be.
+    """
+    specs = make_specs(config, grid)
+    sweeps = {key: list(each) for key, each in grid.sweeps.items()}
+    write_plan(path / SWEEP, config, folds=list(grid.folds), seeds=list(grid.seeds), sweeps=sweeps)
+    return SweepFolder(path, config, grid, specs)
+
+
+def read_sweep(path: str | Path) -> SweepFolder:
+    """Read the folder of a sweep.
+
+    Raises:
+        ConfigError: it holds none, or one of a later version.
+    """
+    path = Path(path)
+    if not is_sweep(path):
+        raise ConfigError(f"'{path}' holds no sweep: {SWEEP} is missing.")
+    with read_plan(path / SWEEP) as (config, values):
+        sweeps = {key: tuple(each) for key, each in values["sweeps"].items()}
+        grid = Grid(tuple(values["folds"]), tuple(values["seeds"]), sweeps)
+    return SweepFolder(path, config, grid, make_specs(config, grid))

@@ -1,15 +1,17 @@
 """What a comparison compares: runs, those that differ only in seed or fold taken as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from seqconv.config import Config
 from seqconv.errors import ConfigError
-from seqconv.experiments.folder import has_finished, is_series, read_series
+from seqconv.experiments.folder import is_sweep, read_sweep
 from seqconv.experiments.run_specs import describe_setting
-from seqconv.metrics import spread
+from seqconv.metrics import Spread, spread
 from seqconv.reports.folder import RunFolder, read_run
 from seqconv.reports.names import label
 from seqconv.reports.pooling import Pool, paired_differences, pool_runs, pooled_scores, shared_ids
@@ -26,10 +28,11 @@ _SAME_KIND_BELOW = ("training.checkpoint", "training.mlflow")
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """Runs of one kind: other seeds and folds of the same config, or one run alone."""
+    """Runs of one kind: other seeds and folds of the same config, or one run alone; `config` says how to score them."""
 
     name: str
     runs: Sequence[RunFolder]
+    config: Config
 
     @cached_property
     def pools(self) -> list[Pool]:
@@ -40,25 +43,22 @@ class Contender:
     @cached_property
     def pooled(self) -> dict[str, Any]:
         """Headline scores over all test predictions, with intervals."""
-        config = self.runs[0].config
-        return pooled_scores(self.pools, config.evaluation, config.seed)
+        return pooled_scores(self.pools, self.config.evaluation, self.config.seed)
 
-    def values(self, score: str) -> tuple[list[float], list[int | None]]:
-        """The score of each run that has it, and its fold."""
-        found = [(scores_of(run).get(score), run.config.split.fold) for run in self.runs]
-        return [float(value) for value, _ in found if value is not None], [f for v, f in found if v is not None]
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The config, without what may differ between its runs."""
-        return kind_of(self.runs[0])
+    def spread(self, score: str) -> Spread:
+        """Mean, deviation and interval of a score over the runs that have it."""
+        scored = [run for run in self.runs if scores_of(run).get(score) is not None]
+        folds = [run.config.split.fold for run in scored]
+        values = [float(scores_of(run)[score]) for run in scored]
+        # Of one fold, runs are alike: they test the same sequences.
+        return spread(values, self.config.evaluation.confidence, folds if len(set(folds)) > 1 else None)
 
 
 def expand(paths: Sequence[str | Path]) -> dict[str, RunFolder]:
-    """The runs of these folders by name, those of a series each by itself.
+    """The runs of these folders by name, those of a sweep each by itself.
 
     Raises:
-        ConfigError: a folder twice, one that holds no run, or a series without a finished one.
+        ConfigError: a folder twice, one that holds no run, or a sweep without a finished one.
     """
     folders = [Path(path).resolve() for path in paths]
     repeated = [str(folder) for folder in dict.fromkeys(folders) if folders.count(folder) > 1]
@@ -66,13 +66,13 @@ def expand(paths: Sequence[str | Path]) -> dict[str, RunFolder]:
         raise ConfigError(f"'{repeated[0]}' was given twice; one run cannot be compared with itself.")
     found: list[Path] = []
     for folder in folders:
-        if not is_series(folder):
+        if not is_sweep(folder):
             found.append(folder)
             continue
-        series = read_series(folder)
-        finished = [series.run_path(member) for member in series.members if has_finished(series.run_path(member))]
+        sweep = read_sweep(folder)
+        finished = [sweep.run_path(spec) for spec in sweep.specs if sweep.has_finished(spec)]
         if not finished:
-            raise ConfigError(f"no run of the series '{folder}' has finished. Go on with it: seqconv train --resume.")
+            raise ConfigError(f"no run of the sweep '{folder}' has finished. Go on with it: seqconv train --resume.")
         found += finished
     return dict(zip(short_names(found), map(read_run, found), strict=True))
 
@@ -80,12 +80,12 @@ def expand(paths: Sequence[str | Path]) -> dict[str, RunFolder]:
 def group_runs(runs: Mapping[str, RunFolder], *, each: bool = False) -> list[Contender]:
     """Runs that differ only in seed and fold as one contender; with `each`, every run by itself."""
     if each:
-        return [Contender(name, [run]) for name, run in runs.items()]
+        return [Contender(name, [run], run.config) for name, run in runs.items()]
     kinds: dict[str, dict[str, RunFolder]] = {}
     for name, run in runs.items():
         kinds.setdefault(repr(sorted(kind_of(run).items())), {})[name] = run
     groups = list(kinds.values())
-    return [Contender(_name(group, groups), list(group.values())) for group in groups]
+    return [Contender(_name(each, groups), list(each.values()), next(iter(each.values())).config) for each in groups]
 
 
 def kind_of(run: RunFolder) -> dict[str, Any]:
@@ -99,38 +99,54 @@ def scores_of(run: RunFolder) -> Mapping[str, Any]:
     return run.metrics[run.scored_split] if run.scored_split else {}
 
 
-def headline_scores(contenders: Sequence[Contender]) -> list[str]:
-    """The few scores that a comparison shows: those that can be drawn anew, else the first ones."""
-    named = [name for each in contenders for name in each.pooled]
-    others = [
-        name for each in contenders for name, value in scores_of(each.runs[0]).items() if isinstance(value, float)
-    ]
-    return list(dict.fromkeys(named)) or list(dict.fromkeys(others))[:3]
+def score_names(runs: Iterable[RunFolder]) -> list[str]:
+    """All scores that are numbers in some run."""
+    return list(
+        dict.fromkeys(name for run in runs for name, value in scores_of(run).items() if isinstance(value, float))
+    )
 
 
-def spread_table(contenders: Sequence[Contender]) -> Table:
-    """Mean, deviation and interval over the runs of each, and the score over all test predictions."""
+def spread_table(contenders: Sequence[Contender], interval: str = "interval") -> Table:
+    """Mean, deviation and interval over the runs of each, and the score over all test predictions.
+
+    Of the few scores that a comparison shows: those that can be drawn anew, else the first ones.
+    """
+    firsts = [run for each in contenders for run in each.runs[:1]]
+    names = list(dict.fromkeys(name for each in contenders for name in each.pooled)) or score_names(firsts)[:3]
     rows: list[tuple[Any, ...]] = []
-    names = headline_scores(contenders)
-    for each in contenders:
-        for score in names:
-            values, folds = each.values(score)
-            if not values:
-                continue
-            confidence = each.runs[0].config.evaluation.confidence
-            found = spread(values, confidence, folds if len(set(folds)) > 1 else None)
-            pooled, interval = each.pooled.get(score, (None, None))
-            told = (found.num_values, found.mean, found.deviation, interval_text(found.interval))
-            rows.append((each.name, label(score), *told, pooled, interval_text(interval)))
-    columns = ["run", "score", "runs", "mean", "deviation", "interval over runs", "pooled", "interval over sequences"]
-    return make_table(columns, rows)
+    for each, score in product(contenders, names):
+        if score not in score_names(each.runs):
+            continue
+        found = each.spread(score)
+        pooled, ends = each.pooled.get(score, (None, None))
+        told = (found.num_values, found.mean, found.deviation, interval_text(found.interval))
+        rows.append((each.name, label(score), *told, pooled, interval_text(ends)))
+    columns = ["run", "score", "runs", "mean", "deviation", f"{interval} over runs", "pooled"]
+    return make_table([*columns, f"{interval} over sequences"], rows)
+
+
+def shorten(table: Table) -> Table:
+    """Leave out what says nothing: columns that are empty, a pooled score that is the mean; run and count as one."""
+    columns = [[row[place] for row in table.rows] for place in range(len(table.columns))]
+    by_name = dict(zip(table.columns, columns, strict=True))
+    if "runs" in by_name:
+        counts = by_name.pop("runs")
+        named = zip(by_name["run"], counts, strict=True)
+        by_name["run"] = [name if count == 1 else f"{name} ({count} runs)" for name, count in named]
+    if {"pooled", "mean"} <= set(by_name):
+        pairs = zip(by_name["pooled"], by_name["mean"], strict=True)
+        if all(pooled is None or abs(pooled - mean) < 1e-9 for pooled, mean in pairs):
+            del by_name["pooled"]
+    kept = {name: cells for name, cells in by_name.items() if any(cell not in (None, "") for cell in cells)}
+    titles = tuple(name.replace(" over ", "\nover ") for name in kept)
+    return Table(titles, tuple(zip(*kept.values(), strict=True)))
 
 
 def difference_table(contenders: Sequence[Contender]) -> Table:
     """How each differs from the first one on the sequences that both were tested on, with the interval of that."""
     rows = []
     base, *others = contenders
-    settings, seed = base.runs[0].config.evaluation, base.runs[0].config.seed
+    settings, seed = base.config.evaluation, base.config.seed
     for other in others:
         count = len(shared_ids([*base.pools, *other.pools])) if base.pools and other.pools else 0
         found: Mapping[str, Any] = {}
@@ -170,17 +186,17 @@ def flatten(value: Any, prefix: str = "") -> Any:
 
 
 def _name(group: Mapping[str, RunFolder], groups: Sequence[Mapping[str, RunFolder]]) -> str:
-    """What tells a group of runs from the others: the folder of its series and the setting, or its first run."""
+    """What tells a group of runs from the others: the folder of its sweep and the setting, or its first run."""
     first, *others = group
     homes = {run.path.parent for run in group.values()}
     home = next(iter(homes))
-    if len(homes) > 1 or not is_series(home):
+    if len(homes) > 1 or not is_sweep(home):
         return first if not others else f"{first} and {len(others)} more"
-    series = read_series(home)
-    setting = next(m.setting for m in series.members if m.name == next(iter(group.values())).path.name)
-    alike = [m for m in series.members if m.setting == setting and has_finished(series.run_path(m))]
+    sweep = read_sweep(home)
+    setting = next(each.setting for each in sweep.specs if each.name == next(iter(group.values())).path.name)
+    alike = [each for each in sweep.specs if each.setting == setting and sweep.has_finished(each)]
     if len(alike) > len(group):
-        # Some were given, and not their series: its name would stand for all.
+        # Some were given, and not their sweep: its name would stand for all.
         return first if not others else f"{first} and {len(others)} more"
     is_only = all(run.path.parent == home for each in groups for run in each.values())
     if not setting:

@@ -1,4 +1,4 @@
-"""Which runs a series is made of: folds, seeds and swept settings, and their combinations."""
+"""The runs of a sweep: folds, seeds and swept settings, and their combinations."""
 
 import json
 import re
@@ -10,15 +10,16 @@ from typing import Any
 from seqconv.config import Config, load_config
 from seqconv.config.files import parse_yaml
 from seqconv.errors import ConfigError, list_some
+from seqconv.text import amount
 
 OWN_OPTIONS = {"seed": "--seeds", "split.fold": "--folds", "split.folds": "--folds", "name": "--run-dir"}
-MOST_MEMBERS = 1000
+MOST_RUNS = 1000
 _PLAIN = re.compile(r"[\w.+-]{1,24}")
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What differs between the runs of a series: empty where nothing does."""
+    """What differs between the runs of a sweep: empty where nothing does."""
 
     folds: tuple[int, ...] = ()
     seeds: tuple[int, ...] = ()
@@ -38,15 +39,14 @@ class Grid:
         >>> Grid(folds=(0, 1, 2), seeds=(0, 1)).describe()
         '6 runs: 3 folds x 2 seeds'
         """
-        parts = [(len(self.folds), "fold"), (len(self.seeds), "seed")]
-        parts += [(len(values), f"value of {key}") for key, values in self.sweeps.items()]
-        told = " x ".join(f"{n} {_plural(noun, n)}" for n, noun in parts if n)
-        return f"{self.size} {_plural('run', self.size)}{': ' if told else ''}{told}"
+        parts = [amount(len(found), noun) for found, noun in ((self.folds, "fold"), (self.seeds, "seed")) if found]
+        parts += [amount(len(each), f"value of {key}", f"values of {key}") for key, each in self.sweeps.items()]
+        return ": ".join([amount(self.size, "run"), *([" x ".join(parts)] if parts else [])])
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run of a series. `name` is that of its folder; `setting` are its values of what is swept."""
+    """One run of a sweep. `name` is that of its folder; `setting` are its values of what is swept."""
 
     name: str
     config: Config
@@ -58,7 +58,7 @@ class RunSpec:
     def setting_text(self) -> str:
         """The setting in words.
 
-        >>> make_members(load_config({}), Grid(sweeps={"training.epochs": (3,)}))[0].setting_text
+        >>> make_specs(load_config({}), Grid(sweeps={"training.epochs": (3,)}))[0].setting_text
         'training.epochs 3'
         """
         return describe_setting(self.setting)
@@ -69,18 +69,18 @@ def describe_setting(setting: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in setting.items())
 
 
-def make_members(config: Config, grid: Grid) -> list[RunSpec]:
-    """The runs of a series, settings in turn, for each its folds, for each its seeds.
+def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
+    """The runs of a sweep, settings in turn, for each its folds, for each its seeds.
 
     The splits are those of the config's own seed in all of them: seeds change weights, dropout and order, not the data.
 
     Raises:
         ConfigError: a setting that cannot be; all of them are listed.
 
-    >>> [member.name for member in make_members(load_config({}), Grid(folds=(0, 1), seeds=(3,)))]
+    >>> [spec.name for spec in make_specs(load_config({}), Grid(folds=(0, 1), seeds=(3,)))]
     ['fold0-seed3', 'fold1-seed3']
     """
-    members, problems = [], []
+    specs, problems = [], []
     labels = short_keys(list(grid.sweeps))
     for chosen in product(*(enumerate(values) for values in grid.sweeps.values())):
         setting = {key: value for key, (_, value) in zip(grid.sweeps, chosen, strict=True)}
@@ -97,10 +97,10 @@ def make_members(config: Config, grid: Grid) -> list[RunSpec]:
             except ConfigError as error:
                 problems.append(f"{describe_setting(setting)}: {error}")
                 break
-            members.append(RunSpec("-".join(names) or "run", made, setting, fold, made.seed))
+            specs.append(RunSpec("-".join(names) or "run", made, setting, fold, made.seed))
     if problems:
         raise ConfigError("\n  ".join(["the sweep asks for what cannot be:", *problems]))
-    return members
+    return specs
 
 
 def read_grid(config: Config, folds: str | None, seeds: str | None, sweeps: Iterable[str]) -> Grid:
@@ -119,9 +119,9 @@ def read_grid(config: Config, folds: str | None, seeds: str | None, sweeps: Iter
         () if seeds is None else _read_seeds(config, seeds),
         dict(values),
     )
-    if grid.size > MOST_MEMBERS:
+    if grid.size > MOST_RUNS:
         raise ConfigError(
-            f"{grid.describe()} is more than {MOST_MEMBERS}. seqconv tune searches where a grid is too large."
+            f"{grid.describe()} is more than {MOST_RUNS}. seqconv tune searches where a grid is too large."
         )
     return grid
 
@@ -147,8 +147,8 @@ def _read_seeds(config: Config, text: str) -> tuple[int, ...]:
     numbers = _whole_numbers("--seeds", text, "how many, such as 5, or seeds such as 0,7")
     if "," in text:
         return numbers
-    if not 1 <= numbers[0] <= MOST_MEMBERS:
-        raise ConfigError(f"--seeds {text}: expected 1 to {MOST_MEMBERS} of them. One seed is written --seeds {text},")
+    if not 1 <= numbers[0] <= MOST_RUNS:
+        raise ConfigError(f"--seeds {text}: expected 1 to {MOST_RUNS} of them. One seed is written --seeds {text},")
     return tuple(range(config.seed, config.seed + numbers[0]))
 
 
@@ -195,8 +195,3 @@ def _part(label: str, place: int, value: Any) -> str:
 def _text(value: Any) -> str:
     """A value as YAML has it, in one line."""
     return json.dumps(value, default=lambda other: other.item() if hasattr(other, "item") else str(other))
-
-
-def _plural(noun: str, count: int) -> str:
-    first, *rest = noun.split(" ")
-    return noun if count == 1 else " ".join([f"{first}s", *rest])

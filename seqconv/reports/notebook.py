@@ -11,9 +11,9 @@ from seqconv.reports.curves import best_epoch, draw_losses, draw_scores
 from seqconv.reports.drawings import Drawing, read_template
 from seqconv.reports.html_page import environment
 from seqconv.reports.names import label
-from seqconv.reports.scores import MOST_NAMES, draw_classes, draw_confusion, draw_lengths_scored
+from seqconv.reports.scores import MOST_NAMES, draw_classes, draw_confusion, draw_lengths_scored, split_table
 from seqconv.reports.sounds import Sound, embed_sound
-from seqconv.reports.tables import Table, interval_text, make_table
+from seqconv.reports.tables import make_table
 from seqconv.text import amount
 
 if TYPE_CHECKING:
@@ -115,15 +115,8 @@ def _evaluation_part(evaluation: ScoredSplit) -> dict[str, Any]:
     if "num_frames" in metrics:
         title += f", {amount(metrics['num_frames'], 'frame')}"
     notes = [(label(name), note) for name, note in metrics["notes"].items()]
-    tables = [(_score_table(metrics, evaluation.confidence), None)]
+    tables = [(split_table(metrics, evaluation.confidence), None)]
     return {"title": title, "facts": notes, "tables": tables, "figures": _figures(evaluation)}
-
-
-def _score_table(metrics: Mapping[str, Any], confidence: float) -> Table:
-    intervals = metrics["intervals"]
-    names = [name for name, value in metrics.items() if isinstance(value, float) or name in metrics["notes"]]
-    rows = [(label(name), metrics.get(name), interval_text(intervals.get(name))) for name in names if name in metrics]
-    return make_table(["score", "value", f"{confidence:.0%} interval"], rows)
 
 
 def _figures(evaluation: ScoredSplit) -> list[Drawing]:

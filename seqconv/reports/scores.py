@@ -8,7 +8,7 @@ import numpy as np
 from seqconv.metrics.records import larger_is_better
 from seqconv.reports.answers import Answers, Interval, calibration_bins
 from seqconv.reports.drawings import INK, MUTED, PAPER, SERIES, WIDTH, Drawing, draw, shorten, whiskers
-from seqconv.reports.names import label
+from seqconv.reports.names import NO_SCORES, label
 from seqconv.reports.tables import Table, interval_text, make_table, number
 from seqconv.tasks import find_task
 
@@ -39,17 +39,32 @@ def score_table(metrics: Mapping[str, Any]) -> Table:
     return make_table(columns, rows)
 
 
+def split_table(metrics: Mapping[str, Any], confidence: float) -> Table:
+    """The scores of one split, with their intervals where there are any."""
+    found = metrics["intervals"]
+    rows = [(label(name), metrics[name], interval_text(found.get(name))) for name in _scores(metrics)]
+    columns = ["score", "value", f"{confidence:.0%} interval"]
+    return make_table(columns, rows) if found else make_table(columns[:2], [row[:2] for row in rows])
+
+
+def named_table(
+    first: str, rows: Mapping[str, Mapping[str, Any]], intervals: Mapping[str, Mapping[str, Interval]] | None = None
+) -> Table:
+    """A row for each name, a class for instance: its scores, each beside its interval where some name has one."""
+    known, scores = intervals or {}, list(next(iter(rows.values())))
+    shown = {score for found in known.values() for score in found}
+    columns, cells = [first], [[name] for name in rows]
+    for score in scores:
+        columns += [label(score), *([f"{label(score)} interval"] if score in shown else [])]
+        for row, (name, values) in zip(cells, rows.items(), strict=True):
+            row += [values[score]]
+            row += [interval_text(known.get(name, {}).get(score))] if score in shown else []
+    return make_table(columns, cells)
+
+
 def slice_tables(metrics: Mapping[str, Any]) -> list[tuple[str, Table]]:
     """The scores of each value of each column that was sliced by, with the column."""
-    return [
-        (
-            column,
-            make_table(
-                [column, *map(label, next(iter(rows.values())))], [[name, *row.values()] for name, row in rows.items()]
-            ),
-        )
-        for column, rows in metrics.get("slices", {}).items()
-    ]
+    return [(column, named_table(column, rows)) for column, rows in metrics.get("slices", {}).items()]
 
 
 def draw_classes(
@@ -60,7 +75,6 @@ def draw_classes(
         return None
     first = next(iter(per_class.values()))
     score = "f1" if "f1" in first else "mae"
-    scores = [name for name in first if name != "support"]
     drawn = sorted(per_class, key=lambda name: _rank(per_class[name][score], reverse=score == "mae"))[:MOST_NAMES]
     drawn = [name for name in per_class if name in set(drawn)]
 
@@ -78,20 +92,11 @@ def draw_classes(
             f"best {high[1]} with {number(high[0])}."
         )
 
-    columns, rows = [("class" if score == "f1" else "column")], []
-    for name in scores:
-        columns += [label(name), *([f"{label(name)} interval"] if _has(intervals, name) else [])]
-    columns += ["support"] if "support" in first else []
-    for name, values in per_class.items():
-        row = [name]
-        for key in scores:
-            row += [values[key]]
-            row += [interval_text(intervals.get(name, {}).get(key))] if _has(intervals, key) else []
-        rows.append(row + ([values["support"]] if "support" in first else []))
+    table = named_table("class" if score == "f1" else "column", per_class, intervals)
     caption = "" if len(per_class) <= MOST_NAMES else f"The {MOST_NAMES} worst of {len(per_class)}; the table has all."
     height = max(1.5, 0.7 + 0.26 * len(drawn))
     title = "By class" if score == "f1" else "By column"
-    return draw("by-class", title, paint, make_table(columns, rows), size=(WIDTH, height), caption=caption)
+    return draw("by-class", title, paint, table, size=(WIDTH, height), caption=caption)
 
 
 def draw_lengths_scored(
@@ -265,15 +270,12 @@ def _shaded(counts: "np.ndarray", shares: "np.ndarray") -> "np.ndarray":
 
 
 def _scores(scores: Mapping[str, Any]) -> list[str]:
+    notes = scores.get("notes", {})
     return [
         name
         for name, value in scores.items()
-        if isinstance(value, float) or (value is None and name in scores["notes"])
+        if name not in NO_SCORES and (isinstance(value, float) or (value is None and name in notes))
     ]
-
-
-def _has(intervals: Mapping[str, Mapping[str, Interval]], score: str) -> bool:
-    return any(score in found for found in intervals.values())
 
 
 def _rank(value: float | None, *, reverse: bool) -> float:

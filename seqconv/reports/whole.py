@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from seqconv.reports.names import NO_SCORES, head_of, label
-from seqconv.reports.scores import score_table
+from seqconv.reports.names import head_of
+from seqconv.reports.scores import named_table, score_table
 from seqconv.reports.tables import Table, make_table, number
 
 
@@ -25,21 +25,12 @@ def whole_scores(metrics: Mapping[str, Any], split: str | None) -> list[Whole]:
         if not of_splits:
             continue
         shown = split if split in of_splits else next(iter(of_splits))
-        plain = {
-            key: {"notes": {}, **{name: value for name, value in scores.items() if name not in NO_SCORES}}
-            for key, scores in of_splits.items()
-        }
         per_class = of_splits[shown].get("per_class")
         head = f"{head_of(name, of_splits[shown])} ({shown})"
         head = head[0].upper() + head[1:]
-        found.append(Whole(name, head, _written(score_table(plain)), _class_table(per_class) if per_class else None))
+        classes = named_table("class", per_class) if per_class else None
+        found.append(Whole(name, head, _written(score_table(of_splits)), classes))
     return found
-
-
-def _class_table(per_class: Mapping[str, Mapping[str, Any]]) -> Table:
-    columns = list(next(iter(per_class.values())))
-    rows = [[name, *(values[column] for column in columns)] for name, values in per_class.items()]
-    return make_table(["class", *map(label, columns)], rows)
 
 
 def _written(table: Table) -> Table:

@@ -34,8 +34,6 @@ NO_CLASSES: Mapping[str, str] = {
     "'mean' or 'max'.",
     "data.events": "events have labels, and target.task is '{task}', which has no classes. Remove one.",
     "target.background": NO_BACKGROUND,
-    "target.events": "events have labels, and task is '{task}', which has no classes. Remove events, and let "
-    "column name .npy files with a number for each frame",
 }
 """Config keys that do not fit a task without classes: see `Task.misfits`."""
 NO_MIXING = {"augment.mixup": "labels of the task '{task}' cannot be mixed. Remove it."}

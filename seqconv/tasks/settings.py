@@ -1,11 +1,10 @@
 """The `target` section: what is learned, and from which columns of the manifest."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from seqconv.parts import NameOf, Section, absolute_path
+from seqconv.parts import NameOf, Section
 from seqconv.tasks.base import Task, find_task
 
 
@@ -26,10 +25,6 @@ class TargetConfig(Section):
         description="One 0/1 column of each class (multilabel), or columns of numbers; of the .npy, for frames.",
     )
     separator: str = Field(default=";", min_length=1, description="Between the labels of one cell (multilabel).")
-    events: str | None = Field(
-        default=None,
-        description="The older way to name data.events for frames, with recordings without events as negative.",
-    )
     background: str | None = Field(
         default=None,
         min_length=1,
@@ -38,12 +33,6 @@ class TargetConfig(Section):
     frame_weight: Literal["sequence", "frame"] = Field(
         default="sequence", description="Whether each sequence or each labeled frame weighs the same in the loss."
     )
-
-    @field_validator("events")
-    @classmethod
-    def _make_absolute(cls, value: str | None, info: ValidationInfo) -> str | None:
-        folder = (info.context or {}).get("folder", Path.cwd())
-        return None if value is None else absolute_path(value, folder)
 
     @property
     def definition(self) -> Task:
@@ -60,6 +49,4 @@ class TargetConfig(Section):
         repeated = sorted({name for name in columns if columns.count(name) > 1})
         if repeated:
             raise ValueError(f"columns names {', '.join(repeated)} more than once; each column is one output")
-        if self.events is not None and self.columns is not None:
-            raise ValueError("events name their labels themselves, but columns is given too. Remove one of them")
         return self

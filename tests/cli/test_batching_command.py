@@ -6,15 +6,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from support.plan_cases import prompts_like
 
 from seqconv.batching import plan_packed
 from seqconv.cli.commands.plan import compare, describe_lengths, main
-from seqconv.cli.lengths import measure_lengths, read_lengths
+from seqconv.cli.lengths import cut_lengths, measure_lengths, read_lengths
 from seqconv.data.manifest import load_manifest
-from seqconv.errors import ManifestError
+from seqconv.data.segmentation import Segmentation
+from seqconv.data.settings import WindowSettings
+from seqconv.errors import ConfigError, ManifestError
 from seqconv.features import extract_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.settings import FeatureSettings
@@ -50,6 +53,28 @@ def test_frames_of_samples(kind, num_samples):
     bands = {"n_mels": 20} if kind == "log_mel" else {}
     settings = FeatureSettings(kind=kind, sample_rate=8000, n_fft=256, hop_length=80, **bands)
     assert settings.count_frames(num_samples) == len(extract_features(np.zeros(num_samples), 8000, settings))
+
+
+def test_parts_and_rates_are_rounded_as_extraction_rounds_them(tmp_path):
+    """Halves of a sample, and an end that lies a little behind the last sample."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(10_001), 8000)
+    rows = [(0.00003125 * 7, 0.7500625), (0.0, 1.29), (0.1249375, None)]
+    frame = pd.DataFrame(
+        {"id": f"a{number}", "path": str(tmp_path / "a.wav"), "start": start, "end": end}
+        for number, (start, end) in enumerate(rows)
+    )
+    for rate, kind in ((16000, "waveform"), (11025, "waveform"), (4000, "log_mel")):
+        bands = {"n_mels": 4} if kind == "log_mel" else {}
+        settings = FeatureSettings(kind=kind, sample_rate=rate, n_fft=32, hop_length=1, **bands)
+        expected = [len(extract_features(*decode_audio(tmp_path / "a.wav", start=a, end=b), settings)) for a, b in rows]
+        assert measure_lengths(frame, settings) == expected
+
+
+def test_windows_shorter_than_a_frame_are_refused_as_training_refuses_them():
+    settings = FeatureSettings(sample_rate=8000, hop_length=80)
+    with pytest.raises(ConfigError, match=r"data\.windows\.seconds: 0\.004 is shorter than a frame"):
+        cut_lengths([100], Segmentation(windows=WindowSettings(seconds=0.004)), settings)
+    assert cut_lengths([100], Segmentation(windows=WindowSettings(seconds=0.3)), settings) == [30, 30, 30, 30]
 
 
 def test_geometry_is_that_of_the_built_model():

@@ -1,6 +1,5 @@
 """`seqconv compare`: means over seeds, paired differences on shared sequences, what differs in the configs."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from support.training_data import classified, quick
 from seqconv.cli.commands.compare import describe
 from seqconv.cli.main import main
 from seqconv.errors import ConfigError
-from seqconv.experiments import train_series, write_comparison
+from seqconv.experiments import train_sweep, write_comparison
 from seqconv.experiments.run_groups import difference_table, expand, group_runs, spread_table
 from seqconv.reports.folder import read_run
 from seqconv.reports.pooling import paired_differences, pool_runs
@@ -27,11 +26,11 @@ SMALL = {"bootstrap": 200}
 
 
 @pytest.fixture(scope="module")
-def series(tmp_path_factory):
+def sweep(tmp_path_factory):
     """Two learning rates, three seeds each."""
-    path = tmp_path_factory.mktemp("series") / "rates"
+    path = tmp_path_factory.mktemp("sweep") / "rates"
     sweeps = {"training.learning_rate": [1e-3, 3e-2]}
-    train_series(quick(evaluation=SMALL), path, seeds=[0, 1, 2], sweeps=sweeps, data=PARTS)
+    train_sweep(quick(evaluation=SMALL), path, seeds=[0, 1, 2], sweeps=sweeps, data=PARTS)
     return path
 
 
@@ -48,22 +47,22 @@ def answers_of(run):
     return (table["label"] == table["prediction"]).astype(float)
 
 
-def test_runs_that_differ_in_seed_alone_are_one(series, wide):
-    contenders = group_runs(expand([series, wide]))
+def test_runs_that_differ_in_seed_alone_are_one(sweep, wide):
+    contenders = group_runs(expand([sweep, wide]))
     assert [(each.name, len(each.runs)) for each in contenders] == [
         ("rates: training.learning_rate 0.001", 3),
         ("rates: training.learning_rate 0.03", 3),
         ("wide", 1),
     ]
-    alone = group_runs(expand([series]))
+    alone = group_runs(expand([sweep]))
     assert [each.name for each in alone] == ["training.learning_rate 0.001", "training.learning_rate 0.03"]
-    assert len(group_runs(expand([series, wide]), each=True)) == 7
+    assert len(group_runs(expand([sweep, wide]), each=True)) == 7
 
 
-def test_means_and_differences_are_those_of_the_predictions(series, wide):
-    contenders = group_runs(expand([series, wide]))
+def test_means_and_differences_are_those_of_the_predictions(sweep, wide):
+    contenders = group_runs(expand([sweep, wide]))
     table = {(row[1], row[0]): row[2:] for row in spread_table(contenders).rows}
-    slow = [answers_of(series / f"learning_rate=0.001-seed{seed}") for seed in range(3)]
+    slow = [answers_of(sweep / f"learning_rate=0.001-seed{seed}") for seed in range(3)]
     runs, mean, deviation, _, pooled, interval = table["accuracy", "rates: training.learning_rate 0.001"]
     assert runs == 3
     assert mean == pooled == pytest.approx(np.mean(slow))
@@ -77,9 +76,9 @@ def test_means_and_differences_are_those_of_the_predictions(series, wide):
     assert difference == pytest.approx(answers_of(wide).mean() - np.mean(slow))
 
 
-def test_a_difference_is_surer_than_its_parts(series, wide):
+def test_a_difference_is_surer_than_its_parts(sweep, wide):
     """Two runs that mostly agree: drawn together, what both get right falls out."""
-    fast = series / "learning_rate=0.03-seed0"
+    fast = sweep / "learning_rate=0.03-seed0"
     first, second = ([each] for each in (pool_runs([read_run(fast)])[0], pool_runs([read_run(wide)])[0]))
     value, (low, high) = paired_differences(first, second, repeats=500, confidence=0.95)["accuracy"]
     pairs = answers_of(wide) - answers_of(fast)
@@ -91,10 +90,10 @@ def test_a_difference_is_surer_than_its_parts(series, wide):
     assert (none, interval) == (0, [0, 0])
 
 
-def test_groups_are_drawn_whole(series, wide):
+def test_groups_are_drawn_whole(sweep, wide):
     from dataclasses import replace
 
-    fast = series / "learning_rate=0.03-seed0"
+    fast = sweep / "learning_rate=0.03-seed0"
     first, second = (pool_runs([read_run(run)])[0] for run in (fast, wide))
     groups = {name: str(place // 15) for place, name in enumerate(first.ids)}
     options = {"repeats": 300, "confidence": 0.95}
@@ -103,9 +102,9 @@ def test_groups_are_drawn_whole(series, wide):
     assert means.min() <= low <= high <= means.max()
 
 
-def test_the_command_tells_it(series, wide, capsys, monkeypatch, tmp_path):
+def test_the_command_tells_it(sweep, wide, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "160")
-    assert main(["compare", str(wide), str(series), "--output", str(tmp_path / "page.html")]) == 0
+    assert main(["compare", str(wide), str(sweep), "--output", str(tmp_path / "page.html")]) == 0
     printed = capsys.readouterr().out
     assert "differences from wide" in printed
     assert re.search(r"rates: training\.learning_rate 0\.001 +accuracy +60 +-0\.\d{4} +-0\.\d{4} to", printed)
@@ -122,18 +121,18 @@ def test_the_command_tells_it(series, wide, capsys, monkeypatch, tmp_path):
     }
     assert len(page.find("table", id="spread-table").table()) >= 3
     # The report of a folder of several runs is that page, too.
-    assert main(["report", str(series), "--output", str(tmp_path / "series.html")]) == 0
-    shown = read_page(tmp_path / "series.html").find("table", id="paired-table").table()
+    assert main(["report", str(sweep), "--output", str(tmp_path / "sweep.html")]) == 0
+    shown = read_page(tmp_path / "sweep.html").find("table", id="paired-table").table()
     assert {row["run"] for row in shown} == {"training.learning_rate 0.03"}
 
 
-def test_a_page_of_two_single_runs_has_differences_and_no_means(series, wide, tmp_path):
-    page = read_page(write_comparison([wide, series / "learning_rate=0.03-seed0"], tmp_path / "page.html"))
+def test_a_page_of_two_single_runs_has_differences_and_no_means(sweep, wide, tmp_path):
+    page = read_page(write_comparison([wide, sweep / "learning_rate=0.03-seed0"], tmp_path / "page.html"))
     assert page.find("table", id="paired-table").table()
     assert not page.find_all("table", id="spread-table")
 
 
-def test_what_cannot_be_compared_is_said(series, wide, tmp_path, capsys):
+def test_what_cannot_be_compared_is_said(sweep, wide, tmp_path, capsys):
     assert main(["compare", str(wide)]) == 2
     assert "there is one run to compare" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="was given twice"):
@@ -160,13 +159,13 @@ def test_runs_without_a_shared_sequence_are_not_subtracted(wide, tmp_path):
     assert rows == (("other", "", 0, None, "", "no sequence was tested by both"),)
 
 
-def test_an_unfinished_series_is_named(tmp_path, series):
-    copy = shutil.copytree(series, tmp_path / "rates")
+def test_an_unfinished_sweep_is_named(tmp_path, sweep):
+    copy = shutil.copytree(sweep, tmp_path / "rates")
     for folder in copy.glob("learning*"):
         shutil.rmtree(folder)
-    with pytest.raises(ConfigError, match=r"no run of the series .* has finished"):
+    with pytest.raises(ConfigError, match=r"no run of the sweep .* has finished"):
         expand([copy])
-    assert json.loads((series / "summary.json").read_text())["runs"] == {"finished": 6, "failed": 0, "missing": 0}
+    assert pd.read_csv(sweep / "runs.csv")["state"].tolist() == ["finished"] * 6
 
 
 def test_windows_are_drawn_as_their_recordings(wide, tmp_path):
@@ -179,8 +178,8 @@ def test_windows_are_drawn_as_their_recordings(wide, tmp_path):
     assert [pool.groups[f"tape{number}@3"] for number in range(3)] == ["tape0", "tape1", "tape2"]
 
 
-def test_no_name_and_no_digit_is_cut_off_on_a_terminal(series, wide):
-    contenders = group_runs(expand([wide, series]))
+def test_no_name_and_no_digit_is_cut_off_on_a_terminal(sweep, wide):
+    contenders = group_runs(expand([wide, sweep]))
     for title, table in describe(contenders, 80):
         lines = table_lines(table, 80)
         told = "\n".join(lines)
@@ -195,8 +194,8 @@ def test_no_name_and_no_digit_is_cut_off_on_a_terminal(series, wide):
     )
 
 
-def test_some_runs_of_a_series_do_not_have_its_name(series, wide):
-    some = [series / f"learning_rate=0.03-seed{seed}" for seed in (0, 2)]
+def test_some_runs_of_a_sweep_do_not_have_its_name(sweep, wide):
+    some = [sweep / f"learning_rate=0.03-seed{seed}" for seed in (0, 2)]
     assert [each.name for each in group_runs(expand([wide, some[0]]))] == ["wide", "learning_rate=0.03-seed0"]
     assert group_runs(expand([wide, *some]))[1].name == "learning_rate=0.03-seed0 and 1 more"
 
@@ -208,10 +207,10 @@ def test_predictions_that_were_not_scored_are_named(wide, tmp_path):
     assert why == "the predictions of part are missing, or not those that were scored"
 
 
-def test_runs_are_compared_without_keras(series, wide):
+def test_runs_are_compared_without_keras(sweep, wide):
     """It is loaded in seconds, and says things that nobody who compares runs wants to read."""
     code = "import sys; from seqconv.cli.main import main; main(sys.argv[1:]); assert 'keras' not in sys.modules"
-    command = [sys.executable, "-c", code, "compare", str(wide), str(series)]
+    command = [sys.executable, "-c", code, "compare", str(wide), str(sweep)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "undecided" in done.stdout or "lower" in done.stdout

@@ -52,7 +52,7 @@ def test_train_prints_scores_and_commands_that_work(tmp_path, capsys, monkeypatc
 def test_commands_run_where_seqconv_is_not_on_the_path(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
     train(quick(training={"epochs": 1}), tmp_path / "run", train_data=classified(), valid_data=classified(20))
-    assert re.search(r"^  \S*python\S* -m seqconv\.commands\.main predict", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^  \S*python\S* -m seqconv\.cli\.main predict", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_dry_run_stops_after_two_steps_and_writes_no_run(tmp_path, capsys, monkeypatch):

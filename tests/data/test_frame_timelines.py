@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
+from seqconv.data.events.annotations import read_annotations
 from seqconv.data.events.frame_labels import read_timelines
 from seqconv.data.manifest import load_manifest
 from seqconv.data.sequences import Sequences
@@ -37,8 +38,10 @@ def write_events(folder, rows, name="events.csv", columns=("id", "start", "end",
     return {"events": str(folder / name)}
 
 
-def read(folder, features=FEATURES, **target):
-    sequences = Sequences.from_manifest(folder / "manifest.csv", features, num_workers=0, frame_labels=target)
+def read(folder, features=FEATURES, events=None, **target):
+    sequences = Sequences.from_manifest(
+        folder / "manifest.csv", features, num_workers=0, frame_labels=target, events=events
+    )
     return sequences, sequences.labels
 
 
@@ -52,8 +55,8 @@ def test_an_event_covers_the_frames_from_its_start_up_to_its_end(drawn, hop):
     table = pd.DataFrame([("x", *row) for row in rows], columns=["id", "start", "end", "label"])
     with tempfile.TemporaryDirectory() as folder:
         table.to_csv(Path(folder, "events.csv"), index=False)
-        target = TargetConfig(task="multilabel", events=str(Path(folder, "events.csv")))
-        timelines = read_timelines(frame, target, hop / 8000)
+        annotations = read_annotations(frame, Path(folder, "events.csv"), "negative")[1]
+        timelines = read_timelines(frame, TargetConfig(task="multilabel"), hop / 8000, annotations)
     labels, _ = timelines.frame_labels([150])
     for t in range(150):
         # In samples, so that nothing is rounded.
@@ -224,7 +227,8 @@ def test_columns_with_the_names_of_other_collections(folder):
 def test_what_was_decided_is_noted(folder):
     events = [("en/agent-user", 0, 99, "a"), ("fr/agent-user", 0.001, 0.002, "b"), ("es/agent-user", 0, 1, "a")]
     frame = load_manifest(folder / "manifest.csv")
-    timelines = read_timelines(frame, TargetConfig(background="p", **write_events(folder, events)), 0.01)
+    annotations = read_annotations(frame, write_events(folder, events)["events"], "negative")[1]
+    timelines = read_timelines(frame, TargetConfig(background="p"), 0.01, annotations)
     lengths = Sequences.from_manifest(frame, FEATURES, label=None, num_workers=0).lengths
     _, notes = timelines.frame_labels(lengths)
     told = "\n".join([*timelines.notes, *notes])
@@ -255,8 +259,8 @@ def test_splits_are_made_by_the_labels_of_frames(tmp_path):
     rows = [(name, 0, 1, "ab"[number % 2]) for number, name in enumerate(names)] + [(names[7], 1, 2, "rare")]
     config = load_config(
         {
-            "data": {"manifest": str(tmp_path / "manifest.csv"), "num_workers": 0},
-            "target": {"background": "p", **write_events(tmp_path, rows)},
+            "data": {"manifest": str(tmp_path / "manifest.csv"), "num_workers": 0, **write_events(tmp_path, rows)},
+            "target": {"background": "p"},
             "features": {"kind": "precomputed", "frame_rate": 10},
             "model": {"pooling": "frames"},
         }
@@ -273,7 +277,6 @@ def test_splits_are_made_by_the_labels_of_frames(tmp_path):
 @pytest.mark.parametrize(
     ("target", "match"),
     [
-        ({"events": "e.csv"}, r"target.events: .*e.csv' is about labels of frames, .* Set model.pooling to 'frames'"),
         ({"background": "p"}, "target.background: 'p' is about labels of frames"),
         ({"frame_weight": "frame"}, "target.frame_weight: 'frame' is about labels of frames"),
     ],
@@ -288,17 +291,17 @@ def test_keys_of_frames_need_a_model_of_frames(target, match):
     ("target", "match"),
     [
         ({"background": "p", "task": "multilabel"}, "background is the class .* but task is 'multilabel'"),
-        ({"events": "e.csv", "task": "regression"}, r"events have labels, and task is 'regression'.*\.npy"),
-        ({"events": "e.csv", "task": "multilabel", "columns": ["a"]}, "events name their labels themselves"),
+        ({"task": "regression"}, r"events have labels, and target\.task is 'regression'"),
+        ({"task": "multilabel", "columns": ["a"]}, "events name their labels themselves"),
     ],
 )
 def test_keys_that_contradict_each_other(target, match):
     with pytest.raises(ConfigError, match=match):
-        load_config({"target": target, "model": {"pooling": "frames"}})
+        load_config({"data": {"events": "e.csv"}, "target": target, "model": {"pooling": "frames"}})
 
 
 def test_the_path_of_events_starts_at_the_config(tmp_path, monkeypatch):
-    (tmp_path / "c.yaml").write_text("target: {events: sub/e.csv}\nmodel: {pooling: frames}\n")
-    assert load_config(tmp_path / "c.yaml").target.events == str(tmp_path / "sub" / "e.csv")
+    (tmp_path / "c.yaml").write_text("data: {events: sub/e.csv}\nmodel: {pooling: frames}\n")
+    assert load_config(tmp_path / "c.yaml").data.events == str(tmp_path / "sub" / "e.csv")
     monkeypatch.chdir(tmp_path)
-    assert load_config(tmp_path / "c.yaml", ["target.events=f.csv"]).target.events == str(tmp_path / "f.csv")
+    assert load_config(tmp_path / "c.yaml", ["data.events=f.csv"]).data.events == str(tmp_path / "f.csv")

@@ -12,6 +12,7 @@ import pytest
 from support.mutations import mutate
 
 from seqconv.config import load_config
+from seqconv.data.events.annotations import read_annotations
 from seqconv.data.events.frame_labels import read_timelines
 from seqconv.data.manifest import load_manifest
 from seqconv.errors import ConfigError, ManifestError, SeqconvError
@@ -52,9 +53,9 @@ def array_files(folder: Path) -> dict[str, bytes]:
 
 
 def read_events(path: Path) -> object:
-    target = TargetConfig(task="multilabel", events=str(path))
     frame = pd.DataFrame({"id": ["a", "b"], "path": ["a.wav", "b.wav"], "start": [np.nan] * 2, "end": [np.nan] * 2})
-    return read_timelines(frame, target, 0.01).frame_labels([200, 300])
+    annotations = read_annotations(frame, path, "negative")[1]
+    return read_timelines(frame, TargetConfig(task="multilabel"), 0.01, annotations).frame_labels([200, 300])
 
 
 def cases(folder: Path) -> dict[str, tuple[list[bytes], str, Reader]]:

@@ -11,7 +11,7 @@ from support.training_data import classified, framed, quick
 
 from seqconv.data.sequences import Sequences
 from seqconv.evaluation.hardest import WorstSequences
-from seqconv.experiments import train_series
+from seqconv.experiments import train_sweep
 from seqconv.training import train
 
 PROMPTS = Path(__file__).parents[2] / "data" / "prompts"
@@ -101,8 +101,8 @@ def test_what_has_no_sound_shows_the_table_alone(tmp_path):
     assert html.count("<tr>") == 3
     shutil.rmtree(run.path)
     assert "<svg" in run._repr_html_(), "what is in memory is shown when the folder has gone"
-    series = train_series(quick(training={"epochs": 1}), tmp_path / "series", seeds=[0, 1], data=parts)
-    assert "deviation" in series._repr_html_()
+    sweep = train_sweep(quick(training={"epochs": 1}), tmp_path / "sweep", seeds=[0, 1], data=parts)
+    assert "deviation" in sweep._repr_html_()
 
 
 def test_frames_and_numbers_show_themselves(tmp_path):

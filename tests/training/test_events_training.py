@@ -222,7 +222,6 @@ def test_sequences_in_memory_are_cut_beforehand(folder):
             {"target": {"background": None}},
             r"data\.windows\.keep_empty: windows without an event are kept, but have no",
         ),
-        ({"target": {"events": "e.csv"}}, r"target\.events: events are named by data\.events, too"),
         ({"data": {"windows": {"seconds": 1, "keep_empty": False}}}, r"target\.background: 'nobody' is the class of"),
         ({"data": {"events": None, "unlabeled": "ignore"}}, r"unlabeled is 'ignore', which is about events"),
         ({"data": {"windows": None, "events_as": "windows"}}, r"Set windows\.seconds"),

@@ -229,8 +229,12 @@ def write_manifest(folder, count=30):
     pd.DataFrame({"path": [f"{i}.npy" for i in range(count)], "split": splits}).to_csv(folder / "m.csv", index=False)
     pd.DataFrame(rows, columns=["id", "start", "end", "label"]).to_csv(folder / "events.csv", index=False)
     return {
-        "data": {"manifest": str(folder / "m.csv"), "num_workers": 0},
-        "target": {"events": str(folder / "events.csv")},
+        "data": {
+            "manifest": str(folder / "m.csv"),
+            "num_workers": 0,
+            "events": str(folder / "events.csv"),
+            "unlabeled": "negative",
+        },
         "features": {"kind": "precomputed", "frame_rate": 10},
     }
 

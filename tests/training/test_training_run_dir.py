@@ -1,5 +1,6 @@
 """The run directory: refused, shared with nobody, complete, and enough to do the run again."""
 
+import importlib.metadata
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,9 +10,11 @@ import pandas as pd
 import pytest
 from support.training_data import classified, quick
 
+import seqconv
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
 from seqconv.models import load_model
+from seqconv.models.card import read_card
 from seqconv.reports.folder import read_scores
 from seqconv.training import train
 from seqconv.training.run.run_dir import make_run_dir
@@ -67,6 +70,20 @@ def test_a_run_holds_all_that_belongs_to_it(finished):
     assert 0 < facts["latency_seconds"] < 1
     assert "JapaneseVowels" in (finished.path / "config.yaml").read_text()
     assert f"{finished.metrics['test']['accuracy']:.4f}" in (finished.path / "report.html").read_text()
+
+
+def test_a_package_on_the_path_that_is_not_installed_trains(tmp_path, monkeypatch):
+    known = importlib.metadata.distribution
+
+    def find(name):
+        if name == "seqconv":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return known(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", find)
+    run = train(quick(training={"epochs": 1}), tmp_path / "run", **DATA)
+    assert json.loads((run.path / "versions.json").read_text())["seqconv"] == seqconv.__version__
+    assert read_card(load_model(run.path / "model.keras"))["seqconv_version"] == seqconv.__version__
 
 
 def test_metrics_are_by_split_and_are_those_of_the_run(finished):

@@ -2,13 +2,14 @@
 
 import argparse
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqconv.cli.options import CONFIG, command, settable
 from seqconv.cli.splits import say
-from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.cli.terminal import start_keras
 from seqconv.errors import ConfigError
+from seqconv.text import amount
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,46 +21,25 @@ if TYPE_CHECKING:
 EPOCHS = 3
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    parser = argparse.ArgumentParser(
-        prog="seqconv augment",
-        description="Show what the sections augment and audio_augment of a config do to its training sequences: "
-        "pictures of their features, what these sound like, and the recordings where they are varied.",
-    )
-    parser.add_argument(
-        "--config",
-        required=True,
-        metavar="FILE",
-        help="a YAML file; looked up as given, then in the project's configs/",
-    )
-    parser.add_argument("--preview", type=int, default=9, metavar="N", help="training sequences to show (default: 9)")
-    parser.add_argument(
-        "--epochs", type=int, default=EPOCHS, metavar="N", help=f"epochs to show each in (default: {EPOCHS})"
-    )
-    parser.add_argument(
-        "--output", default="augmented", metavar="DIR", help="where to write (default: the folder 'augmented')"
-    )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a setting, for example --set augment.spec_mask={} (may be repeated)",
-    )
-    return parser
-
-
-@report_errors
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    arguments = make_parser().parse_args(argv)
+@command(
+    "augment",
+    "Show what the sections augment and audio_augment of a config do to its training sequences: pictures of their "
+    "features, what these sound like, and the recordings where they are varied.",
+    {
+        "--config FILE": (CONFIG, {"required": True}),
+        "--preview N": ("training sequences to show (default: 9)", {"default": 9}),
+        "--epochs N": (f"epochs to show each in (default: {EPOCHS})", {"default": EPOCHS}),
+        "--output DIR": ("where to write (default: the folder 'augmented')", {"default": "augmented"}),
+    },
+    settable("augment.spec_mask={}"),
+)
+def main(arguments: argparse.Namespace) -> int:
+    """Draw and write what the sections do."""
     from seqconv.config import load_config
 
     if arguments.preview < 1 or arguments.epochs < 1:
         raise ConfigError(f"--preview {arguments.preview} --epochs {arguments.epochs}: both are at least 1")
-    config = load_config(arguments.config, arguments.overrides)
+    config = load_config(arguments.config, arguments.set)
     if not config.augment.names and not config.audio_augment.names:
         raise ConfigError(
             "there is nothing to show: neither augment nor audio_augment of the config names a transform. Try --set "
@@ -70,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     pictures = sum(path.suffix == ".png" for path in written)
     sounds = len(written) - pictures
     heard = f" and {sounds} sounds" if sounds else ""
-    say(f"wrote {pictures} {'picture' if pictures == 1 else 'pictures'}{heard} to {arguments.output}")
+    say(f"wrote {amount(pictures, 'picture')}{heard} to {arguments.output}")
     return 0
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.cli.interruption import interruptible
+from seqconv.cli.options import command
 from seqconv.cli.splits import read_split, say
-from seqconv.cli.stock_models import add_stock_arguments, check_card_is_kept, stock_target
-from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.cli.stock_models import STOCK_OPTIONS, check_card_is_kept, stock_target
+from seqconv.cli.terminal import start_keras
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,49 +20,26 @@ if TYPE_CHECKING:
     from seqconv.evaluation import Evaluation
     from seqconv.tasks.settings import TargetConfig
 
-
-def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    parser = argparse.ArgumentParser(
-        prog="seqconv evaluate",
-        description="Score a model on a split of a manifest; prints a table, writes metrics.json and predictions.csv.",
-    )
-    parser.add_argument("--model", required=True, metavar="FILE", help="RUN/model.keras")
-    parser.add_argument("--manifest", metavar="FILE", help="default: the manifest that the run was trained on")
-    parser.add_argument(
-        "--events", metavar="FILE", help="events, for labels of windows or frames (default: those of the run)"
-    )
-    parser.add_argument("--split", default="test", metavar="NAME", help="train, valid, test (default) or all")
-    parser.add_argument("--output", metavar="DIR", help="where to write (default: beside the model)")
-    parser.add_argument(
-        "--strategy",
-        default="auto",
-        choices=("auto", *STRATEGIES),
-        help="how to batch; it changes the time, not the scores",
-    )
-    parser.add_argument(
-        "--slice",
-        dest="slices",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="a column of the manifest whose values get scores of their own (may be repeated)",
-    )
-    parser.add_argument(
-        "--worst",
-        type=int,
-        default=0,
-        metavar="N",
-        help="print the N worst sequences, and write predictions worst first",
-    )
-    add_stock_arguments(parser)
-    return parser
+STRATEGY = {"default": "auto", "choices": ("auto", *STRATEGIES)}
 
 
-@report_errors
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    arguments = make_parser().parse_args(argv)
+@command(
+    "evaluate",
+    "Score a model on a split of a manifest; prints a table, writes metrics.json and predictions.csv.",
+    {
+        "--model FILE": ("RUN/model.keras", {"required": True}),
+        "--manifest FILE": "default: the manifest that the run was trained on",
+        "--events FILE": "events, for labels of windows or frames (default: those of the run)",
+        "--split NAME": ("train, valid, test (default) or all", {"default": "test"}),
+        "--output DIR": "where to write (default: beside the model)",
+        "--strategy NAME": ("how to batch; it changes the time, not the scores", STRATEGY),
+        "--slice COLUMN ...": "a column of the manifest whose values get scores of their own (may be repeated)",
+        "--worst N": ("print the N worst sequences, and write predictions worst first", {"default": 0}),
+    },
+    STOCK_OPTIONS,
+)
+def main(arguments: argparse.Namespace) -> int:
+    """Score, print and write."""
     start_keras()
     from seqconv.evaluation import evaluate
     from seqconv.models.card import open_model, read_card
@@ -70,14 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     card = read_card(model)
     if card:
         check_card_is_kept(arguments)
-    config = read_run_config(run_dir, arguments.config, arguments.overrides)
+    config = read_run_config(run_dir, arguments.config, arguments.set)
     target = None if card else stock_target(model, arguments.labels, config)
     with interruptible("the scores are as they were, and features that were extracted are kept"):
         evaluation = evaluate(
             model,
             load_split(arguments, card, config),
             strategy=arguments.strategy,
-            slices=arguments.slices,
+            slices=arguments.slice,
             seed=config.seed,
             split_name=arguments.split,
             target=target,
@@ -108,7 +86,6 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
     frame = read_split(arguments.manifest, arguments.split, Path(arguments.model).parent, config, label_files)
     annotations = None
     if events is not None:
-        # The older key, target.events, says nothing of recordings without events.
         unlabeled = (config.data.unlabeled or cutting.unlabeled) if cutting.events_as else "negative"
         frame, annotations = read_annotations(frame, events, unlabeled, is_part=arguments.split != "all")
     data = Sequences.from_manifest(
@@ -117,7 +94,8 @@ def load_split(arguments: argparse.Namespace, card: dict[str, Any], config: "Con
         label=None if cutting.labels_cuts else list(target.columns) if target.columns else target.column,
         cache_dir=config.data.cache_dir,
         num_workers=config.data.num_workers,
-        frame_labels=target.model_copy(update={"events": events}) if is_frame else None,
+        frame_labels=target if is_frame else None,
+        events=annotations if is_frame else None,
         max_bad_fraction=config.data.skipped_fraction,
         on_leak=config.data.on_leak,
     )
@@ -135,11 +113,11 @@ def predicts_frames(card: dict[str, Any]) -> bool:
 
 
 def label_target(card: dict[str, Any], config: "Config") -> "TargetConfig":
-    """Where the labels are and what they mean: as the model was trained, without the events."""
+    """Where the labels are and what they mean: as the model was trained."""
     from seqconv.tasks.settings import TargetConfig
 
     if not card:
-        return config.target.model_copy(update={"events": None})
+        return config.target
     keys = {"column": "label_column", "columns": "label_columns", "separator": "separator", "background": "background"}
     known = {key: card[name] for key, name in keys.items() if card.get(name) is not None}
     return TargetConfig(task=card["target"]["task"] if "target" in card else config.target.task, **known)
@@ -156,8 +134,7 @@ def find_events(card: dict[str, Any], cutting: "Segmentation", config: "Config",
         raise ConfigError(
             f"'{given}' labels windows or frames, but the model gives one prediction per recording. Leave it out."
         )
-    of_run = config.data.events or config.target.events
-    events = given or (of_run if is_used else None)
+    events = given or (config.data.events if is_used else None)
     if cutting.events_as is not None and events is None:
         raise ConfigError("the model was trained on events, and no config names any. Pass them with --events.")
     return events

@@ -2,53 +2,42 @@
 
 import argparse
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seqconv.cli.interruption import interruptible
-from seqconv.cli.terminal import report_errors
+from seqconv.cli.options import CONFIG, command, overrides, settable
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqconv.features.store import FeatureStore
 
-
-def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    parser = argparse.ArgumentParser(
-        prog="seqconv extract", description="Extract the features of a manifest into a store, or bring it up to date."
-    )
-    parser.add_argument(
-        "--config", metavar="FILE", help="a YAML file; looked up as given, then in the project's configs/"
-    )
-    parser.add_argument("--manifest", metavar="FILE", help="manifest, folder or .ts file (default: the config's)")
-    parser.add_argument("--kind", help="kind of features, such as log_mel (default: the config's)")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a setting, for example --set features.n_mels=40 (may be repeated)",
-    )
-    parser.add_argument("--output", metavar="DIR", help="folder of the store (default: one in the cache)")
-    parser.add_argument("--cache-dir", metavar="DIR", help="folder of the cache (default: the config's)")
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes; 0 works in this one (default: one per core)"
-    )
-    return parser
+KEYS = {
+    "--manifest": "data.manifest", "--kind": "features.kind", "--cache-dir": "data.cache_dir",
+    "--workers": "data.num_workers",
+}  # fmt: skip
 
 
-@report_errors
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    arguments = make_parser().parse_args(argv)
+@command(
+    "extract",
+    "Extract the features of a manifest into a store, or bring it up to date.",
+    {
+        "--config FILE": CONFIG,
+        "--manifest FILE": "manifest, folder or .ts file (default: the config's)",
+        "--kind KIND": "kind of features, such as log_mel (default: the config's)",
+        "--output DIR": "folder of the store (default: one in the cache)",
+        "--cache-dir DIR": "folder of the cache (default: the config's)",
+        "--workers N": "processes; 0 works in this one (default: one per core)",
+    },
+    settable("features.n_mels=40"),
+)
+def main(arguments: argparse.Namespace) -> int:
+    """Fill the store."""
     from seqconv.config import load_config
     from seqconv.data.manifest import load_manifest
     from seqconv.data.settings import check_made
     from seqconv.features.store import build_store
 
-    config = load_config(arguments.config or {}, _overrides(arguments))
+    config = load_config(arguments.config or {}, overrides(arguments, KEYS))
     if config.data.manifest is None:
         raise ConfigError("there is nothing to extract: give --manifest FILE, or a --config that sets data.manifest")
     check_made(config.data)
@@ -64,22 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     print(_summary(store, time.perf_counter() - started))
     return 0
-
-
-def _overrides(arguments: argparse.Namespace) -> list[str]:
-    """The flags as settings: a text in quotes stays text, whatever it looks like in YAML."""
-    import json
-
-    flags: dict[str, Any] = {
-        "data.manifest": arguments.manifest,
-        "features.kind": arguments.kind,
-        "data.cache_dir": arguments.cache_dir,
-        "data.num_workers": arguments.workers,
-    }
-    return [
-        *arguments.overrides,
-        *(f"{name}={json.dumps(value)}" for name, value in flags.items() if value is not None),
-    ]
 
 
 def _summary(store: "FeatureStore", seconds: float) -> str:

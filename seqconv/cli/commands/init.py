@@ -2,35 +2,25 @@
 
 import argparse
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from seqconv.cli.terminal import report_errors
+from seqconv.cli.options import command
 from seqconv.errors import ConfigError
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    parser = argparse.ArgumentParser(
-        prog="seqconv init",
-        description="Look at recordings, arrays or a table of them, and write a config that trains as it is, with the "
-        "reason of each choice beside it. Decodes nothing, only reads how long the files are.",
-    )
-    parser.add_argument(
-        "source",
-        metavar="FOLDER",
-        help="a folder with one sub-folder a class (or a split), a table of recordings (CSV, TSV, JSON Lines, "
-        "Parquet), or a .ts file",
-    )
-    parser.add_argument("--label", metavar="COLUMN", help="column with what is to be learned (default: label)")
-    parser.add_argument("--output", metavar="FILE", help="where to write (default: NAME.yaml, here)")
-    return parser
-
-
-@report_errors
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    arguments = make_parser().parse_args(argv)
+@command(
+    "init",
+    "Look at recordings, arrays or a table of them, and write a config that trains as it is, with the reason of each "
+    "choice beside it. Decodes nothing, only reads how long the files are.",
+    {
+        "source FOLDER": "a folder with one sub-folder a class (or a split), a table of recordings (CSV, TSV, JSON "
+        "Lines, Parquet), or a .ts file",
+        "--label COLUMN": "column with what is to be learned (default: label)",
+        "--output FILE": "where to write (default: NAME.yaml, here)",
+    },
+)
+def main(arguments: argparse.Namespace) -> int:
+    """Write the config."""
     from seqconv.cli.drafting import draft_config
     from seqconv.files import expand_user, write_text
 

@@ -3,69 +3,39 @@
 import argparse
 import json
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqconv.cli.options import command, settable
 from seqconv.cli.splits import say
-from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.cli.terminal import start_keras
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqconv.features.settings import FeatureSettings
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    parser = argparse.ArgumentParser(
-        prog="seqconv inspect",
-        description="Look inside a Keras model, ours or not: a table of layers, one layer in plain words, pictures, "
-        "what decided for a recording, and whether padding changes its answers.",
-    )
-    parser.add_argument("model", metavar="MODEL", help="a .keras file, for example RUN/model.keras")
-    parser.add_argument(
-        "--explain",
-        action="append",
-        default=[],
-        metavar="LAYER",
-        help="what one output value of this convolution is, with its numbers (may be repeated)",
-    )
-    parser.add_argument(
-        "--audit",
-        action="store_true",
-        help="name the layers that lose a mask or read padding, and measure what padding and batch mates change; "
+@command(
+    "inspect",
+    "Look inside a Keras model, ours or not: a table of layers, one layer in plain words, pictures, what decided for a "
+    "recording, and whether padding changes its answers.",
+    {
+        "model MODEL": "a .keras file, for example RUN/model.keras",
+        "--explain LAYER ...": "what one output value of this convolution is, with its numbers (may be repeated)",
+        "--audit": "name the layers that lose a mask or read padding, and measure what padding and batch mates change; "
         "exit status 0 where nothing is wrong, else 1",
-    )
-    parser.add_argument("--manifest", metavar="FILE", help="sequences for --audit (default: random numbers)")
-    parser.add_argument("--json", metavar="FILE", help="write the findings of --audit, or else the table, as JSON")
-    parser.add_argument(
-        "--pictures", metavar="DIR", help="draw filters, and with --recording what it does to the model"
-    )
-    parser.add_argument(
-        "--recording", metavar="FILE", help="which frames of this recording decided (of a .ts file: FILE.ts/0)"
-    )
-    parser.add_argument(
-        "--output", metavar="CLASS", help="with --recording: for this class (default: the predicted one)"
-    )
-    parser.add_argument("--before", metavar="MODEL", help="with --pictures: the same model before training")
-    parser.add_argument(
-        "--config", metavar="FILE", help="a config whose features section says how to read, for stock models"
-    )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="set one key, for example --set features.kind=mfcc (may be repeated)",
-    )
-    return parser
-
-
-@report_errors
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    arguments = make_parser().parse_args(argv)
+        "--manifest FILE": "sequences for --audit (default: random numbers)",
+        "--json FILE": "write the findings of --audit, or else the table, as JSON",
+        "--pictures DIR": "draw filters, and with --recording what it does to the model",
+        "--recording FILE": "which frames of this recording decided (of a .ts file: FILE.ts/0)",
+        "--output CLASS": "with --recording: for this class (default: the predicted one)",
+        "--before MODEL": "with --pictures: the same model before training",
+        "--config FILE": "a config whose features section says how to read, for stock models",
+    },
+    settable("features.kind=mfcc", "set one key"),
+)
+def main(arguments: argparse.Namespace) -> int:
+    """Print or draw what is asked for; exit code 1 where an audit fails."""
     check_arguments(arguments)
     start_keras()
     # What the table and the audit say layer by layer.
@@ -124,8 +94,8 @@ def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureSetti
     card = read_card(model).get("features")
     if card is not None:
         return as_settings(card)
-    is_given = arguments.config is not None or arguments.overrides
-    return load_config(arguments.config or {}, arguments.overrides).features if is_given else None
+    is_given = arguments.config is not None or arguments.set
+    return load_config(arguments.config or {}, arguments.set).features if is_given else None
 
 
 def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:

@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from seqconv.cli.terminal import report_errors
+from seqconv.cli.options import CONFIG, Group, command, given, overrides, settable
 from seqconv.errors import ConfigError, ManifestError
 
 if TYPE_CHECKING:
@@ -14,46 +14,37 @@ if TYPE_CHECKING:
     from seqconv.batching import Plan
     from seqconv.config import Config
 
+SIZES = ("--batch-size", "--frames-per-batch")
+KEYS = {
+    "--manifest": "data.manifest", "--batch-size": "batching.batch_size",
+    "--frames-per-batch": "batching.frames_per_batch", "--sample-rate": "features.sample_rate",
+    "--hop-length": "features.hop_length",
+}  # fmt: skip
 _BINS = 12
 _BAR = 40
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    parser = argparse.ArgumentParser(
-        prog="seqconv plan",
-        description="Show the lengths of a data set and what each way of batching it would cost. Reads no audio, only "
-        "how long it is.",
-    )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--manifest", metavar="FILE", help="manifest, folder or .ts file (default: the config's)")
-    source.add_argument(
-        "--lengths", metavar="FILE", help="frames of each sequence: a number a line, or a CSV with a column num_frames"
-    )
-    parser.add_argument(
-        "--config", metavar="FILE", help="a YAML file, for its features, batching, model and manifest; looked up as "
-        "given, then in the project's configs/"
-    )  # fmt: skip
-    parser.add_argument("--split", metavar="NAME", help="only this split of the manifest (default: all)")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="sequences in an average batch")
-    parser.add_argument("--frames-per-batch", type=int, metavar="N", help="frames in a batch, instead of --batch-size")
-    parser.add_argument("--sample-rate", type=int, metavar="HZ", help="features.sample_rate")
-    parser.add_argument("--hop-length", type=int, metavar="N", help="features.hop_length, in samples")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a setting, for example --set batching.num_buckets=16 (may be repeated)",
-    )
-    return parser
-
-
-@report_errors
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    arguments = make_parser().parse_args(argv)
+@command(
+    "plan",
+    "Show the lengths of a data set and what each way of batching it would cost. Reads no audio, only how long it is.",
+    Group(
+        {
+            "--manifest FILE": "manifest, folder or .ts file (default: the config's)",
+            "--lengths FILE": "frames of each sequence: a number a line, or a CSV with a column num_frames",
+        }
+    ),
+    {
+        "--config FILE": f"for its features, batching, model and manifest: {CONFIG}",
+        "--split NAME": "only this split of the manifest (default: all)",
+        "--batch-size N": "sequences in an average batch",
+        "--frames-per-batch N": "frames in a batch, instead of --batch-size",
+        "--sample-rate HZ": "features.sample_rate",
+        "--hop-length N": "features.hop_length, in samples",
+    },
+    settable("batching.num_buckets=16"),
+)
+def main(arguments: argparse.Namespace) -> int:
+    """Print lengths and plans."""
     from seqconv.config import load_config
 
     config = load_config(arguments.config or {}, _overrides(arguments))
@@ -68,22 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _overrides(arguments: argparse.Namespace) -> list[str]:
-    import json
-
-    flags: dict[str, Any] = {
-        "data.manifest": arguments.manifest,
-        "batching.batch_size": arguments.batch_size,
-        "batching.frames_per_batch": arguments.frames_per_batch,
-        "features.sample_rate": arguments.sample_rate,
-        "features.hop_length": arguments.hop_length,
-    }
     # One size replaces the other one of a config.
-    if arguments.frames_per_batch is not None and arguments.batch_size is None:
-        arguments.overrides.append("batching.batch_size=null")
-    if arguments.batch_size is not None and arguments.frames_per_batch is None:
-        arguments.overrides.append("batching.frames_per_batch=null")
-    given = [f"{name}={json.dumps(value)}" for name, value in flags.items() if value is not None]
-    return [*arguments.overrides, *given]
+    for size, other in (SIZES, SIZES[::-1]):
+        if given(arguments, size) and not given(arguments, other):
+            arguments.set.append(f"{KEYS[other]}=null")
+    return overrides(arguments, KEYS)
 
 
 def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[np.int64]":

@@ -1,43 +1,33 @@
 """`seqconv tune`, `python scripts/tune.py`."""
 
 import argparse
-from collections.abc import Sequence
 
 from seqconv.cli.interruption import interruptible
-from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.cli.options import Group, command, refuse_beside_resume, settable
+from seqconv.cli.terminal import start_keras
 from seqconv.errors import ConfigError
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    parser = argparse.ArgumentParser(
-        prog="seqconv tune",
-        description="Search for settings by Optuna. Trials are compared on the valid split; test is not scored.",
-    )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--config", metavar="FILE", help="a YAML file, around which is searched")
-    source.add_argument("--resume", metavar="FOLDER", help="go on with a search that was stopped or killed")
-    parser.add_argument(
-        "--space", metavar="FILE", help="a YAML file: keys of the config, each with a list of choices or a range"
-    )
-    parser.add_argument("--trials", type=int, metavar="N", help="how many trials, also with --resume (default: 30)")
-    parser.add_argument("--no-pruning", action="store_true", help="let trials that fall behind come to their end")
-    parser.add_argument("--run-dir", metavar="DIR", help="where to write (default: runs/NAME-tuning-TIME)")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a setting, for example --set training.epochs=10 (may be repeated)",
-    )
-    return parser
-
-
-@report_errors
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    arguments = make_parser().parse_args(argv)
+@command(
+    "tune",
+    "Search for settings by Optuna. Trials are compared on the valid split; test is not scored.",
+    Group(
+        {
+            "--config FILE": "a YAML file, around which is searched",
+            "--resume FOLDER": "go on with a search that was stopped or killed",
+        },
+        is_required=True,
+    ),
+    {
+        "--space FILE": "a YAML file: keys of the config, each with a list of choices or a range",
+        "--trials N": "how many trials, also with --resume (default: 30)",
+        "--no-pruning": "let trials that fall behind come to their end",
+        "--run-dir DIR": "where to write (default: runs/NAME-tuning-TIME)",
+    },
+    settable("training.epochs=10"),
+)
+def main(arguments: argparse.Namespace) -> int:
+    """Search, or go on with a search."""
     if arguments.resume is not None:
         return _resume(arguments)
     if arguments.space is None:
@@ -45,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from seqconv.config import load_config
     from seqconv.experiments.tuning.space import read_space
 
-    config = load_config(arguments.config, arguments.overrides)
+    config = load_config(arguments.config, arguments.set)
     # What is wrong with the space is told before TensorFlow starts.
     read_space(arguments.space, config)
     start_keras(config.backend)
@@ -58,15 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _resume(arguments: argparse.Namespace) -> int:
-    given = {
-        "--space": arguments.space is not None,
-        "--run-dir": arguments.run_dir is not None,
-        "--no-pruning": arguments.no_pruning,
-        "--set": bool(arguments.overrides),
-    }
-    for name, is_given in given.items():
-        if is_given:
-            raise ConfigError(f"{name} starts a search, --resume goes on with one: leave one of them out.")
+    refuse_beside_resume(arguments, "a search", "--space", "--run-dir", "--no-pruning", "--set")
     from seqconv.experiments.tuning.folder import read_tuning
 
     start_keras(read_tuning(arguments.resume).config.backend)

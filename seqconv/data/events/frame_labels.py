@@ -12,7 +12,6 @@ from seqconv.data.events.annotations import (
     describe_late,
     event_names,
     find_behind,
-    read_annotations,
     seconds_behind,
 )
 from seqconv.data.events.tables import NO_EVENTS, TABLE_SUFFIXES, Events, find_overlaps, read_events
@@ -123,9 +122,9 @@ def read_timelines(
 
     Args:
         frame: a manifest as `load_manifest(..., label_files=target.column)` returns it.
-        target: `events`, or else `column`: of paths to `.npy` files or tables of events, one for each row.
+        target: without `annotations`, its `column` has paths to `.npy` files or tables of events, one for each row.
         seconds_per_frame: of the features; None where they have no clock, which is enough for arrays.
-        annotations: the events, where `data.events` named them.
+        annotations: the events of all recordings.
 
     Raises:
         ConfigError: events, and no clock.
@@ -135,8 +134,6 @@ def read_timelines(
     starts = frame["start"].fillna(0.0).to_numpy(np.float64)
     ends = frame["end"].to_numpy(np.float64)
     problems: list[str] = []
-    if annotations is None and target.events is not None:
-        _, annotations = read_annotations(frame, target.events, "negative")
     if annotations is not None:
         events, notes = annotations.of(ids), list(annotations.notes)
     else:

@@ -68,7 +68,7 @@ def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[st
         problems.append(
             f"'{column}' must name files with labels of frames (.npy, .csv, .tsv), as model.pooling is 'frames', but "
             f"{len(missing)} of them are not there, the first is '{paths[missing[0]]}': "
-            f"{describe_rows(frame['id'], missing)}. Events of all recordings in one table are named by target.events."
+            f"{describe_rows(frame['id'], missing)}. Events of all recordings in one table are named by data.events."
         )
     frame[column] = pd.Series(paths, dtype=object, index=frame.index)
     return problems

@@ -1,14 +1,24 @@
-"""What a search leaves: a table of its trials, and the config of the best one."""
+"""What a search leaves: a table of its trials, the config of the best one, and what is printed of both."""
 
+import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from seqconv.experiments.tuning.folder import BEST, TRIALS, TuningFolder
+from rich.console import Console
+
+from seqconv.experiments.run_specs import short_keys
+from seqconv.experiments.tuning.folder import BEST, STUDY, TRIALS, TuningFolder
+from seqconv.experiments.tuning.space import Parameter
 from seqconv.experiments.tuning.study import Study
 from seqconv.files import write_text
+from seqconv.reports.tables import make_table, number
+from seqconv.reports.terminal_table import print_table
+from seqconv.training.run.run_dir import program
 
 if TYPE_CHECKING:
     import pandas as pd
 
+SHOWN = 5
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 
@@ -43,3 +53,49 @@ def write_results(search: TuningFolder, study: Study) -> None:
             f"{best.number}.\n# Chosen by valid: say so beside its scores, and give those of test.\n"
         )
         write_text(head + search.best_config(study.values_of(best)).to_yaml(), search.path / BEST)
+
+
+def describe(parameter: Parameter) -> str:
+    """A parameter in words.
+
+    >>> describe(Parameter("training.learning_rate", low=1e-4, high=1e-2, log=True))
+    '0.0001 to 0.01, log'
+    """
+    if parameter.choices:
+        return ", ".join(map(_short, parameter.choices))
+    step = f", in steps of {parameter.step:g}" if parameter.step else ""
+    return f"{parameter.low:g} to {parameter.high:g}{', log' if parameter.log else ''}{step}"
+
+
+def describe_values(values: Mapping[str, Any]) -> str:
+    """The values of a trial in words."""
+    names = short_keys(list(values))
+    return ", ".join(f"{names[key]} {_short(value)}" for key, value in values.items())
+
+
+def print_best(search: TuningFolder, study: Study, console: Console) -> None:
+    """Print the best trials, how many there were of each kind, and what to do next."""
+    trials, monitor = trial_table(search, study), search.config.monitor
+    complete = trials[trials["state"] == "complete"]
+    complete = complete.sort_values(monitor, ascending=search.config.monitor_mode == "min", kind="stable")
+    names = short_keys([each.key for each in search.parameters])
+    rows = [
+        (f"trial {row['trial']}", number(row[monitor]), *(_short(row[key]) for key in names))
+        for row in complete.head(SHOWN).to_dict("records")
+    ]
+    console.print()
+    print_table(make_table(["", monitor, *names.values()], rows), console)
+    console.print()
+    counts = trials["state"].value_counts()
+    told = ", ".join(f"{counts[state]} {state}" for state in _STATES.values() if state in counts)
+    best = search.path / BEST
+    for name, text in (("trials", f"{told}: {search.path / TRIALS}"), ("study", search.path / STUDY), ("best", best)):
+        console.print(f"{name:<9}{text}", highlight=False, markup=False)
+    console.print("\ntrain it, and score it on the test split:", highlight=False)
+    console.print(f"  {program()} train --config {shlex.quote(str(best))}", highlight=False, markup=False)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_short, value))}]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,40 +1,40 @@
 """`tune`: trials one after the other, each a run that is scored on valid alone."""
 
-import signal
-import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import keras
-from rich.console import Console
+import pandas as pd
+from rich.markup import escape
 
 from seqconv.config import Config
 from seqconv.data.datasets import Datasets, load_datasets
 from seqconv.data.sequences import Sequences
 from seqconv.data.spec import DataSpec
 from seqconv.errors import ConfigError, SeqconvError
-from seqconv.experiments.progress import RunsProgress
-from seqconv.experiments.tuning.display import failed_line, finished_line, print_best, print_facts, pruned_line
-from seqconv.experiments.tuning.folder import LOGS, TuningFolder, own_tuning, read_tuning, write_tuning
-from seqconv.experiments.tuning.results import trial_table, write_results
-from seqconv.experiments.tuning.space import read_space
+from seqconv.experiments.folder import LOGS, own_folder
+from seqconv.experiments.loop import Attempt, Runs, failed_line, reason_of
+from seqconv.experiments.run_specs import short_keys
+from seqconv.experiments.tuning.folder import TuningFolder, read_tuning, write_tuning
+from seqconv.experiments.tuning.results import describe, describe_values, print_best, trial_table, write_results
+from seqconv.experiments.tuning.space import overrides_of, read_space
 from seqconv.experiments.tuning.study import Study
+from seqconv.reports.tables import number
 from seqconv.training.output.report import make_console
-from seqconv.training.run.run_dir import CONFIG, make_run_dir, read_history
-from seqconv.training.run.train import Load, as_config, begin, go_on
+from seqconv.training.run.run_dir import make_run_dir, read_history
+from seqconv.training.run.train import Load, as_config
 from seqconv.training.state.checkpointing import remove_checkpoints
-from seqconv.training.state.interrupts import RunStopped
 
 if TYPE_CHECKING:
     import optuna
-    import pandas as pd
 
 TRIALS_THAT_MAY_FAIL = 5
 """When as many trials have failed, and none has not, the search ends: something is wrong with all of them."""
+# What only serves readers is left out of trials.
+_QUICK = {"evaluation.report": False, "evaluation.bootstrap": 0}
 
 
 @dataclass(frozen=True)
@@ -48,37 +48,15 @@ class Tuning:
     path: Path
     best: dict[str, Any]
     value: float
-    trials: "pd.DataFrame"
+    trials: pd.DataFrame
     config: Config
 
     def __repr__(self) -> str:
         return f"<search in {self.path}: {len(self.trials)} trials, best {self.config.monitor} {self.value:.4f}>"
 
 
-class Pruned(Exception):  # noqa: N818
+class Pruned(SeqconvError):  # noqa: N818
     """A trial falls behind the others and is ended."""
-
-
-class TrialEar(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells the study of each epoch, and ends a trial that falls behind."""
-
-    def __init__(self, trial: "optuna.Trial", monitor: str, bar: RunsProgress) -> None:
-        super().__init__()
-        self._trial, self._monitor, self._bar = trial, monitor, bar
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        value = (logs or {}).get(self._monitor)
-        if not isinstance(value, float):
-            self._bar.epoch("")
-            return
-        self._bar.epoch(f"{self._monitor} {value:.4f}")
-        storage, identity = self._trial.study._storage, self._trial._trial_id
-        # A trial that goes on may do an epoch again that the study knows.
-        if epoch + 1 not in storage.get_trial(identity).intermediate_values:
-            self._trial.report(value, epoch + 1)
-        # After its last epoch, a trial has cost all that it costs.
-        if epoch + 1 < self.params["epochs"] and self._trial.should_prune():
-            raise Pruned(f"pruned after epoch {epoch + 1}: {self._monitor} {value:.4f} is behind that of other trials")
 
 
 def tune(
@@ -117,9 +95,9 @@ def tune(
     path = make_run_dir(folder, f"{config.name}-tuning")
     written = _written(space)
     search = TuningFolder(path, config, written, trials, prune, parameters)
-    with own_tuning(path):
+    with own_folder(path):
         write_tuning(search)
-        return _work(search, load, make_console())
+        return _work(search, load)
 
 
 def resume_tuning(
@@ -140,11 +118,11 @@ def resume_tuning(
     """
     check_optuna()
     search = read_tuning(folder)
-    with own_tuning(search.path):
+    with own_folder(search.path):
         if trials is not None and trials != search.num_trials:
             search = replace(search, num_trials=trials)
             write_tuning(search)
-        return _work(search, partial(_without_test, dict(data or {})), make_console())
+        return _work(search, partial(_without_test, dict(data or {})))
 
 
 def check_optuna() -> None:
@@ -171,24 +149,18 @@ def _written(space: str | Path | Mapping[str, Any]) -> dict[str, Any]:
     return dict(space) if isinstance(space, Mapping) else dict(read_yaml(Path(space)))
 
 
-def _work(search: TuningFolder, load: Load, console: Console) -> Tuning:
-    study = Study(search)
-    done = len(study.trials)
-    left = max(0, search.num_trials - done)
-    print_facts(search, done, console)
-    bar = RunsProgress(console, count=search.num_trials, done=done, epochs=left * search.config.training.epochs)
-    with bar.shown():
-        for _ in range(left):
-            trial = study.next_trial()
-            bar.begin(f"trial {trial.number}", search.config.training.epochs)
-            values = study.suggest(trial)
-            try:
-                told = _try(search, study, trial, values, load, bar)
-            except KeyboardInterrupt as stop:
-                raise _stopped(search, trial.number, stop) from None
-            bar.line(told, name=f"trial {trial.number}")
-            write_results(search, study)
-            _check_that_some_succeed(study)
+def _work(search: TuningFolder, load: Load) -> Tuning:
+    study, config = Study(search), search.config
+    done, count = len(study.trials), max(search.num_trials, len(study.trials))
+    way = "largest" if config.monitor_mode == "max" else "smallest"
+    pruning = ", those that fall behind are ended early" if search.prunes else ""
+    names = short_keys([each.key for each in search.parameters])
+    facts = [("search", f"{search.num_trials} trials for the {way} {config.monitor}{pruning}; test is not scored")]
+    facts += [(names[each.key], describe(each)) for each in search.parameters]
+    runs = Runs(search.path, "search", "tune", load, make_console())
+    runs.describe(facts, done, count)
+    epochs = (count - done) * config.training.epochs
+    runs.train(_attempts(search, study, count - done), done=done, count=count, epochs=epochs)
     best = study.best
     if best is None:
         raise ConfigError(
@@ -196,66 +168,56 @@ def _work(search: TuningFolder, load: Load, console: Console) -> Tuning:
             f"{search.path / LOGS}. Add trials with --resume {search.path} --trials N, or search another space."
         )
     write_results(search, study)
-    print_best(search, study, console)
+    print_best(search, study, runs.console)
     values = study.values_of(best)
     return Tuning(search.path, values, float(best.value or 0), trial_table(search, study), search.best_config(values))
 
 
-def _try(
-    search: TuningFolder, study: Study, trial: "optuna.Trial", values: Mapping[str, Any], load: Load, bar: RunsProgress
+def _attempts(search: TuningFolder, study: Study, count: int) -> Iterator[Attempt]:
+    for _ in range(count):
+        trial = study.next_trial()
+        name, values = f"trial-{trial.number:03}", study.suggest(trial)
+        settle = partial(_settle, search, study, trial, values, search.path / name)
+        watch = partial(_watch, search.config.monitor, trial)
+        yield Attempt(name, search.config, settle, overrides_of({**values, **_QUICK}), watch)
+        write_results(search, study)
+        states = {each.state.name for each in study.trials}
+        if len(study.trials) >= TRIALS_THAT_MAY_FAIL and states == {"FAIL"}:
+            reason = study.reason_of(study.trials[-1])
+            raise ConfigError(f"all {len(study.trials)} trials have failed, the last one with: {reason}")
+
+
+def _watch(monitor: str, trial: "optuna.Trial", epoch: int, value: float, is_last: bool) -> None:
+    """Report an epoch to the study, and end a trial that falls behind."""
+    # A trial that goes on may do an epoch again that the study knows.
+    if epoch not in trial.study._storage.get_trial(trial._trial_id).intermediate_values:
+        trial.report(value, epoch)
+    # After its last epoch, a trial has cost all that it costs.
+    if not is_last and trial.should_prune():
+        raise Pruned(f"pruned after epoch {epoch}: {monitor} {value:.4f} is behind that of other trials")
+
+
+def _settle(
+    search: TuningFolder,
+    study: Study,
+    trial: "optuna.Trial",
+    values: Mapping[str, Any],
+    path: Path,
+    error: Exception | None,
 ) -> str:
-    """Train one trial, or go on with it, and tell the study; returns the line about it."""
-    path, log = search.trial_path(trial.number), search.path / LOGS / f"{search.trial_path(trial.number).name}.txt"
-    log.parent.mkdir(exist_ok=True)
-    keras.utils.clear_session()
-    monitor = search.config.monitor
-    with log.open("a", encoding="utf-8") as file:
-        console = Console(file=file, width=100, soft_wrap=True, color_system=None)
-        ears = [TrialEar(trial, monitor, bar)]
-        try:
-            if (path / CONFIG).is_file():
-                go_on(path, (), load, ears, console)
-            else:
-                begin(search.trial_config(values), path, load, ears, console)
-        except Pruned as pruned:
-            # Nobody goes on with it: what it needs for that only takes room.
-            remove_checkpoints(path)
-            study.prune(trial)
-            return pruned_line(str(pruned), values)
-        except Exception as error:
-            reason = str(error).strip() or type(error).__name__
-            file.write(str(error) if isinstance(error, SeqconvError) else traceback.format_exc())
-            study.fail(trial, reason)
-            return failed_line(reason, values)
-    history = read_history(path)
-    scores = history[monitor].dropna() if monitor in history else history["loss"].iloc[:0]
-    if scores.empty:
-        study.fail(trial, f"{monitor} is undefined in every epoch")
-        return failed_line(f"{monitor} is undefined in every epoch", values)
-    before = study.best
-    study.complete(trial, float(scores.max() if search.config.monitor_mode == "max" else scores.min()))
-    after = study.best
-    is_best = after is not None and (before is None or after.number != before.number)
-    return finished_line(monitor, study.trials[-1].value, values, is_best=is_best)
-
-
-def _check_that_some_succeed(study: Study) -> None:
-    states = [trial.state.name for trial in study.trials]
-    if len(states) >= TRIALS_THAT_MAY_FAIL and set(states) == {"FAIL"}:
-        raise ConfigError(
-            f"all {len(states)} trials have failed, the last one with: {study.reason_of(study.trials[-1])}"
-        )
-
-
-def _stopped(search: TuningFolder, number: int, stop: KeyboardInterrupt) -> RunStopped:
-    import shlex
-
-    from seqconv.training.run.run_dir import program
-
-    kind = getattr(stop, "signal", signal.SIGINT)
-    command = f"{program()} tune --resume {shlex.quote(str(search.path))}"
-    return RunStopped(
-        kind,
-        f"{signal.Signals(kind).name} stopped the search in trial {number}, which is {number + 1} of "
-        f"{search.num_trials}; what was tried is kept. Go on with: {command}",
-    )
+    """Tell the study how a trial has ended; returns the line about it."""
+    told, monitor = escape(describe_values(values)), search.config.monitor
+    if isinstance(error, Pruned):
+        # Nobody goes on with it: what it needs for that only takes room.
+        remove_checkpoints(path)
+        study.end(trial, "PRUNED")
+        return f"[dim]{str(error).partition(':')[0]}[/]  {told}"
+    history = read_history(path) if error is None else pd.DataFrame()
+    scores = history[monitor].dropna().tolist() if monitor in history else []
+    if not scores:
+        reason = f"{monitor} is undefined in every epoch" if error is None else reason_of(error)
+        study.end(trial, "FAIL", reason=reason)
+        return f"{failed_line(reason)}  {told}"
+    study.end(trial, "COMPLETE", (max if search.config.monitor_mode == "max" else min)(scores))
+    mark = "  [green]best[/]" if study.best is not None and study.best.number == trial.number else ""
+    return f"{monitor} {number(study.trials[-1].value)}  {told}{mark}"

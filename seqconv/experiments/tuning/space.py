@@ -161,7 +161,7 @@ def _refused(parameter: Parameter, config: Config) -> list[str]:
     problems = []
     for value in parameter.samples:
         try:
-            load_config(config, [override(parameter.key, value)])
+            load_config(config, overrides_of({parameter.key: value}))
         except ConfigError as error:
             if "unknown key" in str(error):
                 # That is no matter of the value.
@@ -170,10 +170,10 @@ def _refused(parameter: Parameter, config: Config) -> list[str]:
     return problems
 
 
-def override(key: str, value: Any) -> str:
-    """An override of the config, as `load_config` takes it.
+def overrides_of(values: Mapping[str, Any]) -> list[str]:
+    """Write values by key as overrides of the config, as `load_config` takes them: a text stays text.
 
-    >>> override("training.learning_rate", 0.01)
-    'training.learning_rate=0.01'
+    >>> overrides_of({"training.learning_rate": 0.01})
+    ['training.learning_rate=0.01']
     """
-    return f"{key}={json.dumps(value, default=str)}"
+    return [f"{key}={json.dumps(value, default=str)}" for key, value in values.items()]

@@ -18,6 +18,7 @@ RANDOM_TRIALS = 8
 """So many trials are drawn at random before the sampler learns from them."""
 UNPRUNED_TRIALS = 4
 _REASON = "reason"
+State = Literal["COMPLETE", "PRUNED", "FAIL"]
 
 
 class Study:
@@ -79,22 +80,13 @@ class Study:
         """What a trial tries, by key."""
         return {each.key: self._suggest_one(trial, each) for each in self._folder.parameters}
 
-    def complete(self, trial: "optuna.Trial", value: float) -> None:
-        """A trial has come to its end."""
-        self._study.tell(trial, value)
-
-    def prune(self, trial: "optuna.Trial") -> None:
-        """A trial has been ended early."""
+    def end(self, trial: "optuna.Trial", state: State, value: float | None = None, reason: str = "") -> None:
+        """Note how a trial has ended: with its value, pruned, or failed for a reason."""
         from optuna.trial import TrialState
 
-        self._study.tell(trial, state=TrialState.PRUNED)
-
-    def fail(self, trial: "optuna.Trial", reason: str) -> None:
-        """A trial has failed."""
-        from optuna.trial import TrialState
-
-        trial.set_user_attr(_REASON, reason)
-        self._study.tell(trial, state=TrialState.FAIL)
+        if reason:
+            trial.set_user_attr(_REASON, reason)
+        self._study.tell(trial, value, TrialState[state])
 
     def _suggest_one(self, trial: "optuna.Trial", parameter: Parameter) -> Any:
         import optuna

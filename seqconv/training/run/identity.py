@@ -20,7 +20,7 @@ from seqconv.training.run.pretrained import content_hash
 
 # Where things lie and which machine computes: a run may go on with others. What lies there is compared as data.
 _PLACES = (
-    "data.manifest", "data.made_by", "data.events", "data.cache_dir", "data.num_workers", "target.events",
+    "data.manifest", "data.made_by", "data.events", "data.cache_dir", "data.num_workers",
     "training.init", "training.device", "audio_augment.background.folder", "audio_augment.room.folder",
 )  # fmt: skip
 _PLACES_BELOW = ("data.manifest.", "training.checkpoint", "training.mlflow")

@@ -18,6 +18,7 @@ import pandas as pd
 
 from seqconv.errors import ConfigError
 from seqconv.files import hold_lock, remove_leftovers, write_text
+from seqconv.text import package_version
 from seqconv.training.output.files import write_csv
 from seqconv.training.run.setup import RunSetup
 from seqconv.training.state.checkpoints import CHECKPOINTS, list_checkpoints
@@ -151,8 +152,9 @@ def resume_command(path: Path) -> str:
 def versions() -> dict[str, str]:
     """Versions of what a run's numbers depend on."""
     backend = keras.backend.backend()
-    names = ("seqconv", "keras", "tensorflow", backend, "numpy", "librosa", "pandas", "pyarrow", "scikit-learn")
-    found = {name: version(name) for name in names}
+    names = ("keras", "tensorflow", backend, "numpy", "librosa", "pandas", "pyarrow", "scikit-learn")
+    # Our own may be on the path without being installed.
+    found = {"seqconv": package_version(), **{name: version(name) for name in names}}
     return {**found, "python": platform.python_version(), "backend": backend}
 
 

@@ -1,7 +1,6 @@
 """Everything that a run is made of, ready to start: data, model, plan, optimizer."""
 
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any
 
 import keras
@@ -16,6 +15,7 @@ from seqconv.data.segmentation import Segmentation
 from seqconv.features import feature_statistics
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.safe_loading import PLAIN_FORMAT
+from seqconv.text import package_version
 from seqconv.training.run.batches import plan_batches
 from seqconv.training.run.checks import check_data
 from seqconv.training.run.labels import Labels, encode_labels
@@ -150,7 +150,7 @@ def _machine_notes(config: Config) -> list[str]:
 def _card(config: Config, data: Datasets) -> dict[str, Any]:
     return {
         "format_version": PLAIN_FORMAT,
-        "seqconv_version": version("seqconv"),
+        "seqconv_version": package_version(),
         "name": config.name,
         "task": config.target.task,
         "target": data.target.to_dict(),

@@ -163,7 +163,7 @@ def resume(
     Args:
         run_dir: the folder of the run.
         overrides: of where things lie and what computes: data.manifest, data.cache_dir, data.num_workers,
-            target.events, the folders of audio_augment, training.init, training.device, training.checkpoint.
+            the folders of audio_augment, training.init, training.device, training.checkpoint.
         train_data, valid_data, test_data: for a run on sequences in memory, the same ones again.
         callbacks: the same ones again. One with `state()` and `restore(state)` goes on where it was; others begin anew.
 

@@ -6,8 +6,8 @@ import pytest
 from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.experiments.folder import read_series, write_series
-from seqconv.experiments.run_specs import Grid, make_members, read_grid
+from seqconv.experiments.folder import read_sweep, write_sweep
+from seqconv.experiments.run_specs import Grid, make_specs, read_grid
 from seqconv.experiments.summary import by_setting
 
 
@@ -23,14 +23,14 @@ def config(tmp_path):
 def test_the_options_form_a_grid(config):
     sweeps = ["training.learning_rate=3e-4,1e-3", "model.pooling=[mean],[mean, max]"]
     grid = read_grid(config, "0,2", "2", sweeps)
-    members = make_members(config, grid)
+    specs = make_specs(config, grid)
     assert grid.describe() == (
         "16 runs: 2 folds x 2 seeds x 2 values of training.learning_rate x 2 values of model.pooling"
     )
-    assert len(members) == len({member.name for member in members}) == 16
-    assert members[0].name == "learning_rate=0.0003-pooling#1-fold0-seed3"
-    assert members[-1].name == "learning_rate=0.001-pooling#2-fold2-seed4"
-    last = members[-1].config
+    assert len(specs) == len({spec.name for spec in specs}) == 16
+    assert specs[0].name == "learning_rate=0.0003-pooling#1-fold0-seed3"
+    assert specs[-1].name == "learning_rate=0.001-pooling#2-fold2-seed4"
+    last = specs[-1].config
     assert (last.training.learning_rate, last.split.fold, last.seed, last.split.seed) == (1e-3, 2, 4, 3)
     assert [pooling.type for pooling in last.model.pooling] == ["mean", "max"]
 
@@ -50,9 +50,9 @@ def test_seeds_are_a_number_or_a_list(config):
 
 def test_short_names_that_meet_are_written_out(config):
     grid = Grid(sweeps={"model.blocks.0.filters": (4, 8), "model.defaults.norm": ("none",)})
-    assert make_members(config, grid)[0].name == "filters=4-norm=none"
+    assert make_specs(config, grid)[0].name == "filters=4-norm=none"
     grid = Grid(sweeps={"training.epochs": (4,), "training.early_stopping": ({"patience": 2}, None)})
-    assert [member.name for member in make_members(config, grid)] == [
+    assert [spec.name for spec in make_specs(config, grid)] == [
         "epochs=4-early_stopping#1",
         "epochs=4-early_stopping=null",
     ]
@@ -83,7 +83,7 @@ def test_what_cannot_be_is_refused_by_name(config, folds, seeds, sweeps, message
 def test_all_settings_that_cannot_be_are_listed(config):
     grid = Grid(sweeps={"training.epochs": (1, 0), "training.optimizer": ("adam", "adamm")})
     with pytest.raises(ConfigError) as caught:
-        make_members(config, grid)
+        make_specs(config, grid)
     text = str(caught.value)
     assert text.count("did you mean 'adam") == 2
     assert text.count("training.epochs: ") == 2
@@ -91,12 +91,12 @@ def test_all_settings_that_cannot_be_are_listed(config):
         read_grid(load_config(config, ["split.folds=null"]), "all", None, [])
 
 
-def test_a_folder_gives_the_same_series_back(config, tmp_path):
+def test_a_folder_gives_the_same_sweep_back(config, tmp_path):
     grid = Grid((0, 1), (5,), {"model.pooling": (["mean"], ["max"]), "training.class_weight": (None, "balanced")})
-    written = write_series(tmp_path, config, grid)
-    read = read_series(tmp_path)
-    assert [member.name for member in read.members] == [member.name for member in written.members]
-    assert [member.config for member in read.members] == [member.config for member in written.members]
+    written = write_sweep(tmp_path, config, grid)
+    read = read_sweep(tmp_path)
+    assert [spec.name for spec in read.specs] == [spec.name for spec in written.specs]
+    assert [spec.config for spec in read.specs] == [spec.config for spec in written.specs]
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_a_folder_gives_the_same_series_back(config, tmp_path):
     [("format_version: 9\n", "format 9, this version of seqconv reads format 1"), ("folds: []\n", "is damaged")],
 )
 def test_a_folder_of_another_kind_is_refused(tmp_path, text, message):
-    with pytest.raises(ConfigError, match="holds no series"):
-        read_series(tmp_path)
-    (tmp_path / "series.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="holds no sweep"):
+        read_sweep(tmp_path)
+    (tmp_path / "sweep.yaml").write_text(text)
     with pytest.raises(ConfigError, match=message):
-        read_series(tmp_path)
+        read_sweep(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_the_command_refuses_before_keras_starts(capsys, arguments, message, tmp
 def test_settings_that_only_differ_far_behind_are_two(tmp_path):
     blocks = [[{"filters": 8, "kernel_size": 3}] * 3 + [{"filters": last}] for last in (8, 16)]
     sweeps = {"model.blocks": tuple(blocks), "name": ("1", "one")}
-    members = make_members(load_config({}), Grid(seeds=(0, 1), sweeps=sweeps))
-    assert len({member.setting_text for member in members}) == 4
-    names = [[each.name for each in same] for _, same in by_setting(members)]
+    specs = make_specs(load_config({}), Grid(seeds=(0, 1), sweeps=sweeps))
+    assert len({spec.setting_text for spec in specs}) == 4
+    names = [[each.name for each in same] for _, same in by_setting(specs)]
     assert names[0] == ["blocks#1-name=1-seed0", "blocks#1-name=1-seed1"]
     assert len(names) == 4

@@ -20,8 +20,9 @@ from support.training_data import classified, quick, toned
 
 from seqconv.cli.main import main
 from seqconv.errors import ConfigError
-from seqconv.experiments import resume_series, sweep, train_series
-from seqconv.experiments.folder import read_series
+from seqconv.experiments import resume_sweep, train_sweep
+from seqconv.experiments import sweep as sweep_module
+from seqconv.experiments.folder import read_sweep
 from seqconv.models import load_model
 from seqconv.reports.folder import read_run
 from seqconv.training import train
@@ -70,38 +71,36 @@ def config_file(manifest, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def series(config_file, tmp_path_factory):
+def sweep(config_file, tmp_path_factory):
     """2 folds x 2 seeds, by the command line."""
-    path = tmp_path_factory.mktemp("series") / "all"
+    path = tmp_path_factory.mktemp("sweep") / "all"
     assert main(["train", "--config", str(config_file), "--folds", "all", "--seeds", "2", "--run-dir", str(path)]) == 0
     return path
 
 
-def test_a_member_is_the_run_that_it_would_be_alone(series, config_file, tmp_path):
+def test_a_member_is_the_run_that_it_would_be_alone(sweep, config_file, tmp_path):
     run = tmp_path / "alone"
     overrides = [part for text in ("seed=1", "split.seed=0", "split.fold=1") for part in ("--set", text)]
     command = ["train", "--config", str(config_file), *overrides, "--run-dir", str(run)]
     subprocess.run([sys.executable, "-c", ALONE, *command], check=True, capture_output=True)
-    assert result(run) == result(series / "fold1-seed1")
-    assert (run / "config.yaml").read_text() == (series / "fold1-seed1" / "config.yaml").read_text()
-    names = [
-        [layer.name for layer in load_model(path / "model.keras").layers] for path in (run, series / "fold1-seed1")
-    ]
+    assert result(run) == result(sweep / "fold1-seed1")
+    assert (run / "config.yaml").read_text() == (sweep / "fold1-seed1" / "config.yaml").read_text()
+    names = [[layer.name for layer in load_model(path / "model.keras").layers] for path in (run, sweep / "fold1-seed1")]
     assert names[0] == names[1]
 
 
-def test_folds_test_every_sequence_once(series):
+def test_folds_test_every_sequence_once(sweep):
     for seed in (0, 1):
-        ids = [name for fold in range(2) for name in read_run(series / f"fold{fold}-seed{seed}").predictions["id"]]
+        ids = [name for fold in range(2) for name in read_run(sweep / f"fold{fold}-seed{seed}").predictions["id"]]
         assert len(ids) == 60
         assert len(set(ids)) == 60
 
 
-def test_the_summary_is_what_its_runs_say(series):
-    summary = pd.read_csv(series / "summary.csv").set_index("score")
-    members = pd.read_csv(series / "members.csv")
+def test_the_summary_is_what_its_runs_say(sweep):
+    summary = pd.read_csv(sweep / "summary.csv").set_index("score")
+    members = pd.read_csv(sweep / "runs.csv")
     assert members["state"].tolist() == ["finished"] * 4
-    scores = np.array([read_run(series / name).metrics["test"]["accuracy"] for name in members["run"]])
+    scores = np.array([read_run(sweep / name).metrics["test"]["accuracy"] for name in members["run"]])
     row = summary.loc["accuracy"]
     assert row["runs"] == 4
     assert row["mean"] == pytest.approx(scores.mean())
@@ -111,29 +110,27 @@ def test_the_summary_is_what_its_runs_say(series):
     assert [row["low"], row["high"]] == pytest.approx([low, high])
 
 
-def test_the_pooled_score_is_that_of_all_predictions(series):
-    summary = pd.read_csv(series / "summary.csv").set_index("score")
+def test_the_pooled_score_is_that_of_all_predictions(sweep):
+    summary = pd.read_csv(sweep / "summary.csv").set_index("score")
     by_seed = []
     for seed in (0, 1):
-        tables = [read_run(series / f"fold{fold}-seed{seed}").predictions for fold in range(2)]
+        tables = [read_run(sweep / f"fold{fold}-seed{seed}").predictions for fold in range(2)]
         everything = pd.concat(tables)
         by_seed.append((everything["label"] == everything["prediction"]).mean())
     assert summary.loc["accuracy", "pooled"] == pytest.approx(np.mean(by_seed))
     assert summary.loc["accuracy", "pooled_low"] < summary.loc["accuracy", "pooled"]
-    scores = json.loads((series / "summary.json").read_text())["settings"][0]["scores"]
-    assert scores["accuracy"]["pooled"] == pytest.approx(np.mean(by_seed))
 
 
-def copied(series, tmp_path):
-    return shutil.copytree(series, tmp_path / "copy")
+def copied(sweep, tmp_path):
+    return shutil.copytree(sweep, tmp_path / "copy")
 
 
 def files_of(path):
-    return {name: (path / name).read_bytes() for name in ("summary.csv", "summary.json", "members.csv")}
+    return {name: (path / name).read_bytes() for name in ("summary.csv", "runs.csv")}
 
 
-def test_missing_runs_are_made_good(series, tmp_path, capsys):
-    path = copied(series, tmp_path)
+def test_missing_runs_are_made_good(sweep, tmp_path, capsys):
+    path = copied(sweep, tmp_path)
     shutil.rmtree(path / "fold1-seed0")
     shutil.rmtree(path / "fold1-seed1")
     # As a process leaves it that was killed when this run had just been scored.
@@ -146,53 +143,54 @@ def test_missing_runs_are_made_good(series, tmp_path, capsys):
     assert "2 of 4 runs have finished" in printed
     assert "3/4  fold1-seed0  accuracy" in printed
     assert not (path / "fold0-seed0" / "checkpoints").exists()
-    assert files_of(path) == files_of(series)
-    assert result(path / "fold1-seed0") == result(series / "fold1-seed0")
+    assert files_of(path) == files_of(sweep)
+    assert result(path / "fold1-seed0") == result(sweep / "fold1-seed0")
     assert (path / "fold0-seed0" / "model.keras").stat().st_mtime_ns == kept
 
 
-def test_a_series_that_is_stopped_and_killed_goes_on_and_is_equal(series, config_file, tmp_path):
+def test_a_sweep_that_is_stopped_and_killed_goes_on_and_is_equal(sweep, config_file, tmp_path):
     path = tmp_path / "stopped"
     process = Process(tmp_path / "log", "--config", config_file, "--folds", "all", "--seeds", "2", "--run-dir", path)
     assert process.wait_for(lambda: (path / "fold0-seed1" / "history.csv").is_file())
     assert process.end(signal.SIGTERM) == 128 + signal.SIGTERM
     told = process.log.read_text()
-    assert "SIGTERM stopped the series in run" in told
+    assert "SIGTERM stopped the sweep in run" in told
     assert f"train --resume {path}" in told
     again = Process(tmp_path / "log2", "--resume", path)
     assert again.wait_for(lambda: (path / "fold1-seed0" / "history.csv").is_file())
     assert again.end(signal.SIGKILL) == -signal.SIGKILL
     assert not (path / "summary.csv").exists()
-    done = resume_series(path)
+    done = resume_sweep(path)
     assert not done.failures
-    assert files_of(path) == files_of(series)
-    for member in read_series(path).members:
-        assert result(path / member.name) == result(series / member.name)
+    assert files_of(path) == files_of(sweep)
+    for spec in read_sweep(path).specs:
+        assert result(path / spec.name) == result(sweep / spec.name)
 
 
 def test_a_run_that_fails_is_named_and_the_others_go_on(config_file, tmp_path, capsys):
-    path = tmp_path / "series"
-    sweep = ["--sweep", "training.learning_rate=1e30,1e-2", "--set", "training.epochs=1"]
-    assert main(["train", "--config", str(config_file), *sweep, "--run-dir", str(path)]) == 1
+    path = tmp_path / "sweep"
+    options = ["--sweep", "training.learning_rate=1e30,1e-2", "--set", "training.epochs=1"]
+    assert main(["train", "--config", str(config_file), *options, "--run-dir", str(path)]) == 1
     printed = capsys.readouterr().out
     assert "1/2  learning_rate=1e+30  failed: training diverged in epoch 1" in printed
     assert "2/2  learning_rate=0.01   accuracy" in printed
     assert "runs     1 finished, 1 failed" in printed
     assert "diverged" in (path / "logs" / "learning_rate=1e+30.txt").read_text()
-    told = json.loads((path / "summary.json").read_text())
-    assert "set training.gradient_clip" in told["failures"]["learning_rate=1e+30"]
-    assert [each["scores"] == {} for each in told["settings"]] == [True, False]
-    assert pd.read_csv(path / "members.csv")["state"].tolist() == ["failed", "finished"]
+    runs = pd.read_csv(path / "runs.csv", keep_default_na=False)
+    assert "set training.gradient_clip" in runs["reason"][0]
+    assert set(pd.read_csv(path / "summary.csv")["training.learning_rate"]) == {1e-2}
+    assert runs["state"].tolist() == ["failed", "finished"]
+    assert runs["reason"][1] == ""
     assert main(["train", "--resume", str(path)]) == 1
     assert "1 of 2 runs have finished" in capsys.readouterr().out
 
 
 def test_what_is_wrong_with_all_runs_is_said_before_there_is_a_folder(config_file, tmp_path, capsys):
     gone = tmp_path / "gone.csv"
-    command = ["train", "--config", str(config_file), "--seeds", "2", "--run-dir", str(tmp_path / "series")]
+    command = ["train", "--config", str(config_file), "--seeds", "2", "--run-dir", str(tmp_path / "sweep")]
     assert main([*command, "--set", f"data.manifest={gone}"]) == 2
     assert "gone.csv" in capsys.readouterr().err
-    assert not (tmp_path / "series").exists()
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_features_are_extracted_once(tmp_path, monkeypatch):
@@ -207,20 +205,20 @@ def test_features_are_extracted_once(tmp_path, monkeypatch):
         split={"folds": 2},
         training={"epochs": 1},
     )
-    train_series(values, tmp_path / "series", folds=[0, 1])
+    train_sweep(values, tmp_path / "sweep", folds=[0, 1])
     shards = list((tmp_path / "cache").rglob("shard-*"))
     assert shards
     newest = max(shard.stat().st_mtime_ns for shard in shards)
-    first = (tmp_path / "series" / "fold0" / "config.yaml").stat().st_mtime_ns
+    first = (tmp_path / "sweep" / "fold0" / "config.yaml").stat().st_mtime_ns
     assert newest < first, "nothing is extracted once the first run has begun"
 
 
 def test_a_terminal_has_one_line_a_run(tmp_path, monkeypatch):
     text = io.StringIO()
     monkeypatch.setattr(
-        sweep, "make_console", lambda: Console(file=text, force_terminal=True, width=80, soft_wrap=True)
+        sweep_module, "make_console", lambda: Console(file=text, force_terminal=True, width=80, soft_wrap=True)
     )
-    train_series(quick(evaluation={"bootstrap": 20}), tmp_path / "s", sweeps=RATES, data=in_memory())
+    train_sweep(quick(evaluation={"bootstrap": 20}), tmp_path / "s", sweeps=RATES, data=in_memory())
     from support.train_checks import screen
 
     lines = [line.rstrip() for line in screen(text.getvalue())]
@@ -242,23 +240,23 @@ def test_a_terminal_has_one_line_a_run(tmp_path, monkeypatch):
 
 def test_in_memory_seeds_leave_valid_the_same(tmp_path):
     data = {"train_data": classified(40), "test_data": classified(20, seed=1)}
-    series = train_series(quick(), tmp_path / "s", seeds=[0, 1], data=data)
-    configs = [read_run(series.path / name).config for name in series.members["run"]]
+    sweep = train_sweep(quick(), tmp_path / "s", seeds=[0, 1], data=data)
+    configs = [read_run(sweep.path / name).config for name in sweep.runs["run"]]
     assert [config.split.seed for config in configs] == [0, 0]
     again = train(configs[1], tmp_path / "alone", **data)
-    assert again.metrics["test"] == read_run(series.path / "seed1").metrics["test"]
-    assert repr(series) == f"<series in {series.path}: 2 finished>"
-    shutil.rmtree(series.path / "seed1")
-    resumed = resume_series(series.path, data=data)
-    assert resumed.summary.equals(series.summary)
+    assert again.metrics["test"] == read_run(sweep.path / "seed1").metrics["test"]
+    assert repr(sweep) == f"<sweep in {sweep.path}: 2 finished>"
+    shutil.rmtree(sweep.path / "seed1")
+    resumed = resume_sweep(sweep.path, data=data)
+    assert resumed.summary.equals(sweep.summary)
 
 
-def test_what_a_series_is_cannot_be_changed_when_it_goes_on(series, tmp_path):
-    with pytest.raises(ConfigError, match="the runs of a series share their config"):
-        resume_series(series, ["training.epochs=9"])
+def test_what_a_sweep_is_cannot_be_changed_when_it_goes_on(sweep, tmp_path):
+    with pytest.raises(ConfigError, match="the runs of a sweep share their config"):
+        resume_sweep(sweep, ["training.epochs=9"])
     started = time.monotonic()
-    done = resume_series(copied(series, tmp_path), ["data.num_workers=0"])
-    assert len(done.members) == 4
+    done = resume_sweep(copied(sweep, tmp_path), ["data.num_workers=0"])
+    assert len(done.runs) == 4
     assert time.monotonic() - started < 20
 
 
@@ -276,12 +274,12 @@ def test_what_was_decided_counts_in_the_pooled_score(manifest, tmp_path):
         split={"folds": 2},
         evaluation={"thresholds": "f1", "bootstrap": 0},
     )
-    series = train_series(values, tmp_path / "series", folds=[0, 1])
-    tables = pd.concat([read_run(series.path / name).predictions for name in series.members["run"]])
+    sweep = train_sweep(values, tmp_path / "sweep", folds=[0, 1])
+    tables = pd.concat([read_run(sweep.path / name).predictions for name in sweep.runs["run"]])
     truth, said = (
         [set(str(cell).split(";")) - {"", "nan"} for cell in tables[column]] for column in ("label", "prediction")
     )
     hits = sum(len(one & other) for one, other in zip(truth, said, strict=True))
     expected = 2 * hits / (sum(map(len, truth)) + sum(map(len, said)))
-    pooled = series.summary.set_index("score").loc["micro_f1", "pooled"]
+    pooled = sweep.summary.set_index("score").loc["micro_f1", "pooled"]
     assert pooled == pytest.approx(expected)
