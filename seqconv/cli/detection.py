@@ -28,7 +28,7 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--events",
         action="store_true",
-        help="start, end, label and score of each event: windows or frames beside each other, merged",
+        help="start, end, label and score of each event: neighboring windows or frames, merged",
     )
     group.add_argument(
         "--max-gap", type=float, metavar="SECONDS", help="bridge gaps up to this (default: as in the run's config)"
@@ -40,7 +40,7 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="P",
-        help="only what is at least so probable (default: the most probable class, or the thresholds of the model)",
+        help="only events at least this probable (default: the most probable class, or the thresholds of the model)",
     )
 
 

@@ -24,7 +24,7 @@ def event_problems(
     if data.events is not None and target.events is not None:
         yield (
             "target.events: events are named by data.events, too. Remove target.events, which is the older name of "
-            "data.events for frames; recordings without events are then told by data.unlabeled."
+            "data.events for frames; recordings without events are then described by data.unlabeled."
         )
     if use is not None and (use == "frames") != has_frames:
         yield (

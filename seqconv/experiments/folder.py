@@ -91,7 +91,7 @@ def read_series(path: str | Path) -> SeriesFolder:
         grid = Grid(tuple(values["folds"]), tuple(values["seeds"]), sweeps)
         config = load_config(values["config"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path / SERIES} is damaged: {error!r}. Train anew in another folder.") from error
+        raise ConfigError(f"{path / SERIES} is damaged: {error!r}. Train again in another folder.") from error
     return SeriesFolder(path, config, grid, make_members(config, grid))
 
 

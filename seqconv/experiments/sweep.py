@@ -111,8 +111,8 @@ def resume_series(
     others = [text for text in overrides if not is_place(text.partition("=")[0].strip())]
     if others:
         raise ConfigError(
-            f"--set {others[0]}: the runs of a series share their config. Only where things lie and what computes may "
-            "change; for other settings, train anew in another folder."
+            f"--set {others[0]}: the runs of a series share their config. Only paths and the device may "
+            "change; for other settings, train again in another folder."
         )
     series = read_series(folder)
     with own_series(series.path):

@@ -18,7 +18,7 @@ class FeatureSettings(Section):
     there.
     """
 
-    kind: FeatureKind = Field(default="log_mel", description="What a frame holds.")
+    kind: FeatureKind = Field(default="log_mel", description="Kind of features in a frame.")
     sample_rate: PositiveInt = Field(default=16000, description="Hz; recordings of another rate are resampled.")
     n_fft: PositiveInt = Field(default=512, description="Samples in a window; for waveform, in a frame.")
     win_length: PositiveInt | None = Field(default=None, description="Samples under the window; default n_fft.")

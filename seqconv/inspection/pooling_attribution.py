@@ -47,7 +47,7 @@ def shares_of(pooling: Any, frames: Array, is_real: npt.NDArray[np.bool_]) -> Sh
         )
     if kind in ("MaskedLogSumExpPooling1D", "MaskedGeneralizedMeanPooling1D"):
         return _soft_maximum(pooling, frames)
-    raise ModelError(f"'{pooling.name}' is a {kind}, of which nobody has said what a frame contributes.")
+    raise ModelError(f"'{pooling.name}' is a {kind}, for which the contribution of a frame is not defined.")
 
 
 def _exact(frames: Array) -> Shares:

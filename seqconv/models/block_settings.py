@@ -13,7 +13,7 @@ Padding = Annotated[
     Literal["same", "causal", "valid"],
     Field(
         description="same: centered, and no frame is lost; causal: no output looks ahead; valid: only outputs whose "
-        "whole kernel lies within the sequence."
+        "whole kernel is within the sequence."
     ),
 ]
 KeptLength = Annotated[Literal["same", "causal"], Field(description="same: centered; causal: no output looks ahead.")]
@@ -49,7 +49,7 @@ class FinishedBlock(Block):
         description="batch: statistics of the real frames of a batch; group, instance: of each sequence; "
         "layer: of each frame.",
     )
-    norm_groups: PositiveInt = Field(default=8, description="Groups of channels, where norm is 'group'.")
+    norm_groups: PositiveInt = Field(default=8, description="Groups of channels, if norm is 'group'.")
     activation: Activation = Field(default="relu", description="Function that follows the normalization.")
     dropout: Dropout = 0.0
     spatial_dropout: SpatialDropout = 0.0

@@ -41,7 +41,7 @@ class ResidualBlock(FinishedBlock):
     separable: bool = Field(default=False, description="Separable convolutions in the body.")
     pre_activation: bool = Field(default=False, description="Normalize and activate before each convolution.")
     shortcut: Literal["auto", "conv"] = Field(
-        default="auto", description="auto: a pointwise convolution only where channels or frames change."
+        default="auto", description="auto: a pointwise convolution only if channels or frames change."
     )
     squeeze_excite: PositiveInt | None = Field(default=None, description="Reduction of a squeeze-and-excite layer.")
     stochastic_depth: Fraction = _STOCHASTIC_DEPTH

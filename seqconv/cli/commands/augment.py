@@ -25,7 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seqconv augment",
         description="Show what the sections augment and audio_augment of a config do to its training sequences: "
-        "pictures of their features, what these sound like, and the recordings where they are varied.",
+        "pictures of their features, what these sound like, and the recordings if they are varied.",
     )
     parser.add_argument(
         "--config",

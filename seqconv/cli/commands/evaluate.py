@@ -32,7 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--events", metavar="FILE", help="events, for labels of windows or frames (default: those of the run)"
     )
     parser.add_argument("--split", default="test", metavar="NAME", help="train, valid, test (default) or all")
-    parser.add_argument("--output", metavar="DIR", help="where to write (default: beside the model)")
+    parser.add_argument("--output", metavar="DIR", help="where to write (default: next to the model)")
     parser.add_argument(
         "--strategy",
         default="auto",
@@ -45,7 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="COLUMN",
-        help="a column of the manifest whose values get scores of their own (may be repeated)",
+        help="a column of the manifest whose values get separate scores (may be repeated)",
     )
     parser.add_argument(
         "--worst",

@@ -14,7 +14,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seqconv init",
         description="Look at recordings, arrays or a table of them, and write a config that trains as it is, with the "
-        "reason of each choice beside it. Decodes nothing, only reads how long the files are.",
+        "reason of each choice next to it. Decodes nothing, only reads the length of the files.",
     )
     parser.add_argument(
         "source",

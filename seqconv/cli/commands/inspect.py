@@ -28,13 +28,13 @@ def make_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="LAYER",
-        help="what one output value of this convolution is, with its numbers (may be repeated)",
+        help="explain one output value of this convolution (may be repeated)",
     )
     parser.add_argument(
         "--audit",
         action="store_true",
         help="name the layers that lose a mask or read padding, and measure what padding and batch mates change; "
-        "exit status 0 where nothing is wrong, else 1",
+        "exit status 0 if nothing is wrong, else 1",
     )
     parser.add_argument("--manifest", metavar="FILE", help="sequences for --audit (default: random numbers)")
     parser.add_argument("--json", metavar="FILE", help="write the findings of --audit, or else the table, as JSON")

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from seqconv.features.store import BadFile
 
 SOME_WITHOUT = 3
-"""Exit code where some of the files have no prediction; 2 is an error, after which none has."""
+"""Exit code if some of the files have no prediction; 2 is an error, after which none has."""
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="seqconv predict",
-        description="Predict for recordings, or for files of features where the model was trained on those.",
+        description="Predict for recordings, or for files of features if the model was trained on those.",
     )
     parser.add_argument("--model", required=True, metavar="FILE", help="RUN/model.keras")
     parser.add_argument("inputs", nargs="+", metavar="FILE_OR_FOLDER", help="a folder: all recordings below it")
@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
         "(default: standard output)",
     )
     parser.add_argument(
-        "--format", choices=(*TABLE_FORMATS, "audacity"), help="default: as the name of --output ends, or csv"
+        "--format", choices=(*TABLE_FORMATS, "audacity"), help="default: by the extension of --output, or csv"
     )
     add_event_arguments(parser)
     parser.add_argument(

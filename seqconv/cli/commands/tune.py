@@ -15,13 +15,13 @@ def make_parser() -> argparse.ArgumentParser:
         description="Search for settings by Optuna. Trials are compared on the valid split; test is not scored.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--config", metavar="FILE", help="a YAML file, around which is searched")
+    source.add_argument("--config", metavar="FILE", help="a YAML file, the config whose settings are varied")
     source.add_argument("--resume", metavar="FOLDER", help="go on with a search that was stopped or killed")
     parser.add_argument(
         "--space", metavar="FILE", help="a YAML file: keys of the config, each with a list of choices or a range"
     )
     parser.add_argument("--trials", type=int, metavar="N", help="how many trials, also with --resume (default: 30)")
-    parser.add_argument("--no-pruning", action="store_true", help="let trials that fall behind come to their end")
+    parser.add_argument("--no-pruning", action="store_true", help="do not end trials that are worse than others")
     parser.add_argument("--run-dir", metavar="DIR", help="where to write (default: runs/NAME-tuning-TIME)")
     parser.add_argument(
         "--set",

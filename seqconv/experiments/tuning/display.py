@@ -23,7 +23,7 @@ def print_facts(search: TuningFolder, done: int, console: Console) -> None:
     """What is searched, where, and how far it is."""
     config = search.config
     way = "largest" if config.monitor_mode == "max" else "smallest"
-    pruning = ", those that fall behind are ended early" if search.prunes else ""
+    pruning = ", those that are worse are ended early" if search.prunes else ""
     facts = [
         ("search", f"{search.num_trials} trials for the {way} {config.monitor}{pruning}; test is not scored"),
         *((name, describe(each)) for name, each in zip(_names(search), search.parameters, strict=True)),

@@ -84,7 +84,7 @@ def read_tuning(path: str | Path) -> TuningFolder:
         parameters = read_space(values["space"], config)
         return TuningFolder(path, config, values["space"], values["trials"], values["prunes"], parameters)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path / TUNING} is damaged: {error!r}. Search anew in another folder.") from error
+        raise ConfigError(f"{path / TUNING} is damaged: {error!r}. Search again in another folder.") from error
 
 
 @contextmanager

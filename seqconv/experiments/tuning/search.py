@@ -78,7 +78,9 @@ class TrialEar(keras.callbacks.Callback):  # type: ignore[misc]
             self._trial.report(value, epoch + 1)
         # After its last epoch, a trial has cost all that it costs.
         if epoch + 1 < self.params["epochs"] and self._trial.should_prune():
-            raise Pruned(f"pruned after epoch {epoch + 1}: {self._monitor} {value:.4f} is behind that of other trials")
+            raise Pruned(
+                f"pruned after epoch {epoch + 1}: {self._monitor} {value:.4f} is worse than that of other trials"
+            )
 
 
 def tune(

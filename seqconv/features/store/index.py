@@ -72,13 +72,13 @@ def read_index(folder: Path) -> StoreIndex:
         if version != FORMAT_VERSION:
             raise StoreError(
                 f"{folder}: written in format {version}, this version of seqconv reads format {FORMAT_VERSION}. "
-                "Delete the folder; it will be built anew"
+                "Delete the folder; it will be built again"
             )
         settings = FeatureSettings.model_validate(header["settings"])
         columns = [table[name].to_pylist() for name in _COLUMNS]
         variant = header.get("variant")
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
-        raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built anew") from error
+        raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built again") from error
     return StoreIndex(settings, tuple(StoredSequence(*values) for values in zip(*columns, strict=True)), variant)
 
 
