@@ -288,7 +288,7 @@ class Sequences:
         seen: set[str] = set()
         repeated = list(dict.fromkeys(name for name in self.ids if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
         if repeated:
-            problems.append(f"ids must be unique, but {list_some(repeated)} occur more than once")
+            problems.append(f"ids must be unique, but {list_some(repeated)} stand more than once")
         if self.weights is not None and not (np.isfinite(self.weights) & (self.weights >= 0)).all():
             problems.append("weights must be finite and not negative")
         if problems:

@@ -69,10 +69,10 @@ class LossWatch:
         layouts = experiment.plan.epoch(epoch)
         ids = self._ids(layouts[step - 1])
         largest = max(float(np.abs(experiment.data.train[int(index)]).max()) for index in layouts[step - 1].indices)
-        details = [f"Step {step} had: {', '.join(ids)}"]
+        details = [f"Step {step} held: {', '.join(ids)}"]
         if step > 1:
             before = ", ".join(self._ids(layouts[step - 2]))
-            details.append(f"Step {step - 1}, whose update of the weights may be the cause, had: {before}")
+            details.append(f"Step {step - 1}, whose update of the weights may be the cause, held: {before}")
         return DivergenceError(
             f"training diverged in epoch {epoch + 1}, step {step} of {len(layouts)}: {what}. The step had "
             f"{len(ids)} sequences: {list_some(ids)}; their largest feature is {largest:.3g}. {remedy(experiment)}",
