@@ -12,7 +12,7 @@ from seqconv.errors import ConfigError, ShapeError
 Array = NDArray[Any]
 FloatArray = NDArray[np.float32]
 MISSING = -1.0
-"""Stands for a label that nobody knows among others that are known: losses leave it out."""
+"""Marks an unknown label among known ones: losses leave it out."""
 
 
 @dataclass(frozen=True, eq=False)

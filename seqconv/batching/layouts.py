@@ -98,4 +98,4 @@ _COLUMNS = tuple(field.name for field in fields(Layout))[3:]
 def check_rank(rank: int, world_size: int) -> None:
     """Raise ConfigError unless `rank` is one of `world_size` processes."""
     if world_size < 1 or not 0 <= rank < world_size:
-        raise ConfigError(f"rank={rank} with world_size={world_size}: a rank lies in 0 .. world_size - 1")
+        raise ConfigError(f"rank={rank} with world_size={world_size}: a rank is one of 0 .. world_size - 1")

@@ -21,7 +21,7 @@ class BatchingConfig(Section):
         description="packed: several sequences in a row; bucketed: neighbors in length; auto: it chooses.",
     )
     batch_size: PositiveInt | None = Field(
-        default=None, description=f"Sequences per step, on average; {DEFAULT_BATCH_SIZE} where nothing is given."
+        default=None, description=f"Sequences per step, on average; {DEFAULT_BATCH_SIZE} if nothing is given."
     )
     frames_per_batch: PositiveInt | Literal["auto"] | None = Field(
         default=None,
@@ -30,12 +30,12 @@ class BatchingConfig(Section):
     )
     too_long: TooLong = Field(
         default="own_batch",
-        description="What happens to sequences longer than a row; own_batch: a wider row.",
+        description="What happens to sequences longer than a row; own_batch: a longer row.",
     )
     max_shapes: PositiveInt = Field(default=4, description="Most different (rows, width), each compiled once.")
     lookahead: PositiveInt = Field(default=200, description="Sequences that a packed plan looks ahead to fill a row.")
     num_buckets: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=16, description="Buckets of bucketed plans; fewer where there are few sequences."
+        default=16, description="Buckets of bucketed plans; fewer if there are few sequences."
     )
 
     options: dict[str, Any] = Field(default={}, description="Keys of a strategy of your own.")

@@ -16,14 +16,14 @@ class EventScoring(Section):
 
     max_gap: Duration = Field(default=0.0, description="Hits of a class with at most this between them are one event.")
     min_seconds: Duration = Field(default=0.0, description="Shorter events are left out.")
-    collar: Length = Field(default=0.2, description="An event that was found may begin so much sooner or later.")
+    collar: Length = Field(default=0.2, description="A found event may begin this much earlier or later.")
     segment: Length = Field(default=1.0, description="Length of the segments of the segment-based scores.")
 
 
 class WantedPrecision(Section):
     """Thresholds that give few labels wrongly."""
 
-    precision: Annotated[float, Field(gt=0, le=1)] = Field(description="Least part of the labels given that is right.")
+    precision: Annotated[float, Field(gt=0, le=1)] = Field(description="Least share of the given labels that is right.")
 
 
 class EvaluationConfig(Section):
@@ -35,12 +35,12 @@ class EvaluationConfig(Section):
     length_bins: PositiveInt = Field(default=4, description="Classes of length in the scores by length; 4: quartiles.")
     slices: tuple[str, ...] = Field(
         default=(),
-        description="Columns of the manifest whose values get scores of their own, or group. A column of numbers with "
+        description="Columns of the manifest whose values get separate scores, or group. A column of numbers with "
         "more than 10 values is cut into length_bins classes with about as many sequences each.",
     )
     thresholds: Literal["f1"] | WantedPrecision | None = Field(
         default=None,
-        description="From which probability on a label is given, chosen on valid, kept in the model. f1: with the best "
+        description="Thresholds of the probabilities, chosen on valid, saved in the model. f1: with the best "
         "F1 (of two classes, the mean of both); {precision: 0.9}: with the most found at that precision; null: 0.5.",
     )
     positive: str | None = Field(
@@ -48,7 +48,7 @@ class EvaluationConfig(Section):
     )
     calibration: Literal["temperature"] | None = Field(
         default=None,
-        description="temperature: logits are divided by the number with which valid is least surprising, kept in the "
+        description="temperature: logits are divided by the number with the smallest log loss on valid, saved in the "
         "model, so that probabilities say how often they are right.",
     )
     report: bool = Field(default=True, description="Write report.html, which shows the run, at its end.")

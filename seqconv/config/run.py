@@ -36,7 +36,8 @@ class Config(Section):
     name: str = Field(default="run", description="Name of the run and of its folder; default: the config file's name.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="The same seed gives the same run.")
     backend: Backend | None = Field(
-        default=None, description="What computes; null: as KERAS_BACKEND or ~/.keras/keras.json say, else tensorflow."
+        default=None,
+        description="Framework that computes; null: as KERAS_BACKEND or ~/.keras/keras.json say, else tensorflow.",
     )
     plugins: tuple[str, ...] = Field(
         default=(),

@@ -39,7 +39,7 @@ class MLflowSettings(Section):
     tracking_uri: str | None = Field(
         default=None, description="A folder, or an address such as http://localhost:5000; null: as MLflow is set."
     )
-    experiment: str = Field(default="seqconv", description="Made where it does not exist.")
+    experiment: str = Field(default="seqconv", description="Made if it does not exist.")
 
 
 class TrainingConfig(Section):
@@ -62,9 +62,9 @@ class TrainingConfig(Section):
     )
     loss: Literal["auto", "cross_entropy", "focal"] = Field(
         default="auto",
-        description="auto: cross entropy for classes, mean squared error for numbers; focal: what is easy counts less.",
+        description="auto: cross entropy for classes, mean squared error for numbers; focal: easy ones count less.",
     )
-    focal_gamma: Positive = Field(default=2.0, description="Of the focal loss: how much less what is easy counts.")
+    focal_gamma: Positive = Field(default=2.0, description="Of the focal loss: how much less easy sequences count.")
     label_smoothing: Fraction = Field(default=0.0, description="Probability spread over all classes.")
     loss_scale: Positive | None = Field(
         default=None,
@@ -96,11 +96,11 @@ class TrainingConfig(Section):
         default=None, description="Chooses the best epoch; default: val_macro_f1, val_map or val_r2, by task."
     )
     mode: Literal["auto", "max", "min"] = Field(default="auto", description="Whether more or less of it is better.")
-    mixed_precision: bool = Field(default=False, description="Compute in 16 bits where the device does (GPU).")
+    mixed_precision: bool = Field(default=False, description="Compute in 16 bits if the device does (GPU).")
     jit_compile: Literal["auto"] | bool = Field(
         default="auto",
         description="Compile the training step: XLA, or torch.compile. auto: on JAX yes, on PyTorch no; on TensorFlow "
-        "where it pays, measured on the first steps, unless the run is deterministic.",
+        "if it saves time, measured on the first steps, unless the run is deterministic.",
     )
     device: str | None = Field(default=None, description="Such as GPU:1; default: the backend's choice.")
     tensorboard: bool = Field(default=False, description="Write TensorBoard logs into the run directory.")

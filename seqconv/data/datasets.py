@@ -306,7 +306,7 @@ def _split(spec: DataSpec, recordings: Sequences, data: Sequences, notes: Iterab
         if split not in parts:
             bad = list_some(file.id for file in recordings.quarantine)
             raise ManifestError(
-                f"of split '{split}' no recording can be read: {bad}. Mend them, or choose other splits."
+                f"of split '{split}' no recording can be read: {bad}. Repair them, or choose other splits."
                 if bad
                 else f"no window or event of split '{split}' has a label. Label more of it, or choose other splits."
             )

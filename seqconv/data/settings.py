@@ -15,7 +15,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class WindowSettings(Section):
     """Windows that recordings are cut into, each a sequence `ID@START`."""
 
-    seconds: Seconds = Field(description="Length of a window; of a shorter recording there is one, the whole.")
+    seconds: Seconds = Field(description="Length of a window; a shorter recording is one window.")
     hop: Seconds | None = Field(
         default=None,
         description="Seconds from one window to the next; default: `seconds`. The last ends with the recording.",
@@ -56,27 +56,29 @@ class DataConfig(Section):
         default=None, description="One manifest or folder, or a mapping from split (train, valid, test) to manifest."
     )
     made_by: str | None = Field(
-        default=None, min_length=1, description="Command that makes the manifest; told where the manifest is missing."
+        default=None,
+        min_length=1,
+        description="Command that makes the manifest; the error for a missing manifest names it.",
     )
     windows: WindowSettings | None = Field(
         default=None, description="Cut recordings into windows; null: a recording is one sequence."
     )
     events: str | None = Field(
         default=None,
-        description="What happens when: a table of path (or id), start, end (seconds) and label, a Raven selection "
+        description="Events: a table of path (or id), start, end (seconds) and label, a Raven selection "
         "table, or a folder with a table, Raven table or Audacity label track for each recording.",
     )
     events_as: EventUse | None = Field(
         default=None,
-        description="Events label windows or frames, or are sequences of their own; default: frames where the model "
-        "predicts these, else windows where there are any, else sequences.",
+        description="Events label windows or frames, or are sequences of their own; default: frames if the model "
+        "predicts these, else windows if there are any, else sequences.",
     )
     unlabeled: Literal["negative", "ignore"] | None = Field(
         default=None,
         description="Recordings without events: nothing happens in them, or leave them out; null: an error.",
     )
     cache_dir: str | None = Field(
-        default=None, description="Where feature stores lie; default: the user's cache folder, or $SEQCONV_CACHE."
+        default=None, description="Folder of the feature stores; default: the user's cache folder, or $SEQCONV_CACHE."
     )
     num_workers: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="Processes that extract features; 0: in this process; default: one per CPU core."

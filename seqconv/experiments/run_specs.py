@@ -113,7 +113,7 @@ def read_grid(config: Config, folds: str | None, seeds: str | None, sweeps: Iter
     keys = [key for key, _ in values]
     repeated = sorted({key for key in keys if keys.count(key) > 1})
     if repeated:
-        raise ConfigError(f"--sweep {list_some(repeated)} was given twice. Write all values behind one: KEY=A,B.")
+        raise ConfigError(f"--sweep {list_some(repeated)} was given twice. Write all values after one: KEY=A,B.")
     grid = Grid(
         () if folds is None else _read_folds(config, folds),
         () if seeds is None else _read_seeds(config, seeds),

@@ -127,7 +127,7 @@ def _load_table(path: Path, columns: tuple[str, ...] | None) -> npt.NDArray[Any]
         bad = [_first_text(table[name]) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
         if any(bad):
             raise ManifestError(
-                f"{path}: {next(filter(None, bad))} is not a number, but other cells of it are. Mend it, or name the "
+                f"{path}: {next(filter(None, bad))} is not a number, but other cells of it are. Fix it, or name the "
                 "columns to use in features.columns"
             )
         table = table.select_dtypes("number")

@@ -132,9 +132,7 @@ def _straighten(head: Head, pooled: Array) -> tuple[Array, Array, Array]:
             is_on = values > 0
             slopes, bias, values = slopes * is_on, bias * is_on, values * is_on
         elif name != "linear":
-            raise ModelError(
-                f"'{layer.name}' lies behind the pooling and has the activation {name}; known: relu, linear."
-            )
+            raise ModelError(f"'{layer.name}' is after the pooling and has the activation {name}; known: relu, linear.")
     return values, slopes, bias
 
 

@@ -69,7 +69,7 @@ class Words(Formula):
             )
         lines = [first, f"    {self.formula()}"]
         if any(window.padding != "valid" and window.span > 1 for window in self.windows):
-            lines.append(f"What lies before the first and behind the last {self.unit} counts as 0.")
+            lines.append(f"Everything before the first and after the last {self.unit} counts as 0.")
         if any(w.padding == "same" and w.stride > 1 and not w.is_transposed for w in self.windows) and self.is_stock:
             lines.append(
                 "Keras takes the offset from the length: this one is that of an input whose length is one more than a "
@@ -151,7 +151,7 @@ class Words(Formula):
         after = f"then {self.activation} is applied to each sum" if self.activation else "there is no activation inside"
         if not self.layer.use_bias:
             return (
-                "There is no bias (use_bias=False): a normalization behind the layer would subtract it again, and adds "
+                "There is no bias (use_bias=False): a normalization after the layer would subtract it again, and adds "
                 f"an offset of its own; {after}."
             )
         number = len(self.layer.get_weights()) - 1

@@ -29,7 +29,7 @@ class Finding:
 
 
 VERDICTS: dict[str, str] = {
-    "drops_mask": "drops the mask: every layer behind it takes padding for frames",
+    "drops_mask": "drops the mask: every layer after it takes padding for frames",
     "loses_mask": "is an operation, not a layer: its result carries no mask, and Keras does not warn",
     "ignores_mask": "says that it supports masks, and counts padding in its statistics",
     "reads_padding": "reads padding that is no longer zero, because a bias or a normalization before it moved it",
@@ -40,14 +40,14 @@ VERDICTS: dict[str, str] = {
     "runs_into_padding": "has no mask, and runs on into the padding",
     "attends_to_padding": "has no mask, and attends to padding",
     "needs_fixed_length": "turns time into a fixed number of features, so that only one length fits",
-    "cuts_sequences": "rearranges axes, after which nobody knows which frame belongs where",
+    "cuts_sequences": "rearranges axes, after which the position of frames is unknown",
     "no_mask_given": "can take a mask, and is not given any",
     "masks_silence": "infers the mask from values: a real frame of digital silence counts as padding",
     "mask_leaves_model": "hands its mask to the loss, which Keras then divides by the frames of that batch alone",
     "unknown_layer": "is not known here; only what is measured below speaks of it",
     "fixed_length": "takes sequences of one length only",
     "changes_with_padding": "answers differently when padding is appended",
-    "changes_with_mates": "answers differently beside other sequences",
+    "changes_with_mates": "answers differently next to other sequences",
 }
 NOTES = ("masks_silence", "mask_leaves_model", "unknown_layer")
 OURS = {

@@ -52,7 +52,7 @@ def multilabel_scores(
     check_same_count(targets, probabilities)
     is_known = ~np.isnan(targets)
     if not np.isin(targets[is_known], (0, 1)).all():
-        raise ShapeError("targets of a multilabel task must be 0 or 1, or NaN where a label is missing.")
+        raise ShapeError("targets of a multilabel task must be 0 or 1, or NaN if a label is missing.")
     if not np.isfinite(probabilities).all():
         return undefined_scores((*SCORES, "per_class"), "the predictions hold NaN or infinity")
     losses = binary_cross_entropy(targets, probabilities)

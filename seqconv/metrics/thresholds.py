@@ -46,7 +46,7 @@ def choose_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, pr
     0.5
     """
     if precision is not None and not 0 < precision <= 1:
-        raise ConfigError(f"a precision of {precision} cannot be: it lies above 0, and is 1 at most")
+        raise ConfigError(f"a precision of {precision} is impossible: it must be above 0, and 1 at most")
     wanted, found = np.asarray(targets, np.float64), np.asarray(probabilities, np.float64)
     check_same_count(wanted, found)
     is_known = ~np.isnan(wanted)

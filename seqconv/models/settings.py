@@ -20,13 +20,13 @@ Poolings = PoolingName | Pooling | Annotated[list[PoolingName | Pooling], Field(
 class BlockDefaults(Section):
     """What every block has unless it says otherwise; a block takes those of these keys that its type knows."""
 
-    norm: Norm | None = Field(default=None, description="Normalization behind convolutions.")
-    norm_groups: PositiveInt | None = Field(default=None, description="Groups of channels, where norm is 'group'.")
-    activation: Activation | None = Field(default=None, description="Function behind the normalization.")
+    norm: Norm | None = Field(default=None, description="Normalization after convolutions.")
+    norm_groups: PositiveInt | None = Field(default=None, description="Groups of channels, if norm is 'group'.")
+    activation: Activation | None = Field(default=None, description="Function after the normalization.")
     dropout: Fraction | None = Field(default=None, description="Part of the values that training drops.")
     spatial_dropout: Fraction | None = Field(default=None, description="The same for channels of a sequence.")
     stochastic_depth: Fraction | None = Field(default=None, description="The same for bodies of residual blocks.")
-    padding: Padding | None = Field(default=None, description="same, causal or valid, where a block can have it.")
+    padding: Padding | None = Field(default=None, description="same, causal or valid, if a block can have it.")
 
 
 class ModelConfig(Section):
@@ -117,7 +117,7 @@ class ModelConfig(Section):
         if not any(head.predicts_frames for head in self.pooling):
             return self
         if len(self.pooling) > 1:
-            raise ValueError("pooling: frames means no pooling at all; it stands alone, or leave it out")
+            raise ValueError("pooling: frames means no pooling at all; use it alone, or leave it out")
         for index, block in enumerate(self.blocks):
             if any(layer.padding == "valid" for layer in block.time_layers):
                 raise ValueError(

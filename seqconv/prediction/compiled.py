@@ -11,7 +11,7 @@ Array = npt.NDArray[Any]
 Runner = Callable[[Any], Array]
 
 MAX_SHAPES = 8
-"""Where each shape is compiled, more than these are rounded to fewer."""
+"""If each shape is compiled, more than these are rounded to fewer."""
 
 _runners: "weakref.WeakKeyDictionary[Any, Runner]" = weakref.WeakKeyDictionary()
 

@@ -28,7 +28,7 @@ _LARGEST = 1.4
 _KEY_INCHES, _LETTER_INCHES = 0.5, 0.075
 """Of a legend: a line with its gaps, and a letter at most."""
 _COLUMN, _AROUND = 440, 110
-"""Pixels: width of a column of figures on a wide screen, height of what stands around a figure."""
+"""Pixels: width of a column of figures on a large screen, height of everything around a figure."""
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",

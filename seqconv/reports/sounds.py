@@ -9,7 +9,7 @@ from typing import Any
 from seqconv.errors import SeqconvError
 
 MOST_BYTES = 200_000
-"""A file up to this size goes into the page as it is; anything else is encoded anew."""
+"""A file up to this size goes into the page as it is; anything else is encoded again."""
 MOST_SECONDS = 30.0
 MOST_RATE = 16_000
 _TYPES = {".ogg": "audio/ogg", ".oga": "audio/ogg", ".opus": "audio/ogg", ".flac": "audio/flac", ".mp3": "audio/mpeg",

@@ -112,7 +112,7 @@ def _read_values(item: Array) -> Array:
     if values.ndim != 2 or values.dtype.kind not in "fiub" or np.isinf(values).any():
         raise ValueError(
             f"has labels of shape {item.shape} ({item.dtype}); regression needs finite numbers, (time,) or "
-            "(time, columns), and NaN where there is none"
+            "(time, columns), and NaN if there is none"
         )
     return values.astype(np.float64)
 

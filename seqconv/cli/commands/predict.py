@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seqconv.features.store import BadFile
 
 SOME_WITHOUT = 3
-"""Exit code where some of the files have no prediction; 2 is an error, after which none has."""
+"""Exit code if some of the files have no prediction; 2 is an error, after which none has."""
 
 STRATEGY = {"default": "auto", "choices": ("auto", *STRATEGIES)}
 

@@ -43,7 +43,7 @@ def choose_features(signals: SignalFacts) -> dict[str, Choice]:
     if signals.kind == "samples":
         return {
             "kind": Choice("log_spectrogram", "arrays of samples, one value at a time: how strong each frequency is"),
-            "sample_rate": Choice(HIGHEST_RATE, "A GUESS: arrays do not say it. Only what is told in seconds needs it"),
+            "sample_rate": Choice(HIGHEST_RATE, "A GUESS: arrays do not say it. Only settings in seconds need it"),
             "n_fft": Choice(256, "samples in a window"),
             "hop_length": Choice(64, "samples from one frame to the next"),
         }
@@ -93,7 +93,7 @@ def choose_batching(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
     low, middle, high = np.quantile(frames, [0.0, 0.5, 1.0])
     spread = f"lengths from {low:,.0f} to {high:,.0f} frames, median {middle:,.0f}: several share a row"
     return {
-        "strategy": Choice("auto", f"packed where the model allows it; {spread}"),
+        "strategy": Choice("auto", f"packed if the model allows it; {spread}"),
         "batch_size": Choice(size, reason),
     }
 

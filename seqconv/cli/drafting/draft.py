@@ -101,7 +101,7 @@ class _Parts:
             f"# Two steps only:  seqconv train --config {self.output.name} --dry-run",
             f"# Lengths, costs:  seqconv plan --config {self.output.name}",
             "# All settings:    docs/reference/config.md",
-            "seed: 0    # another seed draws other splits, where splits are made, and other first weights",
+            "seed: 0    # another seed draws other splits, if splits are made, and other first weights",
         ]
         for name, choices in sections.items():
             lines += ["", f"{name}:", *_section(choices)]

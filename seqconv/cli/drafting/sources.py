@@ -118,7 +118,7 @@ def _target_of(name: str, cells: list[str]) -> TargetFacts:
         return TargetFacts("regression", name, ";", {}, span)
     if any(";" in cell for cell in cells):
         parts = [part.strip() for cell in cells for part in cell.split(";") if part.strip()]
-        return TargetFacts("multilabel", name, ";", _counted(parts), "cells with several labels, parted by ';'")
+        return TargetFacts("multilabel", name, ";", _counted(parts), "cells with several labels, separated by ';'")
     return TargetFacts("classification", name, ";", _counted(cells), f"{distinct} different labels")
 
 

@@ -82,12 +82,13 @@ class AudioAugmentConfig(Section):
     takes one of these, or the recording itself. A transform that is not named is off; `{}` switches it on."""
 
     variants: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=4, description="Variants of each recording, beside itself. Each takes as much room as the features do."
+        default=4,
+        description="Variants of each recording, in addition to itself. Each takes as much space as the features do.",
     )
     speed: Speed | None = Field(default=None, description="Faster or slower, and higher or lower with it.")
     pitch: Pitch | None = Field(default=None, description="Higher or lower.")
     room: Room | None = Field(default=None, description="In a room.")
-    background: Background | None = Field(default=None, description="With another sound behind it.")
+    background: Background | None = Field(default=None, description="With another sound in the background.")
     others: tuple[dict[str, Any], ...] = Field(
         default=(),
         description="Further transforms of audiomentations, each a mapping with its type (such as Clip) and arguments.",

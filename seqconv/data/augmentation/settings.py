@@ -38,7 +38,7 @@ class SpecMask(Section):
     time_masks: Count = Field(default=2, description="Stretches of frames in a sequence.")
     time_width: Part = Field(default=0.1, description="Longest stretch, as a part of the sequence's frames.")
     feature_masks: Count = Field(default=2, description="Bands of neighboring features; with delta, in all orders.")
-    feature_width: Part = Field(default=0.2, description="Widest band, as a part of the features.")
+    feature_width: Part = Field(default=0.2, description="Largest band, as a part of the features.")
 
     @model_validator(mode="after")
     def _masks_something(self) -> "SpecMask":
@@ -69,7 +69,8 @@ class TimeShift(Section):
     probability: Probability = Field(default=1.0, description="Part of the sequences that are shifted.")
     fraction: Part = Field(default=0.1, description="Longest shift either way, as a part of the sequence's frames.")
     fill: Literal["edge", "wrap"] = Field(
-        default="edge", description="What comes in: the first or last frame again, or what went out at the other end."
+        default="edge",
+        description="Frames that fill the gap: the first or last frame again, or those that left at the other end.",
     )
 
 

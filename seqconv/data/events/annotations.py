@@ -138,7 +138,7 @@ def read_annotations(
     told = f"{len(without)} of {len(ids)} recordings have no event in '{path}': {list_some(without)}"
     if unlabeled is None:
         raise ManifestError(
-            f"{told}. If nothing happens in them, set data.unlabeled to 'negative'; if nobody has labeled them, to "
+            f"{told}. If nothing happens in them, set data.unlabeled to 'negative'; if they were not labeled, to "
             "'ignore', which leaves them out"
         )
     if unlabeled == "negative":

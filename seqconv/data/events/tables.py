@@ -109,7 +109,7 @@ def find_overlaps(name: str, events: Events) -> list[str]:
         if events.starts[number] < events.ends[last] - _TOLERANCE and events.labels[number] != events.labels[last]:
             return [
                 f"'{name}': the events {_describe(events, last)} and {_describe(events, number)} overlap, but "
-                "classification gives a frame one class. Mend the times, or set target.task to multilabel"
+                "classification gives a frame one class. Correct the times, or set target.task to multilabel"
             ]
         last = number if events.ends[number] > events.ends[last] else last
     return []

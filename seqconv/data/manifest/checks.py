@@ -127,7 +127,7 @@ def _find_bad_parts(frame: pd.DataFrame) -> Iterable[str]:
     is_reversed = (start >= 0) & (end >= 0) & (end <= start)
     if is_reversed.any():
         rows = _describe(frame, is_reversed)
-        yield f"'end' must be after 'start' (0 where empty); in {is_reversed.sum()} rows it is not: {rows}."
+        yield f"'end' must be after 'start' (0 if empty); in {is_reversed.sum()} rows it is not: {rows}."
 
 
 def _find_bad_weights(frame: pd.DataFrame) -> Iterable[str]:

@@ -50,7 +50,7 @@ def write_results(search: TuningFolder, study: Study) -> None:
     if best is not None:
         head = (
             f"# The best of {len(study.trials)} trials: {search.config.monitor} {best.value:.4f} on valid, in trial "
-            f"{best.number}.\n# Chosen by valid: say so beside its scores, and give those of test.\n"
+            f"{best.number}.\n# Chosen by valid: say so next to its scores, and give those of test.\n"
         )
         write_text(head + search.best_config(study.values_of(best)).to_yaml(), search.path / BEST)
 

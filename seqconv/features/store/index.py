@@ -95,7 +95,7 @@ def read_index(folder: Path) -> StoreIndex:
         if version != FORMAT_VERSION:
             raise StoreError(
                 f"{folder}: written in format {version}, this version of seqconv reads format {FORMAT_VERSION}. "
-                "Delete the folder; it will be built anew"
+                "Delete the folder; it will be built again"
             )
         part = header.get("part", {})
         if part and part["name"] not in FeatureSettings.registry:

@@ -108,7 +108,7 @@ class FeatureStore:
         except (OSError, ValueError) as error:
             raise StoreError(
                 f"{self.path / shard}: cannot be read ({error}). The store was rebuilt or damaged since it was opened; "
-                "open it again, or delete the folder and build it anew"
+                "open it again, or delete the folder and build it again"
             ) from error
         self._readers[shard] = reader
         if len(self._readers) > _OPEN_SHARDS:

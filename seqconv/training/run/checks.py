@@ -124,7 +124,7 @@ def _leak_remedy(leaks: list[Leak], data: Datasets) -> str:
         if data.splits is None and split in data.parts() and len(ids) == len(data.parts()[split]):
             remedy = f"Pass other sequences as {split}_data, or none"
             return f"{remedy}: a part of train_data is then set aside" if split == "valid" else remedy
-    return "Leave one of each two out, or put both into one split; where splits are made, give both the same group"
+    return "Leave one of each two out, or put both into one split; if splits are made, give both the same group"
 
 
 def _find_other_settings(name: str, wanted: FeatureSettings, used: FeatureSettings) -> Iterator[str]:

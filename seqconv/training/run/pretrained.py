@@ -77,7 +77,7 @@ def content_hash(path: str | Path) -> str:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
     except OSError as error:
         raise ModelError(
-            f"training.init: '{path}' cannot be read ({error.strerror}). Where it has moved, --set training.init=FILE"
+            f"training.init: '{path}' cannot be read ({error.strerror}). If it was moved, --set training.init=FILE"
         ) from error
 
 

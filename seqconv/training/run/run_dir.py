@@ -180,7 +180,7 @@ def _say_unfinished(path: Path, error: BaseException) -> None:
         lines.append(error.details)
     lines.append(f"{what}; {HISTORY} has a row for each epoch that ended.")
     if isinstance(error, DivergenceError):
-        lines.append("A run that goes on from its last state comes to the same step: train anew with other settings.")
+        lines.append("A run that goes on from its last state comes to the same step: train again with other settings.")
     elif list_checkpoints(path / CHECKPOINTS) and resume_command(path) not in reason:
         lines.append(f"Its state is saved. Go on with: {resume_command(path)}")
     with suppress(OSError):

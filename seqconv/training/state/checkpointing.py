@@ -89,7 +89,7 @@ def find_checkpoint(path: Path, identity: RunIdentity, console: Console) -> Chec
             "\n  ".join(
                 [
                     f"{path}: its checkpoint is of another config or other data. Put these back as they were, or train "
-                    "anew in another folder:",
+                    "again in another folder:",
                     *differences,
                 ]
             )

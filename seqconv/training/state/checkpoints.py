@@ -99,7 +99,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         if version != FORMAT_VERSION:
             raise ConfigError(
                 f"checkpoint {path} has format {version}, this version of seqconv reads format {FORMAT_VERSION}. "
-                "Go on with the version that began the run (see versions.json), or train anew"
+                "Go on with the version that began the run (see versions.json), or train again"
             )
         return Checkpoint(
             position=Position(*header["position"]),

@@ -91,6 +91,6 @@ def _check_shapes(model: keras.Model, checkpoint: Checkpoint) -> None:
     theirs = [(array.shape, array.dtype) for array in checkpoint.variables]
     if ours != theirs:
         raise ConfigError(
-            f"the checkpoint holds {len(theirs)} variables that do not fit the {len(ours)} of this model: it was "
-            "written by another version of seqconv or Keras. Go on with that version (see versions.json), or train anew"
+            f"the checkpoint has {len(theirs)} variables that do not fit the {len(ours)} of this model: it was "
+            "written by another version of seqconv or Keras. Use that version (see versions.json), or train again"
         )

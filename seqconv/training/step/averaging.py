@@ -16,7 +16,7 @@ from seqconv.sources import Source
 from seqconv.training.run.setup import RunSetup
 
 STATISTICS_FRAMES = 1 << 15
-"""Frames of a batch over which normalization is measured anew: small data is one batch."""
+"""Frames of a batch over which normalization is measured again: small data is one batch."""
 
 
 class WeightAverage:

@@ -74,7 +74,7 @@ class LossWatch:
             before = ", ".join(self._ids(layouts[step - 2]))
             details.append(f"Step {step - 1}, whose update of the weights may be the cause, held: {before}")
         return DivergenceError(
-            f"training diverged in epoch {epoch + 1}, step {step} of {len(layouts)}: {what}. The step held "
+            f"training diverged in epoch {epoch + 1}, step {step} of {len(layouts)}: {what}. The step had "
             f"{len(ids)} sequences: {list_some(ids)}; their largest feature is {largest:.3g}. {remedy(experiment)}",
             "\n".join(details),
         )
