@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from seqconv.layers.base import MaskedLayer
 from seqconv.layers.masking import Padding, Tensor, is_mask
 from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_moments, moments
 
@@ -17,14 +18,14 @@ from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_
 EPSILON = 1e-5
 
 
-class GlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
+class GlobalPooling1D(MaskedLayer):
     """What the global poolings share: one vector a row, or one a slot where rows hold several sequences."""
 
-    packable = True
-    chunkable = True
+    takes_slots = True
     takes_known = True
-    # Values in the pooled vector for each channel.
     values_per_channel = 1
+    # Summarized in a pass of its own, if frames are scored by the whole sequence.
+    context: "GlobalPooling1D | None" = None
 
     def call(
         self,

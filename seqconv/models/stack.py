@@ -18,6 +18,7 @@ from seqconv.layers import (
     MaskedStatisticsPooling1D,
     zero_padding,
 )
+from seqconv.layers.base import contract_of
 from seqconv.layers.masking import Padding, Tensor
 from seqconv.models.block_parts import LayerScope
 from seqconv.models.blocks import (
@@ -88,7 +89,7 @@ class Stack(NamedTuple):
 
     def unable(self, ability: str) -> list[str]:
         """Names of the layers that are not `packable` or `chunkable`."""
-        return [layer.name for layer in self.layers() if not getattr(layer, ability, True)]
+        return [layer.name for layer in self.layers() if not getattr(contract_of(layer), ability)]
 
 
 def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype: Any) -> Stack:
