@@ -11,6 +11,7 @@ import numpy.typing as npt
 from seqconv.inspection.axes import Window
 from seqconv.inspection.effects import windows_of
 from seqconv.inspection.kernels import check_convolution, kernels
+from seqconv.layers.base import contract_of
 
 Array = npt.NDArray[Any]
 
@@ -133,7 +134,7 @@ def _reads(layer: Any, window: Window, size: int, position: int) -> list[int | N
 
 def _first_tap(layer: Any, window: Window, size: int) -> int:
     """Zeros before the first input; of a transposed layer, outputs that are cut off there."""
-    if window.padding != "same" or hasattr(layer, "time_layer"):
+    if window.padding != "same" or contract_of(layer).time_layer is not None:
         return window.left
     if window.is_transposed:
         return max(window.span - window.stride, 0) // 2

@@ -7,6 +7,7 @@ from typing import Any
 from seqconv.inspection.axes import UNKNOWN, WHOLE, Axis, Window, merge_axes
 from seqconv.inspection.graph import Call, Graph, Shape
 from seqconv.inspection.symbolic_length import Length
+from seqconv.layers.base import contract_of
 
 Axes = tuple[Axis, ...]
 
@@ -44,7 +45,7 @@ def kind_of(layer: Any) -> str:
 
 def windows_of(layer: Any) -> tuple[Window, ...]:
     """How a convolution or a pooling reads each spatial axis; empty for other layers."""
-    time = getattr(layer, "time_layer", None)
+    time = contract_of(layer).time_layer
     if time is not None:
         return (Window(*time),)
     kind = kind_of(layer)
@@ -109,15 +110,11 @@ def _behind(call: Call, taken: Sequence[Axes], graph: Graph) -> Axes:
     special = SPECIAL.get(kind)
     if special is not None:
         return special(layer, before, shape)
-    if kind in GLOBAL_POOLINGS or hasattr(layer, "values_per_channel"):
+    if kind in GLOBAL_POOLINGS or contract_of(layer).values_per_channel:
         return (Axis(Length(1), sees=WHOLE),) * len(before) if getattr(layer, "keepdims", False) else ()
-    if kind in (*RECURRENT, *ATTENTION) or _sees_all(layer):
+    if kind in (*RECURRENT, *ATTENTION) or contract_of(layer).sees_all:
         return tuple(axis.seeing(WHOLE) for axis in before) if len(shape) > 2 else ()
     return _fresh(shape, before, UNKNOWN)
-
-
-def _sees_all(layer: Any) -> bool:
-    return bool(getattr(layer, "per_sequence", False)) or not getattr(layer, "chunkable", True)
 
 
 def _through(before: Axes, windows: tuple[Window, ...], layer: Any, shape: Shape) -> Axes:

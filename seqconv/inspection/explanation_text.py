@@ -6,6 +6,7 @@ from seqconv.inspection.axes import Axis
 from seqconv.inspection.effects import CONVOLUTIONS, TRANSPOSED
 from seqconv.inspection.formulas import Formula
 from seqconv.inspection.symbolic_length import Length
+from seqconv.layers.base import contract_of
 from seqconv.text import amount
 
 
@@ -15,7 +16,7 @@ class Words(Formula):
     @property
     def is_stock(self) -> bool:
         """Whether Keras pads, and not we."""
-        return not hasattr(self.layer, "time_layer")
+        return contract_of(self.layer).time_layer is None
 
     @property
     def kind_shown(self) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from seqconv.errors import ModelError
 from seqconv.inspection.effects import GLOBAL_POOLINGS, follow_axes, kind_of
 from seqconv.inspection.graph import Call, Graph, read_graph
+from seqconv.layers.base import contract_of
 
 Array = npt.NDArray[Any]
 _KNOWN = "Contributions are known for heads of global poolings and Dense layers"
@@ -107,4 +108,4 @@ def _tail_of(model: Any, graph: Graph) -> tuple[list[Call], tuple[Any, ...]]:
 
 
 def _is_pooling(call: Call) -> bool:
-    return kind_of(call.layer) in GLOBAL_POOLINGS or hasattr(call.layer, "values_per_channel")
+    return kind_of(call.layer) in GLOBAL_POOLINGS or contract_of(call.layer).values_per_channel > 0

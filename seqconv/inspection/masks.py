@@ -7,6 +7,7 @@ from typing import Any
 
 from seqconv.inspection.effects import kind_of
 from seqconv.inspection.graph import Call, Graph
+from seqconv.layers.base import MaskedLayer, contract_of
 
 NONE, MADE, TAKEN, PASSED, DROPPED, IGNORED = "", "made", "taken", "passed on", "dropped", "ignored"
 # They say that they support masks, and sum over padding all the same.
@@ -30,8 +31,8 @@ def _follow_segments(graph: Graph) -> list[str]:
     states = []
     for call in graph.calls:
         arrives = any(has_time.get(tensor, False) for tensor in call.inputs)
-        pools = hasattr(call.layer, "values_per_channel")
-        states.append(NONE if not arrives else TAKEN if hasattr(call.layer, "packable") else PASSED)
+        pools = contract_of(call.layer).values_per_channel > 0
+        states.append(NONE if not arrives else TAKEN if isinstance(call.layer, MaskedLayer) else PASSED)
         has_time |= dict.fromkeys(call.outputs, arrives and not pools)
     return states
 
@@ -39,7 +40,7 @@ def _follow_segments(graph: Graph) -> list[str]:
 def _state_of(call: Call, masked: dict[int, Any], graph: Graph) -> str:
     """The state of a call; marks those of its outputs that carry a mask."""
     layer, given = call.layer, [masked.get(tensor) for tensor in call.inputs]
-    if hasattr(layer, "packable") or (len(call.inputs) > 1 and _is_mask(graph, call.inputs[-1])):
+    if isinstance(layer, MaskedLayer) or (len(call.inputs) > 1 and is_mask(graph, call.inputs[-1])):
         # A mask as an argument, or none although the layer would take it.
         return TAKEN if len(call.inputs) > 1 else DROPPED if any(mask is not None for mask in given) else NONE
     makes = kind_of(layer) == "Masking" or bool(getattr(layer, "mask_zero", False))
@@ -61,7 +62,8 @@ def _state_of(call: Call, masked: dict[int, Any], graph: Graph) -> str:
     return TAKEN if takes else PASSED if mask is not None else DROPPED
 
 
-def _is_mask(graph: Graph, tensor: int) -> bool:
+def is_mask(graph: Graph, tensor: int) -> bool:
+    """Whether a tensor of a graph is a boolean mask."""
     return str(graph.tensors[tensor].dtype) == "bool"
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from seqconv.errors import ModelError
 from seqconv.inspection.effects import follow_axes, kind_of
 from seqconv.inspection.graph import Graph
+from seqconv.inspection.masks import is_mask
 from seqconv.prediction.compiled import runner_for
 from seqconv.prediction.forward import as_logits, forward
 from seqconv.sources import ArraySource
@@ -58,7 +59,7 @@ class Subject:
         self.model = model
         self.is_ours = hasattr(model, "time_geometry")
         self.num_inputs = 1 if self.is_ours else len(graph.inputs)
-        takes_mask = self.num_inputs == 2 and "bool" in str(graph.tensors[graph.inputs[1]].dtype)
+        takes_mask = self.num_inputs == 2 and is_mask(graph, graph.inputs[1])
         if self.num_inputs > 1 and not takes_mask:
             raise ModelError(
                 f"model '{model.name}' has {self.num_inputs} inputs. What is measured needs a model of features "

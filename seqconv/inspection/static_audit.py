@@ -17,6 +17,7 @@ from seqconv.inspection.effects import (
 from seqconv.inspection.findings import Finding, make_finding
 from seqconv.inspection.graph import Call, Graph
 from seqconv.inspection.masks import DROPPED, IGNORED, MADE, NONE, PASSED, TAKEN, follow_masks
+from seqconv.layers.base import MaskedLayer, contract_of
 
 # Layers behind which zero is no longer zero.
 _MOVING = ("BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization", "Rescaling", "Embedding")
@@ -50,7 +51,7 @@ def _has_free_time(graph: Graph, axes: dict[int, Axes]) -> bool:
 
 def _problems(call: Call, mask: str, before: Axes, behind: Axes, moved: bool) -> Iterator[str]:
     layer, kind = call.layer, kind_of(call.layer)
-    if hasattr(layer, "packable"):
+    if isinstance(layer, MaskedLayer):
         if len(call.inputs) < 2 and _needs_mask(layer):
             yield "no_mask_given"
         return
@@ -95,13 +96,13 @@ def _unmasked_problems(kind: str, windows: Any, before: Axes, behind: Axes, move
 
 
 def _needs_mask(layer: Any) -> bool:
-    return (
-        hasattr(layer, "values_per_channel") or hasattr(layer, "time_layer") or "Normalization" in type(layer).__name__
-    )
+    contract = contract_of(layer)
+    is_in_time = contract.time_layer is not None
+    return contract.values_per_channel > 0 or is_in_time or "Normalization" in type(layer).__name__
 
 
 def _hides_mask(call: Call) -> bool:
-    return hasattr(call.layer, "compute_mask") and not hasattr(call.layer, "packable")
+    return hasattr(call.layer, "compute_mask") and not isinstance(call.layer, MaskedLayer)
 
 
 def _moves_zero(layer: Any) -> bool:

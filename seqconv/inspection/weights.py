@@ -8,6 +8,7 @@ from typing import Any
 
 from seqconv.inspection.axes import Axis
 from seqconv.inspection.effects import ATTENTION, CONVOLUTIONS, RECURRENT, TRANSPOSED, kind_of
+from seqconv.layers.base import contract_of
 
 
 def kernel_text(layer: Any) -> str:
@@ -92,9 +93,9 @@ def multiply_adds(layer: Any, before: Sequence[Axis], behind: Sequence[Axis]) ->
     if kind not in known and not type(layer).__module__.startswith("seqconv."):
         return None
     # Each weight of a matrix is used once at each position; a transposed kernel at each position of its input.
-    positions = before if kind in (*TRANSPOSED, *RECURRENT) or hasattr(layer, "values_per_channel") else behind
+    positions = before if kind in (*TRANSPOSED, *RECURRENT) or contract_of(layer).values_per_channel else behind
     products = Fraction(sum(prod(shape) for shape in matrices))
-    if getattr(layer, "per_sequence", False):
+    if contract_of(layer).per_sequence:
         return products, False
     for axis in positions:
         products *= 1 / axis.stride if axis.length.is_free else axis.length.at(0)

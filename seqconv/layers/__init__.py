@@ -1,6 +1,7 @@
 """Keras layers that take the mask as an argument, and are exact in every layout."""
 
 from seqconv.layers.attention import MaskedSelfAttention
+from seqconv.layers.base import MaskedLayer
 from seqconv.layers.convolution import MaskedConv1D
 from seqconv.layers.depthwise import MaskedDepthwiseConv1D, MaskedSeparableConv1D
 from seqconv.layers.dropout import LayerScale, MaskedSpatialDropout1D, StochasticDepth
@@ -12,7 +13,7 @@ from seqconv.layers.global_pooling import (
     MaskedStatisticsPooling1D,
 )
 from seqconv.layers.length_channel import MaskedLengthChannel
-from seqconv.layers.masking import frame_mask, segments_from_lengths, zero_padding
+from seqconv.layers.masking import Padding, frame_mask, segments_from_lengths, zero_padding
 from seqconv.layers.normalization import FeatureNormalization, MaskedBatchNormalization
 from seqconv.layers.pooling import MaskedAveragePooling1D, MaskedMaxPooling1D
 from seqconv.layers.recurrent import MaskedGRU, MaskedLSTM
@@ -40,6 +41,7 @@ __all__ = [
     "MaskedGroupNormalization",
     "MaskedLSTM",
     "MaskedLastFrame1D",
+    "MaskedLayer",
     "MaskedLayerNormalization",
     "MaskedLengthChannel",
     "MaskedLogSumExpPooling1D",
@@ -49,6 +51,7 @@ __all__ = [
     "MaskedSpatialDropout1D",
     "MaskedSqueezeExcite",
     "MaskedStatisticsPooling1D",
+    "Padding",
     "StochasticDepth",
     "frame_mask",
     "segments_from_lengths",

@@ -5,12 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, lowest_value, zero_padding
+from seqconv.layers.base import MaskedLayer
+from seqconv.layers.masking import Padding, Tensor, lowest_value, zero_padding
 from seqconv.layers.reduction import at_least_single
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedSelfAttention(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
+class MaskedSelfAttention(MaskedLayer):
     """Multi-head self-attention (Vaswani et al. 2017) in which a frame sees the real frames of its own sequence.
 
     It does not use `keras.layers.MultiHeadAttention`, which (Keras 3.15 with TensorFlow) adds the wrong bias where
@@ -33,7 +34,6 @@ class MaskedSelfAttention(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
         Features of the input's shape; 0 in padding.
     """
 
-    packable = True
     chunkable = False
     padding_after = Padding.ZERO
 
@@ -52,7 +52,6 @@ class MaskedSelfAttention(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
         for layer in (self.query, self.key, self.value):
             layer.build(input_shape)
         self.output_projection.build((None, None, size))
-        self.built = True
 
     def call(self, inputs: Tensor, segments: Any = None, training: bool | None = None) -> Tensor:
         features = zero_padding(inputs, segments)
@@ -74,11 +73,3 @@ class MaskedSelfAttention(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
         """`(batch, time, heads * size)` as `(batch, heads, time, size)`."""
         shape, size = ops.shape(features), features.shape[-1] // self.num_heads
         return ops.swapaxes(ops.reshape(features, (shape[0], shape[1], self.num_heads, size)), 1, 2)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "key_dim": self.key_dim,
-            "dropout": self.dropout,
-        }

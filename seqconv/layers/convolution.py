@@ -6,11 +6,46 @@ import keras
 from keras import ops
 
 from seqconv.geometry import TimeLayer
-from seqconv.layers.masking import Padding, Tensor, map_segments, output_spec, pad_time, zero_padding
+from seqconv.layers.base import MaskedLayer
+from seqconv.layers.masking import Padding, Tensor, checked_padding, map_segments, pad_time, zero_padding
+
+
+class MaskedConvolution1D(MaskedLayer):
+    """The base of the convolutions, beside one of Keras's: how they read time, and what is around the sums."""
+
+    takes_known = True
+    # Sums of neighbors, where the kernel reaches beyond the ends of sequences.
+    padding_after = Padding.FINITE
+
+    def __init__(self, *arguments: Any, padding: str = "same", **options: Any) -> None:
+        # The padding is ours in any case; Keras knows no causal depthwise convolution.
+        super().__init__(*arguments, padding="valid", **options)
+        self.padding = checked_padding(padding)
+        if self.data_format != "channels_last":
+            raise ValueError(
+                f"{type(self).__name__} works on (batch, time, channels), but data_format is '{self.data_format}'. "
+                "Pass data_format='channels_last'."
+            )
+
+    @property
+    def time_layer(self) -> TimeLayer:
+        return TimeLayer(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
+
+    def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
+        outputs = self.convolve(zero_padding(inputs, segments, known=known))
+        if self.use_bias:
+            outputs = ops.add(outputs, self.bias)
+        if self.activation is not None:
+            outputs = self.activation(outputs)
+        return outputs if segments is None else (outputs, map_segments(segments, self.time_layer))
+
+    def convolve(self, inputs: Tensor) -> Tensor:
+        """Return the sums of products, without bias."""
+        raise NotImplementedError
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
+class MaskedConv1D(MaskedConvolution1D, keras.layers.Conv1D):  # type: ignore[misc]
     """`keras.layers.Conv1D` whose answer for a sequence does not depend on what is beside it.
 
     Padding is set to zero before the convolution, whatever it holds. `padding="same"` is phase-fixed: a constant
@@ -39,35 +74,10 @@ class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
     (TensorShape([1, 3, 4]), [[True, True, False]])
     """
 
-    packable = True
-    chunkable = True
-    takes_known = True
-    # Sums of neighbors, where the kernel reaches beyond the ends of sequences.
-    padding_after = Padding.FINITE
-
     def __init__(self, filters: int, kernel_size: int, *, padding: str = "same", **options: Any) -> None:
         super().__init__(filters, kernel_size, padding=padding, **options)
-        if self.data_format != "channels_last":
-            raise ValueError(
-                f"MaskedConv1D works on (batch, time, channels), but data_format is '{self.data_format}'. "
-                "Pass data_format='channels_last'."
-            )
 
-    @property
-    def time_layer(self) -> TimeLayer:
-        """How this layer reads time."""
-        return TimeLayer(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
-
-    def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
-        inputs = zero_padding(inputs, segments, known=known)
-        outputs = self._convolve(inputs)
-        if self.use_bias:
-            outputs = ops.add(outputs, self.bias)
-        if self.activation is not None:
-            outputs = self.activation(outputs)
-        return outputs if segments is None else (outputs, map_segments(segments, self.time_layer))
-
-    def _convolve(self, inputs: Tensor) -> Tensor:
+    def convolve(self, inputs: Tensor) -> Tensor:
         strides = self.strides[0]
         if self.kernel_size[0] == 1 and strides > 1:
             # TensorFlow 2.21 writes out of bounds in the gradient of strided kernels of size 1 (float32 on CPUs).
@@ -95,7 +105,5 @@ class MaskedConv1D(keras.layers.Conv1D):  # type: ignore[misc]
         """The channels of each group."""
         return [tensor] if self.groups == 1 else list(ops.split(tensor, self.groups, axis=-1))
 
-    def compute_output_spec(
-        self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY
-    ) -> Tensor:
-        return output_spec(self, inputs, segments, self.filters)
+    def output_channels(self, channels: int) -> int:
+        return int(self.filters)

@@ -5,15 +5,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, zero_padding
+from seqconv.layers.base import MaskedLayer
+from seqconv.layers.masking import Padding, Tensor, zero_padding
 from seqconv.layers.reduction import SequenceReducer
 
 
-class _SequenceDropout(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
+class _SequenceDropout(MaskedLayer):
     """Noise that is drawn once a sequence, and is the same at each of its frames."""
 
-    packable = True
-    chunkable = True
     takes_slots = True
 
     def __init__(self, rate: float, *, seed: int | None = None, **options: Any) -> None:
@@ -41,9 +40,6 @@ class _SequenceDropout(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
     def channels(self, inputs: Tensor) -> int:
         """Numbers to draw for each sequence."""
         raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -85,7 +81,7 @@ class StochasticDepth(_SequenceDropout):
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class LayerScale(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
+class LayerScale(MaskedLayer):
     """A learned factor for each channel of a residual branch (Touvron et al. 2021).
 
     Args:
@@ -96,8 +92,6 @@ class LayerScale(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
     """
 
-    packable = True
-    chunkable = True
     padding_after = Padding.ZERO
 
     def __init__(self, initial: float = 1e-6, **options: Any) -> None:
@@ -107,11 +101,7 @@ class LayerScale(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         initializer = keras.initializers.Constant(self.initial)
         self.gamma = self.add_weight(name="gamma", shape=(input_shape[-1],), initializer=initializer)
-        self.built = True
 
     def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
         # The gradient of the factors sums over frames, where 0 * NaN of padding is NaN.
         return zero_padding(inputs, segments) * self.gamma
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "initial": self.initial}

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from seqconv.errors import ModelError
+from seqconv.layers.base import MaskedLayer
 from seqconv.layers.masking import Padding, Tensor, is_mask
 from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_moments, moments
 from seqconv.layers.shares import (
@@ -25,14 +26,14 @@ from seqconv.layers.shares import (
 )
 
 
-class GlobalPooling1D(keras.layers.Layer):  # type: ignore[misc]
+class GlobalPooling1D(MaskedLayer):
     """What the global poolings share: one vector a row, or one a slot where rows hold several sequences."""
 
-    packable = True
-    chunkable = True
+    takes_slots = True
     takes_known = True
-    # Values in the pooled vector for each channel.
     values_per_channel = 1
+    # Summarized in a pass of its own, if frames are scored by the whole sequence.
+    context: "GlobalPooling1D | None" = None
 
     def call(
         self,

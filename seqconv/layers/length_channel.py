@@ -5,12 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqconv.layers.base import MaskedLayer
 from seqconv.layers.masking import Padding, Tensor, zero_padding
 from seqconv.layers.reduction import SequenceReducer, Summary, as_double
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedLengthChannel(keras.layers.Layer):  # type: ignore[misc]
+class MaskedLengthChannel(MaskedLayer):
     """Appends a channel with `log(frames / reference)`, the same at all frames of a sequence.
 
     Convolutions and poolings over time cannot tell how long a sequence is: a mean divides by the frames.
@@ -28,10 +29,9 @@ class MaskedLengthChannel(keras.layers.Layer):  # type: ignore[misc]
         `(batch, time, channels + 1)`; 0 in padding.
     """
 
-    packable = True
-    chunkable = True
     padding_after = Padding.ZERO
     per_sequence = True
+    takes_slots = True
 
     def __init__(self, reference: float = 100.0, **options: Any) -> None:
         # A given summary must not be cast to half precision, which cannot count beyond 65,504 frames.
@@ -68,9 +68,5 @@ class MaskedLengthChannel(keras.layers.Layer):  # type: ignore[misc]
         count = ops.convert_to_tensor(summary["count"])
         return ops.log(ops.maximum(count, 1) / self.reference)
 
-    def compute_output_spec(self, inputs: Tensor, *_: Any, **__: Any) -> Tensor:
-        """What Keras asks for, without running the layer."""
-        return keras.KerasTensor((*inputs.shape[:-1], inputs.shape[-1] + 1), dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "reference": self.reference}
+    def output_channels(self, channels: int) -> int:
+        return channels + 1

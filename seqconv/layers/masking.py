@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.geometry import TimeLayer, conv_output_length
+from seqconv.geometry import TimeLayer
 
 Tensor = Any
 
@@ -30,8 +30,17 @@ def frame_mask(segments: Tensor) -> Tensor:
 
 
 def is_mask(segments: Tensor) -> bool:
-    """Whether `segments` is a boolean mask rather than slot numbers."""
-    return "bool" in str(segments.dtype)
+    """Whether `segments` is a boolean mask rather than slot numbers.
+
+    Raises ValueError for what is neither.
+    """
+    dtype = str(keras.backend.standardize_dtype(segments.dtype))
+    if dtype != "bool" and not dtype.startswith("int"):
+        raise ValueError(
+            f"segments must be a boolean mask, or integers: the slot of each frame, -1 for padding; got {dtype}. "
+            "For a mask of zeros and ones pass mask > 0."
+        )
+    return dtype == "bool"
 
 
 def zero_padding(
@@ -98,19 +107,3 @@ def checked_padding(padding: str) -> str:
     if padding not in ("same", "causal", "valid"):
         raise ValueError(f"padding must be 'same', 'causal' or 'valid', got {padding!r}.")
     return padding
-
-
-def output_spec(layer: Any, inputs: Tensor, segments: Tensor | None, channels: int) -> Tensor:
-    """What a layer with a `time_layer` returns."""
-    batch, time = inputs.shape[:2]
-    time = None if time is None else conv_output_length(time, layer.time_layer)
-    spec = keras.KerasTensor((batch, time, channels), dtype=layer.compute_dtype)
-    return spec if segments is None else (spec, keras.KerasTensor((batch, time), dtype=segments.dtype))
-
-
-class ShapeKeeping:
-    """For layers that return features of their input's shape, whatever else they are called with."""
-
-    def compute_output_spec(self: Any, inputs: Tensor, *_: Any, **__: Any) -> Tensor:
-        """What Keras asks for, without running the layer."""
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)

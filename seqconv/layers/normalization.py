@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, real_frames, zero_padding
+from seqconv.layers.base import MaskedLayer
+from seqconv.layers.masking import Padding, Tensor, real_frames, zero_padding
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedBatchNormalization(ShapeKeeping, keras.layers.BatchNormalization):  # type: ignore[misc]
+class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):  # type: ignore[misc]
     """`keras.layers.BatchNormalization` over the real frames of a batch (Ioffe and Szegedy 2015).
 
     Mean and variance are taken in float32, in two passes, of differences from a real frame: `E[x^2] - m^2` would lose a
@@ -28,8 +29,6 @@ class MaskedBatchNormalization(ShapeKeeping, keras.layers.BatchNormalization):  
         Features of the input's shape; 0 in padding.
     """
 
-    packable = True
-    chunkable = True
     takes_known = True
     padding_after = Padding.ZERO
 
@@ -125,7 +124,7 @@ def _rows(features: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class FeatureNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
+class FeatureNormalization(MaskedLayer):
     """Standardize each feature with the mean and variance of the training frames, which travel in the model.
 
     Until `adapt` is called, features pass unchanged.
@@ -135,8 +134,6 @@ class FeatureNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[mi
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
     """
 
-    packable = True
-    chunkable = True
     padding_after = Padding.ZERO
 
     def __init__(self, **options: Any) -> None:
@@ -147,7 +144,6 @@ class FeatureNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[mi
         options = {"shape": (input_shape[-1],), "trainable": False, "autocast": False}
         self.mean = self.add_weight(name="mean", initializer="zeros", **options)
         self.variance = self.add_weight(name="variance", initializer="ones", **options)
-        self.built = True
 
     def adapt(self, mean: np.ndarray, variance: np.ndarray) -> None:
         """Set the statistics, each of shape `(num_features,)`. A constant feature keeps deviation 1."""

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from seqconv.geometry import TimeLayer
+from seqconv.layers.base import MaskedLayer
 from seqconv.layers.masking import (
     Padding,
     Tensor,
@@ -13,17 +14,13 @@ from seqconv.layers.masking import (
     frame_mask,
     lowest_value,
     map_segments,
-    output_spec,
     pad_time,
     zero_padding,
 )
 
 
-class _MaskedPooling1D(keras.layers.Layer):  # type: ignore[misc]
+class _MaskedPooling1D(MaskedLayer):
     """What maximum and average pooling share: window, strides and the way of the segments."""
-
-    packable = True
-    chunkable = True
 
     def __init__(
         self, pool_size: int = 2, *, strides: int | None = None, padding: str = "same", **options: Any
@@ -43,22 +40,10 @@ class _MaskedPooling1D(keras.layers.Layer):  # type: ignore[misc]
     def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
         if segments is None:
             return self._pool(inputs, None)
-        outputs_segments = map_segments(segments, self.time_layer)
-        return self._pool(inputs, segments), outputs_segments
+        return self._pool(inputs, segments), map_segments(segments, self.time_layer)
 
     def _pool(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
         raise NotImplementedError
-
-    def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
-        return output_spec(self, inputs, segments, inputs.shape[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-        }
 
 
 @keras.saving.register_keras_serializable(package="seqconv")

@@ -4,15 +4,16 @@ from typing import Any
 
 import keras
 
+from seqconv.layers.base import MaskedLayer
 from seqconv.layers.masking import Padding, Tensor, frame_mask, zero_padding
 
 
-class _MaskedRecurrent(keras.layers.Layer):  # type: ignore[misc]
+class _MaskedRecurrent(MaskedLayer):
     """A Keras recurrent layer, in one direction or both, that returns a sequence."""
 
     packable = False
-    padding_after = Padding.ZERO
     chunkable = False
+    padding_after = Padding.ZERO
     recurrent_layer: type[keras.layers.Layer]
 
     def __init__(self, units: int, *, bidirectional: bool = False, **options: Any) -> None:
@@ -26,7 +27,6 @@ class _MaskedRecurrent(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.recurrent.build(input_shape)
-        self.built = True
 
     def call(self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None) -> Tensor:
         mask = None if segments is None else frame_mask(segments)
@@ -34,14 +34,8 @@ class _MaskedRecurrent(keras.layers.Layer):  # type: ignore[misc]
         # A new tensor: Keras hangs the mask on the one that its layer returns, and no hidden mask may leave.
         return zero_padding(outputs, segments)
 
-    def compute_output_spec(
-        self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None
-    ) -> Tensor:
-        channels = self.units * (2 if self.bidirectional else 1)
-        return keras.KerasTensor((*inputs.shape[:2], channels), dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units, "bidirectional": self.bidirectional}
+    def output_channels(self, channels: int) -> int:
+        return self.units * (2 if self.bidirectional else 1)
 
 
 @keras.saving.register_keras_serializable(package="seqconv")

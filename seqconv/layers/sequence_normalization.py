@@ -5,15 +5,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqconv.layers.masking import Padding, ShapeKeeping, Tensor, zero_padding
+from seqconv.layers.base import MaskedLayer
+from seqconv.layers.masking import Padding, Tensor, zero_padding
 from seqconv.layers.reduction import SequenceReducer, Summary, at_least_single, merge_moments, moments
 
 
-class _ScaledNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
+class _ScaledNormalization(MaskedLayer):
     """The learned scale and offset of each channel, kept in float32 under mixed precision."""
 
-    packable = True
-    chunkable = True
     padding_after = Padding.FINITE
 
     def __init__(self, *, epsilon: float, **options: Any) -> None:
@@ -25,13 +24,9 @@ class _ScaledNormalization(ShapeKeeping, keras.layers.Layer):  # type: ignore[mi
         # Float32 even where this layer is called by itself, and Keras would cast what it holds.
         self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones", autocast=False)
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros", autocast=False)
-        self.built = True
 
     def _scale(self, normalized: Tensor) -> Tensor:
         return ops.cast(normalized * self.gamma + self.beta, self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "epsilon": self.epsilon}
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -78,6 +73,7 @@ class MaskedGroupNormalization(_ScaledNormalization):
     """
 
     per_sequence = True
+    takes_slots = True
 
     def __init__(self, groups: int = 8, *, epsilon: float = 1e-3, **options: Any) -> None:
         super().__init__(epsilon=epsilon, **options)
@@ -131,6 +127,3 @@ class MaskedGroupNormalization(_ScaledNormalization):
         size = values.shape[-1] // self.groups
         means = ops.mean(ops.reshape(values, (*shape[:-1], self.groups, size)), axis=-1)
         return ops.repeat(means, size, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "groups": self.groups}

@@ -14,8 +14,37 @@ from seqconv.layers.shares import EPSILON, Array, Mask, Shares, shares_in_moment
 SMALLEST = 1e-6
 
 
+class _LogMeanPooling1D(GlobalPooling1D):
+    """The logarithm of a mean of exponentials, without overflow."""
+
+    def exponents(self, frames: Tensor) -> Tensor:
+        """What is exponentiated."""
+        raise NotImplementedError
+
+    def summarize_members(self, members: SequenceReducer) -> Summary:
+        exponents = self.exponents(members.frames)
+        peak = ops.stop_gradient(members.largest(exponents))
+        total = members.total(ops.exp(_below_peak(members, exponents, peak)))
+        return {"count": members.count, "peak": peak, "total": total}
+
+    @staticmethod
+    def merge(first: Summary, second: Summary) -> Summary:
+        peak, scales = _common_peak(first, second)
+        parts = zip((first, second), scales, strict=True)
+        return {
+            "count": as_double(first["count"]) + as_double(second["count"]),
+            "peak": peak,
+            "total": sum(as_double(part["total"]) * scale for part, scale in parts),
+        }
+
+    def _log_mean(self, summary: Summary) -> Tensor:
+        mean = summary["total"] / ops.maximum(summary["count"], 1)
+        is_used = summary["count"] > 0
+        return ops.where(is_used, summary["peak"], 0) + ops.log(ops.where(is_used, mean, 1))
+
+
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedLogSumExpPooling1D(GlobalPooling1D):
+class MaskedLogSumExpPooling1D(_LogMeanPooling1D):
     """`log(mean(exp(sharpness * x))) / sharpness`, a smooth maximum (Pinheiro and Collobert 2015).
 
     Args:
@@ -49,39 +78,14 @@ class MaskedLogSumExpPooling1D(GlobalPooling1D):
         )
 
     def exponents(self, frames: Tensor) -> Tensor:
-        """What is exponentiated."""
         return frames * self.sharpness
-
-    def summarize_members(self, members: SequenceReducer) -> Summary:
-        exponents = self.exponents(members.frames)
-        peak = ops.stop_gradient(members.largest(exponents))
-        total = members.total(ops.exp(_below_peak(members, exponents, peak)))
-        return {"count": members.count, "peak": peak, "total": total}
-
-    @staticmethod
-    def merge(first: Summary, second: Summary) -> Summary:
-        peak, scales = _common_peak(first, second)
-        parts = zip((first, second), scales, strict=True)
-        return {
-            "count": as_double(first["count"]) + as_double(second["count"]),
-            "peak": peak,
-            "total": sum(as_double(part["total"]) * scale for part, scale in parts),
-        }
 
     def pool(self, summary: Summary) -> Tensor:
         return self._log_mean(summary) / self.sharpness
 
-    def _log_mean(self, summary: Summary) -> Tensor:
-        mean = summary["total"] / ops.maximum(summary["count"], 1)
-        is_used = summary["count"] > 0
-        return ops.where(is_used, summary["peak"], 0) + ops.log(ops.where(is_used, mean, 1))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "sharpness": self.sharpness}
-
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedGeneralizedMeanPooling1D(MaskedLogSumExpPooling1D):
+class MaskedGeneralizedMeanPooling1D(_LogMeanPooling1D):
     """`mean(max(x, 1e-6) ** p) ** (1 / p)`, the power p learned (Radenović et al. 2019); for features behind a ReLU.
 
     Args:
@@ -103,29 +107,24 @@ class MaskedGeneralizedMeanPooling1D(MaskedLogSumExpPooling1D):
         super().__init__(**options)
         if power <= 0:
             raise ValueError(f"power must be above 0, got {power}.")
-        self.initial_power = power
+        self.power = power
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        initializer = keras.initializers.Constant(float(np.log(self.initial_power)))
+        initializer = keras.initializers.Constant(float(np.log(self.power)))
         self.log_power = self.add_weight(name="log_power", shape=(), initializer=initializer)
-        self.built = True
 
     @property
-    def power(self) -> Tensor:
-        """p."""
+    def learned_power(self) -> Tensor:
+        """The value of p now."""
         return ops.exp(ops.convert_to_tensor(self.log_power))
 
     def exponents(self, frames: Tensor) -> Tensor:
         logarithms = ops.log(ops.maximum(frames, SMALLEST))
-        return logarithms * ops.cast(self.power, logarithms.dtype)
+        return logarithms * ops.cast(self.learned_power, logarithms.dtype)
 
     def pool(self, summary: Summary) -> Tensor:
         exponent = self._log_mean(summary)
-        return ops.exp(exponent / ops.cast(self.power, exponent.dtype))
-
-    def get_config(self) -> dict[str, Any]:
-        config = {name: value for name, value in super().get_config().items() if name != "sharpness"}
-        return {**config, "power": self.initial_power}
+        return ops.exp(exponent / ops.cast(self.learned_power, exponent.dtype))
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -164,7 +163,6 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         self.scores.build((None, None, self.units))
         if self.context is not None:
             self.context.build(input_shape)
-        self.built = True
 
     def summarize(
         self,
@@ -230,12 +228,7 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         return shares_in_moments(frames, exponents / exponents.sum(axis=0), note)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "per_channel": self.per_channel,
-            "context": self.context is not None,
-        }
+        return {**super().get_config(), "context": self.context is not None}
 
 
 def _below_peak(members: SequenceReducer, values: Tensor, peak: Tensor) -> Tensor:

@@ -5,13 +5,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqconv.layers.base import MaskedLayer
 from seqconv.layers.global_pooling import MaskedGlobalAveragePooling1D
-from seqconv.layers.masking import Padding, ShapeKeeping, Tensor
+from seqconv.layers.masking import Padding, Tensor
 from seqconv.layers.reduction import SequenceReducer, Summary
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
-class MaskedSqueezeExcite(ShapeKeeping, keras.layers.Layer):  # type: ignore[misc]
+class MaskedSqueezeExcite(MaskedLayer):
     """Multiplies each channel with a gate between 0 and 1 that a small network computes from the means over the real
     frames of the sequence (Hu et al. 2018).
 
@@ -28,10 +29,9 @@ class MaskedSqueezeExcite(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
         Features of the input's shape; 0 in padding.
     """
 
-    packable = True
-    chunkable = True
     padding_after = Padding.ZERO
     per_sequence = True
+    takes_slots = True
 
     def __init__(self, reduction: int = 4, **options: Any) -> None:
         # A given summary must not be cast to half precision, which cannot count beyond 65,504 frames.
@@ -49,7 +49,6 @@ class MaskedSqueezeExcite(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
         self.gates = keras.layers.Dense(channels, activation="sigmoid", dtype=self.dtype_policy, name="gates")
         self.gates.build((None, units))
         self.squeeze.build(input_shape)
-        self.built = True
 
     def call(
         self,
@@ -75,6 +74,3 @@ class MaskedSqueezeExcite(ShapeKeeping, keras.layers.Layer):  # type: ignore[mis
     def finish(self, summary: Summary) -> Tensor:
         """The gates, `(rows[, num_slots], channels)`."""
         return self.gates(self.hidden(self.squeeze.finish(summary)))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "reduction": self.reduction}

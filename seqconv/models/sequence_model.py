@@ -9,6 +9,7 @@ from keras import ops
 
 from seqconv.errors import ModelError, ShapeError
 from seqconv.geometry import TimeGeometry, halo, min_frames, receptive_field, total_stride
+from seqconv.layers.base import contract_of
 from seqconv.layers.masking import Tensor, frame_mask, segments_from_lengths
 from seqconv.models.settings import ModelConfig, find_part_problems
 from seqconv.models.stack import Stack, apply_head, apply_trunk, build_stack
@@ -66,7 +67,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
     @property
     def receptive_field(self) -> int | None:
         """Input frames that one output frame sees; None where a layer sees the whole sequence."""
-        sees_all = any(_sees_all(layer) for layer in walk(self.stack.trunk))
+        sees_all = any(contract_of(layer).sees_all for layer in walk(self.stack.trunk))
         return None if sees_all else receptive_field(self.time_geometry)
 
     @property
@@ -172,6 +173,7 @@ def check_inputs(inputs: Any, num_features: int) -> None:
         if missing:
             raise ShapeError(f"a batch dict needs features, segments and lengths, but {', '.join(missing)} is missing.")
         features = inputs["features"]
+        _check_slots(features, inputs["segments"], inputs["lengths"])
     elif isinstance(inputs, tuple | list):
         if len(inputs) != 2:
             raise ShapeError(
@@ -204,6 +206,36 @@ def _check_shape(shape: tuple[int | None, ...], num_features: int) -> None:
         )
 
 
+def _check_slots(features: Any, segments: Any, lengths: Any) -> None:
+    """Refuse a batch whose segments are not what its lengths say; of arrays that are not NumPy's, ranks are checked."""
+    shapes = [tuple(each.shape) for each in (features, segments, lengths)]
+    if [len(shape) for shape in shapes[1:]] != [2, 2]:
+        raise ShapeError(
+            f"a batch has segments of shape {shapes[1]} and lengths of shape {shapes[2]}: expected (rows, width), the "
+            "slot of each frame, and (rows, num_slots), the frames in each slot."
+        )
+    if not all(isinstance(each, np.ndarray) for each in (features, segments, lengths)):
+        return
+    if shapes[1] != shapes[0][:2] or len(lengths) != len(segments) or segments.dtype.kind != "i":
+        raise ShapeError(
+            f"a batch has features of shape {shapes[0]}, segments of shape {shapes[1]} ({segments.dtype}) and lengths "
+            f"of shape {shapes[2]}: expected (rows, width, num_features), (rows, width) of int32 and (rows, num_slots)."
+        )
+    for row, (slots, expected) in enumerate(zip(segments, lengths, strict=True)):
+        found = np.bincount(slots[slots >= 0], minlength=len(expected))
+        if len(found) > len(expected):
+            raise ShapeError(
+                f"row {row} of a batch has frames of slot {len(found) - 1}, but its lengths are those of "
+                f"{len(expected)} slots, counted from 0."
+            )
+        if (found != expected).any():
+            slot = int(np.flatnonzero(found != expected)[0])
+            raise ShapeError(
+                f"row {row} of a batch has {found[slot]} frames of slot {slot} in segments, but lengths[{row}, {slot}] "
+                f"is {expected[slot]}."
+            )
+
+
 def _unpack_inputs(inputs: Any) -> tuple[Tensor, Tensor | None, Any]:
     """Features, segments and number of slots; the plain and the lengths form have no slots."""
     if isinstance(inputs, Mapping):
@@ -215,8 +247,3 @@ def _unpack_inputs(inputs: Any) -> tuple[Tensor, Tensor | None, Any]:
         segments = segments_from_lengths(ops.convert_to_tensor(inputs[1]), ops.shape(features)[1])
         return features, frame_mask(segments), None
     return ops.convert_to_tensor(inputs), None, None
-
-
-def _sees_all(layer: keras.layers.Layer) -> bool:
-    """Whether each frame behind a layer depends on all frames of its sequence."""
-    return getattr(layer, "per_sequence", False) or not getattr(layer, "chunkable", True)

@@ -9,6 +9,7 @@ from keras import ops
 from seqconv.errors import ConfigError
 from seqconv.geometry import TimeGeometry
 from seqconv.layers import FeatureNormalization, zero_padding
+from seqconv.layers.base import contract_of
 from seqconv.layers.masking import Padding, Tensor
 from seqconv.models.blocks import LayerScope
 from seqconv.models.nodes import Nodes
@@ -41,7 +42,7 @@ class Stack(NamedTuple):
 
     def unable(self, ability: str) -> list[str]:
         """Names of the layers that are not `packable` or `chunkable`."""
-        return [layer.name for layer in self.layers() if not getattr(layer, ability, True)]
+        return [layer.name for layer in self.layers() if not getattr(contract_of(layer), ability)]
 
 
 def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype: Any) -> Stack:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from keras import ops
 
 from seqconv.layers import MaskedBatchNormalization
+from seqconv.layers.base import contract_of
 from seqconv.layers.masking import Tensor
 from seqconv.models.nodes import Nodes
 from seqconv.models.sequence_model import SequenceModel
@@ -44,7 +45,7 @@ def adapting_layers(model: SequenceModel) -> list[MaskedBatchNormalization]:
 
 def unpackable_before(model: SequenceModel) -> list[str]:
     """Names of the layers before the last of them for which a row must hold a single sequence."""
-    return [layer.name for layer in walk(_nodes_to_last(model)) if not getattr(layer, "packable", True)]
+    return [layer.name for layer in walk(_nodes_to_last(model)) if not contract_of(layer).packable]
 
 
 def batch_moments(model: SequenceModel, inputs: Mapping[str, Any]) -> list[Moments]:

@@ -7,12 +7,11 @@ import keras
 from keras import ops
 
 from seqconv.geometry import TimeGeometry, widest
+from seqconv.layers.base import MaskedLayer, contract_of, padding_after
 from seqconv.layers.masking import Padding, Tensor
 from seqconv.layers.reduction import Summary
 from seqconv.models.nodes import Node, Parallel, Residual
 
-# Activations that are 0 at 0.
-ZERO_KEEPING = ("relu", "gelu", "silu", "elu", "leaky_relu", "tanh", "linear")
 # Asked before every layer, with what has arrived; returns the features behind it, or None to let it be called.
 Interceptor = Callable[[keras.layers.Layer, "TrunkState"], "Tensor | None"]
 # Asked before a layer that looks at whole sequences; returns their summary where the features are a piece of them.
@@ -72,12 +71,12 @@ def geometry_of(nodes: Sequence[Node]) -> TimeGeometry:
             geometry += geometry_of(node.body)
         elif isinstance(node, Parallel):
             geometry += widest([geometry_of(branch) for branch in node.branches])
-        elif hasattr(node, "time_layer"):
-            geometry += (node.time_layer,)
+        elif (time_layer := contract_of(node).time_layer) is not None:
+            geometry += (time_layer,)
     return geometry
 
 
-def mode(training: bool | None) -> dict[str, bool]:
+def mode(training: bool | None) -> dict[str, Any]:
     """The argument that tells a layer, and those within it, whether this is training.
 
     Every layer takes it. Keras's call context does not carry it everywhere: on JAX, training calls `call` directly.
@@ -87,33 +86,19 @@ def mode(training: bool | None) -> dict[str, bool]:
 
 def _call(layer: keras.layers.Layer, flow: TrunkState) -> TrunkState:
     outputs = None if flow.interceptor is None else flow.interceptor(layer, flow)
-    if outputs is not None:
-        return flow._replace(features=outputs, padding=padding_after(layer, flow.padding))
-    features, segments, num_slots, summary_interceptor, training, padding, _ = flow
-    options: dict[str, Any] = mode(training)
-    if getattr(layer, "takes_known", False):
-        options["known"] = padding
-    flow = flow._replace(padding=padding_after(layer, padding))
-    if hasattr(layer, "time_layer"):
-        returned = layer(features, segments, **options)
-        features, segments = (returned, None) if segments is None else returned
-        return flow._replace(features=features, segments=segments)
-    if getattr(layer, "per_sequence", False):
-        summary = None if summary_interceptor is None else summary_interceptor(layer, features, segments)
-        return flow._replace(features=layer(features, segments, num_slots=num_slots, summary=summary, **options))
-    if getattr(layer, "takes_slots", False):
-        return flow._replace(features=layer(features, segments, num_slots=num_slots, **options))
-    # Keras's own layers here work on each frame by itself: activation, dropout.
-    arguments = (features, segments) if hasattr(layer, "packable") else (features,)
-    return flow._replace(features=layer(*arguments, **options))
-
-
-def padding_after(layer: keras.layers.Layer, before: Padding) -> Padding:
-    """What is known of padding behind a layer, from what was known before it."""
-    if isinstance(layer, keras.layers.Dropout):
-        return before
-    if isinstance(layer, keras.layers.Activation):
-        keeps_zero = layer.activation.__name__ in ZERO_KEEPING
-        return before if keeps_zero else min(before, Padding.FINITE)
-    behind: Padding = getattr(layer, "padding_after", Padding.ANY)
-    return behind
+    contract, padding = contract_of(layer), padding_after(layer, flow.padding)
+    if outputs is None:
+        options = mode(flow.training)
+        if contract.takes_known:
+            options["known"] = flow.padding
+        if contract.takes_slots:
+            options["num_slots"] = flow.num_slots
+        if contract.per_sequence and flow.summary_interceptor is not None:
+            options["summary"] = flow.summary_interceptor(layer, flow.features, flow.segments)
+        # Keras's own layers here work on each frame by itself: activation, dropout.
+        segments = (flow.segments,) if isinstance(layer, MaskedLayer) else ()
+        outputs = layer(flow.features, *segments, **options)
+        if contract.time_layer is not None and flow.segments is not None:
+            outputs, behind = outputs
+            return flow._replace(features=outputs, segments=behind, padding=padding)
+    return flow._replace(features=outputs, padding=padding)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 from support.recorder import Recorder
-from support.rows import LENGTHS, assert_close, is_head, packed, padded, sequences, to_numpy
+from support.rows import LENGTHS, assert_close, every_layer, is_head, packed, padded, sequences, to_numpy
 
 from seqconv import layers
 from seqconv.geometry import TimeLayer
@@ -64,9 +64,9 @@ class Probe(keras.Model):
         num_slots = inputs["slots"].shape[1]
         if is_head(self.layer):
             return ops.sum(ops.sin(self.layer(features, segments, num_slots=num_slots)), axis=(1, 2))
-        if hasattr(self.layer, "time_layer"):
+        if self.layer.time_layer is not None:
             features, segments = self.layer(features, segments)
-        elif getattr(self.layer, "per_sequence", False) or getattr(self.layer, "takes_slots", False):
+        elif self.layer.takes_slots:
             features = self.layer(features, segments, num_slots=num_slots)
         else:
             features = self.layer(features, segments)
@@ -90,9 +90,9 @@ def gradients_of(layer, features, segments):
 
 
 def layouts_for(layer, arrays):
-    geometry = [layer.time_layer] if hasattr(layer, "time_layer") else [TimeLayer(1)]
+    geometry = [layer.time_layer or TimeLayer(1)]
     yield padded(arrays)
-    if getattr(layer, "packable", True):
+    if layer.packable:
         yield packed(arrays, geometry)
         yield packed(arrays, geometry, rows=2)
 
@@ -119,5 +119,5 @@ def test_gradients_through_noise_are_finite(layer):
 
 
 def test_every_layer_is_tried():
-    known = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
+    known = {each.__name__ for each in every_layer()}
     assert {type(layer).__name__ for layer in EVERY} == known

@@ -6,7 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from seqconv import layers
 from seqconv.geometry import TimeLayer, next_start
+from seqconv.layers import MaskedLayer
 
 to_numpy = keras.ops.convert_to_numpy
 # A single frame, and very unequal lengths.
@@ -66,7 +68,7 @@ def _in_rows(layer: Any, features: np.ndarray, segments: np.ndarray) -> Arrays:
 
 
 def _in_slots(layer: Any, arrays: Arrays, rows: int) -> Arrays:
-    features, segments = packed(arrays, [layer.time_layer] if hasattr(layer, "time_layer") else [], rows)
+    features, segments = packed(arrays, [] if layer.time_layer is None else [layer.time_layer], rows)
     places = [(index % rows, index // rows) for index in range(len(arrays))]
     num_slots = -(-len(arrays) // rows) + 1
     if is_head(layer):
@@ -80,17 +82,23 @@ def _in_slots(layer: Any, arrays: Arrays, rows: int) -> Arrays:
 
 def time_output(layer: Any, features: Any, segments: Any, num_slots: int | None = None) -> tuple[Any, Any]:
     """Output frames of a layer that is no head, and their segments, whatever the layer itself returns."""
-    if hasattr(layer, "time_layer"):
+    if layer.time_layer is not None:
         outputs, segments = layer(features, segments)
         return to_numpy(outputs), to_numpy(segments)
-    takes_slots = getattr(layer, "per_sequence", False) or getattr(layer, "takes_slots", False)
-    options = {"num_slots": num_slots} if num_slots and takes_slots else {}
+    options = {"num_slots": num_slots} if num_slots and layer.takes_slots else {}
     return to_numpy(layer(features, segments, **options)), segments
+
+
+def every_layer() -> list[type[MaskedLayer]]:
+    """The layers that seqconv offers."""
+    offered = [getattr(layers, name) for name in layers.__all__]
+    bases = (MaskedLayer, layers.Padding)
+    return [each for each in offered if isinstance(each, type) and each not in bases]
 
 
 def is_head(layer: Any) -> bool:
     """Whether the layer pools over all frames of a sequence."""
-    return hasattr(layer, "pool")
+    return layer.values_per_channel > 0
 
 
 def _real(segments: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from seqconv.features.settings import FeatureSettings
 from seqconv.inspection.effects import ATTENTION, POINTWISE, RECURRENT, follow_axes, kind_of, windows_of
 from seqconv.inspection.graph import Call, Graph, read_graph
 from seqconv.inspection.pictures.scales import POSITIVE, SIGNED, mark_channels, time_label
+from seqconv.layers.base import contract_of
 
 Array = npt.NDArray[Any]
 
@@ -108,8 +109,7 @@ def time_extent(count: int, stride: int, seconds: float | None, rows: int) -> tu
 
 def _looks_around(call: Call) -> bool:
     kind = kind_of(call.layer)
-    is_ours = not getattr(call.layer, "chunkable", True)
-    return bool(windows_of(call.layer)) or kind in (*RECURRENT, *ATTENTION) or is_ours
+    return bool(windows_of(call.layer)) or kind in (*RECURRENT, *ATTENTION) or not contract_of(call.layer).chunkable
 
 
 def _behind(call: Call, graph: Graph) -> int:

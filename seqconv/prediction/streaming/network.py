@@ -9,6 +9,7 @@ import numpy.typing as npt
 from keras import ops
 
 from seqconv.geometry import total_stride
+from seqconv.layers.base import contract_of
 from seqconv.layers.masking import Tensor
 from seqconv.layers.reduction import Summary
 from seqconv.models import SequenceModel
@@ -63,8 +64,8 @@ class WindowNetwork:
 
 def passes_of(model: SequenceModel) -> list[tuple[str, ...]]:
     """The layers whose statistics of the whole sequence are taken, pass by pass; the last pass gives the answer."""
-    trunk = [(layer.name,) for layer in model.stack.layers() if getattr(layer, "per_sequence", False)]
-    contexts = tuple(f"{layer.name}_context" for layer in model.stack.poolings if _context(layer) is not None)
+    trunk = [(layer.name,) for layer in model.stack.layers() if contract_of(layer).per_sequence]
+    contexts = tuple(f"{layer.name}_context" for layer in model.stack.poolings if layer.context is not None)
     final = tuple(layer.name for layer in model.stack.poolings) or ("frames",)
     return [*trunk, *([contexts] if contexts else []), final]
 
@@ -129,7 +130,7 @@ class _Network(keras.Model):  # type: ignore[misc]
         return features[:, first:stop], mask[:, first:stop]
 
     def _pool(self, layer: keras.layers.Layer, features: Tensor, mask: Tensor, known: Summaries) -> Summaries:
-        context = _context(layer)
+        context = layer.context
         if context is None:
             return {layer.name: layer.summarize(features, mask)} if layer.name in self.wanted else {}
         name = f"{layer.name}_context"
@@ -171,13 +172,8 @@ def _strides_of(nodes: Nodes, stride: int) -> Iterator[tuple[keras.layers.Layer,
 
 def _summarizing(model: SequenceModel) -> dict[str, keras.layers.Layer]:
     layers = {layer.name: layer for layer in model.stack.layers()}
-    contexts = {f"{layer.name}_context": _context(layer) for layer in model.stack.poolings}
+    contexts = {f"{layer.name}_context": layer.context for layer in model.stack.poolings}
     return {**layers, **contexts}
-
-
-def _context(layer: keras.layers.Layer) -> keras.layers.Layer | None:
-    """What a pooling has to know of the whole sequence before it can summarize pieces of it."""
-    return getattr(layer, "context", None)
 
 
 def _flat(summaries: Summaries) -> dict[str, Any]:
