@@ -13,7 +13,7 @@ from seqconv.tasks.frame_labels import FrameLabels
 from seqconv.tasks.raw_labels import (
     LabelSets,
     class_labels,
-    known_position,
+    indicator_rows,
     label_sets,
     missing_cells,
     number_columns,
@@ -58,10 +58,7 @@ class Target:
             values, _ = number_columns(raw_labels, ids, names=self.names)
             return self.standardize(values).astype(np.float32)
         sets = self._label_sets(raw_labels, ids)
-        encoded = np.zeros((len(sets), self.num_outputs), np.float32)
-        positions = known_position(sets, self.names, ids)
-        for row, labels in enumerate(sets):
-            encoded[row, [positions[label] for label in labels]] = 1
+        encoded = indicator_rows(sets, self.names, ids)
         is_missing = missing_cells(raw_labels, names=self.names) if self.task == "multilabel" else None
         if is_missing is not None:
             encoded[is_missing] = np.nan
@@ -192,7 +189,8 @@ def fit_target(
         if not classes:
             raise ManifestError("no sequence has a label: there is nothing to learn")
     target = Target(task, classes, separator)
-    target.encode(raw_labels, ids=ids)
+    if names is not None:
+        target.encode(raw_labels, ids=ids)
     return target
 
 
