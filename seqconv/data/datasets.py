@@ -177,7 +177,8 @@ def _set_aside(spec: DataSpec, data: Sequences, test: Sequences | None) -> Datas
         return Datasets(train, valid, test, _fit(spec, train), notes)
     # No class may leave train, so that its classes are those of all.
     made = Datasets(train, valid, test, target, notes)
-    counts = _count_labels(made.labels_of("train"))
+    encoded = made.labels_of("train")
+    counts = encoded.present() if isinstance(encoded, FrameLabels) else np.nansum(encoded, axis=0)
     gone = [name for name, count in zip(target.names, counts, strict=True) if not count]
     if gone:
         raise ManifestError(
@@ -185,14 +186,6 @@ def _set_aside(spec: DataSpec, data: Sequences, test: Sequences | None) -> Datas
             f"would leave none of {list_some(gone)} to learn from. Pass valid_data, or more of these sequences."
         )
     return made
-
-
-def _count_labels(encoded: Any) -> list[float]:
-    """How many sequences have each class; for labels of frames, whether any has it."""
-    if isinstance(encoded, FrameLabels):
-        return [float(is_there) for is_there in encoded.present()]
-    counts: list[float] = np.nansum(encoded, axis=0).tolist()
-    return counts
 
 
 def _from_manifest(spec: DataSpec, manifest: str | dict[str, str]) -> Datasets:
