@@ -5,7 +5,7 @@
     planning    padding, and sequences planned a second: seqconv, lhotse, SpeechBrain, Hugging Face's sampler, tf.data
     extraction  seconds of audio a second: a feature store with one and two processes, a plain librosa loop
     inference   sequences a second: seqconv, and one by one or padded with plain Keras
-    startup     seconds: imports, --help, the first training step
+    startup     seconds: imports, --help, the first training step; of train on sequences in memory, also the memory
     augmentation  epochs of audio.yaml with and without augmentation: frames and CPU seconds, waiting for data
     profile     where the milliseconds of a training step go, by kind of operation: the limit and seqconv's packed
 

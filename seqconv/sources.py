@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +12,10 @@ from seqconv.errors import ManifestError, ShapeError, list_some
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+ContentKeys = npt.NDArray[np.uint64]
+
+_BLOCK_VALUES = 1 << 18
+_HASHED_FRAMES = 1 << 16
 
 
 @runtime_checkable
@@ -67,9 +72,9 @@ class ArraySource(Sequence[FloatArray]):
         return self._arrays[index]
 
     def _check_values(self) -> None:
-        wrong = [index for index, array in enumerate(self._arrays) if not np.isfinite(array).all()]
-        if not wrong:
+        if all(np.isfinite(block.frames).all() for block in join_arrays(self._arrays)):
             return
+        wrong = [index for index, array in enumerate(self._arrays) if not np.isfinite(array).all()]
         names = [self.ids[index] if index < len(self.ids) else index for index in wrong]
         first = np.argwhere(~np.isfinite(self._arrays[wrong[0]]))[0]
         raise ManifestError(
@@ -122,6 +127,71 @@ class Selection(Sequence[FloatArray]):
         return (self._source[int(index)] for index in self._indices)
 
 
+class FrameBlock(NamedTuple):
+    """Sequences one after the other in one array: `frames` `(time, d)`, and the frames of each, `lengths` `(n,)`."""
+
+    frames: npt.NDArray[Any]
+    lengths: IntArray
+
+
+def join_arrays(arrays: Iterable[npt.NDArray[Any]]) -> Iterator[FrameBlock]:
+    """Join arrays `(time, d)` of one d in blocks small enough for a processor's cache; a longer one is its own block.
+
+    >>> [block.lengths.tolist() for block in join_arrays([np.zeros((2, 1)), np.zeros((1, 1)), np.zeros((1 << 18, 1))])]
+    [[2, 1], [262144]]
+    """
+    held: list[npt.NDArray[Any]] = []
+    size = 0
+    for array in arrays:
+        if held and (size + array.size > _BLOCK_VALUES or array.shape[1:] != held[0].shape[1:]):
+            yield _join(held)
+            held, size = [], 0
+        held.append(array)
+        size += array.size
+    if held:
+        yield _join(held)
+
+
+def _join(arrays: list[npt.NDArray[Any]]) -> FrameBlock:
+    frames = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return FrameBlock(frames, np.array([len(array) for array in arrays], np.int64))
+
+
+def content_keys(block: FrameBlock) -> ContentKeys:
+    """Hash the frames of each sequence of a block, `(n,)`; those that are equal as numbers have one key.
+
+    >>> keys = content_keys(FrameBlock(np.array([[0.0], [1.0], [-0.0], [1.0], [1.0]], np.float32), np.array([2, 2, 1])))
+    >>> keys[0] == keys[1], keys[0] == keys[2]
+    (np.True_, np.False_)
+    """
+    frames, salt = block.frames, str(block.frames.shape[1]).encode()
+    if len(block.lengths) == 1:
+        digest = hashlib.blake2b(digest_size=8, salt=salt)
+        for start in range(0, len(frames), _HASHED_FRAMES):
+            digest.update(_bytes(frames[start : start + _HASHED_FRAMES]))
+        return _as_keys([digest.digest()])
+    values = _bytes(frames)
+    ends = (np.cumsum(block.lengths) * (frames.shape[1] * 4)).tolist()
+    return _as_keys(
+        [hashlib.blake2b(values[start:end], digest_size=8, salt=salt).digest() for start, end in pairwise([0, *ends])]
+    )
+
+
+def _bytes(frames: npt.NDArray[Any]) -> memoryview:
+    # Adding zero makes -0.0 the 0.0 that it equals.
+    values = np.ascontiguousarray(frames, np.float32) + np.float32(0)
+    return values.reshape(-1).view(np.uint8).data
+
+
+def _as_keys(digests: list[bytes]) -> ContentKeys:
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
+
+
+def is_in_memory(source: Source) -> bool:
+    """Whether the sequences are arrays in memory."""
+    return isinstance(source.source if isinstance(source, Selection) else source, ArraySource)
+
+
 def is_foreign(source: Source) -> bool:
     """Whether it is a user's own class, of which reading a sequence may take any time."""
     if isinstance(source, Selection):
@@ -137,8 +207,8 @@ def content_digest(source: Source, index: int) -> str:
     """
     if hasattr(source, "digest"):
         return str(source.digest(index))
-    array = np.ascontiguousarray(source[index], np.float32)
-    return hashlib.blake2b(array.tobytes(), digest_size=8, salt=str(array.shape[-1]).encode()).hexdigest()
+    array = np.asarray(source[index])
+    return f"{content_keys(FrameBlock(array, np.array([len(array)])))[0]:016x}"
 
 
 def excerpt_of(source: Source, index: int) -> SourceSpan | None:

@@ -29,9 +29,10 @@ def class_weights(target: Target, encoded: npt.ArrayLike, class_weight: str | Ma
     >>> class_weights(Target("classification", ("a", "b")), [[1, 0], [1, 0], [1, 0], [0, 1]], "balanced").tolist()
     [0.6666666865348816, 0.6666666865348816, 0.6666666865348816, 2.0]
     """
+    labels = np.asarray(encoded)
     if class_weight is None:
-        return np.ones(len(np.asarray(encoded)), np.float32)
-    rows = _present(_class_rows(target, np.asarray(encoded, np.float64)))
+        return np.ones(len(labels), np.float32)
+    rows = _present(_class_rows(target, labels.astype(np.float64)))
     weight = _of_classes(target, rows.sum(axis=0), class_weight)
     weights = _mean_over_labels(rows, weight)
     is_labeled = rows.any(axis=1)

@@ -16,6 +16,7 @@ from seqconv.data.spec import DataSpec
 from seqconv.data.split_settings import SplitConfig
 from seqconv.data.splitting import label_strata, split_groups
 from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.sources import ContentKeys
 from seqconv.tasks.frame_arrays import read_frame_labels
 from seqconv.tasks.frame_labels import find_length_problems, raise_listed
 from seqconv.tasks.target import Target, fit_target
@@ -35,7 +36,8 @@ class Datasets:
     `valid`: None where `split.valid` is 0 and none was given; then there is a test split.
     `variants`: sources of the training sequences, varied as recordings (`audio_augment`), in the order of `train`.
     `notes` say what was decided on the user's behalf; `splits` lists id and split, and group and fold if there are
-    any, where they came from one manifest, `quarantine` what was left out because it cannot be read.
+    any, where they came from one manifest, `quarantine` what was left out because it cannot be read. `contents`:
+    `content_keys` of the sequences of each split in memory, once the data were looked at.
     """
 
     train: Sequences
@@ -46,11 +48,27 @@ class Datasets:
     splits: "pandas.DataFrame | None" = None
     quarantine: "list[BadFile]" = field(default_factory=list)
     variants: "tuple[FeatureStore, ...]" = ()
+    contents: dict[str, ContentKeys] = field(default_factory=dict)
+    _encoded: dict[str, tuple[Sequences, Any]] = field(default_factory=dict, repr=False)
 
     def parts(self) -> dict[str, Sequences]:
         """The splits that there are, by name."""
         parts = {"train": self.train, "valid": self.valid, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
+
+    def labels_of(self, split: str) -> Any:
+        """Encode the labels of a split, once: `(n, num_outputs)`, or `FrameLabels` in their own unit.
+
+        Raises:
+            ManifestError: labels that are missing, of another form, or that the target does not know.
+        """
+        part = self.parts()[split]
+        known, encoded = self._encoded.get(split, (None, None))
+        if known is not part:
+            encode = self.target.frame_labels if self.target.kind == "frame" else self.target.encode
+            encoded = encode(part.labels, ids=part.ids)
+            self._encoded[split] = part, encoded
+        return encoded
 
 
 def load_datasets(
@@ -79,7 +97,6 @@ def load_datasets(
 
 def _from_memory(spec: DataSpec, train: Sequences, valid: Sequences | None, test: Sequences | None) -> Datasets:
     _refuse_cuts_of_manifests(spec)
-    notes = []
     if spec.data.windows is not None or spec.data.events is not None:
         key = "data.windows" if spec.data.windows is not None else "data.events"
         raise ConfigError(
@@ -92,9 +109,8 @@ def _from_memory(spec: DataSpec, train: Sequences, valid: Sequences | None, test
     if spec.predicts_frames:
         train, valid, test = _with_frame_labels(spec, {"train": train, "valid": valid, "test": test})
     if valid is None and spec.split.valid > 0:
-        train, valid = _set_aside(spec, train)
-        notes.append(f"no valid_data: {len(valid)} of the training sequences were set aside for it")
-    return _scored(Datasets(train, valid, test, _fit(spec, train), notes))
+        return _set_aside(spec, train, test)
+    return _scored(Datasets(train, valid, test, _fit(spec, train)))
 
 
 def _scored(data: Datasets) -> Datasets:
@@ -146,25 +162,30 @@ def _with_frame_labels(spec: DataSpec, parts: dict[str, Sequences | None]) -> tu
     return tuple(labeled)
 
 
-def _set_aside(spec: DataSpec, data: Sequences) -> tuple[Sequences, Sequences]:
+def _set_aside(spec: DataSpec, data: Sequences, test: Sequences | None) -> Datasets:
     """Train and valid, cut from what was given for training."""
     target = _fit(spec, data)
     strata = label_strata(data.labels, len(data))
     try:
         is_valid = split_groups(join_equal(data), strata, fraction=VALID_FRACTION, seed=spec.split_seed)
-        train, valid = data.subset(~is_valid), data.subset(is_valid)
     except ManifestError:
         # Too many are equal. That they lie in two splits is told with all other problems.
-        by = None if data.groups is None else "group"
-        train, valid = data.split(test=VALID_FRACTION, by=by, seed=spec.split_seed)
-    members = class_members(train, target)
+        groups = data.ids if data.groups is None else data.groups
+        is_valid = split_groups(groups, strata, fraction=VALID_FRACTION, seed=spec.split_seed)
+    train, valid = data.subset(~is_valid), data.subset(is_valid)
+    notes = [f"no valid_data: {len(valid)} of the training sequences were set aside for it"]
+    if not target.definition.class_names(target.names):
+        return Datasets(train, valid, test, _fit(spec, train), notes)
+    # No class may leave train, so that its classes are those of all.
+    made = Datasets(train, valid, test, target, notes)
+    members = class_members(train, target, made.labels_of("train"))
     gone = [] if members is None else [target.names[column] for column in np.flatnonzero(~members.any(axis=0))]
     if gone:
         raise ManifestError(
             f"there is no valid_data, and setting {len(valid)} of {len(data)} training sequences aside for it "
             f"would leave none of {list_some(gone)} to learn from. Pass valid_data, or more of these sequences."
         )
-    return train, valid
+    return made
 
 
 def _from_manifest(spec: DataSpec, manifest: str | dict[str, str]) -> Datasets:

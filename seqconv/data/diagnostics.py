@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,8 @@ import numpy.typing as npt
 from seqconv.data.sequences import Sequences
 from seqconv.errors import list_some
 from seqconv.features.kinds import Precomputed
+from seqconv.features.statistics import FrameMoments
+from seqconv.sources import ContentKeys, FrameBlock, content_keys, is_in_memory, join_arrays
 from seqconv.tasks.target import Target
 
 Frames = npt.NDArray[np.float32]
@@ -20,36 +23,92 @@ class Survey:
 
     `still_features`: columns that have one value in all frames of all sequences. `still_ids`: sequences of several
     frames that are all equal, digital silence for instance. `misshapen`: id and shape of those that have not the
-    number of features, or the length, that their source declares.
+    number of features, or the length, that their source declares. `moments`: of all frames, where they were asked for.
+    `contents`: `content_keys` of the sequences, where these lie in memory.
     """
 
     num_frames: int
     still_features: list[int] = field(default_factory=list)
     still_ids: list[str] = field(default_factory=list)
     misshapen: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    moments: FrameMoments | None = field(default=None, repr=False)
+    contents: ContentKeys | None = field(default=None, repr=False)
 
 
-def survey(part: Sequences) -> Survey:
-    """Look at each sequence once; of most, one or two frames from the middle are enough.
+def survey(part: Sequences, *, with_moments: bool = False) -> Survey:
+    """Look at each sequence once; of most on disk, one or two frames from the middle are enough.
 
     >>> survey(Sequences([[[1, 2], [1, 3]], [[1, 4], [1, 4]]]))
     Survey(num_frames=4, still_features=[0], still_ids=['1'], misshapen={})
     """
-    width, lengths = part.num_features, part.lengths.tolist()
-    found = Survey(sum(lengths))
-    still, values = np.arange(width), None
-    for index, name in enumerate(part.ids):
-        features = part[index]
-        if features.shape != (lengths[index], width):
-            found.misshapen[name] = features.shape
-            continue
-        if values is None:
-            values = features[0].copy()
-        still = _still_columns(features, still, values)
-        if len(features) > 1 and _is_still(features):
-            found.still_ids.append(name)
-    found.still_features.extend(still.tolist() if values is not None else [])
-    return found
+    return _Look(part, with_moments).survey()
+
+
+class _Look:
+    """One pass over sequences in blocks of whole ones, or of frames from the middle of each."""
+
+    def __init__(self, part: Sequences, with_moments: bool) -> None:
+        self._part = part
+        self._contents: list[ContentKeys] | None = [] if is_in_memory(part.features) else None
+        self._moments = FrameMoments() if with_moments else None
+        self._takes_all = self._contents is not None or with_moments
+        self._misshapen: dict[str, tuple[int, ...]] = {}
+        self._still = np.arange(part.num_features)
+        self._values: Frames | None = None
+        self._still_ids: list[str] = []
+
+    def survey(self) -> Survey:
+        first = 0
+        for block in join_arrays(self._read()):
+            self._see(block, first)
+            first += len(block.lengths)
+        return Survey(
+            int(self._part.lengths.sum()),
+            self._still_columns(),
+            self._still_ids,
+            self._misshapen,
+            self._moments,
+            None if self._contents is None else np.concatenate(self._contents),
+        )
+
+    def _read(self) -> Iterator[Frames]:
+        """The frames to look at of each sequence; none of a misshapen one."""
+        width, lengths = self._part.num_features, self._part.lengths.tolist()
+        for index, length in enumerate(lengths):
+            features = self._part[index]
+            if features.shape != (length, width):
+                self._misshapen[self._part.ids[index]] = features.shape
+                features = np.zeros((0, width), np.float32)
+            yield features if self._takes_all else _middle(features)
+
+    def _see(self, block: FrameBlock, first: int) -> None:
+        frames, lengths = block
+        if self._contents is not None:
+            self._contents.append(content_keys(block))
+        if not len(frames):
+            return
+        if self._moments is not None:
+            self._moments.add(frames)
+        if self._values is None:
+            self._values = frames[0].copy()
+        self._still = _equal_columns(frames, self._still, self._values)
+        several = np.flatnonzero(lengths > 1)
+        middle = (np.cumsum(lengths) - lengths + lengths // 2)[several]
+        candidates = several[(frames[middle] == frames[middle - 1]).all(axis=1)]
+        self._still_ids += [self._part.ids[index] for index in (first + candidates).tolist() if self._is_still(index)]
+
+    def _is_still(self, index: int) -> bool:
+        features = self._part[index]
+        return bool((features == features[0]).all())
+
+    def _still_columns(self) -> list[int]:
+        if self._values is None:
+            return []
+        if len(self._still) and not self._takes_all:
+            for index, name in enumerate(self._part.ids):
+                if name not in self._misshapen:
+                    self._still = _equal_columns(self._part[index], self._still, self._values)
+        return list(self._still.tolist())
 
 
 def describe_survey(split: str, part: Sequences, found: Survey) -> Iterator[str]:
@@ -73,15 +132,19 @@ def describe_survey(split: str, part: Sequences, found: Survey) -> Iterator[str]
         )
 
 
-def describe_classes(parts: Mapping[str, Sequences], target: Target) -> Iterator[str]:
+def describe_classes(
+    parts: Mapping[str, Sequences], target: Target, encoded: Mapping[str, Any] | None = None
+) -> Iterator[str]:
     """Classes that one training sequence has alone, and splits without some class, as sentences.
+
+    `encoded`: the labels of the splits, encoded, where they are at hand.
 
     >>> train, valid = (Sequences([[[0.0]]] * len(labels), list(labels)) for labels in ("aab", "a"))
     >>> list(describe_classes({"train": train, "valid": valid}, Target("classification", ("a", "b"))))
     ["1 of 2 classes has a single training sequence: 'b' (of '2')", "valid has no sequence of 1 of 2 classes: 'b'"]
     """
     for split, part in parts.items():
-        members = class_members(part, target)
+        members = class_members(part, target, None if encoded is None else encoded[split])
         if members is None:
             return
         counts = members.sum(axis=0)
@@ -98,29 +161,33 @@ def describe_classes(parts: Mapping[str, Sequences], target: Target) -> Iterator
             yield f"{split} has no {what} of {len(absent)} of {target.num_outputs} classes: {names}"
 
 
-def class_members(part: Sequences, target: Target) -> npt.NDArray[np.bool_] | None:
-    """Find which classes each sequence has, in some frame where frames are labeled: `(n, C)`; None without classes."""
+def class_members(part: Sequences, target: Target, encoded: Any = None) -> npt.NDArray[np.bool_] | None:
+    """Find which classes each sequence has, in some frame where frames are labeled: `(n, C)`; None without classes.
+
+    `encoded`: its labels, where they were encoded before.
+    """
     if target.kind == "frame" and target.definition.class_names(target.names):
-        labels = target.frame_labels(part.labels, ids=part.ids)
+        labels = target.frame_labels(part.labels, ids=part.ids) if encoded is None else encoded
         return np.array([labels.take([index]).present() for index in range(len(part))])
-    rows = target.definition.class_rows(target.encode(part.labels, ids=part.ids)) if target.kind != "frame" else None
+    if target.kind == "frame":
+        return None
+    rows = target.definition.class_rows(target.encode(part.labels, ids=part.ids) if encoded is None else encoded)
     return None if rows is None else np.asarray(rows > 0)
 
 
-def _still_columns(features: Frames, columns: npt.NDArray[np.int64], values: Frames) -> npt.NDArray[np.int64]:
+def _middle(features: Frames) -> Frames:
+    """Two frames from the middle, if there are as many."""
+    middle = len(features) // 2
+    return features[max(0, middle - 1) : middle + 1]
+
+
+def _equal_columns(frames: Frames, columns: npt.NDArray[np.int64], values: Frames) -> npt.NDArray[np.int64]:
     """Those of the columns that have these values in all frames."""
     if len(columns):
-        columns = columns[features[len(features) // 2, columns] == values[columns]]
+        columns = columns[frames[len(frames) // 2, columns] == values[columns]]
     if len(columns):
-        columns = columns[(features[:, columns] == values[columns]).all(axis=0)]
+        columns = columns[(frames[:, columns] == values[columns]).all(axis=0)]
     return columns
-
-
-def _is_still(features: Frames) -> bool:
-    middle = len(features) // 2
-    if not np.array_equal(features[middle - 1], features[middle]):
-        return False
-    return bool((features == features[0]).all())
 
 
 def _name_columns(columns: list[int], part: Sequences) -> str:

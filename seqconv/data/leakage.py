@@ -1,8 +1,7 @@
 """Leakage: what lies in two splits at once, so that a score would tell how well a model remembers."""
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -11,14 +10,15 @@ import numpy.typing as npt
 
 from seqconv.data.sequences import Sequences
 from seqconv.data.windows import WindowedSource
-from seqconv.sources import Selection, SourceSpan, excerpt_of
+from seqconv.sources import ContentKeys, Selection, SourceSpan, content_keys, excerpt_of, join_arrays
 
 IntArray = npt.NDArray[np.int64]
+Frames = npt.NDArray[np.float32]
 Place = tuple[int, SourceSpan]
+Contents = Mapping[str, ContentKeys | None]
 
 _SHOWN = 5
 _KEY_VALUES = 64
-_HASHED_FRAMES = 1 << 16
 # Below the distance of two samples at any rate, above what sums of decimal seconds are off by.
 _TOLERANCE = 1e-6
 
@@ -36,7 +36,7 @@ class Leak(NamedTuple):
     shared: str = ""
 
 
-def find_leaks(parts: Mapping[str, Sequences]) -> list[Leak]:
+def find_leaks(parts: Mapping[str, Sequences], contents: Contents | None = None) -> list[Leak]:
     """Groups, equal sequences and overlapping parts of one recording that lie in two splits.
 
     Equal are sequences with the same features, which is all that a model sees: copies of a recording under another name
@@ -46,6 +46,7 @@ def find_leaks(parts: Mapping[str, Sequences]) -> list[Leak]:
 
     Args:
         parts: the splits by name, in order.
+        contents: `content_keys` of the sequences of a split, where they are at hand.
 
     Returns:
         For each group in two splits one leak, with its first sequence in each; for each sequence that an earlier split
@@ -56,7 +57,7 @@ def find_leaks(parts: Mapping[str, Sequences]) -> list[Leak]:
     [Leak(kind='content', splits=('train', 'test'), ids=('a', 'c'), shared='')]
     """
     parts = {split: recordings_of(part) for split, part in parts.items()}
-    equal = list(_find_equal(parts))
+    equal = list(_find_equal(parts, contents or {}))
     known = {(leak.splits, leak.ids[1]) for leak in equal}
     overlaps = [leak for leak in _find_overlaps(parts) if (leak.splits, leak.ids[1]) not in known]
     return [*_find_groups(parts), *equal, *overlaps]
@@ -68,25 +69,23 @@ def join_equal(data: Sequences) -> list[str]:
     >>> join_equal(Sequences([[[0.0]], [[1.0]], [[0.0]]], ids=["a", "b", "c"], groups=["x", "x", "y"]))
     ['x', 'x', 'x']
     """
-    owner = np.arange(len(data))
-    rows, keys = _equal_rows([data], owner)
-    # Keys of content are numbers and groups are text, so that none is taken for the other.
-    marked: list[tuple[int, int | str]] = [*zip(rows.tolist(), keys.tolist(), strict=True)]
-    marked += [(row, group) for row, group in enumerate(_groups(data)) if group is not None]
-    parents: list[int] = owner.tolist()
-    firsts: dict[int | str, int] = {}
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def find(row: int) -> int:
-        while parents[row] != row:
-            parents[row] = parents[parents[row]]
-            row = parents[row]
-        return row
-
-    for row, mark in marked:
-        one, other = sorted((find(row), find(firsts.setdefault(mark, row))))
-        parents[other] = one
-    names = data.ids if data.groups is None else data.groups
-    return [names[find(row)] for row in range(len(data))]
+    rows, keys = _equal_rows([data], np.arange(len(data)))
+    groups, names = _groups(data), data.ids if data.groups is None else data.groups
+    grouped = [row for row, group in enumerate(groups) if group is not None]
+    if not len(rows) and not grouped:
+        return names
+    firsts: dict[str | None, int] = {}
+    first_of_group = [firsts.setdefault(groups[row], row) for row in grouped]
+    _, first_of_key, places = np.unique(keys, return_index=True, return_inverse=True)
+    one = np.concatenate([rows, np.array(grouped, np.int64)])
+    other = np.concatenate([rows[first_of_key][places], np.array(first_of_group, np.int64)])
+    links = coo_array((np.ones(len(one)), (one, other)), (len(data), len(data)))
+    units = connected_components(links)[1]
+    first_of_unit = np.unique(units, return_index=True)[1]
+    return [names[row] for row in first_of_unit[units].tolist()]
 
 
 def describe_leaks(leaks: Sequence[Leak], parts: Mapping[str, Sequences]) -> list[str]:
@@ -166,10 +165,10 @@ def _first_ids(part: Sequences, groups: Sequence[str | None], wanted: set[str]) 
     return found
 
 
-def _find_equal(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
+def _find_equal(parts: Mapping[str, Sequences], contents: Contents) -> Iterator[Leak]:
     splits, sequences = list(parts), list(parts.values())
     part_of, index_of = _places(sequences)
-    rows, keys = _equal_rows(sequences, part_of)
+    rows, keys = _equal_rows(sequences, part_of, [contents.get(split) for split in splits])
     firsts: dict[int, dict[int, str]] = defaultdict(dict)
     for row, key in zip(rows.tolist(), keys.tolist(), strict=True):
         split, name = int(part_of[row]), sequences[part_of[row]].ids[index_of[row]]
@@ -185,23 +184,27 @@ def _places(sequences: Sequence[Sequences]) -> tuple[IntArray, IntArray]:
     return np.repeat(np.arange(len(sizes)), sizes), np.concatenate([np.arange(size) for size in sizes])
 
 
-def _equal_rows(sequences: Sequence[Sequences], owners: IntArray) -> tuple[IntArray, IntArray]:
+def _equal_rows(
+    sequences: Sequence[Sequences], owners: IntArray, contents: Sequence[ContentKeys | None] = (None,)
+) -> tuple[IntArray, ContentKeys]:
     """Which sequences of the parts in a row are equal to one with another owner, and a key that equal ones share.
 
-    A sieve: by length, then by a few frames, then by all of them.
+    A sieve: by length, then, where nobody has looked at their content, by a few frames, then by all of them.
     """
     part_of, index_of = _places(sequences)
-    keys = np.concatenate([part.lengths for part in sequences])
-    rows = np.flatnonzero(_in_several(keys, owners))
-    for measure in (_middle_key, _content_key):
-        read = (measure(sequences[part_of[row]][int(index_of[row])]) for row in rows)
-        keys = np.fromiter(read, np.int64, len(rows))
+    lengths = np.concatenate([part.lengths for part in sequences])
+    rows, keys = np.flatnonzero(_in_several(lengths, owners)), np.zeros(0, np.uint64)
+    are_known = all(known is not None for known in contents)
+    for takes in (None,) if are_known else (_middle, None):
+        of_parts = [index_of[rows[part_of[rows] == number]] for number in range(len(sequences))]
+        read = zip(sequences, contents, of_parts, strict=True)
+        keys = np.concatenate([_read_keys(part, known, indices, takes) for part, known, indices in read])
         are_shared = _in_several(keys, owners[rows])
         rows, keys = rows[are_shared], keys[are_shared]
     return rows, keys
 
 
-def _in_several(keys: IntArray, owners: IntArray) -> npt.NDArray[np.bool_]:
+def _in_several(keys: IntArray | ContentKeys, owners: IntArray) -> npt.NDArray[np.bool_]:
     """Which keys have more than one owner."""
     if not len(keys):
         return np.zeros(0, bool)
@@ -212,20 +215,23 @@ def _in_several(keys: IntArray, owners: IntArray) -> npt.NDArray[np.bool_]:
     return (lowest < highest)[positions]
 
 
-def _middle_key(features: npt.NDArray[np.float32]) -> int:
-    """Hash of the shape and a few frames, from the middle: many recordings begin with the same silence."""
+def _read_keys(
+    part: Sequences, known: ContentKeys | None, indices: IntArray, takes: Callable[[Frames], Frames] | None
+) -> ContentKeys:
+    """Keys of the content of some sequences, or of what is taken of each."""
+    if known is not None and takes is None:
+        return known[indices]
+    arrays = (part[index] for index in indices.tolist())
+    blocks = join_arrays(arrays if takes is None else map(takes, arrays))
+    return np.concatenate([np.zeros(0, np.uint64), *map(content_keys, blocks)])
+
+
+def _middle(features: Frames) -> Frames:
+    """A few frames, from the middle: many recordings begin with the same silence."""
     num_frames, width = features.shape
     taken = -(-_KEY_VALUES // width)
     start = max(0, (num_frames - taken) // 2)
-    # Adding zero makes -0.0 the 0.0 that it equals.
-    return hash((features.shape, (features[start : start + taken] + 0.0).tobytes()))
-
-
-def _content_key(features: npt.NDArray[np.float32]) -> int:
-    digest = hashlib.blake2b(repr(features.shape).encode(), digest_size=8)
-    for start in range(0, len(features), _HASHED_FRAMES):
-        digest.update((features[start : start + _HASHED_FRAMES] + 0.0).tobytes())
-    return int.from_bytes(digest.digest(), "big", signed=True)
+    return features[start : start + taken]
 
 
 def _find_overlaps(parts: Mapping[str, Sequences]) -> Iterator[Leak]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from seqconv.errors import ManifestError
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 
 def split_groups(
@@ -32,27 +33,23 @@ def split_groups(
     >>> int(split_groups(["a", "a", "b", "b"], ["x", "y", "x", "y"], fraction=0.5).sum())
     2
     """
-    group_of = np.unique(np.asarray(groups, str), return_inverse=True)[1]
-    class_of = np.unique(np.asarray(strata, str), return_inverse=True)[1]
-    counts = np.zeros((group_of.max() + 1, class_of.max() + 1))
-    np.add.at(counts, (group_of, class_of), 1)
-    sizes = counts.sum(axis=1)
-    shuffled = np.random.default_rng(seed).permutation(len(counts))
-    part = _Part(counts, wanted=fraction * counts.sum(axis=0))
-    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
-        if part.may_take(group) and part.distance_with(group) < part.distance:
-            part.take(group)
+    group_of, class_of = _number(groups), _number(strata)
+    part = _Part(group_of, class_of, fraction, seed)
+    for kind in part.large:
+        if part.may_take(kind) and part.distances([kind])[0] < part.distance:
+            part.take(kind)
+    part.take_singles()
     # Classes so small that their share rounds to nothing are still owed it together.
-    while candidates := [group for group in shuffled if part.may_take(group) and sizes[group] < 2 * part.missing]:
-        part.take(min(candidates, key=part.distance_with))
+    while len(kinds := [kind for kind in part.movable() if part.sizes[kind] < 2 * part.missing]):
+        part.take(part.first_least(kinds, part.distances(kinds)))
     if not part.taken.any():
-        movable = [group for group in shuffled if part.may_take(group)]
-        if not movable:
+        kinds = part.movable()
+        if not len(kinds):
             raise ManifestError(
-                f"{len(counts)} groups with {counts.shape[1]} classes cannot be cut into two parts: each group "
+                f"{len(part.taken)} groups with {len(part.total)} classes cannot be cut into two parts: each group "
                 "holds the only sequences of a class. Split by=None, or add sequences"
             )
-        part.take(min(movable, key=lambda group: sizes[group]))
+        part.take(part.first_least(kinds, part.sizes[kinds]))
     return part.taken[group_of]
 
 
@@ -65,15 +62,39 @@ def label_strata(labels: Any, count: int) -> list[str]:
     return [str(value) for value in values]
 
 
-class _Part:
-    """The groups taken so far, and how far their classes are from what is wanted."""
+def _number(names: Sequence[str]) -> IntArray:
+    """Number each name by its place among the distinct ones, sorted."""
+    places = {name: place for place, name in enumerate(sorted(set(names)))}
+    return np.fromiter((places[name] for name in names), np.int64, len(names))
 
-    def __init__(self, counts: FloatArray, wanted: FloatArray) -> None:
-        self.counts = counts
-        self.wanted = wanted
-        self.total = counts.sum(axis=0)
-        self.have = np.zeros_like(wanted)
-        self.taken = np.zeros(len(counts), bool)
+
+class _Part:
+    """The groups taken so far, and how far their classes are from what is wanted.
+
+    Groups of one kind have the same members by class, and are taken in shuffled order: kind c for c below the number of
+    classes are those with a single sequence, of class c; each larger group (`large`, in the order in which they are
+    asked) is a kind of its own.
+    """
+
+    def __init__(self, group_of: IntArray, class_of: IntArray, fraction: float, seed: int) -> None:
+        sizes, self.total = np.bincount(group_of), np.bincount(class_of).astype(np.float64)
+        self.taken, self.have = np.zeros(len(sizes), bool), np.zeros(len(self.total))
+        self.wanted = fraction * self.total
+        is_large, num_classes = sizes > 1, len(self.total)
+        kind_of, in_large = np.zeros(len(sizes), np.int64), is_large[group_of]
+        kind_of[group_of[~in_large]] = class_of[~in_large]
+        kind_of[is_large] = num_classes + np.arange(is_large.sum())
+        self.counts = np.vstack([np.eye(num_classes), np.zeros((int(is_large.sum()), num_classes))])
+        np.add.at(self.counts, (kind_of[group_of[in_large]], class_of[in_large]), 1)
+        self.sizes = self.counts.sum(axis=1)
+        shuffled = np.random.default_rng(seed).permutation(len(sizes))
+        by_size = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+        self.large: list[int] = kind_of[by_size[: int(is_large.sum())]].tolist()
+        self._place = np.argsort(shuffled)
+        # Groups kind by kind; of each kind, the next one to take and the end.
+        self._groups = shuffled[np.argsort(kind_of[shuffled], kind="stable")]
+        ends = np.cumsum(np.bincount(kind_of, minlength=len(self.counts)))
+        self._next, self._end = np.append(0, ends[:-1]), ends
 
     @property
     def missing(self) -> float:
@@ -81,18 +102,42 @@ class _Part:
 
     @property
     def distance(self) -> float:
-        return self._distance(self.have)
+        return float(self._distances(self.have))
 
-    def distance_with(self, group: int) -> float:
-        return self._distance(self.have + self.counts[group])
+    def distances(self, kinds: Sequence[int]) -> FloatArray:
+        """The distance with one more group of each of these kinds."""
+        return self._distances(self.have + self.counts[kinds])
 
-    def may_take(self, group: int) -> bool:
-        leaves = self.total - self.have - self.counts[group]
-        return bool(not self.taken[group] and (leaves[self.counts[group] > 0] > 0).all())
+    def may_take(self, kind: int) -> bool:
+        leaves = self.total - self.have - self.counts[kind]
+        return bool((leaves[self.counts[kind] > 0] > 0).all())
 
-    def take(self, group: int) -> None:
-        self.taken[group] = True
-        self.have = self.have + self.counts[group]
+    def movable(self) -> list[int]:
+        """Kinds of which a group is left that takes no class along."""
+        leaves = self.total - self.have - self.counts
+        may_take = (self._next < self._end) & ((leaves > 0) | (self.counts == 0)).all(axis=1)
+        return list(np.flatnonzero(may_take).tolist())
 
-    def _distance(self, have: FloatArray) -> float:
-        return float(((have - self.wanted) ** 2 / np.maximum(self.wanted, 1)).sum())
+    def first_least(self, kinds: Sequence[int], values: FloatArray) -> int:
+        """The kind with the least value, and of several the one whose next group comes first."""
+        least = np.asarray(kinds)[values == values.min()]
+        return int(least[self._place[self._groups[self._next[least]]].argmin()])
+
+    def take(self, kind: int, number: int = 1) -> None:
+        first = self._next[kind]
+        self.taken[self._groups[first : first + number]] = True
+        self._next[kind] += number
+        self.have = self.have + number * self.counts[kind]
+
+    def take_singles(self) -> None:
+        """Take groups of one sequence as long as each brings its class closer to what is wanted, and leaves some."""
+        classes = slice(len(self.total))
+        left = np.minimum((self._end - self._next)[classes], self.total - self.have - 1)
+        # One more is closer while fewer are there than half a sequence below what is wanted.
+        numbers = np.minimum(np.ceil(self.wanted - 0.5 - self.have), left)
+        for kind, number in enumerate(numbers.astype(np.int64).tolist()):
+            if number > 0:
+                self.take(kind, number)
+
+    def _distances(self, have: FloatArray) -> FloatArray:
+        return np.asarray(((have - self.wanted) ** 2 / np.maximum(self.wanted, 1)).sum(axis=-1))

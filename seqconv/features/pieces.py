@@ -132,7 +132,7 @@ def _normalized(pieces: FeaturePieces, settings: FeatureSettings) -> FeaturePiec
 
 
 def _normalize(pieces: Iterable[Features]) -> Iterator[Features]:
-    count, mean, squares = frame_moments(pieces)
-    deviation = np.maximum(np.sqrt(squares / max(count, 1)), SMALLEST_DEVIATION)
+    moments = frame_moments(pieces)
+    deviation = np.maximum(np.sqrt(moments.squares / max(moments.count, 1)), SMALLEST_DEVIATION)
     for piece in pieces:
-        yield ((piece - mean) / deviation).astype(np.float32)
+        yield ((piece - moments.mean) / deviation).astype(np.float32)

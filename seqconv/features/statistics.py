@@ -7,15 +7,56 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError
+from seqconv.sources import join_arrays
 
 Vector = npt.NDArray[np.float64]
 
 
-def feature_statistics(source: Any, indices: Iterable[int] | None = None) -> tuple[Vector, Vector]:
-    """Mean and variance of each feature over all frames of the chosen sequences, one sequence in memory at a time.
+class FrameMoments:
+    """Number of frames, mean and sum of squared deviations of each feature, over all arrays `(time, d)` added so far.
 
-    Each frame counts once, whatever the length of its sequence. Sequences are merged pairwise (Chan, Golub and LeVeque
-    1983, "Algorithms for computing the sample variance"), which keeps the variance of a nearly constant feature exact.
+    Arrays are merged pairwise (Chan, Golub and LeVeque 1983, "Algorithms for computing the sample variance"), which
+    keeps the variance of a nearly constant feature exact.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: Vector = np.zeros(0)
+        self.squares: Vector = np.zeros(0)
+
+    def add(self, piece: npt.ArrayLike) -> None:
+        """Add the frames of an array."""
+        frames = np.asarray(piece, dtype=np.float64)
+        if not len(frames):
+            return
+        mean = frames.mean(axis=0)
+        squares = ((frames - mean) ** 2).sum(axis=0)
+        if not self.count:
+            self.count, self.mean, self.squares = len(frames), mean, squares
+            return
+        total = self.count + len(frames)
+        difference = mean - self.mean
+        self.mean = self.mean + difference * (len(frames) / total)
+        self.squares = self.squares + squares + difference**2 * (self.count * len(frames) / total)
+        self.count = total
+
+    def statistics(self) -> tuple[Vector, Vector]:
+        """Return mean and variance over the frames (not their estimate plus one), `(d,)` both.
+
+        Raises:
+            ManifestError: there is no frame.
+        """
+        if not self.count:
+            raise ManifestError(
+                "there is no training frame to take the mean and variance of; is the training split empty?"
+            )
+        return self.mean, self.squares / self.count
+
+
+def feature_statistics(source: Any, indices: Iterable[int] | None = None) -> tuple[Vector, Vector]:
+    """Mean and variance of each feature over all frames of the chosen sequences, some of them in memory at a time.
+
+    Each frame counts once, whatever the length of its sequence.
 
     Args:
         source: anything with `len()` and `[i] -> (time, d)`: a store, `Sequences`, or a list of arrays.
@@ -31,33 +72,18 @@ def feature_statistics(source: Any, indices: Iterable[int] | None = None) -> tup
     (array([4.]), array([5.]))
     """
     chosen = range(len(source)) if indices is None else indices
-    count, mean, squares = frame_moments(source[index] for index in chosen)
-    if not count:
-        raise ManifestError("there is no training frame to take the mean and variance of; is the training split empty?")
-    return mean, squares / count
+    blocks = join_arrays(np.asarray(source[index]) for index in chosen)
+    return frame_moments(block.frames for block in blocks).statistics()
 
 
-def frame_moments(pieces: Iterable[npt.ArrayLike]) -> tuple[int, Vector, Vector]:
-    """Number of frames, mean and sum of squared deviations of each feature, over arrays `(time, d)`, one at a time.
+def frame_moments(pieces: Iterable[npt.ArrayLike]) -> FrameMoments:
+    """Take the moments over arrays `(time, d)`, one at a time.
 
-    >>> frame_moments([np.array([[1.0], [3.0]]), np.array([[5.0], [7.0]])])
+    >>> moments = frame_moments([np.array([[1.0], [3.0]]), np.array([[5.0], [7.0]])])
+    >>> moments.count, moments.mean, moments.squares
     (4, array([4.]), array([20.]))
     """
-    count = 0
-    mean: Vector = np.zeros(0)
-    squares: Vector = np.zeros(0)
+    moments = FrameMoments()
     for piece in pieces:
-        frames = np.asarray(piece, dtype=np.float64)
-        if not len(frames):
-            continue
-        added_mean = frames.mean(axis=0)
-        added_squares = ((frames - added_mean) ** 2).sum(axis=0)
-        if not count:
-            count, mean, squares = len(frames), added_mean, added_squares
-            continue
-        total = count + len(frames)
-        difference = added_mean - mean
-        mean = mean + difference * (len(frames) / total)
-        squares = squares + added_squares + difference**2 * (count * len(frames) / total)
-        count = total
-    return count, mean, squares
+        moments.add(piece)
+    return moments

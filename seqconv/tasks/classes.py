@@ -11,7 +11,7 @@ from seqconv.metrics.checks import FloatArray, as_columns
 from seqconv.tasks.base import Task
 from seqconv.tasks.forms import Array, Columns, Fitted, Meaning, ReadAnswers
 from seqconv.tasks.frame_labels import FrameLabels
-from seqconv.tasks.raw_labels import LabelSets, known_position
+from seqconv.tasks.raw_labels import LabelSets, indicator_rows
 
 
 class ClassTask(Task):
@@ -30,12 +30,7 @@ class ClassTask(Task):
         return Fitted(classes)
 
     def encode(self, target: Meaning, raw_labels: Any, ids: Any = None) -> Array:
-        sets = self.label_sets(target, raw_labels, ids)
-        encoded = np.zeros((len(sets), target.num_outputs), np.float32)
-        positions = known_position(sets, target.names, ids)
-        for row, labels in enumerate(sets):
-            encoded[row, [positions[label] for label in labels]] = 1
-        return encoded
+        return indicator_rows(self.label_sets(target, raw_labels, ids), target.names, ids)
 
     def class_rows(self, encoded: Array) -> Array:
         return encoded

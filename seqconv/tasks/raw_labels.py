@@ -30,10 +30,11 @@ def class_labels(raw_labels: Any, ids: Sequence[str] | None = None) -> list[str]
             "Set target.task to multilabel, pass class names instead of one-hot rows, or, for one label per frame, set "
             "model.pooling to frames"
         )
-    missing = [index for index, value in enumerate(values) if _is_missing(value)]
+    names = _names(values)
+    missing = [index for index, name in enumerate(names) if not name]
     if missing:
         raise ManifestError(f"{_named(missing, ids)} have no label. Add one, or leave these sequences out")
-    return [_name(value) for value in values]
+    return names
 
 
 def label_sets(
@@ -125,20 +126,26 @@ def label_name(value: object) -> str:
     return "" if _is_missing(value) else _name(value)
 
 
-def known_position(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | None = None) -> dict[str, int]:
-    """Position of each name.
+def indicator_rows(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | None = None) -> npt.NDArray[np.float32]:
+    """Rows `(n, C)` with a 1 for each label of a sequence.
 
     Raises:
         ManifestError: labels outside `names`; the message lists them, who has them, and the known ones.
+
+    >>> indicator_rows([("b",), (), ("a", "b")], ["a", "b"]).tolist()
+    [[0.0, 1.0], [0.0, 0.0], [1.0, 1.0]]
     """
     positions = {name: index for index, name in enumerate(names)}
-    rows = [row for row, labels in enumerate(sets) if any(label not in positions for label in labels)]
-    if rows:
-        unknown = {label for row in rows for label in sets[row] if label not in positions}
-        raise ManifestError(
-            f"unknown labels {list_some(sorted_names(unknown))} of {_named(rows, ids)}. Known: {list_some(names, 20)}"
-        )
-    return positions
+    columns = np.array([positions.get(label, -1) for labels in sets for label in labels], np.int64)
+    rows = np.repeat(np.arange(len(sets)), [len(labels) for labels in sets])
+    if (columns < 0).any():
+        strange = np.unique(rows[columns < 0]).tolist()
+        unknown = {label for row in strange for label in sets[row] if label not in positions}
+        listed = list_some(sorted_names(unknown))
+        raise ManifestError(f"unknown labels {listed} of {_named(strange, ids)}. Known: {list_some(names, 20)}")
+    encoded = np.zeros((len(sets), len(names)), np.float32)
+    encoded[rows, columns] = 1
+    return encoded
 
 
 def indexable(labels: Any) -> Any:
@@ -195,6 +202,16 @@ def _label_set(value: Any, separator: str) -> tuple[str, ...]:
     else:
         parts = () if _is_missing(value) else (value,)
     return sorted_names(_name(part) for part in parts if not _is_missing(part))
+
+
+def _names(values: list[Any]) -> list[str]:
+    """Text of each label, empty where it is missing."""
+    kinds = set(map(type, values))
+    if len(kinds) > 1 or not kinds <= {str, int, float}:
+        return [label_name(value) for value in values]
+    # Labels of one type are few: 1 and True, which are equal and differ in their text, never meet here.
+    texts = {value: label_name(value) for value in set(values)}
+    return [texts[value] for value in values]
 
 
 def _name(value: Any) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.prompt_files import DATA, FEATURES, planted, write_prompts
 from support.training_data import classified
 
+from seqconv.data.diagnostics import survey
 from seqconv.data.leakage import Leak, describe_leaks, find_leaks
 from seqconv.data.sequences import Sequences
 from seqconv.sources import SourceSpan
@@ -47,6 +48,9 @@ def test_exactly_what_lies_in_two_splits_is_found(parts):
                 equal.add(((first, second), other.ids[index]))
         groups |= {((first, second), group) for group in set(one.groups or ()) & set(other.groups or ())}
     leaks = find_leaks(parts)
+    looked_at = {split: survey(part).contents for split, part in parts.items()}
+    assert find_leaks(parts, looked_at) == leaks
+    assert find_leaks(parts, {"train": looked_at["train"]}) == leaks
     assert sorted((leak.splits, leak.ids[1]) for leak in leaks if leak.kind == "content") == sorted(equal)
     assert sorted((leak.splits, leak.shared) for leak in leaks if leak.kind == "group") == sorted(groups)
     for leak in leaks:

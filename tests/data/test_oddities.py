@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.training_data import CLASSES, classified, framed, quick, toned
 
+from seqconv import sources
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
 from seqconv.data.diagnostics import describe_classes, survey
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ManifestError, ShapeError
+from seqconv.sources import ArraySource, content_digest
 from seqconv.tasks.target import fit_target
 from seqconv.training import train
 from seqconv.training.run.setup import prepare
@@ -40,9 +42,27 @@ def dulled(data, *, columns=(), sequences=()):
     return Sequences(arrays, data.labels, ids=data.ids)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 10), st.sampled_from([2, 3, 50]))
-def test_a_survey_finds_exactly_what_never_changes(seed, width, count, num_values):
+class OnDisk:
+    """A source that does not lie in memory."""
+
+    def __init__(self, arrays):
+        self.arrays = arrays
+        self.lengths = np.array([len(array) for array in arrays])
+        self.ids = [str(index) for index in range(len(arrays))]
+
+    def __getitem__(self, index):
+        return self.arrays[index]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 4),
+    st.integers(1, 10),
+    st.sampled_from([2, 3, 50]),
+    st.sampled_from([1, 9, 1 << 18]),
+)
+def test_a_survey_finds_exactly_what_never_changes(seed, width, count, num_values, block):
     rng = np.random.default_rng(seed)
     arrays = [rng.integers(num_values, size=(rng.integers(1, 8), width)).astype("float32") for _ in range(count)]
     for array in arrays:
@@ -51,13 +71,24 @@ def test_a_survey_finds_exactly_what_never_changes(seed, width, count, num_value
     if rng.random() < 0.5:
         for array in arrays:
             array[:, 0] = 1
-    found = survey(Sequences(arrays))
     frames = np.concatenate(arrays)
-    assert found.num_frames == len(frames)
-    assert found.still_features == [column for column in range(width) if np.ptp(frames[:, column]) == 0]
     still = [str(i) for i, array in enumerate(arrays) if len(array) > 1 and not np.ptp(array, axis=0).any()]
-    assert found.still_ids == still
-    assert found.misshapen == {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "_BLOCK_VALUES", block)
+        looks = [survey(Sequences(each), with_moments=asked) for each in (arrays, OnDisk(arrays)) for asked in (0, 1)]
+    for found, asked in zip(looks, (0, 1, 0, 1), strict=True):
+        assert found.num_frames == len(frames)
+        assert found.still_features == [column for column in range(width) if np.ptp(frames[:, column]) == 0]
+        assert found.still_ids == still
+        assert found.misshapen == {}
+        assert (found.moments is not None) == asked
+        if found.moments is not None:
+            mean, variance = found.moments.statistics()
+            np.testing.assert_allclose(mean, frames.mean(axis=0, dtype=np.float64), atol=1e-9)
+            np.testing.assert_allclose(variance, frames.var(axis=0, dtype=np.float64), atol=1e-9)
+    in_memory, on_disk = looks[0].contents, looks[2].contents
+    assert on_disk is None
+    assert [f"{key:016x}" for key in in_memory] == [content_digest(ArraySource(arrays), i) for i in range(count)]
 
 
 def test_nothing_is_told_of_real_data_in_order(tmp_path):

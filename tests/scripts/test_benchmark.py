@@ -228,6 +228,17 @@ def test_startup(tmp_path):
     assert ("", "import seqconv.batching / import numpy", "ratio") in rows
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the memory of a process is read on Linux")
+def test_startup_of_training_in_memory(tmp_path):
+    rows = run_quickly(tmp_path, "startup", "--only", "train on")
+    seconds, growth = (
+        rows["15 to 25 frames", "train on 2,000 sequences", metric]["median"]
+        for metric in ("seconds to the first step", "memory growth / data")
+    )
+    assert seconds > 0
+    assert growth > 0
+
+
 def test_augmentation(tmp_path):
     rows = run_quickly(tmp_path, "augmentation", "--only", "no augmentation,all")
     assert {"real frames/s", "waiting for data", "CPU seconds", "ratio"} == {metric for _, _, metric in rows}

@@ -1,6 +1,7 @@
 """What would stop a run after hours, said before its first step: every problem of the data in one error."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,6 +19,7 @@ from seqconv.evaluation.threshold_selection import check_thresholds
 from seqconv.features import num_features
 from seqconv.features.kinds import Precomputed
 from seqconv.features.settings import FeatureSettings
+from seqconv.features.statistics import FrameMoments
 from seqconv.features.store.index import identity
 from seqconv.models import SequenceModel
 from seqconv.training.output.mlflow import check_mlflow
@@ -38,22 +40,27 @@ def check_packages(config: Config) -> None:
         )
 
 
-def check_data(config: Config, data: Datasets, model: SequenceModel) -> list[str]:
-    """Whether model, splits and config fit each other.
+def check_data(
+    config: Config, data: Datasets, model: SequenceModel, *, with_moments: bool = False
+) -> tuple[Datasets, FrameMoments | None]:
+    """Look at the data once, and check whether model, splits and config fit each other.
 
     Returns:
-        What does not stop a run and should be known: leaks where `data.on_leak` is "warn", features that never change,
-        silent sequences, classes with a single training sequence or with none in a split.
+        The datasets with `contents`, and with notes of what does not stop a run and should be known: leaks where
+        `data.on_leak` is "warn", features that never change, silent sequences, classes with a single training sequence
+        or with none in a split. And the moments of the training frames, where they were asked for.
 
     Raises:
         ManifestError: labels that training lacks, sequences too short for the model, sequences or splits with different
             features, features that the config cannot have made or that all are constant, what lies in two splits, a
             monitored score that the validation split cannot have.
     """
-    surveys = {name: survey(part) for name, part in data.parts().items()}
+    surveys = {name: survey(part, with_moments=with_moments and name == "train") for name, part in data.parts().items()}
+    contents = {name: found.contents for name, found in surveys.items() if found.contents is not None}
+    data = replace(data, contents=contents)
     problems = [*_find_feature_problems(config, data), *_find_survey_problems(data, surveys)]
     for name, part in data.parts().items():
-        problems += _find_label_problems(name, part, data)
+        problems += _find_label_problems(name, data)
         problems += _find_short(name, part, model)
         problems += _find_slice_problems(name, part, config)
     problems += [*_find_threshold_problems(config, data), *_find_choices_without_valid(config, data)]
@@ -67,11 +74,13 @@ def check_data(config: Config, data: Datasets, model: SequenceModel) -> list[str
         raise ManifestError(problems[0])
     if problems:
         raise ManifestError("\n  ".join([f"{len(problems)} problems", *problems]))
-    return [
+    encoded = {name: data.labels_of(name) for name in data.parts()}
+    notes = [
         *(f"leak: {told}" for told in describe_leaks(leaks, data.parts())),
         *(told for name, part in data.parts().items() for told in describe_survey(name, part, surveys[name])),
-        *describe_classes(data.parts(), data.target),
+        *describe_classes(data.parts(), data.target, encoded),
     ]
+    return replace(data, notes=[*data.notes, *notes]), surveys["train"].moments
 
 
 def _find_feature_problems(config: Config, data: Datasets) -> Iterator[str]:
@@ -113,7 +122,7 @@ def _find_survey_problems(data: Datasets, surveys: dict[str, Survey]) -> Iterato
 
 
 def _find_leaks(data: Datasets) -> list[Leak]:
-    leaks = find_leaks(data.parts())
+    leaks = find_leaks(data.parts(), data.contents)
     # Of groups in a manifest, its own check has told.
     return leaks if data.splits is None else [leak for leak in leaks if leak.kind != "group"]
 
@@ -138,12 +147,9 @@ def _find_other_settings(name: str, wanted: FeatureSettings, used: FeatureSettin
             yield f"{name}: features.{key} is {value!r}, but the features were extracted with {was!r}."
 
 
-def _find_label_problems(name: str, part: Sequences, data: Datasets) -> Iterator[str]:
+def _find_label_problems(name: str, data: Datasets) -> Iterator[str]:
     try:
-        if data.target.kind == "frame":
-            data.target.frame_labels(part.labels, ids=part.ids)
-        else:
-            data.target.definition.truth(data.target, part.labels, part.ids)
+        data.labels_of(name)
     except SeqconvError as error:
         yield f"{name}: {error}"
 
@@ -205,7 +211,9 @@ def _find_monitor_problems(config: Config, data: Datasets, stride: int) -> Itera
             yield "no frame of valid that the model predicts has a label, so that no epoch could be called the best."
             return
     else:
-        targets = target.definition.truth(target, valid.labels, valid.ids)
+        targets = data.labels_of("valid").astype(np.float64)
+        if not target.definition.class_names(target.names):
+            targets = target.definition.truth(target, valid.labels, valid.ids)
     guesses = target.definition.guess(targets)
     if guesses is None:
         return

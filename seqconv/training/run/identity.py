@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from seqconv.config import Config
 from seqconv.data.datasets import Datasets
 from seqconv.data.sequences import Sequences
 from seqconv.errors import list_some
-from seqconv.sources import content_digest, is_foreign
+from seqconv.sources import ContentKeys, content_digest, is_foreign
 from seqconv.training.output.files import write_csv
 from seqconv.training.run.pretrained import content_hash
 
+IntArray = npt.NDArray[np.int64]
 # Where things lie and which machine computes: a run may go on with others. What lies there is compared as data.
 _PLACES = (
     "data.manifest", "data.made_by", "data.events", "data.cache_dir", "data.num_workers",
@@ -38,12 +41,40 @@ class SequenceRow(NamedTuple):
     label: str
 
 
+@dataclass(frozen=True, eq=False)
+class SplitIdentity:
+    """The sequences of one split: their ids, frames, and hashes of their content and of their labels and weights."""
+
+    split: str
+    ids: list[str]
+    lengths: IntArray
+    contents: list[str]
+    labels: list[str]
+
+    @classmethod
+    def of(cls, split: str, part: Sequences, contents: ContentKeys | None = None) -> "SplitIdentity":
+        """The identity of sequences, of which `contents` are the `content_keys` where they are at hand."""
+        if contents is None:
+            step = math.ceil(len(part) / MOST_FOREIGN) if is_foreign(part.features) else 1
+            texts = ["" if index % step else content_digest(part.features, index) for index in range(len(part))]
+        else:
+            texts = [f"{key:016x}" for key in contents.tolist()]
+        return cls(split, part.ids, part.lengths, texts, _label_hashes(part))
+
+    def rows(self) -> Iterator[SequenceRow]:
+        """A row for each sequence."""
+        for name, length, content, label in zip(
+            self.ids, self.lengths.tolist(), self.contents, self.labels, strict=True
+        ):
+            yield SequenceRow(name, self.split, str(length), content, label)
+
+
 @dataclass(frozen=True)
 class RunIdentity:
-    """A run as its checkpoints know it: settings by dotted key, and a row for each sequence."""
+    """A run as its checkpoints know it: settings by dotted key, and the sequences of each split."""
 
     settings: dict[str, Any]
-    rows: list[SequenceRow]
+    splits: list[SplitIdentity]
 
     @classmethod
     def of(cls, config: Config, data: Datasets) -> "RunIdentity":
@@ -52,18 +83,30 @@ class RunIdentity:
         if config.training.init is not None:
             settings["content of training.init"] = content_hash(config.training.init)
         places = {key for key in settings if is_place(key)}
-        rows = [row for split, part in data.parts().items() for row in _rows(split, part)]
+        splits = [SplitIdentity.of(split, part, data.contents.get(split)) for split, part in data.parts().items()]
         settings = {key: value for key, value in settings.items() if key not in places}
         if data.variants:
             content = repr([sorted(dict(store.variant or {}).items()) for store in data.variants])
             settings["audio_augment in use"] = _digest(content.encode())
-        return cls(settings, rows)
+        return cls(settings, splits)
+
+    @property
+    def rows(self) -> Iterator[SequenceRow]:
+        """A row for each sequence of each split."""
+        return (row for split in self.splits for row in split.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """Settings, and of the data a hash and the counts, as JSON has them."""
-        text = "\n".join(repr(tuple(row)) for row in self.rows)
-        counts = {split: sum(row.split == split for row in self.rows) for split in ("train", "valid", "test")}
-        return {"settings": self.settings, "data": {**counts, "digest": _digest(text.encode())}}
+        counts = {"train": 0, "valid": 0, "test": 0, **{each.split: len(each.ids) for each in self.splits}}
+        digest = hashlib.blake2b(digest_size=8)
+        for each in self.splits:
+            digest.update(repr((each.split, len(each.ids))).encode())
+            digest.update(each.lengths.tobytes())
+            for column in (each.ids, each.contents, each.labels):
+                # Each with its length, so that no two lists of names make one text.
+                digest.update(np.fromiter(map(len, column), np.int64, len(column)).tobytes())
+                digest.update("".join(column).encode("utf-8", "surrogatepass"))
+        return {"settings": self.settings, "data": {**counts, "digest": digest.hexdigest()}}
 
     def save(self, path: Path) -> None:
         """Write the rows as CSV."""
@@ -77,7 +120,7 @@ class RunIdentity:
         lines = [f"{key}: {old!r} then, {new!r} now" for key, (old, new) in sorted(settings.items()) if old != new]
         if then["data"] == now["data"]:
             return lines
-        return [*lines, *(_row_differences(_read_rows(table), self.rows) or [_count_difference(then, now)])]
+        return [*lines, *(_row_differences(_read_rows(table), list(self.rows)) or [_count_difference(then, now)])]
 
 
 def is_place(key: str) -> bool:
@@ -102,13 +145,16 @@ def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
     return nested or {prefix: values}
 
 
-def _rows(split: str, part: Sequences) -> Iterator[SequenceRow]:
+def _label_hashes(part: Sequences) -> list[str]:
+    """A hash of the label and the weight of each sequence; most are of few."""
     weights = [1.0] * len(part) if part.weights is None else part.weights.tolist()
-    step = math.ceil(len(part) / MOST_FOREIGN) if is_foreign(part.features) else 1
-    for index, (name, label) in enumerate(zip(part.ids, _plain_labels(part.labels), strict=True)):
-        content = "" if index % step else content_digest(part.features, index)
-        marks = _digest(repr((label, weights[index])).encode())
-        yield SequenceRow(name, split, str(part.lengths[index]), content, marks)
+    known: dict[str, str] = {}
+    hashes = []
+    for text in map(repr, zip(_plain_labels(part.labels), weights, strict=True)):
+        if text not in known:
+            known[text] = _digest(text.encode())
+        hashes.append(known[text])
+    return hashes
 
 
 def _plain_labels(labels: Any) -> Sequence[Any]:

@@ -27,12 +27,13 @@ def encode_labels(config: Config, data: Datasets, model: SequenceModel) -> tuple
     train, class_weight = data.train, config.training.class_weight
     weights = np.ones(len(train), "float32") if train.weights is None else train.weights
     labels: Labels
+    encoded: np.ndarray
     if model.predicts_frames:
         labels = _encode_frames(config, data, model)
     else:
-        labels = data.target.encode(train.labels, ids=train.ids)
-        weights = np.asarray(weights * class_weights(data.target, labels, class_weight), "float32")
-        weights = np.where(data.target.definition.is_labeled(labels), weights, np.float32(0))
+        labels = encoded = data.labels_of("train")
+        weights = np.asarray(weights * class_weights(data.target, encoded, class_weight), "float32")
+        weights = np.where(data.target.definition.is_labeled(encoded), weights, np.float32(0))
     if not weights.any():
         raise ConfigError(
             f"all {len(weights)} training sequences have weight 0: there is nothing to learn from. Look at the column "
@@ -42,7 +43,7 @@ def encode_labels(config: Config, data: Datasets, model: SequenceModel) -> tuple
 
 
 def _encode_frames(config: Config, data: Datasets, model: SequenceModel) -> FrameTargets:
-    labels = data.target.encode_frames(data.train.labels, ids=data.train.ids)
+    labels = data.target.encode_frames(data.labels_of("train"), ids=data.train.ids)
     stride, class_weight = model.total_stride, config.training.class_weight
     counts = count_labeled(labels, stride)
     if not counts.any():
@@ -70,7 +71,7 @@ def describe_frames(config: Config, data: Datasets, model: SequenceModel) -> str
     clock = "" if seconds is None else f" ({stride * seconds * 1000:g} ms)"
     counts = {}
     for name, part in data.parts().items():
-        labels = data.target.frame_labels(part.labels, ids=part.ids)
+        labels = data.labels_of(name)
         counts[name] = int(count_labeled(labels, stride).sum()), int((-(-part.lengths // stride)).sum())
     if all(labeled == total for labeled, total in counts.values()):
         told = ", ".join(f"{name} {total:,}" for name, (_, total) in counts.items())

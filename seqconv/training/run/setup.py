@@ -12,7 +12,6 @@ from seqconv.config.averaging import describe_reach
 from seqconv.data.datasets import Datasets
 from seqconv.data.sampling import BalancedSampler, draw_by_class
 from seqconv.data.segmentation import Segmentation
-from seqconv.features import feature_statistics
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.safe_loading import PLAIN_FORMAT
 from seqconv.text import package_version
@@ -74,12 +73,12 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
         num_outputs=data.target.num_outputs,
         card=_card(config, data),
     )
-    data = replace(data, notes=[*data.notes, *check_data(config, data, model)])
-    labels, weights = encode_labels(config, data, model)
     initial = initial or read_initial(config)
+    is_adapted = initial is None and config.features.normalize == "train"
+    data, seen = check_data(config, data, model, with_moments=is_adapted or needs_moments(config))
+    labels, weights = encode_labels(config, data, model)
     transfer = None if initial is None else take_over(config, model, data.target, initial)
-    is_adapted = transfer is None and config.features.normalize == "train"
-    moments = feature_statistics(data.train) if is_adapted or needs_moments(config) else None
+    moments = None if seen is None else seen.statistics()
     if is_adapted and moments is not None:
         model.feature_normalization.adapt(*moments)
     data = with_variants(config, data)

@@ -44,7 +44,7 @@ class StateKeeper:
         self._settings: CheckpointSettings = experiment.config.training.checkpoint
         self._folder = path / CHECKPOINTS
         self._folder.mkdir(exist_ok=True)
-        identity.save(self._folder / SEQUENCE_TABLE)
+        self._sequences: RunIdentity | None = identity
         self._identity = identity.to_dict()
         self._steps, self._saved_at = 0, time.monotonic()
 
@@ -68,6 +68,10 @@ class StateKeeper:
         self._watch.check()
         checkpoint = take_state(self._model, self._callbacks, progress, self._identity, is_complete=is_complete)
         self._watch.check_variables(progress.epoch, progress.step, checkpoint.variables)
+        if self._sequences is not None:
+            # It says what a checkpoint is compared with: of use from the first of them on.
+            self._sequences.save(self._folder / SEQUENCE_TABLE)
+            self._sequences = None
         save_checkpoint(self._folder, checkpoint, keep=self._settings.keep)
         self._steps, self._saved_at = 0, time.monotonic()
 
