@@ -15,6 +15,7 @@ The word after the flag is shown, and says what is read: `N` and `HZ` a whole nu
 without a word a switch. With `...` after it, the option may be repeated.
 """
 CONFIG = "a YAML file; looked up as given, then in the project's configs/"
+PLUGINS: Options = {"--plugin FILE ...": "Python file with parts of your own that the model needs (may be repeated)"}
 _TYPES: dict[str, Callable[[str], Any]] = {"N": int, "HZ": int, "SECONDS": float, "P": float}
 
 

@@ -30,7 +30,7 @@ def test_an_empty_section_gives_the_planners_defaults(strategy):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_defaults_stand_in_one_place_only(strategy):
     """The section's defaults are those of the functions, so that a notebook and a run plan alike."""
-    section, parameters = BatchingConfig(), inspect.signature(PLANNERS[strategy]).parameters
+    section, parameters = BatchingConfig(), inspect.signature(PLANNERS[strategy].plan).parameters
     for name in set(BatchingConfig.model_fields) & set(parameters) - {"max_shapes"}:
         assert parameters[name].default == getattr(section, name)
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqconv.batching.strategies import STRATEGIES
 from seqconv.cli.interruption import interruptible
-from seqconv.cli.options import command
+from seqconv.cli.options import PLUGINS, command
 from seqconv.cli.splits import read_split, say
 from seqconv.cli.stock_models import STOCK_OPTIONS, check_card_is_kept, stock_target
 from seqconv.cli.terminal import start_keras
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from seqconv.evaluation import Evaluation
     from seqconv.tasks.settings import TargetConfig
 
-STRATEGY = {"default": "auto", "choices": ("auto", *STRATEGIES)}
-
 
 @command(
     "evaluate",
@@ -32,18 +29,21 @@ STRATEGY = {"default": "auto", "choices": ("auto", *STRATEGIES)}
         "--events FILE": "events, for labels of windows or frames (default: those of the run)",
         "--split NAME": ("train, valid, test (default) or all", {"default": "test"}),
         "--output DIR": "where to write (default: beside the model)",
-        "--strategy NAME": ("how to batch; it changes the time, not the scores", STRATEGY),
+        "--strategy NAME": ("auto (default), packed, bucketed, padded or single: changes the time, not the scores", {"default": "auto"}),
         "--slice COLUMN ...": "a column of the manifest whose values get scores of their own (may be repeated)",
         "--worst N": ("print the N worst sequences, and write predictions worst first", {"default": 0}),
     },
     STOCK_OPTIONS,
+    PLUGINS,
 )
 def main(arguments: argparse.Namespace) -> int:
     """Score, print and write."""
     start_keras()
     from seqconv.evaluation import evaluate
     from seqconv.models.card import open_model, read_card
+    from seqconv.parts.plugins import load_plugins
 
+    load_plugins(arguments.plugin)
     model, run_dir = open_model(arguments.model), Path(arguments.model).parent
     card = read_card(model)
     if card:

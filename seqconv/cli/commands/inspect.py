@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqconv.cli.options import command, settable
+from seqconv.cli.options import PLUGINS, command, settable
 from seqconv.cli.splits import say
 from seqconv.cli.terminal import start_keras
 from seqconv.errors import ConfigError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         "--config FILE": "a config whose features section says how to read, for stock models",
     },
     settable("features.kind=mfcc", "set one key"),
+    PLUGINS,
 )
 def main(arguments: argparse.Namespace) -> int:
     """Print or draw what is asked for; exit code 1 where an audit fails."""
@@ -44,7 +45,9 @@ def main(arguments: argparse.Namespace) -> int:
 
     from seqconv.inspection import audit, describe, explain
     from seqconv.models.card import open_model
+    from seqconv.parts.plugins import load_plugins
 
+    load_plugins(arguments.plugin)
     console, model = Console(highlight=False, soft_wrap=False), open_model(arguments.model)
     for name in arguments.explain:
         console.print(explain(model, name).text(min(console.width, 100)), markup=False, soft_wrap=True)

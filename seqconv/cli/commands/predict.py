@@ -4,9 +4,8 @@ import argparse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from seqconv.batching.strategies import STRATEGIES
 from seqconv.cli.detection import EVENT_OPTIONS, wants_events, write_events
-from seqconv.cli.options import command
+from seqconv.cli.options import PLUGINS, command
 from seqconv.cli.splits import say
 from seqconv.cli.stock_models import STOCK_OPTIONS, check_card_is_kept, stock_target
 from seqconv.cli.streaming import STREAM_OPTIONS, stream_tables
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 SOME_WITHOUT = 3
 """Exit code if some of the files have no prediction; 2 is an error, after which none has."""
 
-STRATEGY = {"default": "auto", "choices": ("auto", *STRATEGIES)}
-
 
 @command(
     "predict",
@@ -37,12 +34,13 @@ STRATEGY = {"default": "auto", "choices": ("auto", *STRATEGIES)}
     },
     EVENT_OPTIONS,
     {
-        "--strategy NAME": ("how to batch; it changes the time, not the predictions", STRATEGY),
+        "--strategy NAME": ("auto (default), packed, bucketed, padded or single: changes the time, not the predictions", {"default": "auto"}),
         "--chunk-frames N": "run recordings of more than N frames in chunks of N, in bounded memory (default: by the "
         "model's size); it changes time and memory, not the predictions",
         **STREAM_OPTIONS,
     },
     STOCK_OPTIONS,
+    PLUGINS,
 )
 def main(arguments: argparse.Namespace) -> int:
     """Print or write the predictions; exit code 3 where some of the files have none."""
@@ -52,8 +50,10 @@ def main(arguments: argparse.Namespace) -> int:
     start_keras()
     from seqconv.config import load_config
     from seqconv.models.card import open_model, read_card
+    from seqconv.parts.plugins import load_plugins
     from seqconv.prediction.dispatch import collecting, predict_tables
 
+    load_plugins(arguments.plugin)
     model = open_model(arguments.model)
     target = features = None
     if read_card(model):
