@@ -16,7 +16,8 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.cli.terminal import report_errors
+from seqconv.config.backends import start_keras
 from seqconv.errors import ConfigError
 from seqconv.metrics import bootstrap_intervals
 

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.cli.terminal import report_errors
+from seqconv.config.backends import start_keras
 from seqconv.features import FeaturePieces, open_features
 
 PIECE_FRAMES = 8192

@@ -22,7 +22,8 @@ import numpy.typing as npt
 from rich.progress import track
 
 from seqconv.batching import pad_sequences
-from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.cli.terminal import report_errors
+from seqconv.config.backends import start_keras
 from seqconv.features.ts import read_ts
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "japanese_vowels"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seqconv.cli.terminal import report_errors, start_keras
+from seqconv.cli.terminal import report_errors
+from seqconv.config.backends import start_keras
 
 CANDIDATES = (0.1, 1.0, 10.0, 100.0)
 

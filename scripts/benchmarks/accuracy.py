@@ -19,7 +19,7 @@ from benchmarks.results import Comparison
 from benchmarks.rounds import Contestant, run_rounds
 from benchmarks.settings import Settings
 from benchmarks.stock_training import CROP_ROWS, crop_batches
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 
 BENCHMARK = "training-accuracy"
 PACKED, CROPS = "seqconv packed", "random crops of 4 s"

@@ -14,7 +14,7 @@ from benchmarks.results import Comparison
 from benchmarks.rounds import run_rounds
 from benchmarks.settings import Settings
 from benchmarks.stock_training import seconds_of
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 
 SPEED = "sequences/s"
 OURS = "seqconv"

@@ -17,7 +17,7 @@ from benchmarks.results import Comparison
 from benchmarks.rounds import Contestant, Missing, run_rounds
 from benchmarks.settings import Settings
 from seqconv.batching import Plan, make_plan
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 from seqconv.models.settings import ModelConfig
 
 SPEED = "sequences/s"

@@ -13,7 +13,7 @@ from benchmarks.results import Comparison
 from benchmarks.rounds import run_rounds
 from benchmarks.settings import Settings
 from benchmarks.stock_training import Limit
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 
 STEPS = 8
 QUICK_STEPS = 2

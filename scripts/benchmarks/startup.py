@@ -20,7 +20,7 @@ FIRST_STEP_DONE = 17
 # What scripts/train.py does, up to the end of the first training step.
 FIRST_STEP = f"""
 import os, sys, tempfile
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 from seqconv.config import load_config
 config = load_config(sys.argv[1])
 start_keras(config.backend)

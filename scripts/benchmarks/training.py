@@ -14,7 +14,7 @@ from benchmarks.rounds import Contestant, Missing, run_rounds
 from benchmarks.settings import Settings
 from benchmarks.stock_training import PADDING, SPEED, Limit, PaddedToLongest, RandomCrops, TfDataBuckets
 from benchmarks.torch_training import PLAIN, TUNED, TorchTraining, torch_process
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 
 NUM_LOGNORMAL = 2780
 OURS = "seqconv packed"

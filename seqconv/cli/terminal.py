@@ -5,16 +5,11 @@ import functools
 import os
 import signal
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import Protocol, TextIO
 
-from seqconv.errors import ConfigError, SeqconvError
-
-if TYPE_CHECKING:
-    from seqconv.config.backends import Backend
+from seqconv.errors import SeqconvError
 
 BROKEN_PIPE = 141
 """What shells return for a program whose reader has gone."""
@@ -72,64 +67,3 @@ def _plain_warnings() -> Iterator[None]:
 
         warnings.showwarning = show_plainly
         yield
-
-
-def start_keras(backend: "Backend | None" = None) -> None:
-    """Import Keras, on `backend` where one is named, without the start-up messages of TensorFlow.
-
-    `TF_CPP_MIN_LOG_LEVEL=0` in the environment shows them. TensorFlow also reads data for the other backends.
-
-    Raises:
-        ConfigError: the backend is not installed, or is none that Keras can train with.
-    """
-    from seqconv.config.backends import choose_backend
-
-    choose_backend(backend)
-    # Waiting threads of PyTorch spin otherwise: beside other programs, a step then takes up to twenty times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
-    if is_quiet:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with _stderr_kept_back() if is_quiet else contextlib.nullcontext():
-        _import_keras()
-
-
-def _import_keras() -> None:
-    from seqconv.config.backends import BACKENDS, refuse_missing
-
-    try:
-        # Before TensorFlow: PyTorch crashes when it is imported after it.
-        import_module("keras")
-    except ImportError as error:
-        if error.name not in BACKENDS:
-            raise
-        refuse_missing(error.name)
-    except ValueError as error:
-        if not str(error).startswith("Unable to import backend"):
-            raise
-        raise ConfigError(
-            f"Keras does not start: {error}. Set KERAS_BACKEND, or 'backend' in ~/.keras/keras.json, to one of "
-            f"{', '.join(BACKENDS)}."
-        ) from None
-    import tensorflow as tf
-
-    # Looks for devices, which has messages of its own.
-    tf.config.list_physical_devices()
-
-
-@contextlib.contextmanager
-def _stderr_kept_back() -> Iterator[None]:
-    """Hold back what C++ code writes to standard error, and show it after all when something fails."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(saved, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from seqconv.config.backends import BACKENDS, choose_backend, running_backend
+from seqconv.config.backends import BACKENDS, running_backend, start_keras
 from seqconv.config.files import find_config, parse_yaml, read_yaml
 from seqconv.config.initial import take_sections
 from seqconv.config.run import Config
@@ -71,9 +71,9 @@ def _load_plugins(values: Mapping[str, Any], folder: Path) -> None:
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         return
     backend = values.get("backend")
-    if names and backend in BACKENDS and running_backend() is None:
+    if names and running_backend() is None:
         # A plugin may import Keras, which reads its backend once.
-        choose_backend(backend)
+        start_keras(backend if backend in BACKENDS else None)
     load_plugins(plugin_path(name, folder) for name in names)
 
 

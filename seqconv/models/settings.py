@@ -136,7 +136,10 @@ def find_part_problems(parts: Iterable[Mapping[str, Any]]) -> list[str]:
         registry = registries[kind]
         needed = f"it has the {kind} '{name}', version {version}, of {part['plugin']}"
         if name not in registry:
-            problems.append(f"{needed}, which is not registered here. Name that file in plugins (--plugin on the command line), or import it first")
+            problems.append(
+                f"{needed}, which is not registered here. Name that file in plugins (--plugin on the command line), or "
+                "import it first"
+            )
         elif (here := registry.identity(name))["version"] != version:
             problems.append(f"{needed}, and here its version is {here['version']}. Name the file of that version")
     return problems

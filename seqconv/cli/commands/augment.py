@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seqconv.cli.options import CONFIG, command, settable
 from seqconv.cli.splits import say
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 from seqconv.errors import ConfigError
 from seqconv.text import amount
 

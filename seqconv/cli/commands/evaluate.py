@@ -9,7 +9,7 @@ from seqconv.cli.interruption import interruptible
 from seqconv.cli.options import PLUGINS, command
 from seqconv.cli.splits import read_split, say
 from seqconv.cli.stock_models import STOCK_OPTIONS, check_card_is_kept, stock_target
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from seqconv.data.sequences import Sequences
     from seqconv.evaluation import Evaluation
     from seqconv.tasks.settings import TargetConfig
+
+AUTO = {"default": "auto"}
 
 
 @command(
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
         "--events FILE": "events, for labels of windows or frames (default: those of the run)",
         "--split NAME": ("train, valid, test (default) or all", {"default": "test"}),
         "--output DIR": "where to write (default: beside the model)",
-        "--strategy NAME": ("auto (default), packed, bucketed, padded or single: changes the time, not the scores", {"default": "auto"}),
+        "--strategy NAME": (
+            "auto (default), packed, bucketed, padded or single: changes the time, not the scores",
+            {"default": "auto"},
+        ),
         "--slice COLUMN ...": "a column of the manifest whose values get scores of their own (may be repeated)",
         "--worst N": ("print the N worst sequences, and write predictions worst first", {"default": 0}),
     },

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqconv.cli.options import PLUGINS, command, settable
 from seqconv.cli.splits import say
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:

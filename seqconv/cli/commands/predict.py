@@ -10,7 +10,7 @@ from seqconv.cli.splits import say
 from seqconv.cli.stock_models import STOCK_OPTIONS, check_card_is_kept, stock_target
 from seqconv.cli.streaming import STREAM_OPTIONS, stream_tables
 from seqconv.cli.tables import TABLE_FORMATS, table_format, write_tables
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 from seqconv.text import amount
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SOME_WITHOUT = 3
 """Exit code if some of the files have no prediction; 2 is an error, after which none has."""
+
+AUTO = {"default": "auto"}
 
 
 @command(
@@ -34,7 +36,10 @@ SOME_WITHOUT = 3
     },
     EVENT_OPTIONS,
     {
-        "--strategy NAME": ("auto (default), packed, bucketed, padded or single: changes the time, not the predictions", {"default": "auto"}),
+        "--strategy NAME": (
+            "auto (default), packed, bucketed, padded or single: changes the time, not the predictions",
+            {"default": "auto"},
+        ),
         "--chunk-frames N": "run recordings of more than N frames in chunks of N, in bounded memory (default: by the "
         "model's size); it changes time and memory, not the predictions",
         **STREAM_OPTIONS,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from seqconv.cli.options import command
 from seqconv.cli.splits import say
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 from seqconv.errors import ConfigError
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seqconv.cli.interruption import interruptible
 from seqconv.cli.options import CONFIG, Group, command, given, refuse_beside_resume, settable
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 
 if TYPE_CHECKING:
     from seqconv.config import Config

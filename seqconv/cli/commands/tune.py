@@ -4,7 +4,7 @@ import argparse
 
 from seqconv.cli.interruption import interruptible
 from seqconv.cli.options import Group, command, refuse_beside_resume, settable
-from seqconv.cli.terminal import start_keras
+from seqconv.config.backends import start_keras
 from seqconv.errors import ConfigError
 
 

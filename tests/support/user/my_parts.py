@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+from keras import ops
 from pydantic import Field
 
 from seqconv import register
@@ -11,6 +12,8 @@ from seqconv.batching.strategies import Strategy
 from seqconv.data.augmentation.settings import FeatureTransform
 from seqconv.features import RecordedKind
 from seqconv.geometry import TimeLayer
+from seqconv.layers import GlobalPooling1D, MaskedMaxPooling1D
+from seqconv.layers.reduction import as_double
 from seqconv.metrics import Metric
 from seqconv.models import Block, PoolingHead
 from seqconv.tasks import Task
@@ -29,9 +32,21 @@ class Thinning(Block):
         return (TimeLayer(3, 2, 1, self.padding),)
 
     def build(self, channels, scope):
-        from seqconv.layers import MaskedMaxPooling1D
-
         return (MaskedMaxPooling1D(3, strides=2, padding=self.padding, **scope.options("thin")),), channels
+
+
+class RootMeanSquarePooling(GlobalPooling1D):
+    """One vector for each segment; pieces of a long recording are summed."""
+
+    def summarize_members(self, members):
+        return {"count": members.count, "squares": members.total(ops.square(members.frames))}
+
+    @staticmethod
+    def merge(first, second):
+        return {name: as_double(first[name]) + as_double(second[name]) for name in first}
+
+    def pool(self, summary):
+        return ops.sqrt(summary["squares"] / ops.maximum(summary["count"], 1) + 1e-6)
 
 
 @register
@@ -41,8 +56,6 @@ class RootMeanSquare(PoolingHead):
     type: Literal["root_mean_square"]
 
     def build(self, **options):
-        from my_layers import RootMeanSquarePooling
-
         return RootMeanSquarePooling(**options)
 
 
