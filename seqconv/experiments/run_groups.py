@@ -1,6 +1,6 @@
 """What a comparison compares: runs, those that differ only in seed or fold taken as one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -127,8 +127,7 @@ def spread_table(contenders: Sequence[Contender], interval: str = "interval") ->
 
 def shorten(table: Table) -> Table:
     """Leave out what says nothing: columns that are empty, a pooled score that is the mean; run and count as one."""
-    columns = [[row[place] for row in table.rows] for place in range(len(table.columns))]
-    by_name = dict(zip(table.columns, columns, strict=True))
+    by_name = _by_column(table)
     if "runs" in by_name:
         counts = by_name.pop("runs")
         named = zip(by_name["run"], counts, strict=True)
@@ -137,9 +136,21 @@ def shorten(table: Table) -> Table:
         pairs = zip(by_name["pooled"], by_name["mean"], strict=True)
         if all(pooled is None or abs(pooled - mean) < 1e-9 for pooled, mean in pairs):
             del by_name["pooled"]
-    kept = {name: cells for name, cells in by_name.items() if any(cell not in (None, "") for cell in cells)}
-    titles = tuple(name.replace(" over ", "\nover ") for name in kept)
-    return Table(titles, tuple(zip(*kept.values(), strict=True)))
+    return _narrow({name: cells for name, cells in by_name.items() if any(cell not in (None, "") for cell in cells)})
+
+
+def leave_out(table: Table, names: Container[str]) -> Table:
+    """The table without some columns, with titles for a terminal."""
+    return _narrow({name: cells for name, cells in _by_column(table).items() if name not in names})
+
+
+def _by_column(table: Table) -> dict[str, list[Any]]:
+    return {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
+
+
+def _narrow(columns: Mapping[str, Sequence[Any]]) -> Table:
+    titles = tuple(name.replace(" over ", "\nover ") for name in columns)
+    return Table(titles, tuple(zip(*columns.values(), strict=True)))
 
 
 def difference_table(contenders: Sequence[Contender]) -> Table:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from seqconv.experiments.folder import SweepFolder
-from seqconv.experiments.run_groups import Contender, score_names, scores_of, shorten, spread_table
+from seqconv.experiments.run_groups import Contender, leave_out, score_names, scores_of, spread_table
 from seqconv.experiments.run_specs import RunSpec, describe_setting, short_keys
 from seqconv.files import write_text
 from seqconv.reports.terminal_table import print_table
@@ -63,8 +63,13 @@ def print_summary(summary: Summary, folder: SweepFolder, failures: Mapping[str, 
     """Print the scores by setting, the failures, and where everything is."""
     console.print()
     if len(summary.rows):
-        interval = f"{folder.config.evaluation.confidence:.0%} interval"
-        print_table(shorten(spread_table(summary.groups, interval)), console)
+        table = spread_table(summary.groups, f"{folder.config.evaluation.confidence:.0%} interval")
+        # Without folds, all predictions of a seed are those of its run.
+        unneeded = {
+            name for name, is_used in (("run", folder.grid.sweeps), ("pooled", folder.grid.folds)) if not is_used
+        }
+        unneeded |= {"runs"} if len({row[2] for row in table.rows}) == 1 else set()
+        print_table(leave_out(table, unneeded), console)
         console.print()
     for name, reason in failures.items():
         console.print(f"[red]failed[/]   {escape(name)}: {escape(reason)}", highlight=False)
