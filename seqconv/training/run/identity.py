@@ -3,8 +3,9 @@
 import csv
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,7 +111,7 @@ class RunIdentity:
 
     def save(self, path: Path) -> None:
         """Write the rows as CSV."""
-        write_csv(path, SequenceRow._fields, [row._asdict() for row in self.rows])
+        write_csv(path, SequenceRow._fields, (row._asdict() for row in self.rows))
 
     def differences(self, other: Mapping[str, Any], table: Path) -> list[str]:
         """What differs from the run of a checkpoint (`other`), whose rows lie in the file `table`: a line each."""
@@ -146,21 +147,17 @@ def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _label_hashes(part: Sequences) -> list[str]:
-    """A hash of the label and the weight of each sequence; most are of few."""
+    """A hash of the label and the weight of each sequence."""
     weights = [1.0] * len(part) if part.weights is None else part.weights.tolist()
-    known: dict[str, str] = {}
-    hashes = []
-    for text in map(repr, zip(_plain_labels(part.labels), weights, strict=True)):
-        if text not in known:
-            known[text] = _digest(text.encode())
-        hashes.append(known[text])
-    return hashes
+    # Most labels of sequences are of few classes; those of frames are long, and each its own.
+    digest = _digest if hasattr(part.labels, "arrays") else lru_cache(1 << 12)(_digest)
+    return [digest(repr(pair).encode()) for pair in zip(_plain_labels(part.labels), weights, strict=True)]
 
 
-def _plain_labels(labels: Any) -> Sequence[Any]:
+def _plain_labels(labels: Any) -> Iterable[Any]:
     """Labels in plain values, one element a sequence; of frames, the bytes of their array."""
     if hasattr(labels, "arrays"):
-        return [(labels.names, array.tobytes()) for array in labels.arrays]
+        return ((labels.names, array.tobytes()) for array in labels.arrays)
     if hasattr(labels, "columns"):
         labels = labels.to_numpy(object)
     return [value.tolist() if hasattr(value, "tolist") else value for value in labels]
