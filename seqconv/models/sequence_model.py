@@ -11,7 +11,7 @@ from seqconv.errors import ModelError, ShapeError
 from seqconv.geometry import TimeGeometry, halo, min_frames, receptive_field, total_stride
 from seqconv.layers.base import contract_of
 from seqconv.layers.masking import Tensor, frame_mask, segments_from_lengths
-from seqconv.models.settings import ModelConfig, find_part_problems
+from seqconv.models.settings import ModelConfig, find_own_parts, find_part_problems
 from seqconv.models.stack import Stack, apply_head, apply_trunk, build_stack
 from seqconv.models.trunk import walk
 from seqconv.parts.problems import read_section
@@ -147,7 +147,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
             "num_features": self.num_features,
             "num_outputs": self.num_outputs,
             "card": self.card,
-            **({"parts": own} if (own := self.config.own_parts) else {}),
+            **({"parts": own} if (own := find_own_parts(self.config, self.card)) else {}),
             "dtype": keras.dtype_policies.serialize(self._policy),
             "name": self.name,
         }

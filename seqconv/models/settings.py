@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from seqconv.features.kinds import FeatureKind
 from seqconv.geometry import TimeGeometry
 from seqconv.models.blocks import Block, ConvBlock
 from seqconv.models.blocks.base import Activation, Norm, Padding, with_defaults
@@ -71,17 +72,6 @@ class ModelConfig(Section):
         """Positions of the blocks for which a row must hold a single sequence."""
         return tuple(index for index, block in enumerate(self.blocks) if not block.packable)
 
-    @property
-    def own_parts(self) -> list[dict[str, Any]]:
-        """Identities of the blocks and heads that are not seqconv's: what the model cannot be loaded without."""
-        found: dict[tuple[str, str], dict[str, Any]] = {}
-        parts: tuple[Block | PoolingHead, ...] = (*self.blocks, *self.pooling)
-        for part in parts:
-            kind, name = part.registry.kind, part.registry.name_of(part)
-            if part.registry.origin(name) is not None:
-                found[kind, name] = {"kind": kind, **part.registry.identity(name)}
-        return list(found.values())
-
     @model_validator(mode="before")
     @classmethod
     def _apply_defaults(cls, values: Any) -> Any:
@@ -127,9 +117,19 @@ class ModelConfig(Section):
         return self
 
 
+def find_own_parts(config: ModelConfig, card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Find the blocks, heads and the feature kind that users registered: a model cannot be used without them."""
+    sections: tuple[Block | PoolingHead, ...] = (*config.blocks, *config.pooling)
+    names: list[tuple[Registry[Any], str]] = [(part.registry, part.registry.name_of(part)) for part in sections]
+    names.append((FeatureKind.registry, str((card.get("features") or {}).get("kind"))))
+    found = [{"kind": registry.kind, **registry.identity(name)} for registry, name in names if registry.origin(name)]
+    return [part for index, part in enumerate(found) if part not in found[:index]]
+
+
 def find_part_problems(parts: Iterable[Mapping[str, Any]]) -> list[str]:
-    """List the parts of a saved model (`own_parts`) that are missing here, or have another version."""
-    registries: dict[str, Registry[Any]] = {each.kind: each for each in (Block.registry, PoolingHead.registry)}
+    """List the parts of a saved model (`find_own_parts`) that are missing here, or have another version."""
+    known = (Block.registry, PoolingHead.registry, FeatureKind.registry)
+    registries: dict[str, Registry[Any]] = {each.kind: each for each in known}
     problems = []
     for part in parts:
         kind, name, version = part["kind"], part["name"], part["version"]

@@ -12,7 +12,7 @@ from seqconv import train
 from seqconv.config import load_config
 from seqconv.config.schema import config_schema
 from seqconv.data.sequences import Sequences
-from seqconv.errors import ConfigError, StoreError
+from seqconv.errors import ConfigError, ModelError, StoreError
 from seqconv.features import RecordedKind, extract_features, num_features, open_features
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store import FeatureStore, build_store
@@ -91,7 +91,7 @@ def test_pieces_are_the_whole(recordings):
     np.testing.assert_allclose(np.concatenate(list(pieces)), whole, atol=1e-6)
 
 
-def test_a_model_is_trained_on_it_and_predicts_recordings(recordings, tmp_path):
+def test_a_model_is_trained_on_it_and_predicts_recordings(recordings, tmp_path, monkeypatch):
     config = {
         "data": {"manifest": str(recordings), "cache_dir": str(tmp_path / "cache")},
         "features": SETTINGS,
@@ -109,6 +109,10 @@ def test_a_model_is_trained_on_it_and_predicts_recordings(recordings, tmp_path):
     loaded = load_model(tmp_path / "padded" / "model.keras")
     from_files = predict(loaded, [recordings.parent / "0.wav"])
     np.testing.assert_allclose(from_files[columns], by_layout[0][columns][:1], atol=1e-5)
+    with monkeypatch.context() as without:
+        without.delitem(Crossings.registry._parts, "toy_crossings")
+        with pytest.raises(ModelError, match=r"feature kind 'toy_crossings', version 1, of test_own_kind\.py"):
+            load_model(tmp_path / "padded" / "model.keras")
 
 
 def test_an_edited_kind_is_not_served_from_an_old_store(recordings, tmp_path, monkeypatch):

@@ -125,7 +125,7 @@ def test_they_train(tmp_path):
     run = train(quick(model=MODEL), tmp_path / "run", train_data=classified(40), valid_data=classified(12, seed=1))
     assert (run.model.total_stride, run.model.output_shape) == (2, (None, 3))
     loaded = load_model(tmp_path / "run" / "model.keras")
-    assert [part["name"] for part in loaded.config.own_parts] == ["toy_thinning", "toy_rms"]
+    assert [part["name"] for part in loaded.get_config()["parts"]] == ["toy_thinning", "toy_rms"]
 
 
 def test_a_model_names_the_parts_that_it_lacks(tmp_path):

@@ -28,6 +28,7 @@ class LogMel(MelKind):
     def with_gain(self, features: Features, decibels: float) -> Features:
         """Add the gain; digital silence stays what it is, and derivatives do.
 
+        >>> import numpy as np
         >>> LogMel(n_mels=2).with_gain(np.array([[-20.0, -100.0]], np.float32), 6.0)
         array([[ -14.     , -100.00001]], dtype=float32)
         """
