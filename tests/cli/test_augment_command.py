@@ -74,7 +74,8 @@ def test_what_is_heard_of_a_window_is_what_the_store_holds(config, tmp_path):
 
 
 def test_a_picture_is_enough_where_features_are_no_sound(config, tmp_path, capsys):
-    assert run(config, "--preview", "1", "--set", "features.kind=chroma", "--set", "augment.time_shift={}") == 0
+    chroma = "features={kind: chroma, sample_rate: 8000, n_fft: 256, hop_length: 80}"
+    assert run(config, "--preview", "1", "--set", chroma, "--set", "augment.time_shift={}") == 0
     assert "wrote 1 picture to augmented" in capsys.readouterr().err
     assert [path.suffix for path in (tmp_path / "augmented").iterdir()] == [".png"]
 
