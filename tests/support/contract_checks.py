@@ -87,12 +87,9 @@ def check_logits(model, arrays, plans, tolerance, tmp_path):
     for name, plan in plans.items():
         for garbage in (np.nan, 1e6):
             batch = make_batch(plan.epoch(0)[0], arrays, fill=garbage)
-            logits = by_sequence(
-                answer(model, inputs_of(batch)),
-                batch.layout,
-                model.time_geometry,
-                has_frames=model.predicts_frames,
-            )
+            geometry = model.time_geometry if model.predicts_frames else ()
+            values = answer(model, inputs_of(batch))
+            logits = by_sequence(values, batch.layout, geometry, has_frames=model.predicts_frames)
             for ours, expected in zip(logits, alone, strict=True):
                 assert_close(ours, expected, tolerance, name)
                 assert_same_choice(ours, expected, tolerance, name)

@@ -19,9 +19,9 @@ Arrays = list[np.ndarray]
 
 
 def sequences(lengths: Sequence[int] = LENGTHS, channels: int = 4, seed: int = 0) -> Arrays:
-    """A normal random array `(length, channels)` for each length; a batch, in float32, holds them without rounding."""
+    """A normal random array `(length, channels)` for each length."""
     rng = np.random.default_rng(seed)
-    return [rng.normal(size=(length, channels)).astype("float32").astype("float64") for length in lengths]
+    return [rng.normal(size=(length, channels)) for length in lengths]
 
 
 def padded(arrays: Arrays, extra: int = 5) -> tuple[np.ndarray, np.ndarray]:
