@@ -87,7 +87,7 @@ def check_layer(
 
 
 def _answers_alone(subject: Subject, arrays: list[Array]) -> list[Array]:
-    """Outputs for each sequence, without any padding; what the layer says of their shape is checked."""
+    """Return outputs for each sequence without padding, after checking the shape that the layer declares."""
     answers = []
     for array in arrays:
         with subject.doing(f"a sequence of {len(array)} frames alone", _NO_EDGES):
@@ -140,7 +140,7 @@ def answers(subject: Subject, arrays: list[Array], fills: Sequence[tuple[float, 
 
 
 def _of_used_slots(subject: Subject, form: str, outputs: Array) -> Array:
-    """Vectors `(rows, num_slots, channels)`, without the slot that is empty."""
+    """Return vectors `(rows, num_slots, channels)`, without the slot that is empty."""
     if outputs.ndim == 2:
         # A vector a row, where slots are unknown: of the only sequence in it.
         return outputs[:, None]
@@ -151,7 +151,7 @@ def _of_used_slots(subject: Subject, form: str, outputs: Array) -> Array:
 
 
 def _split(subject: Subject, form: str, returned: Any, segments: Array) -> tuple[Array, Array]:
-    """Outputs and the segments of their frames, which are checked."""
+    """Return outputs and the segments of their frames, which are checked."""
     layer = subject.contract.time_layer
     if layer is None:
         return as_array(returned), segments
@@ -182,7 +182,7 @@ def _check_padding(subject: Subject, form: str, outputs: Array, segments: Array,
 
 
 def _check_training(subject: Subject, arrays: list[Array]) -> None:
-    """One step of training in each layout: the same loss, gradients and statistics, and no gradient in padding."""
+    """Compare a step of training in each layout: the same loss, gradients and statistics, no gradient in padding."""
     lengths = [len(array) for array in arrays]
     plans = plans_in_one_step(lengths, subject.geometry, packable=subject.packable)
     steps: dict[str, tuple[Batch, Step]] = {}

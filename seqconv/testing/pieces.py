@@ -37,7 +37,7 @@ def check_pieces(subject: Subject, array: Array, alone: Array) -> None:
 
 
 def _summarize(layer: Any, array: Array, **given: Any) -> Summary:
-    """Statistics of a sequence, from those of its pieces."""
+    """Return statistics of a sequence, from those of its pieces."""
     pieces = [piece for piece in np.array_split(array, NUM_PIECES) if len(piece)]
     summaries = [layer.summarize(piece[None], np.ones((1, len(piece)), bool), **given) for piece in pieces]
     merged: Summary = reduce(layer.merge, summaries)

@@ -57,7 +57,7 @@ class Subject:
 
     @property
     def geometry(self) -> TimeGeometry:
-        """How the layer reads time."""
+        """The taps of the layer in time; empty if it has no `time_layer`."""
         return () if self.contract.time_layer is None else (self.contract.time_layer,)
 
     def call(self, features: Any, segments: Any = None, num_slots: int | None = None, **options: Any) -> Any:
