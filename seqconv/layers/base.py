@@ -39,7 +39,7 @@ class LayerContract:
 
     @property
     def time_layer(self) -> TimeLayer | None:
-        """How the layer reads time; None if an output frame depends on no frame beside it, or on all of them.
+        """The taps of the layer in time; None if an output frame depends on no frame beside it, or on all of them.
 
         A layer that has one returns `(features, segments)` when it is given segments.
         """
@@ -132,7 +132,7 @@ def padding_after(layer: Any, before: Padding) -> Padding:
 
 
 def _arguments(cls: type) -> Iterator[str]:
-    """Names of constructor arguments, as far up as each constructor passes on what it does not know."""
+    """Yield the names of constructor arguments, as far up as each constructor passes on what it does not know."""
     for each in cls.__mro__:
         if "__init__" not in vars(each):
             continue

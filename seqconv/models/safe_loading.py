@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from seqconv.errors import ModelError, list_some
 from seqconv.files import is_bomb
+from seqconv.models.keras_internals import forget_uninitialized_weights
 from seqconv.models.settings import ModelConfig, find_part_problems
 from seqconv.parts.problems import describe_problems
 
@@ -248,8 +249,6 @@ def _datasets(group: Any, place: str) -> Iterator[tuple[str, Any]]:
 
 def _count_wanted(path: Path, config: dict[str, Any]) -> int:
     """Weights of the model that a config describes; it is built without any."""
-    from keras.src.backend.common import global_state
-
     with keras.StatelessScope():
         try:
             model = keras.saving.deserialize_keras_object({**config, "compile_config": None}, safe_mode=True)
@@ -258,8 +257,7 @@ def _count_wanted(path: Path, config: dict[str, Any]) -> int:
             # Whatever Keras raises for a config that is not its own.
             raise ModelError(f"'{path}' cannot be loaded as a Keras model: {error}") from error
         finally:
-            # Leaving the scope initializes what was created in it, and so takes the memory.
-            global_state.set_global_attribute("uninitialized_variables", [])
+            forget_uninitialized_weights()
 
 
 def _size_of(model: Any) -> int:

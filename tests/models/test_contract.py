@@ -193,6 +193,28 @@ def test_a_list_of_arrays_is_refused_with_the_way_out():
         model({"features": np.zeros((1, 4, 3)), "lengths": np.array([[4]])})
 
 
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"segments": np.array([[0, 0, 0, -1]])}, r"row 0 of a batch has 3 frames of slot 0 in segments, .* is 2"),
+        ({"segments": np.array([[0, 0, 3, 3]])}, "frames of slot 3, but its lengths are those of 2 slots"),
+        ({"segments": np.zeros((1, 5), int)}, r"features of shape \(1, 4, 3\), segments of shape \(1, 5\)"),
+        ({"segments": np.array([[0.0, 0, 1, 1]])}, r"float64.* expected .* int32"),
+        ({"lengths": np.array([2, 2])}, r"lengths of shape \(2,\): expected .* \(rows, num_slots\)"),
+    ],
+)
+def test_a_batch_whose_lengths_are_not_those_of_its_segments_is_refused(change, match):
+    model = build_model(MODELS["plain"], num_features=NUM_FEATURES, num_outputs=2)
+    batch = {
+        "features": np.zeros((1, 4, 3), "float32"),
+        "segments": np.array([[0, 0, 1, 1]]),
+        "lengths": np.array([[2, 2]]),
+    }
+    assert model(batch).shape == (1, 2, 2)
+    with pytest.raises(ShapeError, match=match):
+        model({**batch, **change})
+
+
 def test_flatten_is_refused_with_reason_and_remedy():
     with pytest.raises(ConfigError, match=r"no fixed number of values to flatten.*Use mean, max"):
         build_model({"pooling": "flatten"}, num_features=3, num_outputs=2)

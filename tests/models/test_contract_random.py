@@ -21,36 +21,13 @@ from support.contract_checks import (
 from support.double_precision import double_precision
 from support.random_models import NUM_FEATURES, draw_model, model_configs
 
-from seqconv.batching import (
-    plan_bucketed,
-    plan_packed,
-    plan_padded,
-)
-from seqconv.geometry import next_start
-from seqconv.models import SequenceModel
+from seqconv.testing.layouts import plans_in_one_step
 
 MODELS = int(os.environ.get("SEQCONV_CONTRACT_MODELS", "200"))
 drawn: Counter = Counter()
 
 
 DOUBLE = Tolerance("float64", logits=(1e-9, 1e-9), gradients=(1e-9, 1e-9))
-
-
-def plans_in_one_step(model: SequenceModel, lengths: list[int]) -> dict:
-    """All sequences in a single batch, in every layout that the model supports."""
-    geometry = model.time_geometry
-    options = {"time_geometry": geometry, "shuffle": False}
-    wide = next_start(max(lengths), geometry) + 9 + model.total_stride
-    total = 2 * len(lengths) * wide
-    plans = {
-        "padded": plan_padded(lengths, batch_size=len(lengths), **options),
-        # A boundary beyond the longest, so that these rows are wider than the padded ones.
-        "bucketed": plan_bucketed(lengths, boundaries=[wide], frames_per_batch=total, **options),
-    }
-    if model.packable:
-        plans["packed"] = plan_packed(lengths, frames_per_batch=total, **options)
-    assert all(len(plan) == 1 for plan in plans.values())
-    return plans
 
 
 def check_contract(config, extra_lengths, seed, tmp_path, tolerance=DOUBLE):
@@ -61,7 +38,8 @@ def check_contract(config, extra_lengths, seed, tmp_path, tolerance=DOUBLE):
         lengths = [model.min_frames, *(model.min_frames + n for n in extra_lengths)]
         rng = np.random.default_rng(seed)
         arrays = [rng.normal(size=(n, NUM_FEATURES)).astype("float32") for n in lengths]
-        plans = plans_in_one_step(model, lengths)
+        plans = plans_in_one_step(lengths, model.time_geometry, packable=model.packable)
+        assert all(len(plan) == 1 for plan in plans.values())
         check_logits(model, arrays, plans, tolerance.logits, tmp_path)
         check_training(model, arrays, plans, tolerance.gradients, rng)
     drawn[f"models in {tolerance.dtype}"] += 1

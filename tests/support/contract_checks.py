@@ -7,16 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from seqconv.batching import (
-    Batch,
-    FrameTargets,
-    Layout,
-    make_batch,
-    unpack,
-    unpack_frames,
-)
+from seqconv.batching import Batch, FrameTargets, make_batch
 from seqconv.models import SequenceModel, load_model
 from seqconv.tasks import find_task
+from seqconv.testing.layouts import by_sequence
 from support.random_models import NUM_OUTPUTS
 
 BACKEND = keras.backend.backend()
@@ -36,15 +30,6 @@ SINGLE = Tolerance("float32", logits=(1e-4, 1e-5), gradients=(1e-4, 1e-4))
 
 def inputs_of(batch: Batch) -> dict:
     return {**batch.as_inputs(), "features": batch.features.astype(keras.config.floatx())}
-
-
-def by_sequence(model: SequenceModel, values, layout: Layout) -> list:
-    """Logits of each sequence, in order, from those of a batch."""
-    if model.predicts_frames:
-        parts = unpack_frames(values, layout, model.time_geometry)
-    else:
-        parts = list(unpack(values, layout))
-    return [parts[position] for position in np.argsort(layout.indices)]
 
 
 class RecordingOptimizer(keras.optimizers.Optimizer):
@@ -102,7 +87,9 @@ def check_logits(model, arrays, plans, tolerance, tmp_path):
     for name, plan in plans.items():
         for garbage in (np.nan, 1e6):
             batch = make_batch(plan.epoch(0)[0], arrays, fill=garbage)
-            logits = by_sequence(model, answer(model, inputs_of(batch)), batch.layout)
+            geometry = model.time_geometry if model.predicts_frames else ()
+            values = answer(model, inputs_of(batch))
+            logits = by_sequence(values, batch.layout, geometry, has_frames=model.predicts_frames)
             for ours, expected in zip(logits, alone, strict=True):
                 assert_close(ours, expected, tolerance, name)
                 assert_same_choice(ours, expected, tolerance, name)

@@ -1,6 +1,6 @@
 """Keras's own battery for layers, which lives in its private testing package: the only file that knows where.
 
-Keras is bounded in the extra `test`, because nothing promises that this stays.
+Keras is bounded in pyproject.toml, because nothing promises that this stays.
 """
 
 import warnings

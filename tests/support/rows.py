@@ -9,6 +9,8 @@ import numpy as np
 from seqconv import layers
 from seqconv.geometry import TimeLayer, next_start
 from seqconv.layers import MaskedLayer
+from seqconv.testing import layer_checks
+from seqconv.testing.subject import FILLS, Subject
 
 to_numpy = keras.ops.convert_to_numpy
 # A single frame, and very unequal lengths.
@@ -50,43 +52,10 @@ def packed(arrays: Arrays, geometry: Sequence[TimeLayer] = (), rows: int = 1) ->
 
 def answers(layer: Any, arrays: Arrays) -> Iterator[tuple[str, Arrays]]:
     """Name of a layout, and what the layer returns for each sequence in it."""
+    subject = Subject(layer)
     yield "alone", [to_numpy(layer(x[None]))[0] for x in arrays]
-    features, mask = padded(arrays)
-    yield "padded, by a mask", _in_rows(layer, features, mask)
-    yield "padded, by segments", _in_rows(layer, features, np.where(mask, 0, -1).astype("int32"))
-    if layer.packable:
-        for rows in (1, 2):
-            yield f"packed in {rows}", _in_slots(layer, arrays, rows)
-
-
-def _in_rows(layer: Any, features: np.ndarray, segments: np.ndarray) -> Arrays:
-    if is_head(layer):
-        return list(to_numpy(layer(features, segments)))
-    outputs, segments = time_output(layer, features, segments)
-    assert np.isfinite(outputs).all(), "NaN of the padding came through"
-    return [row[is_real] for row, is_real in zip(outputs, _real(segments), strict=True)]
-
-
-def _in_slots(layer: Any, arrays: Arrays, rows: int) -> Arrays:
-    features, segments = packed(arrays, [] if layer.time_layer is None else [layer.time_layer], rows)
-    places = [(index % rows, index // rows) for index in range(len(arrays))]
-    num_slots = -(-len(arrays) // rows) + 1
-    if is_head(layer):
-        outputs = to_numpy(layer(features, segments, num_slots=num_slots))
-        assert (outputs[:, -1] == 0).all(), "an empty slot is 0"
-        return [outputs[row, slot] for row, slot in places]
-    outputs, segments = time_output(layer, features, segments, num_slots)
-    assert np.isfinite(outputs).all(), "NaN of the padding came through"
-    return [outputs[row, segments[row] == slot] for row, slot in places]
-
-
-def time_output(layer: Any, features: Any, segments: Any, num_slots: int | None = None) -> tuple[Any, Any]:
-    """Output frames of a layer that is no head, and their segments, whatever the layer itself returns."""
-    if layer.time_layer is not None:
-        outputs, segments = layer(features, segments)
-        return to_numpy(outputs), to_numpy(segments)
-    options = {"num_slots": num_slots} if num_slots and layer.takes_slots else {}
-    return to_numpy(layer(features, segments, **options)), segments
+    for form, _, outputs in layer_checks.answers(subject, arrays, FILLS[:1]):
+        yield form, outputs
 
 
 def every_layer() -> list[type[MaskedLayer]]:
@@ -94,15 +63,6 @@ def every_layer() -> list[type[MaskedLayer]]:
     offered = [getattr(layers, name) for name in layers.__all__]
     bases = (MaskedLayer, layers.Padding)
     return [each for each in offered if isinstance(each, type) and each not in bases]
-
-
-def is_head(layer: Any) -> bool:
-    """Whether the layer pools over all frames of a sequence."""
-    return layer.values_per_channel > 0
-
-
-def _real(segments: np.ndarray) -> np.ndarray:
-    return segments if segments.dtype == bool else segments >= 0
 
 
 def shake(layer: Any, channels: int = 4, seed: int = 1) -> Any:

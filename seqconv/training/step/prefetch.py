@@ -10,11 +10,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-# Keras takes any subclass of it as `x`; it lies in no public package.
-from keras.src.trainers.data_adapters.data_adapter import DataAdapter
-
 from seqconv.batching import FrameTargets, Layout, make_batch
 from seqconv.batching.frame_targets import MISSING
+from seqconv.models.keras_internals import DataAdapter
 
 READY_BATCHES = 4
 # As many batches Keras takes to see what they are like, before it begins again.

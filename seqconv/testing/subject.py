@@ -1,0 +1,127 @@
+"""A layer that is checked: how it is called, and how a fault of it is worded."""
+
+import contextlib
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from seqconv.errors import ModelError
+from seqconv.geometry import TimeGeometry
+from seqconv.layers.base import MaskedLayer, contract_of
+from seqconv.layers.masking import Padding, Tensor, frame_mask
+
+Array = npt.NDArray[Any]
+
+
+class Tolerance(NamedTuple):
+    """A difference that is rounding: relative to the number, and to the largest one beside it."""
+
+    of_number: float
+    of_largest: float
+
+
+TOLERANCES = {"float64": Tolerance(1e-9, 1e-10), "float32": Tolerance(1e-4, 1e-5)}
+HALVES = ("float16", "bfloat16")
+HALF = Tolerance(5e-2, 2e-2)
+
+
+# What is put into padding, and what a layer may be told of it.
+FILLS = ((np.nan, Padding.ANY), (1e6, Padding.FINITE), (0.0, Padding.ZERO))
+
+
+class Subject:
+    """A layer, called as a model calls it.
+
+    A `MaskedLayer` is called with what its contract names. Any other is given `segments` if its `call` takes them, else
+    a boolean `mask` if it takes one, else features alone.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self.layer, self.contract = layer, contract_of(layer)
+        parameters = inspect.signature(layer.call).parameters
+        self.argument = next((name for name in ("segments", "mask") if name in parameters), None)
+        # Of a layer that is no MaskedLayer, its first answer tells.
+        self.pools = self.contract.values_per_channel > 0
+        self.packable = self.contract.packable and self.argument != "mask"
+        self.dtype = "float64" if layer.compute_dtype == "float64" else "float32"
+        # Backends but TensorFlow pass through float32 here and there.
+        is_double = self.dtype == "float64" and keras.backend.backend() == "tensorflow"
+        precision = layer.compute_dtype if self.dtype == "float32" or is_double else "float32"
+        self.tolerance = TOLERANCES.get(precision, HALF)
+
+    @property
+    def geometry(self) -> TimeGeometry:
+        """The taps of the layer in time; empty if it has no `time_layer`."""
+        return () if self.contract.time_layer is None else (self.contract.time_layer,)
+
+    def call(self, features: Any, segments: Any = None, num_slots: int | None = None, **options: Any) -> Any:
+        """Return what the layer returns; `num_slots` is left out where it does not take it."""
+        if not isinstance(self.layer, MaskedLayer):
+            if segments is not None and self.argument is not None:
+                segments = ops.convert_to_tensor(segments)
+                options[self.argument] = frame_mask(segments) if self.argument == "mask" else segments
+            return self.layer(features, **options)
+        if self.contract.takes_slots and num_slots is not None:
+            options["num_slots"] = num_slots
+        if segments is None:
+            return self.layer(features, **options)
+        return self.layer(features, ops.convert_to_tensor(segments), **options)
+
+    def fault(self, layout: str, message: str, remedy: str) -> ModelError:
+        """Return the error that names the layer and a layout."""
+        return ModelError(f"layer '{self.layer.name}' ({type(self.layer).__name__}), {layout}: {message}. {remedy}")
+
+    @contextlib.contextmanager
+    def doing(self, layout: str, remedy: str) -> Iterator[None]:
+        """Turn whatever the layer raises into a fault."""
+        try:
+            yield
+        except ModelError:
+            raise
+        except Exception as error:
+            raise self.fault(layout, f"it raises {_reason(error)}", remedy) from error
+
+    def compare(self, found: list[Array], expected: list[Array], lengths: list[int], layout: str, remedy: str) -> None:
+        """Refuse values of sequences that differ by more than rounding.
+
+        Raises:
+            ModelError: naming the first frame, or number, that differs.
+        """
+        for ours, alone, length in zip(found, expected, lengths, strict=True):
+            whose = f"the sequence of {length} frames"
+            if ours.shape != alone.shape:
+                raise self.fault(layout, f"{whose} gives {ours.shape}, alone it gives {alone.shape}", remedy)
+            differs = is_different(ours, alone, self.tolerance)
+            if differs.any():
+                place = tuple(np.argwhere(differs)[0].tolist())
+                where = f"channel {place[-1]} of frame {place[0]}" if len(place) > 1 else f"number {place[0]}"
+                raise self.fault(
+                    layout, f"{where} of {whose} is {ours[place]:.6g} instead of {alone[place]:.6g}", remedy
+                )
+
+
+def is_different(found: Array, expected: Array, tolerance: Tolerance, unit: float = 0.0) -> npt.NDArray[np.bool_]:
+    """Return where numbers differ by more than rounding; `unit` is how large those are that they were computed of."""
+    floor = tolerance.of_largest * max(float(np.abs(expected).max(initial=0)), unit)
+    close: npt.NDArray[np.bool_] = np.isclose(found, expected, rtol=tolerance.of_number, atol=floor)
+    return ~close
+
+
+def as_array(values: Tensor) -> Array:
+    """Return numbers as NumPy knows them, half precision as float32."""
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    array: Array = np.asarray(ops.convert_to_numpy(ops.cast(values, "float32") if dtype in HALVES else values))
+    return array
+
+
+def _reason(error: Exception) -> str:
+    """Kind and first line of an error, without what Keras puts around it."""
+    lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    return f"{type(error).__name__}: {said[0] if said else ''}".rstrip(". :")
