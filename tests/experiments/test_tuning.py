@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from support.extras import require
 from support.training_data import classified, quick, toned
 
 from seqconv.cli.main import main
@@ -19,7 +20,7 @@ from seqconv.experiments.tuning import resume_tuning, search, tune
 from seqconv.training.run import train as training_run
 from seqconv.training.run.run_dir import read_history
 
-pytest.importorskip("optuna", reason="Optuna is not installed: pip install -e '.[tune]'")
+require("optuna")
 
 SPACE = {
     "training.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.extras import require
 from support.training_data import classified, framed, quick
 
 from seqconv.data.sequences import Sequences
@@ -119,8 +120,10 @@ def test_frames_and_numbers_show_themselves(tmp_path):
 @pytest.fixture(scope="module")
 def executed(run, tmp_path_factory):
     """A real notebook, run by a real kernel, as the page that its readers see."""
-    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed: pip install -e '.[test]'")
-    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: pip install -e '.[test]'")
+    require("nbformat", "nbclient", "ipykernel")
+    import nbclient
+    import nbformat
+
     cells = [
         "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'",
         "from seqconv.evaluation import evaluate\nfrom seqconv.data.sequences import Sequences\n"
@@ -153,7 +156,9 @@ def test_a_real_notebook_shows_them(executed, run):
 
 @pytest.mark.skipif(not (BROWSER and DRIVER), reason="no Chromium here: apt-get install chromium chromium-driver")
 def test_a_browser_draws_and_plays_it(executed):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install -e '.[test]'")
+    require("selenium")
+    from selenium import webdriver
+
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     arguments = ("--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required")

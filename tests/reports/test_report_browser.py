@@ -2,17 +2,20 @@
 
 import shutil
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.extras import require
 from support.training_data import quick
 
 from seqconv.experiments import write_comparison
 from seqconv.reports import write_report
 from seqconv.training import train
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install -e '.[test]'")
+require("selenium")
+webdriver = import_module("selenium.webdriver")
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
     not (BROWSER and DRIVER), reason="no Chromium here: apt-get install chromium chromium-driver"
