@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Each process computes on one core: several side by side, each with a thread for every core, only wait for each other.
 ONE_THREAD = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 MOST_WORKERS = 4
+# How long an example takes, or its making, says something of the machine alone.
+settings.register_profile("seqconv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("seqconv")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

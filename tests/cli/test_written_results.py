@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import soundfile
+from support.waiting import PATIENCE, is_alive_when
 
 from seqconv.models import build_model
 from seqconv.reports.folder import read_scores
@@ -39,6 +40,11 @@ def start(code: str, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def time_of(path: Path) -> int:
+    """When a file was written; 0 where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
 def test_kills_while_scores_are_written_leave_whole_files(tmp_path):
     moments = random.Random(0)
     seen = set()
@@ -46,9 +52,10 @@ def test_kills_while_scores_are_written_leave_whole_files(tmp_path):
         process = start(MAKE + f"print(flush=True)\nfor i in range(10_000): make(i, {ROWS}).save(folder)", tmp_path)
         assert process.stdout is not None
         process.stdout.readline()
-        while not (tmp_path / "metrics.json").exists() and process.poll() is None:
-            time.sleep(0.001)
-        time.sleep(moments.uniform(0, 0.3))
+        for _ in range(moments.randrange(1, 4)):
+            before = time_of(tmp_path / "metrics.json")
+            assert is_alive_when(process, lambda before=before: time_of(tmp_path / "metrics.json") != before)
+        time.sleep(moments.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
         errors = process.communicate()[1]
         assert process.returncode == -signal.SIGKILL, errors
@@ -121,10 +128,9 @@ def test_a_signal_leaves_the_old_predictions_and_says_so(tmp_path):
             [sys.executable, "-m", "seqconv", "predict", *command],
             stdin=subprocess.PIPE, stderr=file, cwd=Path(__file__).parents[2],
         )  # fmt: skip
-    while "listening on standard input" not in errors.read_text() and process.poll() is None:
-        time.sleep(0.01)
+    assert is_alive_when(process, lambda: "listening on standard input" in errors.read_text())
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 143
+    assert process.wait(timeout=PATIENCE) == 143
     process.communicate()
     assert f"stopped by SIGTERM: {tmp_path / 'out.csv'} was not written" in errors.read_text()
     assert "Traceback" not in errors.read_text()

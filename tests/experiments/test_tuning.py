@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from support.extras import require
 from support.training_data import classified, quick, toned
+from support.waiting import is_alive_when
 
 from seqconv.cli.main import main
 from seqconv.config import load_config
@@ -118,8 +118,7 @@ def test_a_search_that_is_killed_goes_on_and_is_equal(config_file, tmp_path):
             [sys.executable, "-m", "seqconv", *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )  # fmt: skip
-        while not (killed / wanted).exists() and process.poll() is None:
-            time.sleep(0.005)
+        assert is_alive_when(process, (killed / wanted).exists)
         process.send_signal(number)
         assert process.wait() in (-signal.SIGKILL, 128 + signal.SIGTERM)
     resume_tuning(killed)

@@ -2,13 +2,13 @@
 
 import re
 import shutil
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from support.extras import require
 from support.training_data import classified, framed, quick
+from support.waiting import PATIENCE, wait_until
 
 from seqconv.data.sequences import Sequences
 from seqconv.evaluation.hardest import WorstSequences
@@ -133,7 +133,7 @@ def executed(run, tmp_path_factory):
         "evaluation.errors(3)",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    nbclient.NotebookClient(notebook, timeout=PATIENCE, kernel_name="python3").execute()
     shown = [
         output["data"]["text/html"]
         for cell in notebook.cells
@@ -180,9 +180,6 @@ def test_a_browser_draws_and_plays_it(executed):
         assert ids
         audio = "document.querySelectorAll('audio')"
         driver.execute_script(f"{audio}[0].play()")
-        deadline = time.monotonic() + 10
-        while driver.execute_script(f"return {audio}[0].currentTime") < 0.1 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert driver.execute_script(f"return {audio}[0].currentTime") >= 0.1
+        wait_until(lambda: driver.execute_script(f"return {audio}[0].currentTime") >= 0.1)
     finally:
         driver.quit()

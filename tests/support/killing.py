@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 
 from seqconv.models import load_model
+from support.waiting import is_alive_when
 
 
 class Process:
@@ -23,11 +23,7 @@ class Process:
 
     def wait_for(self, happens) -> bool:
         """Until `happens()`, or the process has ended: whether it is still there."""
-        while not happens():
-            if self.popen.poll() is not None:
-                return False
-            time.sleep(0.002)
-        return self.popen.poll() is None
+        return is_alive_when(self.popen, happens)
 
     def end(self, number: int) -> int:
         self.popen.send_signal(number)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.extras import require
+from support.waiting import PATIENCE
 
 TESTS = Path(__file__).parents[1]
 KINDS = ("step", "gradient", "statistic", "epoch", "weight")
@@ -47,7 +48,7 @@ def results(tmp_path_factory):
     processes = {name: start(*job, port, folder / f"{name}.npz") for name, job in jobs.items()}
     try:
         for name, process in processes.items():
-            told, _ = process.communicate(timeout=300)
+            told, _ = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, f"{name}: {told[-4000:]}"
     finally:
         for process in processes.values():
