@@ -5,8 +5,6 @@ import json
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 from scipy import stats
+from support.forking import Child
 from support.killing import Process, result
 from support.training_data import classified, quick, toned
 
@@ -30,11 +29,6 @@ PROMPTS = Path(__file__).parents[2] / "data" / "prompts"
 RATES = {"training.learning_rate": [1e-2, 1e-3]}
 PARTS = ("train_data", "valid_data", "test_data")
 DROPOUT = {"defaults": {"norm": "batch", "dropout": 0.3}, "blocks": [{"filters": 6, "kernel_size": 3}]}
-ALONE = """
-import sys
-from seqconv.cli.main import main
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 def in_memory():
@@ -81,7 +75,7 @@ def test_a_member_is_the_run_that_it_would_be_alone(sweep, config_file, tmp_path
     run = tmp_path / "alone"
     overrides = [part for text in ("seed=1", "split.seed=0", "split.fold=1") for part in ("--set", text)]
     command = ["train", "--config", str(config_file), *overrides, "--run-dir", str(run)]
-    subprocess.run([sys.executable, "-c", ALONE, *command], check=True, capture_output=True)
+    assert Child(tmp_path / "log", "-m", "seqconv", *command).wait() == 0, (tmp_path / "log").read_text()
     assert result(run) == result(sweep / "fold1-seed1")
     assert (run / "config.yaml").read_text() == (sweep / "fold1-seed1" / "config.yaml").read_text()
     names = [[layer.name for layer in load_model(path / "model.keras").layers] for path in (run, sweep / "fold1-seed1")]

@@ -1,15 +1,13 @@
 """A search: on valid alone, pruned, resumable to the same end, and its best config trains as it is."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from support.extras import require
+from support.forking import Child
 from support.training_data import classified, quick, toned
 from support.waiting import is_alive_when
 
@@ -114,10 +112,7 @@ def test_a_search_that_is_killed_goes_on_and_is_equal(config_file, tmp_path):
         arguments = ["tune", "--resume", str(killed)]
         if not (killed / "tuning.yaml").exists():
             arguments = command(config_file, killed, "--trials", "3", "--no-pruning")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "seqconv", *arguments],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )  # fmt: skip
+        process = Child(tmp_path / "log", "-m", "seqconv", *arguments)
         assert is_alive_when(process, (killed / wanted).exists)
         process.send_signal(number)
         assert process.wait() in (-signal.SIGKILL, 128 + signal.SIGTERM)

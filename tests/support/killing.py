@@ -1,13 +1,11 @@
 """Training in a process of its own, to be killed, and what it leaves."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 
 from seqconv.models import load_model
+from support.forking import Child
 from support.waiting import is_alive_when
 
 
@@ -15,11 +13,8 @@ class Process:
     """`seqconv train ...`; its output goes to a file."""
 
     def __init__(self, log: Path, *arguments: object):
-        command = [sys.executable, "-m", "seqconv", "train", *map(str, arguments)]
-        kept = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
         self.log = log
-        with log.open("wb") as file:
-            self.popen = subprocess.Popen(command, stdout=file, stderr=file, env={**kept, "TF_CPP_MIN_LOG_LEVEL": "3"})
+        self.popen = Child(log, "-m", "seqconv", "train", *arguments)
 
     def wait_for(self, happens) -> bool:
         """Until `happens()`, or the process has ended: whether it is still there."""

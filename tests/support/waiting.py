@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable
-from subprocess import Popen
-from typing import Any
+from typing import Protocol
 
 # Seconds after which a test fails rather than hangs; nothing that goes right comes near it.
 PATIENCE = 600.0
@@ -17,7 +16,13 @@ def wait_until(happens: Callable[[], object], pause: float = 0.005) -> None:
         time.sleep(pause)
 
 
-def is_alive_when(process: "Popen[Any]", happens: Callable[[], object]) -> bool:
+class Polled(Protocol):
+    """A process: one of `subprocess`, or a forked one."""
+
+    def poll(self) -> int | None: ...
+
+
+def is_alive_when(process: Polled, happens: Callable[[], object]) -> bool:
     """Wait until `happens()` or the process has ended; whether it is still there."""
     wait_until(lambda: process.poll() is not None or happens(), pause=0.002)
     return process.poll() is None
