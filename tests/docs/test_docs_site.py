@@ -65,6 +65,7 @@ def site(tmp_path_factory):
 @pytest.fixture
 def hooks(monkeypatch):
     """The modules of `scripts/documentation`, by name."""
+    require("mkdocs")
     monkeypatch.syspath_prepend(ROOT / "scripts")
     return lambda name: import_module(f"documentation.{name}")
 

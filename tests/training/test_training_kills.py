@@ -51,9 +51,9 @@ def whole(tmp_path_factory):
 
 
 def share_left(path: Path) -> float:
-    """Of the epochs of a run, those before it: a kill after its end would be none."""
+    """Of the epochs of a run, those before it, and its end: a kill after that would be none."""
     history = path / "history.csv"
-    return 1 - len(pd.read_csv(history)) / EPOCHS if history.exists() else 1.0
+    return max(0.1, 1 - len(pd.read_csv(history)) / EPOCHS) if history.exists() else 1.0
 
 
 def kill_again_and_again(folder: Path, whole, kills: int, seed: int) -> tuple[int, int]:
