@@ -1,9 +1,31 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests, and how they share the cores."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
-import numpy as np
 import pytest
+
+# Each process computes on one core: several side by side, each with a thread for every core, only wait for each other.
+# NumPy's library looks at it once, when it is imported; processes that tests start inherit it.
+for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+MOST_WORKERS = 4
+# How long an example takes, or its making, says something of the machine alone.
+settings.register_profile("seqconv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("seqconv")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Processes to start; a single file is run in this one, without waiting for another to import TensorFlow."""
+    if len(config.args) == 1 and Path(config.args[0].split("::")[0]).is_file():
+        return 0
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST_WORKERS)
 
 
 @pytest.fixture

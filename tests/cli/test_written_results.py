@@ -10,7 +10,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+import pytest
 import soundfile
+from support.forking import Child
+from support.waiting import PATIENCE, is_alive_when
 
 from seqconv.models import build_model
 from seqconv.reports.folder import read_scores
@@ -33,25 +36,28 @@ folder = Path(sys.argv[1])
 """
 
 
-def start(code: str, *arguments: object) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def log(tmp_path_factory):
+    """What a process prints."""
+    return tmp_path_factory.mktemp("printed") / "log"
 
 
-def test_kills_while_scores_are_written_leave_whole_files(tmp_path):
+def time_of(path: Path) -> int:
+    """When a file was written; 0 where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def test_kills_while_scores_are_written_leave_whole_files(tmp_path, log):
     moments = random.Random(0)
     seen = set()
     for _ in range(6):
-        process = start(MAKE + f"print(flush=True)\nfor i in range(10_000): make(i, {ROWS}).save(folder)", tmp_path)
-        assert process.stdout is not None
-        process.stdout.readline()
-        while not (tmp_path / "metrics.json").exists() and process.poll() is None:
-            time.sleep(0.001)
-        time.sleep(moments.uniform(0, 0.3))
+        process = Child(log, "-c", MAKE + f"for i in range(10_000): make(i, {ROWS}).save(folder)", tmp_path)
+        for _ in range(moments.randrange(1, 4)):
+            before = time_of(tmp_path / "metrics.json")
+            assert is_alive_when(process, lambda before=before: time_of(tmp_path / "metrics.json") != before)
+        time.sleep(moments.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
-        errors = process.communicate()[1]
-        assert process.returncode == -signal.SIGKILL, errors
+        assert process.wait() == -signal.SIGKILL, log.read_text()
         table = pd.read_csv(tmp_path / "predictions.csv")
         assert (len(table), table["loss"].nunique()) == (ROWS, 1)
         scored, predicted = read_scores(tmp_path / "metrics.json")["test"]["loss"], table["loss"].iloc[0]
@@ -61,10 +67,9 @@ def test_kills_while_scores_are_written_leave_whole_files(tmp_path):
     assert len(seen) > 1
 
 
-def test_a_full_disk_leaves_scores_and_predictions_of_one_evaluation(tmp_path):
-    first = start(MAKE + "make(1, 10).save(folder)", tmp_path)
-    errors = first.communicate()[1]
-    assert first.returncode == 0, errors
+def test_a_full_disk_leaves_scores_and_predictions_of_one_evaluation(tmp_path, log):
+    first = Child(log, "-c", MAKE + "make(1, 10).save(folder)", tmp_path)
+    assert first.wait() == 0, log.read_text()
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert set(before) == {"metrics.json", "predictions.csv"}
     code = MAKE + (
@@ -72,9 +77,9 @@ def test_a_full_disk_leaves_scores_and_predictions_of_one_evaluation(tmp_path):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         f"sys.exit(report_errors(lambda argv: make(2, {ROWS}).save(folder))())"
     )
-    process = start(code, tmp_path)
-    errors = process.communicate()[1]
-    assert process.returncode == 2, errors
+    code_of_exit = Child(log, "-c", code, tmp_path).wait()
+    errors = log.read_text()
+    assert code_of_exit == 2, errors
     assert f"error: {tmp_path / 'predictions.csv'} cannot be written: File too large. Nothing was replaced" in errors
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -89,7 +94,7 @@ def make_model(path: Path) -> None:
     ).save(path)  # fmt: skip
 
 
-def test_a_full_disk_leaves_the_old_predictions(tmp_path):
+def test_a_full_disk_leaves_the_old_predictions(tmp_path, log):
     """The features fit into the temporary store, but not what is predicted of 600 frames."""
     make_model(tmp_path / "model.keras")
     for number in range(2):
@@ -102,9 +107,10 @@ def test_a_full_disk_leaves_the_old_predictions(tmp_path):
         "sys.exit(main(sys.argv[1:]))"
     )
     names = [tmp_path / "0.wav", tmp_path / "1.wav"]
-    process = start(code, "--model", tmp_path / "model.keras", "--output", tmp_path / "out.csv", *names)
-    errors = process.communicate()[1]
-    assert process.returncode == 2, errors
+    options = ["--model", tmp_path / "model.keras", "--output", tmp_path / "out.csv"]
+    code_of_exit = Child(log, "-c", code, *options, *names).wait()
+    errors = log.read_text()
+    assert code_of_exit == 2, errors
     assert f"error: {tmp_path / 'out.csv'} cannot be written: File too large. Nothing was replaced" in errors
     assert "Traceback" not in errors
     assert (tmp_path / "out.csv").read_text() == "old\n"
@@ -121,10 +127,9 @@ def test_a_signal_leaves_the_old_predictions_and_says_so(tmp_path):
             [sys.executable, "-m", "seqconv", "predict", *command],
             stdin=subprocess.PIPE, stderr=file, cwd=Path(__file__).parents[2],
         )  # fmt: skip
-    while "listening on standard input" not in errors.read_text() and process.poll() is None:
-        time.sleep(0.01)
+    assert is_alive_when(process, lambda: "listening on standard input" in errors.read_text())
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 143
+    assert process.wait(timeout=PATIENCE) == 143
     process.communicate()
     assert f"stopped by SIGTERM: {tmp_path / 'out.csv'} was not written" in errors.read_text()
     assert "Traceback" not in errors.read_text()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from support.extras import require
 from threadpoolctl import threadpool_limits
 
 from seqconv.data.augmentation.audio_settings import AudioAugmentConfig
@@ -71,7 +72,7 @@ def test_speed_changes_duration_and_pitch():
 
 
 def test_pitch_changes_pitch_and_keeps_the_duration(prompt):
-    pytest.importorskip("audiomentations")
+    require("audiomentations")
     higher = shift_pitch(tone(400), RATE, 7)
     assert len(higher) == RATE
     assert loudest_frequency(higher[1000:-1000]) == pytest.approx(400 * 2 ** (7 / 12), rel=0.02)
@@ -165,7 +166,7 @@ def test_a_variant_hangs_on_its_number_and_the_content_alone(noises, prompt):
 
 
 def test_further_transforms_of_audiomentations_draw_from_the_same_numbers(prompt):
-    pytest.importorskip("audiomentations")
+    require("audiomentations")
     others = [{"type": "LowPassFilter", "p": 1.0}, {"type": "AddGaussianSNR", "p": 0.5}]
     variant = AudioVariant(AudioAugmentConfig(others=others), 1)
     variant.check()
@@ -186,13 +187,13 @@ def test_further_transforms_of_audiomentations_draw_from_the_same_numbers(prompt
     ],
 )
 def test_what_audiomentations_refuses_is_said(other, match):
-    pytest.importorskip("audiomentations")
+    require("audiomentations")
     with pytest.raises(ConfigError, match=match):
         AudioVariant(AudioAugmentConfig(others=[other]), 1).check()
 
 
 def test_a_transform_that_fails_names_itself(prompt):
-    pytest.importorskip("audiomentations")
+    require("audiomentations")
     others = [{"type": "Lambda", "transform": 3, "p": 1.0}]
     with pytest.raises(AudioError, match=r"audio_augment\.others\[0\]: Lambda failed: 'int' object is not callable"):
         AudioVariant(AudioAugmentConfig(others=others), 1).apply(prompt, RATE, "a")

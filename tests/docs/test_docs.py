@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from support.docs_blocks import ROOT, blocks, run_block
+from support.extras import require
 
 from seqconv.cli.commands import plan
 from seqconv.config import load_config
@@ -37,6 +38,8 @@ def page_name(page):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "```python" in page.read_text("utf-8")], ids=page_name)
 def test_python_blocks_run(page, checkout):
+    if page.stem == "tuning":
+        require("optuna")
     namespace = {}
     for code in blocks(page.read_text(encoding="utf-8"), "python"):
         run_block(code, namespace, page_name(page))

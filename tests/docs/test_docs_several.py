@@ -4,8 +4,8 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-import pytest
 from support.docs_blocks import blocks
+from support.extras import require
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +30,7 @@ def test_several_runs(checkout, capsys):
 
 
 def test_tuning(checkout, capsys):
-    pytest.importorskip("optuna", reason="Optuna is not installed: pip install -e '.[tune]'")
+    require("optuna")
     text = (ROOT / "docs" / "guides" / "tuning.md").read_text(encoding="utf-8")
     Path("space.yaml").write_text(blocks(text, "text")[0], encoding="utf-8")
     run_commands(text)

@@ -7,11 +7,11 @@ import re
 import subprocess
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 import pytest
 from support.docs_blocks import blocks, run_block
+from support.extras import require
 
 from seqconv.config.run import Config
 from seqconv.config.schema import config_schema
@@ -49,8 +49,7 @@ QUESTIONS = [
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    if find_spec("mkdocs") is None and "CI" not in os.environ:
-        pytest.skip("mkdocs is not installed: pip install -e '.[docs]'")
+    require("mkdocs")
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],
@@ -66,6 +65,7 @@ def site(tmp_path_factory):
 @pytest.fixture
 def hooks(monkeypatch):
     """The modules of `scripts/documentation`, by name."""
+    require("mkdocs")
     monkeypatch.syspath_prepend(ROOT / "scripts")
     return lambda name: import_module(f"documentation.{name}")
 

@@ -1,16 +1,15 @@
 """A search: on valid alone, pruned, resumable to the same end, and its best config trains as it is."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.extras import require
+from support.forking import Child
 from support.training_data import classified, quick, toned
+from support.waiting import is_alive_when
 
 from seqconv.cli.main import main
 from seqconv.config import load_config
@@ -19,7 +18,7 @@ from seqconv.experiments.tuning import resume_tuning, search, tune
 from seqconv.training.run import train as training_run
 from seqconv.training.run.run_dir import read_history
 
-pytest.importorskip("optuna", reason="Optuna is not installed: pip install -e '.[tune]'")
+require("optuna")
 
 SPACE = {
     "training.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
@@ -113,12 +112,8 @@ def test_a_search_that_is_killed_goes_on_and_is_equal(config_file, tmp_path):
         arguments = ["tune", "--resume", str(killed)]
         if not (killed / "tuning.yaml").exists():
             arguments = command(config_file, killed, "--trials", "3", "--no-pruning")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "seqconv", *arguments],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )  # fmt: skip
-        while not (killed / wanted).exists() and process.poll() is None:
-            time.sleep(0.005)
+        process = Child(tmp_path / "log", "-m", "seqconv", *arguments)
+        assert is_alive_when(process, (killed / wanted).exists)
         process.send_signal(number)
         assert process.wait() in (-signal.SIGKILL, 128 + signal.SIGTERM)
     resume_tuning(killed)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from support.waiting import PATIENCE, is_alive_when, wait_until
 
 from seqconv.features.store import FeatureStore
 from seqconv.features.store.index import read_index
@@ -67,20 +68,13 @@ class Process:
 
     def wait_for(self, happens: Callable[[], object]) -> bool:
         """Until `happens()`, or the process has ended: whether it is still there."""
-        while not happens():
-            if self.popen.poll() is not None:
-                return False
-            time.sleep(0.002)
-        return self.popen.poll() is None
+        return is_alive_when(self.popen, happens)
 
     def end(self, number: int, *, group: bool = False) -> int:
         """Send a signal; returns the exit code. No worker outlives its parent."""
         (os.killpg if group else os.kill)(self.popen.pid, number)
-        code = self.popen.wait(timeout=60)
-        deadline = time.monotonic() + 20
-        while self.workers() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert self.workers() == []
+        code = self.popen.wait(timeout=PATIENCE)
+        wait_until(lambda: not self.workers())
         return code
 
     def workers(self) -> list[str]:
@@ -97,7 +91,7 @@ class Process:
 
     def finish(self, code: int = 0) -> tuple[int, int]:
         """Wait; returns how many sequences it extracted, and how many it found extracted."""
-        assert self.popen.wait(timeout=120) == code, self.errors.read_text()
+        assert self.popen.wait(timeout=PATIENCE) == code, self.errors.read_text()
         counts = re.search(r"(\d+) extracted now, (\d+) cached", self.output.read_text())
         return (int(counts[1]), int(counts[2])) if counts else (0, 0)
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 from support.decoder import DECODER
+from support.waiting import PATIENCE, wait_until
 
 from seqconv.errors import AudioError, ConfigError, StoreError
 from seqconv.features.store import FeatureStore, build_store
@@ -52,7 +52,7 @@ def start_script(recordings: pd.DataFrame, tmp_path: Path) -> "subprocess.Popen[
 
 def test_two_scripts_without_a_guard_build_one_store(recordings, tmp_path):
     scripts = [start_script(recordings, tmp_path) for _ in range(2)]
-    outputs = [script.communicate(timeout=60) for script in scripts]
+    outputs = [script.communicate(timeout=PATIENCE) for script in scripts]
     for _, errors in outputs:
         assert "Error" not in errors
     # Each ran its script once, and only one of them had anything to extract.
@@ -66,11 +66,9 @@ def test_two_scripts_without_a_guard_build_one_store(recordings, tmp_path):
 
 def test_a_build_that_is_killed_leaves_nothing_in_the_way(recordings, tmp_path):
     script = start_script(recordings, tmp_path)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "store" / "lock").exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until((tmp_path / "store" / "lock").exists)
     script.send_signal(signal.SIGKILL)
-    script.communicate(timeout=60)
+    script.communicate(timeout=PATIENCE)
     store = build_store(recordings, SETTINGS, tmp_path / "store", num_workers=0, progress=False)
     assert store.num_extracted == 70
     assert {path.name for path in store.path.iterdir()} == {"lock", "index.arrow", *{s for s, _ in store._places}}
@@ -96,14 +94,13 @@ def test_a_recording_that_ends_its_worker_is_one_bad_file(recordings, tmp_path, 
     (tmp_path / "decoder").mkdir()
     (tmp_path / "decoder" / "soundfile.py").write_text(DECODER)
     monkeypatch.syspath_prepend(tmp_path / "decoder")
-    monkeypatch.setattr("seqconv.features.store.extraction._TIME_LIMIT", 1.0)
     options = {"num_workers": num_workers, "progress": False}
     with pytest.raises(AudioError, match="4 recordings of 70 cannot be read") as caught:
         build_store(recordings, SETTINGS, tmp_path / "store", **options)
     for number, reason in {
         3: "the process that decoded it ended (SIGSEGV)",
         5: "the process that decoded it was killed (SIGKILL), as it is when memory runs out",
-        40: "decoding it took more than 1 s",
+        40: "decoding it took more than 60 s",
         41: "there is not enough memory for it (of 9 GiB)",
     }.items():
         assert f"r{number} ({tmp_path / str(number)}.wav): {reason}" in str(caught.value)

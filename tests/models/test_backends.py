@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from support.extras import require
 
 from seqconv.prediction import predict
 
@@ -53,7 +54,7 @@ def test_files(backend: str, folder: Path, *files: str, **more: str) -> str:
     # Compiling is what costs time here, so JAX compiles with less effort, and the same program once.
     cache = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
     every = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0"}
-    options = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder / 'tmp'}"]
+    options = ["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", f"--basetemp={folder / 'tmp'}"]
     return run([*options, *(TESTS / name for name in files)], environment(backend, **cache, **every, **more))
 
 
@@ -105,9 +106,7 @@ def jobs(tmp_path_factory):
 
 def output(jobs, name: str, backend: str) -> str:
     _, started = jobs
-    if (name, backend) not in started:
-        assert "CI" not in os.environ, f"{backend} is not installed, and CI tests every backend"
-        pytest.skip(f"{backend} is not installed")
+    require(backend)
     return started[name, backend].result()
 
 

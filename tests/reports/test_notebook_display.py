@@ -2,12 +2,13 @@
 
 import re
 import shutil
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.extras import require
 from support.training_data import classified, framed, quick
+from support.waiting import PATIENCE, wait_until
 
 from seqconv.data.sequences import Sequences
 from seqconv.evaluation.hardest import WorstSequences
@@ -119,8 +120,10 @@ def test_frames_and_numbers_show_themselves(tmp_path):
 @pytest.fixture(scope="module")
 def executed(run, tmp_path_factory):
     """A real notebook, run by a real kernel, as the page that its readers see."""
-    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed: pip install -e '.[test]'")
-    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: pip install -e '.[test]'")
+    require("nbformat", "nbclient", "ipykernel")
+    import nbclient
+    import nbformat
+
     cells = [
         "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'",
         "from seqconv.evaluation import evaluate\nfrom seqconv.data.sequences import Sequences\n"
@@ -130,7 +133,7 @@ def executed(run, tmp_path_factory):
         "evaluation.errors(3)",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    nbclient.NotebookClient(notebook, timeout=PATIENCE, kernel_name="python3").execute()
     shown = [
         output["data"]["text/html"]
         for cell in notebook.cells
@@ -153,7 +156,9 @@ def test_a_real_notebook_shows_them(executed, run):
 
 @pytest.mark.skipif(not (BROWSER and DRIVER), reason="no Chromium here: apt-get install chromium chromium-driver")
 def test_a_browser_draws_and_plays_it(executed):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install -e '.[test]'")
+    require("selenium")
+    from selenium import webdriver
+
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     arguments = ("--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required")
@@ -175,9 +180,6 @@ def test_a_browser_draws_and_plays_it(executed):
         assert ids
         audio = "document.querySelectorAll('audio')"
         driver.execute_script(f"{audio}[0].play()")
-        deadline = time.monotonic() + 10
-        while driver.execute_script(f"return {audio}[0].currentTime") < 0.1 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert driver.execute_script(f"return {audio}[0].currentTime") >= 0.1
+        wait_until(lambda: driver.execute_script(f"return {audio}[0].currentTime") >= 0.1)
     finally:
         driver.quit()

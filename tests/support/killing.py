@@ -1,33 +1,24 @@
 """Training in a process of its own, to be killed, and what it leaves."""
 
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 
 from seqconv.models import load_model
+from support.forking import Child
+from support.waiting import is_alive_when
 
 
 class Process:
     """`seqconv train ...`; its output goes to a file."""
 
     def __init__(self, log: Path, *arguments: object):
-        command = [sys.executable, "-m", "seqconv", "train", *map(str, arguments)]
-        kept = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
         self.log = log
-        with log.open("wb") as file:
-            self.popen = subprocess.Popen(command, stdout=file, stderr=file, env={**kept, "TF_CPP_MIN_LOG_LEVEL": "3"})
+        self.popen = Child(log, "-m", "seqconv", "train", *arguments)
 
     def wait_for(self, happens) -> bool:
         """Until `happens()`, or the process has ended: whether it is still there."""
-        while not happens():
-            if self.popen.poll() is not None:
-                return False
-            time.sleep(0.002)
-        return self.popen.poll() is None
+        return is_alive_when(self.popen, happens)
 
     def end(self, number: int) -> int:
         self.popen.send_signal(number)

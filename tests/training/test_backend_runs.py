@@ -5,11 +5,11 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import keras
 import numpy as np
 import pytest
+from support.extras import require
 from support.resuming import RICH, Stopping, assert_same_run, data
 from support.training_data import classified, quick
 
@@ -90,8 +90,7 @@ def test_a_model_may_die_that_was_run():
 
 
 def test_another_backend_is_refused_with_both_names_and_the_remedy(tmp_path):
-    if find_spec(OTHER) is None:
-        pytest.skip(f"{OTHER} is not installed")
+    require(OTHER)
     with pytest.raises(ConfigError, match=rf"backend is '{OTHER}', but Keras runs on '{BACKEND}'.*KERAS_BACKEND="):
         train(quick(backend=OTHER), tmp_path / "run", train_data=classified())
     assert not (tmp_path / "run").exists()

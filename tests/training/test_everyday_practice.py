@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.special import log_softmax
 from sklearn.metrics import f1_score, precision_score
+from support.extras import require
 
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
@@ -158,7 +159,7 @@ def test_labels_that_nobody_gave_count_neither_way(corpus, folder):
 
 
 def test_a_run_on_recordings_is_written_to_mlflow(corpus, folder, monkeypatch):
-    pytest.importorskip("mlflow", reason="MLflow is not installed: pip install -e '.[mlflow]'")
+    require("mlflow")
     from mlflow.tracking import MlflowClient
 
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -4,11 +4,12 @@ import os
 import socket
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.extras import require
+from support.waiting import PATIENCE
 
 TESTS = Path(__file__).parents[1]
 KINDS = ("step", "gradient", "statistic", "epoch", "weight")
@@ -16,9 +17,7 @@ KINDS = ("step", "gradient", "statistic", "epoch", "weight")
 
 @pytest.fixture(scope="module", autouse=True)
 def installed():
-    if find_spec("jax") is None:
-        assert "CI" not in os.environ, "jax is not installed, and CI tests every backend"
-        pytest.skip("jax is not installed")
+    require("jax")
 
 
 def free_port() -> int:
@@ -49,7 +48,7 @@ def results(tmp_path_factory):
     processes = {name: start(*job, port, folder / f"{name}.npz") for name, job in jobs.items()}
     try:
         for name, process in processes.items():
-            told, _ = process.communicate(timeout=300)
+            told, _ = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, f"{name}: {told[-4000:]}"
     finally:
         for process in processes.values():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from support.extras import require
 from support.training_data import classified, quick
 
 from seqconv.errors import ConfigError
@@ -13,7 +14,7 @@ from seqconv.training import MLflowLogger, resume, train
 from seqconv.training.output import mlflow
 from seqconv.training.state.interrupts import RunStopped
 
-pytest.importorskip("mlflow", reason="MLflow is not installed: pip install -e '.[mlflow]'")
+require("mlflow")
 PARTS = {"train_data": classified(40), "valid_data": classified(12, seed=1), "test_data": classified(20, seed=2)}
 
 

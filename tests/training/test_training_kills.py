@@ -6,13 +6,15 @@ import signal
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support.killing import Process, result
 
 KILLS = int(os.environ.get("SEQCONV_KILLS", "20"))
 SEED = int(os.environ.get("SEQCONV_KILL_SEED", "0"))
+EPOCHS = 6
 SETTINGS = [
-    "training.epochs=6",
+    f"training.epochs={EPOCHS}",
     "training.monitor=val_loss",
     "training.schedule=cosine",
     "training.early_stopping={patience: 4}",
@@ -48,6 +50,12 @@ def whole(tmp_path_factory):
     return result(path), time.monotonic() - begun
 
 
+def share_left(path: Path) -> float:
+    """Of the epochs of a run, those before it, and its end: a kill after that would be none."""
+    history = path / "history.csv"
+    return max(0.1, 1 - len(pd.read_csv(history)) / EPOCHS) if history.exists() else 1.0
+
+
 def kill_again_and_again(folder: Path, whole, kills: int, seed: int) -> tuple[int, int]:
     """Runs that are killed at random moments until they end; returns kills survived and runs that were compared."""
     expected, seconds = whole
@@ -55,10 +63,11 @@ def kill_again_and_again(folder: Path, whole, kills: int, seed: int) -> tuple[in
     killed = compared = 0
     while killed < kills or not compared:
         path = folder / f"run_{compared}"
+        longest = seconds * share_left(path)
         process = start(path)
         process.wait_for(lambda process=process: is_training(process))
         if killed < kills:
-            time.sleep(moments.uniform(0, seconds))
+            time.sleep(moments.uniform(0, longest))
             if process.popen.poll() is None:
                 process.end(signal.SIGKILL)
                 killed += 1
