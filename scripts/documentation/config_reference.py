@@ -111,6 +111,8 @@ def _values(each: dict[str, Any], places: Places) -> str:
         return ", ".join(dict.fromkeys(parts))
     if "enum" in each or "const" in each:
         return ", ".join(f"`{value}`" for value in each.get("enum", [each.get("const")]))
+    if "not" in each:  # A list of users' own parts, of which none is registered while this page is made.
+        return "sections of your own"
     if each.get("type") == "array":
         if "items" not in each:
             return f"[{', '.join(_values(item, places) for item in each['prefixItems'])}]"
