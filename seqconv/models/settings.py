@@ -121,7 +121,7 @@ class ModelConfig(Section):
         for index, block in enumerate(self.blocks):
             if any(layer.padding == "valid" for layer in block.time_layers):
                 raise ValueError(
-                    f"blocks[{index}].padding: 'valid' leaves frames at both ends without a prediction, but pooling is "
+                    f"blocks.{index}.padding: 'valid' leaves frames at both ends without a prediction, but pooling is "
                     "'frames'. Use same, or causal"
                 )
         return self
