@@ -23,6 +23,12 @@ class SlowSource:
         return np.full((40, 2), index, "float32")
 
 
+def rows_of(data):
+    """The rows of a run that trains and is validated on the same sequences."""
+    datasets = Datasets(data, data, None, fit_target("classification", ["a", "b"]))
+    return list(RunIdentity.of(load_config({}), datasets).rows)
+
+
 @pytest.mark.parametrize("is_cut", [False, True])
 @pytest.mark.parametrize("is_selected", [False, True])
 def test_of_a_slow_source_a_limited_number_is_read(monkeypatch, is_cut, is_selected):
@@ -34,7 +40,7 @@ def test_of_a_slow_source_a_limited_number_is_read(monkeypatch, is_cut, is_selec
     if is_selected:
         data = data.subset(np.arange(len(data) - 2))
     source.reads.clear()
-    rows = RunIdentity.of(load_config({}), Datasets(data, data, None, fit_target("classification", ["a", "b"]))).rows
+    rows = rows_of(data)
     assert len(rows) == 2 * len(data)
     assert 5 <= len(source.reads) <= 10
     assert sum(bool(row.content) for row in rows) <= 20
@@ -42,5 +48,5 @@ def test_of_a_slow_source_a_limited_number_is_read(monkeypatch, is_cut, is_selec
 
 def test_of_arrays_all_are_compared():
     data = cut_windows(Sequences([np.full((40, 2), index) for index in range(30)], ["a", "b"] * 15), 1.0, frame_rate=10)
-    rows = RunIdentity.of(load_config({}), Datasets(data, data, None, fit_target("classification", ["a", "b"]))).rows
+    rows = rows_of(data)
     assert all(row.content for row in rows)
