@@ -83,48 +83,49 @@ class ArraySource(Sequence[FloatArray]):
         )
 
 
-class Selection(Sequence[FloatArray]):
-    """Some sequences of a source, in a given order; nothing is copied."""
+class DerivedSource(Sequence[FloatArray]):
+    """Base of sources whose sequences are those of another source, `source`, or parts of them."""
 
-    def __init__(self, source: Source, indices: IntArray) -> None:
-        self._source: Source = source
-        self._indices: IntArray = indices
-        if isinstance(source, Selection):
-            self._source, self._indices = source._source, source._indices[indices]
-        self.lengths: IntArray = np.asarray(source.lengths, np.int64)[indices]
-        self.ids: Sequence[str] = [source.ids[index] for index in indices]
-
-    @property
-    def source(self) -> Source:
-        """What is selected from."""
-        return self._source
-
-    @property
-    def indices(self) -> IntArray:
-        """Which of its sequences these are."""
-        return self._indices
-
-    def digest(self, index: int) -> str:
-        """Hash of the content of a sequence."""
-        return content_digest(self._source, int(self._indices[index]))
-
-    def excerpt(self, index: int) -> SourceSpan | None:
-        """What a sequence was extracted from, where its source knows that."""
-        return excerpt_of(self._source, int(self._indices[index]))
+    source: Source
 
     @property
     def settings(self) -> Any:
-        """The settings that the features of a store were extracted with; None for arrays."""
-        return getattr(self._source, "settings", None)
+        """Settings that the features of a store were extracted with; None for arrays."""
+        return getattr(self.source, "settings", None)
+
+    @property
+    def num_features(self) -> int | None:
+        """Features in a frame; None if the source does not say it."""
+        return getattr(self.source, "num_features", None)
+
+
+class Selection(DerivedSource):
+    """Some sequences of a source, in a given order; nothing is copied."""
+
+    def __init__(self, source: Source, indices: IntArray) -> None:
+        self.source: Source = source
+        self.indices: IntArray = indices
+        if isinstance(source, Selection):
+            self.source, self.indices = source.source, source.indices[indices]
+        self.lengths: IntArray = np.asarray(source.lengths, np.int64)[indices]
+        self.ids: Sequence[str] = [source.ids[index] for index in indices]
+
+    def digest(self, index: int) -> str:
+        """Hash of the content of a sequence."""
+        return content_digest(self.source, int(self.indices[index]))
+
+    def excerpt(self, index: int) -> SourceSpan | None:
+        """What a sequence was extracted from, where its source knows that."""
+        return excerpt_of(self.source, int(self.indices[index]))
 
     def __len__(self) -> int:
-        return len(self._indices)
+        return len(self.indices)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._source[int(self._indices[index])]
+        return self.source[int(self.indices[index])]
 
     def __iter__(self) -> Iterator[Any]:
-        return (self._source[int(index)] for index in self._indices)
+        return (self.source[int(index)] for index in self.indices)
 
 
 class FrameBlock(NamedTuple):
@@ -194,8 +195,8 @@ def is_in_memory(source: Source) -> bool:
 
 def is_foreign(source: Source) -> bool:
     """Whether it is a user's own class, of which reading a sequence may take any time."""
-    if isinstance(source, Selection):
-        return is_foreign(source._source)
+    while isinstance(source, DerivedSource):
+        source = source.source
     return not isinstance(source, ArraySource) and not hasattr(source, "digest")
 
 

@@ -9,7 +9,7 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seqconv.data.segmentation import Segmentation
+    from seqconv.data.spec import Segmentation
     from seqconv.features.settings import FeatureSettings
 
 COLUMNS = ("num_frames", "lengths", "length")

@@ -66,12 +66,10 @@ def refuse_beside_resume(arguments: argparse.Namespace, what: str, *flags: str) 
         raise ConfigError(f"{flag} starts {what}, --resume goes on with one: leave one of them out.")
 
 
-def overrides(arguments: argparse.Namespace, keys: Mapping[str, str]) -> list[str]:
+def overrides(arguments: argparse.Namespace, keys: Mapping[str, str]) -> list[str | tuple[str, Any]]:
     """Overrides of a config: those of `--set`, and flags that stand for a key each."""
-    from seqconv.experiments.tuning.space import overrides_of
-
     flags = {key: getattr(arguments, _attribute(flag)) for flag, key in keys.items()}
-    return [*arguments.set, *overrides_of({key: value for key, value in flags.items() if value is not None})]
+    return [*arguments.set, *((key, value) for key, value in flags.items() if value is not None)]
 
 
 def _add(parser: argparse.ArgumentParser, part: Options | Group) -> None:

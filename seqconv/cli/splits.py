@@ -1,6 +1,7 @@
 """Which rows of a manifest are evaluated: by its own splits, or by those that a run was trained with."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from seqconv.config import Config
+    from seqconv.data.manifest.table import Manifest
 
 SPLITS_FILE = "splits.csv"
 
 
 def read_split(
     manifest: str | None, split: str, run_dir: Path, config: "Config", label_files: str | None = None
-) -> "pd.DataFrame":
+) -> "Manifest":
     """The rows of a split.
 
     Without a manifest, the one of the run is read, in the splits that the run was trained with. A manifest without any
@@ -33,7 +35,7 @@ def read_split(
         ConfigError: there is no manifest.
         ManifestError: the split is empty, or the run knows only some of the sequences.
     """
-    from seqconv.data.manifest import load_manifest
+    from seqconv.data.manifest.loading import read_manifest
     from seqconv.data.manifest.split_section import group_rows
     from seqconv.data.settings import check_made
 
@@ -44,26 +46,28 @@ def read_split(
         )
     if manifest is None:
         check_made(config.data)
-    frame = load_manifest(source, label_files=label_files, on_leak=config.data.on_leak)
+    loaded = read_manifest(source, label_files=label_files, on_leak=config.data.on_leak)
+    frame = loaded.frame
     # Another manifest may name its groups as it likes.
     if manifest is None or config.split.by in frame:
         frame = group_rows(frame, config.split.by)
     if split == "all":
-        return frame
+        return loaded.with_frame(frame)
+    loaded = replace(loaded, is_part=True)
     trained = read_trained_splits(run_dir)
     is_own = manifest is None or _is_same_file(manifest, config.data.manifest)
     if trained and (is_own or frame["split"].isna().all()):
         frame = _apply(trained, frame, is_own)
     if frame["split"].isna().all():
         say(f"the manifest has no splits: all {len(frame)} sequences are evaluated as '{split}'")
-        return frame
+        return loaded.with_frame(frame)
     chosen = frame[frame["split"] == split].reset_index(drop=True)
     if chosen.empty:
         there = list_some(sorted(frame["split"].dropna().unique()))
         raise ManifestError(
             f"no sequence is in split '{split}'; the manifest has {there}. Choose one with --split, or all."
         )
-    return chosen
+    return loaded.with_frame(chosen)
 
 
 def read_trained_splits(run_dir: Path) -> dict[str, str]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from seqconv.cli.options import given
 from seqconv.cli.splits import say
 from seqconv.errors import ConfigError
-from seqconv.features import as_settings
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -53,12 +52,11 @@ def stream_tables(arguments: argparse.Namespace, model: Any) -> "Iterator[pd.Dat
     flags = given(arguments, "--chunk-frames") if arguments.strategy == "auto" else ["--strategy"]
     if flags:
         raise ConfigError(f"{', '.join(flags)}: there are no batches and no chunks with --stream. Leave this out")
-    if not is_sequence_model(model) or "features" not in read_card(model):
+    if not is_sequence_model(model) or (settings := read_card(model).features) is None:
         raise ConfigError(
             f"--stream: model '{model.name}' was not trained by seqconv, and nothing is known of what its layers look "
             "at. Predict without --stream"
         )
-    settings = as_settings(read_card(model)["features"])
     live = LivePredictions(model, model_target(model), settings, arguments.stream)
     ahead = f"{live.delay_frames} frames ({live.delay:g} s) that the model looks ahead"
     say(f"delay: {ahead}, and {live.feature_delay:g} s until the window of a frame is full")

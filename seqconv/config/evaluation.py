@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seqconv.parts import PositiveInt, Section
+from seqconv.parts import PositiveInt, Role, Section
 
 Aggregate = Literal["mean", "max", "lse"]
 Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -29,11 +29,19 @@ class WantedPrecision(Section):
 class EvaluationConfig(Section):
     """How scores are reported."""
 
-    bootstrap: Annotated[int, Field(ge=0)] = Field(default=1000, description="Resamples for the intervals; 0: none.")
-    confidence: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.95, description="Coverage of the intervals.")
-    calibration_bins: PositiveInt = Field(default=15, description="Bins of the calibration error.")
-    length_bins: PositiveInt = Field(default=4, description="Classes of length in the scores by length; 4: quartiles.")
-    slices: tuple[str, ...] = Field(
+    bootstrap: Annotated[int, Field(ge=0), Role.COSMETIC] = Field(
+        default=1000, description="Resamples for the intervals; 0: none."
+    )
+    confidence: Annotated[float, Field(gt=0, lt=1), Role.COSMETIC] = Field(
+        default=0.95, description="Coverage of the intervals."
+    )
+    calibration_bins: Annotated[PositiveInt, Role.COSMETIC] = Field(
+        default=15, description="Bins of the calibration error."
+    )
+    length_bins: Annotated[PositiveInt, Role.COSMETIC] = Field(
+        default=4, description="Classes of length in the scores by length; 4: quartiles."
+    )
+    slices: Annotated[tuple[str, ...], Role.COSMETIC] = Field(
         default=(),
         description="Columns of the manifest whose values get separate scores, or group. A column of numbers with "
         "more than 10 values is cut into length_bins classes with about as many sequences each.",
@@ -51,7 +59,9 @@ class EvaluationConfig(Section):
         description="temperature: logits are divided by the number with the smallest log loss on valid, saved in the "
         "model, so that probabilities say how often they are right.",
     )
-    report: bool = Field(default=True, description="Write report.html, which shows the run, at its end.")
+    report: Annotated[bool, Role.COSMETIC] = Field(
+        default=True, description="Write report.html, which shows the run, at its end."
+    )
     aggregate: Aggregate = Field(
         default="mean",
         description="How windows answer for their recording: mean, highest, or a soft maximum (log-sum-exp).",

@@ -4,31 +4,28 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from seqconv.config.backends import BACKENDS, running_backend, start_keras
 from seqconv.config.files import find_config, parse_yaml, read_yaml
 from seqconv.config.initial import take_sections
-from seqconv.config.run import Config
+from seqconv.config.run import Config, check_config, listed
 from seqconv.errors import ConfigError
-from seqconv.parts import absolute_path
+from seqconv.parts import Role, absolute_path
+from seqconv.parts.keys import plain_values, set_value, written_key
 from seqconv.parts.plugins import load_plugins, plugin_path
-from seqconv.parts.problems import describe_problems, reinterpreted, shown
-
-PATH_KEYS = (
-    "plugins", "data.manifest", "data.cache_dir", "data.events", "training.init",
-    "audio_augment.background.folder", "audio_augment.room.folder",
-)  # fmt: skip
+from seqconv.parts.problems import roles_of, shown
 
 
-def load_config(source: str | Path | Mapping[str, Any] | Config, overrides: Iterable[str] = ()) -> Config:
+def load_config(
+    source: str | Path | Mapping[str, Any] | Config, overrides: Iterable[str | tuple[str, Any]] = ()
+) -> Config:
     """The config of a run.
 
     Args:
         source: A file (looked up as given, then in the project's `configs/`), a dict, or a Config.
             Relative paths in it start at the folder of the file; those of a dict at the current folder. With
             `training.init`, the sections `model` and `features` that it leaves out are those of that model file.
-        overrides: `"training.epochs=3"`: dotted key, `=`, a YAML value. Paths start at the current folder.
+        overrides: `"training.epochs=3"`: dotted key, `=`, a YAML value; or pairs of key and value. Paths start at the
+            current folder.
 
     Raises:
         ConfigError: unknown keys, wrong types, impossible combinations: all of them, one line each.
@@ -41,19 +38,12 @@ def load_config(source: str | Path | Mapping[str, Any] | Config, overrides: Iter
     seqconv.errors.ConfigError: training.epochz: unknown key; did you mean 'epochs'? ...
     """
     values, folder, origin = _read(source)
-    problems = [problem for text in overrides if (problem := _override(values, text))]
+    problems = [problem for change in overrides if (problem := _override(values, change))]
     _load_plugins(values, folder)
     obstacle = take_sections(values, folder)
     if obstacle:
-        raise ConfigError(_listed([*problems, obstacle], origin))
-    try:
-        config = Config.model_validate(values, context={"folder": folder})
-        problems.extend(reinterpreted(values, config.model_dump()))
-    except ValidationError as error:
-        problems.extend(describe_problems(error, values, Config))
-    if problems:
-        raise ConfigError(_listed(problems, origin))
-    return config
+        raise ConfigError(listed([*problems, obstacle], origin))
+    return check_config(values, folder, problems, origin)
 
 
 def dump_config(config: Config) -> str:
@@ -77,18 +67,12 @@ def _load_plugins(values: Mapping[str, Any], folder: Path) -> None:
     load_plugins(plugin_path(name, folder) for name in names)
 
 
-def _listed(problems: list[str], origin: str) -> str:
-    if len(problems) == 1:
-        return f"{origin}: {problems[0]}" if origin else problems[0]
-    return "\n  ".join([f"{origin or 'config'}: {len(problems)} problems", *problems])
-
-
 def _read(source: str | Path | Mapping[str, Any] | Config) -> tuple[dict[str, Any], Path, str]:
     """Plain values, the folder at which their paths start, and what to call the source in messages."""
     if isinstance(source, Config):
         return source.to_dict(), Path.cwd(), ""
     if isinstance(source, Mapping):
-        return _plain(source), Path.cwd(), ""
+        return plain_values(source), Path.cwd(), ""
     path = find_config(source)
     values = read_yaml(path)
     values = {} if values is None else values
@@ -97,47 +81,21 @@ def _read(source: str | Path | Mapping[str, Any] | Config) -> tuple[dict[str, An
     return {"name": path.stem, **values}, path.parent, str(path)
 
 
-def _plain(value: Any) -> Any:
-    """A copy in dicts and lists: overrides must not change what the caller holds."""
-    if isinstance(value, BaseModel):
-        return value.model_dump()
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
-def _override(values: dict[str, Any], text: str) -> str | None:
+def _override(values: dict[str, Any], change: str | tuple[str, Any]) -> str | None:
     """Write one override into `values`; what is wrong with it, if anything."""
-    dotted, equals, written = text.partition("=")
-    names = dotted.strip().split(".")
-    if not equals or not all(names):
-        return f"override '{text}': expected KEY=VALUE, for example training.epochs=3"
+    text, equals, written = change.partition("=") if isinstance(change, str) else (change[0], "=", change[1])
+    key = written_key(text)
+    if not equals or not all(key.split(".")):
+        return f"override '{change}': expected KEY=VALUE, for example training.epochs=3"
+    name = f"override '{change}'" if isinstance(change, str) else key
     try:
-        value = parse_yaml(written, source=f"override '{text}'")
-        if dotted.strip() in PATH_KEYS or dotted.strip().startswith("data.manifest."):
+        value = parse_yaml(written, source=name) if isinstance(change, str) else plain_values(written)
+        if Role.PATH in roles_of(key, Config):
             value = _from_here(value)
     except ValueError as error:
-        return str(error) if isinstance(error, ConfigError) else f"override '{text}': {error}"
-    place: Any = values
-    for depth, name in enumerate(names):
-        key: str | int = name
-        if isinstance(place, list):
-            if not (name.isdecimal() and int(name) < len(place)):
-                return f"override '{text}': '{name}' is not one of the {len(place)} places 0 to {len(place) - 1}"
-            key = int(name)
-        if depth == len(names) - 1:
-            place[key] = value
-            return None
-        if isinstance(place, dict) and place.get(key) is None:
-            place[key] = {}
-        place = place[key]
-        if not isinstance(place, dict | list):
-            return f"override '{text}': {'.'.join(names[: depth + 1])} is {shown(place)}, which has no keys"
-    return None
+        return str(error) if isinstance(error, ConfigError) else f"{name}: {error}"
+    obstacle = set_value(values, key, value)
+    return f"{name}: {obstacle}" if obstacle else None
 
 
 def _from_here(value: Any) -> Any:

@@ -1,10 +1,10 @@
 """The whole config of a run, and the combinations of sections that cannot be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.config.averaging import averaging_problems
@@ -19,12 +19,15 @@ from seqconv.data.augmentation.settings import AugmentConfig, augment_problems
 from seqconv.data.settings import DataConfig
 from seqconv.data.spec import DataSpec
 from seqconv.data.split_settings import SplitConfig
+from seqconv.errors import ConfigError
 from seqconv.features.settings import FeatureSettings
 from seqconv.metrics.records import larger_is_better
 from seqconv.models.blocks import Block
 from seqconv.models.settings import ModelConfig
-from seqconv.parts import Section
+from seqconv.parts import Role, Section
+from seqconv.parts.keys import merge, plain_values, set_value
 from seqconv.parts.plugins import plugin_path
+from seqconv.parts.problems import describe_problems, reinterpreted
 from seqconv.tasks.forms import ONE_OF_TWO
 from seqconv.tasks.settings import TargetConfig
 from seqconv.text import nearest
@@ -33,13 +36,17 @@ from seqconv.text import nearest
 class Config(Section):
     """Everything that a run depends on. `seqconv.config.load_config` makes one from a file or a dict."""
 
-    name: str = Field(default="run", description="Name of the run and of its folder; default: the config file's name.")
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="The same seed gives the same run.")
+    name: Annotated[str, Role.RUN] = Field(
+        default="run", description="Name of the run and of its folder; default: the config file's name."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**32), Role.RUN] = Field(
+        default=0, description="The same seed gives the same run."
+    )
     backend: Backend | None = Field(
         default=None,
         description="Framework that computes; null: as KERAS_BACKEND or ~/.keras/keras.json say, else tensorflow.",
     )
-    plugins: tuple[str, ...] = Field(
+    plugins: Annotated[tuple[str, ...], Role.PATH] = Field(
         default=(),
         description="Python files (or modules) that register parts of your own: blocks, feature kinds, metrics, tasks.",
     )
@@ -116,13 +123,64 @@ class Config(Section):
 
         return write_yaml(self.to_dict())
 
+    def with_(self, changes: Mapping[str, Any] | None = None, /, **sections: Any) -> "Config":
+        """Return the config with other values, checked like those of a file.
+
+        Args:
+            changes: values by dotted key; each takes the place of what is there.
+            sections: nested values, merged into what is there.
+
+        Raises:
+            ConfigError: unknown keys, wrong types, impossible combinations: all of them, one line each.
+
+        >>> config = Config().with_({"model.blocks.0.filters": 8}, training={"epochs": 3})
+        >>> config.model.blocks[0].filters, config.training.epochs
+        (8, 3)
+        """
+        values, problems = self.to_dict(), []
+        for key, value in (changes or {}).items():
+            obstacle = set_value(values, key, plain_values(value))
+            problems += [f"{key}: {obstacle}"] if obstacle else []
+        merge(values, sections)
+        return check_config(values, Path.cwd(), problems)
+
+
+def check_config(values: dict[str, Any], folder: Path, problems: Sequence[str] = (), origin: str = "") -> Config:
+    """Make a config of plain values.
+
+    Args:
+        values: as a file has them.
+        folder: where relative paths begin.
+        problems: found before.
+        origin: of the values, for the message.
+
+    Raises:
+        ConfigError: `problems`, unknown keys, wrong types, impossible combinations: all of them, one line each.
+    """
+    found = list(problems)
+    try:
+        config = Config.model_validate(values, context={"folder": folder})
+        found += reinterpreted(values, config.model_dump())
+    except ValidationError as error:
+        found += describe_problems(error, values, Config)
+    if found:
+        raise ConfigError(listed(found, origin))
+    return config
+
+
+def listed(problems: Sequence[str], origin: str = "") -> str:
+    """Return problems of a config as one message."""
+    if len(problems) == 1:
+        return f"{origin}: {problems[0]}" if origin else problems[0]
+    return "\n  ".join([f"{origin or 'config'}: {len(problems)} problems", *problems])
+
 
 def _packing_problems(config: Config) -> list[str]:
     name = config.batching.strategy
     if name == "auto" or not STRATEGIES[name].fills_rows:
         return []
     return [
-        f"model.blocks[{index}] ({Block.registry.name_of(config.model.blocks[index])}): a recurrent layer carries its "
+        f"model.blocks.{index} ({Block.registry.name_of(config.model.blocks[index])}): a recurrent layer carries its "
         f"state from one sequence of a row into the next, so batching.strategy '{name}' cannot be used. Set it to "
         "'bucketed' or 'auto'."
         for index in config.model.unpackable

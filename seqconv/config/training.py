@@ -1,12 +1,11 @@
 """The `training` section: optimizer, schedule, what is monitored, and how the machine is used."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seqconv.config.averaging import Averaging, AveragingName, as_averaging
-from seqconv.parts import Fraction, PositiveInt, Section, absolute_path
+from seqconv.parts import FilePath, Fraction, PositiveInt, Role, Section
 from seqconv.text import nearest
 
 OPTIMIZERS = (
@@ -66,12 +65,12 @@ class TrainingConfig(Section):
     )
     focal_gamma: Positive = Field(default=2.0, description="Of the focal loss: how much less easy sequences count.")
     label_smoothing: Fraction = Field(default=0.0, description="Probability spread over all classes.")
-    loss_scale: Positive | None = Field(
+    loss_scale: Annotated[Positive | None, Role.RUN] = Field(
         default=None,
         description="The loss of a step is the sum over its sequences divided by this. Default: batching.batch_size, "
         "at most the number of sequences; with frames_per_batch, the mean number of sequences in a step.",
     )
-    init: str | None = Field(
+    init: FilePath = Field(
         default=None,
         description="A model.keras to begin with, relative to the config file. Sections model and features that are "
         "left out are then its own.",
@@ -88,7 +87,7 @@ class TrainingConfig(Section):
         description="ema or swa: validation, best epoch and saved model are of averaged weights, with normalization "
         "statistics of their own.",
     )
-    checkpoint: CheckpointSettings = Field(
+    checkpoint: Annotated[CheckpointSettings, Role.MACHINE] = Field(
         default=CheckpointSettings(), description="When the state of the run is saved for --resume."
     )
     early_stopping: EarlyStopping | None = Field(default=None, description="Null: run all epochs.")
@@ -97,14 +96,18 @@ class TrainingConfig(Section):
     )
     mode: Literal["auto", "max", "min"] = Field(default="auto", description="Whether more or less of it is better.")
     mixed_precision: bool = Field(default=False, description="Compute in 16 bits if the device does (GPU).")
-    jit_compile: Literal["auto"] | bool = Field(
+    jit_compile: Annotated[Literal["auto"] | bool, Role.MACHINE] = Field(
         default="auto",
         description="Compile the training step: XLA, or torch.compile. auto: on JAX yes, on PyTorch no; on TensorFlow "
         "if it saves time, measured on the first steps, unless the run is deterministic.",
     )
-    device: str | None = Field(default=None, description="Such as GPU:1; default: the backend's choice.")
-    tensorboard: bool = Field(default=False, description="Write TensorBoard logs into the run directory.")
-    mlflow: MLflowSettings | None = Field(default=None, description="Write the run to MLflow.")
+    device: Annotated[str | None, Role.MACHINE] = Field(
+        default=None, description="Such as GPU:1; default: the backend's choice."
+    )
+    tensorboard: Annotated[bool, Role.COSMETIC] = Field(
+        default=False, description="Write TensorBoard logs into the run directory."
+    )
+    mlflow: Annotated[MLflowSettings | None, Role.MACHINE] = Field(default=None, description="Write the run to MLflow.")
     deterministic: Literal["auto"] | bool = Field(
         default="auto",
         description="The same seed gives the same run, bit for bit; auto: on CPUs, where it costs nothing. On GPUs it "
@@ -136,12 +139,6 @@ class TrainingConfig(Section):
         if name.lower() not in OPTIMIZERS:
             raise ValueError(f"Keras has no such optimizer{nearest(name, OPTIMIZERS)} Known: {', '.join(OPTIMIZERS)}")
         return name.lower()
-
-    @field_validator("init")
-    @classmethod
-    def _make_absolute(cls, value: str | None, info: ValidationInfo) -> str | None:
-        folder = (info.context or {}).get("folder", Path.cwd())
-        return None if value is None else absolute_path(value, folder)
 
     @field_validator("averaging", mode="before", json_schema_input_type=AveragingName | Averaging | None)
     @classmethod

@@ -1,15 +1,14 @@
 """From a manifest, or from arrays, to the three splits of a run."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqconv.data.diagnostics import class_members
-from seqconv.data.events.annotations import read_annotations
+from seqconv.data.labeled_manifest import LabeledManifest, read_labels
 from seqconv.data.leakage import find_leaks, join_equal
-from seqconv.data.segmentation import Segmentation, segment_recordings
+from seqconv.data.segmentation import segment_recordings
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import check_made
 from seqconv.data.spec import DataSpec
@@ -24,6 +23,7 @@ from seqconv.tasks.target import Target, fit_target
 if TYPE_CHECKING:
     import pandas
 
+    from seqconv.data.manifest.table import Manifest
     from seqconv.features.store import BadFile, FeatureStore
 
 VALID_FRACTION = 0.15
@@ -93,6 +93,23 @@ def load_datasets(
             "a table of recordings, or call train(spec, train_data=Sequences(arrays, labels))."
         )
     return _from_manifest(spec, spec.data.manifest)
+
+
+def load_sequences(source: Any, spec: DataSpec, split: str | None = None) -> Sequences:
+    """Load the labeled sequences of a manifest, cut and with features as a spec says.
+
+    Args:
+        source: a path, or whatever else `load_manifest` takes; or a `Manifest`.
+        spec: how they are read, such as `config.data_spec`, or that of a model's card.
+        split: train, valid or test; None: all.
+
+    Raises:
+        ManifestError: whatever is wrong with the manifest, the events or the labels of frames.
+        AudioError: recordings that cannot be read, beyond what the spec allows.
+    """
+    rows = read_labels(source, spec, split)
+    recordings = Sequences(**rows.read_recordings())
+    return segment_recordings(recordings, spec.segmentation, spec.target, rows.annotations)
 
 
 def _from_memory(spec: DataSpec, train: Sequences, valid: Sequences | None, test: Sequences | None) -> Datasets:
@@ -188,116 +205,60 @@ def _set_aside(spec: DataSpec, data: Sequences, test: Sequences | None) -> Datas
     return made
 
 
-def _from_manifest(spec: DataSpec, manifest: str | dict[str, str]) -> Datasets:
-    from seqconv.data.manifest import check_labels
-    from seqconv.data.manifest.split_section import cut_splits, load_grouped
-
+def _from_manifest(spec: DataSpec, source: Any) -> Datasets:
     check_made(spec.data)
-    cutting = Segmentation.of(spec.data, predicts_frames=spec.predicts_frames)
-    if spec.predicts_frames:
-        return _frames_from_manifest(spec, manifest, cutting)
-    if cutting.labels_cuts:
-        return _events_from_manifest(spec, manifest, cutting)
-    columns: str | tuple[str, ...] = spec.target.columns or spec.target.column
-    task, separator = spec.target.task, spec.target.separator
-    options: dict[str, Any] = {"label": columns, "task": task, "separator": separator}
-    frame = load_grouped(manifest, spec.split, on_leak=spec.data.on_leak, **options)
-
-    def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
-        made = cut_splits(frame, spec.split, seed=spec.split_seed, **options)
-        check_labels(made, columns, task, separator)
-        return made
-
-    data = _cut_and_read(spec, frame, columns, cut)
-    return _split(spec, data, segment_recordings(data, cutting, spec.target))
+    rows = read_labels(source, spec, checks=True)
+    recordings = _cut_and_read(rows)
+    return _split(spec, recordings, segment_recordings(recordings, spec.segmentation, spec.target, rows.annotations))
 
 
-def _events_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cutting: Segmentation) -> Datasets:
-    """Windows or events of recordings, labeled by events."""
-    from seqconv.data.manifest.split_section import load_grouped
-
-    frame = load_grouped(manifest, spec.split, on_leak=spec.data.on_leak)
-    frame, annotations = read_annotations(frame, str(spec.data.events), cutting.unlabeled)
-    sets = dict(zip(frame["id"], annotations.label_sets(frame["id"].tolist(), spec.target), strict=True))
-    data = _cut_and_read(spec, frame, None, _cut_by(spec, sets))
-    return _split(spec, data, segment_recordings(data, cutting, spec.target, annotations), annotations.notes)
-
-
-def _cut_by(spec: DataSpec, sets: dict[str, Any]) -> Callable[["pandas.DataFrame"], "pandas.DataFrame"]:
-    """A cut into splits by the labels of each recording, by id."""
-    from seqconv.data.manifest.split_section import cut_splits
-
-    def cut(frame: "pandas.DataFrame") -> "pandas.DataFrame":
-        strata = [sets[name] for name in frame["id"]]
-        return cut_splits(frame, spec.split, seed=spec.split_seed, strata=strata)
-
-    return cut
-
-
-def _frames_from_manifest(spec: DataSpec, manifest: str | dict[str, str], cutting: Segmentation) -> Datasets:
-    from seqconv.data.events.frame_labels import read_timelines
-    from seqconv.data.manifest.split_section import load_grouped
-
-    target, seconds = spec.target, spec.features.seconds_per_frame
-    label_files = None if spec.data.events is not None else target.column
-    frame = load_grouped(manifest, spec.split, on_leak=spec.data.on_leak, label_files=label_files)
-    annotations = None
-    if spec.data.events is not None:
-        frame, annotations = read_annotations(frame, spec.data.events, cutting.unlabeled)
-    timelines = read_timelines(frame, target, seconds, annotations)
-    labels_of = dict(zip(frame["id"], timelines.label_sets(), strict=True))
-    data = _cut_and_read(spec, frame, None, _cut_by(spec, labels_of))
-    if data.quarantine:
-        left: Any = data.metadata
-        timelines = read_timelines(left, target, seconds, annotations)
-    labels, notes = timelines.frame_labels(data.lengths)
-    data = data.with_labels(labels)
-    return _split(spec, data, segment_recordings(data, cutting, target, annotations), [*timelines.notes, *notes])
-
-
-def _cut_and_read(
-    spec: DataSpec,
-    frame: "pandas.DataFrame",
-    label: str | tuple[str, ...] | None,
-    cut: Callable[["pandas.DataFrame"], "pandas.DataFrame"],
-) -> Sequences:
+def _cut_and_read(rows: LabeledManifest) -> Sequences:
     """The sequences in their splits, the missing ones cut, and cut anew where that has parted equal sequences."""
     import pandas as pd
 
     from seqconv.data.manifest.split_section import cuts_anew
 
-    made = cut(frame)
-    data = _read_features(spec, made, label=label)
+    spec, manifest = rows.spec, rows.manifest
+    made = _cut(rows, manifest)
+    data = Sequences(**rows.read_recordings(made))
     left: Any = data.metadata
-    told = made.attrs["notes"][len(frame.attrs["notes"]) :]
-    parted = _parted(data, "fold") if cuts_anew(frame, spec.split) else []
+    told = made.notes[len(manifest.notes) :]
+    parted = _parted(data, "fold") if cuts_anew(manifest.frame, spec.split) else []
     # Where a fold stands is the same for all folds: it must not depend on which of them is test.
-    kept = frame if parted or not spec.split.uses_folds else made
+    kept = manifest.frame if parted or not spec.split.uses_folds else made.frame
     parted = parted or (_parted(data, "split") if told else [])
     if not parted:
         return data
     units = pd.Series(join_equal(data), dtype=object)
-    given = frame.set_index("id")["split"].loc[data.ids].array
+    given = manifest.frame.set_index("id")["split"].loc[data.ids].array
     folds = kept.set_index("id")["fold"].loc[data.ids].array
     joined = left.assign(split=given, fold=folds, group=left["group"].mask(units.duplicated(keep=False), units))
-    joined.attrs["folds"] = made.attrs.get("folds")
-    joined.attrs["notes"] = [
-        *(note for note in left.attrs["notes"] if note not in told),
+    notes = [
+        *(note for note in data.notes if note not in told),
         f"equal to others, and cut as one group with them: {list_some(sorted(set(parted)))}",
     ]
     try:
-        again = cut(joined)
+        again = _cut(rows, replace(made, frame=joined, notes=tuple(notes)))
     except ManifestError:
         # Too many are equal. That they lie in two splits is told with all other problems.
         return data
-    return Sequences(
-        data.features,
-        data.labels,
-        ids=data.ids,
-        groups=data.groups,
-        weights=data.weights,
-        metadata=again.assign(group=left["group"]),
-    )
+    return data.with_metadata(again.frame.assign(group=left["group"])).with_provenance(notes=again.notes)
+
+
+def _cut(rows: LabeledManifest, manifest: "Manifest") -> "Manifest":
+    """Cut rows into splits by the labels of each, and check that training has them all."""
+    from seqconv.data.manifest import check_labels
+    from seqconv.data.manifest.split_section import cut_splits
+
+    spec, sets = rows.spec, rows.label_sets()
+    if sets is not None:
+        strata = [sets[name] for name in manifest.frame["id"]]
+        return cut_splits(manifest, spec.split, seed=spec.split_seed, strata=strata)
+    columns = spec.target.columns or spec.target.column
+    task, separator = spec.target.task, spec.target.separator
+    made = cut_splits(manifest, spec.split, seed=spec.split_seed, label=columns, task=task, separator=separator)
+    check_labels(made.frame, columns, task, separator)
+    return made
 
 
 def _parted(data: Sequences, column: str) -> list[str]:
@@ -307,19 +268,7 @@ def _parted(data: Sequences, column: str) -> list[str]:
     return [leak.ids[1] for leak in find_leaks(parts) if leak.kind == "content"]
 
 
-def _read_features(spec: DataSpec, frame: "pandas.DataFrame", label: str | tuple[str, ...] | None) -> Sequences:
-    return Sequences.from_manifest(
-        frame,
-        spec.features,
-        label=label,
-        cache_dir=spec.data.cache_dir,
-        num_workers=spec.data.num_workers,
-        max_bad_fraction=spec.data.skipped_fraction,
-        on_leak=spec.data.on_leak,
-    )
-
-
-def _split(spec: DataSpec, recordings: Sequences, data: Sequences, notes: Iterable[str] = ()) -> Datasets:
+def _split(spec: DataSpec, recordings: Sequences, data: Sequences) -> Datasets:
     """The splits of what was cut from recordings, which may be these themselves."""
     frame: Any = data.metadata
     parts = {split: data.where("split", split) for split in ("train", "valid", "test") if split in set(frame["split"])}
@@ -331,13 +280,12 @@ def _split(spec: DataSpec, recordings: Sequences, data: Sequences, notes: Iterab
                 if bad
                 else f"no window or event of split '{split}' has a label. Label more of it, or choose other splits."
             )
-    notes = [*frame.attrs.get("notes", []), *notes]
     whole: Any = recordings.metadata
     known = [column for column in ("group", "fold") if whole[column].notna().any()]
     splits = whole[["id", "split", *known]].reset_index(drop=True)
     target = _fit(spec, parts["train"])
-    bad_files = recordings.quarantine
-    return _scored(Datasets(parts["train"], parts.get("valid"), parts.get("test"), target, notes, splits, bad_files))
+    others = parts.get("valid"), parts.get("test")
+    return _scored(Datasets(parts["train"], *others, target, data.notes, splits, recordings.quarantine))
 
 
 def _fit(spec: DataSpec, train: Sequences) -> Target:

@@ -1,8 +1,6 @@
 """From recordings to the sequences that are cut from them: windows, or events by themselves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +15,9 @@ from seqconv.data.events.annotations import (
 )
 from seqconv.data.events.window_labels import label_windows
 from seqconv.data.sequences import Sequences
-from seqconv.data.settings import DataConfig, EventUse, WindowSettings, event_use
+from seqconv.data.settings import WindowSettings
 from seqconv.data.spans import column_of, take_parts_of_labels, take_spans
+from seqconv.data.spec import Segmentation
 from seqconv.data.windows import cut_frames
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.tasks.frame_labels import FrameLabels, raise_listed
@@ -26,40 +25,6 @@ from seqconv.tasks.settings import TargetConfig
 from seqconv.text import amount
 
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """How recordings become sequences: the part of a config that evaluation and prediction need, too.
-
-    `frame_rate`: frames a second, of features that do not say it.
-    """
-
-    windows: WindowSettings | None = None
-    events_as: EventUse | None = None
-    unlabeled: str | None = None
-    frame_rate: float | None = None
-
-    @classmethod
-    def of(cls, data: DataConfig, *, predicts_frames: bool) -> "Segmentation":
-        """What the section `data` says."""
-        return cls(data.windows, event_use(data, predicts_frames=predicts_frames), data.unlabeled)
-
-    @property
-    def labels_cuts(self) -> bool:
-        """Whether events, not a column of the manifest, label what is cut."""
-        return self.events_as in ("windows", "sequences")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as the card of a model has them."""
-        windows = None if self.windows is None else self.windows.model_dump(mode="json")
-        return {"windows": windows, "events_as": self.events_as, "unlabeled": self.unlabeled}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any] | None) -> "Segmentation":
-        """What `to_dict` described; whole recordings where a model says nothing."""
-        windows = (values or {}).get("windows")
-        return cls(**{**(values or {}), "windows": None if windows is None else WindowSettings(**windows)})
 
 
 def segment_recordings(
@@ -77,7 +42,7 @@ def segment_recordings(
         annotations: the events.
 
     Returns:
-        What was decided is in `metadata.attrs["notes"]`. Its `annotations` are the events of the recordings, where
+        What was decided is in its `notes`. Its `annotations` are the events of the recordings, where
         these can be found again in what is left.
 
     Raises:
@@ -92,7 +57,7 @@ def segment_recordings(
         return _noted(_cut_events(recordings, target, beside, seconds_per_frame), notes)
     if cutting.windows is not None:
         return _noted(_cut_windows(recordings, cutting, target, beside, seconds_per_frame), notes)
-    return recordings if beside is None else recordings.with_annotations(beside)
+    return recordings if beside is None else recordings.with_provenance(annotations=beside)
 
 
 def cut_windows(
@@ -147,7 +112,7 @@ def _cut_windows(
     if not settings.keep_empty:
         notes.append("without the empty windows nothing is known of false alarms: no scores of events")
         return _noted(windows, notes)
-    return _noted(windows.with_annotations(beside), notes)
+    return _noted(windows.with_provenance(annotations=beside), notes)
 
 
 def _cut_events(
@@ -200,9 +165,7 @@ def _describe(windows: Sequences, is_left: npt.NDArray[np.bool_], is_empty: list
 
 
 def _noted(data: Sequences, notes: Sequence[str]) -> Sequences:
-    if data.metadata is not None:
-        data.metadata.attrs["notes"] = [*data.metadata.attrs.get("notes", []), *notes]
-    return data
+    return data.with_provenance(notes=(*data.provenance.notes, *notes))
 
 
 def _times(windows: Sequences) -> tuple[FloatArray, FloatArray]:

@@ -1,12 +1,14 @@
 """Sequences of any length with what is known about them: labels, ids, groups, weights."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.data.provenance import UNKNOWN, Provenance
 from seqconv.data.splitting import label_strata, split_groups
 from seqconv.errors import ManifestError, list_some
 from seqconv.sources import FloatArray, IntArray, Selection, Source, as_source, num_features
@@ -15,7 +17,7 @@ from seqconv.tasks.raw_labels import indexable, take_labels
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seqconv.data.events.annotations import Annotations, RecordingEvents
+    from seqconv.data.events.annotations import RecordingEvents
     from seqconv.features.settings import FeatureSettings
     from seqconv.features.store import BadFile
     from seqconv.tasks.settings import TargetConfig
@@ -32,7 +34,7 @@ class Sequences:
         groups: Sequences of one group (a speaker, a recording) never lie on both sides of a split.
         weights: How much each sequence counts, 1 unless given.
         metadata: A DataFrame with one row per sequence, kept for slices and reports.
-        annotations: The events of the recordings that these are, or are cut from.
+        provenance: How they came about, as far as it is known.
 
     Raises:
         ShapeError: arrays that are not `(time, d)` or differ in d; the message lists index and shape.
@@ -54,7 +56,7 @@ class Sequences:
         groups: Sequence[object] | None = None,
         weights: npt.ArrayLike | None = None,
         metadata: "pd.DataFrame | None" = None,
-        annotations: "RecordingEvents | None" = None,
+        provenance: Provenance = UNKNOWN,
     ) -> None:
         names = None if ids is None else [str(name) for name in ids]
         self.features: Source = as_source(features, names)
@@ -66,7 +68,7 @@ class Sequences:
         self.groups: list[str] | None = None if groups is None else [str(group) for group in groups]
         self.weights: FloatArray | None = None if weights is None else np.asarray(weights, np.float32)
         self.metadata: pd.DataFrame | None = None if metadata is None else metadata.reset_index(drop=True)
-        self.annotations = annotations
+        self.provenance = provenance
         self._check()
 
     @classmethod
@@ -80,7 +82,7 @@ class Sequences:
         cache_dir: str | Path | None = None,
         num_workers: int | None = None,
         frame_labels: "TargetConfig | Mapping[str, Any] | None" = None,
-        events: "str | Path | Annotations | None" = None,
+        events: str | Path | None = None,
         max_bad_fraction: float = 0.0,
         on_leak: str = "error",
     ) -> "Sequences":
@@ -92,61 +94,52 @@ class Sequences:
             label: Column with the label, or several (0/1 columns, regression); None: no labels.
             split: Only this split (train, valid or test).
             frame_labels: The `target` section of a config, for labels of frames: its `column` names files with them,
-                unless `events` gives them. `label` is not read then. What was cut is told in `metadata.attrs["notes"]`.
-            events: With `frame_labels`, a table of the events of all recordings, or what was read from it; recordings
-                without events are negative.
+                unless `events` gives them. `label` is not read then. What was cut is told in `notes`.
+            events: With `frame_labels`, a table of the events of all recordings; those without events are negative.
             max_bad_fraction: Recordings that cannot be read are left out as long as they are no more than this part of
                 all: see `quarantine`. 0: the first one is an error that lists them all.
             on_leak: A group or file of the manifest in more than one split is an `error`; with `warn` it is told in
-                `metadata.attrs["notes"]`.
+                `notes`.
 
         Raises:
             ManifestError: unknown column or split, and all that `load_manifest` refuses.
             AudioError: recordings that cannot be read, beyond `max_bad_fraction`.
         """
-        from seqconv.data.events.annotations import Annotations, read_annotations
-        from seqconv.data.events.frame_labels import read_timelines
-        from seqconv.data.manifest import load_manifest
-        from seqconv.data.manifest.labels import label_values
-        from seqconv.data.manifest.splits import select_split
+        from seqconv.data.labeled_manifest import read_labels
+        from seqconv.data.settings import DataConfig
+        from seqconv.data.spec import DataSpec
         from seqconv.features import as_settings
-        from seqconv.features.store import build_store
         from seqconv.tasks.settings import TargetConfig
 
+        names = {} if label is None else {"column": label} if isinstance(label, str) else {"columns": tuple(label)}
         target = TargetConfig(**frame_labels) if isinstance(frame_labels, Mapping) else frame_labels
-        label_files = target.column if target is not None and events is None else None
-        frame = load_manifest(path_or_frame, label_files=label_files, on_leak=on_leak)
-        if split is not None:
-            frame = select_split(frame, split)
-        settings = as_settings(features)
-        known = events if isinstance(events, Annotations | None) else read_annotations(frame, events, "negative")[1]
-        timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame, known)
-        store = build_store(
-            frame, settings, num_workers=num_workers, cache_dir=cache_dir, max_bad_fraction=max_bad_fraction
+        where: dict[str, Any] = {"cache_dir": cache_dir, "num_workers": num_workers, "on_leak": on_leak}
+        where |= {"on_bad_file": "skip", "max_bad_fraction": max_bad_fraction}
+        if target is not None and events is not None:
+            where |= {"events": str(events), "unlabeled": "negative"}
+        spec = DataSpec(
+            data=DataConfig().model_copy(update=where),
+            target=target or TargetConfig().model_copy(update=names),
+            features=as_settings(features),
+            predicts_frames=target is not None,
+            is_labeled=label is not None,
         )
-        if store.quarantine:
-            frame = _without(frame, store.quarantine)
-            timelines = None if target is None else read_timelines(frame, target, settings.seconds_per_frame, known)
-        labels = None if label is None or timelines is not None else label_values(frame, label)
-        if timelines is not None:
-            labels, notes = timelines.frame_labels(store.lengths)
-            frame.attrs["notes"] = [*frame.attrs.get("notes", []), *notes]
-        return cls(
-            store,
-            labels,
-            ids=frame["id"].tolist(),
-            groups=None if frame["group"].isna().all() else frame["group"].fillna(frame["id"]).tolist(),
-            weights=frame["weight"].to_numpy(np.float32),
-            metadata=frame,
-        )
+        return cls(**read_labels(path_or_frame, spec, split).read_recordings())
+
+    @property
+    def notes(self) -> list[str]:
+        """What was decided on the way to these sequences."""
+        return list(self.provenance.notes)
 
     @property
     def quarantine(self) -> "list[BadFile]":
         """What `from_manifest` left out because it cannot be read: id, path and reason of each."""
-        from seqconv.features.store import BadFile
+        return list(self.provenance.quarantine)
 
-        attributes = {} if self.metadata is None else self.metadata.attrs
-        return [BadFile(*values) for values in attributes.get("quarantine", [])]
+    @property
+    def annotations(self) -> "RecordingEvents | None":
+        """The events of the recordings that these are, or are cut from."""
+        return self.provenance.annotations
 
     @classmethod
     def from_ts(cls, path: str | Path) -> "Sequences":
@@ -183,34 +176,30 @@ class Sequences:
             ManifestError: an index out of range, or nothing selected.
         """
         chosen = self._positions(indices)
-        return Sequences(
-            Selection(self.features, chosen),
-            take_labels(self.labels, chosen),
+        return self._with(
+            features=Selection(self.features, chosen),
+            labels=take_labels(self.labels, chosen),
             ids=[self.ids[index] for index in chosen],
             groups=None if self.groups is None else [self.groups[index] for index in chosen],
             weights=None if self.weights is None else self.weights[chosen],
             metadata=None if self.metadata is None else self.metadata.iloc[chosen],
-            annotations=self.annotations,
         )
 
     def with_labels(self, labels: Any) -> "Sequences":
         """The same sequences with other labels."""
-        return self._with(labels, self.annotations)
+        return self._with(labels=labels)
 
-    def with_annotations(self, annotations: "RecordingEvents") -> "Sequences":
-        """The same sequences with the events of the recordings."""
-        return self._with(self.labels, annotations)
+    def with_metadata(self, metadata: "pd.DataFrame") -> "Sequences":
+        """The same sequences with other metadata."""
+        return self._with(metadata=metadata)
 
-    def _with(self, labels: Any, annotations: "RecordingEvents | None") -> "Sequences":
-        return Sequences(
-            self.features,
-            labels,
-            ids=self.ids,
-            groups=self.groups,
-            weights=self.weights,
-            metadata=self.metadata,
-            annotations=annotations,
-        )
+    def with_provenance(self, **changes: Any) -> "Sequences":
+        """The same sequences with other fields of their `Provenance`."""
+        return self._with(provenance=replace(self.provenance, **changes))
+
+    def _with(self, **changes: Any) -> "Sequences":
+        names = ("features", "labels", "ids", "groups", "weights", "metadata", "provenance")
+        return Sequences(**{name: getattr(self, name) for name in names} | changes)
 
     def where(self, column: str, value: object) -> "Sequences":
         """The sequences whose metadata hold `value` in `column`.
@@ -297,17 +286,3 @@ class Sequences:
             problems.append("weights must be finite and not negative")
         if problems:
             raise ManifestError("\n".join(problems))
-
-
-def _without(frame: "pd.DataFrame", quarantine: "Sequence[BadFile]") -> "pd.DataFrame":
-    """The rows of a manifest that are left, with what is gone in `attrs`."""
-    gone = {bad.id for bad in quarantine}
-    left = frame[~frame["id"].isin(gone)].reset_index(drop=True)
-    note = f"{len(gone)} of {len(frame)} recordings cannot be read and were left out: {list_some(sorted(gone))}"
-    # Plain lists: pandas compares attributes when frames are joined.
-    left.attrs = {
-        **frame.attrs,
-        "notes": [*frame.attrs.get("notes", []), note],
-        "quarantine": [list(bad) for bad in quarantine],
-    }
-    return left

@@ -1,12 +1,12 @@
 """The `data` section: where the recordings are listed, how they are cut, and where their features are kept."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.parts import Fraction, Section, absolute_path
+from seqconv.parts import FilePath, FilePaths, Fraction, Role, Section
 
 EventUse = Literal["windows", "frames", "sequences"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -52,10 +52,10 @@ class WindowSettings(Section):
 class DataConfig(Section):
     """Manifest and feature cache. Relative paths start at the folder of the config file."""
 
-    manifest: str | dict[str, str] | None = Field(
+    manifest: FilePaths = Field(
         default=None, description="One manifest or folder, or a mapping from split (train, valid, test) to manifest."
     )
-    made_by: str | None = Field(
+    made_by: Annotated[str | None, Role.MACHINE] = Field(
         default=None,
         min_length=1,
         description="Command that makes the manifest; the error for a missing manifest names it.",
@@ -63,7 +63,7 @@ class DataConfig(Section):
     windows: WindowSettings | None = Field(
         default=None, description="Cut recordings into windows; null: a recording is one sequence."
     )
-    events: str | None = Field(
+    events: FilePath = Field(
         default=None,
         description="Events: a table of path (or id), start, end (seconds) and label, a Raven selection "
         "table, or a folder with a table, Raven table or Audacity label track for each recording.",
@@ -77,10 +77,10 @@ class DataConfig(Section):
         default=None,
         description="Recordings without events: nothing happens in them, or leave them out; null: an error.",
     )
-    cache_dir: str | None = Field(
+    cache_dir: Annotated[FilePath, Role.MACHINE] = Field(
         default=None, description="Folder of the feature stores; default: the user's cache folder, or $SEQCONV_CACHE."
     )
-    num_workers: Annotated[int, Field(ge=0)] | None = Field(
+    num_workers: Annotated[Annotated[int, Field(ge=0)] | None, Role.MACHINE] = Field(
         default=None, description="Processes that extract features; 0: in this process; default: one per CPU core."
     )
     on_bad_file: Literal["error", "skip"] = Field(
@@ -100,15 +100,12 @@ class DataConfig(Section):
         """The part of the recordings that may be left out; 0 where a bad one is an error."""
         return self.max_bad_fraction if self.on_bad_file == "skip" else 0.0
 
-    @field_validator("manifest", "cache_dir", "events")
+    @field_validator("manifest")
     @classmethod
-    def _make_absolute(cls, value: str | dict[str, str] | None, info: ValidationInfo) -> str | dict[str, str] | None:
-        folder = (info.context or {}).get("folder", Path.cwd())
-        if isinstance(value, dict):
-            if not value:
-                raise ValueError("an empty mapping lists no manifest; give {train: ..., valid: ..., test: ...}")
-            return {split: absolute_path(path, folder) for split, path in value.items()}
-        return None if value is None else absolute_path(value, folder)
+    def _lists_a_manifest(cls, value: Any) -> Any:
+        if value == {}:
+            raise ValueError("an empty mapping lists no manifest; give {train: ..., valid: ..., test: ...}")
+        return value
 
     @model_validator(mode="after")
     def _events_are_used(self) -> "DataConfig":

@@ -31,7 +31,7 @@ def take_spans(
         where: recording, first frame and frames of each part.
         labels: of the parts.
         seconds_per_frame: seconds from one frame to the next.
-        cut: "windows" or "events", for `metadata.attrs["cut"]`.
+        cut: "windows" or "events", for the provenance.
     """
     import pandas as pd
 
@@ -44,7 +44,6 @@ def take_spans(
     groups = recordings.ids if recordings.groups is None else recordings.groups
     groups = [groups[owner] for owner in recording_index]
     metadata = pd.DataFrame({"id": recordings.ids}) if recordings.metadata is None else recordings.metadata
-    attributes = dict(metadata.attrs)
     table = metadata.iloc[recording_index].reset_index(drop=True)
     table = table.assign(
         id=ids,
@@ -53,7 +52,6 @@ def take_spans(
         end=np.round(begins + (start_frame + lengths) * seconds_per_frame, 6),
         group=groups,
     )
-    table.attrs = {**attributes, "cut": cut}
     return Sequences(
         WindowedSource(recordings.features, recording_index, start_frame, lengths, ids, seconds_per_frame),
         labels,
@@ -61,6 +59,7 @@ def take_spans(
         groups=groups,
         weights=None if recordings.weights is None else recordings.weights[recording_index],
         metadata=table,
+        provenance=replace(recordings.provenance, cut=cut, annotations=None),
     )
 
 

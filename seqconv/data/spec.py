@@ -1,11 +1,46 @@
 """`DataSpec`: everything that decides which labeled sequences a manifest becomes."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from seqconv.data.settings import DataConfig
+from seqconv.data.settings import DataConfig, EventUse, WindowSettings, event_use
 from seqconv.data.split_settings import SplitConfig
 from seqconv.features.settings import FeatureSettings
 from seqconv.tasks.settings import TargetConfig
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """How recordings become sequences: the part of a config that evaluation and prediction need, too.
+
+    `frame_rate`: frames a second, of features that do not say it.
+    """
+
+    windows: WindowSettings | None = None
+    events_as: EventUse | None = None
+    unlabeled: str | None = None
+    frame_rate: float | None = None
+
+    @classmethod
+    def of(cls, data: DataConfig, *, predicts_frames: bool) -> "Segmentation":
+        """What the section `data` says."""
+        return cls(data.windows, event_use(data, predicts_frames=predicts_frames), data.unlabeled)
+
+    @property
+    def labels_cuts(self) -> bool:
+        """Whether events, not a column of the manifest, label what is cut."""
+        return self.events_as in ("windows", "sequences")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as the card of a model has them."""
+        windows = None if self.windows is None else self.windows.model_dump(mode="json")
+        return {"windows": windows, "events_as": self.events_as, "unlabeled": self.unlabeled}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any] | None) -> "Segmentation":
+        """What `to_dict` described; whole recordings where a model says nothing."""
+        windows = (values or {}).get("windows")
+        return cls(**{**(values or {}), "windows": None if windows is None else WindowSettings(**windows)})
 
 
 @dataclass(frozen=True)
@@ -13,7 +48,7 @@ class DataSpec:
     """The sections of a config about data, without the rest of it.
 
     `predicts_frames`: whether a model gives one prediction for each frame, so that frames have labels.
-    `split_seed`: seed of the cut into splits.
+    `split_seed`: seed of the cut into splits. `is_labeled`: whether labels are read.
     """
 
     data: DataConfig = field(default_factory=DataConfig)
@@ -22,3 +57,26 @@ class DataSpec:
     features: FeatureSettings = field(default_factory=FeatureSettings)
     predicts_frames: bool = False
     split_seed: int = 0
+    is_labeled: bool = True
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """How recordings become sequences."""
+        return Segmentation.of(self.data, predicts_frames=self.predicts_frames)
+
+    @property
+    def label_columns(self) -> str | tuple[str, ...] | None:
+        """Column or columns of the manifest with the labels; None if events or files label the sequences."""
+        if not self.is_labeled or self.predicts_frames or self.segmentation.labels_cuts:
+            return None
+        return self.target.columns or self.target.column
+
+    @property
+    def label_files(self) -> str | None:
+        """Column of the manifest with paths to labels of frames; None if there is none."""
+        return self.target.column if self.predicts_frames and self.data.events is None else None
+
+    @property
+    def events(self) -> str | None:
+        """Where the events are; None if no events are read."""
+        return self.data.events if self.predicts_frames or self.segmentation.labels_cuts else None

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from seqconv.parts import Section
+from seqconv.parts import Role, Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -27,10 +27,10 @@ class SplitConfig(Section):
     folds: Annotated[int, Field(ge=2)] | None = Field(
         default=None, description="Cut into so many folds; the manifest's column fold is kept. null: no folds."
     )
-    fold: Annotated[int, Field(ge=0)] | None = Field(
+    fold: Annotated[Annotated[int, Field(ge=0)] | None, Role.RUN] = Field(
         default=None, description="The fold that is test, the others are train and valid. null: the first."
     )
-    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
+    seed: Annotated[Annotated[int, Field(ge=0, lt=2**32)] | None, Role.RUN] = Field(
         default=None, description="Another seed gives another cut; null: the seed of the run."
     )
 

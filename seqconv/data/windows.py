@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.sources import FloatArray, IntArray, Selection, Source, SourceSpan, content_digest, excerpt_of
+from seqconv.sources import DerivedSource, IntArray, Selection, Source, SourceSpan, content_digest, excerpt_of
 
 
 def left_frames(step: int) -> int:
@@ -15,7 +15,7 @@ def left_frames(step: int) -> int:
     return min(1, step - 1)
 
 
-class WindowedSource(Sequence[FloatArray]):
+class WindowedSource(DerivedSource):
     """Parts of the sequences of a source; reading one is a view on its frames.
 
     Args:
@@ -54,16 +54,6 @@ class WindowedSource(Sequence[FloatArray]):
     def __getitem__(self, index: Any) -> Any:
         first = self.start_frame[index]
         return self.source[int(self.recording_index[index])][first : first + self.lengths[index]]
-
-    @property
-    def num_features(self) -> int | None:
-        """As the source has it; None where it does not say."""
-        return getattr(self.source, "num_features", None)
-
-    @property
-    def settings(self) -> Any:
-        """The settings that the features of a store were extracted with; None for arrays."""
-        return getattr(self.source, "settings", None)
 
     def digest(self, index: int) -> str:
         """Hash of the content that a sequence is a part of, and of which part it is."""

@@ -29,8 +29,7 @@ def score_whole(
     model: Any, target: Target, data: Any, answers: Answers, settings: EvaluationConfig, *, repeats: int, seed: int
 ) -> Whole:
     """What the answers say of whole recordings, where these are known."""
-    card = read_card(model)
-    background = card.get("background")
+    background = read_card(model).background
     options: dict[str, Any] = {"background": background, "repeats": repeats, "seed": seed}
     is_windows = is_cut_into_windows(data)
     metrics: dict[str, Any] = {}

@@ -18,8 +18,7 @@ SHARPNESS = 10.0
 
 def is_cut_into_windows(data: Any) -> bool:
     """Whether these sequences are windows of recordings."""
-    metadata = getattr(data, "metadata", None)
-    return metadata is not None and metadata.attrs.get("cut") == "windows" and "recording" in metadata
+    return getattr(getattr(data, "provenance", None), "cut", None) == "windows"
 
 
 def aggregate_windows(values: FloatArray, owners: IntArray, how: Aggregate) -> FloatArray:

@@ -11,7 +11,8 @@ from seqconv.evaluation.result import Evaluation
 from seqconv.evaluation.slices import slice_indices
 from seqconv.metrics import bootstrap_intervals, by_length
 from seqconv.metrics.checks import plain
-from seqconv.models.card import model_target, open_model, predicts_frames, read_card, read_decision_rule
+from seqconv.models.card import model_target, predicts_frames, read_card, read_decision_rule
+from seqconv.models.factory import open_model
 from seqconv.prediction.forward import choose_strategy
 from seqconv.tasks.target import Target
 
@@ -86,7 +87,7 @@ def evaluate(
             answers.headline, len(data.ids), groups=groups, repeats=repeats, confidence=confidence, seed=seed
         )
     metrics |= _describe_decisions(model, target)
-    if read_card(model).get("decisions", {}).get("chosen_on") == split_name:
+    if read_card(model).decisions.get("chosen_on") == split_name:
         metrics["notes"]["decisions"] = (
             f"temperature and thresholds were chosen on {split_name}, whose scores they flatter"
         )
@@ -113,7 +114,7 @@ def _settings(settings: EvaluationConfig | Mapping[str, Any] | None, model: Any)
     if isinstance(settings, EvaluationConfig):
         return settings
     values = dict(settings or {})
-    rules, given = read_card(model).get("events") or {}, values.get("events", {})
+    rules, given = read_card(model).event_rules, values.get("events", {})
     return EvaluationConfig(**{**values, "events": {**rules, **given} if isinstance(given, Mapping) else given})
 
 

@@ -8,8 +8,8 @@ from seqconv.config.evaluation import EvaluationConfig, WantedPrecision
 from seqconv.errors import list_some
 from seqconv.evaluation.predictions import labeled_logits
 from seqconv.metrics.thresholds import Cut
-from seqconv.models.card import model_target, open_model
-from seqconv.models.safe_loading import FORMAT_VERSION
+from seqconv.models.card import FORMAT_VERSION, ModelCard, model_target
+from seqconv.models.factory import open_model
 from seqconv.tasks.decision_rule import DecisionRule
 from seqconv.tasks.target import Target
 
@@ -19,17 +19,30 @@ class Chosen:
     """What was chosen, and how good it is on the sequences that it was chosen on.
 
     `cuts`: by name of the labels that have a threshold. `errors`: calibration error before and after, None where no
-    temperature was asked for. `card`: the entries of the model's card.
+    temperature was asked for. `rule`: how thresholds were chosen. `split`: the sequences that all was chosen on.
     """
 
     decisions: DecisionRule
     cuts: dict[str, Cut]
     errors: tuple[float, float] | None
-    card: dict[str, Any]
+    rule: Any
+    split: str
+
+    def apply_to(self, card: ModelCard) -> ModelCard:
+        """Return the card of a model that decides so."""
+        errors = None if self.errors is None else list(self.errors)
+        return replace(
+            card,
+            thresholds=self.decisions.thresholds,
+            temperature=self.decisions.temperature,
+            decisions={"chosen_on": self.split, "thresholds": self.rule, "calibration_error": errors},
+            # An earlier version would decide otherwise, and so refuses it.
+            format_version=FORMAT_VERSION,
+        )
 
     def describe(self) -> Iterator[tuple[str, str]]:
         """Lines to print, each a `decision`, or, what was not reached, a `note`."""
-        on = self.card["decisions"]["chosen_on"]
+        on, rule = self.split, self.rule
         if self.errors is not None:
             before, after = self.errors
             yield (
@@ -39,7 +52,6 @@ class Chosen:
             )
             if self.decisions.temperature == 1:
                 yield "note", f"the model makes no mistake on {on}, from which a temperature could be learned: it is 1"
-        rule = self.card["decisions"]["thresholds"]
         if rule is not None:
             named = "the best F1" if rule == "f1" else f"a precision of {rule['precision']:g}"
             listed = ", ".join(f"{name} {cut.threshold:.3f}" for name, cut in self.cuts.items())
@@ -53,7 +65,7 @@ def choose_decision_rule(
     """Choose temperature and thresholds, as `evaluation.calibration` and `evaluation.thresholds` say, in this order.
 
     A pure function of the model's weights and the sequences: what its card says already changes nothing. To use what
-    was chosen, `model.card.update(chosen.card)` and save the model.
+    was chosen, `model.card = chosen.apply_to(model.card)` and save the model.
 
     Args:
         model: a `SequenceModel` with a card, or a path to one.
@@ -99,7 +111,8 @@ def choose_decision_rule(
         cuts = task.choose_cuts(target, targets, decisions.probabilities(logits), wanted, settings.positive)
         found = [cuts[name].threshold if name in cuts else None for name in target.names]
         decisions = replace(decisions, thresholds=tuple(found))
-    return Chosen(decisions, cuts, errors, _card(decisions, errors, settings, split_name))
+    rule = settings.thresholds.model_dump() if isinstance(settings.thresholds, WantedPrecision) else settings.thresholds
+    return Chosen(decisions, cuts, errors, rule, split_name)
 
 
 def check_thresholds(settings: EvaluationConfig, target: Target) -> None:
@@ -110,22 +123,6 @@ def check_thresholds(settings: EvaluationConfig, target: Target) -> None:
     """
     if settings.thresholds is not None:
         target.definition.check_thresholds(target, settings.positive)
-
-
-def _card(
-    decisions: DecisionRule, errors: tuple[float, float] | None, settings: EvaluationConfig, split_name: str
-) -> dict[str, Any]:
-    rule = settings.thresholds.model_dump() if isinstance(settings.thresholds, WantedPrecision) else settings.thresholds
-    return {
-        **decisions.to_card(),
-        "decisions": {
-            "chosen_on": split_name,
-            "thresholds": rule,
-            "calibration_error": None if errors is None else list(errors),
-        },
-        # An earlier version would decide otherwise, and so refuses it.
-        "format_version": FORMAT_VERSION,
-    }
 
 
 def _describe_failures(cuts: Mapping[str, Cut], rule: Any, on: str) -> Iterator[str]:

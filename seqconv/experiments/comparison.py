@@ -11,12 +11,12 @@ from seqconv.experiments.run_groups import (
     Contender,
     difference_table,
     expand,
-    flatten,
     group_runs,
     score_names,
     scores_of,
     spread_table,
 )
+from seqconv.parts.keys import flatten
 from seqconv.reports.curves import best_epoch, set_epochs
 from seqconv.reports.drawings import HEIGHT, SERIES, WIDTH, Drawing, draw, legend_columns, shorten_all, whiskers
 from seqconv.reports.folder import RunFolder
@@ -66,7 +66,7 @@ def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> Table:
     >>> config_differences({"a": {"seed": 0, "model": {"x": 1}}, "b": {"seed": 1, "model": {"x": 1}}}).rows
     (('seed', '0', '1'),)
     """
-    flat = [dict(flatten(config)) for config in configs.values()]
+    flat = [flatten(config) for config in configs.values()]
     keys = list(dict.fromkeys(key for settings in flat for key in settings))
     differing = [key for key in keys if len({str(settings.get(key, "–")) for settings in flat}) > 1]
     return make_table(["setting", *configs], [(key, *(str(each.get(key, "–")) for each in flat)) for key in differing])

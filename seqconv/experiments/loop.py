@@ -37,7 +37,7 @@ class Attempt:
     name: str
     config: Config
     settle: Callable[[Exception | None], str]
-    changes: Sequence[str] = ()
+    changes: Sequence[str | tuple[str, Any]] = ()
     watch: Callable[[int, float, bool], None] | None = None
 
 

@@ -12,18 +12,16 @@ from seqconv.errors import ConfigError
 from seqconv.experiments.folder import is_sweep, read_sweep
 from seqconv.experiments.run_specs import describe_setting
 from seqconv.metrics import Spread, spread
+from seqconv.parts import Role
+from seqconv.parts.keys import flatten
+from seqconv.parts.problems import roles_of
 from seqconv.reports.folder import RunFolder, read_run
 from seqconv.reports.names import label
 from seqconv.reports.pooling import Pool, paired_differences, pool_runs, pooled_scores, shared_ids
 from seqconv.reports.tables import Table, interval_text, make_table
 
-# What may differ between runs of one kind, and what changes no model. The loss scale follows from other settings.
-_SAME_KIND = (
-    "name", "seed", "split.seed", "split.fold", "training.loss_scale", "data.cache_dir", "data.num_workers",
-    "evaluation.bootstrap", "evaluation.confidence", "evaluation.calibration_bins", "evaluation.length_bins",
-    "evaluation.slices", "evaluation.report",
-)  # fmt: skip
-_SAME_KIND_BELOW = ("training.checkpoint", "training.mlflow")
+_SAME_KIND = {Role.MACHINE, Role.COSMETIC, Role.RUN}
+"""Keys of these roles may differ between runs of one kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +88,8 @@ def group_runs(runs: Mapping[str, RunFolder], *, each: bool = False) -> list[Con
 
 def kind_of(run: RunFolder) -> dict[str, Any]:
     """The settings of a run by dotted key, without those that may differ between runs of one kind."""
-    flat = dict(flatten(run.config.to_dict()))
-    return {key: value for key, value in flat.items() if key not in _SAME_KIND and not key.startswith(_SAME_KIND_BELOW)}
+    flat = flatten(run.config.to_dict())
+    return {key: value for key, value in flat.items() if not roles_of(key, Config) & _SAME_KIND}
 
 
 def scores_of(run: RunFolder) -> Mapping[str, Any]:
@@ -182,18 +180,6 @@ def short_names(folders: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [str(folder) for folder in folders]
-
-
-def flatten(value: Any, prefix: str = "") -> Any:
-    """Pairs of dotted key and value; lists of mappings by place."""
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from flatten(inner, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
-        for place, inner in enumerate(value):
-            yield from flatten(inner, f"{prefix}[{place}]")
-    else:
-        yield prefix, value
 
 
 def _name(group: Mapping[str, RunFolder], groups: Sequence[Mapping[str, RunFolder]]) -> str:

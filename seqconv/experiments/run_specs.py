@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from seqconv.config import Config, load_config
+from seqconv.config import Config
 from seqconv.config.files import parse_yaml
 from seqconv.errors import ConfigError, list_some
+from seqconv.parts.keys import written_key
 from seqconv.text import amount
 
 OWN_OPTIONS = {"seed": "--seeds", "split.fold": "--folds", "split.folds": "--folds", "name": "--run-dir"}
@@ -58,7 +59,7 @@ class RunSpec:
     def setting_text(self) -> str:
         """The setting in words.
 
-        >>> make_specs(load_config({}), Grid(sweeps={"training.epochs": (3,)}))[0].setting_text
+        >>> make_specs(Config(), Grid(sweeps={"training.epochs": (3,)}))[0].setting_text
         'training.epochs 3'
         """
         return describe_setting(self.setting)
@@ -77,7 +78,7 @@ def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
     Raises:
         ConfigError: a setting that cannot be; all of them are listed.
 
-    >>> [spec.name for spec in make_specs(load_config({}), Grid(folds=(0, 1), seeds=(3,)))]
+    >>> [spec.name for spec in make_specs(Config(), Grid(folds=(0, 1), seeds=(3,)))]
     ['fold0-seed3', 'fold1-seed3']
     """
     specs, problems = [], []
@@ -93,7 +94,7 @@ def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
                 overrides |= {"split.seed": config.split_seed, "seed": seed}
             names = [*parts, *([] if fold is None else [f"fold{fold}"]), *([] if seed is None else [f"seed{seed}"])]
             try:
-                made = load_config(config, [f"{key}={_text(value)}" for key, value in overrides.items()])
+                made = config.with_(overrides)
             except ConfigError as error:
                 problems.append(f"{describe_setting(setting)}: {error}")
                 break
@@ -128,11 +129,11 @@ def read_grid(config: Config, folds: str | None, seeds: str | None, sweeps: Iter
 
 def _read_folds(config: Config, text: str) -> tuple[int, ...]:
     from seqconv.data.manifest.folds import fold_numbers
-    from seqconv.data.manifest.split_section import load_grouped
+    from seqconv.data.manifest.split_section import read_grouped
 
     if config.data.manifest is None:
         raise ConfigError("--folds: data.manifest is not set, so that there is nothing to cut into folds.")
-    frame = load_grouped(config.data.manifest, config.split, on_leak=config.data.on_leak)
+    frame = read_grouped(config.data.manifest, config.split, on_leak=config.data.on_leak).frame
     numbers = fold_numbers(frame, config.split.folds)
     if text == "all":
         return tuple(numbers)
@@ -164,7 +165,7 @@ def _whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
 
 def _read_sweep(text: str) -> tuple[str, tuple[Any, ...]]:
     key, equals, written = text.partition("=")
-    key = key.strip()
+    key = written_key(key)
     if not (key and equals and written.strip()):
         raise ConfigError(f"--sweep '{text}': expected KEY=A,B, for example training.learning_rate=3e-4,1e-3")
     if key in OWN_OPTIONS:

@@ -15,6 +15,7 @@ from seqconv.experiments.loop import Attempt, Runs, failed_line, reason_of
 from seqconv.experiments.run_groups import score_names, scores_of
 from seqconv.experiments.run_specs import Grid, RunSpec, make_specs, short_keys
 from seqconv.experiments.summary import print_summary, summarize, write_summary
+from seqconv.parts.keys import written_key
 from seqconv.reports.folder import RunFolder, read_run
 from seqconv.reports.names import label
 from seqconv.reports.tables import number
@@ -104,7 +105,7 @@ def resume_sweep(
     Raises:
         ConfigError: no sweep lies there, another process works in it, or an override is of something else.
     """
-    others = [text for text in overrides if not is_place(text.partition("=")[0].strip())]
+    others = [text for text in overrides if not is_place(written_key(text.partition("=")[0]))]
     if others:
         raise ConfigError(
             f"--set {others[0]}: the runs of a sweep share their config. Only where things lie and what computes may "

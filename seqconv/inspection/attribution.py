@@ -95,7 +95,8 @@ def contributions(model: Any, features: Any, *, output: int | str | None = None)
     frames = np.concatenate([each.frames for each in shares], axis=1)
     rest = np.concatenate([each.rest for each in shares])
     logits, slopes, bias = _straighten(head, frames.sum(axis=0) + rest)
-    names = list((read_card(model).get("target") or {}).get("names") or [])
+    target = read_card(model).target
+    names = [] if target is None else list(target.names)
     chosen = _choose_output(model, output, logits, names)
     notes = [each.note for each in shares if each.note]
     if len(head.dense) > 1:

@@ -37,6 +37,8 @@ def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
     >>> audit(build_model({"blocks": [{"filters": 4}]}, num_features=2, num_outputs=3)).passes
     True
     """
+    from seqconv.models.card import read_card
+
     graph = read_graph(model)
     findings = find_suspects(model, graph)
     if any(finding.problem == "fixed_length" for finding in findings):
@@ -47,8 +49,8 @@ def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
         data = f"{len(arrays)} sequences of random numbers"
     else:
         arrays, data = _choose(sequences, subject)
-    target = (getattr(model, "card", None) or {}).get("target")
-    is_labeled = not target or bool(find_task(target["task"]).class_names(target["names"]))
+    target = read_card(model).target
+    is_labeled = target is None or bool(find_task(target.task).class_names(target.names))
     measurements = measure(subject, arrays, is_labeled=is_labeled, seed=seed)
     failed = {each.what for each in measurements if not each.passes}
     findings += [

@@ -1,29 +1,153 @@
 """The card of a model: what it knows besides its weights."""
 
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from seqconv.errors import ConfigError
+from seqconv.data.spec import DataSpec, Segmentation
+from seqconv.errors import ConfigError, ModelError, SeqconvError
 from seqconv.features import as_settings
-from seqconv.models.factory import load_model
+from seqconv.features.settings import FeatureSettings
 from seqconv.tasks.decision_rule import DecisionRule
+from seqconv.tasks.settings import TargetConfig
 from seqconv.tasks.target import Target
 
+# Raise it when a model file changes so that older versions cannot read it.
+FORMAT_VERSION = 2
+# Of models whose card says nothing of temperature and thresholds: earlier versions read them, and mean the same.
+PLAIN_FORMAT = 1
 
-def open_model(model: Any) -> Any:
-    """A loaded model as it is; a path loaded.
 
-    Raises:
-        ModelError: there is no model at that path.
+_WHOLE = Segmentation()
+
+
+def _known(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """All that evaluation and prediction need to know of a model besides its weights; saved in its file.
+
+    Attributes:
+        target: the meaning of its outputs.
+        features: how to compute the features that it takes.
+        segmentation: how recordings are cut into the sequences that it takes.
+        label_column, label_columns, separator, background: of the `target` section that it was trained with.
+        max_gap, min_seconds: in seconds, the rules by which its predictions become events.
+        batch_size, frames_per_batch: of a step in training.
+        thresholds: probability from which on a label is given, for each label; of two classes, for one of them.
+        temperature: number that logits are divided by.
+        decisions: how thresholds and temperature were chosen.
+        plugins: identities of the user's own parts that it is made of.
+        name: of the run.
+        format_version, seqconv_version: of the file, and of what has written it.
+        others: entries that this version does not know.
     """
-    if not isinstance(model, str | Path):
-        return model
-    return load_model(model)
+
+    target: Target | None = None
+    features: FeatureSettings | None = None
+    segmentation: Segmentation = _WHOLE
+    label_column: str | None = None
+    label_columns: tuple[str, ...] | None = None
+    separator: str | None = None
+    background: str | None = None
+    max_gap: float | None = None
+    min_seconds: float | None = None
+    batch_size: int | None = None
+    frames_per_batch: int | None = None
+    thresholds: tuple[float | None, ...] | float | None = None
+    temperature: float = 1.0
+    decisions: Mapping[str, Any] = field(default_factory=dict)
+    plugins: tuple[Mapping[str, Any], ...] = ()
+    name: str | None = None
+    format_version: int | None = None
+    seqconv_version: str | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ModelCard":
+        """Read a card from the plain values of a model file.
+
+        Raises:
+            ModelError: an entry cannot be read.
+
+        >>> ModelCard.from_dict({"target": {"task": "classification", "names": ["off", "on"]}}).target.names
+        ('off', 'on')
+        """
+        rest = dict(values)
+        # The task stands in the target, too.
+        rest.pop("task", None)
+        found: dict[str, Any] = {}
+        for key, (names, read) in _NESTED.items():
+            written = rest.pop(key, None)
+            if written is None:
+                continue
+            try:
+                found |= dict(zip(names, read(written), strict=True))
+            except (SeqconvError, TypeError, ValueError, KeyError, AttributeError) as error:
+                raise ModelError(
+                    f"the card of the model has the {key} {written!r:.80}, which cannot be read: {error}"
+                ) from error
+        found |= {key: rest.pop(key) for key in _PLAIN if rest.get(key) is not None}
+        return cls(**found, others={key: value for key, value in rest.items() if key not in _PLAIN})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; what says nothing is left out."""
+        values: dict[str, Any] = {key: getattr(self, key) for key in _PLAIN}
+        values |= {
+            "task": None if self.target is None else self.target.task,
+            "target": None if self.target is None else self.target.to_dict(),
+            "features": None if self.features is None else self.features.model_dump(mode="json"),
+            "cutting": None if self.segmentation == _WHOLE else self.segmentation.to_dict(),
+            "label_columns": self.label_columns and list(self.label_columns),
+            "events": self.event_rules,
+            "batching": _known(batch_size=self.batch_size, frames_per_batch=self.frames_per_batch),
+            "thresholds": list(self.thresholds) if isinstance(self.thresholds, tuple) else self.thresholds,
+            "temperature": None if self.temperature == 1 else self.temperature,
+            "decisions": dict(self.decisions),
+            "plugins": [dict(each) for each in self.plugins],
+            **self.others,
+        }
+        return {key: value for key, value in values.items() if value is not None and value not in ({}, [])}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing, as of a stock Keras model."""
+        return self == ModelCard()
+
+    @property
+    def event_rules(self) -> dict[str, float]:
+        """The rules for events that it has, by the names of `DetectionRules`."""
+        return _known(max_gap=self.max_gap, min_seconds=self.min_seconds)
+
+    @property
+    def predicts_frames(self) -> bool:
+        """Whether there is one prediction per frame."""
+        return self.target is not None and self.target.kind == "frame"
+
+    def data_spec(self, base: DataSpec) -> DataSpec:
+        """Return how sequences are read for the model: files and splits as in `base`, all else as in training."""
+        cut, target = self.segmentation, base.target
+        if not self.is_empty:
+            labels = {"column": self.label_column, "columns": self.label_columns, "separator": self.separator}
+            task = target.task if self.target is None else self.target.task
+            target = TargetConfig().model_copy(update=_known(task=task, background=self.background, **labels))
+        unlabeled = base.data.unlabeled or cut.unlabeled
+        cutting = {"windows": cut.windows, "events_as": cut.events_as, "unlabeled": unlabeled}
+        return replace(
+            base,
+            data=base.data.model_copy(update={**cutting, "events": None}),
+            target=target,
+            features=self.features or base.features,
+            predicts_frames=self.predicts_frames,
+        )
 
 
-def read_card(model: Any) -> dict[str, Any]:
-    """What a model knows besides its weights; empty for a stock Keras model."""
-    return dict(getattr(model, "card", None) or {})
+def read_card(model: Any) -> ModelCard:
+    """Return what a model knows besides its weights; an empty card of a stock Keras model."""
+    card = getattr(model, "card", None)
+    return card if isinstance(card, ModelCard) else ModelCard()
 
 
 def model_target(model: Any, target: Target | None = None) -> Target:
@@ -32,15 +156,13 @@ def model_target(model: Any, target: Target | None = None) -> Target:
     Raises:
         ConfigError: neither says it.
     """
-    if target is not None:
-        return target
-    card = read_card(model)
-    if "target" not in card:
+    found = target or read_card(model).target
+    if found is None:
         raise ConfigError(
             f"model '{model.name}' does not say what its outputs mean. Pass target=fit_target('classification', "
             "labels) (seqconv.tasks.target), or --labels on the command line."
         )
-    return Target.from_dict(card["target"])
+    return found
 
 
 def read_decision_rule(model: Any, target: Target | None = None) -> DecisionRule:
@@ -50,7 +172,8 @@ def read_decision_rule(model: Any, target: Target | None = None) -> DecisionRule
         ConfigError: nothing says what the outputs mean.
         ModelError: the card holds thresholds or a temperature that cannot be.
     """
-    return DecisionRule.from_card(read_card(model), model_target(model, target))
+    card = read_card(model)
+    return DecisionRule.read(model_target(model, target), card.thresholds, card.temperature)
 
 
 def predicts_frames(model: Any, target: Target) -> bool:
@@ -71,7 +194,25 @@ def predicts_frames(model: Any, target: Target) -> bool:
 
 def seconds_per_frame(model: Any, data: Any) -> float | None:
     """Seconds from one frame to the next, by what the features were made with; None where nobody knows."""
-    settings = (
-        getattr(data, "feature_settings", None) or getattr(data, "settings", None) or read_card(model).get("features")
-    )
+    settings = getattr(data, "feature_settings", None) or getattr(data, "settings", None) or read_card(model).features
     return None if settings is None else as_settings(settings).seconds_per_frame
+
+
+_Reader = Callable[[Any], tuple[Any, ...]]
+_PLAIN = (
+    "format_version", "seqconv_version", "name", "label_column", "separator", "background", "temperature", "decisions",
+)  # fmt: skip
+_NESTED: dict[str, tuple[tuple[str, ...], _Reader]] = {
+    "target": (("target",), lambda values: (Target.from_dict(values),)),
+    "features": (("features",), lambda values: (as_settings(values),)),
+    "cutting": (("segmentation",), lambda values: (Segmentation.from_dict(values),)),
+    "label_columns": (("label_columns",), lambda values: (tuple(values),)),
+    "events": (("max_gap", "min_seconds"), lambda values: (values.get("max_gap"), values.get("min_seconds"))),
+    "batching": (
+        ("batch_size", "frames_per_batch"),
+        lambda values: (values.get("batch_size"), values.get("frames_per_batch")),
+    ),
+    "thresholds": (("thresholds",), lambda values: (tuple(values) if isinstance(values, list) else values,)),
+    "plugins": (("plugins",), lambda values: (tuple(values),)),
+}
+"""Entries of a card in a file: the fields of `ModelCard` that each holds, and how they are read."""

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from seqconv.errors import ModelError
+from seqconv.models.card import ModelCard
 from seqconv.models.safe_loading import check_archive
 from seqconv.models.sequence_model import SequenceModel
 from seqconv.models.settings import ModelConfig
@@ -18,7 +19,7 @@ def build_model(
     *,
     num_features: int,
     num_outputs: int,
-    card: Mapping[str, Any] | None = None,
+    card: ModelCard | Mapping[str, Any] | None = None,
 ) -> SequenceModel:
     """A model for sequences `(time, num_features)` of any length.
 
@@ -38,6 +39,15 @@ def build_model(
     ((None, None, 4), (None, 2), 3)
     """
     return SequenceModel(model_config, num_features, num_outputs, card)
+
+
+def open_model(model: Any) -> Any:
+    """Return a loaded model as it is; load a path.
+
+    Raises:
+        ModelError: there is no model at that path.
+    """
+    return load_model(model) if isinstance(model, str | Path) else model
 
 
 def load_model(path: str | Path) -> keras.Model:

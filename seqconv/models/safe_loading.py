@@ -14,14 +14,10 @@ from pydantic import ValidationError
 
 from seqconv.errors import ModelError, list_some
 from seqconv.files import is_bomb
+from seqconv.models.card import FORMAT_VERSION, ModelCard
 from seqconv.models.keras_internals import forget_uninitialized_weights
 from seqconv.models.settings import ModelConfig, find_part_problems
 from seqconv.parts.problems import describe_problems
-
-# Raise it when a model file changes so that older versions cannot read it.
-FORMAT_VERSION = 2
-# Of models whose card says nothing of temperature and thresholds: earlier versions read them, and mean the same.
-PLAIN_FORMAT = 1
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _LARGEST_TEXT = 64 << 20
@@ -149,7 +145,7 @@ def _find_bad_settings(config: Mapping[str, Any]) -> Iterator[str]:
     if card is not None and not isinstance(card, dict):
         yield f"its card is {card!r:.40}, not an object"
     elif card:
-        yield from _find_bad_version(card)
+        yield from list(_find_bad_version(card)) or _find_bad_card(card)
     numbers = list(_find_absurd_numbers(config))
     # A block that is repeated a billion times is checked a billion times.
     yield from numbers or _find_bad_model(config)
@@ -186,6 +182,13 @@ def _find_bad_version(card: Mapping[str, Any]) -> Iterator[str]:
             f"it was saved in format {version} by seqconv {writer}, and this version reads formats up to "
             f"{FORMAT_VERSION}. Install seqconv {writer} or later"
         )
+
+
+def _find_bad_card(card: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        ModelCard.from_dict(card)
+    except ModelError as error:
+        yield str(error)
 
 
 def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:

@@ -11,6 +11,7 @@ from seqconv.errors import ModelError, ShapeError
 from seqconv.geometry import TimeGeometry, halo, min_frames, receptive_field, total_stride
 from seqconv.layers.base import contract_of
 from seqconv.layers.masking import Tensor, frame_mask, segments_from_lengths
+from seqconv.models.card import ModelCard
 from seqconv.models.settings import ModelConfig, find_own_parts, find_part_problems
 from seqconv.models.stack import Stack, apply_head, apply_trunk, build_stack
 from seqconv.models.trunk import walk
@@ -28,7 +29,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
     A model that predicts frames returns logits `(batch, ceil(time / total_stride), num_outputs)` instead, 0 in padding.
 
     Attributes:
-        card: what evaluation and prediction need besides the weights (task, labels, feature settings, ...).
+        card: what evaluation and prediction need besides the weights.
         time_geometry: how each layer reads time; receptive field, gaps and lengths derive from it.
     """
 
@@ -37,7 +38,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
         model: ModelConfig | Mapping[str, Any],
         num_features: int,
         num_outputs: int,
-        card: Mapping[str, Any] | None = None,
+        card: ModelCard | Mapping[str, Any] | None = None,
         dtype: Any = None,
         **options: Any,
     ) -> None:
@@ -52,7 +53,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
         self.config = config
         self.num_features = num_features
         self.num_outputs = num_outputs
-        self.card: dict[str, Any] = dict(card or {})
+        self.card = card if isinstance(card, ModelCard) else ModelCard.from_dict(card or {})
 
     @property
     def stack(self) -> Stack:
@@ -146,8 +147,8 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
             "model": self.config.model_dump(mode="json"),
             "num_features": self.num_features,
             "num_outputs": self.num_outputs,
-            "card": self.card,
-            **({"parts": own} if (own := find_own_parts(self.config, self.card)) else {}),
+            "card": self.card.to_dict(),
+            **({"parts": own} if (own := find_own_parts(self.config, self.card.features)) else {}),
             "dtype": keras.dtype_policies.serialize(self._policy),
             "name": self.name,
         }

@@ -111,17 +111,18 @@ class ModelConfig(Section):
         for index, block in enumerate(self.blocks):
             if any(layer.padding == "valid" for layer in block.time_layers):
                 raise ValueError(
-                    f"blocks[{index}].padding: 'valid' leaves frames at both ends without a prediction, but pooling is "
+                    f"blocks.{index}.padding: 'valid' leaves frames at both ends without a prediction, but pooling is "
                     "'frames'. Use same, or causal"
                 )
         return self
 
 
-def find_own_parts(config: ModelConfig, card: Mapping[str, Any]) -> list[dict[str, Any]]:
+def find_own_parts(config: ModelConfig, features: FeatureKind | None) -> list[dict[str, Any]]:
     """Find the blocks, heads and the feature kind that users registered: a model cannot be used without them."""
     sections: tuple[Block | PoolingHead, ...] = (*config.blocks, *config.pooling)
     names: list[tuple[Registry[Any], str]] = [(part.registry, part.registry.name_of(part)) for part in sections]
-    names.append((FeatureKind.registry, str((card.get("features") or {}).get("kind"))))
+    if features is not None:
+        names.append((FeatureKind.registry, features.kind))
     found = [{"kind": registry.kind, **registry.identity(name)} for registry, name in names if registry.origin(name)]
     return [part for index, part in enumerate(found) if part not in found[:index]]
 

@@ -3,11 +3,33 @@
 from typing import TYPE_CHECKING, Any
 
 from seqconv.parts.registry import Registry, register
+from seqconv.parts.roles import Role
 
 if TYPE_CHECKING:
-    from seqconv.parts.sections import Fraction, NameOf, OneOf, PositiveInt, Section, absolute_path
+    from seqconv.parts.sections import (
+        FilePath,
+        FilePaths,
+        Fraction,
+        NameOf,
+        OneOf,
+        PositiveInt,
+        Section,
+        absolute_path,
+    )
 
-__all__ = ["Fraction", "NameOf", "OneOf", "PositiveInt", "Registry", "Section", "absolute_path", "register"]
+__all__ = [
+    "FilePath",
+    "FilePaths",
+    "Fraction",
+    "NameOf",
+    "OneOf",
+    "PositiveInt",
+    "Registry",
+    "Role",
+    "Section",
+    "absolute_path",
+    "register",
+]
 
 
 def __getattr__(name: str) -> Any:

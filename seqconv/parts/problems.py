@@ -8,6 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from seqconv.errors import ConfigError
+from seqconv.parts.keys import dotted_key
+from seqconv.parts.roles import Role
 from seqconv.parts.sections import Section
 from seqconv.text import nearest
 
@@ -85,7 +87,7 @@ def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]
                 hints[key] = nearest(str(details["input"]), known).removesuffix(".")
     for key, (value, forms) in expected.items():
         # What is wrong inside a value says more than what its other forms would be.
-        if any(other.startswith((f"{key}.", f"{key}[")) for other in expected):
+        if any(other.startswith(f"{key}.") for other in expected):
             continue
         hint = hints.get(key, "")
         lines.append(f"{key or 'config'}: expected {' or '.join(dict.fromkeys(forms))}, got {shown(value)}{hint}")
@@ -123,12 +125,6 @@ def visible_path(location: Iterable[str | int], values: Any) -> tuple[str | int,
     return tuple(path)
 
 
-def dotted_key(path: Iterable[str | int]) -> str:
-    """`model.blocks[0].filters` for `("model", "blocks", 0, "filters")`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
-
-
 def shown(value: Any, limit: int = 60) -> str:
     """A value as it stands in a message, cut where it is long."""
     text = repr(value)
@@ -145,6 +141,16 @@ def sections_at(location: Iterable[str | int], root: type[BaseModel]) -> list[ty
         elif isinstance(part, str):
             sections = [section for section in sections if part in _branch_names(section)] or sections
     return sections
+
+
+def roles_of(key: str, root: type[BaseModel]) -> frozenset[Role]:
+    """Return the roles of a dotted key: its own, and those of the sections that it is in."""
+    path, found = key.split("."), set[Role]()
+    for depth, name in enumerate(path):
+        for section in sections_at(path[:depth], root):
+            field = section.model_fields.get(name)
+            found.update(role for role in (field.metadata if field else ()) if isinstance(role, Role))
+    return frozenset(found)
 
 
 def _unknown_key(details: ErrorDetails, key: str, root: type[BaseModel]) -> str:

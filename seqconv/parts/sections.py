@@ -4,12 +4,21 @@ import os.path
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from seqconv.files import expand_user
 from seqconv.parts.registry import Registry, listeners
+from seqconv.parts.roles import Role
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -84,3 +93,16 @@ def absolute_path(path: str, folder: Path) -> str:
         raise ValueError("an empty path; leave the key out or write null for none")
     # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
     return os.path.normpath((folder / expand_user(path)).absolute())
+
+
+def _from_folder(value: Any, info: ValidationInfo) -> Any:
+    folder = (info.context or {}).get("folder", Path.cwd())
+    if isinstance(value, dict):
+        return {name: absolute_path(path, folder) for name, path in value.items()}
+    return None if value is None else absolute_path(value, folder)
+
+
+FilePath = Annotated[str | None, AfterValidator(_from_folder), Role.PATH]
+"""A path that begins at the folder of the config file."""
+FilePaths = Annotated[str | dict[str, str] | None, AfterValidator(_from_folder), Role.PATH]
+"""A path, or several by name."""

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.reading import ARRAY_SUFFIXES, AUDIO_SUFFIXES
-from seqconv.data.segmentation import Segmentation
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
@@ -16,7 +15,8 @@ from seqconv.features import as_settings
 from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store import BadFile
-from seqconv.models.card import model_target, open_model, read_card
+from seqconv.models.card import ModelCard, model_target, read_card
+from seqconv.models.factory import open_model
 from seqconv.prediction.files import Tables, predict_files, predict_source
 from seqconv.prediction.windows import predict_windows
 from seqconv.sources import Source
@@ -32,6 +32,7 @@ def predict(
     batch_size: int | None = None,
     target: Target | None = None,
     chunk_frames: int | None = None,
+    quarantine: list[BadFile] | None = None,
 ) -> pd.DataFrame:
     """What a model says about each of the inputs, in their order.
 
@@ -46,6 +47,7 @@ def predict(
         chunk_frames: recordings and sequences of more frames are read and run in chunks of that many, in bounded
             memory, with the same answer; default: where the strategy is auto and the model is `chunkable`, as many as
             keep activations near 32 MB.
+        quarantine: a list to which (id, path, reason) of each file without a prediction is added.
 
     Returns:
         a row for each sequence: id (of a recording, its path), num_frames, prediction, and `p_<name>` for each class.
@@ -55,7 +57,7 @@ def predict(
         Of a model that predicts frames, a row for each output frame: id, frame (number of the input frame that it
         stands for), time (in seconds, where it is known), prediction and so on.
         A file that cannot be read, or has too few frames for the model, has a row without a prediction (no row, where
-        frames are predicted). A warning lists these, and `attrs["quarantine"]` has (id, path, reason) of each.
+        frames are predicted). A warning lists these.
 
     Raises:
         AudioError: none of the files can be read; names all of them.
@@ -70,11 +72,9 @@ def predict(
     ['id', 'num_frames', 'prediction', 'p_off', 'p_on']
     """
     options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
-    bad: list[BadFile] = []
+    bad = [] if quarantine is None else quarantine
     tables = collecting(predict_tables(model, inputs, features=features, target=target, **options), bad)
-    frame = pd.concat(tables, ignore_index=True)
-    frame.attrs["quarantine"] = bad
-    return frame
+    return pd.concat(tables, ignore_index=True)
 
 
 def collecting(tables: Tables, bad: list[BadFile]) -> Iterator[pd.DataFrame]:
@@ -112,10 +112,9 @@ def predict_tables(
     return (yield from predict_files(model, target, entries, settings, options))
 
 
-def trained_windows(card: Mapping[str, Any]) -> WindowSettings | None:
+def trained_windows(card: ModelCard) -> WindowSettings | None:
     """The windows that a model answers for, one each, by its card; None where it takes recordings whole."""
-    has_frames = (card.get("target") or {}).get("kind") == "frame"
-    return None if has_frames else Segmentation.from_dict(card.get("cutting")).windows
+    return None if card.predicts_frames else card.segmentation.windows
 
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.DataFrame:
@@ -165,7 +164,7 @@ def _as_source(inputs: Any) -> Source:
 
 
 def _feature_settings(model: Any, features: FeatureSettings | Mapping[str, Any] | None) -> FeatureSettings:
-    settings = read_card(model).get("features") if features is None else features
+    settings = read_card(model).features if features is None else features
     if settings is None:
         raise ConfigError(
             f"model '{model.name}' does not say how to compute features from recordings. Pass features={{'kind': "

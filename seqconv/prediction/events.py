@@ -7,7 +7,8 @@ import pandas as pd
 
 from seqconv.errors import ConfigError
 from seqconv.features.store import BadFile
-from seqconv.models.card import model_target, open_model, read_card, read_decision_rule, seconds_per_frame
+from seqconv.models.card import model_target, read_card, read_decision_rule, seconds_per_frame
+from seqconv.models.factory import open_model
 from seqconv.prediction.dispatch import collecting, predict_tables
 from seqconv.prediction.event_detection import DetectionRules, detect_events, no_detections
 from seqconv.tasks.target import Target
@@ -20,6 +21,7 @@ def predict_events(
     max_gap: float | None = None,
     min_seconds: float | None = None,
     threshold: float | None = None,
+    quarantine: list[BadFile] | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """The events that a model of windows or frames finds in recordings.
@@ -28,7 +30,7 @@ def predict_events(
     A window stands for its middle, as long as its hop.
 
     Args:
-        model, inputs, options: as for `predict`.
+        model, inputs, quarantine, options: as for `predict`.
         max_gap: hits of a class with at most so many seconds between them are one event.
         min_seconds: shorter events are left out.
         threshold: probability from which on a class is a hit; default: of classes the most probable one, of several
@@ -41,12 +43,10 @@ def predict_events(
     Raises:
         As `predict`; ConfigError: the model gives one answer for a recording.
     """
-    bad: list[BadFile] = []
+    bad = [] if quarantine is None else quarantine
     rules = {"max_gap": max_gap, "min_seconds": min_seconds, "threshold": threshold}
     tables = [events for _, events in event_tables(model, inputs, rules, bad, **options) if len(events)]
-    frame = pd.concat(tables, ignore_index=True) if tables else no_detections()
-    frame.attrs["quarantine"] = bad
-    return frame
+    return pd.concat(tables, ignore_index=True) if tables else no_detections()
 
 
 def event_tables(
@@ -57,7 +57,7 @@ def event_tables(
     target, card = model_target(model, options.get("target")), read_card(model)
     known = {name: value for name, value in rules.items() if value is not None}
     decisions = read_decision_rule(model, target)
-    chosen = DetectionRules(card.get("background"), **{**(card.get("events") or {}), **known}, decisions=decisions)
+    chosen = DetectionRules(card.background, **{**card.event_rules, **known}, decisions=decisions)
     stride = getattr(model, "total_stride", 1)
     held: list[pd.DataFrame] = []
     for table in collecting(predict_tables(model, inputs, **options), bad):

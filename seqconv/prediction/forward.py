@@ -64,8 +64,7 @@ def forward(
         options = {"strategy": strategy, "batch_size": batch_size, "frames_per_batch": frames_per_batch}
         return _forward_mixed(model, source, is_long, chunk_frames, options)
     if batch_size is None and frames_per_batch is None:
-        batching = model.card.get("batching") or {}
-        batch_size, frames_per_batch = batching.get("batch_size"), batching.get("frames_per_batch")
+        batch_size, frames_per_batch = model.card.batch_size, model.card.frames_per_batch
     sizes = {"batch_size": batch_size, "frames_per_batch": frames_per_batch}
     plan = make_plan(
         choice.strategy,

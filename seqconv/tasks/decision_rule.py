@@ -1,6 +1,5 @@
 """From logits to what is said: the temperature of the probabilities, and from which of them on a label is given."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,18 +29,14 @@ class DecisionRule:
     temperature: float = 1.0
 
     @classmethod
-    def from_card(cls, card: Mapping[str, Any], target: Target) -> "DecisionRule":
-        """Read the decisions from the card of a model.
+    def read(cls, target: Target, thresholds: Any, temperature: Any) -> "DecisionRule":
+        """Read what the card of a model says.
 
         Raises:
-            ModelError: the card holds thresholds or a temperature that cannot be.
+            ModelError: thresholds or a temperature that cannot be.
         """
-        return cls(target, target.definition.read_thresholds(target, card.get("thresholds")), _read_temperature(card))
-
-    def to_card(self) -> dict[str, Any]:
-        """The entries of the card that say the same, whatever it said before."""
-        thresholds = None if self.thresholds is None else list(self.thresholds)
-        return {"thresholds": thresholds, "temperature": self.temperature}
+        written = list(thresholds) if isinstance(thresholds, tuple) else thresholds
+        return cls(target, target.definition.read_thresholds(target, written), _read_temperature(temperature))
 
     def probabilities(self, logits: npt.ArrayLike) -> FloatArray:
         """Probabilities, or the values of a regression, `(n, C)`.
@@ -70,8 +65,7 @@ class DecisionRule:
         return {name: threshold for name, threshold in pairs if threshold is not None}
 
 
-def _read_temperature(card: Mapping[str, Any]) -> float:
-    found = card.get("temperature", 1.0)
+def _read_temperature(found: Any) -> float:
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < np.inf:
         raise ModelError(f"the card of the model has the temperature {found!r:.40}; expected a number above 0")
     return float(found)

@@ -15,8 +15,8 @@ from seqconv.batching import plan_packed
 from seqconv.cli.commands.plan import compare, describe_lengths, main
 from seqconv.cli.lengths import cut_lengths, measure_lengths, read_lengths
 from seqconv.data.manifest import load_manifest
-from seqconv.data.segmentation import Segmentation
 from seqconv.data.settings import WindowSettings
+from seqconv.data.spec import Segmentation
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.features import extract_features
 from seqconv.features.audio.decoding import decode_audio

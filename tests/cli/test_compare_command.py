@@ -111,7 +111,7 @@ def test_the_command_tells_it(sweep, wide, capsys, monkeypatch, tmp_path):
     assert "rates: training.learning_rate 0.001 (3 runs)  accuracy" in printed
     differing = printed.split("what differs in the configs")[1]
     assert "training.learning_rate" in differing
-    assert "model.blocks[0].filters" in differing
+    assert "model.blocks.0.filters" in differing
     assert "seed" not in differing
     page = read_page(tmp_path / "page.html")
     shown = page.find("table", id="paired-table").table()
@@ -188,7 +188,7 @@ def test_no_name_and_no_digit_is_cut_off_on_a_terminal(sweep, wide):
             assert cell in told, title
     differing = dict(describe(contenders, 80))["what differs in the configs"]
     assert differing.columns == ("setting", "run", "value")
-    assert ("model.blocks[0].filters", "wide", "12") in differing.rows
+    assert ("model.blocks.0.filters", "wide", "12") in differing.rows
     assert dict(describe(contenders))["what differs in the configs"].columns[1:] == tuple(
         each.name for each in contenders
     )

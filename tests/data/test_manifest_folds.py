@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from seqconv.data.manifest import make_folds
 from seqconv.data.manifest.folds import fold_numbers
 from seqconv.data.manifest.split_section import check_folds, cut_splits, group_rows
+from seqconv.data.manifest.table import Manifest
 from seqconv.data.split_settings import SplitConfig
 from seqconv.errors import ConfigError, ManifestError
 
@@ -39,7 +40,7 @@ def test_groups_are_whole_and_folds_cover_all_rows_once(members, num_folds, seed
     assert sorted(made["fold"].unique()) == list(range(num_folds))
     assert max(counts(made)) - min(counts(made)) <= 8
     tests = [
-        cut_splits(make_frame(labels, groups), SplitConfig(folds=num_folds, fold=k), seed=seed)
+        cut_splits(Manifest(make_frame(labels, groups)), SplitConfig(folds=num_folds, fold=k), seed=seed).frame
         for k in range(num_folds)
     ]
     held = pd.concat([made["id"][made["split"] == "test"] for made in tests])
@@ -68,12 +69,13 @@ def test_the_cut_depends_on_the_seed_and_on_neither_order_nor_folder():
 
 def test_valid_is_cut_from_what_is_not_test():
     frame = make_frame(["a", "b"] * 100)
-    made = cut_splits(frame, SplitConfig(folds=5, fold=3), seed=0)
+    cut = cut_splits(Manifest(frame), SplitConfig(folds=5, fold=3), seed=0)
+    made = cut.frame
     assert (made["split"] == "test").tolist() == (made["fold"] == 3).tolist()
     assert made["split"].value_counts().to_dict() == {"train": 140, "valid": 20, "test": 40}
-    assert made.attrs["notes"] == [
-        "made 5 folds: fold 3 is test, valid is cut from the others; seed 0; now train 140, valid 20, test 40"
-    ]
+    assert cut.notes == (
+        "made 5 folds: fold 3 is test, valid is cut from the others; seed 0; now train 140, valid 20, test 40",
+    )
     assert frame["split"].isna().all()
 
 
@@ -89,25 +91,26 @@ def test_folds_of_the_manifest_are_kept():
     frame = make_frame(["a", "b"] * 30, folds=folds)
     assert fold_numbers(frame, None) == fold_numbers(frame, 3) == [1, 2, 3]
     for settings_of_run in (SplitConfig(fold=2), SplitConfig(folds=3, fold=2)):
-        made = cut_splits(frame, settings_of_run, seed=0)
-        assert (made["split"] == "test").tolist() == [fold == 2 for fold in folds]
-        assert made.attrs["notes"][0].startswith("3 folds of the manifest: fold 2 is test")
-    without = cut_splits(frame, SplitConfig(), seed=0)
+        cut = cut_splits(Manifest(frame), settings_of_run, seed=0)
+        assert (cut.frame["split"] == "test").tolist() == [fold == 2 for fold in folds]
+        assert cut.notes[0].startswith("3 folds of the manifest: fold 2 is test")
+    without = cut_splits(Manifest(frame), SplitConfig(), seed=0).frame
     assert set(without["fold"][without["split"] == "test"]) == {1, 2, 3}, "a column alone asks for no folds"
-    assert cut_splits(frame, SplitConfig(folds=3), seed=0)["fold"][0] == 1
+    assert cut_splits(Manifest(frame), SplitConfig(folds=3), seed=0).frame["fold"][0] == 1
 
 
 def test_all_rows_in_train_are_as_none_in_any():
-    made = cut_splits(make_frame(["a", "b"] * 20, splits=["train"] * 40), SplitConfig(folds=4), seed=0)
+    frame = make_frame(["a", "b"] * 20, splits=["train"] * 40)
+    made = cut_splits(Manifest(frame), SplitConfig(folds=4), seed=0).frame
     assert made["split"].value_counts().to_dict() == {"train": 26, "valid": 4, "test": 10}
 
 
 def test_shares_and_columns_of_the_config_are_used():
     frame = make_frame(["a", "b"] * 100, site=["x"] * 20 + ["y"] * 180, speaker=[f"s{i // 5}" for i in range(200)])
-    made = cut_splits(frame, SplitConfig(valid=0.25, test=0.25, stratify="site"), seed=0)
+    made = cut_splits(Manifest(frame), SplitConfig(valid=0.25, test=0.25, stratify="site"), seed=0).frame
     assert made["split"].value_counts().to_dict() == {"train": 100, "valid": 50, "test": 50}
     assert made["split"][:20].value_counts().to_dict() == {"train": 10, "valid": 5, "test": 5}
-    grouped = cut_splits(group_rows(frame, "speaker"), SplitConfig(), seed=0)
+    grouped = cut_splits(Manifest(group_rows(frame, "speaker")), SplitConfig(), seed=0).frame
     assert grouped.groupby("speaker")["split"].nunique().max() == 1
 
 
@@ -147,16 +150,16 @@ def test_shares_and_columns_of_the_config_are_used():
 )
 def test_what_cannot_be_cut_is_named(frame, options, error, message):
     with pytest.raises(error, match=message):
-        cut_splits(frame, SplitConfig(**options), seed=0)
+        cut_splits(Manifest(frame), SplitConfig(**options), seed=0)
 
 
 def test_a_group_in_two_folds_of_the_manifest_is_named():
     frame = make_frame(["a"] * 6, ["x", "x", "y", "y", "z", "z"], folds=[0, 1, 0, 0, 1, 1])
     with pytest.raises(ManifestError, match="1 groups are in more than one fold: 'x'"):
         check_folds(frame, SplitConfig(folds=2), "error")
-    check_folds(frame, SplitConfig(), "error")
-    check_folds(frame, SplitConfig(folds=2), "warn")
-    assert "more than one fold: 'x'" in frame.attrs["notes"][0]
+    assert check_folds(frame, SplitConfig(), "error") == []
+    (note,) = check_folds(frame, SplitConfig(folds=2), "warn")
+    assert "more than one fold: 'x'" in note
 
 
 def test_a_column_to_group_by_must_be_there():

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqconv.data.manifest import check_labels, make_splits
+from seqconv.data.manifest.splits import add_splits
+from seqconv.data.manifest.table import Manifest
 from seqconv.errors import ConfigError, ManifestError
 
 
@@ -80,12 +82,14 @@ def test_a_huge_group_goes_to_train():
 
 def test_a_missing_valid_is_cut_from_train_and_test_stays():
     frame = make_frame(["a", "b"] * 100, splits=["train"] * 160 + ["test"] * 40)
-    made = make_splits(frame)
+    cut = add_splits(Manifest(frame))
+    made = cut.frame
     assert (made["split"][160:] == "test").all()
     assert made["split"].value_counts().to_dict() == {"train": 140, "valid": 20, "test": 40}
-    assert made.attrs["notes"] == [
-        "no split valid: cut from train, stratified by 'label', seed 0; now train 140, valid 20, test 40"
-    ]
+    assert cut.notes == (
+        "no split valid: cut from train, stratified by 'label', seed 0; now train 140, valid 20, test 40",
+    )
+    assert make_splits(frame).equals(made)
     assert frame["split"].value_counts().to_dict() == {"train": 160, "test": 40}, "the given frame stays as it was"
 
 
@@ -96,22 +100,22 @@ def test_a_lone_train_gives_valid_and_test():
 
 def test_complete_splits_are_left_alone():
     frame = make_frame(["a"] * 3, splits=["train", "valid", "test"])
-    made = make_splits(frame)
-    assert made["split"].tolist() == ["train", "valid", "test"]
-    assert made.attrs["notes"] == []
+    made = add_splits(Manifest(frame))
+    assert made.frame["split"].tolist() == ["train", "valid", "test"]
+    assert made.notes == ()
 
 
 def test_what_was_made_is_said():
-    made = make_splits(make_frame(["a", "b"] * 50, [f"g{number // 2}" for number in range(100)]), seed=3)
-    assert made.attrs["notes"] == [
+    made = add_splits(Manifest(make_frame(["a", "b"] * 50, [f"g{number // 2}" for number in range(100)])), seed=3)
+    assert made.notes == (
         "no splits: made train, valid and test, by group (50 groups), stratified by 'label', seed 3; "
-        "now train 70, valid 10, test 20"
-    ]
+        "now train 70, valid 10, test 20",
+    )
 
 
 def test_without_labels_the_cut_is_plain():
-    made = make_splits(make_frame([None] * 100))
-    assert made.attrs["notes"] == ["no splits: made train, valid and test, seed 0; now train 70, valid 10, test 20"]
+    made = add_splits(Manifest(make_frame([None] * 100)))
+    assert made.notes == ("no splits: made train, valid and test, seed 0; now train 70, valid 10, test 20",)
 
 
 def test_other_fractions_are_kept():

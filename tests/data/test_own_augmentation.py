@@ -73,7 +73,7 @@ def test_a_transform_of_ones_own_is_held_to_its_promise(how, told):
 
 
 def test_keys_of_a_transform_of_ones_own_are_checked():
-    with pytest.raises(ConfigError, match=r"augment.own\[0\].factr: unknown key; did you mean 'factor'"):
+    with pytest.raises(ConfigError, match=r"augment.own\.0\.factr: unknown key; did you mean 'factor'"):
         load_config({"augment": {"own": [{"type": "halve", "factr": 1}]}})
-    with pytest.raises(ConfigError, match=r"augment.own\[0\].type: expected .*'halve'"):
+    with pytest.raises(ConfigError, match=r"augment.own\.0\.type: expected .*'halve'"):
         load_config({"augment": {"own": [{"type": "double"}]}})

@@ -10,9 +10,10 @@ from seqconv.data.events.annotations import Annotations
 from seqconv.data.events.tables import Events
 from seqconv.data.events.window_labels import label_windows
 from seqconv.data.leakage import find_leaks, recordings_of
-from seqconv.data.segmentation import Segmentation, cut_windows, segment_recordings
+from seqconv.data.segmentation import cut_windows, segment_recordings
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
+from seqconv.data.spec import Segmentation
 from seqconv.data.windows import WindowedSource, count_covered, cut_frames
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.prediction.windows import iterate_windows
@@ -89,7 +90,7 @@ def test_windows_are_views_and_know_where_they_lie():
     assert np.shares_memory(windows[1], recordings[0])
     train, test = windows.with_labels(None).split(test=0.4)
     assert not set(train.groups) & set(test.groups)
-    assert train.subset([0]).metadata.attrs["cut"] == "windows"
+    assert train.subset([0]).provenance.cut == "windows"
 
 
 def test_a_part_of_a_file_counts_from_the_beginning_of_the_file():
@@ -149,7 +150,7 @@ def test_what_was_decided_is_told():
     recordings = Sequences(tapes(40).features, ids=["tape0"], metadata=frame)
     windows = segment_recordings(recordings, cutting, TargetConfig(background="-"), events)
     assert windows.labels == ["a", "-", "a"]
-    told = windows.metadata.attrs["notes"]
+    told = windows.notes
     assert told[0] == "1 window holds events of several classes: labeled by the one that fills most of it"
     assert told[1].startswith("1 window holds less of an event than data.windows.min_overlap asks for")
     assert told[-1] == "4 windows, 2 of them labeled by events; 1 left out"
@@ -161,7 +162,7 @@ def test_events_between_windows_that_lie_apart_are_told():
     events = annotate(tape0=[(1.2, 1.6, "a"), (2.0, 2.9, "b"), (3.0, 4.0, "c")])
     windows = segment_recordings(tapes(70), cutting, TargetConfig(background="-"), events)
     assert windows.labels == ["-", "c", "-"]
-    assert "2 events label no window: raise data.windows.seconds, or lower its hop" in windows.metadata.attrs["notes"]
+    assert "2 events label no window: raise data.windows.seconds, or lower its hop" in windows.notes
 
 
 @pytest.mark.parametrize("use", ["windows", "sequences"])
@@ -171,7 +172,7 @@ def test_an_event_that_ends_behind_its_recording_is_told(use):
     target = TargetConfig(background="-" if use == "windows" else None)
     found = segment_recordings(tapes(30, 30), Segmentation(windows, use, frame_rate=RATE), target, events)
     assert found.labels[-1] == "b"
-    assert "1 event ends behind its recording, by up to 6 s: cut" in found.metadata.attrs["notes"]
+    assert "1 event ends behind its recording, by up to 6 s: cut" in found.notes
 
 
 def test_a_window_is_at_least_a_frame():
@@ -202,7 +203,7 @@ def test_each_event_is_a_sequence_of_its_own_length():
     assert found.labels == ["a", "b", "c", "a"]
     assert found.lengths.tolist() == [7, 22, 1, 5]
     assert found[0].ravel().tolist() == list(range(3, 10))
-    told = found.metadata.attrs["notes"]
+    told = found.notes
     assert told[0] == "4 events of 2 recordings are the sequences (data.events_as)"
     assert "1 event without a label left out" in told
 

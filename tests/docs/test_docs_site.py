@@ -29,7 +29,7 @@ MODULES = [
 # Where a module has no `__all__`, what the design and the pages promise.
 NAMES = {
     "data.sequences": ["Sequences"],
-    "data.segmentation": ["cut_windows", "segment_recordings", "Segmentation"],
+    "data.segmentation": ["cut_windows", "segment_recordings"],
     "data.events.annotations": ["read_annotations", "Annotations", "RecordingEvents"],
     "prediction.streaming": [
         *("whole.ChunkRunner", "whole.Answer"),

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -198,7 +199,7 @@ def test_thresholds_of_the_card_are_used():
     labels = ["a;b", "a", "b"]
     target = fit_target("multilabel", labels)
     model = make_model(target)
-    model.card["thresholds"] = [0.0, 1.1]
+    model.card = replace(model.card, thresholds=(0.0, 1.1))
     frame = evaluate(model, Sequences(make_features(3), labels), bootstrap=0).predictions
     assert frame["prediction"].tolist() == ["a", "a", "a"]
 

@@ -67,9 +67,7 @@ def test_only_settings_that_differ_are_listed(runs, page):
     assert [shown["training.epochs"][run.name] for run in runs] == [
         str(read_run(run).config.training.epochs) for run in runs
     ]
-    assert config_differences({"a": {"x": [{"y": 1}]}, "b": {"x": [{"y": 1}, {"y": 2}]}}).rows == (
-        ("x[1].y", "–", "2"),
-    )
+    assert config_differences({"a": {"x": [{"y": 1}]}, "b": {"x": [{"y": 1}, {"y": 2}]}}).rows == (("x.1.y", "–", "2"),)
 
 
 def test_names_stay_text_and_the_page_needs_nothing_else(page):

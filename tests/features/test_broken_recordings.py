@@ -153,9 +153,7 @@ def test_bad_files_are_left_out_and_told_where_that_is_asked_for(tmp_path):
         assert [bad.id for bad in data.quarantine] == ["text.wav", "empty.wav"]
         assert data.quarantine[1].path == str(tmp_path / "empty.wav")
         assert data.quarantine[1].reason.startswith("cannot be decoded")
-        assert data.metadata.attrs["notes"] == [
-            "2 of 12 recordings cannot be read and were left out: 'empty.wav', 'text.wav'"
-        ]
+        assert data.notes == ["2 of 12 recordings cannot be read and were left out: 'empty.wav', 'text.wav'"]
         assert data.subset([0, 1]).quarantine == data.quarantine
 
 

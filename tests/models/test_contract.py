@@ -7,7 +7,9 @@ import pytest
 from seqconv.batching import make_batch, plan_bucketed, plan_packed, plan_padded, plan_single
 from seqconv.errors import ConfigError, ShapeError
 from seqconv.models import build_model, load_model
+from seqconv.models.card import ModelCard
 from seqconv.tasks import find_task
+from seqconv.tasks.target import Target
 
 MODELS = {
     "plain": {"blocks": [{"filters": 8, "kernel_size": 5}, {"filters": 8, "kernel_size": 3}]},
@@ -144,7 +146,7 @@ def test_loss_gradients_and_statistics_agree_in_every_layout(model, arrays):
 
 
 def test_reloaded_model_answers_alike(model, arrays, tmp_path):
-    model.card["labels"] = ["a", "b"]
+    model.card = ModelCard(target=Target("classification", ("a", "b")), temperature=2.0, others={"lab": "here"})
     model.save(tmp_path / "model.keras")
     reloaded = load_model(tmp_path / "model.keras")
     assert reloaded.card == model.card

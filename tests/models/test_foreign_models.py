@@ -24,7 +24,11 @@ PACKAGE = Path(seqconv.__file__).parent
 NUM_FILES = int(os.environ.get("SEQCONV_FUZZ_FILES", "150"))
 SEED = int(os.environ.get("SEQCONV_FUZZ_SEED", "0"))
 CONFIG = {"blocks": [{"filters": 8, "kernel_size": 3, "activation": "gelu"}, {"type": "lstm", "units": 4}]}
-CARD = {"format_version": 1, "seqconv_version": "0.1.0", "target": {"names": ["Lambda", "seqconv>x"]}}
+CARD = {
+    "format_version": 1,
+    "seqconv_version": "0.1.0",
+    "target": {"task": "classification", "names": ["Lambda", "seqconv>x"]},
+}
 Members = dict[str, bytes]
 
 
@@ -65,7 +69,7 @@ def stock_model(layer: keras.layers.Layer | None = None) -> keras.Model:
 
 def test_what_is_good_is_loaded(members, tmp_path):
     model = load_model(write(tmp_path / "x.keras", members))
-    assert model.card["target"] == {"names": ["Lambda", "seqconv>x"]}
+    assert model.card.target.names == ("Lambda", "seqconv>x")
     model = stock_model(keras.layers.Conv1D(4, 3, kernel_regularizer="l2"))
     model.compile("adam", "mse")
     model.save(tmp_path / "stock.keras")
@@ -84,14 +88,15 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "kernel": (lambda c: deep(c).update(kernel_size=999_999), r"its config asks for \d+ weights, but the file holds"),
     "repeat": (lambda c: deep(c).update(repeat=10**6), r"repeat is 1e\+06, more layers than any model has"),
     "fewer": (lambda c: c["config"]["model"]["blocks"].pop(), r"holds \d+ weights, but its config asks for \d+ only"),
-    "key": (lambda c: deep(c).update(filterz=3), r"config\.model\.blocks\[0\]\.filterz: unknown key.*Its value is 3"),
-    "type": (lambda c: deep(c).update(filters="many"), r"blocks\[0\]\.filters: expected a whole number, got 'many'"),
+    "key": (lambda c: deep(c).update(filterz=3), r"config\.model\.blocks\.0\.filterz: unknown key.*Its value is 3"),
+    "type": (lambda c: deep(c).update(filters="many"), r"blocks\.0\.filters: expected a whole number, got 'many'"),
     "list": (lambda c: c["config"].update(model=[1, 2]), r"config\.model: .*, got \[1, 2\]"),
     "missing": (lambda c: c["config"].pop("num_features"), "its config lacks 'num_features'"),
     "dtype": (lambda c: c["config"].pop("dtype"), "its config lacks 'dtype'"),
     "features": (lambda c: c["config"].update(num_features=-5), "cannot be loaded as a Keras model"),
     "text": (lambda c: c["config"].update(num_features="5"), "cannot be loaded as a Keras model"),
     "card": (lambda c: c["config"].update(card=[1]), r"its card is \[1\], not an object"),
+    "target": (lambda c: c["config"]["card"].update(target=[1]), r"the card of the model has target \[1\], which"),
     "no config": (lambda c: c.pop("config"), "config.json describes no model"),
     "no model": (
         lambda c: c.update(

@@ -115,7 +115,7 @@ def test_they_are_in_configs_and_in_the_schema():
     assert [head.type for head in config.pooling] == ["toy_rms", "mean"]
     assert config_schema()["$defs"]["Thinning"]["properties"]["widen"]["default"] == 2
     assert "toy_rms" in json.dumps(config_schema()["$defs"]["ModelConfig"]["properties"]["pooling"])
-    with pytest.raises(ConfigError, match=r"model\.blocks\[0\]\.widen: expected a whole number, got 'much'"):
+    with pytest.raises(ConfigError, match=r"model\.blocks\.0\.widen: expected a whole number, got 'much'"):
         load_config({"model": {"blocks": [{"type": "toy_thinning", "widen": "much"}]}})
     with pytest.raises(ConfigError, match=r"unknown key; did you mean 'widen'\?"):
         load_config({"model": {"blocks": [{"type": "toy_thinning", "wide": 2}]}})
@@ -177,14 +177,14 @@ def test_a_pooling_that_does_not_say_what_frames_bring_is_named():
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        ({"blocks": [{"filters": "many"}]}, r"^model\.blocks\[0\]\.filters: expected a whole number, got 'many'$"),
+        ({"blocks": [{"filters": "many"}]}, r"^model\.blocks\.0\.filters: expected a whole number, got 'many'$"),
         ({"blocks": []}, r"^model\.blocks: \[\]: a model needs at least one block, for example \{filters"),
         (
             {"blocks": [{"type": "convv"}]},
-            r"^model\.blocks\[0\]\.type: expected 'conv', 'depthwise.*, got 'convv'",
+            r"^model\.blocks\.0\.type: expected 'conv', 'depthwise.*, got 'convv'",
         ),
         ({"pooling": "flatten"}, r"^model\.pooling: 'flatten': a sequence of any length has no fixed number"),
-        ({"blocks": [{"filters": 4, "groups": 3}]}, r"^model\.blocks\[0\]: filters=4 must be a multiple of groups=3$"),
+        ({"blocks": [{"filters": 4, "groups": 3}]}, r"^model\.blocks\.0: filters=4 must be a multiple of groups=3$"),
     ],
 )
 def test_settings_are_refused_in_the_words_of_a_config(model, reason):

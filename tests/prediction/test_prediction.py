@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -159,7 +160,7 @@ def test_a_missing_model_names_its_path(tmp_path):
 def test_multilabel_joins_the_labels_given(arrays):
     target = fit_target("multilabel", ["a;b", "b"])
     model = make_model(target, 2, {"kind": "precomputed"})
-    model.card["thresholds"] = 0.0
+    model.card = replace(model.card, thresholds=0.0)
     assert predict(model, arrays)["prediction"].tolist() == ["a;b"] * 4
 
 

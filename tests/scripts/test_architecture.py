@@ -28,7 +28,7 @@ PACKAGE = Path(seqconv.__file__).parent
 MODULES = find_modules(PACKAGE)
 MAX_LINES = 350
 
-# The network knows arithmetic, labels and features; no data, no batches.
+# The network knows arithmetic, labels and features; no batches, and of data only how they are read.
 ALLOWED = {
     "batching": (
         "numpy", "seqconv.errors", "seqconv.text", "seqconv.geometry", "seqconv.parts.registry", "seqconv.batching",
@@ -36,7 +36,7 @@ ALLOWED = {
     "layers": ("keras", "numpy", "seqconv.errors", "seqconv.geometry", "seqconv.layers"),
     "models": (
         "keras", "numpy", "pydantic", "h5py", "seqconv.errors", "seqconv.files", "seqconv.geometry", "seqconv.parts",
-        "seqconv.tasks", "seqconv.features", "seqconv.layers", "seqconv.models",
+        "seqconv.tasks", "seqconv.features", "seqconv.data.spec", "seqconv.layers", "seqconv.models",
     ),
 }  # fmt: skip
 WITHOUT_FRAMEWORK = ("metrics", "tasks", "batching", "features", "data", "config")

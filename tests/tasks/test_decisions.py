@@ -1,6 +1,7 @@
 """Temperature and thresholds: chosen on valid, kept in the card, and the same wherever the model answers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError, ModelError
 from seqconv.evaluation import choose_decision_rule, evaluate
 from seqconv.models import build_model, load_model
-from seqconv.models.card import read_decision_rule
+from seqconv.models.card import ModelCard, read_decision_rule
 from seqconv.prediction import predict
 from seqconv.prediction.forward import forward
 from seqconv.tasks.decision_rule import DecisionRule
@@ -68,18 +69,18 @@ MADE = {"classification": graded, "multilabel": tagged}
 def test_the_card_decides_in_evaluate_and_predict(runs, task):
     run, data = runs[task], MADE[task](seed=2)
     card = load_model(run.path / "model.keras").card
-    logits = forward(run.model, data).astype(float) / card["temperature"]
+    logits = forward(run.model, data).astype(float) / card.temperature
     probabilities = softmax(logits, axis=1) if task == "classification" else expit(logits)
     told = predict(run.path / "model.keras", data)
-    names = run.model.card["target"]["names"]
+    names = run.model.card.target.names
     np.testing.assert_allclose(told[[f"p_{name}" for name in names]], probabilities, rtol=1e-5)
     if task == "classification":
-        assert card["thresholds"][names.index("fine")] is None
-        is_fault = probabilities[:, 0] >= card["thresholds"][0]
+        assert card.thresholds[names.index("fine")] is None
+        is_fault = probabilities[:, 0] >= card.thresholds[0]
         expected = np.where(is_fault, "fault", "fine").tolist()
         macro = f1_score(data.labels, expected, average="macro")
     else:
-        given = probabilities >= np.array(card["thresholds"])
+        given = probabilities >= np.array(card.thresholds)
         expected = [";".join(name for name, has in zip(names, row, strict=True) if has) for row in given]
         macro = f1_score(data.labels, given, average="macro")
     assert told["prediction"].tolist() == expected
@@ -90,7 +91,7 @@ def test_the_card_decides_in_evaluate_and_predict(runs, task):
     by_length = evaluation.metrics["by_length"]
     assert all(row["macro_f1"] is not None for row in by_length)
     assert run.metrics["test"]["macro_f1"] == pytest.approx(macro)
-    assert evaluation.metrics["decisions"]["temperature"] == card["temperature"]
+    assert evaluation.metrics["decisions"]["temperature"] == card.temperature
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel"])
@@ -102,26 +103,27 @@ def test_valid_scores_are_the_best_that_a_threshold_gives(runs, task):
     best = table.metrics["macro_f1"]
     for other in np.linspace(0.05, 0.95, 10):
         thresholds = [other, None] if task == "classification" else [other] * 2
-        run.model.card["thresholds"], kept = thresholds, run.model.card["thresholds"]
+        kept, run.model.card = run.model.card, replace(run.model.card, thresholds=tuple(thresholds))
         found = evaluate(run.model, valid, bootstrap=0).metrics["macro_f1"]
-        run.model.card["thresholds"] = kept
+        run.model.card = kept
         assert found <= best + 1e-12
 
 
 def test_what_was_chosen_is_printed_and_kept(runs, capsys):
     run = runs["multilabel"]
-    assert run.model.card["decisions"]["chosen_on"] == "valid"
+    assert run.model.card.decisions["chosen_on"] == "valid"
     assert "decided with temperature" in str(run.evaluation)
     scores = json.loads((run.path / "metrics.json").read_text())
     assert set(scores["test"]["decisions"]["thresholds"]) == {"0", "1"}
     assert scores["test"]["decisions"] == scores["valid"]["decisions"]
     chosen = choose_decision_rule(run.model, tagged(seed=1), {"thresholds": "f1", "calibration": "temperature"})
     lines = [told for name, told in chosen.describe() if name == "decision"]
-    before, after = run.model.card["decisions"]["calibration_error"]
+    before, after = run.model.card.decisions["calibration_error"]
     assert lines[0].endswith(f"calibration error {before:.4f} before, {after:.4f} after")
     assert lines[1].startswith("thresholds for the best F1, chosen on valid: 0 0.")
     # It is chosen by the weights, whatever the card says already.
-    assert chosen.card == {name: run.model.card[name] for name in chosen.card}
+    assert chosen.apply_to(run.model.card) == chosen.apply_to(ModelCard.from_dict(run.model.card.to_dict()))
+    assert chosen.apply_to(run.model.card) == run.model.card
 
 
 def test_a_precision_is_reached_or_said_not_to_be(runs, capsys):
@@ -129,7 +131,7 @@ def test_a_precision_is_reached_or_said_not_to_be(runs, capsys):
     # What the model thinks most probable of the second label is what is not true.
     data.labels[:, 1] = np.argsort(np.argsort(forward(model, data)[:, 1])) < 60
     chosen = choose_decision_rule(model, data, {"thresholds": {"precision": 0.9}})
-    model.card, kept = {**model.card, **chosen.card}, model.card
+    model.card, kept = chosen.apply_to(model.card), model.card
     scores = evaluate(model, data, bootstrap=0).metrics["per_class"]
     model.card = kept
     assert scores["0"]["precision"] >= 0.9
@@ -175,7 +177,7 @@ def test_frames_are_decided_by_the_card_too(tmp_path):
     )
     run = train(config, tmp_path / "run", train_data=two(40, 0), valid_data=two(20, 1))
     table = run.evaluation.predictions
-    threshold = run.model.card["thresholds"][0]
+    threshold = run.model.card.thresholds[0]
     assert table["prediction"].tolist() == np.where(table["p_mid"] >= threshold, "mid", "top").tolist()
     assert predict(run.model, two(20, 1))["prediction"].tolist() == table["prediction"].tolist()
 
@@ -185,7 +187,7 @@ def test_a_stopped_run_chooses_the_same(tmp_path, runs):
     with pytest.raises(RunStopped):
         train(config, tmp_path / "run", callbacks=[Stopping(1, 2)], **parts(graded))
     again = resume(tmp_path / "run", **parts(graded))
-    assert again.model.card == {**runs["classification"].model.card, "name": again.model.card["name"]}
+    assert again.model.card == replace(runs["classification"].model.card, name=again.model.card.name)
     assert again.metrics == runs["classification"].metrics
     # Scored once more, nothing of it changes.
     assert resume(tmp_path / "run", **parts(graded)).metrics == again.metrics
@@ -253,7 +255,7 @@ def test_settings_that_contradict_each_other_are_refused(sections, message):
 )
 def test_a_card_that_cannot_be_is_refused(card, message):
     model = build_model({"blocks": [{"filters": 2}]}, num_features=NUM_FEATURES, num_outputs=2)
-    model.card = {**model.card, "target": TAGS.to_dict(), **card}
+    model.card = ModelCard.from_dict({"target": TAGS.to_dict(), **card})
     with pytest.raises(ModelError, match=message):
         read_decision_rule(model)
 
@@ -267,5 +269,5 @@ def test_without_a_choice_nothing_changes():
         np.testing.assert_array_equal(probabilities, plain)
         decided = decisions.decide(probabilities)
         np.testing.assert_array_equal(decided, plain.argmax(axis=1) if target is BINARY else plain >= 0.5)
-        assert decisions.to_card() == {"thresholds": None, "temperature": 1.0}
+        assert (decisions.thresholds, decisions.temperature) == (None, 1.0)
     assert DecisionRule(fit_target("regression", [1.0, 3.0])).decide(np.zeros((2, 1))) is None

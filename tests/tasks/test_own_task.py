@@ -18,7 +18,7 @@ from seqconv.prediction import predict
 from seqconv.reports.names import label
 from seqconv.tasks import Task
 from seqconv.tasks.forms import Fitted
-from seqconv.tasks.target import Target, fit_target
+from seqconv.tasks.target import fit_target
 from seqconv.training import train
 
 
@@ -129,7 +129,7 @@ def test_its_answers_are_scored_written_and_predicted_as_it_says(run):
 
 def test_its_saved_model_knows_the_task(run):
     model = load_model(run.path / "model.keras")
-    target = Target.from_dict(model.card["target"])
+    target = model.card.target
     assert isinstance(target.definition, Corner)
     assert target.decode([[0.4, 2.6, 9.0]]) == [(0, 3)]
     again = evaluate(run.path / "model.keras", cornered(20, 2))

@@ -104,7 +104,7 @@ def test_several_labels_at_once(folder, tmp_path):
     pd.concat([spoken, unnamed]).to_csv(tmp_path / "events.csv", index=False)
     target = {"task": "multilabel", "background": None}
     run = train(config(folder, data={"events": str(tmp_path / "events.csv")}, target=target), tmp_path / "run")
-    assert run.model.card["target"]["names"] == ["en", "fr", "other", "voice"]
+    assert run.model.card.target.names == ("en", "fr", "other", "voice")
     metrics = run.metrics["test"]
     assert metrics["events"]["per_class"]["voice"]["segment_f1"] > 0.6
     assert metrics["recordings"]["per_class"]["voice"]["support"] == 2

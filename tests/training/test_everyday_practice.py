@@ -79,7 +79,7 @@ def unequal(corpus, folder):
 
 def test_what_was_chosen_on_valid_holds_there_and_decides_wherever_the_model_answers(unequal, corpus):
     saved = load_model(unequal.path / "model.keras")
-    names, (threshold, temperature) = saved.card["target"]["names"], thresholds_of(saved.card)
+    names, (threshold, temperature) = saved.card.target.names, thresholds_of(saved.card)
     valid = load_datasets(load_config(unequal.path / "config.yaml").data_spec).valid
     labels = np.array([names.index(label) for label in valid.labels])
     logits = forward(saved, valid).astype(float)
@@ -96,8 +96,8 @@ def test_what_was_chosen_on_valid_holds_there_and_decides_wherever_the_model_ans
 
 def thresholds_of(card):
     """The threshold of Russian, the rarer of two classes, and the temperature."""
-    (threshold,) = (value for value in card["thresholds"] if value is not None)
-    return threshold, card["temperature"]
+    (threshold,) = (value for value in card.thresholds if value is not None)
+    return threshold, card.temperature
 
 
 def test_slices_are_the_scores_of_their_recordings(unequal, corpus):
@@ -123,7 +123,7 @@ def test_a_model_of_three_languages_learns_two_others_with_a_block_that_stays(co
     states = {part["part"]: part["state"] for part in json.loads((run.path / "transfer.json").read_text())["parts"]}
     assert states["block 0"] == "frozen"
     assert states["logits"] == "new"
-    assert run.model.card["target"]["names"] == ["it", "ru"]
+    assert run.model.card.target.names == ("it", "ru")
 
 
 def stayed(before, after, block):

@@ -183,11 +183,11 @@ def test_dropout_may_differ(trained):
     [
         (
             [BLOCKS[0], {**BLOCKS[1], "kernel_sizes": [3, 5]}, BLOCKS[2]],
-            r"blocks\[1\]\.kernel_sizes: \(3, 5\) here, \(3, 3\) in the file\n.*training\.init_blocks to 1 to begin",
+            r"blocks\.1\.kernel_sizes: \(3, 5\) here, \(3, 3\) in the file\n.*training\.init_blocks to 1 to begin",
         ),
-        (BLOCKS[:2], r"blocks\[2\]: no such block here, a conv in the file\n"),
-        ([*BLOCKS, {"filters": 4}], r"blocks\[3\]: a conv here, no such block in the file\n.*init_blocks to 3"),
-        ([{"type": "lstm", "units": 4}], r"blocks\[0\]\.type: 'lstm' here, 'conv' in the file\n"),
+        (BLOCKS[:2], r"blocks\.2: no such block here, a conv in the file\n"),
+        ([*BLOCKS, {"filters": 4}], r"blocks\.3: a conv here, no such block in the file\n.*init_blocks to 3"),
+        ([{"type": "lstm", "units": 4}], r"blocks\.0\.type: 'lstm' here, 'conv' in the file\n"),
     ],
 )
 def test_other_blocks_are_refused_by_name(trained, blocks, match):
@@ -207,7 +207,7 @@ def test_other_features_are_refused_before_any_work(tmp_path):
     with pytest.raises(ConfigError, match=r"hop_length: 80 here, 160 in the file(.|\n)*n_mels: 40 here, 64") as caught:
         train(config, tmp_path / "run")
     assert "features.normalize: 'none' here, 'train' in the file" in str(caught.value)
-    assert "model.blocks[0].filters: 3 here, 6 in the file" in str(caught.value)
+    assert "model.blocks.0.filters: 3 here, 6 in the file" in str(caught.value)
     assert not (tmp_path / "run").exists()
 
 
@@ -246,7 +246,7 @@ def test_a_regression_predicts_what_it_predicted_whatever_the_new_values(tmp_pat
     experiment = prepared(tmp_path / "first" / "model.keras", moved, target={"task": "regression"})
     assert set(states(experiment).values()) == {"reused"}
     ours, theirs = experiment.model, load_model(tmp_path / "first" / "model.keras")
-    assert ours.card["target"]["mean"] != theirs.card["target"]["mean"]
+    assert ours.card.target.mean != theirs.card.target.mean
     predictions = [predict(model, data)["prediction"].to_numpy(float) for model in (ours, theirs)]
     np.testing.assert_allclose(*predictions, rtol=1e-5)
 

@@ -27,7 +27,7 @@ def run(tmp_path_factory):
 
 def test_training_learns_and_the_report_says_which_frames(run, tmp_path, capsys):
     assert run.metrics["test"]["macro_f1"] > 0.75
-    assert run.model.card["target"]["kind"] == "frame"
+    assert run.model.card.target.kind == "frame"
     assert {"val_macro_f1", "accuracy", "loss"} <= set(run.history)
     train(
         quick(model=STRIDED_FRAMES, training={"epochs": 1}),
@@ -133,7 +133,7 @@ def test_other_tasks(task, tmp_path):
         assert scores["map"] > 0.9
         assert set(table["prediction"]) <= {"", "any", "high", "any;high"}
         assert scores["num_unlabeled_frames"] == 1
-    assert load_model(found.path / "model.keras").card["target"]["kind"] == "frame"
+    assert load_model(found.path / "model.keras").card.target.kind == "frame"
 
 
 def test_weights_of_classes_and_frames_reach_the_loss(tmp_path):

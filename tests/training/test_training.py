@@ -78,7 +78,7 @@ def weighted_loss(finished, data, class_weight, smoothing):
     """By hand: the mean over sequences of weight times smoothed cross entropy."""
     logits = forward(finished.model, data).astype(np.float64)
     log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    names = finished.model.card["target"]["names"]
+    names = finished.model.card.target.names
     targets = np.array([[label == name for name in names] for label in data.labels])
     targets = targets * (1 - smoothing) + smoothing / len(names)
     weights = data.weights * [class_weight.get(label, 1.0) for label in data.labels]

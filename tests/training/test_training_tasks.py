@@ -50,7 +50,7 @@ def test_multilabel_from_a_manifest(tmp_path, form):
     data = write_manifest(tmp_path, labels, split=splits())
     training = {"epochs": 8, "learning_rate": 0.05, "monitor": "val_micro_map"}
     finished = trained(tmp_path, data, target={"task": "multilabel", **target}, training=training)
-    assert finished.model.card["target"]["names"] == ["a", "b"]
+    assert finished.model.card.target.names == ("a", "b")
     assert finished.metrics["test"]["micro_auc"] > 0.7
     assert finished.history["loss"].iloc[-1] < finished.history["loss"].iloc[0]
 

@@ -81,4 +81,4 @@ def test_the_config_of_a_run_holds_the_scale_for_the_next_run(tmp_path):
     assert resolved > 1
     again = load_config(tmp_path / "run" / "config.yaml", ["training.epochs=1"])
     assert prepare(again, load_datasets(again.data_spec, classified(20), classified())).loss_scale == resolved
-    assert load_model(tmp_path / "run" / "model.keras").card["batching"]["frames_per_batch"] == 64
+    assert load_model(tmp_path / "run" / "model.keras").card.frames_per_batch == 64

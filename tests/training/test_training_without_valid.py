@@ -8,7 +8,8 @@ from support.training_data import classified, quick
 
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
-from seqconv.data.manifest import load_manifest, make_splits
+from seqconv.data.manifest.loading import read_manifest
+from seqconv.data.manifest.splits import add_splits
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.training import resume, train
 from seqconv.training.run.train import dry_run
@@ -84,11 +85,11 @@ def test_folds_leave_none_aside_either():
 
 
 def test_a_manifest_without_splits_gets_two():
-    made = make_splits(load_manifest(VOWELS.format("TRAIN")), fractions=(0.8, 0.0, 0.2))
-    assert made["split"].value_counts().to_dict() == {"train": 216, "test": 54}
-    assert made.attrs["notes"] == [
-        "no splits: made train and test, stratified by 'label', seed 0; now train 216, valid 0, test 54"
-    ]
+    made = add_splits(read_manifest(VOWELS.format("TRAIN")), fractions=(0.8, 0.0, 0.2))
+    assert made.frame["split"].value_counts().to_dict() == {"train": 216, "test": 54}
+    assert made.notes == (
+        "no splits: made train and test, stratified by 'label', seed 0; now train 216, valid 0, test 54",
+    )
 
 
 def test_valid_that_is_given_is_used():

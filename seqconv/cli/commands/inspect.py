@@ -44,7 +44,7 @@ def main(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from seqconv.inspection import audit, describe, explain
-    from seqconv.models.card import open_model
+    from seqconv.models.factory import open_model
     from seqconv.parts.plugins import load_plugins
 
     load_plugins(arguments.plugin)
@@ -91,12 +91,11 @@ def _shows_parts(arguments: argparse.Namespace) -> bool:
 def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureSettings | None":
     """What the model's features are computed with: as its card says, or the command line; None where neither does."""
     from seqconv.config import load_config
-    from seqconv.features import as_settings
     from seqconv.models.card import read_card
 
-    card = read_card(model).get("features")
-    if card is not None:
-        return as_settings(card)
+    settings = read_card(model).features
+    if settings is not None:
+        return settings
     is_given = arguments.config is not None or arguments.set
     return load_config(arguments.config or {}, arguments.set).features if is_given else None
 
@@ -121,10 +120,11 @@ def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:
 def show_recording(arguments: argparse.Namespace, model: Any) -> None:
     """Print which frames decided, and draw them where pictures are asked for."""
     from seqconv.inspection import contributions
+    from seqconv.models.card import read_card
 
     settings, features = read_recording(arguments, model)
     output: Any = arguments.output
-    if output is not None and not (getattr(model, "card", None) or {}).get("target"):
+    if output is not None and read_card(model).target is None:
         output = _as_number(output)
     found = contributions(model, features, output=output)
     print(found)
@@ -165,7 +165,7 @@ def draw_model(arguments: argparse.Namespace, model: Any) -> None:
     """Filters of every convolution, what training changed; of the first one norms of channels, responses on sound."""
     from seqconv.inspection.pictures import draw_before_after, draw_channel_norms, draw_filters, draw_responses
     from seqconv.inspection.pictures.collections import convolutions_of, response_options
-    from seqconv.models.card import open_model
+    from seqconv.models.factory import open_model
 
     settings = feature_settings(arguments, model)
     before = convolutions_of(open_model(arguments.before)) if arguments.before else {}

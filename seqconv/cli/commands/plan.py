@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqconv.cli.options import CONFIG, Group, command, given, overrides, settable
 from seqconv.errors import ConfigError, ManifestError
@@ -58,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _overrides(arguments: argparse.Namespace) -> list[str]:
+def _overrides(arguments: argparse.Namespace) -> list[str | tuple[str, Any]]:
     # One size replaces the other one of a config.
     for size, other in (SIZES, SIZES[::-1]):
         if given(arguments, size) and not given(arguments, other):
@@ -79,7 +79,6 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
             "there is nothing to plan: give --manifest FILE, --lengths FILE, or a --config with a manifest"
         )
     from seqconv.data.manifest import load_manifest
-    from seqconv.data.segmentation import Segmentation
     from seqconv.data.settings import check_made
 
     check_made(config.data)
@@ -91,7 +90,7 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
             raise ManifestError(
                 f"no recording has split '{arguments.split}'. Splits there: {', '.join(splits) or 'none'}"
             )
-    cutting = Segmentation.of(config.data, predicts_frames=config.model.predicts_frames)
+    cutting = config.data_spec.segmentation
     return check_lengths(cut_lengths(measure_lengths(frame, config.features), cutting, config.features))
 
 

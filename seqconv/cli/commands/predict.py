@@ -54,14 +54,15 @@ def main(arguments: argparse.Namespace) -> int:
         table_format(arguments.output)
     start_keras()
     from seqconv.config import load_config
-    from seqconv.models.card import open_model, read_card
+    from seqconv.models.card import read_card
+    from seqconv.models.factory import open_model
     from seqconv.parts.plugins import load_plugins
     from seqconv.prediction.dispatch import collecting, predict_tables
 
     load_plugins(arguments.plugin)
     model = open_model(arguments.model)
     target = features = None
-    if read_card(model):
+    if not read_card(model).is_empty:
         check_card_is_kept(arguments)
     else:
         config = load_config(arguments.config or {}, arguments.set)

@@ -1,19 +1,13 @@
 """The section `audio_augment`: how training recordings are varied before their features are extracted."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seqconv.data.augmentation.settings import AmountRange, Probability, Range, RateRange
 from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
-from seqconv.parts import Section, absolute_path
-
-
-def _absolute(value: str | None, info: ValidationInfo) -> str | None:
-    folder = (info.context or {}).get("folder", Path.cwd())
-    return None if value is None else absolute_path(value, folder)
+from seqconv.parts import FilePath, Section
 
 
 class Speed(Section):
@@ -42,7 +36,7 @@ class Room(Section):
     """As in a room: convolved with a recorded impulse response, or with one that is made of decaying noise."""
 
     probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
-    folder: str | None = Field(
+    folder: FilePath = Field(
         default=None, description="Recordings of impulse responses, in any depth of folders; null: they are made."
     )
     reverberation_time: AmountRange = Field(
@@ -51,8 +45,6 @@ class Room(Section):
     direct_to_reverberant: Range = Field(
         default=(0.0, 15.0), description="Energy of the direct sound of a made response over that of its rest, in dB."
     )
-
-    _make_absolute = field_validator("folder")(_absolute)
 
     @model_validator(mode="after")
     def _made_or_recorded(self) -> "Room":
@@ -69,12 +61,10 @@ class Background(Section):
     """Another sound behind it: a random part of a random recording of a folder, or pink noise."""
 
     probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
-    folder: str | None = Field(
+    folder: FilePath = Field(
         default=None, description="Recordings of noise, in any depth of folders; null: pink noise is made."
     )
     snr: Range = Field(default=(5.0, 30.0), description="Lowest and highest signal-to-noise ratio, in dB.")
-
-    _make_absolute = field_validator("folder")(_absolute)
 
 
 class AudioAugmentConfig(Section):

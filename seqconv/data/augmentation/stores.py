@@ -69,7 +69,7 @@ def variable_parts(sequences: Sequences) -> "pd.DataFrame":
     frame: Any = sequences.metadata
     parts: pd.DataFrame = frame[[name for name in _COLUMNS if name in frame]].assign(id=sequences.ids)
     settings = sequences.feature_settings
-    if "cut" not in frame.attrs or not isinstance(settings, RecordedKind):
+    if sequences.provenance.cut is None or not isinstance(settings, RecordedKind):
         return parts
     return _within_files(parts, sequences.lengths, settings)
 

@@ -133,7 +133,7 @@ def _with_background(background: Background, samples: Samples, sample_rate: int,
 
 
 def _other_step(settings: AudioAugmentConfig, number: int) -> Step:
-    transform, key = _make_other(settings, number), f"audio_augment.others[{number}]"
+    transform, key = _make_other(settings, number), f"audio_augment.others.{number}"
     name = settings.others[number]["type"]
 
     def step(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
@@ -150,7 +150,7 @@ def _other_step(settings: AudioAugmentConfig, number: int) -> Step:
 
 
 def _make_other(settings: AudioAugmentConfig, number: int) -> Any:
-    arguments, key = dict(settings.others[number]), f"audio_augment.others[{number}]"
+    arguments, key = dict(settings.others[number]), f"audio_augment.others.{number}"
     name, package = arguments.pop("type"), load_audiomentations(key)
     base = package.core.transforms_interface.BaseWaveformTransform
     known = sorted(each for each, kind in vars(package).items() if isinstance(kind, type) and issubclass(kind, base))

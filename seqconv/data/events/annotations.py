@@ -144,5 +144,4 @@ def read_annotations(
     if unlabeled == "negative":
         return frame, Annotations(found.by_id, notes)
     left = frame[frame["id"].isin(found.by_id)].reset_index(drop=True)
-    left.attrs = dict(frame.attrs)
     return left, Annotations(found.by_id, [*notes, f"{told}; left out (data.unlabeled)"])

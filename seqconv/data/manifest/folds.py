@@ -59,7 +59,6 @@ def make_folds(
             "split.folds, or add recordings."
         )
     made = frame.copy()
-    made.attrs["notes"] = list(frame.attrs.get("notes", []))
     folds = _deal(num_folds, units, strata, frame["id"].tolist(), seed)
     made["fold"] = pd.array(folds, dtype="Int64")
     if sets:

@@ -4,20 +4,23 @@ import difflib
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, build_frame
 from seqconv.data.manifest.labels import find_label_problems, place_label_files
-from seqconv.data.manifest.reading import read_table
+from seqconv.data.manifest.reading import read_folder, read_table
+from seqconv.data.manifest.table import Manifest
 from seqconv.errors import ConfigError, ManifestError
 
 PathText = str | PathLike[str]
+Source = PathText | Mapping[str, PathText] | pd.DataFrame
 
 
 def load_manifest(
-    source: PathText | Mapping[str, PathText] | pd.DataFrame,
+    source: Source,
     *,
     label: str | Sequence[str] | None = None,
     task: str = "classification",
@@ -35,12 +38,12 @@ def load_manifest(
         task: `classification`, `multilabel` or `regression`; read only with `label`.
         separator: Between the labels of one cell (multilabel).
         label_files: Column with paths to labels of frames (relative to the manifest); they become absolute.
-        on_leak: A group or file in more than one split is an `error`; with `warn` it is told in `attrs["notes"]`.
+        on_leak: A group or file in more than one split is an `error`; with `warn` it is let through.
 
     Returns:
         The columns `id`, `path` (absolute), `label`, `split`, `group` (text, None where empty), `fold` (Int64),
         `start`, `end` (seconds, NaN where empty), `weight` (1 where empty), then all others of the file, as text; from
-        `.ts` files also `case`, the number of the sequence within the file. `attrs["notes"]` is what to tell users.
+        `.ts` files also `case`, the number of the sequence within the file.
 
     Raises:
         ManifestError: With all problems of the manifest, each with the first few ids and the count.
@@ -54,38 +57,52 @@ def load_manifest(
         >>> load_manifest(folder / "m.csv")[["id", "label", "speaker", "weight"]].values.tolist()
         [['a.wav', '001', 'NA', 1.0], ['b.wav', '002', 'x', 1.0]]
     """
+    options: Any = {"label": label, "task": task, "separator": separator, "label_files": label_files}
+    return read_manifest(source, **options, on_leak=on_leak).frame
+
+
+def read_manifest(
+    source: Source,
+    *,
+    label: str | Sequence[str] | None = None,
+    task: str = "classification",
+    separator: str = ";",
+    label_files: str | None = None,
+    on_leak: str = "error",
+) -> Manifest:
+    """Load a table of recordings with what is to be told about it; arguments and errors of `load_manifest`."""
+    notes: list[str] = []
     if isinstance(source, pd.DataFrame):
         name = ""
         frame, problems = _read_frame(source, label_files)
     elif isinstance(source, Mapping):
         name = ", ".join(f"{split}: {fspath(path)}" for split, path in source.items())
-        frame, problems = _read_mapping(source, label_files)
+        frame, problems, notes = _read_mapping(source, label_files)
     else:
         name = fspath(source)
-        frame, problems = _read_one(Path(source), label_files)
+        frame, problems, notes = _read_one(Path(source), label_files)
     problems += find_problems(frame)
-    leaks = find_leak_problems(frame)
+    leaks = list(find_leak_problems(frame))
     if on_leak == "warn":
-        # A frame that was loaded before has these notes already.
-        frame.attrs["notes"] += [leak for leak in leaks if leak not in frame.attrs["notes"]]
+        notes += leaks
     else:
         problems += [f"{leak} data.on_leak 'warn' trains all the same." for leak in leaks]
     if label is not None:
         problems += find_label_problems(frame, label, task, separator)
     raise_problems(problems, name)
-    return frame
+    return Manifest(frame, tuple(notes))
 
 
-def _read_one(path: Path, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _read_one(path: Path, label_files: str | None) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Table, problems and notes."""
     try:
-        table = read_table(path)
+        table, notes = read_folder(path) if path.is_dir() else (read_table(path), [])
         frame, problems = build_frame(table, path if path.is_dir() else path.parent)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
     if label_files is not None:
         problems += place_label_files(frame, label_files, path if path.is_dir() else path.parent)
-    frame.attrs["notes"] = list(table.attrs.get("notes", []))
-    return frame, problems
+    return frame, problems, notes
 
 
 def _read_frame(source: pd.DataFrame, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
@@ -97,11 +114,12 @@ def _read_frame(source: pd.DataFrame, label_files: str | None) -> tuple[pd.DataF
     frame, problems = build_frame(table, Path.cwd())
     if label_files is not None:
         problems += place_label_files(frame, label_files, Path.cwd())
-    frame.attrs["notes"] = list(source.attrs.get("notes", []))
     return frame, problems
 
 
-def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _read_mapping(
+    sources: Mapping[str, PathText], label_files: str | None
+) -> tuple[pd.DataFrame, list[str], list[str]]:
     if not sources:
         raise ConfigError("data.manifest is an empty mapping; name at least {train: FILE}.")
     frames, problems, notes = [], [], []
@@ -111,7 +129,7 @@ def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> t
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {', '.join(SPLITS)}.{hint}")
         path = Path(source)
-        frame, found = _read_one(path, label_files)
+        frame, found, told = _read_one(path, label_files)
         if path.is_dir() or path.suffix.lower() == ".ts":
             frame["id"] = f"{split}/" + frame["id"]
         others = sorted(set(frame["split"].dropna()) - {split})
@@ -119,11 +137,9 @@ def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> t
             found.append(f"it is given as '{split}', but its column 'split' says '{others[0]}'.")
         frame["split"] = pd.Series([split] * len(frame), dtype=object)
         frames.append(frame)
-        notes += frame.attrs.pop("notes")
+        notes += told
         problems += [f"{source}: {problem}" for problem in found]
-    merged = _concatenate(frames)
-    merged.attrs["notes"] = notes
-    return merged, problems
+    return _concatenate(frames), problems, notes
 
 
 def _concatenate(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ ARRAY_SUFFIXES = (".npy", ".npz")
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read one manifest: CSV, TSV, JSON Lines, Parquet, `.ts`, or a folder with one sub-folder per class.
+    """Read one manifest: CSV, TSV, JSON Lines, Parquet or `.ts`.
 
     Returns:
         A table of text with None for empty cells; a `.ts` file also has the number of each `case`, from 0.
@@ -27,8 +27,6 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         ManifestError: The file is missing, malformed or of another format.
     """
-    if path.is_dir():
-        return read_folder(path)
     if not path.exists():
         raise ManifestError("there is no such file or folder.")
     reader = _READERS.get(path.suffix.lower())
@@ -121,8 +119,12 @@ def read_ts_cases(path: Path) -> pd.DataFrame:
     return table
 
 
-def read_folder(folder: Path) -> pd.DataFrame:
-    """List the recordings and arrays of a folder: each sub-folder is a class, whatever lies deeper belongs to it."""
+def read_folder(folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """List the recordings and arrays of a folder: each sub-folder is a class, whatever lies deeper belongs to it.
+
+    Returns:
+        The table, and notes.
+    """
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     _check_classes(folder, classes)
     files = [(path, folder_of_class.name) for folder_of_class in classes for path in _find_files(folder_of_class)]
@@ -143,9 +145,8 @@ def read_folder(folder: Path) -> pd.DataFrame:
         dtype=object,
     )
     others = sum(len(_visible_files(path)) for path in classes) - len(files)
-    if others:
-        table.attrs["notes"] = [f"{others} files in '{folder}' are neither recordings nor arrays and were left out"]
-    return table
+    told = f"{others} files in '{folder}' are neither recordings nor arrays and were left out"
+    return table, [told] if others else []
 
 
 def _check_classes(folder: Path, classes: Sequence[Path]) -> None:

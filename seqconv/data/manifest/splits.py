@@ -1,12 +1,15 @@
 """Cut a manifest into train, valid and test: the same cut every time, whole groups, every label in its proportion."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.columns import SPLITS
 from seqconv.data.manifest.labels import describe_absent, manifest_strata
+from seqconv.data.manifest.table import Manifest
 from seqconv.data.manifest.units import in_order, join_rows, labels_of
 from seqconv.errors import ConfigError, ManifestError, list_some
 
@@ -38,7 +41,7 @@ def make_splits(
         strata: The labels of each row, where they stand in no column; instead of `label`.
 
     Returns:
-        A copy with `split` filled; `attrs["notes"]` says in one line what was done, and nothing if nothing was missing.
+        A copy with `split` filled.
 
     Raises:
         ManifestError: There is no target column, no train to cut from, or too few groups or files.
@@ -49,18 +52,33 @@ def make_splits(
         >>> made["split"].value_counts().to_dict()
         {'train': 7, 'test': 2, 'valid': 1}
     """
+    options: Any = {"label": label, "task": task, "separator": separator, "fractions": fractions}
+    return add_splits(Manifest(frame), **options, seed=seed, strata=strata).frame
+
+
+def add_splits(
+    manifest: Manifest,
+    *,
+    label: str | Sequence[str] = "label",
+    task: str = "classification",
+    separator: str = ";",
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    seed: int = 0,
+    strata: Sequence[Sequence[str]] | None = None,
+) -> Manifest:
+    """Make the splits that a manifest lacks, and note in one line what was done; arguments of `make_splits`."""
     _check_fractions(fractions)
+    frame = manifest.frame
     columns = [label] if isinstance(label, str) else list(label)
     absent = [name for name in columns if name not in frame]
     if absent and strata is None:
         raise ManifestError(describe_absent(absent[0], list(frame.columns)))
     frame = frame.copy()
-    frame.attrs["notes"] = list(frame.attrs.get("notes", []))
     present = set(frame["split"].dropna())
     share = dict(zip(SPLITS, fractions, strict=True))
     missing = [split for split in SPLITS if split not in present and share[split] > 0]
     if not missing:
-        return frame
+        return manifest.with_frame(frame)
     if present and "train" in missing:
         raise ManifestError(
             f"the manifest has {', '.join(sorted(present))}, but no 'train' to learn from. Add rows with split 'train'."
@@ -81,18 +99,19 @@ def make_splits(
     frame["split"] = pd.Series(splits, index=frame.index, dtype=object)
     is_stratified = any(strata) if strata is not None else bool(part[columns[0]].notna().any())
     basis = f"'{columns[0]}'" if strata is None else "the labels within each"
-    frame.attrs["notes"].append(_describe(frame, part, len(units), wanted, basis if is_stratified else "", seed))
-    return frame
+    told = _describe(frame, part, len(units), wanted, basis if is_stratified else "", seed)
+    return manifest.with_frame(frame, told)
 
 
-def select_split(frame: pd.DataFrame, split: str) -> pd.DataFrame:
-    """The rows of a split of a loaded manifest."""
+def select_split(manifest: Manifest, split: str) -> Manifest:
+    """Return the rows of a split."""
+    frame = manifest.frame
     there = frame["split"].dropna().unique().tolist()
     if not there:
         raise ManifestError(f"no split '{split}': the manifest has none. seqconv.data.manifest.make_splits makes them")
     if split not in there:
         raise ManifestError(f"no sequence in split '{split}'; the manifest has {list_some(there)}")
-    return frame[frame["split"] == split].reset_index(drop=True)
+    return replace(manifest, frame=frame[frame["split"] == split].reset_index(drop=True), is_part=True)
 
 
 def _check_fractions(fractions: tuple[float, float, float]) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqconv.config import Config, load_config
+from seqconv.config import Config
 from seqconv.errors import ConfigError
 from seqconv.experiments.folder import read_plan, write_plan
-from seqconv.experiments.tuning.space import Parameter, overrides_of, read_space
+from seqconv.experiments.tuning.space import Parameter, read_space
 
 TUNING, STUDY, BEST, TRIALS = "tuning.yaml", "study.db", "best.yaml", "trials.csv"
 
@@ -29,7 +29,7 @@ class TuningFolder:
 
     def best_config(self, values: Mapping[str, Any]) -> Config:
         """The config with these values, as it may be trained."""
-        return load_config(self.config, overrides_of(values))
+        return self.config.with_(values)
 
 
 def write_tuning(search: TuningFolder) -> None:

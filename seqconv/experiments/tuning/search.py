@@ -20,7 +20,7 @@ from seqconv.experiments.loop import Attempt, Runs, failed_line, reason_of
 from seqconv.experiments.run_specs import short_keys
 from seqconv.experiments.tuning.folder import TuningFolder, read_tuning, write_tuning
 from seqconv.experiments.tuning.results import describe, describe_values, print_best, trial_table, write_results
-from seqconv.experiments.tuning.space import overrides_of, read_space
+from seqconv.experiments.tuning.space import read_space
 from seqconv.experiments.tuning.study import Study
 from seqconv.reports.tables import number
 from seqconv.training.output.report import make_console
@@ -179,7 +179,7 @@ def _attempts(search: TuningFolder, study: Study, count: int) -> Iterator[Attemp
         name, values = f"trial-{trial.number:03}", study.suggest(trial)
         settle = partial(_settle, search, study, trial, values, search.path / name)
         watch = partial(_watch, search.config.monitor, trial)
-        yield Attempt(name, search.config, settle, overrides_of({**values, **_QUICK}), watch)
+        yield Attempt(name, search.config, settle, list({**values, **_QUICK}.items()), watch)
         write_results(search, study)
         states = {each.state.name for each in study.trials}
         if len(study.trials) >= TRIALS_THAT_MAY_FAIL and states == {"FAIL"}:

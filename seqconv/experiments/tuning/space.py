@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqconv.config import Config, load_config
+from seqconv.config import Config
 from seqconv.config.files import read_yaml
 from seqconv.errors import ConfigError
-from seqconv.parts.problems import shown
+from seqconv.parts import Role
+from seqconv.parts.keys import written_key
+from seqconv.parts.problems import roles_of, shown
 from seqconv.text import amount, nearest
 
 FORBIDDEN = {
@@ -22,10 +24,6 @@ FORBIDDEN = {
     "evaluation": "trials are compared by what is measured in training",
     "training.monitor": "trials are compared by it",
     "training.mode": "trials are compared by it",
-    "training.checkpoint": "it changes no model",
-    "training.device": "it says where to compute",
-    "training.tensorboard": "it changes no model",
-    "training.mlflow": "it changes no model",
 }
 _RANGE_KEYS = ("low", "high", "step", "log")
 
@@ -62,7 +60,7 @@ def read_space(source: str | Path | Mapping[str, Any], config: Config) -> list[P
     Raises:
         ConfigError: keys, ranges and choices that cannot be; all of them, a line each.
 
-    >>> read_space({"training.epochs": [3, 5]}, load_config({}))[0].choices
+    >>> read_space({"training.epochs": [3, 5]}, Config())[0].choices
     (3, 5)
     """
     name = "" if isinstance(source, Mapping) else str(source)
@@ -73,10 +71,10 @@ def read_space(source: str | Path | Mapping[str, Any], config: Config) -> list[P
             f"{shown(values)}"
         )
     parameters, problems = [], []
-    for key, written in values.items():
-        found = _forbidden(str(key)) or _problems_of(str(key), written)
+    for key, written in ((written_key(str(key)), written) for key, written in values.items()):
+        found = _forbidden(key) or _problems_of(key, written)
         if not found:
-            parameter = _parameter(str(key), written)
+            parameter = _parameter(key, written)
             found = _refused(parameter, config)
             parameters.append(parameter)
         problems += found
@@ -98,6 +96,8 @@ def _forbidden(key: str) -> list[str]:
     for name, reason in FORBIDDEN.items():
         if key == name or key.startswith(f"{name}."):
             return [f"{key}: {name} cannot be searched: {reason}. Leave it out."]
+    if roles_of(key, Config) & {Role.MACHINE, Role.COSMETIC}:
+        return [f"{key}: it cannot be searched: it changes no model. Leave it out."]
     return []
 
 
@@ -161,19 +161,10 @@ def _refused(parameter: Parameter, config: Config) -> list[str]:
     problems = []
     for value in parameter.samples:
         try:
-            load_config(config, overrides_of({parameter.key: value}))
+            config.with_({parameter.key: value})
         except ConfigError as error:
             if "unknown key" in str(error):
                 # That is no matter of the value.
                 return [str(error)]
             problems.append(f"{parameter.key}, at {shown(value)}: {error}")
     return problems
-
-
-def overrides_of(values: Mapping[str, Any]) -> list[str]:
-    """Write values by key as overrides of the config, as `load_config` takes them: a text stays text.
-
-    >>> overrides_of({"training.learning_rate": 0.01})
-    ['training.learning_rate=0.01']
-    """
-    return [f"{key}={json.dumps(value, default=str)}" for key, value in values.items()]

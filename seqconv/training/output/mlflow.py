@@ -13,7 +13,7 @@ import keras
 
 from seqconv.config import Config
 from seqconv.errors import ConfigError
-from seqconv.training.run.identity import flatten
+from seqconv.parts.keys import flatten
 from seqconv.training.state.interrupts import RunStopped
 
 if TYPE_CHECKING:

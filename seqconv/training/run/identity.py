@@ -17,17 +17,15 @@ from seqconv.config import Config
 from seqconv.data.datasets import Datasets
 from seqconv.data.sequences import Sequences
 from seqconv.errors import list_some
+from seqconv.parts import Role
+from seqconv.parts.keys import flatten
+from seqconv.parts.plugins import plugin_digest
+from seqconv.parts.problems import roles_of
 from seqconv.sources import ContentKeys, content_digest, is_foreign
 from seqconv.training.output.files import write_csv
 from seqconv.training.run.pretrained import content_hash
 
 IntArray = npt.NDArray[np.int64]
-# Where things lie and which machine computes: a run may go on with others. What lies there is compared as data.
-_PLACES = (
-    "data.manifest", "data.made_by", "data.events", "data.cache_dir", "data.num_workers",
-    "training.init", "training.device", "audio_augment.background.folder", "audio_augment.room.folder",
-)  # fmt: skip
-_PLACES_BELOW = ("data.manifest.", "training.checkpoint", "training.mlflow")
 MOST_FOREIGN = 1000
 """Of sources of a user's own class, the content of so many sequences is compared, evenly spread."""
 
@@ -83,9 +81,9 @@ class RunIdentity:
         settings = {"backend in use": keras.backend.backend(), **flatten(config.to_dict())}
         if config.training.init is not None:
             settings["content of training.init"] = content_hash(config.training.init)
-        places = {key for key in settings if is_place(key)}
+        settings |= {f"content of plugin {number}": plugin_digest(name) for number, name in enumerate(config.plugins)}
+        settings = {key: value for key, value in settings.items() if not is_place(key)}
         splits = [SplitIdentity.of(split, part, data.contents.get(split)) for split, part in data.parts().items()]
-        settings = {key: value for key, value in settings.items() if key not in places}
         if data.variants:
             content = repr([sorted(dict(store.variant or {}).items()) for store in data.variants])
             settings["audio_augment in use"] = _digest(content.encode())
@@ -117,7 +115,8 @@ class RunIdentity:
         """What differs from the run of a checkpoint (`other`), whose rows lie in the file `table`: a line each."""
         now, then = self.to_dict(), other
         settings = {key: (then["settings"].get(key), value) for key, value in now["settings"].items()}
-        settings |= {key: (value, None) for key, value in then["settings"].items() if key not in settings}
+        gone = {key for key in then["settings"] if key not in settings and not is_place(key)}
+        settings |= {key: (then["settings"][key], None) for key in gone}
         lines = [f"{key}: {old!r} then, {new!r} now" for key, (old, new) in sorted(settings.items()) if old != new]
         if then["data"] == now["data"]:
             return lines
@@ -130,20 +129,7 @@ def is_place(key: str) -> bool:
     >>> is_place("data.cache_dir"), is_place("training.epochs")
     (True, False)
     """
-    return key in _PLACES or key.startswith(_PLACES_BELOW)
-
-
-def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested values by dotted key.
-
-    >>> flatten({"model": {"blocks": [{"filters": 8}], "pooling": []}})
-    {'model.blocks.0.filters': 8, 'model.pooling': []}
-    """
-    pairs = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
-    nested = {}
-    for key, value in pairs:
-        nested.update(flatten(value, f"{prefix}.{key}" if prefix else str(key)))
-    return nested or {prefix: values}
+    return bool(roles_of(key, Config) & {Role.PATH, Role.MACHINE})
 
 
 def _label_hashes(part: Sequences) -> list[str]:

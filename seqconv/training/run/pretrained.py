@@ -10,11 +10,11 @@ import numpy as np
 
 from seqconv.config import Config
 from seqconv.errors import ConfigError, ModelError
-from seqconv.features import as_settings
 from seqconv.features.kinds import Precomputed
 from seqconv.features.settings import FeatureSettings
 from seqconv.models import SequenceModel, load_model
 from seqconv.models.blocks import Block
+from seqconv.models.card import ModelCard
 from seqconv.models.settings import ModelConfig
 from seqconv.tasks.target import Target
 from seqconv.training.run.runtime import random_states_kept
@@ -30,15 +30,14 @@ class InitialModel:
     path: Path
     digest: str
     config: ModelConfig
-    card: dict[str, Any]
+    card: ModelCard
     num_features: int
     weights: dict[str, list[np.ndarray]]
 
     @property
     def target(self) -> Target | None:
         """What its outputs mean; None where nobody said."""
-        values = self.card.get("target")
-        return None if values is None else Target.from_dict(values)
+        return self.card.target
 
 
 def read_initial(config: Config) -> InitialModel | None:
@@ -102,10 +101,9 @@ def _check(config: Config, initial: InitialModel) -> None:
 
 def find_feature_differences(wanted: FeatureSettings, initial: InitialModel) -> Iterator[str]:
     """Settings by which a frame would mean something else than to the trained weights."""
-    values = initial.card.get("features")
-    if values is None:
+    used = initial.card.features
+    if used is None:
         return
-    used = as_settings(values)
     names = {"kind", "normalize"}
     if isinstance(wanted, Precomputed) and isinstance(used, Precomputed):
         if wanted.frame_rate and used.frame_rate:
@@ -123,11 +121,11 @@ def find_block_differences(wanted: ModelConfig, there: ModelConfig, first: int |
 
     >>> shallow, deep = ({"blocks": [{"filters": 8}] * count} for count in (1, 2))
     >>> list(find_block_differences(ModelConfig.model_validate(deep), ModelConfig.model_validate(shallow)))
-    ['model.blocks[1]: a conv here, no such block in the file']
+    ['model.blocks.1: a conv here, no such block in the file']
     """
     count = first or max(len(wanted.blocks), len(there.blocks))
     for index in range(count):
-        place = f"model.blocks[{index}]"
+        place = f"model.blocks.{index}"
         if index >= len(there.blocks):
             yield f"{place}: a {_name(wanted.blocks[index])} here, no such block in the file"
         elif index >= len(wanted.blocks):

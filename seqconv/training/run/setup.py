@@ -1,19 +1,17 @@
 """Everything that a run is made of, ready to start: data, model, plan, optimizer."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import keras
 import numpy as np
 
 from seqconv.batching import FrameTargets, Plan
-from seqconv.config import Config, load_config
+from seqconv.config import Config
 from seqconv.config.averaging import describe_reach
 from seqconv.data.datasets import Datasets
 from seqconv.data.sampling import BalancedSampler, draw_by_class
-from seqconv.data.segmentation import Segmentation
 from seqconv.models import SequenceModel, build_model
-from seqconv.models.safe_loading import PLAIN_FORMAT
+from seqconv.models.card import PLAIN_FORMAT, ModelCard
 from seqconv.text import package_version
 from seqconv.training.run.batches import plan_batches
 from seqconv.training.run.checks import check_data
@@ -87,8 +85,8 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
     training_set = TrainingSet(data.train, labels, weights, augmented, sampling)
     if config.batching.frames_per_batch == "auto":
         frames = find_budget(config, training_set, model, tell)
-        config = load_config(config, [f"batching.frames_per_batch={frames}"])
-        model.card["batching"]["frames_per_batch"] = frames
+        config = config.with_(batching={"frames_per_batch": frames})
+        model.card = replace(model.card, frames_per_batch=frames)
     return replace(equip(config, data, model, training_set), transfer=transfer)
 
 
@@ -105,7 +103,7 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
     loss_scale = choose_loss_scale(config, plan)
     compile_model(config, model, steps)
     return RunSetup(
-        config=load_config(config, [f"training.loss_scale={loss_scale!r}"]),
+        config=config.with_(training={"loss_scale": loss_scale}),
         data=data,
         model=model,
         plan=plan,
@@ -146,22 +144,22 @@ def _machine_notes(config: Config) -> list[str]:
     return []
 
 
-def _card(config: Config, data: Datasets) -> dict[str, Any]:
-    return {
-        "format_version": PLAIN_FORMAT,
-        "seqconv_version": package_version(),
-        "name": config.name,
-        "task": config.target.task,
-        "target": data.target.to_dict(),
-        "label_column": config.target.column,
-        "label_columns": list(config.target.columns) if config.target.columns else None,
-        "separator": config.target.separator,
-        "background": config.target.background,
-        "cutting": Segmentation.of(config.data, predicts_frames=config.model.predicts_frames).to_dict(),
-        "events": config.evaluation.events.model_dump(include={"max_gap", "min_seconds"}),
-        "features": config.features.model_dump(mode="json"),
-        "batching": {
-            "batch_size": config.batching.sequences_per_step,
-            "frames_per_batch": config.batching.frames_per_batch,
-        },
-    }
+def _card(config: Config, data: Datasets) -> ModelCard:
+    target, events, frames = config.target, config.evaluation.events, config.batching.frames_per_batch
+    return ModelCard(
+        target=data.target,
+        features=config.features,
+        segmentation=config.data_spec.segmentation,
+        label_column=target.column,
+        label_columns=target.columns,
+        separator=target.separator,
+        background=target.background,
+        max_gap=events.max_gap,
+        min_seconds=events.min_seconds,
+        batch_size=config.batching.sequences_per_step,
+        # That of auto is yet to be measured.
+        frames_per_batch=None if frames == "auto" else frames,
+        name=config.name,
+        format_version=PLAIN_FORMAT,
+        seqconv_version=package_version(),
+    )

@@ -163,7 +163,8 @@ def resume(
     Args:
         run_dir: the folder of the run.
         overrides: of where things lie and what computes: data.manifest, data.cache_dir, data.num_workers,
-            the folders of audio_augment, training.init, training.device, training.checkpoint.
+            the folders of audio_augment, training.init, training.device, training.jit_compile,
+            training.checkpoint, training.mlflow.
         train_data, valid_data, test_data: for a run on sequences in memory, the same ones again.
         callbacks: the same ones again. One with `state()` and `restore(state)` goes on where it was; others begin anew.
 
@@ -221,9 +222,8 @@ def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Seque
             config = {**config, "features": used.model_dump()}
         elif not (isinstance(training := config.get("training"), Mapping) and training.get("init")):
             config = {**config, "features": {"kind": "precomputed"}}
-    values = load_config(config).to_dict()
     # What was not read must not stand in the config of the run: evaluation would read it.
-    return load_config({**values, "data": {**values["data"], "manifest": None}})
+    return load_config(config).with_(data={"manifest": None})
 
 
 def _run(experiment: RunSetup, path: Path, user_callbacks: list[keras.callbacks.Callback], console: Console) -> Run:
@@ -308,7 +308,7 @@ def _finish(experiment: RunSetup, path: Path, history: pd.DataFrame, console: Co
     data, config = experiment.data, experiment.config
     chosen = None if data.valid is None else choose_decision_rule(model, data.valid, config.evaluation)
     if chosen is not None:
-        model.card.update(chosen.card)
+        model.card = chosen.apply_to(model.card)
         save_model(model, path / MODEL)
         report_decisions(chosen, console)
     evaluations = {}

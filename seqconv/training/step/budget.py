@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqconv.batching import Plan
-from seqconv.config import Config, load_config
+from seqconv.config import Config
 from seqconv.models import SequenceModel
 from seqconv.training.run.batches import plan_batches
 from seqconv.training.run.training_set import TrainingSet
@@ -85,7 +85,7 @@ def _plans(config: Config, training_set: TrainingSet, model: SequenceModel) -> I
     most = max(1, int(lengths.sum()) // FEWEST_STEPS)
     frames = min(SMALLEST, 1 << (most.bit_length() - 1))
     while True:
-        sized = load_config(config, [f"batching.frames_per_batch={frames}"])
+        sized = config.with_(batching={"frames_per_batch": frames})
         yield frames, plan_batches(sized, model, lengths, training_set.draw)[0]
         frames *= 2
 

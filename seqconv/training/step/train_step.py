@@ -115,7 +115,7 @@ def _tensorflow_signature(model: keras.Model, shapes: Collection[Shape]) -> tupl
 
 def _label_form(model: keras.Model) -> tuple[tuple[int | None, ...], str]:
     """Shape and type of an encoded label."""
-    if "target" not in read_card(model):
+    if read_card(model).target is None:
         return (model.num_outputs,), "float32"
     target = model_target(model)
     return target.definition.label_shape(target), target.definition.label_dtype

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from seqconv.batching.strategies import STRATEGIES
-from seqconv.config import load_config
 from seqconv.text import amount
 from seqconv.training.run.runtime import is_determinism_on, uses_xla
 from seqconv.training.run.setup import RunSetup, equip
@@ -77,7 +76,7 @@ def _batches_of_commonest_shape(experiment: RunSetup) -> list[StepData]:
 def _decide(experiment: RunSetup, note: str, compiled: CompiledStep | None) -> RunSetup:
     """The experiment with the step that was chosen: `compiled`, or without XLA."""
     model, notes = experiment.model, [*experiment.notes, note]
-    config = load_config(experiment.config, [f"training.jit_compile={'true' if compiled else 'false'}"])
+    config = experiment.config.with_(training={"jit_compile": compiled is not None})
     if compiled is not None:
         return replace(experiment, config=config, step=compiled, notes=notes)
     if not STRATEGIES[experiment.plan.strategy].limits_shapes:

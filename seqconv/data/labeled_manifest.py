@@ -1,0 +1,132 @@
+"""From a manifest to its recordings with their features and labels, the same for training, evaluation and notebooks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqconv.data.events.annotations import Annotations, read_annotations
+from seqconv.data.events.frame_labels import EventTimelines, read_timelines
+from seqconv.data.provenance import Provenance
+from seqconv.data.spec import DataSpec
+from seqconv.errors import list_some
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqconv.data.manifest.table import Manifest
+    from seqconv.features.store import BadFile
+
+
+@dataclass(frozen=True, eq=False)
+class LabeledManifest:
+    """A manifest with what labels its recordings, before any features are read.
+
+    `annotations`: events, if any are read. `timelines`: labels of frames.
+    """
+
+    spec: DataSpec
+    manifest: "Manifest"
+    annotations: Annotations | None = None
+    timelines: EventTimelines | None = None
+
+    def label_sets(self) -> dict[str, list[str]] | None:
+        """Return the classes that occur in each recording, by id; None if columns of the manifest have them."""
+        ids = self.manifest.frame["id"].tolist()
+        if self.timelines is not None:
+            return dict(zip(ids, self.timelines.label_sets(), strict=True))
+        if self.annotations is not None:
+            return dict(zip(ids, self.annotations.label_sets(ids, self.spec.target), strict=True))
+        return None
+
+    def read_recordings(self, manifest: "Manifest | None" = None) -> dict[str, Any]:
+        """Read the features and labels of the recordings, into the feature store and from there.
+
+        Args:
+            manifest: the same rows with other splits.
+
+        Returns:
+            The arguments of `Sequences`.
+
+        Raises:
+            ManifestError: there is no such label column; labels of frames do not fit the features.
+            AudioError: recordings cannot be read, more than the spec allows.
+        """
+        from seqconv.data.manifest.labels import label_values
+        from seqconv.features.store import build_store
+
+        spec, timelines = self.spec, self.timelines
+        manifest = manifest or self.manifest
+        frame, data = manifest.frame, spec.data
+        store = build_store(
+            frame,
+            spec.features,
+            num_workers=data.num_workers,
+            cache_dir=data.cache_dir,
+            max_bad_fraction=data.skipped_fraction,
+        )
+        notes = list(manifest.notes)
+        if store.quarantine:
+            frame, note = _without(frame, store.quarantine)
+            notes.append(note)
+            if timelines is not None:
+                timelines = read_timelines(frame, spec.target, spec.features.seconds_per_frame, self.annotations)
+        labels: Any = None
+        if timelines is not None:
+            labels, told = timelines.frame_labels(store.lengths)
+            notes += [*timelines.notes, *told]
+        elif self.annotations is not None:
+            notes += self.annotations.notes
+        elif spec.label_columns is not None:
+            labels = label_values(frame, spec.label_columns)
+        return {
+            "features": store,
+            "labels": labels,
+            "ids": frame["id"].tolist(),
+            "groups": None if frame["group"].isna().all() else frame["group"].fillna(frame["id"]).tolist(),
+            "weights": frame["weight"].to_numpy(np.float32),
+            "metadata": frame,
+            "provenance": Provenance(tuple(notes), tuple(store.quarantine)),
+        }
+
+
+def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks: bool = False) -> LabeledManifest:
+    """Read a manifest, and the events or label files that label its recordings.
+
+    Args:
+        source: a `Manifest`, or what `load_manifest` takes.
+        spec: how.
+        split: only this split.
+        checks: whether label columns are checked together with the rest of the manifest.
+
+    Raises:
+        ManifestError: whatever is wrong with the manifest, the events or the labels of frames.
+    """
+    from seqconv.data.manifest.split_section import read_grouped
+    from seqconv.data.manifest.splits import select_split
+    from seqconv.data.manifest.table import Manifest
+
+    manifest = source
+    if not isinstance(source, Manifest):
+        target = spec.target
+        options = {"label": spec.label_columns, "task": target.task, "separator": target.separator} if checks else {}
+        manifest = read_grouped(source, spec.split, on_leak=spec.data.on_leak, label_files=spec.label_files, **options)
+    if split is not None:
+        manifest = select_split(manifest, split)
+    annotations = timelines = None
+    if spec.events is not None:
+        frame, annotations = read_annotations(
+            manifest.frame, spec.events, spec.data.unlabeled, is_part=manifest.is_part
+        )
+        manifest = manifest.with_frame(frame)
+    if spec.predicts_frames:
+        timelines = read_timelines(manifest.frame, spec.target, spec.features.seconds_per_frame, annotations)
+    return LabeledManifest(spec, manifest, annotations, timelines)
+
+
+def _without(frame: "pd.DataFrame", quarantine: "Sequence[BadFile]") -> "tuple[pd.DataFrame, str]":
+    """The rows of a manifest that are left, and what to say of the others."""
+    gone = {bad.id for bad in quarantine}
+    left = frame[~frame["id"].isin(gone)].reset_index(drop=True)
+    return left, f"{len(gone)} of {len(frame)} recordings cannot be read and were left out: {list_some(sorted(gone))}"
