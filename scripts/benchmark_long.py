@@ -1,4 +1,4 @@
-"""How fast, and in how much memory, a recording of many hours is predicted, beside the same model on ordinary batches.
+"""Speed and memory of predicting a recording of many hours, compared with the same model on ordinary batches.
 
 The features are noise, which costs the network what speech does. They are never whole in memory: pieces are made as
 they are asked for, or read from a file that is written first. The model is that of a config, with fresh weights.

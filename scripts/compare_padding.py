@@ -1,4 +1,4 @@
-"""What padding does to the answers of a stock Keras stack, and to those of the same stack in seqconv.
+"""Effects of padding on the answers of a stock Keras stack, and on those of the same stack in seqconv.
 
 Each model learns the 270 training sequences of JapaneseVowels and is then asked about the 370 test sequences: alone,
 and padded with zero frames to ever more of them. Layers, starting weights and optimizer are the same.
@@ -136,7 +136,7 @@ def cut_batches(lengths: Array, rng: np.random.Generator, *, equal_length: bool)
 
 
 def as_inputs(model: Any, features: Array, lengths: Array) -> Any:
-    """What the model takes: features `(batch, time, d)`, and with them the frame mask `(batch, time)` for seqconv."""
+    """Return the model's input: features `(batch, time, d)`, for seqconv with the frame mask `(batch, time)`."""
     if len(model.inputs) == 1:
         return features
     return [features, np.arange(features.shape[1]) < lengths[:, None]]

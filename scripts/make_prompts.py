@@ -257,7 +257,7 @@ def write_prompts(source: Path, folder: Path, *, keep_all: bool) -> list[dict[st
 
 
 def summarize(rows: Sequence[dict[str, str]], output: Path) -> str:
-    """What was written, one line per language."""
+    """Describe the written files, one line per language."""
     lines = [f"{len(rows)} recordings, {sum(path.stat().st_size for path in output.rglob('*.*')) / 1e6:.1f} MB"]
     for language in LANGUAGES:
         mine = [row for row in rows if row["label"] == language]

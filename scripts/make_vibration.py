@@ -65,7 +65,7 @@ SITES = (
 
 @dataclass(frozen=True)
 class Machine:
-    """What stays the same over the recordings of a machine."""
+    """Properties that stay the same over the recordings of a machine."""
 
     name: str
     site: Site
@@ -160,7 +160,7 @@ def make_signal(machine: Machine, rpm: float, load: int, seconds: float, rng: np
 
 
 def amplification(frequency: npt.ArrayLike, machine: Machine) -> Array:
-    """How much more a structure shakes near its resonance: that of a damped spring and mass."""
+    """Return how much more a structure shakes near its resonance: that of a damped spring and mass."""
     ratio = np.asarray(frequency, np.float64) / machine.resonance
     response: Array = 1 / np.sqrt((1 - ratio**2) ** 2 + (2 * machine.damping * ratio) ** 2)
     return np.minimum(response, 5.0)

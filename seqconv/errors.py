@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 class SeqconvError(ValueError):
-    """Base of all errors that a user can cause and mend."""
+    """Base of all errors that a user can cause and correct."""
 
 
 class ConfigError(SeqconvError):
@@ -12,7 +12,7 @@ class ConfigError(SeqconvError):
 
 
 class ManifestError(SeqconvError):
-    """A table of recordings, or the sequences it names, cannot be used as it stands."""
+    """A table of recordings, or the sequences it names, cannot be used as it is."""
 
 
 class AudioError(SeqconvError):
@@ -24,7 +24,7 @@ class StoreError(SeqconvError):
 
 
 class StorageError(SeqconvError, OSError):
-    """A file cannot be written: the disk is full, or nobody may write there."""
+    """A file cannot be written: the disk is full, or permission is missing."""
 
 
 class ShapeError(SeqconvError):
@@ -36,7 +36,7 @@ class ModelError(SeqconvError):
 
 
 def list_some(names: Iterable[object], limit: int = 5) -> str:
-    """The first few names and the count of the rest, for an error message.
+    """List the first few names and the count of the rest, for an error message.
 
     >>> list_some(["a", "b", "c"], limit=2)
     "'a', 'b' and 1 more"

@@ -31,7 +31,7 @@ def is_file(path: str | Path) -> bool:
 
 
 def expand_user(path: str | Path) -> Path:
-    """`~` as the user's home; a `~name` of nobody here stays as it is.
+    """Replace `~` by the user's home; a `~name` of an unknown user stays as it is.
 
     >>> expand_user("~nobody-of-this-name/a.wav").as_posix()
     '~nobody-of-this-name/a.wav'
@@ -43,7 +43,7 @@ def expand_user(path: str | Path) -> Path:
 
 
 def undecodable_line(path: Path) -> int:
-    """Number, from 1, of the first line that is not UTF-8; 0 where all are.
+    """Return the number, from 1, of the first line that is not UTF-8; 0 if all are.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -62,12 +62,12 @@ def undecodable_line(path: Path) -> int:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Put `text` into `path` in one step, as UTF-8; folders that are missing are made."""
+    """Write `text` to `path` in one step, as UTF-8; missing folders are made."""
     write_pieces([text], path)
 
 
 def write_pieces(pieces: Iterable[str], path: Path) -> None:
-    """`write_text` of a text that comes in pieces and is never whole in memory."""
+    """Write a text that comes in pieces and is never whole in memory, like `write_text`."""
 
     def write(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8", newline="") as file:
@@ -78,7 +78,7 @@ def write_pieces(pieces: Iterable[str], path: Path) -> None:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in its place.
+    """Let `write` fill a temporary file next to `path`, then rename it to `path`.
 
     The temporary file has the suffix of `path`, which tells many writers the format. When `write` raises, the file
     that was there stays, and nothing is left behind.
@@ -109,14 +109,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that writers left which were killed; nobody may be writing into the folder."""
+    """Remove the temporary files of killed writers; no process may be writing into the folder."""
     for path in folder.glob(".*-*"):
         if _TEMPORARY.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
 def commit_file(temporary: Path, path: Path) -> None:
-    """Put a finished file in the place of `path`, in the same folder: first its content on the disk, then its name."""
+    """Rename a finished file to `path`, in the same folder: first its content goes to the disk, then its name."""
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
@@ -124,7 +124,7 @@ def commit_file(temporary: Path, path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself durable, where a folder can be opened."""
+    """Make the renaming itself durable, if a folder can be opened."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -147,7 +147,7 @@ def is_bomb(info: zipfile.ZipInfo) -> bool:
 
 @contextmanager
 def hold_lock(path: Path, *, when_busy: Callable[[], object], is_temporary: bool = False) -> Iterator[None]:
-    """Hold the lock of the file `path`, which is made where it is not there, and removed again if `is_temporary`.
+    """Hold the lock of the file `path`, which is made if it does not exist, and removed again if `is_temporary`.
 
     The operating system keeps the lock for the open file, so that it ends with its owner, however that ends. While
     another process holds it, `when_busy` is called; unless that raises, the lock is waited for.

@@ -1,4 +1,4 @@
-"""Frame arithmetic: what a stack of layers does to time, in pure integers.
+"""Frame arithmetic: the effect of a stack of layers on time, in pure integers.
 
 A `TimeLayer` says how one layer reads time; a model's `time_geometry` is the tuple of them, in order.
 Receptive field, gap between packed sequences, smallest input and output length all follow from it.
@@ -26,7 +26,7 @@ class TimeLayer(NamedTuple):
 
     @property
     def left(self) -> int:
-        """Zero frames put before the sequence: constant, whatever the length (phase-fixed)."""
+        """Zero frames put before the sequence: constant, for any length (phase-fixed)."""
         if self.padding == "valid":
             return 0
         return self.span - 1 if self.padding == "causal" else (self.span - 1) // 2
@@ -46,7 +46,7 @@ TimeGeometry = tuple[TimeLayer, ...]
 
 
 def conv_output_length(num_frames: int, layer: TimeLayer) -> int:
-    """Frames that a layer returns for a sequence of `num_frames`; 0 where a `valid` kernel does not fit.
+    """Return the frames that a layer returns for a sequence of `num_frames`; 0 if a `valid` kernel does not fit.
 
     >>> conv_output_length(10, TimeLayer(kernel_size=3, stride=4))
     3
@@ -59,7 +59,7 @@ def conv_output_length(num_frames: int, layer: TimeLayer) -> int:
 
 
 def output_length(num_frames: int, geometry: Sequence[TimeLayer]) -> int:
-    """Frames that come out of the whole stack.
+    """Return the frames that come out of the whole stack.
 
     >>> output_length(10, [TimeLayer(3, stride=2), TimeLayer(3, stride=2)])
     3
@@ -70,7 +70,7 @@ def output_length(num_frames: int, geometry: Sequence[TimeLayer]) -> int:
 
 
 def total_stride(geometry: Sequence[TimeLayer]) -> int:
-    """Input frames from one output frame to the next.
+    """Return the input frames from one output frame to the next.
 
     >>> total_stride([TimeLayer(5, stride=2), TimeLayer(3, stride=3)])
     6
@@ -82,7 +82,7 @@ def total_stride(geometry: Sequence[TimeLayer]) -> int:
 
 
 def receptive_field(geometry: Sequence[TimeLayer]) -> int:
-    """Input frames that one output frame can see.
+    """Return the input frames that one output frame can see.
 
     >>> receptive_field([TimeLayer(5), TimeLayer(3, stride=2), TimeLayer(3)])
     11
@@ -95,7 +95,7 @@ def receptive_field(geometry: Sequence[TimeLayer]) -> int:
 
 
 def min_frames(geometry: Sequence[TimeLayer]) -> int:
-    """The shortest sequence that still gives one output frame.
+    """Return the length of the shortest sequence that gives one output frame.
 
     >>> min_frames([TimeLayer(5, padding="valid"), TimeLayer(3, stride=2, padding="valid")])
     7
@@ -112,7 +112,7 @@ def min_frames(geometry: Sequence[TimeLayer]) -> int:
 
 
 def halo(geometry: Sequence[TimeLayer]) -> tuple[int, int]:
-    """Input frames that an output frame reads before and after the one that it stands for.
+    """Return the input frames that an output frame reads before and after the one at its own time.
 
     Output `p` stands for input frame `p * total_stride`; both sides together and that frame are the receptive field.
 
@@ -128,7 +128,7 @@ def halo(geometry: Sequence[TimeLayer]) -> tuple[int, int]:
 
 
 def widest(branches: Sequence[Sequence[TimeLayer]]) -> TimeGeometry:
-    """The branch that reads farthest to both sides: beside it, the others need no arithmetic of their own.
+    """Return the branch that reads farthest to both sides: the others need no separate arithmetic.
 
     Raises ValueError where no branch reaches as far as all others on both sides, or their strides differ.
 
@@ -147,7 +147,7 @@ def widest(branches: Sequence[Sequence[TimeLayer]]) -> TimeGeometry:
 
 
 def next_start(end: int, geometry: Sequence[TimeLayer]) -> int:
-    """First frame at which the next sequence of a packed row may start when the last one ended before `end`.
+    """Return the first frame at which the next sequence of a packed row may start when the last one ended before `end`.
 
     Every layer re-zeroes what lies between sequences, so each needs only its own reach of empty frames, counted in
     its own frames; starts are multiples of the total stride, so that strides keep their phase.

@@ -31,11 +31,11 @@ class Source(Protocol):
         """Name of each sequence."""
 
     def __getitem__(self, index: int, /) -> npt.NDArray[Any]:
-        """One sequence `(time, d)`."""
+        """Return one sequence `(time, d)`."""
 
 
 class SourceSpan(NamedTuple):
-    """What a sequence was extracted from: the hash of a recording's content, and a part of it in seconds."""
+    """The origin of a sequence: the hash of a recording's content, and a region of it in seconds."""
 
     content: str
     start: float
@@ -111,11 +111,11 @@ class Selection(DerivedSource):
         self.ids: Sequence[str] = [source.ids[index] for index in indices]
 
     def digest(self, index: int) -> str:
-        """Hash of the content of a sequence."""
+        """Hash the content of a sequence."""
         return content_digest(self.source, int(self.indices[index]))
 
     def excerpt(self, index: int) -> SourceSpan | None:
-        """What a sequence was extracted from, where its source knows that."""
+        """Return the origin of a sequence, if its source knows it."""
         return excerpt_of(self.source, int(self.indices[index]))
 
     def __len__(self) -> int:
@@ -194,14 +194,14 @@ def is_in_memory(source: Source) -> bool:
 
 
 def is_foreign(source: Source) -> bool:
-    """Whether it is a user's own class, of which reading a sequence may take any time."""
+    """Whether it is a user's own class, for which reading a sequence may take any time."""
     while isinstance(source, DerivedSource):
         source = source.source
     return not isinstance(source, ArraySource) and not hasattr(source, "digest")
 
 
 def content_digest(source: Source, index: int) -> str:
-    """Hash of the content of a sequence: of its recording where the source knows that, else of its frames.
+    """Hash the content of a sequence: of its recording if the source knows that, else of its frames.
 
     >>> content_digest(ArraySource([[[1, 2]]]), 0)
     'c7234a17fc824461'
@@ -213,12 +213,12 @@ def content_digest(source: Source, index: int) -> str:
 
 
 def excerpt_of(source: Source, index: int) -> SourceSpan | None:
-    """What a sequence was extracted from; None where its source does not know that, for any of its sequences."""
+    """Return the origin of each sequence; None if its source does not know it for any of its sequences."""
     return source.excerpt(index) if hasattr(source, "excerpt") else None
 
 
 def as_source(features: Any, ids: Sequence[str] | None = None) -> Source:
-    """`features` itself where it is a source, otherwise its arrays as one."""
+    """Return `features` itself if it is a source, otherwise its arrays as one."""
     if isinstance(features, Source):
         return features
     if isinstance(features, str | bytes | dict) or not isinstance(features, Iterable):
@@ -233,7 +233,7 @@ def as_source(features: Any, ids: Sequence[str] | None = None) -> Source:
 
 
 def num_features(source: Source) -> int:
-    """The d that all sequences of a source share."""
+    """Return the d that all sequences of a source share."""
     known = getattr(source, "num_features", None)
     return int(known) if known is not None else int(source[0].shape[1])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def amount(count: int, noun: str, plural: str | None = None) -> str:
-    """A count and what is counted.
+    """Format a count and its unit.
 
     >>> amount(1, "frame"), amount(2500, "frame"), amount(1, "window holds", "windows hold")
     ('1 frame', '2,500 frames', '1 window holds')
@@ -15,7 +15,7 @@ def amount(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean '...'?" where a known name is near, otherwise a full stop.
+    """Return "; did you mean '...'?" if a known name is similar, otherwise a full stop.
 
     >>> nearest("epochz", ["epochs", "mode"])
     "; did you mean 'epochs'?"

@@ -1,1 +1,1 @@
-"""What `scripts/benchmark.py` measures, and whom it is measured against."""
+"""The measurements of `scripts/benchmark.py`, and the other libraries in them."""

@@ -13,7 +13,7 @@ FRAMES_PER_SECOND = 100
 
 
 def why_missing(*packages: str) -> str | None:
-    """What is not installed, and how to get it; None where all of them are."""
+    """Return what is not installed, and how to get it; None if all of them are."""
     absent = [name for name in packages if find_spec(name) is None]
     return f"{', '.join(absent)} not installed: {REMEDY}" if absent else None
 

@@ -31,7 +31,7 @@ SPEECHBRAIN_BUCKETS = (30, 200)
 
 
 class Cost(NamedTuple):
-    """What the batches of an epoch hold."""
+    """The content and cost of an epoch's batches."""
 
     real_frames: int
     total_frames: int

@@ -1,4 +1,4 @@
-"""What was measured: one value a round for each contestant, ratios within rounds, tables and JSON rows."""
+"""Measured values: one a round for each contestant, ratios within rounds, tables and JSON rows."""
 
 import json
 import statistics
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Series:
-    """What one contestant reached: for each metric one value a round, or none where it is `missing`."""
+    """The results of one contestant: for each metric one value a round, or none if it is `missing`."""
 
     contestant: str
     lengths: str

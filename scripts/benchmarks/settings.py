@@ -1,4 +1,4 @@
-"""What a benchmark is asked to do."""
+"""The settings of a benchmark."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ class Settings:
 
     @property
     def rounds(self) -> int:
-        """How often every contestant is measured."""
+        """The number of rounds in which every contestant is measured."""
         return QUICK_REPEATS if self.is_quick else self.repeats
 
     def takes(self, contestant: str) -> bool:

@@ -50,7 +50,7 @@ class TorchTraining:
 
 
 class _Trainer:
-    """What lives in the process: sequences in memory, network, optimizer, sampler."""
+    """The contents of the process: sequences in memory, network, optimizer, sampler."""
 
     def __init__(self, name: str, data: Data) -> None:
         torch = import_torch()

@@ -1,1 +1,1 @@
-"""What MkDocs does to pages while it builds the site; `mkdocs.yml` names the hooks."""
+"""Changes that MkDocs makes to pages while it builds the site; `mkdocs.yml` names the hooks."""

@@ -102,7 +102,7 @@ def _table(properties: dict[str, Any], required: set[str], places: Places) -> st
 
 
 def _values(each: dict[str, Any], places: Places) -> str:
-    """What may be written, in a few words."""
+    """Return the allowed values, in a few words."""
     if "$ref" in each:
         place = places[_name(each["$ref"])]
         return f"[{place.text}](#{place.anchor})"

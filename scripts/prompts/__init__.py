@@ -1,1 +1,1 @@
-"""What `scripts/make_prompts.py` is made of."""
+"""Parts of `scripts/make_prompts.py`."""

@@ -100,7 +100,7 @@ def read_pieces(source: Path) -> dict[str, list[Piece]]:
 
 
 def plan_recordings(pieces: Mapping[str, Sequence[Piece]], count: int, seconds: float) -> list[Composed]:
-    """Which prompts go into which recording."""
+    """Choose the prompts of each recording."""
     sizes = {"valid": max(1, round(count / 9)), "test": max(1, round(2 * count / 9))}
     sizes = {"train": count - sum(sizes.values()), **sizes}
     if sizes["train"] < 1:

@@ -1,4 +1,4 @@
-"""From a layout to arrays, and from a model's output back to sequences."""
+"""Conversion from a layout to arrays, and from a model's output back to sequences."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 
 class SequenceSource(Protocol):
-    """Anything that gives the features of sequence `i`, `(time, d)`."""
+    """Any object that gives the features of sequence `i`, `(time, d)`."""
 
     def __getitem__(self, index: int, /) -> Array: ...
 
@@ -39,7 +39,7 @@ class Batch:
     layout: Layout
 
     def as_inputs(self) -> dict[str, Array]:
-        """What a model takes: features, segments and lengths."""
+        """Return the arguments of a model: features, segments and lengths."""
         return {"features": self.features, "segments": self.segments, "lengths": self.lengths}
 
 
@@ -51,7 +51,7 @@ def make_batch(
     weights: ArrayLike | None = None,
     fill: float = 0.0,
 ) -> Batch:
-    """Copy the features of a layout's sequences into place, each once.
+    """Copy the features of a layout's sequences into one batch, each once.
 
     Args:
         layout: from `plan.epoch(...)`.
@@ -91,7 +91,7 @@ def make_batch(
 
 
 def _num_features(layout: Layout, sequences: SequenceSource) -> int:
-    """The number of features, also for a share of a batch that holds no sequence."""
+    """Return the number of features, also for a share of a batch that has no sequence."""
     index = int(layout.indices[0]) if len(layout.indices) else 0
     values = sequences[index]
     if values.ndim != 2:
@@ -101,7 +101,7 @@ def _num_features(layout: Layout, sequences: SequenceSource) -> int:
 
 
 def _select(values: ArrayLike, layout: Layout, name: str) -> Array:
-    """The entries of the placed sequences."""
+    """Return the entries of the placed sequences."""
     array = np.asarray(values)
     needed = int(layout.indices.max(initial=-1)) + 1
     if not array.ndim or len(array) < needed:
@@ -120,7 +120,7 @@ def _scatter(values: Array, layout: Layout, dtype: Any = None) -> Array:
 
 
 def unpack(values: ArrayLike, layout: Layout) -> Array:
-    """Values of the placed sequences (n, ...), in the order of `layout.indices`, from values of slots (rows, K, ...).
+    """Take the values of the placed sequences (n, ...), in the order of `layout.indices`, from slots (rows, K, ...).
 
     Raises ShapeError where `values` is not from this layout.
 
@@ -137,7 +137,7 @@ def unpack(values: ArrayLike, layout: Layout) -> Array:
 
 
 def unpack_frames(values: ArrayLike, layout: Layout, time_geometry: Sequence[TimeLayer] = ()) -> list[Array]:
-    """Frame-wise values of each placed sequence, views of (time, ...), from (rows, width / total stride, ...).
+    """Return frame-wise values of each placed sequence, views of (time, ...), from (rows, width / total stride, ...).
 
     >>> from seqconv.batching import pack_sequences
     >>> packed = pack_sequences([np.ones((2, 1)), np.zeros((3, 1))], width=6, gap=1)
@@ -156,7 +156,7 @@ def unpack_frames(values: ArrayLike, layout: Layout, time_geometry: Sequence[Tim
 
 
 def restore_order(parts: Iterable[tuple[Layout, ArrayLike]], num_sequences: int) -> Array:
-    """Values (num_sequences, ...) in the original order, from each layout's unpacked values (n, ...).
+    """Put values (num_sequences, ...) into the original order, from each layout's unpacked values (n, ...).
 
     Raises ManifestError where a sequence is missing or comes twice.
 

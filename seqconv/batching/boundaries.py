@@ -1,4 +1,4 @@
-"""Upper bounds of buckets: those that need the least padding, and the bucket of a length."""
+"""Upper bounds of buckets: those that need the least padding, and the bucket of each length."""
 
 from collections import deque
 
@@ -11,7 +11,7 @@ from seqconv.errors import ConfigError, ManifestError
 
 
 def optimal_boundaries(lengths: ArrayLike, num_buckets: int) -> IntArray:
-    """Inclusive upper bounds of the buckets that need the least padding, exactly; the last is the longest length.
+    """Find the inclusive upper bounds of the buckets that need the least padding; the last is the longest length.
 
     Dynamic programming over distinct lengths with the convex hull trick, O(num_buckets * distinct lengths). Fewer
     buckets come back where there are fewer distinct lengths.
@@ -24,7 +24,7 @@ def optimal_boundaries(lengths: ArrayLike, num_buckets: int) -> IntArray:
 
 
 def least_padding(distinct: IntArray, counts: IntArray, num_buckets: int) -> IntArray:
-    """The boundaries of `optimal_boundaries` for `counts[i]` sequences of `distinct[i]` frames, ascending."""
+    """Find the boundaries of `optimal_boundaries` for `counts[i]` sequences of `distinct[i]` frames, ascending."""
     widths: list[int] = distinct.tolist()
     # below[i]: sequences in the i shortest distinct lengths. A bucket (i, j] costs widths[j-1] * (below[j] - below[i]).
     below: list[int] = [0, *np.cumsum(counts).tolist()]
@@ -42,7 +42,7 @@ def least_padding(distinct: IntArray, counts: IntArray, num_buckets: int) -> Int
 
 
 def _add_bucket(widths: list[int], below: list[int], costs: list[int], used: int) -> tuple[list[int], list[int]]:
-    """Least cost of the j shortest lengths in one bucket more, and where that bucket begins.
+    """Return the least cost of the j shortest lengths in one bucket more, and the index at which that bucket begins.
 
     `costs[i] - widths[j-1] * below[i]` is a line in widths[j-1] for each i; slopes fall and widths rise, so the lowest
     line is found at the front of a queue.
@@ -63,13 +63,13 @@ def _add_bucket(widths: list[int], below: list[int], costs: list[int], used: int
 
 
 def _is_above(first: int, middle: int, last: int, costs: list[int], below: list[int]) -> bool:
-    """Whether the middle of three lines is nowhere the lowest."""
+    """Whether the middle of three lines is the lowest nowhere."""
     left = (costs[last] - costs[first]) * (below[middle] - below[first])
     return left <= (costs[middle] - costs[first]) * (below[last] - below[first])
 
 
 def own_widths(distinct: IntArray, counts: IntArray, multiple: int, most: int | None = None) -> IntArray:
-    """Widths of rows for sequences that are too long for any other: one for each class of length, or the `most` best.
+    """Return widths of rows for sequences that no other row fits: one for each class of length, or the `most` best.
 
     >>> own_widths(np.array([900, 910, 2000]), np.array([1, 1, 1]), multiple=1)
     array([1024, 2000])
@@ -84,7 +84,7 @@ def own_widths(distinct: IntArray, counts: IntArray, multiple: int, most: int | 
 
 
 def assign_buckets(lengths: ArrayLike, boundaries: ArrayLike) -> IntArray:
-    """Bucket of each length: `boundaries[i-1] < length <= boundaries[i]`.
+    """Return the bucket of each length: `boundaries[i-1] < length <= boundaries[i]`.
 
     Raises ConfigError for boundaries that do not ascend, ManifestError for a length above the last.
 

@@ -1,4 +1,4 @@
-"""Bucketed: sequences of similar length share a batch, padded to the boundary of their bucket."""
+"""Bucketed plans: sequences of similar length share a batch, padded to the boundary of their bucket."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,7 +132,7 @@ def _check_number(shapes: Sequence[Shape], most: int | None, boundaries: IntArra
 
 @dataclass(frozen=True)
 class Buckets:
-    """`counts[i]` sequences of `distinct[i]` frames, to be cut into buckets of batches of at most `total` frames."""
+    """Lengths to divide into buckets: `counts[i]` sequences of `distinct[i]` frames, at most `total` frames a batch."""
 
     distinct: IntArray
     counts: IntArray
@@ -140,7 +140,7 @@ class Buckets:
     multiple: int
 
     def best_shapes(self, num_buckets: int) -> tuple[list[Shape], list[int]]:
-        """Those of the buckets with the least padding; fewer buckets where the last batches of each count too much."""
+        """Return the shapes with the least padding; fewer buckets if the last batches of each cost too much."""
         if not len(self.distinct):
             return [], []
         while True:
@@ -154,7 +154,7 @@ class Buckets:
             num_buckets = len(shapes) - 1
 
     def shapes_of(self, bounds: IntArray) -> tuple[list[Shape], list[int]]:
-        """A shape for each bucket that holds a sequence, and the bucket's upper bound."""
+        """Return a shape for each bucket that has a sequence, and the bucket's upper bound."""
         shapes, uppers = [], []
         for upper, count in zip(bounds.tolist(), self._count(bounds), strict=True):
             width = upper + -upper % self.multiple
@@ -165,7 +165,7 @@ class Buckets:
         return shapes, uppers
 
     def _count(self, bounds: IntArray) -> list[int]:
-        """Sequences in each bucket."""
+        """Count the sequences in each bucket."""
         bucket = np.searchsorted(bounds, self.distinct)
         counts: list[int] = np.bincount(bucket, weights=self.counts, minlength=len(bounds)).astype(np.int64).tolist()
         return counts

@@ -1,4 +1,4 @@
-"""What an epoch draws: which sequences, how often, and of how many frames, where that differs by epoch."""
+"""The sampling of an epoch: sequences, how often each, and how many frames, if these differ by epoch."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -13,22 +13,22 @@ from seqconv.geometry import TimeGeometry, min_frames
 
 
 class EpochSampler(Protocol):
-    """What the epochs of a plan hold, a pure function of the epoch.
+    """Sequences and lengths of each epoch of a plan, a pure function of the epoch.
 
     A draw says which sequences (some often, some not at all), and how many frames of each: augmentation may stretch
     them. The two arrays of an epoch are as long as each other; entry i is one sequence of that epoch.
     """
 
     def indices(self, epoch: int) -> IntArray:
-        """Which sequences, (n,): places in the `lengths` of the plan; one may come several times."""
+        """Return the sequences of the epoch, (n,): indices into the `lengths` of the plan; some may repeat."""
         ...
 
     def lengths(self, epoch: int) -> IntArray:
-        """Frames of each entry in this epoch, (n,)."""
+        """Return the frames of each entry in this epoch, (n,)."""
         ...
 
     def bounds(self) -> tuple[int, int]:
-        """Fewest and most frames that an entry of any epoch may have."""
+        """Return the fewest and the most frames that an entry of any epoch may have."""
         ...
 
 
@@ -41,7 +41,7 @@ class EpochSample(NamedTuple):
 
 
 def count_repeats(indices: IntArray) -> IntArray:
-    """For each entry, how many entries before it are the same.
+    """Count, for each entry, the entries before it that are the same.
 
     >>> count_repeats(np.array([7, 3, 7, 7, 3]))
     array([0, 0, 1, 2, 1])
@@ -56,7 +56,7 @@ def count_repeats(indices: IntArray) -> IntArray:
 
 
 def take_epoch(draw: EpochSampler, epoch: int, num_sequences: int) -> EpochSample:
-    """What a draw gives for an epoch.
+    """Return the sample of an epoch that a sampler draws.
 
     Raises ShapeError where it is no two arrays of one length, ManifestError where it draws nothing, or what there is
     not: sequences beyond the last, or frames outside of its bounds.
@@ -85,7 +85,7 @@ def take_epoch(draw: EpochSampler, epoch: int, num_sequences: int) -> EpochSampl
 
 @dataclass(frozen=True)
 class PlanInput:
-    """The lengths that shapes are fitted to: those of all sequences, or with a draw, those of its first epoch.
+    """The lengths that shapes are fitted to: those of all sequences, or with a sampler, those of its first epoch.
 
     With a draw, the longest that any epoch may have is among them, so that the shapes hold every epoch.
     `num_sequences`: how many there are to draw from.
@@ -104,11 +104,11 @@ class PlanInput:
         return np.arange(fewest, most + 1)
 
     def epoch(self, epoch: int) -> EpochSample | None:
-        """What an epoch draws; None where each draws every sequence once."""
+        """Return the sample of an epoch; None if each epoch takes every sequence once."""
         return None if self.draw is None else take_epoch(self.draw, epoch, self.num_sequences)
 
     def limit_to(self, limit: int | None, too_long: TooLong) -> LongSequences:
-        """Decide what becomes of the sequences over `limit` frames.
+        """Apply `too_long` to the sequences of more than `limit` frames.
 
         Raises ConfigError for an unknown `too_long`, ManifestError for 'error' with a long sequence, or where 'drop'
         leaves nothing.
@@ -127,7 +127,7 @@ class PlanInput:
 
 
 def expect(lengths: ArrayLike, draw: EpochSampler | None, geometry: TimeGeometry) -> PlanInput:
-    """What a planner plans for.
+    """Return the input of a planner.
 
     Raises ManifestError for lengths that cannot be, or that the model cannot take; ShapeError for those of wrong rank.
     """

@@ -1,4 +1,4 @@
-"""One epoch of a plan: who shares a row, which rows share a batch, and the layouts that follow."""
+"""One epoch of a plan: sequences that share a row, rows that share a batch, and the layouts that follow."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from seqconv.geometry import TimeGeometry, next_start, total_stride
 
 
 class Assembly(NamedTuple):
-    """One epoch before positions are known: who shares a row, and which rows share a batch.
+    """One epoch before positions are known: sequences that share a row, and rows that share a batch.
 
     `indices`: entries of the epoch (sequences, where it draws each once) in the order in which they are placed.
     `row_counts`: sequences in each row, batch after batch, empty rows included. `shape_ids`: for each batch, its place
@@ -28,7 +28,7 @@ class Assembly(NamedTuple):
 
 @dataclass(frozen=True)
 class EpochTable:
-    """All batches of an epoch; where in its row a sequence starts is worked out for a layout when it is asked for.
+    """All batches of an epoch; the start of a sequence in its row is computed when its layout is asked for.
 
     `lengths` and `offsets` (None: all 0) are indexed by entry. `drawn`: which sequence an entry is, and how often it
     was drawn before; None where entries are sequences.
@@ -61,18 +61,18 @@ class EpochTable:
 
     @cached_property
     def _first_row(self) -> IntArray:
-        """Of each batch, among the rows of the epoch; and the end of the last."""
+        """First row of each batch, among the rows of the epoch; and the end of the last."""
         rows = np.array([shape.rows for shape in self.shapes], np.int64)[self.assembly.shape_ids]
         return np.concatenate([[0], np.cumsum(rows)])
 
     @cached_property
     def _first_entry(self) -> IntArray:
-        """Of each batch, among the sequences of the epoch; and the end of the last."""
+        """First entry of each batch, among the sequences of the epoch; and the end of the last."""
         sizes = np.add.reduceat(self.assembly.row_counts, self._first_row[:-1], dtype=np.int64)
         return np.concatenate([[0], np.cumsum(sizes)])
 
     def layout(self, step: int) -> Layout:
-        """The layout of one batch."""
+        """Return the layout of one batch."""
         shape = self.shapes[self.assembly.shape_ids[step]]
         counts = self.assembly.row_counts[self._first_row[step] : self._first_row[step + 1]]
         indices = self.assembly.indices[self._first_entry[step] : self._first_entry[step + 1]].astype(np.int64)
@@ -128,7 +128,7 @@ class EpochPlan(Sequence[Layout]):
 
 
 def footprints(lengths: IntArray, geometry: TimeGeometry) -> IntArray:
-    """Frames from a sequence's start to the earliest start of the next one in its row.
+    """Return the frames from a sequence's start to the earliest start of the next one in its row.
 
     >>> from seqconv.geometry import TimeLayer
     >>> footprints(np.array([5, 8]), (TimeLayer(5, stride=2),))
@@ -139,5 +139,5 @@ def footprints(lengths: IntArray, geometry: TimeGeometry) -> IntArray:
 
 
 def gaps_behind(geometry: TimeGeometry) -> IntArray:
-    """Frames between a sequence and the next one, by where in a total stride it ends: starts are multiples of it."""
+    """Return the frames between a sequence and the next one, by its end within a total stride."""
     return np.array([next_start(end, geometry) - end for end in range(total_stride(geometry))], np.int64)

@@ -1,4 +1,4 @@
-"""What a model that predicts frames should answer: labels and weights of its output frames."""
+"""Targets of a model that predicts frames: labels and weights of its output frames."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +43,7 @@ class FrameTargets:
     may_be_partial: bool = False
 
     def of_sequence(self, index: int, offset: int = 0, length: int | None = None) -> tuple[FloatArray, FloatArray]:
-        """Labels (frames, C) and weights (frames,) of the output frames of a sequence, or of `length` frames of it.
+        """Return labels (frames, C) and weights (frames,) of a sequence's output frames, or of `length` frames of it.
 
         Raises ShapeError where the labels are not (time, C), or too few.
         """
@@ -72,7 +72,7 @@ class FrameTargets:
 
 
 def place_frames(targets: FrameTargets, layout: Layout, weights: Array) -> tuple[FloatArray, FloatArray]:
-    """Labels (rows, width / total stride, C) and weights (rows, width / total stride), both 0 where there is no label.
+    """Return labels (rows, width / total stride, C) and weights (rows, width / total stride), 0 if there is no label.
 
     Args:
         targets: of all sequences.

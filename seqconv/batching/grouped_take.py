@@ -1,4 +1,4 @@
-"""Groups of entries that follow each other in an array, brought into another sequence."""
+"""Groups of entries that follow each other in an array, put into another order."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from seqconv.batching.layouts import Integers
 
 
 def take_groups(values: Integers, sizes: Integers, sequence: Integers) -> Integers:
-    """The groups `sequence` of `values`, whose group i holds `sizes[i]` entries.
+    """Return the groups `sequence` of `values`; group i has `sizes[i]` entries.
 
     >>> take_groups(np.array([1, 1, 2, 3, 3, 3]), np.array([2, 1, 3]), np.array([2, 0, 1]))
     array([3, 3, 3, 1, 1, 2])

@@ -1,4 +1,4 @@
-"""Where the sequences of one batch lie: rows, slots and frames, in plain NumPy."""
+"""Positions of the sequences of one batch: rows, slots and frames, in plain NumPy."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ Integers = NDArray[np.integer[Any]]
 
 
 class Shape(NamedTuple):
-    """What XLA compiles for: `rows` rows of `width` frames, each with room for `num_slots` sequences."""
+    """A shape that XLA compiles for: `rows` rows of `width` frames, each with room for `num_slots` sequences."""
 
     rows: int
     width: int
@@ -62,14 +62,14 @@ class Layout:
         return int(self.length.sum())
 
     def take_rows(self, first: int, last: int) -> "Layout":
-        """Rows `first .. last` (exclusive) as a batch of their own; rows that do not exist are empty."""
+        """Return rows `first .. last` (exclusive) as a separate batch; rows that do not exist are empty."""
         low, high = np.searchsorted(self.row, [first, last])
         columns = {name: getattr(self, name)[low:high] for name in _COLUMNS}
         columns["row"] = columns["row"] - first
         return Layout(last - first, self.width, self.num_slots, **columns)
 
     def shard(self, rank: int, world_size: int) -> "Layout":
-        """The share of process `rank`: as many rows for each, the last ones filled up with empty rows."""
+        """Return the share of process `rank`: equally many rows for each process, filled up with empty rows."""
         check_rank(rank, world_size)
         if world_size == 1:
             return self

@@ -1,4 +1,4 @@
-"""Lengths in frames: checks, sequences that are too long, and the widths that hold them."""
+"""Lengths in frames: checks, sequences that are too long, and the widths that fit them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class LongSequences:
         return self.lengths if len(self.kept) == len(self.lengths) else self.lengths[self.kept]
 
     def count(self, fate: TooLong) -> int:
-        """How many sequences were too long, if `fate` is what became of them."""
+        """Count the sequences that were too long, if `fate` is what was done with them."""
         return len(self.long) if self.too_long == fate else 0
 
 
@@ -86,7 +86,7 @@ def _name(wrong: Any, values: Any) -> str:
 
 
 def count_lengths(lengths: IntArray) -> tuple[IntArray, IntArray]:
-    """Distinct lengths, ascending, and how many sequences have each.
+    """Return the distinct lengths, ascending, and how many sequences have each.
 
     >>> count_lengths(np.array([7, 3, 7]))
     (array([3, 7]), array([1, 2]))
@@ -100,7 +100,7 @@ def count_lengths(lengths: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def round_counts(distinct: IntArray, counts: IntArray, multiple: int) -> tuple[IntArray, IntArray]:
-    """Distinct lengths rounded up to a multiple, and how many sequences have each.
+    """Return the distinct lengths, rounded up to a multiple, and how many sequences have each.
 
     >>> round_counts(np.array([3, 4, 7]), np.array([1, 2, 5]), multiple=4)
     (array([4, 8]), array([3, 5]))
@@ -110,7 +110,7 @@ def round_counts(distinct: IntArray, counts: IntArray, multiple: int) -> tuple[I
 
 
 def apply_limit(lengths: IntArray, limit: int | None, too_long: TooLong) -> LongSequences:
-    """Decide what becomes of the sequences over `limit` frames.
+    """Apply `too_long` to the sequences of more than `limit` frames.
 
     Raises ConfigError for an unknown `too_long`, ManifestError for 'error' with a long sequence, or where 'drop' leaves
     nothing.
@@ -136,7 +136,8 @@ def apply_limit(lengths: IntArray, limit: int | None, too_long: TooLong) -> Long
 
 
 def geometric_widths(shortest: int, longest: int, multiple: int, ratio: float = 1.25) -> IntArray:
-    """Widths, ascending, that hold every length from `shortest` to `longest` with at most `ratio` times the frames.
+    """Return widths, ascending, that fit all lengths from `shortest` to `longest` with at most `ratio` times the
+    frames.
 
     The last is `longest`; all are rounded up to a multiple of `multiple`.
 
@@ -162,7 +163,7 @@ def size_of_batch(
     counts: IntArray | None = None,
     default: int = 32,
 ) -> tuple[float, float]:
-    """Average sequences and frames of a batch, each derived from the other.
+    """Return the average sequences and frames of a batch, each derived from the other.
 
     `taken`: frames that each sequence takes of a batch; one that is longer than a whole batch counts as a batch, so
     that a few very long ones do not swell all others. `counts`: how many sequences each entry stands for, default 1.

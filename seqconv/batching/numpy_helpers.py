@@ -1,4 +1,4 @@
-"""Lists of arrays of different lengths: pad them, pack them, count their padding."""
+"""Lists of arrays of different lengths: pad them, pack them, measure their padding."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,7 +18,7 @@ from seqconv.geometry import TimeLayer
 def padding_ratio(
     lengths: ArrayLike, boundaries: ArrayLike | None = None, *, batches: Iterable[Sequence[int]] | None = None
 ) -> float:
-    """Padding frames over all frames.
+    """Return padding frames over all frames.
 
     Args:
         lengths: frames of each sequence, (n,).
@@ -48,7 +48,7 @@ def padding_ratio(
 def pad_sequences(
     sequences: Sequence[ArrayLike], *, length: int | None = None, value: float = 0.0
 ) -> tuple[Array, IntArray]:
-    """One array (n, length, d) of sequences padded at their end, and their lengths (n,).
+    """Return one array (n, length, d) of sequences padded at their end, and their lengths (n,).
 
     Args:
         sequences: arrays (time, d), or (time,) each.
@@ -78,7 +78,7 @@ def pad_sequences(
 
 
 def pack_sequences(sequences: Sequence[ArrayLike], *, width: int, gap: int = 0) -> Batch:
-    """Pack sequences into as few rows as it takes, at least `gap` zero frames between two of a row.
+    """Pack sequences into as few rows as needed, with at least `gap` zero frames between two in a row.
 
     Args:
         sequences: arrays (time, d).

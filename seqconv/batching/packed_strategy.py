@@ -1,4 +1,4 @@
-"""Packed rows of an order of any size: filled in lanes, what the lanes leave over in fewer lanes, and so on."""
+"""Packed rows of an order of any size: filled in lanes; what the lanes leave is filled in fewer lanes, and so on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Packed:
 
 
 def fill_rows(lengths: Integers, takes: Integers, shapes: Sequence[Shape], lookahead: int) -> Filled:
-    """Place a whole order; batches follow each other by their oldest sequence.
+    """Pack a whole order; batches follow each other by their oldest sequence.
 
     `lengths` are in the order, `takes` the frames of a row that each takes with the gap behind it.
 
@@ -53,7 +53,7 @@ def fill_rows(lengths: Integers, takes: Integers, shapes: Sequence[Shape], looka
 
 
 def _merge(one: Filled, other: Filled, shapes: Sequence[Shape]) -> Filled:
-    """All batches of both, by the place of their oldest sequence."""
+    """Return all batches of both, in the order of their oldest sequences."""
     positions, row_counts, shape_ids = (np.concatenate(parts) for parts in zip(one, other, strict=True))
     num_rows = np.array([shape.rows for shape in shapes])[shape_ids]
     sizes = np.add.reduceat(row_counts, num_rows.cumsum() - num_rows)

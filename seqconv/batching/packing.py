@@ -1,4 +1,4 @@
-"""Packed: several sequences in a row, with gaps, in a few shapes of a constant total."""
+"""Packed plans: several sequences in a row, with gaps, in a few shapes of a constant total."""
 
 from dataclasses import replace
 
@@ -100,7 +100,7 @@ def plan_packed(
 
 
 def _after_limit(demand: Demand, long: LongSequences) -> Demand:
-    """What is left to plan once sequences were dropped or cropped; a narrower total must not make more of them long."""
+    """Return what is left to plan after sequences were dropped or cropped, without making more of them too long."""
     if long.too_long in ("drop", "crop"):
         distinct, counts = count_lengths(long.planned)
         demand = replace(demand, distinct=distinct, counts=counts)

@@ -1,4 +1,4 @@
-"""Padded and single: one sequence a row, in shuffled order."""
+"""Padded and single plans: one sequence a row, in shuffled order."""
 
 from dataclasses import dataclass
 
@@ -24,12 +24,12 @@ from seqconv.geometry import TimeGeometry, total_stride
 
 @dataclass(frozen=True)
 class OneToARow:
-    """Batches of sequences one to a row; the rows that a batch has left over stay empty."""
+    """Batches with one sequence a row; rows that a batch does not need stay empty."""
 
     shapes: tuple[Shape, ...]
 
     def fill(self, indices: Integers, sizes: Integers, shape_ids: Integers, sequence: Integers) -> Assembly:
-        """Batches in this sequence; batch i holds the next `sizes[i]` of `indices` and has shape `shape_ids[i]`."""
+        """Fill batches in this order; batch i has the next `sizes[i]` of `indices` and shape `shape_ids[i]`."""
         shape_ids = shape_ids[sequence]
         rows = np.array([shape.rows for shape in self.shapes], np.int64)[shape_ids]
         row = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
@@ -39,7 +39,7 @@ class OneToARow:
 
 @dataclass(frozen=True)
 class Padded(OneToARow):
-    """As many rows in every batch; the longest sequence decides the width. Those over `limit` stand alone."""
+    """Batches of equally many rows, as wide as the longest sequence. Sequences over `limit` get their own batch."""
 
     limit: int
     name: str = "padded"
@@ -58,12 +58,12 @@ class Padded(OneToARow):
 
 @dataclass(frozen=True)
 class Single(OneToARow):
-    """Each sequence alone, without padding."""
+    """Batches of one sequence each, without padding."""
 
     name: str = "single"
 
     def assemble(self, order: Integers, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
-        """One batch for each sequence."""
+        """Make one batch for each sequence."""
         shape_ids = np.searchsorted([shape.width for shape in self.shapes], lengths[order]).astype(np.int32)
         return Assembly(order, np.ones(len(order), np.int32), shape_ids)
 
@@ -136,7 +136,7 @@ def _shared_shapes(distinct: IntArray, counts: IntArray, rows: int, multiple: in
 
 
 def share_of_own(max_shapes: int | None) -> int | None:
-    """How many of the shapes sequences may have that are too long for the others."""
+    """Return how many of the shapes may go to sequences that are too long for the others."""
     return None if max_shapes is None else max(1, max_shapes // 4)
 
 

@@ -1,4 +1,4 @@
-"""Plans: which sequences share a batch, as a pure function of (lengths or draw, options, geometry, seed, epoch)."""
+"""Plans: groups of sequences as a pure function of (lengths or sampler, options, geometry, seed, epoch)."""
 
 from typing import Protocol
 
@@ -29,7 +29,7 @@ class Grouping(Protocol):
 
 
 class Plan:
-    """Batches for every epoch of a run, known before any feature is read.
+    """The batches of every epoch of a run, known before any feature is read.
 
     `strategy`: name of the strategy. `shapes`: every (rows, width, num_slots) that may occur. `padding_ratio`: padding
     frames (gaps included) over all frames, in epoch 0. `mean_sequences`: sequences per step of epoch 0. `dropped`,
@@ -75,31 +75,31 @@ class Plan:
         return len(self._first)
 
     def num_steps(self, epoch: int) -> int:
-        """Steps of an epoch; epochs of a packed plan may differ by a few."""
+        """Count the steps of an epoch; epochs of a packed plan may differ by a few."""
         if epoch not in self._num_steps:
             self._table(epoch)
         return self._num_steps[epoch]
 
     def epoch(self, epoch: int, *, rank: int = 0, world_size: int = 1, start: int = 0) -> EpochPlan:
-        """The layouts of an epoch, for process `rank` of `world_size`, without the first `start` steps.
+        """Return the layouts of an epoch, for process `rank` of `world_size`, without the first `start` steps.
 
         Every process gets as many layouts of the same shapes. Raises ConfigError for a step or rank out of range.
         """
         return EpochPlan(self._table(epoch), rank=rank, world_size=world_size, start=start)
 
     def padding_ratio_of(self, epoch: int) -> float:
-        """Padding frames over all frames of one epoch; `padding_ratio` is that of the first."""
+        """Return padding frames over all frames of one epoch; `padding_ratio` is that of the first."""
         num_frames = self.num_frames_of(epoch)
         return 1 - num_frames / self._total_frames[epoch]
 
     def num_frames_of(self, epoch: int) -> int:
-        """Frames of all sequences of one epoch; `num_frames` is that of the first."""
+        """Count the frames of all sequences of one epoch; `num_frames` is that of the first."""
         if epoch not in self._real_frames:
             self._table(epoch)
         return self._real_frames[epoch]
 
     def num_too_long_of(self, epoch: int) -> int:
-        """Sequences of one epoch over `max_frames`; epochs differ where a draw changes lengths."""
+        """Count the sequences of one epoch over `max_frames`; epochs differ if a sampler changes lengths."""
         if epoch not in self._num_too_long:
             self._table(epoch)
         return self._num_too_long[epoch]
@@ -138,7 +138,7 @@ class Plan:
         return EpochTable(assembly, self._strategy.shapes, long.lengths, offsets, self._geometry, drawn)
 
     def _entries(self, epoch: int) -> tuple[LongSequences, EpochSample | None]:
-        """The entries of an epoch after `too_long`, and what sequences they are where the epoch draws them."""
+        """Return the entries of an epoch after `too_long`, and which sequences they are if a sampler chose them."""
         drawn = self._expected.epoch(epoch)
         if drawn is None:
             return self._long, None
@@ -152,7 +152,7 @@ class Plan:
 
 
 def draw_order(kept: Integers, *, seed: int, epoch: int, shuffle: bool) -> Integers:
-    """The order in which an epoch takes its sequences."""
+    """Return the order in which an epoch takes its sequences."""
     return np.random.default_rng([seed, epoch, _ORDER]).permutation(kept) if shuffle else kept
 
 

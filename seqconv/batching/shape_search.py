@@ -1,4 +1,4 @@
-"""What shapes would cost a packed plan: rows filled with a sample of its order."""
+"""The cost of shapes for a packed plan: rows filled with a sample of its order."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,7 +20,7 @@ _CROWDED, _ONE_MORE = 0.93, 0.5
 
 
 class Trial(NamedTuple):
-    """What came of trying shapes.
+    """Results of trying some shapes.
 
     `cost`: frames of all batches for each real one, and what other epochs may need more. `filled`: frames up to the
     last sequence of each row, of a piece of the sample. `unused`: those behind it, over all frames of full batches.
@@ -38,7 +38,7 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class Sample:
-    """Pieces of an order, each to be filled on its own up to its last `reserve` sequences; whole epochs have none."""
+    """Pieces of an order, each to be filled separately up to its last `reserve` sequences; 0 for whole epochs."""
 
     lengths: IntArray
     takes: IntArray
@@ -79,7 +79,7 @@ class Sample:
         return ends
 
     def _is_last(self, filled: Filled, first: Integers) -> Integers:
-        """Of batches, by their first rows, those that end a whole epoch; for any other there was enough to fill it."""
+        """Return which batches, given by their first rows, end a whole epoch; all others had enough to fill them."""
         if self.reserve:
             return np.zeros(len(first), bool)
         sizes = np.add.reduceat(filled.row_counts, first)
@@ -89,7 +89,7 @@ class Sample:
 
 
 class Taking(NamedTuple):
-    """How a plan takes its sequences, and about how many of them make a batch; `is_small`: try whole epochs."""
+    """The order in which a plan takes its sequences, about how many make a batch, and whether to try whole epochs."""
 
     seed: int
     shuffle: bool
@@ -99,7 +99,7 @@ class Taking(NamedTuple):
 
 
 def take_sample(lengths: IntArray, geometry: TimeGeometry, taking: Taking) -> Sample:
-    """The first epochs of a small set, as they will be; some thousands of sequences of a large one."""
+    """Return the first epochs of a small set, as they will be; a few thousand sequences of a large one."""
     lookahead = min(taking.lookahead, len(lengths))
     reserve = lookahead + int(2 * taking.in_batch)
     num_taken = min(len(lengths), max(_SAMPLE, 10 * reserve))

@@ -1,4 +1,4 @@
-"""The shapes of a packed plan: their total is constant, few of them do, and rows are filled as far as they go."""
+"""The shapes of a packed plan: their total is constant, they are few, and rows are filled as well as possible."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,7 @@ _ROOMS = (1.01, 1.03, 1.06, 1.1)
 
 @dataclass(frozen=True)
 class Demand:
-    """What shapes are wanted for.
+    """The requirements for the shapes of a plan.
 
     `counts[i]` sequences of `distinct[i]` frames are planned, ascending. `asked`: frames of a batch, at most where
     `is_most`. `in_own_row`: most sequences in a row wider than that. `must_hold`: the longest length that may have no
@@ -49,7 +49,7 @@ class Demand:
 
     @property
     def total(self) -> float:
-        """Frames of a batch: no more than there are."""
+        """Frames of a batch: at most all that there are."""
         return min(self.asked, float(self.taken))
 
     @property
@@ -64,19 +64,19 @@ class Demand:
 
     @cached_property
     def multiple(self) -> int:
-        """What every width is a multiple of."""
+        """The number of which every width is a multiple."""
         return total_stride(self.geometry)
 
     @cached_property
     def typical(self) -> int:
-        """A length that every row should hold."""
+        """A length that should fit into every row."""
         if self.max_shapes == 1:
             return int(self.distinct[-1])
         upto = np.cumsum(self.counts)
         return int(self.distinct[np.searchsorted(upto, np.ceil(0.99 * (upto[-1] - 1)), side="right")])
 
     def shape_of(self, rows: int, total: float) -> Shape:
-        """Rows of this total, with slots for everyone."""
+        """Return the shape of this total, with slots for as many sequences as fit."""
         if self.is_most or self.num_steps == 1:
             width = max(1, int(total / rows // self.multiple)) * self.multiple
         else:
@@ -85,12 +85,12 @@ class Demand:
         return Shape(rows, width, int(self.counts.sum()))
 
     def unit_of(self, width: float) -> int:
-        """What a width should be a multiple of: vector units like wide rows to be multiples of 16."""
+        """Return the number of which a width should be a multiple: vector units prefer multiples of 16 in long rows."""
         return self.multiple * -(-16 // self.multiple) if width >= _WIDE else self.multiple
 
 
 def first_shape(demand: Demand) -> Shape:
-    """The narrowest shape: a few rows, where they then hold nearly every sequence."""
+    """Return the narrowest shape: a few rows, if nearly every sequence then fits."""
     rows = 1 if demand.num_steps == 1 else _MOST_ROWS
     while rows > 1 and demand.total // rows < max(demand.typical, demand.multiple):
         rows //= 2
@@ -98,12 +98,12 @@ def first_shape(demand: Demand) -> Shape:
 
 
 def widest_shared(first: Shape, demand: Demand) -> int:
-    """The longest sequence that a shape of the constant total can hold."""
+    """Return the longest sequence that fits into a shape of the constant total."""
     return first.width if demand.max_shapes == 1 else first.rows * first.width
 
 
 def choose_shapes(demand: Demand, sample: Sample) -> tuple[Shape, ...]:
-    """Shapes, ascending in width, that leave few frames of the sample's rows unused."""
+    """Choose shapes, ascending in width, that leave few frames of the sample's rows unused."""
     good = _GOOD if sample.reserve else _GOOD_OF_FEW
     rows = first_shape(demand).rows
     best = base = sample.try_shapes(needed_shapes(first_shape(demand), demand))
@@ -132,7 +132,7 @@ def _may_be(first: Shape, demand: Demand) -> bool:
 
 
 def _other_widths(base: Trial, demand: Demand, sample: Sample, good: float) -> list[int]:
-    """Widths worth a try instead of that of the first shape."""
+    """Return widths to try instead of that of the first shape."""
     rows, width, _ = base.shapes[0]
     widths: list[int] = []
     low, high = (1 - _AROUND) * width, (1 + _AROUND) * width
@@ -153,7 +153,7 @@ def _other_widths(base: Trial, demand: Demand, sample: Sample, good: float) -> l
 
 
 def _even_widths(base: Trial, demand: Demand, low: float, high: float) -> list[int]:
-    """Widths with which the last batch of an epoch is nearly full as well."""
+    """Return widths with which the last batch of an epoch is nearly full as well."""
     rows, width, _ = base.shapes[0]
     if demand.num_steps <= _FEW_STEPS:
         # How much room tight packing needs beyond equal shares is found by trying.
@@ -170,7 +170,7 @@ def _even_widths(base: Trial, demand: Demand, low: float, high: float) -> list[i
 
 
 def needed_shapes(first: Shape, demand: Demand) -> tuple[Shape, ...]:
-    """The narrowest shape, those of the same total that longer sequences need, and wider rows for the longest.
+    """Return the narrowest shape, those of the same total that longer sequences need, and longer rows for the longest.
 
     There are no more than `max_shapes`, or two where a row must be wider than the total.
     """
@@ -190,14 +190,14 @@ def needed_shapes(first: Shape, demand: Demand) -> tuple[Shape, ...]:
 
 
 def _fewer(shapes: list[Shape], number: int) -> list[Shape]:
-    """The narrowest and the widest ones; the widest alone where it can only be one."""
+    """Return the narrowest and the widest shapes; the widest alone if only one is allowed."""
     if len(shapes) <= number:
         return shapes
     return [shapes[0], *shapes[1 - number :]] if number > 1 else shapes[-1:]
 
 
 def _with_slots(trial: Trial, demand: Demand) -> tuple[Shape, ...]:
-    """Fix the slots of each shape: the most that a row needed, and a little more, in multiples of 4."""
+    """Set the slots of each shape: the most that a row needed, and a little more, in multiples of 4."""
     mean = demand.taken / int(demand.counts.sum())
     # A shape that the sample does not hold has rows as full as the others.
     crowd = max(count * mean / shape.width for count, shape in zip(trial.slots, trial.shapes, strict=True))

@@ -1,4 +1,4 @@
-"""Rows filled in lockstep: an order is cut into lanes, and every step fills one row of each by array operations."""
+"""Rows filled in lockstep: an order is divided into lanes, and every step fills one row of each by array operations."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Filled(NamedTuple):
 
 
 class Lanes:
-    """Each lane takes its oldest waiting sequences as far as they fit; then the longest of the window that still do.
+    """Lanes that fill rows: each takes its oldest waiting sequences that fit, then the longest of the window that fit.
 
     Args:
         lengths: frames of the sequences, in their order.
@@ -90,7 +90,7 @@ class Lanes:
         return Filled(self._positions(), _lane_by_lane(row_counts), _lane_by_lane(shape_ids))
 
     def left(self) -> Integers:
-        """Places in the order that no row holds yet, ascending."""
+        """Return the indices into the order that are not in a row yet, ascending."""
         waiting = self._waiting.reshape(-1, self._columns) < self._placed
         lane, place = np.nonzero(waiting)
         return place + self._bounds[lane]
@@ -108,7 +108,7 @@ class Lanes:
         self._first[lanes], self._shape[lanes], self._rows_left[lanes] = oldest, shape, self._rows[shape]
 
     def _fill_row(self, lanes: Integers) -> Integers:
-        """Fill the next row of each lane; returns how many sequences it took."""
+        """Fill the next row of each lane; return how many sequences it took."""
         before = self._count[lanes]
         shape = self._shape[lanes]
         self._room[lanes], self._slots_left[lanes] = self._widths[shape], self._slots[shape]
@@ -121,7 +121,7 @@ class Lanes:
         return count
 
     def _take_oldest(self, lanes: Integers) -> Integers:
-        """Place the oldest sequences, one after the other, until one does not fit; returns the lanes that may go on."""
+        """Take the oldest sequences, one after the other, until one does not fit; return the lanes that may go on."""
         first, room = self._first[lanes], self._room[lanes]
         length = self._runs[first]
         is_candidate = length <= self._widths[self._shape[lanes], None]
@@ -147,7 +147,7 @@ class Lanes:
         return going_on
 
     def _take_longest(self, lanes: Integers) -> None:
-        """Place the longest of the window that fits, the oldest among equals, until none does."""
+        """Take the longest of the window that fits, the oldest among equals, until none does."""
         lanes = lanes[(self._room[lanes] > 0) & (self._slots_left[lanes] > 0)]
         window = self._windows[self._first[lanes]]
         self._hide_far(lanes, window)
@@ -172,7 +172,7 @@ class Lanes:
                 lanes, window = lanes[is_open], window[is_open]
 
     def _hide_far(self, lanes: Integers, window: Integers) -> None:
-        """Keep to the look-ahead where longer sequences, which wait for another shape, were passed over."""
+        """Stay within the look-ahead if longer sequences, which wait for another shape, were skipped."""
         reach = self._reach(lanes)
         late = np.flatnonzero(reach < self._lookahead)
         if len(late):
@@ -180,12 +180,12 @@ class Lanes:
             window[late] = np.where(is_far, self._placed, window[late])
 
     def _reach(self, lanes: Integers) -> Integers:
-        """Places that may be looked ahead from the first that the width of the batch holds."""
+        """Return how far to look ahead from the first index of the row's window."""
         reach: Integers = self._base[lanes] + self._count[lanes] + self._lookahead - self._first[lanes]
         return np.maximum(reach, 0)
 
     def _place(self, lanes: Integers, counts: Integers, position: Integers) -> None:
-        """Note `counts[i]` positions of lane `lanes[i]`, which follow each other in `position`."""
+        """Record `counts[i]` positions of lane `lanes[i]`, which follow each other in `position`."""
         offset = self._bounds[lanes] + self._count[lanes] - (counts.cumsum() - counts)
         self._output[np.repeat(offset, counts) + np.arange(len(position))] = position
         self._waiting[position] = self._placed
@@ -193,7 +193,7 @@ class Lanes:
         self._slots_left[lanes] -= counts
 
     def _positions(self) -> Integers:
-        """Places in the order, lane after lane."""
+        """Return indices into the order, lane after lane."""
         parts = [
             self._output[low : low + count] + (low - base)
             for low, count, base in zip(
@@ -204,7 +204,7 @@ class Lanes:
 
 
 def _lane_by_lane(steps: list[Integers]) -> Integers:
-    """Entries (steps, lanes) that are not negative, all of a lane before the next."""
+    """Return the entries (steps, lanes) that are not negative, lane by lane."""
     if not steps:
         return np.zeros(0, np.int32)
     table = np.stack(steps, axis=1)

@@ -1,1 +1,1 @@
-"""The command line: commands, what they print, and first configs for a folder of recordings."""
+"""The command line: commands, their output, and first configs for a folder of recordings."""

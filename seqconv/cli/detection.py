@@ -1,4 +1,4 @@
-"""`seqconv predict --events`: what happens when, as a table or as label tracks of Audacity."""
+"""`seqconv predict --events`: the events in recordings, as a table or as label tracks of Audacity."""
 
 import argparse
 import sys
@@ -82,12 +82,12 @@ def _are_tracks(arguments: argparse.Namespace, output: Path | None) -> bool:
 
 
 def _is_folder(output: Path) -> bool:
-    """Whether an output names a folder, which may not be there yet."""
+    """Whether an output names a folder, which need not exist yet."""
     return output.is_dir() or not output.suffix
 
 
 def _write_tracks(tables: "Iterator[tuple[str, pd.DataFrame]]", output: Path | None) -> None:
-    """One file for one recording, or a folder with a file for each."""
+    """Write one file for one recording, or a folder with a file for each."""
     from seqconv.data.events.label_tracks import label_track_text
 
     texts = {name: label_track_text(events) for name, events in tables}

@@ -1,4 +1,4 @@
-"""SIGTERM and a closed terminal end a command as Ctrl-C does: what it cleans up and keeps then, it still does."""
+"""Signals that end a command: SIGTERM and a closed terminal act like Ctrl-C, with the same cleaning up."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ _SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has ended the work; `signal` is its number, and the text says what is kept."""
+    """A signal that ended the work; `signal` is its number, and the text says what is kept."""
 
     def __init__(self, number: int, text: str = "") -> None:
         super().__init__(text)
@@ -20,7 +20,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def interruptible(kept: str) -> Iterator[None]:
-    """Within the block, these signals raise `Interrupted`, as does Ctrl-C; `kept` is told with its name.
+    """Raise `Interrupted` for these signals within the block, as for Ctrl-C; `kept` gets the signal's name.
 
     An interruption that says itself what is kept, as that of a run does, passes as it is. Signals that the process
     ignores (`nohup`) stay ignored.

@@ -16,7 +16,7 @@ COLUMNS = ("num_frames", "lengths", "length")
 
 
 def read_lengths(path: str | Path) -> list[int]:
-    """Frames of each sequence from a file: a number a line, or a CSV with a column of `COLUMNS`.
+    """Read the frames of each sequence from a file: a number a line, or a CSV with a column of `COLUMNS`.
 
     Raises ManifestError, naming the line, for what is not a whole number.
     """
@@ -47,7 +47,7 @@ def _is_number(text: str) -> bool:
 
 
 def measure_lengths(frame: "pd.DataFrame", settings: "FeatureSettings") -> list[int]:
-    """Frames that each recording of a manifest will give, read from file headers.
+    """Return the frames that each recording of a manifest will give, from file headers.
 
     Raises AudioError, naming them, for the recordings that cannot be read.
     """
@@ -64,7 +64,7 @@ def measure_lengths(frame: "pd.DataFrame", settings: "FeatureSettings") -> list[
 
 
 def cut_lengths(lengths: list[int], cutting: "Segmentation", settings: "FeatureSettings") -> list[int]:
-    """Frames of the windows that recordings are cut into, those without an event too.
+    """Return the frames of the windows of recordings, also of those without an event.
 
     Raises ConfigError where each event is a sequence of its own, whose lengths no header of a file tells.
     """

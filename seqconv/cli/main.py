@@ -1,4 +1,4 @@
-"""`seqconv COMMAND`: hands the rest of the line to the command, which alone is imported."""
+"""`seqconv COMMAND`: passes the rest of the line to the command; no other command is imported."""
 
 import argparse
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ COMMANDS = {
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The options of `seqconv` itself; those of a command are shown by `seqconv COMMAND --help`."""
+    """Return the parser of `seqconv` itself; `seqconv COMMAND --help` shows the options of a command."""
     parser = argparse.ArgumentParser(
         prog="seqconv",
         description="Train convolutional networks on sequences of any length.",
@@ -37,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command; return the exit code."""
     options = make_parser().parse_args(argv)
     command = import_module(f"seqconv.cli.commands.{options.command}")
     return int(command.main(options.arguments))

@@ -34,7 +34,7 @@ def command(name: str, description: str, *parts: Options | Group) -> Callable[[C
 
     def make(function: Callable[..., int]) -> Command:
         def main(argv: Sequence[str] | None = None) -> int:
-            """Run the command; returns the exit code."""
+            """Run the command; return the exit code."""
             parser = argparse.ArgumentParser(prog=f"seqconv {name}", description=description)
             for part in parts:
                 _add(parser, part)
@@ -46,7 +46,7 @@ def command(name: str, description: str, *parts: Options | Group) -> Callable[[C
 
 
 def settable(example: str, text: str = "override a setting") -> Options:
-    """The option `--set`."""
+    """Declare the option `--set`."""
     return {"--set KEY=VALUE ...": f"{text}, for example --set {example} (may be repeated)"}
 
 
@@ -67,7 +67,7 @@ def refuse_beside_resume(arguments: argparse.Namespace, what: str, *flags: str) 
 
 
 def overrides(arguments: argparse.Namespace, keys: Mapping[str, str]) -> list[str | tuple[str, Any]]:
-    """Overrides of a config: those of `--set`, and flags that stand for a key each."""
+    """Collect overrides of a config: those of `--set`, and flags that each set one key."""
     flags = {key: getattr(arguments, _attribute(flag)) for flag, key in keys.items()}
     return [*arguments.set, *((key, value) for key, value in flags.items() if value is not None)]
 

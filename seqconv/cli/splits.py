@@ -1,4 +1,4 @@
-"""Which rows of a manifest are evaluated: by its own splits, or by those that a run was trained with."""
+"""The rows of a manifest to evaluate: by its own splits, or by those that a run was trained with."""
 
 import sys
 from dataclasses import replace
@@ -19,7 +19,7 @@ SPLITS_FILE = "splits.csv"
 def read_split(
     manifest: str | None, split: str, run_dir: Path, config: "Config", label_files: str | None = None
 ) -> "Manifest":
-    """The rows of a split.
+    """Return the rows of a split.
 
     Without a manifest, the one of the run is read, in the splits that the run was trained with. A manifest without any
     splits is taken whole, and this is said, unless the run has split these very sequences.
@@ -71,7 +71,7 @@ def read_split(
 
 
 def read_trained_splits(run_dir: Path) -> dict[str, str]:
-    """The split of each id, as training wrote it; empty where it did not."""
+    """Return the split of each id, as training wrote it; empty if it wrote none."""
     import pandas as pd
 
     path = run_dir / SPLITS_FILE

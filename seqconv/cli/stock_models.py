@@ -1,4 +1,4 @@
-"""What the command line must say about a Keras model that was not made by seqconv: its outputs and its features."""
+"""Options for Keras models that seqconv did not make: the meaning of their outputs and their features."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ STOCK_OPTIONS = Group(
 
 
 def check_card_is_kept(arguments: argparse.Namespace) -> None:
-    """Refuse options that a model's card answers already.
+    """Refuse options that a model's card already answers.
 
     Raises:
         ConfigError: names them.
@@ -39,7 +39,7 @@ def check_card_is_kept(arguments: argparse.Namespace) -> None:
 
 
 def stock_target(model: Any, labels: str | None, config: "Config") -> "Target":
-    """What the outputs of a stock model mean, from the command line. Regression is taken to be in original units.
+    """Return the meaning of a stock model's outputs, from the command line. Regression counts as in original units.
 
     Raises:
         ConfigError: the class names are missing.

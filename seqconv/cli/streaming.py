@@ -1,4 +1,4 @@
-"""`seqconv predict --stream`: an answer every few seconds."""
+"""`seqconv predict --stream`: a prediction every few seconds."""
 
 import argparse
 import sys
@@ -40,7 +40,7 @@ STREAM_OPTIONS = {
 
 
 def stream_tables(arguments: argparse.Namespace, model: Any) -> "Iterator[pd.DataFrame]":
-    """The running predictions that the command line asks for; says on standard error how late they are.
+    """Yield the running predictions that the command line asks for; print their delay to standard error.
 
     Raises:
         ConfigError: the model cannot answer before the end of a recording, or an option has no meaning here.

@@ -18,7 +18,7 @@ _FORMAT_OF = {"": "csv", ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": 
 
 
 def table_format(output: str | Path | None) -> str:
-    """The format that the name of a file asks for; csv where there is no name.
+    """Return the format that a file's extension asks for; csv if there is no file name.
 
     Raises:
         ConfigError: a name that asks for something else.
@@ -36,7 +36,7 @@ def table_format(output: str | Path | None) -> str:
 
 
 def table_text(frame: "pd.DataFrame", file_format: str, *, header: bool = True) -> str:
-    """A table as `csv` or `tsv`, or as `jsonl`: one JSON object a line. Without `header`, rows alone.
+    """Format a table as `csv` or `tsv`, or as `jsonl`: one JSON object a line. Without `header`, rows alone.
 
     >>> import pandas as pd
     >>> table_text(pd.DataFrame({"id": ["007"], "prediction": ["no"]}), "jsonl")

@@ -1,4 +1,4 @@
-"""What all commands share: errors as one message, and a quiet start."""
+"""The part that all commands share: errors as one message, and a quiet start."""
 
 import contextlib
 import functools
@@ -12,17 +12,17 @@ from typing import Protocol, TextIO
 from seqconv.errors import SeqconvError
 
 BROKEN_PIPE = 141
-"""What shells return for a program whose reader has gone."""
+"""Exit code that shells give a program whose reader has ended."""
 
 
 class Command(Protocol):
-    """What every command is: arguments in, exit code out."""
+    """The interface of every command: arguments in, exit code out."""
 
     def __call__(self, argv: Sequence[str] | None = None) -> int: ...
 
 
 def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
-    """Turn an error that the user can mend into one message and exit code 2: no traceback. Ctrl-C is 130, SIGTERM 143.
+    """Turn an error that the user can correct into one message and exit code 2. Ctrl-C gives 130, SIGTERM 143.
 
     Warnings to the user are one message, too, without the line of code that they come from.
     """

@@ -1,4 +1,4 @@
-"""`training.averaging`: the mean of the weights of many steps or epochs, in place of those of one moment."""
+"""`training.averaging`: the mean of the weights of many steps or epochs, instead of those of one moment."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -32,7 +32,7 @@ Averaging = Annotated[MovingAverage | TailAverage, Field(discriminator="type")]
 
 
 def as_averaging(value: Any) -> Any:
-    """A name as a section.
+    """Turn a name into a section.
 
     >>> as_averaging("swa")
     {'type': 'swa'}
@@ -41,7 +41,7 @@ def as_averaging(value: Any) -> Any:
 
 
 def averaging_problems(averaging: Averaging | None, *, epochs: int, stops_early: bool) -> list[str]:
-    """What of the run keeps the last epochs from being averaged."""
+    """Return the settings of the run that prevent averaging over the last epochs."""
     if not isinstance(averaging, TailAverage):
         return []
     problems = []
@@ -58,7 +58,7 @@ def averaging_problems(averaging: Averaging | None, *, epochs: int, stops_early:
 
 
 def describe_reach(averaging: Averaging | None, num_steps: int) -> list[str]:
-    """What to know of a moving average that reaches back to the random weights of the beginning.
+    """Warn of a moving average that reaches back to the random weights of the beginning.
 
     >>> describe_reach(MovingAverage(type="ema", decay=0.999), 400)[0][:73]
     'training.averaging: after all 400 steps, 67 % of the average are still th'

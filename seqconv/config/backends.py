@@ -17,7 +17,7 @@ TITLES: dict[str, str] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "Py
 
 
 def choose_backend(name: Backend | None) -> None:
-    """Have Keras compute with `name`; None leaves it to KERAS_BACKEND and `~/.keras/keras.json`, else TensorFlow.
+    """Make Keras compute with `name`; None leaves it to KERAS_BACKEND and `~/.keras/keras.json`, else TensorFlow.
 
     Raises:
         ConfigError: its package is not installed, or Keras was imported before and runs on another backend.
@@ -38,7 +38,7 @@ def choose_backend(name: Backend | None) -> None:
 
 
 def running_backend() -> str | None:
-    """The backend on which Keras runs in this process; None while Keras is not imported."""
+    """Return the backend on which Keras runs in this process; None if Keras is not imported."""
     keras = sys.modules.get("keras")
     return None if keras is None else str(keras.backend.backend())
 
@@ -58,7 +58,7 @@ def refuse_missing(name: str) -> NoReturn:
 
 
 def start_keras(backend: Backend | None = None) -> None:
-    """Import Keras, on `backend` where one is named, without the start-up messages of TensorFlow.
+    """Import Keras, on `backend` if one is named, without the start-up messages of TensorFlow.
 
     `TF_CPP_MIN_LOG_LEVEL=0` in the environment shows them. TensorFlow also reads data for the other backends.
 
@@ -98,7 +98,7 @@ def _import_keras() -> None:
 
 @contextlib.contextmanager
 def _stderr_kept_back() -> Iterator[None]:
-    """Hold back what C++ code writes to standard error, and show it after all when something fails."""
+    """Hold back what C++ code writes to standard error, and show it if something fails."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -58,5 +58,5 @@ class BatchingConfig(Section):
 
     @property
     def sequences_per_step(self) -> int | None:
-        """`batch_size`, or its default; None where `frames_per_batch` sizes the batch."""
+        """`batch_size`, or its default; None if `frames_per_batch` sets the size of the batch."""
         return self.batch_size or (None if self.frames_per_batch else DEFAULT_BATCH_SIZE)

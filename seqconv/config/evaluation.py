@@ -1,4 +1,4 @@
-"""The `evaluation` section: what decides, and intervals and breakdowns of the scores."""
+"""The `evaluation` section: decision rules, and intervals and breakdowns of the scores."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class EventScoring(Section):
-    """How windows or frames become events, and how these are scored; all in seconds."""
+    """Rules that turn windows or frames into events, and rules that score these; all in seconds."""
 
     max_gap: Duration = Field(default=0.0, description="Hits of a class with at most this between them are one event.")
     min_seconds: Duration = Field(default=0.0, description="Shorter events are left out.")
@@ -21,13 +21,13 @@ class EventScoring(Section):
 
 
 class WantedPrecision(Section):
-    """Thresholds that give few labels wrongly."""
+    """The precision that thresholds should reach."""
 
     precision: Annotated[float, Field(gt=0, le=1)] = Field(description="Least share of the given labels that is right.")
 
 
 class EvaluationConfig(Section):
-    """How scores are reported."""
+    """Settings of scores and reports."""
 
     bootstrap: Annotated[int, Field(ge=0), Role.COSMETIC] = Field(
         default=1000, description="Resamples for the intervals; 0: none."

@@ -1,4 +1,4 @@
-"""Combinations of sections about events and windows that cannot be."""
+"""Combinations of sections about events and windows that are impossible."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from seqconv.tasks.settings import TargetConfig
 def event_problems(
     data: DataConfig, target: TargetConfig, features: FeatureSettings, *, predicts_frames: bool
 ) -> Iterator[str]:
-    """Yield what does not fit: keys about events and windows, the target, the features and the model."""
+    """Yield the conflicts between keys about events and windows, the target, the features and the model."""
     has_frames = predicts_frames
     use = event_use(data, predicts_frames=has_frames)
     yield from _target_problems(target, has_frames, use)
@@ -34,7 +34,7 @@ def event_problems(
 def _window_problems(
     data: DataConfig, seconds_per_frame: float | None, use: EventUse | None, *, predicts_frames: bool
 ) -> Iterator[str]:
-    """Windows that are too short, and what only events decide about them."""
+    """Yield problems of windows: too short, or set by keys that only events use."""
     windows = data.windows
     if windows is None:
         return
@@ -81,7 +81,7 @@ def _label_problems(data: DataConfig, target: TargetConfig, use: EventUse | None
 
 
 def _target_problems(target: TargetConfig, predicts_frames: bool, use: EventUse | None) -> Iterator[str]:
-    """Keys for labels of frames, where the model predicts one label for a sequence."""
+    """Yield keys for labels of frames, if the model predicts one label for a sequence."""
     defaults = TargetConfig()
     names = () if predicts_frames else ("frame_weight",) if use == "windows" else ("background", "frame_weight")
     for name in names:

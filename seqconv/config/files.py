@@ -11,7 +11,7 @@ _MOST_VALUES = 100_000
 
 
 def find_config(name: str | Path) -> Path:
-    """The file that `--config NAME` means: as given, else in the project's `configs/`; `.yaml` may be left out.
+    """Find the file of `--config NAME`: as given, else in the project's `configs/`; `.yaml` may be left out.
 
     Raises:
         ConfigError: no such file; the message lists what was tried and which configs there are.
@@ -34,14 +34,14 @@ def find_config(name: str | Path) -> Path:
 
 
 def configs_folder() -> Path:
-    """The project's `configs/`: inside an installed package, or beside the package in a checkout."""
+    """Return the project's `configs/`: inside an installed package, or next to the package in a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "_project" / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML 1.2 file.
+    """Read the content of a YAML 1.2 file.
 
     Raises:
         ConfigError: not YAML, a key twice; the message names file and line.
@@ -56,7 +56,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str, *, source: str) -> Any:
-    """A YAML 1.2 value: `1e-3` is a number, `no` is text.
+    """Parse a YAML 1.2 value: `1e-3` is a number, `no` is text.
 
     >>> parse_yaml("{a: 1e-3, b: no}", source="example")
     {'a': 0.001, 'b': 'no'}
@@ -83,7 +83,7 @@ def parse_yaml(text: str, *, source: str) -> Any:
 
 
 def _unfolded_size(value: Any, known: dict[int, float]) -> float:
-    """Values in a tree whose branches may be shared; infinite where one holds itself."""
+    """Count the values in a tree whose branches may be shared; infinite if one contains itself."""
     if not isinstance(value, dict | list):
         return 1
     if id(value) not in known:
@@ -94,7 +94,7 @@ def _unfolded_size(value: Any, known: dict[int, float]) -> float:
 
 
 def write_yaml(value: Any) -> str:
-    """`value` as YAML 1.2, keys in their order.
+    """Format `value` as YAML 1.2, keys in their order.
 
     >>> print(write_yaml({"b": 0.001, "a": ["no", "001"]}), end="")
     b: 0.001

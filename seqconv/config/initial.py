@@ -1,4 +1,4 @@
-"""`training.init`: a config that begins with a trained model, and leaves out what that model says itself."""
+"""`training.init`: a config that starts from a trained model, and leaves out what that model already says."""
 
 import json
 import zipfile
@@ -12,13 +12,13 @@ from seqconv.models.settings import ModelConfig, find_part_problems
 from seqconv.parts import absolute_path
 
 SECTIONS = ("model", "features")
-"""What a model file knows of the run that made it, and a config may leave out."""
+"""Settings that a model file has from its run, and a config may leave out."""
 
 _LARGEST_CONFIG = 64 << 20
 
 
 def take_sections(values: dict[str, Any], folder: Path) -> str | None:
-    """Fill the sections that `values` leave out with those of the model in `training.init`; what keeps it from that.
+    """Fill the sections that `values` leave out with those of the model in `training.init`; return what prevents that.
 
     Args:
         values: a config as it was written; it is changed.
@@ -39,7 +39,7 @@ def take_sections(values: dict[str, Any], folder: Path) -> str | None:
 
 
 def read_sections(path: Path) -> dict[str, Any]:
-    """The sections `model` and `features` of the config that a model file was made with, as far as it has them.
+    """Return the sections `model` and `features` of the config that a model file was made with, if it has them.
 
     Raises:
         ValueError: there is no such file, or it is none that `build_model` made.
@@ -75,7 +75,7 @@ def read_sections(path: Path) -> dict[str, Any]:
 
 
 def initial_problems(init: str | None, init_blocks: int | None, freeze: Collection[int], num_blocks: int) -> list[str]:
-    """Settings of fine-tuning that cannot be together."""
+    """Return settings of fine-tuning that exclude each other."""
     if init is None:
         given = {"training.init_blocks": init_blocks, "training.freeze": list(freeze) or None}
         return [

@@ -18,7 +18,7 @@ from seqconv.parts.problems import roles_of, shown
 def load_config(
     source: str | Path | Mapping[str, Any] | Config, overrides: Iterable[str | tuple[str, Any]] = ()
 ) -> Config:
-    """The config of a run.
+    """Load the config of a run.
 
     Args:
         source: A file (looked up as given, then in the project's `configs/`), a dict, or a Config.
@@ -47,7 +47,7 @@ def load_config(
 
 
 def dump_config(config: Config) -> str:
-    """`config` as YAML, complete with defaults.
+    """Format `config` as YAML, complete with defaults.
 
     >>> dump_config(load_config({"name": "first"})).splitlines()[:2]
     ['name: first', 'seed: 0']
@@ -68,7 +68,7 @@ def _load_plugins(values: Mapping[str, Any], folder: Path) -> None:
 
 
 def _read(source: str | Path | Mapping[str, Any] | Config) -> tuple[dict[str, Any], Path, str]:
-    """Plain values, the folder at which their paths start, and what to call the source in messages."""
+    """Return plain values, the folder at which their paths start, and the name of the source for messages."""
     if isinstance(source, Config):
         return source.to_dict(), Path.cwd(), ""
     if isinstance(source, Mapping):
@@ -82,7 +82,7 @@ def _read(source: str | Path | Mapping[str, Any] | Config) -> tuple[dict[str, An
 
 
 def _override(values: dict[str, Any], change: str | tuple[str, Any]) -> str | None:
-    """Write one override into `values`; what is wrong with it, if anything."""
+    """Write one override into `values`; return what is wrong with it, if anything."""
     text, equals, written = change.partition("=") if isinstance(change, str) else (change[0], "=", change[1])
     key = written_key(text)
     if not equals or not all(key.split(".")):
@@ -99,7 +99,7 @@ def _override(values: dict[str, Any], change: str | tuple[str, Any]) -> str | No
 
 
 def _from_here(value: Any) -> Any:
-    """Paths of the command line start where the command was given, not at the config file."""
+    """Make paths of the command line start at the current folder, not at the config file."""
     if isinstance(value, dict):
         return {key: _from_here(path) for key, path in value.items()}
     if isinstance(value, list):

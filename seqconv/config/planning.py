@@ -11,7 +11,7 @@ from seqconv.geometry import TimeGeometry
 def planning_options(
     batching: BatchingConfig, strategy: str, *, seed: int, time_geometry: TimeGeometry, is_compiled: bool = False
 ) -> dict[str, Any]:
-    """Keyword arguments of `make_plan(strategy, lengths, ...)`.
+    """Return the keyword arguments of `make_plan(strategy, lengths, ...)`.
 
     Args:
         batching: the section.

@@ -1,4 +1,4 @@
-"""The whole config of a run, and the combinations of sections that cannot be."""
+"""The whole config of a run, and the combinations of sections that are impossible."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ from seqconv.text import nearest
 
 
 class Config(Section):
-    """Everything that a run depends on. `seqconv.config.load_config` makes one from a file or a dict."""
+    """All settings of a run. `seqconv.config.load_config` makes one from a file or a dict."""
 
     name: Annotated[str, Role.RUN] = Field(
         default="run", description="Name of the run and of its folder; default: the config file's name."
@@ -86,19 +86,19 @@ class Config(Section):
 
     @property
     def monitor(self) -> str:
-        """The value that chooses the best epoch: `training.monitor`, or the default of the task."""
+        """The value that selects the best epoch: `training.monitor`, or the default of the task."""
         return self.training.monitor or self.target.definition.monitors[0]
 
     @property
     def monitor_mode(self) -> Literal["max", "min"]:
-        """Whether the best epoch has the largest or the smallest monitored value."""
+        """The direction of the monitored value: whether the largest or the smallest is best."""
         if self.training.mode != "auto":
             return self.training.mode
         return "max" if larger_is_better(self.monitor.removeprefix("val_")) else "min"
 
     @property
     def split_seed(self) -> int:
-        """The seed of the cut into splits."""
+        """The seed that makes the splits."""
         return self.seed if self.split.seed is None else self.split.seed
 
     @property
@@ -114,11 +114,11 @@ class Config(Section):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, numbers and text, complete with defaults; `load_config` gives the same config back."""
+        """Return plain dicts, lists, numbers and text, complete with defaults; `load_config` can read them back."""
         return self.model_dump(mode="json")
 
     def to_yaml(self) -> str:
-        """The config as YAML, complete with defaults; `load_config` of that file gives the same config back."""
+        """Return the config as YAML, complete with defaults; `load_config` can read it back."""
         from seqconv.config.files import write_yaml
 
         return write_yaml(self.to_dict())
@@ -203,7 +203,7 @@ def _target_problems(config: Config) -> list[str]:
 
 
 def _misfits(config: Config) -> Iterator[str]:
-    """Keys that the task says do not fit it."""
+    """Find keys that do not fit the task, as the task says."""
     for key, text in config.target.definition.misfits.items():
         place, _, unfit = key.partition("=")
         name, _, field = place.partition(".")
@@ -228,7 +228,7 @@ def _schedule_problems(config: Config) -> list[str]:
 
 
 def _weight_problems(config: Config) -> list[str]:
-    """Of the weights that training begins with, and of those that it returns."""
+    """Return problems of the weights that training begins with, and of those that it returns."""
     training = config.training
     stops_early = training.early_stopping is not None
     return [

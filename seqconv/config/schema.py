@@ -1,4 +1,4 @@
-"""The JSON schema of config files, against which editors complete and check them."""
+"""The JSON schema of config files, with which editors complete and check them."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from seqconv.config.run import Config
 
 
 def config_schema() -> dict[str, Any]:
-    """The schema of `Config` as it may be written, shorthand included; each key with a description.
+    """Return the schema of `Config` as users may write it, shorthand included; each key with a description.
 
     >>> schema = config_schema()
     >>> schema["$defs"]["TCNBlock"]["properties"]["kernel_size"]["description"]
@@ -23,5 +23,5 @@ def config_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """What `configs/schema.json` holds."""
+    """Return the text of `configs/schema.json`."""
     return json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n"

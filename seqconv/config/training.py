@@ -1,4 +1,4 @@
-"""The `training` section: optimizer, schedule, what is monitored, and how the machine is used."""
+"""The `training` section: optimizer, schedule, monitored value, and use of the machine."""
 
 from typing import Annotated, Any, Literal
 
@@ -18,14 +18,15 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class EarlyStopping(Section):
-    """Stop when the monitored value has not improved for a while; the best model is kept in any case."""
+    """A stop when the monitored value has not improved for a while; the best model is kept in any case."""
 
     patience: PositiveInt = Field(default=5, description="Epochs without improvement before the run stops.")
     min_delta: NonNegative = Field(default=0.0, description="Smallest change that counts as an improvement.")
 
 
 class CheckpointSettings(Section):
-    """When the state of an unfinished run is saved, for `--resume` to go on at that step; also when it is stopped."""
+    """Times at which the state of an unfinished run is saved for `--resume`; it is saved also when the run is
+    stopped."""
 
     steps: PositiveInt | None = Field(default=None, description="Save after this many steps.")
     minutes: Positive | None = Field(default=5.0, description="Save after this many minutes.")
@@ -33,7 +34,7 @@ class CheckpointSettings(Section):
 
 
 class MLflowSettings(Section):
-    """Where runs are written in MLflow."""
+    """The MLflow server or folder to which runs are written."""
 
     tracking_uri: str | None = Field(
         default=None, description="A folder, or an address such as http://localhost:5000; null: as MLflow is set."
@@ -42,7 +43,7 @@ class MLflowSettings(Section):
 
 
 class TrainingConfig(Section):
-    """How the model is fitted."""
+    """Settings of the fit."""
 
     epochs: PositiveInt = Field(default=20, description="Passes over the training sequences.")
     learning_rate: Positive = Field(default=1e-3, description="Highest learning rate of the schedule.")
@@ -116,7 +117,7 @@ class TrainingConfig(Section):
 
     @property
     def focusing(self) -> float:
-        """The gamma of the loss: 0 where it is not focal."""
+        """The gamma of the loss: 0 if it is not focal."""
         return self.focal_gamma if self.loss == "focal" else 0.0
 
     @model_validator(mode="after")

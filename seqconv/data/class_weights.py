@@ -1,4 +1,4 @@
-"""How much a sequence or a frame counts in training, by its class."""
+"""Class weights: how much a sequence or a frame counts in training, by its class."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ Row = npt.NDArray[np.float64]
 
 
 def class_weights(target: Target, encoded: npt.ArrayLike, class_weight: str | Mapping[str, float] | None) -> FloatArray:
-    """The weight of each sequence `(n,)` that follows from its class.
+    """Return the weight of each sequence `(n,)` that follows from its class.
 
     Args:
         target: Of a classification, or multilabel: there a sequence weighs the mean of its labels, or 1 without any.
@@ -44,7 +44,7 @@ def class_weights(target: Target, encoded: npt.ArrayLike, class_weight: str | Ma
 def frame_class_weights(
     target: Target, frames: FrameTargets, num_sequences: int, class_weight: str | Mapping[str, float]
 ) -> FloatArray:
-    """How much a frame weighs by its class `(num_outputs,)`.
+    """Return the weight of a frame for each class `(num_outputs,)`.
 
     Args:
         target: Of a classification or multilabel.
@@ -79,7 +79,7 @@ def frame_class_weights(
 
 
 def _of_classes(target: Target, counts: Row, class_weight: str | Mapping[str, float]) -> Row:
-    """The weight of each class, up to a factor that "balanced" leaves open."""
+    """Return the weight of each class, up to a factor that "balanced" leaves open."""
     if class_weight == "balanced":
         return np.where(counts > 0, 1 / np.where(counts > 0, counts, 1), 1.0)
     if not isinstance(class_weight, Mapping):
@@ -100,7 +100,7 @@ def _class_rows(target: Target, encoded: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _present(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """1 where a label is known to be there."""
+    """Return 1 if a label is known to be present."""
     return np.asarray(np.maximum(np.nan_to_num(rows), 0))
 
 

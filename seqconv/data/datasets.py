@@ -1,4 +1,4 @@
-"""From a manifest, or from arrays, to the three splits of a run."""
+"""The three splits of a run, from a manifest or from arrays."""
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ VALID_FRACTION = 0.15
 
 @dataclass(frozen=True)
 class Datasets:
-    """The splits of a run and what their labels mean.
+    """The splits of a run and the meaning of their labels.
 
     `valid`: None where `split.valid` is 0 and none was given; then there is a test split.
     `variants`: sources of the training sequences, varied as recordings (`audio_augment`), in the order of `train`.
@@ -52,7 +52,7 @@ class Datasets:
     _encoded: dict[str, tuple[Sequences, Any]] = field(default_factory=dict, repr=False)
 
     def parts(self) -> dict[str, Sequences]:
-        """The splits that there are, by name."""
+        """Return the splits that exist, by name."""
         parts = {"train": self.train, "valid": self.valid, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -77,7 +77,7 @@ def load_datasets(
     valid_data: Sequences | None = None,
     test_data: Sequences | None = None,
 ) -> Datasets:
-    """Datasets from a manifest, or from sequences in memory.
+    """Load datasets from a manifest, or from sequences in memory.
 
     Raises:
         ConfigError: when there is nothing to train on, or labels are missing.
@@ -131,7 +131,7 @@ def _from_memory(spec: DataSpec, train: Sequences, valid: Sequences | None, test
 
 
 def _scored(data: Datasets) -> Datasets:
-    """The same, if there is anything to score a run on; a note says where no epoch can be chosen.
+    """Return the same datasets, if there is anything to score a run on; a note says if no best epoch can be chosen.
 
     Raises:
         ConfigError: there is neither valid nor test.
@@ -147,7 +147,7 @@ def _scored(data: Datasets) -> Datasets:
 
 
 def _refuse_cuts_of_manifests(spec: DataSpec) -> None:
-    """What only a manifest can be cut by: never silently left out."""
+    """Refuse settings that need a manifest, instead of ignoring them."""
     default, given = SplitConfig().model_dump(), spec.split.model_dump()
     if not given["valid"]:
         # That nothing is set aside can be said of sequences, too.
@@ -161,7 +161,7 @@ def _refuse_cuts_of_manifests(spec: DataSpec) -> None:
 
 
 def _with_frame_labels(spec: DataSpec, parts: dict[str, Sequences | None]) -> tuple[Any, ...]:
-    """The parts with the labels of their frames in one form."""
+    """Return the parts with the labels of their frames in one form."""
     labeled: list[Sequences | None] = []
     problems = []
     for name, part in parts.items():
@@ -180,7 +180,7 @@ def _with_frame_labels(spec: DataSpec, parts: dict[str, Sequences | None]) -> tu
 
 
 def _set_aside(spec: DataSpec, data: Sequences, test: Sequences | None) -> Datasets:
-    """Train and valid, cut from what was given for training."""
+    """Return train and valid, divided from the sequences given for training."""
     target = _fit(spec, data)
     strata = label_strata(data.labels, len(data))
     try:
@@ -213,7 +213,7 @@ def _from_manifest(spec: DataSpec, source: Any) -> Datasets:
 
 
 def _cut_and_read(rows: LabeledManifest) -> Sequences:
-    """The sequences in their splits, the missing ones cut, and cut anew where that has parted equal sequences."""
+    """Return the sequences in their splits; make missing splits, and again if that separated equal sequences."""
     import pandas as pd
 
     from seqconv.data.manifest.split_section import cuts_anew
@@ -262,14 +262,14 @@ def _cut(rows: LabeledManifest, manifest: "Manifest") -> "Manifest":
 
 
 def _parted(data: Sequences, column: str) -> list[str]:
-    """Sequences that are equal to others with another value in a column."""
+    """Return sequences that equal others with another value in a column."""
     frame: Any = data.metadata
     parts = {str(value): data.where(column, value) for value in frame[column].unique()}
     return [leak.ids[1] for leak in find_leaks(parts) if leak.kind == "content"]
 
 
 def _split(spec: DataSpec, recordings: Sequences, data: Sequences) -> Datasets:
-    """The splits of what was cut from recordings, which may be these themselves."""
+    """Return the splits of sequences taken from recordings, which may be the recordings themselves."""
     frame: Any = data.metadata
     parts = {split: data.where("split", split) for split in ("train", "valid", "test") if split in set(frame["split"])}
     for split in ("train", "valid") if spec.split.valid else ("train",):

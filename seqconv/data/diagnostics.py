@@ -1,4 +1,4 @@
-"""What is odd about the data of a run and need not be wrong: features that never change, classes hardly ever seen."""
+"""Oddities in the data of a run that need not be errors: constant features, very rare classes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Frames = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Survey:
-    """What one look at each sequence shows.
+    """The results of one look at each sequence.
 
     `still_features`: columns that have one value in all frames of all sequences. `still_ids`: sequences of several
     frames that are all equal, digital silence for instance. `misshapen`: id and shape of those that have not the
@@ -72,7 +72,7 @@ class _Look:
         )
 
     def _read(self) -> Iterator[Frames]:
-        """The frames to look at of each sequence; none of a misshapen one."""
+        """Choose the frames to check of each sequence; none of one with a wrong shape."""
         width, lengths = self._part.num_features, self._part.lengths.tolist()
         for index, length in enumerate(lengths):
             features = self._part[index]
@@ -112,7 +112,7 @@ class _Look:
 
 
 def describe_survey(split: str, part: Sequences, found: Survey) -> Iterator[str]:
-    """What a survey found, as sentences.
+    """Describe the findings of a survey, as sentences.
 
     >>> sequences = Sequences([[[1, 2], [1, 3]], [[1, 4], [1, 4]]])
     >>> list(describe_survey("valid", sequences, survey(sequences)))
@@ -135,7 +135,7 @@ def describe_survey(split: str, part: Sequences, found: Survey) -> Iterator[str]
 def describe_classes(
     parts: Mapping[str, Sequences], target: Target, encoded: Mapping[str, Any] | None = None
 ) -> Iterator[str]:
-    """Classes that one training sequence has alone, and splits without some class, as sentences.
+    """Describe classes that only one training sequence has, and splits without some class, as sentences.
 
     `encoded`: the labels of the splits, encoded, where they are at hand.
 
@@ -182,7 +182,7 @@ def _middle(features: Frames) -> Frames:
 
 
 def _equal_columns(frames: Frames, columns: npt.NDArray[np.int64], values: Frames) -> npt.NDArray[np.int64]:
-    """Those of the columns that have these values in all frames."""
+    """Return the columns that have these values in all frames."""
     if len(columns):
         columns = columns[frames[len(frames) // 2, columns] == values[columns]]
     if len(columns):
@@ -199,6 +199,6 @@ def _name_columns(columns: list[int], part: Sequences) -> str:
 
 
 def _some(items: Sequence[object], limit: int = 5) -> str:
-    """As `list_some`, without quotes."""
+    """Format as `list_some`, without quotes."""
     more = f" and {len(items) - limit} more" if len(items) > limit else ""
     return f"{', '.join(map(str, items[:limit]))}{more}"

@@ -126,7 +126,7 @@ def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks
 
 
 def _without(frame: "pd.DataFrame", quarantine: "Sequence[BadFile]") -> "tuple[pd.DataFrame, str]":
-    """The rows of a manifest that are left, and what to say of the others."""
+    """Return the rows of a manifest that are left, and notes on the others."""
     gone = {bad.id for bad in quarantine}
     left = frame[~frame["id"].isin(gone)].reset_index(drop=True)
     return left, f"{len(gone)} of {len(frame)} recordings cannot be read and were left out: {list_some(sorted(gone))}"

@@ -1,4 +1,4 @@
-"""Leakage: what lies in two splits at once, so that a score would tell how well a model remembers."""
+"""Leakage: data that two splits share, so that a score would measure how well a model remembers."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ _TOLERANCE = 1e-6
 
 
 class Leak(NamedTuple):
-    """Two sequences of two splits that should lie in one.
+    """Two sequences of two splits that should be in the same one.
 
     `kind`: "group": both are of the group `shared`; "content": their features are equal; "overlap": they are parts of
     one recording that overlap, from when to when is in `shared`. `splits` and `ids`: of the one and of the other.
@@ -37,7 +37,7 @@ class Leak(NamedTuple):
 
 
 def find_leaks(parts: Mapping[str, Sequences], contents: Contents | None = None) -> list[Leak]:
-    """Groups, equal sequences and overlapping parts of one recording that lie in two splits.
+    """Find groups, equal sequences and overlapping regions of one recording that are in two splits.
 
     Equal are sequences with the same features, which is all that a model sees: copies of a recording under another name
     or in another lossless format, and the same arrays. Only sequences whose length occurs in several splits are read:
@@ -64,7 +64,7 @@ def find_leaks(parts: Mapping[str, Sequences], contents: Contents | None = None)
 
 
 def join_equal(data: Sequences) -> list[str]:
-    """What a cut into splits must not part: sequences with one name here are equal or of one group.
+    """Return sets that splits must not separate: sequences with the same name here are equal or of one group.
 
     >>> join_equal(Sequences([[[0.0]], [[1.0]], [[0.0]]], ids=["a", "b", "c"], groups=["x", "x", "y"]))
     ['x', 'x', 'x']
@@ -89,7 +89,7 @@ def join_equal(data: Sequences) -> list[str]:
 
 
 def describe_leaks(leaks: Sequence[Leak], parts: Mapping[str, Sequences]) -> list[str]:
-    """A sentence for each kind of leak and pair of splits: how many there are, and the first few by id.
+    """Write a sentence for each kind of leak and pair of splits: how many there are, and the first few by id.
 
     >>> parts = {"train": Sequences([[[0.0]], [[1.0]]]), "test": Sequences([[[1.0]]], ids=["c"])}
     >>> describe_leaks(find_leaks(parts), parts)
@@ -103,7 +103,7 @@ def describe_leaks(leaks: Sequence[Leak], parts: Mapping[str, Sequences]) -> lis
 
 
 def recordings_of(data: Sequences) -> Sequences:
-    """The recordings that windows or events are cut from; other sequences as they are.
+    """Return the recordings that windows or events are cut from; other sequences as they are.
 
     >>> from seqconv.data.segmentation import cut_windows
     >>> tape = Sequences([np.zeros((250, 4))], ids=["tape"])
@@ -148,7 +148,7 @@ def _find_groups(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
 
 
 def _groups(part: Sequences) -> Sequence[str | None]:
-    """The group of each sequence; a row of a manifest that has none stands under its id, which is no group."""
+    """Return the group of each sequence; a manifest row without a group has its id there, which is no group."""
     if part.groups is None:
         return []
     if part.metadata is None or "group" not in part.metadata:
@@ -179,7 +179,7 @@ def _find_equal(parts: Mapping[str, Sequences], contents: Contents) -> Iterator[
 
 
 def _places(sequences: Sequence[Sequences]) -> tuple[IntArray, IntArray]:
-    """Part, and index in it, of each sequence of the parts in a row."""
+    """Return the part of each sequence, and its index in it, for all parts in a row."""
     sizes = [len(part) for part in sequences]
     return np.repeat(np.arange(len(sizes)), sizes), np.concatenate([np.arange(size) for size in sizes])
 
@@ -187,7 +187,7 @@ def _places(sequences: Sequence[Sequences]) -> tuple[IntArray, IntArray]:
 def _equal_rows(
     sequences: Sequence[Sequences], owners: IntArray, contents: Sequence[ContentKeys | None] = (None,)
 ) -> tuple[IntArray, ContentKeys]:
-    """Which sequences of the parts in a row are equal to one with another owner, and a key that equal ones share.
+    """Return which sequences of the parts in a row equal one of another owner, and a key that equal ones share.
 
     A sieve: by length, then, where nobody has looked at their content, by a few frames, then by all of them.
     """
@@ -205,7 +205,7 @@ def _equal_rows(
 
 
 def _in_several(keys: IntArray | ContentKeys, owners: IntArray) -> npt.NDArray[np.bool_]:
-    """Which keys have more than one owner."""
+    """Return which keys have more than one owner."""
     if not len(keys):
         return np.zeros(0, bool)
     values, positions = np.unique(keys, return_inverse=True)
@@ -218,7 +218,7 @@ def _in_several(keys: IntArray | ContentKeys, owners: IntArray) -> npt.NDArray[n
 def _read_keys(
     part: Sequences, known: ContentKeys | None, indices: IntArray, takes: Callable[[Frames], Frames] | None
 ) -> ContentKeys:
-    """Keys of the content of some sequences, or of what is taken of each."""
+    """Compute keys of the content of some sequences, or of a part of each."""
     if known is not None and takes is None:
         return known[indices]
     arrays = (part[index] for index in indices.tolist())
@@ -227,7 +227,7 @@ def _read_keys(
 
 
 def _middle(features: Frames) -> Frames:
-    """A few frames, from the middle: many recordings begin with the same silence."""
+    """Take a few frames from the middle: many recordings begin with the same silence."""
     num_frames, width = features.shape
     taken = -(-_KEY_VALUES // width)
     start = max(0, (num_frames - taken) // 2)
@@ -235,7 +235,7 @@ def _middle(features: Frames) -> Frames:
 
 
 def _find_overlaps(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
-    """For each part of a recording one that overlaps with it in an earlier split."""
+    """Yield, for each region of a recording, one that overlaps with it in an earlier split."""
     contents = {split: {excerpt.content for _, excerpt in _excerpts(part)} for split, part in parts.items()}
     for first, second in combinations(parts, 2):
         shared = contents[first] & contents[second]
@@ -249,7 +249,7 @@ def _find_overlaps(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
 
 
 def _overlapping(parts: Sequence[Place], others: Sequence[Place]) -> Iterator[tuple[Place, Place]]:
-    """The parts that overlap with some other part, and one such."""
+    """Yield the regions that overlap with some other region, and one such."""
     others = sorted(others, key=lambda place: place[1].start)
     starts = np.array([excerpt.start for _, excerpt in others])
     ends = np.array([excerpt.end for _, excerpt in others])
@@ -263,7 +263,7 @@ def _overlapping(parts: Sequence[Place], others: Sequence[Place]) -> Iterator[tu
 
 
 def _excerpts(part: Sequences) -> Iterator[Place]:
-    """What each sequence was read from, where that is known."""
+    """Yield the source region of each sequence, if it is known."""
     for index in range(len(part)):
         excerpt = excerpt_of(part.features, index)
         if excerpt is None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Provenance:
-    """How sequences came about.
+    """The origin of sequences: notes, files left out, cuts.
 
     `notes`: what was decided on the way, for a report. `quarantine`: recordings that were left out since they cannot be
     read. `cut`: "windows" or "events" if they are parts of recordings. `annotations`: events of the recordings.

@@ -1,4 +1,4 @@
-"""How often each sequence comes in an epoch: as there are, or rare classes more often."""
+"""Sampling: how often each sequence comes in an epoch, once or, for rare classes, more often."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ _PASS = 7
 
 @dataclass(frozen=True, eq=False)
 class BalancedSampler:
-    """A draw of sequences by group, which differs by epoch; an epoch draws as many sequences as there are.
+    """A sampler of sequences by group, which differs by epoch; an epoch draws as many sequences as there are.
 
     A group hands out its sequences in turn, in an order that is shuffled anew for each pass and goes on from epoch to
     epoch: so that over a run all sequences of a group come equally often, but for one.
@@ -44,24 +44,24 @@ class BalancedSampler:
     names: tuple[str, ...] = ()
 
     def indices(self, epoch: int) -> IntArray:
-        """Which sequences an epoch draws, (n,)."""
+        """Return the sequences that an epoch draws, (n,)."""
         counts = self.counts.tolist()
         return np.concatenate([
             self._take(group, epoch * count, (epoch + 1) * count) for group, count in enumerate(counts)
         ])  # fmt: skip
 
     def lengths(self, epoch: int) -> IntArray:
-        """Frames of each of them, (n,)."""
+        """Return the frames of each of them, (n,)."""
         drawn: IntArray = self.sequence_lengths[self.indices(epoch)]
         return drawn
 
     def bounds(self) -> tuple[int, int]:
-        """Fewest and most frames of any sequence."""
+        """Return the fewest and the most frames of any sequence."""
         return int(self.sequence_lengths.min()), int(self.sequence_lengths.max())
 
     @cached_property
     def counts(self) -> IntArray:
-        """Sequences that an epoch draws of each group: the shares in whole numbers, one at least."""
+        """Sequences that an epoch draws from each group: the shares in whole numbers, one at least."""
         wanted = self.shares * len(self.groups)
         counts = np.maximum(np.floor(wanted), 1).astype(np.int64)
         missing = max(0, len(self.groups) - int(counts.sum()))
@@ -84,7 +84,7 @@ class BalancedSampler:
         return [np.flatnonzero(self.groups == group) for group in range(len(self.shares))]
 
     def _take(self, group: int, start: int, end: int) -> IntArray:
-        """What a group hands out between two places of its endless order."""
+        """Return the part of a group's endless order between two positions."""
         members = self._members[group]
         first, last = start // len(members), end // len(members)
         if first == last:
@@ -100,7 +100,7 @@ class BalancedSampler:
 def draw_by_class(
     sampling: str, target: Target, labels: npt.ArrayLike | FrameLabels, lengths: npt.ArrayLike, *, seed: int = 0
 ) -> BalancedSampler | None:
-    """The draw of a setting `training.sampling`; None for `natural`, where an epoch is every sequence once.
+    """Return the sampler of a setting `training.sampling`; None for `natural`: every sequence once an epoch.
 
     Classification: `balanced` draws every class equally often, `sqrt` in proportion to the square root of how many
     sequences it has. Several labels: a sequence stands with its rarest label (one that has none, with the others that
@@ -154,7 +154,7 @@ def draw_by_class(
 
 
 def _membership(target: Target, labels: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Which classes each sequence has, and of which that is known, `(n, C)`."""
+    """Return the classes of each sequence, and for which of them that is known, `(n, C)`."""
     if not isinstance(labels, FrameLabels):
         rows = np.asarray(target.definition.class_rows(np.asarray(labels)), np.float64)
         return rows > 0, rows >= 0

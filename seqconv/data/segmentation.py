@@ -1,4 +1,4 @@
-"""From recordings to the sequences that are cut from them: windows, or events by themselves."""
+"""Sequences that are cut from recordings: windows, or events by themselves."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ FloatArray = npt.NDArray[np.float64]
 def segment_recordings(
     recordings: Sequences, cutting: Segmentation, target: TargetConfig, annotations: Annotations | None = None
 ) -> Sequences:
-    """The sequences of recordings: windows, events, or the recordings themselves; nothing is copied.
+    """Return the sequences of recordings: windows, events, or the recordings themselves; nothing is copied.
 
     Their ids are `ID@START`, in seconds of the file; the metadata are those of the recording, with its id in
     `recording`, and `start` and `end` of the part. A recording is one group, or of the group that it has.
@@ -63,7 +63,7 @@ def segment_recordings(
 def cut_windows(
     recordings: Sequences, seconds: float, hop: float | None = None, *, frame_rate: float | None = None
 ) -> Sequences:
-    """Windows of recordings, labeled like these; see `segment_recordings`.
+    """Cut windows from recordings, labeled like these; see `segment_recordings`.
 
     Args:
         recordings: of any length; each window is a view on one.
@@ -173,7 +173,7 @@ def _times(windows: Sequences) -> tuple[FloatArray, FloatArray]:
 
 
 def _check_ends(recordings: Sequences, beside: RecordingEvents, seconds_per_frame: float) -> list[str]:
-    """Refuse events that start behind the end of a recording, and tell of those that end there."""
+    """Refuse events that start after the end of a recording, and warn of those that end there."""
     is_whole = np.isnan(column_of(recordings, "end", np.nan))
     problems: list[str] = []
     late: list[float] = []

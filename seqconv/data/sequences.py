@@ -1,4 +1,4 @@
-"""Sequences of any length with what is known about them: labels, ids, groups, weights."""
+"""Sequences of any length with their labels, ids, groups and weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Sequences:
-    """Sequences of shape `(time, d)`, time differing from one to the next; itself a source for training and evaluation.
+    """Sequences of shape `(time, d)`, of different length; itself a source for training and evaluation.
 
     Args:
         features: Arrays `(time, d)` with one d for all, an array `(n, time, d)`, or a source such as a feature store.
@@ -86,7 +86,7 @@ class Sequences:
         max_bad_fraction: float = 0.0,
         on_leak: str = "error",
     ) -> "Sequences":
-        """The recordings of a manifest, their features extracted into the store (once) and read from there.
+        """Read the recordings of a manifest, their features extracted into the store (once) and read from there.
 
         Args:
             path_or_frame: A manifest, or whatever else `load_manifest` takes.
@@ -128,12 +128,12 @@ class Sequences:
 
     @property
     def notes(self) -> list[str]:
-        """What was decided on the way to these sequences."""
+        """Decisions that were made on the way to these sequences."""
         return list(self.provenance.notes)
 
     @property
     def quarantine(self) -> "list[BadFile]":
-        """What `from_manifest` left out because it cannot be read: id, path and reason of each."""
+        """Recordings that `from_manifest` left out because they cannot be read: id, path and reason of each."""
         return list(self.provenance.quarantine)
 
     @property
@@ -143,7 +143,7 @@ class Sequences:
 
     @classmethod
     def from_ts(cls, path: str | Path) -> "Sequences":
-        """The sequences of a `.ts` file of the UEA/UCR archive, unequal lengths included.
+        """Read the sequences of a `.ts` file of the UEA/UCR archive, unequal lengths included.
 
         Raises:
             ManifestError: not a readable `.ts` file.
@@ -166,11 +166,11 @@ class Sequences:
 
     @property
     def feature_settings(self) -> "FeatureSettings | None":
-        """What the features were extracted with; None for arrays."""
+        """The settings with which the features were extracted; None for arrays."""
         return getattr(self.features, "settings", None)
 
     def subset(self, indices: npt.ArrayLike) -> "Sequences":
-        """The sequences at `indices` (integers, or a mask of booleans), in that order; nothing is copied.
+        """Return the sequences at `indices` (integers, or a mask of booleans), in that order; nothing is copied.
 
         Raises:
             ManifestError: an index out of range, or nothing selected.
@@ -186,15 +186,15 @@ class Sequences:
         )
 
     def with_labels(self, labels: Any) -> "Sequences":
-        """The same sequences with other labels."""
+        """Return the same sequences with other labels."""
         return self._with(labels=labels)
 
     def with_metadata(self, metadata: "pd.DataFrame") -> "Sequences":
-        """The same sequences with other metadata."""
+        """Return the same sequences with other metadata."""
         return self._with(metadata=metadata)
 
     def with_provenance(self, **changes: Any) -> "Sequences":
-        """The same sequences with other fields of their `Provenance`."""
+        """Return the same sequences with other fields of their `Provenance`."""
         return self._with(provenance=replace(self.provenance, **changes))
 
     def _with(self, **changes: Any) -> "Sequences":
@@ -202,7 +202,7 @@ class Sequences:
         return Sequences(**{name: getattr(self, name) for name in names} | changes)
 
     def where(self, column: str, value: object) -> "Sequences":
-        """The sequences whose metadata hold `value` in `column`.
+        """Return the sequences whose metadata have `value` in `column`.
 
         Raises:
             ManifestError: no such column, or no sequence with that value; the message lists what there is.
@@ -216,7 +216,7 @@ class Sequences:
         return self.subset(mask)
 
     def split(self, test: float = 0.2, by: str | None = "group", seed: int = 0) -> tuple["Sequences", "Sequences"]:
-        """Cut into train and test, with labels in the same proportion in both where they are classes.
+        """Divide into train and test, with labels in the same proportion in both if they are classes.
 
         Args:
             test: Fraction of the sequences that the second part gets.

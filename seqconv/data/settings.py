@@ -1,4 +1,4 @@
-"""The `data` section: where the recordings are listed, how they are cut, and where their features are kept."""
+"""The `data` section: list of recordings, windows, and the folder of the features."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class WindowSettings(Section):
-    """Windows that recordings are cut into, each a sequence `ID@START`."""
+    """Windows cut from recordings, each a sequence `ID@START`."""
 
     seconds: Seconds = Field(description="Length of a window; a shorter recording is one window.")
     hop: Seconds | None = Field(
@@ -31,7 +31,7 @@ class WindowSettings(Section):
         return self.seconds if self.hop is None else self.hop
 
     def in_frames(self, seconds_per_frame: float) -> tuple[int, int]:
-        """Frames of a window, and from one to the next.
+        """Return the frames of a window, and from one to the next.
 
         Raises:
             ConfigError: one of the two is not even half a frame.
@@ -97,7 +97,7 @@ class DataConfig(Section):
 
     @property
     def skipped_fraction(self) -> float:
-        """The part of the recordings that may be left out; 0 where a bad one is an error."""
+        """The part of the recordings that may be left out; 0 if a bad one is an error."""
         return self.max_bad_fraction if self.on_bad_file == "skip" else 0.0
 
     @field_validator("manifest")
@@ -128,7 +128,7 @@ class DataConfig(Section):
 
 
 def check_made(data: DataConfig) -> None:
-    """Say which command makes a manifest that is not there, where the config knows.
+    """Say which command makes a missing manifest, if the config knows.
 
     Raises:
         ManifestError: it is not there; names the command.
@@ -142,7 +142,7 @@ def check_made(data: DataConfig) -> None:
 
 
 def event_use(data: DataConfig, *, predicts_frames: bool) -> EventUse | None:
-    """What the events of `data.events` are for; None where there are none.
+    """Return the use of the events in `data.events`; None if there are none.
 
     >>> event_use(DataConfig(events="e.csv", windows={"seconds": 2}), predicts_frames=False)
     'windows'

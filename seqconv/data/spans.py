@@ -1,4 +1,4 @@
-"""Parts of recordings as sequences: ids, groups, metadata, labels."""
+"""Regions of recordings as sequences: ids, groups, metadata, labels."""
 
 from collections import Counter
 from dataclasses import replace
@@ -24,7 +24,7 @@ def take_spans(
     seconds_per_frame: float,
     cut: str,
 ) -> Sequences:
-    """Parts of recordings as sequences `ID@START`, with the metadata, group and weight of the recording.
+    """Return regions of recordings as sequences `ID@START`, with the metadata, group and weight of the recording.
 
     Args:
         recordings: what is cut.
@@ -64,7 +64,7 @@ def take_spans(
 
 
 def take_parts_of_labels(labels: Any, where: Where) -> Any:
-    """The labels of parts: of frames those that lie in each, else those of its recording."""
+    """Return the labels of regions: of their own frames if frames are labeled, else those of the recording."""
     recording_index, start_frame, lengths = where
     if not isinstance(labels, FrameLabels):
         return take_labels(labels, recording_index)
@@ -73,7 +73,7 @@ def take_parts_of_labels(labels: Any, where: Where) -> Any:
 
 
 def column_of(data: Sequences, name: str, default: float) -> FloatArray:
-    """A column of numbers of the metadata; `default` where there is none."""
+    """Return a column of numbers of the metadata; `default` if there is none."""
     if data.metadata is None or name not in data.metadata:
         return np.full(len(data), default)
     values: FloatArray = data.metadata[name].to_numpy(np.float64)
@@ -81,7 +81,7 @@ def column_of(data: Sequences, name: str, default: float) -> FloatArray:
 
 
 def unique_ids(ids: list[str]) -> list[str]:
-    """Names of which no two are equal: events may begin at the same moment.
+    """Make names unique: events may begin at the same moment.
 
     >>> unique_ids(["tape@1", "tape@1", "tape@2"])
     ['tape@1', 'tape@1+1', 'tape@2']

@@ -11,7 +11,7 @@ from seqconv.tasks.settings import TargetConfig
 
 @dataclass(frozen=True)
 class Segmentation:
-    """How recordings become sequences: the part of a config that evaluation and prediction need, too.
+    """Rules that turn recordings into sequences: the part of a config that evaluation and prediction need, too.
 
     `frame_rate`: frames a second, of features that do not say it.
     """
@@ -23,22 +23,22 @@ class Segmentation:
 
     @classmethod
     def of(cls, data: DataConfig, *, predicts_frames: bool) -> "Segmentation":
-        """What the section `data` says."""
+        """Read the rules from the section `data`."""
         return cls(data.windows, event_use(data, predicts_frames=predicts_frames), data.unlabeled)
 
     @property
     def labels_cuts(self) -> bool:
-        """Whether events, not a column of the manifest, label what is cut."""
+        """Whether events, not a column of the manifest, label the resulting sequences."""
         return self.events_as in ("windows", "sequences")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as the card of a model has them."""
+        """Return plain values, as the card of a model has them."""
         windows = None if self.windows is None else self.windows.model_dump(mode="json")
         return {"windows": windows, "events_as": self.events_as, "unlabeled": self.unlabeled}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any] | None) -> "Segmentation":
-        """What `to_dict` described; whole recordings where a model says nothing."""
+        """Read what `to_dict` returned; whole recordings if a model says nothing."""
         windows = (values or {}).get("windows")
         return cls(**{**(values or {}), "windows": None if windows is None else WindowSettings(**windows)})
 
@@ -61,7 +61,7 @@ class DataSpec:
 
     @property
     def segmentation(self) -> Segmentation:
-        """How recordings become sequences."""
+        """The way from recordings to sequences."""
         return Segmentation.of(self.data, predicts_frames=self.predicts_frames)
 
     @property
@@ -78,5 +78,5 @@ class DataSpec:
 
     @property
     def events(self) -> str | None:
-        """Where the events are; None if no events are read."""
+        """Path of the events; None if no events are read."""
         return self.data.events if self.predicts_frames or self.segmentation.labels_cuts else None

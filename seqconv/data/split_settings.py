@@ -1,4 +1,4 @@
-"""The `split` section: how recordings are cut into train, valid and test, or into folds."""
+"""The `split` section: division of recordings into train, valid and test, or into folds."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class SplitConfig(Section):
-    """How the splits that a manifest lacks are made. What it says of splits and folds itself is kept."""
+    """Rules for the splits that a manifest lacks. Splits and folds of the manifest itself are kept."""
 
     by: str = Field(
         default="group",
@@ -36,7 +36,7 @@ class SplitConfig(Section):
 
     @property
     def uses_folds(self) -> bool:
-        """Whether a fold is test."""
+        """Whether one fold is the test split."""
         return self.folds is not None or self.fold is not None
 
     @property

@@ -1,4 +1,4 @@
-"""Cutting sequences into two parts: whole groups, classes in proportion."""
+"""Division of sequences into two parts: whole groups, classes in proportion."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ IntArray = npt.NDArray[np.int64]
 def split_groups(
     groups: Sequence[str], strata: Sequence[str], *, fraction: float, seed: int = 0
 ) -> npt.NDArray[np.bool_]:
-    """Which sequences fall into a part that holds about `fraction` of all.
+    """Choose the sequences of a part with about `fraction` of all.
 
     Large groups are placed first, in shuffled order within a size: each goes where it brings the counts of the classes
     closest to their share. Then the part is filled up to its total, by the groups that disturb the classes least.
@@ -54,7 +54,7 @@ def split_groups(
 
 
 def label_strata(labels: Any, count: int) -> list[str]:
-    """What a split keeps in proportion: classes; measured values and sets of labels are left to chance."""
+    """Return the classes that a split keeps in proportion; measured values and sets of labels are left to chance."""
     values = labels.tolist() if isinstance(labels, np.ndarray) else labels
     are_classes = isinstance(values, list) and all(isinstance(value, str | int) for value in values)
     if not are_classes or 2 * len(set(values)) > count:
@@ -69,7 +69,7 @@ def _number(names: Sequence[str]) -> IntArray:
 
 
 class _Part:
-    """The groups taken so far, and how far their classes are from what is wanted.
+    """The groups taken so far, and how far their classes are from the wanted shares.
 
     Groups of one kind have the same members by class, and are taken in shuffled order: kind c for c below the number of
     classes are those with a single sequence, of class c; each larger group (`large`, in the order in which they are
@@ -105,7 +105,7 @@ class _Part:
         return float(self._distances(self.have))
 
     def distances(self, kinds: Sequence[int]) -> FloatArray:
-        """The distance with one more group of each of these kinds."""
+        """Compute the distance with one more group of each of these kinds."""
         return self._distances(self.have + self.counts[kinds])
 
     def may_take(self, kind: int) -> bool:
@@ -113,13 +113,13 @@ class _Part:
         return bool((leaves[self.counts[kind] > 0] > 0).all())
 
     def movable(self) -> list[int]:
-        """Kinds of which a group is left that takes no class along."""
+        """Find kinds of which a group is left that takes no class away."""
         leaves = self.total - self.have - self.counts
         may_take = (self._next < self._end) & ((leaves > 0) | (self.counts == 0)).all(axis=1)
         return list(np.flatnonzero(may_take).tolist())
 
     def first_least(self, kinds: Sequence[int], values: FloatArray) -> int:
-        """The kind with the least value, and of several the one whose next group comes first."""
+        """Choose the kind with the least value; of several, the one whose next group comes first."""
         least = np.asarray(kinds)[values == values.min()]
         return int(least[self._place[self._groups[self._next[least]]].argmin()])
 

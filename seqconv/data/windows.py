@@ -1,4 +1,4 @@
-"""Parts of the sequences of a source, as sequences of their own: offsets, no copies."""
+"""Regions of the sequences of a source, as separate sequences: offsets, no copies."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from seqconv.sources import DerivedSource, IntArray, Selection, Source, SourceSp
 
 
 def left_frames(step: int) -> int:
-    """For so few at the end, there is no window more: one, unless each frame begins a window."""
+    """Return the number of frames at the end that may stay without a window: 1, or 0 if each frame begins a window."""
     return min(1, step - 1)
 
 
 class WindowedSource(DerivedSource):
-    """Parts of the sequences of a source; reading one is a view on its frames.
+    """Regions of the sequences of a source; reading one returns a view on its frames.
 
     Args:
         source: what they are parts of, a feature store for instance.
@@ -56,7 +56,7 @@ class WindowedSource(DerivedSource):
         return self.source[int(self.recording_index[index])][first : first + self.lengths[index]]
 
     def digest(self, index: int) -> str:
-        """Hash of the content that a sequence is a part of, and of which part it is."""
+        """Hash the content of the region's recording, and the region."""
         owner = int(self.recording_index[index])
         if owner not in self._digests:
             self._digests[owner] = content_digest(self.source, owner)
@@ -64,7 +64,7 @@ class WindowedSource(DerivedSource):
         return hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
 
     def excerpt(self, index: int) -> SourceSpan | None:
-        """From when to when of which recording a sequence is, where its source and the clock are known."""
+        """Return recording, start and end of a sequence, if its source and its seconds per frame are known."""
         whole = excerpt_of(self.source, int(self.recording_index[index]))
         if whole is None or self._seconds is None:
             return None
@@ -73,7 +73,7 @@ class WindowedSource(DerivedSource):
 
 
 def count_covered(source: Source) -> int:
-    """Frames of a source, of which those that lie in several parts of a recording count once.
+    """Count the frames of a source; frames in several regions of a recording count once.
 
     >>> from seqconv.sources import ArraySource
     >>> tape = ArraySource([np.zeros((8, 1))], ["tape"])
@@ -95,7 +95,7 @@ def count_covered(source: Source) -> int:
 
 
 def cut_frames(lengths: npt.ArrayLike, size: int, step: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Windows of `size` frames, every `step` frames: owner, first frame and frames of each.
+    """Cut windows of `size` frames, every `step` frames: recording index, start frame and frames of each.
 
     The last window of a sequence ends with it, and so may begin sooner than the step says; of a sequence shorter than
     a window there is one, the whole. Each frame lies in a window, unless the step is longer than that, but for a single

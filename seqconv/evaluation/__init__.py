@@ -11,7 +11,7 @@ __all__ = ["Chosen", "Evaluation", "choose_decision_rule", "evaluate"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: saved scores are read and compared without Keras."""
+    """Import names on first use: saved scores are read and compared without Keras."""
     if name not in __all__:
         raise AttributeError(f"module 'seqconv.evaluation' has no attribute '{name}'")
     if name == "Evaluation":

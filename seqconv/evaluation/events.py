@@ -24,7 +24,7 @@ def score_events(
     repeats: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Segment-based and event-based scores, and false alarms per hour, over the recordings `ids`.
+    """Compute segment-based and event-based scores, and false alarms per hour, over the recordings `ids`.
 
     What was found where nobody could name an event (one without a label) is neither right nor wrong.
     Intervals draw recordings, or whole `groups` of them.

@@ -6,7 +6,7 @@ import pandas as pd
 
 
 class WorstSequences(pd.DataFrame):
-    """A DataFrame of sequences and their losses; what is cut out of it is a plain DataFrame.
+    """A DataFrame of sequences and their losses; selections of it are plain DataFrames.
 
     In a notebook, recordings have a player each.
     """

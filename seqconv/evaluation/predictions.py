@@ -1,4 +1,4 @@
-"""What a model says of labeled sequences, or of their frames, beside what is true."""
+"""Answers of a model for labeled sequences or their frames, together with the truth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,18 +34,18 @@ class FrameTruth:
 
     @property
     def is_labeled(self) -> npt.NDArray[np.bool_]:
-        """Which frames have a label; of several labels, some."""
+        """The frames that have a label; with several labels, at least one."""
         return np.asarray(~np.isnan(self.targets).all(axis=1))
 
     @property
     def owners(self) -> IntArray:
-        """Which sequence each labeled frame is of."""
+        """The index of the sequence of each labeled frame."""
         return np.repeat(np.arange(len(self.counts)), self.counts)[self.is_labeled]
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Rows of what is scored; scores of some sequences; the table of all rows.
+    """Rows to score; scores of some sequences; the table of all rows.
 
     `targets` and `predictions` `(n, ...)`; `decided` as `DecisionRule.decide` returns it; `losses` `(n,)`, NaN where no
     label is known.
@@ -61,7 +61,7 @@ class Answers:
 
 
 def frame_truth(target: Target, data: Any, stride: int) -> FrameTruth:
-    """The true labels of every `stride`-th frame.
+    """Return the true labels of every `stride`-th frame.
 
     Raises:
         ManifestError: labels of another form or number than the frames, or that the target does not know.
@@ -73,7 +73,7 @@ def frame_truth(target: Target, data: Any, stride: int) -> FrameTruth:
 
 
 def labeled_logits(model: Any, target: Target, data: Any) -> tuple[FloatArray, FloatArray]:
-    """Targets and logits `(n, C)` of the sequences, or of the output frames, that have a label.
+    """Return targets and logits `(n, C)` of the sequences, or of the output frames, that have a label.
 
     Raises:
         ManifestError: there is none.
@@ -90,7 +90,7 @@ def labeled_logits(model: Any, target: Target, data: Any) -> tuple[FloatArray, F
 
 
 def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> Answers:
-    """The model's answer to each sequence.
+    """Return the model's answer for each sequence.
 
     Raises:
         ManifestError: no sequence has a label.
@@ -117,7 +117,7 @@ def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> An
 
 
 def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answers:
-    """The model's answer to each output frame; frames without a label stand in the table and are not scored.
+    """Return the model's answer for each output frame; frames without a label are in the table and are not scored.
 
     Raises:
         ManifestError: no frame has a label.
@@ -151,7 +151,7 @@ def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answe
 
 
 def _name_labeled(target: Target, targets: FloatArray, is_labeled: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Columns with the true labels, empty where there is none."""
+    """Return columns with the true labels, empty if there is none."""
     columns = {}
     known = np.where(is_labeled[:, None], targets, 0)
     for name, values in target.definition.truth_columns(target, known).items():
@@ -163,7 +163,7 @@ def _name_labeled(target: Target, targets: FloatArray, is_labeled: npt.NDArray[n
 
 
 def _name_wrong(targets: FloatArray, decided: npt.NDArray[Any] | None) -> dict[str, Any]:
-    """Whether the labels given differ from the known ones: of texts with missing labels, nobody can tell."""
+    """Return whether the predicted labels differ from the known ones; with missing labels, unknown."""
     return {"wrong": ((decided != (targets == 1)) & ~np.isnan(targets)).any(axis=1)}
 
 

@@ -1,4 +1,4 @@
-"""Scores over whole recordings, beside those of the windows or frames that a model answers for."""
+"""Scores over whole recordings, in addition to those of the windows or frames that a model answers for."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from seqconv.tasks.target import Target
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """Scores under the keys `recordings` and `events`, and the tables that they are of; nothing where there is none."""
+    """Scores under the keys `recordings` and `events`, and their tables; empty if there are none."""
 
     metrics: dict[str, Any] = field(default_factory=dict)
     recordings: pd.DataFrame | None = None
@@ -28,7 +28,7 @@ class Whole:
 def score_whole(
     model: Any, target: Target, data: Any, answers: Answers, settings: EvaluationConfig, *, repeats: int, seed: int
 ) -> Whole:
-    """What the answers say of whole recordings, where these are known."""
+    """Score the answers over whole recordings, if these are known."""
     background = read_card(model).background
     options: dict[str, Any] = {"background": background, "repeats": repeats, "seed": seed}
     is_windows = is_cut_into_windows(data)
@@ -58,7 +58,7 @@ def score_whole(
 
 
 def _with_recordings(table: pd.DataFrame, data: Any, is_windows: bool) -> pd.DataFrame:
-    """The table of answers with a column `recording`, and of windows with `start` and `end`."""
+    """Return the table of answers with a column `recording`, and for windows with `start` and `end`."""
     if not is_windows:
         return table.assign(recording=table["id"])
     of_window = dict(zip(data.ids, data.metadata["recording"], strict=True))
@@ -69,7 +69,7 @@ def _with_recordings(table: pd.DataFrame, data: Any, is_windows: bool) -> pd.Dat
 
 
 def _groups(data: Any, is_windows: bool) -> dict[str, str] | None:
-    """The group of each recording."""
+    """Return the group of each recording."""
     groups = getattr(data, "groups", None)
     if groups is None:
         return None

@@ -1,4 +1,4 @@
-"""What windows say together of the recordings that they are cut from."""
+"""Answers for recordings, from the answers for their windows together."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from seqconv.metrics import bootstrap_intervals
 from seqconv.tasks.target import Target
 
 SHARPNESS = 10.0
-"""Of the soft maximum: 0 would be the mean, infinity the maximum."""
+"""Sharpness of the soft maximum: 0 would be the mean, infinity the maximum."""
 
 
 def is_cut_into_windows(data: Any) -> bool:
@@ -22,7 +22,7 @@ def is_cut_into_windows(data: Any) -> bool:
 
 
 def aggregate_windows(values: FloatArray, owners: IntArray, how: Aggregate) -> FloatArray:
-    """One row for each recording, `(recordings, C)`, of the rows of its windows.
+    """Return one row for each recording, `(recordings, C)`, from the rows of its windows.
 
     Args:
         values: probabilities, or values of a regression, `(windows, C)`.
@@ -54,7 +54,7 @@ def score_recordings(
     repeats: int,
     seed: int,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Scores over recordings, and a table with a row for each.
+    """Return scores over recordings, and a table with a row for each.
 
     Where all windows of each recording have the label of that, it is the truth. Where events label them, a recording
     has every class that some window has, and the scores are those of several labels; the background is none.
@@ -80,7 +80,7 @@ def score_recordings(
 
 
 def _of_recordings(targets: FloatArray, owners: IntArray) -> FloatArray:
-    """What is true of some window; NaN where that is unknown of some and true of none."""
+    """Return what is true in some window; NaN if that is unknown for some and true for none."""
     is_missing = np.isnan(targets)
     truth = aggregate_windows(np.where(is_missing, 0, targets), owners, "max")
     is_unknown = aggregate_windows(is_missing.astype(np.float64), owners, "max") == 1

@@ -17,7 +17,7 @@ MAX_CLASSES_LISTED = 60
 
 
 def render(metrics: dict[str, Any], split_name: str, layout: str, confidence: float) -> str:
-    """The report: scores with intervals, by class, confusion, by length, by slice, notes."""
+    """Return the report: scores with intervals, by class, confusion, by length, by slice, notes."""
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False, emoji=False)
@@ -51,7 +51,7 @@ def _parts(metrics: dict[str, Any], split_name: str, layout: str, confidence: fl
 
 
 def _frames(metrics: dict[str, Any]) -> str:
-    """How many frames are scored, where these are what is scored."""
+    """Describe how many frames are scored, if frames are scored."""
     if "num_frames" not in metrics:
         return ""
     unlabeled = metrics["num_unlabeled_frames"]

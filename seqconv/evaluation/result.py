@@ -45,7 +45,7 @@ class Evaluation:
     data: Any = field(default=None, repr=False)
 
     def errors(self, n: int = 10) -> WorstSequences:
-        """The `n` sequences with the largest loss, worst first: a DataFrame, which a notebook shows with sound.
+        """Return the `n` sequences with the largest loss, worst first, as a DataFrame; a notebook shows it with sound.
 
         Where frames are scored: id, num_frames (with a label), error_rate (of classes or sets of labels), mean loss.
         """
@@ -54,7 +54,7 @@ class Evaluation:
         return WorstSequences(worst, self.data)
 
     def to_json(self) -> str:
-        """`{split: metrics}`, as in `metrics.json`."""
+        """Return `{split: metrics}`, as in `metrics.json`."""
         return _dump({self.split_name: self.metrics})
 
     def save(self, directory: str | Path, split: str | None = None, *, worst_first: bool = False) -> None:
@@ -107,7 +107,7 @@ class Evaluation:
         return render(self.metrics, self.split_name, layout, self.confidence)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the scores as a table, and figures."""
+        """Return the scores as a table, and figures, for a notebook."""
         from seqconv.reports.notebook import evaluation_html
 
         return evaluation_html(self)

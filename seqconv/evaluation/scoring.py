@@ -110,7 +110,7 @@ def evaluate(
 
 
 def _settings(settings: EvaluationConfig | Mapping[str, Any] | None, model: Any) -> EvaluationConfig:
-    """The settings, with the rules of the card for events where they name none."""
+    """Return the settings; rules for events that they leave out come from the model's card."""
     if isinstance(settings, EvaluationConfig):
         return settings
     values = dict(settings or {})
@@ -119,7 +119,7 @@ def _settings(settings: EvaluationConfig | Mapping[str, Any] | None, model: Any)
 
 
 def _describe_decisions(model: Any, target: Target) -> dict[str, Any]:
-    """What the predictions hang on besides the model: thresholds and temperature, where these were chosen."""
+    """Describe what the predictions depend on besides the model: thresholds and temperature, if these were chosen."""
     decisions = read_decision_rule(model, target)
     chosen: dict[str, Any] = {} if decisions.temperature == 1 else {"temperature": decisions.temperature}
     if decisions.thresholds is not None:

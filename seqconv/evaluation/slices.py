@@ -1,4 +1,4 @@
-"""Slices: the sequences of each value of a column, which get scores of their own."""
+"""Slices: the sequences of each value of a column, which get separate scores."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ MISSING = "(missing)"
 
 
 def slice_indices(data: Any, columns: Sequence[str], num_bins: int = 4) -> dict[str, dict[str, IntArray]]:
-    """For each column, the sequences of each of its values.
+    """Return, for each column, the sequences of each of its values.
 
     A column of which all values are numbers, more than 10 of them, is cut at their quantiles into `num_bins` classes
     with about as many sequences each. Numbers with leading zeros (007) are names. Where a cell is empty, the value is
@@ -70,7 +70,7 @@ def _slices_of(column: str, texts: list[str], num_bins: int) -> dict[str, IntArr
 
 
 def _cut(texts: list[str], num_bins: int) -> tuple[list[str], list[str]]:
-    """The class of each number, named by its least and its largest; and all classes, ascending."""
+    """Return the class of each number, named by its least and its largest; and all classes, ascending."""
     is_there = np.array([text != MISSING for text in texts])
     numbers = np.array([float(text) for text in texts if text != MISSING])
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, num_bins + 1)[1:-1], method="lower"))
@@ -85,7 +85,7 @@ def _cut(texts: list[str], num_bins: int) -> tuple[list[str], list[str]]:
 
 
 def _text(value: Any) -> str:
-    """A whole number reads as one, also where a gap in the column has made it 3.0."""
+    """Format a whole number without decimals, also if a gap in the column has made it 3.0."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

@@ -16,7 +16,7 @@ from seqconv.tasks.target import Target
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was chosen, and how good it is on the sequences that it was chosen on.
+    """The chosen thresholds and temperature, and their quality on the sequences that they were chosen on.
 
     `cuts`: by name of the labels that have a threshold. `errors`: calibration error before and after, None where no
     temperature was asked for. `rule`: how thresholds were chosen. `split`: the sequences that all was chosen on.
@@ -41,7 +41,7 @@ class Chosen:
         )
 
     def describe(self) -> Iterator[tuple[str, str]]:
-        """Lines to print, each a `decision`, or, what was not reached, a `note`."""
+        """Yield lines to print, each a `decision`, or, for a target that was not reached, a `note`."""
         on, rule = self.split, self.rule
         if self.errors is not None:
             before, after = self.errors
@@ -116,7 +116,7 @@ def choose_decision_rule(
 
 
 def check_thresholds(settings: EvaluationConfig, target: Target) -> None:
-    """Whether there can be thresholds.
+    """Check that thresholds make sense here.
 
     Raises:
         ConfigError: of three and more classes there are none; `evaluation.positive` is no class.

@@ -10,7 +10,7 @@ __all__ = ["Sweep", "resume_sweep", "train_sweep", "write_comparison"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: the runs of a sweep are listed without Keras."""
+    """Import names on first use: the runs of a sweep are listed without Keras."""
     if name not in __all__:
         raise AttributeError(f"module 'seqconv.experiments' has no attribute '{name}'")
     if name == "write_comparison":

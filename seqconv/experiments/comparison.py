@@ -1,4 +1,4 @@
-"""`write_comparison`: several runs on one page: scores with intervals, what differs in their configs, their curves."""
+"""`write_comparison`: several runs on one page: scores with intervals, differences of their configs, their curves."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ _LEGEND_LINE = 0.17
 
 
 def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
-    """Write one page about several runs, in the order given; returns its path.
+    """Write one page about several runs, in the order given; return its path.
 
     The folder of a sweep stands for all of them. Runs that differ only in seed and fold are also told
     together, and differences are those from the first.
@@ -61,7 +61,7 @@ def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
 
 
 def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> Table:
-    """The settings that are not the same in all configs, a row each.
+    """Return the settings that are not the same in all configs, a row each.
 
     >>> config_differences({"a": {"seed": 0, "model": {"x": 1}}, "b": {"seed": 1, "model": {"x": 1}}}).rows
     (('seed', '0', '1'),)
@@ -170,13 +170,13 @@ def _curves_to_draw(runs: dict[str, RunFolder]) -> list[str]:
 
 
 def _shared_scores(runs: dict[str, RunFolder]) -> list[str]:
-    """Scores that some run has, those with intervals first."""
+    """Return scores that some run has, those with intervals first."""
     named = [name for run in runs.values() for name in scores_of(run).get("intervals", {})]
     return list(dict.fromkeys([*named, *score_names(runs.values())]))
 
 
 def _report_of(run: RunFolder, path: Path) -> str | None:
-    """Where the report of a run lies, seen from the page."""
+    """Return the path of a run's report, relative to the page."""
     import os.path
     from urllib.parse import quote
 

@@ -77,7 +77,7 @@ class SweepFolder:
         return (self.run_path(spec) / "model.json").is_file()
 
     def read_finished(self) -> dict[str, RunFolder]:
-        """The runs that are trained and scored, by name."""
+        """Return the runs that are trained and scored, by name."""
         return {spec.name: read_run(self.run_path(spec)) for spec in self.specs if self.has_finished(spec)}
 
 

@@ -119,10 +119,10 @@ class EpochListener(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def reason_of(error: Exception) -> str:
-    """Why a run has failed."""
+    """The reason why a run failed."""
     return str(error).strip() or type(error).__name__
 
 
 def failed_line(reason: str) -> str:
-    """The first sentence of why a run has failed."""
+    """Return the line with the first sentence of the reason why a run failed."""
     return f"[red]failed[/]: {escape(reason.splitlines()[0].split('. ')[0])}"

@@ -1,4 +1,4 @@
-"""A bar over the epochs of several runs, and a line for each run that is through."""
+"""A progress bar over the epochs of several runs, and a line for each finished run."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class RunsProgress:
-    """On a terminal, a bar that says how far several runs are, by epochs; elsewhere only the lines.
+    """A progress bar over several runs, by epochs, if output is a terminal; otherwise only the lines.
 
     Args:
         console: where to tell it.
@@ -25,7 +25,7 @@ class RunsProgress:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Within it, the bar is on the screen."""
+        """Show the bar within the block."""
         if not self._console.is_terminal:
             yield
             return
@@ -37,20 +37,20 @@ class RunsProgress:
         self._progress = None
 
     def begin(self, name: str, epochs: int) -> None:
-        """A run begins, or goes on, that has so many epochs at most."""
+        """Note that a run begins, or goes on, with so many epochs at most."""
         self._number += 1
         self._started, self._of_run, self._planned, self._name = time.monotonic(), 0, epochs, name
         self._update("preparing")
 
     def epoch(self, told: str) -> None:
-        """An epoch of the run has ended."""
+        """Note that an epoch of the run has ended."""
         self._of_run += 1
         if self._progress is not None:
             self._progress.advance(self._task)
         self._update(f"epoch {self._of_run}/{self._planned}  {told}")
 
     def line(self, text: str, *, name: str = "") -> None:
-        """The run is through: what came out, in rich's markup, and for how long it took."""
+        """Print that the run has ended: its result, in rich's markup, and how long it took."""
         if self._progress is not None:
             self._progress.advance(self._task, self._planned - self._of_run)
         shown = f"{escape(name)}  " if name else ""

@@ -1,4 +1,4 @@
-"""What a comparison compares: runs, those that differ only in seed or fold taken as one."""
+"""The groups that a comparison compares: runs that differ only in seed or fold count as one."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,8 @@ class Contender:
 
     @cached_property
     def pools(self) -> list[Pool]:
-        """The answers, those of folds side by side; where seeds were tested on other sequences, the largest alike."""
+        """Pooled answers, for folds side by side; if seeds were tested on different sequences, the pools with the
+        most."""
         pools = pool_runs(self.runs)
         return [pool for pool in pools if len(pool.ids) == max(len(each.ids) for each in pools)]
 
@@ -53,7 +54,7 @@ class Contender:
 
 
 def expand(paths: Sequence[str | Path]) -> dict[str, RunFolder]:
-    """The runs of these folders by name, those of a sweep each by itself.
+    """Read the runs of these folders by name; those of a sweep one by one.
 
     Raises:
         ConfigError: a folder twice, one that holds no run, or a sweep without a finished one.
@@ -76,7 +77,7 @@ def expand(paths: Sequence[str | Path]) -> dict[str, RunFolder]:
 
 
 def group_runs(runs: Mapping[str, RunFolder], *, each: bool = False) -> list[Contender]:
-    """Runs that differ only in seed and fold as one contender; with `each`, every run by itself."""
+    """Group runs that differ only in seed and fold as one contender; with `each`, every run alone."""
     if each:
         return [Contender(name, [run], run.config) for name, run in runs.items()]
     kinds: dict[str, dict[str, RunFolder]] = {}
@@ -87,25 +88,25 @@ def group_runs(runs: Mapping[str, RunFolder], *, each: bool = False) -> list[Con
 
 
 def kind_of(run: RunFolder) -> dict[str, Any]:
-    """The settings of a run by dotted key, without those that may differ between runs of one kind."""
+    """Return the settings of a run by dotted key, without those that may differ between runs of one kind."""
     flat = flatten(run.config.to_dict())
     return {key: value for key, value in flat.items() if not roles_of(key, Config) & _SAME_KIND}
 
 
 def scores_of(run: RunFolder) -> Mapping[str, Any]:
-    """The scores of the split that counts; none where the run was not scored."""
+    """Return the scores of the split that counts; none if the run was not scored."""
     return run.metrics[run.scored_split] if run.scored_split else {}
 
 
 def score_names(runs: Iterable[RunFolder]) -> list[str]:
-    """All scores that are numbers in some run."""
+    """Return all scores that are numbers in some run."""
     return list(
         dict.fromkeys(name for run in runs for name, value in scores_of(run).items() if isinstance(value, float))
     )
 
 
 def spread_table(contenders: Sequence[Contender], interval: str = "interval") -> Table:
-    """Mean, deviation and interval over the runs of each, and the score over all test predictions.
+    """Return mean, deviation and interval over the runs of each, and the score over all test predictions.
 
     Of the few scores that a comparison shows: those that can be drawn anew, else the first ones.
     """
@@ -138,7 +139,7 @@ def shorten(table: Table) -> Table:
 
 
 def leave_out(table: Table, names: Container[str]) -> Table:
-    """The table without some columns, with titles for a terminal."""
+    """Return the table without some columns, with titles for a terminal."""
     return _narrow({name: cells for name, cells in _by_column(table).items() if name not in names})
 
 
@@ -152,7 +153,7 @@ def _narrow(columns: Mapping[str, Sequence[Any]]) -> Table:
 
 
 def difference_table(contenders: Sequence[Contender]) -> Table:
-    """How each differs from the first one on the sequences that both were tested on, with the interval of that."""
+    """Return how each contender differs from the first one on the sequences that both were tested on."""
     rows = []
     base, *others = contenders
     settings, seed = base.config.evaluation, base.config.seed
@@ -174,7 +175,7 @@ def difference_table(contenders: Sequence[Contender]) -> Table:
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
-    """The names of the folders, with as much of the path as tells them apart."""
+    """Return the names of the folders, with as much of the path as is needed to tell them apart."""
     for depth in range(1, max((len(folder.parts) for folder in folders), default=0) + 1):
         names = ["/".join(folder.parts[-depth:]) for folder in folders]
         if len(set(names)) == len(names):
@@ -183,7 +184,7 @@ def short_names(folders: Sequence[Path]) -> list[str]:
 
 
 def _name(group: Mapping[str, RunFolder], groups: Sequence[Mapping[str, RunFolder]]) -> str:
-    """What tells a group of runs from the others: the folder of its sweep and the setting, or its first run."""
+    """Return the key of a group of runs: the folder of its sweep and the setting, or its first run."""
     first, *others = group
     homes = {run.path.parent for run in group.values()}
     home = next(iter(homes))

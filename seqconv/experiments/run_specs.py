@@ -20,7 +20,7 @@ _PLAIN = re.compile(r"[\w.+-]{1,24}")
 
 @dataclass(frozen=True)
 class Grid:
-    """What differs between the runs of a sweep: empty where nothing does."""
+    """Describe the difference between the runs of a sweep; empty if there is none."""
 
     folds: tuple[int, ...] = ()
     seeds: tuple[int, ...] = ()
@@ -28,14 +28,14 @@ class Grid:
 
     @property
     def size(self) -> int:
-        """How many runs there are."""
+        """The number of runs."""
         count = max(1, len(self.folds)) * max(1, len(self.seeds))
         for values in self.sweeps.values():
             count *= len(values)
         return count
 
     def describe(self) -> str:
-        """The grid in words.
+        """Describe the grid in words.
 
         >>> Grid(folds=(0, 1, 2), seeds=(0, 1)).describe()
         '6 runs: 3 folds x 2 seeds'
@@ -66,12 +66,12 @@ class RunSpec:
 
 
 def describe_setting(setting: Mapping[str, Any]) -> str:
-    """Keys and values in words, whole: two settings may differ in the last letter of a long list."""
+    """Describe keys and values in words, uncut: two settings may differ in the last letter of a long list."""
     return ", ".join(f"{key} {value}" for key, value in setting.items())
 
 
 def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
-    """The runs of a sweep, settings in turn, for each its folds, for each its seeds.
+    """List the runs of a sweep: for each setting its folds, for each fold its seeds.
 
     The splits are those of the config's own seed in all of them: seeds change weights, dropout and order, not the data.
 
@@ -105,7 +105,7 @@ def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
 
 
 def read_grid(config: Config, folds: str | None, seeds: str | None, sweeps: Iterable[str]) -> Grid:
-    """The grid of the options `--folds`, `--seeds` and `--sweep`, as they were written.
+    """Read the grid from the options `--folds`, `--seeds` and `--sweep`, as they were written.
 
     Raises:
         ConfigError, ManifestError: one that cannot be read, or asks for what is not there.
@@ -179,7 +179,7 @@ def _read_sweep(text: str) -> tuple[str, tuple[Any, ...]]:
 
 
 def short_keys(keys: Sequence[str]) -> dict[str, str]:
-    """The last part of each key; the whole key where another one ends like it.
+    """Return the last part of each key; the whole key if another one ends like it.
 
     >>> short_keys(["training.epochs", "model.blocks.0.filters", "model.blocks.1.filters"])["training.epochs"]
     'epochs'
@@ -194,5 +194,5 @@ def _part(label: str, place: int, value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as YAML has it, in one line."""
+    """Format a value as YAML does, on one line."""
     return json.dumps(value, default=lambda other: other.item() if hasattr(other, "item") else str(other))

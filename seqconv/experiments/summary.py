@@ -80,7 +80,7 @@ def print_summary(summary: Summary, folder: SweepFolder, failures: Mapping[str, 
 
 
 def by_setting(specs: Sequence[RunSpec]) -> list[tuple[Mapping[str, Any], list[RunSpec]]]:
-    """The runs of each setting, in order."""
+    """Group the runs by setting, in order."""
     found: dict[str, list[RunSpec]] = {}
     for spec in specs:
         # Not by its text: the number 1 and the text '1' are two settings.

@@ -63,7 +63,7 @@ def train_sweep(
     sweeps: Mapping[str, Sequence[Any]] | None = None,
     data: Mapping[str, Sequences] | None = None,
 ) -> Sweep:
-    """Train all combinations of folds, seeds and settings, and sum them up.
+    """Train all combinations of folds, seeds and settings, and summarize them.
 
     Each run is the same, bit for bit, as if it had been trained alone with its config. A run that fails is named in
     `failures`; the others go on. All runs share the cut into splits, of `split.seed` or the config's own seed.
@@ -148,7 +148,7 @@ def _work(sweep: SweepFolder, load: Load, overrides: Sequence[str] = ()) -> Swee
 
 
 def _finished_line(run: RunFolder) -> str:
-    """The first score of a run."""
+    """Return the first score of a run."""
     scores = scores_of(run)
     names = [*scores.get("intervals", {}), *score_names([run])]
     told = [f"{label(name)} {number(scores[name])}" for name in names[:1]]

@@ -26,7 +26,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: settings are read without pandas and SciPy."""
+    """Import names on first use: settings are read without pandas and SciPy."""
     if name not in __all__:
         raise AttributeError(f"module 'seqconv.features' has no attribute '{name}'")
     if name in ("extract_features", "iterate_features", "num_features"):

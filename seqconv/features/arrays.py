@@ -1,4 +1,5 @@
-"""Arrays from `.npy` and `.npz` files of unknown origin: nothing is unpickled, and no header makes us allocate."""
+"""Readers of `.npy` and `.npz` files of unknown origin: nothing is unpickled, and no header makes us allocate
+memory."""
 
 import math
 import os
@@ -25,7 +26,7 @@ _DAMAGE = (
 
 
 def load_npy(path: str | Path, *, mapped: bool = False) -> npt.NDArray[Any]:
-    """The array in a `.npy` file, in memory or mapped read-only.
+    """Load the array in a `.npy` file, in memory or mapped read-only.
 
     Raises:
         ValueError: it is no plain array: of another format, damaged, shorter than its header says, or made of Python
@@ -46,7 +47,7 @@ def load_npy(path: str | Path, *, mapped: bool = False) -> npt.NDArray[Any]:
 
 
 def load_npz(path: str | Path, key: str | None = None) -> npt.NDArray[Any]:
-    """The array `key` of an `.npz` archive, or its only one.
+    """Load the array `key` of an `.npz` archive, or its only one.
 
     Raises:
         LookupError: there is no such array, or there are several and no `key`; `args` are the names.
@@ -62,7 +63,7 @@ def load_npz(path: str | Path, key: str | None = None) -> npt.NDArray[Any]:
 
 
 def load_arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
-    """All arrays of an `.npz` archive, by name.
+    """Load all arrays of an `.npz` archive, by name.
 
     Raises:
         ValueError, OSError: as for `load_npy`.

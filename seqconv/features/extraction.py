@@ -1,4 +1,4 @@
-"""Samples to features."""
+"""Extraction of features from samples."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ SMALLEST_DEVIATION = 1e-5
 
 
 def num_features(settings: FeatureSettings | Mapping[str, Any]) -> int | None:
-    """Features of a frame, d; None for precomputed features, where the files decide.
+    """Return the features of a frame, d; None for precomputed features, for which the files decide.
 
     >>> num_features({"kind": "mfcc", "n_mfcc": 13, "delta": 2})
     39
@@ -28,7 +28,7 @@ def num_features(settings: FeatureSettings | Mapping[str, Any]) -> int | None:
 def extract_features(
     samples: npt.ArrayLike, sample_rate: int, settings: FeatureSettings | Mapping[str, Any]
 ) -> Features:
-    """Features of one recording, as librosa computes them.
+    """Extract the features of one recording, as librosa computes them.
 
     Frame t of a spectral kind is centered at `t * hop_length / sample_rate` seconds: `n_fft // 2` zeros stand before
     and behind the samples, so that n samples give `1 + n // hop_length` frames (n_fft even), and a recording shorter
@@ -64,7 +64,7 @@ def iterate_features(
     *,
     piece_frames: int | None = None,
 ) -> Iterator[Features]:
-    """The features of `extract_features`, piece by piece, from the samples of a recording block by block.
+    """Yield the features of `extract_features`, piece by piece, from the samples of a recording block by block.
 
     Each frame gets the samples of its whole window, wherever blocks and pieces begin and end, so that the pieces
     together are the features of the whole recording. Nothing but a piece and its surroundings lies in memory.
@@ -98,7 +98,7 @@ def iterate_features(
 def _raw_pieces(
     blocks: Iterable[npt.ArrayLike], sample_rate: int, settings: FeatureSettings, piece_frames: int | None
 ) -> Iterator[Features]:
-    """Features that are not normalized."""
+    """Yield features that are not normalized."""
     if not isinstance(settings, RecordedKind):
         raise ConfigError(
             f"features.kind '{settings.kind}' has no samples to extract from; use load_features on the file"

@@ -19,7 +19,7 @@ _LOG_STEP = np.log(6.4) / 27.0
 def mel_filters(
     sample_rate: int, n_fft: int, n_mels: int, fmin: float = 0.0, fmax: float | None = None
 ) -> npt.NDArray[np.float32]:
-    """Triangular filters of equal area, `(n_mels, n_fft // 2 + 1)`, as `librosa.filters.mel`.
+    """Return triangular filters of equal area, `(n_mels, n_fft // 2 + 1)`, as `librosa.filters.mel`.
 
     Source: Slaney, Auditory Toolbox, 1998.
 
@@ -44,7 +44,7 @@ def mel_filters(
 
 
 def hz_to_mel(frequencies: Floats) -> Floats:
-    """Mels of frequencies in Hz, on Slaney's scale.
+    """Convert frequencies in Hz to mels, on Slaney's scale.
 
     >>> hz_to_mel(np.array([500.0, 1000.0, 6400.0])).round(3).tolist()
     [7.5, 15.0, 42.0]
@@ -56,7 +56,7 @@ def hz_to_mel(frequencies: Floats) -> Floats:
 
 
 def mel_to_hz(mels: Floats) -> Floats:
-    """Frequencies in Hz of mels, on Slaney's scale.
+    """Convert mels to frequencies in Hz, on Slaney's scale.
 
     >>> mel_to_hz(np.array([7.5, 15.0, 42.0])).round(3).tolist()
     [500.0, 1000.0, 6400.0]
@@ -68,7 +68,7 @@ def mel_to_hz(mels: Floats) -> Floats:
 
 
 def hann_window(length: int) -> npt.NDArray[np.float32]:
-    """A periodic Hann window, `(length,)`, as `scipy.signal.get_window("hann", length)`.
+    """Return a periodic Hann window, `(length,)`, as `scipy.signal.get_window("hann", length)`.
 
     >>> hann_window(4).tolist()
     [0.0, 0.5, 1.0, 0.5]

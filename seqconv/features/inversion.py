@@ -32,7 +32,7 @@ def invert_power(power: Array, n_fft: int, win_length: int, hop_length: int) -> 
 
 
 def _overlap(spectrum: npt.NDArray[np.complex128], window: Array, hop: int) -> Array:
-    """Samples from the frames of a spectrum, each weighed by its window."""
+    """Return samples from the frames of a spectrum, each weighted by its window."""
     n_fft = len(window)
     frames = np.fft.irfft(spectrum, n_fft, axis=1) * window
     total, weight = (np.zeros((len(frames) - 1) * hop + n_fft) for _ in range(2))

@@ -54,7 +54,7 @@ def open_features(
     case: int | None = None,
     piece_frames: int | None = None,
 ) -> FeaturePieces:
-    """The features that a file holds, or that are computed from its recording, in pieces.
+    """Return the features in a file, or those computed from its recording, in pieces.
 
     A recording is decoded, resampled and transformed block by block, `.npy` features are read piece by piece; both in
     bounded memory. Tables, `.npz` and `.ts` files are read whole and then cut. With `normalize: recording`, each pass
@@ -88,7 +88,7 @@ def open_features(
 
 
 def pieces_of(features: npt.ArrayLike, *, piece_frames: int | None = None) -> FeaturePieces:
-    """Views on one array `(time, d)`, a memory-mapped one for instance."""
+    """Return views on one array `(time, d)`, a memory-mapped one for instance."""
     array: Any = features if isinstance(features, np.ndarray) else np.asarray(features)
     step = piece_frames or PIECE_FRAMES
     return FeaturePieces(lambda: (array[first : first + step] for first in range(0, len(array), step)), len(array))

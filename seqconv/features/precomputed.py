@@ -147,7 +147,7 @@ def _load_table(path: Path, columns: tuple[str, ...] | None) -> npt.NDArray[Any]
 
 
 def _first_text(cells: "pd.Series") -> str:
-    """The first cell that is no number, with its place; nothing where all are, or none is."""
+    """Return the first cell that is no number, with its position; nothing if all are, or none is."""
     import pandas as pd
 
     is_text = (pd.to_numeric(cells, errors="coerce").isna() & cells.notna()).to_numpy()
@@ -171,7 +171,7 @@ def _load_case(path: Path, case: int | None) -> npt.NDArray[Any]:
 
 @lru_cache(maxsize=2)
 def _read_cases(path: Path, modified: int) -> list[Features]:
-    """All sequences of a `.ts` file, kept because the next entry is most often its next sequence.
+    """Return all sequences of a `.ts` file, cached because the next entry is most often its next sequence.
 
     The time of the last change, `modified`, is there to read a changed file again.
     """
@@ -182,7 +182,7 @@ def _read_cases(path: Path, modified: int) -> list[Features]:
 
 
 def check_features(path: Path, values: npt.NDArray[Any], first_frame: int = 0) -> Features:
-    """A file's values as float32 features; `first_frame` is where a piece begins.
+    """Return a file's values as float32 features; `first_frame` is the frame at which a piece begins.
 
     Raises:
         ManifestError: they are no features `(time, d)`, or not finite.

@@ -1,4 +1,4 @@
-"""The `features` section: what a frame is, and how a recording becomes `(time, d)`. Argument names are librosa's."""
+"""The `features` section: frames, and their features `(time, d)`. Argument names are librosa's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ FeatureSettings = FeatureKind
 
 
 def as_settings(settings: FeatureSettings | Mapping[str, Any]) -> FeatureSettings:
-    """Feature settings from a mapping such as `{"kind": "mfcc", "n_mfcc": 13}`.
+    """Read feature settings from a mapping such as `{"kind": "mfcc", "n_mfcc": 13}`.
 
     Raises:
         ConfigError: an unknown key, a wrong type or an impossible combination.

@@ -28,7 +28,7 @@ def power_spectrum(frames: Frames, win_length: int) -> Frames:
 
 
 def power_to_db(power: Frames) -> Frames:
-    """`librosa.power_to_db(power, ref=1.0, top_db=None)`: decibels that depend on no other frame."""
+    """Apply `librosa.power_to_db(power, ref=1.0, top_db=None)`: decibels that depend on no other frame."""
     return (10.0 * np.log10(np.maximum(power, np.float32(_LOWEST_POWER)))).astype(np.float32, copy=False)
 
 
@@ -64,7 +64,7 @@ def append_deltas(features: Frames, order: int) -> Frames:
 
 
 def append_deltas_to_pieces(pieces: Iterable[Frames], order: int) -> Iterator[Frames]:
-    """`append_deltas` of consecutive pieces: each is held back until the frames that its last ones reach are there.
+    """Apply `append_deltas` to consecutive pieces; each waits for the later frames that its last ones need.
 
     >>> pieces = [np.ones((3, 2), np.float32), np.ones((9, 2), np.float32)]
     >>> [len(piece) for piece in append_deltas_to_pieces(pieces, 1)]

@@ -1,4 +1,4 @@
-"""Read `.ts` files: the text format of the time series classification archive, unequal lengths included."""
+"""Readers of `.ts` files: the text format of the time series classification archive, unequal lengths included."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,7 +79,7 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number (from 1) and text of each line that is neither empty nor a comment."""
+    """Yield number (from 1) and text of each line that is neither empty nor a comment."""
     if not path.is_file():
         raise ManifestError(f"'{path}' does not exist or is not a file.")
     try:
@@ -93,7 +93,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _read_header(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, str]:
-    """The header, up to and with `@data`; the rest of `lines` are the cases."""
+    """Read the header, up to and with `@data`; the rest of `lines` are the cases."""
     header: dict[str, str] = {}
     for number, line in lines:
         place = f"'{path}', line {number}"
@@ -137,7 +137,7 @@ def _check_label(label: str, classes: list[str], place: str) -> None:
 
 
 def _parse_case(dimensions: list[str], place: str) -> NDArray[np.float32]:
-    """One case as `(time, d)`; `dimensions` are the texts between the colons, the label taken off."""
+    """Return one case as `(time, d)`; `dimensions` are the texts between the colons, without the label."""
     columns = [_parse_values(text, f"{place}, dimension {index}") for index, text in enumerate(dimensions, start=1)]
     lengths = [len(column) for column in columns]
     if len(set(lengths)) > 1:

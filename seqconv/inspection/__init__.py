@@ -1,4 +1,4 @@
-"""Looking inside a model: shapes, kernels, receptive fields, masks, what padding does, and what decided."""
+"""Inspection of a model: shapes, kernels, receptive fields, masks, effects of padding, and reasons of decisions."""
 
 from seqconv.inspection.attribution import Contributions, contributions
 from seqconv.inspection.audit_report import Audit

@@ -40,12 +40,12 @@ class Check:
 
     @property
     def difference(self) -> float:
-        """Between NumPy and Keras."""
+        """The difference between NumPy and Keras."""
         return abs(self.value - self.keras)
 
 
 def patch(layer: Any, inputs: Array, position: Sequence[int], filter_number: int) -> Array:
-    """The input values that a filter's kernel is multiplied with, in the kernel's shape; 0 beyond the ends.
+    """Return the input values that a filter's kernel is multiplied with, in the kernel's shape; 0 beyond the ends.
 
     Args:
         inputs: `(time, channels)`, or `(height, width, channels)`.
@@ -97,7 +97,7 @@ def check_sum(layer: Any, seed: int = 0) -> Check:
 
 
 def input_channels(layer: Any) -> int:
-    """Channels of the input that a convolution was built for."""
+    """Return the channels of the input that a convolution was built for."""
     kernel = layer.weights[0].shape
     if hasattr(layer, "output_padding"):
         return int(kernel[-1])
@@ -105,7 +105,7 @@ def input_channels(layer: Any) -> int:
 
 
 def _channels_of(layer: Any, kernel: Array, number: int) -> slice:
-    """The input channels that a filter reads."""
+    """Return the input channels that a filter reads."""
     if kernel.shape[-1] == 1 and hasattr(layer, "depth_multiplier") and not hasattr(layer, "pointwise_kernel"):
         channel = number // layer.depth_multiplier
         return slice(channel, channel + 1)
@@ -117,7 +117,7 @@ def _channels_of(layer: Any, kernel: Array, number: int) -> slice:
 
 
 def _reads(layer: Any, window: Window, size: int, position: int) -> list[int | None]:
-    """The input position under each tap; None where there is none."""
+    """Return the input position under each tap; None if there is none."""
     first = _first_tap(layer, window, size)
     found: list[int | None] = []
     for tap in range(window.kernel_size):
@@ -133,7 +133,7 @@ def _reads(layer: Any, window: Window, size: int, position: int) -> list[int | N
 
 
 def _first_tap(layer: Any, window: Window, size: int) -> int:
-    """Zeros before the first input; of a transposed layer, outputs that are cut off there."""
+    """Return the zeros before the first input; for a transposed layer, the outputs that are cut off there."""
     if window.padding != "same" or contract_of(layer).time_layer is not None:
         return window.left
     if window.is_transposed:

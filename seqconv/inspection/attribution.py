@@ -1,4 +1,4 @@
-"""What decided: how much each frame of a recording adds to the logit of a class."""
+"""Attribution: how much each frame of a recording adds to the logit of a class."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Contributions:
-    """`frames` and `bias` sum to `logit`.
+    """The contributions of a sequence: `frames` and `bias` sum to `logit`.
 
     Attributes:
         output: number of the logit, that of the predicted class unless another was asked for.
@@ -65,7 +65,7 @@ class Contributions:
 
 
 def contributions(model: Any, features: Any, *, output: int | str | None = None) -> Contributions:
-    """What each frame of one sequence adds to the logit of a class, by default the predicted one.
+    """Return what each frame of one sequence adds to the logit of a class, by default the predicted one.
 
     Exact where poolings are means, maxima or last frames, and one Dense layer follows: the logit is a sum over frames
     then. Otherwise frames get shares by rules that `notes` names. They always sum to the logit.
@@ -118,7 +118,7 @@ def contributions(model: Any, features: Any, *, output: int | str | None = None)
 
 
 def _straighten(head: Head, pooled: Array) -> tuple[Array, Array, Array]:
-    """Logits, and the straight line `pooled @ slopes + bias` that runs through them here."""
+    """Return logits, and the straight line `pooled @ slopes + bias` that runs through them here."""
     from keras import ops
 
     slopes, bias, values = np.eye(len(pooled)), np.zeros(len(pooled)), pooled

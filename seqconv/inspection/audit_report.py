@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Audit:
-    """Findings on single layers, and what was measured. It prints as a report.
+    """Findings on single layers, and measurements. It prints as a report.
 
     Attributes:
         name: of the model.
@@ -36,11 +36,11 @@ class Audit:
 
     @property
     def passes(self) -> bool:
-        """Whether nothing was found that is a fault, and nothing was measured that is more than rounding."""
+        """Whether no finding is a fault, and no measured change is more than rounding."""
         return not any(finding.severity == FAULT for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, ready for JSON; a change that is not a number is null."""
+        """Return everything, ready for JSON; a change that is not a number is null."""
         measured = [{**asdict(each), "passes": each.passes} for each in self.measurements]
         for each in measured:
             each["largest_change"] = each["largest_change"] if np.isfinite(each["largest_change"]) else None
@@ -59,7 +59,7 @@ class Audit:
         return self.text()
 
     def text(self, width: int = 100) -> str:
-        """The report as text of at most `width` columns."""
+        """Return the report as text of at most `width` columns."""
         from io import StringIO
 
         from rich.console import Console
@@ -70,7 +70,7 @@ class Audit:
 
 
 def render(audit: Audit) -> Iterator[Any]:
-    """Findings with their remedies, what was measured, the verdict."""
+    """Yield findings with their remedies, measurements, the verdict."""
     for finding in audit.findings:
         yield from _finding(finding)
     if audit.measurements:

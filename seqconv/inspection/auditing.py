@@ -1,4 +1,4 @@
-"""`audit`: does the batch change a model's answers, and which layers are to blame?"""
+"""`audit`: does the batch change a model's answers, and which layers are the cause?"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ MOST_SEQUENCES = 100
 
 
 def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
-    """Whether padding and batch mates change what any Keras sequence model answers, and which layers are to blame.
+    """Check whether padding and batch mates change the answers of any Keras sequence model, and which layers cause it.
 
     Each sequence is asked about alone, with 1, 2, 7 and 64 frames of padding appended, and among others in a batch. A
     stock model is padded with zeros; a model that is told which frames are real finds garbage in the others.
@@ -60,7 +60,7 @@ def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
 
 
 def _choose(sequences: Any, subject: Subject) -> tuple[list[Any], str]:
-    """At most 100 arrays, evenly spread, those that are too short left out."""
+    """Choose at most 100 arrays, evenly spread, without those that are too short."""
     count = len(sequences.lengths) if hasattr(sequences, "lengths") else len(sequences)
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_SEQUENCES)).astype(int))
     arrays = [np.asarray(sequences[int(index)], np.float32) for index in chosen]

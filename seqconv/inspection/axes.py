@@ -1,4 +1,4 @@
-"""What a layer does to an axis: how long it comes out, its stride so far, and what one position of it has seen."""
+"""The effect of a layer on an axis: output length, stride so far, and the input that one position has seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Window:
-    """How a layer reads one axis: as `seqconv.geometry.TimeLayer`, or upsampling where it is transposed."""
+    """The window of a layer on one axis: as `seqconv.geometry.TimeLayer`, or upsampling if it is transposed."""
 
     kernel_size: int
     stride: int = 1
@@ -27,7 +27,7 @@ class Window:
 
     @property
     def left(self) -> int:
-        """Taps before the position that an output stands for."""
+        """Taps before the position of an output."""
         if self.padding == "valid":
             return 0
         return self.span - 1 if self.padding == "causal" else (self.span - 1) // 2
@@ -51,7 +51,7 @@ class Axis:
 
     @property
     def field(self) -> int | None:
-        """Input positions that one position has seen; None where that is not a number."""
+        """Input positions that one position has seen; None if that is not a number."""
         if self.sees != "field":
             return None
         if not any(window.is_transposed for window in self.path):
@@ -66,7 +66,7 @@ class Axis:
         return needed
 
     def through(self, window: Window, length: int | None = None) -> "Axis":
-        """Behind a layer that reads this axis; `length` is what comes out, where that is known."""
+        """Return the axis after a layer that reads it; `length` is the output length, if known."""
         if window.is_transposed:
             return self._enlarged(window, length)
         fixed = None if length is None else Length(length)
@@ -80,11 +80,12 @@ class Axis:
         )
 
     def repeated(self, times: int) -> "Axis":
-        """Behind a layer that repeats each position."""
+        """Return the axis after a layer that repeats each position."""
         return self._enlarged(Window(times, times, padding="same", is_transposed=True), None)
 
     def cut(self, first: int, last: int) -> "Axis":
-        """Behind a layer that cuts positions off both ends, or puts zeros there where the numbers are negative."""
+        """Return the axis after a layer that cuts positions off both ends, or adds zeros if the numbers are
+        negative."""
         length = Length(self.length.at(0) - first - last) if not self.length.is_free else None
         return replace(
             self,
@@ -94,7 +95,7 @@ class Axis:
         )
 
     def seeing(self, what: str) -> "Axis":
-        """The same axis, each position of which has seen the whole of it, or nobody knows what."""
+        """Return the same axis, each position of which has seen the whole of it, or an unknown part."""
         return self if self.sees == UNKNOWN else replace(self, sees=what)
 
     def _enlarged(self, window: Window, length: int | None) -> "Axis":
@@ -110,7 +111,7 @@ class Axis:
 
 
 def merge_axes(branches: Sequence[tuple[Axis, ...]]) -> tuple[Axis, ...]:
-    """Axes of a sum, or of channels side by side; a branch without axes is one value for all positions."""
+    """Merge axes of a sum, or of channels side by side; a branch without axes is one value for all positions."""
     widest = max(branches, key=len)
     merged = []
     for number, axis in enumerate(widest):

@@ -11,7 +11,7 @@ from seqconv.inspection.weights import count_parameters, kernel_text, multiply_a
 
 
 def describe(model: Any) -> Description:
-    """Look at any Keras model layer by layer: Sequential, functional or subclassed, over one axis or two, ours or not.
+    """Describe any Keras model layer by layer: Sequential, functional or subclassed, over one axis or two, ours or not.
 
     Raises:
         ModelError: it is no Keras model, was never built, or does in `call` what no graph holds.

@@ -1,4 +1,4 @@
-"""Which layers read several positions of an axis, and how: Keras's, seqconv's, and operations such as `x + y`."""
+"""Layers that read several positions of an axis: Keras's, seqconv's, and operations such as `x + y`."""
 
 from collections.abc import Callable, Sequence
 from math import prod
@@ -33,7 +33,7 @@ ELEMENTWISE = (
 
 
 def kind_of(layer: Any) -> str:
-    """The name of the class, of Keras's own where a layer of seqconv or of the user is derived from it."""
+    """Return the class name of a layer, or that of Keras's own class from which it is derived."""
     import keras
 
     known = (*CONVOLUTIONS, *TRANSPOSED)
@@ -44,7 +44,7 @@ def kind_of(layer: Any) -> str:
 
 
 def windows_of(layer: Any) -> tuple[Window, ...]:
-    """How a convolution or a pooling reads each spatial axis; empty for other layers."""
+    """Return the window of a convolution or a pooling on each spatial axis; empty for other layers."""
     time = contract_of(layer).time_layer
     if time is not None:
         return (Window(*time),)
@@ -66,7 +66,7 @@ def windows_of(layer: Any) -> tuple[Window, ...]:
 
 
 def follow_axes(graph: Graph) -> dict[int, Axes]:
-    """The axes of every tensor, but batch and channels; of a vector there are none."""
+    """Return the axes of every tensor, except batch and channels; a vector has none."""
     is_first = any(getattr(call.layer, "data_format", None) == "channels_first" for call in graph.calls)
     axes = {tensor: _input_axes(graph.shapes[tensor], _is_embedded(graph, tensor), is_first) for tensor in graph.inputs}
     for call in graph.calls:
@@ -124,7 +124,7 @@ def _through(before: Axes, windows: tuple[Window, ...], layer: Any, shape: Shape
 
 
 def _fresh(shape: Shape, before: Axes, sees: str) -> Axes:
-    """Axes of which only the sizes are known."""
+    """Return axes of which only the sizes are known."""
     sizes = shape[1:-1]
     kept = len(sizes) == len(before)
     lengths = [
@@ -139,7 +139,7 @@ def _flatten(layer: Any, before: Axes, shape: Shape) -> Axes:
 
 
 def _reshape(before: Axes, old: Shape, shape: Shape) -> Axes:
-    """`(time, bands, channels)` to `(time, bands * channels)` keeps time; anything else may cut sequences apart."""
+    """Follow a reshape: `(time, bands, channels)` to `(time, bands * channels)` keeps time; others may not."""
     if not before and all(size == 1 for size in shape[1:-1]):
         # A vector, to be multiplied with every position.
         return (Axis(Length(1), sees=WHOLE),) * len(shape[1:-1])
@@ -149,7 +149,7 @@ def _reshape(before: Axes, old: Shape, shape: Shape) -> Axes:
 
 
 def _distributed(layer: Any, before: Axes, shape: Shape) -> Axes:
-    """The first axis is only gone along; what becomes of the others, the inner layer knows."""
+    """Follow the layer in a TimeDistributed: the first axis stays, the inner layer may change the others."""
     sizes = shape[2:-1]
     if len(sizes) == len(before) - 1 and kind_of(layer.layer) in POINTWISE:
         return before

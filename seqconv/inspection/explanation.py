@@ -1,4 +1,4 @@
-"""`explain`: what one layer computes, in plain words and with its own numbers."""
+"""`explain`: the computation of one layer, in plain words and with its own numbers."""
 
 import textwrap
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Explanation:
         return self.text()
 
     def text(self, width: int = 100) -> str:
-        """The paragraphs, in lines of at most `width` characters where they are no formulas."""
+        """Return the paragraphs, in lines of at most `width` characters if they are not formulas."""
         blocks = []
         for heading, paragraph in self.paragraphs:
             lines = [heading]
@@ -43,7 +43,7 @@ class Explanation:
 
 
 def explain(model_or_layer: Any, layer: str | None = None, *, seed: int = 0) -> Explanation:
-    """What one output value of a convolution is, in plain words.
+    """Explain one output value of a convolution, in plain words.
 
     Args:
         model_or_layer: a convolution, or a model that has one.

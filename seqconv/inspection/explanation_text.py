@@ -15,18 +15,18 @@ class Words(Formula):
 
     @property
     def is_stock(self) -> bool:
-        """Whether Keras pads, and not we."""
+        """Whether Keras does the padding, and not seqconv."""
         return contract_of(self.layer).time_layer is None
 
     @property
     def kind_shown(self) -> str:
-        """The class, and Keras's where it is another."""
+        """The class, and Keras's class if it is another."""
         name = type(self.layer).__name__
         return name if name == self.kind else f"{name} (arithmetic of {self.kind})"
 
     @property
     def unit(self) -> str:
-        """What a place along an axis is called."""
+        """The name of a position along an axis."""
         return "frame" if len(self.windows) == 1 else "position"
 
     @property
@@ -36,7 +36,7 @@ class Words(Formula):
         return amount(sizes[0], "frame") if len(sizes) == 1 else f"{' x '.join(map(str, sizes))} positions"
 
     def summary(self) -> str:
-        """What the layer is."""
+        """Say what the layer is."""
         names = ["T"] if len(self.windows) == 1 else ["H", "W", "D"][: len(self.windows)]
         behind = [
             str(Axis(Length(name)).through(window).length) for name, window in zip(names, self.windows, strict=True)
@@ -54,7 +54,7 @@ class Words(Formula):
         return f"{what[0].upper()}{what[1:]}: {shapes[0]} becomes {shapes[1]}."
 
     def one_value(self) -> str:
-        """What one output value is a sum over."""
+        """Say what one output value is a sum over."""
         taps = prod(window.kernel_size for window in self.windows)
         products = f"{taps} x {self.depth} = {taps * self.depth}"
         if self.kind in TRANSPOSED:
@@ -87,7 +87,7 @@ class Words(Formula):
         return "\n".join(lines)
 
     def checked(self) -> str:
-        """That sum on random input, in NumPy and in Keras."""
+        """Show that sum on random input, in NumPy and in Keras."""
         check = self.check
         places = ", ".join(map(str, check.position))
         steps = f"{_number(check.total)}"
@@ -101,7 +101,7 @@ class Words(Formula):
         )
 
     def channels(self) -> str:
-        """Which channels a filter spans."""
+        """Say which channels a filter spans."""
         multiplier = f"8 filters on 16 channels give 16 x 8 = {16 * 8} there"
         if self.is_depthwise:
             m = self.layer.depth_multiplier
@@ -130,7 +130,7 @@ class Words(Formula):
         )
 
     def pointwise(self) -> str:
-        """What a kernel of size 1 does here."""
+        """Say what a kernel of size 1 does here."""
         is_one = all(window.kernel_size == 1 for window in self.windows)
         if self.is_depthwise:
             scaled = "multiply each channel with one number, and mix nothing"
@@ -148,7 +148,7 @@ class Words(Formula):
         return f"Here the kernel spans {self.size}. With kernel size 1 the layer would be {dense}."
 
     def bias(self) -> str:
-        """Where the bias and the activation enter."""
+        """Say at which point the bias and the activation enter."""
         after = f"then {self.activation} is applied to each sum" if self.activation else "there is no activation inside"
         if not self.layer.use_bias:
             return (
@@ -163,7 +163,7 @@ class Words(Formula):
         )
 
     def weights(self) -> str:
-        """What the arrays of Keras index."""
+        """Say what the axes of Keras's arrays mean."""
         shapes = [weight.shape for weight in self.layer.get_weights()]
         kernel = shapes[0]
         names = ", ".join(_names(self.kind, len(self.windows)))

@@ -1,4 +1,4 @@
-"""What an audit finds: what a layer does wrong, and what to put in its place."""
+"""Findings of an audit: mistakes of a layer, and replacements for it."""
 
 from dataclasses import dataclass
 
@@ -81,7 +81,7 @@ REMEDIES: dict[str, str] = {
 
 
 def make_finding(problem: str, layer: str = "", kind: str = "") -> Finding:
-    """A finding with its words."""
+    """Make a finding with its words."""
     severity = NOTE if problem in NOTES else FAULT
     return Finding(layer, kind, problem, severity, VERDICTS[problem], REMEDIES.get(problem) or _replacement(kind))
 

@@ -27,7 +27,7 @@ class Formula:
         return "" if name == "linear" else str(name)
 
     def formula(self) -> str:
-        """One output value as a sum."""
+        """Return one output value as a sum."""
         places = "p" if len(self.windows) == 1 else "p, q, r"[: 3 * len(self.windows) - 2]
         names = places.split(", ")
         where = ""
@@ -58,7 +58,7 @@ class Formula:
 
 
 def _place(place: str, tap: str, window: Window) -> str:
-    """The input position that a tap reads."""
+    """Return the input position that a tap reads."""
     start = place if window.stride == 1 else f"{window.stride}*{place}"
     step = tap if window.dilation == 1 else f"{window.dilation}*{tap}"
     left = window.left

@@ -1,4 +1,4 @@
-"""The calls of which a Keras model consists, nested models opened."""
+"""The calls of a Keras model, nested models opened."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Call:
-    """One layer (or operation such as `x + y`) at work; tensors are numbers, in the order of their making."""
+    """One call of a layer (or operation such as `x + y`); tensors are numbers, in the order of their making."""
 
     name: str
     layer: Any
@@ -23,7 +23,7 @@ class Call:
 
 @dataclass
 class Graph:
-    """The calls of a model, each behind those whose outputs it takes."""
+    """The calls of a model, each after those whose outputs it takes."""
 
     calls: list[Call] = field(default_factory=list)
     shapes: list[Shape] = field(default_factory=list)
@@ -32,22 +32,22 @@ class Graph:
     outputs: tuple[int, ...] = ()
 
     def consumers(self, tensor: int) -> list[Call]:
-        """The calls that take a tensor."""
+        """Return the calls that take a tensor."""
         return [call for call in self.calls if tensor in call.inputs]
 
     def maker(self, tensor: int) -> Call | None:
-        """The call that returned a tensor; None for an input."""
+        """Return the call that returned a tensor; None for an input."""
         return next((call for call in self.calls if tensor in call.outputs), None)
 
     def add(self, tensor: Any) -> int:
-        """The number of a new tensor."""
+        """Return the number of a new tensor."""
         self.tensors.append(tensor)
         self.shapes.append(tuple(tensor.shape))
         return len(self.tensors) - 1
 
 
 def read_graph(model: Any) -> Graph:
-    """The graph of a Sequential, functional or subclassed model.
+    """Read the graph of a Sequential, functional or subclassed model.
 
     Raises:
         ModelError: it is no model, has never been built, or does in `call` what no graph holds.
@@ -62,7 +62,7 @@ def read_graph(model: Any) -> Graph:
 
 
 def find_layer(model: Any, name: str) -> Any:
-    """The layer of this name, also within nested models.
+    """Find the layer of this name, also within nested models.
 
     Raises:
         ModelError: there is none; names those there are.
@@ -100,7 +100,7 @@ def _ends_of(model: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _built_shape(model: Any) -> Shape | None:
-    """The input shape of a subclassed model that was called once, its lengths left open."""
+    """Return the input shape of a subclassed model that was called once, its lengths left open."""
     shapes = getattr(model, "_build_shapes_dict", None) or {}
     shape = next(iter(shapes.values()), None)
     if not isinstance(shape, tuple | list) or len(shape) < 2 or any(isinstance(size, tuple | list) for size in shape):
@@ -142,7 +142,7 @@ def _collect(
 
 
 def _inner_model(layer: Any) -> Any:
-    """The layer itself where it is a model with a graph of its own."""
+    """Return the layer itself if it is a model with a graph of its own."""
     import keras
 
     is_model = isinstance(layer, keras.Model) and getattr(layer, "inputs", None) and getattr(layer, "outputs", None)
@@ -150,7 +150,7 @@ def _inner_model(layer: Any) -> Any:
 
 
 def _nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[Any]:
-    """Keras's nodes from the inputs to the outputs, in an order in which they can be called."""
+    """Yield Keras's nodes from the inputs to the outputs, in an order in which they can be called."""
     ends = {id(tensor) for tensor in inputs}
     done: set[int] = set()
     stack: list[tuple[Any, bool]] = [(tensor, False) for tensor in reversed(outputs)]
@@ -171,7 +171,7 @@ def _nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[An
 
 
 def _arguments(node: Any) -> list[Any]:
-    """The tensors that a call was given, without the masks that Keras hands over beside them."""
+    """Return the tensors that a call was given, without the masks that Keras also passes."""
     tensors = list(node.arguments.keras_tensors)
     hidden = {id(getattr(tensor, "_keras_mask", None)) for tensor in tensors}
     return [tensor for tensor in tensors if id(tensor) not in hidden]

@@ -1,4 +1,4 @@
-"""What lies behind the last frame: poolings side by side and Dense layers, of our models and of stock ones."""
+"""The layers after the last frame: poolings side by side and Dense layers, of our models and of stock ones."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +18,7 @@ _KNOWN = "Contributions are known for heads of global poolings and Dense layers"
 
 @dataclass(frozen=True)
 class Head:
-    """One sequence on its way through the head.
+    """One sequence in the head.
 
     Attributes:
         frames: what enters the poolings, `(time, channels)`.
@@ -86,7 +86,7 @@ def _run_stock(model: Any, graph: Graph, tensor: int, features: Array) -> tuple[
 
 
 def _tail_of(model: Any, graph: Graph) -> tuple[list[Call], tuple[Any, ...]]:
-    """The calls of the poolings and the Dense layers behind them."""
+    """Return the calls of the poolings and the Dense layers after them."""
     dense: list[Any] = []
     call = graph.maker(graph.outputs[0])
     while call is not None:

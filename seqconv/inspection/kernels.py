@@ -12,7 +12,7 @@ Array = npt.NDArray[Any]
 
 
 def kernels(layer: Any) -> Array:
-    """The weights of a convolution, one filter after the other.
+    """Return the weights of a convolution, one filter after the other.
 
     Keras keeps filters on the last axis: `get_weights()[0]` of a `Conv1D` is `(kernel_size, in_channels, filters)`,
     and `get_weights()[0][0][0]` holds a number of each filter, not a filter.
@@ -47,7 +47,7 @@ def kernels(layer: Any) -> Array:
 
 
 def check_convolution(layer: Any) -> str:
-    """The kind of a convolution.
+    """Return the kind of a convolution.
 
     Raises:
         ModelError: it is none, or has not been built.

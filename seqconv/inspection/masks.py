@@ -1,4 +1,4 @@
-"""What becomes of the mask in each layer."""
+"""The way of the mask through each layer."""
 
 import inspect
 import warnings
@@ -15,7 +15,7 @@ IGNORING = ("GroupNormalization",)
 
 
 def follow_masks(graph: Graph, is_ours: bool) -> list[str]:
-    """For each call: no mask arrives (""), or it is "made", "taken", "passed on", "dropped" or "ignored".
+    """Return for each call: no mask arrives (""), or it is "made", "taken", "passed on", "dropped" or "ignored".
 
     Args:
         is_ours: the model is a `SequenceModel`, whose layers get segments as an argument that the graph does not show.
@@ -38,7 +38,7 @@ def _follow_segments(graph: Graph) -> list[str]:
 
 
 def _state_of(call: Call, masked: dict[int, Any], graph: Graph) -> str:
-    """The state of a call; marks those of its outputs that carry a mask."""
+    """Return the state of a call; mark those of its outputs that carry a mask."""
     layer, given = call.layer, [masked.get(tensor) for tensor in call.inputs]
     if isinstance(layer, MaskedLayer) or (len(call.inputs) > 1 and is_mask(graph, call.inputs[-1])):
         # A mask as an argument, or none although the layer would take it.

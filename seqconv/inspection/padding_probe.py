@@ -1,4 +1,4 @@
-"""What padding and batch mates really do to a model's answers."""
+"""Measured effects of padding and batch mates on a model's answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ TOLERANCE, HALF_TOLERANCE = 1e-4, 5e-2
 
 @dataclass(frozen=True)
 class Measurement:
-    """How answers changed against those for each sequence alone.
+    """Changes of the answers, compared with those for each sequence alone.
 
     Attributes:
         what: "padding" or "mates".
@@ -44,7 +44,7 @@ class Measurement:
 
     @property
     def passes(self) -> bool:
-        """Whether what changed is rounding."""
+        """Whether the changes are rounding."""
         return self.largest_change <= self.tolerance
 
 
@@ -76,7 +76,7 @@ class Subject:
         self.min_frames = model.min_frames if self.is_ours else _shortest(graph)
 
     def answer(self, sequences: Sequence[Array], width: int, rng: np.random.Generator) -> list[Array]:
-        """Logits of sequences in rows of one width; of each output frame where there are several."""
+        """Return logits of sequences in rows of one width; of each output frame if there are several."""
         lengths = np.array([len(sequence) for sequence in sequences], np.int32)
         rows = np.zeros((len(sequences), width, *sequences[0].shape[1:]), np.float32)
         for row, sequence in zip(rows, sequences, strict=True):
@@ -104,7 +104,7 @@ class Subject:
 def measure(
     subject: Subject, sequences: Sequence[Array], *, is_labeled: bool = True, seed: int = 0
 ) -> list[Measurement]:
-    """Ask about each sequence alone, with padding appended, and among other sequences; in that order.
+    """Run each sequence alone, with padding appended, and among other sequences; in that order.
 
     Args:
         sequences: `(time, num_features)`, or with more axes where the model has them.
@@ -127,7 +127,7 @@ def measure(
 
 
 def make_sequences(subject: Subject, count: int = 32, seed: int = 0) -> list[Array]:
-    """Random sequences that the model can take, for want of real ones."""
+    """Make random sequences that the model can take, if there are no real ones."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(subject.min_frames, subject.min_frames + 80, count)
     sizes = [8 if size is None else size for size in subject.shape[2:]]
@@ -138,7 +138,7 @@ def make_sequences(subject: Subject, count: int = 32, seed: int = 0) -> list[Arr
 
 
 def _among_others(subject: Subject, sequences: Sequence[Array], rng: np.random.Generator) -> list[Array]:
-    """Answers in shuffled batches, each as wide as its longest sequence."""
+    """Return answers in shuffled batches, each as long as its longest sequence."""
     order = rng.permutation(len(sequences))
     answers: list[Array] = [np.zeros(0)] * len(sequences)
     for first in range(0, len(order), BATCH_SIZE):
@@ -172,6 +172,6 @@ def _order(change: float) -> float:
 
 
 def _shortest(graph: Graph) -> int:
-    """The least T for which every tensor has a position left."""
+    """Return the least T for which every tensor has a position left."""
     lengths = [axis.length for axes in follow_axes(graph).values() for axis in axes]
     return next((frames for frames in range(1, 10_000) if all(length.at(frames) > 0 for length in lengths)), 1)

@@ -1,4 +1,4 @@
-"""How much of a pooled vector each frame brought."""
+"""Shares of each frame in a pooled vector."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from seqconv.layers.shares import Array, Mask, Shares, shares_in_maximum, shares
 
 
 def shares_of(pooling: Any, frames: Array, is_real: Mask) -> Shares:
-    """Shares of frames `(time, channels)` in what a global pooling returns.
+    """Return the shares of frames `(time, channels)` in the output of a global pooling.
 
     A mean is a sum of its frames, and a maximum is the one frame that has it (equal ones share it). What is no sum is
     cut up by a rule that the note names.

@@ -1,4 +1,4 @@
-"""The kernel of a layer as PyTorch and Flux keep it."""
+"""The kernel of a layer as PyTorch and Flux store it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ Shape = tuple[int, ...]
 
 
 def pytorch_shape(layer: Any) -> Shape:
-    """The shape of the weight of `torch.nn.Conv1d` or the like: `(out, in, k)`; in / groups where there are groups.
+    """Return the shape of the weight of `torch.nn.Conv1d` or the like: `(out, in, k)`; in / groups if there are groups.
 
     >>> import keras
     >>> layer = keras.layers.Conv1D(128, 5)
@@ -22,13 +22,13 @@ def pytorch_shape(layer: Any) -> Shape:
 
 
 def flux_shape(layer: Any) -> Shape:
-    """The shape of the weight of Flux's `Conv`: `(k, in, out)`."""
+    """Return the shape of the weight of Flux's `Conv`: `(k, in, out)`."""
     first, second, *sizes = pytorch_shape(layer)
     return (*sizes, second, first)
 
 
 def elsewhere(layer: Any) -> str:
-    """Both shapes in words, with what else differs."""
+    """Describe both shapes in words, with what else differs."""
     rank, kind = len(windows_of(layer)), kind_of(layer)
     ks = "k" if rank == 1 else ", ".join(["kh", "kw", "kd"][:rank])
     transposed = kind in TRANSPOSED

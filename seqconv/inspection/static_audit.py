@@ -25,7 +25,7 @@ _MOVING_ACTIVATIONS = ("sigmoid", "softmax", "softplus", "exponential", "hard_si
 
 
 def find_suspects(model: Any, graph: Graph) -> list[Finding]:
-    """What is wrong with single layers; empty for a `SequenceModel`, whose layers all take segments."""
+    """Return what is wrong with single layers; empty for a `SequenceModel`, whose layers all take segments."""
     if hasattr(model, "time_geometry"):
         return []
     axes = follow_axes(graph)
@@ -75,7 +75,7 @@ def _problems(call: Call, mask: str, before: Axes, behind: Axes, moved: bool) ->
 
 
 def _unmasked_problems(kind: str, windows: Any, before: Axes, behind: Axes, moved: bool) -> Iterator[str]:
-    """What a layer to which no mask comes does to padding."""
+    """Yield what a layer that gets no mask does to padding."""
     if kind == "BatchNormalization":
         yield "unmasked_statistics"
     elif kind in GLOBAL_POOLINGS:

@@ -21,15 +21,15 @@ class Length:
     extra: int = 0
 
     def windows(self, span: int, stride: int = 1, padding: str = "same") -> "Length":
-        """Windows of `span` frames, each `stride` frames after the last one, that fit into this length."""
+        """Return how many windows of `span` frames, each `stride` frames after the last one, fit into this length."""
         return self._divided(span - 1 if padding == "valid" else 0, stride)
 
     def scaled(self, factor: int, extra: int = 0) -> "Length":
-        """This length times a factor, and some frames more."""
+        """Return this length times a factor, and some frames more."""
         return Length(self.base, self.cut, self.divisor, self.factor * factor, self.extra * factor + extra)._as_number()
 
     def at(self, num_frames: int) -> int:
-        """The number of frames where T is `num_frames`; 0 where nothing fits."""
+        """Return the number of frames if T is `num_frames`; 0 if nothing fits."""
         if isinstance(self.base, Length):
             base = self.base.at(num_frames)
         else:

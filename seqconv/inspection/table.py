@@ -22,7 +22,7 @@ MASK_STYLES = {MADE: "cyan", TAKEN: "green", PASSED: "green", DROPPED: "bold red
 
 @dataclass(frozen=True)
 class LayerRow:
-    """What is known of one layer.
+    """The known facts of one layer.
 
     Attributes:
         layer: its name, within a nested model `outer/inner`.
@@ -80,7 +80,7 @@ class Description:
 
     @property
     def multiply_adds_per_frame(self) -> float | None:
-        """Products with weights for each input frame; None where a layer is not known."""
+        """Products with weights for each input frame; None if a layer is not known."""
         return _total([row.multiply_adds_per_frame for row in self.rows])
 
     @property
@@ -98,7 +98,7 @@ class Description:
         return next(row for row in self.rows if row.layer == name)
 
     def to_frame(self) -> "pd.DataFrame":
-        """A DataFrame, a row a layer."""
+        """Return a DataFrame, a row a layer."""
         import pandas as pd
 
         return pd.DataFrame([asdict(row) for row in self.rows])
@@ -110,7 +110,7 @@ class Description:
         return self.text()
 
     def text(self, width: int = 120) -> str:
-        """The table as text of at most `width` columns."""
+        """Return the table as text of at most `width` columns."""
         from io import StringIO
 
         from rich.console import Console
@@ -121,7 +121,7 @@ class Description:
 
 
 def render(description: Description, width: int) -> Iterator[Any]:
-    """The parts of the table, for a terminal of `width` columns."""
+    """Yield the parts of the table, for a terminal of `width` columns."""
     is_wide, has_mask = width >= WIDE, any(row.mask for row in description)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("layer", overflow="fold", max_width=26 if is_wide else 24)
@@ -151,7 +151,7 @@ def _name(row: LayerRow) -> Text:
 
 
 def _stacked(row: LayerRow, weights: Text, sees: list[str]) -> Text:
-    """The cells of the wide table, one below the other."""
+    """Return the cells of the broad table, one below the other."""
     facts = [weights] if weights.plain else []
     facts.append(Text.assemble(("-> ", "dim"), row.output))
     notes = Text(", ".join(["sees " + sees[0], *sees[1:]] if sees else []), style="dim")
@@ -162,7 +162,7 @@ def _stacked(row: LayerRow, weights: Text, sees: list[str]) -> Text:
 
 
 def _is_changed(row: LayerRow) -> bool:
-    """Whether the layer reads more than one position, so that what it sees is news."""
+    """Whether the layer reads more than one position, so that its receptive field grows."""
     return row.reads_neighbors or UNKNOWN in row.receptive_field
 
 
@@ -207,7 +207,7 @@ def _lines(parts: list[str], style: str = "") -> Text:
 
 
 def milliseconds_text(value: float) -> str:
-    """A duration as people write it.
+    """Format a duration for people.
 
     >>> milliseconds_text(130.0), milliseconds_text(12.5), milliseconds_text(2500.0)
     ('130 ms', '12.5 ms', '2.5 s')

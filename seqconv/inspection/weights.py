@@ -12,7 +12,7 @@ from seqconv.layers.base import contract_of
 
 
 def kernel_text(layer: Any) -> str:
-    """The shape of the kernel, each axis by its name; empty for a layer without one.
+    """Return the shape of the kernel, each axis by its name; empty for a layer without one.
 
     >>> import keras
     >>> layer = keras.layers.Conv1D(128, 5)
@@ -48,12 +48,12 @@ def _axis_names(layer: Any) -> list[tuple[str, Any]]:
 
 
 def layer_weights(layer: Any) -> list[Any]:
-    """The weights of a layer, in the order of `get_weights()`; none for an operation."""
+    """Return the weights of a layer, in the order of `get_weights()`; none for an operation."""
     return list(getattr(layer, "weights", None) or [])
 
 
 def parameter_formula(layer: Any) -> str:
-    """How the number of parameters comes about.
+    """Return the formula of the number of parameters.
 
     >>> import keras
     >>> layer = keras.layers.Conv1D(128, 5)
@@ -75,12 +75,12 @@ def parameter_formula(layer: Any) -> str:
 
 
 def count_parameters(layer: Any) -> int:
-    """Numbers in the weights of a layer."""
+    """Count the numbers in the weights of a layer."""
     return sum(prod(weight.shape) for weight in layer_weights(layer))
 
 
 def multiply_adds(layer: Any, before: Sequence[Axis], behind: Sequence[Axis]) -> tuple[Fraction, bool] | None:
-    """Products with weights, and whether that many are needed for each input frame, or else once for the sequence.
+    """Return products with weights, and whether they are needed for each input frame, or once for the sequence.
 
     Axes of a known size are multiplied in; along the free one, strides are divided by. Products without weights (a
     normalization, a gate, the scores of attention) are not counted. None: nobody knows for such a layer.

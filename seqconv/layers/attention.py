@@ -70,6 +70,6 @@ class MaskedSelfAttention(MaskedLayer):
         return zero_padding(self.output_projection(joined), segments)
 
     def _heads(self, features: Tensor) -> Tensor:
-        """`(batch, time, heads * size)` as `(batch, heads, time, size)`."""
+        """Return `(batch, time, heads * size)` as `(batch, heads, time, size)`."""
         shape, size = ops.shape(features), features.shape[-1] // self.num_heads
         return ops.swapaxes(ops.reshape(features, (shape[0], shape[1], self.num_heads, size)), 1, 2)

@@ -46,7 +46,7 @@ class MaskedConvolution1D(MaskedLayer):
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedConv1D(MaskedConvolution1D, keras.layers.Conv1D):  # type: ignore[misc]
-    """`keras.layers.Conv1D` whose answer for a sequence does not depend on what is beside it.
+    """`keras.layers.Conv1D` whose answer for a sequence does not depend on its neighbors.
 
     Padding is set to zero before the convolution, whatever it holds. `padding="same"` is phase-fixed: a constant
     `(span - 1) // 2` zero frames on the left and the rest on the right, so that with strides the sampled frames do
@@ -102,7 +102,7 @@ class MaskedConv1D(MaskedConvolution1D, keras.layers.Conv1D):  # type: ignore[mi
         return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
     def _split(self, tensor: Tensor) -> list[Tensor]:
-        """The channels of each group."""
+        """Return the channels of each group."""
         return [tensor] if self.groups == 1 else list(ops.split(tensor, self.groups, axis=-1))
 
     def output_channels(self, channels: int) -> int:

@@ -26,7 +26,7 @@ class _Depthwise1D(MaskedConvolution1D):
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedDepthwiseConv1D(_Depthwise1D, keras.layers.DepthwiseConv1D):  # type: ignore[misc]
-    """`keras.layers.DepthwiseConv1D` whose answer for a sequence does not depend on what is beside it.
+    """`keras.layers.DepthwiseConv1D` whose answer for a sequence does not depend on its neighbors.
 
     Padding is set to zero before the convolution; `padding="same"` is phase-fixed, as in `MaskedConv1D`.
 
@@ -56,7 +56,7 @@ class MaskedDepthwiseConv1D(_Depthwise1D, keras.layers.DepthwiseConv1D):  # type
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedSeparableConv1D(_Depthwise1D, keras.layers.SeparableConv1D):  # type: ignore[misc]
-    """`keras.layers.SeparableConv1D` whose answer for a sequence does not depend on what is beside it.
+    """`keras.layers.SeparableConv1D` whose answer for a sequence does not depend on its neighbors.
 
     Padding is set to zero before the convolution; `padding="same"` is phase-fixed, as in `MaskedConv1D`. Without
     bias it is the time-channel separable convolution of QuartzNet (Kriman et al. 2020).

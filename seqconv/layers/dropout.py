@@ -38,13 +38,13 @@ class _SequenceDropout(MaskedLayer):
         return ops.cast(members.frames * members.spread(kept), self.compute_dtype)
 
     def channels(self, inputs: Tensor) -> int:
-        """Numbers to draw for each sequence."""
+        """Return how many numbers to draw for each sequence."""
         raise NotImplementedError
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedSpatialDropout1D(_SequenceDropout):
-    """Drops whole channels of a sequence in training (Tompson et al. 2015), those of its neighbors in the row apart.
+    """Dropout of whole channels of a sequence in training (Tompson et al. 2015), separately for each sequence of a row.
 
     Args:
         rate: part of the channels to drop; the others are scaled by `1 / (1 - rate)`.
@@ -63,7 +63,7 @@ class MaskedSpatialDropout1D(_SequenceDropout):
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class StochasticDepth(_SequenceDropout):
-    """Drops a residual branch for a part of the sequences in training (Huang et al. 2016).
+    """Dropout of a residual branch for a part of the sequences in training (Huang et al. 2016).
 
     Args:
         rate: part of the sequences; for the others the branch is scaled by `1 / (1 - rate)`.

@@ -27,7 +27,7 @@ from seqconv.layers.shares import (
 
 
 class GlobalPooling1D(MaskedLayer):
-    """What the global poolings share: one vector a row, or one a slot where rows hold several sequences."""
+    """Base of the global poolings: one vector a row, or one a slot if rows have several sequences."""
 
     takes_slots = True
     takes_known = True
@@ -45,7 +45,7 @@ class GlobalPooling1D(MaskedLayer):
         return self.finish(self.summarize_members(SequenceReducer(inputs, segments, num_slots, known)))
 
     def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
-        """Statistics of the frames of each row, or of each slot, in float32 or wider."""
+        """Return statistics of the frames of each row, or of each slot, in float32 or higher precision."""
         return self.summarize_members(SequenceReducer(inputs, segments, num_slots))
 
     def summarize_members(self, members: SequenceReducer) -> Summary:
@@ -53,11 +53,11 @@ class GlobalPooling1D(MaskedLayer):
 
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:
-        """Statistics of one piece followed by another, in float64."""
+        """Merge statistics of one piece with those of the next, in float64."""
         raise NotImplementedError
 
     def finish(self, summary: Summary) -> Tensor:
-        """The pooled vectors, `(rows, channels)` or `(rows, num_slots, channels)`."""
+        """Return the pooled vectors, `(rows, channels)` or `(rows, num_slots, channels)`."""
         summary = {name: ops.convert_to_tensor(value) for name, value in summary.items()}
         pooled = ops.where(summary["count"] > 0, self.pool(summary), 0)
         return ops.cast(pooled, self.compute_dtype)

@@ -1,4 +1,4 @@
-"""How long the sequence is, told to the layers that follow."""
+"""The length of the sequence as an input for the layers that follow."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from seqconv.layers.reduction import SequenceReducer, Summary, as_double
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedLengthChannel(MaskedLayer):
-    """Appends a channel with `log(frames / reference)`, the same at all frames of a sequence.
+    """An additional channel with `log(frames / reference)`, the same at all frames of a sequence.
 
     Convolutions and poolings over time cannot tell how long a sequence is: a mean divides by the frames.
 
@@ -55,16 +55,16 @@ class MaskedLengthChannel(MaskedLayer):
         return ops.cast(ops.concatenate([frames, channel], axis=-1), self.compute_dtype)
 
     def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
-        """Frames of each row, or of each slot."""
+        """Count the frames of each row, or of each slot."""
         return {"count": SequenceReducer(inputs, segments, num_slots).count}
 
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:
-        """Frames of one piece and another."""
+        """Add the frames of two pieces."""
         return {"count": as_double(first["count"]) + as_double(second["count"])}
 
     def finish(self, summary: Summary) -> Tensor:
-        """The values of the channel, `(rows[, num_slots], 1)`."""
+        """Return the values of the channel, `(rows[, num_slots], 1)`."""
         count = ops.convert_to_tensor(summary["count"])
         return ops.log(ops.maximum(count, 1) / self.reference)
 

@@ -1,4 +1,4 @@
-"""Masks as explicit arguments: which frames are real, and how they move through a layer.
+"""Masks as explicit arguments: which frames are real, and how masks move through a layer.
 
 Every layer here takes `segments` as its second argument: either a boolean frame mask `(batch, time)`, True for real
 frames, or int32 segments `(batch, time)`, the slot of each frame within its own row and -1 for padding. Layers that
@@ -17,7 +17,7 @@ Tensor = Any
 
 
 class Padding(IntEnum):
-    """What is known of the features in padding. Whoever knows may tell a layer as `known`, which saves it work."""
+    """Known facts about the features in padding. Callers may pass them to a layer as `known`, which saves work."""
 
     ANY = 0
     FINITE = 1
@@ -25,7 +25,7 @@ class Padding(IntEnum):
 
 
 def frame_mask(segments: Tensor) -> Tensor:
-    """True where a frame is real, from segments or from a mask."""
+    """Return True for real frames, from segments or from a mask."""
     return segments if is_mask(segments) else segments >= 0
 
 
@@ -46,7 +46,7 @@ def is_mask(segments: Tensor) -> bool:
 def zero_padding(
     features: Tensor, segments: Tensor | None, value: float = 0.0, *, known: Padding = Padding.ANY
 ) -> Tensor:
-    """Replace what lies in padding, NaN included, before an operation that would sum over it."""
+    """Replace the content of padding, NaN included, before an operation that would sum over it."""
     if segments is None or (known == Padding.ZERO and value == 0):
         return features
     if known == Padding.FINITE and value == 0 and not is_half(features):
@@ -56,22 +56,22 @@ def zero_padding(
 
 
 def real_frames(segments: Tensor, dtype: Any) -> Tensor:
-    """1 for real frames and 0 for padding, `(batch, time, 1)`."""
+    """Return 1 for real frames and 0 for padding, `(batch, time, 1)`."""
     return ops.expand_dims(ops.cast(frame_mask(segments), dtype), -1)
 
 
 def is_half(features: Tensor) -> bool:
-    """Whether features are in half precision, where what is finite may overflow."""
+    """Whether features are in half precision, in which finite values may overflow."""
     return keras.backend.standardize_dtype(features.dtype) in ("float16", "bfloat16")
 
 
 def lowest_value(dtype: Any) -> float:
-    """A finite number below every feature, for maxima: an infinity would give NaN gradients."""
+    """Return a finite number below every feature, for maxima: an infinity would give NaN gradients."""
     return -65504.0 if keras.backend.standardize_dtype(dtype) == "float16" else -1e38
 
 
 def map_segments(segments: Tensor, layer: TimeLayer) -> Tensor:
-    """Segments of a layer's output frames.
+    """Return the segments of a layer's output frames.
 
     A phase-fixed layer labels output `p` as its input frame `p * stride`; a `valid` one keeps an output only where
     all its taps lie in one segment.
@@ -94,13 +94,13 @@ def pad_time(features: Tensor, layer: TimeLayer, value: float = 0.0) -> Tensor:
 
 
 def segments_from_lengths(lengths: Tensor, width: Tensor) -> Tensor:
-    """Segments `(batch, width)` of padded rows: slot 0 up to each length, -1 after it."""
+    """Return segments `(batch, width)` of padded rows: slot 0 up to each length, -1 after it."""
     frames = ops.arange(width, dtype="int32")
     return ops.where(frames[None, :] < ops.cast(lengths, "int32")[:, None], 0, -1)
 
 
 def checked_padding(padding: str) -> str:
-    """The name of a padding.
+    """Return the name of a padding, after checking it.
 
     Raises ValueError for one that does not exist.
     """

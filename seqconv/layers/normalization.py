@@ -1,4 +1,4 @@
-"""Normalization whose statistics are those of real frames."""
+"""Normalization with statistics of real frames only."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):  #
     def normalize_by_batch(
         self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What `call` returns in training, and the mean and variance of this batch, each `(channels,)`."""
+        """Return what `call` returns in training, and the mean and variance of this batch, each `(channels,)`."""
         features = ops.cast(inputs, self.variable_dtype)
         if known == Padding.ANY:
             features = zero_padding(features, segments)
@@ -80,7 +80,7 @@ class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):  #
 def normalize_batch(
     features: Tensor, segments: Tensor | None, gamma: Tensor, beta: Tensor, epsilon: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Features `(batch, time, channels)` with the statistics of their real frames, 0 in padding; and mean and variance.
+    """Normalize features `(batch, time, channels)` by their real frames, 0 in padding; also return mean and variance.
 
     What lies in padding must be finite. The gradient is written out: it takes half of the passes over the features
     that differentiating each operation would.
@@ -119,13 +119,13 @@ def normalize_batch(
 
 
 def _rows(features: Tensor) -> Tensor:
-    """Frames of all rows one after the other, `(batch * time, channels)`."""
+    """Return the frames of all rows one after the other, `(batch * time, channels)`."""
     return ops.reshape(features, (-1, features.shape[-1]))
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class FeatureNormalization(MaskedLayer):
-    """Standardize each feature with the mean and variance of the training frames, which travel in the model.
+    """Standardization of each feature by the mean and variance of the training frames, which are saved in the model.
 
     Until `adapt` is called, features pass unchanged.
 

@@ -20,7 +20,7 @@ from seqconv.layers.masking import (
 
 
 class _MaskedPooling1D(MaskedLayer):
-    """What maximum and average pooling share: window, strides and the way of the segments."""
+    """The part that maximum and average pooling share: window, strides and the way of the segments."""
 
     def __init__(
         self, pool_size: int = 2, *, strides: int | None = None, padding: str = "same", **options: Any
@@ -34,7 +34,7 @@ class _MaskedPooling1D(MaskedLayer):
 
     @property
     def time_layer(self) -> TimeLayer:
-        """How this layer reads time."""
+        """The way in which this layer reads time."""
         return TimeLayer(self.pool_size, self.strides, 1, self.padding)
 
     def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Recurrent layers, masked. Their state runs along the row, so a row can hold one sequence only."""
+"""Masked recurrent layers. Their state runs along the row, so a row can have one sequence only."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reductions over the frames of each sequence, whether a row holds one sequence or several."""
+"""Reductions over the frames of each sequence, whether a row has one sequence or several."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ class SequenceReducer:
         return ops.sum(ops.ones_like(self.frames[..., 0]), axis=1, keepdims=True)
 
     def total(self, values: Tensor) -> Tensor:
-        """Sums over frames of `values` `(rows, time, channels)`, which must be finite in padding."""
+        """Sum `values` `(rows, time, channels)` over frames; they must be finite in padding."""
         if isinstance(self.num_slots, int) and self.num_slots > MANY_SLOTS:
             owner, spare = self._owners()
             totals = ops.segment_sum(_rows(values), owner, num_segments=spare + 1)[:-1]
@@ -59,11 +59,11 @@ class SequenceReducer:
         return ops.squeeze(ops.matmul(is_real, values), axis=1)
 
     def mean(self, values: Tensor) -> Tensor:
-        """Means over frames; 0 for an empty slot."""
+        """Return means over frames; 0 for an empty slot."""
         return self.total(values) / ops.maximum(self.count, 1)
 
     def largest(self, values: Tensor) -> Tensor:
-        """Maxima over frames; the lowest value for an empty slot."""
+        """Return maxima over frames; the lowest value for an empty slot."""
         lowest = lowest_value(values.dtype)
         if self.num_slots is None:
             return ops.max(zero_padding(values, self.segments, lowest), axis=1)
@@ -72,26 +72,26 @@ class SequenceReducer:
         return ops.where(self.count > 0, largest, ops.cast(lowest, largest.dtype))
 
     def _owners(self) -> tuple[Tensor, Any]:
-        """The slot of each frame among those of all rows, `(rows * time,)`, and one more, that of padding."""
+        """Return the slot of each frame among those of all rows, `(rows * time,)`, and one more, that of padding."""
         rows = ops.shape(self.segments)[0]
         spare = rows * self.num_slots
         offsets = ops.expand_dims(ops.arange(rows, dtype="int32") * self.num_slots, -1)
         return ops.reshape(ops.where(self.segments >= 0, self.segments + offsets, spare), (-1,)), spare
 
     def spread(self, values: Tensor) -> Tensor:
-        """One value a sequence, put at each of its frames; it broadcasts over time where rows are sequences."""
+        """Return one value a sequence at each of its frames; it broadcasts over time if rows are sequences."""
         if self.membership is None:
             return ops.expand_dims(values, 1)
         return ops.matmul(ops.transpose(self.membership, (0, 2, 1)), values)
 
 
 def _rows(values: Tensor) -> Tensor:
-    """Frames of all rows one after the other."""
+    """Return the frames of all rows one after the other."""
     return ops.reshape(values, (-1, values.shape[-1]))
 
 
 def _segment_max(frames: Tensor, owner: Tensor, last: Any) -> Tensor:
-    """Maxima of the frames `(n, channels)` of each owner, `(last + 1, channels)`.
+    """Return maxima of the frames `(n, channels)` of each slot, `(last + 1, channels)`.
 
     The gradient is written out, twice as fast as TensorFlow's; frames that tie share it alike.
     """
@@ -111,19 +111,19 @@ def _segment_max(frames: Tensor, owner: Tensor, last: Any) -> Tensor:
 
 
 def at_least_single(values: Tensor) -> Tensor:
-    """Half precision in float32, which sums over thousands of frames need; wider types as they are."""
+    """Cast half precision to float32, which sums over thousands of frames need; leave higher precision as it is."""
     return ops.cast(values, "float32") if is_half(values) else values
 
 
 def moments(members: SequenceReducer, values: Tensor) -> Summary:
-    """Count, mean and summed squared deviations over the frames of each sequence, in two passes."""
+    """Return count, mean and summed squared deviations over the frames of each sequence, in two passes."""
     mean = members.mean(values)
     deviations = ops.square(values - members.spread(mean))
     return {"count": members.count, "mean": mean, "squares": members.total(deviations)}
 
 
 def merge_moments(first: Summary, second: Summary) -> Summary:
-    """Moments of two pieces together (Chan et al. 1979), in float64."""
+    """Merge moments of two pieces (Chan et al. 1979), in float64."""
     parts = [[as_double(part[name]) for name in ("count", "mean", "squares")] for part in (first, second)]
     (n, a, p), (m, b, q) = parts
     total = np.maximum(n + m, 1)
@@ -131,5 +131,5 @@ def merge_moments(first: Summary, second: Summary) -> Summary:
 
 
 def as_double(value: Any) -> Any:
-    """A part of a summary, as float64 in NumPy."""
+    """Return a part of a summary, as float64 in NumPy."""
     return np.asarray(ops.convert_to_numpy(value), np.float64)

@@ -100,7 +100,7 @@ class MaskedGroupNormalization(_ScaledNormalization):
         return self._scale((members.frames - members.spread(mean)) * members.spread(scale))
 
     def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
-        """Moments of each channel over the frames of each row, or of each slot."""
+        """Return moments of each channel over the frames of each row, or of each slot."""
         return self._summarize(SequenceReducer(inputs, segments, num_slots))
 
     def _summarize(self, members: SequenceReducer) -> Summary:
@@ -108,11 +108,11 @@ class MaskedGroupNormalization(_ScaledNormalization):
 
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:
-        """Moments of one piece followed by another, in float64."""
+        """Merge moments of one piece with those of the next, in float64."""
         return merge_moments(first, second)
 
     def finish(self, summary: Summary) -> tuple[Tensor, Tensor]:
-        """Mean and inverse deviation of the group of each channel, `(rows[, num_slots], channels)`."""
+        """Return mean and inverse deviation of the group of each channel, `(rows[, num_slots], channels)`."""
         count, mean, squares = (ops.convert_to_tensor(summary[name]) for name in ("count", "mean", "squares"))
         variance = squares / ops.maximum(count, 1)
         if self.groups > 0:
@@ -122,7 +122,7 @@ class MaskedGroupNormalization(_ScaledNormalization):
         return mean, ops.rsqrt(variance + self.epsilon)
 
     def _over_group(self, values: Tensor) -> Tensor:
-        """The mean over the channels of a group, for each of its channels."""
+        """Return the mean over the channels of a group, for each of its channels."""
         shape = ops.shape(values)
         size = values.shape[-1] // self.groups
         means = ops.mean(ops.reshape(values, (*shape[:-1], self.groups, size)), axis=-1)

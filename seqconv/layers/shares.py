@@ -12,7 +12,8 @@ EPSILON = 1e-5
 
 
 class Shares(NamedTuple):
-    """`frames` `(time, values)` and `rest` `(values,)` sum to the pooled vector; `note` says where that is a choice."""
+    """Shares of a pooled vector: `frames` `(time, values)` and `rest` `(values,)` sum to it; `note` explains
+    choices."""
 
     frames: Array
     rest: Array

@@ -18,7 +18,7 @@ class _LogMeanPooling1D(GlobalPooling1D):
     """The logarithm of a mean of exponentials, without overflow."""
 
     def exponents(self, frames: Tensor) -> Tensor:
-        """What is exponentiated."""
+        """Return what is exponentiated."""
         raise NotImplementedError
 
     def summarize_members(self, members: SequenceReducer) -> Summary:
@@ -86,7 +86,7 @@ class MaskedLogSumExpPooling1D(_LogMeanPooling1D):
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedGeneralizedMeanPooling1D(_LogMeanPooling1D):
-    """`mean(max(x, 1e-6) ** p) ** (1 / p)`, the power p learned (Radenović et al. 2019); for features behind a ReLU.
+    """`mean(max(x, 1e-6) ** p) ** (1 / p)`, the power p learned (Radenović et al. 2019); for features after a ReLU.
 
     Args:
         power: first value of p; 1 is the mean, infinity the maximum. It stays positive.
@@ -172,7 +172,7 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         *,
         context_summary: Summary | None = None,
     ) -> Summary:
-        """Statistics of the frames; `context_summary` are those of the whole sequence, if these are not all frames."""
+        """Return statistics of the frames; `context_summary` are those of the whole sequence, if it has more frames."""
         return self.summarize_members(SequenceReducer(inputs, segments, num_slots), context_summary)
 
     def summarize_members(self, members: SequenceReducer, context_summary: Summary | None = None) -> Summary:
@@ -232,14 +232,15 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
 
 
 def _below_peak(members: SequenceReducer, values: Tensor, peak: Tensor) -> Tensor:
-    """Differences from the peak of their sequence: at most 0, and 0 in padding, whose exponential may not overflow."""
+    """Return differences from the peak of their sequence: at most 0, and 0 in padding, so that `exp` cannot
+    overflow."""
     # A slot without frames has the lowest peak, which would drown the others in the product that spreads them.
     peak = ops.where(peak > lowest_value(peak.dtype) / 2, peak, 0)
     return zero_padding(values - members.spread(peak), members.segments)
 
 
 def _common_peak(first: Summary, second: Summary) -> tuple[Any, list[Any]]:
-    """The larger peak of two pieces, and what each piece's sums are multiplied with to be relative to it."""
+    """Return the larger peak of two pieces, and the factors that make each piece's sums relative to it."""
     peaks = [as_double(part["peak"]) for part in (first, second)]
     peak = np.maximum(*peaks)
     return peak, [np.exp(np.maximum(each - peak, -1e4)) for each in peaks]

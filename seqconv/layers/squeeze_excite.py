@@ -1,4 +1,4 @@
-"""Squeeze-and-excite: channels weighed by what the whole sequence holds."""
+"""Squeeze-and-excite: channels weighted by the content of the whole sequence."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from seqconv.layers.reduction import SequenceReducer, Summary
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class MaskedSqueezeExcite(MaskedLayer):
-    """Multiplies each channel with a gate between 0 and 1 that a small network computes from the means over the real
-    frames of the sequence (Hu et al. 2018).
+    """A gate between 0 and 1 on each channel, computed by a small network from the means over the real frames of the
+    sequence (Hu et al. 2018).
 
     Args:
         reduction: the hidden layer has `channels / reduction` units, at least one.
@@ -63,14 +63,14 @@ class MaskedSqueezeExcite(MaskedLayer):
         return ops.cast(gated, self.compute_dtype)
 
     def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
-        """Sums over the frames of each row, or of each slot."""
+        """Sum over the frames of each row, or of each slot."""
         return self.squeeze.summarize(inputs, segments, num_slots)
 
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:
-        """Sums of one piece followed by another, in float64."""
+        """Merge sums of one piece with those of the next, in float64."""
         return MaskedGlobalAveragePooling1D.merge(first, second)
 
     def finish(self, summary: Summary) -> Tensor:
-        """The gates, `(rows[, num_slots], channels)`."""
+        """Return the gates, `(rows[, num_slots], channels)`."""
         return self.gates(self.hidden(self.squeeze.finish(summary)))

@@ -1,4 +1,4 @@
-"""Scores on arrays: what goes in are NumPy arrays, what comes out are plain dictionaries fit for JSON.
+"""Scores on arrays: NumPy arrays in, plain dictionaries for JSON out.
 
 scikit-learn and SciPy compute; only what is resampled a thousand times has a NumPy twin, tested equal.
 A score that is undefined (a class without a sequence, a constant target) is `None`, and `notes` says why.

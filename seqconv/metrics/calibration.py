@@ -51,7 +51,7 @@ def fit_label_temperature(targets: npt.ArrayLike, logits: npt.ArrayLike) -> floa
 
 
 def _least(has_mistake: bool, entropy: Callable[[float], float]) -> float:
-    """The temperature `1 / cold` with the least entropy."""
+    """Find the temperature `1 / cold` with the least entropy."""
     from scipy.optimize import minimize_scalar
 
     if not has_mistake:
@@ -64,7 +64,7 @@ def _least(has_mistake: bool, entropy: Callable[[float], float]) -> float:
 
 
 def label_calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, num_bins: int = 15) -> float:
-    """Expected calibration error of labels: how far their probability is from how often they are there.
+    """Compute the expected calibration error of labels: how far their probability is from how often they are present.
 
     All labels of all sequences together, in bins of probability `(lower, upper]`, weighted by how many are in them.
 

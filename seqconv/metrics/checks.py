@@ -1,4 +1,4 @@
-"""What every score asks of its arrays before it computes."""
+"""Checks that every score makes on its arrays before it computes."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 def as_columns(values: npt.ArrayLike, name: str, num_columns: int) -> FloatArray:
-    """`values` as `(n, num_columns)` float64; a single column may come as `(n,)`."""
+    """Return `values` as `(n, num_columns)` float64; a single column may come as `(n,)`."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim == 1 and num_columns == 1:
         array = array[:, None]
@@ -33,19 +33,19 @@ def check_same_count(targets: npt.NDArray[Any], predictions: npt.NDArray[Any]) -
 
 
 def undefined_scores(names: Iterable[str], reason: str) -> Scores:
-    """Every score `None`, with one reason for all."""
+    """Return every score as `None`, with one reason for all."""
     names = list(names)
     return {**dict.fromkeys(names), "notes": dict.fromkeys(names, reason)}
 
 
 def plain(value: Any) -> float | None:
-    """A Python float, or `None` where the score is not a finite number."""
+    """Return a Python float, or `None` if the score is not a finite number."""
     number = float(value)
     return number if math.isfinite(number) else None
 
 
 def mean_of_defined(values: Sequence[float | None]) -> float | None:
-    """Mean of the values that are defined; `None` where none is.
+    """Return the mean of the values that are defined; `None` if none is.
 
     >>> mean_of_defined([0.5, None, 1.0])
     0.75

@@ -28,7 +28,7 @@ def classification_scores(
     calibration_bins: int = 15,
     decided: npt.ArrayLike | None = None,
 ) -> Scores:
-    """All scores of a classifier.
+    """Compute all scores of a classifier.
 
     Args:
         targets: class numbers `(n,)`, or one-hot rows `(n, C)`.
@@ -92,7 +92,7 @@ def classification_scores(
 
 
 def class_numbers(targets: npt.ArrayLike, num_classes: int) -> IntArray:
-    """Class numbers `(n,)` from class numbers or one-hot rows `(n, C)`.
+    """Return class numbers `(n,)` from class numbers or one-hot rows `(n, C)`.
 
     >>> class_numbers([[0, 1], [1, 0]], 2).tolist()
     [1, 0]
@@ -113,7 +113,7 @@ def class_numbers(targets: npt.ArrayLike, num_classes: int) -> IntArray:
 
 
 def confusion_counts(cells: IntArray, num_classes: int) -> IntArray:
-    """Confusion matrix `(C, C)`, rows are targets, from cells `target * C + predicted` `(n,)`.
+    """Return the confusion matrix `(C, C)`, rows are targets, from cells `target * C + predicted` `(n,)`.
 
     >>> confusion_counts(np.array([0, 1, 3]), 2).tolist()
     [[1, 1], [0, 1]]
@@ -122,14 +122,14 @@ def confusion_counts(cells: IntArray, num_classes: int) -> IntArray:
 
 
 def cross_entropy(classes: IntArray, probabilities: FloatArray) -> FloatArray:
-    """Cross entropy of each sequence, in nats `(n,)`; finite also where the probability underflowed."""
+    """Return the cross entropy of each sequence, in nats `(n,)`; finite also if the probability underflowed."""
     of_target = probabilities[np.arange(len(classes)), classes]
     losses: FloatArray = -np.log(np.maximum(of_target, np.finfo(np.float64).tiny))
     return losses
 
 
 def calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, num_bins: int = 15) -> float:
-    """Expected calibration error: how far confidence is from accuracy, averaged over bins of confidence.
+    """Compute the expected calibration error: how far confidence is from accuracy, averaged over bins of confidence.
 
     Bins are of equal width, `(lower, upper]`, weighted by the sequences in them.
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
@@ -146,7 +146,7 @@ def calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, n
 
 
 def as_decided(probabilities: FloatArray, decided: npt.ArrayLike | None) -> IntArray:
-    """The class that is given `(n,)`: as decided, or the most probable one.
+    """Return the predicted class `(n,)`: as decided, or the most probable one.
 
     Raises ShapeError where what was decided is not one class for each row.
     """
@@ -160,7 +160,7 @@ def as_decided(probabilities: FloatArray, decided: npt.ArrayLike | None) -> IntA
 def resampled_classification(
     targets: IntArray, probabilities: FloatArray, decided: npt.ArrayLike | None = None
 ) -> Callable[[IntArray], dict[str, float]]:
-    """A function from indices to the headline scores, from confusion counts alone: fast enough for a bootstrap."""
+    """Return a fast function, for a bootstrap, from indices to the headline scores, from confusion counts alone."""
     num_classes = probabilities.shape[1]
     cells = targets * num_classes + as_decided(probabilities, decided)
     losses = cross_entropy(targets, probabilities)
@@ -180,7 +180,7 @@ def resampled_classification(
 
 
 def _normalized(probabilities: FloatArray) -> FloatArray:
-    """Rows that sum to one in float64: a float32 softmax is off by 1e-7, and scikit-learn warns of that."""
+    """Return rows that sum to one in float64: a float32 softmax is off by 1e-7, and scikit-learn warns of that."""
     sums = probabilities.sum(axis=1, keepdims=True)
     if (probabilities < 0).any() or np.abs(sums - 1).max() > 1e-3:
         raise ShapeError("probabilities must be from 0 to 1 and sum to one in each row; pass logits through a softmax.")

@@ -1,4 +1,4 @@
-"""Scores of events that were found: by segments, by events, and false alarms.
+"""Scores of detected events: by segments, by events, and false alarms.
 
 Source: A. Mesaros, T. Heittola, T. Virtanen, "Metrics for Polyphonic Sound Event Detection", Applied Sciences 6(6),
 2016, sections 3.1 and 3.2; the defaults are those of the authors' sed_eval.
@@ -28,7 +28,7 @@ class EventArrays(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class EventCounts:
-    """What adds up over recordings, `(recordings, classes)`: right, true and found, in segments and in events.
+    """Counts that add up over recordings, `(recordings, classes)`: correct, true and detected segments and events.
 
     `false_alarms`: found events at a time at which nothing of their class is true. `hours`: of each recording.
     """
@@ -52,7 +52,7 @@ def count_events(
     segment: float = 1.0,
     collar: float = 0.2,
 ) -> EventCounts:
-    """Compare what was found with what is true, recording by recording.
+    """Compare detected with true events, recording by recording.
 
     A segment is right for a class that is true and found somewhere in it. An event is right when it begins within
     `collar` of a true one of its class, and ends within `collar`, or half the length of the true one where that is
@@ -79,7 +79,7 @@ def count_events(
 
 
 def event_scorer(counts: EventCounts) -> Callable[[IntArray], dict[str, float]]:
-    """A function from indices of recordings (with repetition) to the scores over them; NaN where there is nothing."""
+    """Return a function from indices of recordings (with repetition) to the scores over them; NaN if undefined."""
 
     def scores(indices: IntArray) -> dict[str, float]:
         copies = np.bincount(indices, minlength=len(counts.hours)).astype(np.float64)
@@ -99,7 +99,7 @@ def event_scorer(counts: EventCounts) -> Callable[[IntArray], dict[str, float]]:
 
 
 def event_scores(counts: EventCounts, names: Sequence[str]) -> dict[str, Any]:
-    """All scores: F1 over all classes together (micro), its mean over classes (macro), and `per_class`.
+    """Return all scores: F1 over all classes together (micro), its mean over classes (macro), and `per_class`.
 
     >>> truth = EventArrays(np.array([1.0, 5.0]), np.array([2.0, 7.0]), np.array([0, 0]))
     >>> found = EventArrays(np.array([1.1, 8.5]), np.array([2.0, 9.0]), np.array([0, 0]))
@@ -131,7 +131,7 @@ def event_scores(counts: EventCounts, names: Sequence[str]) -> dict[str, Any]:
 
 
 def is_unmet(events: EventArrays, others: EventArrays) -> npt.NDArray[np.bool_]:
-    """Which events share no moment with one of `others` of their class, `(n,)`: false alarms, or what was missed.
+    """Return which events share no moment with one of `others` of their class, `(n,)`: false alarms, or missed events.
 
     >>> one = EventArrays(np.array([1.0, 5.0]), np.array([2.0, 7.0]), np.array([0, 0]))
     >>> is_unmet(one, EventArrays(np.array([1.5, 5.0]), np.array([3.0, 7.0]), np.array([0, 1]))).tolist()
@@ -150,7 +150,7 @@ def _clip(events: EventArrays, start: float, end: float) -> EventArrays:
 
 
 def _segments(events: EventArrays, start: float, end: float, seconds: float, num_classes: int) -> npt.NDArray[np.bool_]:
-    """Which classes are somewhere in each segment, `(segments, classes)`."""
+    """Return which classes are somewhere in each segment, `(segments, classes)`."""
     count = max(1, int(np.ceil((end - start) / seconds - _TOLERANCE)))
     active = np.zeros((count, num_classes), bool)
     firsts = np.floor((events.starts - start) / seconds + _TOLERANCE).astype(int)
@@ -161,7 +161,7 @@ def _segments(events: EventArrays, start: float, end: float, seconds: float, num
 
 
 def _matches(truth: EventArrays, found: EventArrays, num_classes: int, collar: float) -> FloatArray:
-    """How many events of each class are right, in the best of all matchings."""
+    """Return how many events of each class are correct, in the best of all matchings."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching
 
@@ -196,6 +196,6 @@ def _ratio(numerator: Any, denominator: Any) -> float:
 
 
 def _mean(values: FloatArray) -> float:
-    """Mean over the classes that occur, in truth or among what was found."""
+    """Return the mean over the classes that occur, in truth or among detections."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else np.nan

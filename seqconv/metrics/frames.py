@@ -1,4 +1,4 @@
-"""Scores of frames, from sequence to sequence: what adds up over frames is summed once, so that drawing is cheap."""
+"""Scores of frames, resampled by sequence: sums over frames are taken once, so that resampling is cheap."""
 
 from collections.abc import Callable
 from typing import Any
@@ -113,12 +113,12 @@ def number_frame_scorer(targets: FloatArray, predictions: FloatArray, owners: In
 
 
 def _copies(indices: IntArray, count: int) -> FloatArray:
-    """How often each of `count` things is among the indices."""
+    """Count how often each of `count` things is among the indices."""
     return np.bincount(indices, minlength=count).astype(np.float64)
 
 
 def _sums(values: npt.NDArray[np.float64], owners: IntArray, count: int) -> FloatArray:
-    """Sum of each column over the frames of each sequence, `(sequences, columns)`."""
+    """Return the sum of each column over the frames of each sequence, `(sequences, columns)`."""
     return np.stack([np.bincount(owners, column, minlength=count) for column in values.T], axis=1)
 
 
@@ -127,6 +127,6 @@ def _ratio(numerator: Any, denominator: Any) -> float:
 
 
 def _mean_ratio(numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64]) -> float:
-    """Mean over the classes that occur."""
+    """Return the mean over the classes that occur."""
     occurs = denominator > 0
     return float((numerator[occurs] / denominator[occurs]).mean()) if occurs.any() else np.nan

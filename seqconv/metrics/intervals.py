@@ -1,4 +1,4 @@
-"""How sure a score is: percentile bootstrap over sequences, or over groups of them."""
+"""Uncertainty of scores: percentile bootstrap over sequences, or over groups of them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ def bootstrap_intervals(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval | None]:
-    """Percentile bootstrap: the range in which a score falls when the data are drawn again.
+    """Compute percentile bootstrap intervals: the range of a score if the data are drawn again.
 
     Sequences of one group (a speaker, a prompt) are not independent, so that with groups whole groups are drawn.
     Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.

@@ -12,7 +12,7 @@ from seqconv.metrics.checks import IntArray
 def by_length(
     lengths: npt.ArrayLike, score_fn: Callable[[IntArray], Mapping[str, Any]], bins: int = 4
 ) -> list[dict[str, Any]]:
-    """One row of scores for each quantile of length, shortest first.
+    """Return one row of scores for each quantile of length, shortest first.
 
     Sequences of one length share a bin, so that there are fewer bins where many lengths are equal.
 

@@ -1,4 +1,4 @@
-"""What several runs say together: mean, deviation, and how sure the mean is."""
+"""Summaries over several runs: mean, deviation, and the uncertainty of the mean."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class Spread(NamedTuple):
 
 
 def spread(values: Sequence[float], confidence: float = 0.95, units: Sequence[object] | None = None) -> Spread:
-    """Mean and deviation of values, and Student's t interval of the mean.
+    """Return mean and deviation of values, and Student's t interval of the mean.
 
     Args:
         values: At least one.

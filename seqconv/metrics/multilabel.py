@@ -25,7 +25,7 @@ SCORES = ("map", "micro_map", "macro_auc", "micro_auc", "macro_f1", "micro_f1", 
 def multilabel_scores(
     targets: npt.ArrayLike, probabilities: npt.ArrayLike, names: Sequence[str], *, given: npt.ArrayLike | None = None
 ) -> Scores:
-    """All scores of a tagger.
+    """Compute all scores of a tagger.
 
     Args:
         targets: 0/1 rows `(n, C)`; NaN where a label is missing: it counts neither way.
@@ -80,7 +80,7 @@ def multilabel_scores(
 
 
 def binary_cross_entropy(targets: FloatArray, probabilities: FloatArray) -> FloatArray:
-    """Binary cross entropy of each sequence, in nats `(n,)`: the mean over its labels; NaN where none is known."""
+    """Return the binary cross entropy of each sequence, in nats `(n,)`: the mean over its known labels, or NaN."""
     tiny = np.finfo(np.float64).tiny
     is_known = ~np.isnan(targets)
     of_target = np.where(targets == 1, probabilities, 1 - probabilities)
@@ -91,7 +91,7 @@ def binary_cross_entropy(targets: FloatArray, probabilities: FloatArray) -> Floa
 
 
 def as_given(probabilities: FloatArray, given: npt.ArrayLike | None) -> npt.NDArray[np.bool_]:
-    """Which labels are given `(n, C)`: as decided, or those that are more probable than not.
+    """Return which labels are predicted `(n, C)`: as decided, or those that are more probable than not.
 
     Raises ShapeError where what was decided is not one for each probability.
     """
@@ -106,7 +106,7 @@ def as_given(probabilities: FloatArray, given: npt.ArrayLike | None) -> npt.NDAr
 def resampled_multilabel(
     targets: FloatArray, probabilities: FloatArray, given: npt.ArrayLike | None = None
 ) -> Callable[[IntArray], dict[str, float]]:
-    """A function from indices to the headline scores; sorting once makes it fast enough for a bootstrap."""
+    """Return a function from indices to the headline scores; sorting once makes it fast enough for a bootstrap."""
     precision = resampled_precision(targets, probabilities)
     is_known = ~np.isnan(targets)
     wanted = np.where(is_known, targets, 0)
@@ -131,7 +131,7 @@ def resampled_multilabel(
 
 
 def resampled_precision(targets: FloatArray, probabilities: FloatArray) -> Callable[[FloatArray], float]:
-    """A function from how often each row counts `(n,)` to the mean average precision; NaN where no label occurs."""
+    """Return a function from the count of each row `(n,)` to the mean average precision; NaN if no label occurs."""
     order = np.argsort(-probabilities, axis=0, kind="stable")
     sorted_targets = np.take_along_axis(targets, order, axis=0)
     is_known = ~np.isnan(sorted_targets)
@@ -149,7 +149,8 @@ def resampled_precision(targets: FloatArray, probabilities: FloatArray) -> Calla
 
 
 def _average_precisions(copies: FloatArray, targets: FloatArray, is_step: npt.NDArray[np.bool_]) -> FloatArray:
-    """Average precision of each sorted column `(C,)`, each row counted `copies` times; NaN without a positive."""
+    """Return the average precision of each sorted column `(C,)`, rows counted `copies` times; NaN without a
+    positive."""
     found = np.cumsum(copies * targets, axis=0)
     seen = np.cumsum(copies, axis=0)
     precision = found / np.maximum(seen, 1)

@@ -21,7 +21,7 @@ SCORES = ("mae", "rmse", "r2", "spearman")
 
 
 def regression_scores(targets: npt.ArrayLike, predictions: npt.ArrayLike, names: Sequence[str]) -> Scores:
-    """Errors and correlations of predicted numbers.
+    """Compute errors and correlations of predicted numbers.
 
     Args:
         targets: `(n, C)`, or `(n,)` for a single column, in original units.
@@ -52,7 +52,7 @@ def regression_scores(targets: npt.ArrayLike, predictions: npt.ArrayLike, names:
 
 
 def resampled_regression(targets: FloatArray, predictions: FloatArray) -> Callable[[IntArray], dict[str, float]]:
-    """A function from indices to the scores, in NumPy: fast enough for a bootstrap."""
+    """Return a function from indices to the scores, in NumPy: fast enough for a bootstrap."""
 
     def scores(indices: IntArray) -> dict[str, float]:
         wanted, got = targets[indices], predictions[indices]
@@ -103,7 +103,7 @@ def _ranks(values: FloatArray) -> FloatArray:
 
 
 def _correlations(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Pearson correlation of each pair of centered columns; NaN where one is constant."""
+    """Return the Pearson correlation of each pair of centered columns; NaN if one is constant."""
     return _ratio((first * second).sum(axis=0), np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0)))
 
 

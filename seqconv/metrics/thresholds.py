@@ -1,4 +1,4 @@
-"""From which probability on a label is given: thresholds chosen on labeled sequences."""
+"""Thresholds, the probabilities from which a label is predicted, chosen on labeled sequences."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ DEFAULT_THRESHOLD = 0.5
 
 
 class Cut(NamedTuple):
-    """A threshold and what it gives on the sequences that it was chosen on; None where these have no positive.
+    """A threshold and its scores on the sequences that it was chosen on; None if these have no positive.
 
     `is_reached`: whether the precision that was asked for is reached.
     """
@@ -25,7 +25,7 @@ class Cut(NamedTuple):
 
 
 def choose_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, precision: float | None = None) -> Cut:
-    """The threshold of one label: the label is given from this probability on.
+    """Choose the threshold of one label: the label is predicted from this probability on.
 
     Without `precision`, the one with the largest F1; with it, the lowest one (which finds most) whose precision is at
     least that. Where no threshold reaches it, the one with the best precision, and among these the lowest. Thresholds
@@ -63,7 +63,7 @@ def choose_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, pr
 
 
 def choose_macro_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> Cut:
-    """The threshold of one of two classes with the largest mean of both classes' F1.
+    """Choose the threshold of one of two classes with the largest mean of both classes' F1.
 
     Args:
         targets: 0 or 1 `(n,)`, 1 for the class that the threshold gives.
@@ -87,7 +87,7 @@ def choose_macro_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike)
 
 
 def _steps(wanted: FloatArray, found: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Probabilities that occur, falling; how many sequences with the label reach each, and how many in all."""
+    """Return probabilities that occur, falling; how many sequences with the label reach each, and how many in all."""
     order = np.argsort(-found, kind="stable")
     ordered = found[order]
     last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
@@ -104,7 +104,7 @@ def _best(scores: FloatArray, precisions: FloatArray, precision: float | None) -
 
 
 def _between(values: FloatArray, place: int) -> float:
-    """The middle between a probability that gives the label and the next lower one."""
+    """Return the middle between a probability that gives the label and the next lower one."""
     lower = values[place + 1] if place + 1 < len(values) else 0.0
     middle = float((values[place] + lower) / 2)
     # Between neighbors in floating point there is no middle.

@@ -12,7 +12,7 @@ __all__ = ["Block", "PoolingHead", "SequenceModel", "build_model", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: sections are read without Keras."""
+    """Import names on first use: sections are read without Keras."""
     if name not in __all__:
         raise AttributeError(f"module 'seqconv.models' has no attribute '{name}'")
     if name == "Block":

@@ -1,4 +1,4 @@
-"""The card of a model: what it knows besides its weights."""
+"""The card of a model: its knowledge besides its weights."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -39,7 +39,6 @@ class ModelCard:
         thresholds: probability from which on a label is given, for each label; of two classes, for one of them.
         temperature: number that logits are divided by.
         decisions: how thresholds and temperature were chosen.
-        plugins: identities of the user's own parts that it is made of.
         name: of the run.
         format_version, seqconv_version: of the file, and of what has written it.
         others: entries that this version does not know.
@@ -59,7 +58,6 @@ class ModelCard:
     thresholds: tuple[float | None, ...] | float | None = None
     temperature: float = 1.0
     decisions: Mapping[str, Any] = field(default_factory=dict)
-    plugins: tuple[Mapping[str, Any], ...] = ()
     name: str | None = None
     format_version: int | None = None
     seqconv_version: str | None = None
@@ -106,7 +104,6 @@ class ModelCard:
             "thresholds": list(self.thresholds) if isinstance(self.thresholds, tuple) else self.thresholds,
             "temperature": None if self.temperature == 1 else self.temperature,
             "decisions": dict(self.decisions),
-            "plugins": [dict(each) for each in self.plugins],
             **self.others,
         }
         return {key: value for key, value in values.items() if value is not None and value not in ({}, [])}
@@ -151,7 +148,7 @@ def read_card(model: Any) -> ModelCard:
 
 
 def model_target(model: Any, target: Target | None = None) -> Target:
-    """What the outputs of a model mean: `target`, or what its card says.
+    """Return the meaning of a model's outputs: `target`, or the one in its card.
 
     Raises:
         ConfigError: neither says it.
@@ -166,7 +163,7 @@ def model_target(model: Any, target: Target | None = None) -> Target:
 
 
 def read_decision_rule(model: Any, target: Target | None = None) -> DecisionRule:
-    """Read how a model decides; `target` as in `model_target`.
+    """Read the decision rule of a model; `target` as in `model_target`.
 
     Raises:
         ConfigError: nothing says what the outputs mean.
@@ -193,7 +190,7 @@ def predicts_frames(model: Any, target: Target) -> bool:
 
 
 def seconds_per_frame(model: Any, data: Any) -> float | None:
-    """Seconds from one frame to the next, by what the features were made with; None where nobody knows."""
+    """Return the seconds from one frame to the next, from the settings of the features; None if unknown."""
     settings = getattr(data, "feature_settings", None) or getattr(data, "settings", None) or read_card(model).features
     return None if settings is None else as_settings(settings).seconds_per_frame
 
@@ -213,6 +210,5 @@ _NESTED: dict[str, tuple[tuple[str, ...], _Reader]] = {
         lambda values: (values.get("batch_size"), values.get("frames_per_batch")),
     ),
     "thresholds": (("thresholds",), lambda values: (tuple(values) if isinstance(values, list) else values,)),
-    "plugins": (("plugins",), lambda values: (tuple(values),)),
 }
 """Entries of a card in a file: the fields of `ModelCard` that each holds, and how they are read."""

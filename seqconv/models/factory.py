@@ -21,7 +21,7 @@ def build_model(
     num_outputs: int,
     card: ModelCard | Mapping[str, Any] | None = None,
 ) -> SequenceModel:
-    """A model for sequences `(time, num_features)` of any length.
+    """Build a model for sequences `(time, num_features)` of any length.
 
     Args:
         model_config: the `model` section of a config, as a dict or already checked.

@@ -30,7 +30,8 @@ class PoolingHead(Section):
 
 @register
 class SimplePooling(PoolingHead):
-    """mean, max; last: the last frame; statistics: mean and deviation, as in x-vectors (Snyder et al. 2018)."""
+    """Pooling by mean, max, last (the last frame) or statistics (mean and deviation, as in x-vectors, Snyder et al.
+    2018)."""
 
     type: Literal["mean", "max", "last", "statistics"]
 
@@ -69,8 +70,8 @@ class AttentivePooling(PoolingHead):
 
 @register
 class GeneralizedMeanPooling(PoolingHead):
-    """The p-th root of the mean p-th power, p learned: the mean at 1, the maximum in the limit (Radenović et al.
-    2019). Reads values below 1e-6 as 1e-6, so it belongs behind a ReLU."""
+    """The p-th root of the mean p-th power, p learned: the mean at 1, the maximum in the limit (Radenović et al. 2019).
+    Reads values below 1e-6 as 1e-6, so it belongs after a ReLU."""
 
     type: Literal["generalized_mean"]
     power: float = Field(default=3.0, gt=0, description="First value of p.")
@@ -96,14 +97,14 @@ class LogSumExpPooling(PoolingHead):
 
 @register
 class FramesHead(PoolingHead):
-    """No pooling: one prediction for each frame, or each s-th where the stack has a total stride s."""
+    """A head without pooling: one prediction for each frame, or each s-th if the stack has a total stride s."""
 
     type: Literal["frames"]
     predicts_frames: ClassVar[bool] = True
 
 
 def as_sections(value: Any) -> Any:
-    """Names, or one of them, as sections: `mean` for `[{type: mean}]`.
+    """Turn names, or one of them, into sections: `mean` becomes `[{type: mean}]`.
 
     >>> as_sections(["mean", {"type": "max"}])
     [{'type': 'mean'}, {'type': 'max'}]

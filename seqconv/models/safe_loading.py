@@ -1,4 +1,4 @@
-"""What a `.keras` file may hold: looked at before Keras makes anything of it, so that no code of its author runs."""
+"""Checks of `.keras` files before Keras reads them, so that no code of their author runs."""
 
 import io
 import json
@@ -41,7 +41,7 @@ _REMEDY = "If you trust its author, load it with keras.saving.load_model and pas
 
 
 def check_archive(path: Path) -> dict[str, Any]:
-    """Look through a model file; returns its config.
+    """Check a model file; return its config.
 
     Raises:
         ModelError: it is no archive of Keras's three members, one of them is damaged, unpacks to too much or asks for
@@ -94,7 +94,7 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
 
 
 def _find_strangers(value: Any, place: str) -> Iterator[str]:
-    """Classes and functions that are not loaded, by name and place."""
+    """Yield classes and functions that are not loaded, by name and position."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from _find_strangers(item, f"{place}[{index}]")
@@ -203,7 +203,7 @@ def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
 
 
 def _check_sizes(path: Path, config: dict[str, Any], weights: bytes) -> None:
-    """Compare the weights that the config asks for with those that the file holds, before any memory is taken."""
+    """Compare the weights that the config asks for with those in the file, before any memory is taken."""
     held = _count_held(path, weights)
     wanted = _count_wanted(path, config)
     if wanted > held:
@@ -219,7 +219,7 @@ def _check_sizes(path: Path, config: dict[str, Any], weights: bytes) -> None:
 
 
 def _count_held(path: Path, weights: bytes) -> int:
-    """Numbers in the weights of layers, which links and declared sizes cannot feign."""
+    """Count the numbers in the weights of layers, which links and declared sizes cannot fake."""
     import h5py
 
     count = 0
@@ -251,7 +251,7 @@ def _datasets(group: Any, place: str) -> Iterator[tuple[str, Any]]:
 
 
 def _count_wanted(path: Path, config: dict[str, Any]) -> int:
-    """Weights of the model that a config describes; it is built without any."""
+    """Count the weights of the model that a config describes; it is built without any."""
     with keras.StatelessScope():
         try:
             model = keras.saving.deserialize_keras_object({**config, "compile_config": None}, safe_mode=True)

@@ -62,12 +62,12 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
 
     @property
     def time_geometry(self) -> TimeGeometry:
-        """How each layer reads time."""
+        """The way in which each layer reads time."""
         return self.stack.time_geometry
 
     @property
     def receptive_field(self) -> int | None:
-        """Input frames that one output frame sees; None where a layer sees the whole sequence."""
+        """Input frames that one output frame sees; None if a layer sees the whole sequence."""
         sees_all = any(contract_of(layer).sees_all for layer in walk(self.stack.trunk))
         return None if sees_all else receptive_field(self.time_geometry)
 
@@ -103,7 +103,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
 
     @property
     def chunkable(self) -> bool:
-        """Whether a long sequence may be fed piece by piece, in several passes where a layer looks at all of it."""
+        """Whether a long sequence may be fed piece by piece, in several passes if a layer looks at all of it."""
         return not self.unchunkable_layers
 
     @property
@@ -140,7 +140,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
 
     @input_spec.setter
     def input_spec(self, value: Any) -> None:
-        """Keras assigns one while it builds the graph; there is none to keep."""
+        """Ignore the spec that Keras assigns while it builds the graph."""
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -238,7 +238,7 @@ def _check_slots(features: Any, segments: Any, lengths: Any) -> None:
 
 
 def _unpack_inputs(inputs: Any) -> tuple[Tensor, Tensor | None, Any]:
-    """Features, segments and number of slots; the plain and the lengths form have no slots."""
+    """Return features, segments and number of slots; the plain and the lengths form have no slots."""
     if isinstance(inputs, Mapping):
         lengths = ops.convert_to_tensor(inputs["lengths"])
         num_slots = lengths.shape[1] or ops.shape(lengths)[1]

@@ -19,7 +19,7 @@ Poolings = PoolingName | Pooling | Annotated[list[PoolingName | Pooling], Field(
 
 
 class BlockDefaults(Section):
-    """What every block has unless it says otherwise; a block takes those of these keys that its type knows."""
+    """Defaults of every block; a block takes those of these keys that its type knows."""
 
     norm: Norm | None = Field(default=None, description="Normalization after convolutions.")
     norm_groups: PositiveInt | None = Field(default=None, description="Groups of channels, if norm is 'group'.")
@@ -54,7 +54,7 @@ class ModelConfig(Section):
 
     @property
     def time_geometry(self) -> TimeGeometry:
-        """How the layers read time, in order; the built model has the same."""
+        """The way in which the layers read time, in order; the built model has the same."""
         return tuple(layer for block in self.blocks for layer in block.time_layers)
 
     @property

@@ -1,4 +1,4 @@
-"""From the `model` section to layers: the trunk over time, the poolings and the dense head."""
+"""Layers from the `model` section: the trunk over time, the poolings and the dense head."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -27,26 +27,26 @@ class Stack(NamedTuple):
 
     @property
     def time_geometry(self) -> TimeGeometry:
-        """How the trunk reads time, layer by layer."""
+        """The way in which the trunk reads time, layer by layer."""
         return geometry_of(self.trunk)
 
     def layers(self) -> Iterator[keras.layers.Layer]:
-        """All layers, in the order in which they are called."""
+        """Yield all layers, in the order in which they are called."""
         yield from walk(self.trunk)
         yield from self.poolings
         yield from self.dense
 
     def layers_of_block(self, index: int) -> list[keras.layers.Layer]:
-        """The layers of `blocks[index]` of the config, in the order in which they are called."""
+        """Return the layers of `blocks[index]` of the config, in the order in which they are called."""
         return [layer for layer in walk(self.trunk) if layer.name.startswith(f"{block_name(index)}_")]
 
     def unable(self, ability: str) -> list[str]:
-        """Names of the layers that are not `packable` or `chunkable`."""
+        """Return names of the layers that are not `packable` or `chunkable`."""
         return [layer.name for layer in self.layers() if not getattr(contract_of(layer), ability)]
 
 
 def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype: Any) -> Stack:
-    """Layers for `config`; the last one returns logits in float32 or wider, whatever the policy computes in.
+    """Build layers for `config`; the last one returns logits in float32 or higher, whatever the policy computes in.
 
     Raises:
         ConfigError: channels that cannot be divided as a block asks, by its key; or a block of a user's own whose
@@ -68,7 +68,7 @@ def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype:
 
 
 def block_name(index: int) -> str:
-    """What the names of the layers of a block begin with."""
+    """Return the first part of the names of a block's layers."""
     return f"block{index}"
 
 
@@ -81,7 +81,7 @@ def apply_trunk(
     summary_interceptor: SummaryInterceptor | None = None,
     training: bool | None = None,
 ) -> TrunkState:
-    """What leaves the trunk: features and segments of its output frames.
+    """Return features and segments of the trunk's output frames.
 
     Args:
         summary_interceptor: asked as `summary_interceptor(layer, features, segments)` before each layer that looks at
@@ -91,7 +91,8 @@ def apply_trunk(
 
 
 def apply_head(stack: Stack, flow: TrunkState) -> Tensor:
-    """Logits `(batch, num_outputs)` or `(rows, num_slots, num_outputs)`; of frames `(rows, time, num_outputs)`."""
+    """Return logits `(batch, num_outputs)`, `(rows, num_slots, num_outputs)`, or of frames `(rows, time,
+    num_outputs)`."""
     features, segments = flow.features, flow.segments
     if not stack.poolings:
         # Dense layers at each frame: what lies in padding must be finite before them, and is 0 behind them.
@@ -104,7 +105,7 @@ def apply_head(stack: Stack, flow: TrunkState) -> Tensor:
 
 
 def apply_dense(stack: Stack, pooled: list[Tensor], *, training: bool | None = None) -> Tensor:
-    """Logits of what the poolings returned."""
+    """Return the logits of pooled vectors."""
     outputs = pooled[0] if len(pooled) == 1 else ops.concatenate(pooled, axis=-1)
     for layer in stack.dense:
         outputs = layer(outputs, **mode(training))

@@ -1,4 +1,4 @@
-"""What batch normalization would measure: mean and variance of its inputs, for the weights that a model has now."""
+"""Statistics for batch normalization: mean and variance of its inputs, for the weights that a model has now."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ class Moments(NamedTuple):
     variance: Vector
 
     def merged(self, other: "Moments") -> "Moments":
-        """Those of all frames of both (Chan, Golub and LeVeque 1983).
+        """Merge the moments of both (Chan, Golub and LeVeque 1983).
 
         >>> one, two = Moments(1, np.array([0.0]), np.array([0.0])), Moments(3, np.array([4.0]), np.array([0.0]))
         >>> one.merged(two)
@@ -39,17 +39,17 @@ class Moments(NamedTuple):
 
 
 def adapting_layers(model: SequenceModel) -> list[MaskedBatchNormalization]:
-    """The layers whose statistics training moves: batch normalization that is not frozen."""
+    """Return the layers whose statistics training moves: batch normalization that is not frozen."""
     return [layer for layer in model.stack.layers() if _adapts(layer)]
 
 
 def unpackable_before(model: SequenceModel) -> list[str]:
-    """Names of the layers before the last of them for which a row must hold a single sequence."""
+    """Return names of the layers before the last of them for which a row must have a single sequence."""
     return [layer.name for layer in walk(_nodes_to_last(model)) if not contract_of(layer).packable]
 
 
 def batch_moments(model: SequenceModel, inputs: Mapping[str, Any]) -> list[Moments]:
-    """Mean and variance that each of `adapting_layers` finds in a batch, dropout left out.
+    """Return mean and variance that each of `adapting_layers` finds in a batch, without dropout.
 
     Each normalizes by what it finds, as in training, so that the next ones see what they would see there.
 
@@ -77,7 +77,7 @@ def _adapts(layer: Any) -> bool:
 
 
 def _nodes_to_last(model: SequenceModel) -> Nodes:
-    """The trunk without what follows the last layer that adapts."""
+    """Return the trunk without the nodes after the last layer that adapts."""
     trunk = model.stack.trunk
     places = [index for index, node in enumerate(trunk) if any(_adapts(layer) for layer in walk((node,)))]
     return trunk[: places[-1] + 1] if places else ()

@@ -1,4 +1,4 @@
-"""The part of a model over time: a tree of layers, and how features and segments run through it."""
+"""The part of a model over time: a tree of layers, and the way of features and segments through it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ SummaryInterceptor = Callable[[keras.layers.Layer, Tensor, Any], Summary | None]
 
 
 class TrunkState(NamedTuple):
-    """What runs through the trunk. `segments` is None where all frames are real; `training` is for all layers.
+    """The values that run through the trunk. `segments` is None if all frames are real; `training` is for all layers.
 
     `padding` is what is known of the features in padding, so that no layer sets to zero what is zero already.
     `interceptor` may answer in the place of layers that keep the number of frames.
@@ -35,7 +35,7 @@ class TrunkState(NamedTuple):
 
 
 def run(nodes: Sequence[Node], flow: TrunkState) -> TrunkState:
-    """Features and segments behind the nodes."""
+    """Return features and segments after the nodes."""
     for node in nodes:
         if isinstance(node, Residual):
             body, shortcut = run(node.body, flow), run(node.shortcut, flow)
@@ -51,7 +51,7 @@ def run(nodes: Sequence[Node], flow: TrunkState) -> TrunkState:
 
 
 def walk(nodes: Sequence[Node]) -> Iterator[keras.layers.Layer]:
-    """All layers, in the order in which they are called."""
+    """Yield all layers, in the order in which they are called."""
     for node in nodes:
         if isinstance(node, Residual):
             yield from walk(node.body)
@@ -64,7 +64,7 @@ def walk(nodes: Sequence[Node]) -> Iterator[keras.layers.Layer]:
 
 
 def geometry_of(nodes: Sequence[Node]) -> TimeGeometry:
-    """How the nodes read time, in order. A shortcut reads no frame beside its own, and its stride is the body's."""
+    """Return how the nodes read time, in order. A shortcut reads no frame but its own, and its stride is the body's."""
     geometry: TimeGeometry = ()
     for node in nodes:
         if isinstance(node, Residual):
@@ -77,7 +77,7 @@ def geometry_of(nodes: Sequence[Node]) -> TimeGeometry:
 
 
 def mode(training: bool | None) -> dict[str, Any]:
-    """The argument that tells a layer, and those within it, whether this is training.
+    """Return the argument that says whether this is training, for a layer and those within it.
 
     Every layer takes it. Keras's call context does not carry it everywhere: on JAX, training calls `call` directly.
     """

@@ -1,4 +1,4 @@
-"""Parts of a config and of a model: sections, what is wrong with their values, and registries of parts by name."""
+"""Parts of a config and of a model: sections, problems of their values, and registries of parts by name."""
 
 from typing import TYPE_CHECKING, Any
 

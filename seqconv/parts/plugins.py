@@ -117,7 +117,7 @@ def _import_file(path: Path) -> None:
 
 
 def _module_name(path: Path) -> str:
-    """A name of its own, so that no module of the same name is hidden."""
+    """Return a separate name, so that no module of the same name is hidden."""
     return f"seqconv_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a config, in the user's words: the dotted key, its value, what was expected."""
+"""Problems of a config, in the user's words: the dotted key, its value, what was expected."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -57,7 +57,7 @@ def read_section(section: type[AnySection], values: Any, key: str) -> AnySection
 
 
 def describe_problems(error: ValidationError, values: Any, root: type[BaseModel], under: str = "") -> list[str]:
-    """One line for each key that pydantic refused in `values`; `under` is the key of the section that `root` reads."""
+    """Describe each key that pydantic refused in `values`, a line each; `under` is the key of the section `root`."""
     start = (under,) if under else ()
     values = {under: values} if under else values
     lines: list[str] = []
@@ -95,7 +95,7 @@ def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]
 
 
 def reinterpreted(values: Any, read: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
-    """Scalars that pydantic turned into another type, `'3'` into 3 or `true` into 1: never silently."""
+    """Yield scalars that pydantic turned into another type, `'3'` into 3 or `true` into 1, to report them."""
     if isinstance(values, dict) and isinstance(read, dict):
         for name in values:
             if name in read:
@@ -111,7 +111,7 @@ def reinterpreted(values: Any, read: Any, path: tuple[str | int, ...] = ()) -> I
 
 
 def visible_path(location: Iterable[str | int], values: Any) -> tuple[str | int, ...]:
-    """The part of pydantic's location that the user wrote: names of union branches are dropped.
+    """Return the part of pydantic's location that the user wrote: names of union branches are dropped.
 
     >>> visible_path(("model", "blocks", 0, "conv", "filters"), {"model": {"blocks": [{"filters": "x"}]}})
     ('model', 'blocks', 0, 'filters')
@@ -126,13 +126,13 @@ def visible_path(location: Iterable[str | int], values: Any) -> tuple[str | int,
 
 
 def shown(value: Any, limit: int = 60) -> str:
-    """A value as it stands in a message, cut where it is long."""
+    """Format a value for a message, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
 def sections_at(location: Iterable[str | int], root: type[BaseModel]) -> list[type[BaseModel]]:
-    """The sections that may stand at a place of the config; several where blocks of different type may."""
+    """Return the sections that a key of the config may have; several for blocks of different type."""
     sections = _sections_in(root)
     for part in location:
         fields = [section.model_fields[part] for section in sections if part in section.model_fields]

@@ -17,7 +17,7 @@ listeners: list[Callable[[], None]] = []
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a part of a user's own is defined.
+    """The location at which a user's own part is defined.
 
     `name`: file name of the module, which a config names in `plugins`. `digest`: SHA-256 of that file, as hex.
     """
@@ -91,7 +91,7 @@ class Registry(Mapping[str, Part], Generic[Part]):
         return str(getattr(section, self.tag))
 
     def origin(self, name: str) -> Origin | None:
-        """Return where a part of a user's own is defined; None for one of ours."""
+        """Return the place of definition of a user's own part; None for one of ours."""
         return self._origins[name] if name in self else None
 
     def identity(self, name: str) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Registry(Mapping[str, Part], Generic[Part]):
         return found if origin is None else {**found, "plugin": origin.name, "digest": origin.digest}
 
     def _is_same(self, name: str, part: Any) -> bool:
-        """Whether a part is the one that is there, defined again by the same text: a cell that is run twice."""
+        """Whether a part is the one that is registered, defined again by the same text: a cell that is run twice."""
         there: Any = self._parts[name]
         if there is part:
             return True
@@ -139,7 +139,8 @@ def register(part: Part) -> Part:
 
 
 def names_of(part: Any, tag: str) -> tuple[str, ...]:
-    """Names of a part: the values that its tag may have if it is a section, otherwise its attribute `name`."""
+    """Return the names of a part: the values that its tag may have if it is a section, otherwise its attribute
+    `name`."""
     field = getattr(part, "model_fields", {}).get(tag)
     if field is not None:
         return tuple(map(str, get_args(field.annotation)))
@@ -148,7 +149,7 @@ def names_of(part: Any, tag: str) -> tuple[str, ...]:
 
 
 def find_origin(part: Any) -> Origin | None:
-    """Return where a part is defined; None if that is seqconv."""
+    """Return the place of definition of a part; None if that is seqconv."""
     # A record of ours may carry a function of a user's own: that is what it is.
     definition = getattr(part, "function", part)
     if not (inspect.isclass(definition) or inspect.isfunction(definition)):

@@ -84,7 +84,7 @@ class NameOf:
 
 
 def absolute_path(path: str, folder: Path) -> str:
-    """`path` as seen from `folder`; `~` is the user's home.
+    """Return `path` as seen from `folder`; `~` is the user's home.
 
     >>> absolute_path("../data/m.csv", Path("/work/configs"))
     '/work/data/m.csv'

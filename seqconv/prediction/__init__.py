@@ -10,7 +10,7 @@ __all__ = ["predict", "predict_events"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: chunks and windows are planned without Keras."""
+    """Import names on first use: chunks and windows are planned without Keras."""
     if name not in __all__:
         raise AttributeError(f"module 'seqconv.prediction' has no attribute '{name}'")
     if name == "predict":

@@ -17,7 +17,7 @@ _runners: "weakref.WeakKeyDictionary[Any, Runner]" = weakref.WeakKeyDictionary()
 
 
 def runner_for(model: Any, shapes: Collection[Any] = ()) -> Runner:
-    """The forward pass of a model, made once: validation of each epoch must not trace anew.
+    """Return the forward pass of a model, made once: validation must not trace again in each epoch.
 
     It takes a batch of features, or the inputs of a `SequenceModel`, and returns NumPy arrays in float32 or wider.
     `shapes` are those of the batches to come: JAX compiles each for seconds, so many widths are padded to a few.
@@ -33,7 +33,7 @@ def runner_for(model: Any, shapes: Collection[Any] = ()) -> Runner:
 
 
 def widen(inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """The inputs of a `SequenceModel` in wider rows, of one of few widths; what is added is marked as padding.
+    """Return the inputs of a `SequenceModel` in longer rows, of one of few widths; added frames are padding.
 
     >>> wide = widen({"features": np.ones((1, 9, 2)), "segments": np.zeros((1, 9), int), "lengths": np.array([[9]])})
     >>> wide["features"].shape, wide["segments"].tolist()
@@ -46,7 +46,7 @@ def widen(inputs: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def rounded_width(width: int) -> int:
-    """The next of the widths that JAX sees: four for each power of two, so that a row grows by a quarter at most.
+    """Return the next of the widths that JAX sees: four for each power of two, so that rows grow by a quarter at most.
 
     >>> sorted({rounded_width(width) for width in range(8, 33)})
     [8, 10, 12, 14, 16, 20, 24, 28, 32]
@@ -81,7 +81,7 @@ def _compile(model: Any) -> Runner:
 
 
 def _as_numpy(output: Any) -> Array:
-    """NumPy has no bfloat16: half precision becomes float32."""
+    """Convert to NumPy, which has no bfloat16: half precision becomes float32."""
     import keras
 
     array: Array = np.asarray(keras.ops.convert_to_numpy(output))

@@ -34,7 +34,7 @@ def predict(
     chunk_frames: int | None = None,
     quarantine: list[BadFile] | None = None,
 ) -> pd.DataFrame:
-    """What a model says about each of the inputs, in their order.
+    """Predict each of the inputs, in their order.
 
     Args:
         model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
@@ -78,7 +78,7 @@ def predict(
 
 
 def collecting(tables: Tables, bad: list[BadFile]) -> Iterator[pd.DataFrame]:
-    """The tables; when they have come to their end, the files without a prediction are in `bad`."""
+    """Collect the tables; at their end, the files without a prediction are in `bad`."""
     bad += yield from tables
 
 
@@ -92,7 +92,7 @@ def predict_tables(
     target: Target | None = None,
     chunk_frames: int | None = None,
 ) -> Tables:
-    """What `predict` returns, in pieces: tables of as many sequences as hold a million output frames together.
+    """Yield the result of `predict` in pieces: tables of as many sequences as have a million output frames together.
 
     A model that predicts sequences gives one table, and one more for each recording that is run in chunks. Arguments
     and errors are those of `predict`. The generator returns the files without a prediction.
@@ -113,12 +113,12 @@ def predict_tables(
 
 
 def trained_windows(card: ModelCard) -> WindowSettings | None:
-    """The windows that a model answers for, one each, by its card; None where it takes recordings whole."""
+    """Return the windows that a model was trained on, by its card; None if it takes whole recordings."""
     return None if card.predicts_frames else card.segmentation.windows
 
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.DataFrame:
-    """The sequences to read, as the columns `id` and `path` (and `case`, within a `.ts` file), folders sorted.
+    """Return the sequences to read, as the columns `id` and `path` (and `case`, within a `.ts` file), folders sorted.
 
     Raises:
         ConfigError: recordings are given, but the features are precomputed.
@@ -145,7 +145,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.D
 
 
 def _as_paths(inputs: Any) -> list[str | Path] | None:
-    """The paths, or `None` where the inputs are sequences already."""
+    """Return the paths, or `None` if the inputs are sequences already."""
     if isinstance(inputs, str | Path):
         return [inputs]
     if isinstance(inputs, Sequence) and inputs and all(isinstance(item, str | Path) for item in inputs):

@@ -1,4 +1,4 @@
-"""Events that a model finds: hits of windows or frames beside each other, merged."""
+"""Events from a model: hits of windows or frames next to each other, merged."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class DetectionRules:
-    """What counts as an event.
+    """Rules that decide what counts as an event.
 
     `background`: the class that is none. `max_gap`: hits of a class with at most so many seconds between them are one
     event. `min_seconds`: shorter events are left out. `threshold`: probability from which on a class (of several
@@ -45,7 +45,7 @@ class DetectionRules:
 
 
 def detect_events(table: pd.DataFrame, target: Target, rules: DetectionRules, frame_seconds: float) -> pd.DataFrame:
-    """The events in predictions of windows, or of frames, of some recordings.
+    """Return the events in predictions of windows, or of frames, of some recordings.
 
     Args:
         table: columns `recording`, `start`, `end` (of windows) or `time` (of frames), and `p_<name>`.
@@ -75,7 +75,7 @@ def detect_events(table: pd.DataFrame, target: Target, rules: DetectionRules, fr
 
 
 def window_slots(starts: npt.ArrayLike, ends: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """The time that each window of a recording stands for: up to half way to the middle of the next, but within it.
+    """Return the time span of each window of a recording: up to half way to the middle of the next, but within it.
 
     Windows that overlap share the time between them, so that a hit does not claim all of its window.
 
@@ -91,7 +91,7 @@ def window_slots(starts: npt.ArrayLike, ends: npt.ArrayLike) -> tuple[FloatArray
 def merge_hits(
     starts: FloatArray, ends: FloatArray, probabilities: FloatArray, target: Target, rules: DetectionRules
 ) -> pd.DataFrame:
-    """The events of one recording.
+    """Return the events of one recording.
 
     Args:
         starts, ends: what each prediction stands for, in order, in seconds `(n,)`.
@@ -123,7 +123,7 @@ def merge_hits(
 
 
 def no_detections() -> pd.DataFrame:
-    """The table of nothing found."""
+    """Return an empty table of events."""
     types: dict[str, Any] = {"id": object, "start": float, "end": float, "label": object, "score": float}
     return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in types.items()})
 

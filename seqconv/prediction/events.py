@@ -1,4 +1,4 @@
-"""`predict_events`: from long recordings to a table of what happens when."""
+"""`predict_events`: from long recordings to a table of events with start and end."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,7 +24,7 @@ def predict_events(
     quarantine: list[BadFile] | None = None,
     **options: Any,
 ) -> pd.DataFrame:
-    """The events that a model of windows or frames finds in recordings.
+    """Find events in recordings with a model of windows or frames.
 
     Windows or frames beside each other that have the same class are one event; the class of the background is none.
     A window stands for its middle, as long as its hop.
@@ -52,7 +52,7 @@ def predict_events(
 def event_tables(
     model: Any, inputs: Any, rules: Mapping[str, float | None], bad: list[BadFile], **options: Any
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """What `predict_events` returns, recording by recording, those in which nothing was found too."""
+    """Yield the result of `predict_events`, recording by recording, also if nothing was found."""
     model = open_model(model)
     target, card = model_target(model, options.get("target")), read_card(model)
     known = {name: value for name, value in rules.items() if value is not None}

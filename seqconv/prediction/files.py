@@ -1,4 +1,4 @@
-"""Predictions for files: each that can be read has its own, whatever the others are like."""
+"""Predictions for files: each readable file gets one, even if others are damaged."""
 
 import tempfile
 import warnings
@@ -28,7 +28,7 @@ _FRAMES_PER_TABLE = 1_000_000
 
 
 def predict_source(model: Any, target: Target, source: Source, options: dict[str, Any]) -> Iterator[pd.DataFrame]:
-    """The table of a source; of a model that predicts frames, a table for every million of them."""
+    """Yield the table of a source; for a model that predicts frames, a table for every million of them."""
     if not predicts_frames(model, target):
         columns = {"id": list(source.ids), "num_frames": np.asarray(source.lengths, np.int64)}
         yield pd.DataFrame({**columns, **_answers(model, target, forward(model, source, **options))})
@@ -46,7 +46,7 @@ def predict_source(model: Any, target: Target, source: Source, options: dict[str
 def predict_files(
     model: Any, target: Target, entries: pd.DataFrame, settings: FeatureSettings, options: dict[str, Any]
 ) -> Tables:
-    """The tables of files: long recordings straight from them in chunks, those between from a store.
+    """Yield the tables of files: long recordings straight from them in chunks, those between from a store.
 
     A file that cannot be read, or is too short for the model, has a row without a prediction; where frames are
     predicted, it has none, or those before the place where it is damaged. A warning lists these at the end.
@@ -96,7 +96,7 @@ def predict_files(
 def _read_short(
     model: Any, entries: pd.DataFrame, is_long: npt.NDArray[np.bool_], settings: FeatureSettings, path: Path
 ) -> tuple[FeatureStore | None, dict[int, BadFile]]:
-    """The features of all files but the long ones, and by its position what has none or too few frames."""
+    """Return the features of all files except long ones, and by position the files with none or too few frames."""
     positions = np.flatnonzero(~is_long).tolist()
     if not positions:
         return None, {}
@@ -121,7 +121,7 @@ def _read_short(
 
 
 class _Blank:
-    """Rows without a prediction, put where their files stand; kept back until there is any prediction."""
+    """Rows without a prediction, inserted at the positions of their files; kept back until there is any prediction."""
 
     def __init__(self, model: Any, target: Target, ids: Sequence[str]) -> None:
         self._ids, self._is_used = ids, not predicts_frames(model, target)
@@ -129,7 +129,7 @@ class _Blank:
         self._first: pd.DataFrame | None = None
 
     def fill(self, table: pd.DataFrame, run: Sequence[int], good: Sequence[int]) -> Iterator[pd.DataFrame]:
-        """A table of the good ones of a run, with rows for the others, after those that were kept back."""
+        """Yield a table of the good files of a run, with rows for the others, after those that were kept back."""
         self._first = table.head(0) if self._first is None else self._first
         yield from self.release()
         yield self._spread(table, run, good) if self._is_used and len(good) < len(run) else table
@@ -140,7 +140,7 @@ class _Blank:
             self._held.append(list(run))
 
     def release(self) -> Iterator[pd.DataFrame]:
-        """The tables that were kept back."""
+        """Yield the tables that were kept back."""
         while self._held and self._first is not None:
             yield self._spread(self._first, self._held.pop(0), [])
 
@@ -156,17 +156,17 @@ def _answers(model: Any, target: Target, logits: Any) -> dict[str, Any]:
 
 
 def reason_of(error: Exception, name: str) -> str:
-    """What an error says of a file, without its name."""
+    """Return an error's reason for a file, without its name."""
     return str(error).removeprefix(f"{name}: ").removeprefix(f"'{name}': ")
 
 
 def _listed_reason(error: Exception, name: str, path: str) -> str:
-    """What an error that lists files says of one of them."""
+    """Return the reason for one file in an error that lists several."""
     listed = str(error).partition(f"\n  {name} ({path}): ")[2]
     return listed.partition("\n  ")[0] or "cannot be read"
 
 
 def describe_bad(bad: Sequence[BadFile], count: int) -> str:
-    """The files without a prediction, a line each."""
+    """Describe the files without a prediction, a line each."""
     lines = [f"  {file.id}: {file.reason}" for file in bad]
     return "\n".join([f"{len(bad)} of {count} files have no prediction, or not all of it:", *lines])

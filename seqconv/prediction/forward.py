@@ -1,4 +1,4 @@
-"""The forward pass over a source of sequences: what validation, evaluation and prediction share."""
+"""The forward pass over a source of sequences, shared by validation, evaluation and prediction."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 
 class Choice(NamedTuple):
-    """A layout and why it was chosen."""
+    """A layout and the reason of its choice."""
 
     strategy: str
     reason: str
@@ -31,7 +31,7 @@ def forward(
     frames_per_batch: int | None = None,
     chunk_frames: int | None = None,
 ) -> Any:
-    """Logits `(n, num_outputs)` of all sequences, in the order of the source.
+    """Return logits `(n, num_outputs)` of all sequences, in the order of the source.
 
     Of a model that predicts frames: a list of arrays `(ceil(time / total_stride), num_outputs)`, one a sequence.
 
@@ -85,7 +85,7 @@ def is_sequence_model(model: Any) -> bool:
 
 
 def choose_strategy(model: Any, strategy: str = "auto") -> Choice:
-    """The layout for a model: `auto` packs where every layer allows it.
+    """Choose the layout for a model: `auto` packs if every layer allows it.
 
     Raises:
         ConfigError: there is no such layout, or the model cannot be run in it; names the layers.
@@ -144,7 +144,7 @@ def _check_source(model: Any, source: Source) -> None:
 def _forward_mixed(
     model: Any, source: Source, is_long: npt.NDArray[np.bool_], chunk_frames: int | None, options: dict[str, Any]
 ) -> Any:
-    """Long sequences in chunks, the others in batches."""
+    """Run long sequences in chunks, the others in batches."""
     answers: list[Array] = [np.zeros(0)] * len(is_long)
     long, short = np.flatnonzero(is_long), np.flatnonzero(~is_long)
     found = list(forward(model, Selection(source, short), **options)) if len(short) else []
@@ -187,7 +187,7 @@ def _one_row(output: Array, model: Any) -> Array:
 
 
 def as_logits(model: Any, outputs: Array) -> Array:
-    """A stock model often ends with its softmax or sigmoid; its inverse, so that every model answers in logits."""
+    """Return logits: a stock model often ends with its softmax or sigmoid, which is inverted here."""
     last = model.layers[-1]
     activation = type(last).__name__.lower() if not hasattr(last, "activation") else last.activation.__name__
     if activation not in ("softmax", "sigmoid"):

@@ -32,7 +32,7 @@ def predict_windows(
     windows: WindowSettings,
     options: dict[str, Any],
 ) -> Tables:
-    """Tables of the windows of files, cut as in training: columns `id`, `start`, `end`, then predictions.
+    """Yield tables of the windows of files, cut as in training: columns `id`, `start`, `end`, then predictions.
 
     A file that cannot be read has no rows, or those before the place where it is damaged; a warning lists these.
 
@@ -64,7 +64,7 @@ def predict_windows(
 
 
 def iterate_windows(pieces: Iterable[Frames], size: int, step: int) -> Iterator[tuple[int, Frames]]:
-    """First frame and frames of each window of a sequence that comes in pieces; those of `cut_frames`.
+    """Yield start frame and frames of each window of a sequence that comes in pieces; those of `cut_frames`.
 
     >>> [(first, len(window)) for first, window in iterate_windows([np.zeros((7, 1)), np.zeros((4, 1))], 4, 4)]
     [(0, 4), (4, 4), (7, 4)]

@@ -1,4 +1,4 @@
-"""Reports: a run as one page that needs no network, and what notebooks show."""
+"""Reports: a run as one page that needs no network, and displays for notebooks."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ __all__ = ["write_report"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: drawing needs matplotlib, which training does not."""
+    """Import names on first use: drawing needs matplotlib, which training does not."""
     if name not in __all__:
         raise AttributeError(f"module 'seqconv.reports' has no attribute '{name}'")
     from seqconv.reports import writing

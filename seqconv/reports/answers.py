@@ -1,4 +1,4 @@
-"""What a model said, read back from `predictions.csv`: arrays to score, and intervals by class and by length."""
+"""A model's answers, read from `predictions.csv`: arrays to score, and intervals by class and by length."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Answers:
 
     @cached_property
     def scorer(self) -> Scorer:
-        """From indices of sequences to the headline scores."""
+        """The function from indices of sequences to the headline scores."""
         classes = None if self.given is None else self.definition.class_numbers(self.given)
         decided = self.given if classes is None else classes
         return self._scorer_of(self.targets, self.predictions, decided)
@@ -53,7 +53,7 @@ class Answers:
         return find_task(self.task)
 
     def column_scorer(self, column: int) -> Scorer:
-        """From indices of sequences to the headline scores of one of several columns of numbers."""
+        """Make the function from indices of sequences to the headline scores of one of several columns of numbers."""
         one = slice(column, column + 1)
         return self._scorer_of(self.targets[:, one], self.predictions[:, one], None)
 
@@ -64,7 +64,7 @@ class Answers:
 
     @cached_property
     def is_wrong(self) -> "np.ndarray":
-        """Which rows have another class, or other labels, than is true; missing labels are neither `(n,)`."""
+        """Rows with another class, or other labels, than the truth; missing labels are neither `(n,)`."""
         return np.asarray(((self.given != self.targets) & ~np.isnan(self.targets)).any(axis=1))
 
     @cached_property
@@ -81,7 +81,7 @@ class Answers:
 
 
 def read_answers(folder: RunFolder) -> Answers | None:
-    """The answers in a run folder; None where there are none, or nothing says which split they are of."""
+    """Read the answers in a run folder; None if there are none, or their split is unknown."""
     table, split = folder.predictions, folder.split
     if split is None:
         return None
@@ -98,7 +98,7 @@ def read_answers(folder: RunFolder) -> Answers | None:
 def class_intervals(
     answers: Answers, settings: Any, groups: Sequence[str] | None, seed: int
 ) -> dict[str, dict[str, Interval]]:
-    """Intervals of precision, recall and F1 of each class; of mae, rmse and r2 of each column of a regression."""
+    """Return intervals of precision, recall and F1 of each class; for regression of mae, rmse and r2 of each column."""
     if answers.given is None:
         return {
             name: _draw(answers.column_scorer(column), len(answers.ids), settings, groups, seed)
@@ -123,13 +123,13 @@ def class_intervals(
 def subset_intervals(
     answers: Answers, members: IntArray, settings: Any, groups: Sequence[str] | None, seed: int
 ) -> dict[str, Interval]:
-    """Intervals of the headline scores over some of the sequences."""
+    """Return intervals of the headline scores over some of the sequences."""
     chosen = None if groups is None else [groups[index] for index in members]
     return _draw(lambda indices: answers.scorer(members[indices]), len(members), settings, chosen, seed)
 
 
 def calibration_bins(answers: Answers, num_bins: int) -> list[tuple[float, float, int, float, float]]:
-    """Lower and upper bound, count, mean confidence and part that is right of each bin of confidence that is not empty.
+    """Return lower and upper bound, count, mean confidence and share of correct ones of each non-empty bin.
 
     Of one class out of several, confidence is the probability of the class given; of several labels, each probability
     is one, and right is a label that is there. Bins are `(lower, upper]`, as in the calibration error.

@@ -1,4 +1,4 @@
-"""Figures of the data and the batches: how long sequences are, how rows are filled, what a batch looks like."""
+"""Figures of the data and the batches: lengths of sequences, filling of rows, an example of a batch."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ MOST_ROWS = 32
 def draw_lengths(
     lengths: "Mapping[str, NDArray[np.int64]]", plan: Plan | None, seconds: float | None
 ) -> Drawing | None:
-    """How long the sequences of each split are; for buckets, where they end."""
+    """Draw the lengths of the sequences of each split; for buckets, their bounds."""
     if not lengths:
         return None
     everything = np.concatenate(list(lengths.values()))
@@ -64,14 +64,14 @@ def draw_lengths(
 
 
 def bucket_bounds(plan: Plan | None) -> list[int]:
-    """Widths of bucketed rows; nothing where rows do not depend on how long a sequence is."""
+    """Return the widths of bucketed rows; nothing if rows do not depend on the length of a sequence."""
     if plan is None or plan.strategy not in ("bucketed", "padded"):
         return []
     return sorted({shape.width for shape in plan.shapes})
 
 
 def draw_filling(plan: Plan) -> Drawing:
-    """Which part of each row is real frames, over the first epoch."""
+    """Draw the share of real frames in each row, over the first epoch."""
     shares, layouts = [], 0
     for layout in islice(plan.epoch(0), MOST_LAYOUTS):
         frames = np.bincount(layout.row, layout.length, minlength=layout.rows)
@@ -97,7 +97,7 @@ def draw_filling(plan: Plan) -> Drawing:
 
 
 def draw_batch(plan: Plan) -> Drawing:
-    """The first batch of the commonest shape: where each sequence lies in its row."""
+    """Draw the first batch of the commonest shape, with the position of each sequence in its row."""
     layout = _commonest(plan)
     shown = min(layout.rows, MOST_ROWS)
 
@@ -129,7 +129,7 @@ def draw_batch(plan: Plan) -> Drawing:
 
 
 def shape_table(plan: Plan) -> Table:
-    """Every shape of the plan, and how many steps of the first epoch have it."""
+    """Return every shape of the plan, and how many steps of the first epoch have it."""
     steps = Counter(layout.shape for layout in islice(plan.epoch(0), MOST_LAYOUTS))
     known = len(plan) <= MOST_LAYOUTS
     rows = [

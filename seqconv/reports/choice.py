@@ -1,4 +1,4 @@
-"""Which recordings a report shows: those that the model got wrong and was sure of, and those that were hardest."""
+"""The recordings that a report shows: the confidently wrong ones and the hardest ones."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,14 +16,14 @@ MOST_ROWS = 2000
 
 @dataclass(frozen=True)
 class Chosen:
-    """Recordings to show: places in `Answers.ids`, worst first."""
+    """Recordings to show: indices into `Answers.ids`, worst first."""
 
     confident: list[int]
     hardest: list[int]
 
 
 def summarize(answers: Answers) -> "pd.DataFrame":
-    """A row for each sequence: id, what is true, what was said, whether it is wrong, confidence, loss.
+    """Return a row for each sequence: id, truth, prediction, whether it is wrong, confidence, loss.
 
     Of frames: `num_frames` with a label and `error_rate`, the part of them that is wrong, instead of the answers.
     `confidence` is the probability of the class given; of several labels, the smallest probability of a decision; NaN
@@ -51,7 +51,7 @@ def summarize(answers: Answers) -> "pd.DataFrame":
 
 
 def choose(summary: "pd.DataFrame", kind: str) -> Chosen:
-    """Recordings to show from `summarize`; nothing is shown twice."""
+    """Choose recordings to show from `summarize`; none is shown twice."""
     order = np.argsort(-summary["loss"].to_numpy(), kind="stable")
     confident: list[int] = []
     if kind == "sequence" and "wrong" in summary:
@@ -63,12 +63,12 @@ def choose(summary: "pd.DataFrame", kind: str) -> Chosen:
 
 
 def worst_first(summary: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows that the page lists, those with the largest loss first; as many as a page can hold."""
+    """Return the rows that the page lists, those with the largest loss first; as many as a page can show."""
     return summary.sort_values("loss", ascending=False, kind="stable").head(MOST_ROWS)
 
 
 def as_listed(summary: "pd.DataFrame") -> "pd.DataFrame":
-    """The columns that the page lists: right or wrong in words, nothing that is empty throughout."""
+    """Return the columns that the page lists: right or wrong in words, without columns that are empty."""
     listed = summary.dropna(axis="columns", how="all")
     if "wrong" not in listed:
         return listed

@@ -16,7 +16,7 @@ MOST_SCORES = 4
 
 
 def draw_losses(history: "pd.DataFrame", best: int | None) -> Drawing:
-    """Loss on training and validation sequences by epoch."""
+    """Draw loss on training and validation sequences by epoch."""
     names = [name for name in ("loss", "val_loss") if name in history]
     titles = {"loss": "training", "val_loss": "validation"}
 
@@ -35,7 +35,7 @@ def draw_losses(history: "pd.DataFrame", best: int | None) -> Drawing:
 
 
 def draw_scores(history: "pd.DataFrame", best: int | None, monitor: str) -> Drawing | None:
-    """The scores on the validation sequences by epoch, the monitored one first."""
+    """Draw the scores on the validation sequences by epoch, the monitored one first."""
     names = score_columns(history, monitor)
     if not names:
         return None
@@ -52,7 +52,7 @@ def draw_scores(history: "pd.DataFrame", best: int | None, monitor: str) -> Draw
 
 
 def score_columns(history: "pd.DataFrame", monitor: str) -> list[str]:
-    """Scores of one scale that can share an axis."""
+    """Return scores of one scale that can share an axis."""
     found = [
         name
         for name in history
@@ -65,7 +65,7 @@ def score_columns(history: "pd.DataFrame", monitor: str) -> list[str]:
 
 
 def draw_learning_rate(history: "pd.DataFrame") -> Drawing | None:
-    """Learning rate at the end of each epoch."""
+    """Draw the learning rate at the end of each epoch."""
     if "learning_rate" not in history:
         return None
 
@@ -81,7 +81,7 @@ def draw_learning_rate(history: "pd.DataFrame") -> Drawing | None:
 
 
 def draw_speed(history: "pd.DataFrame") -> Drawing | None:
-    """Frames a second by epoch."""
+    """Draw frames a second by epoch."""
     if "frames_per_second" not in history:
         return None
 
@@ -97,7 +97,7 @@ def draw_speed(history: "pd.DataFrame") -> Drawing | None:
 
 
 def draw_waiting(history: "pd.DataFrame") -> Drawing | None:
-    """Where the time of each epoch went: steps, and waiting for data."""
+    """Draw how the time of each epoch was spent: steps, and waiting for data."""
     if "data_wait" not in history:
         return None
     table = history[["epoch", "seconds", "data_wait"]].assign(share=history["data_wait"] / history["seconds"])
@@ -119,7 +119,7 @@ def draw_waiting(history: "pd.DataFrame") -> Drawing | None:
 
 
 def best_epoch(history: "pd.DataFrame", monitor: str, mode: str) -> int | None:
-    """The epoch whose model was kept, from 1: the first with the best monitored value."""
+    """Return the epoch whose model was kept, from 1: the first with the best monitored value."""
     if monitor not in history or history[monitor].isna().all():
         return None
     values = history[monitor].to_numpy(float)
@@ -150,7 +150,7 @@ def _lines(axes: "Axes", history: "pd.DataFrame", titles: dict[str, str], best: 
 
 
 def _plain_ticks(axes: "Axes") -> None:
-    """Numbers instead of powers of ten."""
+    """Set numbers instead of powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=8))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INK, MUTED, LINE, PAPER = "#0a1b01", "#0a1b02", "#0a1b03", "#0a1b04"
 SERIES = tuple(f"#0a1b1{i}" for i in range(8))
-"""Stand-ins that matplotlib writes into the SVG; each becomes a variable of the page's style."""
+"""Placeholders that matplotlib writes into the SVG; each becomes a variable of the page's style."""
 
 _VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line", PAPER: "--paper"} | {
     color: f"--series-{i}" for i, color in enumerate(SERIES)
@@ -26,7 +26,7 @@ WIDTH, HEIGHT = 4.9, 2.9
 _LARGEST = 1.4
 """Pixels to a unit at most: letters are then a little larger than those of the page."""
 _KEY_INCHES, _LETTER_INCHES = 0.5, 0.075
-"""Of a legend: a line with its gaps, and a letter at most."""
+"""Sizes in a legend: a line with its gaps, and a letter at most."""
 _COLUMN, _AROUND = 440, 110
 """Pixels: width of a column of figures on a large screen, height of everything around a figure."""
 
@@ -81,13 +81,13 @@ class Drawing:
 
     @property
     def height(self) -> float:
-        """Pixels that it takes in a column."""
+        """Height in pixels in a column."""
         _, _, width, height = map(float, self.svg.split('viewBox="')[1].split('"')[0].split())
         return min(_COLUMN, _LARGEST * width) * height / width
 
 
 def in_columns(drawings: Sequence[Drawing], count: int = 2) -> list[list[Drawing]]:
-    """Drawings in columns of about one height: each goes where there is most room."""
+    """Arrange drawings in columns of about one height: each goes to the column with most room."""
     columns: list[list[Drawing]] = [[] for _ in range(count)]
     for drawing in drawings:
         shortest = min(columns, key=lambda column: sum(each.height + _AROUND for each in column))
@@ -104,7 +104,7 @@ def draw(
     size: tuple[float, float] = (WIDTH, HEIGHT),
     caption: str = "",
 ) -> Drawing:
-    """A drawing of one pair of axes; `paint` fills them and returns the summary."""
+    """Draw one pair of axes; `paint` fills them and returns the summary."""
     summary = ""
 
     def fill(figure: "Figure") -> "Axes":
@@ -120,7 +120,7 @@ def draw(
 def render(
     name: str, fill: Callable[["Figure"], "Axes"], size: tuple[float, float]
 ) -> tuple[str, tuple[float, float, float, float]]:
-    """Inline SVG of a figure, and the box of the axes that `fill` returns."""
+    """Return inline SVG of a figure, and the box of the axes that `fill` returns."""
     import io
 
     from matplotlib import rc_context
@@ -142,7 +142,7 @@ def render(
 
 
 def themed(svg: str, name: str) -> str:
-    """The `<svg>` element alone, with the page's colors and fonts, and ids that no other figure has."""
+    """Return the `<svg>` element alone, with the page's colors and fonts, and ids that no other figure has."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = svg.replace("xlink:href=", "href=")
@@ -162,7 +162,7 @@ def _open_tag(found: "re.Match[str]") -> str:
 def whiskers(
     axes: "Axes", names: Sequence[str], values: Sequence[float | None], intervals: Sequence[Sequence[float] | None]
 ) -> None:
-    """A dot and a line for each value and its interval, from top to bottom."""
+    """Draw a dot and a line for each value and its interval, from top to bottom."""
     for place, (value, interval) in enumerate(zip(values, intervals, strict=True)):
         if interval is not None:
             axes.plot(interval, [place, place], color=SERIES[0], alpha=0.45, linewidth=3, solid_capstyle="round")
@@ -175,7 +175,7 @@ def whiskers(
 
 
 def shorten(text: Any, limit: int = 30) -> str:
-    """Text for a place that is narrow.
+    """Shorten a text for a narrow space.
 
     >>> shorten("a" * 40, 5)
     'aaaa…'
@@ -185,7 +185,7 @@ def shorten(text: Any, limit: int = 30) -> str:
 
 
 def shorten_all(names: Sequence[str], limit: int = 30) -> list[str]:
-    """Names for a place that is narrow, so that they still differ: where needed, without what all of them begin with.
+    """Shorten names for a narrow space so that they still differ: if needed, without their common beginning.
 
     >>> shorten_all(["learning_rate=0.0003-fold0-seed0", "learning_rate=0.001-fold0-seed0"], 24)
     ['learning_rate=0.0003-fo…', 'learning_rate=0.001-fol…']
@@ -204,11 +204,11 @@ def shorten_all(names: Sequence[str], limit: int = 30) -> list[str]:
 
 
 def legend_columns(names: Sequence[str], most: int = 3) -> int:
-    """How many names of a legend fit beside each other above a figure that is `WIDTH` wide."""
+    """Return how many names of a legend fit in one line above a figure of `WIDTH`."""
     widest = _KEY_INCHES + _LETTER_INCHES * max(map(len, names))
     return max(1, min(most, len(names), int(WIDTH / widest)))
 
 
 def read_template(name: str) -> str:
-    """A file of the templates."""
+    """Read a file of the templates."""
     return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")

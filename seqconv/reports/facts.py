@@ -1,4 +1,4 @@
-"""Plain facts of a run: what stands at the top, how much data there was, how it was batched, how fast it went."""
+"""Plain facts of a run: the top of the page, the amount of data, batches, and speed."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from seqconv.text import amount
 
 
 def tiles(material: Material) -> list[tuple[str, str, str]]:
-    """Name, value and what stands below it."""
+    """Return name, value and the text below it."""
     folder = material.folder
     found, split = list[tuple[str, str, str]](), folder.scored_split
     if split is not None:
@@ -34,7 +34,7 @@ def tiles(material: Material) -> list[tuple[str, str, str]]:
 
 
 def data_table(material: Material) -> Table | None:
-    """Sequences, frames and duration of each split."""
+    """Return sequences, frames and duration of each split."""
     rows, seconds = [], material.seconds_per_frame
     splits = material.folder.splits
     counted: dict[Any, int] = {} if splits.empty else splits["split"].value_counts().to_dict()

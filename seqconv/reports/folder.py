@@ -1,4 +1,4 @@
-"""What a run folder holds, read back."""
+"""The content of a run folder, read back."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ LENGTHS = "lengths.csv"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run as its folder tells it. What a run has not written, because it did not finish, is empty.
+    """A run as its folder describes it. Parts that a run has not written, because it did not finish, are empty.
 
     `metrics`: scores by split. `versions`: of the packages. `facts`: of the saved model. `unfinished`: why the run did
     not finish, None where it did.
@@ -45,12 +45,12 @@ class RunFolder:
 
     @cached_property
     def quarantine(self) -> "pd.DataFrame":
-        """What was left out because it cannot be read: id, path, reason."""
+        """Recordings that were left out because they cannot be read: id, path, reason."""
         return self._table("quarantine.csv", as_text=True)
 
     @cached_property
     def lengths(self) -> "pd.DataFrame":
-        """id, split and num_frames of each sequence, where a report has kept them."""
+        """id, split and num_frames of each sequence, if a report has stored them."""
         import pandas as pd
 
         path = self.path / LENGTHS
@@ -60,7 +60,7 @@ class RunFolder:
 
     @cached_property
     def predictions(self) -> "pd.DataFrame":
-        """The answers to one split; text where they are names, NaN where a frame has no label."""
+        """The answers to one split; text for names, NaN if a frame has no label."""
         import pandas as pd
 
         path = self.path / "predictions.csv"
@@ -77,7 +77,7 @@ class RunFolder:
 
     @cached_property
     def events(self) -> "pd.DataFrame":
-        """What was found in recordings of one split: id, start, end, label, score."""
+        """Events found in recordings of one split: id, start, end, label, score."""
         import pandas as pd
 
         path = self.path / "events.csv"
@@ -87,7 +87,7 @@ class RunFolder:
 
     @cached_property
     def split(self) -> str | None:
-        """Which split the predictions are of: the one whose scores they have. None: of none."""
+        """The split of the predictions: the one whose scores they have. None: no split."""
         table = self.predictions
         if table.empty:
             return None
@@ -103,7 +103,7 @@ class RunFolder:
 
     @property
     def scored_split(self) -> str | None:
-        """The split that counts: test, or valid where there is no test."""
+        """The split that counts: test, or valid if there is no test."""
         return next((split for split in ("test", "valid", *self.metrics) if split in self.metrics), None)
 
     def _table(self, name: str, *, as_text: bool = False) -> "pd.DataFrame":
@@ -152,7 +152,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def read_scores(path: Path) -> dict[str, Any]:
-    """The scores in a `metrics.json` by split; none where there is no file.
+    """Read the scores in a `metrics.json` by split; none if there is no file.
 
     Raises:
         StoreError: it is damaged, or a later version of seqconv wrote it.

@@ -1,4 +1,4 @@
-"""Templates to pages: what they may call, what a browser may do with them, and the writing of the file."""
+"""Pages from templates: the functions they may call, the limits for a browser, and the writing of the file."""
 
 import base64
 import hashlib
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def write_page(template: str, path: Path, **values: Any) -> Path:
-    """Fill a template and write it, whole; returns the path."""
+    """Fill a template and write it, whole; return the path."""
     write_text(render_page(template, **values), path)
     return path
 
 
 def render_page(template: str, **values: Any) -> str:
-    """A page that needs nothing but itself: its policy forbids every request."""
+    """Render a page that needs nothing but itself: its policy forbids every request."""
     script = read_template("report.js")
     style = read_template("report.css")
     policy = (
@@ -35,7 +35,7 @@ def render_page(template: str, **values: Any) -> str:
 
 @cache
 def environment() -> "Environment":
-    """What fills templates; text is escaped."""
+    """Return the environment that fills templates; text is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -51,7 +51,7 @@ def environment() -> "Environment":
 
 
 def sort_key(value: Any) -> str:
-    """What the page sorts a cell by: numbers in full, text as it is.
+    """Return the value by which the page sorts a cell: numbers in full, text as it is.
 
     >>> sort_key(0.1), sort_key(None), sort_key("a")
     ('0.1', '', 'a')

@@ -1,4 +1,4 @@
-"""Names of scores, and of what they are of, in tables and figures."""
+"""Names of scores, and of their subjects, in tables and figures."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from seqconv.metrics.records import score_label
 from seqconv.text import amount
 
 NO_SCORES = ("hours", "max_gap", "min_seconds", "collar", "segment")
-"""Numbers among the scores that say of what and how these are."""
+"""Numbers among the scores that describe the data and the method."""
 
 
 def label(name: str) -> str:
-    """How a score is called in a table.
+    """Return the name of a score in a table.
 
     >>> label("macro_f1"), label("log_loss")
     ('macro F1', 'log loss')
@@ -19,7 +19,7 @@ def label(name: str) -> str:
 
 
 def head_of(name: str, found: dict[str, Any]) -> str:
-    """What the scores of "recordings", or of "events", are of."""
+    """Return the heading for the scores of "recordings", or of "events"."""
     if name == "recordings":
         ways = {"mean": "the mean", "max": "the highest", "lse": "a soft maximum"}
         return f"recordings: {found['num_recordings']:,}, each by {ways[found['aggregate']]} of its windows"
@@ -31,7 +31,7 @@ def head_of(name: str, found: dict[str, Any]) -> str:
 
 
 def describe_decisions(chosen: dict[str, Any]) -> str:
-    """Temperature and thresholds, as `metrics.json` has them, in words.
+    """Describe temperature and thresholds, as `metrics.json` has them, in words.
 
     >>> describe_decisions({"temperature": 1.5, "thresholds": {"fault": 0.25}})
     'temperature 1.500; thresholds fault 0.250'

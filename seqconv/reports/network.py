@@ -17,14 +17,14 @@ _POSITIVE, _NEGATIVE = (0.16, 0.45, 0.75), (0.85, 0.4, 0.1)
 
 
 def describe_layers(model: Any) -> list[Any]:
-    """What `seqconv.inspection.describe` knows of each layer, a row a layer."""
+    """Return the facts of `seqconv.inspection.describe` on each layer, a row a layer."""
     from seqconv.inspection import describe
 
     return list(describe(model))
 
 
 def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
-    """The filters of the first convolution over time, `(kernel_size, in_channels)` each, on one scale of color."""
+    """Draw the filters of the first convolution over time, `(kernel_size, in_channels)` each, on one scale of color."""
     found = _first_convolution(model)
     if found is None:
         return None
@@ -59,7 +59,7 @@ def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
 
 
 def _first_convolution(model: Any) -> "tuple[Any, np.ndarray] | None":
-    """The first convolution over time and its kernels `(filters, kernel_size, in_channels)`."""
+    """Return the first convolution over time and its kernels `(filters, kernel_size, in_channels)`."""
     from seqconv.inspection import kernels
 
     stack = getattr(model, "stack", None)
@@ -74,7 +74,7 @@ def _first_convolution(model: Any) -> "tuple[Any, np.ndarray] | None":
 
 
 def _tinted(values: "np.ndarray") -> "np.ndarray":
-    """RGBA: the sign is the color, the size how much of it there is, so that zero is the page."""
+    """Return RGBA: the sign is the color, the size its strength, so that zero is the page."""
     image = np.empty((*values.shape, 4))
     image[..., :3] = np.where(values[..., None] >= 0, _POSITIVE, _NEGATIVE)
     image[..., 3] = np.abs(values).clip(0, 1)
@@ -82,7 +82,7 @@ def _tinted(values: "np.ndarray") -> "np.ndarray":
 
 
 def _tiled(images: "np.ndarray", columns: int) -> "np.ndarray":
-    """Images `(n, height, width, 4)` beside and below each other, with nothing between them."""
+    """Return images `(n, height, width, 4)` next to and below each other, with nothing between them."""
     count, height, width, _ = images.shape
     gaps = (max(1, height // 8), max(1, width // 5))
     rows = -(-count // columns)

@@ -25,7 +25,7 @@ MOST_ROWS = 100
 
 
 class ScoredSplit(Protocol):
-    """What a notebook shows of an evaluation."""
+    """The part of an evaluation that a notebook shows."""
 
     @property
     def metrics(self) -> dict[str, Any]: ...
@@ -38,7 +38,7 @@ class ScoredSplit(Protocol):
 
 
 class FinishedRun(Protocol):
-    """What a notebook shows of a run."""
+    """The part of a run that a notebook shows."""
 
     @property
     def path(self) -> Path: ...
@@ -51,12 +51,12 @@ class FinishedRun(Protocol):
 
 
 def evaluation_html(evaluation: ScoredSplit) -> str:
-    """The scores with their intervals; confusions, classes and lengths as figures."""
+    """Return the scores with their intervals; confusions, classes and lengths as figures."""
     return _render([_evaluation_part(evaluation)])
 
 
 def run_html(run: FinishedRun) -> str:
-    """Where the run lies and what it took, its curves, its scores."""
+    """Return the folder of the run and its cost, its curves, its scores."""
     from seqconv.config import load_config
 
     history, figures = run.history, list[Drawing]()
@@ -77,7 +77,7 @@ def run_html(run: FinishedRun) -> str:
 
 
 def worst_html(table: "pd.DataFrame", data: Any) -> str:
-    """The rows of a table of errors, with what plays each recording where there is sound."""
+    """Return the rows of a table of errors, with a player for each recording if there is sound."""
     sounds = embed_sounds(table["id"].tolist()[:MOST_ROWS], data)
     columns = [str(name) for name in table.columns if not str(name).startswith("p_")]
     shown = make_table(columns, table[columns].head(MOST_ROWS).to_numpy(object).tolist())
@@ -86,13 +86,13 @@ def worst_html(table: "pd.DataFrame", data: Any) -> str:
 
 
 def table_html(table: "pd.DataFrame", title: str) -> str:
-    """A table of plain values under a title."""
+    """Return a table of plain values under a title."""
     shown = make_table([str(name) for name in table.columns], table.head(MOST_ROWS).to_numpy(object).tolist())
     return _render([{"title": title, "facts": [], "tables": [(shown, None)], "figures": []}])
 
 
 def embed_sounds(ids: Sequence[str], data: Any) -> list[Sound | None] | None:
-    """The sound of each of these sequences, as far as there is room; None where there is none at all."""
+    """Return the sound of each of these sequences, as far as there is room; None if there is none at all."""
     metadata, settings = getattr(data, "metadata", None), getattr(data, "feature_settings", None)
     if metadata is None or not isinstance(settings, RecordedKind) or "path" not in metadata:
         return None
@@ -139,7 +139,7 @@ def _render(parts: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _apart(drawing: Drawing) -> str:
-    """The SVG with ids that no other output of a notebook has, unless it shows the same."""
+    """Return the SVG with ids that no other output of a notebook has, unless it shows the same."""
     mark = hashlib.blake2b(drawing.svg.encode(), digest_size=6).hexdigest()
     svg = drawing.svg
     for before in ('id="', "url(#", 'href="#'):

@@ -1,4 +1,4 @@
-"""Pictures of recordings: features over time, what decided, and labels of frames beside answers."""
+"""Pictures of recordings: features over time, contributions, and labels of frames next to answers."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ def draw_recording(
     contributions: "Contributions | None" = None,
     frames: "tuple[np.ndarray, np.ndarray, list[str]] | None" = None,
 ) -> Drawing:
-    """The features `(time, d)` of a recording; below, the contribution of each frame, or labels and answers of frames.
+    """Draw the features `(time, d)` of a recording; below, the contributions, or the labels and answers, of frames.
 
     Args:
         name: of the drawing.
@@ -71,7 +71,7 @@ def draw_recording(
 
 
 def frame_strips(answers: "Answers", place: int, num_frames: int) -> "tuple[np.ndarray, np.ndarray, list[str]] | None":
-    """Class numbers of labels and answers of the frames of a sequence, of a classification of frames."""
+    """Return class numbers of labels and answers of the frames of a sequence, of a classification of frames."""
     given = (
         None if answers.kind != "frame" or answers.given is None else answers.definition.class_numbers(answers.given)
     )
@@ -90,7 +90,7 @@ def frame_strips(answers: "Answers", place: int, num_frames: int) -> "tuple[np.n
 
 
 def squeeze_time(values: "np.ndarray", most: int = MOST_COLUMNS) -> "np.ndarray":
-    """At most so many columns: the mean over neighbors.
+    """Return at most so many columns: the mean over neighbors.
 
     >>> squeeze_time(np.arange(6.0), 3).tolist()
     [0.5, 2.5, 4.5]
@@ -170,7 +170,7 @@ def _strips(axes: "Axes", frames: "tuple[np.ndarray, np.ndarray, list[str]]", du
 
 
 def _run_table(frames: "tuple[np.ndarray, np.ndarray, list[str]]", seconds: float | None) -> Any:
-    """Labels and answers, a row wherever one of them changes."""
+    """Return labels and answers, a row whenever one of them changes."""
     labels, said, names = frames
     starts = np.flatnonzero(np.diff(labels, prepend=-2) | np.diff(said, prepend=-2))
     rows = [
@@ -184,7 +184,7 @@ def _run_table(frames: "tuple[np.ndarray, np.ndarray, list[str]]", seconds: floa
 
 
 def _energy_table(features: "np.ndarray", contributions: "Contributions | None", seconds: float | None) -> Any:
-    """Means over a few pieces of the recording, and sums of what frames contribute."""
+    """Return means over a few pieces of the recording, and sums of the frames' contributions."""
     pieces = squeeze_time(np.asarray(features, np.float64).mean(axis=1), TABLE_ROWS)
     step = len(features) / len(pieces) * (seconds or 1)
     columns = ["from (s)" if seconds else "from (frame)", "mean feature"]

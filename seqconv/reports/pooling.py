@@ -28,18 +28,18 @@ class Pool:
 
     @property
     def ids(self) -> list[str]:
-        """The sequences that were tested."""
+        """The tested sequences."""
         return self.answers.ids
 
     def scorer(self, ids: Sequence[str]) -> Scorer:
-        """From places in `ids` to the headline scores."""
+        """Return the function from indices into `ids` to the headline scores."""
         places = {name: place for place, name in enumerate(self.ids)}
         chosen = np.array([places[name] for name in ids], np.int64)
         return lambda indices: self.answers.scorer(chosen[indices])
 
 
 def pool_runs(runs: Sequence[RunFolder]) -> list[Pool]:
-    """Runs that test other sequences each, such as folds, as one; those that test the same, such as seeds, apart.
+    """Pool runs that test different sequences, such as folds, as one; keep runs that test the same ones apart.
 
     Runs without predictions are left out.
     """
@@ -57,7 +57,7 @@ def pool_runs(runs: Sequence[RunFolder]) -> list[Pool]:
 
 
 def pooled_scores(pools: Sequence[Pool], settings: Any, seed: int) -> dict[str, tuple[float, Interval]]:
-    """Headline scores over all predictions, the mean over pools, and their intervals, drawn as in an evaluation."""
+    """Return headline scores over all predictions, the mean over pools, and their bootstrap intervals."""
     ids = shared_ids(pools)
     if not ids:
         return {}
@@ -75,7 +75,7 @@ def pooled_scores(pools: Sequence[Pool], settings: Any, seed: int) -> dict[str, 
 def paired_differences(
     first: Sequence[Pool], second: Sequence[Pool], *, repeats: int, confidence: float, seed: int = 0
 ) -> dict[str, tuple[float, Interval]]:
-    """How much higher the scores of `second` are than those of `first` on the sequences that both were tested on.
+    """Return how much higher the scores of `second` are than those of `first` on the sequences of both.
 
     The interval is that of a paired bootstrap: each draw takes sequences anew, whole groups where they are known, the
     same for both; and of several runs of one kind, it takes runs anew. It so holds what other recordings and what
@@ -109,7 +109,7 @@ def paired_differences(
 
 
 def shared_ids(pools: Sequence[Pool]) -> list[str]:
-    """The sequences that all of them were tested on."""
+    """Return the sequences that all of them were tested on."""
     if not pools:
         return []
     others = [set(pool.ids) for pool in pools[1:]]
@@ -117,7 +117,7 @@ def shared_ids(pools: Sequence[Pool]) -> list[str]:
 
 
 def mean_scorer(pools: Sequence[Pool], ids: Sequence[str]) -> Scorer:
-    """The mean over pools of the headline scores."""
+    """Return the mean over pools of the headline scores."""
     scorers = [pool.scorer(ids) for pool in pools]
     return lambda indices: _mean(scorers, indices)
 
@@ -130,7 +130,7 @@ def _mean(scorers: Sequence[Callable[[IntArray], dict[str, float]]], indices: In
 
 
 def _fits(pool: Sequence[tuple[RunFolder, Answers]], run: RunFolder, answers: Answers) -> bool:
-    """Whether a run tests what those of the pool do not, and answers in the same way."""
+    """Whether a run tests other sequences than the pool, and answers in the same way."""
     other = pool[0][1]
     kinds = [(each.task, each.kind, each.names) for each in (other, answers)]
     is_alike = kinds[0] == kinds[1] and pool[0][0].config.seed == run.config.seed
@@ -160,7 +160,7 @@ def _join(pool: Sequence[tuple[RunFolder, Answers]]) -> Pool:
 
 
 def _groups_of(run: RunFolder, ids: Sequence[str]) -> dict[str, str]:
-    """The group of each sequence, as far as it is known; a window or event is of the group of its recording."""
+    """Return the group of each sequence, if known; a window or event is of the group of its recording."""
     table = run.splits
     if table.empty:
         return {}

@@ -28,7 +28,7 @@ SOUND_BUDGET = 3_000_000
 
 @dataclass(frozen=True)
 class Card:
-    """One recording: what is true, what was said, and what there is to see and to hear."""
+    """One recording: truth, prediction, picture and sound."""
 
     id: str
     name: str
@@ -41,7 +41,7 @@ class Card:
 
 
 def make_cards(material: Material, summary: "pd.DataFrame", chosen: Chosen) -> tuple[list[Card], list[Card]]:
-    """Cards of the confidently wrong and of the hardest recordings."""
+    """Make cards of the confidently wrong and of the hardest recordings."""
     places = [*chosen.confident, *chosen.hardest]
     budget = SOUND_BUDGET
     cards = []
@@ -69,7 +69,7 @@ def _card(material: Material, summary: "pd.DataFrame", place: int, name: str, so
 
 
 def _seconds(material: Material, name: str) -> float | None:
-    """How long the picture of a recording is."""
+    """Return the length in seconds of a recording's picture."""
     frames = material.lengths_by_id().get(name)
     return None if frames is None or material.seconds_per_frame is None else frames * material.seconds_per_frame
 
@@ -94,7 +94,7 @@ def _facts(material: Material, row: Any) -> list[tuple[str, str]]:
 
 
 def _probabilities(material: Material, place: int) -> list[tuple[str, float, bool]]:
-    """The largest probabilities, and whether each class is true; that of the label always."""
+    """Return the largest probabilities, and whether each class is true; always that of the label."""
     answers = material.answers
     if answers is None or answers.given is None or answers.kind == "frame":
         return []
@@ -129,7 +129,7 @@ def _picture(material: Material, place: int, identity: str, name: str) -> Drawin
 
 
 def _contributions(material: Material, features: "np.ndarray", place: int) -> "Contributions | None":
-    """What each frame adds to the logit of the class that was given; None where nobody can say."""
+    """Return what each frame adds to the logit of the predicted class; None if unknown."""
     from seqconv.inspection import contributions
 
     answers = material.answers

@@ -1,4 +1,4 @@
-"""All that a report draws on: the run folder, and the sequences, the plan and the model where they can be had."""
+"""Sources of a report: the run folder, and the sequences, the plan and the model if they are available."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What a report is made of. `notes` say what is missing, and why."""
+    """The content of a report. `notes` say what is missing, and why."""
 
     folder: RunFolder
     parts: "Mapping[str, Sequences]"
@@ -43,16 +43,16 @@ class Material:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Where the sequence of an id stands in `answered`."""
+        """The index in `answered` of the sequence of each id."""
         return {} if self.answered is None else {name: place for place, name in enumerate(self.answered.ids)}
 
     @property
     def seconds_per_frame(self) -> float | None:
-        """None where nobody knows."""
+        """Seconds from one frame to the next; None if unknown."""
         return self.folder.config.features.seconds_per_frame
 
     def lengths(self, split: str) -> "NDArray[np.int64] | None":
-        """Frames of each sequence of a split; None where nobody knows."""
+        """Return the frames of each sequence of a split; None if unknown."""
         if split in self.parts:
             return np.asarray(self.parts[split].lengths, np.int64)
         table = self.folder.lengths
@@ -60,7 +60,7 @@ class Material:
         return found if len(found) else None
 
     def lengths_by_id(self) -> dict[str, int]:
-        """Frames of each sequence that the answers are about, as far as they are known."""
+        """Return the frames of each sequence that the answers are about, if known."""
         split = self.folder.split
         if split is None:
             return {}
@@ -74,7 +74,7 @@ class Material:
         return known
 
     def groups(self) -> list[str] | None:
-        """The group of each sequence of the answers; None where there are none, or nobody knows."""
+        """Return the group of each sequence of the answers; None if there are none, or they are unknown."""
         data, answers = self.answered, self.answers
         if data is None or answers is None or data.groups is None or not set(answers.ids) <= self.places.keys():
             return None
@@ -87,7 +87,7 @@ def gather(
     plan: Plan | None = None,
     model: Any = None,
 ) -> Material:
-    """The material of a run; what is not given is read again from manifest and folder, as far as that can be done."""
+    """Gather the material of a run; missing parts are read again from manifest and folder, as far as possible."""
     folder, notes = read_run(run_dir), list[str]()
     if parts is None:
         parts = _read_parts(folder, notes)
@@ -109,7 +109,7 @@ def plan_again(
     train: "Sequences | None" = None,
     model: Any = None,
 ) -> Plan | None:
-    """The batches of a run, planned as training has planned them; what an epoch draws hangs on the labels."""
+    """Plan the batches of a run again as training did; the sampling of an epoch depends on the labels."""
     from seqconv.batching import make_plan
     from seqconv.config.planning import planning_options
 

@@ -24,12 +24,12 @@ LETTER = 0.08
 
 
 def headline(task: str) -> str:
-    """The score that a task is known by."""
+    """Return the score that a task is known by."""
     return find_task(task).headline
 
 
 def score_table(metrics: Mapping[str, Any]) -> Table:
-    """Every score of every split, with its interval."""
+    """Return every score of every split, with its interval."""
     names = list(dict.fromkeys(name for scores in metrics.values() for name in _scores(scores)))
     columns, rows = ["score"], [[label(name)] for name in names]
     for split, scores in metrics.items():
@@ -40,7 +40,7 @@ def score_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def split_table(metrics: Mapping[str, Any], confidence: float) -> Table:
-    """The scores of one split, with their intervals where there are any."""
+    """Make a table of the scores of one split, with their intervals if there are any."""
     found = metrics["intervals"]
     rows = [(label(name), metrics[name], interval_text(found.get(name))) for name in _scores(metrics)]
     columns = ["score", "value", f"{confidence:.0%} interval"]
@@ -50,7 +50,7 @@ def split_table(metrics: Mapping[str, Any], confidence: float) -> Table:
 def named_table(
     first: str, rows: Mapping[str, Mapping[str, Any]], intervals: Mapping[str, Mapping[str, Interval]] | None = None
 ) -> Table:
-    """A row for each name, a class for instance: its scores, each beside its interval where some name has one."""
+    """Make a table with a row for each name (a class, for example): its scores, each followed by its interval."""
     known, scores = intervals or {}, list(next(iter(rows.values())))
     shown = {score for found in known.values() for score in found}
     columns, cells = [first], [[name] for name in rows]
@@ -63,14 +63,14 @@ def named_table(
 
 
 def slice_tables(metrics: Mapping[str, Any]) -> list[tuple[str, Table]]:
-    """The scores of each value of each column that was sliced by, with the column."""
+    """Return the scores of each value of each column of `evaluation.slices`, with the column."""
     return [(column, named_table(column, rows)) for column, rows in metrics.get("slices", {}).items()]
 
 
 def draw_classes(
     per_class: Mapping[str, Mapping[str, Any]], intervals: Mapping[str, Mapping[str, Interval]]
 ) -> Drawing | None:
-    """F1 of each class, or the error of each column of a regression, with intervals."""
+    """Draw F1 of each class, or the error of each column of a regression, with intervals."""
     if not per_class:
         return None
     first = next(iter(per_class.values()))
@@ -102,7 +102,7 @@ def draw_classes(
 def draw_lengths_scored(
     rows: Sequence[Mapping[str, Any]], intervals: Sequence[Mapping[str, Interval]], task: str, seconds: float | None
 ) -> Drawing | None:
-    """The headline score in each class of length."""
+    """Draw the headline score in each class of length."""
     if not rows:
         return None
     score = headline(task)
@@ -132,7 +132,7 @@ def draw_lengths_scored(
 
 
 def draw_confusion(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> Drawing:
-    """Counts of each pair of label and prediction; the shade is the part of the label's row."""
+    """Draw counts of each pair of label and prediction; the shade is the share in the label's row."""
     counts = np.asarray(matrix)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     count = len(names)
@@ -172,7 +172,7 @@ def draw_confusion(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> Dra
 
 
 def draw_calibration(answers: Answers, num_bins: int, error: float | None) -> Drawing:
-    """How often the model is right against how sure it was."""
+    """Draw how often the model is right against how sure it was."""
     from scipy.stats import binomtest
 
     bins = calibration_bins(answers, num_bins)
@@ -200,12 +200,12 @@ def draw_calibration(answers: Answers, num_bins: int, error: float | None) -> Dr
 
 
 def draw_values(answers: Answers) -> list[Drawing]:
-    """Predicted against true values of each column of a regression."""
+    """Draw predicted against true values of each column of a regression."""
     return [_draw_values(answers, column, name) for column, name in enumerate(answers.names[:6])]
 
 
 def set_unit_interval(axes: "Axes", score: str) -> None:
-    """Room for a score that cannot exceed one, and a scale that shows differences."""
+    """Set room for a score that cannot exceed one, and a scale that shows differences."""
     if not larger_is_better(score):
         axes.set_xlim(left=0)
         return
@@ -261,7 +261,7 @@ def _cells(axes: "Axes", counts: "np.ndarray", shares: "np.ndarray") -> None:
 
 
 def _shaded(counts: "np.ndarray", shares: "np.ndarray") -> "np.ndarray":
-    """RGBA of many cells: blue on the diagonal, orange beside it."""
+    """Return RGBA of many cells: blue on the diagonal, orange elsewhere."""
     image = np.zeros((*counts.shape, 4))
     image[..., :3] = (0.85, 0.4, 0.1)
     image[np.arange(len(counts)), np.arange(len(counts)), :3] = (0.2, 0.5, 0.8)

@@ -18,7 +18,7 @@ _TYPES = {".ogg": "audio/ogg", ".oga": "audio/ogg", ".opus": "audio/ogg", ".flac
 
 @dataclass(frozen=True)
 class Sound:
-    """What an audio player plays. `seconds`: how long the recording is of which the page may hold the beginning."""
+    """Sound for an audio player. `seconds`: the whole recording's duration; the page may have its beginning only."""
 
     url: str
     num_bytes: int
@@ -27,7 +27,7 @@ class Sound:
 
 
 def embed_sound(path: str | Path, start: float | None = None, end: float | None = None) -> Sound | None:
-    """Sound of a recording, or of a part of it; None where it is no audio (or is no longer there)."""
+    """Return the sound of a recording, or of a region of it; None if it is no audio (or no longer exists)."""
     path = Path(path)
     kind = _TYPES.get(path.suffix.lower())
     is_whole = start is None and end is None

@@ -1,4 +1,4 @@
-"""Tables of a report: plain values, and how they are written."""
+"""Tables of a report: plain values, and their formats."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Table:
-    """Named columns and rows of plain values: text, numbers, None for what is not known."""
+    """Named columns and rows of plain values: text, numbers, None for unknown."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Which columns hold numbers, and are aligned to the right."""
+        """The columns that contain numbers, and are aligned to the right."""
         return tuple(
             any(row[i] is not None for row in self.rows)
             and all(row[i] is None or isinstance(row[i], int | float) for row in self.rows)
@@ -24,7 +24,7 @@ class Table:
 
     @property
     def texts(self) -> tuple[tuple[str, ...], ...]:
-        """The rows as they are written: the numbers of a column have as many decimals as each other.
+        """The rows as they are written: the numbers of a column all have the same number of decimals.
 
         Unless they are of different scales, such as a mean error of 300 and an R2 of 0.7.
         """
@@ -39,7 +39,7 @@ class Table:
 
 
 def make_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    """A table of Python's own types, from what pandas and NumPy give.
+    """Make a table of Python's own types, from what pandas and NumPy give.
 
     >>> make_table(["n"], [[float("nan")]]).rows
     ((None,),)
@@ -48,12 +48,12 @@ def make_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
 
 
 def rows_of(values: Mapping[str, Any], names: Sequence[str] = ("", "")) -> Table:
-    """A table with a row for each entry."""
+    """Return a table with a row for each entry."""
     return make_table(names, list(values.items()))
 
 
 def number(value: Any) -> str:
-    """A number as the page writes it; text as it is, and a dash for what is not known.
+    """Format a number for the page; text as it is, and a dash for unknown.
 
     >>> [number(value) for value in (0.98765, 12345.6, 1234, 1e-6, 0.0, None, "a")]
     ['0.9877', '12,346', '1,234', '1e-06', '0.0000', '–', 'a']
@@ -72,7 +72,7 @@ def number(value: Any) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A part of one.
+    """Format a part of one as a percentage.
 
     >>> percent(0.0123)
     '1.2 %'
@@ -81,7 +81,7 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def interval_text(interval: Sequence[float] | None) -> str:
-    """Two ends, or nothing.
+    """Format two ends, or nothing.
 
     >>> interval_text([0.5, 0.75])
     '0.5000 to 0.7500'
@@ -90,7 +90,7 @@ def interval_text(interval: Sequence[float] | None) -> str:
 
 
 def _float_format(values: Sequence[Any]) -> str:
-    """How to write the fractions of a column; empty where one way does not fit all of them."""
+    """Return how to write the fractions of a column; empty if one way does not fit all of them."""
     sizes = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
     largest = max(sizes, default=0.0)
     if 0 < largest < 0.02:
@@ -101,6 +101,6 @@ def _float_format(values: Sequence[Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value of Python's own types; None for NaN."""
+    """Return a value of Python's own types; None for NaN."""
     own = value.item() if hasattr(value, "item") and not isinstance(value, str) else value
     return None if isinstance(own, float) and math.isnan(own) else own

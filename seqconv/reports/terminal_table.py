@@ -11,13 +11,13 @@ _BETWEEN = "  "
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table as `table_lines` lays it out; in a file or pipe there is room for everything."""
+    """Print a table as `table_lines` formats it; in a file or pipe there is room for everything."""
     for line in table_lines(table, console.width if console.is_terminal else None):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def table_lines(table: Table, width: int | None = None) -> list[str]:
-    """A table as lines of text; a name that the first column repeats is written once.
+    """Return a table as lines of text; a name that the first column repeats is written once.
 
     Where it is wider than `width` letters, the names of the first column stand on lines of their own, above their rows.
     What is wider even then is left to the terminal to wrap.

@@ -1,4 +1,4 @@
-"""Pictures of what was found beside what is true, along time, in the recordings that went worst."""
+"""Pictures of detected and true events along time, in the recordings that went worst."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +22,7 @@ _WIDTH = 8.4
 
 
 class Stretch(NamedTuple):
-    """A part of a recording: from when to when in seconds of its file, and the events that lie in it."""
+    """A region of a recording: start and end in seconds of its file, and the events in it."""
 
     name: str
     start: float
@@ -38,7 +38,7 @@ class Stretch(NamedTuple):
 
 
 def draw_timelines(material: Material) -> list[Drawing]:
-    """A drawing for each of the recordings with the most false alarms and missed events, of its worst minutes."""
+    """Draw each of the recordings with the most false alarms and missed events, its worst minutes."""
     split, data = material.folder.split or material.folder.scored_split, material.answered
     scores = None if split is None else material.folder.metrics[split].get("events")
     found = material.folder.events
@@ -59,7 +59,7 @@ def draw_timelines(material: Material) -> list[Drawing]:
 
 
 def worst_stretch(name: str, start: float, end: float, true: EventArrays, found: EventArrays) -> Stretch:
-    """The whole recording, or of a long one the part of `STRETCH` seconds with the most wrong, the first of equals.
+    """Return the recording, or if it is long the region of `STRETCH` seconds with the most errors, the first of equals.
 
     >>> nothing = EventArrays(np.zeros(0), np.zeros(0), np.zeros(0, int))
     >>> alarm = EventArrays(np.array([700.0]), np.array([702.0]), np.array([0]))

@@ -1,4 +1,4 @@
-"""Tables of the scores over whole recordings: what their windows say together, and the events found in them."""
+"""Tables of the scores over whole recordings: of their windows together, and of the events found in them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,8 @@ from seqconv.reports.tables import Table, make_table, number
 
 
 class Whole(NamedTuple):
-    """`name`: "recordings" or "events"; `head`: of what the scores are; tables of all scores and of classes."""
+    """Scores of whole recordings. `name`: "recordings" or "events"; `head`: their subject; tables of all scores and of
+    classes."""
 
     name: str
     head: str
@@ -18,7 +19,7 @@ class Whole(NamedTuple):
 
 
 def whole_scores(metrics: Mapping[str, Any], split: str | None) -> list[Whole]:
-    """Scores of recordings and of events, of the splits that have them; classes of the scored split."""
+    """Return scores of recordings and of events, of the splits that have them; classes of the scored split."""
     found = []
     for name in ("recordings", "events"):
         of_splits = {key: scores[name] for key, scores in metrics.items() if name in scores}
@@ -34,5 +35,5 @@ def whole_scores(metrics: Mapping[str, Any], split: str | None) -> list[Whole]:
 
 
 def _written(table: Table) -> Table:
-    """Each number with its own decimals: rates stand among counts by the hour."""
+    """Format each number with its own decimals: rates are mixed with counts by the hour."""
     return make_table(table.columns, [[number(cell) for cell in row] for row in table.rows])

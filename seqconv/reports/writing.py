@@ -61,7 +61,7 @@ def write_report(
 
 
 def contents(material: Material) -> dict[str, Any]:
-    """What the template shows."""
+    """Return the values for the template."""
     folder, answers = material.folder, material.answers
     history, config = folder.history, folder.config
     best = curves.best_epoch(history, config.monitor, config.monitor_mode) if len(history) else None
@@ -190,7 +190,7 @@ def _batch_drawings(material: Material) -> list[Drawing]:
 
 
 def _scored(material: Material) -> str:
-    """How many of what the scores are of."""
+    """Describe how many items the scores are of."""
     split = material.folder.scored_split
     if split is None:
         return ""

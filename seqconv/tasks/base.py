@@ -243,7 +243,7 @@ class Task:
 
     @property
     def monitors(self) -> tuple[str, ...]:
-        """What a run can monitor: scores of validation, registered metrics included; the first is the default."""
+        """Values that a run can monitor: scores of validation and registered metrics; the first is the default."""
         return tuple(f"val_{name}" for name in (*self.scores, *(metric.name for metric in metrics_of(self.name))))
 
     def score(

@@ -159,7 +159,7 @@ class Classification(ClassTask):
     def join_windows(
         self, target: Meaning, targets: FloatArray, predictions: FloatArray, background: str | None
     ) -> Joined:
-        """Classes that are all that a recording has, or, where its windows have several, labels without background."""
+        """Join as classes if each recording has a single class, otherwise as labels without background."""
         if (targets.sum(axis=1) > 1).any() | (background is not None):
             kept = [place for place, name in enumerate(target.names) if name != background]
             names = tuple(target.names[place] for place in kept)

@@ -1,4 +1,4 @@
-"""From logits to what is said: the temperature of the probabilities, and from which of them on a label is given."""
+"""Decisions from logits: the temperature of the probabilities, and the thresholds from which a label is given."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """How a model decides, as its card says.
+    """The decision rule of a model, as its card has it.
 
     `thresholds`: one for each label (multilabel); for two classes, one for the class that it gives and None for the
     other; None where nothing was chosen: 0.5, or the most probable class. `temperature`: logits are divided by it.
@@ -39,7 +39,7 @@ class DecisionRule:
         return cls(target, target.definition.read_thresholds(target, written), _read_temperature(temperature))
 
     def probabilities(self, logits: npt.ArrayLike) -> FloatArray:
-        """Probabilities, or the values of a regression, `(n, C)`.
+        """Compute probabilities, or the values of a regression, `(n, C)`.
 
         Raises:
             ModelError: the model has another number of outputs than the target.
@@ -48,19 +48,19 @@ class DecisionRule:
         return self.target.definition.predictions(self.target, scaled)
 
     def decide(self, probabilities: FloatArray) -> npt.NDArray[Any] | None:
-        """Class numbers `(n,)`, or which labels are given, bool `(n, C)`; None for a regression."""
+        """Return class numbers `(n,)`, or which labels are given, bool `(n, C)`; None for a regression."""
         return self.target.definition.decide(probabilities, self.thresholds)
 
     def hits(self, probabilities: FloatArray, threshold: float | None = None) -> npt.NDArray[np.bool_]:
-        """Which classes are given, `(n, C)`, with at least the probability `threshold`, if there is one."""
+        """Return the classes that are given, `(n, C)`, with at least the probability `threshold`, if there is one."""
         return self.target.definition.hits(probabilities, self.decide(probabilities), threshold)
 
     def columns(self, probabilities: FloatArray) -> dict[str, Any]:
-        """Columns of a table: `prediction`, and `p_<name>` for each class."""
+        """Return columns of a table: `prediction`, and `p_<name>` for each class."""
         return self.target.definition.prediction_columns(self.target, probabilities, self.decide(probabilities))
 
     def by_name(self) -> dict[str, float]:
-        """The thresholds that there are, by label."""
+        """Return the thresholds that there are, by label."""
         pairs = zip(self.target.names, self.thresholds or (), strict=False)
         return {name: threshold for name, threshold in pairs if threshold is not None}
 

@@ -1,4 +1,4 @@
-"""From arrays that users have, one for each sequence, to `FrameLabels`."""
+"""Conversion of users' arrays, one for each sequence, to `FrameLabels`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -83,7 +83,7 @@ def _read_each(raw_labels: Any, read: Callable[[Array], Form], ids: Sequence[str
 
 
 def _read_classes(item: Array) -> ClassArray:
-    """The classes that occur as text, empty where missing, and which of them each frame has."""
+    """Return the classes that occur as text, empty if missing, and which of them each frame has."""
     if item.ndim == 2 and item.shape[1] == 1:
         item = item[:, 0]
     if item.ndim != 1:

@@ -1,4 +1,4 @@
-"""Labels of frames: one array for each sequence, in one compact form whatever form they came in."""
+"""Labels of frames: one array for each sequence, in one compact form for every input form."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -55,11 +55,11 @@ class FrameLabels(Sequence[Array]):
         return sum(int(np.count_nonzero(self.is_labeled(index))) for index in range(len(self)))
 
     def take(self, indices: Iterable[int]) -> "FrameLabels":
-        """Those of some sequences, in the order of `indices`."""
+        """Return the labels of some sequences, in the order of `indices`."""
         return replace(self, arrays=[self.arrays[index] for index in indices])
 
     def is_labeled(self, index: int, frames: slice = slice(None)) -> npt.NDArray[np.bool_]:
-        """Which frames of a sequence have a label; of several labels, some."""
+        """Return which frames of a sequence have a label; of several labels, some."""
         return find_task(self.task).frames_labeled(self.arrays[index][frames])
 
     def holds_event(self, index: int, background: str | None = None) -> bool:
@@ -75,7 +75,7 @@ class FrameLabels(Sequence[Array]):
         return any(present[self.names.index(name)] for name in classes)
 
     def encode(self, index: int, frames: slice = slice(None)) -> npt.NDArray[np.float64]:
-        """One-hot rows, 0/1 rows or values `(time, C)`; NaN where a label is missing.
+        """Return one-hot rows, 0/1 rows or values `(time, C)`; NaN if a label is missing.
 
         >>> FrameLabels("multilabel", ("a", "b"), [np.array([[0, 1], [-1, 1]])]).encode(0).tolist()
         [[0.0, 1.0], [nan, 1.0]]
@@ -83,14 +83,14 @@ class FrameLabels(Sequence[Array]):
         return find_task(self.task).frame_rows(self.arrays[index][frames], len(self.names))
 
     def present(self) -> npt.NDArray[np.bool_]:
-        """Which of the classes some frame has."""
+        """Return which of the classes some frame has."""
         found = np.zeros(len(self.names), bool)
         for array in self.arrays:
             found |= find_task(self.task).frames_present(array, len(self.names))
         return found
 
     def rename(self, names: Sequence[str], ids: Sequence[str] | None = None) -> "FrameLabels":
-        """The same labels under other names, or in another order of the names.
+        """Return the same labels under other names, or in another order of the names.
 
         Raises:
             ManifestError: frames with labels outside `names`, or columns that do not fit them.
@@ -125,7 +125,7 @@ class FrameLabels(Sequence[Array]):
 def find_length_problems(
     labels: FrameLabels, lengths: npt.ArrayLike, ids: Sequence[str], cause: str = "features.hop_length"
 ) -> list[str]:
-    """Sequences that have another number of labels than of frames, as text.
+    """Return sequences whose numbers of labels and frames differ, as text.
 
     >>> find_length_problems(FrameLabels("classification", ("a",), [np.zeros(3, int)]), [4], ["x"])
     ["'x' has 3 labels for 4 frames: were they made with another features.hop_length?"]
@@ -147,7 +147,7 @@ def raise_listed(problems: Sequence[str]) -> None:
 
 
 def describe(rows: Sequence[int], ids: Sequence[str] | None) -> str:
-    """Sequences by id, or by number where they have none.
+    """Name sequences by id, or by number if they have none.
 
     >>> describe([0, 2], None), describe([1], ["a", "b"])
     ("sequences '0', '2'", "'b'")

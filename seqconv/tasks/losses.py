@@ -10,7 +10,7 @@ _SMALLEST = 1e-7
 
 
 def focal_crossentropy(y_true: Any, y_pred: Any, gamma: float = 2.0, label_smoothing: float = 0.0) -> Any:
-    """Cross entropy of one class out of several, each term by `(1 - p) ** gamma`: what is easy counts less.
+    """Compute the cross entropy of one class out of several, each term by `(1 - p) ** gamma`: easy frames count less.
 
     Keras's own limits probabilities to 1e-7 and more, and so has no gradient where a model is sure of the wrong class;
     this one is worked out from logits. With gamma 0 it is the cross entropy.
@@ -38,7 +38,7 @@ def focal_crossentropy(y_true: Any, y_pred: Any, gamma: float = 2.0, label_smoot
 
 
 def label_crossentropy(y_true: Any, y_pred: Any, gamma: float = 0.0, label_smoothing: float = 0.0) -> Any:
-    """Mean binary cross entropy of the labels that are known, focal where gamma is above 0; 0 where none is known.
+    """Compute the mean binary cross entropy of the known labels, focal if gamma is above 0; 0 if none is known.
 
     Args:
         y_true: 0/1 rows (..., C), less than 0 where a label is missing.
@@ -99,7 +99,7 @@ class LabelCrossentropy(FocalCrossentropy):
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class WeightedMean(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
-    """Mean of what a function gives for each sequence, or frame, by weight.
+    """Mean of a function's values for each sequence, or frame, by weight.
 
     Keras's own divide the sums of each row by its width, so that in wide rows the same sequence counts less.
     """

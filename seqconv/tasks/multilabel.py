@@ -82,7 +82,7 @@ class Multilabel(ClassTask):
         return list(np.array(texts, dtype=object)[places.ravel()].tolist())
 
     def names_joined(self, text: str, names: Sequence[str], separator: str) -> Sequence[str]:
-        """The names that were joined, in their order; a name may itself hold the separator."""
+        """Return the names that were joined, in their order; a name may itself contain the separator."""
         found = []
         for name in names:
             if text == name or text.startswith(name + separator):
@@ -138,7 +138,7 @@ class Multilabel(ClassTask):
         )
 
     def truth_columns(self, target: Meaning, targets: FloatArray) -> Columns:
-        """Labels, and, where some are missing, the column `missing` with those that are."""
+        """Name the labels; if some are missing, the column `missing` lists them."""
         is_missing = np.isnan(targets)
         missing = {"missing": self.name_decided(target, is_missing)} if is_missing.any() else {}
         return {"label": self.name_decided(target, targets == 1), **missing}

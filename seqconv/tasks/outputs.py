@@ -16,7 +16,7 @@ def frame_columns(
     *,
     first: int = 0,
 ) -> dict[str, Any]:
-    """Columns of a table of output frames: `id`, `frame` (number of the input frame), and `time` where it is known.
+    """Return columns of a table of output frames: `id`, `frame` (number of the input frame), and `time` if it is known.
 
     Args:
         ids: of the sequences.
@@ -40,6 +40,6 @@ def frame_columns(
 
 
 def recording_starts(data: Any) -> npt.NDArray[np.float64] | None:
-    """Where in its recording each sequence starts, in seconds; None where nobody knows of any but the beginning."""
+    """Return the start of each sequence in its recording, in seconds; None if no start is known."""
     metadata = getattr(data, "metadata", None)
     return None if metadata is None or "start" not in metadata else np.asarray(metadata["start"], np.float64)

@@ -1,4 +1,4 @@
-"""Raw labels as people have them: text, numbers, lists, 0/1 rows, columns of a table."""
+"""Raw labels as users have them: text, numbers, lists, 0/1 rows, columns of a table."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ LabelSets = list[tuple[str, ...]]
 
 
 def class_labels(raw_labels: Any, ids: Sequence[str] | None = None) -> list[str]:
-    """One class name per sequence, as text.
+    """Return one class name per sequence, as text.
 
     Raises:
         ManifestError: missing labels, or several for one sequence.
@@ -40,7 +40,7 @@ def class_labels(raw_labels: Any, ids: Sequence[str] | None = None) -> list[str]
 def label_sets(
     raw_labels: Any, ids: Sequence[str] | None = None, *, separator: str = ";", names: Sequence[str] | None = None
 ) -> tuple[LabelSets, tuple[str, ...] | None]:
-    """The labels of each sequence, and all names in order where the form of the labels fixes them.
+    """Return the labels of each sequence, and all names in order if the form of the labels fixes them.
 
     Rows of the same length (2 or more) that hold nothing but the numbers 0 and 1 are 0/1 rows, where None and NaN are
     missing labels (see `missing_cells`); elsewhere, a missing value or empty text is a sequence without labels.
@@ -68,7 +68,7 @@ def label_sets(
 
 
 def missing_cells(raw_labels: Any, *, names: Sequence[str]) -> npt.NDArray[np.bool_] | None:
-    """Which labels nobody knows, `(n, C)`, in the form of 0/1 rows: None, NaN, empty cells. None for other forms.
+    """Return which labels are unknown, `(n, C)`, in the form of 0/1 rows: None, NaN, empty cells. None for other forms.
 
     >>> missing_cells([[0, None], [1, 1]], names=["a", "b"]).tolist()
     [[False, True], [False, False]]
@@ -83,7 +83,7 @@ def missing_cells(raw_labels: Any, *, names: Sequence[str]) -> npt.NDArray[np.bo
 def number_columns(
     raw_labels: Any, ids: Sequence[str] | None = None, *, names: Sequence[str] | None = None
 ) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
-    """Labels as finite numbers `(n, columns)`, and the name of each column ("value" for a single one).
+    """Return labels as finite numbers `(n, columns)`, and the name of each column ("value" for a single one).
 
     Raises:
         ManifestError: values that are missing or not numbers, by id; columns that do not fit `names`.
@@ -109,7 +109,7 @@ def number_columns(
 
 
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Distinct names in order: numbers first, as numbers, then text.
+    """Return distinct names in order: numbers first, as numbers, then text.
 
     >>> sorted_names(["b", "10", "9", "b"])
     ('9', '10', 'b')
@@ -118,7 +118,7 @@ def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def label_name(value: object) -> str:
-    """Text of one label, empty where it is missing: None, NaN, empty text.
+    """Return the text of one label, empty if it is missing: None, NaN, empty text.
 
     >>> label_name(2.0), label_name("a"), label_name(None)
     ('2', 'a', '')
@@ -127,7 +127,7 @@ def label_name(value: object) -> str:
 
 
 def indicator_rows(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | None = None) -> npt.NDArray[np.float32]:
-    """Rows `(n, C)` with a 1 for each label of a sequence.
+    """Make rows `(n, C)` with a 1 for each label of a sequence.
 
     Raises:
         ManifestError: labels outside `names`; the message lists them, who has them, and the known ones.
@@ -149,14 +149,14 @@ def indicator_rows(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | N
 
 
 def indexable(labels: Any) -> Any:
-    """Labels as a list, an array, a DataFrame (whose column names are the names of classes) or labels of frames."""
+    """Return labels as a list, an array, a DataFrame (its columns name the classes) or labels of frames."""
     if labels is None or isinstance(labels, list | np.ndarray | FrameLabels) or hasattr(labels, "columns"):
         return labels
     return labels.tolist() if hasattr(labels, "tolist") else list(labels)
 
 
 def take_labels(labels: Any, indices: npt.NDArray[np.int64]) -> Any:
-    """The raw labels at `indices`, in that order, in the form that they came in."""
+    """Return the raw labels at `indices`, in that order, in the form that they came in."""
     if labels is None or isinstance(labels, np.ndarray):
         return labels if labels is None else labels[indices]
     if hasattr(labels, "iloc"):
@@ -215,7 +215,7 @@ def _names(values: list[Any]) -> list[str]:
 
 
 def _name(value: Any) -> str:
-    """Text of a label; 2.0 is the class 2, as a table with a gap in the column would have it."""
+    """Return the text of a label; 2.0 is the class 2, as a table with a gap in the column would have it."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

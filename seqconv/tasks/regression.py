@@ -53,7 +53,7 @@ class Regression(Task):
         return list(target.unstandardize(outputs).tolist())
 
     def target_of_outputs(self, names: tuple[str, ...], columns: tuple[str, ...], column: str) -> Fitted:
-        """Outputs are taken to be in original units."""
+        """Describe outputs in original units."""
         found = columns or (column,)
         return Fitted(found, mean=(0.0,) * len(found), std=(1.0,) * len(found))
 
@@ -61,7 +61,7 @@ class Regression(Task):
         return CellRule("a finite number", is_number)
 
     def strata(self, row_names: Sequence[Sequence[str]], cells: Sequence[Any]) -> list[list[str]]:
-        """Tenths of the numbers of the first column."""
+        """Divide rows by tenths of the numbers of the first column."""
         import pandas as pd
 
         ranks = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").rank(pct=True).fillna(0)
@@ -124,7 +124,7 @@ def _fit_scale(values: FloatArray, names: tuple[str, ...]) -> Fitted:
 
 
 def _name_values(prefix: str, target: Meaning, values: FloatArray) -> Columns:
-    """A column for each number; the prefix alone where there is but one."""
+    """Return a column for each number; the prefix alone if there is but one."""
     if len(target.names) == 1:
         return {prefix: values[:, 0]}
     return {f"{prefix}_{name}": values[:, i] for i, name in enumerate(target.names)}

@@ -1,4 +1,4 @@
-"""The `target` section: what is learned, and from which columns of the manifest."""
+"""The `target` section: the task, and the columns of the manifest with its labels."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from seqconv.tasks.base import Task, find_task
 
 
 class TargetConfig(Section):
-    """Task and labels: of sequences, or of frames where the model has `pooling: frames`."""
+    """Task and labels: of sequences, or of frames if the model has `pooling: frames`."""
 
     task: Annotated[str, NameOf(Task.registry)] = Field(
         default="classification", description="One class, any number of classes, or numbers."

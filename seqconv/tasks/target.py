@@ -1,4 +1,4 @@
-"""What a model learns: raw labels as arrays of numbers, and numbers as labels again."""
+"""The target of a model: raw labels as arrays of numbers, and numbers as labels again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +19,7 @@ KINDS = ("sequence", "frame")
 
 @dataclass(frozen=True)
 class Target:
-    """The meaning of a model's outputs. `fit_target` makes one from training labels; it travels in the saved model.
+    """The meaning of a model's outputs. `fit_target` makes one from training labels; it is saved in the model.
 
     `names` are the classes, or the columns of a regression; `mean` and `std` are those of the training values.
     `kind`: what has a label: "sequence", or "frame" where a model predicts frames.
@@ -43,7 +43,7 @@ class Target:
         return self.definition.num_outputs(self.names)
 
     def encode(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FloatArray:
-        """Labels as an array `(n, num_outputs)`: one-hot, 0/1 (NaN where a label is missing), or standardized values.
+        """Encode labels as an array `(n, num_outputs)`: one-hot, 0/1 (NaN if missing), or standardized values.
 
         Raises:
             ManifestError: missing labels, labels that training did not have, values that are not numbers.
@@ -55,7 +55,7 @@ class Target:
         return encoded
 
     def frame_labels(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
-        """Labels of frames as positions in `names`, 0/1, or values in their own unit; `[i]` are those of sequence i.
+        """Return labels of frames as positions in `names`, 0/1, or values in their own unit; `[i]` is sequence i.
 
         Raises:
             ManifestError: labels of another form, or that training did not have.
@@ -66,14 +66,14 @@ class Target:
         return read_frame_labels(self.task, raw_labels, ids=ids, names=self.names).rename(self.names, ids)
 
     def encode_frames(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
-        """`frame_labels` on the scale that the model learns."""
+        """Return `frame_labels` on the scale that the model learns."""
         labels = self.frame_labels(raw_labels, ids=ids)
         if self.std is None:
             return labels
         return replace(labels, arrays=[self.standardize(array) for array in labels.arrays])
 
     def decode(self, outputs: npt.ArrayLike, *, threshold: float = 0.5) -> list[Any]:
-        """What outputs `(n, num_outputs)` say: a class each, a list of labels each, or values in their own unit.
+        """Decode outputs `(n, num_outputs)`: a class each, a list of labels each, or values in their own unit.
 
         Args:
             outputs: Probabilities; for regression standardized values.
@@ -87,20 +87,20 @@ class Target:
         return self.definition.decode(self, outputs, threshold)
 
     def standardize(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Values `(n, num_outputs)` of a regression, on the scale that the model learns."""
+        """Convert values `(n, num_outputs)` of a regression to the scale that the model learns."""
         return np.divide(np.asarray(values, np.float64) - self._as_row(self.mean), self._as_row(self.std))
 
     def unstandardize(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Outputs `(n, num_outputs)` of a regression model, in the unit of the labels."""
+        """Convert outputs `(n, num_outputs)` of a regression model to the unit of the labels."""
         return np.add(np.asarray(values, np.float64) * self._as_row(self.std), self._as_row(self.mean))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and text."""
+        """Return plain lists, numbers and text."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Target":
-        """The Target that `to_dict` described."""
+        """Read the Target that `to_dict` described."""
         mean, std = values.get("mean"), values.get("std")
         return cls(
             task=values["task"],
@@ -127,7 +127,7 @@ def fit_target(
     ids: Sequence[str] | None = None,
     kind: str = "sequence",
 ) -> Target:
-    """What there is to learn in the labels of the training sequences.
+    """Make the target from the labels of the training sequences.
 
     Args:
         task: classification, multilabel or regression.

@@ -37,7 +37,7 @@ class Stretched:
 
 
 class Everyone:
-    """What a plan without a draw holds."""
+    """The entries of a plan without a sampler."""
 
     def __init__(self, lengths):
         self.of = np.asarray(lengths)
@@ -53,7 +53,7 @@ class Everyone:
 
 
 def entries(layouts):
-    """What layouts hold, as (sequence, frames, how often before)."""
+    """Return the entries of layouts, as (sequence, frames, how often before)."""
     return Counter(
         entry
         for layout in layouts

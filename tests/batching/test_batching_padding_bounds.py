@@ -1,4 +1,4 @@
-"""How little packed plans pad, on the lengths of real recordings and on harder ones; and that lengths stay mixed."""
+"""Padding of packed plans, on the lengths of real recordings and on harder ones: little, and lengths stay mixed."""
 
 from functools import cache
 from pathlib import Path

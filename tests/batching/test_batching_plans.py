@@ -21,7 +21,7 @@ some_size = st.one_of(
 
 
 def check_layout(layout, lengths, geometry):
-    """What holds for every layout of every plan, cropping aside."""
+    """Check what is true for every layout of every plan, except cropping."""
     stride = total_stride(geometry)
     np.testing.assert_array_equal(layout.length, lengths[layout.indices])
     assert np.all(layout.offset == 0)

@@ -64,7 +64,7 @@ def merged(layer, summaries):
 
 
 def context_of(layer, parts):
-    """What attention with context needs to know of the whole before it scores a piece."""
+    """Return what attention with context needs to know of the whole before it scores a piece."""
     context = getattr(layer, "context", None)
     if context is None:
         return {}

@@ -35,7 +35,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture
 def run_dir(corpus, tmp_path):
-    """What training leaves behind: model, config, and the splits it made."""
+    """Return the folder of a trained run: model, config, and the splits it made."""
     target = fit_target("classification", CLASSES)
     card = {"task": "classification", "target": target.to_dict(), "features": {"kind": "precomputed"}}
     card["label_column"] = "label"

@@ -106,7 +106,7 @@ def test_ctrl_c_ends_without_a_traceback(capsys, monkeypatch):
 
 
 def on_a_terminal(tmp_path, monkeypatch, **sections):
-    """What a run writes to a terminal of 80 columns."""
+    """Return the output of a run on a terminal of 80 columns."""
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=80, soft_wrap=True)
     monkeypatch.setattr(run, "make_console", lambda: console)

@@ -1,4 +1,4 @@
-"""What is wrong with a manifest is told at once, with ids, counts and the remedy."""
+"""Everything wrong with a manifest is reported at once, with ids, counts and the remedy."""
 
 import pandas as pd
 import pytest

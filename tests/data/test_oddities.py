@@ -1,4 +1,4 @@
-"""What is odd about data is told before training, with names: features that never change, silence, rare classes."""
+"""Oddities of data are reported before training, with names: features that never change, silence, rare classes."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ FRAMES = {"blocks": [{"filters": 4, "kernel_size": 3}], "pooling": "frames"}
 
 
 def notes(*parts, **sections):
-    """What is told before the first step."""
+    """Return the notes before the first step."""
     defaults = {"features": {"kind": "precomputed"}, "batching": {"strategy": "packed"}}
     config = load_config(quick(**{**defaults, **sections}))
     return prepare(config, load_datasets(config.data_spec, *parts)).notes

@@ -1,4 +1,4 @@
-"""What an epoch draws where rare classes come more often: pure in seed and epoch, fair within a class."""
+"""Epochs in which rare classes come more often: pure in seed and epoch, fair within a class."""
 
 import numpy as np
 import pytest

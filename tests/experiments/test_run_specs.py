@@ -1,4 +1,4 @@
-"""Which runs `--folds`, `--seeds` and `--sweep` stand for, and what they cannot."""
+"""The runs that `--folds`, `--seeds` and `--sweep` name, and the combinations that are refused."""
 
 import pandas as pd
 import pytest

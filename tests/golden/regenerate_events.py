@@ -23,7 +23,7 @@ class Row(dict):
 
 
 class Rows(list):
-    """What dcase_util.containers.MetaDataContainer is to sed_eval."""
+    """The list that dcase_util.containers.MetaDataContainer is to sed_eval."""
 
     def __init__(self, rows=()):
         super().__init__(Row(row) for row in rows)

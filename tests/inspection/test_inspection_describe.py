@@ -1,4 +1,4 @@
-"""What `describe` says is what the model is: parameters, lengths, receptive fields, masks."""
+"""`describe` agrees with the model: parameters, lengths, receptive fields, masks."""
 
 import keras
 import numpy as np

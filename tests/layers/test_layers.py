@@ -1,4 +1,4 @@
-"""What layers do beside their definition: digits that survive, sequences that end, models of the user, refusals."""
+"""Properties of layers outside their definition: long sums, ends of sequences, models of the user, refusals."""
 
 import keras
 import numpy as np

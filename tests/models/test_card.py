@@ -28,7 +28,6 @@ FULL = ModelCard(
     thresholds=(0.2, 0.7),
     temperature=1.5,
     decisions={"chosen_on": "valid", "thresholds": "f1", "calibration_error": [0.2, 0.1]},
-    plugins=({"name": "double", "version": 2},),
     name="run",
     format_version=2,
     seqconv_version="0.1.0",

@@ -1,4 +1,4 @@
-"""What an earlier version saved loads in this one: `tests/golden/formatN`, written by `tests/golden/regenerate.py`."""
+"""Files of an earlier version load in this one: `tests/golden/formatN`, written by `tests/golden/regenerate.py`."""
 
 import json
 import shutil

@@ -233,7 +233,7 @@ def test_the_default_chunk_is_large_beside_its_halo_and_small_in_memory(model_na
 
 
 def outputs_so_far(model, x, count):
-    """What the head says of the first output frames of the whole sequence."""
+    """Return the head's answer for the first output frames of the whole sequence."""
     flow = apply_trunk(model.stack, x[None].astype(keras.config.floatx()), np.ones((1, len(x)), bool))
     flow = flow._replace(features=flow.features[:, :count], segments=flow.segments[:, :count])
     return keras.ops.convert_to_numpy(apply_head(model.stack, flow))[0]

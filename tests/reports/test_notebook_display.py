@@ -1,4 +1,4 @@
-"""What a notebook shows of runs and evaluations: tables, figures and sound, whole in themselves, text escaped."""
+"""Notebook displays of runs and evaluations: tables, figures and sound, whole in themselves, text escaped."""
 
 import re
 import shutil

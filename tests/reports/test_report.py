@@ -230,7 +230,7 @@ def test_recordings_come_with_sound_and_picture(audio_run):
 
 
 def test_contributions_drawn_add_up_to_the_logit(runs):
-    """What the table of a recording lists is what the frames add, in pieces."""
+    """The table of a recording lists what the frames add, in pieces."""
     model, parts = load_model(runs / "classes" / "model.keras"), classified(24)
     checked = 0
     for card in page_of(runs / "classes").find_all("article"):

@@ -68,7 +68,7 @@ def show(browser, path, *, scheme="light", width=1280):
 
 
 def run(browser, script, *arguments):
-    """What a piece of JavaScript returns."""
+    """Run a piece of JavaScript; return its result."""
     return browser.execute_script(script, *arguments)
 
 

@@ -1,4 +1,4 @@
-"""What was found beside what is true, as the report draws it: the same events that the scores count."""
+"""Detected and true events, as the report draws them: the same events that the scores count."""
 
 import re
 

@@ -1,1 +1,1 @@
-"""What several tests share: data, models, processes, checks."""
+"""Data, models, processes and checks that several tests share."""

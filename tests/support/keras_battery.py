@@ -14,7 +14,7 @@ class _Battery(TestCase):
     """Keras's checks, outside of its test runner."""
 
     def runTest(self) -> None:  # noqa: N802
-        """What `unittest` wants to find; the checks are called one by one."""
+        """Do nothing; `unittest` wants this method, and the checks are called one by one."""
 
 
 def run_battery(layer: type[keras.layers.Layer], arguments: dict[str, Any], **options: Any) -> None:

@@ -56,7 +56,7 @@ class Element:
         return [dict(zip(names, (cell.text for cell in row.children), strict=True)) for row in rows]
 
     def sorted_by(self, column):
-        """What the page sorts the rows of a table by, in a column."""
+        """Return the value by which the page sorts the rows of a table, in a column."""
         names = [head.text for head in self.find("thead").find_all("th")]
         return [row.children[names.index(column)]["data-sort"] for row in self.find("tbody").find_all("tr")]
 

@@ -1,4 +1,4 @@
-"""What each layer does to one sequence `(time, channels)`, from its definition, in plain NumPy."""
+"""The effect of each layer on one sequence `(time, channels)`, from its definition, in plain NumPy."""
 
 import itertools
 from collections.abc import Callable

@@ -36,7 +36,7 @@ def digest(arrays: list[np.ndarray]) -> str:
 
 
 def run(folder: Path, **training: Any) -> dict[str, Any]:
-    """What a run chose, counted and learned."""
+    """Return what a run chose, counted and learned."""
     short = classified()
     # One sequence is longer than the rows of the others.
     data = Sequences([*(short[i] for i in range(len(short))), np.ones((300, NUM_FEATURES))], [*short.labels, "low"])
@@ -48,7 +48,7 @@ def run(folder: Path, **training: Any) -> dict[str, Any]:
 
 
 def choose() -> dict[str, Any]:
-    """What is chosen, and whether the steps that it took leave everything as it was."""
+    """Return the choice, and whether the steps that it took leave everything as it was."""
     settings = load_config(config("bucketed"))
     with machine_for(settings):
         experiment = prepare(settings, load_datasets(settings.data_spec, classified(), classified(20)))

@@ -1,4 +1,4 @@
-"""What holds on every backend: this file runs on the one that Keras runs on, `test_backends.py` on all of them."""
+"""Properties on every backend: this file runs on the one that Keras runs on, `test_backends.py` on all of them."""
 
 import contextlib
 import json

@@ -118,7 +118,7 @@ def test_frozen_blocks_keep_weights_and_statistics_in_every_layout(trained, stra
 
 
 def test_frozen_normalization_uses_its_own_statistics_in_training_too(trained):
-    """What leaves the frozen blocks in training is what leaves them in inference, whoever shares the batch."""
+    """Frozen blocks give the same in training as in inference, whatever shares the batch."""
     experiment = prepared(trained, training={"freeze": [0, 1, 2]}, model={**MODEL, "blocks": without_dropout(BLOCKS)})
     model = experiment.model
     x = np.stack([classified()[index][:4] for index in range(6)])

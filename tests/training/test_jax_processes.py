@@ -42,7 +42,7 @@ def start(rank: int, world_size: int, port: int, output: Path) -> subprocess.Pop
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """What one process found, and what each of two found."""
+    """Return the results of one process, and of each of two."""
     folder, port = tmp_path_factory.mktemp("processes"), free_port()
     jobs = {"whole": (0, 1), "first": (0, 2), "second": (1, 2)}
     processes = {name: start(*job, port, folder / f"{name}.npz") for name, job in jobs.items()}

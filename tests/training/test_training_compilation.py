@@ -25,7 +25,7 @@ TESTS = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """What runs in a process of their own found, where no run has switched on op determinism; and what XLA compiled."""
+    """Return the results of a separate process without op determinism, and what XLA compiled."""
     folder = tmp_path_factory.mktemp("xla")
     flags = f"--xla_dump_to={folder / 'dump'} --xla_dump_hlo_as_text"
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "XLA_FLAGS": flags}

@@ -157,7 +157,7 @@ def test_an_error_in_reading_stops_the_run_and_says_what_it_is(tmp_path):
             return array[:1] if self.is_damaged and index == 7 else array
 
     class Damage(keras.callbacks.Callback):
-        """What was whole when it was checked breaks when training begins."""
+        """Data that was whole when it was checked breaks when training begins."""
 
         def on_train_begin(self, logs=None):
             cut.is_damaged = True

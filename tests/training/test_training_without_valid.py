@@ -20,7 +20,7 @@ WITHOUT = {"split": {"valid": 0}}
 
 
 class LastWeights(keras.callbacks.Callback):
-    """What the model holds at the end of each epoch."""
+    """A record of the model's weights at the end of each epoch."""
 
     def on_epoch_end(self, epoch, logs=None):
         self.weights = self.model.get_weights()

@@ -1,4 +1,4 @@
-"""`seqconv augment`, `python scripts/augment.py`: what augmentation does to training sequences."""
+"""`seqconv augment`, `python scripts/augment.py`: pictures and sounds of augmented training sequences."""
 
 import argparse
 import re
@@ -55,7 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def preview(config: "Config", folder: Path, *, count: int, num_epochs: int = EPOCHS) -> list[Path]:
-    """Write a picture of each of `count` training sequences, as it is and as some epochs see it, and its sounds.
+    """Write a picture of each of `count` training sequences, unchanged and as some epochs see it, and its sounds.
 
     Raises:
         ConfigError, ManifestError: the sequences cannot be read or varied.
@@ -93,7 +93,7 @@ def _choose(total: int, count: int, seed: int) -> "NDArray[np.int64]":
 
 
 def _write_recordings(config: "Config", data: "Datasets", index: int, path: Path) -> list[Path]:
-    """The recording and its variants, where recordings are varied."""
+    """Write the recording and its variants, if recordings are varied."""
     from seqconv.features.kinds import RecordedKind
 
     settings = config.features

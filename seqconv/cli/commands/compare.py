@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def describe(contenders: "Sequence[Contender]", width: int | None = None) -> "list[tuple[str, Table]]":
-    """Titles and tables of a comparison, for a terminal of so many letters."""
+    """Return titles and tables of a comparison, for a terminal of so many columns."""
     from seqconv.experiments.comparison import config_differences
     from seqconv.experiments.run_groups import difference_table, kind_of, shorten, spread_table
     from seqconv.reports.terminal_table import table_lines
@@ -70,7 +70,7 @@ def describe(contenders: "Sequence[Contender]", width: int | None = None) -> "li
 
 
 def _one_below_the_other(differing: "Table") -> "Table":
-    """The settings of each run in a row of their own, for where there is no room beside each other."""
+    """Return the settings of each run as separate rows, for a terminal with too little room for columns."""
     from seqconv.reports.tables import Table
 
     names = differing.columns[1:]

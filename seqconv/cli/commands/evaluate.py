@@ -73,7 +73,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def read_run_config(run_dir: Path, config: str | None, overrides: Sequence[str]) -> "Config":
-    """The config given, or else that of the run, or else the defaults; with overrides on top."""
+    """Return the config given, or else that of the run, or else the defaults; with overrides on top."""
     from seqconv.config import load_config
 
     of_run = run_dir / "config.yaml"
@@ -81,7 +81,7 @@ def read_run_config(run_dir: Path, config: str | None, overrides: Sequence[str])
 
 
 def load_split(arguments: argparse.Namespace, card: "ModelCard", config: "Config") -> "Sequences":
-    """The labeled sequences to evaluate, cut and with features as the model was trained on."""
+    """Return the labeled sequences to evaluate, with windows and features as in the model's training."""
     from seqconv.data.datasets import load_sequences
 
     spec = find_spec(card, config, arguments.events)
@@ -93,7 +93,7 @@ def load_split(arguments: argparse.Namespace, card: "ModelCard", config: "Config
 
 
 def find_spec(card: "ModelCard", config: "Config", given: str | None) -> "DataSpec":
-    """How the sequences are read: as the model was trained, with the events given, or those of the run.
+    """Find how sequences are read: as in training, with the events given, or those of the run.
 
     Raises:
         ConfigError: events for a model that has no use for them, or none for one that has.

@@ -36,7 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _name_of(source: Path) -> str:
-    """A file name for the config of a folder or table; a table named `manifest` is named after its folder."""
+    """Return a file name for the config of a folder or table; a table named `manifest` is named after its folder."""
     path = source.absolute()
     stem = path.name if path.is_dir() else path.stem
     if stem.lower() in ("manifest", "data", "metadata") and not path.is_dir():

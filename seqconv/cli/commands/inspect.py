@@ -89,7 +89,7 @@ def _shows_parts(arguments: argparse.Namespace) -> bool:
 
 
 def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureSettings | None":
-    """What the model's features are computed with: as its card says, or the command line; None where neither does."""
+    """Return the settings of the model's features: from its card, or the command line; None if neither has them."""
     from seqconv.config import load_config
     from seqconv.models.card import read_card
 
@@ -101,7 +101,7 @@ def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureSetti
 
 
 def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:
-    """The sequences of the manifest; None where none is given."""
+    """Return the sequences of the manifest; None if none is given."""
     if arguments.manifest is None:
         return None
     from seqconv.data.sequences import Sequences
@@ -118,7 +118,7 @@ def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:
 
 
 def show_recording(arguments: argparse.Namespace, model: Any) -> None:
-    """Print which frames decided, and draw them where pictures are asked for."""
+    """Print which frames decided, and draw them if pictures are asked for."""
     from seqconv.inspection import contributions
     from seqconv.models.card import read_card
 
@@ -139,7 +139,7 @@ def show_recording(arguments: argparse.Namespace, model: Any) -> None:
 
 
 def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureSettings, Any]":
-    """Settings and features of the one recording."""
+    """Return settings and features of the one recording."""
     from seqconv.features import extract_features, load_features
     from seqconv.features.audio.decoding import decode_audio
     from seqconv.features.kinds import RecordedKind
@@ -162,7 +162,7 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureS
 
 
 def draw_model(arguments: argparse.Namespace, model: Any) -> None:
-    """Filters of every convolution, what training changed; of the first one norms of channels, responses on sound."""
+    """Draw the filters of every convolution and their change in training; more pictures for the first convolution."""
     from seqconv.inspection.pictures import draw_before_after, draw_channel_norms, draw_filters, draw_responses
     from seqconv.inspection.pictures.collections import convolutions_of, response_options
     from seqconv.models.factory import open_model
@@ -182,7 +182,7 @@ def draw_model(arguments: argparse.Namespace, model: Any) -> None:
 
 
 def save(figure: Any, folder: str, name: str) -> None:
-    """Write a picture and say so."""
+    """Write a picture and print its path."""
     path = Path(folder) / f"{name.replace('/', '_')}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
@@ -190,7 +190,7 @@ def save(figure: Any, folder: str, name: str) -> None:
 
 
 def write_json(path: str | None, content: Any) -> None:
-    """Write what was found, where a file is asked for."""
+    """Write the findings, if a file is asked for."""
     if path is None:
         return
     Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`seqconv plan`, `python scripts/plan.py`: the lengths of a data set, and what each strategy would cost."""
+"""`seqconv plan`, `python scripts/plan.py`: the lengths of a data set, and the cost of each strategy."""
 
 import argparse
 from collections.abc import Sequence
@@ -95,7 +95,7 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
 
 
 def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan"], list[str]]:
-    """A plan for each strategy that fits the model, and what to say about them."""
+    """Return a plan for each strategy that suits the model, and remarks on them."""
     from seqconv.batching.strategies import STRATEGIES, make_plan
     from seqconv.config.planning import planning_options
     from seqconv.geometry import receptive_field, total_stride
@@ -127,7 +127,7 @@ def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan
 
 
 def describe_lengths(lengths: "NDArray[np.int64]") -> str:
-    """Count, quantiles and a histogram over bins that grow geometrically.
+    """Return count, quantiles and a histogram over bins that grow geometrically.
 
     >>> import numpy as np
     >>> print(describe_lengths(np.array([10, 10, 20])).splitlines()[0])
@@ -149,7 +149,7 @@ def describe_lengths(lengths: "NDArray[np.int64]") -> str:
 
 
 def compare(plans: Sequence["Plan"]) -> str:
-    """A table of plans: steps, shapes, padding and size of a step."""
+    """Return a table of plans: steps, shapes, padding and size of a step."""
     lines = [
         f"{'strategy':<10}{'batches':>9}{'shapes':>8}{'padding_ratio':>15}{'padding_per_real_frame':>24}"
         f"{'frames/step':>13}{'sequences/step':>16}"

@@ -1,4 +1,4 @@
-"""A first config for somebody's own recordings: what is found there, and what follows from it."""
+"""A first config for a user's own recordings: the findings in a folder, and the settings that follow from them."""
 
 from seqconv.cli.drafting.draft import Draft, draft_config
 

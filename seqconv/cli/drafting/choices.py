@@ -1,4 +1,4 @@
-"""From what was found to settings, each with its reason."""
+"""Settings that follow from the findings, each with its reason."""
 
 import math
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ FEW, SOME = 300, 3000
 """Training sequences below which a model is small, and below which it is of middle size."""
 
 MOST_FRAMES = 65536
-"""Frames of a batch that any machine holds."""
+"""Frames of a batch that fits into the memory of any machine."""
 
 STEPS = 800
-"""Steps of a run that small data needs to be learned."""
+"""Steps that a run on small data needs."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A value of the config, and why."""
+    """A value of the config, and its reason."""
 
     value: Any
     why: str
 
 
 def choose_features(signals: SignalFacts) -> dict[str, Choice]:
-    """The `features` section."""
+    """Choose the `features` section."""
     if signals.kind == "features":
         told = f"arrays of {amount(signals.num_features, 'feature')} in a frame, taken as they are"
         chosen = {"kind": Choice("precomputed", told)}
@@ -75,7 +75,7 @@ def _choose_spectrum(signals: SignalFacts) -> dict[str, Choice]:
 
 
 def frames_of(signals: SignalFacts, features: dict[str, Choice]) -> np.ndarray:
-    """Frames of each sequence that was measured."""
+    """Return the frames of each sequence that was measured."""
     settings = as_settings({name: choice.value for name, choice in features.items()})
     if not isinstance(settings, RecordedKind):
         return signals.lengths
@@ -84,7 +84,7 @@ def frames_of(signals: SignalFacts, features: dict[str, Choice]) -> np.ndarray:
 
 
 def choose_batching(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
-    """The `batching` section."""
+    """Choose the `batching` section."""
     size = 8 if num_train < 160 else 16 if num_train < 640 else 32
     reason = f"sequences in a step, on average: {math.ceil(num_train / size):,} steps an epoch"
     while size > 1 and size * frames.mean() > MOST_FRAMES:
@@ -99,7 +99,7 @@ def choose_batching(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
 
 
 def choose_model(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
-    """The `model` section."""
+    """Choose the `model` section."""
     median, shortest = float(np.median(frames)), float(frames.min())
     widths = (32, 64, 64) if num_train < FEW else (64, 128, 128) if num_train < SOME else (96, 192, 256)
     strides, kernel = (1, 1, 1), 5
@@ -130,7 +130,7 @@ def choose_model(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
 
 
 def choose_training(target: TargetFacts, batch_size: int, num_train: int, num_valid: int) -> dict[str, Choice]:
-    """The `training` section."""
+    """Choose the `training` section."""
     steps = math.ceil(num_train / batch_size)
     epochs = int(np.clip(math.ceil(STEPS / steps), 15, 100))
     chosen = {

@@ -30,7 +30,7 @@ COMMENT_COLUMN = 30
 
 @dataclass(frozen=True)
 class Draft:
-    """A config that trains as it is. `text`: YAML with comments; `found`: what it says of the data, a line each."""
+    """A config that trains without changes. `text`: YAML with comments; `found`: facts about the data, a line each."""
 
     text: str
     found: list[str]
@@ -38,7 +38,7 @@ class Draft:
 
 
 def draft_config(source: str | Path, output: str | Path, *, label: str | None = None) -> Draft:
-    """A config for a folder or manifest, from what lies there. Recordings are not decoded, and nothing is written.
+    """Draft a config for a folder or manifest, from the files in it. Decode no recordings and write nothing.
 
     Args:
         source: a table, a `.ts` file, a folder with one sub-folder for each class, or one for each split.
@@ -72,7 +72,7 @@ class _Parts:
     output: Path
 
     def found(self) -> list[str]:
-        """What was found, in a few lines."""
+        """Return the findings, in a few lines."""
         lines = [f"{len(self.split):,} sequences: {self.source.found}", self._lengths(), self._labels()]
         broken = self.signals.broken
         if broken:
@@ -80,7 +80,7 @@ class _Parts:
         return [*lines, self._splits()]
 
     def text(self) -> str:
-        """The config."""
+        """Return the config as text."""
         counts = self.split["split"].value_counts()
         num_train, num_valid = int(counts["train"]), int(counts["valid"])
         features = choose_features(self.signals)
@@ -169,7 +169,7 @@ class _Parts:
         return f"Splits: {told}; {how}{together}"
 
     def _hints(self) -> list[str]:
-        """What a reader should know before he believes a score."""
+        """Return what readers should know before they trust a score."""
         names = find_groups(self.source.frame, self.target.column)
         if names and not self.source.frame["split"].notna().all():
             return [
@@ -204,7 +204,7 @@ def _section(choices: dict[str, Choice]) -> list[str]:
 
 
 def _flow(value: Any) -> str:
-    """A value on one line, as YAML reads it back."""
+    """Return a value on one line, as YAML reads it back."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {_flow(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):

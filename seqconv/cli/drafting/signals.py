@@ -1,4 +1,4 @@
-"""What recordings and arrays are, from their headers: how long, at which rate, how many features."""
+"""Facts about recordings and arrays, from their headers: duration, sample rate, number of features."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,14 +18,14 @@ from seqconv.features.audio.recordings import open_audio
 Kind = Literal["audio", "samples", "features"]
 
 MOST_READ = 200
-"""Of tables, whose length no header tells, so many are read, evenly spread."""
+"""Number of tables that are read, evenly spread, since no header says their length."""
 
 TIME_NAMES = ("time", "times", "t", "second", "seconds", "timestamp", "frame", "index")
 
 
 @dataclass(frozen=True)
 class SignalFacts:
-    """What the files of a manifest hold.
+    """Facts about the files of a manifest.
 
     `kind`: recordings, raw samples `(n,)`, or features `(time, d)`. `lengths`: seconds of recordings, else frames; of
     `num_measured` files. `rates`: how many recordings have a sample rate, in Hz. `columns`: of tables, those to use,
@@ -43,7 +43,7 @@ class SignalFacts:
 
 
 def measure_signals(frame: pd.DataFrame) -> SignalFacts:
-    """Look at the files of a manifest; of recordings and `.npy`, at their headers only.
+    """Read the files of a manifest; of recordings and `.npy`, only their headers.
 
     Raises:
         ManifestError: files of different kinds, or arrays of different shape; says which.
@@ -116,7 +116,7 @@ def _shape_of(row: dict[Any, Any], columns: tuple[str, ...] | None) -> tuple[int
 
 
 def _find_columns(rows: list[dict[Any, Any]]) -> tuple[str, ...] | None:
-    """Columns of the tables without the one that only counts time; None where all serve."""
+    """Return the columns of the tables without one that only counts time; None if all are needed."""
     paths = [row["path"] for row in rows if Path(row["path"]).suffix.lower() in (".csv", ".tsv", ".parquet")]
     if not paths:
         return None
@@ -156,7 +156,7 @@ def _refuse_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
 
 
 def _shown(rows: list[dict[Any, Any]]) -> Iterator[dict[Any, Any]]:
-    """The rows, with a bar on a terminal while it takes long."""
+    """Yield the rows, with a progress bar on a terminal if it takes long."""
     from rich.progress import track
 
     iterated: Iterable[dict[Any, Any]] = rows

@@ -1,4 +1,4 @@
-"""Which manifest a folder or file stands for, and which of its columns is to be learned."""
+"""The manifest of a folder or file, and the column of it to learn."""
 
 import math
 from collections import Counter
@@ -20,7 +20,7 @@ MOST_CLASSES = 30
 
 @dataclass(frozen=True)
 class Source:
-    """What a config can name as `data.manifest`, its rows, and how it was found."""
+    """The value of `data.manifest` in a config, its rows, and how it was found."""
 
     manifest: str | dict[str, str]
     frame: pd.DataFrame
@@ -29,7 +29,7 @@ class Source:
 
 @dataclass(frozen=True)
 class TargetFacts:
-    """What is to be learned: `task`, its column, and of classes how many sequences have each."""
+    """The target to learn: `task`, its column, and for classes how many sequences have each."""
 
     task: str
     column: str
@@ -39,7 +39,7 @@ class TargetFacts:
 
 
 def find_source(path: Path) -> Source:
-    """The manifest of a path: a table, a `.ts` file, a folder with one sub-folder a class, or with one a split.
+    """Find the manifest of a path: a table, a `.ts` file, a folder with one sub-folder a class, or with one a split.
 
     Raises:
         ManifestError: there is nothing, or nothing that a manifest can be; the message says what is expected.
@@ -59,7 +59,7 @@ def find_source(path: Path) -> Source:
 
 
 def _find_splits(folder: Path) -> dict[str, str]:
-    """Sub-folders named like splits, or files NAME_TRAIN.ts and NAME_TEST.ts.
+    """Return sub-folders named like splits, or files NAME_TRAIN.ts and NAME_TEST.ts.
 
     Raises:
         ManifestError: two of them are the same split, so that one would be left out.
@@ -84,7 +84,7 @@ def _find_splits(folder: Path) -> dict[str, str]:
 
 
 def find_target(frame: pd.DataFrame, column: str | None) -> TargetFacts:
-    """What the target column holds: classes, several classes in a cell, or numbers.
+    """Find the kind of values in the target column: classes, several classes in a cell, or numbers.
 
     Args:
         frame: a manifest.
@@ -123,7 +123,7 @@ def _target_of(name: str, cells: list[str]) -> TargetFacts:
 
 
 def find_groups(frame: pd.DataFrame, target: str) -> list[str]:
-    """Columns that look like what must stay together, where there is no column `group`."""
+    """Find columns that look like groups, if there is no column `group`."""
     if not frame["group"].isna().all():
         return []
     return [name for name in frame.columns if name.lower() in GROUP_NAMES and name != target]

@@ -1,1 +1,1 @@
-"""Augmentation: training sequences varied anew in each epoch, keyed by (seed, epoch, id), the same in every layout."""
+"""Augmentation: training sequences varied again in each epoch, keyed by (seed, epoch, id), the same in every layout."""

@@ -1,4 +1,4 @@
-"""The section `audio_augment`: how training recordings are varied before their features are extracted."""
+"""The section `audio_augment`: variations of training recordings before their features are extracted."""
 
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from seqconv.parts import FilePath, Section
 
 
 class Speed(Section):
-    """Played faster or slower, its pitch with it, as by resampling (Ko et al. 2015, "Audio augmentation for speech
+    """Faster or slower playback, which also changes the pitch (Ko et al. 2015, "Audio augmentation for speech
     recognition")."""
 
     probability: Probability = Field(default=1.0, description="Part of the variants that are changed.")
@@ -19,7 +19,7 @@ class Speed(Section):
 
 
 class Pitch(Section):
-    """Higher or lower at the same speed; needs `pip install 'seqconv[augment]'` (audiomentations)."""
+    """Higher or lower pitch at the same speed; needs `pip install 'seqconv[augment]'` (audiomentations)."""
 
     probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
     semitones: Range = Field(default=(-2.0, 2.0), description="Lowest and highest shift; 12 are an octave.")
@@ -33,7 +33,7 @@ class Pitch(Section):
 
 
 class Room(Section):
-    """As in a room: convolved with a recorded impulse response, or with one that is made of decaying noise."""
+    """The sound of a room: convolution with a recorded impulse response, or with one that is made of decaying noise."""
 
     probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
     folder: FilePath = Field(
@@ -58,7 +58,7 @@ class Room(Section):
 
 
 class Background(Section):
-    """Another sound behind it: a random part of a random recording of a folder, or pink noise."""
+    """Another sound in the background: a random part of a random recording of a folder, or pink noise."""
 
     probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
     folder: FilePath = Field(
@@ -68,8 +68,8 @@ class Background(Section):
 
 
 class AudioAugmentConfig(Section):
-    """How training recordings are varied. The features of some variants of each lie in the feature store; an epoch
-    takes one of these, or the recording itself. A transform that is not named is off; `{}` switches it on."""
+    """Variations of training recordings. The features of some variants of each are stored in the feature store; an
+    epoch takes one of these, or the recording itself. A transform that is not named is off; `{}` switches it on."""
 
     variants: Annotated[int, Field(ge=1, le=100)] = Field(
         default=4,
@@ -108,7 +108,7 @@ class AudioAugmentConfig(Section):
 
 
 def audio_augment_problems(augment: AudioAugmentConfig, features: FeatureSettings) -> list[str]:
-    """Transforms of recordings where there are none."""
+    """Return transforms of recordings that are set although there are no recordings."""
     if not augment.names or isinstance(features, RecordedKind):
         return []
     return [

@@ -1,4 +1,4 @@
-"""What the epochs of a plan hold, where augmentation makes sequences longer or shorter."""
+"""The sequences of each epoch of a plan, if augmentation makes sequences longer or shorter."""
 
 from dataclasses import dataclass, field
 
@@ -13,14 +13,14 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class AugmentedDraw:
-    """An `EpochSampler`: what another one draws, or every sequence once, each as long as augmentation makes it."""
+    """An `EpochSampler`: the entries of another one, or every sequence once, each as long as augmentation makes it."""
 
     augmentation: Augmentation
     drawn: EpochSampler | None = None
     _epochs: dict[int, AugmentedEpoch] = field(default_factory=dict, repr=False)
 
     def epoch(self, epoch: int) -> AugmentedEpoch:
-        """The sequences of an epoch; entry i is entry i of the draw."""
+        """Return the sequences of an epoch; entry i is entry i of the sampler."""
         found = self._epochs.get(epoch)
         if found is None:
             indices = None if self.drawn is None else np.asarray(self.drawn.indices(epoch), np.int64)
@@ -33,13 +33,13 @@ class AugmentedDraw:
         return found
 
     def indices(self, epoch: int) -> IntArray:
-        """Which sequences an epoch holds, `(n,)`."""
+        """Return the sequences of an epoch by index, `(n,)`."""
         return self.epoch(epoch).indices
 
     def lengths(self, epoch: int) -> IntArray:
-        """Frames of each, `(n,)`."""
+        """Return the frames of each entry, `(n,)`."""
         return self.epoch(epoch).lengths
 
     def bounds(self) -> tuple[int, int]:
-        """Fewest and most frames that any may have."""
+        """Return the fewest and the most frames that any entry may have."""
         return self.augmentation.bounds()

@@ -1,4 +1,4 @@
-"""The training sequences as an epoch sees them: a source like any other, each of its sequences varied anew."""
+"""The training sequences as an epoch sees them: a source like any other, each of its sequences varied again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ Vector = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Augmentation:
-    """How the training sequences are varied; `epoch(e)` are those of an epoch.
+    """The variations of the training sequences; `epoch(e)` returns those of an epoch.
 
     Everything is a pure function of (seed, epoch, id): the same in every layout, in a resumed run, on any number of
     processes. A transform that is switched on does not change what the others draw.
@@ -67,7 +67,7 @@ class Augmentation:
     def epoch(
         self, epoch: int, indices: npt.ArrayLike | None = None, repeats: npt.ArrayLike | None = None
     ) -> "AugmentedEpoch":
-        """The sequences of an epoch: all, or those at `indices`, `(n,)`, which may name one several times.
+        """Return the sequences of an epoch: all, or those at `indices`, `(n,)`, which may name one several times.
 
         `repeats` says for each how often it came before: it is varied anew each time.
         """
@@ -77,7 +77,7 @@ class Augmentation:
 
     @cached_property
     def keys(self) -> SequenceKeys:
-        """Where random numbers come from."""
+        """The keys of the random numbers."""
         return SequenceKeys(list(self.source.ids), self.seed)
 
     @cached_property
@@ -87,13 +87,14 @@ class Augmentation:
 
     @cached_property
     def is_long_enough(self) -> npt.NDArray[np.bool_]:
-        """Which of them the model can take, `(1 + variants, n)`; the sequences themselves count as such."""
+        """The entries that are long enough for the model, `(1 + variants, n)`; original sequences always count as
+        such."""
         enough: npt.NDArray[np.bool_] = self.lengths >= np.minimum(self.shortest, self.lengths[0])
         return enough
 
     @cached_property
     def ranks(self) -> IntArray:
-        """The place of each sequence in the order of the ids, which hangs on no manifest, `(n,)`."""
+        """The rank of each sequence in the order of the ids, which depends on no manifest, `(n,)`."""
         ids = self.source.ids
         ranks = np.empty(len(ids), np.int64)
         ranks[sorted(range(len(ids)), key=lambda index: ids[index])] = np.arange(len(ids))
@@ -105,7 +106,7 @@ class Augmentation:
         return self.settings.time_stretch is not None or bool((self.lengths != self.lengths[0]).any())
 
     def bounds(self) -> tuple[int, int]:
-        """Fewest and most frames that a sequence may have in any epoch."""
+        """Return the fewest and the most frames that a sequence may have in any epoch."""
         lengths, stretch = self.lengths[self.is_long_enough], self.settings.time_stretch
         if stretch is None:
             return int(lengths.min()), int(lengths.max())
@@ -114,13 +115,13 @@ class Augmentation:
         return int(min(fast.min(), lengths.min())), int(max(slow.max(), lengths.max()))
 
     def moment(self, name: str, width: int) -> Features:
-        """`mean` or `deviation`, `(width,)`."""
+        """Return `mean` or `deviation`, `(width,)`."""
         return np.broadcast_to(np.asarray(getattr(self, name), np.float32), (width,))
 
 
 @dataclass(eq=False)
 class AugmentedEpoch:
-    """What one epoch holds: `[i] -> (time, d)` of its entry i, which is the sequence `indices[i]`, varied."""
+    """The sequences of one epoch: `[i] -> (time, d)` of its entry i, which is the sequence `indices[i]`, varied."""
 
     plan: Augmentation
     epoch: int
@@ -159,7 +160,7 @@ class AugmentedEpoch:
         return values
 
     def _apply(self, transform: FeatureTransform, values: Features, rng: np.random.Generator, entry: int) -> Features:
-        """What a transform of a user's own makes of an entry, if it keeps to its promises."""
+        """Apply a user's own transform to an entry, and check its promises."""
         given = values.view()
         given.flags.writeable = False
         found: Features = np.asarray(transform.apply(given, rng), np.float32)
@@ -174,12 +175,12 @@ class AugmentedEpoch:
 
     @cached_property
     def keys(self) -> SequenceKeys:
-        """Where the random numbers of the entries come from."""
+        """The keys of the random numbers of the entries."""
         return self.plan.keys.take(self.indices, self.repeats)
 
     @cached_property
     def variant(self) -> IntArray:
-        """Which variant of its sequence each entry is, 0 being the sequence itself, `(n,)`."""
+        """The variant of its sequence that each entry is, 0 being the sequence itself, `(n,)`."""
         count = len(self.plan.lengths)
         if count == 1:
             return np.zeros(len(self), np.int64)
@@ -188,7 +189,7 @@ class AugmentedEpoch:
 
     @cached_property
     def rates(self) -> Vector:
-        """How fast each entry is played, `(n,)`."""
+        """The speed at which each entry is played, `(n,)`."""
         stretch = self.plan.settings.time_stretch
         if stretch is None:
             return np.ones(len(self))
@@ -205,7 +206,7 @@ class AugmentedEpoch:
 
     @cached_property
     def shifts(self) -> IntArray:
-        """Frames by which each entry happens later, `(n,)`."""
+        """Frames by which each entry is moved to a later time, `(n,)`."""
         shift = self.plan.settings.time_shift
         if shift is None:
             return np.zeros(len(self), np.int64)
@@ -246,29 +247,30 @@ class AugmentedEpoch:
 
     @cached_property
     def label_shares(self) -> Vector:
-        """The part of the partner in the label of each entry, `(n,)`."""
+        """The share of the partner in the label of each entry, `(n,)`."""
         return label_shares(self.shares, self.lengths, self.lengths[self.partners])
 
     def entries(self, indices: npt.ArrayLike, repeats: npt.ArrayLike) -> IntArray:
-        """Which entries are the sequences at `indices`, each having come `repeats` times before, `(m,)`."""
+        """Return the entries that are the sequences at `indices`, each having come `repeats` times before, `(m,)`."""
         order, ordered = self._by_index
         found: IntArray = order[np.searchsorted(ordered, np.asarray(indices)) + np.asarray(repeats)]
         return found
 
     def mix(self, labels: Array, weights: Array) -> tuple[Array, Array]:
-        """Labels `(n, ...)` and weights `(n,)` of the entries, from those of all sequences, encoded."""
+        """Return labels `(n, ...)` and weights `(n,)` of the entries, from those of all sequences, encoded."""
         labels, weights = labels[self.indices], weights[self.indices]
         if self.plan.settings.mixup is None:
             return labels, weights
         return mix_labels(labels, weights, self.partners, self.label_shares)
 
     def original_frames(self, entry: int) -> IntArray:
-        """Which frame of the sequence itself each frame of an entry stands for, `(time,)`: its label is that one's."""
+        """Return the frame of the original sequence for each frame of an entry, `(time,)`, from which its label
+        comes."""
         lengths = self.plan.lengths[:, self.indices[entry]]
         return nearest_frames(self._positions(entry), int(lengths[self.variant[entry]]), int(lengths[0]))
 
     def _vary(self, entry: int) -> Features:
-        """An entry before another one is mixed into it."""
+        """Return an entry before another one is mixed into it."""
         plan, variant, index = self.plan, int(self.variant[entry]), int(self.indices[entry])
         values: Features = np.asarray((plan.source if not variant else plan.variants[variant - 1])[index], np.float32)
         if self.shifts[entry] or self.lengths[entry] != len(values):
@@ -278,7 +280,7 @@ class AugmentedEpoch:
         return values
 
     def _positions(self, entry: int) -> Positions:
-        """Where in its variant each frame of an entry comes from, `(time,)`."""
+        """Return the position in its variant of each frame of an entry, `(time,)`."""
         positions = stretch_positions(int(self._variant_lengths[entry]), int(self.lengths[entry]))
         shift, frames = self.plan.settings.time_shift, int(self.shifts[entry])
         return positions if shift is None or not frames else shift_positions(positions, frames, shift.fill)
@@ -312,12 +314,12 @@ class AugmentedFrameLabels:
     epoch: AugmentedEpoch
 
     def encode(self, entry: int, frames: slice = slice(None)) -> Array:
-        """The labels of some frames of an entry."""
+        """Encode the labels of some frames of an entry."""
         index, encode = int(self.epoch.indices[entry]), getattr(self.labels, "encode", None)
         rows: Array = np.asarray(self.labels[index]) if encode is None else encode(index, slice(None))
         return rows[self.epoch.original_frames(entry)[frames]]
 
 
 def _switch(uniform: Vector, probability: float) -> tuple[npt.NDArray[np.bool_], Vector]:
-    """Which numbers from [0, 1) lie below a probability, and, of these, where below it: again a number from [0, 1)."""
+    """Return which numbers from [0, 1) are below a probability, and for these a new number from [0, 1)."""
     return uniform < probability, np.minimum(uniform / probability, 1 - 2.0**-53)

@@ -1,4 +1,4 @@
-"""Folders of sounds: noise to lie behind recordings, and impulse responses."""
+"""Folders of sounds: background noise for recordings, and impulse responses."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ _HASHED_BYTES = 1 << 16
 
 @lru_cache(maxsize=16)
 def list_sounds(folder: str, key: str) -> tuple[Path, ...]:
-    """The recordings in a folder and below, in the order of their names.
+    """List the recordings in a folder and its sub-folders, in the order of their names.
 
     Args:
         folder: absolute.
@@ -38,7 +38,7 @@ def list_sounds(folder: str, key: str) -> tuple[Path, ...]:
 
 
 def digest_sounds(folder: str, key: str) -> str:
-    """A hash of what a folder holds: names, sizes, and the beginning and end of each recording.
+    """Hash the content of a folder: names, sizes, and the beginning and end of each recording.
 
     Noise collections have many gigabytes, of which each run would otherwise read every byte.
     """
@@ -55,7 +55,7 @@ def digest_sounds(folder: str, key: str) -> str:
 
 
 def draw_excerpt(folder: str, key: str, length: int, sample_rate: int, rng: np.random.Generator) -> Samples:
-    """A random part `(length,)` of a random recording; a shorter one is repeated. No more than that is decoded.
+    """Read a random part `(length,)` of a random recording; a shorter one is repeated. No more than that is decoded.
 
     Raises:
         AudioError: it cannot be read.
@@ -71,7 +71,7 @@ def draw_excerpt(folder: str, key: str, length: int, sample_rate: int, rng: np.r
 
 
 def draw_sound(folder: str, key: str, sample_rate: int, rng: np.random.Generator) -> Samples:
-    """A random recording of a folder, whole."""
+    """Read a random recording of a folder, whole."""
     return decode_audio(_draw_path(folder, key, rng), sample_rate=sample_rate)[0]
 
 

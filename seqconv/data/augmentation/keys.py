@@ -1,4 +1,4 @@
-"""Random numbers that hang on (seed, epoch, id) and nothing else: not on layout, order, worker or process."""
+"""Random numbers that depend on (seed, epoch, id) and nothing else: not on layout, order, worker or process."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 class SequenceKeys:
-    """Where the random numbers of some sequences come from.
+    """Keys of the random numbers of some sequences.
 
     Each purpose has numbers of its own, so that switching one transform on leaves those of the others alone.
 
@@ -33,7 +33,7 @@ class SequenceKeys:
         self._words: Words = np.array([hash_words(name)[0] for name in ids], np.uint64)
 
     def take(self, indices: npt.ArrayLike, repeats: npt.ArrayLike) -> "SequenceKeys":
-        """Those of some sequences; one that comes again (`repeats` says how often before) has others then.
+        """Return the keys of some sequences; a sequence that comes again (`repeats`: how often before) gets other keys.
 
         >>> keys = SequenceKeys(["a", "b"], seed=0).take([1, 1], [0, 1])
         >>> len(set(keys.uniform(0, "gain")))
@@ -50,13 +50,13 @@ class SequenceKeys:
         return len(self._words)
 
     def uniform(self, epoch: int, purpose: str) -> Vector:
-        """A number from [0, 1) for each sequence, `(n,)`."""
+        """Draw a number from [0, 1) for each sequence, `(n,)`."""
         mixed = _scramble(self._words ^ np.uint64(self._word(epoch, purpose)))
         numbers: Vector = (mixed >> np.uint64(11)).astype(np.float64) * _UNIT
         return numbers
 
     def generator(self, epoch: int, purpose: str, index: int) -> np.random.Generator:
-        """A generator for one sequence."""
+        """Return a generator for one sequence."""
         return _generator(int(self._words[index]), self._word(epoch, purpose))
 
     def _word(self, epoch: int, purpose: str) -> int:
@@ -64,7 +64,7 @@ class SequenceKeys:
 
 
 def generator_for(*parts: object) -> np.random.Generator:
-    """A generator that hangs on the text of these values alone, in every process and on every machine.
+    """Return a generator that depends on the text of these values alone, in every process and on every machine.
 
     >>> generator_for(0, "hall.wav").random() == generator_for(0, "hall.wav").random()
     True
@@ -78,13 +78,13 @@ def _generator(*words: int) -> np.random.Generator:
 
 
 def hash_words(text: str) -> tuple[int, int]:
-    """A stable hash of a text, as two numbers of 64 bits."""
+    """Hash a text in a stable way, as two numbers of 64 bits."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
 
 
 def _scramble(words: Words) -> Words:
-    """The output function of SplitMix64 (Steele, Lea and Flood 2014): neighboring words become unrelated ones."""
+    """Apply the output function of SplitMix64 (Steele, Lea and Flood 2014): neighboring words become unrelated ones."""
     words = words + _ODD
     words = (words ^ (words >> np.uint64(30))) * _FIRST
     words = (words ^ (words >> np.uint64(27))) * _SECOND

@@ -8,7 +8,7 @@ Vector = npt.NDArray[np.float32]
 
 
 def add_noise(features: Features, deviation: Vector, amount: float, rng: np.random.Generator) -> Features:
-    """Independent normal noise on all features `(time, d)`, its deviation `amount * deviation`, `deviation` `(d,)`.
+    """Add independent normal noise to all features `(time, d)`, its deviation `amount * deviation`, `deviation` `(d,)`.
 
     On decibels it is a jitter of levels, and no sound; sounds are added to recordings by `audio_augment.background`.
 

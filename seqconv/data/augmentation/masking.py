@@ -12,7 +12,7 @@ Vector = npt.NDArray[np.float32]
 def mask_spectrum(
     features: Features, settings: SpecMask, fill: Vector, rng: np.random.Generator, *, orders: int = 1
 ) -> Features:
-    """Set stretches of frames and bands of features `(time, d)` to `fill`, `(d,)`.
+    """Set ranges of frames and bands of features `(time, d)` to `fill`, `(d,)`.
 
     The masks of SpecAugment (Park et al. 2019, arXiv:1904.08779, sections 2.2 and 2.3), each of a width from none to
     the widest, at a random place. Widths are parts of the sequence and of its features, as in the adaptive policy of

@@ -33,7 +33,7 @@ def mix_features(features: Features, other: Features, share: float, place: float
 
 
 def label_shares(shares: Vector, lengths: Array, other_lengths: Array) -> Vector:
-    """The part of each label that comes from the other sequence: its weight, times the part of the frames it is in.
+    """Return the share of each label that comes from the other sequence: its weight times the share of frames covered.
 
     As CutMix counts areas (Yun et al. 2019, arXiv:1905.04899): a click in a minute of speech is no fifth of its label.
 
@@ -45,7 +45,7 @@ def label_shares(shares: Vector, lengths: Array, other_lengths: Array) -> Vector
 
 
 def mix_labels(labels: Array, weights: Array, partners: Array, shares: Vector) -> tuple[Array, Array]:
-    """Labels `(n, ...)` and weights `(n,)` of mixed sequences, so that the loss is that of both, each by its weight.
+    """Mix labels `(n, ...)` and weights `(n,)` of sequences, so that the loss is that of both, each by its weight.
 
     The loss of a mixed sequence is `(1 - s) * w1 * loss(y1) + s * w2 * loss(y2)`. Cross-entropies are linear in the
     labels (and squared errors are but for a constant), so that it is one loss, of mixed labels and a mixed weight. A

@@ -1,4 +1,4 @@
-"""What augmentation does, to look at and to listen to."""
+"""Previews of augmentation, to look at and to listen to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,20 +25,20 @@ _DPI = 110
 
 @dataclass(frozen=True)
 class Panel:
-    """Features `(time, d)` and what stands above them."""
+    """Features `(time, d)` and their title."""
 
     title: str
     features: Features
 
 
 def panel_of(epoch: AugmentedEpoch, entry: int) -> Panel:
-    """An entry of an epoch, and what was done to it."""
+    """Return an entry of an epoch, and what was done to it."""
     done = describe_entry(epoch, entry)
     return Panel(f"epoch {epoch.epoch + 1}: {', '.join(done) or 'as it is'}", epoch[entry])
 
 
 def describe_entry(epoch: AugmentedEpoch, entry: int) -> list[str]:
-    """What was done to an entry, but for noise and masks, which are seen.
+    """Describe what was done to an entry, except noise and masks, which the picture shows.
 
     >>> from seqconv.data.augmentation.epochs import Augmentation
     >>> from seqconv.data.augmentation.settings import AugmentConfig
@@ -94,7 +94,7 @@ def _draw(axes: "Axes", features: Features, settings: FeatureSettings, limits: t
 
 
 def write_heard(panels: Sequence[Panel], settings: FeatureSettings, path: Path) -> list[Path]:
-    """Write what the features of each panel sound like as WAV: `PATH-features.wav`, `PATH-epoch-1.wav` and so on.
+    """Write the sound of each panel's features as WAV: `PATH-features.wav`, `PATH-epoch-1.wav` and so on.
 
     Nothing is written of features that are no sound, or whose level is lost.
     """

@@ -1,4 +1,4 @@
-"""The sections `augment` and `audio_augment`: how training sequences are varied. Each transform is off unless named."""
+"""The sections `augment` and `audio_augment`: variations of training sequences. Each transform is off unless named."""
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -31,8 +31,8 @@ RateRange = Annotated[tuple[Rate, Rate], AfterValidator(_ascending)]
 
 
 class SpecMask(Section):
-    """Stretches of frames and bands of features become the mean of the training frames (SpecAugment, Park et al. 2019,
-    arXiv:1904.08779)."""
+    """Ranges of frames and bands of features replaced by the mean of the training frames (SpecAugment, Park et al.
+    2019, arXiv:1904.08779)."""
 
     probability: Probability = Field(default=1.0, description="Part of the sequences that are masked.")
     time_masks: Count = Field(default=2, description="Stretches of frames in a sequence.")
@@ -48,14 +48,14 @@ class SpecMask(Section):
 
 
 class Gain(Section):
-    """Louder or softer: decibels are added to features in decibels, and samples or numbers are multiplied."""
+    """Louder or softer features: decibels are added to features in decibels, and samples or numbers are multiplied."""
 
     probability: Probability = Field(default=1.0, description="Part of the sequences that are changed.")
     decibels: Range = Field(default=(-6.0, 6.0), description="Lowest and highest gain in dB.")
 
 
 class Noise(Section):
-    """Normal noise on the features, measured by how much each of them varies over the training frames."""
+    """Normal noise on the features, relative to how much each of them varies over the training frames."""
 
     probability: Probability = Field(default=1.0, description="Part of the sequences that are changed.")
     deviation: AmountRange = Field(
@@ -64,7 +64,7 @@ class Noise(Section):
 
 
 class TimeShift(Section):
-    """Everything happens earlier or later; the number of frames stays."""
+    """A shift in time: the content comes earlier or later; the number of frames stays."""
 
     probability: Probability = Field(default=1.0, description="Part of the sequences that are shifted.")
     fraction: Part = Field(default=0.1, description="Longest shift either way, as a part of the sequence's frames.")
@@ -75,14 +75,14 @@ class TimeShift(Section):
 
 
 class TimeStretch(Section):
-    """Everything happens faster or slower, in fewer or more frames."""
+    """A stretch in time: the content is faster or slower, in fewer or more frames."""
 
     probability: Probability = Field(default=1.0, description="Part of the sequences that are stretched.")
     rate: RateRange = Field(default=(0.9, 1.1), description="Slowest and fastest; 2 is half as many frames.")
 
 
 class Mixup(Section):
-    """Another training sequence is mixed in, and its label in the same proportion (Zhang et al. 2018,
+    """A mixture with another training sequence, and with its label in the same proportion (Zhang et al. 2018,
     arXiv:1710.09412)."""
 
     probability: Probability = Field(default=1.0, description="Part of the sequences into which one is mixed.")
@@ -117,8 +117,8 @@ class FeatureTransform(Section):
 
 
 class AugmentConfig(Section):
-    """How the features of training sequences are varied, anew in each epoch. A transform that is not named is off;
-    `{}` switches it on with its defaults."""
+    """Variations of the features of training sequences, drawn again in each epoch. A transform that is not named is
+    off; `{}` switches it on with its defaults."""
 
     time_stretch: TimeStretch | None = Field(default=None, description="Faster or slower.")
     time_shift: TimeShift | None = Field(default=None, description="Earlier or later.")
@@ -139,7 +139,7 @@ class AugmentConfig(Section):
 
 
 def augment_problems(augment: AugmentConfig, features: FeatureSettings, *, predicts_frames: bool) -> list[str]:
-    """Transforms that mean nothing for these features or labels."""
+    """Return transforms that make no sense for these features or labels."""
     problems = []
     for key, reason in features.meaningless.items():
         value: Any = augment

@@ -15,7 +15,7 @@ _FIRST_REFLECTION = 0.003
 
 
 def change_speed(samples: Samples, rate: float) -> Samples:
-    """`samples`, played `rate` times as fast, pitch included: resampled, so that n of them become about `n / rate`.
+    """Play `samples` `rate` times as fast, pitch included: resampled, so that n of them become about `n / rate`.
 
     >>> len(change_speed(np.ones(1000, np.float32), 1.25))
     800
@@ -27,7 +27,7 @@ def change_speed(samples: Samples, rate: float) -> Samples:
 
 
 def shift_pitch(samples: Samples, sample_rate: int, semitones: float) -> Samples:
-    """`samples` at another pitch, as long as before: by audiomentations, whose stretching keeps attacks sharp.
+    """Change the pitch of `samples`, not their length: by audiomentations, whose stretching keeps attacks sharp.
 
     Raises:
         ConfigError: audiomentations is not installed.
@@ -43,7 +43,7 @@ def shift_pitch(samples: Samples, sample_rate: int, semitones: float) -> Samples
 def made_response(
     sample_rate: int, reverberation_time: float, direct_to_reverberant: float, rng: np.random.Generator
 ) -> Samples:
-    """An impulse response: the direct sound, then noise that falls by 60 dB in `reverberation_time` seconds.
+    """Make an impulse response: the direct sound, then noise that falls by 60 dB in `reverberation_time` seconds.
 
     A diffuse room after Moorer (1979, "About this reverberation business"). `direct_to_reverberant` is the energy of
     the first sample over that of all others, in dB.
@@ -60,7 +60,7 @@ def made_response(
 
 
 def add_reverberation(samples: Samples, response: Samples) -> Samples:
-    """`samples` as heard through an impulse response, as loud and as long as before.
+    """Return `samples` as heard through an impulse response, as loud and as long as before.
 
     What lies before the response's peak is cut away, so that events stay where they are in time.
     """
@@ -72,7 +72,7 @@ def add_reverberation(samples: Samples, response: Samples) -> Samples:
 
 
 def add_background(samples: Samples, noise: Samples, snr: float) -> Samples:
-    """`samples` and `noise`, `(n,)` both, at a signal-to-noise ratio in dB over the whole; silence stays alone.
+    """Add `noise` to `samples`, `(n,)` both, at a signal-to-noise ratio in dB over the whole; silence stays as it is.
 
     >>> mixed = add_background(np.ones(4, np.float32), np.full(4, 3, np.float32), snr=20.0)
     >>> mixed.round(3)
@@ -83,7 +83,7 @@ def add_background(samples: Samples, noise: Samples, snr: float) -> Samples:
 
 
 def pink_noise(length: int, rng: np.random.Generator) -> Samples:
-    """Normal noise whose power falls as 1 / frequency, `(length,)`.
+    """Make normal noise whose power falls as 1 / frequency, `(length,)`.
 
     >>> pink_noise(5, np.random.default_rng(0)).shape
     (5,)
@@ -97,7 +97,7 @@ def pink_noise(length: int, rng: np.random.Generator) -> Samples:
 
 
 def fit_length(samples: Samples, length: int) -> Samples:
-    """Cut, or repeated from the beginning, to `length`.
+    """Cut samples to `length`, or repeat them from the beginning.
 
     >>> fit_length(np.array([1, 2, 3], np.float32), 5)
     array([1., 2., 3., 1., 2.], dtype=float32)
@@ -106,18 +106,18 @@ def fit_length(samples: Samples, length: int) -> Samples:
 
 
 def scale_to(samples: Samples, level: float) -> Samples:
-    """`samples` at a root mean square of `level`; silence stays silence."""
+    """Scale `samples` to a root mean square of `level`; silence stays silence."""
     current = root_mean_square(samples)
     return samples * np.float32(level / current) if current > 0 else samples
 
 
 def root_mean_square(samples: Samples) -> float:
-    """The level of samples."""
+    """Return the level of samples."""
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
 def load_audiomentations(key: str) -> Any:
-    """The package, for the setting `key`.
+    """Import the package, for the setting `key`.
 
     Raises:
         ConfigError: it is not installed.

@@ -27,7 +27,7 @@ def build_variants(
     num_workers: int | None = None,
     progress: bool = True,
 ) -> list[FeatureStore]:
-    """The features of each variant of some recordings, extracted where they are not yet in the cache.
+    """Return the features of each variant of some recordings, extracted if they are not yet in the cache.
 
     Windows and events are recordings of their own here: each is read and varied by itself, of as many frames unless its
     speed is changed.
@@ -65,7 +65,7 @@ def build_variants(
 
 
 def variable_parts(sequences: Sequences) -> "pd.DataFrame":
-    """What is read of which file, to be varied, for each of some sequences of a manifest; columns as of a manifest."""
+    """Return the file region to vary for each of some sequences of a manifest; columns as in a manifest."""
     frame: Any = sequences.metadata
     parts: pd.DataFrame = frame[[name for name in _COLUMNS if name in frame]].assign(id=sequences.ids)
     settings = sequences.feature_settings
@@ -75,7 +75,7 @@ def variable_parts(sequences: Sequences) -> "pd.DataFrame":
 
 
 def _within_files(parts: "pd.DataFrame", lengths: "NDArray[np.int64]", features: RecordedKind) -> "pd.DataFrame":
-    """From when to when parts `(n,)` of so many frames are read; the last of a recording may reach behind its end."""
+    """Return start and end of regions `(n,)` of so many frames; the last of a recording may reach past its end."""
     rate, hop = features.sample_rate, features.seconds_per_frame
     seconds = parts["path"].map({path: count_samples(path, sample_rate=rate) / rate for path in parts["path"].unique()})
     starts = parts["start"].astype(float).clip(upper=(seconds - hop).clip(lower=0))

@@ -1,4 +1,4 @@
-"""Time moved and stretched: for each frame that comes out, which frame of the sequence it was.
+"""Time shifted and stretched: for each frame of the result, its position in the original sequence.
 
 Positions serve the frames and their labels alike. They are whole numbers `(time,)`, or, where frames between frames are
 wanted, numbers of float64.
@@ -15,7 +15,7 @@ Positions = npt.NDArray[Any]
 
 
 def stretched_lengths(lengths: IntArray, rates: npt.ArrayLike, *, shortest: int = 1) -> IntArray:
-    """Frames of sequences `(n,)` that are played at `rates`; none becomes shorter than `shortest` by it.
+    """Return the frames of sequences `(n,)` that are played at `rates`; none becomes shorter than `shortest` by it.
 
     >>> stretched_lengths(np.array([100, 10, 3]), [2.0, 2.0, 2.0], shortest=6)
     array([50,  6,  3])
@@ -26,7 +26,7 @@ def stretched_lengths(lengths: IntArray, rates: npt.ArrayLike, *, shortest: int 
 
 
 def stretch_positions(length: int, num_frames: int) -> Positions:
-    """Evenly from the first to the last of `length` frames.
+    """Return positions spread evenly from the first to the last of `length` frames.
 
     >>> stretch_positions(3, 5)
     array([0. , 0.5, 1. , 1.5, 2. ])
@@ -39,7 +39,7 @@ def stretch_positions(length: int, num_frames: int) -> Positions:
 
 
 def shift_positions(positions: Positions, shift: int, fill: Literal["edge", "wrap"]) -> Positions:
-    """Everything `shift` frames later (earlier where it is negative), in as many frames.
+    """Return positions `shift` frames later (earlier if negative), for as many frames.
 
     >>> shift_positions(np.arange(4), 1, "edge"), shift_positions(np.arange(4), -1, "wrap")
     (array([0, 0, 1, 2]), array([1, 2, 3, 0]))
@@ -50,7 +50,7 @@ def shift_positions(positions: Positions, shift: int, fill: Literal["edge", "wra
 
 
 def frames_at(features: Features, positions: Positions) -> Features:
-    """Frames `(time, d)` at positions: themselves, or in between, interpolated linearly.
+    """Return frames `(time, d)` at positions; between two frames, interpolated linearly.
 
     >>> frames_at(np.array([[0.0], [4.0]], np.float32), np.array([0.0, 0.25, 1.0])).ravel()
     array([0., 1., 4.], dtype=float32)
@@ -69,7 +69,7 @@ def frames_at(features: Features, positions: Positions) -> Features:
 
 
 def nearest_frames(positions: Positions, length: int, original: int) -> IntArray:
-    """Whole positions in a recording of `original` frames, of which `length` have become at another speed.
+    """Return whole positions in a recording of `original` frames, of which `length` are left at another speed.
 
     >>> nearest_frames(np.array([0.0, 1.6, 4.0]), 5, 9)
     array([0, 3, 8])

@@ -1,4 +1,4 @@
-"""Variants of recordings: which transforms, in which order, with which numbers."""
+"""Variants of recordings: transforms, their order, and their random numbers."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class AudioVariant:
     number: int
 
     def apply(self, samples: Samples, sample_rate: int, content: str) -> Samples:
-        """`samples` `(n,)` of a recording, varied; speed changes n.
+        """Vary `samples` `(n,)` of a recording; speed changes n.
 
         Raises:
             AudioError: a transform fails on them, or a sound of a folder cannot be read.
@@ -59,7 +59,7 @@ class AudioVariant:
         return samples
 
     def check(self) -> None:
-        """Find out before the first recording what cannot work.
+        """Check before the first recording that all transforms can work.
 
         Raises:
             ConfigError: a folder is missing or empty, audiomentations is not installed, or refuses its arguments.
@@ -75,7 +75,7 @@ class AudioVariant:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What its features hang on, beside the recordings: settings, and of folders what they hold."""
+        """The values on which its features depend in addition to the recordings: settings, and digests of folders."""
         values = self.settings.model_dump(mode="json", exclude={"variants"}, exclude_none=True)
         for name in ("background", "room"):
             if values.get(name, {}).get("folder"):
@@ -86,8 +86,7 @@ class AudioVariant:
 
     @property
     def _steps(self) -> Iterator[tuple[str, float, Step]]:
-        """Name, probability and function of each transform, in order: what changes the sound itself, the room that it
-        is in, and what else is heard there."""
+        """Name, probability and function of each transform, in order: the sound itself, its room, other sounds."""
         settings = self.settings
         if settings.speed is not None:
             low, high = settings.speed.rate
@@ -168,7 +167,7 @@ def _said(error: Exception) -> str:
 
 @contextmanager
 def _global_generators(rng: np.random.Generator) -> Iterator[None]:
-    """The generators that audiomentations draws from, seeded for it and put back afterwards."""
+    """Seed the generators that audiomentations draws from, and put them back afterwards."""
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     seed = int(rng.integers(2**32))
     random.seed(seed)

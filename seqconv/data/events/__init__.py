@@ -1,1 +1,1 @@
-"""Events: what happens when in a recording, and the labels of windows and frames that follow."""
+"""Events: classes with start and end in a recording, and the labels of windows and frames that follow."""

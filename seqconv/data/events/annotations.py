@@ -1,4 +1,4 @@
-"""What truly happens in recordings: events by id, and what it means where there are none."""
+"""The true events of recordings, by id, and the meaning of a recording without events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,11 +28,11 @@ class Annotations:
     notes: list[str] = field(default_factory=list)
 
     def of(self, ids: Sequence[str]) -> list[Events]:
-        """The events of each recording, none where it has none."""
+        """Return the events of each recording, none if it has none."""
         return [self.by_id.get(name, NO_EVENTS) for name in ids]
 
     def label_sets(self, ids: Sequence[str], target: TargetConfig) -> list[list[str]]:
-        """The classes that occur in each recording: what makes splits alike."""
+        """Return the classes that occur in each recording: splits keep their proportions."""
         return [
             sorted({name for label in events.labels for name in event_names(label, target)}) for events in self.of(ids)
         ]
@@ -40,7 +40,7 @@ class Annotations:
 
 @dataclass(frozen=True, eq=False)
 class RecordingEvents:
-    """What happens in whole recordings, kept beside the sequences that are cut from them, to be found again.
+    """Events of whole recordings, stored with the sequences that are cut from them, to be found again.
 
     `starts`, `ends` `(n,)`: from when to when each recording was read, in seconds of its file.
     """
@@ -52,7 +52,7 @@ class RecordingEvents:
 
 
 def find_behind(name: str, events: Events, num_frames: int, start: float, seconds_per_frame: float) -> list[str]:
-    """That events start behind the end of a recording, as text.
+    """Describe events that start after the end of a recording.
 
     Args:
         name: id of the recording.
@@ -74,7 +74,7 @@ def find_behind(name: str, events: Events, num_frames: int, start: float, second
 
 
 def seconds_behind(events: Events, num_frames: int, start: float, seconds_per_frame: float) -> list[float]:
-    """By how much events end behind a recording, of those that do; arguments as of `find_behind`.
+    """Return by how much events end after the end of a recording, for those that do; arguments as in `find_behind`.
 
     >>> seconds_behind(Events(np.array([5.0]), np.array([12.1]), ("cough",)), 100, 0.0, 0.1)
     [2.0]
@@ -85,7 +85,7 @@ def seconds_behind(events: Events, num_frames: int, start: float, seconds_per_fr
 
 
 def describe_late(late: Sequence[float]) -> list[str]:
-    """What is told of events that end behind their recordings.
+    """Describe events that end after their recordings.
 
     >>> describe_late([2.0, 0.5])
     ['2 events end behind their recordings, by up to 2 s: cut']
@@ -99,7 +99,7 @@ def describe_late(late: Sequence[float]) -> list[str]:
 
 
 def event_names(label: str | None, target: TargetConfig) -> tuple[str, ...]:
-    """The classes that the cell of an event names; none where it is empty.
+    """Return the classes that the cell of an event names; none if it is empty.
 
     >>> event_names("dog; cat", TargetConfig(task="multilabel"))
     ('dog', 'cat')

@@ -1,4 +1,4 @@
-"""Events as arrays that metrics take: what is true, and what was found where it can be judged."""
+"""Events as arrays for metrics: the true ones, and the detected ones that can be judged."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def true_arrays(events: Events, names: list[str], target: TargetConfig) -> EventArrays:
-    """The events of a recording as a metric takes them: those that `names` name, a row for each class of each."""
+    """Return the true events of a recording for a metric: those that `names` name, a row for each class of each."""
     rows = [
         (start, end, names.index(name))
         for start, end, label in zip(events.starts, events.ends, events.labels, strict=True)
@@ -26,8 +26,8 @@ def true_arrays(events: Events, names: list[str], target: TargetConfig) -> Event
 
 
 def judged_arrays(found: "pd.DataFrame", events: Events, names: list[str]) -> EventArrays:
-    """What was found in a recording, as a metric takes it, without what lies by half or more in true events that nobody
-    could name.
+    """Return the detected events of a recording for a metric, without those of which half is in events of unknown
+    class.
     """
     judged = found.loc[_is_judged(found, events)]
     return _arrays(

@@ -1,4 +1,4 @@
-"""From what is labeled when in the recordings of a manifest to labels of frames."""
+"""Labels of frames, from the events or label arrays of a manifest."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class EventTimelines:
-    """What is labeled when in each row of a manifest: its events, or an array with a label for each frame.
+    """Labels over time in each row of a manifest: its events, or an array with a label for each frame.
 
     Frame t of a recording stands for the time `t * seconds_per_frame`; an event covers the frames with
     start <= time < end. Times count from the beginning of the file, also for a row that is a part of it.
@@ -48,7 +48,7 @@ class EventTimelines:
     notes: list[str] = field(default_factory=list)
 
     def label_sets(self) -> list[list[str]]:
-        """The classes that each row has somewhere: what makes splits alike. None of each for a regression."""
+        """Return the classes that each row has somewhere: splits keep their proportions. Empty for a regression."""
         if self.events is not None:
             return [sorted({name for labels in self._names(events) for name in labels}) for events in self.events]
         labels = self.arrays
@@ -58,7 +58,7 @@ class EventTimelines:
         return [[name for name, there in zip(labels.names, row, strict=True) if there] for row in present]
 
     def frame_labels(self, lengths: npt.ArrayLike) -> tuple[FrameLabels, list[str]]:
-        """The label of each frame, and what was decided on the way, for a report.
+        """Return the label of each frame, and the decisions made on the way, for a report.
 
         Args:
             lengths: frames of each row.
@@ -88,11 +88,11 @@ class EventTimelines:
         return FrameLabels(self.target.task, names, arrays), notes
 
     def _names(self, events: Events) -> list[tuple[str, ...]]:
-        """The labels of each event; none where it has none."""
+        """Return the labels of each event; none if it has none."""
         return [event_names(label, self.target) for label in events.labels]
 
     def _cut(self, lengths: npt.NDArray[np.int64]) -> tuple[list[list[slice]], list[str]]:
-        """The frames that each event covers within its row, and notes."""
+        """Return the frames that each event covers within its row, and notes."""
         seconds = self.seconds_per_frame or 1.0
         frames, problems, late, num_between = [], [], [], 0
         for index, events in enumerate(self.events or []):

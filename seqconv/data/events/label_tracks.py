@@ -1,4 +1,4 @@
-"""Events as programs for listening write them: Audacity's label tracks and Raven's selection tables."""
+"""Events as listening programs write them: Audacity's label tracks and Raven's selection tables."""
 
 import re
 from pathlib import Path
@@ -48,7 +48,7 @@ def read_label_track(path: Path) -> pd.DataFrame:
 
 
 def label_track_text(events: pd.DataFrame) -> str:
-    """Events as a label track of Audacity: the columns `start`, `end` and `label`.
+    """Format events as a label track of Audacity: the columns `start`, `end` and `label`.
 
     >>> label_track_text(pd.DataFrame({"start": [0.5], "end": [1.25], "label": ["bird"]})).split("\\t")
     ['0.500000', '1.250000', 'bird\\n']

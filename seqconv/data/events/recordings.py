@@ -26,7 +26,7 @@ class FoundEvents:
 
 
 def read_recording_events(path: Path, frame: pd.DataFrame) -> FoundEvents:
-    """Read what happens in the recordings of a manifest.
+    """Read the events of the recordings of a manifest.
 
     Args:
         path: a table of events with a column `id` or `path` (relative to the table, or the bare name of a file); or a
@@ -82,7 +82,7 @@ def _read_table(path: Path, frame: pd.DataFrame) -> FoundEvents:
 
 
 def _ids_by_path(frame: pd.DataFrame, keys: Mapping[str, Events], table: Path) -> dict[str, list[str]]:
-    """Ids of the recordings that each path means; none where a bare name has several meanings."""
+    """Return the ids of the recordings that each path means; none if a bare name has several meanings."""
     by_path, by_name = defaultdict(list), defaultdict(set)
     for name, path in zip(frame["id"], frame["path"], strict=True):
         by_path[path].append(name)
@@ -129,7 +129,7 @@ def _read_folder(folder: Path, frame: pd.DataFrame) -> FoundEvents:
 
 
 def _stem(path: Path) -> str:
-    """What a table is named after: `rec` for `rec.txt` and for `rec.Table.1.selections.txt`."""
+    """Return the recording's name in a file name: `rec` for `rec.txt` and for `rec.Table.1.selections.txt`."""
     name = path.name
     if name.lower().endswith(RAVEN_NAME):
         return name.split(".Table.")[0].removesuffix(RAVEN_NAME)

@@ -1,4 +1,4 @@
-"""Tables of events: from when to when, in seconds, a recording has a label."""
+"""Tables of events: start and end in seconds, and a label, in a recording."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """The events of one recording in the order of their starts; `labels` are None where the cell is empty."""
+    """The events of one recording in the order of their starts; `labels` are None if the cell is empty."""
 
     starts: npt.NDArray[np.float64]
     ends: npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ NO_EVENTS = Events(np.zeros(0), np.zeros(0), ())
 
 
 def read_events(path: Path, *, has_ids: bool) -> tuple[dict[str, Events], str, list[str]]:
-    """Read a table with the columns `start`, `end`, `label`, and `id` or `path` where it is of several recordings.
+    """Read a table with the columns `start`, `end`, `label`, and `id` or `path` if it covers several recordings.
 
     A `.txt` file is a label track of Audacity, which is of one recording, or a selection table of Raven.
 
@@ -72,7 +72,7 @@ def read_events(path: Path, *, has_ids: bool) -> tuple[dict[str, Events], str, l
 
 
 def join_events(first: Events, second: Events) -> Events:
-    """The events of both, in the order of their starts."""
+    """Return the events of both, in the order of their starts."""
     if not len(first):
         return second
     starts, ends = np.concatenate([first.starts, second.starts]), np.concatenate([first.ends, second.ends])
@@ -81,7 +81,7 @@ def join_events(first: Events, second: Events) -> Events:
 
 
 def drop_doubles(events: Events) -> tuple[Events, int]:
-    """The events without those that stand there twice, and how many these are.
+    """Return the events without duplicates, and the number of duplicates.
 
     >>> twice = Events(np.array([1.0, 1.0, 1.0]), np.array([2.0, 2.0, 3.0]), ("a", "a", "a"))
     >>> once, count = drop_doubles(twice)
@@ -98,7 +98,7 @@ def drop_doubles(events: Events) -> tuple[Events, int]:
 
 
 def find_overlaps(name: str, events: Events) -> list[str]:
-    """Events of different labels that overlap, which leaves the class of a frame open; one such pair is told.
+    """Find events of different labels that overlap, so that the class of a frame is not clear; report one such pair.
 
     >>> events = Events(np.array([0.0, 1.0]), np.array([1.5, 2.0]), ("a", "b"))
     >>> find_overlaps("x", events)[0][:56]

@@ -1,4 +1,4 @@
-"""Labels of windows by what overlaps with them."""
+"""Labels of windows from the events that overlap with them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _TOLERANCE = 1e-6
 
 @dataclass
 class WindowLabels:
-    """The label of each window: a class, or a list of them (multilabel); None where nothing is known.
+    """The label of each window: a class, or a list of them (multilabel); None if nothing is known.
 
     `is_empty`: whether no event labels the window. The numbers are for a report.
     """
@@ -30,7 +30,7 @@ class WindowLabels:
     num_lost: int = 0
 
     def notes(self) -> list[str]:
-        """What was decided, as sentences."""
+        """Return the decisions made, as sentences."""
         told, hold = [], ("window holds", "windows hold")
         if self.num_contested:
             held = amount(self.num_contested, *hold)
@@ -107,7 +107,7 @@ def _label(
 
 
 def _covered(parts: list[tuple[float, float]]) -> float:
-    """Seconds that lie in some of the parts, which may overlap, rounded so that equal shares are equal.
+    """Return the seconds covered by some of the regions, which may overlap, rounded so that equal shares are equal.
 
     >>> _covered([(0.0, 0.5), (0.25, 1.0), (2.0, 2.5)])
     1.5

@@ -1,4 +1,4 @@
-"""Tables of recordings: read them, check them, cut them into train, valid and test."""
+"""Tables of recordings: read them, check them, divide them into train, valid and test."""
 
 from seqconv.data.manifest.checks import check_manifest
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS

@@ -1,4 +1,4 @@
-"""What can be wrong with a manifest; every check gives its problems as text, so that all are told at once."""
+"""Checks of a manifest; every check returns its problems as text, so that all are reported at once."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ def raise_problems(problems: Sequence[str], source: str = "") -> None:
 
 
 def find_problems(frame: pd.DataFrame) -> list[str]:
-    """Everything that is wrong with ids, files, splits, parts and weights."""
+    """Return everything that is wrong with ids, files, splits, parts and weights."""
     return [
         *_find_missing_paths(frame),
         *_find_repeated_ids(frame),
@@ -96,7 +96,7 @@ def _nearest_split(value: str) -> str | None:
 
 
 def file_keys(frame: pd.DataFrame) -> pd.Series:
-    """What a row reads: its file, or one case of a `.ts` file. Parts of one recording have the same key."""
+    """Return what a row reads: its file, or one case of a `.ts` file. Regions of one recording have the same key."""
     if "case" not in frame:
         return frame["path"]
     is_case = frame["path"].str.lower().str.endswith(".ts").fillna(False).astype(bool)
@@ -104,7 +104,7 @@ def file_keys(frame: pd.DataFrame) -> pd.Series:
 
 
 def find_leak_problems(frame: pd.DataFrame) -> Iterable[str]:
-    """Groups and files that are in more than one split."""
+    """Yield groups and files that are in more than one split."""
     for kind, keys in (("groups", frame["group"]), ("files", file_keys(frame))):
         used = keys.notna() & frame["split"].notna()
         num_splits = frame.loc[used, "split"].groupby(keys[used], sort=False).nunique()

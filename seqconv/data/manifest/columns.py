@@ -1,4 +1,4 @@
-"""The columns that a manifest may have, and the step from a table of text to a table with them."""
+"""The columns that a manifest may have, and the conversion of a table of text to a table with them."""
 
 import difflib
 import os.path
@@ -19,7 +19,7 @@ KNOWN_COLUMNS = ("id", "path", "label", "split", "group", "fold", "start", "end"
 
 
 def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Give a table of text all known columns, numbers where they belong, and absolute paths.
+    """Add all known columns to a table of text, with numbers and absolute paths.
 
     Args:
         table: What the file holds; every cell is text, or None where it is empty.
@@ -73,7 +73,7 @@ def warn_near_misses(columns: Iterable[str]) -> None:
 
 
 def describe_rows(ids: Sequence[str | None] | pd.Series, rows: Iterable[int], limit: int = 5) -> str:
-    """Row numbers (from 1, the header not counted) and ids of some rows, for an error message.
+    """List row numbers (from 1, the header not counted) and ids of some rows, for an error message.
 
     >>> describe_rows(["a", "b", "c"], [0, 2])
     "row 1 ('a'), row 3 ('c')"
@@ -85,7 +85,7 @@ def describe_rows(ids: Sequence[str | None] | pd.Series, rows: Iterable[int], li
 
 
 def make_absolute(path: str, folder: Path) -> str:
-    """`path` as seen from the folder of a manifest; `~` is the user's home."""
+    """Return `path` as seen from the folder of a manifest; `~` is the user's home."""
     # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
     return os.path.normpath((folder / expand_user(path)).absolute())
 

@@ -1,4 +1,4 @@
-"""Cut a manifest into folds for cross-validation: each is test once."""
+"""Folds of a manifest for cross-validation: each is test once."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ def make_folds(
 
 
 def fold_numbers(frame: pd.DataFrame, num_folds: int | None) -> list[int]:
-    """The folds by number: those of the manifest, else 0 to `num_folds - 1`.
+    """Return the folds by number: those of the manifest, else 0 to `num_folds - 1`.
 
     Raises:
         ManifestError: there are none.
@@ -83,7 +83,7 @@ def fold_numbers(frame: pd.DataFrame, num_folds: int | None) -> list[int]:
 def _deal(
     num_folds: int, units: Sequence[Sequence[int]], strata: Sequence[Sequence[str]], ids: Sequence[str], seed: int
 ) -> np.ndarray:
-    """Choose a fold for every row: that which has least of the unit's labels, and among those the smallest."""
+    """Choose a fold for every row: the one with the fewest of the unit's labels, and among those the smallest."""
     chosen = np.zeros(len(ids), np.int64)
     total = Counter(label for labels in strata for label in labels)
     have: list[Counter[str]] = [Counter() for _ in range(num_folds)]
@@ -128,7 +128,7 @@ def _check_given(frame: pd.DataFrame, num_folds: int | None) -> None:
 
 
 def find_parted(frame: pd.DataFrame) -> list[str]:
-    """What is wrong with folds that a manifest has: groups and files in more than one."""
+    """Return what is wrong with folds that a manifest has: groups and files in more than one."""
     folds = frame["fold"].to_numpy()
     parted = [unit for unit in join_rows(frame) if len({folds[row] for row in unit}) > 1]
     if not parted:

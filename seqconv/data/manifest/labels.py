@@ -1,4 +1,4 @@
-"""What can be wrong with the target column of a manifest, by task."""
+"""Checks of the target column of a manifest, by task."""
 
 import difflib
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def check_labels(
 def find_label_problems(
     frame: pd.DataFrame, column: str | Sequence[str], task: str = "classification", separator: str = ";"
 ) -> list[str]:
-    """Everything that is wrong with the target column, or columns; see `check_labels`."""
+    """Return everything that is wrong with the target column, or columns; see `check_labels`."""
     if task not in Task.registry:
         raise ConfigError(f"target.task must be one of {', '.join(Task.registry)}, not '{task}'.")
     columns = [column] if isinstance(column, str) else list(column)
@@ -55,7 +55,7 @@ def find_label_problems(
 
 
 def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[str]:
-    """Make the paths of a column to files with labels of frames absolute, and tell what is wrong with them."""
+    """Make the paths of a column to files with labels of frames absolute, and report what is wrong with them."""
     if column not in frame:
         return [describe_absent(column, list(frame.columns))]
     empty = np.flatnonzero(frame[column].isna())
@@ -75,7 +75,7 @@ def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[st
 
 
 def label_sets(frame: pd.DataFrame, column: str | Sequence[str], task: str, separator: str = ";") -> list[list[str]]:
-    """The classes of each row: one (classification), any number (multilabel); none for an empty cell.
+    """Return the classes of each row: one (classification), any number (multilabel); none for an empty cell.
 
     >>> frame = pd.DataFrame({"label": ["dog; cat", None], "barks": ["1", "0"], "purrs": ["1", "0"]})
     >>> label_sets(frame, "label", "multilabel"), label_sets(frame, ["barks", "purrs"], "multilabel")
@@ -98,7 +98,7 @@ def manifest_strata(
 
 
 def label_values(frame: pd.DataFrame, label: str | Sequence[str]) -> Any:
-    """The labels of each row: a list, None where the column is empty, or a table of several columns."""
+    """Return the labels of each row: a list, None if the column is empty, or a table of several columns."""
     names = [label] if isinstance(label, str) else list(label)
     missing = [name for name in names if name not in frame]
     if missing:
@@ -110,7 +110,7 @@ def label_values(frame: pd.DataFrame, label: str | Sequence[str]) -> Any:
 
 
 def describe_absent(name: str, columns: list[str], kind: str = "target column") -> str:
-    """That a column is not there, and which one may be meant."""
+    """Say that a column does not exist, and which one may be meant."""
     near = difflib.get_close_matches(name, columns, n=1, cutoff=0.6)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"there is no {kind} '{name}'; the columns are {list_some(columns, limit=15)}.{hint}"
@@ -134,7 +134,7 @@ def _find_bad_cells(frame: pd.DataFrame, name: str, rule: CellRule) -> list[str]
 
 
 def _find_unseen(frame: pd.DataFrame, sets: Sequence[Sequence[str]]) -> list[str]:
-    """Classes of valid and test that no training row has; nothing to say where there is no training row."""
+    """Return classes of valid and test that no training row has; nothing if there is no training row."""
     splits = frame["split"].to_numpy()
     known = {label for row in np.flatnonzero(splits == "train").tolist() for label in sets[row]}
     problems = []

@@ -120,7 +120,7 @@ def read_ts_cases(path: Path) -> pd.DataFrame:
 
 
 def read_folder(folder: Path) -> tuple[pd.DataFrame, list[str]]:
-    """List the recordings and arrays of a folder: each sub-folder is a class, whatever lies deeper belongs to it.
+    """List the recordings and arrays of a folder: each sub-folder is a class, deeper folders belong to it.
 
     Returns:
         The table, and notes.

@@ -1,4 +1,4 @@
-"""A manifest cut as the `split` section of a config says."""
+"""A manifest divided as the `split` section of a config says."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ def read_grouped(source: Any, settings: SplitConfig, *, on_leak: str, **options:
 
 
 def group_rows(frame: pd.DataFrame, by: str) -> pd.DataFrame:
-    """The manifest with the column `by` as its group.
+    """Return the manifest with the column `by` as its group.
 
     Raises:
         ManifestError: there is no such column.
@@ -87,7 +87,7 @@ def cuts_anew(frame: pd.DataFrame, settings: SplitConfig) -> bool:
 
 
 def _hold_out(manifest: Manifest, settings: SplitConfig, options: dict[str, Any]) -> tuple[Manifest, str]:
-    """The manifest with one fold as test and all others as train, and what was done."""
+    """Return the manifest with one fold as test and all others as train, and a note on it."""
     frame = manifest.frame
     given = set(frame["split"].dropna()) - {"train"}
     if given:

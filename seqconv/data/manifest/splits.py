@@ -1,4 +1,4 @@
-"""Cut a manifest into train, valid and test: the same cut every time, whole groups, every label in its proportion."""
+"""Splits of a manifest into train, valid and test: the same every time, whole groups, every label in its proportion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a cut must not part, and the order in which it is dealt out."""
+"""Units that splits keep whole, and the order in which they are dealt out."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from seqconv.data.manifest.checks import file_keys
 
 
 def join_rows(frame: pd.DataFrame) -> list[list[int]]:
-    """Rows that must stay together, because they share a group or a file, directly or through other rows."""
+    """Join rows that must stay together, because they share a group or a file, directly or through other rows."""
     parent = list(range(len(frame)))
 
     def find(row: int) -> int:
@@ -33,7 +33,7 @@ def join_rows(frame: pd.DataFrame) -> list[list[int]]:
 def in_order(
     units: Sequence[Sequence[int]], strata: Sequence[Sequence[str]], ids: Sequence[str], seed: int
 ) -> list[Sequence[int]]:
-    """Units in the order of their rarest label; within a label, in that of a hash: each stretch is a random sample."""
+    """Sort units by their rarest label; within a label, by a hash: each range is a random sample."""
     counts: dict[str, int] = defaultdict(int)
     for label in (label for labels in strata for label in labels):
         counts[label] += 1
@@ -48,5 +48,5 @@ def in_order(
 
 
 def labels_of(unit: Iterable[int], strata: Sequence[Sequence[str]]) -> set[str]:
-    """The labels of all rows of a unit."""
+    """Return the labels of all rows of a unit."""
     return {label for row in unit for label in strata[row]}

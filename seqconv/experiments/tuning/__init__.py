@@ -9,7 +9,7 @@ __all__ = ["Tuning", "resume_tuning", "tune"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: a space is read without Keras and Optuna."""
+    """Import names on first use: a space is read without Keras and Optuna."""
     if name not in __all__:
         raise AttributeError(f"module 'seqconv.experiments.tuning' has no attribute '{name}'")
     from seqconv.experiments.tuning import search

@@ -1,4 +1,4 @@
-"""The folder of a search: what is searched, the study, the runs of its trials, the best config."""
+"""The folder of a search: its space, the study, the runs of its trials, the best config."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ TUNING, STUDY, BEST, TRIALS = "tuning.yaml", "study.db", "best.yaml", "trials.cs
 
 @dataclass(frozen=True)
 class TuningFolder:
-    """A search as its folder tells it.
+    """A search as its folder describes it.
 
     `num_trials`: after how many it is through; `prunes`: whether trials that fall behind are ended early.
     """
@@ -28,12 +28,12 @@ class TuningFolder:
     parameters: list[Parameter] = field(repr=False, default_factory=list)
 
     def best_config(self, values: Mapping[str, Any]) -> Config:
-        """The config with these values, as it may be trained."""
+        """Return the config with these values, ready for training."""
         return self.config.with_(values)
 
 
 def write_tuning(search: TuningFolder) -> None:
-    """Write what is searched."""
+    """Write the specification of a search."""
     values = {"trials": search.num_trials, "prunes": search.prunes, "space": dict(search.space)}
     write_plan(search.path / TUNING, search.config, **values)
 

@@ -1,4 +1,4 @@
-"""What a search leaves: a table of its trials, the config of the best one, and what is printed of both."""
+"""Results of a search: a table of its trials, the config of the best one, and the text printed about both."""
 
 import shlex
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 
 def trial_table(search: TuningFolder, study: Study) -> "pd.DataFrame":
-    """A row for each trial: number, state, best monitored value, epochs, the values tried, why it has failed."""
+    """Return a row for each trial: number, state, best monitored value, epochs, values tried, reason of failure."""
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
@@ -44,7 +44,7 @@ def trial_table(search: TuningFolder, study: Study) -> "pd.DataFrame":
 
 
 def write_results(search: TuningFolder, study: Study) -> None:
-    """Write `trials.csv`, and `best.yaml` once a trial has come to its end."""
+    """Write `trials.csv`, and `best.yaml` once a trial has finished."""
     write_text(trial_table(search, study).to_csv(index=False), search.path / TRIALS)
     best = study.best
     if best is not None:
@@ -56,7 +56,7 @@ def write_results(search: TuningFolder, study: Study) -> None:
 
 
 def describe(parameter: Parameter) -> str:
-    """A parameter in words.
+    """Describe a parameter in words.
 
     >>> describe(Parameter("training.learning_rate", low=1e-4, high=1e-2, log=True))
     '0.0001 to 0.01, log'
@@ -68,7 +68,7 @@ def describe(parameter: Parameter) -> str:
 
 
 def describe_values(values: Mapping[str, Any]) -> str:
-    """The values of a trial in words."""
+    """Write the values of a trial as text."""
     names = short_keys(list(values))
     return ", ".join(f"{names[key]} {_short(value)}" for key, value in values.items())
 

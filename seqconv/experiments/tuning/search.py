@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     import optuna
 
 TRIALS_THAT_MAY_FAIL = 5
-"""When as many trials have failed, and none has not, the search ends: something is wrong with all of them."""
+"""Number of failed trials after which the search ends, if none has succeeded: something is wrong with all of them."""
 # What only serves readers is left out of trials.
 _QUICK = {"evaluation.report": False, "evaluation.bootstrap": 0}
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """A search that is through.
+    """A finished search.
 
     `path`: its folder. `best`: the best values by key. `value`: what they reached on valid. `trials`: a row for each
     trial. `config`: the config with the best values, as `best.yaml` has it.
@@ -56,7 +56,7 @@ class Tuning:
 
 
 class Pruned(SeqconvError):  # noqa: N818
-    """A trial falls behind the others and is ended."""
+    """A trial that was ended because it is worse than the others."""
 
 
 def tune(
@@ -126,7 +126,7 @@ def resume_tuning(
 
 
 def check_optuna() -> None:
-    """Whether Optuna is installed.
+    """Check that Optuna is installed.
 
     Raises:
         ConfigError: it is not.
@@ -136,7 +136,7 @@ def check_optuna() -> None:
 
 
 def _without_test(data: Mapping[str, Sequences], spec: DataSpec) -> Datasets:
-    """The sequences of a trial: what is tested in the end is not looked at while settings are chosen."""
+    """Return the sequences of a trial, without the test split: settings must not be chosen on it."""
     loaded = load_datasets(spec, **data)
     if loaded.valid is None:
         raise ConfigError("split.valid is 0, but trials are compared on valid. Set it above 0 for the search.")

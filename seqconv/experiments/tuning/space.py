@@ -1,4 +1,4 @@
-"""The space of a search: which settings, between which values; refused by name before anything is tried."""
+"""The space of a search: settings and their ranges; errors name the key before anything is tried."""
 
 import json
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _RANGE_KEYS = ("low", "high", "step", "log")
 
 @dataclass(frozen=True)
 class Parameter:
-    """A setting that is searched: a choice, or a range from `low` to `high`, both included."""
+    """A setting to search: a choice, or a range from `low` to `high`, both included."""
 
     key: str
     choices: tuple[Any, ...] = ()
@@ -46,12 +46,12 @@ class Parameter:
 
     @property
     def samples(self) -> tuple[Any, ...]:
-        """Values that stand for all: the choices, or both ends."""
+        """Values that represent the whole range: the choices, or both ends."""
         return self.choices or (self.low, self.high)
 
 
 def read_space(source: str | Path | Mapping[str, Any], config: Config) -> list[Parameter]:
-    """The parameters of a space: keys of the config, each with a list of choices or a range.
+    """Read the parameters of a space: keys of the config, each with a list of choices or a range.
 
     Args:
         source: a YAML file or a dict: `{"training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}`.
@@ -102,7 +102,7 @@ def _forbidden(key: str) -> list[str]:
 
 
 def _problems_of(key: str, written: Any) -> list[str]:
-    """What is wrong with how a parameter is written."""
+    """Return what is wrong with how a parameter is written."""
     if isinstance(written, list):
         return _choice_problems(key, written)
     if not isinstance(written, dict):
@@ -157,7 +157,7 @@ def _parameter(key: str, written: Any) -> Parameter:
 
 
 def _refused(parameter: Parameter, config: Config) -> list[str]:
-    """What the config says to the values that stand for all; nothing is tried that it refuses alone."""
+    """Return the config's objections to the sample values; a value that it refuses is not tried."""
     problems = []
     for value in parameter.samples:
         try:

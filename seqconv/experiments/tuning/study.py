@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 NAME = "seqconv"
 RANDOM_TRIALS = 8
-"""So many trials are drawn at random before the sampler learns from them."""
+"""Number of trials that are drawn at random before the sampler learns from them."""
 UNPRUNED_TRIALS = 4
 _REASON = "reason"
 State = Literal["COMPLETE", "PRUNED", "FAIL"]
 
 
 class Study:
-    """The trials of a search, by number from 0. What a trial tries is a pure function of seed, number and those before.
+    """The trials of a search, by number from 0. Their values are a pure function of seed, number and earlier trials.
 
     Args:
         folder: where the study lies.
@@ -48,27 +48,27 @@ class Study:
 
     @property
     def trials(self) -> "list[optuna.trial.FrozenTrial]":
-        """The trials that are through: complete, pruned or failed."""
+        """The trials that have ended: complete, pruned or failed."""
         return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
 
     @property
     def best(self) -> "optuna.trial.FrozenTrial | None":
-        """The best complete trial, the first of equals; None where there is none."""
+        """The best complete trial, the first of equals; None if there is none."""
         complete = [trial for trial in self.trials if trial.state.name == "COMPLETE" and trial.value is not None]
         sign = -1 if self._folder.config.monitor_mode == "max" else 1
         return min(complete, key=lambda trial: (sign * float(trial.value or 0), trial.number), default=None)
 
     def values_of(self, trial: "optuna.trial.FrozenTrial") -> dict[str, Any]:
-        """What a trial has tried, by key."""
+        """Return the values that a trial has tried, by key."""
         choices = {each.key for each in self._folder.parameters if each.choices}
         return {key: json.loads(value) if key in choices else value for key, value in trial.params.items()}
 
     def reason_of(self, trial: "optuna.trial.FrozenTrial") -> str:
-        """Why a trial has failed; empty where it has not."""
+        """Return the reason why a trial failed; empty if it did not."""
         return str(trial.user_attrs.get(_REASON, ""))
 
     def next_trial(self) -> "optuna.Trial":
-        """The trial that was interrupted, or a new one."""
+        """Return the trial that was interrupted, or a new one."""
         import optuna
 
         for frozen in self._study.get_trials(deepcopy=False):
@@ -77,7 +77,7 @@ class Study:
         return self._study.ask()
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """What a trial tries, by key."""
+        """Suggest the values of a trial, by key."""
         return {each.key: self._suggest_one(trial, each) for each in self._folder.parameters}
 
     def end(self, trial: "optuna.Trial", state: State, value: float | None = None, reason: str = "") -> None:
@@ -112,6 +112,6 @@ class Study:
 
 @contextmanager
 def _indivisible_ranges_are_fine() -> Iterator[None]:
-    """Optuna warns where the last step ends below `high`."""
+    """Ignore Optuna's warning that the last step ends below `high`."""
     with warnings.catch_warnings(action="ignore", category=UserWarning):
         yield

@@ -1,4 +1,4 @@
-"""Recordings to samples: decoding, mixing down, cutting and resampling."""
+"""Conversion of recordings to samples: decoding, mixing down, cutting and resampling."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -64,7 +64,7 @@ def read_blocks(
     end: float | None = None,
     sample_rate: int | None = None,
 ) -> Iterator[Samples]:
-    """The samples of `decode_audio`, block by block: a recording of hours takes no more memory than one of a minute.
+    """Yield the samples of `decode_audio`, block by block: memory does not grow with the recording.
 
     Args:
         path, start, end, sample_rate: as for `decode_audio`.
@@ -90,7 +90,7 @@ def count_samples(
     end: float | None = None,
     sample_rate: int | None = None,
 ) -> int:
-    """Samples that `decode_audio` will return, as the header of the file says; nothing is decoded.
+    """Return how many samples `decode_audio` will return, from the header of the file; nothing is decoded.
 
     Raises:
         AudioError: as `decode_audio`, as far as the header shows it.
@@ -101,7 +101,7 @@ def count_samples(
 
 
 def resample(samples: Samples, source_rate: int, target_rate: int) -> Samples:
-    """Samples `(n,)` at another rate in Hz, by soxr at high quality; never fewer than one sample.
+    """Resample `(n,)` to another rate in Hz, by soxr at high quality; never fewer than one sample.
 
     >>> resample(np.ones(441, np.float32), 44100, 16000).shape
     (160,)
@@ -116,7 +116,7 @@ def resample(samples: Samples, source_rate: int, target_rate: int) -> Samples:
 
 
 def resample_blocks(blocks: Iterable[Samples], source_rate: int, target_rate: int) -> Iterator[Samples]:
-    """`resample`, block by block: together the blocks are, bit for bit, what the whole would become.
+    """Resample block by block: together the blocks are, bit for bit, the result of `resample`.
 
     >>> blocks = [np.ones(300, np.float32), np.ones(141, np.float32)]
     >>> sum(len(block) for block in resample_blocks(blocks, 44100, 16000))

@@ -1,4 +1,4 @@
-"""What the headers of uncompressed recordings declare: libsndfile takes what follows for all there was."""
+"""Sizes in the headers of uncompressed recordings: libsndfile takes the bytes that follow for all there was."""
 
 import struct
 from typing import IO, NamedTuple
@@ -12,14 +12,14 @@ _OPEN_END_OF_64_BITS = 1 << 62
 
 
 class DataSize(NamedTuple):
-    """Bytes of samples: as many as the header declares, and as many as the file has behind it."""
+    """Bytes of samples: as many as the header declares, and as many as the file really has."""
 
     declared: int
     there: int
 
 
 class _Layout(NamedTuple):
-    """How chunks follow each other: `prefix` bytes of the one named `data` come before the samples."""
+    """The order of chunks in a format: `prefix` bytes of the one named `data` come before the samples."""
 
     first: int
     order: str
@@ -45,7 +45,7 @@ _SUN = {b".snd": ">", b"dns.": "<"}
 
 
 def read_data_size(file: IO[bytes], size: int) -> DataSize | None:
-    """The bytes of samples in a file of `size` bytes: WAV, RF64, W64, AIFF, AU or CAF.
+    """Return the bytes of samples in a file of `size` bytes: WAV, RF64, W64, AIFF, AU or CAF.
 
     Returns:
         None where no header says it: another format, no chunk of samples, or one whose end its writer left open (but
@@ -71,7 +71,7 @@ def read_data_size(file: IO[bytes], size: int) -> DataSize | None:
 
 
 def _find_data(file: IO[bytes], layout: _Layout) -> DataSize | None:
-    """The bytes that the chunk of samples declares, and where these begin."""
+    """Return the bytes that the chunk of samples declares, and the position at which these begin."""
     start, large = layout.first, None
     head = layout.id_bytes + layout.size_bytes
     for _ in range(_MOST_CHUNKS):

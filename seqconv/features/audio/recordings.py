@@ -1,4 +1,4 @@
-"""Files that hold samples: what their headers say is checked, and they are read block by block."""
+"""Files of samples: their headers are checked, and they are read block by block."""
 
 import math
 import os
@@ -31,7 +31,7 @@ _SAMPLE_BYTES = {
 
 
 class AudioRegion(NamedTuple):
-    """A file, cut: samples `first` to `stop` at the rate of the file, and how to read them, once."""
+    """A region of a file: samples `first` to `stop` at the rate of the file, and how to read them, once."""
 
     first: int
     stop: int
@@ -54,7 +54,7 @@ def open_audio(path: str | Path, start: float | None, end: float | None, sample_
 
 
 def describe_absence(path: Path) -> str:
-    """Why there is no file at `path` that could be read: nothing, a folder, a broken link, a pipe."""
+    """Return why there is no readable file at `path`: nothing, a folder, a broken link, a pipe."""
     try:
         if path.is_dir():
             return "a folder, not a file"
@@ -104,7 +104,7 @@ def _check_header(path: Path, file: Any, size: int, data_size: DataSize | None) 
 
 
 def _declared_frames(file: Any, data_size: DataSize | None) -> int:
-    """Frames that the header declares; those that are there, where it declares no more."""
+    """Return the frames that the header declares, or those that are there, if it declares no more."""
     frames: int = file.frames
     if data_size is None or data_size.declared <= data_size.there or frames < 1:
         return frames
@@ -116,7 +116,7 @@ def _declared_frames(file: Any, data_size: DataSize | None) -> int:
 
 
 def _decode_blocks(path: Path, file: Any, first: int, stop: int) -> Iterator[Samples]:
-    """Mono blocks: a long recording with many channels never lies in memory whole."""
+    """Yield mono blocks: a long recording with many channels is never in memory as a whole."""
     import soundfile
 
     begin = first
@@ -190,7 +190,7 @@ def _mix(samples: Samples) -> Samples:
 
 
 def _cut(path: Path, start: float | None, end: float | None, *, num_samples: int, sample_rate: int) -> tuple[int, int]:
-    """First sample and one behind the last."""
+    """Return the first sample and the one after the last."""
     if num_samples < 1:
         raise AudioError(f"{path}: holds no samples")
     duration = num_samples / sample_rate

@@ -49,12 +49,12 @@ class FeatureKind(Section):
 
     @property
     def seconds_per_frame(self) -> float | None:
-        """Seconds from one frame to the next: frame t stands for the time `t * seconds_per_frame`. None: unknown."""
+        """Seconds from one frame to the next: frame t is at the time `t * seconds_per_frame`. None: unknown."""
         return None
 
     @property
     def delay(self) -> float:
-        """Seconds from the time of a frame until everything that it is computed from has been recorded."""
+        """Return the seconds from the time of a frame until everything that it is computed from has been recorded."""
         return 0.0
 
     @property

@@ -14,7 +14,7 @@ from seqconv.parts import PositiveInt, register
 
 @register
 class Chroma(SpectralKind):
-    """Energy of each pitch class over the strongest one of the same frame; zero in a silent frame."""
+    """Return the energy of each pitch class over the strongest one of the same frame; zero in a silent frame."""
 
     meaningless: ClassVar[Mapping[str, str]] = {
         "gain": "features.kind 'chroma' is relative to the loudest pitch class, so no gain is left in it. Remove it."

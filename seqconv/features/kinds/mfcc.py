@@ -34,7 +34,7 @@ class Mfcc(MelKind):
         return np.ascontiguousarray(cepstrum[:, : self.n_mfcc], dtype=np.float32)
 
     def with_gain(self, features: Features, decibels: float) -> Features:
-        """The first coefficient is `sqrt(n_mels)` times the mean level."""
+        """Add to the first coefficient, which is `sqrt(n_mels)` times the mean level."""
         changed = features.copy()
         changed[:, 0] += np.float32(decibels * self.n_mels**0.5)
         return changed

@@ -38,7 +38,7 @@ class RecordedKind(FeatureKind):
 
     @property
     def delay(self) -> float:
-        """Seconds from the time of a frame until everything that it is computed from has been recorded.
+        """Return the seconds from the time of a frame until everything that it is computed from has been recorded.
 
         >>> FeatureKind(sample_rate=8000, n_fft=256, hop_length=80).delay
         0.016
@@ -53,7 +53,7 @@ class RecordedKind(FeatureKind):
         return self.n_fft // 2 if self.is_centered else 0
 
     def count_frames(self, num_samples: int) -> int:
-        """Frames of a recording of `num_samples` at the sample rate of the settings.
+        """Count the frames of a recording of `num_samples` at the sample rate of the settings.
 
         >>> FeatureKind(kind="log_mel").count_frames(16000), FeatureKind(kind="waveform").count_frames(16000)
         (101, 98)
@@ -86,7 +86,7 @@ class RecordedKind(FeatureKind):
         return map(self.transform, self._frame_blocks(blocks, piece_frames))
 
     def _frame_blocks(self, blocks: Iterable[Features], piece_frames: int) -> Iterator[Features]:
-        """Views `(time, n_fft)` on the samples, each of `piece_frames` frames but the last, which zeros fill."""
+        """Yield views `(time, n_fft)` of the samples: `piece_frames` frames each; the last has fewer, filled with zeros."""
         n_fft, hop = self.n_fft, self.hop_length
         buffer, num_samples, num_frames = np.zeros(self.margin, np.float32), 0, 0
         piece_samples = (piece_frames - 1) * hop + n_fft

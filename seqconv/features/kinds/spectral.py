@@ -1,4 +1,4 @@
-"""What kinds of spectra share: window, range of frequencies, mel bands, derivatives."""
+"""Bases of the kinds of spectra: window, range of frequencies, mel bands, derivatives."""
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -31,7 +31,7 @@ class SpectralKind(RecordedKind):
 
     @property
     def bins(self) -> slice:
-        """The bins of the spectrum from fmin to fmax, both included."""
+        """Return the bins of the spectrum from fmin to fmax, both included."""
         frequencies = np.fft.rfftfreq(self.n_fft, 1 / self.sample_rate)
         first = int(np.searchsorted(frequencies, self.fmin, side="left"))
         stop = int(np.searchsorted(frequencies, self.highest_frequency, side="right"))

@@ -30,5 +30,5 @@ class Waveform(RecordedKind):
         return frames
 
     def to_audio(self, features: Features) -> Features:
-        """Frames overlap by what is longer than a hop."""
+        """Overlap the frames by the part that is longer than a hop."""
         return features[:, : self.hop_length].ravel()

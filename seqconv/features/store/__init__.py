@@ -1,4 +1,4 @@
-"""Features on disk: extracted once, in parallel, and memory-mapped ever after."""
+"""Features on disk: extracted once, in parallel, and memory-mapped from then on."""
 
 from seqconv.features.store.building import build_store
 from seqconv.features.store.entries import BadFile, Entry, StoredSequence

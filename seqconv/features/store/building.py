@@ -127,7 +127,7 @@ def _say_waiting(folder: Path) -> None:
 def _default_folder(
     entries: Sequence[Entry], settings: FeatureSettings, ours: Mapping[str, Any], cache_dir: str | Path | None
 ) -> Path:
-    """A folder for these settings and the place of the recordings, so that added recordings find it again."""
+    """Return a folder for these settings and the folder of the recordings, so that added recordings find it again."""
     if cache_dir is not None:
         cache = Path(cache_dir)
     elif os.environ.get(CACHE_VARIABLE):
@@ -147,7 +147,7 @@ def _default_folder(
 
 
 def _usable_index(folder: Path, ours: Mapping[str, Any]) -> StoreIndex | None:
-    """The index of a folder that was begun; None where there is nothing yet."""
+    """Return the index of a folder that was begun; None if there is nothing yet."""
     if (folder / INDEX_NAME).is_file():
         index = read_index(folder)
         theirs = identity(index.settings, index.variant, index.part)
@@ -176,13 +176,13 @@ def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:
 
 
 def _find_rows(entries: Sequence[Entry], match: Match, extracted: Sequence[StoredSequence]) -> list[StoredSequence]:
-    """A row for each entry, in order."""
+    """Return a row for each entry, in order."""
     rows: dict[Key, StoredSequence] = {**match.reused, **{row.key: row for row in extracted}}
     return [replace(rows[entry.key], id=entry.id) for entry in entries]
 
 
 def _check_bad(bad: Sequence[StoredSequence], count: int, max_bad_fraction: float, *, precomputed: bool) -> None:
-    """Raise one AudioError or ManifestError that lists what cannot be read, where it is too much."""
+    """Raise one AudioError or ManifestError that lists what cannot be read, if it is too much."""
     if not bad or (len(bad) <= max_bad_fraction * count and len(bad) < count):
         return
     is_limited = 0 < max_bad_fraction < 1

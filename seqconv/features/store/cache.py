@@ -1,4 +1,4 @@
-"""What a store can keep: files are compared by size and time, and by content where these differ."""
+"""Reuse of stored features: files are compared by size and time, and by content if these differ."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from seqconv.features.store.shards import fingerprint
 
 @dataclass(frozen=True)
 class Match:
-    """Rows that still hold, entries to extract, and whether the index says less or other than that."""
+    """Rows that are still valid, entries to extract, and whether the index differs from that."""
 
     reused: dict[Key, StoredSequence]
     pending: list[Entry]
@@ -21,7 +21,7 @@ class Match:
 
 
 def match_rows(folder: Path, entries: Sequence[Entry], index: StoreIndex | None) -> Match:
-    """Find the entries whose features the store holds already."""
+    """Find the entries whose features the store already has."""
     known = {row.key: row for row in index.rows} if index is not None else {}
     shards = {path.name for path in folder.iterdir()} if known else set()
     status: dict[str, tuple[int, int] | None] = {}
@@ -63,7 +63,7 @@ def _status(path: str) -> tuple[int, int] | None:
 
 
 def _hash_files(paths: set[str]) -> dict[str, tuple[int, int, str]]:
-    """Fingerprints of files; hashing releases the interpreter, so threads are enough."""
+    """Return fingerprints of files; hashing releases the interpreter, so threads are enough."""
     if not paths:
         return {}
     ordered = sorted(paths)

@@ -1,4 +1,4 @@
-"""What a build has extracted so far: put into the index as it goes, so that a build that is killed loses little."""
+"""A log of a build: rows enter the index while it works, so that a build that is killed loses little."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,7 +60,7 @@ class Ledger:
         self._due = now + max(_SECONDS_BETWEEN_COMMITS, _BUILDING_PER_COMMITTING * (now - started))
 
     def keep(self) -> None:
-        """After a failure: what was read well is not read again once the mistake is mended, and the last build stays.
+        """Commit after a failure, so that recordings that were read well are not read again; the last build stays.
 
         Where the disk is full, what earlier commits name is kept.
         """

@@ -1,4 +1,4 @@
-"""What a store is asked to hold, and what it knows about each sequence that it holds."""
+"""Requests to a store, and its knowledge of each stored sequence."""
 
 import math
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ class Entry:
 
     @property
     def key(self) -> Key:
-        """What tells its features from those of every other entry under the same settings."""
+        """A text that distinguishes its features from those of every other entry under the same settings."""
         return (self.path, self.start, self.end, self.case)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSequence:
-    """Where the features of an entry lie and from which content they were computed, or why there are none.
+    """The location of an entry's features and the content from which they were computed, or why there are none.
 
     `size` and `mtime_ns` are the file's when it was last hashed; `batch` is the number of the record batch in `shard`.
     A row whose `id` is None is kept for reuse, though the manifest of the last build does not name it.
@@ -60,7 +60,7 @@ class StoredSequence:
 
 
 class RecordingTransform(Protocol):
-    """What is done to the samples of recordings before their features are extracted; picklable.
+    """A change of the samples of recordings before their features are extracted; picklable.
 
     `identity`: all that its outcome hangs on, as JSON has it, but for the recording.
     """
@@ -69,12 +69,12 @@ class RecordingTransform(Protocol):
     def identity(self) -> Mapping[str, Any]: ...
 
     def apply(self, samples: Samples, sample_rate: int, content: str) -> Samples:
-        """The samples `(n,)` of the recording, or the part of one, that the text `content` stands for, changed."""
+        """Return the samples `(n,)` of the recording or region that the text `content` identifies, changed."""
         ...
 
 
 class BadFile(NamedTuple):
-    """A recording that was left out, and why."""
+    """A recording that was left out, and the reason."""
 
     id: str
     path: str
@@ -82,7 +82,7 @@ class BadFile(NamedTuple):
 
 
 def entries_of(frame: Any) -> list[Entry]:
-    """The entries of a manifest: columns `id` and `path`, and, where there are any, `start`, `end` and (`.ts`) `case`.
+    """Return the entries of a manifest: columns `id` and `path`, and, if present, `start`, `end` and (`.ts`) `case`.
 
     Raises:
         ManifestError: no rows, a missing column, or ids that are not unique.

@@ -1,4 +1,4 @@
-"""Running the extraction: in this process, in workers, or on an executor."""
+"""The extraction: in this process, in workers, or on an executor."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, as_completed
@@ -40,7 +40,7 @@ def extract_entries(
     executor: Executor | None,
     variant: RecordingTransform | None = None,
 ) -> Generator[list[StoredSequence]]:
-    """Extract `entries` into new shards in `folder`; yields the rows of each shard as it is finished."""
+    """Extract `entries` into new shards in `folder`; yield the rows of each shard as it is finished."""
     if not entries:
         return
     calls: list[Call] = [(chunk, settings, _new_shard(folder)) for chunk in cut_into_shards(entries, settings)]
@@ -59,7 +59,7 @@ def extract_entries(
 
 
 def _map_in_workers(extract: Extract, calls: Sequence[Call], num_workers: int) -> Iterator[list[StoredSequence]]:
-    """Rows of each call; when a worker ends, its entries are tried one by one, until one alone ends another."""
+    """Yield the rows of each call; if a worker dies, try its entries one by one, until one alone ends another."""
     lost: list[Entry] = []
     for call, result in map_in_workers(extract, _limited(calls), num_workers=num_workers):
         if isinstance(result, WorkerDeath):
@@ -105,7 +105,7 @@ def cut_into_shards(entries: Sequence[Entry], settings: FeatureSettings) -> list
 
 
 def estimated_bytes(entry: Entry, settings: FeatureSettings) -> int:
-    """About how many bytes the features of an entry take, judged by its part or its file."""
+    """Estimate the bytes of an entry's features, from its region or its file."""
     width = settings.num_features or 1
     if isinstance(settings, RecordedKind) and entry.end is not None:
         return int((entry.end - (entry.start or 0.0)) / settings.seconds_per_frame + 1) * width * 4

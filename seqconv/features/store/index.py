@@ -1,4 +1,4 @@
-"""The index of a store: one Arrow file, replaced in one step, that says which sequence lies where."""
+"""The index of a store: one Arrow file, replaced in one step, with the position of every sequence."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -75,7 +75,7 @@ def part_of(settings: FeatureSettings) -> dict[str, Any]:
 
 
 def read_index(folder: Path) -> StoreIndex:
-    """The index of a store.
+    """Read the index of a store.
 
     Raises:
         StoreError: there is none, it is damaged, or another version of seqconv wrote it.

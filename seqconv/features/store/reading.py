@@ -23,7 +23,7 @@ _OPEN_SHARDS = 256
 
 
 class FeatureStore:
-    """A source of sequences that lie on disk, in the order of the manifest that the store was built for.
+    """A source of sequences that are stored on disk, in the order of the manifest that the store was built for.
 
     `store[i]` is a read-only float32 view `(time, d)` of the memory-mapped shard: nothing is copied, and a store may be
     larger than memory. Sequences may be read from several threads; a pickled store opens its files anew.
@@ -72,11 +72,11 @@ class FeatureStore:
             return self._reader(shard).read(batch, self.num_features)
 
     def digest(self, index: int) -> str:
-        """Hash of what a sequence was extracted from: the content of its file, and which part of it."""
+        """Hash the data of a sequence: the content of its file, and the region of it."""
         return hashlib.blake2b(repr(self._contents[index]).encode(), digest_size=8).hexdigest()
 
     def excerpt(self, index: int) -> SourceSpan:
-        """Which part of which recording a sequence was extracted from; a case of a `.ts` file counts as a recording."""
+        """Return the recording and the region of a sequence; a case of a `.ts` file counts as a recording."""
         content, start, end, case = self._contents[index]
         return SourceSpan(
             content if case is None else f"{content}:{case}", start or 0.0, np.inf if end is None else end

@@ -34,7 +34,7 @@ def extract_shard(
     time_limit: float | None = None,
     variant: RecordingTransform | None = None,
 ) -> list[StoredSequence]:
-    """Extract the features of `entries` into one new shard at `path`; one sequence lies in memory at a time.
+    """Extract the features of `entries` into one new shard at `path`; one sequence is in memory at a time.
 
     It is a pure function of its arguments and the files that they name, and picklable, so that any executor can run it.
     The shard appears under its name when it is complete, and not at all when no entry could be read.
@@ -79,7 +79,7 @@ def extract_shard(
 def read_entry(
     entry: Entry, settings: FeatureSettings, variant: RecordingTransform | None = None, content: str = ""
 ) -> Features:
-    """Features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
+    """Read the features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
     if not isinstance(settings, RecordedKind):
         return load_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
     if entry.case is not None:
@@ -94,13 +94,13 @@ def read_entry(
 
 
 def content_of(entry: Entry, content: str) -> str:
-    """What a variant of an entry hangs on: the content of its file, as a hash, and which part of it."""
+    """Return what a variant of an entry depends on: the content of its file, as a hash, and the region of it."""
     return repr((content, entry.start, entry.end))
 
 
 @contextmanager
 def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
-    """SIGALRM for this process, which ends it, unless the block is done in time."""
+    """Set a SIGALRM for this process, which ends it, unless the block is done in time."""
     if time_limit is None or not hasattr(signal, "setitimer"):
         yield
         return
@@ -116,7 +116,7 @@ def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
 
 
 def fingerprint(path: str) -> tuple[int, int, str]:
-    """Size in bytes, time of the last change in ns, and hash of a file, the time taken first: a later change shows."""
+    """Return size in bytes, time of the last change in ns, and hash of a file; the time is read first."""
     if not is_file(path):
         # Opening a pipe would wait for its writer.
         raise AudioError(f"{path}: {describe_absence(Path(path))}")
@@ -138,13 +138,13 @@ class ShardReader:
         self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
 
     def read(self, batch: int, num_features: int) -> Features:
-        """A read-only view `(time, num_features)` of one record batch; nothing is copied."""
+        """Return a read-only view `(time, num_features)` of one record batch; nothing is copied."""
         values: Features = self._reader.get_batch(batch).column(0).to_numpy(zero_copy_only=True)
         return values.reshape(-1, num_features)
 
 
 def _reason(error: Exception, path: str) -> str:
-    """The reason without the path, which the report names beside the id."""
+    """Return the reason without the path, which the report names together with the id."""
     if isinstance(error, MemoryError):
         return f"there is not enough memory for it ({error})"
     if isinstance(error, OSError):

@@ -27,19 +27,19 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 
 def available_cores() -> int:
-    """CPU cores that this process may use."""
+    """Count the CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class WorkerDeath:
-    """What a call has for a result when its process ended: the signal's name, or the exit code."""
+    """The result of a call whose process died: the signal's name, or the exit code."""
 
     how: str
 
     @classmethod
     def of(cls, status: int) -> "WorkerDeath":
-        """From the status that a process left: negative for a signal."""
+        """Read the status that a process left: negative for a signal."""
         try:
             return cls(signal.Signals(-status).name if status < 0 else f"exit code {status}")
         except ValueError:
@@ -85,7 +85,7 @@ def map_in_workers(
 
 
 class _Team:
-    """The processes of one map, of which none is started once they are dismissed."""
+    """The processes of one map; no new one starts after they are dismissed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -116,7 +116,7 @@ class _Team:
 
 @contextmanager
 def _parent_only_signals() -> Iterator[None]:
-    """What is started here has them blocked, and can ignore them before any comes; the main thread gets them still."""
+    """Block these signals in processes started here, so that they can ignore them; the main thread still gets them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -133,7 +133,7 @@ def _drive(
     waiting: "queue.SimpleQueue[tuple[Any, ...]]",
     results: "queue.SimpleQueue[tuple[tuple[Any, ...], bool, Any]]",
 ) -> None:
-    """Feed one worker, call by call, until none waits."""
+    """Give calls to one worker, one by one, until none waits."""
     worker = None
     while True:
         try:

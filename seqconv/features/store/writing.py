@@ -1,4 +1,4 @@
-"""Writing into a store: a shard is whole or not there, and a full disk is told as that."""
+"""Writing into a store: a shard is whole or not there, and a full disk is reported as such."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +13,7 @@ from seqconv.files import commit_file
 
 @contextmanager
 def as_storage_error(path: Path) -> Iterator[None]:
-    """What keeps `path` from being written, as a StorageError that names it and the reason."""
+    """Turn what prevents writing `path` into a StorageError that names it and the reason."""
     try:
         yield
     except StorageError:
@@ -25,7 +25,7 @@ def as_storage_error(path: Path) -> Iterator[None]:
 
 
 class ShardWriter:
-    """Writes record batches as they come into a file beside `path`, which takes its name when it is complete.
+    """A writer of record batches, as they come, into a temporary file next to `path`, renamed when it is complete.
 
     Without any batch there is no file; neither is there one when the block fails.
 

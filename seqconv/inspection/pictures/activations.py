@@ -1,4 +1,4 @@
-"""What each layer makes of one recording, over time."""
+"""Pictures of each layer's output for one recording, over time."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 
 def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
-    """What leaves each layer that looks at neighbors, behind its activation, and the stride there.
+    """Return the output of each layer that looks at neighbors, after its activation, and the stride there.
 
     Args:
         features: one sequence `(time, num_features)`.
@@ -57,7 +57,7 @@ def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
 def draw_activations(
     model: Any, features: Array, settings: FeatureSettings | None = None, *, title: str = "", most: int = 10
 ) -> Figure:
-    """The features of one recording, and below them what each layer makes of them, over the same time.
+    """Draw the features of one recording, and below them the output of each layer, over the same time.
 
     Args:
         features: one sequence `(time, num_features)`.
@@ -90,7 +90,7 @@ def draw_activations(
 
 
 def draw_features(axes: Any, features: Array, settings: FeatureSettings | None) -> Any:
-    """A sequence as an image, in seconds and Hz where they are known; returns the image."""
+    """Draw a sequence as an image, in seconds and Hz if they are known; return the image."""
     seconds = None if settings is None else settings.seconds_per_frame
     low, high = np.percentile(features, [2, 99.5])
     image = axes.imshow(
@@ -102,7 +102,7 @@ def draw_features(axes: Any, features: Array, settings: FeatureSettings | None) 
 
 
 def time_extent(count: int, stride: int, seconds: float | None, rows: int) -> tuple[float, float, float, float]:
-    """Edges of an image whose column p stands for input frame `p * stride`."""
+    """Return the edges of an image whose column p shows input frame `p * stride`."""
     unit = 1.0 if seconds is None else seconds
     return (-0.5 * unit, (count * stride - 0.5) * unit, -0.5, rows - 0.5)
 
@@ -113,7 +113,7 @@ def _looks_around(call: Call) -> bool:
 
 
 def _behind(call: Call, graph: Graph) -> int:
-    """The tensor behind normalization, activation and dropout that follow a layer."""
+    """Return the tensor after normalization, activation and dropout that follow a layer."""
     tensor = call.outputs[0]
     while True:
         consumers = graph.consumers(tensor)

@@ -1,4 +1,4 @@
-"""Which pictures a model has."""
+"""The pictures that a model has."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from seqconv.inspection.graph import read_graph
 
 
 def convolutions_of(model: Any) -> dict[str, Any]:
-    """The convolutions of a model by name, each once, in the order of the calls."""
+    """Return the convolutions of a model by name, each once, in the order of the calls."""
     calls = [call for call in read_graph(model).calls if not call.is_repeated]
     return {call.name: call.layer for call in calls if kind_of(call.layer) in (*CONVOLUTIONS, *TRANSPOSED)}
 
 
 def response_options(model: Any, settings: FeatureSettings | None) -> dict[str, Any] | None:
-    """Arguments for `draw_responses` of the first convolution; None where the input is no waveform."""
+    """Return arguments for `draw_responses` of the first convolution; None if the input is no waveform."""
     if not isinstance(settings, RecordedKind) or not settings.holds_samples:
         return None
     options: dict[str, Any] = {"sample_rate": settings.sample_rate, "hop_length": settings.hop_length}

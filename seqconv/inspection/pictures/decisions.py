@@ -1,4 +1,4 @@
-"""What decided, drawn under the features."""
+"""Contributions to a decision, drawn under the features."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ FOR, AGAINST = "#b2182b", "#2166ac"
 def draw_contributions(
     found: Contributions, features: Array, settings: FeatureSettings | None = None, *, title: str = ""
 ) -> Figure:
-    """The features of a recording, and under them what each frame adds to the logit.
+    """Draw the features of a recording, and under them what each frame adds to the logit.
 
     Args:
         found: what `contributions` returned.

@@ -1,4 +1,4 @@
-"""Filters of a layer as a grid, before and after training, and what each input channel weighs."""
+"""Filters of a layer as a grid, before and after training, and the weight of each input channel."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -21,7 +21,7 @@ _MOST_CHANNELS = 16
 
 
 def draw_filters(layer: Any, features: FeatureSettings | None = None, *, title: str | None = None) -> Figure:
-    """All filters of a convolution in one grid with one scale of colors.
+    """Draw all filters of a convolution in one grid with one scale of colors.
 
     Over time, a tile has taps from left to right and input channels from bottom to top; over two axes it is the kernel
     of one input channel, or where there are more than 16, the norm over them. Kernels of size 1 are one matrix.
@@ -43,7 +43,7 @@ def draw_filters(layer: Any, features: FeatureSettings | None = None, *, title: 
 
 
 def draw_before_after(before: Any, after: Any, features: FeatureSettings | None = None) -> Figure:
-    """The filters of a layer before and after training, side by side, on one scale of colors.
+    """Draw the filters of a layer before and after training, side by side, on one scale of colors.
 
     Raises:
         ModelError: the kernels have other shapes.
@@ -63,7 +63,7 @@ def draw_before_after(before: Any, after: Any, features: FeatureSettings | None 
 
 
 def draw_channel_norms(layer: Any, features: FeatureSettings | None = None) -> Figure:
-    """How much each input channel weighs: the norm of the kernel over taps and filters.
+    """Draw the weight of each input channel: the norm of the kernel over taps and filters.
 
     Raises:
         ModelError: the layer is no convolution.
@@ -81,7 +81,7 @@ def draw_channel_norms(layer: Any, features: FeatureSettings | None = None) -> F
 
 
 def channel_norms(layer: Any) -> Array:
-    """The norm of the kernel of each input channel, `(in_channels,)`; of all groups together where there are groups."""
+    """Return the norm of the kernel of each input channel, `(in_channels,)`, over all groups together."""
     values = kernels(layer)
     if hasattr(layer, "depth_multiplier") and not hasattr(layer, "pointwise_kernel"):
         values = values.reshape(-1, layer.depth_multiplier, *values.shape[1:-1])
@@ -94,7 +94,7 @@ def channel_norms(layer: Any) -> Array:
 
 
 def _mark_above(axes: Any, features: FeatureSettings | None, count: int) -> None:
-    """Hz above the channels, where they are frequencies."""
+    """Mark Hz above the channels, if they are frequencies."""
     from seqconv.inspection.pictures.scales import channel_frequencies
 
     frequencies = channel_frequencies(features)
@@ -108,7 +108,7 @@ def _mark_above(axes: Any, features: FeatureSettings | None, count: int) -> None
 
 
 def _tiles(values: Array) -> tuple[Array, str]:
-    """Images `(tiles, rows, columns)`: rows are channels (or the first axis), columns are taps along time."""
+    """Return images `(tiles, rows, columns)`: rows are channels (or the first axis), columns are taps along time."""
     if values.ndim == 3:
         return values.transpose(0, 2, 1), f"{len(values)} filters"
     flat = values.reshape(*values.shape[:1], -1, *values.shape[-2:])
@@ -121,7 +121,7 @@ def _tiles(values: Array) -> tuple[Array, str]:
 
 
 def _grid(groups: Sequence[Array], layers: Sequence[Any], limit: float, features: FeatureSettings | None) -> Figure:
-    """Groups of tiles side by side, one scale of colors for all."""
+    """Draw groups of tiles side by side, one scale of colors for all."""
     count, rows, columns = groups[0].shape
     # Tall tiles stay narrow, so that taps can be told apart and all filters fit.
     ratio = min(max(rows / columns, 0.6), 2.2)
@@ -143,7 +143,7 @@ def _grid(groups: Sequence[Array], layers: Sequence[Any], limit: float, features
 
 
 def _scale(groups: Sequence[Array], limit: float) -> tuple[Normalize, str]:
-    """Colors around 0, or from 0 on where there are norms."""
+    """Return colors around 0, or from 0 on for norms."""
     is_signed = any((tiles < 0).any() for tiles in groups)
     return (Normalize(-limit, limit), SIGNED) if is_signed else (Normalize(0, limit), POSITIVE)
 
@@ -169,13 +169,13 @@ def _draw_tiles(
 
 
 def _places(layer: Any, columns: int, features: FeatureSettings | None) -> Array:
-    """Where the taps lie in time, 0 at the frame that an output stands for."""
+    """Return the times of the taps, 0 at the frame of an output."""
     (window,) = windows_of(layer)
     return tap_times(columns, window.left, window.dilation, None if features is None else features.seconds_per_frame)
 
 
 def _mark_corner(axes: Any, rows: int, places: Array, features: FeatureSettings | None, *, is_time: bool) -> None:
-    """Axes of one tile; they hold for all."""
+    """Label the axes of one tile; they are the same for all."""
     if not is_time:
         axes.set(xlabel="width", ylabel="height")
         return
@@ -188,7 +188,7 @@ def _mark_corner(axes: Any, rows: int, places: Array, features: FeatureSettings 
 
 
 def _draw_matrix(layer: Any, matrix: Array, features: FeatureSettings | None, title: str | None) -> Figure:
-    """Kernels of size 1: filters along one axis, input channels along the other."""
+    """Draw kernels of size 1: filters along one axis, input channels along the other."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes, limit = figure.subplots(), symmetric_limit(matrix)
     image = axes.imshow(

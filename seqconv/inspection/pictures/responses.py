@@ -1,4 +1,4 @@
-"""Which frequencies the filters of a first layer on sound itself let through."""
+"""Frequency responses of the filters of a first layer on sound itself."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _FLOOR = -40.0
 def frequency_responses(
     layer: Any, sample_rate: int, *, hop_length: int = 1, scale: Array | None = None
 ) -> tuple[Array, Array]:
-    """Frequencies in Hz `(n,)` and the gain of each filter there in decibels `(filters, n)`.
+    """Return frequencies in Hz `(n,)` and the gain of each filter there in decibels `(filters, n)`.
 
     A filter over frames of a waveform is one long filter over samples: the taps of frame k begin `k * hop_length`
     samples later, and where frames overlap they add up.
@@ -41,7 +41,7 @@ def frequency_responses(
 
 
 def draw_responses(layer: Any, sample_rate: int, *, hop_length: int = 1, scale: Array | None = None) -> Figure:
-    """The gain of each filter over frequency, filters ordered by the frequency that they let through best.
+    """Draw the gain of each filter over frequency, filters ordered by the frequency that passes best.
 
     Args: as for `frequency_responses`.
     """

@@ -1,4 +1,4 @@
-"""What the axes of pictures mean: milliseconds, Hz, and one scale of colors around 0."""
+"""Axes of pictures: milliseconds, Hz, and one scale of colors around 0."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _TICKS = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
 def channel_frequencies(settings: FeatureSettings | None) -> Array | None:
-    """The frequency of each feature in Hz; None where features are something else.
+    """Return the frequency of each feature in Hz; None if features are something else.
 
     >>> channel_frequencies(FeatureSettings(kind="log_mel", n_mels=3, sample_rate=8000)).round().tolist()
     [586.0, 1194.0, 2186.0]
@@ -23,7 +23,7 @@ def channel_frequencies(settings: FeatureSettings | None) -> Array | None:
 
 
 def mark_channels(axes: Any, settings: FeatureSettings | None, num_channels: int) -> None:
-    """Ticks and label of a vertical axis of channels: Hz where the features are frequencies."""
+    """Set ticks and label of a vertical axis of channels: Hz if the features are frequencies."""
     frequencies = channel_frequencies(settings)
     if frequencies is None or len(frequencies) != num_channels:
         axes.set_ylabel("channel")
@@ -35,7 +35,7 @@ def mark_channels(axes: Any, settings: FeatureSettings | None, num_channels: int
 
 
 def tap_times(num_taps: int, left: int, dilation: int, seconds: float | None) -> Array:
-    """Where the taps of a kernel lie in time, 0 at the frame that an output stands for; in ms where that is known.
+    """Return the times of a kernel's taps, 0 at the frame of an output; in ms if that is known.
 
     >>> tap_times(3, left=1, dilation=2, seconds=0.01).tolist()
     [-10.0, 10.0, 30.0]
@@ -45,14 +45,14 @@ def tap_times(num_taps: int, left: int, dilation: int, seconds: float | None) ->
 
 
 def time_label(seconds: float | None, *, is_short: bool = False) -> str:
-    """What a horizontal axis counts."""
+    """Return the label of a horizontal axis."""
     if seconds is None:
         return "frames"
     return "ms" if is_short else "seconds"
 
 
 def symmetric_limit(*arrays: Array) -> float:
-    """The largest absolute value of all arrays, so that one scale serves them, with 0 in its middle."""
+    """Return the largest absolute value of all arrays, so that one scale serves them, with 0 in its middle."""
     return max((float(np.abs(array).max(initial=0)) for array in arrays), default=0.0) or 1.0
 
 

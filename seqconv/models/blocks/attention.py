@@ -13,7 +13,7 @@ from seqconv.parts import PositiveInt, register
 
 @register
 class AttentionBlock(Block):
-    """Self-attention within each sequence, before it a layer normalization, around it a residual connection."""
+    """Self-attention within each sequence, after a layer normalization and inside a residual connection."""
 
     type: Literal["attention"]
     num_heads: PositiveInt = Field(default=4, description="Attention heads, which share the channels.")

@@ -35,14 +35,14 @@ Built = tuple[Nodes, int]
 
 
 class LayerScope(NamedTuple):
-    """Where a layer stands: the position of its block, the name to build on, the dtype policy."""
+    """The scope of a layer: the position of its block, the name to build on, the dtype policy."""
 
     block: int
     name: str
     dtype: Any
 
     def inside(self, part: str) -> "LayerScope":
-        """A place within this one."""
+        """Return a scope within this one."""
         return self._replace(name=f"{self.name}_{part}")
 
     def copies(self, count: int) -> "list[LayerScope]":
@@ -50,11 +50,11 @@ class LayerScope(NamedTuple):
         return [self] if count == 1 else [self.inside(str(copy)) for copy in range(count)]
 
     def options(self, part: str) -> dict[str, Any]:
-        """Name and dtype of a layer here."""
+        """Return name and dtype of a layer here."""
         return {"name": f"{self.name}_{part}", "dtype": self.dtype}
 
     def refuse(self, key: str, reason: str) -> ConfigError:
-        """The error that names a key of this block."""
+        """Return the error that names a key of this block."""
         return ConfigError(f"model.blocks.{self.block}.{key}: {reason}")
 
 
@@ -136,7 +136,7 @@ class FinishedBlock(Block):
 
 
 def refuse_strided_dilation(strides: int, dilation_rate: int) -> None:
-    """Raises ValueError where both are more than 1."""
+    """Raise ValueError if both are more than 1."""
     if strides > 1 and dilation_rate > 1:
         raise ValueError(
             f"strides={strides} and dilation_rate={dilation_rate} cannot both be more than 1: "
@@ -145,7 +145,7 @@ def refuse_strided_dilation(strides: int, dilation_rate: int) -> None:
 
 
 def with_defaults(block: Any, defaults: dict[str, Any]) -> Any:
-    """A block as the user wrote it, with the model's defaults for the keys that its type has."""
+    """Return a block as the user wrote it, with the model's defaults for the keys that its type has."""
     if not isinstance(block, dict):
         return block
     block = {"type": "conv", **block}

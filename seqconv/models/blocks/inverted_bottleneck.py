@@ -31,7 +31,8 @@ from seqconv.parts import Fraction, PositiveInt, register
 
 @register
 class InvertedBottleneckBlock(FinishedBlock):
-    """Expand, convolve depthwise, squeeze, with a shortcut where channels and frames stay (Sandler et al. 2018)."""
+    """Expansion, depthwise convolution and squeeze, with a shortcut if channels and frames stay (Sandler et al.
+    2018)."""
 
     type: Literal["inverted_bottleneck"]
     filters: Filters

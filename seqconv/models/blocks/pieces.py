@@ -11,7 +11,7 @@ MOMENTUM = 0.9
 
 
 def initializer_for(activation: str) -> str:
-    """He et al. 2015 before a ReLU, Glorot and Bengio 2010 elsewhere."""
+    """Return the initializer: He et al. 2015 before a ReLU, Glorot and Bengio 2010 elsewhere."""
     return "he_normal" if activation == "relu" else "glorot_uniform"
 
 
@@ -25,7 +25,7 @@ def reading(layer: TimeLayer) -> dict[str, Any]:
 
 
 def make_norm(block: FinishedBlock, channels: int, scope: LayerScope) -> Nodes:
-    """The normalization of a block."""
+    """Make the normalization of a block."""
     from seqconv import layers
 
     options = scope.options("norm")
@@ -46,21 +46,21 @@ def make_norm(block: FinishedBlock, channels: int, scope: LayerScope) -> Nodes:
 
 
 def make_activation(activation: str, scope: LayerScope) -> Nodes:
-    """The activation of a block."""
+    """Make the activation of a block."""
     import keras
 
     return () if activation == "linear" else (keras.layers.Activation(activation, **scope.options(activation)),)
 
 
 def make_dropout(rate: float, scope: LayerScope) -> Nodes:
-    """Dropout of single values, where there is any."""
+    """Make the dropout of single values, if there is any."""
     import keras
 
     return (keras.layers.Dropout(rate, **scope.options("dropout")),) if rate else ()
 
 
 def make_dropouts(block: FinishedBlock, scope: LayerScope) -> Nodes:
-    """Dropout of single values and of whole channels."""
+    """Make the dropout of single values and of whole channels."""
     from seqconv.layers import MaskedSpatialDropout1D
 
     rate = block.spatial_dropout
@@ -69,12 +69,12 @@ def make_dropouts(block: FinishedBlock, scope: LayerScope) -> Nodes:
 
 
 def make_finish(block: FinishedBlock, channels: int, scope: LayerScope) -> Nodes:
-    """What follows a convolution: normalization, activation, dropout."""
+    """Make the layers after a convolution: normalization, activation, dropout."""
     return make_norm(block, channels, scope) + make_activation(block.activation, scope) + make_dropouts(block, scope)
 
 
 def make_branch_end(reduction: int | None, stochastic_depth: float, scope: LayerScope) -> Nodes:
-    """What ends the body of a residual block: squeeze-and-excite, stochastic depth."""
+    """Make the end of a residual block's body: squeeze-and-excite, stochastic depth."""
     from seqconv.layers import MaskedSqueezeExcite, StochasticDepth
 
     squeeze = (MaskedSqueezeExcite(reduction, **scope.options("squeeze_excite")),) if reduction else ()
@@ -83,12 +83,12 @@ def make_branch_end(reduction: int | None, stochastic_depth: float, scope: Layer
 
 
 def make_convolution(filters: int, layer: TimeLayer, scope: LayerScope, *, part: str = "conv", **options: Any) -> Node:
-    """A convolution that reads time as `layer` says."""
+    """Make a convolution that reads time as `layer` says."""
     from seqconv.layers import MaskedConv1D
 
     return MaskedConv1D(filters, **reading(layer), **options, **scope.options(part))
 
 
 def make_pointwise(filters: int, scope: LayerScope, *, strides: int = 1, part: str = "conv", **options: Any) -> Node:
-    """The same dense layer at each frame, or at each s-th."""
+    """Make the same dense layer at each frame, or at each s-th."""
     return make_convolution(filters, TimeLayer(1, strides), scope, part=part, **options)

@@ -10,7 +10,7 @@ from seqconv.parts import PositiveInt, register
 
 @register
 class SqueezeExciteBlock(Block):
-    """Weighs the channels by what the whole sequence holds (Hu et al. 2018)."""
+    """Weights of the channels from the content of the whole sequence (Hu et al. 2018)."""
 
     type: Literal["squeeze_excite"]
     reduction: PositiveInt = Field(default=4, description="The bottleneck has channels / reduction units.")
@@ -27,8 +27,7 @@ class SqueezeExciteBlock(Block):
 
 @register
 class LengthBlock(Block):
-    """Appends a channel with `log(frames / reference)`: how long the sequence is, which convolutions and poolings
-    cannot tell."""
+    """An additional channel with `log(frames / reference)`, as convolutions and poolings cannot see the length."""
 
     type: Literal["length"]
     reference: float = Field(

@@ -1,4 +1,4 @@
-"""Chunks of a long sequence: which frames a network reads to give some of its outputs exactly, in pure NumPy."""
+"""Chunks of a long sequence: frames that a network reads to give some of its outputs exactly, in pure NumPy."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ Array = npt.NDArray[Any]
 
 
 class ChunkShape(NamedTuple):
-    """How wide each window is, in input frames: `left` and `right` are only looked at, `interior` is answered for.
+    """The size of each window, in input frames: `left` and `right` are only read, `interior` gets answers.
 
     Windows begin at multiples of the total stride, so that a strided layer takes the same frames as in the whole.
     """
@@ -44,7 +44,7 @@ class Window(NamedTuple):
 
 
 def chunk_shape(geometry: TimeGeometry, chunk_frames: int) -> ChunkShape:
-    """The window for an interior of `chunk_frames`, rounded down to a multiple of the total stride.
+    """Return the window for an interior of `chunk_frames`, rounded down to a multiple of the total stride.
 
     Raises:
         ConfigError: `chunk_frames` is less than the total stride, from one output frame to the next.
@@ -64,7 +64,7 @@ def chunk_shape(geometry: TimeGeometry, chunk_frames: int) -> ChunkShape:
 
 
 def cut_windows(pieces: Iterable[Array], shape: ChunkShape, *, fill: float = 0.0) -> Iterator[Window]:
-    """Windows whose interiors follow each other over a sequence that comes in pieces of any size.
+    """Yield windows whose interiors follow each other over a sequence that comes in pieces of any size.
 
     Each is as wide as the others, also the last one: what lies outside the sequence is marked.
 

@@ -25,7 +25,7 @@ _PIECES_PER_SECOND = 10
 
 
 class LivePredictions:
-    """What a model says of recordings every few seconds while they come in.
+    """A model's predictions for recordings every few seconds while they come in.
 
     Args:
         model: made by seqconv; without layers that look at the whole sequence.
@@ -76,7 +76,7 @@ class LivePredictions:
         self.feature_delay = settings.delay
 
     def play(self, path: str | Path, name: str | None = None, *, case: int | None = None) -> Iterator[pd.DataFrame]:
-        """A table for each answer on a recording: its row is the answer at `time`; of frames, those that are new.
+        """Yield a table for each answer on a recording: its row is the answer at `time`; for frames, the new ones.
 
         The last one is the answer to the whole recording. Columns: id, time (seconds received; of a frame, its own),
         then as in `predict`.
@@ -85,7 +85,7 @@ class LivePredictions:
         yield from self._tables(pieces, str(path) if name is None else name)
 
     def listen(self, blocks: Iterable[Samples], name: str) -> Iterator[pd.DataFrame]:
-        """The same of samples `(n,)` that come block by block, at the sample rate of the features."""
+        """Yield the same for samples `(n,)` that come block by block, at the sample rate of the features."""
         if not isinstance(self._settings, RecordedKind):
             raise ConfigError(f"features.kind '{self._settings.kind}' is not computed from samples. Play its files")
         rate = self._settings.sample_rate
@@ -112,7 +112,7 @@ class LivePredictions:
 
 
 def read_raw_samples(file: BufferedIOBase, sample_rate: int) -> Iterator[Samples]:
-    """Samples of one channel from a stream of 16-bit little-endian integers, as soon as they come.
+    """Yield samples of one channel from a stream of 16-bit little-endian integers, as soon as they come.
 
     >>> import io
     >>> [block.tolist() for block in read_raw_samples(io.BytesIO(b"\\x00\\x40\\x00\\x80"), 16000)]

@@ -1,4 +1,4 @@
-"""Which sequences are long enough to run in chunks, and the predictions for those that are."""
+"""Sequences that are long enough to run in chunks, and the predictions for them."""
 
 import itertools
 import warnings
@@ -31,7 +31,7 @@ Claims = npt.NDArray[np.bool_]
 def find_long(
     model: "SequenceModel", lengths: npt.ArrayLike, chunk_frames: int | None = None, *, strategy: str = "auto"
 ) -> Claims:
-    """Which of the lengths are run in chunks: those of more than `chunk_frames`.
+    """Return which lengths run in chunks: those of more than `chunk_frames`.
 
     By itself (`chunk_frames` None) this is so only for strategy "auto" and where the model is `chunkable`.
 
@@ -57,7 +57,7 @@ def find_long(
 def forward_long(
     model: "SequenceModel", source: Source, indices: npt.ArrayLike, chunk_frames: int | None = None
 ) -> list[Array]:
-    """Logits of these sequences of a source, each in chunks: `(num_outputs,)`, or `(frames, num_outputs)`."""
+    """Return logits of these sequences of a source, each in chunks: `(num_outputs,)`, or `(frames, num_outputs)`."""
     from seqconv.prediction.streaming.whole import ChunkRunner
 
     runner = ChunkRunner(model, chunk_frames)
@@ -72,7 +72,7 @@ def forward_long(
 
 
 class LongRecordings:
-    """Those of the files to predict that are read and run in chunks, from file to answer in bounded memory.
+    """The files to predict that are read and run in chunks, from file to answer in bounded memory.
 
     Args:
         model, target: what predicts, and what its outputs mean.
@@ -102,13 +102,13 @@ class LongRecordings:
             _warn_of_whole_passes(model, lengths, self._ids)
 
     def runs(self) -> Iterator[list[int]]:
-        """Positions in the table, in order: a long one by itself, those between long ones together."""
+        """Yield positions in the table, in order: a long one by itself, those between long ones together."""
         for is_long, group in itertools.groupby(range(len(self._ids)), key=lambda i: bool(self.is_long[i])):
             positions = list(group)
             yield from ([position] for position in positions) if is_long else [positions]
 
     def predict(self, position: int) -> "Iterator[pd.DataFrame]":
-        """The table of one of them; of a model that predicts frames, a table for each chunk."""
+        """Yield the table of one of them; for a model that predicts frames, a table for each chunk."""
         import pandas as pd
 
         decisions = read_decision_rule(self._model, self._target)
@@ -136,7 +136,7 @@ class LongRecordings:
 
 
 def _count_frames(path: str, settings: FeatureSettings) -> int:
-    """Frames as the header says; 0 where a file cannot be opened or has to be read whole anyway."""
+    """Return frames as the header says; 0 if a file cannot be opened or has to be read whole anyway."""
     if not isinstance(settings, RecordedKind) and not path.lower().endswith(".npy"):
         return 0
     try:

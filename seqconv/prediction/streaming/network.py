@@ -24,7 +24,7 @@ Summaries = dict[str, Summary]
 
 
 class WindowNetwork:
-    """What a model says of the interior of a window.
+    """A model applied to the interior of a window.
 
     Args:
         model: its layers are used, not copied.
@@ -42,11 +42,11 @@ class WindowNetwork:
         self._compiled: Callable[[dict[str, Array]], dict[str, Array]] | None = None
 
     def summarize(self, window: Window, is_counted: npt.NDArray[np.bool_], known: Summaries) -> Summaries:
-        """Statistics of the outputs of a window that are counted, `(interior / stride,)` claims."""
+        """Return statistics of the outputs of a window that are counted, `(interior / stride,)` booleans."""
         return _nested(self._run(window, is_counted, known))
 
     def frames(self, window: Window, is_counted: npt.NDArray[np.bool_], known: Summaries) -> Array:
-        """Logits `(interior / stride, num_outputs)` of a model that predicts frames; 0 where not counted."""
+        """Return logits `(interior / stride, num_outputs)` of a model that predicts frames; 0 if not counted."""
         logits: Array = self._run(window, is_counted, known)["frames/logits"][0]
         return logits
 
@@ -63,7 +63,7 @@ class WindowNetwork:
 
 
 def passes_of(model: SequenceModel) -> list[tuple[str, ...]]:
-    """The layers whose statistics of the whole sequence are taken, pass by pass; the last pass gives the answer."""
+    """Return the layers whose statistics of the whole sequence are taken, pass by pass, up to the answer."""
     trunk = [(layer.name,) for layer in model.stack.layers() if contract_of(layer).per_sequence]
     contexts = tuple(f"{layer.name}_context" for layer in model.stack.poolings if layer.context is not None)
     final = tuple(layer.name for layer in model.stack.poolings) or ("frames",)
@@ -71,7 +71,7 @@ def passes_of(model: SequenceModel) -> list[tuple[str, ...]]:
 
 
 def merge_summaries(model: SequenceModel, first: Summaries | None, second: Summaries) -> Summaries:
-    """Statistics of one part of a sequence followed by another, in float64."""
+    """Merge statistics of one part of a sequence with those of the next, in float64."""
     if first is None:
         return second
     layers = _summarizing(model)
@@ -79,14 +79,14 @@ def merge_summaries(model: SequenceModel, first: Summaries | None, second: Summa
 
 
 def logits_of(model: SequenceModel, summaries: Summaries) -> Array:
-    """Logits `(num_outputs,)` of a whole sequence, from what its poolings summarized."""
+    """Return logits `(num_outputs,)` of a whole sequence, from the summaries of its poolings."""
     pooled = [layer.finish(summaries[layer.name]) for layer in model.stack.poolings]
     logits: Array = np.asarray(ops.convert_to_numpy(apply_dense(model.stack, pooled)))[0]
     return logits
 
 
 def values_per_frame(model: SequenceModel) -> float:
-    """The most numbers that a layer makes of one input frame."""
+    """Return the most numbers that a layer makes of one input frame."""
     layers = [*_strides_of(model.stack.trunk, 1), *((layer, model.total_stride) for layer in model.stack.poolings)]
     widths = [
         max(weight.shape[-2:]) / stride for layer, stride in layers for weight in layer.weights if len(weight.shape)
@@ -125,7 +125,7 @@ class _Network(keras.Model):  # type: ignore[misc]
         return _flat(found)
 
     def _interior(self, stride: int, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames that belong to this window and to no other, at a depth with that cumulative stride."""
+        """Return the frames that belong to this window and to no other, at a depth with that cumulative stride."""
         first, stop = self.window.left // stride, (self.window.left + self.window.interior) // stride
         return features[:, first:stop], mask[:, first:stop]
 
@@ -140,7 +140,7 @@ class _Network(keras.Model):  # type: ignore[misc]
 
 
 def _compile(network: _Network, example: dict[str, Array]) -> Callable[[dict[str, Array]], dict[str, Array]]:
-    """The network as a function of arrays shaped like the example."""
+    """Return the network as a function of arrays shaped like the example."""
     if keras.backend.backend() != "tensorflow":
         return network.predict_on_batch  # type: ignore[no-any-return]
     import tensorflow as tf
@@ -157,7 +157,7 @@ def _compile(network: _Network, example: dict[str, Array]) -> Callable[[dict[str
 
 
 def _strides_of(nodes: Nodes, stride: int) -> Iterator[tuple[keras.layers.Layer, int]]:
-    """Each layer of the trunk, and the input frames from one frame that it gets to the next."""
+    """Yield each layer of the trunk, and the input frames from one frame that it gets to the next."""
     for node in nodes:
         if isinstance(node, Residual):
             yield from _strides_of(node.body, stride)
@@ -177,7 +177,7 @@ def _summarizing(model: SequenceModel) -> dict[str, keras.layers.Layer]:
 
 
 def _flat(summaries: Summaries) -> dict[str, Any]:
-    """`{"layer/statistic": value}`: Keras takes and returns flat dicts alike on all backends."""
+    """Return `{"layer/statistic": value}`: Keras takes and returns flat dicts alike on all backends."""
     return {f"{name}/{key}": value for name, summary in summaries.items() for key, value in summary.items()}
 
 

@@ -1,4 +1,4 @@
-"""Running answers: what a model says of a recording while it comes in."""
+"""Running answers: predictions for a recording while it comes in."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 
 
 class RunningAnswer(NamedTuple):
-    """What a model says when `num_frames` frames have come.
+    """The answer of a model when `num_frames` frames have come.
 
     Attributes:
         num_frames: input frames received.
@@ -42,7 +42,7 @@ class RunningAnswer(NamedTuple):
 
 
 def streaming_delay(model: SequenceModel) -> int:
-    """Input frames that must come after a frame before the output that stands for it is known; 0 of a causal model.
+    """Return the input frames that must come after a frame before its output is known; 0 for a causal model.
 
     Raises:
         ConfigError: a layer looks at the whole sequence, so that nothing is known before its end; names the layers.
@@ -68,7 +68,7 @@ def streaming_delay(model: SequenceModel) -> int:
 def running_answers(
     model: SequenceModel, pieces: Iterable[Array], every: float, *, fill: float = 0.0
 ) -> Iterator[RunningAnswer]:
-    """An answer whenever another `every` frames have come, and one at the end.
+    """Yield an answer whenever another `every` frames have come, and one at the end.
 
     The answer at n frames is over the output frames whose receptive field lies in the first n: for a causal model, what
     it says of these n frames alone; for another one, that of `streaming_delay` frames earlier. The last answer is that
@@ -97,7 +97,7 @@ def running_answers(
 
 
 class _RunningAnswers:
-    """The frames that outputs to come still look at, and the statistics of those that were given."""
+    """The frames that later outputs need, and the statistics of the outputs so far."""
 
     def __init__(self, model: SequenceModel, every: float, fill: float) -> None:
         stride = model.total_stride

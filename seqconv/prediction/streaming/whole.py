@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 class ChunkRunner:
-    """Runs a model over sequences of any length in windows of one shape, compiled once.
+    """A runner of a model over sequences of any length, in windows of one shape, compiled once.
 
     Each window holds a chunk and the frames around it that the receptive field needs; statistics of the poolings are
     merged in float64. Layers that look at the whole sequence (squeeze-and-excite, group and instance normalization, the
@@ -68,7 +68,7 @@ class ChunkRunner:
         self._counted = np.ones(self.shape.interior // self.shape.stride, np.bool_)
 
     def answer(self, pieces: Iterable[Array]) -> Answer:
-        """Logits of one sequence, from consecutive arrays `(time, d)`.
+        """Return logits of one sequence, from consecutive arrays `(time, d)`.
 
         Raises:
             ConfigError: `pieces` come but once, and the model needs several passes.
@@ -81,7 +81,7 @@ class ChunkRunner:
         return Answer(logits_of(self.model, summaries), checked.num_frames)
 
     def frame_logits(self, pieces: Iterable[Array]) -> Iterator[Array]:
-        """Logits `(n, num_outputs)` of consecutive output frames, chunk by chunk, of a model that predicts frames.
+        """Yield logits `(n, num_outputs)` of consecutive output frames of a frame model, chunk by chunk.
 
         Raises:
             As `answer`.
@@ -95,7 +95,7 @@ class ChunkRunner:
             yield network.frames(window, self._counted, known)[:count]
 
     def _known(self, pieces: "CheckedPieces") -> Summaries:
-        """What earlier passes find, each with what those before it found."""
+        """Return the results of earlier passes, each computed with those before it."""
         passes = passes_of(self.model)
         if len(passes) > 1 and isinstance(pieces.pieces, Iterator):
             names = [name for names in passes[:-1] for name in names]
@@ -144,7 +144,7 @@ def check_chunkable(model: SequenceModel) -> None:
 
 
 def default_chunk_frames(model: SequenceModel) -> int:
-    """Input frames of a chunk that keep the activations near 32 MB, and the halo a small part of the work."""
+    """Return the input frames of a chunk that keep the activations near 32 MB, and the halo small."""
     left, right = model.halo
     stride = model.total_stride
     affordable = int(_BUDGET_BYTES / (4 * _COPIES * values_per_frame(model)))

@@ -1,1 +1,1 @@
-"""What a run reports and writes: console, tables, TensorBoard, MLflow."""
+"""Output of a run: console, tables, TensorBoard, MLflow."""

@@ -1,4 +1,4 @@
-"""What happens around steps and epochs: progress, the best model, the history."""
+"""Callbacks around steps and epochs: progress, the best model, the history."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from seqconv.training.output.files import save_model, write_csv
 
 Logs = dict[str, Any]
 NOTABLE_WAIT = 0.03
-"""From this share of its time on, the line of an epoch says how long it waited for data; the last line always does."""
+"""Share of waiting for data above which the line of an epoch shows it; the last line always does."""
 
 LAST_COLUMNS = ("learning_rate", "seconds", "data_wait", "frames_per_second")
 
@@ -52,13 +52,13 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         super().on_train_end(logs)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Called by every `fit`: not the beginning of the run."""
+        """Ignore the call that every `fit` makes: it is not the beginning of the run."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Called by every `fit`: not the end of the run."""
+        """Ignore the call that every `fit` makes: it is not the end of the run."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Tell all callbacks; `fit` has set the metrics to zero, which goes back for an epoch that goes on."""
+        """Tell all callbacks; `fit` has reset the metrics, which are put back for an epoch that goes on."""
         super().on_epoch_begin(epoch, logs)
         for variable, value in zip(self._trained.metrics_variables, self._metrics, strict=False):
             variable.assign(value)
@@ -69,7 +69,7 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         super().on_train_batch_begin(self.first_step + batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Tell who wants to know. Reading a value waits for the device, so that only others' callbacks get numbers."""
+        """Tell the callbacks that use it. Reading a value waits for the device, so only users' callbacks get values."""
         batch += self.first_step
         numbers: Logs | None = None
         for callback in self.hears_steps:
@@ -83,7 +83,7 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
             self.after_step(batch + 1, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Called by `fit` before validation: not the end of the epoch."""
+        """Ignore the call that `fit` makes before validation: it is not the end of the epoch."""
 
 
 def _hears_steps(callback: keras.callbacks.Callback) -> bool:
@@ -96,7 +96,7 @@ def _hears_steps(callback: keras.callbacks.Callback) -> bool:
 
 
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
-    """A bar that moves with the steps, and one line an epoch."""
+    """A progress bar over the steps, and one line an epoch."""
 
     def __init__(self, console: Console, steps: list[int], best: "BestModel") -> None:
         super().__init__()
@@ -146,14 +146,14 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         self.close()
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar from the screen."""
         if self.progress is not None:
             self.progress.stop()
             self.progress = None
 
 
 class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keep the model of the epoch with the best monitored value; the file is whole at any moment.
+    """A keeper of the model of the epoch with the best monitored value; the file is whole at any moment.
 
     With `anew_at`, epochs before that one give way to it, however good they are. Without `monitor` it is the last.
     """
@@ -180,7 +180,7 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
                 self.best = float(value)
 
     def weights(self) -> list[np.ndarray]:
-        """Those of the best model; none before the first epoch has ended."""
+        """Return the weights of the best model; none before the first epoch has ended."""
         return [] if self.copy is None else self.copy.get_weights()
 
     def put_weights(self, weights: list[np.ndarray]) -> None:
@@ -189,11 +189,11 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
             self._save(weights)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps beside the weights."""
+        """Return what a checkpoint stores in addition to the weights."""
         return {"best": self.best, "best_epoch": self.best_epoch}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what a checkpoint has kept."""
+        """Restore what a checkpoint has stored."""
         self.best, self.best_epoch = state["best"], state["best_epoch"]
 
     def _save(self, weights: list[np.ndarray]) -> None:
@@ -205,16 +205,16 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class Patience(keras.callbacks.EarlyStopping):  # type: ignore[misc]
-    """Keras's early stopping, whose count goes on where a run does."""
+    """Keras's early stopping, with a count that continues in a resumed run."""
 
     KEPT = ("wait", "best", "best_epoch", "stopped_epoch")
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint stores."""
         return {name: getattr(self, name) for name in self.KEPT}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what a checkpoint has kept."""
+        """Restore what a checkpoint has stored."""
         for name in self.KEPT:
             setattr(self, name, state[name])
 
@@ -232,11 +232,11 @@ class HistoryFile(keras.callbacks.Callback):  # type: ignore[misc]
         self._write()
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint stores."""
         return {"rows": self.rows}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what a checkpoint has kept, also in the file."""
+        """Restore what a checkpoint has stored, also in the file."""
         self.rows = [_in_order(row) for row in state["rows"]]
         if self.rows:
             self._write()
@@ -247,7 +247,7 @@ class HistoryFile(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _in_order(row: Logs) -> Logs:
-    """What training tells, what validation tells, what it cost; Keras hands logs over in the order of the alphabet."""
+    """Sort values: from training, from validation, then costs; Keras passes logs in alphabetical order."""
 
     def rank(name: str) -> tuple[int, bool, str]:
         if name in LAST_COLUMNS:

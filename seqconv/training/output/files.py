@@ -1,4 +1,4 @@
-"""How a run writes its model and its tables: whole at any moment."""
+"""Files of a run, its model and its tables: whole at any moment."""
 
 import csv
 import io

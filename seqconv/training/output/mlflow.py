@@ -27,25 +27,25 @@ ARTIFACTS = (
 )  # fmt: skip
 MOST_PARAMS = 100
 LONGEST_VALUE = 500
-"""What MLflow takes in one call, and of one parameter."""
+"""Limits of MLflow: values in one call, and letters of one parameter."""
 
 
 @runtime_checkable
 class RunListener(Protocol):
-    """A callback that hears of a run as a whole: where it is written, and how it has ended."""
+    """A callback for a run as a whole: its folder, and its end."""
 
     def on_run_begin(self, config: Config, path: Path) -> None:
-        """Training begins, or goes on; a state that a checkpoint has kept is back."""
+        """Handle the start or resumption of training; the state from a checkpoint has been restored."""
 
     def on_run_end(self, metrics: Mapping[str, Any], path: Path) -> None:
-        """The run is trained and scored, and its folder is complete."""
+        """Handle the end of the run: it is trained and scored, and its folder is complete."""
 
     def on_run_failed(self, error: BaseException) -> None:
-        """The run has failed, or was stopped."""
+        """Handle a run that has failed, or was stopped."""
 
 
 class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
-    """Writes a run to MLflow: its settings as parameters, each epoch and the final scores as metrics, its files.
+    """A writer of a run to MLflow: its settings as parameters, each epoch and the final scores as metrics, its files.
 
     A run that is resumed goes on in the same MLflow run, and no epoch is written twice. When MLflow cannot be reached
     any more, the run warns once and goes on without it.
@@ -73,15 +73,15 @@ class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
         self._known: set[int] = set()
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint stores."""
         return {"run_id": self.run_id}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what a checkpoint has kept."""
+        """Restore what a checkpoint has stored."""
         self.run_id = state["run_id"]
 
     def on_run_begin(self, config: Config, path: Path) -> None:
-        """Open the MLflow run, that of before where the run goes on, and write the settings."""
+        """Open the MLflow run, the earlier one if the run goes on, and write the settings."""
         from mlflow.entities import Param
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
@@ -119,12 +119,12 @@ class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
         self._tell(finish)
 
     def on_run_failed(self, error: BaseException) -> None:
-        """Say in MLflow that the run has ended before its time."""
+        """Record in MLflow that the run has ended early."""
         status = "KILLED" if isinstance(error, RunStopped | KeyboardInterrupt) else "FAILED"
         self._tell(lambda client, run_id: client.set_terminated(run_id, status))
 
     def _open(self, client: "MlflowClient", path: Path) -> str:
-        """The MLflow run of this folder, made where there is none that has not finished."""
+        """Return the MLflow run of this folder, made if there is none that has not finished."""
         found = client.get_experiment_by_name(self.experiment)
         experiment = client.create_experiment(self.experiment) if found is None else found.experiment_id
         folder = str(path.resolve())
@@ -158,7 +158,7 @@ class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def check_mlflow() -> None:
-    """Whether MLflow is installed.
+    """Check that MLflow is installed.
 
     Raises:
         ConfigError: it is not.
@@ -168,7 +168,7 @@ def check_mlflow() -> None:
 
 
 def _allow_folder(tracking_uri: str | None) -> None:
-    """Since version 3.7, MLflow writes into a folder only where somebody says that this is meant."""
+    """Allow MLflow to write into a folder, which since version 3.7 needs explicit permission."""
     if tracking_uri is not None and ("://" not in tracking_uri or tracking_uri.startswith("file:")):
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
 

@@ -1,4 +1,4 @@
-"""What a run says before it starts and when it is done."""
+"""Console messages of a run before it starts and when it is done."""
 
 import shlex
 import textwrap
@@ -25,12 +25,12 @@ from seqconv.training.step.train_step import CompiledStep
 
 
 def make_console() -> Console:
-    """Where a run writes: standard output, with plain lines where that is not a terminal."""
+    """Return the console of a run: standard output, with plain lines if that is not a terminal."""
     return Console(soft_wrap=True)
 
 
 def report_start(experiment: RunSetup, device: str, console: Console) -> None:
-    """Data, model, batches and device, before the first step."""
+    """Print data, model, batches and device, before the first step."""
     for name, value in _facts(experiment, device):
         _print_fact(name, value, console)
     for note in experiment.notes:
@@ -38,13 +38,13 @@ def report_start(experiment: RunSetup, device: str, console: Console) -> None:
 
 
 def report_folder(path: Path, console: Console) -> None:
-    """Where the run is written, said before it starts: it may be interrupted."""
+    """Print the folder of the run before it starts, because it may be interrupted."""
     _print_fact("folder", str(path), console)
     console.print()
 
 
 def report_resume(experiment: RunSetup, progress: Progress, anew: list[str], console: Console) -> None:
-    """Where a run goes on."""
+    """Print at which step a run goes on."""
     steps, epoch = experiment.steps, progress.epoch
     where = "after its last epoch"
     if epoch < len(steps):
@@ -56,12 +56,12 @@ def report_resume(experiment: RunSetup, progress: Progress, anew: list[str], con
 
 
 def report_finished(console: Console) -> None:
-    """Why a run that goes on trains nothing."""
+    """Print why a run that goes on trains nothing."""
     _print_fact("resumed", "the run has finished: it is scored again", console)
 
 
 def report_dry_run(experiment: RunSetup, seconds: list[float], console: Console) -> None:
-    """The time that the whole run would take, from the seconds of a few steps."""
+    """Print the estimated time of the whole run, from the seconds of a few steps."""
     seconds_per_step = sum(seconds) / len(seconds)
     steps, epochs = sum(experiment.steps), len(experiment.steps)
     # The forward pass of validation is about a third of a training step over as many frames.
@@ -78,7 +78,7 @@ def report_dry_run(experiment: RunSetup, seconds: list[float], console: Console)
 
 
 def report_stop(history: list[Logs], planned: int, best: BestModel, step: CompiledStep, console: Console) -> None:
-    """Which epoch was kept, whether the run ended early, and how fast it was, the first epoch aside: it compiles."""
+    """Print the epoch that was kept, whether the run ended early, and its speed after the first epoch."""
     early = f"stopped after {len(history)} of {planned} epochs; " if len(history) < planned else ""
     value = "" if best.best is None else f": {best.monitor} {best.best:.4f}"
     warm = history[1:] or history
@@ -91,14 +91,14 @@ def report_stop(history: list[Logs], planned: int, best: BestModel, step: Compil
 
 
 def report_decisions(chosen: Chosen, console: Console) -> None:
-    """Temperature and thresholds, and what they could not reach."""
+    """Print temperature and thresholds, and the targets that they could not reach."""
     console.print()
     for name, told in chosen.describe():
         _print_fact(name, told, console, style="yellow" if name == "note" else "bold")
 
 
 def model_facts(model: SequenceModel, file: Path, data: Datasets) -> dict[str, Any]:
-    """Size, and latency for one sequence of median length, as `model.json` has them."""
+    """Return size, and latency for one sequence of median length, as `model.json` has them."""
     median = int(np.median(data.train.lengths))
     return {
         "parameters": model.count_params(),
@@ -109,7 +109,7 @@ def model_facts(model: SequenceModel, file: Path, data: Datasets) -> dict[str, A
 
 
 def report_end(facts: dict[str, Any], run_dir: Path, page: Path | None, data: Datasets, console: Console) -> None:
-    """Model size, latency, where everything lies and what to do next."""
+    """Print model size, latency, the paths of all files and what to do next."""
     console.print(
         f"\nmodel    {facts['parameters']:,} parameters, {facts['model_bytes'] / 1e6:.2f} MB, "
         f"{facts['latency_seconds'] * 1000:.1f} ms for one sequence of {facts['latency_frames']} frames",
@@ -124,7 +124,7 @@ def report_end(facts: dict[str, Any], run_dir: Path, page: Path | None, data: Da
 
 
 def next_commands(file: Path, data: Datasets) -> list[str]:
-    """Commands for a shell that evaluate and use a saved model; what was trained from memory has no manifest."""
+    """Return shell commands that evaluate and use a saved model; a run on arrays in memory has no manifest."""
     command, path = program(), shlex.quote(str(file))
     if data.splits is None:
         return [
@@ -142,7 +142,7 @@ def next_commands(file: Path, data: Datasets) -> list[str]:
 
 
 def measure_latency(model: SequenceModel, num_frames: int, repeats: int = 20) -> float:
-    """Median seconds for one sequence alone, compiled and warm."""
+    """Measure the median seconds for one sequence alone, compiled and warm."""
     features = np.zeros((1, max(num_frames, model.min_frames), model.num_features), "float32")
     model.predict_on_batch(features)
     seconds = []
@@ -154,7 +154,7 @@ def measure_latency(model: SequenceModel, num_frames: int, repeats: int = 20) ->
 
 
 def _print_fact(name: str, value: str, console: Console, style: str = "bold") -> None:
-    """Name and value; on a terminal, lines after the first start below the value."""
+    """Print name and value; on a terminal, lines after the first start below the value."""
     width = console.width - 9 if console.is_terminal else len(value) + 1
     first, *rest = textwrap.wrap(value, max(20, width), break_long_words=False, break_on_hyphens=False)
     console.print(f"[{style}]{name:<9}[/]{escape(first)}", highlight=False)
@@ -205,7 +205,7 @@ def _averaged(config: Any) -> str:
 
 
 def _too_long(plan: Plan, config: Any) -> str:
-    """What becomes of sequences that no row holds; stretched ones are others in each epoch."""
+    """Describe what happens to sequences that are too long for any row; stretched ones differ in each epoch."""
     counts = [plan.num_too_long_of(epoch) for epoch in range(config.training.epochs)]
     if not any(counts):
         return ""
@@ -224,6 +224,6 @@ def _receptive_field(model: SequenceModel, config: Any) -> str:
 
 
 def _amount(features: Any, config: Any) -> str:
-    """Of windows that overlap, what was recorded."""
+    """Return the recorded duration; overlapping windows count once."""
     frames, seconds = count_covered(features), config.features.seconds_per_frame
     return f"{frames:,} frames" if seconds is None else f"{frames * seconds / 3600:.2f} h"

@@ -1,4 +1,4 @@
-"""What TensorBoard shows beside the scalars of Keras: padding, filters and the confusion matrix, epoch by epoch."""
+"""TensorBoard pictures, in addition to the scalars of Keras: padding, filters and the confusion matrix by epoch."""
 
 import io
 from pathlib import Path
@@ -17,7 +17,7 @@ MOST_CLASSES = 40
 
 
 class BoardPictures(keras.callbacks.Callback):  # type: ignore[misc]
-    """Writes beside Keras's callback, whose scalars are scores, learning rate, speed and data wait.
+    """A writer next to Keras's callback, whose scalars are scores, learning rate, speed and data wait.
 
     Args:
         folder: the log folder of the run.
@@ -74,7 +74,7 @@ def _draw_confusion(matrix: np.ndarray, names: "tuple[str, ...]") -> "Figure":
 
 
 def _pixels(figure: "Figure") -> np.ndarray:
-    """The picture as one image of a batch, `(1, height, width, 4)`."""
+    """Return the picture as one image of a batch, `(1, height, width, 4)`."""
     from matplotlib.image import imread
 
     file = io.BytesIO()

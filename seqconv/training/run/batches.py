@@ -1,4 +1,4 @@
-"""The batches of a run: which layout, and how many shapes a compiled step may see."""
+"""The batches of a run: their layout, and how many shapes a compiled step may see."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from seqconv.training.run.runtime import uses_xla
 def plan_batches(
     config: Config, model: SequenceModel, lengths: np.ndarray, draw: EpochSampler | None = None
 ) -> tuple[Plan, list[str]]:
-    """The plan of the training batches, and what was chosen where the strategy is `auto`.
+    """Return the plan of the training batches, and the choice that was made if the strategy is `auto`.
 
     `draw`: what each epoch holds, where that is not every sequence once. Where the step is, or may yet be, compiled for
     each shape, the plan has at most `batching.max_shapes` of them.

@@ -1,4 +1,4 @@
-"""What would stop a run after hours, said before its first step: every problem of the data in one error."""
+"""Checks of what would stop a run after hours, made before its first step: every problem of the data in one error."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ from seqconv.training.output.mlflow import check_mlflow
 
 
 def check_packages(config: Config) -> None:
-    """Whether what the config switches on is installed.
+    """Check that the packages that the config needs are installed.
 
     Raises:
         ConfigError: TensorBoard, or MLflow, is not.
@@ -137,7 +137,7 @@ def _leak_remedy(leaks: list[Leak], data: Datasets) -> str:
 
 
 def _find_other_settings(name: str, wanted: FeatureSettings, used: FeatureSettings) -> Iterator[str]:
-    """The model tells prediction how to extract features: it must say what was done."""
+    """Find settings that differ from the actual extraction: the model passes them to prediction."""
     if isinstance(wanted, Precomputed) and isinstance(used, Precomputed):
         return
     ours, theirs = identity(wanted), identity(used)
@@ -182,7 +182,7 @@ def _find_threshold_problems(config: Config, data: Datasets) -> Iterator[str]:
 
 
 def _find_choices_without_valid(config: Config, data: Datasets) -> Iterator[str]:
-    """What is chosen on valid, where there is none."""
+    """Find choices that are made on valid, if there is no valid."""
     training, evaluation = config.training, config.evaluation
     asked = {
         "training.monitor": training.monitor,
@@ -199,7 +199,7 @@ def _find_choices_without_valid(config: Config, data: Datasets) -> Iterator[str]
 
 
 def _find_monitor_problems(config: Config, data: Datasets, stride: int) -> Iterator[str]:
-    """Some scores do not exist for some labels, whatever the model says: an area under the curve of a single class."""
+    """Find scores that do not exist for these labels, whatever the model: an area under the curve of a single class."""
     name = config.monitor.removeprefix("val_")
     target, valid = data.target, data.valid
     if valid is None:

@@ -7,7 +7,7 @@ import keras
 
 
 def list_devices() -> list[str]:
-    """Names of all devices, the one that the backend computes on first.
+    """Return names of all devices, the one that the backend computes on first.
 
     >>> list_devices()[-1]
     'CPU:0'
@@ -24,7 +24,7 @@ def list_devices() -> list[str]:
 
 
 def runs_on_gpu(device: str | None) -> bool:
-    """Whether `device`, or what the backend chooses where it is None, is a GPU; asks without starting TensorFlow."""
+    """Whether `device`, or if it is None the backend's choice, is a GPU; checked without starting TensorFlow."""
     if device is not None:
         return device_name(device).startswith("GPU")
     if keras.backend.backend() != "tensorflow":
@@ -35,7 +35,7 @@ def runs_on_gpu(device: str | None) -> bool:
 
 
 def device_name(device: str) -> str:
-    """The full name of a device.
+    """Return the full name of a device.
 
     >>> device_name("gpu"), device_name("/device:GPU:1")
     ('GPU:0', 'GPU:1')
@@ -45,7 +45,7 @@ def device_name(device: str) -> str:
 
 
 def device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:
-    """Within it, everything is placed on `device`; None leaves the choice to the backend."""
+    """Put everything within the block on `device`; None leaves the choice to the backend."""
     if device is None:
         return contextlib.nullcontext()
     name = device_name(device).lower()

@@ -1,4 +1,4 @@
-"""What makes a run this run: its config, its data and its backend, and how others differ from them."""
+"""The identity of a run: its config, its data and its backend, and the differences to others."""
 
 import csv
 import hashlib
@@ -27,7 +27,7 @@ from seqconv.training.run.pretrained import content_hash
 
 IntArray = npt.NDArray[np.int64]
 MOST_FOREIGN = 1000
-"""Of sources of a user's own class, the content of so many sequences is compared, evenly spread."""
+"""Number of sequences, evenly spread, of which the content is compared if the source is a user's own class."""
 
 
 class SequenceRow(NamedTuple):
@@ -52,7 +52,7 @@ class SplitIdentity:
 
     @classmethod
     def of(cls, split: str, part: Sequences, contents: ContentKeys | None = None) -> "SplitIdentity":
-        """The identity of sequences, of which `contents` are the `content_keys` where they are at hand."""
+        """Make the identity of sequences; `contents` are their `content_keys`, if known."""
         if contents is None:
             step = math.ceil(len(part) / MOST_FOREIGN) if is_foreign(part.features) else 1
             texts = ["" if index % step else content_digest(part.features, index) for index in range(len(part))]
@@ -61,7 +61,7 @@ class SplitIdentity:
         return cls(split, part.ids, part.lengths, texts, _label_hashes(part))
 
     def rows(self) -> Iterator[SequenceRow]:
-        """A row for each sequence."""
+        """Make a row for each sequence."""
         for name, length, content, label in zip(
             self.ids, self.lengths.tolist(), self.contents, self.labels, strict=True
         ):
@@ -77,7 +77,7 @@ class RunIdentity:
 
     @classmethod
     def of(cls, config: Config, data: Datasets) -> "RunIdentity":
-        """The identity of a run with this config on these sequences."""
+        """Return the identity of a run with this config on these sequences."""
         settings = {"backend in use": keras.backend.backend(), **flatten(config.to_dict())}
         if config.training.init is not None:
             settings["content of training.init"] = content_hash(config.training.init)
@@ -95,7 +95,7 @@ class RunIdentity:
         return (row for split in self.splits for row in split.rows())
 
     def to_dict(self) -> dict[str, Any]:
-        """Settings, and of the data a hash and the counts, as JSON has them."""
+        """Return settings, and for the data a hash and the counts, for JSON."""
         counts = {"train": 0, "valid": 0, "test": 0, **{each.split: len(each.ids) for each in self.splits}}
         digest = hashlib.blake2b(digest_size=8)
         for each in self.splits:
@@ -112,7 +112,8 @@ class RunIdentity:
         write_csv(path, SequenceRow._fields, (row._asdict() for row in self.rows))
 
     def differences(self, other: Mapping[str, Any], table: Path) -> list[str]:
-        """What differs from the run of a checkpoint (`other`), whose rows lie in the file `table`: a line each."""
+        """Return the differences from the run of a checkpoint (`other`), whose rows are in the file `table`: a line
+        each."""
         now, then = self.to_dict(), other
         settings = {key: (then["settings"].get(key), value) for key, value in now["settings"].items()}
         gone = {key for key in then["settings"] if key not in settings and not is_place(key)}
@@ -124,7 +125,7 @@ class RunIdentity:
 
 
 def is_place(key: str) -> bool:
-    """Whether a setting says where something lies, or what computes: a run may go on with another.
+    """Whether a setting is a path, or a device that computes: a run may go on with another.
 
     >>> is_place("data.cache_dir"), is_place("training.epochs")
     (True, False)
@@ -133,7 +134,7 @@ def is_place(key: str) -> bool:
 
 
 def _label_hashes(part: Sequences) -> list[str]:
-    """A hash of the label and the weight of each sequence."""
+    """Compute a hash of the label and the weight of each sequence."""
     weights = [1.0] * len(part) if part.weights is None else part.weights.tolist()
     # Most labels of sequences are of few classes; those of frames are long, and each its own.
     digest = _digest if hasattr(part.labels, "arrays") else lru_cache(1 << 12)(_digest)
@@ -141,7 +142,7 @@ def _label_hashes(part: Sequences) -> list[str]:
 
 
 def _plain_labels(labels: Any) -> Iterable[Any]:
-    """Labels in plain values, one element a sequence; of frames, the bytes of their array."""
+    """Return labels in plain values, one element a sequence; of frames, the bytes of their array."""
     if hasattr(labels, "arrays"):
         return ((labels.names, array.tobytes()) for array in labels.arrays)
     if hasattr(labels, "columns"):

@@ -16,7 +16,7 @@ Labels = np.ndarray | FrameTargets
 
 
 def encode_labels(config: Config, data: Datasets, model: SequenceModel) -> tuple[Labels, np.ndarray]:
-    """Encoded labels, `(n, num_outputs)` or those of frames, and the weight of each sequence `(n,)`.
+    """Encode labels, `(n, num_outputs)` or those of frames, and the weight of each sequence `(n,)`.
 
     Of several labels, those that are missing are NaN; a sequence of which none is known has weight 0.
 
@@ -60,13 +60,13 @@ def _encode_frames(config: Config, data: Datasets, model: SequenceModel) -> Fram
 
 
 def count_labeled(labels: FrameLabels, stride: int) -> np.ndarray:
-    """Labeled frames of each sequence among every `stride`-th."""
+    """Count the labeled frames of each sequence among every `stride`-th."""
     step = slice(None, None, stride)
     return np.array([np.count_nonzero(labels.is_labeled(index, step)) for index in range(len(labels))])
 
 
 def describe_frames(config: Config, data: Datasets, model: SequenceModel) -> str:
-    """Which frames the model predicts, and how many of them have a label."""
+    """Describe which frames the model predicts, and how many of them have a label."""
     stride, seconds = model.total_stride, config.features.seconds_per_frame
     clock = "" if seconds is None else f" ({stride * seconds * 1000:g} ms)"
     counts = {}
@@ -81,7 +81,7 @@ def describe_frames(config: Config, data: Datasets, model: SequenceModel) -> str
 
 
 def every(stride: int) -> str:
-    """Which frames have a prediction, in words.
+    """Say in words which frames have a prediction.
 
     >>> every(1), every(2), every(11)
     ('every frame', 'every 2nd frame', 'every 11th frame')

@@ -24,7 +24,7 @@ from seqconv.training.step.prefetch import BatchFeed, EpochData, StepData
 
 @dataclass(frozen=True)
 class RunLoop:
-    """What goes on around the epochs of a run: callbacks, averages, looking at the loss, saving, stopping.
+    """The work around the epochs of a run: callbacks, averages, checks of the loss, saving, stopping.
 
     `scores` are those of the last validation, all of them, for callbacks that want more than numbers.
     """
@@ -142,7 +142,7 @@ class RunLoop:
 
 
 def run_steps(experiment: RunSetup, layouts: Sequence[Layout], callbacks: Any = None) -> EpochData:
-    """Train these steps of the first epoch, outside of any; returns what they have waited for."""
+    """Train these steps of the first epoch, outside of any; return the seconds of waiting for data."""
     with feed_for(experiment, [(0, layouts)]) as feed:
         data = EpochData(feed, len(layouts))
         experiment.model.fit(data, shuffle=False, verbose=0, callbacks=callbacks)
@@ -161,7 +161,7 @@ def time_steps(experiment: RunSetup, num_steps: int) -> list[float]:
 
 
 def feed_for(experiment: RunSetup, epochs: Iterable[tuple[int, Iterable[Layout]]]) -> BatchFeed:
-    """The training data of these layouts, by epoch, made in the background."""
+    """Return the training data of these layouts, by epoch, made in the background."""
     steps = experiment.training_set.steps
     batches: Iterator[StepData] = (
         data for epoch, layouts in epochs for data in steps(epoch, layouts, loss_scale=experiment.loss_scale)

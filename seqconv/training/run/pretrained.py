@@ -1,4 +1,4 @@
-"""The model that a run begins with: read, and compared with what the config asks for, before any other work."""
+"""The model that a run begins with: read, and compared with the config, before any other work."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _OF_TRAINING = ("dropout", "spatial_dropout", "stochastic_depth")
 
 @dataclass(frozen=True)
 class InitialModel:
-    """A trained model as a file holds it. `weights`: by name of the layer. `digest`: of the content of the file."""
+    """A trained model from a file. `weights`: by name of the layer. `digest`: of the content of the file."""
 
     path: Path
     digest: str
@@ -36,12 +36,12 @@ class InitialModel:
 
     @property
     def target(self) -> Target | None:
-        """What its outputs mean; None where nobody said."""
+        """The meaning of its outputs; None if unknown."""
         return self.card.target
 
 
 def read_initial(config: Config) -> InitialModel | None:
-    """The model in `training.init`, None where there is none.
+    """Read the model in `training.init`, None if there is none.
 
     Raises:
         ModelError: there is no such file, or it holds no model of seqconv.
@@ -66,7 +66,7 @@ def read_initial(config: Config) -> InitialModel | None:
 
 
 def content_hash(path: str | Path) -> str:
-    """A hash of the content of a file.
+    """Hash the content of a file.
 
     Raises:
         ModelError: it cannot be read.
@@ -100,7 +100,7 @@ def _check(config: Config, initial: InitialModel) -> None:
 
 
 def find_feature_differences(wanted: FeatureSettings, initial: InitialModel) -> Iterator[str]:
-    """Settings by which a frame would mean something else than to the trained weights."""
+    """Yield settings with which a frame would mean something else than to the trained weights."""
     used = initial.card.features
     if used is None:
         return
@@ -117,7 +117,7 @@ def find_feature_differences(wanted: FeatureSettings, initial: InitialModel) -> 
 
 
 def find_block_differences(wanted: ModelConfig, there: ModelConfig, first: int | None = None) -> Iterator[str]:
-    """Where blocks compute something else; only the `first` ones are compared, or all.
+    """Yield blocks that compute something else; only the `first` ones are compared, or all.
 
     >>> shallow, deep = ({"blocks": [{"filters": 8}] * count} for count in (1, 2))
     >>> list(find_block_differences(ModelConfig.model_validate(deep), ModelConfig.model_validate(shallow)))
@@ -147,7 +147,7 @@ def _name(block: Block) -> str:
 
 
 def _computed(block: Block) -> dict[str, Any]:
-    """The settings of a block on which its answer depends."""
+    """Return the settings of a block on which its answer depends."""
     values = {name: value for name, value in block.model_dump().items() if name not in _OF_TRAINING}
     if values.get("norm") != "group" and "norm_groups" in values:
         values["norm_groups"] = None

@@ -1,4 +1,4 @@
-"""The folder of a run: one run each, and never the look of a whole run where one has failed."""
+"""The folder of a run: one run each; a failed run never looks like a whole one."""
 
 import csv
 import json
@@ -26,14 +26,14 @@ from seqconv.training.step.divergence import DivergenceError
 
 CONFIG, HISTORY, MODEL, UNFINISHED = "config.yaml", "history.csv", "model.keras", "unfinished.txt"
 MODEL_FACTS = "model.json"
-"""The last file of a run: where it is, the run has finished."""
+"""The last file of a run: if it exists, the run has finished."""
 TRANSFER = "transfer.json"
 INPUTS = (CONFIG, "versions.json", "splits.csv", "quarantine.csv", TRANSFER)
 LOCK = ".lock"
 
 
 def check_run_dir(run_dir: str | Path | None) -> None:
-    """Refuse a run directory that holds anything but what a run leaves that was killed before it began.
+    """Refuse a run directory with any files except those of a run that was killed before it began.
 
     Raises:
         ConfigError: it is a file, or not empty.
@@ -57,7 +57,7 @@ def is_finished(path: Path) -> bool:
 
 
 def read_history(path: Path) -> pd.DataFrame:
-    """The history of a run, as `Run.history` has it."""
+    """Read the history of a run, as `Run.history` has it."""
     # Python reads back the very number that was written; pandas may miss the last digit.
     with (path / HISTORY).open(encoding="utf-8", newline="") as file:
         rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
@@ -84,7 +84,7 @@ def make_run_dir(run_dir: str | Path | None, name: str) -> Path:
 
 @contextmanager
 def new_run_folder(run_dir: str | Path | None, experiment: RunSetup) -> Iterator[Path]:
-    """The folder of a run that starts now; no other process may use it meanwhile.
+    """Open the folder of a run that starts now; no other process may use it meanwhile.
 
     When the run fails before its first epoch ends or its state is saved, the folder is removed again; after that,
     `unfinished.txt` says what happened and what the folder holds.
@@ -107,7 +107,7 @@ def new_run_folder(run_dir: str | Path | None, experiment: RunSetup) -> Iterator
 
 @contextmanager
 def resumed_run_folder(run_dir: str | Path) -> Iterator[Path]:
-    """The folder of a run that goes on; no other process may use it meanwhile.
+    """Open the folder of a run that goes on; no other process may use it meanwhile.
 
     Raises:
         ConfigError: it holds no run, or another process works in it.
@@ -140,17 +140,17 @@ def _locked(path: Path) -> AbstractContextManager[None]:
 
 
 def program() -> str:
-    """What starts a command: `seqconv` where that is found, else this Python."""
+    """Return what starts a command: `seqconv` if that is found, else this Python."""
     return "seqconv" if shutil.which("seqconv") else f"{shlex.quote(sys.executable)} -m seqconv.cli.main"
 
 
 def resume_command(path: Path) -> str:
-    """What goes on with the run of a folder."""
+    """Return the command that resumes the run of a folder."""
     return f"{program()} train --resume {shlex.quote(str(path))}"
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a run's numbers depend on."""
+    """Return versions of the software that a run's numbers depend on."""
     backend = keras.backend.backend()
     names = ("keras", "tensorflow", backend, "numpy", "librosa", "pandas", "pyarrow", "scikit-learn")
     # Our own may be on the path without being installed.
@@ -159,7 +159,7 @@ def versions() -> dict[str, str]:
 
 
 def write_inputs(experiment: RunSetup, path: Path) -> None:
-    """Write what a run is made of, as it is now; the config first, from which all of it can be made again."""
+    """Write the inputs of a run, as they are now; the config first, from which all of them can be made again."""
     write_text(experiment.config.to_yaml(), path / CONFIG)
     write_text(json.dumps(versions(), indent=2) + "\n", path / "versions.json")
     if experiment.transfer is not None:
@@ -188,7 +188,7 @@ def _say_unfinished(path: Path, error: BaseException) -> None:
 
 
 def _take_back(path: Path, keep: bool) -> None:
-    """Remove what a run that never got anywhere has written; anything else in the folder stays."""
+    """Remove the files of a run that never began; anything else in the folder stays."""
     with suppress(OSError):
         files = [path / name for name in (*INPUTS, MODEL, LOCK)]
         for file in (*files, *sorted((path / "tensorboard").glob("*/events.*"))):

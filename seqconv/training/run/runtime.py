@@ -1,4 +1,4 @@
-"""Device, precision, seeds: how the machine is set up for a run, and handed back after it."""
+"""Device, precision, seeds: the machine as a run needs it, restored after the run."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from seqconv.training.run.devices import device_name, device_scope, list_devices
 
 @contextlib.contextmanager
 def machine_for(config: Config) -> Iterator[str]:
-    """Set seeds, precision, determinism and device as the config says; gives a line that names the device.
+    """Set seeds, precision, determinism and device as the config says; yield a line that names the device.
 
     Afterwards, also after a failure, Keras's dtype policy and the random states of Python, NumPy and PyTorch are again
     those of the caller. TensorFlow cannot undo two things within a process: its global seed stays that of the run, and
@@ -41,7 +41,7 @@ def machine_for(config: Config) -> Iterator[str]:
 
 
 def check_backend(config: Config) -> None:
-    """Whether Keras runs on the backend of the config, and on one that trains.
+    """Check that Keras runs on the backend of the config, and on one that trains.
 
     Raises:
         ConfigError: it does not, or its package is missing; names both.
@@ -56,7 +56,7 @@ def check_backend(config: Config) -> None:
 
 
 def uses_xla(config: Config) -> bool | None:
-    """Whether to compile the training step; None where measuring it decides.
+    """Return whether to compile the training step; None if a measurement is to decide.
 
     `auto` does on JAX, and does not on PyTorch. On TensorFlow it does not where runs are to be deterministic, as they
     are on CPUs by default, and is measured elsewhere.
@@ -70,7 +70,7 @@ def uses_xla(config: Config) -> bool | None:
 
 @contextlib.contextmanager
 def random_states_kept() -> Iterator[None]:
-    """Afterwards, the generators of Python, NumPy and PyTorch are where they were."""
+    """Restore the generators of Python, NumPy and PyTorch after the block."""
     states = random_states()
     try:
         yield
@@ -79,7 +79,7 @@ def random_states_kept() -> Iterator[None]:
 
 
 def random_states() -> dict[str, Any]:
-    """The global generators of Python, NumPy and, where Keras runs on it, PyTorch, as JSON has them."""
+    """Return the global generators of Python, NumPy and, if Keras runs on it, PyTorch, for JSON."""
     version, state, gauss = random.getstate()
     # Keras seeds NumPy's legacy generator, the one that is global.
     numpy_state: Any = np.random.get_state()  # noqa: NPY002
@@ -94,7 +94,7 @@ def random_states() -> dict[str, Any]:
 
 
 def set_random_states(states: Mapping[str, Any]) -> None:
-    """Put the generators where `random_states` found them; graphics cards that are not here are left out."""
+    """Put the generators into the states of `random_states`; missing graphics cards are left out."""
     version, state, gauss = states["python"]
     random.setstate((version, tuple(state), gauss))
     name, keys, *rest = states["numpy"]
@@ -125,7 +125,7 @@ def _describe_device(config: Config) -> str:
 
 @contextlib.contextmanager
 def _determinism(config: Config) -> Iterator[None]:
-    """CPUs give the same run for the same seed by themselves, except for TensorFlow's."""
+    """Switch on determinism if the backend needs it and the config asks for it."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         _set_tensorflow_determinism(config)
@@ -157,7 +157,7 @@ def _check_jax_determinism(config: Config) -> None:
 
 
 def _set_tensorflow_determinism(config: Config) -> None:
-    """XLA lacks deterministic forms of some operations (gradients of maxima), so that Keras would leave it out."""
+    """Switch on TensorFlow's op determinism, unless XLA is asked for, which lacks it for gradients of maxima."""
     import tensorflow as tf
 
     if config.training.jit_compile is not True:

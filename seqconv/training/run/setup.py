@@ -1,4 +1,4 @@
-"""Everything that a run is made of, ready to start: data, model, plan, optimizer."""
+"""All parts of a run, ready to start: data, model, plan, optimizer."""
 
 from dataclasses import dataclass, replace
 
@@ -91,7 +91,7 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
 
 
 def equip(config: Config, data: Datasets, model: SequenceModel, training_set: TrainingSet) -> RunSetup:
-    """The experiment of a model that is ready to be trained on this: its plan, optimizer and step.
+    """Return the setup of a model that is ready to be trained on this: its plan, optimizer and step.
 
     Raises:
         ConfigError: the model cannot be trained in batches of this kind.
@@ -121,13 +121,13 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
 
 
 def draw_epochs(config: Config, data: Datasets, labels: Labels) -> BalancedSampler | None:
-    """Which training sequences each epoch draws; None where that is every one once."""
+    """Return the sampler of the training sequences of each epoch; None if each epoch takes every one once."""
     classes = labels.labels if isinstance(labels, FrameTargets) else labels
     return draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
 
 
 def choose_loss_scale(config: Config, plan: Plan) -> float:
-    """The constant c: of a batch size, the same in every layout, whatever the last step of an epoch holds."""
+    """Choose the constant c: the same in every layout for a batch size, however full the last step of an epoch is."""
     if config.training.loss_scale is not None:
         return config.training.loss_scale
     size = config.batching.sequences_per_step

@@ -65,7 +65,7 @@ from seqconv.training.step.xla_choice import choose_compilation
 
 DRY_RUN_STEPS = 2
 Load = Callable[[DataSpec], Datasets]
-"""What gives the sequences of a run."""
+"""A function that loads the sequences of a run."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,12 @@ class Run:
     path: Path
 
     def errors(self, n: int = 10) -> WorstSequences:
-        """The `n` sequences of `evaluation` with the largest loss: a DataFrame, which a notebook shows with sound."""
+        """Return the `n` sequences of `evaluation` with the largest loss, as a DataFrame; a notebook shows it with
+        sound."""
         return self.evaluation.errors(n)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the curves of training, the scores as a table, and figures."""
+        """Return the curves of training, the scores as a table, and figures, for a notebook."""
         from seqconv.reports.notebook import run_html
 
         return run_html(self)
@@ -134,7 +135,7 @@ def begin(
     callbacks: Iterable[keras.callbacks.Callback],
     console: Console,
 ) -> Run:
-    """`train` on what `load` gives, telling it on a console."""
+    """Train like `train` on the result of `load`, with messages on a console."""
     check_packages(config)
     own_callbacks = list(callbacks)
     with machine_for(config) as device:
@@ -183,7 +184,7 @@ def go_on(
     callbacks: Iterable[keras.callbacks.Callback],
     console: Console,
 ) -> Run:
-    """`resume` on what `load` gives, telling it on a console."""
+    """Resume like `resume` on the result of `load`, with messages on a console."""
     with resumed_run_folder(run_dir) as path:
         config = load_config(path / CONFIG, overrides)
         check_packages(config)
@@ -195,7 +196,7 @@ def go_on(
 
 
 def dry_run(config: Config | Mapping[str, Any] | str | Path) -> None:
-    """Say what `train` would do, do two steps of it, and estimate the time; only the feature cache is written."""
+    """Report what `train` would do, do two steps of it, and estimate the time; only the feature cache is written."""
     console = make_console()
     config = as_config(config, None)
     check_packages(config)
@@ -212,7 +213,7 @@ def _make_experiment(config: Config, console: Console, load: Load) -> RunSetup:
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Sequences | None) -> Config:
-    """The config of a run on these sequences."""
+    """Return the config of a run on these sequences."""
     if train_data is None:
         return load_config(config)
     if isinstance(config, Mapping) and "features" not in config:
@@ -227,7 +228,7 @@ def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Seque
 
 
 def _run(experiment: RunSetup, path: Path, user_callbacks: list[keras.callbacks.Callback], console: Console) -> Run:
-    """Train from where the folder is, and score."""
+    """Train from the state of the folder, and score."""
     if experiment.config.training.mlflow is not None:
         settings = experiment.config.training.mlflow
         user_callbacks = [*user_callbacks, MLflowLogger(settings.tracking_uri, settings.experiment)]
@@ -303,7 +304,7 @@ def _fit(
 
 
 def _finish(experiment: RunSetup, path: Path, history: pd.DataFrame, console: Console) -> Run:
-    """Score the saved model: what is printed is what the file gives."""
+    """Score the saved model, so that the printed scores are those of the file."""
     model = load_model(path / MODEL)
     data, config = experiment.data, experiment.config
     chosen = None if data.valid is None else choose_decision_rule(model, data.valid, config.evaluation)

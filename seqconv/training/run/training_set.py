@@ -18,7 +18,7 @@ from seqconv.training.step.prefetch import StepData, assemble
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """What is trained on.
+    """The training data of a run.
 
     `labels` and `weights` are those of the sequences, encoded: `(n, num_outputs)`, or of frames, and `(n,)`.
     `sampling`: which sequences an epoch draws; None: every one once. `augmented`: how those are varied; None: not.
@@ -32,13 +32,13 @@ class TrainingSet:
 
     @property
     def draw(self) -> EpochSampler | None:
-        """What the epochs of a plan hold, where that is not every sequence once, of its own length."""
+        """The sampler of a plan's epochs, unless they take every sequence once, in its own length."""
         if self.augmented is not None and self.augmented.augmentation.changes_lengths:
             return self.augmented
         return self.sampling
 
     def steps(self, epoch: int, layouts: Iterable[Layout], *, loss_scale: float) -> Iterator[StepData]:
-        """The data of some steps of an epoch."""
+        """Return the data of some steps of an epoch."""
         if self.augmented is None:
             return assemble(layouts, self.sequences, self.labels, self.weights, loss_scale=loss_scale)
         held = self.augmented.epoch(epoch)
@@ -60,7 +60,7 @@ def augment_training(
     moments: tuple[np.ndarray, np.ndarray] | None = None,
     sampling: EpochSampler | None = None,
 ) -> AugmentedDraw | None:
-    """How the training sequences are varied, where the config says that they are.
+    """Return the variations of the training sequences, if the config asks for any.
 
     Args:
         config: of the run.
@@ -87,7 +87,7 @@ def augment_training(
 
 
 def with_variants(config: Config, data: Datasets) -> Datasets:
-    """The datasets with the variants of the training recordings, where the config asks for them; and what to say.
+    """Return the datasets with the variants of the training recordings, if the config asks for them; and a note.
 
     Raises:
         ConfigError, AudioError: they cannot be made.
@@ -109,6 +109,6 @@ def with_variants(config: Config, data: Datasets) -> Datasets:
 
 
 def needs_moments(config: Config) -> bool:
-    """Whether augmentation looks at mean and variance of the training frames, and these are not 0 and 1."""
+    """Whether augmentation uses mean and variance of the training frames, and these are not 0 and 1."""
     uses = config.augment.noise is not None or config.augment.spec_mask is not None
     return uses and config.features.normalize != "recording"

@@ -1,4 +1,4 @@
-"""Fine-tuning: the weights that a run takes over, those that stay as they are, and those that begin anew."""
+"""Fine-tuning: the weights that a run takes over, those that it freezes, and those that start from random values."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,7 +18,7 @@ State = Literal["reused", "frozen", "new"]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the model, and where its weights come from; `reason` says why they are new."""
+    """A part of the model, and the origin of its weights; `reason` says why they are new."""
 
     name: str
     state: State
@@ -28,7 +28,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What was made of the model that a run begins with."""
+    """The parts taken over from the model that a run begins with."""
 
     initial: InitialModel
     parts: list[Part]
@@ -44,7 +44,7 @@ class Transfer:
         return f"{self.initial.path}. {'. '.join(_capitalized(line) for line in told)}"
 
     def to_dict(self) -> dict[str, Any]:
-        """As `transfer.json` has it."""
+        """Return the content of `transfer.json`."""
         parts = [
             {"part": part.name, "state": part.state, "weights": part.num_weights, "reason": part.reason}
             for part in self.parts
@@ -90,7 +90,7 @@ def _take_block(config: Config, model: SequenceModel, initial: InitialModel, ind
 
 
 def _take_head(config: Config, model: SequenceModel, target: Target, initial: InitialModel) -> list[Part]:
-    """From the blocks on, layer by layer, until one is another: what follows has never seen its output."""
+    """Take over from the blocks on, layer by layer, until one differs: later layers have never seen its output."""
     ours, theirs, first = model.config, initial.config, config.training.init_blocks
     is_behind_all = first is None or first == len(ours.blocks) == len(theirs.blocks)
     reason = "" if is_behind_all else "other blocks before it"
@@ -132,7 +132,7 @@ def _other_labels(ours: Target, theirs: Target | None) -> str:
 
 
 def _rescale(layer: keras.layers.Layer, before: Target, now: Target) -> None:
-    """The same values in their own unit, where the outputs stand for them with another mean and deviation."""
+    """Rescale the last layer to the same values in their own unit, if mean and deviation of the outputs differ."""
     kernel, bias = (np.asarray(weight, np.float64) for weight in layer.get_weights())
     factor = np.asarray(before.std) / np.asarray(now.std)
     offset = (np.asarray(before.mean) - np.asarray(now.mean)) / np.asarray(now.std)

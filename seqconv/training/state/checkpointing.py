@@ -1,4 +1,4 @@
-"""When a run saves its state: every so many steps or minutes, when it is asked to stop, and at its end."""
+"""Saves of a run's state: every so many steps or minutes, when it is asked to stop, and at its end."""
 
 import shutil
 import time
@@ -22,7 +22,7 @@ SEQUENCE_TABLE = "data.csv"
 
 
 class StateKeeper:
-    """Saves the state of a run below its folder.
+    """A keeper of the state of a run in its folder.
 
     Args:
         experiment: the run.
@@ -49,7 +49,7 @@ class StateKeeper:
         self._steps, self._saved_at = 0, time.monotonic()
 
     def count_step(self) -> None:
-        """One more step is done."""
+        """Count one more step."""
         self._steps += 1
 
     @property
@@ -77,7 +77,7 @@ class StateKeeper:
 
 
 def find_checkpoint(path: Path, identity: RunIdentity, console: Console) -> Checkpoint | None:
-    """The newest whole checkpoint of a run folder; None where training has to begin.
+    """Return the newest whole checkpoint of a run folder; None if training has to begin.
 
     Raises:
         ConfigError: it is that of another run: lists what differs.

@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on at the very step, each in one file that is whole or not there."""
+"""Checkpoints: all that a run needs to go on at the exact step, each in one file that is whole or not there."""
 
 import json
 import re
@@ -14,13 +14,13 @@ from seqconv.files import write_atomically
 
 FORMAT_VERSION = 1
 CHECKPOINTS = "checkpoints"
-"""Their folder in that of the run."""
+"""The folder of checkpoints within the folder of a run."""
 
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.npz")
 
 
 class Position(NamedTuple):
-    """Where a run is: in epoch `epoch`, `step` steps of which are done. Both count from 0.
+    """The position of a run: in epoch `epoch`, `step` steps of which are done. Both count from 0.
 
     Where no step of the epoch is left, its validation comes next.
     """
@@ -70,13 +70,13 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, the newest first; what else lies there is not looked at."""
+    """Return the checkpoints of a folder, the newest first; other files there are ignored."""
     found = [(match, path) for path in folder.glob("*.npz") if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(((int(m[1]), int(m[2])), path) for m, path in found)][::-1]
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint that is whole, None where there is none, and what is wrong with those that are newer."""
+    """Return the newest checkpoint that is whole, None if there is none, and the problems of newer ones."""
     problems: list[str] = []
     for path in list_checkpoints(folder):
         try:

@@ -22,7 +22,7 @@ class RunStopped(KeyboardInterrupt):
 
 
 class StopSignals:
-    """While it is open, these signals are noted instead of ending the process; `check` raises RunStopped for them.
+    """Signals that are noted instead of ending the process; `check` raises RunStopped for them.
 
     A second signal ends at once. Signals that the process ignores (`nohup`) stay ignored; outside of the main thread,
     where Python has no signals, nothing changes.
@@ -58,7 +58,7 @@ class StopSignals:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Within it, nothing can be left half done: a signal raises RunStopped where it finds the process."""
+        """Raise RunStopped for a signal at once within the block, in which nothing can be left half done."""
         self._is_at_once = True
         try:
             self.check()

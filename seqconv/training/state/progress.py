@@ -1,11 +1,11 @@
-"""Where a run is, and what the epoch has cost so far."""
+"""The position of a run, and the cost of the epoch so far."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Progress:
-    """In epoch `epoch`, `step` steps are done (both count from 0); `seconds` and `data_wait` are those of the epoch."""
+    """The position of a run: epoch and step, both from 0, with `seconds` and `data_wait` of the epoch so far."""
 
     epoch: int = 0
     step: int = 0

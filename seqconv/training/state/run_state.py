@@ -1,4 +1,4 @@
-"""The state of a run, taken between two steps and put back in another process."""
+"""The state of a run, taken between two steps and restored in another process."""
 
 from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
@@ -16,7 +16,7 @@ from seqconv.training.state.variables import all_variables, read_variables, writ
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A callback whose state belongs to the run: `state()` as JSON has it, and `restore(state)`."""
+    """A callback whose state belongs to the run: `state()` for JSON, and `restore(state)`."""
 
     def state(self) -> dict[str, Any]: ...
 
@@ -31,7 +31,7 @@ def take_state(
     *,
     is_complete: bool = False,
 ) -> Checkpoint:
-    """All that the run needs to go on from here."""
+    """Return all that the run needs to go on from here."""
     if keras.backend.backend() == "jax":
         # Within `fit`, JAX has the values elsewhere.
         model.jax_state_sync()
@@ -55,7 +55,7 @@ def take_state(
 def put_state(
     model: keras.Model, callbacks: Iterable[keras.callbacks.Callback], checkpoint: Checkpoint
 ) -> tuple[Progress, list[str]]:
-    """Make everything what it was; returns where the run goes on, and which callbacks begin anew.
+    """Restore a state; return the position at which the run goes on, and the callbacks that begin again.
 
     Raises:
         ConfigError: the checkpoint is of another model.
@@ -76,7 +76,7 @@ def put_state(
 
 
 def resumable(callbacks: Iterable[keras.callbacks.Callback]) -> dict[str, Resumable]:
-    """The callbacks that have a state, by class name; further ones of a class are numbered."""
+    """Return the callbacks that have a state, by class name; further ones of a class are numbered."""
     found: dict[str, Resumable] = {}
     for callback in callbacks:
         if isinstance(callback, Resumable):

@@ -1,4 +1,4 @@
-"""Everything that training changes: taken, put back, kept while steps are tried."""
+"""The variables that training changes: read, written, kept while steps are tried."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -11,25 +11,25 @@ from seqconv.training.run.runtime import random_states_kept
 
 
 def all_variables(model: keras.Model) -> list[Any]:
-    """Weights, statistics, seeds and the state of optimizer and metrics of a compiled model, each once."""
+    """Return weights, statistics, seeds and the state of optimizer and metrics of a compiled model, each once."""
     variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
     return list({id(variable): variable for variable in variables}.values())
 
 
 def read_variables(model: keras.Model) -> list[np.ndarray]:
-    """Copies of their values."""
+    """Return copies of their values."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in all_variables(model)]
 
 
 def write_variables(model: keras.Model, values: Sequence[np.ndarray]) -> None:
-    """Give them these values, in the order of `all_variables`."""
+    """Set these values, in the order of `all_variables`."""
     for variable, value in zip(all_variables(model), values, strict=True):
         variable.assign(value)
 
 
 @contextlib.contextmanager
 def variables_kept(model: keras.Model) -> Iterator[None]:
-    """Afterwards, weights, statistics, seeds and the state of optimizer and metrics are what they were, bit for bit.
+    """Restore weights, statistics, seeds and the state of optimizer and metrics after the block, bit for bit.
 
     So are the global random generators.
 

@@ -1,4 +1,4 @@
-"""Averaged weights: what is validated and saved, while training goes on with those of the moment."""
+"""Averaged weights: validated and saved, while training goes on with those of the moment."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ class WeightAverage:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Afterwards the model holds the weights and statistics that it is trained on, bit for bit."""
+        """Restore after the block the weights and statistics that the model is trained on, bit for bit."""
         if self._settings is None:
             yield
             return
@@ -55,7 +55,7 @@ class WeightAverage:
             self._model.set_weights(weights)
 
     def put(self, epoch: int) -> None:
-        """Let the model hold the averages at the end of an epoch, and normalize by statistics of their own."""
+        """Set the model to the averages at the end of an epoch, and normalize by separate statistics."""
         if self._settings is None or epoch < first_averaged_epoch(self._experiment.config):
             return
         variables = self._model.trainable_variables
@@ -65,7 +65,7 @@ class WeightAverage:
         recompute_statistics(self._model, self._experiment.data.train, seed=self._experiment.config.seed)
 
     def commit(self) -> None:
-        """The epoch is over: its weights are part of the average from now on."""
+        """End the epoch: its weights are part of the average from now on."""
         if isinstance(self._settings, TailAverage):
             for average, value in zip(self._averages, self._next, strict=False):
                 average.assign(value)
@@ -82,13 +82,13 @@ class WeightAverage:
 
 
 def first_averaged_epoch(config: Config) -> int:
-    """The epoch, from 0, from which on averaged weights are validated and saved."""
+    """Return the epoch, from 0, from which on averaged weights are validated and saved."""
     averaging = config.training.averaging
     return config.training.epochs - averaging.last_epochs if isinstance(averaging, TailAverage) else 0
 
 
 def recompute_statistics(model: SequenceModel, source: Source, *, seed: int = 0) -> None:
-    """Let batch normalization hold the mean and variance of its inputs over all frames of a source, each frame once.
+    """Set batch normalization to the mean and variance of its inputs over all frames of a source, each frame once.
 
     One pass over packed batches of 32,768 frames, whatever the layout of training. Within a batch, layers normalize by
     what they find in it, as in training; over batches, moments are merged in float64 (Wu and Johnson 2021, "Rethinking

@@ -38,7 +38,7 @@ class Trial(NamedTuple):
 
 
 def find_budget(config: Config, training_set: TrainingSet, model: SequenceModel, tell: Tell | None = None) -> int:
-    """The largest power of two that fits the device and trains within 5 % of the most real frames a second.
+    """Find the largest power of two that fits the device and trains within 5 % of the most real frames a second.
 
     A few steps of each size are timed, smallest first. It ends where memory would run out, where an epoch would have
     fewer than 10 steps, or where a step takes longer than 5 s. The variables of the model are what they were
@@ -70,7 +70,7 @@ def find_budget(config: Config, training_set: TrainingSet, model: SequenceModel,
 
 
 def choose_trial(trials: list[Trial]) -> Trial:
-    """The largest among those that are nearly as fast as the fastest.
+    """Choose the largest among those that are nearly as fast as the fastest.
 
     >>> choose_trial([Trial(1024, 80.0, None), Trial(2048, 100.0, None), Trial(4096, 96.0, None)]).frames
     4096
@@ -80,7 +80,7 @@ def choose_trial(trials: list[Trial]) -> Trial:
 
 
 def _plans(config: Config, training_set: TrainingSet, model: SequenceModel) -> Iterator[tuple[int, Plan]]:
-    """Plans for ascending powers of two; the first one has enough steps where any has."""
+    """Yield plans for ascending powers of two; the first one has enough steps if any has."""
     lengths = training_set.sequences.lengths
     most = max(1, int(lengths.sum()) // FEWEST_STEPS)
     frames = min(SMALLEST, 1 << (most.bit_length() - 1))
@@ -100,7 +100,7 @@ def _try_size(frames: int, plan: Plan, training_set: TrainingSet, model: Sequenc
 
 
 def _reason_to_end(trials: list[Trial], memory: StepMemory, plan: Plan) -> str:
-    """Why the plan of the next size, twice the last, is not tried; empty where it is."""
+    """Return why the plan of the next size, twice the last, is not tried; empty if it is."""
     if not trials:
         return ""
     last = trials[-1]

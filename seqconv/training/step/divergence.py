@@ -24,7 +24,7 @@ class DivergenceError(ConfigError):
 
 
 class LossWatch:
-    """Looks at the loss of each step.
+    """A watch on the loss of each step.
 
     Reading a loss waits for the device: where that computes in the background, some steps are read together. The step
     that is named is the one whose loss was first not finite in any case.
@@ -44,7 +44,7 @@ class LossWatch:
             self.check()
 
     def check(self) -> None:
-        """Read what is unread.
+        """Check the losses that are not read yet.
 
         Raises:
             DivergenceError: names epoch, step and the ids in it.
@@ -56,7 +56,7 @@ class LossWatch:
                 raise self._diverged(epoch, step, f"the loss is {value}")
 
     def check_variables(self, epoch: int, step: int, values: Sequence[np.ndarray]) -> None:
-        """Whether what is about to be kept can be trained on: a finite loss may have had gradients that are not.
+        """Check that the variables to save can be trained on: a finite loss may have had gradients that are not.
 
         Raises:
             DivergenceError: some value is NaN or infinite.
@@ -85,7 +85,7 @@ class LossWatch:
 
 
 def remedy(experiment: RunSetup) -> str:
-    """What helps against divergence and is not done yet."""
+    """Return what helps against divergence and is not done yet."""
     training = experiment.config.training
     return (
         f"Lower training.learning_rate ({training.learning_rate:g})"

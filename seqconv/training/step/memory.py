@@ -1,4 +1,4 @@
-"""How much memory training steps need, and how much there is."""
+"""Memory of training steps: how much they need, and how much there is."""
 
 import contextlib
 from pathlib import Path
@@ -28,7 +28,7 @@ class StepMemory:
                 CLEAR.write_text("5")
 
     def peak_bytes(self) -> int | None:
-        """Most bytes that steps have needed; None where the system does not say."""
+        """Return the most bytes that steps have needed; None if the system does not say."""
         if self.is_on_gpu:
             return _gpu_peak_bytes()
         peak = _process_bytes("VmHWM:")
@@ -36,7 +36,7 @@ class StepMemory:
 
 
 def available_bytes() -> int | None:
-    """Bytes that this process may still take, of the machine or of its container; None where unknown."""
+    """Return the bytes that this process may take, of the machine or of its container; None if unknown."""
     try:
         free = next(line for line in MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):

@@ -14,7 +14,7 @@ from seqconv.training.run.runtime import uses_xla
 
 
 def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]) -> None:
-    """Give the model the optimizer, loss and metrics of the config; without XLA where that is yet to be measured.
+    """Give the model the optimizer, loss and metrics of the config; without XLA if that is yet to be measured.
 
     All of their variables are there afterwards: a state can be taken before the first step, and put back.
     """
@@ -66,7 +66,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: 
 
 
 def make_optimizer(config: TrainingConfig, steps_per_epoch: list[int]) -> keras.optimizers.Optimizer:
-    """The optimizer of the config, its schedule sized by the steps of all epochs."""
+    """Make the optimizer of the config, its schedule sized by the steps of all epochs."""
     total_steps = sum(steps_per_epoch)
     rate: Any = config.learning_rate
     if config.schedule != "constant" or config.warmup_epochs:
@@ -93,4 +93,4 @@ def make_optimizer(config: TrainingConfig, steps_per_epoch: list[int]) -> keras.
 
 
 def _leave(variables: list[Any]) -> None:
-    """Let variables be what they are."""
+    """Leave variables as they are."""

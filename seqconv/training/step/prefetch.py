@@ -22,7 +22,7 @@ Scope = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
 class StepData(NamedTuple):
-    """What one training step takes: the inputs of a `SequenceModel`, labels, and weights by c."""
+    """The arguments of one training step: the inputs of a `SequenceModel`, labels, and weights by c."""
 
     inputs: dict[str, Any]
     labels: Any
@@ -32,7 +32,7 @@ class StepData(NamedTuple):
 def assemble(
     layouts: Iterable[Layout], source: Any, labels: np.ndarray | FrameTargets, weights: np.ndarray, *, loss_scale: float
 ) -> Iterator[StepData]:
-    """The data of each step, NumPy arrays, one element a layout.
+    """Yield the data of each step, NumPy arrays, one element a layout.
 
     Args:
         layouts: the steps, in order.
@@ -151,7 +151,7 @@ class EpochData(DataAdapter):  # type: ignore[misc]
             yield batch
 
     def get_numpy_iterator(self) -> Iterator[StepData]:
-        """What Keras iterates over, on any backend."""
+        """Return the iterator that Keras uses, on any backend."""
         return iter(self)
 
     get_tf_dataset = get_jax_iterator = get_torch_dataloader = get_numpy_iterator

@@ -1,4 +1,4 @@
-"""How long a training step takes, once it is compiled."""
+"""The time of a training step, once it is compiled."""
 
 import time
 from collections import Counter
@@ -40,7 +40,7 @@ def time_step(model: keras.Model, batches: Sequence[StepData]) -> StepTime:
 
 
 def layouts_of_commonest_shape(plan: Plan, count: int = TIMED_STEPS) -> list[Layout]:
-    """The first layouts of epoch 0 that have the shape of most."""
+    """Return the first layouts of epoch 0 that have the commonest shape."""
     layouts = plan.epoch(0)
     commonest, _ = Counter(layout.shape for layout in layouts).most_common(1)[0]
     return list(islice((layout for layout in layouts if layout.shape == commonest), count))

@@ -1,4 +1,4 @@
-"""The compiled training step: what `fit` calls, traced once for all shapes, its compilations counted."""
+"""The compiled training step that `fit` calls, traced once for all shapes, its compilations counted."""
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
@@ -33,12 +33,12 @@ class CompiledStep:
         self.install()
 
     def install(self) -> None:
-        """Make this the step that `fit` calls, in place of another one of the model."""
+        """Make this the step that `fit` calls, instead of another one of the model."""
         self._model.train_function = self._function
 
     @property
     def compilations(self) -> int | None:
-        """Programs compiled for the step so far; None where it is not compiled, or PyTorch does not say."""
+        """Programs compiled for the step so far; None if it is not compiled, or PyTorch does not say."""
         backend = keras.backend.backend()
         if not self._model.jit_compile or self._model.run_eagerly or backend == "torch":
             return None
@@ -99,7 +99,7 @@ class CompiledStep:
 
 
 def _tensorflow_signature(model: keras.Model, shapes: Collection[Shape]) -> tuple[Any, ...]:
-    """Sizes that all shapes share are fixed; labels and weights are of slots or of frames."""
+    """Return the signature: sizes that all shapes share are fixed; labels and weights are of slots or of frames."""
     import tensorflow as tf
 
     columns = zip(*shapes, strict=True) if shapes else [()] * 3

@@ -1,4 +1,4 @@
-"""Whether XLA pays for itself, found out on the first steps."""
+"""The choice of XLA by timing the first steps."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from seqconv.training.step.train_step import CompiledStep
 
 
 def choose_compilation(experiment: RunSetup) -> RunSetup:
-    """The experiment with `training.jit_compile` decided, and what was decided in its notes.
+    """Return the setup with `training.jit_compile` decided, and the decision in its notes.
 
     Where the config leaves it to measurement (`uses_xla` is None), a few steps are timed without XLA and with it, and
     XLA is used where that pays within this run. The variables of the model are what they were afterwards, so that the
@@ -53,7 +53,7 @@ def _find_obstacle(experiment: RunSetup) -> str:
 
 
 def weigh(plain: StepTime, xla: StepTime, *, num_steps: int, num_shapes: int) -> tuple[bool, str]:
-    """Whether XLA saves more in `num_steps` than compiling `num_shapes` shapes costs, and what to say about it.
+    """Return whether XLA saves more in `num_steps` than compiling `num_shapes` shapes costs, and a note on it.
 
     >>> weigh(StepTime(2.0, 0.1), StepTime(9.0, 0.05), num_steps=1000, num_shapes=2)
     (True, '2.0x faster, compiles 2 shapes in about 18 s')
@@ -74,7 +74,7 @@ def _batches_of_commonest_shape(experiment: RunSetup) -> list[StepData]:
 
 
 def _decide(experiment: RunSetup, note: str, compiled: CompiledStep | None) -> RunSetup:
-    """The experiment with the step that was chosen: `compiled`, or without XLA."""
+    """Return the setup with the chosen step: `compiled`, or without XLA."""
     model, notes = experiment.model, [*experiment.notes, note]
     config = experiment.config.with_(training={"jit_compile": compiled is not None})
     if compiled is not None:
