@@ -119,7 +119,7 @@ class EpochListener(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def reason_of(error: Exception) -> str:
-    """The reason why a run failed."""
+    """Return the reason why a run failed."""
     return str(error).strip() or type(error).__name__
 
 

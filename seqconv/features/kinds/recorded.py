@@ -86,7 +86,7 @@ class RecordedKind(FeatureKind):
         return map(self.transform, self._frame_blocks(blocks, piece_frames))
 
     def _frame_blocks(self, blocks: Iterable[Features], piece_frames: int) -> Iterator[Features]:
-        """Yield views `(time, n_fft)` of the samples: `piece_frames` frames each; the last has fewer, filled with zeros."""
+        """Yield views `(time, n_fft)` of the samples, `piece_frames` frames each; zeros fill the last one."""
         n_fft, hop = self.n_fft, self.hop_length
         buffer, num_samples, num_frames = np.zeros(self.margin, np.float32), 0, 0
         piece_samples = (piece_frames - 1) * hop + n_fft
