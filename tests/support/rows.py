@@ -61,7 +61,7 @@ def answers(layer: Any, arrays: Arrays) -> Iterator[tuple[str, Arrays]]:
 def every_layer() -> list[type[MaskedLayer]]:
     """The layers that seqconv offers."""
     offered = [getattr(layers, name) for name in layers.__all__]
-    bases = (MaskedLayer, layers.Padding)
+    bases = (MaskedLayer, layers.GlobalPooling1D, layers.Padding)
     return [each for each in offered if isinstance(each, type) and each not in bases]
 
 
