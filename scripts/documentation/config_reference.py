@@ -8,6 +8,8 @@ from seqconv.config.schema import config_schema
 
 PAGE = "reference/config.md"
 MARK = "<!-- settings -->"
+# Keys by which one of several sections is chosen.
+TAGS = ("type", "kind")
 BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
 
 
@@ -28,12 +30,15 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
 
 def settings_text(schema: dict[str, Any]) -> str:
     """All settings of a schema: a heading and a table for each section, block and pooling."""
-    plain = {name: each for name, each in schema["properties"].items() if "$ref" not in each}
+    plain = {name: each for name, each in schema["properties"].items() if not {"$ref", "discriminator"} & each.keys()}
     parts = ["## The run itself { #run }", _table(plain, set(), {})]
     places = dict(_places(schema))
     for name, each in schema["properties"].items():
-        if "$ref" in each:
-            parts += _section(f"`{name}`", _name(each["$ref"]), 2, schema, places)
+        if name not in plain:
+            if "$ref" in each:
+                parts += _section(f"`{name}`", _name(each["$ref"]), 2, schema, places)
+            else:
+                parts += [f"## `{name}` {{ #{name} }}", f"One of several kinds; `{_tag(each)}` names it."]
             for key, place in places.items():
                 if place.anchor.startswith(f"{name}-"):
                     parts += _section(_title(schema["$defs"][key], place.anchor), key, 3, schema, places)
@@ -71,9 +76,7 @@ def _references(value: Any) -> Iterator[str]:
 
 def _section(title: str, key: str, level: int, schema: dict[str, Any], places: Places) -> list[str]:
     section = schema["$defs"][key]
-    properties = {
-        name: each for name, each in section["properties"].items() if not (name == "type" and _kinds(section))
-    }
+    properties = {name: each for name, each in section["properties"].items() if not (name in TAGS and _kinds(section))}
     heading = f"{'#' * level} {title} {{ #{places[key].anchor} }}"
     body = [_table(properties, set(section.get("required", ())), places)] if properties else []
     return [heading, section["description"], *body]
@@ -84,12 +87,18 @@ def _title(section: dict[str, Any], anchor: str) -> str:
     kinds = _kinds(section)
     if not kinds:
         return f"`{anchor.replace('-', '.')}`"
-    return f"{anchor.split('-')[1].removesuffix('s').capitalize()} {', '.join(f'`{kind}`' for kind in kinds)}"
+    *_, many, _ = anchor.split("-")
+    one = many if many == "features" else many.removesuffix("s")
+    return f"{one.capitalize()} {', '.join(f'`{kind}`' for kind in kinds)}"
 
 
 def _kinds(section: dict[str, Any]) -> list[str]:
-    kind = section["properties"].get("type", {})
+    kind = next((section["properties"][tag] for tag in TAGS if tag in section["properties"]), {})
     return [kind["const"]] if "const" in kind else list(kind.get("enum", ()))
+
+
+def _tag(each: dict[str, Any]) -> str:
+    return str(each["discriminator"]["propertyName"])
 
 
 def _table(properties: dict[str, Any], required: set[str], places: Places) -> str:

@@ -15,7 +15,7 @@ from support.extras import require
 
 from seqconv.config.run import Config
 from seqconv.config.schema import config_schema
-from seqconv.parts import Section
+from seqconv.parts.problems import sections_at
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -127,14 +127,8 @@ def sections_of(model):
         one = pending.pop(0)
         if one not in met:
             met.append(one)
-            pending += [inner for field in one.model_fields.values() for inner in models_in(field.annotation)]
+            pending += [inner for name in one.model_fields for inner in sections_at([name], one) if inner != one]
     return met
-
-
-def models_in(annotation):
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return [annotation]
-    return [inner for each in getattr(annotation, "__args__", ()) for inner in models_in(each)]
 
 
 def test_every_setting_is_on_the_page_with_its_default(site):
@@ -143,8 +137,8 @@ def test_every_setting_is_on_the_page_with_its_default(site):
     assert len(sections) > 20
     for section in sections:
         for name, field in section.model_fields.items():
-            assert name == "type" or f"<code>{name}</code>" in text, f"{section.__name__}.{name}"
-            if isinstance(field.default, int | float | str) and name != "type":
+            assert name in ("type", "kind") or f"<code>{name}</code>" in text, f"{section.__name__}.{name}"
+            if isinstance(field.default, int | float | str) and name not in ("type", "kind"):
                 shown = field.default if isinstance(field.default, str) else json.dumps(field.default)
                 rows = re.findall(rf"<tr>\s*<td><code>{name}</code></td>.*?</tr>", text, flags=re.DOTALL)
                 assert any(f"<code>{shown}</code>" in row for row in rows), name
