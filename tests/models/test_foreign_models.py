@@ -96,7 +96,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "features": (lambda c: c["config"].update(num_features=-5), "cannot be loaded as a Keras model"),
     "text": (lambda c: c["config"].update(num_features="5"), "cannot be loaded as a Keras model"),
     "card": (lambda c: c["config"].update(card=[1]), r"its card is \[1\], not an object"),
-    "target": (lambda c: c["config"]["card"].update(target=[1]), r"the card of the model has target \[1\], which"),
+    "target": (lambda c: c["config"]["card"].update(target=[1]), r"the card of the model has the target \[1\], which"),
     "no config": (lambda c: c.pop("config"), "config.json describes no model"),
     "no model": (
         lambda c: c.update(
