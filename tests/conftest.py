@@ -20,6 +20,9 @@ MOST_WORKERS = 4
 settings.register_profile("seqconv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("seqconv")
 
+# A user's file: to collect it would register its parts in the process of all other tests.
+collect_ignore_glob = ["support/user/*"]
+
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Processes to start; a single file is run in this one, without waiting for another to import TensorFlow."""

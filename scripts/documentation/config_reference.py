@@ -93,7 +93,7 @@ def _title(section: dict[str, Any], anchor: str) -> str:
 
 
 def _kinds(section: dict[str, Any]) -> list[str]:
-    kind = next((section["properties"][tag] for tag in TAGS if tag in section["properties"]), {})
+    kind: dict[str, Any] = next((section["properties"][tag] for tag in TAGS if tag in section["properties"]), {})
     return [kind["const"]] if "const" in kind else list(kind.get("enum", ()))
 
 

@@ -53,6 +53,7 @@ def evaluate(
         ConfigError: the model cannot be run in this layout, or a slice is no column of the metadata.
         ShapeError, ModelError: sequences, model and target do not fit each other.
 
+    >>> import numpy as np
     >>> from seqconv.models import build_model
     >>> from seqconv.data.sequences import Sequences
     >>> from seqconv.tasks.target import fit_target

@@ -32,8 +32,12 @@ class GlobalPooling1D(MaskedLayer):
     takes_slots = True
     takes_known = True
     values_per_channel = 1
-    # Summarized in a pass of its own, if frames are scored by the whole sequence.
-    context: "GlobalPooling1D | None" = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # Summarized in a pass of its own, if frames are scored by the whole sequence. No attribute of the class: on
+        # PyTorch that would hide the layer.
+        self.context: GlobalPooling1D | None = None
 
     def call(
         self,

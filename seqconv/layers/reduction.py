@@ -33,7 +33,7 @@ class SequenceReducer:
         self.membership: Any = None
         if num_slots is not None:
             slots = ops.arange(num_slots, dtype="int32")
-            is_member = ops.expand_dims(self.segments, 1) == ops.expand_dims(slots, -1)
+            is_member = ops.expand_dims(ops.cast(self.segments, "int32"), 1) == ops.expand_dims(slots, -1)
             self.membership = ops.cast(is_member, self.frames.dtype)
 
     @property

@@ -21,6 +21,15 @@ class _LogMeanPooling1D(GlobalPooling1D):
         """Return what is exponentiated."""
         raise NotImplementedError
 
+    def shares(self, frames: Array, is_real: Mask) -> Shares:
+        exponents = np.asarray(ops.convert_to_numpy(self.exponents(ops.convert_to_tensor(frames))), np.float64)
+        scaled = np.exp(exponents - exponents.max(axis=0))
+        pooled = np.asarray(ops.convert_to_numpy(self(frames[None].astype(np.float32))), np.float64)[0]
+        return shares_in_sum(
+            scaled / scaled.sum(axis=0) * pooled,
+            f"A {self.mean_name} is no sum over frames: it is shared in proportion to the weights of the frames in it.",
+        )
+
     def summarize_members(self, members: SequenceReducer) -> Summary:
         exponents = self.exponents(members.frames)
         peak = ops.stop_gradient(members.largest(exponents))
@@ -67,15 +76,6 @@ class MaskedLogSumExpPooling1D(_LogMeanPooling1D):
         if sharpness <= 0:
             raise ValueError(f"sharpness must be above 0, got {sharpness}.")
         self.sharpness = sharpness
-
-    def shares(self, frames: Array, is_real: Mask) -> Shares:
-        exponents = np.asarray(ops.convert_to_numpy(self.exponents(ops.convert_to_tensor(frames))), np.float64)
-        scaled = np.exp(exponents - exponents.max(axis=0))
-        pooled = np.asarray(ops.convert_to_numpy(self(frames[None].astype(np.float32))), np.float64)[0]
-        return shares_in_sum(
-            scaled / scaled.sum(axis=0) * pooled,
-            f"A {self.mean_name} is no sum over frames: it is shared in proportion to the weights of the frames in it.",
-        )
 
     def exponents(self, frames: Tensor) -> Tensor:
         return frames * self.sharpness

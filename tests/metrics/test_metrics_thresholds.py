@@ -138,7 +138,7 @@ def test_without_a_mistake_there_is_no_temperature():
 
 
 def test_what_cannot_be_chosen_is_refused():
-    with pytest.raises(ConfigError, match=r"a precision of 1\.5 cannot be"):
+    with pytest.raises(ConfigError, match=r"a precision of 1\.5 is impossible"):
         choose_threshold([0, 1], [0.1, 0.2], precision=1.5)
     with pytest.raises(ShapeError, match="2 targets but 1 predictions"):
         choose_threshold([0, 1], [0.1])

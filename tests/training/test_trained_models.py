@@ -47,7 +47,7 @@ def test_all_test_sequences_get_the_same_answer_in_every_layout(name, tmp_path):
     # A few steps are enough, and there are many configs.
     part = data.train if len(data.train) < 1000 else data.valid
     scored = {"test_data": data.test} if data.valid is None else {"valid_data": data.valid}
-    parts = {} if config.data.windows else {"train_data": part, **scored}
+    parts = {} if config.data.windows or config.data.events else {"train_data": part, **scored}
     model = train(config, tmp_path / "run", **parts).model
     test = data.test
     layouts = [name for name in STRATEGIES if name != "auto" and (name != "packed" or model.packable)]

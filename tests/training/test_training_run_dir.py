@@ -83,7 +83,7 @@ def test_a_package_on_the_path_that_is_not_installed_trains(tmp_path, monkeypatc
     monkeypatch.setattr(importlib.metadata, "distribution", find)
     run = train(quick(training={"epochs": 1}), tmp_path / "run", **DATA)
     assert json.loads((run.path / "versions.json").read_text())["seqconv"] == seqconv.__version__
-    assert read_card(load_model(run.path / "model.keras"))["seqconv_version"] == seqconv.__version__
+    assert read_card(load_model(run.path / "model.keras")).seqconv_version == seqconv.__version__
 
 
 def test_metrics_are_by_split_and_are_those_of_the_run(finished):
