@@ -19,6 +19,7 @@ from seqconv.data.datasets import Datasets
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
 from seqconv.files import hold_lock
+from seqconv.models.blocks.convolution import ConvBlock
 from seqconv.training import resume, train
 from seqconv.training.run.identity import RunIdentity
 from seqconv.training.state.checkpoints import list_checkpoints, read_checkpoint
@@ -215,6 +216,13 @@ def changed():
     arrays = [np.array(classified(44)[index]) for index in range(44)]
     arrays[5][0, 0] += 1e-3
     return Sequences(arrays, classified(44).labels)
+
+
+def test_a_part_of_another_version_is_refused(tmp_path, monkeypatch):
+    stopped(tmp_path / "run", 1, 1)
+    monkeypatch.setattr(ConvBlock, "version", 2)
+    with pytest.raises(ConfigError, match=r"block conv: None then, \{'name': 'conv', 'version': 2\} now"):
+        resume(tmp_path / "run", **data())
 
 
 @pytest.mark.parametrize(

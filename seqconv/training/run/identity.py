@@ -13,15 +13,17 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.batching.strategies import STRATEGIES
 from seqconv.config import Config
 from seqconv.data.datasets import Datasets
 from seqconv.data.sequences import Sequences
 from seqconv.errors import list_some
-from seqconv.parts import Role
+from seqconv.parts import Registry, Role
 from seqconv.parts.keys import flatten
 from seqconv.parts.plugins import plugin_digest
 from seqconv.parts.problems import roles_of
 from seqconv.sources import ContentKeys, content_digest, is_foreign
+from seqconv.tasks import Task
 from seqconv.training.output.files import write_csv
 from seqconv.training.run.pretrained import content_hash
 
@@ -82,6 +84,7 @@ class RunIdentity:
         if config.training.init is not None:
             settings["content of training.init"] = content_hash(config.training.init)
         settings |= {f"content of plugin {number}": plugin_digest(name) for number, name in enumerate(config.plugins)}
+        settings |= dict(_changed_parts(config))
         settings = {key: value for key, value in settings.items() if not is_place(key)}
         splits = [SplitIdentity.of(split, part, data.contents.get(split)) for split, part in data.parts().items()]
         if data.variants:
@@ -122,6 +125,19 @@ class RunIdentity:
         if then["data"] == now["data"]:
             return lines
         return [*lines, *(_row_differences(_read_rows(table), list(self.rows)) or [_count_difference(then, now)])]
+
+
+def _changed_parts(config: Config) -> Iterator[tuple[str, Any]]:
+    """Yield the identity of each part that is a user's own, or of a later version than the first."""
+    sections: list[Any] = [*config.model.blocks, *config.model.pooling, config.features, *config.augment.own]
+    names: list[tuple[Registry[Any], str]] = [(part.registry, part.registry.name_of(part)) for part in sections]
+    names.append((Task.registry, config.target.task))
+    if config.batching.strategy != "auto":
+        names.append((STRATEGIES, config.batching.strategy))
+    for registry, name in names:
+        identity = registry.identity(name)
+        if registry.origin(name) is not None or identity["version"] != 1:
+            yield f"{registry.kind} {name}", identity
 
 
 def is_place(key: str) -> bool:
