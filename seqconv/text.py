@@ -25,7 +25,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def package_version() -> str:
-    """Version of seqconv, which may be on the path without being installed; read from the text of its root.
+    """Return the version of seqconv, which may be on the path without being installed; read from the text of its root.
 
     >>> package_version().count(".")
     2

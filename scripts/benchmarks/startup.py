@@ -115,7 +115,7 @@ class FirstStep:
 
     @property
     def name(self) -> str:
-        """How many sequences."""
+        """Name of the contestant: the number of sequences."""
         return f"train on {self.count:,} sequences"
 
     def measure(self, round_number: int) -> Mapping[str, float]:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from importlib import import_module
 
-from seqconv import __version__
+from seqconv.text import package_version
 
 COMMANDS = {
     "init": "look at a folder of recordings and write a first config for it",
@@ -30,7 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="commands:\n" + "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"seqconv {__version__}")
+    parser.add_argument("--version", action="version", version=f"seqconv {package_version()}")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=", ".join(COMMANDS))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="seqconv COMMAND --help lists them")
     return parser

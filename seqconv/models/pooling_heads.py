@@ -36,13 +36,18 @@ class SimplePooling(PoolingHead):
     type: Literal["mean", "max", "last", "statistics"]
 
     def build(self, **options: Any) -> Any:
-        from seqconv import layers
+        from seqconv.layers import (
+            MaskedGlobalAveragePooling1D,
+            MaskedGlobalMaxPooling1D,
+            MaskedLastFrame1D,
+            MaskedStatisticsPooling1D,
+        )
 
         return {
-            "mean": layers.MaskedGlobalAveragePooling1D,
-            "max": layers.MaskedGlobalMaxPooling1D,
-            "last": layers.MaskedLastFrame1D,
-            "statistics": layers.MaskedStatisticsPooling1D,
+            "mean": MaskedGlobalAveragePooling1D,
+            "max": MaskedGlobalMaxPooling1D,
+            "last": MaskedLastFrame1D,
+            "statistics": MaskedStatisticsPooling1D,
         }[self.type](**options)
 
 

@@ -53,6 +53,11 @@ def offences(rooms: tuple[str, ...], is_wrong: Callable[[Path, str], bool]) -> l
     ]
 
 
+def _code(path: Path) -> str:
+    """The text without examples in docstrings, which show the front door."""
+    return "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if ">>>" not in line)
+
+
 def test_every_room_has_its_place():
     assert {unit_of(name) for name in MODULES} - {"__init__", "__main__"} <= {*FLOOR, *ORDER}
 
@@ -73,6 +78,8 @@ def test_no_module_imports_the_package_root_or_by_dots():
         return is_public or name == "seqconv" or name.startswith(".")
 
     assert offences((*FLOOR, *ORDER), is_root) == []
+    through_root = [name for name, path in MODULES.items() if "from seqconv import" in _code(path)]
+    assert through_root == []
 
 
 def test_what_reads_data_and_settings_knows_no_framework():

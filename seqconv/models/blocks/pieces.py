@@ -26,22 +26,22 @@ def reading(layer: TimeLayer) -> dict[str, Any]:
 
 def make_norm(block: FinishedBlock, channels: int, scope: LayerScope) -> Nodes:
     """Make the normalization of a block."""
-    from seqconv import layers
+    from seqconv.layers import MaskedBatchNormalization, MaskedGroupNormalization, MaskedLayerNormalization
 
     options = scope.options("norm")
     if block.norm == "batch":
-        return (layers.MaskedBatchNormalization(momentum=MOMENTUM, **options),)
+        return (MaskedBatchNormalization(momentum=MOMENTUM, **options),)
     if block.norm == "layer":
-        return (layers.MaskedLayerNormalization(**options),)
+        return (MaskedLayerNormalization(**options),)
     if block.norm == "instance":
-        return (layers.MaskedGroupNormalization(-1, **options),)
+        return (MaskedGroupNormalization(-1, **options),)
     if block.norm == "group":
         if channels % block.norm_groups:
             raise scope.refuse(
                 "norm_groups",
                 f"{block.norm_groups} groups cannot share {channels} channels evenly. Choose a divisor of {channels}.",
             )
-        return (layers.MaskedGroupNormalization(block.norm_groups, **options),)
+        return (MaskedGroupNormalization(block.norm_groups, **options),)
     return ()
 
 
