@@ -4,6 +4,7 @@ Each command is a fresh process that finds nothing but the wheel, the file and a
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -101,6 +102,8 @@ def command(site, folder):
 def run(command, folder):
     told = command("train", "--config", "small.yaml", "--run-dir", "run")
     assert "distance of corners" in told
+    # The commands that it names work as they stand.
+    assert re.search(r"predict --model run/model\.keras --plugin \S*my_parts\.py ", told)
     return folder / "run"
 
 

@@ -3,6 +3,7 @@
 import shlex
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def model_facts(model: SequenceModel, file: Path, data: Datasets) -> dict[str, A
     }
 
 
-def report_end(facts: dict[str, Any], run_dir: Path, page: Path | None, data: Datasets, console: Console) -> None:
+def report_end(facts: dict[str, Any], run_dir: Path, page: Path | None, experiment: RunSetup, console: Console) -> None:
     """Print model size, latency, the paths of all files and what to do next."""
     console.print(
         f"\nmodel    {facts['parameters']:,} parameters, {facts['model_bytes'] / 1e6:.2f} MB, "
@@ -119,13 +120,14 @@ def report_end(facts: dict[str, Any], run_dir: Path, page: Path | None, data: Da
     if page is not None:
         console.print(f"report   {page}", highlight=False, markup=False)
     console.print("\nevaluate it again, or use it:", highlight=False)
-    for line in next_commands(run_dir / MODEL, data):
+    for line in next_commands(run_dir / MODEL, experiment.data, experiment.config.plugins):
         console.print(f"  {line}", highlight=False, markup=False)
 
 
-def next_commands(file: Path, data: Datasets) -> list[str]:
+def next_commands(file: Path, data: Datasets, plugins: Sequence[str] = ()) -> list[str]:
     """Return shell commands that evaluate and use a saved model; a run on arrays in memory has no manifest."""
-    command, path = program(), shlex.quote(str(file))
+    command = program()
+    path = " --plugin ".join(map(shlex.quote, [str(file), *plugins]))
     if data.splits is None:
         return [
             f"{command} evaluate --model {path} --manifest MANIFEST",

@@ -325,6 +325,6 @@ def _finish(experiment: RunSetup, path: Path, history: pd.DataFrame, console: Co
     page = None
     if config.evaluation.report:
         page = write_report(path, parts=data.parts(), plan=experiment.plan, model=model)
-    report_end(facts, path, page, data, console)
+    report_end(facts, path, page, experiment, console)
     metrics = {split: evaluation.metrics for split, evaluation in evaluations.items()}
     return Run(model, history, metrics, final, path)
