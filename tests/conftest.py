@@ -16,6 +16,7 @@ import numpy as np  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 MOST_WORKERS = 4
+LONGEST = ("test_backends.py", "test_contract_random.py")
 # How long an example takes, or its making, says something of the machine alone.
 settings.register_profile("seqconv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("seqconv")
@@ -29,6 +30,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if len(config.args) == 1 and Path(config.args[0].split("::")[0]).is_file():
         return 0
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take minutes come first: a process that began one last would keep the others waiting."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture

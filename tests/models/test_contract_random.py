@@ -35,7 +35,9 @@ def check_contract(config, extra_lengths, seed, tmp_path, tolerance=DOUBLE):
         model = draw_model(config, seed)
         # What is planned without building the model is what the model is.
         assert model.time_geometry == model.config.time_geometry
-        lengths = [model.min_frames, *(model.min_frames + n for n in extra_lengths)]
+        # TensorFlow runs a recurrent layer frame by frame here, which took a third of the time of this test.
+        most = 40 if any(block.type in ("lstm", "gru") for block in model.config.blocks) else 200
+        lengths = [model.min_frames, *(model.min_frames + min(n, most) for n in extra_lengths)]
         rng = np.random.default_rng(seed)
         arrays = [rng.normal(size=(n, NUM_FEATURES)).astype("float32") for n in lengths]
         plans = plans_in_one_step(lengths, model.time_geometry, packable=model.packable)
