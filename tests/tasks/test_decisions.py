@@ -184,7 +184,7 @@ def test_frames_are_decided_by_the_card_too(tmp_path):
 
 def test_a_stopped_run_chooses_the_same(tmp_path, runs):
     config = settings(thresholds="f1", calibration="temperature")
-    with pytest.raises(RunStopped):
+    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "run", callbacks=[Stopping(1, 2)], **parts(graded))
     again = resume(tmp_path / "run", **parts(graded))
     assert again.model.card == replace(runs["classification"].model.card, name=again.model.card.name)
