@@ -110,7 +110,7 @@ class Evaluation:
         """Return the scores as a table, and figures, for a notebook."""
         from seqconv.reports.notebook import evaluation_html
 
-        return evaluation_html(self)
+        return evaluation_html(self.metrics, self.split_name, self.confidence, self.task)
 
     def __repr__(self) -> str:
         frames = f"{self.metrics['num_frames']} frames of " if self.kind == "frame" else ""

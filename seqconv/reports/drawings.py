@@ -1,22 +1,29 @@
 """Drawings: matplotlib figures as inline SVG whose colors and fonts are those of the page, in light and in dark."""
 
+import io
 import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from seqconv.metrics.records import larger_is_better
+from seqconv.reports.names import label
 from seqconv.reports.tables import Table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INK, MUTED, LINE, PAPER = "#0a1b01", "#0a1b02", "#0a1b03", "#0a1b04"
 SERIES = tuple(f"#0a1b1{i}" for i in range(8))
 """Placeholders that matplotlib writes into the SVG; each becomes a variable of the page's style."""
+DOTTED: dict[str, Any] = {"color": MUTED, "linewidth": 0.9, "linestyle": (0, (2, 3))}
+Box = tuple[float, float, float, float]
 
 _VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line", PAPER: "--paper"} | {
     color: f"--series-{i}" for i, color in enumerate(SERIES)
@@ -77,7 +84,7 @@ class Drawing:
     svg: str
     table: Table
     caption: str = ""
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
 
     @property
     def height(self) -> float:
@@ -98,7 +105,7 @@ def in_columns(drawings: Sequence[Drawing], count: int = 2) -> list[list[Drawing
 def draw(
     name: str,
     title: str,
-    paint: Callable[["Axes"], str],
+    paint: Callable[[Axes], str],
     table: Table,
     *,
     size: tuple[float, float] = (WIDTH, HEIGHT),
@@ -107,9 +114,9 @@ def draw(
     """Draw one pair of axes; `paint` fills them and returns the summary."""
     summary = ""
 
-    def fill(figure: "Figure") -> "Axes":
+    def fill(figure: Figure) -> Axes:
         nonlocal summary
-        axes: Axes = figure.subplots()
+        axes = figure.subplots()
         summary = paint(axes)
         return axes
 
@@ -117,16 +124,8 @@ def draw(
     return Drawing(name, title, summary, svg, table, caption, box)
 
 
-def render(
-    name: str, fill: Callable[["Figure"], "Axes"], size: tuple[float, float]
-) -> tuple[str, tuple[float, float, float, float]]:
+def render(name: str, fill: Callable[[Figure], Axes], size: tuple[float, float]) -> tuple[str, Box]:
     """Return inline SVG of a figure, and the box of the axes that `fill` returns."""
-    import io
-
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     buffer = io.StringIO()
     with rc_context(cast(Any, {**_STYLE, "svg.hashsalt": name})), warnings.catch_warnings():
         # The browser has fonts of its own for letters that matplotlib's lack.
@@ -160,9 +159,13 @@ def _open_tag(found: "re.Match[str]") -> str:
 
 
 def whiskers(
-    axes: "Axes", names: Sequence[str], values: Sequence[float | None], intervals: Sequence[Sequence[float] | None]
+    axes: Axes,
+    score: str,
+    names: Sequence[str],
+    values: Sequence[float | None],
+    intervals: Sequence[Sequence[float] | None],
 ) -> None:
-    """Draw a dot and a line for each value and its interval, from top to bottom."""
+    """Draw a dot and a line for each value of a score and its interval, from top to bottom."""
     for place, (value, interval) in enumerate(zip(values, intervals, strict=True)):
         if interval is not None:
             axes.plot(interval, [place, place], color=SERIES[0], alpha=0.45, linewidth=3, solid_capstyle="round")
@@ -172,6 +175,18 @@ def whiskers(
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", labelcolor=INK)
+    axes.set_xlabel(label(score))
+    if larger_is_better(score):
+        # A score that cannot exceed one: a scale that shows differences.
+        axes.set_xlim(max(min(axes.get_xlim()[0], 0.9), -0.02), 1.01)
+    else:
+        axes.set_xlim(left=0)
+
+
+def set_log_ticks(axis: Axis, most: int) -> None:
+    """Set ticks at 1, 2 and 5 times the powers of ten, at most so many, without names between them."""
+    axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=most))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def shorten(text: Any, limit: int = 30) -> str:
@@ -207,8 +222,3 @@ def legend_columns(names: Sequence[str], most: int = 3) -> int:
     """Return how many names of a legend fit in one line above a figure of `WIDTH`."""
     widest = _KEY_INCHES + _LETTER_INCHES * max(map(len, names))
     return max(1, min(most, len(names), int(WIDTH / widest)))
-
-
-def read_template(name: str) -> str:
-    """Read a file of the templates."""
-    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
