@@ -10,6 +10,7 @@ from seqconv.batching import Plan
 from seqconv.data.sequences import Sequences
 from seqconv.features.kinds import RecordedKind
 from seqconv.inspection import describe
+from seqconv.metrics.intervals import Bootstrap
 from seqconv.reports import batches, curves, facts, score_figures, scores
 from seqconv.reports.answers import Interval, class_intervals, subset_intervals
 from seqconv.reports.drawings import Drawing
@@ -23,6 +24,7 @@ from seqconv.reports.timelines import draw_timelines
 from seqconv.text import amount
 
 REPORT = "report.html"
+MOST_REPEATS = 1000
 
 
 def write_report(
@@ -104,7 +106,7 @@ def _score_drawings(material: Material) -> list[Drawing]:
         drawings.append(score_figures.draw_confusion(matrix, list(metrics["per_class"])))
     by_name: dict[str, dict[str, Interval]] = {}
     if answers is not None:
-        by_name = class_intervals(answers, config.evaluation, material.groups(), config.seed)
+        by_name = class_intervals(answers, _bootstrap(material), material.groups())
     drawings.append(score_figures.draw_classes(metrics.get("per_class") or metrics.get("per_column") or {}, by_name))
     rows, seconds = metrics.get("by_length") or [], material.seconds_per_frame
     by_length = _length_intervals(material, rows)
@@ -118,13 +120,18 @@ def _score_drawings(material: Material) -> list[Drawing]:
 
 
 def _length_intervals(material: Material, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Interval]]:
-    answers, known, config = material.answers, material.answered_lengths, material.folder.config
+    answers, known = material.answers, material.answered_lengths
     if answers is None or not all(name in known for name in answers.ids):
         return [{} for _ in rows]
     lengths = np.array([known[name] for name in answers.ids])
     members = [np.flatnonzero((lengths >= row["min_frames"]) & (lengths <= row["max_frames"])) for row in rows]
-    groups = material.groups()
-    return [subset_intervals(answers, each, config.evaluation, groups, config.seed) for each in members]
+    bootstrap, groups = _bootstrap(material), material.groups()
+    return [subset_intervals(answers, each, bootstrap, groups) for each in members]
+
+
+def _bootstrap(material: Material) -> Bootstrap:
+    settings = material.folder.config.evaluation
+    return Bootstrap(min(settings.bootstrap, MOST_REPEATS), settings.confidence, material.folder.config.seed)
 
 
 def _score_notes(material: Material) -> list[str]:
