@@ -46,7 +46,6 @@ _STYLE: dict[str, Any] = {
     "text.color": INK,
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
-    "axes.titlecolor": INK,
     "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -56,14 +55,9 @@ _STYLE: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
+    **{f"{axis}tick.{kind}.size": 0 for axis in "xy" for kind in ("major", "minor")},
     "legend.frameon": False,
-    "legend.fontsize": 9,
     "figure.facecolor": "none",
-    "savefig.facecolor": "none",
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
     "image.interpolation": "none",
@@ -93,9 +87,9 @@ class Drawing:
         return min(_COLUMN, _LARGEST * width) * height / width
 
 
-def in_columns(drawings: Sequence[Drawing], count: int = 2) -> list[list[Drawing]]:
-    """Arrange drawings in columns of about one height: each goes to the column with most room."""
-    columns: list[list[Drawing]] = [[] for _ in range(count)]
+def in_columns(drawings: Sequence[Drawing]) -> list[list[Drawing]]:
+    """Arrange drawings in two columns of about one height: each goes to the column with most room."""
+    columns: list[list[Drawing]] = [[], []]
     for drawing in drawings:
         shortest = min(columns, key=lambda column: sum(each.height + _AROUND for each in column))
         shortest.append(drawing)

@@ -21,7 +21,6 @@ from seqconv.reports.recordings import make_cards, prediction_table, summarize
 from seqconv.reports.report_inputs import Material, gather
 from seqconv.reports.tables import frame_table
 from seqconv.reports.timelines import draw_timelines
-from seqconv.text import amount
 
 REPORT = "report.html"
 MOST_REPEATS = 1000
@@ -61,7 +60,6 @@ def contents(material: Material) -> dict[str, Any]:
     slices = material.scores.get("slices", {})
     return {
         "title": config.name,
-        "scored": _scored(material),
         "tiles": facts.tiles(material),
         "folder": folder,
         "notes": [*([folder.unfinished] if folder.unfinished else []), *material.notes],
@@ -162,16 +160,6 @@ def _batches(material: Material) -> dict[str, Any]:
     layouts = batches.first_layouts(plan)
     drawings = _drawn(drawing, batches.draw_filling(layouts, len(plan)), batches.draw_batch(layouts))
     return {"batch_drawings": drawings, "shapes": batches.shape_table(plan, layouts)}
-
-
-def _scored(material: Material) -> str:
-    """Describe how many items the scores are of."""
-    split = material.folder.scored_split
-    if split is None:
-        return ""
-    metrics = material.folder.metrics[split]
-    frames = f"{metrics['num_frames']:,} frames of " if "num_frames" in metrics else ""
-    return f"{frames}{amount(metrics['num_sequences'], 'sequence')} of {split}"
 
 
 def _drawn(*drawings: Drawing | None) -> list[Drawing]:
