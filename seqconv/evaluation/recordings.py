@@ -32,12 +32,14 @@ def score_whole(
     """
     background = read_card(model).background
     is_windows = getattr(getattr(data, "provenance", None), "cut", None) == "windows"
-    group_of = _groups(data, is_windows)
+    names, groups = data.metadata["recording"] if is_windows else data.ids, getattr(data, "groups", None)
+    recording_of = dict(zip(data.ids, names, strict=True))
+    group_of = None if groups is None else dict(zip(names, groups, strict=True))
     metrics, tables = dict[str, Any](), dict[str, pd.DataFrame]()
 
     def intervals(scorer: HeadlineScorer, ids: Sequence[str]) -> dict[str, Any]:
-        groups = None if group_of is None else [group_of[name] for name in ids]
-        return dict(bootstrap.intervals(scorer, len(ids), groups)) if len(ids) > 1 else {}
+        drawn = None if group_of is None else [group_of[name] for name in ids]
+        return dict(bootstrap.intervals(scorer, len(ids), drawn)) if len(ids) > 1 else {}
 
     if is_windows and target.kind == "sequence" and target.definition.joins_windows:
         found, scorer, tables["recordings"] = _score_recordings(target, data, answers, settings, background)
@@ -47,7 +49,9 @@ def score_whole(
         decisions = read_decision_rule(model, target)
         rules = DetectionRules(background, settings.events.max_gap, settings.events.min_seconds, decisions=decisions)
         stride = getattr(model, "total_stride", 1) * (seconds_per_frame(model, data) or 0.0)
-        table = _with_recordings(answers.table, data, is_windows)
+        table = answers.table.assign(recording=answers.table["id"].map(recording_of))
+        if is_windows and "time" not in table:
+            table = table.assign(start=np.asarray(data.metadata["start"]), end=np.asarray(data.metadata["end"]))
         tables["events"], ids = detect_events(table, target, rules, stride), list(dict.fromkeys(table["recording"]))
         found, scorer = _score_events(target, marked, tables["events"], ids, settings, background)
         metrics["events"] = found | {"intervals": intervals(scorer, ids)}
@@ -131,23 +135,3 @@ def _score_events(
     counts = count_events(true, judged, spans, len(names), segment=rules.segment, collar=rules.collar)
     scores = {**rules.model_dump(), "num_recordings": len(ids), **event_scores(counts, names)}
     return scores, event_scorer(counts)
-
-
-def _with_recordings(table: pd.DataFrame, data: Any, is_windows: bool) -> pd.DataFrame:
-    """Return the table of answers with a column `recording`, and for windows with `start` and `end`."""
-    if not is_windows:
-        return table.assign(recording=table["id"])
-    of_window = dict(zip(data.ids, data.metadata["recording"], strict=True))
-    named = table.assign(recording=[of_window[name] for name in table["id"]])
-    if "time" in table:
-        return named
-    return named.assign(start=np.asarray(data.metadata["start"]), end=np.asarray(data.metadata["end"]))
-
-
-def _groups(data: Any, is_windows: bool) -> dict[str, str] | None:
-    """Return the group of each recording."""
-    groups = getattr(data, "groups", None)
-    if groups is None:
-        return None
-    names = data.metadata["recording"] if is_windows else data.ids
-    return dict(zip(names, groups, strict=True))

@@ -66,8 +66,7 @@ def evaluate(
     model = open_model(model)
     target = model_target(model, target)
     settings = _settings(settings, model)
-    raw_labels = getattr(data, "labels", None)
-    if raw_labels is None:
+    if getattr(data, "labels", None) is None:
         raise ManifestError("these sequences have no labels to score against; predict needs none.")
     answer = answer_frames if predicts_frames(model, target) else answer_sequences
     parts = slice_indices(data, slices or settings.slices, settings.length_bins)

@@ -65,10 +65,8 @@ def _first_convolution(model: Any) -> tuple[Any, np.ndarray] | None:
 
 def _tinted(values: np.ndarray) -> np.ndarray:
     """Return RGBA: the sign is the color, the size its strength, so that zero is the page."""
-    image = np.empty((*values.shape, 4))
-    image[..., :3] = np.where(values[..., None] >= 0, _POSITIVE, _NEGATIVE)
-    image[..., 3] = np.abs(values).clip(0, 1)
-    return image
+    colors = np.where(values[..., None] >= 0, _POSITIVE, _NEGATIVE)
+    return np.concatenate([colors, np.abs(values)[..., None].clip(0, 1)], axis=-1)
 
 
 def _tiled(images: np.ndarray, columns: int) -> np.ndarray:

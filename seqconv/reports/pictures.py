@@ -104,11 +104,7 @@ def _features(axes: Axes, features: np.ndarray, settings: FeatureSettings, durat
     axes.imshow(shown.T, aspect="auto", origin="lower", extent=(0, duration, 0, shown.shape[1]), cmap="magma",
                 vmin=low, vmax=high if high > low else low + 1)  # fmt: skip
     axes.spines[:].set_visible(False)
-    _name_features(axes, settings, shown.shape[1])
-
-
-def _name_features(axes: Axes, settings: FeatureSettings, count: int) -> None:
-    places = settings.axis
+    places, count = settings.axis, shown.shape[1]
     if places is not None and len(places) == count:
         ticks = [value for value in (250, 500, 1000, 2000, 4000, 8000) if places[0] <= value <= places[-1]]
         axes.set_yticks(np.interp(ticks, places, np.arange(count) + 0.5), [f"{value:,}" for value in ticks])

@@ -93,9 +93,10 @@ def gather(
         parts = _read_parts(folder, notes)
     if "train" in parts and not (folder.path / LENGTHS).exists():
         # From these, batches can be planned again when the sequences are gone.
-        columns = [pd.DataFrame({"id": part.ids, "split": split, "num_frames": part.lengths})
-                   for split, part in parts.items()]  # fmt: skip
-        write_text(pd.concat(columns).to_csv(index=False), folder.path / LENGTHS)
+        tables = [
+            pd.DataFrame({"id": part.ids, "split": split, "num_frames": part.lengths}) for split, part in parts.items()
+        ]
+        write_text(pd.concat(tables).to_csv(index=False), folder.path / LENGTHS)
     if model is None and (folder.path / "model.keras").is_file():
         try:
             model = load_model(folder.path / "model.keras")

@@ -186,8 +186,5 @@ def _cells(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
 
 def _shaded(counts: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return RGBA of many cells: blue on the diagonal, orange elsewhere."""
-    image = np.zeros((*counts.shape, 4))
-    image[..., :3] = (0.85, 0.4, 0.1)
-    image[np.arange(len(counts)), np.arange(len(counts)), :3] = (0.2, 0.5, 0.8)
-    image[..., 3] = np.where(counts > 0, np.maximum(shares, 0.15), 0)
-    return image
+    colors = np.where(np.eye(len(counts), dtype=bool)[..., None], (0.2, 0.5, 0.8), (0.85, 0.4, 0.1))
+    return np.concatenate([colors, np.where(counts > 0, shares.clip(min=0.15), 0)[..., None]], axis=-1)
