@@ -40,7 +40,7 @@ def evaluate(
         model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
         data: `Sequences` with labels, or anything with `.lengths`, `.ids`, `.labels` and `[i] -> (time, d)`.
         strategy: auto, packed, bucketed, padded or single; it changes the time, not the scores.
-        slices: metadata columns (or "group") whose values get scores of their own; default: those of `settings`. A
+        slices: metadata columns (or "group") whose values get separate scores; default: those of `settings`. A
             column of many numbers is cut into classes.
         bootstrap: draws for the intervals, 0 for none; default: that of `settings`.
         seed: of the bootstrap.
@@ -83,7 +83,7 @@ def evaluate(
     metrics |= _describe_decisions(model, target)
     if read_card(model).decisions.get("chosen_on") == split_name:
         metrics["notes"]["decisions"] = (
-            f"temperature and thresholds were chosen on {split_name}, whose scores they flatter"
+            f"temperature and thresholds were chosen on {split_name}, which makes its scores too good"
         )
 
     def headline(indices: IntArray) -> dict[str, float | None]:

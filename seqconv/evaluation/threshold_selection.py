@@ -36,7 +36,7 @@ class Chosen:
             thresholds=self.decisions.thresholds,
             temperature=self.decisions.temperature,
             decisions={"chosen_on": self.split, "thresholds": self.rule, "calibration_error": errors},
-            # An earlier version would decide otherwise, and so refuses it.
+            # An earlier version would decide differently, and so must not load it.
             format_version=FORMAT_VERSION,
         )
 

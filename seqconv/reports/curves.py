@@ -103,12 +103,12 @@ def draw_waiting(history: pd.DataFrame) -> Drawing | None:
 
 
 def after_first(history: pd.DataFrame) -> pd.DataFrame:
-    """Return the epochs after the first, which has to warm up; the first if there is no other."""
+    """Return the epochs after the first, which includes the start-up time; the first if there is no other."""
     return history.iloc[1:] if len(history) > 1 else history
 
 
 def best_epoch(history: pd.DataFrame, monitor: str, mode: str) -> int | None:
-    """Return the epoch whose model was kept, from 1: the first with the best monitored value."""
+    """Return the number (from 1) of the first epoch with the best monitored value, of which the model was kept."""
     if monitor not in history or history[monitor].isna().all():
         return None
     values = history[monitor].to_numpy(float)
@@ -125,7 +125,7 @@ def set_epochs(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def _score_columns(history: pd.DataFrame, monitor: str) -> list[str]:
-    """Return scores of one scale that can share an axis."""
+    """Return the scores that have the same scale and can share an axis."""
     found = [str(name) for name in history if str(name).startswith("val_") and name not in NO_CURVES]
     errors = [name for name in found if name in ("val_mae", "val_rmse")]
     first = sorted(errors or found, key=lambda name: name != monitor)[:MOST_SCORES]

@@ -1,4 +1,4 @@
-"""Drawings: matplotlib figures as inline SVG whose colors and fonts are those of the page, in light and in dark."""
+"""Drawings: matplotlib figures as inline SVG with the colors and fonts of the page, in light and in dark."""
 
 import io
 import re
@@ -68,8 +68,8 @@ _STYLE: dict[str, Any] = {
 class Drawing:
     """One figure of the page.
 
-    `name`: unique on the page. `summary`: what one sees, for those who do not. `table`: the numbers drawn. `box`: left,
-    right, top and bottom of the axes as parts of the width and height, where something moves over them.
+    `name`: unique on the page. `summary`: what the figure shows, for screen readers. `table`: the numbers drawn. `box`:
+    left, right, top and bottom of the axes as parts of the width and height, for something that moves over them.
     """
 
     name: str
@@ -105,7 +105,7 @@ def draw(
     size: tuple[float, float] = (WIDTH, HEIGHT),
     caption: str = "",
 ) -> Drawing:
-    """Draw one pair of axes; `paint` fills them and returns the summary."""
+    """Draw a figure with one pair of axes; `paint` fills them and returns the summary."""
     summary = ""
 
     def fill(figure: Figure) -> Axes:
@@ -122,12 +122,12 @@ def render(name: str, fill: Callable[[Figure], Axes], size: tuple[float, float])
     """Return inline SVG of a figure, and the box of the axes that `fill` returns."""
     buffer = io.StringIO()
     with rc_context(cast(Any, {**_STYLE, "svg.hashsalt": name})), warnings.catch_warnings():
-        # The browser has fonts of its own for letters that matplotlib's lack.
+        # The browser has its own fonts for letters that are missing in those of matplotlib.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message=".*layout not applied")
         figure = Figure(figsize=size)
         axes = fill(figure)
-        # Places are found here: a figure that does it by itself draws everything once more for it.
+        # The layout is computed here: with `layout=` the figure would draw everything a second time for it.
         ConstrainedLayoutEngine().execute(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         place = axes.get_position()
@@ -135,7 +135,7 @@ def render(name: str, fill: Callable[[Figure], Axes], size: tuple[float, float])
 
 
 def themed(svg: str, name: str) -> str:
-    """Return the `<svg>` element alone, with the page's colors and fonts, and ids that no other figure has."""
+    """Return the `<svg>` element alone, with the page's colors and fonts, and with ids that no other figure has."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = svg.replace("xlink:href=", "href=")

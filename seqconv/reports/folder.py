@@ -11,7 +11,7 @@ import pandas as pd
 from seqconv.config import Config, load_config
 from seqconv.errors import ConfigError, StoreError, list_some
 
-# Raise it when `metrics.json` changes so that older versions cannot read it; files without it came before it.
+# Raise it when `metrics.json` changes so that older versions cannot read it; older files do not have it.
 SCORES_VERSION = 1
 VERSION_KEY = "format_version"
 LENGTHS = "lengths.csv"
@@ -69,7 +69,7 @@ class RunFolder:
 
     @cached_property
     def split(self) -> str | None:
-        """The split of the predictions: the one whose scores they have. None: no split."""
+        """The split of the predictions, found by its number of sequences and its loss; None if no split fits."""
         table = self.predictions
         if table.empty:
             return None
@@ -97,7 +97,7 @@ def read_run(path: str | Path) -> RunFolder:
     """Read a run folder.
 
     Raises:
-        ConfigError: no run lies there.
+        ConfigError: there is no run in this folder.
         StoreError: one of its files is damaged.
     """
     path = Path(path)

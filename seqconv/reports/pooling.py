@@ -19,7 +19,7 @@ from seqconv.reports.folder import RunFolder
 class Pool:
     """The answers of one model to sequences that are tested once each; with folds, of the models of all folds.
 
-    `truth`: what is true of each id, to compare; `groups`: where they are known.
+    `truth`: the labels of each id, to compare them; `groups`: the group of each id, where it is known.
     """
 
     answers: Answers
@@ -72,9 +72,9 @@ def paired_differences(
 ) -> dict[str, tuple[float, Interval]]:
     """Return how much higher the scores of `second` are than those of `first` on the sequences of both.
 
-    The interval is that of a paired bootstrap: each draw takes sequences anew, whole groups where they are known, the
-    same for both; and of several runs of one kind, it takes runs anew. It so holds what other recordings and what
-    other seeds would have changed.
+    The interval is that of a paired bootstrap: each draw selects sequences again (whole groups where they are known),
+    the same for both sides; and of several runs of one kind, it selects runs again. The interval therefore includes
+    the effect of other recordings and of other seeds.
 
     Raises:
         ConfigError: a sequence has another label there.

@@ -48,7 +48,7 @@ def draw_timelines(material: Material) -> list[Drawing]:
             true = true_arrays(events, names, material.folder.config.target)
             given = judged_arrays(found[found["id"] == name], events, names)
             stretches.append(worst_stretch(name, float(start), float(end), true, given))
-    # Where as many are wrong, those with more to see.
+    # Of those with equally many errors, those with more events come first.
     stretches.sort(key=lambda each: (-each.wrong, -len(each.true.starts)))
     return [_draw(place, each, names, len(stretches)) for place, each in enumerate(stretches[:MOST_RECORDINGS])]
 

@@ -32,7 +32,7 @@ def write_report(
     """Write `report.html` into a run folder: one file that shows the run and needs no network.
 
     What is not given is read again: sequences from the manifest of the run (through the feature cache), the plan from
-    their lengths, the model from the folder. Their lengths are kept in `lengths.csv`, for when they are gone.
+    their lengths, the model from the folder. Their lengths are kept in `lengths.csv` for later reports without them.
 
     Args:
         run_dir: the folder of a run, finished or not.
@@ -44,7 +44,7 @@ def write_report(
         The path of the page.
 
     Raises:
-        ConfigError: no run lies there.
+        ConfigError: there is no run in this folder.
         StoreError: one of its files is damaged.
         StorageError: the page cannot be written.
     """
