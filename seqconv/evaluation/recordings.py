@@ -10,8 +10,9 @@ import pandas as pd
 from seqconv.config.evaluation import Aggregate, EvaluationConfig
 from seqconv.data.events.annotations import RecordingEvents
 from seqconv.data.events.arrays import judged_arrays, true_arrays
-from seqconv.evaluation.predictions import Answers, FloatArray, HeadlineScorer, IntArray
+from seqconv.evaluation.predictions import Answers, HeadlineScorer
 from seqconv.metrics import count_events, event_scorer, event_scores
+from seqconv.metrics.checks import FloatArray, IntArray
 from seqconv.metrics.intervals import Bootstrap
 from seqconv.models.card import read_card, read_decision_rule, seconds_per_frame
 from seqconv.prediction.event_detection import DetectionRules, detect_events

@@ -5,12 +5,12 @@ from typing import Any
 
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.errors import ManifestError
-from seqconv.evaluation.predictions import IntArray, answer_frames, answer_sequences
+from seqconv.evaluation.predictions import answer_frames, answer_sequences
 from seqconv.evaluation.recordings import score_whole
 from seqconv.evaluation.result import Evaluation
 from seqconv.evaluation.slices import slice_indices
 from seqconv.metrics import by_length
-from seqconv.metrics.checks import plain
+from seqconv.metrics.checks import IntArray, plain
 from seqconv.metrics.intervals import Bootstrap
 from seqconv.models.card import model_target, predicts_frames, read_card, read_decision_rule
 from seqconv.models.factory import open_model
