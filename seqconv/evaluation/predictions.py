@@ -9,14 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.errors import ManifestError
+from seqconv.metrics.checks import FloatArray, IntArray
 from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
 from seqconv.prediction.forward import forward
+from seqconv.tasks.decision_rule import DecisionRule
 from seqconv.tasks.frame_labels import find_length_problems, raise_listed
 from seqconv.tasks.outputs import frame_columns, recording_starts
 from seqconv.tasks.target import Target
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 HeadlineScorer = Callable[[IntArray], dict[str, float]]
 
 
@@ -102,18 +102,10 @@ def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> An
     predictions = decisions.probabilities(forward(model, data, strategy=strategy))
     decided = decisions.decide(predictions)
     losses = _losses(target, targets, predictions)
-    truth = task.truth_columns(target, targets)
-    columns = {
-        "id": list(data.ids),
-        "num_frames": np.asarray(data.lengths),
-        **truth,
-        **decisions.columns(predictions),
-        **(_name_wrong(targets, decided) if "missing" in truth else {}),
-        "loss": losses,
-    }
+    first = {"id": list(data.ids), "num_frames": np.asarray(data.lengths), **task.truth_columns(target, targets)}
+    table = _table(first, decisions, targets, predictions, losses)
     headline = task.headline_scorer(targets, predictions, decided)
-    table, counts = pd.DataFrame(columns), {"num_sequences": len(targets)}
-    return Answers(targets, predictions, decided, losses, headline, table, counts)
+    return Answers(targets, predictions, decided, losses, headline, table, {"num_sequences": len(targets)})
 
 
 def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answers:
@@ -132,22 +124,17 @@ def answer_frames(model: Any, target: Target, data: Any, strategy: str) -> Answe
     decided = decisions.decide(predictions)
     losses = np.full(len(is_labeled), np.nan)
     losses[is_labeled] = _losses(target, targets, predictions)
+    seconds, starts = seconds_per_frame(model, data), recording_starts(data)
+    first = frame_columns(data.ids, truth.counts, truth.stride, seconds, starts)
     labels = _name_labeled(target, truth.targets, is_labeled)
-    columns = {
-        **frame_columns(data.ids, truth.counts, truth.stride, seconds_per_frame(model, data), recording_starts(data)),
-        **labels,
-        **decisions.columns(everything),
-        **(_name_wrong(truth.targets, decisions.decide(everything)) if "missing" in labels else {}),
-        "loss": losses,
-    }
-    owners = truth.owners
-    headline = target.definition.frame_scorer(targets, predictions, owners, len(truth.counts), decided)
+    table = _table({**first, **labels}, decisions, truth.targets, everything, losses)
+    headline = target.definition.frame_scorer(targets, predictions, truth.owners, len(truth.counts), decided)
     counts = {
         "num_sequences": len(truth.counts),
         "num_frames": len(targets),
         "num_unlabeled_frames": len(is_labeled) - len(targets),
     }
-    return Answers(targets, predictions, decided, losses[is_labeled], headline, pd.DataFrame(columns), counts)
+    return Answers(targets, predictions, decided, losses[is_labeled], headline, table, counts)
 
 
 def _name_labeled(target: Target, targets: FloatArray, is_labeled: npt.NDArray[np.bool_]) -> dict[str, Any]:
@@ -162,9 +149,18 @@ def _name_labeled(target: Target, targets: FloatArray, is_labeled: npt.NDArray[n
     return columns
 
 
-def _name_wrong(targets: FloatArray, decided: npt.NDArray[Any] | None) -> dict[str, Any]:
-    """Return whether the predicted labels differ from the known ones; with missing labels, unknown."""
-    return {"wrong": ((decided != (targets == 1)) & ~np.isnan(targets)).any(axis=1)}
+def _table(
+    first: dict[str, Any],
+    decisions: DecisionRule,
+    targets: FloatArray,
+    predictions: FloatArray,
+    losses: FloatArray,
+) -> pd.DataFrame:
+    """Return the columns `first`, answers and losses; with missing labels, whether the known ones differ."""
+    columns = {**first, **decisions.columns(predictions)}
+    if "missing" in first:
+        columns["wrong"] = ((decisions.decide(predictions) != (targets == 1)) & ~np.isnan(targets)).any(axis=1)
+    return pd.DataFrame({**columns, "loss": losses})
 
 
 def _losses(target: Target, targets: FloatArray, predictions: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Answers for recordings, from the answers for their windows together."""
+"""Scores over whole recordings, in addition to those of the windows or frames that a model answers for."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,17 +8,55 @@ import numpy as np
 import pandas as pd
 
 from seqconv.config.evaluation import Aggregate, EvaluationConfig
-from seqconv.evaluation.predictions import Answers, FloatArray, IntArray
-from seqconv.metrics import bootstrap_intervals
+from seqconv.data.events.annotations import RecordingEvents
+from seqconv.data.events.arrays import judged_arrays, true_arrays
+from seqconv.evaluation.predictions import Answers, HeadlineScorer
+from seqconv.metrics import count_events, event_scorer, event_scores
+from seqconv.metrics.checks import FloatArray, IntArray
+from seqconv.metrics.intervals import Bootstrap
+from seqconv.models.card import read_card, read_decision_rule, seconds_per_frame
+from seqconv.prediction.event_detection import DetectionRules, detect_events
+from seqconv.tasks.settings import TargetConfig
 from seqconv.tasks.target import Target
 
 SHARPNESS = 10.0
 """Sharpness of the soft maximum: 0 would be the mean, infinity the maximum."""
 
 
-def is_cut_into_windows(data: Any) -> bool:
-    """Whether these sequences are windows of recordings."""
-    return getattr(getattr(data, "provenance", None), "cut", None) == "windows"
+def score_whole(
+    model: Any, target: Target, data: Any, answers: Answers, settings: EvaluationConfig, bootstrap: Bootstrap
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Score the answers over whole recordings, if these are known.
+
+    Returns:
+        Scores and tables under the keys `recordings` and `events`; empty if there are none.
+    """
+    background = read_card(model).background
+    is_windows = getattr(getattr(data, "provenance", None), "cut", None) == "windows"
+    names, groups = data.metadata["recording"] if is_windows else data.ids, getattr(data, "groups", None)
+    recording_of = dict(zip(data.ids, names, strict=True))
+    group_of = None if groups is None else dict(zip(names, groups, strict=True))
+    metrics, tables = dict[str, Any](), dict[str, pd.DataFrame]()
+
+    def intervals(scorer: HeadlineScorer, ids: Sequence[str]) -> dict[str, Any]:
+        drawn = None if group_of is None else [group_of[name] for name in ids]
+        return dict(bootstrap.intervals(scorer, len(ids), drawn)) if len(ids) > 1 else {}
+
+    if is_windows and target.kind == "sequence" and target.definition.joins_windows:
+        found, scorer, tables["recordings"] = _score_recordings(target, data, answers, settings, background)
+        metrics["recordings"] = found | {"intervals": intervals(scorer, tables["recordings"]["id"].tolist())}
+    marked: RecordingEvents | None = getattr(data, "annotations", None)
+    if marked is not None and target.definition.class_names(target.names) and (is_windows or target.kind == "frame"):
+        decisions = read_decision_rule(model, target)
+        rules = DetectionRules(background, settings.events.max_gap, settings.events.min_seconds, decisions=decisions)
+        stride = getattr(model, "total_stride", 1) * (seconds_per_frame(model, data) or 0.0)
+        table = answers.table.assign(recording=answers.table["id"].map(recording_of))
+        if is_windows and "time" not in table:
+            table = table.assign(start=np.asarray(data.metadata["start"]), end=np.asarray(data.metadata["end"]))
+        tables["events"], ids = detect_events(table, target, rules, stride), list(dict.fromkeys(table["recording"]))
+        found, scorer = _score_events(target, marked, tables["events"], ids, settings, background)
+        metrics["events"] = found | {"intervals": intervals(scorer, ids)}
+    return metrics, tables
 
 
 def aggregate_windows(values: FloatArray, owners: IntArray, how: Aggregate) -> FloatArray:
@@ -44,17 +82,10 @@ def aggregate_windows(values: FloatArray, owners: IntArray, how: Aggregate) -> F
     return np.log(means) / SHARPNESS if how == "lse" else means
 
 
-def score_recordings(
-    target: Target,
-    data: Any,
-    answers: Answers,
-    settings: EvaluationConfig,
-    *,
-    background: str | None,
-    repeats: int,
-    seed: int,
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return scores over recordings, and a table with a row for each.
+def _score_recordings(
+    target: Target, data: Any, answers: Answers, settings: EvaluationConfig, background: str | None
+) -> tuple[dict[str, Any], HeadlineScorer, pd.DataFrame]:
+    """Return scores over recordings, the function that scores some of them, and a table with a row for each.
 
     Where all windows of each recording have the label of that, it is the truth. Where events label them, a recording
     has every class that some window has, and the scores are those of several labels; the background is none.
@@ -67,16 +98,10 @@ def score_recordings(
     target, truth, values = replace(target, task=joined.task, names=joined.names), joined.targets, joined.predictions
     task = target.definition
     scores = task.score(truth, values, target.names, num_bins=settings.calibration_bins)
-    scores["intervals"] = _intervals(target, truth, values, _groups(data, owners, len(ids)), settings, repeats, seed)
-    table = pd.DataFrame(
-        {
-            "id": list(ids),
-            "num_windows": np.bincount(owners),
-            **task.truth_columns(target, truth),
-            **task.prediction_columns(target, values),
-        }
-    )
-    return {"aggregate": settings.aggregate, "num_recordings": len(ids), **scores}, table
+    columns = {**task.truth_columns(target, truth), **task.prediction_columns(target, values)}
+    table = pd.DataFrame({"id": list(ids), "num_windows": np.bincount(owners), **columns})
+    facts = {"aggregate": settings.aggregate, "num_recordings": len(ids)}
+    return {**facts, **scores}, task.headline_scorer(truth, values), table
 
 
 def _of_recordings(targets: FloatArray, owners: IntArray) -> FloatArray:
@@ -87,28 +112,27 @@ def _of_recordings(targets: FloatArray, owners: IntArray) -> FloatArray:
     return np.where(is_unknown & (truth == 0), np.nan, truth)
 
 
-def _groups(data: Any, owners: IntArray, count: int) -> list[str] | None:
-    groups = getattr(data, "groups", None)
-    if groups is None:
-        return None
-    of_recording = dict(zip(owners.tolist(), groups, strict=True))
-    return [of_recording[number] for number in range(count)]
-
-
-def _intervals(
+def _score_events(
     target: Target,
-    truth: FloatArray,
-    values: FloatArray,
-    groups: Sequence[str] | None,
+    marked: RecordingEvents,
+    found: pd.DataFrame,
+    ids: list[str],
     settings: EvaluationConfig,
-    repeats: int,
-    seed: int,
-) -> dict[str, Any]:
-    if not repeats or len(truth) < 2:
-        return {}
-    scorer = target.definition.headline_scorer(truth, values)
-    return dict(
-        bootstrap_intervals(
-            scorer, len(truth), groups=groups, repeats=repeats, confidence=settings.confidence, seed=seed
-        )
-    )
+    background: str | None,
+) -> tuple[dict[str, Any], HeadlineScorer]:
+    """Return segment-based and event-based scores, and false alarms per hour; and the function that scores some.
+
+    What was found where nobody could name an event (one without a label) is neither right nor wrong.
+    """
+    names = list(target.definition.class_names(target.names, background))
+    places = {name: place for place, name in enumerate(marked.ids)}
+    rules, config = settings.events, TargetConfig(task=target.task, separator=target.separator)
+    true, judged, spans = [], [], []
+    for name in ids:
+        place = places[name]
+        true.append(true_arrays(marked.events[place], names, config))
+        judged.append(judged_arrays(found[found["id"] == name], marked.events[place], names))
+        spans.append((float(marked.starts[place]), float(marked.ends[place])))
+    counts = count_events(true, judged, spans, len(names), segment=rules.segment, collar=rules.collar)
+    scores = {**rules.model_dump(), "num_recordings": len(ids), **event_scores(counts, names)}
+    return scores, event_scorer(counts)

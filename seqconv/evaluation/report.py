@@ -66,15 +66,11 @@ def _named_rows(title: str, rows: dict[str, dict[str, Any]]) -> list[Any]:
 
 
 def _length_table(rows: list[dict[str, Any]]) -> Table:
-    renamed = {
-        f"{row['min_frames']:,} to {row['max_frames']:,}": {
-            "sequences" if name == "count" else name: value
-            for name, value in row.items()
-            if name not in ("min_frames", "max_frames")
-        }
-        for row in rows
-    }
-    return named_table("frames", renamed)
+    named = {}
+    for row in rows:
+        scores = {name: value for name, value in row.items() if name not in ("min_frames", "max_frames", "count")}
+        named[f"{row['min_frames']:,} to {row['max_frames']:,}"] = {"sequences": row["count"], **scores}
+    return named_table("frames", named)
 
 
 def _print_out(table: Table) -> rich.table.Table:

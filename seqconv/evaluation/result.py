@@ -83,12 +83,11 @@ class Evaluation:
 
     def _by_sequence(self) -> pd.DataFrame:
         frames = self.predictions[self.predictions["loss"].notna()]
-        facts = {"num_frames": ("loss", "size"), "loss": ("loss", "mean")}
+        facts = {"num_frames": ("loss", "size")}
         wrong = find_task(self.task).is_wrong(frames)
         if wrong is not None:
-            frames = frames.assign(error_rate=wrong)
-            facts = {"num_frames": ("loss", "size"), "error_rate": ("error_rate", "mean"), "loss": ("loss", "mean")}
-        table: pd.DataFrame = frames.groupby("id", sort=False).agg(**facts).reset_index()
+            frames, facts["error_rate"] = frames.assign(error_rate=wrong), ("error_rate", "mean")
+        table: pd.DataFrame = frames.groupby("id", sort=False).agg(**facts, loss=("loss", "mean")).reset_index()
         return table
 
     def _worst_first(self) -> pd.DataFrame:
@@ -110,7 +109,7 @@ class Evaluation:
         """Return the scores as a table, and figures, for a notebook."""
         from seqconv.reports.notebook import evaluation_html
 
-        return evaluation_html(self)
+        return evaluation_html(self.metrics, self.split_name, self.confidence, self.task)
 
     def __repr__(self) -> str:
         frames = f"{self.metrics['num_frames']} frames of " if self.kind == "frame" else ""

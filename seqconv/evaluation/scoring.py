@@ -1,16 +1,17 @@
 """`evaluate`: from a model and labeled sequences to an `Evaluation`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.errors import ManifestError
-from seqconv.evaluation.predictions import HeadlineScorer, IntArray, answer_frames, answer_sequences
-from seqconv.evaluation.recording_scores import score_whole
+from seqconv.evaluation.predictions import answer_frames, answer_sequences
+from seqconv.evaluation.recordings import score_whole
 from seqconv.evaluation.result import Evaluation
 from seqconv.evaluation.slices import slice_indices
-from seqconv.metrics import bootstrap_intervals, by_length
-from seqconv.metrics.checks import plain
+from seqconv.metrics import by_length
+from seqconv.metrics.checks import IntArray, plain
+from seqconv.metrics.intervals import Bootstrap
 from seqconv.models.card import model_target, predicts_frames, read_card, read_decision_rule
 from seqconv.models.factory import open_model
 from seqconv.prediction.forward import choose_strategy
@@ -39,7 +40,7 @@ def evaluate(
         model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
         data: `Sequences` with labels, or anything with `.lengths`, `.ids`, `.labels` and `[i] -> (time, d)`.
         strategy: auto, packed, bucketed, padded or single; it changes the time, not the scores.
-        slices: metadata columns (or "group") whose values get scores of their own; default: those of `settings`. A
+        slices: metadata columns (or "group") whose values get separate scores; default: those of `settings`. A
             column of many numbers is cut into classes.
         bootstrap: draws for the intervals, 0 for none; default: that of `settings`.
         seed: of the bootstrap.
@@ -65,37 +66,36 @@ def evaluate(
     model = open_model(model)
     target = model_target(model, target)
     settings = _settings(settings, model)
-    raw_labels = getattr(data, "labels", None)
-    if raw_labels is None:
+    if getattr(data, "labels", None) is None:
         raise ManifestError("these sequences have no labels to score against; predict needs none.")
     answer = answer_frames if predicts_frames(model, target) else answer_sequences
     parts = slice_indices(data, slices or settings.slices, settings.length_bins)
     answers = answer(model, target, data, strategy)
-    metrics = target.definition.score(
-        answers.targets,
-        answers.predictions,
-        target.names,
-        num_bins=settings.calibration_bins,
-        decided=answers.decided,
-    )
-    is_known = target.definition.is_labeled(answers.targets)
-    metrics |= {"loss": plain(answers.losses[is_known].mean()), **answers.counts, "intervals": {}}
-    if repeats := settings.bootstrap if bootstrap is None else bootstrap:
-        groups, confidence = getattr(data, "groups", None), settings.confidence
-        if groups is not None and len(set(groups)) < 2:
-            metrics["notes"]["intervals"] = "there are none, because all sequences are of one group"
-        metrics["intervals"] = bootstrap_intervals(
-            answers.headline, len(data.ids), groups=groups, repeats=repeats, confidence=confidence, seed=seed
-        )
+    task, bins = target.definition, settings.calibration_bins
+    metrics = task.score(answers.targets, answers.predictions, target.names, num_bins=bins, decided=answers.decided)
+    is_known = task.is_labeled(answers.targets)
+    metrics |= {"loss": plain(answers.losses[is_known].mean()), **answers.counts}
+    draws = Bootstrap(settings.bootstrap if bootstrap is None else bootstrap, settings.confidence, seed)
+    groups = getattr(data, "groups", None)
+    if draws.repeats and groups is not None and len(set(groups)) < 2:
+        metrics["notes"]["intervals"] = "there are none, because all sequences are of one group"
+    metrics["intervals"] = draws.intervals(answers.headline, len(data.ids), groups)
     metrics |= _describe_decisions(model, target)
     if read_card(model).decisions.get("chosen_on") == split_name:
         metrics["notes"]["decisions"] = (
-            f"temperature and thresholds were chosen on {split_name}, whose scores they flatter"
+            f"temperature and thresholds were chosen on {split_name}, which makes its scores too good"
         )
-    metrics["by_length"] = by_length(data.lengths, _plain_scores(answers.headline), settings.length_bins)
-    metrics["slices"] = {column: _slice_scores(answers.headline, values) for column, values in parts.items()}
-    whole = score_whole(model, target, data, answers, settings, repeats=repeats, seed=seed)
-    metrics |= whole.metrics
+
+    def headline(indices: IntArray) -> dict[str, float | None]:
+        return {name: plain(value) for name, value in answers.headline(indices).items()}
+
+    metrics["by_length"] = by_length(data.lengths, headline, settings.length_bins)
+    metrics["slices"] = {
+        column: {value: {"count": len(members), **headline(members)} for value, members in values.items()}
+        for column, values in parts.items()
+    }
+    whole, tables = score_whole(model, target, data, answers, settings, draws)
+    metrics |= whole
     return Evaluation(
         metrics=metrics,
         predictions=answers.table,
@@ -104,9 +104,8 @@ def evaluate(
         layout=choose_strategy(model, strategy),
         confidence=settings.confidence,
         kind=target.kind,
-        recordings=whole.recordings,
-        events=whole.events,
         data=data,
+        **tables,
     )
 
 
@@ -126,12 +125,3 @@ def _describe_decisions(model: Any, target: Target) -> dict[str, Any]:
     if decisions.thresholds is not None:
         chosen["thresholds"] = decisions.by_name()
     return {"decisions": chosen} if chosen else {}
-
-
-def _plain_scores(headline: HeadlineScorer) -> Callable[[IntArray], dict[str, float | None]]:
-    return lambda indices: {name: plain(value) for name, value in headline(indices).items()}
-
-
-def _slice_scores(headline: HeadlineScorer, values: dict[str, IntArray]) -> dict[str, dict[str, Any]]:
-    scorer = _plain_scores(headline)
-    return {value: {"count": len(indices), **scorer(indices)} for value, indices in values.items()}

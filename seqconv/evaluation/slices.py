@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.errors import ConfigError, list_some
+from seqconv.metrics.checks import IntArray
 
-IntArray = npt.NDArray[np.int64]
 MOST_NUMBERS = 10
 """A column of numbers with more values than these is cut into classes."""
 MOST_VALUES = 100

@@ -36,7 +36,7 @@ class Chosen:
             thresholds=self.decisions.thresholds,
             temperature=self.decisions.temperature,
             decisions={"chosen_on": self.split, "thresholds": self.rule, "calibration_error": errors},
-            # An earlier version would decide otherwise, and so refuses it.
+            # An earlier version would decide differently, and so must not load it.
             format_version=FORMAT_VERSION,
         )
 
@@ -56,7 +56,17 @@ class Chosen:
             named = "the best F1" if rule == "f1" else f"a precision of {rule['precision']:g}"
             listed = ", ".join(f"{name} {cut.threshold:.3f}" for name, cut in self.cuts.items())
             yield "decision", f"thresholds for {named}, chosen on {on}: {listed}"
-            yield from (("note", told) for told in _describe_failures(self.cuts, rule, on))
+        absent = [name for name, cut in self.cuts.items() if cut.precision is None]
+        if absent:
+            yield "note", f"{on} has none of {list_some(absent)} to choose a threshold by: 0.5 is used"
+        for name, cut in self.cuts.items():
+            if cut.precision is not None and not cut.is_reached:
+                yield (
+                    "note",
+                    f"a precision of {rule['precision']:g} is not reached for '{name}' on {on}: its best is "
+                    f"{cut.precision:.3f} (recall {cut.recall:.3f}), at the threshold {cut.threshold:.3f}, which is "
+                    "used",
+                )
 
 
 def choose_decision_rule(
@@ -123,15 +133,3 @@ def check_thresholds(settings: EvaluationConfig, target: Target) -> None:
     """
     if settings.thresholds is not None:
         target.definition.check_thresholds(target, settings.positive)
-
-
-def _describe_failures(cuts: Mapping[str, Cut], rule: Any, on: str) -> Iterator[str]:
-    absent = [name for name, cut in cuts.items() if cut.precision is None]
-    if absent:
-        yield f"{on} has none of {list_some(absent)} to choose a threshold by: 0.5 is used"
-    for name, cut in cuts.items():
-        if cut.precision is not None and not cut.is_reached:
-            yield (
-                f"a precision of {rule['precision']:g} is not reached for '{name}' on {on}: its best is "
-                f"{cut.precision:.3f} (recall {cut.recall:.3f}), at the threshold {cut.threshold:.3f}, which is used"
-            )

@@ -1,7 +1,6 @@
 """`write_comparison`: several runs on one page: scores with intervals, differences of their configs, their curves."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from seqconv.reports.drawings import HEIGHT, SERIES, WIDTH, Drawing, draw, legen
 from seqconv.reports.folder import RunFolder
 from seqconv.reports.html_page import write_page
 from seqconv.reports.names import label
-from seqconv.reports.scores import named_table, set_unit_interval
+from seqconv.reports.scores import named_table
 from seqconv.reports.tables import Table, interval_text, make_table, number
 
 if TYPE_CHECKING:
@@ -78,7 +77,6 @@ def _contents(runs: dict[str, RunFolder], contenders: Sequence[Contender], path:
     curves = [drawn for score in _curves_to_draw(runs) if (drawn := _draw_curves(runs, score)) is not None]
     return {
         "title": f"Comparison of {len(runs)} runs",
-        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "runs": [(name, run.path, _report_of(run, path)) for name, run in runs.items()],
         "scores": _score_table(runs),
         "spreads": spread_table(contenders) if several else None,
@@ -121,9 +119,7 @@ def _draw_scores(runs: dict[str, RunFolder], score: str) -> Drawing:
     intervals = [scores_of(run).get("intervals", {}).get(score) for run in runs.values()]
 
     def paint(axes: "Axes") -> str:
-        whiskers(axes, names, values, intervals)
-        axes.set_xlabel(label(score))
-        set_unit_interval(axes, score)
+        whiskers(axes, score, names, values, intervals)
         return f"{label(score)} of each run: " + ", ".join(
             f"{n} {number(v)}" for n, v in zip(names, values, strict=True)
         )

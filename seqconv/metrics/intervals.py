@@ -1,6 +1,7 @@
 """Uncertainty of scores: percentile bootstrap over sequences, or over groups of them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,24 @@ def bootstrap_intervals(
         for name, value in score_fn(np.repeat(np.arange(n), copies[units])).items():
             draws.setdefault(name, []).append(value)
     return {name: _interval(np.asarray(values), confidence) for name, values in draws.items()}
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Options of `bootstrap_intervals`; without `repeats` there are no intervals."""
+
+    repeats: int
+    confidence: float
+    seed: int = 0
+
+    def intervals(
+        self, score_fn: Callable[[IntArray], Mapping[str, float]], n: int, groups: npt.ArrayLike | None = None
+    ) -> dict[str, Interval | None]:
+        """Compute the intervals of `bootstrap_intervals`; none without draws."""
+        if not self.repeats:
+            return {}
+        options: dict[str, Any] = {"repeats": self.repeats, "confidence": self.confidence, "seed": self.seed}
+        return bootstrap_intervals(score_fn, n, groups=groups, **options)
 
 
 def _unit_numbers(groups: npt.ArrayLike | None, n: int) -> IntArray:

@@ -3,19 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
 
-from seqconv.metrics import bootstrap_intervals
 from seqconv.metrics.checks import FloatArray, IntArray
+from seqconv.metrics.intervals import Bootstrap
 from seqconv.reports.folder import RunFolder
 from seqconv.tasks import Task, find_task
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-MAX_REPEATS = 1000
 Interval = list[float] | None
 Scorer = Callable[[IntArray], dict[str, float]]
 
@@ -33,7 +31,7 @@ class Answers:
     task: str
     kind: str
     names: list[str]
-    table: "pd.DataFrame"
+    table: pd.DataFrame
     targets: FloatArray
     predictions: FloatArray
     ids: list[str]
@@ -44,8 +42,7 @@ class Answers:
     def scorer(self) -> Scorer:
         """The function from indices of sequences to the headline scores."""
         classes = None if self.given is None else self.definition.class_numbers(self.given)
-        decided = self.given if classes is None else classes
-        return self._scorer_of(self.targets, self.predictions, decided)
+        return self._scorer_of(self.targets, self.predictions, self.given if classes is None else classes)
 
     @property
     def definition(self) -> Task:
@@ -63,15 +60,13 @@ class Answers:
         return self.definition.headline_scorer(targets, predictions, decided)
 
     @cached_property
-    def is_wrong(self) -> "np.ndarray":
+    def is_wrong(self) -> np.ndarray:
         """Rows with another class, or other labels, than the truth; missing labels are neither `(n,)`."""
         return np.asarray(((self.given != self.targets) & ~np.isnan(self.targets)).any(axis=1))
 
     @cached_property
     def tallies(self) -> Any:
         """Hits, targets and given answers of each class, summed over each sequence: sparse, `(3 * C, sequences)`."""
-        from scipy.sparse import coo_array
-
         is_known = ~np.isnan(self.targets)
         wanted, given = (np.where(is_known, np.asarray(of), 0) for of in (self.targets, self.given))
         counted = np.concatenate([wanted * given, wanted, given], axis=1)
@@ -91,29 +86,33 @@ def read_answers(folder: RunFolder) -> Answers | None:
     read = target.definition.read_answers(table, folder.metrics[split], target.separator)
     if read is None:
         return None
-    owners, ids = _codes(table["id"])
+    codes, texts = pd.factorize(table["id"])
+    owners, ids = codes.astype(np.int64), [str(text) for text in texts]
     return Answers(target.task, kind, read.names, table, read.targets, read.predictions, ids, owners, read.given)
 
 
 def class_intervals(
-    answers: Answers, settings: Any, groups: Sequence[str] | None, seed: int
+    answers: Answers, bootstrap: Bootstrap, groups: Sequence[str] | None
 ) -> dict[str, dict[str, Interval]]:
     """Return intervals of precision, recall and F1 of each class; for regression of mae, rmse and r2 of each column."""
+    num_sequences = len(answers.ids)
+    if num_sequences < 2:
+        return {name: {} for name in answers.names}
     if answers.given is None:
         return {
-            name: _draw(answers.column_scorer(column), len(answers.ids), settings, groups, seed)
+            name: bootstrap.intervals(answers.column_scorer(column), num_sequences, groups)
             for column, name in enumerate(answers.names)
         }
     count, tallies = len(answers.names), answers.tallies
 
     def scores(indices: IntArray) -> dict[str, float]:
-        copies = np.bincount(indices, minlength=len(answers.ids)).astype(np.float64)
+        copies = np.bincount(indices, minlength=num_sequences).astype(np.float64)
         hits, wanted, given = (tallies @ copies).reshape(3, count)
         with np.errstate(invalid="ignore", divide="ignore"):
             found = {"precision": hits / given, "recall": hits / wanted, "f1": 2 * hits / (wanted + given)}
         return {f"{place}:{name}": float(values[place]) for name, values in found.items() for place in range(count)}
 
-    drawn = _draw(scores, len(answers.ids), settings, groups, seed)
+    drawn = bootstrap.intervals(scores, num_sequences, groups)
     return {
         name: {score: drawn.get(f"{place}:{score}") for score in ("precision", "recall", "f1")}
         for place, name in enumerate(answers.names)
@@ -121,11 +120,13 @@ def class_intervals(
 
 
 def subset_intervals(
-    answers: Answers, members: IntArray, settings: Any, groups: Sequence[str] | None, seed: int
+    answers: Answers, members: IntArray, bootstrap: Bootstrap, groups: Sequence[str] | None
 ) -> dict[str, Interval]:
     """Return intervals of the headline scores over some of the sequences."""
+    if len(members) < 2:
+        return {}
     chosen = None if groups is None else [groups[index] for index in members]
-    return _draw(lambda indices: answers.scorer(members[indices]), len(members), settings, chosen, seed)
+    return bootstrap.intervals(lambda indices: answers.scorer(members[indices]), len(members), chosen)
 
 
 def calibration_bins(answers: Answers, num_bins: int) -> list[tuple[float, float, int, float, float]]:
@@ -143,17 +144,3 @@ def calibration_bins(answers: Answers, num_bins: int) -> list[tuple[float, float
         (i / num_bins, (i + 1) / num_bins, int(counts[i]), float(sure[i] / counts[i]), float(right[i] / counts[i]))
         for i in np.flatnonzero(counts)
     ]
-
-
-def _draw(scorer: Scorer, count: int, settings: Any, groups: Sequence[str] | None, seed: int) -> dict[str, Interval]:
-    repeats = min(settings.bootstrap, MAX_REPEATS)
-    if not repeats or count < 2:
-        return {}
-    return bootstrap_intervals(scorer, count, groups=groups, repeats=repeats, confidence=settings.confidence, seed=seed)
-
-
-def _codes(values: "pd.Series[str]") -> tuple[IntArray, list[str]]:
-    import pandas as pd
-
-    codes, texts = pd.factorize(values)
-    return codes.astype(np.int64), [str(text) for text in texts]

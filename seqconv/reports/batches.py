@@ -1,29 +1,27 @@
 """Figures of the data and the batches: lengths of sequences, filling of rows, an example of a batch."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
+from statistics import mode
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
 from seqconv.batching import Layout, Plan
-from seqconv.reports.drawings import MUTED, SERIES, WIDTH, Drawing, draw
+from seqconv.metrics.checks import IntArray
+from seqconv.reports.drawings import DOTTED, MUTED, SERIES, WIDTH, Drawing, draw, set_log_ticks
 from seqconv.reports.tables import Table, make_table, percent
 from seqconv.text import amount
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
 BINS = 24
 MOST_LAYOUTS = 400
 MOST_ROWS = 32
+MOST_SHAPES = 40
 
 
-def draw_lengths(
-    lengths: "Mapping[str, NDArray[np.int64]]", plan: Plan | None, seconds: float | None
-) -> Drawing | None:
+def draw_lengths(lengths: Mapping[str, IntArray], plan: Plan | None, seconds: float | None) -> Drawing | None:
     """Draw the lengths of the sequences of each split; for buckets, their bounds."""
     if not lengths:
         return None
@@ -31,20 +29,23 @@ def draw_lengths(
     low, high = int(everything.min()), int(everything.max())
     edges = np.unique(np.geomspace(low, high + 1, BINS + 1).round().astype(np.int64))
     counts = {split: np.histogram(values, edges)[0] for split, values in lengths.items()}
-    bounds = bucket_bounds(plan)
+    # The rows of other plans do not depend on the length of a sequence.
+    is_by_length = plan is not None and plan.strategy in ("bucketed", "padded")
+    bounds = sorted({shape.width for shape in plan.shapes}) if plan is not None and is_by_length else []
 
-    def paint(axes: "Axes") -> str:
+    def paint(axes: Axes) -> str:
         bottom = np.zeros(len(edges) - 1)
         for index, (split, found) in enumerate(counts.items()):
             axes.bar(edges[:-1], found, np.diff(edges), bottom, align="edge", color=SERIES[index], alpha=0.8,
                      label=split, linewidth=0)  # fmt: skip
             bottom = bottom + found
         for bound in bounds:
-            axes.axvline(bound, color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)))
+            axes.axvline(bound, **DOTTED)
         if high > 4 * low:
             axes.set_xscale("log")
-        _name_lengths(axes, seconds)
-        axes.set_ylabel("sequences")
+            set_log_ticks(axes.xaxis, 9)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.set(xlabel="frames" if seconds is None else f"frames of {seconds * 1000:g} ms", ylabel="sequences")
         axes.grid(visible=False, axis="x")
         if len(counts) > 1:
             axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(counts), borderaxespad=0.2)
@@ -55,54 +56,47 @@ def draw_lengths(
             f"{median:,} in the median."
         )
 
-    rows = [
-        (int(first), int(last) - 1, *(int(found[i]) for found in counts.values()))
-        for i, (first, last) in enumerate(pairwise(edges))
-    ]
+    rows = list(zip(edges[:-1], edges[1:] - 1, *counts.values(), strict=True))
     caption = f"Dotted: the {len(bounds)} widths of batches." if bounds else ""
     return draw("lengths", "Lengths", paint, make_table(["from (frames)", "to", *counts], rows), caption=caption)
 
 
-def bucket_bounds(plan: Plan | None) -> list[int]:
-    """Return the widths of bucketed rows; nothing if rows do not depend on the length of a sequence."""
-    if plan is None or plan.strategy not in ("bucketed", "padded"):
-        return []
-    return sorted({shape.width for shape in plan.shapes})
+def first_layouts(plan: Plan) -> list[Layout]:
+    """Return the layouts of the first epoch, as many as are drawn."""
+    return list(islice(plan.epoch(0), MOST_LAYOUTS))
 
 
-def draw_filling(plan: Plan) -> Drawing:
-    """Draw the share of real frames in each row, over the first epoch."""
-    shares, layouts = [], 0
-    for layout in islice(plan.epoch(0), MOST_LAYOUTS):
-        frames = np.bincount(layout.row, layout.length, minlength=layout.rows)
-        shares.append(frames / layout.width)
-        layouts += 1
+def draw_filling(layouts: Sequence[Layout], num_steps: int) -> Drawing:
+    """Draw the share of real frames in each row, over the first of `num_steps` batches."""
+    shares = [np.bincount(each.row, each.length, minlength=each.rows) / each.width for each in layouts]
     filled = np.concatenate(shares)
     counts, edges = np.histogram(np.minimum(filled, 1), np.linspace(0, 1, 21))
 
-    def paint(axes: "Axes") -> str:
+    def paint(axes: Axes) -> str:
         axes.bar(edges[:-1], counts, 0.05, align="edge", color=SERIES[0], alpha=0.8)
         axes.set(xlabel="part of a row that is real frames", ylabel="rows", xlim=(0, 1))
         axes.grid(visible=False, axis="x")
         low, median = np.quantile(filled, [0.1, 0.5])
         return (
-            f"Filling of {amount(len(filled), 'row')} in {amount(layouts, 'batch').replace('batchs', 'batches')}: "
+            f"Filling of {amount(len(filled), 'row')} in {amount(len(layouts), 'batch', 'batches')}: "
             f"{percent(float(median))} of a row are real frames in the median, {percent(float(low))} in the "
             "emptiest tenth."
         )
 
-    rows = [(edges[i], edges[i + 1], int(counts[i])) for i in range(len(counts))]
-    caption = f"The first {MOST_LAYOUTS} of {len(plan):,} batches." if layouts < len(plan) else ""
+    rows = [(*ends, count) for ends, count in zip(pairwise(edges), counts, strict=True)]
+    caption = f"The first {MOST_LAYOUTS} of {num_steps:,} batches." if len(layouts) < num_steps else ""
     return draw("filling", "Filling of rows", paint, make_table(["from", "to", "rows"], rows), caption=caption)
 
 
-def draw_batch(plan: Plan) -> Drawing:
+def draw_batch(layouts: Sequence[Layout]) -> Drawing:
     """Draw the first batch of the commonest shape, with the position of each sequence in its row."""
-    layout = _commonest(plan)
+    commonest = mode(layout.shape for layout in layouts)
+    layout = next(layout for layout in layouts if layout.shape == commonest)
     shown = min(layout.rows, MOST_ROWS)
+    rows = np.stack([layout.row, layout.slot, layout.start, layout.length], axis=1).tolist()
 
-    def paint(axes: "Axes") -> str:
-        for row, slot, start, length in zip(layout.row, layout.slot, layout.start, layout.length, strict=True):
+    def paint(axes: Axes) -> str:
+        for row, slot, start, length in rows:
             if row < shown:
                 color = SERIES[0] if slot % 2 == 0 else SERIES[4]
                 axes.barh(row, length, 0.78, start, color=color, alpha=0.8, linewidth=0)
@@ -116,10 +110,6 @@ def draw_batch(plan: Plan) -> Drawing:
             f"{percent(1 - share)} of it are padding."
         )
 
-    rows = [
-        (int(row), int(slot), int(start), int(length))
-        for row, slot, start, length in zip(layout.row, layout.slot, layout.start, layout.length, strict=True)
-    ]
     caption = "Each bar is a sequence; what is pale is padding."
     if shown < layout.rows:
         caption += f" {shown} of {layout.rows} rows."
@@ -128,32 +118,10 @@ def draw_batch(plan: Plan) -> Drawing:
     return draw("batch", "A batch", paint, table, size=(WIDTH, height), caption=caption)
 
 
-def shape_table(plan: Plan) -> Table:
+def shape_table(plan: Plan, layouts: Sequence[Layout]) -> Table:
     """Return every shape of the plan, and how many steps of the first epoch have it."""
-    steps = Counter(layout.shape for layout in islice(plan.epoch(0), MOST_LAYOUTS))
+    steps = Counter(layout.shape for layout in layouts)
     known = len(plan) <= MOST_LAYOUTS
-    rows = [
-        (shape.rows, shape.width, shape.num_slots, steps[shape] if known else None)
-        for shape in sorted(plan.shapes, key=lambda shape: -steps[shape])[:40]
-    ]
+    shapes = sorted(plan.shapes, key=lambda shape: -steps[shape])[:MOST_SHAPES]
+    rows = [(shape.rows, shape.width, shape.num_slots, steps[shape] if known else None) for shape in shapes]
     return make_table(["rows", "width (frames)", "slots", "steps in epoch 1"], rows)
-
-
-def _commonest(plan: Plan) -> Layout:
-    layouts = list(islice(plan.epoch(0), MOST_LAYOUTS))
-    shape, _ = Counter(layout.shape for layout in layouts).most_common(1)[0]
-    return next(layout for layout in layouts if layout.shape == shape)
-
-
-def _name_lengths(axes: "Axes", seconds: float | None) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    if axes.get_xscale() == "log":
-        axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=9))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    if seconds is None:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axes.set_xlabel("frames")
-        return
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.set_xlabel(f"frames of {seconds * 1000:g} ms")

@@ -1,22 +1,29 @@
-"""Drawings: matplotlib figures as inline SVG whose colors and fonts are those of the page, in light and in dark."""
+"""Drawings: matplotlib figures as inline SVG with the colors and fonts of the page, in light and in dark."""
 
+import io
 import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from seqconv.metrics.records import larger_is_better
+from seqconv.reports.names import label
 from seqconv.reports.tables import Table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INK, MUTED, LINE, PAPER = "#0a1b01", "#0a1b02", "#0a1b03", "#0a1b04"
 SERIES = tuple(f"#0a1b1{i}" for i in range(8))
 """Placeholders that matplotlib writes into the SVG; each becomes a variable of the page's style."""
+DOTTED: dict[str, Any] = {"color": MUTED, "linewidth": 0.9, "linestyle": (0, (2, 3))}
+Box = tuple[float, float, float, float]
 
 _VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line", PAPER: "--paper"} | {
     color: f"--series-{i}" for i, color in enumerate(SERIES)
@@ -39,7 +46,6 @@ _STYLE: dict[str, Any] = {
     "text.color": INK,
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
-    "axes.titlecolor": INK,
     "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -49,14 +55,9 @@ _STYLE: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
+    **{f"{axis}tick.{kind}.size": 0 for axis in "xy" for kind in ("major", "minor")},
     "legend.frameon": False,
-    "legend.fontsize": 9,
     "figure.facecolor": "none",
-    "savefig.facecolor": "none",
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
     "image.interpolation": "none",
@@ -67,8 +68,8 @@ _STYLE: dict[str, Any] = {
 class Drawing:
     """One figure of the page.
 
-    `name`: unique on the page. `summary`: what one sees, for those who do not. `table`: the numbers drawn. `box`: left,
-    right, top and bottom of the axes as parts of the width and height, where something moves over them.
+    `name`: unique on the page. `summary`: what the figure shows, for screen readers. `table`: the numbers drawn. `box`:
+    left, right, top and bottom of the axes as parts of the width and height, for something that moves over them.
     """
 
     name: str
@@ -77,7 +78,7 @@ class Drawing:
     svg: str
     table: Table
     caption: str = ""
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
 
     @property
     def height(self) -> float:
@@ -86,9 +87,9 @@ class Drawing:
         return min(_COLUMN, _LARGEST * width) * height / width
 
 
-def in_columns(drawings: Sequence[Drawing], count: int = 2) -> list[list[Drawing]]:
-    """Arrange drawings in columns of about one height: each goes to the column with most room."""
-    columns: list[list[Drawing]] = [[] for _ in range(count)]
+def in_columns(drawings: Sequence[Drawing]) -> list[list[Drawing]]:
+    """Arrange drawings in two columns of about one height: each goes to the column with most room."""
+    columns: list[list[Drawing]] = [[], []]
     for drawing in drawings:
         shortest = min(columns, key=lambda column: sum(each.height + _AROUND for each in column))
         shortest.append(drawing)
@@ -98,18 +99,18 @@ def in_columns(drawings: Sequence[Drawing], count: int = 2) -> list[list[Drawing
 def draw(
     name: str,
     title: str,
-    paint: Callable[["Axes"], str],
+    paint: Callable[[Axes], str],
     table: Table,
     *,
     size: tuple[float, float] = (WIDTH, HEIGHT),
     caption: str = "",
 ) -> Drawing:
-    """Draw one pair of axes; `paint` fills them and returns the summary."""
+    """Draw a figure with one pair of axes; `paint` fills them and returns the summary."""
     summary = ""
 
-    def fill(figure: "Figure") -> "Axes":
+    def fill(figure: Figure) -> Axes:
         nonlocal summary
-        axes: Axes = figure.subplots()
+        axes = figure.subplots()
         summary = paint(axes)
         return axes
 
@@ -117,24 +118,16 @@ def draw(
     return Drawing(name, title, summary, svg, table, caption, box)
 
 
-def render(
-    name: str, fill: Callable[["Figure"], "Axes"], size: tuple[float, float]
-) -> tuple[str, tuple[float, float, float, float]]:
+def render(name: str, fill: Callable[[Figure], Axes], size: tuple[float, float]) -> tuple[str, Box]:
     """Return inline SVG of a figure, and the box of the axes that `fill` returns."""
-    import io
-
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     buffer = io.StringIO()
     with rc_context(cast(Any, {**_STYLE, "svg.hashsalt": name})), warnings.catch_warnings():
-        # The browser has fonts of its own for letters that matplotlib's lack.
+        # The browser has its own fonts for letters that are missing in those of matplotlib.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message=".*layout not applied")
         figure = Figure(figsize=size)
         axes = fill(figure)
-        # Places are found here: a figure that does it by itself draws everything once more for it.
+        # The layout is computed here: with `layout=` the figure would draw everything a second time for it.
         ConstrainedLayoutEngine().execute(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         place = axes.get_position()
@@ -142,7 +135,7 @@ def render(
 
 
 def themed(svg: str, name: str) -> str:
-    """Return the `<svg>` element alone, with the page's colors and fonts, and ids that no other figure has."""
+    """Return the `<svg>` element alone, with the page's colors and fonts, and with ids that no other figure has."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = svg.replace("xlink:href=", "href=")
@@ -160,9 +153,13 @@ def _open_tag(found: "re.Match[str]") -> str:
 
 
 def whiskers(
-    axes: "Axes", names: Sequence[str], values: Sequence[float | None], intervals: Sequence[Sequence[float] | None]
+    axes: Axes,
+    score: str,
+    names: Sequence[str],
+    values: Sequence[float | None],
+    intervals: Sequence[Sequence[float] | None],
 ) -> None:
-    """Draw a dot and a line for each value and its interval, from top to bottom."""
+    """Draw a dot and a line for each value of a score and its interval, from top to bottom."""
     for place, (value, interval) in enumerate(zip(values, intervals, strict=True)):
         if interval is not None:
             axes.plot(interval, [place, place], color=SERIES[0], alpha=0.45, linewidth=3, solid_capstyle="round")
@@ -172,6 +169,18 @@ def whiskers(
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", labelcolor=INK)
+    axes.set_xlabel(label(score))
+    if larger_is_better(score):
+        # A score that cannot exceed one: a scale that shows differences.
+        axes.set_xlim(max(min(axes.get_xlim()[0], 0.9), -0.02), 1.01)
+    else:
+        axes.set_xlim(left=0)
+
+
+def set_log_ticks(axis: Axis, most: int) -> None:
+    """Set ticks at 1, 2 and 5 times the powers of ten, at most so many, without names between them."""
+    axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=most))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def shorten(text: Any, limit: int = 30) -> str:
@@ -207,8 +216,3 @@ def legend_columns(names: Sequence[str], most: int = 3) -> int:
     """Return how many names of a legend fit in one line above a figure of `WIDTH`."""
     widest = _KEY_INCHES + _LETTER_INCHES * max(map(len, names))
     return max(1, min(most, len(names), int(WIDTH / widest)))
-
-
-def read_template(name: str) -> str:
-    """Read a file of the templates."""
-    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")

@@ -4,15 +4,14 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from seqconv.config import Config, load_config
 from seqconv.errors import ConfigError, StoreError, list_some
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-# Raise it when `metrics.json` changes so that older versions cannot read it; files without it came before it.
+# Raise it when `metrics.json` changes so that older versions cannot read it; older files do not have it.
 SCORES_VERSION = 1
 VERSION_KEY = "format_version"
 LENGTHS = "lengths.csv"
@@ -34,60 +33,43 @@ class RunFolder:
     unfinished: str | None
 
     @cached_property
-    def history(self) -> "pd.DataFrame":
+    def history(self) -> pd.DataFrame:
         """A row for each epoch."""
         return self._table("history.csv")
 
     @cached_property
-    def splits(self) -> "pd.DataFrame":
+    def splits(self) -> pd.DataFrame:
         """id and split of each recording; empty for a run on arrays in memory."""
-        return self._table("splits.csv", as_text=True)
+        return self._table("splits.csv", dtype=str, keep_default_na=False)
 
     @cached_property
-    def quarantine(self) -> "pd.DataFrame":
+    def quarantine(self) -> pd.DataFrame:
         """Recordings that were left out because they cannot be read: id, path, reason."""
-        return self._table("quarantine.csv", as_text=True)
+        return self._table("quarantine.csv", dtype=str, keep_default_na=False)
 
     @cached_property
-    def lengths(self) -> "pd.DataFrame":
+    def lengths(self) -> pd.DataFrame:
         """id, split and num_frames of each sequence, if a report has stored them."""
-        import pandas as pd
-
-        path = self.path / LENGTHS
-        if not path.is_file():
-            return pd.DataFrame({"id": [], "split": [], "num_frames": []})
-        return pd.read_csv(path, dtype={"id": str, "split": str, "num_frames": int}, keep_default_na=False)
+        types = {"id": str, "split": str, "num_frames": int}
+        found = self._table(LENGTHS, dtype=types, keep_default_na=False)
+        return pd.DataFrame({name: [] for name in types}) if found.empty else found
 
     @cached_property
-    def predictions(self) -> "pd.DataFrame":
+    def predictions(self) -> pd.DataFrame:
         """The answers to one split; text for names, NaN if a frame has no label."""
-        import pandas as pd
-
-        path = self.path / "predictions.csv"
-        if not path.is_file():
-            return pd.DataFrame()
-        header = list(pd.read_csv(path, nrows=0).columns)
+        header = [str(name) for name in self._table("predictions.csv", nrows=0)]
         texts = {"id"} | (self.config.target.definition.text_columns & set(header))
-        return pd.read_csv(
-            path,
-            dtype=dict.fromkeys(texts, str),
-            keep_default_na=False,
-            na_values={name: [""] for name in header if name not in texts},
-        )
+        missing = {name: [""] for name in header if name not in texts}
+        return self._table("predictions.csv", dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=missing)
 
     @cached_property
-    def events(self) -> "pd.DataFrame":
+    def events(self) -> pd.DataFrame:
         """Events found in recordings of one split: id, start, end, label, score."""
-        import pandas as pd
-
-        path = self.path / "events.csv"
-        if not path.is_file():
-            return pd.DataFrame()
-        return pd.read_csv(path, dtype={"id": str, "label": str}, keep_default_na=False)
+        return self._table("events.csv", dtype={"id": str, "label": str}, keep_default_na=False)
 
     @cached_property
     def split(self) -> str | None:
-        """The split of the predictions: the one whose scores they have. None: no split."""
+        """The split of the predictions, found by its number of sequences and its loss; None if no split fits."""
         table = self.predictions
         if table.empty:
             return None
@@ -106,49 +88,31 @@ class RunFolder:
         """The split that counts: test, or valid if there is no test."""
         return next((split for split in ("test", "valid", *self.metrics) if split in self.metrics), None)
 
-    def _table(self, name: str, *, as_text: bool = False) -> "pd.DataFrame":
-        import pandas as pd
-
+    def _table(self, name: str, **options: Any) -> pd.DataFrame:
         path = self.path / name
-        if not path.is_file():
-            return pd.DataFrame()
-        if as_text:
-            return pd.read_csv(path, dtype=str, keep_default_na=False)
-        return pd.read_csv(path)
+        return pd.read_csv(path, **options) if path.is_file() else pd.DataFrame()
 
 
 def read_run(path: str | Path) -> RunFolder:
     """Read a run folder.
 
     Raises:
-        ConfigError: no run lies there.
+        ConfigError: there is no run in this folder.
         StoreError: one of its files is damaged.
     """
     path = Path(path)
     if not (path / "config.yaml").is_file():
         what = "holds no run: config.yaml is missing" if path.is_dir() else "is no folder"
         raise ConfigError(f"'{path}' {what}. Give the folder that training has written, runs/NAME-TIME for instance.")
-    unfinished = path / "unfinished.txt"
+    unfinished, remedy = path / "unfinished.txt", "Evaluate the model again, or remove it."
     return RunFolder(
         path=path,
         config=load_config(path / "config.yaml"),
         metrics=read_scores(path / "metrics.json"),
-        versions=_read_json(path / "versions.json"),
-        facts=_read_json(path / "model.json"),
+        versions=_read_json(path / "versions.json", "names and values", remedy),
+        facts=_read_json(path / "model.json", "names and values", remedy),
         unfinished=unfinished.read_text(encoding="utf-8").strip() if unfinished.is_file() else None,
     )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StoreError(f"{path}: not readable as JSON ({error}). Evaluate the model again, or remove it.") from None
-    if not isinstance(values, dict):
-        raise StoreError(f"{path}: holds a {type(values).__name__}, expected names and values. Remove it.")
-    return values
 
 
 def read_scores(path: Path) -> dict[str, Any]:
@@ -157,17 +121,8 @@ def read_scores(path: Path) -> dict[str, Any]:
     Raises:
         StoreError: it is damaged, or a later version of seqconv wrote it.
     """
-    if not path.exists():
-        return {}
     remedy = "Move it away, or choose another output folder."
-    try:
-        scores = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: not readable as JSON ({error}). {remedy}") from error
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
-    if not isinstance(scores, dict):
-        raise StoreError(f"{path}: does not hold scores by split. {remedy}")
+    scores = _read_json(path, "scores by split", remedy)
     version = scores.pop(VERSION_KEY, 0)
     if not isinstance(version, int) or not 0 <= version <= SCORES_VERSION:
         raise StoreError(
@@ -178,3 +133,17 @@ def read_scores(path: Path) -> dict[str, Any]:
     if wrong:
         raise StoreError(f"{path}: does not hold scores by split: {list_some(wrong)} has none. {remedy}")
     return scores
+
+
+def _read_json(path: Path, content: str, remedy: str) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: not readable as JSON ({error}). {remedy}") from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
+    if not isinstance(values, dict):
+        raise StoreError(f"{path}: does not hold {content}, but a {type(values).__name__}. {remedy}")
+    return values

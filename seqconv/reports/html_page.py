@@ -2,52 +2,36 @@
 
 import base64
 import hashlib
-from functools import cache
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from seqconv.files import write_text
-from seqconv.reports.drawings import in_columns, read_template
+from seqconv.reports.drawings import in_columns
 from seqconv.reports.tables import number, percent
 from seqconv.text import amount
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
 
 def write_page(template: str, path: Path, **values: Any) -> Path:
-    """Fill a template and write it, whole; return the path."""
-    write_text(render_page(template, **values), path)
+    """Fill a template and write the page, whole; return the path.
+
+    It needs nothing but itself: its policy forbids every request.
+    """
+    script = fill_template("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; media-src data:"
+    )
+    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    write_text(fill_template(template, policy=policy, script=script, written=written, **values), path)
     return path
 
 
-def render_page(template: str, **values: Any) -> str:
-    """Render a page that needs nothing but itself: its policy forbids every request."""
-    script = read_template("report.js")
-    style = read_template("report.css")
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{_digest(script)}'; style-src 'unsafe-inline'; img-src data:; "
-        "media-src data:"
-    )
-    page = environment().get_template(template)
-    return page.render(policy=policy, script=script, style=style, **values)
-
-
-@cache
-def environment() -> "Environment":
-    """Return the environment that fills templates; text is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, percent=percent)
-    environment.globals.update(amount=amount, in_columns=in_columns, sort_key=sort_key)
-    return environment
+def fill_template(name: str, **values: Any) -> str:
+    """Return the text of a template with these values, which are escaped."""
+    return _TEMPLATES.get_template(name).render(**values)
 
 
 def sort_key(value: Any) -> str:
@@ -59,5 +43,13 @@ def sort_key(value: Any) -> str:
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters.update(number=number, percent=percent)
+_TEMPLATES.globals.update(amount=amount, in_columns=in_columns, sort_key=sort_key)

@@ -1,26 +1,17 @@
 """The model in a report: its layers as a table, and the filters of the first."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from seqconv.errors import ModelError
 from seqconv.reports.drawings import Drawing, render
 from seqconv.reports.tables import make_table, number
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 MOST_FILTERS, MOST_COLUMNS = 64, 16
 _POSITIVE, _NEGATIVE = (0.16, 0.45, 0.75), (0.85, 0.4, 0.1)
-
-
-def describe_layers(model: Any) -> list[Any]:
-    """Return the facts of `seqconv.inspection.describe` on each layer, a row a layer."""
-    from seqconv.inspection import describe
-
-    return list(describe(model))
 
 
 def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
@@ -34,17 +25,16 @@ def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
     most = float(np.abs(shown).max()) or 1.0
 
     columns = min(MOST_COLUMNS, count)
-    rows_of_filters = -(-count // columns)
 
-    def fill(figure: "Figure") -> "Axes":
-        axes: Axes = figure.subplots()
+    def fill(figure: Figure) -> Axes:
+        axes = figure.subplots()
         axes.set_axis_off()
         axes.imshow(_tiled(_tinted(shown.transpose(0, 2, 1)[:, ::-1] / most), columns), aspect="auto")
         return axes
 
-    svg, _ = render("filters", fill, (7.2, max(1.6, 0.75 * rows_of_filters + 0.1)))
+    svg, _ = render("filters", fill, (7.2, max(1.6, 0.75 * -(-count // columns) + 0.1)))
     norms = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)
-    rows = [(i, float(norms[i]), float(kernels[i].min()), float(kernels[i].max())) for i in range(len(kernels))]
+    rows = list(zip(range(len(kernels)), norms, kernels.min(axis=(1, 2)), kernels.max(axis=(1, 2)), strict=True))
     span = f"{size} frames" if seconds is None else f"{size} frames ({size * seconds * 1000:g} ms)"
     return Drawing(
         "filters",
@@ -58,7 +48,7 @@ def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
     )
 
 
-def _first_convolution(model: Any) -> "tuple[Any, np.ndarray] | None":
+def _first_convolution(model: Any) -> tuple[Any, np.ndarray] | None:
     """Return the first convolution over time and its kernels `(filters, kernel_size, in_channels)`."""
     from seqconv.inspection import kernels
 
@@ -73,21 +63,17 @@ def _first_convolution(model: Any) -> "tuple[Any, np.ndarray] | None":
     return None
 
 
-def _tinted(values: "np.ndarray") -> "np.ndarray":
+def _tinted(values: np.ndarray) -> np.ndarray:
     """Return RGBA: the sign is the color, the size its strength, so that zero is the page."""
-    image = np.empty((*values.shape, 4))
-    image[..., :3] = np.where(values[..., None] >= 0, _POSITIVE, _NEGATIVE)
-    image[..., 3] = np.abs(values).clip(0, 1)
-    return image
+    colors = np.where(values[..., None] >= 0, _POSITIVE, _NEGATIVE)
+    return np.concatenate([colors, np.abs(values)[..., None].clip(0, 1)], axis=-1)
 
 
-def _tiled(images: "np.ndarray", columns: int) -> "np.ndarray":
-    """Return images `(n, height, width, 4)` next to and below each other, with nothing between them."""
+def _tiled(images: np.ndarray, columns: int) -> np.ndarray:
+    """Return images `(n, height, width, 4)` next to and below each other, with empty space between them."""
     count, height, width, _ = images.shape
     gaps = (max(1, height // 8), max(1, width // 5))
     rows = -(-count // columns)
-    sheet = np.zeros((rows * (height + gaps[0]) - gaps[0], columns * (width + gaps[1]) - gaps[1], 4))
-    for place, image in enumerate(images):
-        top, left = (place // columns) * (height + gaps[0]), (place % columns) * (width + gaps[1])
-        sheet[top : top + height, left : left + width] = image
-    return sheet
+    padded = np.pad(images, [(0, rows * columns - count), (0, gaps[0]), (0, gaps[1]), (0, 0)])
+    sheet = padded.reshape(rows, columns, *padded.shape[1:]).transpose(0, 2, 1, 3, 4)
+    return sheet.reshape(rows * (height + gaps[0]), columns * (width + gaps[1]), 4)[: -gaps[0], : -gaps[1]]

@@ -1,95 +1,86 @@
 """Pictures of recordings: features over time, contributions, and labels of frames next to answers."""
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from seqconv.features.settings import FeatureSettings
+from seqconv.inspection import Contributions
+from seqconv.reports.answers import Answers
 from seqconv.reports.drawings import PAPER, SERIES, Drawing, render, shorten
-from seqconv.reports.tables import make_table
+from seqconv.reports.tables import Table, make_table
 from seqconv.text import amount
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from seqconv.inspection import Contributions
-    from seqconv.reports.answers import Answers
 
 MOST_COLUMNS = 900
 SIZE = (4.9, 1.7)
 STRIP = 0.5
 TABLE_ROWS = 24
+Strips = tuple[np.ndarray, np.ndarray, list[str]]
+"""Class numbers of labels (-1: none) and of answers, over the whole time, and the names of the classes."""
 
 
 def draw_recording(
-    name: str,
-    features: "np.ndarray",
-    settings: FeatureSettings,
-    *,
-    contributions: "Contributions | None" = None,
-    frames: "tuple[np.ndarray, np.ndarray, list[str]] | None" = None,
+    name: str, features: np.ndarray, settings: FeatureSettings, below: Contributions | Strips | None
 ) -> Drawing:
-    """Draw the features `(time, d)` of a recording; below, the contributions, or the labels and answers, of frames.
+    """Draw the features `(time, d)` of a recording and, below, its contributions or strips.
 
     Args:
         name: of the drawing.
         features: of the recording.
         settings: what its axes mean.
-        contributions: of its frames to the class that was given.
-        frames: class numbers of labels (-1: none) and of answers, over the whole time, and the names of the classes.
+        below: what its frames add to the class that was given; or labels and answers of its frames.
     """
     seconds = settings.seconds_per_frame
     duration = len(features) * (seconds or 1)
-    ratios = [SIZE[1]] + [STRIP] * (contributions is not None) + [STRIP] * (frames is not None)
+    ratios = [SIZE[1]] if below is None else [SIZE[1], STRIP]
+    said = f"Features of {amount(len(features), 'frame')}" + ("" if seconds is None else f", {duration:.2f} s")
+    caption = ""
+    if isinstance(below, Contributions):
+        table, caption = _energy_table(features, below, seconds), _explain(below)
+        top = int(below.positions[np.argmax(below.frames)])
+        where = f"frame {top}" if seconds is None else f"{top * seconds:.2f} s"
+        said += f"; below, what each frame adds to the logit of {below.label}, most at {where}"
+    elif below is not None:
+        table = _run_table(below, seconds)
+        said += "; below, the label of each frame and the answer to it"
+    else:
+        table = _energy_table(features, None, seconds)
 
-    def fill(figure: "Figure") -> "Axes":
-        stack = figure.subplots(len(ratios), 1, sharex=True, gridspec_kw={"height_ratios": ratios}, squeeze=False)[:, 0]
+    def fill(figure: Figure) -> Axes:
+        grid = {"height_ratios": ratios}
+        stack: list[Axes] = list(figure.subplots(len(ratios), 1, sharex=True, gridspec_kw=grid, squeeze=False)[:, 0])
         _features(stack[0], features, settings, duration)
-        below = iter(stack[1:])
-        if contributions is not None:
-            _contributions(next(below), contributions, seconds or 1, duration)
-        if frames is not None:
-            _strips(next(below), frames, duration)
+        if isinstance(below, Contributions):
+            _contributions(stack[1], below, seconds or 1, duration)
+        elif below is not None:
+            _strips(stack[1], below, duration)
         stack[-1].set_xlabel("frame" if seconds is None else "seconds")
         if seconds is None:
-            stack[-1].xaxis.get_major_locator().set_params(integer=True)
+            stack[-1].locator_params(axis="x", integer=True)
         stack[0].set_xlim(0, duration)
-        return stack[0]  # type: ignore[no-any-return]
+        return stack[0]
 
     svg, box = render(name, fill, (SIZE[0], sum(ratios) + 0.35))
-    said = f"Features of {amount(len(features), 'frame')}"
-    said += "" if seconds is None else f", {duration:.2f} s"
-    table = _energy_table(features, contributions, seconds) if frames is None else _run_table(frames, seconds)
-    if contributions is not None:
-        top = int(contributions.positions[np.argmax(contributions.frames)])
-        where = f"frame {top}" if seconds is None else f"{top * seconds:.2f} s"
-        said += f"; below, what each frame adds to the logit of {contributions.label}, most at {where}"
-    if frames is not None:
-        said += "; below, the label of each frame and the answer to it"
-    return Drawing(name, "", said + ".", svg, table, "" if contributions is None else _explain(contributions), box)
+    return Drawing(name, "", said + ".", svg, table, caption, box)
 
 
-def frame_strips(answers: "Answers", place: int, num_frames: int) -> "tuple[np.ndarray, np.ndarray, list[str]] | None":
-    """Return class numbers of labels and answers of the frames of a sequence, of a classification of frames."""
-    given = (
-        None if answers.kind != "frame" or answers.given is None else answers.definition.class_numbers(answers.given)
-    )
-    targets = answers.definition.class_numbers(answers.targets)
-    if given is None or targets is None:
+def frame_strips(answers: Answers, place: int, num_frames: int) -> Strips | None:
+    """Return the strips of a sequence, of a classification of frames; None otherwise."""
+    if answers.kind != "frame" or answers.given is None:
+        return None
+    targets, given = (answers.definition.class_numbers(of) for of in (answers.targets, answers.given))
+    if targets is None or given is None:
         return None
     rows = np.flatnonzero(answers.owners == place)
     at = answers.table["frame"].to_numpy()[rows]
-    labels, said = (np.full(num_frames, -1) for _ in range(2))
-    stride = int(np.diff(at).min()) if len(at) > 1 else 1
-    for step in range(stride):
+    strips = np.full((2, num_frames), -1)
+    for step in range(int(np.diff(at).min()) if len(at) > 1 else 1):
         inside = at + step < num_frames
-        labels[at[inside] + step] = targets[rows][inside]
-        said[at[inside] + step] = given[rows][inside]
-    return labels, said, answers.names
+        strips[:, at[inside] + step] = np.stack([targets, given])[:, rows[inside]]
+    return strips[0], strips[1], answers.names
 
 
-def squeeze_time(values: "np.ndarray", most: int = MOST_COLUMNS) -> "np.ndarray":
+def squeeze_time(values: np.ndarray, most: int = MOST_COLUMNS) -> np.ndarray:
     """Return at most so many columns: the mean over neighbors.
 
     >>> squeeze_time(np.arange(6.0), 3).tolist()
@@ -102,7 +93,7 @@ def squeeze_time(values: "np.ndarray", most: int = MOST_COLUMNS) -> "np.ndarray"
     return np.add.reduceat(values, edges, axis=0) / counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
-def _features(axes: "Axes", features: "np.ndarray", settings: FeatureSettings, duration: float) -> None:
+def _features(axes: Axes, features: np.ndarray, settings: FeatureSettings, duration: float) -> None:
     shown = squeeze_time(np.asarray(features, np.float64))
     axes.grid(visible=False)
     if shown.shape[1] == 1:
@@ -113,11 +104,7 @@ def _features(axes: "Axes", features: "np.ndarray", settings: FeatureSettings, d
     axes.imshow(shown.T, aspect="auto", origin="lower", extent=(0, duration, 0, shown.shape[1]), cmap="magma",
                 vmin=low, vmax=high if high > low else low + 1)  # fmt: skip
     axes.spines[:].set_visible(False)
-    _name_features(axes, settings, shown.shape[1])
-
-
-def _name_features(axes: "Axes", settings: FeatureSettings, count: int) -> None:
-    places = settings.axis
+    places, count = settings.axis, shown.shape[1]
     if places is not None and len(places) == count:
         ticks = [value for value in (250, 500, 1000, 2000, 4000, 8000) if places[0] <= value <= places[-1]]
         axes.set_yticks(np.interp(ticks, places, np.arange(count) + 0.5), [f"{value:,}" for value in ticks])
@@ -127,7 +114,7 @@ def _name_features(axes: "Axes", settings: FeatureSettings, count: int) -> None:
         axes.set_ylabel("feature")
 
 
-def _explain(contributions: "Contributions") -> str:
+def _explain(contributions: Contributions) -> str:
     total = float(contributions.frames.sum())
     bias = f"{'+' if contributions.bias >= 0 else '-'} {abs(contributions.bias):.3f}"
     sum_of = f"Logit of {contributions.label}: {contributions.logit:.3f} = {total:.3f} from frames {bias} (bias)."
@@ -135,23 +122,20 @@ def _explain(contributions: "Contributions") -> str:
     return sum_of if contributions.is_exact else f"{sum_of} Not exact: {' '.join(contributions.notes)}"
 
 
-def _contributions(axes: "Axes", contributions: "Contributions", seconds: float, duration: float) -> None:
-    starts = contributions.positions * seconds
-    ends = np.append(starts[1:], duration)
-    shown = contributions.frames
+def _contributions(axes: Axes, contributions: Contributions, seconds: float, duration: float) -> None:
+    starts, shown = contributions.positions * seconds, contributions.frames
     if len(shown) > MOST_COLUMNS:
         firsts = np.linspace(0, len(shown), MOST_COLUMNS + 1).astype(int)[:-1]
-        starts, ends = starts[firsts], np.append(starts[firsts][1:], duration)
-        shown = np.add.reduceat(shown, firsts)
+        starts, shown = starts[firsts], np.add.reduceat(shown, firsts)
     for values, color in ((np.maximum(shown, 0), SERIES[0]), (np.minimum(shown, 0), SERIES[1])):
-        axes.stairs(values, np.append(starts, ends[-1]), fill=True, color=color, linewidth=0)
+        axes.stairs(values, np.append(starts, duration), fill=True, color=color, linewidth=0)
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)
     axes.locator_params(axis="y", nbins=2)
     axes.set_ylabel("logit")
 
 
-def _strips(axes: "Axes", frames: "tuple[np.ndarray, np.ndarray, list[str]]", duration: float) -> None:
+def _strips(axes: Axes, frames: Strips, duration: float) -> None:
     labels, said, names = frames
     step = duration / len(labels)
     for row, values in enumerate((labels, said)):
@@ -169,7 +153,7 @@ def _strips(axes: "Axes", frames: "tuple[np.ndarray, np.ndarray, list[str]]", du
     axes.spines[:].set_visible(False)
 
 
-def _run_table(frames: "tuple[np.ndarray, np.ndarray, list[str]]", seconds: float | None) -> Any:
+def _run_table(frames: Strips, seconds: float | None) -> Table:
     """Return labels and answers, a row whenever one of them changes."""
     labels, said, names = frames
     starts = np.flatnonzero(np.diff(labels, prepend=-2) | np.diff(said, prepend=-2))
@@ -183,7 +167,7 @@ def _run_table(frames: "tuple[np.ndarray, np.ndarray, list[str]]", seconds: floa
     return make_table(["from (frame)" if seconds is None else "from (s)", "label", "answer"], rows)
 
 
-def _energy_table(features: "np.ndarray", contributions: "Contributions | None", seconds: float | None) -> Any:
+def _energy_table(features: np.ndarray, contributions: Contributions | None, seconds: float | None) -> Table:
     """Return means over a few pieces of the recording, and sums of the frames' contributions."""
     pieces = squeeze_time(np.asarray(features, np.float64).mean(axis=1), TABLE_ROWS)
     step = len(features) / len(pieces) * (seconds or 1)

@@ -1,25 +1,25 @@
 """The answers of several runs together: folds side by side, seeds averaged, and differences of models."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from seqconv.errors import ConfigError, list_some
-from seqconv.metrics import bootstrap_intervals
 from seqconv.metrics.checks import IntArray
-from seqconv.reports.answers import Answers, Scorer, read_answers
+from seqconv.metrics.intervals import Bootstrap
+from seqconv.reports.answers import Answers, Interval, Scorer, read_answers
 from seqconv.reports.folder import RunFolder
-
-Interval = list[float] | None
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
     """The answers of one model to sequences that are tested once each; with folds, of the models of all folds.
 
-    `truth`: what is true of each id, to compare; `groups`: where they are known.
+    `truth`: the labels of each id, to compare them; `groups`: the group of each id, where it is known.
     """
 
     answers: Answers
@@ -61,15 +61,10 @@ def pooled_scores(pools: Sequence[Pool], settings: Any, seed: int) -> dict[str, 
     ids = shared_ids(pools)
     if not ids:
         return {}
-    scorer = mean_scorer(pools, ids)
-    values = scorer(np.arange(len(ids)))
-    found: Mapping[str, Interval] = {}
-    if settings.bootstrap:
-        found = bootstrap_intervals(
-            scorer, len(ids), groups=_groups(pools, ids), repeats=settings.bootstrap,
-            confidence=settings.confidence, seed=seed,
-        )  # fmt: skip
-    return {name: (value, found.get(name)) for name, value in values.items()}
+    scorer = partial(_mean, [pool.scorer(ids) for pool in pools])
+    bootstrap = Bootstrap(settings.bootstrap, settings.confidence, seed)
+    found = bootstrap.intervals(scorer, len(ids), _groups(pools, ids))
+    return {name: (value, found.get(name)) for name, value in scorer(np.arange(len(ids))).items()}
 
 
 def paired_differences(
@@ -77,9 +72,9 @@ def paired_differences(
 ) -> dict[str, tuple[float, Interval]]:
     """Return how much higher the scores of `second` are than those of `first` on the sequences of both.
 
-    The interval is that of a paired bootstrap: each draw takes sequences anew, whole groups where they are known, the
-    same for both; and of several runs of one kind, it takes runs anew. It so holds what other recordings and what
-    other seeds would have changed.
+    The interval is that of a paired bootstrap: each draw selects sequences again (whole groups where they are known),
+    the same for both sides; and of several runs of one kind, it selects runs again. The interval therefore includes
+    the effect of other recordings and of other seeds.
 
     Raises:
         ConfigError: a sequence has another label there.
@@ -90,7 +85,6 @@ def paired_differences(
     _check_truth([*first, *second], ids)
     generator = np.random.default_rng([seed, 1])
     scorers = [[pool.scorer(ids) for pool in side] for side in (first, second)]
-    everything = np.arange(len(ids))
 
     def differences(chosen: Sequence[Sequence[Scorer]], indices: IntArray) -> dict[str, float]:
         before, after = (_mean(side, indices) for side in chosen)
@@ -100,12 +94,8 @@ def paired_differences(
         drawn = [[side[place] for place in generator.integers(len(side), size=len(side))] for side in scorers]
         return differences(drawn, indices)
 
-    values = differences(scorers, everything)
-    if not repeats:
-        return {name: (value, None) for name, value in values.items()}
-    groups = _groups([*first, *second], ids)
-    found = bootstrap_intervals(draw, len(ids), groups=groups, repeats=repeats, confidence=confidence, seed=seed)
-    return {name: (value, found.get(name)) for name, value in values.items()}
+    found = Bootstrap(repeats, confidence, seed).intervals(draw, len(ids), _groups([*first, *second], ids))
+    return {name: (value, found.get(name)) for name, value in differences(scorers, np.arange(len(ids))).items()}
 
 
 def shared_ids(pools: Sequence[Pool]) -> list[str]:
@@ -116,13 +106,8 @@ def shared_ids(pools: Sequence[Pool]) -> list[str]:
     return [name for name in pools[0].ids if all(name in other for other in others)]
 
 
-def mean_scorer(pools: Sequence[Pool], ids: Sequence[str]) -> Scorer:
-    """Return the mean over pools of the headline scores."""
-    scorers = [pool.scorer(ids) for pool in pools]
-    return lambda indices: _mean(scorers, indices)
-
-
-def _mean(scorers: Sequence[Callable[[IntArray], dict[str, float]]], indices: IntArray) -> dict[str, float]:
+def _mean(scorers: Sequence[Scorer], indices: IntArray) -> dict[str, float]:
+    """Return the mean over runs of the headline scores."""
     # A run that was drawn twice is scored once.
     known = {scorer: scorer(indices) for scorer in dict.fromkeys(scorers)}
     rows = [known[scorer] for scorer in scorers]
@@ -138,8 +123,6 @@ def _fits(pool: Sequence[tuple[RunFolder, Answers]], run: RunFolder, answers: An
 
 
 def _join(pool: Sequence[tuple[RunFolder, Answers]]) -> Pool:
-    import pandas as pd
-
     parts = [answers for _, answers in pool]
     starts = np.cumsum([0, *(len(part.ids) for part in parts)])
     answers = Answers(

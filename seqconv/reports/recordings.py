@@ -1,102 +1,112 @@
-"""The cards of the recordings that a report shows."""
+"""The sequences of a report: a summary of all answers, and cards of those that went wrong."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from seqconv.errors import SeqconvError
-from seqconv.features.kinds import RecordedKind
-from seqconv.reports.choice import Chosen
+from seqconv.inspection import Contributions, contributions
+from seqconv.reports.answers import Answers
 from seqconv.reports.drawings import Drawing
 from seqconv.reports.pictures import draw_recording, frame_strips
 from seqconv.reports.report_inputs import Material
-from seqconv.reports.sounds import Sound, embed_sound
-from seqconv.reports.tables import number, percent
+from seqconv.reports.sounds import embed_sounds
+from seqconv.reports.tables import Table, frame_table, number, percent
 from seqconv.text import amount
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from seqconv.inspection import Contributions
-
+SHOWN_EACH = 4
+MOST_ROWS = 2000
 MOST_PROBABILITIES = 4
 MOST_FEATURE_FRAMES = 60_000
-SOUND_BUDGET = 3_000_000
-"""Bytes of sound in one page; what comes first gets it."""
 
 
-@dataclass(frozen=True)
-class Card:
-    """One recording: truth, prediction, picture and sound."""
+def summarize(answers: Answers) -> pd.DataFrame:
+    """Return a row for each sequence: id, truth, prediction, whether it is wrong, confidence, loss.
 
-    id: str
-    name: str
-    facts: list[tuple[str, str]]
-    wrong: bool | None
-    probabilities: list[tuple[str, float, bool]]
-    picture: Drawing | None
-    sound: Sound | None
-    seconds: float | None
-
-
-def make_cards(material: Material, summary: "pd.DataFrame", chosen: Chosen) -> tuple[list[Card], list[Card]]:
-    """Make cards of the confidently wrong and of the hardest recordings."""
-    places = [*chosen.confident, *chosen.hardest]
-    budget = SOUND_BUDGET
-    cards = []
-    for number_of, place in enumerate(places):
-        sound = _sound(material, str(summary["id"].iloc[place]))
-        if sound is not None and sound.num_bytes > budget:
-            sound = None
-        budget -= 0 if sound is None else sound.num_bytes
-        cards.append(_card(material, summary, place, f"recording-{number_of}", sound))
-    return cards[: len(chosen.confident)], cards[len(chosen.confident) :]
-
-
-def _card(material: Material, summary: "pd.DataFrame", place: int, name: str, sound: Sound | None) -> Card:
-    row = summary.iloc[place]
-    return Card(
-        id=str(row["id"]),
-        name=name,
-        facts=_facts(material, row),
-        wrong=bool(row["wrong"]) if "wrong" in summary else None,
-        probabilities=_probabilities(material, place),
-        picture=_picture(material, place, str(row["id"]), name),
-        sound=sound,
-        seconds=_seconds(material, str(row["id"])),
-    )
+    Of frames: `num_frames` with a label and `error_rate`, the part of them that is wrong, instead of the answers.
+    `confidence` is the probability of the class given; of several labels, the smallest probability of a decision; NaN
+    in a regression.
+    """
+    table, confidence = answers.table, answers.definition.confidence(answers.predictions)
+    if confidence is None:
+        confidence = np.full(len(table), np.nan)
+    if answers.kind == "sequence":
+        columns = ["id", *[name for name in table if str(name).split("_")[0] in ("num", "label", "prediction")]]
+        found = table[columns].copy()
+        if answers.given is not None:
+            found["wrong"] = answers.is_wrong
+        return found.assign(confidence=confidence, loss=table["loss"])
+    count = len(answers.ids)
+    frames = np.bincount(answers.owners, minlength=count)
+    found = pd.DataFrame({"id": answers.ids, "num_frames": frames})
+    if answers.given is not None:
+        found["error_rate"] = np.bincount(answers.owners, answers.is_wrong, count) / frames
+        found["wrong"] = found["error_rate"] > 0
+    found["confidence"] = np.bincount(answers.owners, confidence, count) / frames
+    found["loss"] = np.bincount(answers.owners, table["loss"], count) / frames
+    return found
 
 
-def _seconds(material: Material, name: str) -> float | None:
-    """Return the length in seconds of a recording's picture."""
-    frames = material.lengths_by_id().get(name)
-    return None if frames is None or material.seconds_per_frame is None else frames * material.seconds_per_frame
+def prediction_table(summary: pd.DataFrame) -> Table:
+    """Return the rows with the largest loss, as many as a page can show, and the columns that are not empty."""
+    worst = summary.sort_values("loss", ascending=False, kind="stable").head(MOST_ROWS)
+    listed = worst.dropna(axis="columns", how="all")
+    if "wrong" in listed:
+        listed = listed.assign(wrong=listed["wrong"].map({True: "wrong", False: "right"}))
+    return frame_table(listed.rename(columns=lambda name: "result" if name == "wrong" else name.replace("_", " ")))
 
 
-def _facts(material: Material, row: Any) -> list[tuple[str, str]]:
+def make_cards(material: Material, answers: Answers, summary: pd.DataFrame) -> list[list[dict[str, Any]]]:
+    """Make cards of recordings with truth, prediction, picture and sound: the confidently wrong, then the hardest.
+
+    Those with the worst answers come first, and none is shown twice.
+    """
+    confident: list[int] = []
+    if answers.kind == "sequence" and "wrong" in summary:
+        wrong = np.flatnonzero(summary["wrong"])
+        sure = -summary["confidence"].to_numpy()[wrong]
+        confident = wrong[np.argsort(sure, kind="stable")].tolist()[:SHOWN_EACH]
+    order = np.argsort(-summary["loss"].to_numpy(), kind="stable").tolist()
+    hardest = [place for place in order if place not in confident][:SHOWN_EACH]
+    places = [*confident, *hardest]
+    sounds = embed_sounds([answers.ids[place] for place in places], material.answered, material.folder.config.features)
+    cards = [
+        _card(material, answers, summary.iloc[place], place, f"recording-{index}") | {"sound": sounds[index]}
+        for index, place in enumerate(places)
+    ]
+    return [cards[: len(confident)], cards[len(confident) :]]
+
+
+def _card(material: Material, answers: Answers, row: Any, place: int, name: str) -> dict[str, Any]:
+    frames, seconds = material.answered_lengths.get(answers.ids[place]), material.seconds_per_frame
+    duration = None if frames is None or seconds is None else frames * seconds
     facts = []
-    for name in row.index:
-        title = str(name).replace("_", " ")
-        if str(name).split("_")[0] in ("label", "prediction"):
-            value = row[name]
-            facts.append((title, (value or "none") if isinstance(value, str) else number(float(value))))
+    for column, value in row.items():
+        if str(column).split("_")[0] in ("label", "prediction"):
+            written = (value or "none") if isinstance(value, str) else number(float(value))
+            facts.append((str(column).replace("_", " "), written))
     if "error_rate" in row:
-        facts.append(("wrong frames", percent(float(row["error_rate"]))))
-    elif row["confidence"] == row["confidence"]:
-        facts.append(("confidence", percent(float(row["confidence"]))))
+        facts.append(("wrong frames", percent(row["error_rate"])))
+    elif not np.isnan(row["confidence"]):
+        facts.append(("confidence", percent(row["confidence"])))
     facts.append(("loss", number(float(row["loss"]))))
-    frames = material.lengths_by_id().get(str(row["id"]))
     if frames is not None:
-        seconds = material.seconds_per_frame
-        facts.append(("length", amount(frames, "frame") if seconds is None else f"{frames * seconds:.2f} s"))
-    return facts
+        facts.append(("length", amount(frames, "frame") if duration is None else f"{duration:.2f} s"))
+    return {
+        "id": answers.ids[place],
+        "name": name,
+        "facts": facts,
+        "wrong": bool(row["wrong"]) if "wrong" in row else None,
+        "probabilities": _probabilities(answers, place),
+        "picture": _picture(material, answers, place, name),
+        "seconds": duration,
+    }
 
 
-def _probabilities(material: Material, place: int) -> list[tuple[str, float, bool]]:
+def _probabilities(answers: Answers, place: int) -> list[tuple[str, float, bool]]:
     """Return the largest probabilities, and whether each class is true; always that of the label."""
-    answers = material.answers
-    if answers is None or answers.given is None or answers.kind == "frame":
+    if answers.given is None or answers.kind == "frame":
         return []
     values, truth = answers.predictions[place], answers.targets[place]
     order = np.argsort(-values, kind="stable")
@@ -104,36 +114,18 @@ def _probabilities(material: Material, place: int) -> list[tuple[str, float, boo
     return [(answers.names[c], float(values[c]), bool(truth[c] == 1)) for c in shown[: MOST_PROBABILITIES + 3]]
 
 
-def _sound(material: Material, name: str) -> Sound | None:
-    data, place = material.answered, material.places.get(name)
-    is_recorded = isinstance(material.folder.config.features, RecordedKind)
-    if data is None or place is None or data.metadata is None or not is_recorded:
-        return None
-    row = data.metadata.iloc[place]
-    start, end = (None if row[key] != row[key] else float(row[key]) for key in ("start", "end"))
-    return embed_sound(row["path"], start, end)
-
-
-def _picture(material: Material, place: int, identity: str, name: str) -> Drawing | None:
-    answers, data, index = material.answers, material.answered, material.places.get(identity)
-    if data is None or index is None or answers is None or data.lengths[index] > MOST_FEATURE_FRAMES:
+def _picture(material: Material, answers: Answers, place: int, name: str) -> Drawing | None:
+    data, index = material.answered, material.places.get(answers.ids[place])
+    if data is None or index is None or data.lengths[index] > MOST_FEATURE_FRAMES:
         return None
     features = np.asarray(data[index], np.float32)
-    return draw_recording(
-        name,
-        features,
-        material.folder.config.features,
-        contributions=_contributions(material, features, place),
-        frames=frame_strips(answers, place, len(features)),
-    )
+    below = frame_strips(answers, place, len(features)) or _contributions(material, answers, features, place)
+    return draw_recording(name, features, material.folder.config.features, below)
 
 
-def _contributions(material: Material, features: "np.ndarray", place: int) -> "Contributions | None":
+def _contributions(material: Material, answers: Answers, features: np.ndarray, place: int) -> Contributions | None:
     """Return what each frame adds to the logit of the predicted class; None if unknown."""
-    from seqconv.inspection import contributions
-
-    answers = material.answers
-    if material.model is None or answers is None or answers.given is None or answers.kind == "frame":
+    if material.model is None or answers.given is None or answers.kind == "frame":
         return None
     try:
         return contributions(material.model, features, output=int(answers.predictions[place].argmax()))

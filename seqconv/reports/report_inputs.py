@@ -4,20 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from seqconv.batching import Plan
+from seqconv.batching import Plan, make_plan
+from seqconv.config.planning import planning_options
+from seqconv.data.datasets import load_datasets
+from seqconv.data.sampling import draw_by_class
+from seqconv.data.sequences import Sequences
 from seqconv.errors import SeqconvError
 from seqconv.files import write_text
+from seqconv.metrics.checks import IntArray
+from seqconv.models import load_model
+from seqconv.models.card import model_target
 from seqconv.reports.answers import Answers, read_answers
 from seqconv.reports.folder import LENGTHS, RunFolder, read_run
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from seqconv.data.sequences import Sequences
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +28,7 @@ class Material:
     """The content of a report. `notes` say what is missing, and why."""
 
     folder: RunFolder
-    parts: "Mapping[str, Sequences]"
+    parts: Mapping[str, Sequences]
     plan: Plan | None
     model: Any
     notes: list[str] = field(default_factory=list)
@@ -36,7 +39,7 @@ class Material:
         return read_answers(self.folder)
 
     @cached_property
-    def answered(self) -> "Sequences | None":
+    def answered(self) -> Sequences | None:
         """The sequences that the answers are about."""
         split = self.folder.split
         return None if split is None else self.parts.get(split)
@@ -51,27 +54,27 @@ class Material:
         """Seconds from one frame to the next; None if unknown."""
         return self.folder.config.features.seconds_per_frame
 
-    def lengths(self, split: str) -> "NDArray[np.int64] | None":
-        """Return the frames of each sequence of a split; None if unknown."""
-        if split in self.parts:
-            return np.asarray(self.parts[split].lengths, np.int64)
-        table = self.folder.lengths
-        found = table["num_frames"][table["split"] == split].to_numpy(np.int64)
-        return found if len(found) else None
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The scores of the split that the answers are about, or else of the one that counts; empty without scores."""
+        split = self.folder.split or self.folder.scored_split
+        return {} if split is None else self.folder.metrics[split]
 
-    def lengths_by_id(self) -> dict[str, int]:
-        """Return the frames of each sequence that the answers are about, if known."""
-        split = self.folder.split
-        if split is None:
-            return {}
-        if split in self.parts:
-            return dict(zip(self.parts[split].ids, self.parts[split].lengths.tolist(), strict=True))
-        table = self.folder.lengths[self.folder.lengths["split"] == split]
-        known = dict(zip(table["id"].tolist(), table["num_frames"].tolist(), strict=True))
-        predictions = self.folder.predictions
-        if not known and "num_frames" in predictions:
-            return dict(zip(predictions["id"].tolist(), predictions["num_frames"].astype(int).tolist(), strict=True))
-        return known
+    def lengths(self, split: str | None) -> "pd.Series[Any]":
+        """Return the frames of each sequence of a split by id; empty if unknown."""
+        part = None if split is None else self.parts.get(split)
+        if part is not None:
+            return pd.Series(part.lengths, part.ids)
+        table = self.folder.lengths
+        return table[table["split"] == split].set_index("id")["num_frames"].astype(np.int64)
+
+    @cached_property
+    def answered_lengths(self) -> dict[str, int]:
+        """The frames of each sequence that the answers are about, if known."""
+        lengths, predictions = self.lengths(self.folder.split), self.folder.predictions
+        if lengths.empty and self.folder.split is not None and "num_frames" in predictions:
+            lengths = predictions.set_index("id")["num_frames"].astype(int)
+        return {str(name): frames for name, frames in lengths.to_dict().items()}
 
     def groups(self) -> list[str] | None:
         """Return the group of each sequence of the answers; None if there are none, or they are unknown."""
@@ -82,37 +85,33 @@ class Material:
 
 
 def gather(
-    run_dir: str | Path,
-    parts: "Mapping[str, Sequences] | None" = None,
-    plan: Plan | None = None,
-    model: Any = None,
+    run_dir: str | Path, parts: Mapping[str, Sequences] | None = None, plan: Plan | None = None, model: Any = None
 ) -> Material:
     """Gather the material of a run; missing parts are read again from manifest and folder, as far as possible."""
     folder, notes = read_run(run_dir), list[str]()
     if parts is None:
         parts = _read_parts(folder, notes)
-    if parts:
-        _keep_lengths(folder, parts)
+    if "train" in parts and not (folder.path / LENGTHS).exists():
+        # From these, batches can be planned again when the sequences are gone.
+        tables = [
+            pd.DataFrame({"id": part.ids, "split": split, "num_frames": part.lengths}) for split, part in parts.items()
+        ]
+        write_text(pd.concat(tables).to_csv(index=False), folder.path / LENGTHS)
     if model is None and (folder.path / "model.keras").is_file():
-        model = _load_model(folder, notes)
-    material = Material(folder, parts, plan, model, notes)
-    if plan is None and (lengths := material.lengths("train")) is not None:
-        plan = plan_again(folder, lengths, notes, train=parts.get("train"), model=model)
+        try:
+            model = load_model(folder.path / "model.keras")
+        except (SeqconvError, OSError) as error:
+            notes.append(f"The model cannot be loaded: {error}")
+    lengths = Material(folder, parts, plan, model).lengths("train")
+    if plan is None and len(lengths):
+        plan = plan_again(folder, lengths.to_numpy(np.int64), notes, train=parts.get("train"), model=model)
     return Material(folder, parts, plan, model, notes)
 
 
 def plan_again(
-    folder: RunFolder,
-    lengths: "NDArray[np.int64]",
-    notes: list[str],
-    *,
-    train: "Sequences | None" = None,
-    model: Any = None,
+    folder: RunFolder, lengths: IntArray, notes: list[str], *, train: Sequences | None = None, model: Any = None
 ) -> Plan | None:
     """Plan the batches of a run again as training did; the sampling of an epoch depends on the labels."""
-    from seqconv.batching import make_plan
-    from seqconv.config.planning import planning_options
-
     config = folder.config
     strategy = config.batching.strategy
     if strategy == "auto":
@@ -124,24 +123,16 @@ def plan_again(
         )
     compiles = config.training.jit_compile
     is_compiled = folder.versions.get("backend") == "jax" if compiles == "auto" else compiles
+    machine: dict[str, Any] = {"time_geometry": config.model.time_geometry, "is_compiled": is_compiled}
     try:
-        options = planning_options(
-            config.batching,
-            strategy,
-            seed=config.seed,
-            time_geometry=config.model.time_geometry,
-            is_compiled=is_compiled,
-        )
+        options = planning_options(config.batching, strategy, seed=config.seed, **machine)
         return make_plan(strategy, lengths, draw=_draw_again(folder, train, model, notes), **options)
     except SeqconvError as error:
         notes.append(f"The batches cannot be planned again: {error}")
         return None
 
 
-def _draw_again(folder: RunFolder, train: "Sequences | None", model: Any, notes: list[str]) -> Any:
-    from seqconv.data.sampling import draw_by_class
-    from seqconv.models.card import model_target
-
+def _draw_again(folder: RunFolder, train: Sequences | None, model: Any, notes: list[str]) -> Any:
     config = folder.config
     if config.training.sampling == "natural":
         return None
@@ -157,9 +148,7 @@ def _draw_again(folder: RunFolder, train: "Sequences | None", model: Any, notes:
     return draw_by_class(config.training.sampling, target, labels, train.lengths, seed=config.seed)
 
 
-def _read_parts(folder: RunFolder, notes: list[str]) -> "Mapping[str, Sequences]":
-    from seqconv.data.datasets import load_datasets
-
+def _read_parts(folder: RunFolder, notes: list[str]) -> Mapping[str, Sequences]:
     if folder.config.data.manifest is None:
         notes.append(
             "This run was trained on arrays in memory, which its folder does not hold: recordings are shown without "
@@ -173,25 +162,3 @@ def _read_parts(folder: RunFolder, notes: list[str]) -> "Mapping[str, Sequences]
             f"The recordings of this run cannot be read again, and are shown without sound and picture: {error}"
         )
         return {}
-
-
-def _keep_lengths(folder: RunFolder, parts: "Mapping[str, Sequences]") -> None:
-    """Write `lengths.csv`, from which batches can be planned again when the sequences are gone."""
-    import pandas as pd
-
-    if "train" not in parts or (folder.path / LENGTHS).exists():
-        return
-    tables = [
-        pd.DataFrame({"id": part.ids, "split": split, "num_frames": part.lengths}) for split, part in parts.items()
-    ]
-    write_text(pd.concat(tables).to_csv(index=False), folder.path / LENGTHS)
-
-
-def _load_model(folder: RunFolder, notes: list[str]) -> Any:
-    from seqconv.models import load_model
-
-    try:
-        return load_model(folder.path / "model.keras")
-    except (SeqconvError, OSError) as error:
-        notes.append(f"The model cannot be loaded: {error}")
-        return None

@@ -1,9 +1,12 @@
 """Tables of a report: plain values, and their formats."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,12 @@ def make_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     >>> make_table(["n"], [[float("nan")]]).rows
     ((None,),)
     """
-    return Table(tuple(columns), tuple(tuple(plain(value) for value in row) for row in rows))
+    return Table(tuple(columns), tuple(tuple(_plain(value) for value in row) for row in rows))
 
 
-def rows_of(values: Mapping[str, Any], names: Sequence[str] = ("", "")) -> Table:
-    """Return a table with a row for each entry."""
-    return make_table(names, list(values.items()))
+def frame_table(frame: "pd.DataFrame") -> Table:
+    """Return the table of a DataFrame."""
+    return make_table([str(name) for name in frame], frame.to_numpy(object).tolist())
 
 
 def number(value: Any) -> str:
@@ -71,13 +74,13 @@ def number(value: Any) -> str:
     return str(value)
 
 
-def percent(value: float | None, digits: int = 1) -> str:
+def percent(value: float) -> str:
     """Format a part of one as a percentage.
 
     >>> percent(0.0123)
     '1.2 %'
     """
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+    return f"{100 * value:.1f} %"
 
 
 def interval_text(interval: Sequence[float] | None) -> str:
@@ -100,7 +103,7 @@ def _float_format(values: Sequence[Any]) -> str:
     return "" if min(size for size in sizes if size) < 1 else ",.1f"
 
 
-def plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """Return a value of Python's own types; None for NaN."""
     own = value.item() if hasattr(value, "item") and not isinstance(value, str) else value
     return None if isinstance(own, float) and math.isnan(own) else own

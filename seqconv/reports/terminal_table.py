@@ -19,8 +19,8 @@ def print_table(table: Table, console: Console) -> None:
 def table_lines(table: Table, width: int | None = None) -> list[str]:
     """Return a table as lines of text; a name that the first column repeats is written once.
 
-    Where it is wider than `width` letters, the names of the first column stand on lines of their own, above their rows.
-    What is wider even then is left to the terminal to wrap.
+    Where it is wider than `width` letters, the names of the first column are on separate lines, above their rows. Lines
+    that are still too wide are wrapped by the terminal.
 
     >>> table = Table(("run", "score", "mean"), (("a long name", "accuracy", 0.5), ("a long name", "F1", 0.25)))
     >>> print(*table_lines(table), sep="\\n")
@@ -51,7 +51,7 @@ def table_lines(table: Table, width: int | None = None) -> list[str]:
 def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
     heads = [column.split("\n") for column in columns]
     tallest = max(map(len, heads))
-    # Heads of one line stand at the bottom.
+    # Headings of one line are at the bottom.
     filled = [[""] * (tallest - len(head)) + head for head in heads]
     lines = [*zip(*filled, strict=True), *rows]
     widths = [max(cell_len(line[place]) for line in lines) for place in range(len(columns))]

@@ -1,18 +1,16 @@
 """Pictures of detected and true events along time, in the recordings that went worst."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from seqconv.data.events.arrays import judged_arrays, true_arrays
 from seqconv.metrics import EventArrays, is_unmet
 from seqconv.reports.drawings import INK, MUTED, SERIES, Drawing, draw, shorten, shorten_all
 from seqconv.reports.report_inputs import Material
 from seqconv.reports.tables import make_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MOST_RECORDINGS = 3
 MOST_CLASSES = 24
@@ -39,21 +37,18 @@ class Stretch(NamedTuple):
 
 def draw_timelines(material: Material) -> list[Drawing]:
     """Draw each of the recordings with the most false alarms and missed events, its worst minutes."""
-    split, data = material.folder.split or material.folder.scored_split, material.answered
-    scores = None if split is None else material.folder.metrics[split].get("events")
-    found = material.folder.events
+    scores, data, found = material.scores.get("events"), material.answered, material.folder.events
     if scores is None or data is None or data.annotations is None or "start" not in found:
         return []
     metadata, names = data.metadata, list(scores["per_class"])
-    is_cut = metadata is not None and "recording" in metadata
-    ids = set(metadata["recording"]) if metadata is not None and is_cut else set(data.ids)
-    beside, stretches = data.annotations, list[Stretch]()
-    for name, events, start, end in zip(beside.ids, beside.events, beside.starts, beside.ends, strict=True):
+    ids = set(data.ids if metadata is None or "recording" not in metadata else metadata["recording"])
+    marked, stretches = data.annotations, list[Stretch]()
+    for name, events, start, end in zip(marked.ids, marked.events, marked.starts, marked.ends, strict=True):
         if name in ids:
             true = true_arrays(events, names, material.folder.config.target)
             given = judged_arrays(found[found["id"] == name], events, names)
             stretches.append(worst_stretch(name, float(start), float(end), true, given))
-    # Where as many are wrong, those with more to see.
+    # Of those with equally many errors, those with more events come first.
     stretches.sort(key=lambda each: (-each.wrong, -len(each.true.starts)))
     return [_draw(place, each, names, len(stretches)) for place, each in enumerate(stretches[:MOST_RECORDINGS])]
 
@@ -66,19 +61,17 @@ def worst_stretch(name: str, start: float, end: float, true: EventArrays, found:
     >>> worst_stretch("tape", 0.0, 1000.0, nothing, alarm)[1:3]
     (600.0, 900.0)
     """
-    # Of a part of a file, some events lie elsewhere.
-    true, found = (_between(each, start, end - start) for each in (true, found))
-    if end - start <= STRETCH:
-        return Stretch(name, start, end, True, true, found)
+    begins = [start] if end - start <= STRETCH else np.arange(start, end, STRETCH).tolist()
     parts = []
-    for begin in np.arange(start, end, STRETCH).tolist():
-        both = (_between(each, begin, STRETCH) for each in (true, found))
-        parts.append(Stretch(name, begin, min(begin + STRETCH, end), False, *both))
+    for begin in begins:
+        stop = min(begin + STRETCH, end)
+        both = (_between(each, begin, stop) for each in (true, found))
+        parts.append(Stretch(name, begin, stop, len(begins) == 1, *both))
     return max(parts, key=lambda part: part.wrong)
 
 
-def _between(events: EventArrays, start: float, seconds: float) -> EventArrays:
-    is_there = (events.ends > start) & (events.starts < start + seconds)
+def _between(events: EventArrays, start: float, end: float) -> EventArrays:
+    is_there = (events.ends > start) & (events.starts < end)
     return EventArrays(events.starts[is_there], events.ends[is_there], events.classes[is_there])
 
 
@@ -86,16 +79,24 @@ def _draw(place: int, stretch: Stretch, names: Sequence[str], count: int) -> Dra
     true, found = stretch.true, stretch.found
     is_missed, is_alarm = is_unmet(true, found), is_unmet(found, true)
     used = np.unique(np.concatenate([true.classes, found.classes])).astype(int)[:MOST_CLASSES].tolist()
-    rows = {number: row for row, number in enumerate(used)}
     span = f"{stretch.start:g} to {stretch.end:g} s"
+    sides = (
+        (true, is_missed, "true", "missed", MUTED, -0.4),
+        (found, is_alarm, "found", "false alarm", SERIES[0], 0.02),
+    )
+    bars = [
+        (float(start), float(end), number, what, result if is_wrong else "", SERIES[1] if is_wrong else color, offset)
+        for events, are_wrong, what, result, color, offset in sides
+        for start, end, number, is_wrong in zip(*events, are_wrong, strict=True)
+    ]
 
-    def paint(axes: "Axes") -> str:
-        for events, is_wrong, color, offset in ((true, is_missed, MUTED, -0.4), (found, is_alarm, SERIES[0], 0.02)):
-            for start, end, number, wrong in zip(*events, is_wrong, strict=True):
-                if number in rows:
-                    low, high = max(start, stretch.start), min(end, stretch.end)
-                    style: dict[str, Any] = {"facecolors": SERIES[1] if wrong else color, "linewidth": 0}
-                    axes.broken_barh([(low, high - low)], (rows[number] + offset, 0.36), **style)
+    def paint(axes: Axes) -> str:
+        for start, end, number, _, _, color, offset in bars:
+            if number in used:
+                low, high = max(start, stretch.start), min(end, stretch.end)
+                axes.broken_barh(
+                    [(low, high - low)], (used.index(number) + offset, 0.36), facecolors=color, linewidth=0
+                )
         axes.set_yticks(range(len(used)), shorten_all([names[number] for number in used], 24))
         axes.set(xlim=(stretch.start, stretch.end), ylim=(max(len(used), 1) - 0.45, -0.55), xlabel="seconds")
         axes.grid(visible=False, axis="y")
@@ -105,12 +106,7 @@ def _draw(place: int, stretch: Stretch, names: Sequence[str], count: int) -> Dra
             f"{len(found.starts)} found, {int(is_alarm.sum())} of them false alarms."
         )
 
-    sides = ((true, is_missed, "true", "missed"), (found, is_alarm, "found", "false alarm"))
-    table = sorted(
-        (float(start), float(end), names[number], what, result if wrong else "")
-        for events, is_wrong, what, result in sides
-        for start, end, number, wrong in zip(*events, is_wrong, strict=True)
-    )
+    rows = sorted((start, end, names[number], what, result) for start, end, number, what, result, _, _ in bars)
     caption = (
         "Above: what is true, grey; below: what was found, blue. Orange shares no moment with one of its class on the "
         "other side: missed, or a false alarm."
@@ -120,11 +116,7 @@ def _draw(place: int, stretch: Stretch, names: Sequence[str], count: int) -> Dra
         caption += f" These are the {MOST_RECORDINGS} recordings of {count} with the most of it."
     if len(used) == MOST_CLASSES:
         caption += f" {MOST_CLASSES} classes at most are drawn."
-    return draw(
-        f"timeline-{place}",
-        f"{shorten(stretch.name, 60)}{part}",
-        paint,
-        make_table(["start", "end", "class", "what", "result"], table),
-        size=(_WIDTH, 0.55 + 0.34 * max(len(used), 1)),
-        caption=caption if place == 0 else "",
-    )
+    table = make_table(["start", "end", "class", "what", "result"], rows)
+    size = (_WIDTH, 0.55 + 0.34 * max(len(used), 1))
+    title = f"{shorten(stretch.name, 60)}{part}"
+    return draw(f"timeline-{place}", title, paint, table, size=size, caption=caption if place == 0 else "")

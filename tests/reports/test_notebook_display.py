@@ -39,7 +39,7 @@ def without_sound(html):
 def test_a_run_shows_curves_and_scores(run):
     html = run._repr_html_()
     assert html.count("<svg") >= 4
-    for title in ("Loss", "Validation scores", "By class", "By length", "macro F1", str(run.path.name)):
+    for title in ("<h4>Run</h4>", "Loss", "Validation scores", "By class", "By length", "macro F1", str(run.path.name)):
         assert title in html
     value = run.evaluation.metrics["accuracy"]
     assert f"{value:.4f}" in html

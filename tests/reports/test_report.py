@@ -22,6 +22,7 @@ from seqconv.config import load_config
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, StoreError
 from seqconv.inspection import contributions
+from seqconv.metrics.intervals import Bootstrap
 from seqconv.models import load_model
 from seqconv.reports import write_report
 from seqconv.reports.answers import calibration_bins, class_intervals, read_answers
@@ -124,7 +125,7 @@ def test_answers_read_back_have_the_scores_of_the_run(runs, task):
     everything = answers.scorer(np.arange(len(answers.ids)))
     assert folder.split == "test"
     assert everything == {name: pytest.approx(metrics[name], rel=1e-9, nan_ok=True) for name in everything}
-    found = class_intervals(answers, folder.config.evaluation, None, seed=0)
+    found = class_intervals(answers, Bootstrap(folder.config.evaluation.bootstrap, 0.95), None)
     for name, scores in (metrics.get("per_class") or metrics["per_column"]).items():
         for key, interval in found[name].items():
             assert interval is None or interval[0] <= scores[key] + 1e-9, (name, key)
@@ -197,7 +198,7 @@ def test_lines_are_drawn_where_the_numbers_are(runs):
     assert_drawn(line[:, 1], folder.history["val_loss"])
     assert (np.diff(line[:, 1]) > 0).tolist() == (np.diff(folder.history["val_loss"]) < 0).tolist()
     bars = [line for line in corners(page.find("figure", id="by-class"), "--series-0") if len(line) == 2]
-    found = class_intervals(read_answers(folder), folder.config.evaluation, None, seed=0)
+    found = class_intervals(read_answers(folder), Bootstrap(folder.config.evaluation.bootstrap, 0.95), None)
     ends = [end for scores in found.values() for end in scores["f1"]]
     assert_drawn(np.concatenate(bars)[:, 0], ends)
 

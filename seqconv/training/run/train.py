@@ -19,7 +19,6 @@ from seqconv.evaluation import Evaluation, choose_decision_rule, evaluate
 from seqconv.evaluation.hardest import WorstSequences
 from seqconv.files import write_text
 from seqconv.models import SequenceModel, load_model
-from seqconv.reports import write_report
 from seqconv.training.output.callbacks import BestModel, HistoryFile, Patience, ProgressBar, RunCallbacks
 from seqconv.training.output.files import save_model
 from seqconv.training.output.mlflow import MLflowLogger, RunListener
@@ -91,7 +90,8 @@ class Run:
         """Return the curves of training, the scores as a table, and figures, for a notebook."""
         from seqconv.reports.notebook import run_html
 
-        return run_html(self)
+        run = run_html(self.path, self.history, self.model.count_params())
+        return run + self.evaluation._repr_html_()
 
     def __repr__(self) -> str:
         return f"<run in {self.path}: {len(self.history)} epochs, {self.model.count_params():,} parameters>"
@@ -324,6 +324,9 @@ def _finish(experiment: RunSetup, path: Path, history: pd.DataFrame, console: Co
     write_text(json.dumps(facts, indent=2) + "\n", path / MODEL_FACTS)
     page = None
     if config.evaluation.report:
+        # Drawing needs matplotlib, which training does not.
+        from seqconv.reports import write_report
+
         page = write_report(path, parts=data.parts(), plan=experiment.plan, model=model)
     report_end(facts, path, page, experiment, console)
     metrics = {split: evaluation.metrics for split, evaluation in evaluations.items()}
