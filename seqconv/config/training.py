@@ -1,10 +1,10 @@
 """The `training` section: optimizer, schedule, monitored value, and use of the machine."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from seqconv.config.averaging import Averaging, AveragingName, as_averaging
+from seqconv.config.averaging import NamedAveraging
 from seqconv.parts import FilePath, Fraction, PositiveInt, Role, Section
 from seqconv.text import nearest
 
@@ -20,97 +20,97 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class EarlyStopping(Section):
     """A stop when the monitored value has not improved for a while; the best model is kept in any case."""
 
-    patience: PositiveInt = Field(default=5, description="Epochs without improvement before the run stops.")
-    min_delta: NonNegative = Field(default=0.0, description="Smallest change that counts as an improvement.")
+    patience: PositiveInt = Field(5, description="Epochs without improvement before the run stops.")
+    min_delta: NonNegative = Field(0.0, description="Smallest change that counts as an improvement.")
 
 
 class CheckpointSettings(Section):
     """Times at which the state of an unfinished run is saved for `--resume`; it is saved also when the run is
     stopped."""
 
-    steps: PositiveInt | None = Field(default=None, description="Save after this many steps.")
-    minutes: Positive | None = Field(default=5.0, description="Save after this many minutes.")
-    keep: PositiveInt = Field(default=2, description="How many are kept, the newest ones.")
+    steps: PositiveInt | None = Field(None, description="Save after this many steps.")
+    minutes: Positive | None = Field(5.0, description="Save after this many minutes.")
+    keep: PositiveInt = Field(2, description="How many are kept, the newest ones.")
 
 
 class MLflowSettings(Section):
     """The MLflow server or folder to which runs are written."""
 
     tracking_uri: str | None = Field(
-        default=None, description="A folder, or an address such as http://localhost:5000; null: as MLflow is set."
+        None, description="A folder, or an address such as http://localhost:5000; null: as MLflow is set."
     )
-    experiment: str = Field(default="seqconv", description="Made if it does not exist.")
+    experiment: str = Field("seqconv", description="Made if it does not exist.")
 
 
 class TrainingConfig(Section):
     """Settings of the fit."""
 
-    epochs: PositiveInt = Field(default=20, description="Passes over the training sequences.")
-    learning_rate: Positive = Field(default=1e-3, description="Highest learning rate of the schedule.")
-    optimizer: str = Field(default="adamw", description="Name of a Keras optimizer.")
-    weight_decay: NonNegative | None = Field(default=1e-4, description="Decoupled weight decay; null for none.")
-    gradient_clip: Positive | None = Field(default=None, description="Largest norm of each gradient (clipnorm).")
-    schedule: Literal["constant", "cosine"] = Field(default="constant", description="Course of the learning rate.")
-    warmup_epochs: NonNegative = Field(default=0.0, description="Epochs over which the learning rate rises from 0.")
+    epochs: PositiveInt = Field(20, description="Passes over the training sequences.")
+    learning_rate: Positive = Field(1e-3, description="Highest learning rate of the schedule.")
+    optimizer: str = Field("adamw", description="Name of a Keras optimizer.")
+    weight_decay: NonNegative | None = Field(1e-4, description="Decoupled weight decay; null for none.")
+    gradient_clip: Positive | None = Field(None, description="Largest norm of each gradient (clipnorm).")
+    schedule: Literal["constant", "cosine"] = Field("constant", description="Course of the learning rate.")
+    warmup_epochs: NonNegative = Field(0.0, description="Epochs over which the learning rate rises from 0.")
     class_weight: Literal["balanced"] | dict[str, NonNegative] | None = Field(
-        default=None, description="balanced: rare classes weigh more; or a weight per class name (others weigh 1)."
+        None, description="balanced: rare classes weigh more; or a weight per class name (others weigh 1)."
     )
     sampling: Literal["natural", "balanced", "sqrt"] = Field(
-        default="natural",
+        "natural",
         description="How often a sequence comes in an epoch, which draws as many as there are. natural: once; "
         "balanced: all classes equally often; sqrt: by the root of their size. Of several labels, the rarest decides.",
     )
     loss: Literal["auto", "cross_entropy", "focal"] = Field(
-        default="auto",
+        "auto",
         description="auto: cross entropy for classes, mean squared error for numbers; focal: easy ones count less.",
     )
-    focal_gamma: Positive = Field(default=2.0, description="Of the focal loss: how much less easy sequences count.")
-    label_smoothing: Fraction = Field(default=0.0, description="Probability spread over all classes.")
+    focal_gamma: Positive = Field(2.0, description="Of the focal loss: how much less easy sequences count.")
+    label_smoothing: Fraction = Field(0.0, description="Probability spread over all classes.")
     loss_scale: Annotated[Positive | None, Role.RUN] = Field(
-        default=None,
+        None,
         description="The loss of a step is the sum over its sequences divided by this. Default: batching.batch_size, "
         "at most the number of sequences; with frames_per_batch, the mean number of sequences in a step.",
     )
     init: FilePath = Field(
-        default=None,
+        None,
         description="A model.keras to begin with, relative to the config file. Sections model and features that are "
         "left out are then its own.",
     )
     init_blocks: PositiveInt | None = Field(
-        default=None, description="Take only so many blocks from init, the first ones; default: all, and the head."
+        None, description="Take only so many blocks from init, the first ones; default: all, and the head."
     )
     freeze: tuple[int, ...] = Field(
-        default=(),
+        (),
         description="Blocks of init, counted from 0, whose weights and normalization stay as they are.",
     )
-    averaging: Averaging | None = Field(
-        default=None,
+    averaging: NamedAveraging = Field(
+        None,
         description="ema or swa: validation, best epoch and saved model are of averaged weights, with normalization "
         "statistics of their own.",
     )
     checkpoint: Annotated[CheckpointSettings, Role.MACHINE] = Field(
-        default=CheckpointSettings(), description="When the state of the run is saved for --resume."
+        CheckpointSettings(), description="When the state of the run is saved for --resume."
     )
-    early_stopping: EarlyStopping | None = Field(default=None, description="Null: run all epochs.")
+    early_stopping: EarlyStopping | None = Field(None, description="Null: run all epochs.")
     monitor: str | None = Field(
-        default=None, description="Chooses the best epoch; default: val_macro_f1, val_map or val_r2, by task."
+        None, description="Chooses the best epoch; default: val_macro_f1, val_map or val_r2, by task."
     )
-    mode: Literal["auto", "max", "min"] = Field(default="auto", description="Whether more or less of it is better.")
-    mixed_precision: bool = Field(default=False, description="Compute in 16 bits if the device does (GPU).")
+    mode: Literal["auto", "max", "min"] = Field("auto", description="Whether more or less of it is better.")
+    mixed_precision: bool = Field(False, description="Compute in 16 bits if the device does (GPU).")
     jit_compile: Annotated[Literal["auto"] | bool, Role.MACHINE] = Field(
-        default="auto",
+        "auto",
         description="Compile the training step: XLA, or torch.compile. auto: on JAX yes, on PyTorch no; on TensorFlow "
         "if it saves time, measured on the first steps, unless the run is deterministic.",
     )
     device: Annotated[str | None, Role.MACHINE] = Field(
-        default=None, description="Such as GPU:1; default: the backend's choice."
+        None, description="Such as GPU:1; default: the backend's choice."
     )
     tensorboard: Annotated[bool, Role.COSMETIC] = Field(
-        default=False, description="Write TensorBoard logs into the run directory."
+        False, description="Write TensorBoard logs into the run directory."
     )
-    mlflow: Annotated[MLflowSettings | None, Role.MACHINE] = Field(default=None, description="Write the run to MLflow.")
+    mlflow: Annotated[MLflowSettings | None, Role.MACHINE] = Field(None, description="Write the run to MLflow.")
     deterministic: Literal["auto"] | bool = Field(
-        default="auto",
+        "auto",
         description="The same seed gives the same run, bit for bit; auto: on CPUs, where it costs nothing. On GPUs it "
         "is slower, and TensorFlow cannot compile.",
     )
@@ -140,11 +140,6 @@ class TrainingConfig(Section):
         if name.lower() not in OPTIMIZERS:
             raise ValueError(f"Keras has no such optimizer{nearest(name, OPTIMIZERS)} Known: {', '.join(OPTIMIZERS)}")
         return name.lower()
-
-    @field_validator("averaging", mode="before", json_schema_input_type=AveragingName | Averaging | None)
-    @classmethod
-    def _name_or_settings(cls, value: Any) -> Any:
-        return as_averaging(value)
 
     @field_validator("class_weight", mode="before")
     @classmethod

@@ -154,23 +154,21 @@ def _narrow(columns: Mapping[str, Sequence[Any]]) -> Table:
 
 def difference_table(contenders: Sequence[Contender]) -> Table:
     """Return how each contender differs from the first one on the sequences that both were tested on."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     base, *others = contenders
     settings, seed = base.config.evaluation, base.config.seed
+    options: dict[str, Any] = {"repeats": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
     for other in others:
-        count = len(shared_ids([*base.pools, *other.pools])) if base.pools and other.pools else 0
-        found: Mapping[str, Any] = {}
-        if count:
-            options: dict[str, Any] = {"repeats": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
-            found = paired_differences(base.pools, other.pools, **options)
+        without = [each.name for each in (base, other) if not each.pools]
+        shared = [] if without else shared_ids([*base.pools, *other.pools])
+        found = paired_differences(base.pools, other.pools, **options) if shared else {}
         for score, (value, interval) in found.items():
-            rows.append((other.name, label(score), count, value, interval_text(interval), _verdict(interval)))
+            rows.append((other.name, label(score), len(shared), value, interval_text(interval), _verdict(interval)))
         if not found:
-            without = [each.name for each in (base, other) if not each.pools]
             why = "no sequence was tested by both"
             if without:
                 why = f"the predictions of {' and '.join(without)} are missing, or not those that were scored"
-            rows.append((other.name, "", count, None, "", why))
+            rows.append((other.name, "", len(shared), None, "", why))
     return make_table(["run", "score", "sequences", "difference", "interval", "is"], rows)
 
 

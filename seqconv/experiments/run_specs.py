@@ -1,6 +1,7 @@
 """The runs of a sweep: folds, seeds and swept settings, and their combinations."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,10 +30,7 @@ class Grid:
     @property
     def size(self) -> int:
         """The number of runs."""
-        count = max(1, len(self.folds)) * max(1, len(self.seeds))
-        for values in self.sweeps.values():
-            count *= len(values)
-        return count
+        return max(1, len(self.folds)) * max(1, len(self.seeds)) * math.prod(map(len, self.sweeps.values()))
 
     def describe(self) -> str:
         """Describe the grid in words.
@@ -55,18 +53,13 @@ class RunSpec:
     fold: int | None
     seed: int
 
-    @property
-    def setting_text(self) -> str:
-        """The setting in words.
-
-        >>> make_specs(Config(), Grid(sweeps={"training.epochs": (3,)}))[0].setting_text
-        'training.epochs 3'
-        """
-        return describe_setting(self.setting)
-
 
 def describe_setting(setting: Mapping[str, Any]) -> str:
-    """Describe keys and values in words, uncut: two settings may differ in the last letter of a long list."""
+    """Describe keys and values in words, at full length: two settings may differ in the last letter of a long list.
+
+    >>> describe_setting({"training.epochs": 3, "seed": 1})
+    'training.epochs 3, seed 1'
+    """
     return ", ".join(f"{key} {value}" for key, value in setting.items())
 
 

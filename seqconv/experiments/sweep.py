@@ -1,10 +1,9 @@
 """Train the runs of a sweep one after the other, and sum them up."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from seqconv.config import Config
 from seqconv.data.datasets import load_datasets
@@ -14,7 +13,7 @@ from seqconv.experiments.folder import SweepFolder, own_folder, read_sweep, writ
 from seqconv.experiments.loop import Attempt, Runs, failed_line, reason_of
 from seqconv.experiments.run_groups import score_names, scores_of
 from seqconv.experiments.run_specs import Grid, RunSpec, make_specs, short_keys
-from seqconv.experiments.summary import print_summary, summarize, write_summary
+from seqconv.experiments.summary import Sweep, sum_up
 from seqconv.parts.keys import written_key
 from seqconv.reports.folder import RunFolder, read_run
 from seqconv.reports.names import label
@@ -25,33 +24,6 @@ from seqconv.training.run.identity import is_place
 from seqconv.training.run.run_dir import make_run_dir
 from seqconv.training.run.train import Load, as_config
 from seqconv.training.state.checkpointing import remove_checkpoints
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A sweep that is through.
-
-    `path`: its folder. `summary`: a row for each setting and score: runs, mean, deviation, interval (low, high), and
-    the score over all test predictions. `runs`: a row for each run. `failures`: why runs have failed, by name.
-    """
-
-    path: Path
-    summary: "pd.DataFrame"
-    runs: "pd.DataFrame"
-    failures: Mapping[str, str]
-
-    def __repr__(self) -> str:
-        states = self.runs["state"].value_counts()
-        told = ", ".join(f"{count} {state}" for state, count in states.items())
-        return f"<sweep in {self.path}: {told}>"
-
-    def _repr_html_(self) -> str:
-        from seqconv.reports.notebook import table_html
-
-        return table_html(self.summary, repr(self).strip("<>").capitalize())
 
 
 def train_sweep(
@@ -141,10 +113,7 @@ def _work(sweep: SweepFolder, load: Load, overrides: Sequence[str] = ()) -> Swee
         epochs=sum(spec.config.training.epochs for spec in todo),
         width=max(len(spec.name) for spec in sweep.specs),
     )
-    summary = summarize(sweep, failures)
-    write_summary(summary, sweep)
-    print_summary(summary, sweep, failures, runs.console)
-    return Sweep(sweep.path, summary.rows, summary.runs, failures)
+    return sum_up(sweep, failures, runs.console)
 
 
 def _finished_line(run: RunFolder) -> str:

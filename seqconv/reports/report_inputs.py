@@ -111,7 +111,7 @@ def plan_again(
 ) -> Plan | None:
     """Plan the batches of a run again as training did; the sampling of an epoch depends on the labels."""
     from seqconv.batching import make_plan
-    from seqconv.config.planning import planning_options
+    from seqconv.config.batching import planning_options
 
     config = folder.config
     strategy = config.batching.strategy

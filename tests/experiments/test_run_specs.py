@@ -7,7 +7,7 @@ from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.experiments.folder import read_sweep, write_sweep
-from seqconv.experiments.run_specs import Grid, make_specs, read_grid
+from seqconv.experiments.run_specs import Grid, describe_setting, make_specs, read_grid
 from seqconv.experiments.summary import by_setting
 
 
@@ -130,7 +130,7 @@ def test_settings_that_only_differ_far_behind_are_two(tmp_path):
     blocks = [[{"filters": 8, "kernel_size": 3}] * 3 + [{"filters": last}] for last in (8, 16)]
     sweeps = {"model.blocks": tuple(blocks), "name": ("1", "one")}
     specs = make_specs(load_config({}), Grid(seeds=(0, 1), sweeps=sweeps))
-    assert len({spec.setting_text for spec in specs}) == 4
+    assert len({describe_setting(spec.setting) for spec in specs}) == 4
     names = [[each.name for each in same] for _, same in by_setting(specs)]
     assert names[0] == ["blocks#1-name=1-seed0", "blocks#1-name=1-seed1"]
     assert len(names) == 4

@@ -86,15 +86,14 @@ def tune(
     check_optuna()
     if trials < 1:
         raise ConfigError(f"trials={trials}: a search has one trial at least.")
-    data = dict(data or {})
+    data = data or {}
     config = as_config(config, data.get("train_data"))
-    parameters = read_space(space, config)
+    known = read_space(space, config)
     load = partial(_without_test, data)
     # What is wrong with the data is wrong in all trials: said before there is a folder. Features are extracted here.
     load(config.data_spec)
     path = make_run_dir(folder, f"{config.name}-tuning")
-    written = _written(space)
-    search = TuningFolder(path, config, written, trials, prune, parameters)
+    search = TuningFolder(path, config, known, trials, prune)
     with own_folder(path):
         write_tuning(search)
         return _work(search, load)
@@ -122,7 +121,7 @@ def resume_tuning(
         if trials is not None and trials != search.num_trials:
             search = replace(search, num_trials=trials)
             write_tuning(search)
-        return _work(search, partial(_without_test, dict(data or {})))
+        return _work(search, partial(_without_test, data or {}))
 
 
 def check_optuna() -> None:
@@ -143,20 +142,14 @@ def _without_test(data: Mapping[str, Sequences], spec: DataSpec) -> Datasets:
     return replace(loaded, test=None)
 
 
-def _written(space: str | Path | Mapping[str, Any]) -> dict[str, Any]:
-    from seqconv.config.files import read_yaml
-
-    return dict(space) if isinstance(space, Mapping) else dict(read_yaml(Path(space)))
-
-
 def _work(search: TuningFolder, load: Load) -> Tuning:
     study, config = Study(search), search.config
     done, count = len(study.trials), max(search.num_trials, len(study.trials))
     way = "largest" if config.monitor_mode == "max" else "smallest"
     pruning = ", those that fall behind are ended early" if search.prunes else ""
-    names = short_keys([each.key for each in search.parameters])
+    names = short_keys(list(search.space))
     facts = [("search", f"{search.num_trials} trials for the {way} {config.monitor}{pruning}; test is not scored")]
-    facts += [(names[each.key], describe(each)) for each in search.parameters]
+    facts += [(names[key], describe(values)) for key, values in search.space.items()]
     runs = Runs(search.path, "search", "tune", load, make_console())
     runs.describe(facts, done, count)
     epochs = (count - done) * config.training.epochs
@@ -170,7 +163,7 @@ def _work(search: TuningFolder, load: Load) -> Tuning:
     write_results(search, study)
     print_best(search, study, runs.console)
     values = study.values_of(best)
-    return Tuning(search.path, values, float(best.value or 0), trial_table(search, study), search.best_config(values))
+    return Tuning(search.path, values, float(best.value or 0), trial_table(search, study), config.with_(values))
 
 
 def _attempts(search: TuningFolder, study: Study, count: int) -> Iterator[Attempt]:
