@@ -16,7 +16,7 @@ class MovingAverage(Section):
 
     type: Literal["ema"]
     decay: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.99, description="Part of the average that a step keeps: it reaches about 1 / (1 - decay) steps back."
+        default=0.99, description="Part of the average that a step keeps: it reaches about 1 / (1 - decay) steps back."
     )
 
 
@@ -24,7 +24,7 @@ class TailAverage(Section):
     """Plain mean of the weights at the ends of the last epochs: stochastic weight averaging (Izmailov et al. 2018)."""
 
     type: Literal["swa"]
-    last_epochs: PositiveInt = Field(5, description="So many epochs at the end of the run are averaged.")
+    last_epochs: PositiveInt = Field(default=5, description="So many epochs at the end of the run are averaged.")
 
 
 Averaging = Annotated[MovingAverage | TailAverage, Field(discriminator="type")]

@@ -18,28 +18,27 @@ class BatchingConfig(Section):
     """Strategy and size of batches. The strategy changes the cost of a run, never the answer of the model."""
 
     strategy: Strategy = Field(
-        "auto",
+        default="auto",
         description="packed: several sequences in a row; bucketed: neighbors in length; auto: it chooses.",
     )
     batch_size: PositiveInt | None = Field(
-        None, description=f"Sequences per step, on average; {DEFAULT_BATCH_SIZE} if nothing is given."
+        default=None, description=f"Sequences per step, on average; {DEFAULT_BATCH_SIZE} if nothing is given."
     )
     frames_per_batch: PositiveInt | Literal["auto"] | None = Field(
-        None,
+        default=None,
         description="Most frames per step, instead of batch_size; packed steps may have a tenth fewer. auto: the "
         "largest power of two that fits the device and is nearly as fast as any, measured on a few steps.",
     )
     too_long: TooLong = Field(
-        "own_batch",
-        description="What happens to sequences longer than a row; own_batch: a longer row.",
+        default="own_batch", description="What happens to sequences longer than a row; own_batch: a longer row."
     )
-    max_shapes: PositiveInt = Field(4, description="Most different (rows, width), each compiled once.")
-    lookahead: PositiveInt = Field(200, description="Sequences that a packed plan looks ahead to fill a row.")
+    max_shapes: PositiveInt = Field(default=4, description="Most different (rows, width), each compiled once.")
+    lookahead: PositiveInt = Field(default=200, description="Sequences that a packed plan looks ahead to fill a row.")
     num_buckets: Annotated[int, Field(ge=1, le=1000)] = Field(
-        16, description="Buckets of bucketed plans; fewer if there are few sequences."
+        default=16, description="Buckets of bucketed plans; fewer if there are few sequences."
     )
 
-    options: dict[str, Any] = Field({}, description="Keys of a strategy of your own.")
+    options: dict[str, Any] = Field(default={}, description="Keys of a strategy of your own.")
 
     @model_validator(mode="after")
     def _keys_agree(self) -> "BatchingConfig":
@@ -84,14 +83,9 @@ def planning_options(
             "without that, give a number: --frames-per-batch 16384, --batch-size 32, or what the config.yaml of a run "
             "has."
         )
-    options: dict[str, Any] = {
-        "batch_size": batching.sequences_per_step,
-        "frames_per_batch": batching.frames_per_batch,
-        "seed": seed,
-        "too_long": batching.too_long,
-        "time_geometry": time_geometry,
-    }
     chosen = STRATEGIES[strategy]
-    keys = (*chosen.takes, "max_shapes") if chosen.limits_shapes and is_compiled else chosen.takes
+    keys = ["frames_per_batch", "too_long", *chosen.takes]
+    keys += ["max_shapes"] if chosen.limits_shapes and is_compiled else []
+    options = {"batch_size": batching.sequences_per_step, "seed": seed, "time_geometry": time_geometry}
     own = batching.options if strategy == batching.strategy else {}
     return {**options, **{key: getattr(batching, key) for key in keys}, **own}

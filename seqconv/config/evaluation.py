@@ -14,10 +14,10 @@ Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class EventScoring(Section):
     """Rules that turn windows or frames into events, and rules that score these; all in seconds."""
 
-    max_gap: Duration = Field(0.0, description="Hits of a class with at most this between them are one event.")
-    min_seconds: Duration = Field(0.0, description="Shorter events are left out.")
-    collar: Length = Field(0.2, description="A found event may begin this much earlier or later.")
-    segment: Length = Field(1.0, description="Length of the segments of the segment-based scores.")
+    max_gap: Duration = Field(default=0.0, description="Hits of a class with at most this between them are one event.")
+    min_seconds: Duration = Field(default=0.0, description="Shorter events are left out.")
+    collar: Length = Field(default=0.2, description="A found event may begin this much earlier or later.")
+    segment: Length = Field(default=1.0, description="Length of the segments of the segment-based scores.")
 
 
 class WantedPrecision(Section):
@@ -29,35 +29,41 @@ class WantedPrecision(Section):
 class EvaluationConfig(Section):
     """Settings of scores and reports."""
 
-    bootstrap: Annotated[int, Role.COSMETIC] = Field(1000, ge=0, description="Resamples for the intervals; 0: none.")
-    confidence: Annotated[float, Role.COSMETIC] = Field(0.95, gt=0, lt=1, description="Coverage of the intervals.")
-    calibration_bins: Annotated[PositiveInt, Role.COSMETIC] = Field(15, description="Bins of the calibration error.")
+    bootstrap: Annotated[int, Field(ge=0), Role.COSMETIC] = Field(
+        default=1000, description="Resamples for the intervals; 0: none."
+    )
+    confidence: Annotated[float, Field(gt=0, lt=1), Role.COSMETIC] = Field(
+        default=0.95, description="Coverage of the intervals."
+    )
+    calibration_bins: Annotated[PositiveInt, Role.COSMETIC] = Field(
+        default=15, description="Bins of the calibration error."
+    )
     length_bins: Annotated[PositiveInt, Role.COSMETIC] = Field(
-        4, description="Classes of length in the scores by length; 4: quartiles."
+        default=4, description="Classes of length in the scores by length; 4: quartiles."
     )
     slices: Annotated[tuple[str, ...], Role.COSMETIC] = Field(
-        (),
+        default=(),
         description="Columns of the manifest whose values get separate scores, or group. A column of numbers with "
         "more than 10 values is cut into length_bins classes with about as many sequences each.",
     )
     thresholds: Literal["f1"] | WantedPrecision | None = Field(
-        None,
+        default=None,
         description="Thresholds of the probabilities, chosen on valid, saved in the model. f1: with the best "
         "F1 (of two classes, the mean of both); {precision: 0.9}: with the most found at that precision; null: 0.5.",
     )
     positive: str | None = Field(
-        None, description="Of two classes, the one that thresholds gives; null: the rarer one of valid."
+        default=None, description="Of two classes, the one that thresholds gives; null: the rarer one of valid."
     )
     calibration: Literal["temperature"] | None = Field(
-        None,
+        default=None,
         description="temperature: logits are divided by the number with the smallest log loss on valid, saved in the "
         "model, so that probabilities say how often they are right.",
     )
-    report: Annotated[bool, Role.COSMETIC] = Field(
-        True, description="Write report.html, which shows the run, at its end."
-    )
+    report: Annotated[bool, Role.COSMETIC] = Field(default=True, description="Write report.html at the end of the run.")
     aggregate: Aggregate = Field(
-        "mean",
+        default="mean",
         description="How windows answer for their recording: mean, highest, or a soft maximum (log-sum-exp).",
     )
-    events: EventScoring = Field(EventScoring(), description="How events are found in windows or frames, and scored.")
+    events: EventScoring = Field(
+        default=EventScoring(), description="How events are found in windows or frames, and scored."
+    )

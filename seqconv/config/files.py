@@ -24,14 +24,12 @@ def find_config(name: str | Path) -> Path:
     given = expand_user(name)
     folder = configs_folder()
     names = [given] if given.suffix in (".yaml", ".yml") else [given, Path(f"{given}.yaml")]
-    tried = [place / name for place in (Path(), folder) for name in names]
+    tried = dict.fromkeys(place / name for place in (Path(), folder) for name in names)
     for path in tried:
         if is_file(path):
             return path.absolute()
     there = ", ".join(sorted(path.name for path in folder.glob("*.yaml"))) or "none"
-    raise ConfigError(
-        f"no config '{name}'. Tried: {', '.join(dict.fromkeys(map(str, tried)))}. Configs in {folder}: {there}"
-    )
+    raise ConfigError(f"no config '{name}'. Tried: {', '.join(map(str, tried))}. Configs in {folder}: {there}")
 
 
 def configs_folder() -> Path:
@@ -84,7 +82,7 @@ def parse_yaml(text: str, *, source: str) -> Any:
 
 
 def _unfolded_size(value: Any, known: dict[int, float]) -> float:
-    """Count the values in a tree whose branches may be shared; infinite if one contains itself."""
+    """Count the values in a tree that may share branches; infinite if one contains itself."""
     if not isinstance(value, dict | list):
         return 1
     if id(value) not in known:

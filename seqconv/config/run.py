@@ -37,15 +37,17 @@ class Config(Section):
     """All settings of a run. `seqconv.config.load_config` makes one from a file or a dict."""
 
     name: Annotated[str, Role.RUN] = Field(
-        "run", description="Name of the run and of its folder; default: the config file's name."
+        default="run", description="Name of the run and of its folder; default: the config file's name."
     )
-    seed: Annotated[int, Field(ge=0, lt=2**32), Role.RUN] = Field(0, description="The same seed gives the same run.")
+    seed: Annotated[int, Field(ge=0, lt=2**32), Role.RUN] = Field(
+        default=0, description="The same seed gives the same run."
+    )
     backend: Backend | None = Field(
-        None,
+        default=None,
         description="Framework that computes; null: as KERAS_BACKEND or ~/.keras/keras.json say, else tensorflow.",
     )
     plugins: Annotated[tuple[str, ...], Role.PATH] = Field(
-        (),
+        default=(),
         description="Python files (or modules) that register parts of your own: blocks, feature kinds, metrics, tasks.",
     )
     data: DataConfig = DataConfig()
@@ -101,14 +103,7 @@ class Config(Section):
     @property
     def data_spec(self) -> DataSpec:
         """The sections that decide which labeled sequences a manifest becomes."""
-        return DataSpec(
-            data=self.data,
-            target=self.target,
-            split=self.split,
-            features=self.features,
-            predicts_frames=self.model.predicts_frames,
-            split_seed=self.split_seed,
-        )
+        return DataSpec(self.data, self.target, self.split, self.features, self.model.predicts_frames, self.split_seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, numbers and text, complete with defaults; `load_config` can read them back."""

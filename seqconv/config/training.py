@@ -20,97 +20,96 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class EarlyStopping(Section):
     """A stop when the monitored value has not improved for a while; the best model is kept in any case."""
 
-    patience: PositiveInt = Field(5, description="Epochs without improvement before the run stops.")
-    min_delta: NonNegative = Field(0.0, description="Smallest change that counts as an improvement.")
+    patience: PositiveInt = Field(default=5, description="Epochs without improvement before the run stops.")
+    min_delta: NonNegative = Field(default=0.0, description="Smallest change that counts as an improvement.")
 
 
 class CheckpointSettings(Section):
     """Times at which the state of an unfinished run is saved for `--resume`; it is saved also when the run is
     stopped."""
 
-    steps: PositiveInt | None = Field(None, description="Save after this many steps.")
-    minutes: Positive | None = Field(5.0, description="Save after this many minutes.")
-    keep: PositiveInt = Field(2, description="How many are kept, the newest ones.")
+    steps: PositiveInt | None = Field(default=None, description="Save after this many steps.")
+    minutes: Positive | None = Field(default=5.0, description="Save after this many minutes.")
+    keep: PositiveInt = Field(default=2, description="How many are kept, the newest ones.")
 
 
 class MLflowSettings(Section):
     """The MLflow server or folder to which runs are written."""
 
     tracking_uri: str | None = Field(
-        None, description="A folder, or an address such as http://localhost:5000; null: as MLflow is set."
+        default=None, description="A folder, or an address such as http://localhost:5000; null: as MLflow is set."
     )
-    experiment: str = Field("seqconv", description="Made if it does not exist.")
+    experiment: str = Field(default="seqconv", description="Made if it does not exist.")
 
 
 class TrainingConfig(Section):
     """Settings of the fit."""
 
-    epochs: PositiveInt = Field(20, description="Passes over the training sequences.")
-    learning_rate: Positive = Field(1e-3, description="Highest learning rate of the schedule.")
-    optimizer: str = Field("adamw", description="Name of a Keras optimizer.")
-    weight_decay: NonNegative | None = Field(1e-4, description="Decoupled weight decay; null for none.")
-    gradient_clip: Positive | None = Field(None, description="Largest norm of each gradient (clipnorm).")
-    schedule: Literal["constant", "cosine"] = Field("constant", description="Course of the learning rate.")
-    warmup_epochs: NonNegative = Field(0.0, description="Epochs over which the learning rate rises from 0.")
+    epochs: PositiveInt = Field(default=20, description="Passes over the training sequences.")
+    learning_rate: Positive = Field(default=1e-3, description="Highest learning rate of the schedule.")
+    optimizer: str = Field(default="adamw", description="Name of a Keras optimizer.")
+    weight_decay: NonNegative | None = Field(default=1e-4, description="Decoupled weight decay; null for none.")
+    gradient_clip: Positive | None = Field(default=None, description="Largest norm of each gradient (clipnorm).")
+    schedule: Literal["constant", "cosine"] = Field(default="constant", description="Course of the learning rate.")
+    warmup_epochs: NonNegative = Field(default=0.0, description="Epochs over which the learning rate rises from 0.")
     class_weight: Literal["balanced"] | dict[str, NonNegative] | None = Field(
-        None, description="balanced: rare classes weigh more; or a weight per class name (others weigh 1)."
+        default=None, description="balanced: rare classes weigh more; or a weight per class name (others weigh 1)."
     )
     sampling: Literal["natural", "balanced", "sqrt"] = Field(
-        "natural",
+        default="natural",
         description="How often a sequence comes in an epoch, which draws as many as there are. natural: once; "
         "balanced: all classes equally often; sqrt: by the root of their size. Of several labels, the rarest decides.",
     )
     loss: Literal["auto", "cross_entropy", "focal"] = Field(
-        "auto",
+        default="auto",
         description="auto: cross entropy for classes, mean squared error for numbers; focal: easy ones count less.",
     )
-    focal_gamma: Positive = Field(2.0, description="Of the focal loss: how much less easy sequences count.")
-    label_smoothing: Fraction = Field(0.0, description="Probability spread over all classes.")
+    focal_gamma: Positive = Field(default=2.0, description="Of the focal loss: how much less easy sequences count.")
+    label_smoothing: Fraction = Field(default=0.0, description="Probability spread over all classes.")
     loss_scale: Annotated[Positive | None, Role.RUN] = Field(
-        None,
+        default=None,
         description="The loss of a step is the sum over its sequences divided by this. Default: batching.batch_size, "
         "at most the number of sequences; with frames_per_batch, the mean number of sequences in a step.",
     )
     init: FilePath = Field(
-        None,
+        default=None,
         description="A model.keras to begin with, relative to the config file. Sections model and features that are "
         "left out are then its own.",
     )
     init_blocks: PositiveInt | None = Field(
-        None, description="Take only so many blocks from init, the first ones; default: all, and the head."
+        default=None, description="Take only so many blocks from init, the first ones; default: all, and the head."
     )
     freeze: tuple[int, ...] = Field(
-        (),
-        description="Blocks of init, counted from 0, whose weights and normalization stay as they are.",
+        default=(), description="Blocks of init, counted from 0, whose weights and normalization stay as they are."
     )
     averaging: NamedAveraging = Field(
-        None,
+        default=None,
         description="ema or swa: validation, best epoch and saved model are of averaged weights, with normalization "
         "statistics of their own.",
     )
     checkpoint: Annotated[CheckpointSettings, Role.MACHINE] = Field(
-        CheckpointSettings(), description="When the state of the run is saved for --resume."
+        default=CheckpointSettings(), description="When the state of the run is saved for --resume."
     )
-    early_stopping: EarlyStopping | None = Field(None, description="Null: run all epochs.")
+    early_stopping: EarlyStopping | None = Field(default=None, description="Null: run all epochs.")
     monitor: str | None = Field(
-        None, description="Chooses the best epoch; default: val_macro_f1, val_map or val_r2, by task."
+        default=None, description="Chooses the best epoch; default: val_macro_f1, val_map or val_r2, by task."
     )
-    mode: Literal["auto", "max", "min"] = Field("auto", description="Whether more or less of it is better.")
-    mixed_precision: bool = Field(False, description="Compute in 16 bits if the device does (GPU).")
+    mode: Literal["auto", "max", "min"] = Field(default="auto", description="Whether more or less of it is better.")
+    mixed_precision: bool = Field(default=False, description="Compute in 16 bits if the device does (GPU).")
     jit_compile: Annotated[Literal["auto"] | bool, Role.MACHINE] = Field(
-        "auto",
+        default="auto",
         description="Compile the training step: XLA, or torch.compile. auto: on JAX yes, on PyTorch no; on TensorFlow "
         "if it saves time, measured on the first steps, unless the run is deterministic.",
     )
     device: Annotated[str | None, Role.MACHINE] = Field(
-        None, description="Such as GPU:1; default: the backend's choice."
+        default=None, description="Such as GPU:1; default: the backend's choice."
     )
     tensorboard: Annotated[bool, Role.COSMETIC] = Field(
-        False, description="Write TensorBoard logs into the run directory."
+        default=False, description="Write TensorBoard logs into the run directory."
     )
-    mlflow: Annotated[MLflowSettings | None, Role.MACHINE] = Field(None, description="Write the run to MLflow.")
+    mlflow: Annotated[MLflowSettings | None, Role.MACHINE] = Field(default=None, description="Write the run to MLflow.")
     deterministic: Literal["auto"] | bool = Field(
-        "auto",
+        default="auto",
         description="The same seed gives the same run, bit for bit; auto: on CPUs, where it costs nothing. On GPUs it "
         "is slower, and TensorFlow cannot compile.",
     )

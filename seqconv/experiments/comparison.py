@@ -31,7 +31,7 @@ _LEGEND_LINE = 0.17
 def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
     """Write one page about several runs, in the order given; return its path.
 
-    The folder of a sweep stands for all of them. Runs that differ only in seed and fold are also told
+    The folder of a sweep stands for all of them. Runs that differ only in seed and fold are also shown
     together, and differences are those from the first.
 
     Raises:
@@ -69,8 +69,8 @@ def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def _contents(runs: dict[str, RunFolder], contenders: Sequence[Contender], path: Path) -> dict[str, Any]:
     several = any(len(each.runs) > 1 for each in contenders)
-    drawings = [_draw_scores(runs, score) for score in _shared_scores(runs)[:2]]
-    curves = [drawn for score in _curves_to_draw(runs) if (drawn := _draw_curves(runs, score)) is not None]
+    measured = dict.fromkeys(["val_loss", *(run.config.monitor for run in runs.values()), "loss"])
+    drawn = [_draw_curves(runs, score) for score in list(measured)[:MOST_CURVES]]
     return {
         "title": f"Comparison of {len(runs)} runs",
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -80,8 +80,8 @@ def _contents(runs: dict[str, RunFolder], contenders: Sequence[Contender], path:
         "paired": run_groups.difference_table(contenders) if len(contenders) > 1 else None,
         "baseline": contenders[0].name,
         "facts": _fact_table(runs),
-        "score_drawings": drawings,
-        "curves": curves,
+        "score_drawings": [_draw_scores(runs, score) for score in _shared_scores(runs)[:2]],
+        "curves": [curve for curve in drawn if curve is not None],
         "differences": config_differences({name: run.config.to_dict() for name, run in runs.items()}),
         "version_differences": config_differences({name: run.versions for name, run in runs.items()}),
     }
@@ -151,11 +151,6 @@ def _draw_curves(runs: dict[str, RunFolder], score: str) -> Drawing | None:
     # The legend stands above the axes, which keep their height.
     size = (WIDTH, HEIGHT + _LEGEND_LINE * (-(-len(having) // columns) - 1))
     return draw(f"curve-{score}", title[0].upper() + title[1:], paint, table, size=size)
-
-
-def _curves_to_draw(runs: dict[str, RunFolder]) -> list[str]:
-    monitors = [run.config.monitor for run in runs.values()]
-    return list(dict.fromkeys(["val_loss", *monitors, "loss"]))[:MOST_CURVES]
 
 
 def _shared_scores(runs: dict[str, RunFolder]) -> list[str]:

@@ -114,9 +114,7 @@ def read_grid(config: Config, folds: str | None, seeds: str | None, sweeps: Iter
         dict(values),
     )
     if grid.size > MOST_RUNS:
-        raise ConfigError(
-            f"{grid.describe()} is more than {MOST_RUNS}. seqconv tune searches where a grid is too large."
-        )
+        raise ConfigError(f"{grid.describe()} is more than {MOST_RUNS}. Search with seqconv tune instead.")
     return grid
 
 
@@ -152,7 +150,7 @@ def _whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
         raise ConfigError(f"{option} {text}: expected {expected}.")
     numbers = [int(part) for part in parts]
     if len(set(numbers)) < len(numbers):
-        raise ConfigError(f"{option} {text}: one of them stands there twice.")
+        raise ConfigError(f"{option} {text}: one of them is there twice.")
     return tuple(numbers)
 
 
@@ -167,7 +165,7 @@ def _read_sweep(text: str) -> tuple[str, tuple[Any, ...]]:
         raise ConfigError("--sweep backend: one process has one backend. Train once for each, and compare the runs.")
     values = parse_yaml(f"[{written}]", source=f"--sweep '{text}'")
     if len({_text(value) for value in values}) < len(values):
-        raise ConfigError(f"--sweep '{text}': one value stands there twice.")
+        raise ConfigError(f"--sweep '{text}': one value is there twice.")
     return key, tuple(values)
 
 

@@ -13,7 +13,7 @@ from seqconv.experiments.folder import SweepFolder
 from seqconv.experiments.run_groups import Contender, leave_out, score_names, scores_of, spread_table
 from seqconv.experiments.run_specs import RunSpec, describe_setting, short_keys
 from seqconv.files import write_text
-from seqconv.reports.folder import RunFolder
+from seqconv.reports.folder import RunFolder, read_run
 from seqconv.reports.tables import Table
 from seqconv.reports.terminal_table import print_table
 
@@ -51,7 +51,7 @@ def sum_up(folder: SweepFolder, failures: Mapping[str, str], console: Console) -
     Raises:
         StoreError: a file of a run is damaged.
     """
-    finished = folder.read_finished()
+    finished = {spec.name: read_run(folder.run_path(spec)) for spec in folder.specs if folder.has_finished(spec)}
     keys, rows, groups = short_keys(list(folder.grid.sweeps)), [], []
     for setting, specs in by_setting(folder.specs):
         name = describe_setting({keys[key]: value for key, value in setting.items()}) or folder.path.name

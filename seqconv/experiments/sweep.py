@@ -71,17 +71,17 @@ def resume_sweep(
 
     Args:
         folder: of the sweep.
-        overrides: of where things lie and what computes, as for `resume`.
+        overrides: of paths and of what computes, as for `resume`.
         data: for a sweep on sequences in memory, the same ones again.
 
     Raises:
-        ConfigError: no sweep lies there, another process works in it, or an override is of something else.
+        ConfigError: there is no sweep, another process works in it, or an override is of something else.
     """
     others = [text for text in overrides if not is_place(written_key(text.partition("=")[0]))]
     if others:
         raise ConfigError(
-            f"--set {others[0]}: the runs of a sweep share their config. Only where things lie and what computes may "
-            "change; for other settings, train anew in another folder."
+            f"--set {others[0]}: the runs of a sweep share their config. Only paths and what computes may change; "
+            "for other settings, train again in another folder."
         )
     sweep = read_sweep(folder)
     with own_folder(sweep.path):
@@ -105,14 +105,10 @@ def _work(sweep: SweepFolder, load: Load, overrides: Sequence[str] = ()) -> Swee
 
     names, count = short_keys(list(sweep.grid.sweeps)), len(sweep.specs)
     settings = [(names[key], ", ".join(map(str, values))) for key, values in sweep.grid.sweeps.items()]
-    runs.describe([("sweep", sweep.grid.describe()), *settings], count - len(todo), count)
-    runs.train(
-        (Attempt(spec.name, spec.config, partial(settle, spec)) for spec in todo),
-        done=count - len(todo),
-        count=count,
-        epochs=sum(spec.config.training.epochs for spec in todo),
-        width=max(len(spec.name) for spec in sweep.specs),
-    )
+    attempts = (Attempt(spec.name, spec.config, partial(settle, spec)) for spec in todo)
+    done, epochs = count - len(todo), sum(spec.config.training.epochs for spec in todo)
+    runs.describe([("sweep", sweep.grid.describe()), *settings], done, count)
+    runs.train(attempts, done=done, count=count, epochs=epochs, width=max(len(spec.name) for spec in sweep.specs))
     return sum_up(sweep, failures, runs.console)
 
 
@@ -120,5 +116,5 @@ def _finished_line(run: RunFolder) -> str:
     """Return the first score of a run."""
     scores = scores_of(run)
     names = [*scores.get("intervals", {}), *score_names([run])]
-    told = [f"{label(name)} {number(scores[name])}" for name in names[:1]]
-    return "  ".join([*told, amount(len(run.history), "epoch")])
+    first = [f"{label(name)} {number(scores[name])}" for name in names[:1]]
+    return "  ".join([*first, amount(len(run.history), "epoch")])

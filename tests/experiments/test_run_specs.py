@@ -63,11 +63,11 @@ def test_short_names_that_meet_are_written_out(config):
     [
         ("5", None, [], "--folds 5: there is no fold '5'; the folds are '0', '1', '2', '3'"),
         ("none", None, [], "--folds none: expected all, or folds such as 0,2"),
-        ("1,1", None, [], "--folds 1,1: one of them stands there twice"),
+        ("1,1", None, [], "--folds 1,1: one of them is there twice"),
         (None, "0", [], "--seeds 0: expected 1 to 1000"),
         (None, "-1", [], "--seeds -1: expected how many"),
         (None, None, ["training.epochs"], "expected KEY=A,B"),
-        (None, None, ["training.epochs=1,1"], "one value stands there twice"),
+        (None, None, ["training.epochs=1,1"], "one value is there twice"),
         (None, None, ["training.epochs=1", "training.epochs=2"], "'training.epochs' was given twice"),
         (None, None, ["seed=1,2"], "--sweep seed: that is what --seeds is for"),
         (None, None, ["split.fold=1,2"], "that is what --folds is for"),

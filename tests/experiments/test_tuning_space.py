@@ -44,7 +44,7 @@ def test_choices_and_ranges_are_read(tmp_path):
         ),
         ("training.epochs", 5, "expected a list of choices or a range"),
         ("training.epochs", [5], "a list of two choices or more"),
-        ("training.epochs", [5, 5], "one choice stands there twice"),
+        ("training.epochs", [5, 5], "one choice is there twice"),
         ("training.weight_decay", {"low": 0.0, "high": 1.0, "log": True}, "log needs a range above 0"),
         ("training.learning_rate", {"low": 0.1, "high": 1.0, "log": True, "step": 0.1}, "log has no steps"),
         ("training.learning_rate", {"low": 0.1, "high": 1.0, "log": "yes"}, "log: expected true or false"),

@@ -10,9 +10,8 @@ from seqconv.cli.options import command
     "Print the JSON schema of config files. An editor with a YAML language server completes and checks a config whose "
     "first line is '# yaml-language-server: $schema=FILE', FILE being what this prints.",
 )
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> None:
     """Print the schema."""
     from seqconv.config.schema import schema_text
 
     print(schema_text(), end="")
-    return 0

@@ -83,9 +83,9 @@ def print_best(search: TuningFolder, study: Study, console: Console) -> None:
     print_table(make_table(["", monitor, *names.values()], rows), console)
     console.print()
     counts = trials["state"].value_counts()
-    told = ", ".join(f"{counts[state]} {state}" for state in _STATES.values() if state in counts)
+    states = ", ".join(f"{counts[state]} {state}" for state in _STATES.values() if state in counts)
     best = search.path / BEST
-    for name, text in (("trials", f"{told}: {search.path / TRIALS}"), ("study", search.path / STUDY), ("best", best)):
+    for name, text in (("trials", f"{states}: {search.path / TRIALS}"), ("study", search.path / STUDY), ("best", best)):
         console.print(f"{name:<9}{text}", highlight=False, markup=False)
     console.print("\ntrain it, and score it on the test split:", highlight=False)
     console.print(f"  {program()} train --config {shlex.quote(str(best))}", highlight=False, markup=False)

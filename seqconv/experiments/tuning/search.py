@@ -76,7 +76,7 @@ def tune(
             a dict, or a YAML file with it.
         folder: where to write; default `runs/NAME-tuning-TIME`. It must be empty or not exist.
         trials: how many.
-        prune: end trials early whose monitored value is below the median of the others at the same epoch.
+        prune: end a trial early if its monitored value is worse than the median of the others at the same epoch.
         data: sequences in memory as `train_data` and `valid_data`, instead of a manifest.
 
     Raises:
@@ -113,7 +113,7 @@ def resume_tuning(
         data: for a search on sequences in memory, the same ones again.
 
     Raises:
-        ConfigError: no search lies there, or another process works in it.
+        ConfigError: there is no search, or another process works in it.
     """
     check_optuna()
     search = read_tuning(folder)
@@ -146,7 +146,7 @@ def _work(search: TuningFolder, load: Load) -> Tuning:
     study, config = Study(search), search.config
     done, count = len(study.trials), max(search.num_trials, len(study.trials))
     way = "largest" if config.monitor_mode == "max" else "smallest"
-    pruning = ", those that fall behind are ended early" if search.prunes else ""
+    pruning = ", bad ones are ended early" if search.prunes else ""
     names = short_keys(list(search.space))
     facts = [("search", f"{search.num_trials} trials for the {way} {config.monitor}{pruning}; test is not scored")]
     facts += [(names[key], describe(values)) for key, values in search.space.items()]
@@ -170,7 +170,7 @@ def _attempts(search: TuningFolder, study: Study, count: int) -> Iterator[Attemp
     for _ in range(count):
         trial = study.next_trial()
         name, values = f"trial-{trial.number:03}", study.suggest(trial)
-        settle = partial(_settle, search, study, trial, values, search.path / name)
+        settle = partial(_settle, search, study, trial, search.path / name)
         watch = partial(_watch, search.config.monitor, trial)
         yield Attempt(name, search.config, settle, list({**values, **_QUICK}.items()), watch)
         write_results(search, study)
@@ -181,36 +181,29 @@ def _attempts(search: TuningFolder, study: Study, count: int) -> Iterator[Attemp
 
 
 def _watch(monitor: str, trial: "optuna.Trial", epoch: int, value: float, is_last: bool) -> None:
-    """Report an epoch to the study, and end a trial that falls behind."""
+    """Report an epoch to the study, and end a trial that is worse than others."""
     # A trial that goes on may do an epoch again that the study knows.
     if epoch not in trial.study._storage.get_trial(trial._trial_id).intermediate_values:
         trial.report(value, epoch)
     # After its last epoch, a trial has cost all that it costs.
     if not is_last and trial.should_prune():
-        raise Pruned(f"pruned after epoch {epoch}: {monitor} {value:.4f} is behind that of other trials")
+        raise Pruned(f"pruned after epoch {epoch}: {monitor} {value:.4f} is worse than that of other trials")
 
 
-def _settle(
-    search: TuningFolder,
-    study: Study,
-    trial: "optuna.Trial",
-    values: Mapping[str, Any],
-    path: Path,
-    error: Exception | None,
-) -> str:
-    """Tell the study how a trial has ended; returns the line about it."""
-    told, monitor = escape(describe_values(values)), search.config.monitor
+def _settle(search: TuningFolder, study: Study, trial: "optuna.Trial", path: Path, error: Exception | None) -> str:
+    """Note in the study how a trial has ended, and return the line about it."""
+    values, monitor = escape(describe_values(study.values_of(trial))), search.config.monitor
     if isinstance(error, Pruned):
-        # Nobody goes on with it: what it needs for that only takes room.
+        # Nobody goes on with it: its checkpoints only take room.
         remove_checkpoints(path)
         study.end(trial, "PRUNED")
-        return f"[dim]{str(error).partition(':')[0]}[/]  {told}"
+        return f"[dim]{str(error).partition(':')[0]}[/]  {values}"
     history = read_history(path) if error is None else pd.DataFrame()
     scores = history[monitor].dropna().tolist() if monitor in history else []
     if not scores:
         reason = f"{monitor} is undefined in every epoch" if error is None else reason_of(error)
         study.end(trial, "FAIL", reason=reason)
-        return f"{failed_line(reason)}  {told}"
+        return f"{failed_line(reason)}  {values}"
     study.end(trial, "COMPLETE", (max if search.config.monitor_mode == "max" else min)(scores))
     mark = "  [green]best[/]" if study.best is not None and study.best.number == trial.number else ""
-    return f"{monitor} {number(study.trials[-1].value)}  {told}{mark}"
+    return f"{monitor} {number(study.trials[-1].value)}  {values}{mark}"

@@ -40,7 +40,7 @@ class Choices(Section):
         if len(choices) < 2:
             raise ValueError("expected a list of two choices or more")
         if len({json.dumps(choice, default=str) for choice in choices}) < len(choices):
-            raise ValueError("one choice stands there twice")
+            raise ValueError("one choice is there twice")
         return choices
 
     @property
@@ -100,9 +100,7 @@ def read_space(source: str | Path | Mapping[str, Any], config: Config) -> Space:
     name = "the space" if isinstance(source, Mapping) else str(source)
     values = source if isinstance(source, Mapping) else _read(Path(source))
     if not isinstance(values, Mapping) or not values:
-        raise ConfigError(
-            f"{name}: expected keys such as 'training.learning_rate: {{low: 1e-4, high: 1e-2}}', got {shown(values)}"
-        )
+        raise ConfigError(f"{name}: expected keys such as 'training.epochs: [10, 20]', got {shown(values)}")
     space: Space = {}
     problems = []
     for key, written in ((written_key(str(key)), written) for key, written in values.items()):
@@ -119,9 +117,7 @@ def read_space(source: str | Path | Mapping[str, Any], config: Config) -> Space:
 
 def _read(path: Path) -> Any:
     if not path.is_file():
-        raise ConfigError(
-            f"there is no space '{path}'. Write keys of the config, each with choices or a range, as YAML."
-        )
+        raise ConfigError(f"there is no space '{path}'. Write YAML: keys of the config, each with choices or a range.")
     return read_yaml(path)
 
 

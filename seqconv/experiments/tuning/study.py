@@ -1,4 +1,4 @@
-"""The study of a search: an Optuna study in a file, whose suggestions depend on its past alone."""
+"""The study of a search: an Optuna study in a file, with suggestions that depend only on its earlier trials."""
 
 import hashlib
 import json
@@ -36,12 +36,9 @@ class Study:
         pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
         if folder.prunes:
             pruner = optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED_TRIALS, n_warmup_steps=max(1, epochs // 5))
+        storage = f"sqlite:///{(folder.path / STUDY).absolute()}"
         self._study = optuna.create_study(
-            storage=f"sqlite:///{(folder.path / STUDY).absolute()}",
-            study_name=NAME,
-            direction=direction,
-            pruner=pruner,
-            load_if_exists=True,
+            storage=storage, study_name=NAME, direction=direction, pruner=pruner, load_if_exists=True
         )
 
     @property
@@ -56,12 +53,10 @@ class Study:
         sign = -1 if self._folder.config.monitor_mode == "max" else 1
         return min(complete, key=lambda trial: (sign * float(trial.value or 0), trial.number), default=None)
 
-    def values_of(self, trial: "optuna.trial.FrozenTrial") -> dict[str, Any]:
+    def values_of(self, trial: "optuna.trial.BaseTrial") -> dict[str, Any]:
         """Return the values that a trial has tried, by key."""
-        space = self._folder.space
-        return {
-            key: json.loads(value) if isinstance(space[key], Choices) else value for key, value in trial.params.items()
-        }
+        choices = {key for key, values in self._folder.space.items() if isinstance(values, Choices)}
+        return {key: json.loads(value) if key in choices else value for key, value in trial.params.items()}
 
     def reason_of(self, trial: "optuna.trial.FrozenTrial") -> str:
         """Return the reason why a trial failed; empty if it did not."""
