@@ -32,16 +32,12 @@ def stream_tables(arguments: argparse.Namespace, model: Any) -> Iterator[pd.Data
         raise ConfigError(f"{', '.join(flags)}: there are no batches and no chunks with --stream. Leave this out")
     if not is_sequence_model(model) or (settings := read_card(model).features) is None:
         raise ConfigError(
-            f"--stream: model '{model.name}' was not trained by seqconv, and nothing is known of what its layers look "
-            "at. Predict without --stream"
+            f"--stream: model '{model.name}' was not trained by seqconv, so it is unknown what its layers read. "
+            "Predict without --stream"
         )
     live = LivePredictions(model, model_target(model), settings, arguments.stream)
     ahead = f"{live.delay_frames} frames ({live.delay:g} s) that the model looks ahead"
     say(f"delay: {ahead}, and {live.feature_delay:g} s until the window of a frame is full")
-    return _tables(arguments, live, settings)
-
-
-def _tables(arguments: argparse.Namespace, live: LivePredictions, settings: Any) -> Iterator[pd.DataFrame]:
     for name in arguments.inputs:
         if name == STANDARD_INPUT:
             if not isinstance(settings, RecordedKind):

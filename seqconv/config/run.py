@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.config.averaging import averaging_problems
@@ -33,10 +33,21 @@ from seqconv.tasks.settings import TargetConfig
 from seqconv.text import nearest
 
 
+def _folder_name(name: str) -> str:
+    if not name.strip(" .") or set(name) & set("/\\\0"):
+        raise ValueError("the name of a run becomes the name of a folder: not empty, no slashes")
+    return name
+
+
+def _absolute_plugins(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    folder = (info.context or {}).get("folder", Path.cwd())
+    return tuple(plugin_path(name, folder) for name in names)
+
+
 class Config(Section):
     """All settings of a run. `seqconv.config.load_config` makes one from a file or a dict."""
 
-    name: Annotated[str, Role.RUN] = Field(
+    name: Annotated[str, AfterValidator(_folder_name), Role.RUN] = Field(
         default="run", description="Name of the run and of its folder; default: the config file's name."
     )
     seed: Annotated[int, Field(ge=0, lt=2**32), Role.RUN] = Field(
@@ -46,7 +57,7 @@ class Config(Section):
         default=None,
         description="Framework that computes; null: as KERAS_BACKEND or ~/.keras/keras.json say, else tensorflow.",
     )
-    plugins: Annotated[tuple[str, ...], Role.PATH] = Field(
+    plugins: Annotated[tuple[str, ...], AfterValidator(_absolute_plugins), Role.PATH] = Field(
         default=(),
         description="Python files (or modules) that register parts of your own: blocks, feature kinds, metrics, tasks.",
     )
@@ -60,19 +71,6 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-
-    @field_validator("name")
-    @classmethod
-    def _is_a_folder_name(cls, name: str) -> str:
-        if not name.strip(" .") or set(name) & set("/\\\0"):
-            raise ValueError("the name of a run becomes the name of a folder: not empty, no slashes")
-        return name
-
-    @field_validator("plugins")
-    @classmethod
-    def _absolute_plugins(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        folder = (info.context or {}).get("folder", Path.cwd())
-        return tuple(plugin_path(name, folder) for name in names)
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":

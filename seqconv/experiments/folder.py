@@ -88,8 +88,7 @@ def write_sweep(path: Path, config: Config, grid: Grid) -> SweepFolder:
         ConfigError: one of its settings cannot be.
     """
     specs = make_specs(config, grid)
-    sweeps = {key: list(each) for key, each in grid.sweeps.items()}
-    write_plan(path / SWEEP, config, folds=list(grid.folds), seeds=list(grid.seeds), sweeps=sweeps)
+    write_plan(path / SWEEP, config, folds=grid.folds, seeds=grid.seeds, sweeps=dict(grid.sweeps))
     return SweepFolder(path, config, grid, specs)
 
 

@@ -69,7 +69,7 @@ def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
     The splits are those of the config's own seed in all of them: seeds change weights, dropout and order, not the data.
 
     Raises:
-        ConfigError: a setting that cannot be; all of them are listed.
+        ConfigError: impossible settings; all of them are listed.
 
     >>> [spec.name for spec in make_specs(Config(), Grid(folds=(0, 1), seeds=(3,)))]
     ['fold0-seed3', 'fold1-seed3']
@@ -93,7 +93,7 @@ def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
                 break
             specs.append(RunSpec("-".join(names) or "run", made, setting, fold, made.seed))
     if problems:
-        raise ConfigError("\n  ".join(["the sweep asks for what cannot be:", *problems]))
+        raise ConfigError("\n  ".join(["the sweep has impossible settings:", *problems]))
     return specs
 
 
@@ -101,7 +101,7 @@ def read_grid(config: Config, folds: str | None, seeds: str | None, sweeps: Iter
     """Read the grid from the options `--folds`, `--seeds` and `--sweep`, as they were written.
 
     Raises:
-        ConfigError, ManifestError: one that cannot be read, or asks for what is not there.
+        ConfigError, ManifestError: one that cannot be read, or names a fold that does not exist.
     """
     values = [_read_sweep(text) for text in sweeps]
     keys = [key for key, _ in values]

@@ -49,7 +49,7 @@ def train_sweep(
         data: sequences in memory as `train_data`, `valid_data` and `test_data`, instead of a manifest.
 
     Raises:
-        ConfigError, ManifestError: before any training: a setting that cannot be, data that cannot be read.
+        ConfigError, ManifestError: before any training: an impossible setting, data that cannot be read.
     """
     given: Any = dict(data or {})
     config = as_config(config, given.get("train_data"))
@@ -65,7 +65,7 @@ def train_sweep(
 def resume_sweep(
     folder: str | Path, overrides: Sequence[str] = (), *, data: Mapping[str, Sequences] | None = None
 ) -> Sweep:
-    """Go on with the runs of a sweep that have not finished, have failed, or are missing; then sum all up.
+    """Go on with the runs of a sweep that have not finished, have failed, or are missing; then summarize all.
 
     What comes out is what would have come out without the interruption.
 

@@ -21,7 +21,7 @@ def test_choices_and_ranges_are_read(tmp_path):
     )
     rate, filters, dropout, pooling, schedule = read_space(path, CONFIG).values()
     assert rate == Range(low=1e-4, high=1e-2, log=True)
-    assert (filters.is_whole, filters.samples) == (True, (8, 64))
+    assert (filters.is_whole, filters.low, filters.high) == (True, 8, 64)
     assert (dropout.is_whole, dropout.low) == (False, 0.0)
     assert pooling.choices == (["mean"], ["mean", "max"])
     assert schedule.choices == ("constant", "cosine")

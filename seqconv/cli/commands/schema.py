@@ -1,6 +1,7 @@
 """`seqconv schema`: the JSON schema of config files."""
 
 import argparse
+import json
 
 from seqconv.cli.options import command
 
@@ -12,6 +13,6 @@ from seqconv.cli.options import command
 )
 def main(arguments: argparse.Namespace) -> None:
     """Print the schema."""
-    from seqconv.config.schema import schema_text
+    from seqconv.config.schema import config_schema
 
-    print(schema_text(), end="")
+    print(json.dumps(config_schema(), indent=2, ensure_ascii=False))

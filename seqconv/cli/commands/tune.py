@@ -13,7 +13,7 @@ from seqconv.errors import ConfigError
     "Search for settings by Optuna. Trials are compared on the valid split; test is not scored.",
     Group(
         {
-            "--config FILE": "a YAML file, around which is searched",
+            "--config FILE": "a YAML file: all settings that the search leaves as they are",
             "--resume FOLDER": "go on with a search that was stopped or killed",
         },
         is_required=True,

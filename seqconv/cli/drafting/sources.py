@@ -1,6 +1,5 @@
 """The manifest of a folder or file, and the column of it to learn."""
 
-import contextlib
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -144,8 +143,5 @@ def _describe(cells: pd.Series) -> str:
 
 def _numbers_in(cells: list[str]) -> list[float]:
     """Return the values of the cells that are finite numbers."""
-    numbers = []
-    for cell in cells:
-        with contextlib.suppress(ValueError):
-            numbers.append(float(cell))
-    return [number for number in numbers if math.isfinite(number)]
+    numbers = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce")
+    return [number for number in numbers.tolist() if math.isfinite(number)]

@@ -71,7 +71,7 @@ def tune(
     """Search for the settings with the best monitored value on valid; the test split is not scored.
 
     Args:
-        config: what is searched around; a config, a path to a YAML file, or a dict.
+        config: the settings that the search leaves as they are; a config, a path to a YAML file, or a dict.
         space: settings by dotted key, each with choices (`[32, 64]`) or a range (`{low: 1e-4, high: 1e-2, log: true}`);
             a dict, or a YAML file with it.
         folder: where to write; default `runs/NAME-tuning-TIME`. It must be empty or not exist.
@@ -80,7 +80,7 @@ def tune(
         data: sequences in memory as `train_data` and `valid_data`, instead of a manifest.
 
     Raises:
-        ConfigError, ManifestError: before any trial: a space that cannot be, data that cannot be read; and when the
+        ConfigError, ManifestError: before any trial: an impossible space, data that cannot be read; and when the
             first trials all fail.
     """
     check_optuna()

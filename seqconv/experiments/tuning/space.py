@@ -43,11 +43,6 @@ class Choices(Section):
             raise ValueError("one choice is there twice")
         return choices
 
-    @property
-    def samples(self) -> tuple[Any, ...]:
-        """All values."""
-        return self.choices
-
 
 class Range(Section):
     """The values of a setting from `low` to `high`, both included."""
@@ -74,11 +69,6 @@ class Range(Section):
         """Whether it is a range of whole numbers."""
         return not any(isinstance(number, float) for number in (self.low, self.high, self.step))
 
-    @property
-    def samples(self) -> tuple[Any, ...]:
-        """Both ends, which represent the whole range."""
-        return self.low, self.high
-
 
 Space = dict[str, Choices | Range]
 """The values to search, by key of the config."""
@@ -89,13 +79,13 @@ def read_space(source: str | Path | Mapping[str, Any], config: Config) -> Space:
 
     Args:
         source: a YAML file or a dict: `{"training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}`.
-        config: what the space is searched around.
+        config: the settings that the search leaves as they are.
 
     Raises:
-        ConfigError: keys, ranges and choices that cannot be; all of them, a line each.
+        ConfigError: all impossible keys, ranges and choices, a line each.
 
-    >>> read_space({"training.epochs": [3, 5]}, Config())["training.epochs"].samples
-    (3, 5)
+    >>> read_space({"training.epochs": [3, 5]}, Config())
+    {'training.epochs': Choices(choices=(3, 5))}
     """
     name = "the space" if isinstance(source, Mapping) else str(source)
     values = source if isinstance(source, Mapping) else _read(Path(source))
@@ -107,7 +97,7 @@ def read_space(source: str | Path | Mapping[str, Any], config: Config) -> Space:
         try:
             _check_key(key)
             space[key] = _read_values(key, written)
-            problems += _refused(key, space[key].samples, config)
+            problems += _refused(key, space[key], config)
         except ConfigError as error:
             problems.append(str(error))
     if problems:
@@ -137,10 +127,10 @@ def _read_values(key: str, written: Any) -> Choices | Range:
     return read_section(Choices, written, key) if set(written) == {"choices"} else read_section(Range, written, key)
 
 
-def _refused(key: str, samples: tuple[Any, ...], config: Config) -> list[str]:
-    """Return the config's objections to the samples of a setting."""
+def _refused(key: str, values: Choices | Range, config: Config) -> list[str]:
+    """Return the config's objections to the choices of a setting, or to both ends of its range."""
     problems = []
-    for value in samples:
+    for value in values.choices if isinstance(values, Choices) else (values.low, values.high):
         try:
             config.with_({key: value})
         except ConfigError as error:

@@ -66,10 +66,8 @@ class Study:
         """Return the trial that was interrupted, or a new one."""
         import optuna
 
-        for frozen in self._study.get_trials(deepcopy=False):
-            if frozen.state == optuna.trial.TrialState.RUNNING:
-                return optuna.trial.Trial(self._study, frozen._trial_id)
-        return self._study.ask()
+        running = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+        return optuna.trial.Trial(self._study, running[0]._trial_id) if running else self._study.ask()
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
         """Suggest the values of a trial, by key."""
