@@ -114,7 +114,7 @@ def choose_model(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
     total = math.prod(strides)
     dropout = 0.2 if num_train < FEW else 0.1
     size_of_model = f"{num_train:,} training sequences: a {'small' if num_train < FEW else 'medium-sized'} model"
-    thinned = "" if total == 1 else f"; strides leave every {total}th of {median:,.0f} frames"
+    thinned = "" if total == 1 else f"; strides keep 1 in {total} of {median:,.0f} frames"
     return {
         "defaults": Choice(
             {"norm": "batch", "activation": "relu", "dropout": dropout}, "the fewer sequences, the more dropout"
