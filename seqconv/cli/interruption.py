@@ -20,10 +20,10 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def interruptible(kept: str) -> Iterator[None]:
-    """Raise `Interrupted` for these signals within the block, as for Ctrl-C; `kept` gets the signal's name.
+    """Raise `Interrupted` for these signals within the block, as for Ctrl-C, with `kept` in the message.
 
-    An interruption that says itself what is kept, as that of a run does, passes as it is. Signals that the process
-    ignores (`nohup`) stay ignored.
+    An interruption with a message of its own, such as that of a run, passes as it is. Signals that the
+    process ignores (`nohup`) stay ignored.
 
     >>> try:
     ...     with interruptible("nothing was written"):
@@ -33,13 +33,11 @@ def interruptible(kept: str) -> Iterator[None]:
     stopped by SIGTERM: nothing was written
     """
     before: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
-        before = {number: signal.getsignal(number) for number in numbers}
+    is_main = threading.current_thread() is threading.main_thread()
+    for number in [getattr(signal, name) for name in _SIGNALS if is_main and hasattr(signal, name)]:
         # None: a handler that was not made in Python, and could not be put back.
-        before = {number: known for number, known in before.items() if known not in (signal.SIG_IGN, None)}
-    for number in before:
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):
+            before[number] = signal.signal(number, _interrupt)
     try:
         yield
     except KeyboardInterrupt as stop:

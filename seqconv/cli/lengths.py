@@ -2,15 +2,16 @@
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+
+from seqconv.data.spec import Segmentation
+from seqconv.data.windows import cut_frames
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from seqconv.data.spec import Segmentation
-    from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import RecordedKind
+from seqconv.features.pieces import open_features
+from seqconv.features.settings import FeatureSettings
 
 COLUMNS = ("num_frames", "lengths", "length")
 
@@ -26,7 +27,8 @@ def read_lengths(path: str | Path) -> list[int]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
     column = 0
-    if rows and not _is_number(rows[0][1][0]):
+    # A number may have a sign or begin with a point.
+    if rows and not rows[0][1][0].lstrip(" +-.")[:1].isdigit():
         names = [name.strip() for name in rows[0][1]]
         known = [name for name in COLUMNS if name in names]
         if not known:
@@ -38,15 +40,7 @@ def read_lengths(path: str | Path) -> list[int]:
     return [int(row[column]) for _, row in rows]
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def measure_lengths(frame: "pd.DataFrame", settings: "FeatureSettings") -> list[int]:
+def measure_lengths(frame: pd.DataFrame, settings: FeatureSettings) -> list[int]:
     """Return the frames that each recording of a manifest will give, from file headers.
 
     Raises AudioError, naming them, for the recordings that cannot be read.
@@ -63,25 +57,20 @@ def measure_lengths(frame: "pd.DataFrame", settings: "FeatureSettings") -> list[
     return lengths
 
 
-def cut_lengths(lengths: list[int], cutting: "Segmentation", settings: "FeatureSettings") -> list[int]:
+def cut_lengths(lengths: list[int], cutting: Segmentation, settings: FeatureSettings) -> list[int]:
     """Return the frames of the windows of recordings, also of those without an event.
 
-    Raises ConfigError where each event is a sequence of its own, whose lengths no header of a file tells.
+    Raises ConfigError where each event is a sequence of its own: no header of a file has their lengths.
     """
     if cutting.events_as == "sequences":
         raise ConfigError("the sequences are events (data.events_as): plan with --lengths, a file of their frames")
     if cutting.windows is None or settings.seconds_per_frame is None:
         return lengths
-    from seqconv.data.windows import cut_frames
-
     found: list[int] = cut_frames(lengths, *cutting.windows.in_frames(settings.seconds_per_frame))[2].tolist()
     return found
 
 
-def _measure(row: dict[Any, Any], settings: "FeatureSettings") -> int:
-    from seqconv.features.kinds import RecordedKind
-    from seqconv.features.pieces import open_features
-
+def _measure(row: dict[Any, Any], settings: FeatureSettings) -> int:
     path = Path(row["path"])
     start, end, case = (None if row.get(name) != row.get(name) else row.get(name) for name in ("start", "end", "case"))
     if isinstance(settings, RecordedKind) and path.suffix.lower() == ".ts":

@@ -3,20 +3,23 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from seqconv.cli.terminal import Command, report_errors
+from seqconv.cli.terminal import report_errors
 from seqconv.errors import ConfigError
 
+Work = Callable[[argparse.Namespace], int | None]
 Options = Mapping[str, Any]
 """Help by option, such as `{"--trials N": "how many"}`, or a pair of help and further arguments of argparse.
 
-The word after the flag is shown, and says what is read: `N` and `HZ` a whole number, `SECONDS` and `P` a number,
-without a word a switch. With `...` after it, the option may be repeated.
+The word after the flag is shown, and says what is read: `N` and `HZ` a whole number, `SECONDS` and `P` a number, `PATH`
+a path, without a word a switch. With `...` after it, the option may be repeated. An option that sets a key of the
+config has the key as its `dest`.
 """
 CONFIG = "a YAML file; looked up as given, then in the project's configs/"
 PLUGINS: Options = {"--plugin FILE ...": "Python file with parts of your own that the model needs (may be repeated)"}
-_TYPES: dict[str, Callable[[str], Any]] = {"N": int, "HZ": int, "SECONDS": float, "P": float}
+_TYPES: dict[str, Callable[[str], Any]] = {"N": int, "HZ": int, "SECONDS": float, "P": float, "PATH": Path}
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,19 @@ class Group:
     is_required: bool = False
 
 
-def command(name: str, description: str, *parts: Options | Group) -> Callable[[Callable[..., int]], Command]:
-    """Make the command `seqconv NAME` of a function of its arguments: errors that a user can mend are one message."""
+def command(name: str, description: str, *parts: Options | Group) -> Callable[[Work], Callable[..., int]]:
+    """Make the command `seqconv NAME` of a function of its arguments: an error of the user is one message.
 
-    def make(function: Callable[..., int]) -> Command:
+    The function may return an exit code; None is 0.
+    """
+
+    def make(function: Work) -> Callable[..., int]:
         def main(argv: Sequence[str] | None = None) -> int:
             """Run the command; return the exit code."""
             parser = argparse.ArgumentParser(prog=f"seqconv {name}", description=description)
             for part in parts:
                 _add(parser, part)
-            return function(parser.parse_args(argv))
+            return function(parser.parse_args(argv)) or 0
 
         return report_errors(main)
 
@@ -51,13 +57,13 @@ def settable(example: str, text: str = "override a setting") -> Options:
 
 
 def given(arguments: argparse.Namespace, *flags: str) -> list[str]:
-    """Those of the flags that are on the command line."""
-    values = {flag: getattr(arguments, _attribute(flag)) for flag in flags}
+    """Return those of the flags that are on the command line."""
+    values = {flag: getattr(arguments, flag.removeprefix("--").replace("-", "_")) for flag in flags}
     return [flag for flag, value in values.items() if not (value is None or value is False or value == [])]
 
 
 def refuse_beside_resume(arguments: argparse.Namespace, what: str, *flags: str) -> None:
-    """Refuse flags that start something where `--resume` goes on with it.
+    """Refuse flags that start something new, next to `--resume`.
 
     Raises:
         ConfigError: names the first of them.
@@ -66,10 +72,10 @@ def refuse_beside_resume(arguments: argparse.Namespace, what: str, *flags: str) 
         raise ConfigError(f"{flag} starts {what}, --resume goes on with one: leave one of them out.")
 
 
-def overrides(arguments: argparse.Namespace, keys: Mapping[str, str]) -> list[str | tuple[str, Any]]:
-    """Collect overrides of a config: those of `--set`, and flags that each set one key."""
-    flags = {key: getattr(arguments, _attribute(flag)) for flag, key in keys.items()}
-    return [*arguments.set, *((key, value) for key, value in flags.items() if value is not None)]
+def overrides(arguments: argparse.Namespace) -> list[str | tuple[str, Any]]:
+    """Collect overrides of a config: those of `--set`, and options that each set one key."""
+    keys = {key: value for key, value in vars(arguments).items() if "." in key and value is not None}
+    return [*arguments.set, *keys.items()]
 
 
 def _add(parser: argparse.ArgumentParser, part: Options | Group) -> None:
@@ -91,7 +97,3 @@ def _add(parser: argparse.ArgumentParser, part: Options | Group) -> None:
             if is_repeated:
                 more |= {"action": "append", "default": []}
         target.add_argument(flag, help=text, **more)
-
-
-def _attribute(flag: str) -> str:
-    return flag.removeprefix("--").replace("-", "_")

@@ -1,4 +1,4 @@
-"""The rows of a manifest to evaluate: by its own splits, or by those that a run was trained with."""
+"""The rows of a manifest: all, or those of a split, its own or that of the run."""
 
 import sys
 from dataclasses import replace
@@ -22,7 +22,7 @@ def read_split(
     """Return the rows of a split.
 
     Without a manifest, the one of the run is read, in the splits that the run was trained with. A manifest without any
-    splits is taken whole, and this is said, unless the run has split these very sequences.
+    splits is taken whole, with a message, unless the run has split the same sequences.
 
     Args:
         manifest: path, or `None` for that of the run.
@@ -41,9 +41,7 @@ def read_split(
 
     source: Any = manifest or config.data.manifest
     if source is None:
-        raise ConfigError(
-            f"there is no manifest to evaluate on: '{run_dir}' holds no config that names one. Pass --manifest."
-        )
+        raise ConfigError(f"there is no manifest: '{run_dir}' holds no config that names one. Pass --manifest.")
     if manifest is None:
         check_made(config.data)
     loaded = read_manifest(source, label_files=label_files, on_leak=config.data.on_leak)
@@ -55,7 +53,8 @@ def read_split(
         return loaded.with_frame(frame)
     loaded = replace(loaded, is_part=True)
     trained = read_trained_splits(run_dir)
-    is_own = manifest is None or _is_same_file(manifest, config.data.manifest)
+    known = config.data.manifest
+    is_own = manifest is None or (isinstance(known, str) and Path(manifest).resolve() == Path(known).resolve())
     if trained and (is_own or frame["split"].isna().all()):
         frame = _apply(trained, frame, is_own)
     if frame["split"].isna().all():
@@ -64,10 +63,23 @@ def read_split(
     chosen = frame[frame["split"] == split].reset_index(drop=True)
     if chosen.empty:
         there = list_some(sorted(frame["split"].dropna().unique()))
-        raise ManifestError(
-            f"no sequence is in split '{split}'; the manifest has {there}. Choose one with --split, or all."
-        )
+        raise ManifestError(f"no sequence is in split '{split}'; there are {there}. Choose one with --split, or all.")
     return loaded.with_frame(chosen)
+
+
+def read_rows(config: "Config", missing: str) -> "pd.DataFrame":
+    """Return all rows of the manifest of a config.
+
+    Raises:
+        ConfigError: the config has no manifest, with `missing` as the first part of the message.
+    """
+    from seqconv.data.manifest import load_manifest
+    from seqconv.data.settings import check_made
+
+    if config.data.manifest is None:
+        raise ConfigError(f"{missing}, or a --config that sets data.manifest")
+    check_made(config.data)
+    return load_manifest(config.data.manifest, on_leak=config.data.on_leak)
 
 
 def read_trained_splits(run_dir: Path) -> dict[str, str]:
@@ -82,7 +94,7 @@ def read_trained_splits(run_dir: Path) -> dict[str, str]:
 
 
 def say(message: str) -> None:
-    """Tell the user on stderr: stdout is for results."""
+    """Print a message for the user to stderr: stdout is for results."""
     print(message, file=sys.stderr)
 
 
@@ -98,7 +110,3 @@ def _apply(trained: dict[str, str], frame: "pd.DataFrame", is_own: bool) -> "pd.
             "--split all."
         )
     return frame.assign(split=frame["id"].map(trained).astype(object))
-
-
-def _is_same_file(manifest: str, of_run: Any) -> bool:
-    return isinstance(of_run, str) and Path(manifest).resolve() == Path(of_run).resolve()

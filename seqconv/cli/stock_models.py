@@ -4,10 +4,12 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from seqconv.cli.options import Group, given, settable
+from seqconv.config.backends import start_keras
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqconv.config import Config
+    from seqconv.models.card import ModelCard
     from seqconv.tasks.target import Target
 
 MODEL_SECTIONS = ("features.", "target.", "data.windows", "data.events_as")
@@ -24,18 +26,27 @@ STOCK_OPTIONS = Group(
 )
 
 
-def check_card_is_kept(arguments: argparse.Namespace) -> None:
-    """Refuse options that a model's card already answers.
+def open_own_or_stock(arguments: argparse.Namespace) -> "tuple[Any, ModelCard]":
+    """Start Keras, load the plugins, the model and its card, which is empty for a stock model.
 
     Raises:
-        ConfigError: names them.
+        ConfigError: options that the card already answers.
     """
+    start_keras()
+    from seqconv.models.card import read_card
+    from seqconv.models.factory import open_model
+    from seqconv.parts.plugins import load_plugins
+
+    load_plugins(arguments.plugin)
+    model = open_model(arguments.model)
+    card = read_card(model)
     named = [text for text in arguments.set if text.startswith(MODEL_SECTIONS)] + given(arguments, "--labels")
-    if named:
+    if named and not card.is_empty:
         raise ConfigError(
             f"{', '.join(named)}: the model carries its own labels, feature settings and windows, which were fixed by "
             "training. Leave this out."
         )
+    return model, card
 
 
 def stock_target(model: Any, labels: str | None, config: "Config") -> "Target":

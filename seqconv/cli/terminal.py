@@ -1,4 +1,4 @@
-"""The part that all commands share: errors as one message, and a quiet start."""
+"""The part that all commands share: errors and warnings as one message each."""
 
 import contextlib
 import functools
@@ -7,7 +7,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TextIO
+from typing import Any
 
 from seqconv.errors import SeqconvError
 
@@ -15,16 +15,11 @@ BROKEN_PIPE = 141
 """Exit code that shells give a program whose reader has ended."""
 
 
-class Command(Protocol):
-    """The interface of every command: arguments in, exit code out."""
-
-    def __call__(self, argv: Sequence[str] | None = None) -> int: ...
-
-
-def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
+def report_errors(command: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
     """Turn an error that the user can correct into one message and exit code 2. Ctrl-C gives 130, SIGTERM 143.
 
-    Warnings to the user are one message, too, without the line of code that they come from.
+    A warning to the user is also one message, without the line of code that it comes from. What is returned takes the
+    arguments, by default those of the command line, and returns the exit code.
     """
 
     @functools.wraps(command)
@@ -36,11 +31,11 @@ def report_errors(command: Callable[[Sequence[str] | None], int]) -> Command:
             print(f"error: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt as stop:
-            # A run that was stopped says which signal did it and what is saved.
+            # The error of a run names the signal and says what is saved.
             print(str(stop) or "interrupted", file=sys.stderr)
             return 128 + getattr(stop, "signal", signal.SIGINT)
         except BrokenPipeError:
-            # `| head` has read enough. What is still buffered has nowhere to go: without this, Python would complain.
+            # A reader such as `| head` has ended. Without this, Python would fail to write what is still buffered.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
 
@@ -52,18 +47,11 @@ def _plain_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         show = warnings.showwarning
 
-        def show_plainly(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
+        def show_plainly(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
             if category is UserWarning:
                 print(f"warning: {message}", file=sys.stderr)
             else:
-                show(message, category, filename, lineno, file, line)
+                show(message, category, *place, **options)
 
         warnings.showwarning = show_plainly
         yield

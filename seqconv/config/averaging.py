@@ -1,15 +1,14 @@
 """`training.averaging`: the mean of the weights of many steps or epochs, instead of those of one moment."""
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from seqconv.parts import PositiveInt, Section
 
 NOTABLE_SHARE = 0.05
-
-AveragingName = Literal["ema", "swa"]
 
 
 class MovingAverage(Section):
@@ -31,30 +30,29 @@ class TailAverage(Section):
 Averaging = Annotated[MovingAverage | TailAverage, Field(discriminator="type")]
 
 
-def as_averaging(value: Any) -> Any:
-    """Turn a name into a section.
-
-    >>> as_averaging("swa")
-    {'type': 'swa'}
-    """
+def _as_section(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-def averaging_problems(averaging: Averaging | None, *, epochs: int, stops_early: bool) -> list[str]:
-    """Return the settings of the run that prevent averaging over the last epochs."""
+NamedAveraging = Annotated[
+    Averaging | None, BeforeValidator(_as_section, json_schema_input_type=Literal["ema", "swa"] | Averaging | None)
+]
+"""A section, or its name alone."""
+
+
+def averaging_problems(averaging: Averaging | None, *, epochs: int, stops_early: bool) -> Iterator[str]:
+    """Yield the settings of the run that prevent averaging over the last epochs."""
     if not isinstance(averaging, TailAverage):
-        return []
-    problems = []
+        return
     if averaging.last_epochs > epochs:
-        problems.append(
+        yield (
             f"training.averaging.last_epochs: {averaging.last_epochs} is more than training.epochs {epochs}. Lower it."
         )
     if stops_early:
-        problems.append(
+        yield (
             "training.averaging: 'swa' averages the last epochs of the run, and training.early_stopping may end it "
             "before they begin. Set one of them to null, or averaging to {type: ema}."
         )
-    return problems
 
 
 def describe_reach(averaging: Averaging | None, num_steps: int) -> list[str]:

@@ -66,7 +66,7 @@ def start_keras(backend: Backend | None = None) -> None:
         ConfigError: the backend is not installed, or is none that Keras can train with.
     """
     choose_backend(backend)
-    # Waiting threads of PyTorch spin otherwise: beside other programs, a step then takes up to twenty times as long.
+    # Otherwise waiting threads of PyTorch use the CPU: next to other programs, a step takes up to twenty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     if is_quiet:

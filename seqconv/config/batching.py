@@ -1,4 +1,4 @@
-"""The `batching` section: how sequences of different length share a batch."""
+"""The `batching` section: how sequences of different length share a batch; its keys as options of a planner."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.errors import ConfigError
+from seqconv.geometry import TimeGeometry
 from seqconv.parts import NameOf, PositiveInt, Section
 
 Strategy = Annotated[str, NameOf(STRATEGIES, "auto")]
@@ -29,8 +30,7 @@ class BatchingConfig(Section):
         "largest power of two that fits the device and is nearly as fast as any, measured on a few steps.",
     )
     too_long: TooLong = Field(
-        default="own_batch",
-        description="What happens to sequences longer than a row; own_batch: a longer row.",
+        default="own_batch", description="What happens to sequences longer than a row; own_batch: a longer row."
     )
     max_shapes: PositiveInt = Field(default=4, description="Most different (rows, width), each compiled once.")
     lookahead: PositiveInt = Field(default=200, description="Sequences that a packed plan looks ahead to fill a row.")
@@ -41,15 +41,11 @@ class BatchingConfig(Section):
     options: dict[str, Any] = Field(default={}, description="Keys of a strategy of your own.")
 
     @model_validator(mode="after")
-    def _options_belong_to_the_strategy(self) -> "BatchingConfig":
+    def _keys_agree(self) -> "BatchingConfig":
         if self.strategy != "auto":
             STRATEGIES[self.strategy].check_options(self.options)
         elif self.options:
             raise ConfigError("batching.options are keys of a strategy of your own, but strategy is 'auto'. Name it")
-        return self
-
-    @model_validator(mode="after")
-    def _one_size(self) -> "BatchingConfig":
         if self.batch_size is not None and self.frames_per_batch is not None:
             raise ValueError(
                 f"batch_size={self.batch_size} and frames_per_batch={self.frames_per_batch} both size a batch; keep one"
@@ -60,3 +56,36 @@ class BatchingConfig(Section):
     def sequences_per_step(self) -> int | None:
         """`batch_size`, or its default; None if `frames_per_batch` sets the size of the batch."""
         return self.batch_size or (None if self.frames_per_batch else DEFAULT_BATCH_SIZE)
+
+
+def planning_options(
+    batching: BatchingConfig, strategy: str, *, seed: int, time_geometry: TimeGeometry, is_compiled: bool = False
+) -> dict[str, Any]:
+    """Return the keyword arguments of `make_plan(strategy, lengths, ...)`.
+
+    Args:
+        batching: the section.
+        strategy: name of a strategy.
+        seed: of the shuffling.
+        time_geometry: the model's.
+        is_compiled: steps are compiled for each shape (XLA), so that bucketed and padded plans keep to `max_shapes` as
+            packed ones always do.
+
+    Raises:
+        ConfigError: `frames_per_batch` is yet to be measured.
+
+    >>> sorted(planning_options(BatchingConfig(batch_size=8), "bucketed", seed=0, time_geometry=()))
+    ['batch_size', 'frames_per_batch', 'num_buckets', 'seed', 'time_geometry', 'too_long']
+    """
+    if batching.frames_per_batch == "auto":
+        raise ConfigError(
+            "batching.frames_per_batch is 'auto': training measures it, with the model and on the device. To plan "
+            "without that, give a number: --frames-per-batch 16384, --batch-size 32, or what the config.yaml of a run "
+            "has."
+        )
+    chosen = STRATEGIES[strategy]
+    keys = ["frames_per_batch", "too_long", *chosen.takes]
+    keys += ["max_shapes"] if chosen.limits_shapes and is_compiled else []
+    options = {"batch_size": batching.sequences_per_step, "seed": seed, "time_geometry": time_geometry}
+    own = batching.options if strategy == batching.strategy else {}
+    return {**options, **{key: getattr(batching, key) for key in keys}, **own}

@@ -59,9 +59,7 @@ class EvaluationConfig(Section):
         description="temperature: logits are divided by the number with the smallest log loss on valid, saved in the "
         "model, so that probabilities say how often they are right.",
     )
-    report: Annotated[bool, Role.COSMETIC] = Field(
-        default=True, description="Write report.html, which shows the run, at its end."
-    )
+    report: Annotated[bool, Role.COSMETIC] = Field(default=True, description="Write report.html at the end of the run.")
     aggregate: Aggregate = Field(
         default="mean",
         description="How windows answer for their recording: mean, highest, or a soft maximum (log-sum-exp).",

@@ -12,17 +12,16 @@ def event_problems(
     data: DataConfig, target: TargetConfig, features: FeatureSettings, *, predicts_frames: bool
 ) -> Iterator[str]:
     """Yield the conflicts between keys about events and windows, the target, the features and the model."""
-    has_frames = predicts_frames
-    use = event_use(data, predicts_frames=has_frames)
-    yield from _target_problems(target, has_frames, use)
-    if use is not None and (use == "frames") != has_frames:
+    use = event_use(data, predicts_frames=predicts_frames)
+    yield from _target_problems(target, predicts_frames, use)
+    if use is not None and (use == "frames") != predicts_frames:
+        unit, other = ("frame", "something other than 'frames'") if predicts_frames else ("sequence", "'frames'")
         yield (
             f"data.events_as: '{use}' does not fit model.pooling, by which the model gives one prediction for each "
-            f"{'frame' if has_frames else 'sequence'}. Set model.pooling to "
-            f"{'something else than ' if has_frames else ''}'frames', or remove data.events_as."
+            f"{unit}. Set model.pooling to {other}, or remove data.events_as."
         )
     yield from _label_problems(data, target, use)
-    yield from _window_problems(data, features.seconds_per_frame, use, predicts_frames=has_frames)
+    yield from _window_problems(data, features.seconds_per_frame, use, predicts_frames=predicts_frames)
     for name, value in (("data.windows", data.windows), ("data.events", data.events)):
         if value is not None and features.seconds_per_frame is None:
             yield (

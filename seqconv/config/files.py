@@ -1,5 +1,6 @@
 """Config files: finding one by its name, and YAML 1.2 in and out."""
 
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,12 @@ def find_config(name: str | Path) -> Path:
     given = expand_user(name)
     folder = configs_folder()
     names = [given] if given.suffix in (".yaml", ".yml") else [given, Path(f"{given}.yaml")]
-    tried = [place / name for place in (Path(), folder) for name in names]
+    tried = dict.fromkeys(place / name for place in (Path(), folder) for name in names)
     for path in tried:
         if is_file(path):
             return path.absolute()
     there = ", ".join(sorted(path.name for path in folder.glob("*.yaml"))) or "none"
-    raise ConfigError(
-        f"no config '{name}'. Tried: {', '.join(dict.fromkeys(map(str, tried)))}. Configs in {folder}: {there}"
-    )
+    raise ConfigError(f"no config '{name}'. Tried: {', '.join(map(str, tried))}. Configs in {folder}: {there}")
 
 
 def configs_folder() -> Path:
@@ -83,7 +82,7 @@ def parse_yaml(text: str, *, source: str) -> Any:
 
 
 def _unfolded_size(value: Any, known: dict[int, float]) -> float:
-    """Count the values in a tree whose branches may be shared; infinite if one contains itself."""
+    """Count the values in a tree that may share branches; infinite if one contains itself."""
     if not isinstance(value, dict | list):
         return 1
     if id(value) not in known:
@@ -93,8 +92,8 @@ def _unfolded_size(value: Any, known: dict[int, float]) -> float:
     return known[id(value)]
 
 
-def write_yaml(value: Any) -> str:
-    """Format `value` as YAML 1.2, keys in their order.
+def write_yaml(value: Any, *, on_one_line: bool = False) -> str:
+    """Format `value` as YAML 1.2, keys in their order; lists and mappings `on_one_line` with brackets.
 
     >>> print(write_yaml({"b": 0.001, "a": ["no", "001"]}), end="")
     b: 0.001
@@ -102,8 +101,10 @@ def write_yaml(value: Any) -> str:
     - no
     - '001'
     """
-    stream = StringIO()
-    _yaml().dump(value, stream)
+    stream, yaml = StringIO(), _yaml()
+    yaml.default_flow_style = on_one_line
+    yaml.width = sys.maxsize if on_one_line else 100
+    yaml.dump(value, stream)
     return stream.getvalue()
 
 
@@ -111,8 +112,6 @@ def _yaml() -> Any:
     from ruamel.yaml import YAML
 
     yaml: Any = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
     yaml.allow_unicode = True
-    yaml.width = 100
     yaml.sort_base_mapping_type_on_output = False
     return yaml

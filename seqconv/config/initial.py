@@ -3,7 +3,7 @@
 import json
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,30 +74,28 @@ def read_sections(path: Path) -> dict[str, Any]:
     return sections
 
 
-def initial_problems(init: str | None, init_blocks: int | None, freeze: Collection[int], num_blocks: int) -> list[str]:
-    """Return settings of fine-tuning that exclude each other."""
+def initial_problems(
+    init: str | None, init_blocks: int | None, freeze: Collection[int], num_blocks: int
+) -> Iterator[str]:
+    """Yield settings of fine-tuning that exclude each other."""
     if init is None:
-        given = {"training.init_blocks": init_blocks, "training.freeze": list(freeze) or None}
-        return [
-            f"{key}: {value} is about the blocks of a trained model, but training.init names none. Set it to a "
-            "model.keras, or remove the key."
-            for key, value in given.items()
-            if value is not None
-        ]
-    problems = []
+        for key, value in {"init_blocks": init_blocks, "freeze": list(freeze) or None}.items():
+            if value is not None:
+                yield (
+                    f"training.{key}: {value} is about the blocks of a trained model, but training.init names none. "
+                    "Set it to a model.keras, or remove the key."
+                )
+        return
     if init_blocks is not None and init_blocks > num_blocks:
-        problems.append(f"training.init_blocks: {init_blocks}, but the model has {num_blocks} blocks.")
+        yield f"training.init_blocks: {init_blocks}, but the model has {num_blocks} blocks."
     beyond = sorted(index for index in freeze if not 0 <= index < num_blocks)
     if beyond:
-        problems.append(
-            f"training.freeze: {beyond} are no blocks of the model, which are 0 to {num_blocks - 1}. Count from 0."
-        )
+        yield f"training.freeze: {beyond} are no blocks of the model, which are 0 to {num_blocks - 1}. Count from 0."
     if len(set(freeze)) < len(freeze):
-        problems.append(f"training.freeze: {list(freeze)} names a block twice.")
+        yield f"training.freeze: {list(freeze)} names a block twice."
     new = sorted(index for index in freeze if init_blocks is not None and init_blocks <= index < num_blocks)
     if new:
-        problems.append(
+        yield (
             f"training.freeze: blocks {new} are not taken from training.init, of which training.init_blocks takes the "
             f"first {init_blocks}: they would stay as they begin, at random. Remove them."
         )
-    return problems

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.config.averaging import averaging_problems
@@ -33,10 +33,21 @@ from seqconv.tasks.settings import TargetConfig
 from seqconv.text import nearest
 
 
+def _folder_name(name: str) -> str:
+    if not name.strip(" .") or set(name) & set("/\\\0"):
+        raise ValueError("the name of a run becomes the name of a folder: not empty, no slashes")
+    return name
+
+
+def _absolute_plugins(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    folder = (info.context or {}).get("folder", Path.cwd())
+    return tuple(plugin_path(name, folder) for name in names)
+
+
 class Config(Section):
     """All settings of a run. `seqconv.config.load_config` makes one from a file or a dict."""
 
-    name: Annotated[str, Role.RUN] = Field(
+    name: Annotated[str, AfterValidator(_folder_name), Role.RUN] = Field(
         default="run", description="Name of the run and of its folder; default: the config file's name."
     )
     seed: Annotated[int, Field(ge=0, lt=2**32), Role.RUN] = Field(
@@ -46,7 +57,7 @@ class Config(Section):
         default=None,
         description="Framework that computes; null: as KERAS_BACKEND or ~/.keras/keras.json say, else tensorflow.",
     )
-    plugins: Annotated[tuple[str, ...], Role.PATH] = Field(
+    plugins: Annotated[tuple[str, ...], AfterValidator(_absolute_plugins), Role.PATH] = Field(
         default=(),
         description="Python files (or modules) that register parts of your own: blocks, feature kinds, metrics, tasks.",
     )
@@ -61,23 +72,9 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
-    @field_validator("name")
-    @classmethod
-    def _is_a_folder_name(cls, name: str) -> str:
-        if not name.strip(" .") or set(name) & set("/\\\0"):
-            raise ValueError("the name of a run becomes the name of a folder: not empty, no slashes")
-        return name
-
-    @field_validator("plugins")
-    @classmethod
-    def _absolute_plugins(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        folder = (info.context or {}).get("folder", Path.cwd())
-        return tuple(plugin_path(name, folder) for name in names)
-
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
-        problems = [*_packing_problems(self), *_target_problems(self), *_schedule_problems(self)]
-        problems += _weight_problems(self)
+        problems = [*_packing_problems(self), *_target_problems(self), *_training_problems(self)]
         problems += audio_augment_problems(self.audio_augment, self.features)
         problems += augment_problems(self.augment, self.features, predicts_frames=self.model.predicts_frames)
         if problems:
@@ -104,14 +101,7 @@ class Config(Section):
     @property
     def data_spec(self) -> DataSpec:
         """The sections that decide which labeled sequences a manifest becomes."""
-        return DataSpec(
-            data=self.data,
-            target=self.target,
-            split=self.split,
-            features=self.features,
-            predicts_frames=self.model.predicts_frames,
-            split_seed=self.split_seed,
-        )
+        return DataSpec(self.data, self.target, self.split, self.features, self.model.predicts_frames, self.split_seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, numbers and text, complete with defaults; `load_config` can read them back."""
@@ -175,31 +165,30 @@ def listed(problems: Sequence[str], origin: str = "") -> str:
     return "\n  ".join([f"{origin or 'config'}: {len(problems)} problems", *problems])
 
 
-def _packing_problems(config: Config) -> list[str]:
+def _packing_problems(config: Config) -> Iterator[str]:
     name = config.batching.strategy
     if name == "auto" or not STRATEGIES[name].fills_rows:
-        return []
-    return [
-        f"model.blocks.{index} ({Block.registry.name_of(config.model.blocks[index])}): a recurrent layer carries its "
-        f"state from one sequence of a row into the next, so batching.strategy '{name}' cannot be used. Set it to "
-        "'bucketed' or 'auto'."
-        for index in config.model.unpackable
-    ]
+        return
+    for index in config.model.unpackable:
+        yield (
+            f"model.blocks.{index} ({Block.registry.name_of(config.model.blocks[index])}): a recurrent layer carries "
+            f"its state from one sequence of a row into the next, so batching.strategy '{name}' cannot be used. Set it "
+            "to 'bucketed' or 'auto'."
+        )
 
 
-def _target_problems(config: Config) -> list[str]:
+def _target_problems(config: Config) -> Iterator[str]:
     frames, task, positive = config.model.predicts_frames, config.target.definition, config.evaluation.positive
-    problems = list(event_problems(config.data, config.target, config.features, predicts_frames=frames))
-    problems += _misfits(config)
+    yield from event_problems(config.data, config.target, config.features, predicts_frames=frames)
+    yield from _misfits(config)
     if positive is not None and config.evaluation.thresholds is None and "evaluation.positive" not in task.misfits:
-        problems.append(f"evaluation.positive: {ONE_OF_TWO.format(value=_plain(positive))}")
+        yield f"evaluation.positive: {ONE_OF_TWO.format(value=_plain(positive))}"
     monitor, monitors = config.training.monitor, task.monitors
     if monitor is not None and monitor not in monitors:
-        problems.append(
+        yield (
             f"training.monitor: '{monitor}' is not measured when target.task is '{config.target.task}'"
             f"{nearest(monitor, monitors)} Known: {', '.join(monitors)}"
         )
-    return problems
 
 
 def _misfits(config: Config) -> Iterator[str]:
@@ -217,21 +206,13 @@ def _plain(value: Any) -> str:
     return repr(value.model_dump() if isinstance(value, Section) else value)
 
 
-def _schedule_problems(config: Config) -> list[str]:
-    training = config.training
-    if training.warmup_epochs <= training.epochs:
-        return []
-    return [
-        f"training.warmup_epochs: {training.warmup_epochs} is more than training.epochs {training.epochs}, so the "
-        "learning rate would never be reached. Lower it."
-    ]
-
-
-def _weight_problems(config: Config) -> list[str]:
-    """Return problems of the weights that training begins with, and of those that it returns."""
-    training = config.training
-    stops_early = training.early_stopping is not None
-    return [
-        *initial_problems(training.init, training.init_blocks, training.freeze, len(config.model.blocks)),
-        *averaging_problems(training.averaging, epochs=training.epochs, stops_early=stops_early),
-    ]
+def _training_problems(config: Config) -> Iterator[str]:
+    """Yield problems of the schedule, of the weights that training begins with, and of those that it returns."""
+    training, stops_early = config.training, config.training.early_stopping is not None
+    if training.warmup_epochs > training.epochs:
+        yield (
+            f"training.warmup_epochs: {training.warmup_epochs} is more than training.epochs {training.epochs}, so the "
+            "learning rate would never be reached. Lower it."
+        )
+    yield from initial_problems(training.init, training.init_blocks, training.freeze, len(config.model.blocks))
+    yield from averaging_problems(training.averaging, epochs=training.epochs, stops_early=stops_early)

@@ -1,6 +1,5 @@
 """The JSON schema of config files, with which editors complete and check them."""
 
-import json
 from typing import Any
 
 from seqconv.config.run import Config
@@ -20,8 +19,3 @@ def config_schema() -> dict[str, Any]:
                 # An editor that offers the types of blocks and poolings says with each what it is.
                 section["properties"][tag].setdefault("description", section["description"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def schema_text() -> str:
-    """Return the text of `configs/schema.json`."""
-    return json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from seqconv.config.averaging import Averaging, AveragingName, as_averaging
+from seqconv.config.averaging import NamedAveraging
 from seqconv.parts import FilePath, Fraction, PositiveInt, Role, Section
 from seqconv.text import nearest
 
@@ -15,6 +15,21 @@ OPTIMIZERS = (
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _known_optimizer(name: str) -> str:
+    if name.lower() not in OPTIMIZERS:
+        raise ValueError(f"Keras has no such optimizer{nearest(name, OPTIMIZERS)} Known: {', '.join(OPTIMIZERS)}")
+    return name.lower()
+
+
+def _names_as_text(weights: Any) -> Any:
+    # YAML reads the class 1 as a number; class names are text everywhere else.
+    return {str(name): weight for name, weight in weights.items()} if isinstance(weights, dict) else weights
+
+
+Optimizer = Annotated[str, AfterValidator(_known_optimizer)]
+ClassWeights = Annotated[dict[str, NonNegative], BeforeValidator(_names_as_text)]
 
 
 class EarlyStopping(Section):
@@ -47,12 +62,12 @@ class TrainingConfig(Section):
 
     epochs: PositiveInt = Field(default=20, description="Passes over the training sequences.")
     learning_rate: Positive = Field(default=1e-3, description="Highest learning rate of the schedule.")
-    optimizer: str = Field(default="adamw", description="Name of a Keras optimizer.")
+    optimizer: Optimizer = Field(default="adamw", description="Name of a Keras optimizer.")
     weight_decay: NonNegative | None = Field(default=1e-4, description="Decoupled weight decay; null for none.")
     gradient_clip: Positive | None = Field(default=None, description="Largest norm of each gradient (clipnorm).")
     schedule: Literal["constant", "cosine"] = Field(default="constant", description="Course of the learning rate.")
     warmup_epochs: NonNegative = Field(default=0.0, description="Epochs over which the learning rate rises from 0.")
-    class_weight: Literal["balanced"] | dict[str, NonNegative] | None = Field(
+    class_weight: Literal["balanced"] | ClassWeights | None = Field(
         default=None, description="balanced: rare classes weigh more; or a weight per class name (others weigh 1)."
     )
     sampling: Literal["natural", "balanced", "sqrt"] = Field(
@@ -80,10 +95,9 @@ class TrainingConfig(Section):
         default=None, description="Take only so many blocks from init, the first ones; default: all, and the head."
     )
     freeze: tuple[int, ...] = Field(
-        default=(),
-        description="Blocks of init, counted from 0, whose weights and normalization stay as they are.",
+        default=(), description="Blocks of init, counted from 0, whose weights and normalization stay as they are."
     )
-    averaging: Averaging | None = Field(
+    averaging: NamedAveraging = Field(
         default=None,
         description="ema or swa: validation, best epoch and saved model are of averaged weights, with normalization "
         "statistics of their own.",
@@ -133,21 +147,3 @@ class TrainingConfig(Section):
                 "or remove it"
             )
         return self
-
-    @field_validator("optimizer")
-    @classmethod
-    def _known_optimizer(cls, name: str) -> str:
-        if name.lower() not in OPTIMIZERS:
-            raise ValueError(f"Keras has no such optimizer{nearest(name, OPTIMIZERS)} Known: {', '.join(OPTIMIZERS)}")
-        return name.lower()
-
-    @field_validator("averaging", mode="before", json_schema_input_type=AveragingName | Averaging | None)
-    @classmethod
-    def _name_or_settings(cls, value: Any) -> Any:
-        return as_averaging(value)
-
-    @field_validator("class_weight", mode="before")
-    @classmethod
-    def _class_names_are_text(cls, value: object) -> object:
-        # YAML reads the class 1 as a number; class names are text everywhere else.
-        return {str(name): weight for name, weight in value.items()} if isinstance(value, dict) else value

@@ -4,17 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from seqconv.errors import ConfigError
+from seqconv.experiments import run_groups
 from seqconv.experiments.folder import is_sweep
-from seqconv.experiments.run_groups import (
-    Contender,
-    difference_table,
-    expand,
-    group_runs,
-    score_names,
-    scores_of,
-    spread_table,
-)
+from seqconv.experiments.run_groups import Contender, score_names, scores_of
 from seqconv.parts.keys import flatten
 from seqconv.reports.curves import best_epoch, set_epochs
 from seqconv.reports.drawings import HEIGHT, SERIES, WIDTH, Drawing, draw, legend_columns, shorten_all, whiskers
@@ -35,7 +30,7 @@ _LEGEND_LINE = 0.17
 def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
     """Write one page about several runs, in the order given; return its path.
 
-    The folder of a sweep stands for all of them. Runs that differ only in seed and fold are also told
+    The folder of a sweep stands for all of them. Runs that differ only in seed and fold are also shown
     together, and differences are those from the first.
 
     Raises:
@@ -50,8 +45,8 @@ def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
             f"a comparison is of 2 to {MOST_RUNS} different runs, got {len(folders)}, {len(set(folders))} of them "
             "different. Give the folder of each once."
         )
-    runs = expand(folders)
-    contenders = group_runs(runs)
+    runs = run_groups.expand(folders)
+    contenders = run_groups.group_runs(runs)
     if len(runs) > MOST_RUNS:
         # One of each kind stands for the others, whose scores are in the table of all.
         runs = {each.name: each.runs[0] for each in contenders[:MOST_RUNS]}
@@ -73,18 +68,18 @@ def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def _contents(runs: dict[str, RunFolder], contenders: Sequence[Contender], path: Path) -> dict[str, Any]:
     several = any(len(each.runs) > 1 for each in contenders)
-    drawings = [_draw_scores(runs, score) for score in _shared_scores(runs)[:2]]
-    curves = [drawn for score in _curves_to_draw(runs) if (drawn := _draw_curves(runs, score)) is not None]
+    measured = dict.fromkeys(["val_loss", *(run.config.monitor for run in runs.values()), "loss"])
+    drawn = [_draw_curves(runs, score) for score in list(measured)[:MOST_CURVES]]
     return {
         "title": f"Comparison of {len(runs)} runs",
         "runs": [(name, run.path, _report_of(run, path)) for name, run in runs.items()],
         "scores": _score_table(runs),
-        "spreads": spread_table(contenders) if several else None,
-        "paired": difference_table(contenders) if len(contenders) > 1 else None,
+        "spreads": run_groups.spread_table(contenders) if several else None,
+        "paired": run_groups.difference_table(contenders) if len(contenders) > 1 else None,
         "baseline": contenders[0].name,
         "facts": _fact_table(runs),
-        "score_drawings": drawings,
-        "curves": curves,
+        "score_drawings": [_draw_scores(runs, score) for score in _shared_scores(runs)[:2]],
+        "curves": [curve for curve in drawn if curve is not None],
         "differences": config_differences({name: run.config.to_dict() for name, run in runs.items()}),
         "version_differences": config_differences({name: run.versions for name, run in runs.items()}),
     }
@@ -114,22 +109,18 @@ def _fact_table(runs: dict[str, RunFolder]) -> Table:
 
 
 def _draw_scores(runs: dict[str, RunFolder], score: str) -> Drawing:
-    names = list(runs)
+    title, names = label(score), list(runs)
     values = [scores_of(run).get(score) for run in runs.values()]
     intervals = [scores_of(run).get("intervals", {}).get(score) for run in runs.values()]
 
     def paint(axes: "Axes") -> str:
         whiskers(axes, score, names, values, intervals)
-        return f"{label(score)} of each run: " + ", ".join(
-            f"{n} {number(v)}" for n, v in zip(names, values, strict=True)
-        )
+        texts = [f"{name} {number(value)}" for name, value in zip(names, values, strict=True)]
+        return f"{title} of each run: {', '.join(texts)}"
 
-    rows = [(name, value, interval_text(found)) for name, value, found in zip(names, values, intervals, strict=True)]
-    table = make_table(["run", label(score), "interval"], rows)
+    table = make_table(["run", title, "interval"], list(zip(names, values, map(interval_text, intervals), strict=True)))
     size = (WIDTH, max(1.5, 0.8 + 0.3 * len(runs)))
-    return draw(
-        f"score-{score}", label(score).capitalize() if score.islower() else label(score), paint, table, size=size
-    )
+    return draw(f"score-{score}", title.capitalize() if score.islower() else title, paint, table, size=size)
 
 
 def _draw_curves(runs: dict[str, RunFolder], score: str) -> Drawing | None:
@@ -151,18 +142,11 @@ def _draw_curves(runs: dict[str, RunFolder], score: str) -> Drawing | None:
         ends = ", ".join(f"{name} {number(float(history[score].iloc[-1]))}" for name, history in having.items())
         return f"{title} by epoch; in the end: {ends}."
 
-    epochs = sorted({int(epoch) for history in having.values() for epoch in history["epoch"]})
-    indexed = [history.set_index("epoch")[score] for history in having.values()]
-    rows = [(epoch, *(float(each.get(epoch, float("nan"))) for each in indexed)) for epoch in epochs]
-    table = make_table(["epoch", *having], rows)
+    curves = pd.concat({name: history.set_index("epoch")[score] for name, history in having.items()}, axis=1)
+    table = make_table(["epoch", *having], list(curves.sort_index().itertuples(name=None)))
     # The legend stands above the axes, which keep their height.
     size = (WIDTH, HEIGHT + _LEGEND_LINE * (-(-len(having) // columns) - 1))
     return draw(f"curve-{score}", title[0].upper() + title[1:], paint, table, size=size)
-
-
-def _curves_to_draw(runs: dict[str, RunFolder]) -> list[str]:
-    monitors = [run.config.monitor for run in runs.values()]
-    return list(dict.fromkeys(["val_loss", *monitors, "loss"]))[:MOST_CURVES]
 
 
 def _shared_scores(runs: dict[str, RunFolder]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Folders of several runs: what they are made of, one process that works in them, and what a sweep has come to."""
+"""Folders of several runs: what they are made of, one process that works in them, and a sweep read back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,6 @@ from seqconv.config.files import read_yaml, write_yaml
 from seqconv.errors import ConfigError
 from seqconv.experiments.run_specs import Grid, RunSpec, make_specs
 from seqconv.files import hold_lock, remove_leftovers, write_text
-from seqconv.reports.folder import RunFolder, read_run
 
 SWEEP, LOGS = "sweep.yaml", "logs"
 FORMAT_VERSION = 1
@@ -25,7 +24,7 @@ def write_plan(path: Path, config: Config, **values: Any) -> None:
 
 @contextmanager
 def read_plan(path: Path) -> Iterator[tuple[Config, dict[str, Any]]]:
-    """Give the block what `write_plan` has written; what it cannot make of that is reported as damage of the file.
+    """Give the block what `write_plan` has written; an error of the block is reported as damage of the file.
 
     Raises:
         ConfigError: another format, or a damaged file.
@@ -61,7 +60,7 @@ def own_folder(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """A sweep as its folder tells it: the config that all runs share, and what differs."""
+    """A sweep as its folder describes it: the config that all runs share, and what differs."""
 
     path: Path
     config: Config
@@ -76,10 +75,6 @@ class SweepFolder:
         """Whether a run is trained and scored."""
         return (self.run_path(spec) / "model.json").is_file()
 
-    def read_finished(self) -> dict[str, RunFolder]:
-        """Return the runs that are trained and scored, by name."""
-        return {spec.name: read_run(self.run_path(spec)) for spec in self.specs if self.has_finished(spec)}
-
 
 def is_sweep(path: str | Path) -> bool:
     """Whether a folder is that of a sweep."""
@@ -93,8 +88,7 @@ def write_sweep(path: Path, config: Config, grid: Grid) -> SweepFolder:
         ConfigError: one of its settings cannot be.
     """
     specs = make_specs(config, grid)
-    sweeps = {key: list(each) for key, each in grid.sweeps.items()}
-    write_plan(path / SWEEP, config, folds=list(grid.folds), seeds=list(grid.seeds), sweeps=sweeps)
+    write_plan(path / SWEEP, config, folds=grid.folds, seeds=grid.seeds, sweeps=dict(grid.sweeps))
     return SweepFolder(path, config, grid, specs)
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from typing import Any
 import keras
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from seqconv.config import Config, load_config
 from seqconv.errors import SeqconvError
 from seqconv.experiments.folder import LOGS
-from seqconv.experiments.progress import RunsProgress
 from seqconv.training.run.run_dir import CONFIG, program
 from seqconv.training.run.train import Load, begin, go_on
 from seqconv.training.state.interrupts import RunStopped
@@ -41,6 +42,48 @@ class Attempt:
     watch: Callable[[int, float, bool], None] | None = None
 
 
+class RunsProgress:
+    """A line for each run that has ended; on a terminal also `bar`, over the epochs of all.
+
+    Args:
+        console: where to print.
+        count: the number of runs; `done` of them had ended before.
+        epochs: the largest number of epochs of all other runs together.
+    """
+
+    def __init__(self, console: Console, *, count: int, done: int, epochs: int) -> None:
+        self._console, self._count, self._number = console, count, done
+        self._planned, self._of_run, self._started, self._name = 0, 0, 0.0, ""
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
+        is_hidden = not console.is_terminal
+        self.bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=is_hidden)
+        self._task = self.bar.add_task("", total=epochs, state="")
+
+    def begin(self, name: str, epochs: int) -> None:
+        """Note that a run begins, or goes on, with so many epochs at most."""
+        self._number += 1
+        self._started, self._of_run, self._planned, self._name = time.monotonic(), 0, epochs, name
+        self._update("preparing")
+
+    def epoch(self, value: str) -> None:
+        """Note that an epoch of the run has ended, with the monitored value."""
+        self._of_run += 1
+        self.bar.advance(self._task)
+        self._update(f"epoch {self._of_run}/{self._planned}  {value}")
+
+    def end(self, result: str, width: int) -> None:
+        """Print the result of the run, in rich's markup, and how long it took; `width` letters for its name."""
+        self.bar.advance(self._task, self._planned - self._of_run)
+        name = f"{escape(self._name.ljust(width))}  " if width else ""
+        place = f"{self._number:>{len(str(self._count))}}/{self._count}"
+        seconds = time.monotonic() - self._started
+        self._console.print(f"{place}  {name}{result}  {seconds:.0f} s", highlight=False)
+
+    def _update(self, state: str) -> None:
+        description = f"{self._number}/{self._count}  {escape(self._name)}"
+        self.bar.update(self._task, description=description, state=state)
+
+
 @dataclass(frozen=True)
 class Runs:
     """Several runs in one folder, and the command that goes on with them: `kind` is "sweep", made by "train"."""
@@ -53,7 +96,7 @@ class Runs:
     overrides: Sequence[str] = ()
 
     def describe(self, facts: Iterable[tuple[str, str]], done: int, count: int) -> None:
-        """Print what they are made of, and how far they are."""
+        """Print what they are made of, and how many have finished."""
         facts = [*facts, ("folder", str(self.path))]
         facts += [("resumed", f"{done} of {count} runs have finished")] if done else []
         width = max(len(name) for name, _ in facts) + 2
@@ -67,12 +110,12 @@ class Runs:
         Raises:
             RunStopped: says how to go on.
         """
-        bar = RunsProgress(self.console, count=count, done=done, epochs=epochs)
-        with bar.shown():
+        progress = RunsProgress(self.console, count=count, done=done, epochs=epochs)
+        with progress.bar:
             for number, attempt in enumerate(attempts, start=done + 1):
-                bar.begin(attempt.name, attempt.config.training.epochs)
+                progress.begin(attempt.name, attempt.config.training.epochs)
                 try:
-                    told = attempt.settle(self._train_one(attempt, bar))
+                    result = attempt.settle(self._train_one(attempt, progress))
                 except KeyboardInterrupt as stop:
                     name = signal.Signals(getattr(stop, "signal", signal.SIGINT))
                     raise RunStopped(
@@ -81,9 +124,9 @@ class Runs:
                         f"trained is kept. Go on with: {program()} {self.command} --resume "
                         f"{shlex.quote(str(self.path))}",
                     ) from None
-                bar.line(told, name=attempt.name.ljust(width))
+                progress.end(result, width)
 
-    def _train_one(self, attempt: Attempt, bar: RunsProgress) -> Exception | None:
+    def _train_one(self, attempt: Attempt, progress: RunsProgress) -> Exception | None:
         """Train a run, or go on with it; what it says goes into a file."""
         path, log = self.path / attempt.name, self.path / LOGS / f"{attempt.name}.txt"
         log.parent.mkdir(exist_ok=True)
@@ -91,7 +134,7 @@ class Runs:
         keras.utils.clear_session()
         with log.open("a", encoding="utf-8") as file:
             console = Console(file=file, width=100, soft_wrap=True, color_system=None)
-            listeners = [EpochListener(bar, attempt)]
+            listeners = [EpochListener(progress, attempt)]
             try:
                 if (path / CONFIG).is_file():
                     go_on(path, self.overrides, self.load, listeners, console)
@@ -105,15 +148,15 @@ class Runs:
 
 
 class EpochListener(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells a bar, and who watches the run, of each epoch."""
+    """A listener that reports each epoch to the progress bar, and to `watch` of the attempt."""
 
-    def __init__(self, bar: RunsProgress, attempt: Attempt) -> None:
+    def __init__(self, progress: RunsProgress, attempt: Attempt) -> None:
         super().__init__()
-        self._bar, self._monitor, self._watch = bar, attempt.config.monitor, attempt.watch
+        self._progress, self._monitor, self._watch = progress, attempt.config.monitor, attempt.watch
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         value = (logs or {}).get(self._monitor)
-        self._bar.epoch(f"{self._monitor} {value:.4f}" if isinstance(value, float) else "")
+        self._progress.epoch(f"{self._monitor} {value:.4f}" if isinstance(value, float) else "")
         if self._watch is not None and isinstance(value, float):
             self._watch(epoch + 1, value, epoch + 1 == self.params["epochs"])
 

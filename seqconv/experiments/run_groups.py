@@ -100,15 +100,14 @@ def scores_of(run: RunFolder) -> Mapping[str, Any]:
 
 def score_names(runs: Iterable[RunFolder]) -> list[str]:
     """Return all scores that are numbers in some run."""
-    return list(
-        dict.fromkeys(name for run in runs for name, value in scores_of(run).items() if isinstance(value, float))
-    )
+    pairs = (pair for run in runs for pair in scores_of(run).items())
+    return list(dict.fromkeys(name for name, value in pairs if isinstance(value, float)))
 
 
 def spread_table(contenders: Sequence[Contender], interval: str = "interval") -> Table:
     """Return mean, deviation and interval over the runs of each, and the score over all test predictions.
 
-    Of the few scores that a comparison shows: those that can be drawn anew, else the first ones.
+    Only of the few scores that a comparison shows: those that can be resampled, else the first ones.
     """
     firsts = [run for each in contenders for run in each.runs[:1]]
     names = list(dict.fromkeys(name for each in contenders for name in each.pooled)) or score_names(firsts)[:3]
@@ -118,8 +117,8 @@ def spread_table(contenders: Sequence[Contender], interval: str = "interval") ->
             continue
         found = each.spread(score)
         pooled, ends = each.pooled.get(score, (None, None))
-        told = (found.num_values, found.mean, found.deviation, interval_text(found.interval))
-        rows.append((each.name, label(score), *told, pooled, interval_text(ends)))
+        values = (found.num_values, found.mean, found.deviation, interval_text(found.interval))
+        rows.append((each.name, label(score), *values, pooled, interval_text(ends)))
     columns = ["run", "score", "runs", "mean", "deviation", f"{interval} over runs", "pooled"]
     return make_table([*columns, f"{interval} over sequences"], rows)
 
@@ -154,23 +153,21 @@ def _narrow(columns: Mapping[str, Sequence[Any]]) -> Table:
 
 def difference_table(contenders: Sequence[Contender]) -> Table:
     """Return how each contender differs from the first one on the sequences that both were tested on."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     base, *others = contenders
     settings, seed = base.config.evaluation, base.config.seed
+    options: dict[str, Any] = {"repeats": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
     for other in others:
-        count = len(shared_ids([*base.pools, *other.pools])) if base.pools and other.pools else 0
-        found: Mapping[str, Any] = {}
-        if count:
-            options: dict[str, Any] = {"repeats": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
-            found = paired_differences(base.pools, other.pools, **options)
+        without = [each.name for each in (base, other) if not each.pools]
+        shared = [] if without else shared_ids([*base.pools, *other.pools])
+        found = paired_differences(base.pools, other.pools, **options) if shared else {}
         for score, (value, interval) in found.items():
-            rows.append((other.name, label(score), count, value, interval_text(interval), _verdict(interval)))
+            rows.append((other.name, label(score), len(shared), value, interval_text(interval), _verdict(interval)))
         if not found:
-            without = [each.name for each in (base, other) if not each.pools]
             why = "no sequence was tested by both"
             if without:
                 why = f"the predictions of {' and '.join(without)} are missing, or not those that were scored"
-            rows.append((other.name, "", count, None, "", why))
+            rows.append((other.name, "", len(shared), None, "", why))
     return make_table(["run", "score", "sequences", "difference", "interval", "is"], rows)
 
 

@@ -1,6 +1,7 @@
 """The runs of a sweep: folds, seeds and swept settings, and their combinations."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,10 +30,7 @@ class Grid:
     @property
     def size(self) -> int:
         """The number of runs."""
-        count = max(1, len(self.folds)) * max(1, len(self.seeds))
-        for values in self.sweeps.values():
-            count *= len(values)
-        return count
+        return max(1, len(self.folds)) * max(1, len(self.seeds)) * math.prod(map(len, self.sweeps.values()))
 
     def describe(self) -> str:
         """Describe the grid in words.
@@ -55,18 +53,13 @@ class RunSpec:
     fold: int | None
     seed: int
 
-    @property
-    def setting_text(self) -> str:
-        """The setting in words.
-
-        >>> make_specs(Config(), Grid(sweeps={"training.epochs": (3,)}))[0].setting_text
-        'training.epochs 3'
-        """
-        return describe_setting(self.setting)
-
 
 def describe_setting(setting: Mapping[str, Any]) -> str:
-    """Describe keys and values in words, uncut: two settings may differ in the last letter of a long list."""
+    """Describe keys and values in words, at full length: two settings may differ in the last letter of a long list.
+
+    >>> describe_setting({"training.epochs": 3, "seed": 1})
+    'training.epochs 3, seed 1'
+    """
     return ", ".join(f"{key} {value}" for key, value in setting.items())
 
 
@@ -76,7 +69,7 @@ def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
     The splits are those of the config's own seed in all of them: seeds change weights, dropout and order, not the data.
 
     Raises:
-        ConfigError: a setting that cannot be; all of them are listed.
+        ConfigError: impossible settings; all of them are listed.
 
     >>> [spec.name for spec in make_specs(Config(), Grid(folds=(0, 1), seeds=(3,)))]
     ['fold0-seed3', 'fold1-seed3']
@@ -100,7 +93,7 @@ def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
                 break
             specs.append(RunSpec("-".join(names) or "run", made, setting, fold, made.seed))
     if problems:
-        raise ConfigError("\n  ".join(["the sweep asks for what cannot be:", *problems]))
+        raise ConfigError("\n  ".join(["the sweep has impossible settings:", *problems]))
     return specs
 
 
@@ -108,7 +101,7 @@ def read_grid(config: Config, folds: str | None, seeds: str | None, sweeps: Iter
     """Read the grid from the options `--folds`, `--seeds` and `--sweep`, as they were written.
 
     Raises:
-        ConfigError, ManifestError: one that cannot be read, or asks for what is not there.
+        ConfigError, ManifestError: one that cannot be read, or names a fold that does not exist.
     """
     values = [_read_sweep(text) for text in sweeps]
     keys = [key for key, _ in values]
@@ -121,9 +114,7 @@ def read_grid(config: Config, folds: str | None, seeds: str | None, sweeps: Iter
         dict(values),
     )
     if grid.size > MOST_RUNS:
-        raise ConfigError(
-            f"{grid.describe()} is more than {MOST_RUNS}. seqconv tune searches where a grid is too large."
-        )
+        raise ConfigError(f"{grid.describe()} is more than {MOST_RUNS}. Search with seqconv tune instead.")
     return grid
 
 
@@ -159,7 +150,7 @@ def _whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
         raise ConfigError(f"{option} {text}: expected {expected}.")
     numbers = [int(part) for part in parts]
     if len(set(numbers)) < len(numbers):
-        raise ConfigError(f"{option} {text}: one of them stands there twice.")
+        raise ConfigError(f"{option} {text}: one of them is there twice.")
     return tuple(numbers)
 
 
@@ -174,7 +165,7 @@ def _read_sweep(text: str) -> tuple[str, tuple[Any, ...]]:
         raise ConfigError("--sweep backend: one process has one backend. Train once for each, and compare the runs.")
     values = parse_yaml(f"[{written}]", source=f"--sweep '{text}'")
     if len({_text(value) for value in values}) < len(values):
-        raise ConfigError(f"--sweep '{text}': one value stands there twice.")
+        raise ConfigError(f"--sweep '{text}': one value is there twice.")
     return key, tuple(values)
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 
@@ -11,38 +13,45 @@ from seqconv.experiments.folder import SweepFolder
 from seqconv.experiments.run_groups import Contender, leave_out, score_names, scores_of, spread_table
 from seqconv.experiments.run_specs import RunSpec, describe_setting, short_keys
 from seqconv.files import write_text
+from seqconv.reports.folder import RunFolder, read_run
+from seqconv.reports.tables import Table
 from seqconv.reports.terminal_table import print_table
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from seqconv.reports.folder import RunFolder
 
 SUMMARY, RUNS = "summary.csv", "runs.csv"
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Scores of the finished runs of a sweep.
+class Sweep:
+    """A finished sweep.
 
-    `rows`: one for each setting and score; `runs`: one for each run, with all its scores, or why it has failed;
-    `groups`: the finished runs by setting.
+    `path`: its folder. `summary`: a row for each setting and score: runs, mean, deviation, interval (low, high), and
+    the score over all test predictions. `runs`: a row for each run, with all its scores. `failures`: the reasons why
+    runs have failed, by name.
     """
 
-    rows: "pd.DataFrame"
-    runs: "pd.DataFrame"
-    groups: list[Contender]
+    path: Path
+    summary: pd.DataFrame
+    runs: pd.DataFrame
+    failures: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        states = self.runs["state"].value_counts()
+        counts = ", ".join(f"{count} {state}" for state, count in states.items())
+        return f"<sweep in {self.path}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        from seqconv.reports.notebook import table_html
+
+        return table_html(self.summary, repr(self).strip("<>").capitalize())
 
 
-def summarize(folder: SweepFolder, failures: Mapping[str, str]) -> Summary:
-    """Sum up the runs that have finished.
+def sum_up(folder: SweepFolder, failures: Mapping[str, str], console: Console) -> Sweep:
+    """Sum up the runs that have finished: write `summary.csv` and `runs.csv`, print scores, failures and paths.
 
     Raises:
         StoreError: a file of a run is damaged.
     """
-    import pandas as pd
-
-    finished = folder.read_finished()
+    finished = {spec.name: read_run(folder.run_path(spec)) for spec in folder.specs if folder.has_finished(spec)}
     keys, rows, groups = short_keys(list(folder.grid.sweeps)), [], []
     for setting, specs in by_setting(folder.specs):
         name = describe_setting({keys[key]: value for key, value in setting.items()}) or folder.path.name
@@ -50,33 +59,20 @@ def summarize(folder: SweepFolder, failures: Mapping[str, str]) -> Summary:
         rows += [{**setting, "score": score, **_row(group, score)} for score in score_names(group.runs)]
         groups.append(group)
     runs = pd.DataFrame([_run_row(spec, finished, failures) for spec in folder.specs])
-    return Summary(pd.DataFrame(rows), runs, groups)
-
-
-def write_summary(summary: Summary, folder: SweepFolder) -> None:
-    """Write `summary.csv` and `runs.csv` into the folder of the sweep."""
-    write_text(summary.rows.to_csv(index=False), folder.path / SUMMARY)
-    write_text(summary.runs.to_csv(index=False), folder.path / RUNS)
-
-
-def print_summary(summary: Summary, folder: SweepFolder, failures: Mapping[str, str], console: Console) -> None:
-    """Print the scores by setting, the failures, and where everything is."""
+    sweep = Sweep(folder.path, pd.DataFrame(rows), runs, failures)
+    write_text(sweep.summary.to_csv(index=False), folder.path / SUMMARY)
+    write_text(runs.to_csv(index=False), folder.path / RUNS)
     console.print()
-    if len(summary.rows):
-        table = spread_table(summary.groups, f"{folder.config.evaluation.confidence:.0%} interval")
-        # Without folds, all predictions of a seed are those of its run.
-        unneeded = {
-            name for name, is_used in (("run", folder.grid.sweeps), ("pooled", folder.grid.folds)) if not is_used
-        }
-        unneeded |= {"runs"} if len({row[2] for row in table.rows}) == 1 else set()
-        print_table(leave_out(table, unneeded), console)
+    if rows:
+        print_table(_score_table(groups, folder), console)
         console.print()
     for name, reason in failures.items():
         console.print(f"[red]failed[/]   {escape(name)}: {escape(reason)}", highlight=False)
-    counts = summary.runs["state"].value_counts()
-    told = ", ".join(f"{counts[state]} {state}" for state in ("finished", "failed", "missing") if state in counts)
-    console.print(f"runs     {told}", highlight=False)
+    counts = runs["state"].value_counts()
+    states = ", ".join(f"{counts[state]} {state}" for state in ("finished", "failed", "missing") if state in counts)
+    console.print(f"runs     {states}", highlight=False)
     console.print(f"summary  {folder.path / SUMMARY}", highlight=False, markup=False)
+    return sweep
 
 
 def by_setting(specs: Sequence[RunSpec]) -> list[tuple[Mapping[str, Any], list[RunSpec]]]:
@@ -86,6 +82,18 @@ def by_setting(specs: Sequence[RunSpec]) -> list[tuple[Mapping[str, Any], list[R
         # Not by its text: the number 1 and the text '1' are two settings.
         found.setdefault(repr(spec.setting), []).append(spec)
     return [(same[0].setting, same) for same in found.values()]
+
+
+def _score_table(groups: Sequence[Contender], folder: SweepFolder) -> Table:
+    """Return the scores by setting, without columns that say nothing about this sweep."""
+    table = spread_table(groups, f"{folder.config.evaluation.confidence:.0%} interval")
+    is_needed = {
+        "run": bool(folder.grid.sweeps),
+        # Without folds, all predictions of a seed are those of its run.
+        "pooled": bool(folder.grid.folds),
+        "runs": len({row[2] for row in table.rows}) > 1,
+    }
+    return leave_out(table, [name for name, needed in is_needed.items() if not needed])
 
 
 def _row(group: Contender, score: str) -> dict[str, Any]:
@@ -98,7 +106,7 @@ def _row(group: Contender, score: str) -> dict[str, Any]:
     return row
 
 
-def _run_row(spec: RunSpec, finished: "Mapping[str, RunFolder]", failures: Mapping[str, str]) -> dict[str, Any]:
+def _run_row(spec: RunSpec, finished: Mapping[str, RunFolder], failures: Mapping[str, str]) -> dict[str, Any]:
     state = "finished" if spec.name in finished else "failed" if spec.name in failures else "missing"
     row: dict[str, Any] = {"run": spec.name, "state": state, **spec.setting}
     row |= {} if spec.fold is None else {"fold": spec.fold}

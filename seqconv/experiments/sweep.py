@@ -1,10 +1,9 @@
 """Train the runs of a sweep one after the other, and sum them up."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from seqconv.config import Config
 from seqconv.data.datasets import load_datasets
@@ -14,7 +13,7 @@ from seqconv.experiments.folder import SweepFolder, own_folder, read_sweep, writ
 from seqconv.experiments.loop import Attempt, Runs, failed_line, reason_of
 from seqconv.experiments.run_groups import score_names, scores_of
 from seqconv.experiments.run_specs import Grid, RunSpec, make_specs, short_keys
-from seqconv.experiments.summary import print_summary, summarize, write_summary
+from seqconv.experiments.summary import Sweep, sum_up
 from seqconv.parts.keys import written_key
 from seqconv.reports.folder import RunFolder, read_run
 from seqconv.reports.names import label
@@ -25,33 +24,6 @@ from seqconv.training.run.identity import is_place
 from seqconv.training.run.run_dir import make_run_dir
 from seqconv.training.run.train import Load, as_config
 from seqconv.training.state.checkpointing import remove_checkpoints
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A sweep that is through.
-
-    `path`: its folder. `summary`: a row for each setting and score: runs, mean, deviation, interval (low, high), and
-    the score over all test predictions. `runs`: a row for each run. `failures`: why runs have failed, by name.
-    """
-
-    path: Path
-    summary: "pd.DataFrame"
-    runs: "pd.DataFrame"
-    failures: Mapping[str, str]
-
-    def __repr__(self) -> str:
-        states = self.runs["state"].value_counts()
-        told = ", ".join(f"{count} {state}" for state, count in states.items())
-        return f"<sweep in {self.path}: {told}>"
-
-    def _repr_html_(self) -> str:
-        from seqconv.reports.notebook import table_html
-
-        return table_html(self.summary, repr(self).strip("<>").capitalize())
 
 
 def train_sweep(
@@ -77,7 +49,7 @@ def train_sweep(
         data: sequences in memory as `train_data`, `valid_data` and `test_data`, instead of a manifest.
 
     Raises:
-        ConfigError, ManifestError: before any training: a setting that cannot be, data that cannot be read.
+        ConfigError, ManifestError: before any training: an impossible setting, data that cannot be read.
     """
     given: Any = dict(data or {})
     config = as_config(config, given.get("train_data"))
@@ -93,23 +65,23 @@ def train_sweep(
 def resume_sweep(
     folder: str | Path, overrides: Sequence[str] = (), *, data: Mapping[str, Sequences] | None = None
 ) -> Sweep:
-    """Go on with the runs of a sweep that have not finished, have failed, or are missing; then sum all up.
+    """Go on with the runs of a sweep that have not finished, have failed, or are missing; then summarize all.
 
     What comes out is what would have come out without the interruption.
 
     Args:
         folder: of the sweep.
-        overrides: of where things lie and what computes, as for `resume`.
+        overrides: of paths and of what computes, as for `resume`.
         data: for a sweep on sequences in memory, the same ones again.
 
     Raises:
-        ConfigError: no sweep lies there, another process works in it, or an override is of something else.
+        ConfigError: there is no sweep, another process works in it, or an override is of something else.
     """
     others = [text for text in overrides if not is_place(written_key(text.partition("=")[0]))]
     if others:
         raise ConfigError(
-            f"--set {others[0]}: the runs of a sweep share their config. Only where things lie and what computes may "
-            "change; for other settings, train anew in another folder."
+            f"--set {others[0]}: the runs of a sweep share their config. Only paths and what computes may change; "
+            "for other settings, train again in another folder."
         )
     sweep = read_sweep(folder)
     with own_folder(sweep.path):
@@ -133,23 +105,16 @@ def _work(sweep: SweepFolder, load: Load, overrides: Sequence[str] = ()) -> Swee
 
     names, count = short_keys(list(sweep.grid.sweeps)), len(sweep.specs)
     settings = [(names[key], ", ".join(map(str, values))) for key, values in sweep.grid.sweeps.items()]
-    runs.describe([("sweep", sweep.grid.describe()), *settings], count - len(todo), count)
-    runs.train(
-        (Attempt(spec.name, spec.config, partial(settle, spec)) for spec in todo),
-        done=count - len(todo),
-        count=count,
-        epochs=sum(spec.config.training.epochs for spec in todo),
-        width=max(len(spec.name) for spec in sweep.specs),
-    )
-    summary = summarize(sweep, failures)
-    write_summary(summary, sweep)
-    print_summary(summary, sweep, failures, runs.console)
-    return Sweep(sweep.path, summary.rows, summary.runs, failures)
+    attempts = (Attempt(spec.name, spec.config, partial(settle, spec)) for spec in todo)
+    done, epochs = count - len(todo), sum(spec.config.training.epochs for spec in todo)
+    runs.describe([("sweep", sweep.grid.describe()), *settings], done, count)
+    runs.train(attempts, done=done, count=count, epochs=epochs, width=max(len(spec.name) for spec in sweep.specs))
+    return sum_up(sweep, failures, runs.console)
 
 
 def _finished_line(run: RunFolder) -> str:
     """Return the first score of a run."""
     scores = scores_of(run)
     names = [*scores.get("intervals", {}), *score_names([run])]
-    told = [f"{label(name)} {number(scores[name])}" for name in names[:1]]
-    return "  ".join([*told, amount(len(run.history), "epoch")])
+    first = [f"{label(name)} {number(scores[name])}" for name in names[:1]]
+    return "  ".join([*first, amount(len(run.history), "epoch")])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.batching import Plan, make_plan
-from seqconv.config.planning import planning_options
+from seqconv.config.batching import planning_options
 from seqconv.data.datasets import load_datasets
 from seqconv.data.sampling import draw_by_class
 from seqconv.data.sequences import Sequences

@@ -134,7 +134,7 @@ def test_a_page_of_two_single_runs_has_differences_and_no_means(sweep, wide, tmp
 
 def test_what_cannot_be_compared_is_said(sweep, wide, tmp_path, capsys):
     assert main(["compare", str(wide)]) == 2
-    assert "there is one run to compare" in capsys.readouterr().err
+    assert "there is only one run" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="was given twice"):
         expand([wide, wide])
     with pytest.raises(ConfigError, match="holds no run"):

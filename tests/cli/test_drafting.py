@@ -86,7 +86,7 @@ def test_a_table_is_found_in_its_folder(tmp_path):
     assert "1,790 sequences: 'manifest.csv'" in draft.found[0]
     assert "0.21 to 85.61 s" in draft.found[1]
     assert "train 1,265, valid 179, test 346; as the manifest says" in draft.found[3]
-    assert "groups never parted" in draft.found[3]
+    assert "groups kept together" in draft.found[3]
     assert draft.config.training.class_weight is None
     assert list(tmp_path.iterdir()) == []
 
@@ -217,7 +217,7 @@ def test_a_bad_recording_is_left_out_and_told_many_are_refused(tmp_path):
 def test_what_cannot_be_one_config_is_refused(tmp_path):
     folder = prompts(tmp_path / "words", count=4)
     np.save(folder / "en" / "array.npy", np.ones((4, 2)))
-    with pytest.raises(ManifestError, match=r"recordings and features lie in one manifest \(12 \.ogg, 1 \.npy\)"):
+    with pytest.raises(ManifestError, match=r"recordings and features are in one manifest \(12 \.ogg, 1 \.npy\)"):
         draft_config(folder, tmp_path / "x.yaml")
     signal_folder(tmp_path / "turned", lambda path, values: np.save(path, values.T), ".npy")
     with pytest.raises(ManifestError, match=r"their first axis is always 3, and it must be time\. Save x\.T"):
@@ -230,7 +230,7 @@ def test_a_single_class_is_refused_before_anything_is_written(tmp_path, monkeypa
     prompts(tmp_path / "words", languages=("it",))
     monkeypatch.chdir(tmp_path)
     assert main(["words"]) == 2
-    assert "all 8 sequences have the label 'it': there is nothing to tell apart" in capsys.readouterr().err
+    assert "all 8 sequences have the label 'it': there is nothing to learn" in capsys.readouterr().err
     assert not Path("words.yaml").exists()
 
 

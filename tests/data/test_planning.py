@@ -7,8 +7,7 @@ from support.plan_cases import STRATEGIES, prompts_like
 
 from seqconv.batching import make_plan
 from seqconv.batching.strategies import STRATEGIES as PLANNERS
-from seqconv.config.batching import BatchingConfig
-from seqconv.config.planning import planning_options
+from seqconv.config.batching import BatchingConfig, planning_options
 from seqconv.geometry import TimeLayer
 
 GEOMETRY = (TimeLayer(5), TimeLayer(3, stride=2))

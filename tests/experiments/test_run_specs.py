@@ -7,7 +7,7 @@ from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.experiments.folder import read_sweep, write_sweep
-from seqconv.experiments.run_specs import Grid, make_specs, read_grid
+from seqconv.experiments.run_specs import Grid, describe_setting, make_specs, read_grid
 from seqconv.experiments.summary import by_setting
 
 
@@ -63,11 +63,11 @@ def test_short_names_that_meet_are_written_out(config):
     [
         ("5", None, [], "--folds 5: there is no fold '5'; the folds are '0', '1', '2', '3'"),
         ("none", None, [], "--folds none: expected all, or folds such as 0,2"),
-        ("1,1", None, [], "--folds 1,1: one of them stands there twice"),
+        ("1,1", None, [], "--folds 1,1: one of them is there twice"),
         (None, "0", [], "--seeds 0: expected 1 to 1000"),
         (None, "-1", [], "--seeds -1: expected how many"),
         (None, None, ["training.epochs"], "expected KEY=A,B"),
-        (None, None, ["training.epochs=1,1"], "one value stands there twice"),
+        (None, None, ["training.epochs=1,1"], "one value is there twice"),
         (None, None, ["training.epochs=1", "training.epochs=2"], "'training.epochs' was given twice"),
         (None, None, ["seed=1,2"], "--sweep seed: that is what --seeds is for"),
         (None, None, ["split.fold=1,2"], "that is what --folds is for"),
@@ -130,7 +130,7 @@ def test_settings_that_only_differ_far_behind_are_two(tmp_path):
     blocks = [[{"filters": 8, "kernel_size": 3}] * 3 + [{"filters": last}] for last in (8, 16)]
     sweeps = {"model.blocks": tuple(blocks), "name": ("1", "one")}
     specs = make_specs(load_config({}), Grid(seeds=(0, 1), sweeps=sweeps))
-    assert len({spec.setting_text for spec in specs}) == 4
+    assert len({describe_setting(spec.setting) for spec in specs}) == 4
     names = [[each.name for each in same] for _, same in by_setting(specs)]
     assert names[0] == ["blocks#1-name=1-seed0", "blocks#1-name=1-seed1"]
     assert len(names) == 4

@@ -5,7 +5,7 @@ import pytest
 from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
-from seqconv.experiments.tuning.space import Parameter, read_space
+from seqconv.experiments.tuning.space import Range, read_space
 
 CONFIG = load_config({"model": {"blocks": [{"filters": 8}]}})
 
@@ -19,9 +19,9 @@ def test_choices_and_ranges_are_read(tmp_path):
         "model.pooling: [[mean], [mean, max]]\n"
         "training.schedule: {choices: [constant, cosine]}\n"
     )
-    rate, filters, dropout, pooling, schedule = read_space(path, CONFIG)
-    assert rate == Parameter("training.learning_rate", low=1e-4, high=1e-2, log=True)
-    assert (filters.is_whole, filters.samples) == (True, (8, 64))
+    rate, filters, dropout, pooling, schedule = read_space(path, CONFIG).values()
+    assert rate == Range(low=1e-4, high=1e-2, log=True)
+    assert (filters.is_whole, filters.low, filters.high) == (True, 8, 64)
     assert (dropout.is_whole, dropout.low) == (False, 0.0)
     assert pooling.choices == (["mean"], ["mean", "max"])
     assert schedule.choices == ("constant", "cosine")
@@ -36,11 +36,15 @@ def test_choices_and_ranges_are_read(tmp_path):
         ("training.epochs", {"low": 5, "high": 5}, "low 5 must be below high 5"),
         ("training.epochs", {"low": 1}, "training.epochs.high: missing"),
         ("training.epochs", {"low": 1, "hihg": 3}, "hihg: unknown key; did you mean 'high'"),
-        ("training.epochs", {"low": 1, "high": 5, "step": 9}, "step: 9: it must be above 0 and at most 4"),
-        ("training.epochs", {"low": "1", "high": 5}, "training.epochs.low: expected a number, got '1'"),
+        ("training.epochs", {"low": 1, "high": 5, "step": 9}, "step 9: it must be above 0 and at most 4"),
+        (
+            "training.epochs",
+            {"low": "1", "high": 5},
+            "epochs.low: expected a whole number or a number, got '1'",
+        ),
         ("training.epochs", 5, "expected a list of choices or a range"),
         ("training.epochs", [5], "a list of two choices or more"),
-        ("training.epochs", [5, 5], "one choice stands there twice"),
+        ("training.epochs", [5, 5], "one choice is there twice"),
         ("training.weight_decay", {"low": 0.0, "high": 1.0, "log": True}, "log needs a range above 0"),
         ("training.learning_rate", {"low": 0.1, "high": 1.0, "log": True, "step": 0.1}, "log has no steps"),
         ("training.learning_rate", {"low": 0.1, "high": 1.0, "log": "yes"}, "log: expected true or false"),

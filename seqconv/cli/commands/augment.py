@@ -12,9 +12,6 @@ from seqconv.errors import ConfigError
 from seqconv.text import amount
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from seqconv.config import Config
     from seqconv.data.datasets import Datasets
 
@@ -33,7 +30,7 @@ EPOCHS = 3
     },
     settable("augment.spec_mask={}"),
 )
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> None:
     """Draw and write what the sections do."""
     from seqconv.config import load_config
 
@@ -51,7 +48,6 @@ def main(arguments: argparse.Namespace) -> int:
     sounds = len(written) - pictures
     heard = f" and {sounds} sounds" if sounds else ""
     say(f"wrote {amount(pictures, 'picture')}{heard} to {arguments.output}")
-    return 0
 
 
 def preview(config: "Config", folder: Path, *, count: int, num_epochs: int = EPOCHS) -> list[Path]:
@@ -60,6 +56,8 @@ def preview(config: "Config", folder: Path, *, count: int, num_epochs: int = EPO
     Raises:
         ConfigError, ManifestError: the sequences cannot be read or varied.
     """
+    import numpy as np
+
     from seqconv.data.augmentation.preview import Panel, draw_panels, panel_of, write_heard
     from seqconv.data.datasets import load_datasets
     from seqconv.features import feature_statistics
@@ -73,23 +71,17 @@ def preview(config: "Config", folder: Path, *, count: int, num_epochs: int = EPO
         return []
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for number, index in enumerate(_choose(len(data.train), count, config.seed), start=1):
+    total = len(data.train)
+    chosen = np.random.default_rng(config.seed).choice(total, min(count, total), replace=False)
+    for number, index in enumerate(sorted(chosen.tolist()), start=1):
         name = data.train.ids[index]
         path = folder / f"{number}-{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.png"
         panels = [Panel(name, data.train[index])]
-        panels += [panel_of(augmented.epoch(epoch), int(index)) for epoch in range(num_epochs)]
+        panels += [panel_of(augmented.epoch(epoch), index) for epoch in range(num_epochs)]
         draw_panels(panels, config.features, path)
-        name_of_sounds = folder / path.stem
-        written += [path, *write_heard(panels, config.features, name_of_sounds)]
-        written += _write_recordings(config, data, int(index), name_of_sounds)
+        written += [path, *write_heard(panels, config.features, folder / path.stem)]
+        written += _write_recordings(config, data, index, folder / path.stem)
     return written
-
-
-def _choose(total: int, count: int, seed: int) -> "NDArray[np.int64]":
-    import numpy as np
-
-    chosen: NDArray[np.int64] = np.random.default_rng(seed).choice(total, min(count, total), replace=False)
-    return np.sort(chosen)
 
 
 def _write_recordings(config: "Config", data: "Datasets", index: int, path: Path) -> list[Path]:

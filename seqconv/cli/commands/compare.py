@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         "--output FILE": "also write a page, as seqconv report does",
     },
 )
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> None:
     """Print what the runs have scored, and how they differ."""
     from rich.console import Console
     from rich.markup import escape
@@ -34,9 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     runs = expand(arguments.runs)
     if len(runs) < 2:
-        raise ConfigError(
-            f"there is one run to compare, '{arguments.runs[0]}'. Give another, or the folder of several."
-        )
+        raise ConfigError(f"there is only one run, '{arguments.runs[0]}'. Give another, or the folder of several.")
     console = Console(soft_wrap=True)
     for title, table in describe(group_runs(runs, each=arguments.each), console.width if console.is_terminal else None):
         console.print(f"\n[bold]{escape(title)}[/]", highlight=False)
@@ -48,13 +46,13 @@ def main(arguments: argparse.Namespace) -> int:
         from seqconv.experiments import write_comparison
 
         say(f"wrote {write_comparison(arguments.runs, Path(arguments.output))}")
-    return 0
 
 
 def describe(contenders: "Sequence[Contender]", width: int | None = None) -> "list[tuple[str, Table]]":
     """Return titles and tables of a comparison, for a terminal of so many columns."""
     from seqconv.experiments.comparison import config_differences
     from seqconv.experiments.run_groups import difference_table, kind_of, shorten, spread_table
+    from seqconv.reports.tables import Table
     from seqconv.reports.terminal_table import table_lines
 
     parts = [("scores", shorten(spread_table(contenders)))]
@@ -64,15 +62,8 @@ def describe(contenders: "Sequence[Contender]", width: int | None = None) -> "li
         settings = {each.name: each.config.to_dict() if are_single else kind_of(each.runs[0]) for each in contenders}
         differing = config_differences(settings)
         if width is not None and any(len(line) > width for line in table_lines(differing)):
-            differing = _one_below_the_other(differing)
+            # With too little room for a column for each run, each has a row.
+            rows = [(key, *pair) for key, *values in differing.rows for pair in zip(settings, values, strict=True)]
+            differing = Table(("setting", "run", "value"), tuple(rows))
         parts.append(("what differs in the configs", differing))
     return parts
-
-
-def _one_below_the_other(differing: "Table") -> "Table":
-    """Return the settings of each run as separate rows, for a terminal with too little room for columns."""
-    from seqconv.reports.tables import Table
-
-    names = differing.columns[1:]
-    rows = [(key, name, value) for key, *values in differing.rows for name, value in zip(names, values, strict=True)]
-    return Table(("setting", "run", "value"), tuple(rows))

@@ -1,7 +1,6 @@
 """`seqconv evaluate`, `python scripts/evaluate.py`."""
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +8,7 @@ from typing import TYPE_CHECKING
 from seqconv.cli.interruption import interruptible
 from seqconv.cli.options import PLUGINS, command
 from seqconv.cli.splits import read_split, say
-from seqconv.cli.stock_models import STOCK_OPTIONS, check_card_is_kept, stock_target
-from seqconv.config.backends import start_keras
+from seqconv.cli.stock_models import STOCK_OPTIONS, open_own_or_stock, stock_target
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from seqconv.data.spec import DataSpec
     from seqconv.evaluation import Evaluation
     from seqconv.models.card import ModelCard
-
-AUTO = {"default": "auto"}
 
 
 @command(
@@ -31,31 +27,25 @@ AUTO = {"default": "auto"}
         "--manifest FILE": "default: the manifest that the run was trained on",
         "--events FILE": "events, for labels of windows or frames (default: those of the run)",
         "--split NAME": ("train, valid, test (default) or all", {"default": "test"}),
-        "--output DIR": "where to write (default: beside the model)",
+        "--output DIR": "where to write (default: the folder of the model)",
         "--strategy NAME": (
             "auto (default), packed, bucketed, padded or single: changes the time, not the scores",
             {"default": "auto"},
         ),
-        "--slice COLUMN ...": "a column of the manifest whose values get scores of their own (may be repeated)",
+        "--slice COLUMN ...": "a column of the manifest: scores for each of its values (may be repeated)",
         "--worst N": ("print the N worst sequences, and write predictions worst first", {"default": 0}),
     },
     STOCK_OPTIONS,
     PLUGINS,
 )
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> None:
     """Score, print and write."""
-    start_keras()
+    model, card = open_own_or_stock(arguments)
+    from seqconv.config import load_config
     from seqconv.evaluation import evaluate
-    from seqconv.models.card import read_card
-    from seqconv.models.factory import open_model
-    from seqconv.parts.plugins import load_plugins
 
-    load_plugins(arguments.plugin)
-    model, run_dir = open_model(arguments.model), Path(arguments.model).parent
-    card = read_card(model)
-    if not card.is_empty:
-        check_card_is_kept(arguments)
-    config = read_run_config(run_dir, arguments.config, arguments.set)
+    of_run = Path(arguments.model).with_name("config.yaml")
+    config = load_config(arguments.config or (of_run if of_run.is_file() else {}), arguments.set)
     target = stock_target(model, arguments.labels, config) if card.is_empty else None
     with interruptible("the scores are as they were, and features that were extracted are kept"):
         evaluation = evaluate(
@@ -68,16 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
             target=target,
             settings=config.evaluation,
         )
-    report(evaluation, Path(arguments.output or run_dir), arguments.worst)
-    return 0
-
-
-def read_run_config(run_dir: Path, config: str | None, overrides: Sequence[str]) -> "Config":
-    """Return the config given, or else that of the run, or else the defaults; with overrides on top."""
-    from seqconv.config import load_config
-
-    of_run = run_dir / "config.yaml"
-    return load_config(config or (of_run if of_run.is_file() else {}), overrides)
+    report(evaluation, Path(arguments.output or of_run.parent), arguments.worst)
 
 
 def load_split(arguments: argparse.Namespace, card: "ModelCard", config: "Config") -> "Sequences":
@@ -101,9 +82,7 @@ def find_spec(card: "ModelCard", config: "Config", given: str | None) -> "DataSp
     spec, events_as = card.data_spec(config.data_spec), card.segmentation.events_as
     is_used = events_as is not None or spec.predicts_frames
     if given is not None and not is_used:
-        raise ConfigError(
-            f"'{given}' labels windows or frames, but the model gives one prediction per recording. Leave it out."
-        )
+        raise ConfigError(f"'{given}' labels windows or frames, but the model predicts whole recordings. Leave it out.")
     events = given or (config.data.events if is_used else None)
     if events_as is not None and events is None:
         raise ConfigError("the model was trained on events, and no config names any. Pass them with --events.")

@@ -6,15 +6,10 @@ from typing import TYPE_CHECKING
 
 from seqconv.cli.interruption import interruptible
 from seqconv.cli.options import CONFIG, command, overrides, settable
-from seqconv.errors import ConfigError
+from seqconv.cli.splits import read_rows
 
 if TYPE_CHECKING:
     from seqconv.features.store import FeatureStore
-
-KEYS = {
-    "--manifest": "data.manifest", "--kind": "features.kind", "--cache-dir": "data.cache_dir",
-    "--workers": "data.num_workers",
-}  # fmt: skip
 
 
 @command(
@@ -22,37 +17,27 @@ KEYS = {
     "Extract the features of a manifest into a store, or bring it up to date.",
     {
         "--config FILE": CONFIG,
-        "--manifest FILE": "manifest, folder or .ts file (default: the config's)",
-        "--kind KIND": "kind of features, such as log_mel (default: the config's)",
+        "--manifest FILE": ("manifest, folder or .ts file (default: the config's)", {"dest": "data.manifest"}),
+        "--kind KIND": ("kind of features, such as log_mel (default: the config's)", {"dest": "features.kind"}),
         "--output DIR": "folder of the store (default: one in the cache)",
-        "--cache-dir DIR": "folder of the cache (default: the config's)",
-        "--workers N": "processes; 0 works in this one (default: one per core)",
+        "--cache-dir DIR": ("folder of the cache (default: the config's)", {"dest": "data.cache_dir"}),
+        "--workers N": ("processes; 0 works in this one (default: one per core)", {"dest": "data.num_workers"}),
     },
     settable("features.n_mels=40"),
 )
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> None:
     """Fill the store."""
     from seqconv.config import load_config
-    from seqconv.data.manifest import load_manifest
-    from seqconv.data.settings import check_made
     from seqconv.features.store import build_store
 
-    config = load_config(arguments.config or {}, overrides(arguments, KEYS))
-    if config.data.manifest is None:
-        raise ConfigError("there is nothing to extract: give --manifest FILE, or a --config that sets data.manifest")
-    check_made(config.data)
-    frame = load_manifest(config.data.manifest, on_leak=config.data.on_leak)
+    config = load_config(arguments.config or {}, overrides(arguments))
+    data, frame = config.data, read_rows(config, "there is nothing to extract: give --manifest FILE")
     started = time.perf_counter()
     with interruptible("what was extracted is kept; run it again to go on"):
         store = build_store(
-            frame,
-            config.features,
-            arguments.output,
-            num_workers=config.data.num_workers,
-            cache_dir=config.data.cache_dir,
+            frame, config.features, arguments.output, num_workers=data.num_workers, cache_dir=data.cache_dir
         )
     print(_summary(store, time.perf_counter() - started))
-    return 0
 
 
 def _summary(store: "FeatureStore", seconds: float) -> str:

@@ -10,8 +10,8 @@ from seqconv.errors import ConfigError
 
 @command(
     "init",
-    "Look at recordings, arrays or a table of them, and write a config that trains as it is, with the reason of each "
-    "choice beside it. Decodes nothing, only reads how long the files are.",
+    "Look at recordings, arrays or a table of them, and write a config that trains as it is, with a reason next "
+    "to each choice. Decodes nothing, only reads how long the files are.",
     {
         "source FOLDER": "a folder with one sub-folder a class (or a split), a table of recordings (CSV, TSV, JSON "
         "Lines, Parquet), or a .ts file",
@@ -19,7 +19,7 @@ from seqconv.errors import ConfigError
         "--output FILE": "where to write (default: NAME.yaml, here)",
     },
 )
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> None:
     """Write the config."""
     from seqconv.cli.drafting import draft_config
     from seqconv.files import expand_user, write_text
@@ -32,7 +32,6 @@ def main(arguments: argparse.Namespace) -> int:
     write_text(draft.text, output)
     print("\n".join(draft.found))
     print(f"\nwrote {output}. Read it, then train it:\n  seqconv train --config {output}")
-    return 0
 
 
 def _name_of(source: Path) -> str:

@@ -4,7 +4,7 @@ import argparse
 import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from seqconv.cli.options import PLUGINS, command, settable
 from seqconv.cli.splits import say
@@ -73,19 +73,16 @@ def check_arguments(arguments: argparse.Namespace) -> None:
     Raises:
         ConfigError: names each, and what it needs.
     """
+    is_table = not (arguments.explain or arguments.recording)
     needs = (
         ("--manifest", arguments.manifest, "--audit", arguments.audit),
         ("--output", arguments.output, "--recording", arguments.recording),
         ("--before", arguments.before, "--pictures", arguments.pictures),
-        ("--json", arguments.json, "--audit, or the table alone", arguments.audit or not _shows_parts(arguments)),
+        ("--json", arguments.json, "--audit, or the table alone", arguments.audit or is_table),
     )
     problems = [f"{name} needs {other}" for name, value, other, is_there in needs if value and not is_there]
     if problems:
         raise ConfigError("; ".join(problems) + ".")
-
-
-def _shows_parts(arguments: argparse.Namespace) -> bool:
-    return bool(arguments.explain or arguments.recording)
 
 
 def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureSettings | None":
@@ -100,6 +97,13 @@ def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureSetti
     return load_config(arguments.config or {}, arguments.set).features if is_given else None
 
 
+def _refuse_unknown(model: Any, source: str) -> NoReturn:
+    raise ConfigError(
+        f"model '{model.name}' does not say how to compute features of {source}. Pass --config FILE, or --set "
+        "features.kind=log_mel and so on."
+    )
+
+
 def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:
     """Return the sequences of the manifest; None if none is given."""
     if arguments.manifest is None:
@@ -108,13 +112,9 @@ def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:
     from seqconv.features.kinds import Precomputed
 
     settings = feature_settings(arguments, model)
-    if settings is None and not str(arguments.manifest).endswith(".ts"):
-        raise ConfigError(
-            f"model '{model.name}' does not say how to compute features from recordings. Pass --config FILE, or --set "
-            "features.kind=log_mel and so on."
-        )
-    chosen = settings or Precomputed()
-    return Sequences.from_manifest(arguments.manifest, chosen, label=None)
+    if settings is None and not arguments.manifest.endswith(".ts"):
+        _refuse_unknown(model, "recordings")
+    return Sequences.from_manifest(arguments.manifest, settings or Precomputed(), label=None)
 
 
 def show_recording(arguments: argparse.Namespace, model: Any) -> None:
@@ -125,7 +125,9 @@ def show_recording(arguments: argparse.Namespace, model: Any) -> None:
     settings, features = read_recording(arguments, model)
     output: Any = arguments.output
     if output is not None and read_card(model).target is None:
-        output = _as_number(output)
+        if not output.isdecimal():
+            raise ConfigError(f"--output '{output}': the model does not name its outputs; pass a number from 0.")
+        output = int(output)
     found = contributions(model, features, output=output)
     print(found)
     if not arguments.pictures:
@@ -146,11 +148,7 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureS
 
     settings = feature_settings(arguments, model)
     if settings is None:
-        raise ConfigError(
-            f"model '{model.name}' does not say how to compute features of '{arguments.recording}'. Pass --config "
-            f"FILE, "
-            "or --set features.kind=log_mel and so on."
-        )
+        _refuse_unknown(model, f"'{arguments.recording}'")
     path = Path(arguments.recording)
     if isinstance(settings, RecordedKind):
         return settings, extract_features(*decode_audio(path), settings)
@@ -195,9 +193,3 @@ def write_json(path: str | None, content: Any) -> None:
         return
     Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     say(f"wrote {path}")
-
-
-def _as_number(text: str) -> int:
-    if not text.isdecimal():
-        raise ConfigError(f"--output '{text}': the model does not name its outputs; pass a number from 0.")
-    return int(text)

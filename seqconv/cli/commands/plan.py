@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from seqconv.cli.options import CONFIG, Group, command, given, overrides, settable
+from seqconv.cli.options import CONFIG, Group, command, overrides, settable
+from seqconv.cli.splits import read_rows
 from seqconv.errors import ConfigError, ManifestError
 
 if TYPE_CHECKING:
@@ -14,12 +15,7 @@ if TYPE_CHECKING:
     from seqconv.batching import Plan
     from seqconv.config import Config
 
-SIZES = ("--batch-size", "--frames-per-batch")
-KEYS = {
-    "--manifest": "data.manifest", "--batch-size": "batching.batch_size",
-    "--frames-per-batch": "batching.frames_per_batch", "--sample-rate": "features.sample_rate",
-    "--hop-length": "features.hop_length",
-}  # fmt: skip
+SIZES = ("batching.batch_size", "batching.frames_per_batch")
 _BINS = 12
 _BAR = 40
 
@@ -29,25 +25,29 @@ _BAR = 40
     "Show the lengths of a data set and what each way of batching it would cost. Reads no audio, only how long it is.",
     Group(
         {
-            "--manifest FILE": "manifest, folder or .ts file (default: the config's)",
+            "--manifest FILE": ("manifest, folder or .ts file (default: the config's)", {"dest": "data.manifest"}),
             "--lengths FILE": "frames of each sequence: a number a line, or a CSV with a column num_frames",
         }
     ),
     {
         "--config FILE": f"for its features, batching, model and manifest: {CONFIG}",
         "--split NAME": "only this split of the manifest (default: all)",
-        "--batch-size N": "sequences in an average batch",
-        "--frames-per-batch N": "frames in a batch, instead of --batch-size",
-        "--sample-rate HZ": "features.sample_rate",
-        "--hop-length N": "features.hop_length, in samples",
+        "--batch-size N": ("sequences in an average batch", {"dest": SIZES[0]}),
+        "--frames-per-batch N": ("frames in a batch, instead of --batch-size", {"dest": SIZES[1]}),
+        "--sample-rate HZ": ("features.sample_rate", {"dest": "features.sample_rate"}),
+        "--hop-length N": ("features.hop_length, in samples", {"dest": "features.hop_length"}),
     },
     settable("batching.num_buckets=16"),
 )
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> None:
     """Print lengths and plans."""
     from seqconv.config import load_config
 
-    config = load_config(arguments.config or {}, _overrides(arguments))
+    # One size replaces the other one of a config.
+    for size, other in (SIZES, SIZES[::-1]):
+        if getattr(arguments, size) is not None and getattr(arguments, other) is None:
+            arguments.set.append(f"{other}=null")
+    config = load_config(arguments.config or {}, overrides(arguments))
     lengths = _read_lengths(arguments, config)
     plans, notes = plan_all(lengths, config)
     print(describe_lengths(lengths))
@@ -55,15 +55,6 @@ def main(arguments: argparse.Namespace) -> int:
     print(compare(plans))
     for note in notes:
         print(note)
-    return 0
-
-
-def _overrides(arguments: argparse.Namespace) -> list[str | tuple[str, Any]]:
-    # One size replaces the other one of a config.
-    for size, other in (SIZES, SIZES[::-1]):
-        if given(arguments, size) and not given(arguments, other):
-            arguments.set.append(f"{KEYS[other]}=null")
-    return overrides(arguments, KEYS)
 
 
 def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[np.int64]":
@@ -74,22 +65,12 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
         if arguments.split is not None:
             raise ConfigError(f"--split {arguments.split} chooses from a manifest; a list of lengths has no splits")
         return check_lengths(read_lengths(arguments.lengths))
-    if config.data.manifest is None:
-        raise ConfigError(
-            "there is nothing to plan: give --manifest FILE, --lengths FILE, or a --config with a manifest"
-        )
-    from seqconv.data.manifest import load_manifest
-    from seqconv.data.settings import check_made
-
-    check_made(config.data)
-    frame = load_manifest(config.data.manifest, on_leak=config.data.on_leak)
+    frame = read_rows(config, "there is nothing to plan: give --manifest FILE, --lengths FILE")
     if arguments.split is not None:
         splits = frame["split"].dropna().unique().tolist()
         frame = frame[frame["split"] == arguments.split]
-        if not len(frame):
-            raise ManifestError(
-                f"no recording has split '{arguments.split}'. Splits there: {', '.join(splits) or 'none'}"
-            )
+        if frame.empty:
+            raise ManifestError(f"no recording has split '{arguments.split}'. Known: {', '.join(splits) or 'none'}")
     cutting = config.data_spec.segmentation
     return check_lengths(cut_lengths(measure_lengths(frame, config.features), cutting, config.features))
 
@@ -97,7 +78,7 @@ def _read_lengths(arguments: argparse.Namespace, config: "Config") -> "NDArray[n
 def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan"], list[str]]:
     """Return a plan for each strategy that suits the model, and remarks on them."""
     from seqconv.batching.strategies import STRATEGIES, make_plan
-    from seqconv.config.planning import planning_options
+    from seqconv.config.batching import planning_options
     from seqconv.geometry import receptive_field, total_stride
 
     batching, geometry = config.batching, config.model.time_geometry
@@ -108,9 +89,7 @@ def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan
     field = "the whole sequence" if config.model.sees_all else f"{receptive_field(geometry)} frames"
     notes = [f"model: receptive field {field}, total stride {total_stride(geometry)}"]
     if config.training.sampling != "natural":
-        notes.append(
-            f"every sequence once: training.sampling '{config.training.sampling}' draws by labels, unknown here"
-        )
+        notes.append(f"each sequence once: training.sampling '{config.training.sampling}' needs labels, unknown here")
     if is_recurrent:
         notes.append("without packed: the model has a recurrent layer, which cannot be packed")
     plans = [

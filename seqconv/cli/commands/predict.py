@@ -2,15 +2,13 @@
 
 import argparse
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seqconv.cli.detection import EVENT_OPTIONS, wants_events, write_events
 from seqconv.cli.options import PLUGINS, command
 from seqconv.cli.splits import say
-from seqconv.cli.stock_models import STOCK_OPTIONS, check_card_is_kept, stock_target
-from seqconv.cli.streaming import STREAM_OPTIONS, stream_tables
+from seqconv.cli.stock_models import STOCK_OPTIONS, open_own_or_stock, stock_target
 from seqconv.cli.tables import TABLE_FORMATS, table_format, write_tables
-from seqconv.config.backends import start_keras
 from seqconv.text import amount
 
 if TYPE_CHECKING:
@@ -21,7 +19,14 @@ if TYPE_CHECKING:
 SOME_WITHOUT = 3
 """Exit code if some of the files have no prediction; 2 is an error, after which none has."""
 
-AUTO = {"default": "auto"}
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no number of seconds. Write --stream 1 before it, or put --stream last"
+        ) from error
 
 
 @command(
@@ -30,7 +35,7 @@ AUTO = {"default": "auto"}
     {
         "--model FILE": ("RUN/model.keras", {"required": True}),
         "inputs FILE_OR_FOLDER": ("a folder: all recordings below it", {"nargs": "+"}),
-        "--output FILE": "a .csv, .tsv or .jsonl file; with --events also a .txt file or a folder for label tracks of "
+        "--output PATH": "a .csv, .tsv or .jsonl file; with --events also a .txt file or a folder for label tracks of "
         "Audacity (default: standard output)",
         "--format NAME": ("default: as the name of --output ends, or csv", {"choices": (*TABLE_FORMATS, "audacity")}),
     },
@@ -42,7 +47,12 @@ AUTO = {"default": "auto"}
         ),
         "--chunk-frames N": "run recordings of more than N frames in chunks of N, in bounded memory (default: by the "
         "model's size); it changes time and memory, not the predictions",
-        **STREAM_OPTIONS,
+        "--stream SECONDS": (
+            "an answer every SECONDS (default: 1) while the recording comes in, and at its end that of the whole; the "
+            "input '-' is sound from standard input: 16-bit little-endian integers, one channel, at the sample rate of "
+            "the model's features",
+            {"nargs": "?", "const": 1.0, "type": _seconds},
+        ),
     },
     STOCK_OPTIONS,
     PLUGINS,
@@ -52,19 +62,12 @@ def main(arguments: argparse.Namespace) -> int:
     is_about_events = wants_events(arguments)
     if not is_about_events and arguments.format is None:
         table_format(arguments.output)
-    start_keras()
+    model, card = open_own_or_stock(arguments)
     from seqconv.config import load_config
-    from seqconv.models.card import read_card
-    from seqconv.models.factory import open_model
-    from seqconv.parts.plugins import load_plugins
-    from seqconv.prediction.dispatch import collecting, predict_tables
+    from seqconv.prediction.dispatch import collecting, predict_tables, trained_windows
 
-    load_plugins(arguments.plugin)
-    model = open_model(arguments.model)
     target = features = None
-    if not read_card(model).is_empty:
-        check_card_is_kept(arguments)
-    else:
+    if card.is_empty:
         config = load_config(arguments.config or {}, arguments.set)
         target, features = stock_target(model, arguments.labels, config), config.features
     bad: list[BadFile] = []
@@ -72,21 +75,16 @@ def main(arguments: argparse.Namespace) -> int:
     if is_about_events:
         write_events(arguments, model, bad, features=features, target=target, **options)
     elif arguments.stream is None:
-        _say_windows(model)
+        windows = trained_windows(card)
+        if windows is not None:
+            say(f"a row for each window of {windows.seconds:g} s, every {windows.step:g} s; --events merges them")
         tables = predict_tables(model, arguments.inputs, features=features, target=target, **options)
         _write(collecting(tables, bad), arguments)
     else:
+        from seqconv.cli.streaming import stream_tables
+
         _write(stream_tables(arguments, model), arguments)
     return SOME_WITHOUT if bad else 0
-
-
-def _say_windows(model: Any) -> None:
-    from seqconv.models.card import read_card
-    from seqconv.prediction.dispatch import trained_windows
-
-    windows = trained_windows(read_card(model))
-    if windows is not None:
-        say(f"a row for each window of {windows.seconds:g} s, every {windows.step:g} s; --events merges them")
 
 
 def _write(tables: "Iterable[pd.DataFrame]", arguments: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from seqconv.errors import ConfigError
         "--output FILE": "where to write the comparison of several runs (default: comparison.html)",
     },
 )
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> None:
     """Write the page."""
     from seqconv.experiments.folder import is_sweep
 
@@ -31,11 +31,10 @@ def main(arguments: argparse.Namespace) -> int:
             raise ConfigError("--output is for comparisons: the report of one run is RUN/report.html.")
         from seqconv.reports.folder import read_run
 
-        # A folder that holds no run is told before TensorFlow starts.
+        # A folder without a run is reported before TensorFlow starts.
         read_run(arguments.runs[0])
         start_keras()
         from seqconv.reports import write_report
 
         path = write_report(arguments.runs[0])
     say(f"wrote {path}")
-    return 0

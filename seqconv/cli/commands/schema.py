@@ -1,6 +1,7 @@
 """`seqconv schema`: the JSON schema of config files."""
 
 import argparse
+import json
 
 from seqconv.cli.options import command
 
@@ -10,9 +11,8 @@ from seqconv.cli.options import command
     "Print the JSON schema of config files. An editor with a YAML language server completes and checks a config whose "
     "first line is '# yaml-language-server: $schema=FILE', FILE being what this prints.",
 )
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> None:
     """Print the schema."""
-    from seqconv.config.schema import schema_text
+    from seqconv.config.schema import config_schema
 
-    print(schema_text(), end="")
-    return 0
+    print(json.dumps(config_schema(), indent=2, ensure_ascii=False))

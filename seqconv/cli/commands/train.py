@@ -61,7 +61,7 @@ def _train_sweep(arguments: argparse.Namespace, config: "Config") -> int:
     if arguments.dry_run:
         raise ConfigError("--dry-run is for one run: leave out --folds, --seeds and --sweep.")
     grid = read_grid(config, arguments.folds, arguments.seeds, arguments.sweep)
-    # What is wrong with a setting is told before TensorFlow starts.
+    # Errors of a setting are reported before TensorFlow starts.
     make_specs(config, grid)
     start_keras(config.backend)
     from seqconv.experiments import train_sweep

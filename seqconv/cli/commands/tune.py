@@ -13,7 +13,7 @@ from seqconv.errors import ConfigError
     "Search for settings by Optuna. Trials are compared on the valid split; test is not scored.",
     Group(
         {
-            "--config FILE": "a YAML file, around which is searched",
+            "--config FILE": "a YAML file: all settings that the search leaves as they are",
             "--resume FOLDER": "go on with a search that was stopped or killed",
         },
         is_required=True,
@@ -21,22 +21,23 @@ from seqconv.errors import ConfigError
     {
         "--space FILE": "a YAML file: keys of the config, each with a list of choices or a range",
         "--trials N": "how many trials, also with --resume (default: 30)",
-        "--no-pruning": "let trials that fall behind come to their end",
+        "--no-pruning": "train all trials to the end, also those that are worse than others",
         "--run-dir DIR": "where to write (default: runs/NAME-tuning-TIME)",
     },
     settable("training.epochs=10"),
 )
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> None:
     """Search, or go on with a search."""
     if arguments.resume is not None:
-        return _resume(arguments)
+        _resume(arguments)
+        return
     if arguments.space is None:
         raise ConfigError("--space is missing: a YAML file with keys such as 'model.blocks.0.filters: [32, 64]'.")
     from seqconv.config import load_config
     from seqconv.experiments.tuning.space import read_space
 
     config = load_config(arguments.config, arguments.set)
-    # What is wrong with the space is told before TensorFlow starts.
+    # Errors of the space are reported before TensorFlow starts.
     read_space(arguments.space, config)
     start_keras(config.backend)
     from seqconv.experiments.tuning import tune
@@ -44,10 +45,9 @@ def main(arguments: argparse.Namespace) -> int:
     trials = 30 if arguments.trials is None else arguments.trials
     with interruptible("no trial was begun; features that were extracted are kept"):
         tune(config, arguments.space, arguments.run_dir, trials=trials, prune=not arguments.no_pruning)
-    return 0
 
 
-def _resume(arguments: argparse.Namespace) -> int:
+def _resume(arguments: argparse.Namespace) -> None:
     refuse_beside_resume(arguments, "a search", "--space", "--run-dir", "--no-pruning", "--set")
     from seqconv.experiments.tuning.folder import read_tuning
 
@@ -56,4 +56,3 @@ def _resume(arguments: argparse.Namespace) -> int:
 
     with interruptible("the search is as it was"):
         resume_tuning(arguments.resume, trials=arguments.trials)
-    return 0

@@ -35,8 +35,8 @@ class Choice:
 def choose_features(signals: SignalFacts) -> dict[str, Choice]:
     """Choose the `features` section."""
     if signals.kind == "features":
-        told = f"arrays of {amount(signals.num_features, 'feature')} in a frame, taken as they are"
-        chosen = {"kind": Choice("precomputed", told)}
+        reason = f"arrays of {amount(signals.num_features, 'feature')} in a frame, taken as they are"
+        chosen = {"kind": Choice("precomputed", reason)}
         if signals.columns is not None:
             chosen["columns"] = Choice(list(signals.columns), "of the tables; the others count time or hold text")
         return chosen
@@ -54,23 +54,23 @@ def _choose_spectrum(signals: SignalFacts) -> dict[str, Choice]:
     commonest = max(signals.rates, key=lambda rate: (signals.rates[rate], rate))
     rate = min(commonest, HIGHEST_RATE)
     found = ", ".join(f"{count:,} at {each:,} Hz" for each, count in sorted(signals.rates.items()))
-    n_fft = 2 ** math.ceil(math.log2(WINDOW_SECONDS * rate))
+    is_audible = rate >= 4000
     reason = f"recordings: {found}"
     if rate < commonest:
         reason += f". {rate:,} keeps what sounds below {rate // 2:,} Hz, enough for speech; raise it for higher sounds"
-    chosen = {"sample_rate": Choice(rate, reason)}
-    if rate < 4000:
-        kind = Choice("log_spectrogram", "so low a rate is no sound for ears, to which mel bands are fit")
-        chosen = {"kind": kind, **chosen}
-        n_fft = 256
-    else:
-        chosen = {"kind": Choice("log_mel", "what most models of sound begin with"), **chosen}
-    hop = max(1, round(HOP_SECONDS * rate)) if rate >= 4000 else n_fft // 4
-    chosen["n_fft"] = Choice(n_fft, f"windows of {1000 * n_fft / rate:.0f} ms")
-    chosen["hop_length"] = Choice(hop, f"a frame every {1000 * hop / rate:.0f} ms")
-    if rate >= 4000:
-        bands = 64 if rate >= 8000 else 32
-        chosen["n_mels"] = Choice(bands, "bands; more tell finer differences, and cost more")
+    kind = Choice("log_spectrogram", "this rate is too low for sounds that ears hear, to which mel bands are fit")
+    if is_audible:
+        kind = Choice("log_mel", "the usual first choice for models of sound")
+    n_fft = 2 ** math.ceil(math.log2(WINDOW_SECONDS * rate)) if is_audible else 256
+    hop = round(HOP_SECONDS * rate) if is_audible else n_fft // 4
+    chosen = {
+        "kind": kind,
+        "sample_rate": Choice(rate, reason),
+        "n_fft": Choice(n_fft, f"windows of {1000 * n_fft / rate:.0f} ms"),
+        "hop_length": Choice(hop, f"a frame every {1000 * hop / rate:.0f} ms"),
+    }
+    if is_audible:
+        chosen["n_mels"] = Choice(64 if rate >= 8000 else 32, "bands; more bands show finer differences, and cost more")
     return chosen
 
 
@@ -92,10 +92,8 @@ def choose_batching(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
         reason = f"sequences in a step, on average: about {size * frames.mean():,.0f} frames"
     low, middle, high = np.quantile(frames, [0.0, 0.5, 1.0])
     spread = f"lengths from {low:,.0f} to {high:,.0f} frames, median {middle:,.0f}: several share a row"
-    return {
-        "strategy": Choice("auto", f"packed if the model allows it; {spread}"),
-        "batch_size": Choice(size, reason),
-    }
+    strategy = Choice("auto", f"packed if the model allows it; {spread}")
+    return {"strategy": strategy, "batch_size": Choice(size, reason)}
 
 
 def choose_model(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
@@ -110,19 +108,18 @@ def choose_model(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
     elif median > 60 and shortest > 8:
         strides = (1, 2, 1)
     blocks = [
-        {"filters": widths[0], "kernel_size": kernel, "strides": strides[0]},
-        {"filters": widths[1], "kernel_size": 5, "strides": strides[1]},
-        {"filters": widths[2], "kernel_size": 3, "strides": strides[2]},
+        {"filters": width, "kernel_size": size, **({"strides": stride} if stride > 1 else {})}
+        for width, size, stride in zip(widths, (kernel, 5, 3), strides, strict=True)
     ]
     total = math.prod(strides)
     dropout = 0.2 if num_train < FEW else 0.1
-    told = f"{num_train:,} training sequences: {'a small' if num_train < FEW else 'a middling'} model"
-    thinned = "" if total == 1 else f"; strides leave every {total}th of {median:,.0f} frames"
+    size_of_model = f"{num_train:,} training sequences: a {'small' if num_train < FEW else 'medium-sized'} model"
+    thinned = "" if total == 1 else f"; strides keep 1 in {total} of {median:,.0f} frames"
     return {
         "defaults": Choice(
             {"norm": "batch", "activation": "relu", "dropout": dropout}, "the fewer sequences, the more dropout"
         ),
-        "blocks": Choice([_without_defaults(block) for block in blocks], told + thinned),
+        "blocks": Choice(blocks, size_of_model + thinned),
         "pooling": Choice(
             ["mean", "max"], "from any number of frames to one vector: what is there on average, and at most"
         ),
@@ -141,15 +138,9 @@ def choose_training(target: TargetFacts, batch_size: int, num_train: int, num_va
     }
     counts = target.counts.values()
     if target.task == "classification" and max(counts) >= 2 * min(counts):
-        chosen["class_weight"] = Choice(
-            "balanced", f"the largest class has {max(counts):,} sequences, the smallest {min(counts):,}"
-        )
+        chosen["class_weight"] = Choice("balanced", f"classes have {min(counts):,} to {max(counts):,} sequences")
     if num_valid < 200:
         chosen["monitor"] = Choice(
-            "val_loss", f"{num_valid} validation sequences: counts of hits cannot tell a good epoch from a better one"
+            "val_loss", f"{num_valid} validation sequences: scores that count hits are too coarse"
         )
     return chosen
-
-
-def _without_defaults(block: dict[str, int]) -> dict[str, int]:
-    return {name: value for name, value in block.items() if name != "strides" or value != 1}

@@ -1,23 +1,18 @@
 """A config as text, with the reasons as comments."""
 
 import os.path
-import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from seqconv.cli.drafting.choices import (
-    Choice,
-    choose_batching,
-    choose_features,
-    choose_model,
-    choose_training,
-    frames_of,
-)
+from seqconv.cli.drafting import choices
+from seqconv.cli.drafting.choices import Choice
 from seqconv.cli.drafting.signals import SignalFacts, measure_signals
-from seqconv.cli.drafting.sources import Source, TargetFacts, find_groups, find_source, find_target
+from seqconv.cli.drafting.sources import SEPARATOR, Source, TargetFacts, find_groups, find_source, find_target
 from seqconv.config import Config, load_config
 from seqconv.config.files import parse_yaml, write_yaml
 from seqconv.data.manifest import check_labels, load_manifest, make_splits
@@ -42,8 +37,8 @@ def draft_config(source: str | Path, output: str | Path, *, label: str | None = 
 
     Args:
         source: a table, a `.ts` file, a folder with one sub-folder for each class, or one for each split.
-        output: where the config is to lie; paths in it are relative to that.
-        label: column with what is to be learned; default `label`.
+        output: where the config will be saved; paths in it are relative to that.
+        label: column with the labels or numbers to learn; default `label`.
 
     Raises:
         ManifestError, AudioError: what keeps this data from being trained on, all at once.
@@ -51,10 +46,10 @@ def draft_config(source: str | Path, output: str | Path, *, label: str | None = 
     found = find_source(Path(source))
     target = find_target(found.frame, label)
     # The same checks as in training, so that it will not stop there.
-    frame = load_manifest(found.manifest, label=target.column, task=target.task, separator=target.separator)
+    frame = load_manifest(found.manifest, label=target.column, task=target.task, separator=SEPARATOR)
     signals = measure_signals(frame)
-    split = make_splits(frame, label=target.column, task=target.task, separator=target.separator)
-    check_labels(split, target.column, target.task, target.separator)
+    split = make_splits(frame, label=target.column, task=target.task, separator=SEPARATOR)
+    check_labels(split, target.column, target.task, SEPARATOR)
     parts = _Parts(found, target, signals, split, Path(output))
     text = parts.text()
     values = parse_yaml(text, source=str(output))
@@ -83,16 +78,16 @@ class _Parts:
         """Return the config as text."""
         counts = self.split["split"].value_counts()
         num_train, num_valid = int(counts["train"]), int(counts["valid"])
-        features = choose_features(self.signals)
-        frames = frames_of(self.signals, features)
-        batching = choose_batching(frames, num_train)
+        features = choices.choose_features(self.signals)
+        frames = choices.frames_of(self.signals, features)
+        batching = choices.choose_batching(frames, num_train)
         sections = {
             "data": self._data(),
             "target": self._target(),
             "features": features,
             "batching": batching,
-            "model": choose_model(frames, num_train),
-            "training": choose_training(self.target, batching["batch_size"].value, num_train, num_valid),
+            "model": choices.choose_model(frames, num_train),
+            "training": choices.choose_training(self.target, batching["batch_size"].value, num_train, num_valid),
         }
         lines = [f"# {line}" for entry in [*self.found(), *self._hints()] for line in _wrapped(entry)]
         lines += [
@@ -103,18 +98,15 @@ class _Parts:
             "# All settings:    docs/reference/config.md",
             "seed: 0    # another seed draws other splits, if splits are made, and other first weights",
         ]
-        for name, choices in sections.items():
-            lines += ["", f"{name}:", *_section(choices)]
+        for name, section in sections.items():
+            lines += ["", f"{name}:", *_section(section)]
         return "\n".join(lines) + "\n"
 
     def _data(self) -> dict[str, Choice]:
-        folder = self.output.absolute().parent
-        manifest = self.source.manifest
-        if isinstance(manifest, str):
-            where: Any = os.path.relpath(Path(manifest).absolute(), folder)
-        else:
-            where = {split: os.path.relpath(Path(path).absolute(), folder) for split, path in manifest.items()}
-        chosen = {"manifest": Choice(where, "relative to this file")}
+        folder, manifest = self.output.absolute().parent, self.source.manifest
+        parts = manifest if isinstance(manifest, dict) else {"": manifest}
+        paths = {split: os.path.relpath(Path(path).absolute(), folder) for split, path in parts.items()}
+        chosen = {"manifest": Choice(paths.get("", paths), "relative to this file")}
         broken = self.signals.broken
         if broken:
             share = len(broken) / len(self.split)
@@ -132,32 +124,32 @@ class _Parts:
             "column": Choice(target.column, "what is learned; another one: seqconv init --label COLUMN"),
         }
         if target.task == "multilabel":
-            chosen["separator"] = Choice(target.separator, "between the labels of a cell")
+            chosen["separator"] = Choice(SEPARATOR, "between the labels of a cell")
         return chosen
 
     def _lengths(self) -> str:
         signals = self.signals
-        low, middle, high = (float(value) for value in pd.Series(signals.lengths).quantile([0.0, 0.5, 1.0]))
-        some = "" if signals.num_measured + len(signals.broken) == len(self.split) else f" (of {signals.num_measured})"
+        low, middle, high = np.quantile(signals.lengths, [0.0, 0.5, 1.0])
+        count = len(signals.lengths)
+        some = "" if count + len(signals.broken) == len(self.split) else f" (of {count})"
         if signals.kind != "audio":
             unit = "samples" if signals.kind == "samples" else f"frames of {signals.num_features} features"
             return f"Lengths{some}: {low:,.0f} to {high:,.0f} {unit}, median {middle:,.0f}"
         hours = signals.lengths.sum() / 3600
-        several = sum(count for channels, count in signals.channels.items() if channels > 1)
-        mixed = f"; {several:,} have several channels, which are mixed to one" if several else ""
+        mixed = f"; {signals.num_mixed:,} have several channels, which are mixed to one" if signals.num_mixed else ""
         return f"Lengths{some}: {low:.2f} to {high:.2f} s, median {middle:.2f} s, {hours:.2f} h in all{mixed}"
 
     def _labels(self) -> str:
         target = self.target
         if target.task == "regression":
             return f"To be learned: the numbers of column '{target.column}', {target.why}"
-        shown = [f"{label} ({count:,})" for label, count in list(target.counts.items())[:MOST_LISTED]]
-        more = len(target.counts) - len(shown)
-        return f"{len(target.counts)} classes: {', '.join(shown)}{f' and {more} more' if more else ''}"
+        labels = [f"{label} ({count:,})" for label, count in target.counts.items()]
+        more = f" and {len(labels) - MOST_LISTED} more" if len(labels) > MOST_LISTED else ""
+        return f"{len(labels)} classes: {', '.join(labels[:MOST_LISTED])}{more}"
 
     def _splits(self) -> str:
         counts = self.split["split"].value_counts()
-        told = ", ".join(f"{name} {int(counts.get(name, 0)):,}" for name in ("train", "valid", "test"))
+        sizes = ", ".join(f"{name} {int(counts.get(name, 0)):,}" for name in ("train", "valid", "test"))
         made = self.source.frame["split"].isna()
         how = "as the manifest says"
         if made.all():
@@ -165,19 +157,20 @@ class _Parts:
         elif made.any() or set(self.source.frame["split"]) != set(self.split["split"]):
             how = "in part cut by the run out of what the manifest gives for training"
         groups = self.source.frame["group"]
-        together = "" if groups.isna().all() else f", {groups.nunique():,} groups never parted"
-        return f"Splits: {told}; {how}{together}"
+        together = "" if groups.isna().all() else f", {groups.nunique():,} groups kept together"
+        return f"Splits: {sizes}; {how}{together}"
 
     def _hints(self) -> list[str]:
         """Return what readers should know before they trust a score."""
         names = find_groups(self.source.frame, self.target.column)
-        if names and not self.source.frame["split"].notna().all():
+        splits = self.source.frame["split"]
+        if names and not splits.notna().all():
             return [
                 f"LOOK AT THIS: column {list_some(names)} may name what must not be both in train and in test. Rename "
                 "it to 'group' in the manifest, or the score may be that of voices (machines, days) which the model "
                 "knows."
             ]
-        if self.source.frame["group"].isna().all() and self.source.frame["split"].isna().all():
+        if self.source.frame["group"].isna().all() and splits.isna().all():
             return [
                 "LOOK AT THIS: nothing says which sequences belong together (one speaker, machine, day). If some do, "
                 "give the manifest a column 'group', or the score may be that of what the model knows."
@@ -189,9 +182,9 @@ def _described(broken: dict[str, str]) -> str:
     return f"{len(broken):,} {'file' if len(broken) == 1 else 'files'} cannot be read: {list_some(broken)}"
 
 
-def _section(choices: dict[str, Choice]) -> list[str]:
+def _section(section: dict[str, Choice]) -> list[str]:
     lines = []
-    for name, choice in choices.items():
+    for name, choice in section.items():
         if isinstance(choice.value, list) and choice.value and isinstance(choice.value[0], dict):
             lines += [f"  {name}:    # {choice.why}", *(f"    - {_flow(item)}" for item in choice.value)]
             continue
@@ -205,20 +198,8 @@ def _section(choices: dict[str, Choice]) -> list[str]:
 
 def _flow(value: Any) -> str:
     """Return a value on one line, as YAML reads it back."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {_flow(item)}" for name, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_flow(item) for item in value) + "]"
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z_./][\w./-]*", value) and not _means_other(value):
-        return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if isinstance(value, str) else str(value)
-
-
-def _means_other(text: str) -> bool:
-    return write_yaml(text).strip().removesuffix("\n...") != text
+    return write_yaml([value], on_one_line=True).strip()[1:-1]
 
 
 def _wrapped(text: str) -> list[str]:
-    import textwrap
-
     return textwrap.wrap(text, WIDTH - 4, break_long_words=False, break_on_hyphens=False) or [""]

@@ -1,10 +1,10 @@
 """Facts about recordings and arrays, from their headers: duration, sample rate, number of features."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,6 @@ from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features import load_features
 from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
-
-Kind = Literal["audio", "samples", "features"]
 
 MOST_READ = 200
 """Number of tables that are read, evenly spread, since no header says their length."""
@@ -27,16 +25,16 @@ TIME_NAMES = ("time", "times", "t", "second", "seconds", "timestamp", "frame", "
 class SignalFacts:
     """Facts about the files of a manifest.
 
-    `kind`: recordings, raw samples `(n,)`, or features `(time, d)`. `lengths`: seconds of recordings, else frames; of
-    `num_measured` files. `rates`: how many recordings have a sample rate, in Hz. `columns`: of tables, those to use,
-    where not all numeric ones are. `broken`: what cannot be read, with the reason.
+    `kind`: "audio" for recordings, "samples" for raw ones `(n,)`, or "features" `(time, d)`. `lengths`: of each file
+    that was measured, in seconds for recordings, else in frames. `rates`: the number of recordings with each sample
+    rate, in Hz. `num_mixed`: recordings with several channels. `columns`: the columns to use of tables, unless these
+    are all numeric ones. `broken`: files that cannot be read, with the reason.
     """
 
-    kind: Kind
+    kind: str
     lengths: np.ndarray
-    num_measured: int
     rates: dict[int, int] = field(default_factory=dict)
-    channels: dict[int, int] = field(default_factory=dict)
+    num_mixed: int = 0
     num_features: int = 0
     columns: tuple[str, ...] | None = None
     broken: dict[str, str] = field(default_factory=dict)
@@ -54,57 +52,62 @@ def measure_signals(frame: pd.DataFrame) -> SignalFacts:
     if len(set(is_audio.values())) > 1:
         counts = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common())
         raise ManifestError(
-            f"recordings and features lie in one manifest ({counts}), and a config makes features of one kind. Make a "
-            "manifest of either."
+            f"recordings and features are in one manifest ({counts}), and a config makes features of one kind. Make a "
+            "manifest of each."
         )
     rows = frame.to_dict("records")
-    if all(is_audio.values()):
-        return _measure_recordings(rows)
-    return _measure_arrays(rows)
+    return _measure_recordings(rows) if all(is_audio.values()) else _measure_arrays(rows)
 
 
 def _measure_recordings(rows: list[dict[Any, Any]]) -> SignalFacts:
+    found, broken = _measure_each(rows, _measure_recording)
+    if not found:
+        raise AudioError(f"none of the {len(rows)} recordings can be read: {next(iter(broken.values()))}")
+    seconds, rates, channels = zip(*found.values(), strict=True)
+    num_mixed = sum(number > 1 for number in channels)
+    return SignalFacts("audio", np.array(seconds), Counter(rates), num_mixed, broken=broken)
+
+
+def _measure_recording(row: dict[Any, Any]) -> tuple[float, int, int]:
+    """Return seconds, sample rate and channels of a recording."""
     import soundfile
 
-    seconds, rates, channels, broken = [], Counter[int](), Counter[int](), dict[str, str]()
-    for row in _shown(rows):
-        try:
-            start, end = (None if pd.isna(row[name]) else float(row[name]) for name in ("start", "end"))
-            part = open_audio(row["path"], start, end, None)
-            seconds.append((part.stop - part.first) / part.sample_rate)
-            rates[part.sample_rate] += 1
-            channels[soundfile.info(row["path"]).channels] += 1
-        except AudioError as error:
-            broken[str(row["id"])] = str(error)
-    if not seconds:
-        raise AudioError(f"none of the {len(rows)} recordings can be read: {next(iter(broken.values()))}")
-    return SignalFacts("audio", np.array(seconds), len(seconds), dict(rates), dict(channels), broken=broken)
+    start, end = (None if pd.isna(row[name]) else float(row[name]) for name in ("start", "end"))
+    part = open_audio(row["path"], start, end, None)
+    return (part.stop - part.first) / part.sample_rate, part.sample_rate, soundfile.info(row["path"]).channels
 
 
 def _measure_arrays(rows: list[dict[Any, Any]]) -> SignalFacts:
-    chosen = rows
     has_headers = all(Path(row["path"]).suffix.lower() in (".npy", ".ts") for row in rows)
-    if not has_headers and len(rows) > MOST_READ:
-        chosen = [rows[index] for index in np.linspace(0, len(rows) - 1, MOST_READ).astype(int)]
     columns = _find_columns(rows)
-    shapes: dict[str, tuple[int, ...]] = {}
-    broken: dict[str, str] = {}
-    for row in _shown(chosen):
-        try:
-            shapes[str(row["id"])] = _shape_of(row, columns)
-        except (ManifestError, ValueError, OSError) as error:
-            broken[str(row["id"])] = str(error)
+    if not has_headers and len(rows) > MOST_READ:
+        rows = [rows[index] for index in np.linspace(0, len(rows) - 1, MOST_READ).astype(int)]
+    shapes, broken = _measure_each(rows, lambda row: _shape_of(row, columns))
     if not shapes:
-        raise ManifestError(f"none of the {len(chosen)} arrays can be read: {next(iter(broken.values()))}")
+        raise ManifestError(f"none of the {len(rows)} arrays can be read: {next(iter(broken.values()))}")
     ranks = {len(shape) for shape in shapes.values()}
     widths = {shape[1] for shape in shapes.values() if len(shape) == 2}
+    lengths = np.array([shape[0] for shape in shapes.values()])
     if ranks == {1}:
-        lengths = np.array([shape[0] for shape in shapes.values()])
-        return SignalFacts("samples", lengths, len(shapes), broken=broken)
+        return SignalFacts("samples", lengths, broken=broken)
     if ranks != {2} or len(widths) > 1:
         _refuse_shapes(shapes)
-    lengths = np.array([shape[0] for shape in shapes.values()])
-    return SignalFacts("features", lengths, len(shapes), num_features=widths.pop(), columns=columns, broken=broken)
+    return SignalFacts("features", lengths, num_features=widths.pop(), columns=columns, broken=broken)
+
+
+def _measure_each(
+    rows: list[dict[Any, Any]], measure: Callable[[dict[Any, Any]], tuple[Any, ...]]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the measures of each row by id, and why others cannot be read; with a progress bar if it takes long."""
+    from rich.progress import track
+
+    found, broken = {}, {}
+    for row in track(rows, "looking at headers", transient=True, disable=len(rows) <= 2000):
+        try:
+            found[str(row["id"])] = measure(row)
+        except (ValueError, OSError) as error:
+            broken[str(row["id"])] = str(error)
+    return found, broken
 
 
 def _shape_of(row: dict[Any, Any], columns: tuple[str, ...] | None) -> tuple[int, ...]:
@@ -153,13 +156,3 @@ def _refuse_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
         f"the arrays have shapes such as {examples}, but (time, d) with one d for all is expected. Save x[:, None] for "
         "one feature, and the same features in all"
     )
-
-
-def _shown(rows: list[dict[Any, Any]]) -> Iterator[dict[Any, Any]]:
-    """Yield the rows, with a progress bar on a terminal if it takes long."""
-    from rich.progress import track
-
-    iterated: Iterable[dict[Any, Any]] = rows
-    if len(rows) > 2000:
-        iterated = track(rows, "looking at headers", transient=True)
-    yield from iterated

@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -16,6 +15,7 @@ TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
 SPLIT_NAMES = {**{name: name for name in SPLITS}, "val": "valid", "validation": "valid", "dev": "valid"}
 GROUP_NAMES = ("speaker", "subject", "patient", "person", "machine", "device", "session", "user", "site", "room", "day")
 MOST_CLASSES = 30
+SEPARATOR = ";"
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,10 @@ class Source:
 
 @dataclass(frozen=True)
 class TargetFacts:
-    """The target to learn: `task`, its column, and for classes how many sequences have each."""
+    """The target to learn: `task`, its column, and for classes the number of sequences with each."""
 
     task: str
     column: str
-    separator: str
     counts: dict[str, int]
     why: str
 
@@ -71,16 +70,17 @@ def _find_splits(folder: Path) -> dict[str, str]:
     else:
         ends = [(path.stem.rsplit("_", 1)[-1].lower(), path) for path in visible if path.suffix.lower() == ".ts"]
         splits = [(SPLIT_NAMES[end], path) for end, path in ends if end in SPLIT_NAMES]
+    found: dict[str, str] = {}
     for split in SPLITS:
-        same = [path.name for name, path in splits if name == split]
+        same = [path for name, path in splits if name == split]
         if len(same) > 1:
             raise ManifestError(
-                f"'{folder}': {list_some(same)} are all {split}, and a config names one of each split. Join them, give "
-                "a table of the recordings, or move one away"
+                f"'{folder}': {list_some(path.name for path in same)} are all {split}, and a config names one of each "
+                "split. Join them, give a table of the recordings, or move one away"
             )
-    found = {split: str(path) for split, path in splits}
-    order = [split for split in SPLITS if split in found]
-    return {split: found[split] for split in order} if "train" in found else {}
+        if same:
+            found[split] = str(same[0])
+    return found if "train" in found else {}
 
 
 def find_target(frame: pd.DataFrame, column: str | None) -> TargetFacts:
@@ -104,22 +104,21 @@ def find_target(frame: pd.DataFrame, column: str | None) -> TargetFacts:
     target = _target_of(name, [str(cell) for cell in frame[name] if not pd.isna(cell)])
     if target.task == "classification" and len(target.counts) == 1:
         raise ManifestError(
-            f"all {len(frame):,} sequences have the label '{next(iter(target.counts))}': there is nothing to tell "
-            "apart. Add sequences of another class, or name another column with --label"
+            f"all {len(frame):,} sequences have the label '{next(iter(target.counts))}': there is nothing to "
+            "learn. Add sequences of another class, or name another column with --label"
         )
     return target
 
 
 def _target_of(name: str, cells: list[str]) -> TargetFacts:
-    numbers = [number for cell in cells if (number := _as_number(cell)) is not None]
-    distinct = len(set(cells))
+    numbers, distinct = _numbers_in(cells), len(set(cells))
     if len(numbers) == len(cells) and (distinct > MOST_CLASSES or any(number % 1 for number in numbers)):
         span = f"{distinct} different numbers from {min(numbers):g} to {max(numbers):g}"
-        return TargetFacts("regression", name, ";", {}, span)
-    if any(";" in cell for cell in cells):
-        parts = [part.strip() for cell in cells for part in cell.split(";") if part.strip()]
-        return TargetFacts("multilabel", name, ";", _counted(parts), "cells with several labels, separated by ';'")
-    return TargetFacts("classification", name, ";", _counted(cells), f"{distinct} different labels")
+        return TargetFacts("regression", name, {}, span)
+    if any(SEPARATOR in cell for cell in cells):
+        parts = [part.strip() for cell in cells for part in cell.split(SEPARATOR) if part.strip()]
+        return TargetFacts("multilabel", name, _counted(parts), "cells with several labels, separated by ';'")
+    return TargetFacts("classification", name, _counted(cells), f"{distinct} different labels")
 
 
 def find_groups(frame: pd.DataFrame, target: str) -> list[str]:
@@ -130,22 +129,19 @@ def find_groups(frame: pd.DataFrame, target: str) -> list[str]:
 
 
 def _counted(labels: list[str]) -> dict[str, int]:
-    counts = Counter(labels)
-    return {label: counts[label] for label in sorted(counts, key=lambda label: (-counts[label], label))}
+    return dict(Counter(sorted(labels)).most_common())
 
 
 def _describe(cells: pd.Series) -> str:
     present = [str(cell) for cell in cells if not pd.isna(cell)]
     distinct = sorted(set(present))
-    numbers = [number for cell in distinct if (number := _as_number(cell)) is not None]
+    numbers = _numbers_in(distinct)
     if len(distinct) > MOST_CLASSES and len(numbers) == len(distinct):
         return f"numbers from {min(numbers):g} to {max(numbers):g}"
     return f"{len(distinct)} values such as {list_some(distinct, limit=2).split(' and ')[0]}"
 
 
-def _as_number(cell: Any) -> float | None:
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+def _numbers_in(cells: list[str]) -> list[float]:
+    """Return the values of the cells that are finite numbers."""
+    numbers = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce")
+    return [number for number in numbers.tolist() if math.isfinite(number)]

@@ -2,30 +2,26 @@
 
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 from rich.console import Console
 
 from seqconv.experiments.run_specs import short_keys
 from seqconv.experiments.tuning.folder import BEST, STUDY, TRIALS, TuningFolder
-from seqconv.experiments.tuning.space import Parameter
+from seqconv.experiments.tuning.space import Choices, Range
 from seqconv.experiments.tuning.study import Study
 from seqconv.files import write_text
 from seqconv.reports.tables import make_table, number
 from seqconv.reports.terminal_table import print_table
 from seqconv.training.run.run_dir import program
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 SHOWN = 5
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 
-def trial_table(search: TuningFolder, study: Study) -> "pd.DataFrame":
+def trial_table(search: TuningFolder, study: Study) -> pd.DataFrame:
     """Return a row for each trial: number, state, best monitored value, epochs, values tried, reason of failure."""
-    import pandas as pd
-
     rows: list[dict[str, Any]] = []
     for trial in study.trials:
         reached = list(trial.intermediate_values.values())
@@ -52,19 +48,19 @@ def write_results(search: TuningFolder, study: Study) -> None:
             f"# The best of {len(study.trials)} trials: {search.config.monitor} {best.value:.4f} on valid, in trial "
             f"{best.number}.\n# Chosen by valid: say so next to its scores, and give those of test.\n"
         )
-        write_text(head + search.best_config(study.values_of(best)).to_yaml(), search.path / BEST)
+        write_text(head + search.config.with_(study.values_of(best)).to_yaml(), search.path / BEST)
 
 
-def describe(parameter: Parameter) -> str:
-    """Describe a parameter in words.
+def describe(values: Choices | Range) -> str:
+    """Describe the values that are searched.
 
-    >>> describe(Parameter("training.learning_rate", low=1e-4, high=1e-2, log=True))
+    >>> describe(Range(low=1e-4, high=1e-2, log=True))
     '0.0001 to 0.01, log'
     """
-    if parameter.choices:
-        return ", ".join(map(_short, parameter.choices))
-    step = f", in steps of {parameter.step:g}" if parameter.step else ""
-    return f"{parameter.low:g} to {parameter.high:g}{', log' if parameter.log else ''}{step}"
+    if isinstance(values, Choices):
+        return ", ".join(map(_short, values.choices))
+    step = f", in steps of {values.step:g}" if values.step else ""
+    return f"{values.low:g} to {values.high:g}{', log' if values.log else ''}{step}"
 
 
 def describe_values(values: Mapping[str, Any]) -> str:
@@ -78,7 +74,7 @@ def print_best(search: TuningFolder, study: Study, console: Console) -> None:
     trials, monitor = trial_table(search, study), search.config.monitor
     complete = trials[trials["state"] == "complete"]
     complete = complete.sort_values(monitor, ascending=search.config.monitor_mode == "min", kind="stable")
-    names = short_keys([each.key for each in search.parameters])
+    names = short_keys(list(search.space))
     rows = [
         (f"trial {row['trial']}", number(row[monitor]), *(_short(row[key]) for key in names))
         for row in complete.head(SHOWN).to_dict("records")
@@ -87,9 +83,9 @@ def print_best(search: TuningFolder, study: Study, console: Console) -> None:
     print_table(make_table(["", monitor, *names.values()], rows), console)
     console.print()
     counts = trials["state"].value_counts()
-    told = ", ".join(f"{counts[state]} {state}" for state in _STATES.values() if state in counts)
+    states = ", ".join(f"{counts[state]} {state}" for state in _STATES.values() if state in counts)
     best = search.path / BEST
-    for name, text in (("trials", f"{told}: {search.path / TRIALS}"), ("study", search.path / STUDY), ("best", best)):
+    for name, text in (("trials", f"{states}: {search.path / TRIALS}"), ("study", search.path / STUDY), ("best", best)):
         console.print(f"{name:<9}{text}", highlight=False, markup=False)
     console.print("\ntrain it, and score it on the test split:", highlight=False)
     console.print(f"  {program()} train --config {shlex.quote(str(best))}", highlight=False, markup=False)

@@ -71,30 +71,29 @@ def tune(
     """Search for the settings with the best monitored value on valid; the test split is not scored.
 
     Args:
-        config: what is searched around; a config, a path to a YAML file, or a dict.
+        config: the settings that the search leaves as they are; a config, a path to a YAML file, or a dict.
         space: settings by dotted key, each with choices (`[32, 64]`) or a range (`{low: 1e-4, high: 1e-2, log: true}`);
             a dict, or a YAML file with it.
         folder: where to write; default `runs/NAME-tuning-TIME`. It must be empty or not exist.
         trials: how many.
-        prune: end trials early whose monitored value is below the median of the others at the same epoch.
+        prune: end a trial early if its monitored value is worse than the median of the others at the same epoch.
         data: sequences in memory as `train_data` and `valid_data`, instead of a manifest.
 
     Raises:
-        ConfigError, ManifestError: before any trial: a space that cannot be, data that cannot be read; and when the
+        ConfigError, ManifestError: before any trial: an impossible space, data that cannot be read; and when the
             first trials all fail.
     """
     check_optuna()
     if trials < 1:
         raise ConfigError(f"trials={trials}: a search has one trial at least.")
-    data = dict(data or {})
+    data = data or {}
     config = as_config(config, data.get("train_data"))
-    parameters = read_space(space, config)
+    known = read_space(space, config)
     load = partial(_without_test, data)
     # What is wrong with the data is wrong in all trials: said before there is a folder. Features are extracted here.
     load(config.data_spec)
     path = make_run_dir(folder, f"{config.name}-tuning")
-    written = _written(space)
-    search = TuningFolder(path, config, written, trials, prune, parameters)
+    search = TuningFolder(path, config, known, trials, prune)
     with own_folder(path):
         write_tuning(search)
         return _work(search, load)
@@ -114,7 +113,7 @@ def resume_tuning(
         data: for a search on sequences in memory, the same ones again.
 
     Raises:
-        ConfigError: no search lies there, or another process works in it.
+        ConfigError: there is no search, or another process works in it.
     """
     check_optuna()
     search = read_tuning(folder)
@@ -122,7 +121,7 @@ def resume_tuning(
         if trials is not None and trials != search.num_trials:
             search = replace(search, num_trials=trials)
             write_tuning(search)
-        return _work(search, partial(_without_test, dict(data or {})))
+        return _work(search, partial(_without_test, data or {}))
 
 
 def check_optuna() -> None:
@@ -143,20 +142,14 @@ def _without_test(data: Mapping[str, Sequences], spec: DataSpec) -> Datasets:
     return replace(loaded, test=None)
 
 
-def _written(space: str | Path | Mapping[str, Any]) -> dict[str, Any]:
-    from seqconv.config.files import read_yaml
-
-    return dict(space) if isinstance(space, Mapping) else dict(read_yaml(Path(space)))
-
-
 def _work(search: TuningFolder, load: Load) -> Tuning:
     study, config = Study(search), search.config
     done, count = len(study.trials), max(search.num_trials, len(study.trials))
     way = "largest" if config.monitor_mode == "max" else "smallest"
-    pruning = ", those that fall behind are ended early" if search.prunes else ""
-    names = short_keys([each.key for each in search.parameters])
+    pruning = ", bad ones are ended early" if search.prunes else ""
+    names = short_keys(list(search.space))
     facts = [("search", f"{search.num_trials} trials for the {way} {config.monitor}{pruning}; test is not scored")]
-    facts += [(names[each.key], describe(each)) for each in search.parameters]
+    facts += [(names[key], describe(values)) for key, values in search.space.items()]
     runs = Runs(search.path, "search", "tune", load, make_console())
     runs.describe(facts, done, count)
     epochs = (count - done) * config.training.epochs
@@ -170,14 +163,14 @@ def _work(search: TuningFolder, load: Load) -> Tuning:
     write_results(search, study)
     print_best(search, study, runs.console)
     values = study.values_of(best)
-    return Tuning(search.path, values, float(best.value or 0), trial_table(search, study), search.best_config(values))
+    return Tuning(search.path, values, float(best.value or 0), trial_table(search, study), config.with_(values))
 
 
 def _attempts(search: TuningFolder, study: Study, count: int) -> Iterator[Attempt]:
     for _ in range(count):
         trial = study.next_trial()
         name, values = f"trial-{trial.number:03}", study.suggest(trial)
-        settle = partial(_settle, search, study, trial, values, search.path / name)
+        settle = partial(_settle, search, study, trial, search.path / name)
         watch = partial(_watch, search.config.monitor, trial)
         yield Attempt(name, search.config, settle, list({**values, **_QUICK}.items()), watch)
         write_results(search, study)
@@ -188,36 +181,29 @@ def _attempts(search: TuningFolder, study: Study, count: int) -> Iterator[Attemp
 
 
 def _watch(monitor: str, trial: "optuna.Trial", epoch: int, value: float, is_last: bool) -> None:
-    """Report an epoch to the study, and end a trial that falls behind."""
+    """Report an epoch to the study, and end a trial that is worse than others."""
     # A trial that goes on may do an epoch again that the study knows.
     if epoch not in trial.study._storage.get_trial(trial._trial_id).intermediate_values:
         trial.report(value, epoch)
     # After its last epoch, a trial has cost all that it costs.
     if not is_last and trial.should_prune():
-        raise Pruned(f"pruned after epoch {epoch}: {monitor} {value:.4f} is behind that of other trials")
+        raise Pruned(f"pruned after epoch {epoch}: {monitor} {value:.4f} is worse than that of other trials")
 
 
-def _settle(
-    search: TuningFolder,
-    study: Study,
-    trial: "optuna.Trial",
-    values: Mapping[str, Any],
-    path: Path,
-    error: Exception | None,
-) -> str:
-    """Tell the study how a trial has ended; returns the line about it."""
-    told, monitor = escape(describe_values(values)), search.config.monitor
+def _settle(search: TuningFolder, study: Study, trial: "optuna.Trial", path: Path, error: Exception | None) -> str:
+    """Note in the study how a trial has ended, and return the line about it."""
+    values, monitor = escape(describe_values(study.values_of(trial))), search.config.monitor
     if isinstance(error, Pruned):
-        # Nobody goes on with it: what it needs for that only takes room.
+        # Nobody goes on with it: its checkpoints only take room.
         remove_checkpoints(path)
         study.end(trial, "PRUNED")
-        return f"[dim]{str(error).partition(':')[0]}[/]  {told}"
+        return f"[dim]{str(error).partition(':')[0]}[/]  {values}"
     history = read_history(path) if error is None else pd.DataFrame()
     scores = history[monitor].dropna().tolist() if monitor in history else []
     if not scores:
         reason = f"{monitor} is undefined in every epoch" if error is None else reason_of(error)
         study.end(trial, "FAIL", reason=reason)
-        return f"{failed_line(reason)}  {told}"
+        return f"{failed_line(reason)}  {values}"
     study.end(trial, "COMPLETE", (max if search.config.monitor_mode == "max" else min)(scores))
     mark = "  [green]best[/]" if study.best is not None and study.best.number == trial.number else ""
-    return f"{monitor} {number(study.trials[-1].value)}  {told}{mark}"
+    return f"{monitor} {number(study.trials[-1].value)}  {values}{mark}"

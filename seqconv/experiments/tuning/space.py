@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import StrictBool, StrictFloat, StrictInt, field_validator, model_validator
 
 from seqconv.config import Config
 from seqconv.config.files import read_yaml
 from seqconv.errors import ConfigError
-from seqconv.parts import Role
+from seqconv.parts import Role, Section
 from seqconv.parts.keys import written_key
-from seqconv.parts.problems import roles_of, shown
-from seqconv.text import amount, nearest
+from seqconv.parts.problems import read_section, roles_of, shown
+from seqconv.text import amount
 
 FORBIDDEN = {
     "name": "it names the run",
@@ -25,146 +26,116 @@ FORBIDDEN = {
     "training.monitor": "trials are compared by it",
     "training.mode": "trials are compared by it",
 }
-_RANGE_KEYS = ("low", "high", "step", "log")
+Number = StrictInt | StrictFloat
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A setting to search: a choice, or a range from `low` to `high`, both included."""
+class Choices(Section):
+    """The values that a setting may have."""
 
-    key: str
-    choices: tuple[Any, ...] = ()
-    low: float = 0
-    high: float = 0
-    step: float | None = None
-    log: bool = False
+    choices: tuple[Any, ...]
+
+    @field_validator("choices")
+    @classmethod
+    def _several(cls, choices: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(choices) < 2:
+            raise ValueError("expected a list of two choices or more")
+        if len({json.dumps(choice, default=str) for choice in choices}) < len(choices):
+            raise ValueError("one choice is there twice")
+        return choices
+
+
+class Range(Section):
+    """The values of a setting from `low` to `high`, both included."""
+
+    low: Number
+    high: Number
+    step: Number | None = None
+    log: StrictBool = False
+
+    @model_validator(mode="after")
+    def _holds_values(self) -> "Range":
+        if not self.low < self.high:
+            raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log needs a range above 0, but low is {self.low:g}")
+        if self.log and self.step is not None:
+            raise ValueError(f"step {self.step:g}: log has no steps")
+        if self.step is not None and not 0 < self.step <= self.high - self.low:
+            raise ValueError(f"step {self.step:g}: it must be above 0 and at most {self.high - self.low:g}")
+        return self
 
     @property
     def is_whole(self) -> bool:
-        """Whether a range is one of whole numbers."""
-        return isinstance(self.low, int) and isinstance(self.high, int)
-
-    @property
-    def samples(self) -> tuple[Any, ...]:
-        """Values that represent the whole range: the choices, or both ends."""
-        return self.choices or (self.low, self.high)
+        """Whether it is a range of whole numbers."""
+        return not any(isinstance(number, float) for number in (self.low, self.high, self.step))
 
 
-def read_space(source: str | Path | Mapping[str, Any], config: Config) -> list[Parameter]:
-    """Read the parameters of a space: keys of the config, each with a list of choices or a range.
+Space = dict[str, Choices | Range]
+"""The values to search, by key of the config."""
+
+
+def read_space(source: str | Path | Mapping[str, Any], config: Config) -> Space:
+    """Read a space: keys of the config, each with a list of choices or a range.
 
     Args:
         source: a YAML file or a dict: `{"training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}`.
-        config: what the space is searched around.
+        config: the settings that the search leaves as they are.
 
     Raises:
-        ConfigError: keys, ranges and choices that cannot be; all of them, a line each.
+        ConfigError: all impossible keys, ranges and choices, a line each.
 
-    >>> read_space({"training.epochs": [3, 5]}, Config())[0].choices
-    (3, 5)
+    >>> read_space({"training.epochs": [3, 5]}, Config())
+    {'training.epochs': Choices(choices=(3, 5))}
     """
-    name = "" if isinstance(source, Mapping) else str(source)
-    values = dict(source) if isinstance(source, Mapping) else _read(Path(source))
-    if not isinstance(values, dict) or not values:
-        raise ConfigError(
-            f"{name or 'the space'}: expected keys such as 'training.learning_rate: {{low: 1e-4, high: 1e-2}}', got "
-            f"{shown(values)}"
-        )
-    parameters, problems = [], []
+    name = "the space" if isinstance(source, Mapping) else str(source)
+    values = source if isinstance(source, Mapping) else _read(Path(source))
+    if not isinstance(values, Mapping) or not values:
+        raise ConfigError(f"{name}: expected keys such as 'training.epochs: [10, 20]', got {shown(values)}")
+    space: Space = {}
+    problems = []
     for key, written in ((written_key(str(key)), written) for key, written in values.items()):
-        found = _forbidden(key) or _problems_of(key, written)
-        if not found:
-            parameter = _parameter(key, written)
-            found = _refused(parameter, config)
-            parameters.append(parameter)
-        problems += found
+        try:
+            _check_key(key)
+            space[key] = _read_values(key, written)
+            problems += _refused(key, space[key], config)
+        except ConfigError as error:
+            problems.append(str(error))
     if problems:
-        title = f"{name or 'the space'}: {amount(len(problems), 'problem')}"
-        raise ConfigError("\n  ".join([title, *problems]))
-    return parameters
+        raise ConfigError("\n  ".join([f"{name}: {amount(len(problems), 'problem')}", *problems]))
+    return space
 
 
 def _read(path: Path) -> Any:
     if not path.is_file():
-        raise ConfigError(
-            f"there is no space '{path}'. Write keys of the config, each with choices or a range, as YAML."
-        )
+        raise ConfigError(f"there is no space '{path}'. Write YAML: keys of the config, each with choices or a range.")
     return read_yaml(path)
 
 
-def _forbidden(key: str) -> list[str]:
+def _check_key(key: str) -> None:
     for name, reason in FORBIDDEN.items():
         if key == name or key.startswith(f"{name}."):
-            return [f"{key}: {name} cannot be searched: {reason}. Leave it out."]
+            raise ConfigError(f"{key}: {name} cannot be searched: {reason}. Leave it out.")
     if roles_of(key, Config) & {Role.MACHINE, Role.COSMETIC}:
-        return [f"{key}: it cannot be searched: it changes no model. Leave it out."]
-    return []
+        raise ConfigError(f"{key}: it cannot be searched: it does not change the model. Leave it out.")
 
 
-def _problems_of(key: str, written: Any) -> list[str]:
-    """Return what is wrong with how a parameter is written."""
+def _read_values(key: str, written: Any) -> Choices | Range:
     if isinstance(written, list):
-        return _choice_problems(key, written)
+        written = {"choices": written}
     if not isinstance(written, dict):
-        return [f"{key}: expected a list of choices or a range {{low: ..., high: ...}}, got {shown(written)}"]
-    if set(written) == {"choices"}:
-        return _choice_problems(key, written["choices"])
-    unknown = [name for name in written if name not in _RANGE_KEYS]
-    if unknown:
-        meant = nearest(str(unknown[0]), (*_RANGE_KEYS, "choices"))
-        return [f"{key}.{unknown[0]}: unknown key{meant} A range has low and high, and may have step or log."]
-    return _range_problems(key, written)
+        raise ConfigError(f"{key}: expected a list of choices or a range {{low: ..., high: ...}}, got {shown(written)}")
+    return read_section(Choices, written, key) if set(written) == {"choices"} else read_section(Range, written, key)
 
 
-def _choice_problems(key: str, choices: Any) -> list[str]:
-    if not isinstance(choices, list) or len(choices) < 2:
-        return [f"{key}: expected a list of two choices or more, got {shown(choices)}"]
-    if len({json.dumps(choice, default=str) for choice in choices}) < len(choices):
-        return [f"{key}: one choice stands there twice: {shown(choices)}"]
-    return []
-
-
-def _range_problems(key: str, written: Mapping[str, Any]) -> list[str]:
-    missing = [name for name in ("low", "high") if name not in written]
-    if missing:
-        return [f"{key}.{missing[0]}: missing; a range has low and high"]
-    numbers = {name: written[name] for name in ("low", "high", "step") if written.get(name) is not None}
-    wrong = [name for name, value in numbers.items() if isinstance(value, bool) or not isinstance(value, int | float)]
-    if wrong:
-        return [f"{key}.{wrong[0]}: expected a number, got {shown(numbers[wrong[0]])}"]
-    if not isinstance(written.get("log", False), bool):
-        return [f"{key}.log: expected true or false, got {shown(written['log'])}"]
-    low, high, step, is_log = numbers["low"], numbers["high"], numbers.get("step"), written.get("log", False)
-    if not low < high:
-        return [f"{key}: low {low:g} must be below high {high:g}"]
-    if is_log and low <= 0:
-        return [f"{key}: log needs a range above 0, but low is {low:g}"]
-    if step is not None and (is_log or not 0 < step <= high - low):
-        why = "log has no steps" if is_log else f"it must be above 0 and at most {high - low:g}"
-        return [f"{key}.step: {step:g}: {why}"]
-    return []
-
-
-def _parameter(key: str, written: Any) -> Parameter:
-    if isinstance(written, list):
-        return Parameter(key, tuple(written))
-    if "choices" in written:
-        return Parameter(key, tuple(written["choices"]))
-    low, high, step = written["low"], written["high"], written.get("step")
-    if not all(isinstance(number, int) for number in (low, high, step) if number is not None):
-        low, high, step = float(low), float(high), None if step is None else float(step)
-    return Parameter(key, low=low, high=high, step=step, log=written.get("log", False))
-
-
-def _refused(parameter: Parameter, config: Config) -> list[str]:
-    """Return the config's objections to the sample values; a value that it refuses is not tried."""
+def _refused(key: str, values: Choices | Range, config: Config) -> list[str]:
+    """Return the config's objections to the choices of a setting, or to both ends of its range."""
     problems = []
-    for value in parameter.samples:
+    for value in values.choices if isinstance(values, Choices) else (values.low, values.high):
         try:
-            config.with_({parameter.key: value})
+            config.with_({key: value})
         except ConfigError as error:
             if "unknown key" in str(error):
-                # That is no matter of the value.
+                # The problem does not depend on the value.
                 return [str(error)]
-            problems.append(f"{parameter.key}, at {shown(value)}: {error}")
+            problems.append(f"{key}, at {shown(value)}: {error}")
     return problems

@@ -1,14 +1,12 @@
-"""The study of a search: an Optuna study in a file, whose suggestions depend on its past alone."""
+"""The study of a search: an Optuna study in a file, with suggestions that depend only on its earlier trials."""
 
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from seqconv.experiments.tuning.folder import STUDY, TuningFolder
-from seqconv.experiments.tuning.space import Parameter
+from seqconv.experiments.tuning.space import Choices, Range
 
 if TYPE_CHECKING:
     import optuna
@@ -25,7 +23,7 @@ class Study:
     """The trials of a search, by number from 0. Their values are a pure function of seed, number and earlier trials.
 
     Args:
-        folder: where the study lies.
+        folder: of the search, in which the study is saved.
     """
 
     def __init__(self, folder: TuningFolder) -> None:
@@ -38,12 +36,9 @@ class Study:
         pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
         if folder.prunes:
             pruner = optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED_TRIALS, n_warmup_steps=max(1, epochs // 5))
+        storage = f"sqlite:///{(folder.path / STUDY).absolute()}"
         self._study = optuna.create_study(
-            storage=f"sqlite:///{(folder.path / STUDY).absolute()}",
-            study_name=NAME,
-            direction=direction,
-            pruner=pruner,
-            load_if_exists=True,
+            storage=storage, study_name=NAME, direction=direction, pruner=pruner, load_if_exists=True
         )
 
     @property
@@ -58,9 +53,9 @@ class Study:
         sign = -1 if self._folder.config.monitor_mode == "max" else 1
         return min(complete, key=lambda trial: (sign * float(trial.value or 0), trial.number), default=None)
 
-    def values_of(self, trial: "optuna.trial.FrozenTrial") -> dict[str, Any]:
+    def values_of(self, trial: "optuna.trial.BaseTrial") -> dict[str, Any]:
         """Return the values that a trial has tried, by key."""
-        choices = {each.key for each in self._folder.parameters if each.choices}
+        choices = {key for key, values in self._folder.space.items() if isinstance(values, Choices)}
         return {key: json.loads(value) if key in choices else value for key, value in trial.params.items()}
 
     def reason_of(self, trial: "optuna.trial.FrozenTrial") -> str:
@@ -71,14 +66,12 @@ class Study:
         """Return the trial that was interrupted, or a new one."""
         import optuna
 
-        for frozen in self._study.get_trials(deepcopy=False):
-            if frozen.state == optuna.trial.TrialState.RUNNING:
-                return optuna.trial.Trial(self._study, frozen._trial_id)
-        return self._study.ask()
+        running = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+        return optuna.trial.Trial(self._study, running[0]._trial_id) if running else self._study.ask()
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
         """Suggest the values of a trial, by key."""
-        return {each.key: self._suggest_one(trial, each) for each in self._folder.parameters}
+        return {key: self._suggest_one(trial, key, values) for key, values in self._folder.space.items()}
 
     def end(self, trial: "optuna.Trial", state: State, value: float | None = None, reason: str = "") -> None:
         """Note how a trial has ended: with its value, pruned, or failed for a reason."""
@@ -88,30 +81,19 @@ class Study:
             trial.set_user_attr(_REASON, reason)
         self._study.tell(trial, value, TrialState[state])
 
-    def _suggest_one(self, trial: "optuna.Trial", parameter: Parameter) -> Any:
+    def _suggest_one(self, trial: "optuna.Trial", key: str, values: Choices | Range) -> Any:
         import optuna
 
         # A sampler for each value: a search that was interrupted goes on with the same numbers.
-        mark = f"{self._seed}:{trial.number}:{parameter.key}".encode()
+        mark = f"{self._seed}:{trial.number}:{key}".encode()
         seed = int.from_bytes(hashlib.blake2b(mark, digest_size=4).digest(), "big")
         self._study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS)
-        if parameter.choices:
+        if isinstance(values, Choices):
             # Optuna takes no lists and mappings as choices.
-            return json.loads(
-                trial.suggest_categorical(parameter.key, [json.dumps(each) for each in parameter.choices])
-            )
-        if parameter.is_whole:
-            low, high, step = int(parameter.low), int(parameter.high), int(parameter.step or 1)
-            with _indivisible_ranges_are_fine():
-                return trial.suggest_int(parameter.key, low, high, step=step, log=parameter.log)
-        with _indivisible_ranges_are_fine():
-            return trial.suggest_float(
-                parameter.key, parameter.low, parameter.high, step=parameter.step, log=parameter.log
-            )
-
-
-@contextmanager
-def _indivisible_ranges_are_fine() -> Iterator[None]:
-    """Ignore Optuna's warning that the last step ends below `high`."""
-    with warnings.catch_warnings(action="ignore", category=UserWarning):
-        yield
+            return json.loads(trial.suggest_categorical(key, [json.dumps(each) for each in values.choices]))
+        # Optuna warns where the last step ends below `high`.
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            if values.is_whole:
+                low, high, step = int(values.low), int(values.high), int(values.step or 1)
+                return trial.suggest_int(key, low, high, step=step, log=values.log)
+            return trial.suggest_float(key, values.low, values.high, step=values.step, log=values.log)

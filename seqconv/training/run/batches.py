@@ -5,7 +5,7 @@ import numpy as np
 from seqconv.batching import EpochSampler, Plan, make_plan
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.config import Config
-from seqconv.config.planning import planning_options
+from seqconv.config.batching import planning_options
 from seqconv.errors import ConfigError, list_some
 from seqconv.models import SequenceModel
 from seqconv.prediction.forward import choose_strategy
