@@ -10,14 +10,7 @@ from seqconv.batching.boundaries import check_boundaries, least_padding, own_wid
 from seqconv.batching.epoch_sampling import EpochSampler, expect
 from seqconv.batching.epochs import Assembly
 from seqconv.batching.layouts import IntArray, Integers, Shape
-from seqconv.batching.lengths import (
-    TooLong,
-    check_positive,
-    count_lengths,
-    round_counts,
-    round_up,
-    size_of_batch,
-)
+from seqconv.batching.lengths import TooLong, check_positive, count_lengths, round_counts, round_up, size_of_batch
 from seqconv.batching.padding import OneToARow, share_of_own
 from seqconv.batching.plans import Plan
 from seqconv.errors import ConfigError

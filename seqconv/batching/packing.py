@@ -6,13 +6,7 @@ from numpy.typing import ArrayLike
 
 from seqconv.batching.epoch_sampling import EpochSampler, expect
 from seqconv.batching.epochs import footprints
-from seqconv.batching.lengths import (
-    LongSequences,
-    TooLong,
-    check_positive,
-    count_lengths,
-    size_of_batch,
-)
+from seqconv.batching.lengths import LongSequences, TooLong, check_positive, count_lengths, size_of_batch
 from seqconv.batching.packed_strategy import Packed
 from seqconv.batching.plans import Plan, check_seed
 from seqconv.batching.shape_search import Taking, take_sample

@@ -6,15 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ShapeError, list_some
-from seqconv.metrics.checks import (
-    FloatArray,
-    IntArray,
-    Scores,
-    as_columns,
-    check_same_count,
-    plain,
-    undefined_scores,
-)
+from seqconv.metrics.checks import FloatArray, IntArray, Scores, as_columns, check_same_count, plain, undefined_scores
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error", "loss")
 _NOT_FINITE = "the predictions hold NaN or infinity"
@@ -49,13 +41,7 @@ def classification_scores(
     >>> round(scores["accuracy"], 3), scores["confusion_matrix"]
     (0.667, [[1, 0], [1, 1]])
     """
-    from sklearn.metrics import (
-        accuracy_score,
-        f1_score,
-        log_loss,
-        precision_recall_fscore_support,
-        recall_score,
-    )
+    from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_recall_fscore_support, recall_score
 
     probabilities = as_columns(probabilities, "probabilities", len(names))
     classes = class_numbers(targets, len(names))
