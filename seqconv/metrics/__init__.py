@@ -1,6 +1,7 @@
 """Scores on arrays: NumPy arrays in, plain dictionaries for JSON out.
 
-scikit-learn and SciPy compute; only what is resampled a thousand times has a NumPy twin, tested equal.
+scikit-learn and SciPy compute the scores; those that are resampled a thousand times have a second, fast function, which
+tests compare with them.
 A score that is undefined (a class without a sequence, a constant target) is `None`, and `notes` says why.
 """
 

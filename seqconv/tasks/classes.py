@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.errors import ManifestError, ModelError
+from seqconv.metrics.calibration import binned_error
 from seqconv.metrics.checks import FloatArray, as_columns
 from seqconv.tasks.base import Task
-from seqconv.tasks.forms import Array, Columns, Fitted, Meaning, ReadAnswers
+from seqconv.tasks.forms import Array, Columns, Fitted, Meaning, ReadAnswers, Scorer
 from seqconv.tasks.frame_labels import FrameLabels
 from seqconv.tasks.raw_labels import LabelSets, indicator_rows
 
@@ -75,6 +76,13 @@ class ClassTask(Task):
             )
         return tuple(values)
 
+    def headline_scorer(self, targets: ArrayLike, predictions: ArrayLike, decided: ArrayLike | None = None) -> Scorer:
+        rows = as_rows(predictions)
+        return self.frame_scorer(targets, rows, np.arange(len(rows)), len(rows), decided)
+
+    def calibration_error(self, targets: FloatArray, predictions: FloatArray, num_bins: int) -> float:
+        return binned_error(*self.calibration_points(targets, predictions), num_bins)
+
     def guess(self, targets: FloatArray) -> FloatArray:
         return np.random.default_rng(0).uniform(0.1, 0.9, targets.shape)
 
@@ -85,7 +93,7 @@ class ClassTask(Task):
     def check_classes(self, classes: Sequence[str], what: str) -> None:
         """Raise ManifestError where classes leave nothing to learn; `what` has them."""
         if not classes:
-            raise ManifestError(f"no {what} have any of the labels: there is nothing to learn")
+            raise ManifestError(f"none of the {what} have a label: there is nothing to learn")
 
     def name_decided(self, target: Meaning, decided: Array) -> list[str]:
         """Return the text of each decision."""

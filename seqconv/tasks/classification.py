@@ -10,14 +10,7 @@ from numpy.typing import ArrayLike
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.metrics.calibration import fit_temperature
 from seqconv.metrics.checks import FloatArray, IntArray, Scores
-from seqconv.metrics.classification import (
-    as_decided,
-    calibration_error,
-    class_numbers,
-    classification_scores,
-    cross_entropy,
-    resampled_classification,
-)
+from seqconv.metrics.classification import as_decided, class_numbers, classification_scores, cross_entropy
 from seqconv.metrics.frames import class_frame_scorer
 from seqconv.metrics.thresholds import Cut, choose_macro_threshold, choose_threshold
 from seqconv.parts import register
@@ -104,14 +97,21 @@ class Classification(ClassTask):
         return np.asarray(best if threshold is None else best & (probabilities >= threshold))
 
     def make_loss(self, label_smoothing: float = 0.0, focusing: float = 0.0) -> Any:
-        from seqconv.tasks.losses import class_loss
+        import keras
 
-        return class_loss(label_smoothing, focusing)
+        from seqconv.tasks.losses import FocalCrossentropy
+
+        if focusing:
+            return FocalCrossentropy(focusing, label_smoothing=label_smoothing, reduction="sum")
+        return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing, reduction="sum")
 
     def make_metrics(self, label_smoothing: float = 0.0, focusing: float = 0.0) -> list[Any]:
-        from seqconv.tasks.losses import class_accuracy
+        import keras
 
-        return [*super().make_metrics(label_smoothing, focusing), class_accuracy()]
+        from seqconv.tasks.losses import WeightedMean
+
+        accuracy = WeightedMean(keras.metrics.categorical_accuracy, "accuracy")
+        return [*super().make_metrics(label_smoothing, focusing), accuracy]
 
     def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:
         from scipy.special import softmax
@@ -140,10 +140,6 @@ class Classification(ClassTask):
     def losses(self, targets: ArrayLike, predictions: ArrayLike, scale: ArrayLike = 1) -> FloatArray:
         rows = as_rows(predictions)
         return cross_entropy(class_numbers(targets, rows.shape[1]), rows)
-
-    def headline_scorer(self, targets: ArrayLike, predictions: ArrayLike, decided: ArrayLike | None = None) -> Scorer:
-        rows = as_rows(predictions)
-        return resampled_classification(class_numbers(targets, rows.shape[1]), rows, decided)
 
     def frame_scorer(
         self, targets: ArrayLike, predictions: ArrayLike, owners: IntArray, count: int, decided: ArrayLike | None = None
@@ -196,9 +192,6 @@ class Classification(ClassTask):
 
     def fit_temperature(self, targets: ArrayLike, logits: ArrayLike) -> float:
         return fit_temperature(targets, logits)
-
-    def calibration_error(self, targets: FloatArray, predictions: FloatArray, num_bins: int) -> float:
-        return calibration_error(targets, predictions, num_bins=num_bins)
 
     def confidence(self, predictions: FloatArray) -> FloatArray:
         return np.asarray(predictions.max(axis=1))

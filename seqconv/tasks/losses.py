@@ -75,7 +75,7 @@ def _focus(doubt: Any, gamma: float) -> Any:
 class FocalCrossentropy(keras.losses.Loss):  # type: ignore[misc]
     """`focal_crossentropy` as a loss."""
 
-    def __init__(self, gamma: float = 2.0, label_smoothing: float = 0.0, **options: Any) -> None:
+    def __init__(self, gamma: float, label_smoothing: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
         self.gamma, self.label_smoothing = gamma, label_smoothing
 
@@ -89,9 +89,6 @@ class FocalCrossentropy(keras.losses.Loss):  # type: ignore[misc]
 @keras.saving.register_keras_serializable(package="seqconv")
 class LabelCrossentropy(FocalCrossentropy):
     """`label_crossentropy` as a loss."""
-
-    def __init__(self, gamma: float = 0.0, label_smoothing: float = 0.0, **options: Any) -> None:
-        super().__init__(gamma, label_smoothing, **options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return label_crossentropy(y_true, y_pred, self.gamma, self.label_smoothing)
@@ -108,20 +105,3 @@ class WeightedMean(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
         weights = None if sample_weight is None else ops.reshape(sample_weight, (-1,))
         keras.metrics.Mean.update_state(self, ops.reshape(values, (-1,)), weights)
-
-
-def class_loss(label_smoothing: float = 0.0, focusing: float = 0.0) -> keras.losses.Loss:
-    """Make the cross entropy of one class out of several; `focusing`: gamma of a focal loss, 0 for none."""
-    if focusing:
-        return FocalCrossentropy(focusing, label_smoothing=label_smoothing, reduction="sum")
-    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing, reduction="sum")
-
-
-def squared_loss() -> keras.losses.Loss:
-    """Make the mean squared error over columns."""
-    return keras.losses.MeanSquaredError(reduction="sum")
-
-
-def class_accuracy() -> WeightedMean:
-    """Make the metric of how often the most probable class is right."""
-    return WeightedMean(keras.metrics.categorical_accuracy, "accuracy")

@@ -68,9 +68,9 @@ class Regression(Task):
         return [[f"{int(rank * NUM_BINS - 1e-9)}"] for rank in ranks]
 
     def make_loss(self, label_smoothing: float = 0.0, focusing: float = 0.0) -> Any:
-        from seqconv.tasks.losses import squared_loss
+        import keras
 
-        return squared_loss()
+        return keras.losses.MeanSquaredError(reduction="sum")
 
     def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:
         return target.unstandardize(super().predictions(target, logits))

@@ -1,7 +1,7 @@
 """The target of a model: raw labels as arrays of numbers, and numbers as labels again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -101,16 +101,9 @@ class Target:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Target":
         """Read the Target that `to_dict` described."""
-        mean, std = values.get("mean"), values.get("std")
-        return cls(
-            task=values["task"],
-            names=tuple(values["names"]),
-            separator=values.get("separator", ";"),
-            mean=None if mean is None else tuple(mean),
-            std=None if std is None else tuple(std),
-            # Models saved before there were frames say nothing.
-            kind=values.get("kind", "sequence"),
-        )
+        # Models saved before there were frames have no `kind`.
+        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
 
     def _as_row(self, statistic: tuple[float, ...] | None) -> npt.NDArray[np.float64]:
         if statistic is None:
@@ -163,6 +156,6 @@ def fit_target(
         fitted = definition.fit(raw_labels, names=names, separator=separator, ids=ids)
     target = Target(task, fitted.names, separator, fitted.mean, fitted.std, kind)
     if names is not None and kind == "sequence":
-        # Labels outside these names are told now.
+        # Report labels outside these names here.
         target.encode(raw_labels, ids=ids)
     return target
