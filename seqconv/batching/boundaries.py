@@ -19,7 +19,7 @@ def optimal_boundaries(lengths: ArrayLike, num_buckets: int) -> IntArray:
     >>> optimal_boundaries([1, 2, 2, 9, 10, 30], num_buckets=3)
     array([ 2, 10, 30])
     """
-    check_positive("num_buckets", num_buckets)
+    check_positive(num_buckets=num_buckets)
     return least_padding(*count_lengths(check_lengths(lengths)), num_buckets)
 
 

@@ -88,8 +88,7 @@ def plan_bucketed(
     <bucketed plan: 6 sequences, 3 steps, 3 shapes, padding_ratio=0.0143>
     """
     expected = expect(lengths, draw, time_geometry)
-    for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes), ("num_buckets", num_buckets)):
-        check_positive(name, value)
+    check_positive(max_frames=max_frames, max_shapes=max_shapes, num_buckets=num_buckets)
     multiple = total_stride(time_geometry)
     by_hand = None if boundaries is None else check_boundaries(boundaries)
     distinct, counts = round_counts(*count_lengths(expected.lengths), multiple)

@@ -179,8 +179,7 @@ def size_of_batch(
             f"batching.batch_size={batch_size} and batching.frames_per_batch={frames_per_batch} are two ways to say "
             "the same. Give one of them."
         )
-    for name, value in (("batch_size", batch_size), ("frames_per_batch", frames_per_batch)):
-        check_positive(name, value)
+    check_positive(batch_size=batch_size, frames_per_batch=frames_per_batch)
     if frames_per_batch is not None:
         mean = float(np.average(np.minimum(taken, frames_per_batch), weights=counts))
         return max(1.0, frames_per_batch / mean), float(frames_per_batch)
@@ -192,9 +191,9 @@ def size_of_batch(
     return sequences, total
 
 
-def check_positive(name: str, value: int | None) -> None:
-    """Raise ConfigError unless `value` is None or a whole number of at least 1."""
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ConfigError(f"batching.{name}={value!r}: expected a whole number, 1 or more")
+def check_positive(**options: int | None) -> None:
+    """Raise ConfigError unless each option is None or a whole number of at least 1."""
+    for name, value in options.items():
+        is_number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if value is not None and (not is_number or value < 1):
+            raise ConfigError(f"batching.{name}={value!r}: expected a whole number, 1 or more")

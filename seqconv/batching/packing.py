@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike
 from seqconv.batching.epoch_sampling import EpochSampler, expect
 from seqconv.batching.epochs import footprints
 from seqconv.batching.lengths import LongSequences, TooLong, check_positive, count_lengths, size_of_batch
-from seqconv.batching.packed_strategy import Packed
 from seqconv.batching.plans import Plan, check_seed
 from seqconv.batching.shape_search import Taking, take_sample
 from seqconv.batching.shapes import Demand, choose_shapes, first_shape, widest_shared
+from seqconv.batching.vectorized_packing import Packed
 from seqconv.errors import ConfigError
 from seqconv.geometry import TimeGeometry, total_stride
 
@@ -58,8 +58,7 @@ def plan_packed(
     <packed plan: 100 sequences, 12 steps, 1 shapes, padding_ratio=0.0842>
     """
     expected = expect(lengths, draw, time_geometry)
-    for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes), ("lookahead", lookahead)):
-        check_positive(name, value)
+    check_positive(max_frames=max_frames, max_shapes=max_shapes, lookahead=lookahead)
     if max_frames is not None and too_long == "own_batch":
         raise ConfigError(
             f"max_frames={max_frames} with too_long='own_batch': a packed plan gives a batch of its own only to what "

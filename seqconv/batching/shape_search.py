@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqconv.batching.epochs import footprints
+from seqconv.batching.epochs import Assembly, footprints
 from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.plans import draw_order
-from seqconv.batching.vectorized_packing import Filled, Lanes
+from seqconv.batching.vectorized_packing import Lanes
 from seqconv.geometry import TimeGeometry
 
 _SAMPLE = 16_000
@@ -62,15 +62,15 @@ class Sample:
         most = [int(filled.row_counts[shape_of_row == i].max(initial=0)) for i in range(len(shapes))]
         return Trial(
             shapes,
-            cost=float(size.sum() + _ONE_MORE * size[is_crowded].sum()) / int(self.lengths[filled.positions].sum()),
+            cost=float(size.sum() + _ONE_MORE * size[is_crowded].sum()) / int(self.lengths[filled.indices].sum()),
             filled=float(ends.sum() / (len(self.bounds) - 1)),
             unused=float((widths - ends)[is_full].sum() / max(1, widths[is_full].sum())),
             ends=ends[is_full & (shape_of_row == 0)],
             slots=tuple(most),
         )
 
-    def _ends(self, filled: Filled) -> Integers:
-        lengths, takes = self.lengths[filled.positions], self.takes[filled.positions]
+    def _ends(self, filled: Assembly) -> Integers:
+        lengths, takes = self.lengths[filled.indices], self.takes[filled.indices]
         last = np.cumsum(filled.row_counts)
         whole = np.concatenate([[0], np.cumsum(takes)])
         ends: Integers = whole[last] - whole[last - filled.row_counts]
@@ -78,12 +78,12 @@ class Sample:
         ends[is_used] -= (takes - lengths)[last[is_used] - 1]
         return ends
 
-    def _is_last(self, filled: Filled, first: Integers) -> Integers:
+    def _is_last(self, filled: Assembly, first: Integers) -> Integers:
         """Return which batches, given by their first rows, end a whole epoch; all others had enough to fill them."""
         if self.reserve:
             return np.zeros(len(first), bool)
         sizes = np.add.reduceat(filled.row_counts, first)
-        place = np.searchsorted(self.bounds, filled.positions[np.cumsum(sizes) - sizes], side="right")
+        place = np.searchsorted(self.bounds, filled.indices[np.cumsum(sizes) - sizes], side="right")
         is_last: Integers = np.append(place[1:] != place[:-1], True)
         return is_last
 
