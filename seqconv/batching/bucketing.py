@@ -108,18 +108,14 @@ def plan_bucketed(
         shapes, uppers = buckets.best_shapes(min(num_buckets, most or num_buckets))
     else:
         shapes, uppers = buckets.shapes_of(by_hand)
-        _check_number(shapes, most, by_hand)
+        if most is not None and len(shapes) > most:
+            raise ConfigError(
+                f"boundaries={by_hand.tolist()} make {len(shapes)} shapes, but max_shapes leaves {most} for them. Give "
+                "fewer boundaries, or leave them out and set num_buckets."
+            )
     every = (*shapes, *(Shape(1, int(width), 1) for width in own))
     strategy = Bucketed(every, np.concatenate([uppers, own]).astype(np.int64))
     return Plan(strategy, long, expected=expected, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
-
-
-def _check_number(shapes: Sequence[Shape], most: int | None, boundaries: IntArray) -> None:
-    if most is not None and len(shapes) > most:
-        raise ConfigError(
-            f"boundaries={boundaries.tolist()} make {len(shapes)} shapes, but max_shapes leaves {most} for them. Give "
-            "fewer boundaries, or leave them out and set num_buckets."
-        )
 
 
 @dataclass(frozen=True)

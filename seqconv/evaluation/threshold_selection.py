@@ -108,7 +108,10 @@ def choose_decision_rule(
     cuts: dict[str, Cut] = {}
     if settings.thresholds is not None:
         wanted = settings.thresholds.precision if isinstance(settings.thresholds, WantedPrecision) else None
-        cuts = task.choose_cuts(target, targets, decisions.probabilities(logits), wanted, settings.positive)
+        probabilities = decisions.probabilities(logits)
+        for name in task.threshold_names(target, targets, settings.positive):
+            place = target.names.index(name)
+            cuts[name] = task.choose_cut(targets[:, place], probabilities[:, place], wanted)
         found = [cuts[name].threshold if name in cuts else None for name in target.names]
         decisions = replace(decisions, thresholds=tuple(found))
     rule = settings.thresholds.model_dump() if isinstance(settings.thresholds, WantedPrecision) else settings.thresholds

@@ -9,8 +9,7 @@ from seqconv.metrics.calibration import fit_label_temperature, fit_temperature, 
 from seqconv.metrics.classification import calibration_error, classification_scores
 from seqconv.metrics.events import EventArrays, count_events, event_scorer, event_scores, is_unmet
 from seqconv.metrics.frames import class_frame_scorer, label_frame_scorer, number_frame_scorer
-from seqconv.metrics.intervals import bootstrap_intervals
-from seqconv.metrics.lengths import by_length
+from seqconv.metrics.intervals import bootstrap_intervals, by_length
 from seqconv.metrics.means import Spread, spread
 from seqconv.metrics.multilabel import multilabel_scores
 from seqconv.metrics.records import Metric

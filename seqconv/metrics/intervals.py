@@ -1,4 +1,4 @@
-"""Uncertainty of scores: percentile bootstrap over sequences, or over groups of them."""
+"""Scores of parts of the data: bootstrap intervals over sequences or groups of them, and scores by length."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -60,6 +60,37 @@ def bootstrap_intervals(
         for name, value in score_fn(np.repeat(np.arange(n), copies[units])).items():
             draws.setdefault(name, []).append(value)
     return {name: _interval(np.asarray(values), confidence) for name, values in draws.items()}
+
+
+def by_length(
+    lengths: npt.ArrayLike, score_fn: Callable[[IntArray], Mapping[str, Any]], bins: int = 4
+) -> list[dict[str, Any]]:
+    """Return one row of scores for each quantile of length, shortest first.
+
+    Sequences of one length share a bin, so that there are fewer bins where many lengths are equal.
+
+    Args:
+        lengths: frames of each sequence `(n,)`.
+        score_fn: from the indices of a bin to its scores.
+        bins: 4 for quartiles.
+
+    Returns:
+        rows `{"min_frames", "max_frames", "count", **scores}`.
+
+    >>> by_length([5, 1, 3, 9], lambda indices: {"indices": indices.tolist()}, bins=2)
+    [{'min_frames': 1, 'max_frames': 3, 'count': 2, 'indices': [1, 2]}, \
+{'min_frames': 5, 'max_frames': 9, 'count': 2, 'indices': [0, 3]}]
+    """
+    lengths = np.asarray(lengths)
+    upper = np.quantile(lengths, np.arange(1, bins) / bins)
+    bin_of = np.searchsorted(upper, lengths, side="left")
+    rows = []
+    for number in np.unique(bin_of):
+        indices = np.flatnonzero(bin_of == number)
+        within = lengths[indices]
+        frames = {"min_frames": int(within.min()), "max_frames": int(within.max()), "count": len(indices)}
+        rows.append({**frames, **score_fn(indices)})
+    return rows
 
 
 def _unit_numbers(groups: npt.ArrayLike | None, n: int) -> IntArray:

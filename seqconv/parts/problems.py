@@ -16,18 +16,14 @@ from seqconv.text import nearest
 AnySection = TypeVar("AnySection", bound=Section)
 
 EXPECTED = {
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
+    "int": "a whole number",
+    "float": "a number",
     "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "string_type": "text",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "dict_type": "a mapping",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "a mapping",
 }
 COMPARED = {
     "greater_than": ("gt", "a number above {}"),
@@ -166,8 +162,9 @@ def _with_value(key: str, value: Any, reason: str) -> str:
 
 def _expectation(details: ErrorDetails, root: type[BaseModel]) -> str:
     kind, context = details["type"], details.get("ctx", {})
-    if kind in EXPECTED:
-        return EXPECTED[kind]
+    wanted = re.sub("_(type|parsing|from_float)$", "", kind)
+    if wanted in EXPECTED:
+        return EXPECTED[wanted]
     if kind in COMPARED:
         bound, text = COMPARED[kind]
         return text.format(context[bound])

@@ -12,7 +12,7 @@ from seqconv.metrics.calibration import fit_temperature
 from seqconv.metrics.checks import FloatArray, IntArray, Scores
 from seqconv.metrics.classification import as_decided, class_numbers, classification_scores, cross_entropy
 from seqconv.metrics.frames import class_frame_scorer
-from seqconv.metrics.thresholds import Cut, choose_macro_threshold, choose_threshold
+from seqconv.metrics.thresholds import Cut, choose_macro_threshold
 from seqconv.parts import register
 from seqconv.tasks.classes import ClassTask, as_rows
 from seqconv.tasks.forms import Array, CellRule, Columns, Fitted, Joined, Meaning, Scorer
@@ -176,19 +176,14 @@ class Classification(ClassTask):
                 f"evaluation.positive: there is no class '{positive}'; the classes are {list_some(target.names)}"
             )
 
-    def choose_cuts(
-        self,
-        target: Meaning,
-        targets: FloatArray,
-        predictions: FloatArray,
-        precision: float | None,
-        positive: str | None,
-    ) -> dict[str, Cut]:
+    def threshold_names(self, target: Meaning, targets: FloatArray, positive: str | None) -> Sequence[str]:
         counts = targets.sum(axis=0)
-        place = target.names.index(positive or target.names[0 if counts[0] < counts[1] else 1])
-        one = targets[:, place], predictions[:, place]
-        cut = choose_macro_threshold(*one) if precision is None else choose_threshold(*one, precision=precision)
-        return {target.names[place]: cut}
+        return (positive or target.names[0 if counts[0] < counts[1] else 1],)
+
+    def choose_cut(self, targets: FloatArray, predictions: FloatArray, precision: float | None) -> Cut:
+        if precision is None:
+            return choose_macro_threshold(targets, predictions)
+        return super().choose_cut(targets, predictions, precision)
 
     def fit_temperature(self, targets: ArrayLike, logits: ArrayLike) -> float:
         return fit_temperature(targets, logits)

@@ -11,7 +11,7 @@ from seqconv.metrics.calibration import fit_label_temperature
 from seqconv.metrics.checks import FloatArray, IntArray, Scores, as_columns
 from seqconv.metrics.frames import label_frame_scorer
 from seqconv.metrics.multilabel import as_given, binary_cross_entropy, multilabel_scores
-from seqconv.metrics.thresholds import DEFAULT_THRESHOLD, Cut, choose_threshold
+from seqconv.metrics.thresholds import DEFAULT_THRESHOLD
 from seqconv.parts import register
 from seqconv.tasks.classes import ClassTask, as_rows, is_number
 from seqconv.tasks.forms import NO_BACKGROUND, ONE_OF_TWO, Array, CellRule, Columns, Fitted, Meaning, Scorer
@@ -153,18 +153,8 @@ class Multilabel(ClassTask):
         wanted = as_columns(targets, "targets", values.shape[1])
         return label_frame_scorer(wanted, values, as_given(values, decided), owners, count)
 
-    def choose_cuts(
-        self,
-        target: Meaning,
-        targets: FloatArray,
-        predictions: FloatArray,
-        precision: float | None,
-        positive: str | None,
-    ) -> dict[str, Cut]:
-        return {
-            name: choose_threshold(targets[:, place], predictions[:, place], precision=precision)
-            for place, name in enumerate(target.names)
-        }
+    def threshold_names(self, target: Meaning, targets: FloatArray, positive: str | None) -> Sequence[str]:
+        return target.names
 
     def fit_temperature(self, targets: ArrayLike, logits: ArrayLike) -> float:
         return fit_label_temperature(targets, logits)
