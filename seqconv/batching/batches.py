@@ -108,8 +108,7 @@ def _select(values: ArrayLike, layout: Layout, name: str) -> Array:
         raise ShapeError(
             f"{name} have shape {array.shape}; expected (n, ...) with n at least {needed}, one per sequence"
         )
-    selected: Array = array[layout.indices]
-    return selected
+    return np.asarray(array[layout.indices])
 
 
 def _scatter(values: Array, layout: Layout, dtype: Any = None) -> Array:
@@ -132,8 +131,7 @@ def unpack(values: ArrayLike, layout: Layout) -> Array:
     array = np.asarray(values)
     if array.shape[:2] != (layout.rows, layout.num_slots):
         raise ShapeError(f"values have shape {array.shape}; this layout gives ({layout.rows}, {layout.num_slots}, ...)")
-    unpacked: Array = array[layout.row, layout.slot]
-    return unpacked
+    return np.asarray(array[layout.row, layout.slot])
 
 
 def unpack_frames(values: ArrayLike, layout: Layout, time_geometry: Sequence[TimeLayer] = ()) -> list[Array]:

@@ -117,8 +117,6 @@ class EpochPlan(Sequence[Layout]):
             return NotImplemented
         return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
 
-    __hash__ = None  # type: ignore[assignment]
-
     def _layout(self, step: int) -> Layout:
         return self._table.layout(step).shard(self._rank, self._world_size)
 
@@ -134,8 +132,7 @@ def take_groups(values: Integers, sizes: Integers, sequence: Integers) -> Intege
     shift = (source - (np.cumsum(taken) - taken)).astype(np.int64)
     index = np.repeat(shift, taken)
     index += np.arange(len(index))
-    grouped: Integers = values[index]
-    return grouped
+    return np.asarray(values[index])
 
 
 def footprints(lengths: IntArray, geometry: TimeGeometry) -> IntArray:

@@ -61,8 +61,7 @@ def check_lengths(lengths: ArrayLike, geometry: Sequence[TimeLayer] = ()) -> Int
     smallest = min_frames(geometry)
     remedy = f"the model needs at least {smallest} frames. Remove it, or use smaller kernels or padding 'same'."
     _refuse(values, smallest, remedy)
-    checked: IntArray = values
-    return checked
+    return np.asarray(values)
 
 
 def _as_integers(values: Any) -> Any:

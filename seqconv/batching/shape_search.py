@@ -84,8 +84,7 @@ class Sample:
             return np.zeros(len(first), bool)
         sizes = np.add.reduceat(filled.row_counts, first)
         place = np.searchsorted(self.bounds, filled.indices[np.cumsum(sizes) - sizes], side="right")
-        is_last: Integers = np.append(place[1:] != place[:-1], True)
-        return is_last
+        return np.asarray(np.append(place[1:] != place[:-1], True))
 
 
 class Taking(NamedTuple):

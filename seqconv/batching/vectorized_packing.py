@@ -102,8 +102,7 @@ class Lanes:
         while len(running):
             running = self._take_oldest(running)
         self._take_longest(lanes)
-        count: Integers = self._count[lanes] - before
-        return count
+        return np.asarray(self._count[lanes] - before)
 
     def _take_oldest(self, lanes: Integers) -> Integers:
         """Take the oldest sequences, one after the other, until one does not fit; return the lanes that may go on."""
@@ -126,8 +125,7 @@ class Lanes:
         self._first[lanes] = first = np.minimum(first + np.minimum(stop, reach), end)
         # What was taken lets a look-ahead that longer sequences had cut short reach farther.
         may_go_on = (stop >= reach) & ((reach == self._run) | (counts > 0)) & (first < end)
-        going_on: Integers = lanes[may_go_on & (self._slots_left[lanes] > 0)]
-        return going_on
+        return np.asarray(lanes[may_go_on & (self._slots_left[lanes] > 0)])
 
     def _take_longest(self, lanes: Integers) -> None:
         """Take the longest of the window that fits, the oldest among equals, until none does."""

@@ -10,8 +10,7 @@ from seqconv.evaluation.predictions import labeled_logits
 from seqconv.metrics.thresholds import Cut
 from seqconv.models.card import FORMAT_VERSION, ModelCard, model_target
 from seqconv.models.factory import open_model
-from seqconv.tasks.decision_rule import DecisionRule
-from seqconv.tasks.target import Target
+from seqconv.tasks.target import DecisionRule, Target
 
 
 @dataclass(frozen=True)

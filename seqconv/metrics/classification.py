@@ -82,8 +82,7 @@ def class_numbers(targets: npt.ArrayLike, num_classes: int) -> IntArray:
     """
     array = np.asarray(targets)
     if array.ndim == 2 and array.shape[1] == num_classes:
-        classes: IntArray = array.argmax(axis=1).astype(np.int64)
-        return classes
+        return np.asarray(array.argmax(axis=1).astype(np.int64))
     if array.ndim != 1:
         raise ShapeError(
             f"targets have shape {array.shape}, expected (n,) class numbers or (n, {num_classes}) one-hot."
@@ -98,8 +97,7 @@ def class_numbers(targets: npt.ArrayLike, num_classes: int) -> IntArray:
 def cross_entropy(classes: IntArray, probabilities: FloatArray) -> FloatArray:
     """Return the cross entropy of each sequence, in nats `(n,)`; finite also if the probability underflowed."""
     of_target = probabilities[np.arange(len(classes)), classes]
-    losses: FloatArray = -np.log(np.maximum(of_target, np.finfo(np.float64).tiny))
-    return losses
+    return np.asarray(-np.log(np.maximum(of_target, np.finfo(np.float64).tiny)))
 
 
 def calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, num_bins: int = 15) -> float:
@@ -133,8 +131,7 @@ def _normalized(probabilities: FloatArray) -> FloatArray:
     sums = probabilities.sum(axis=1, keepdims=True)
     if (probabilities < 0).any() or np.abs(sums - 1).max() > 1e-3:
         raise ShapeError("probabilities must be from 0 to 1 and sum to one in each row; pass logits through a softmax.")
-    normalized: FloatArray = probabilities / sums
-    return normalized
+    return np.asarray(probabilities / sums)
 
 
 def _notes_on_absent(classes: IntArray, predicted: IntArray, names: Sequence[str]) -> dict[str, str]:

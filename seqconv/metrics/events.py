@@ -78,7 +78,7 @@ def count_events(
         sums += [np.bincount(given.classes[is_unmet(given, true)], minlength=num_classes)]
         rows.append(np.stack(sums).astype(np.float64))
     hours = np.array([(end - start) / 3600 for start, end in spans])
-    return EventCounts(*np.stack(rows, axis=1), hours)
+    return EventCounts(*np.stack(rows, axis=1), hours=hours)
 
 
 def event_scorer(counts: EventCounts) -> Callable[[IntArray], dict[str, float]]:

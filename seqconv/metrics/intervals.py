@@ -99,8 +99,7 @@ def _unit_numbers(groups: npt.ArrayLike | None, n: int) -> IntArray:
     array: npt.NDArray[Any] = np.asarray(groups)
     if array.shape != (n,):
         raise ShapeError(f"groups have shape {array.shape}, expected ({n},): one group for each sequence.")
-    numbers: IntArray = np.unique(array.astype(str), return_inverse=True)[1]
-    return numbers
+    return np.asarray(np.unique(array.astype(str), return_inverse=True)[1])
 
 
 def _interval(values: npt.NDArray[np.float64], confidence: float) -> Interval | None:

@@ -57,7 +57,7 @@ def ratio(numerator: Any, denominator: Any) -> FloatArray:
     """
     denominator = np.asarray(denominator)
     undefined = np.full(denominator.shape, np.nan)
-    return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
+    return np.asarray(np.divide(numerator, denominator, out=undefined, where=denominator > 0))
 
 
 def mean_of_finite(values: FloatArray) -> float:

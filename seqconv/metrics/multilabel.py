@@ -74,8 +74,7 @@ def binary_cross_entropy(targets: FloatArray, probabilities: FloatArray) -> Floa
     of_target = np.where(targets == 1, probabilities, 1 - probabilities)
     of_labels = np.where(is_known, -np.log(np.maximum(of_target, tiny)), 0)
     counts = is_known.sum(axis=1)
-    losses: FloatArray = of_labels.sum(axis=1) / np.where(counts > 0, counts, np.nan)
-    return losses
+    return np.asarray(of_labels.sum(axis=1) / np.where(counts > 0, counts, np.nan))
 
 
 def as_given(probabilities: FloatArray, given: npt.ArrayLike | None) -> npt.NDArray[np.bool_]:

@@ -83,8 +83,7 @@ def _ranks(values: FloatArray) -> FloatArray:
     from scipy.stats import rankdata
 
     ranks: FloatArray = rankdata(values, axis=0)
-    centered: FloatArray = ranks - ranks.mean(axis=0)
-    return centered
+    return np.asarray(ranks - ranks.mean(axis=0))
 
 
 def _correlations(first: FloatArray, second: FloatArray) -> FloatArray:

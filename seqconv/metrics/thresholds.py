@@ -78,7 +78,7 @@ def _choose(targets: npt.ArrayLike, probabilities: npt.ArrayLike, precision: flo
         spared = count - given - (positives - hits)
         compared = (scores + 2 * spared / np.maximum((count - given) + (count - positives), 1)) / 2
     place, is_reached = _best(compared, precisions, precision)
-    cut = (float(each[place]) for each in (precisions, hits / positives, scores))
+    cut = float(precisions[place]), float(hits[place] / positives), float(scores[place])
     return Cut(_between(values, place), *cut, is_reached)
 
 

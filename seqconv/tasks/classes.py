@@ -117,8 +117,7 @@ class ClassTask(Task):
         for row, text in enumerate(texts):
             for name in self.names_joined(str(text), names, separator):
                 rows[row, places[name]] = 1
-        found: FloatArray = rows[codes]
-        return found
+        return np.asarray(rows[codes])
 
 
 def as_rows(values: ArrayLike) -> FloatArray:

@@ -120,8 +120,7 @@ class Classification(ClassTask):
         if values.shape[1] == 1 and target.num_outputs == 2:
             # Two classes may come as one logit, that of the second class.
             values = np.hstack([np.zeros_like(values), values])
-        probabilities: FloatArray = softmax(super().predictions(target, values), axis=1)
-        return probabilities
+        return np.asarray(softmax(super().predictions(target, values), axis=1))
 
     def decide(self, predictions: FloatArray, thresholds: tuple[float | None, ...] | None) -> Array:
         if thresholds is None:

@@ -120,8 +120,7 @@ class Multilabel(ClassTask):
     def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:
         from scipy.special import expit
 
-        probabilities: FloatArray = expit(super().predictions(target, logits))
-        return probabilities
+        return np.asarray(expit(super().predictions(target, logits)))
 
     def num_thresholds(self, target: Meaning) -> int:
         return target.num_outputs

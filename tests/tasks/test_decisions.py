@@ -19,8 +19,7 @@ from seqconv.models import build_model, load_model
 from seqconv.models.card import ModelCard, read_decision_rule
 from seqconv.prediction import predict
 from seqconv.prediction.forward import forward
-from seqconv.tasks.decision_rule import DecisionRule
-from seqconv.tasks.target import Target, fit_target
+from seqconv.tasks.target import DecisionRule, Target, fit_target
 from seqconv.training import resume, train
 from seqconv.training.output.report import make_console, report_decisions
 from seqconv.training.run.setup import prepare
