@@ -27,7 +27,7 @@ class Batch:
 
     `features` float32 (rows, width, d); `segments` int32 (rows, width): slot within its own row, -1 for padding;
     `lengths` int32 (rows, K): frames in each slot, 0 for an unused one; `labels` (rows, K, ...) or None; `weights`
-    float32 (rows, K), 0 for an unused slot; `layout`: who lies where. With labels of frames, `labels` are
+    float32 (rows, K), 0 for an unused slot; `layout`: which sequence is where. With labels of frames, `labels` are
     (rows, width / total stride, C) and `weights` (rows, width / total stride), 0 where a frame has no label.
     """
 

@@ -155,5 +155,4 @@ class Buckets:
     def _count(self, bounds: IntArray) -> list[int]:
         """Count the sequences in each bucket."""
         bucket = np.searchsorted(bounds, self.distinct)
-        counts: list[int] = np.bincount(bucket, weights=self.counts, minlength=len(bounds)).astype(np.int64).tolist()
-        return counts
+        return list(np.bincount(bucket, weights=self.counts, minlength=len(bounds)).astype(np.int64).tolist())

@@ -23,7 +23,7 @@ class Trial(NamedTuple):
     """Results of trying some shapes.
 
     `cost`: frames of all batches for each real one, and what other epochs may need more. `filled`: frames up to the
-    last sequence of each row, of a piece of the sample. `unused`: those behind it, over all frames of full batches.
+    last sequence of each row, of a piece of the sample. `unused`: those after it, over all frames of full batches.
     `ends`: where the last sequence ends, of each row of the first shape. `slots`: the most sequences in a row of each
     shape, 0 where there was none.
     """

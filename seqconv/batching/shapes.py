@@ -15,7 +15,7 @@ _FEW_STEPS, _SOME_STEPS, _SOME_SEQUENCES = 40, 160, 100_000
 _MOST_ROWS = 4
 # Frames left at the ends of rows, over all frames, below which no better width is looked for.
 _GOOD, _GOOD_OF_FEW, _PERFECT = 0.006, 0.05, 0.002
-# How far a width may lie below `frames_per_batch`, and around what `batch_size` gives.
+# How far a width may be below `frames_per_batch`, and from what `batch_size` gives.
 _LOWEST, _AROUND = 0.9, 0.03
 # What must be saved by fewer rows, which fewer devices can share, and by wide rows that are no multiple of 16.
 _FEWER_ROWS, _UNEVEN = 0.01, 0.005

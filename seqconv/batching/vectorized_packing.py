@@ -23,7 +23,7 @@ class Lanes:
 
     Args:
         lengths: frames of the sequences, in their order.
-        takes: frames that each takes of a row with the gap behind it.
+        takes: frames that each takes of a row, with the gap after it.
         bounds: lane i holds `bounds[i] .. bounds[i + 1]` of the order.
         shapes: of batches, ascending in width; the oldest waiting sequence decides for the narrowest that holds it.
         lookahead: a sequence is placed at most so many places before its turn.
@@ -187,7 +187,7 @@ class Packed:
 def fill_rows(lengths: Integers, takes: Integers, shapes: Sequence[Shape], lookahead: int) -> Assembly:
     """Pack a whole order; batches follow each other by their oldest sequence.
 
-    `lengths` are in the order, `takes` the frames of a row that each takes with the gap behind it.
+    `lengths` are in the order, `takes` the frames of a row that each takes, with the gap after it.
 
     >>> fill_rows(np.array([3, 5, 2, 4]), np.array([3, 5, 2, 4]), [Shape(1, 7, 4)], lookahead=4).indices
     array([0, 3, 1, 2])

@@ -13,7 +13,7 @@ def fit_temperature(targets: npt.ArrayLike, logits: npt.ArrayLike) -> float:
     """Choose the temperature with the least cross entropy of `softmax(logits / T)`.
 
     It changes how sure a model is, never which class is the most probable. Without any mistake to learn from it is 1,
-    since the least cross entropy then lies where every probability is 0 or 1; otherwise from 0.05 to 20.
+    since the cross entropy is then least where every probability is 0 or 1; otherwise it is from 0.05 to 20.
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
 
     Args:

@@ -43,7 +43,7 @@ class EventCounts(NamedTuple):
 
     def total(self, copies: FloatArray) -> "EventCounts":
         """Return the sums over recordings, `(classes,)`, of which recording i counts `copies[i]` times."""
-        return EventCounts(*(copies @ counts for counts in self))
+        return EventCounts._make(copies @ counts for counts in self)
 
 
 def count_events(
@@ -78,7 +78,7 @@ def count_events(
         sums += [np.bincount(given.classes[is_unmet(given, true)], minlength=num_classes)]
         rows.append(np.stack(sums).astype(np.float64))
     hours = np.array([(end - start) / 3600 for start, end in spans])
-    return EventCounts(*np.stack(rows, axis=1), hours=hours)
+    return EventCounts._make([*np.stack(rows, axis=1), hours])
 
 
 def event_scorer(counts: EventCounts) -> Callable[[IntArray], dict[str, float]]:

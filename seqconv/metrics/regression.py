@@ -51,7 +51,7 @@ def resampled_regression(targets: FloatArray, predictions: FloatArray) -> Callab
             "mae": float(np.abs(errors).mean()),
             "rmse": float(np.sqrt((errors**2).mean(axis=0)).mean()),
             "r2": mean_of_finite(1 - ratio((errors**2).sum(axis=0), ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0))),
-            "spearman": mean_of_finite(_correlations(_ranks(wanted), _ranks(got))),
+            "spearman": mean_of_finite(_rank_correlations(wanted, got)),
         }
 
     return scores
@@ -79,13 +79,9 @@ def _notes(per_column: dict[str, dict[str, float | None]]) -> dict[str, str]:
     return notes
 
 
-def _ranks(values: FloatArray) -> FloatArray:
+def _rank_correlations(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return the rank correlation of each pair of columns; NaN if one is constant."""
     from scipy.stats import rankdata
 
-    ranks: FloatArray = rankdata(values, axis=0)
-    return np.asarray(ranks - ranks.mean(axis=0))
-
-
-def _correlations(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Return the Pearson correlation of each pair of centered columns; NaN if one is constant."""
+    first, second = (ranks - ranks.mean(axis=0) for ranks in (rankdata(first, axis=0), rankdata(second, axis=0)))
     return ratio((first * second).sum(axis=0), np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0)))

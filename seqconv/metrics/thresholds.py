@@ -29,7 +29,7 @@ def choose_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, pr
 
     Without `precision`, the one with the largest F1; with it, the lowest one (which finds most) whose precision is at
     least that. Where no threshold reaches it, the one with the best precision, and among these the lowest. Thresholds
-    lie in the middle between two probabilities that occur, so that a small change of either moves no sequence across.
+    are in the middle between two probabilities that occur, so that a small change of either changes no decision.
 
     Args:
         targets: 0 or 1 `(n,)`; NaN where the label is missing, which counts neither way.

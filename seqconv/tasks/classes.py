@@ -68,8 +68,9 @@ class ClassTask(Task):
         # One for all labels may stand alone.
         values = list(found) if isinstance(found, list | tuple) else [found] * target.num_outputs
         given = [value for value in values if value is not None]
+        wanted = target.num_outputs if self.allows_overlaps else 1
         are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in given)
-        if len(values) != target.num_outputs or len(given) != self.num_thresholds(target) or not are_numbers:
+        if len(values) != target.num_outputs or len(given) != wanted or not are_numbers:
             raise ModelError(
                 f"the card of the model has thresholds {found!r:.80}; expected a number for each of "
                 f"{target.num_outputs} labels, or, of two classes, for the one that it gives"
@@ -102,10 +103,6 @@ class ClassTask(Task):
     def names_joined(self, text: str, names: Sequence[str], separator: str) -> Sequence[str]:
         """Return the names in the text of a decision."""
         return [text]
-
-    def num_thresholds(self, target: Meaning) -> int:
-        """Return how many labels have a threshold."""
-        return 1
 
     def _read_rows(self, labels: Any, names: list[str], separator: str) -> FloatArray:
         """Return 0/1 rows of the classes that texts name."""

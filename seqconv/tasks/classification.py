@@ -97,21 +97,14 @@ class Classification(ClassTask):
         return np.asarray(best if threshold is None else best & (probabilities >= threshold))
 
     def make_loss(self, label_smoothing: float = 0.0, focusing: float = 0.0) -> Any:
-        import keras
+        from seqconv.tasks.losses import class_loss
 
-        from seqconv.tasks.losses import FocalCrossentropy
-
-        if focusing:
-            return FocalCrossentropy(focusing, label_smoothing=label_smoothing, reduction="sum")
-        return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing, reduction="sum")
+        return class_loss(label_smoothing, focusing)
 
     def make_metrics(self, label_smoothing: float = 0.0, focusing: float = 0.0) -> list[Any]:
-        import keras
+        from seqconv.tasks.losses import class_accuracy
 
-        from seqconv.tasks.losses import WeightedMean
-
-        accuracy = WeightedMean(keras.metrics.categorical_accuracy, "accuracy")
-        return [*super().make_metrics(label_smoothing, focusing), accuracy]
+        return [*super().make_metrics(label_smoothing, focusing), class_accuracy()]
 
     def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:
         from scipy.special import softmax

@@ -12,7 +12,6 @@ from seqconv.tasks.frame_labels import MISSING, FrameLabels, describe, raise_lis
 from seqconv.tasks.raw_labels import label_name, sorted_names, value_names
 
 Array = npt.NDArray[Any]
-ClassArray = tuple[list[str], Array]
 Form = TypeVar("Form")
 
 
@@ -44,7 +43,11 @@ def read_frame_labels(
 
 def read_class_frames(raw_labels: Any, ids: Sequence[str] | None) -> FrameLabels:
     """Read `(time,)` classes."""
-    return _as_positions(_read_each(raw_labels, _read_classes, ids))
+    found = _read_each(raw_labels, _read_classes, ids)
+    names = sorted_names(name for classes, _ in found for name in classes if name)
+    table = {name: position for position, name in enumerate(names)} | {"": MISSING}
+    arrays: list[Array] = [np.array([table[name] for name in classes], np.int32)[places] for classes, places in found]
+    return FrameLabels("classification", names, arrays)
 
 
 def read_label_frames(raw_labels: Any, ids: Sequence[str] | None, names: Sequence[str] | None) -> FrameLabels:
@@ -77,7 +80,7 @@ def _read_each(raw_labels: Any, read: Callable[[Array], Form], ids: Sequence[str
     return found
 
 
-def _read_classes(item: Array) -> ClassArray:
+def _read_classes(item: Array) -> tuple[list[str], Array]:
     """Return the classes that occur as text, empty if missing, and which of them each frame has."""
     if item.ndim == 2 and item.shape[1] == 1:
         item = item[:, 0]
@@ -120,10 +123,3 @@ def _read_columns(
     odd = [(index, array.shape[1]) for index, array in enumerate(arrays) if array.shape[1] != wanted]
     raise_listed([f"{describe([index], ids)} has {count} columns of labels, expected {wanted}" for index, count in odd])
     return arrays
-
-
-def _as_positions(found: Sequence[ClassArray]) -> FrameLabels:
-    names = sorted_names(name for classes, _ in found for name in classes if name)
-    table = {name: position for position, name in enumerate(names)} | {"": MISSING}
-    arrays: list[Array] = [np.array([table[name] for name in classes], np.int32)[places] for classes, places in found]
-    return FrameLabels("classification", names, arrays)

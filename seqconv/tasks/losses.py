@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-# Below it a probability of the other classes is not told from none in 32 bits, and powers of it have no slope.
+# In 32 bits, a smaller probability of the other classes is rounded to 0, and powers of it have no slope.
 _SMALLEST = 1e-7
 
 
@@ -34,7 +34,8 @@ def focal_crossentropy(y_true: Any, y_pred: Any, gamma: float = 2.0, label_smoot
     if label_smoothing:
         y_true = y_true * (1 - label_smoothing) + label_smoothing / y_true.shape[-1]
     logs = ops.log_softmax(y_pred, axis=-1)
-    return -ops.sum(y_true * _focus(1 - ops.exp(logs), gamma) * logs, axis=-1)
+    focus = ops.power(ops.maximum(1 - ops.exp(logs), _SMALLEST), gamma) if gamma else 1.0
+    return -ops.sum(y_true * focus * logs, axis=-1)
 
 
 def label_crossentropy(y_true: Any, y_pred: Any, gamma: float = 0.0, label_smoothing: float = 0.0) -> Any:
@@ -65,10 +66,6 @@ def label_crossentropy(y_true: Any, y_pred: Any, gamma: float = 0.0, label_smoot
     else:
         losses = ops.binary_crossentropy(y_true, y_pred, from_logits=True)
     return ops.sum(losses * is_known, axis=-1) / ops.maximum(ops.sum(is_known, axis=-1), 1)
-
-
-def _focus(doubt: Any, gamma: float) -> Any:
-    return ops.power(ops.maximum(doubt, _SMALLEST), gamma) if gamma else ops.ones_like(doubt)
 
 
 @keras.saving.register_keras_serializable(package="seqconv")
@@ -105,3 +102,20 @@ class WeightedMean(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
         weights = None if sample_weight is None else ops.reshape(sample_weight, (-1,))
         keras.metrics.Mean.update_state(self, ops.reshape(values, (-1,)), weights)
+
+
+def class_loss(label_smoothing: float = 0.0, focusing: float = 0.0) -> keras.losses.Loss:
+    """Make the cross entropy of one class out of several; `focusing`: gamma of a focal loss, 0 for none."""
+    if focusing:
+        return FocalCrossentropy(focusing, label_smoothing=label_smoothing, reduction="sum")
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing, reduction="sum")
+
+
+def squared_loss() -> keras.losses.Loss:
+    """Make the mean squared error over columns."""
+    return keras.losses.MeanSquaredError(reduction="sum")
+
+
+def class_accuracy() -> WeightedMean:
+    """Make the metric of how often the most probable class is right."""
+    return WeightedMean(keras.metrics.categorical_accuracy, "accuracy")

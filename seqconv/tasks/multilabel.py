@@ -122,9 +122,6 @@ class Multilabel(ClassTask):
 
         return np.asarray(expit(super().predictions(target, logits)))
 
-    def num_thresholds(self, target: Meaning) -> int:
-        return target.num_outputs
-
     def decide(self, predictions: FloatArray, thresholds: tuple[float | None, ...] | None) -> Array:
         return np.asarray(
             predictions >= (DEFAULT_THRESHOLD if thresholds is None else np.array(thresholds, np.float64))

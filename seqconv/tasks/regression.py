@@ -68,9 +68,9 @@ class Regression(Task):
         return [[f"{int(rank * NUM_BINS - 1e-9)}"] for rank in ranks]
 
     def make_loss(self, label_smoothing: float = 0.0, focusing: float = 0.0) -> Any:
-        import keras
+        from seqconv.tasks.losses import squared_loss
 
-        return keras.losses.MeanSquaredError(reduction="sum")
+        return squared_loss()
 
     def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:
         return target.unstandardize(super().predictions(target, logits))
