@@ -153,8 +153,8 @@ def size_of_batch(
     """Return the average sequences and frames of a batch, each derived from the other.
 
     `taken`: frames that each sequence takes of a batch; one that is longer than a whole batch counts as a batch, so
-    that a few very long ones do not make all batches large. `counts`: how many sequences each entry stands for, default 1.
-    Raises ConfigError where both sizes are given, or one is below 1.
+    that a few very long ones do not make all batches large. `counts`: how many sequences each entry stands for,
+    default 1. Raises ConfigError where both sizes are given, or one is below 1.
 
     >>> size_of_batch(np.array([200, 300]), None, 8000)
     (32.0, 8000.0)
