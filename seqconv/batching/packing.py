@@ -8,8 +8,7 @@ from seqconv.batching.epoch_sampling import EpochSampler, expect
 from seqconv.batching.epochs import footprints
 from seqconv.batching.lengths import LongSequences, TooLong, check_positive, count_lengths, size_of_batch
 from seqconv.batching.plans import Plan, check_seed
-from seqconv.batching.shape_search import Taking, take_sample
-from seqconv.batching.shapes import Demand, choose_shapes, first_shape, widest_shared
+from seqconv.batching.shapes import Demand, choose_shapes, first_shape, take_sample, widest_shared
 from seqconv.batching.vectorized_packing import Packed
 from seqconv.errors import ConfigError
 from seqconv.geometry import TimeGeometry, total_stride
@@ -84,8 +83,7 @@ def plan_packed(
     widest = widest_shared(first_shape(demand), demand)
     long = expected.limit_to(min(widest, max_frames or widest), too_long)
     demand = _after_limit(demand, long)
-    taking = Taking(check_seed(seed), shuffle, lookahead, sequences, demand.is_small)
-    shapes = choose_shapes(demand, take_sample(long.planned, time_geometry, taking))
+    shapes = choose_shapes(demand, take_sample(long.planned, demand, check_seed(seed), shuffle, lookahead))
     if too_long == "own_batch":
         long = expected.limit_to(widest_shared(shapes[0], demand), too_long)
     strategy = Packed(shapes, time_geometry, lookahead)

@@ -163,6 +163,6 @@ def plan_single(
     limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
     long = expected.limit_to(limit, too_long)
     possible, _ = count_lengths(apply_limit(expected.possible, limit, too_long).planned)
-    # Rows for every length: padded batches of one sequence each, without padding.
+    # A width for every length: batches of one sequence need no padding.
     strategy = Padded(tuple(Shape(1, int(width), 1) for width in possible), limit=int(possible[-1]), name="single")
     return Plan(strategy, long, expected=expected, time_geometry=time_geometry, seed=seed, shuffle=shuffle)

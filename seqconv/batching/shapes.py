@@ -7,10 +7,15 @@ import numpy as np
 
 from seqconv.batching.boundaries import own_widths
 from seqconv.batching.epochs import footprints
-from seqconv.batching.layouts import IntArray, Shape
+from seqconv.batching.layouts import IntArray, Integers, Shape
+from seqconv.batching.plans import draw_order
 from seqconv.batching.shape_search import Sample, Trial
 from seqconv.geometry import TimeGeometry, total_stride
 
+_SAMPLE = 16_000
+_LANE = 2_000
+_EPOCHS, _WHOLE = 4, 12_000
+_DRAW = 4
 _FEW_STEPS, _SOME_STEPS, _SOME_SEQUENCES = 40, 160, 100_000
 _MOST_ROWS = 4
 # Frames left at the ends of rows, over all frames, below which no better width is looked for.
@@ -121,6 +126,33 @@ def choose_shapes(demand: Demand, sample: Sample) -> tuple[Shape, ...]:
         if best.unused <= good:
             break
     return _with_slots(best, demand)
+
+
+def take_sample(lengths: IntArray, demand: Demand, seed: int, shuffle: bool, lookahead: int) -> Sample:
+    """Return the first epochs of a small set, as they will be; a few thousand sequences of a large one."""
+    lookahead = min(lookahead, len(lengths))
+    reserve = lookahead + demand.in_own_row
+    num_taken = min(len(lengths), max(_SAMPLE, 10 * reserve))
+    if demand.is_small or 2 * reserve > num_taken:
+        everyone = np.arange(len(lengths))
+        epochs = range(max(1, min(_EPOCHS, _WHOLE // len(lengths))) if shuffle else 1)
+        orders = [draw_order(everyone, seed=seed, epoch=epoch, shuffle=shuffle) for epoch in epochs]
+        order, num_lanes, size, reserve = np.concatenate(orders), len(orders), len(lengths), 0
+    else:
+        num_lanes = max(1, num_taken // max(_LANE, 4 * reserve))
+        size = num_taken // num_lanes
+        order = _draw_places(len(lengths), num_lanes, size, seed if shuffle else None)
+    taken = lengths[order]
+    return Sample(taken, footprints(taken, demand.geometry), np.arange(num_lanes + 1) * size, reserve, lookahead)
+
+
+def _draw_places(num_sequences: int, num_lanes: int, size: int, seed: int | None) -> Integers:
+    if seed is not None:
+        generator = np.random.default_rng([seed, 0, _DRAW])
+        return generator.choice(num_sequences, num_lanes * size, replace=num_sequences > 2 * num_lanes * size)
+    # Neighbors stay neighbors.
+    first = np.linspace(0, num_sequences - size, num_lanes).astype(np.int64)
+    return (first[:, None] + np.arange(size)).reshape(-1)
 
 
 def _handicap(first: Shape, rows: int, demand: Demand) -> float:
