@@ -15,7 +15,7 @@ _ORDER, _BATCHES, _CROP = 1, 2, 3
 
 
 class Grouping(Protocol):
-    """A way to group sequences; `packing`, `bucketing` and `padding` hold the four."""
+    """A way to group sequences into batches; `vectorized_packing`, `bucketing` and `padding` hold the four."""
 
     @property
     def name(self) -> str: ...

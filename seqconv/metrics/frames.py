@@ -39,19 +39,20 @@ def class_frame_scorer(
 
     every = np.ones(len(classes))
     hits, support, given = (
-        csr_array((values, (owners, of)), shape=(count, probabilities.shape[1]))
+        csr_array((values, (of, owners)), shape=(probabilities.shape[1], count))
         for values, of in ((every * (classes == predicted), classes), (every, classes), (every, predicted))
     )
     losses = np.bincount(owners, cross_entropy(classes, probabilities), minlength=count)
 
     def scores(indices: IntArray) -> dict[str, float]:
         copies = _copies(indices, count)
-        correct, wanted, got = copies @ hits, copies @ support, copies @ given
+        correct, wanted, got = hits @ copies, support @ copies, given @ copies
         return {
             "accuracy": float(ratio(correct.sum(), wanted.sum())),
             "balanced_accuracy": mean_of_finite(ratio(correct, wanted)),
             "macro_f1": mean_of_finite(ratio(2 * correct, wanted + got)),
-            "loss": float(ratio(copies @ losses, wanted.sum())),
+            # A product of vectors would start the threads of BLAS for each draw.
+            "loss": float(ratio((copies * losses).sum(), wanted.sum())),
         }
 
     return scores
