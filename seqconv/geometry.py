@@ -4,6 +4,7 @@ A `TimeLayer` says how one layer reads time; a model's `time_geometry` is the tu
 Receptive field, gap between packed sequences, smallest input and output length all follow from it.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -75,10 +76,7 @@ def total_stride(geometry: Sequence[TimeLayer]) -> int:
     >>> total_stride([TimeLayer(5, stride=2), TimeLayer(3, stride=3)])
     6
     """
-    stride = 1
-    for layer in geometry:
-        stride *= layer.stride
-    return stride
+    return math.prod(layer.stride for layer in geometry)
 
 
 def receptive_field(geometry: Sequence[TimeLayer]) -> int:
@@ -87,11 +85,7 @@ def receptive_field(geometry: Sequence[TimeLayer]) -> int:
     >>> receptive_field([TimeLayer(5), TimeLayer(3, stride=2), TimeLayer(3)])
     11
     """
-    field, stride = 1, 1
-    for layer in geometry:
-        field += (layer.span - 1) * stride
-        stride *= layer.stride
-    return field
+    return sum(halo(geometry)) + 1
 
 
 def min_frames(geometry: Sequence[TimeLayer]) -> int:
@@ -104,10 +98,7 @@ def min_frames(geometry: Sequence[TimeLayer]) -> int:
     """
     needed = 1
     for layer in reversed(geometry):
-        if layer.padding == "valid":
-            needed = (needed - 1) * layer.stride + layer.span
-        else:
-            needed = (needed - 1) * layer.stride + 1
+        needed = (needed - 1) * layer.stride + (layer.span if layer.padding == "valid" else 1)
     return needed
 
 
@@ -149,7 +140,7 @@ def widest(branches: Sequence[Sequence[TimeLayer]]) -> TimeGeometry:
 def next_start(end: int, geometry: Sequence[TimeLayer]) -> int:
     """Return the first frame at which the next sequence of a packed row may start when the last one ended before `end`.
 
-    Every layer re-zeroes what lies between sequences, so each needs only its own reach of empty frames, counted in
+    Every layer sets the frames between sequences to zero, so each needs only its own reach of empty frames, counted in
     its own frames; starts are multiples of the total stride, so that strides keep their phase.
 
     >>> next_start(20, [TimeLayer(5), TimeLayer(5)])

@@ -27,7 +27,7 @@ class Batch:
 
     `features` float32 (rows, width, d); `segments` int32 (rows, width): slot within its own row, -1 for padding;
     `lengths` int32 (rows, K): frames in each slot, 0 for an unused one; `labels` (rows, K, ...) or None; `weights`
-    float32 (rows, K), 0 for an unused slot; `layout`: who lies where. With labels of frames, `labels` are
+    float32 (rows, K), 0 for an unused slot; `layout`: which sequence is where. With labels of frames, `labels` are
     (rows, width / total stride, C) and `weights` (rows, width / total stride), 0 where a frame has no label.
     """
 
@@ -108,8 +108,7 @@ def _select(values: ArrayLike, layout: Layout, name: str) -> Array:
         raise ShapeError(
             f"{name} have shape {array.shape}; expected (n, ...) with n at least {needed}, one per sequence"
         )
-    selected: Array = array[layout.indices]
-    return selected
+    return np.asarray(array[layout.indices])
 
 
 def _scatter(values: Array, layout: Layout, dtype: Any = None) -> Array:
@@ -132,8 +131,7 @@ def unpack(values: ArrayLike, layout: Layout) -> Array:
     array = np.asarray(values)
     if array.shape[:2] != (layout.rows, layout.num_slots):
         raise ShapeError(f"values have shape {array.shape}; this layout gives ({layout.rows}, {layout.num_slots}, ...)")
-    unpacked: Array = array[layout.row, layout.slot]
-    return unpacked
+    return np.asarray(array[layout.row, layout.slot])
 
 
 def unpack_frames(values: ArrayLike, layout: Layout, time_geometry: Sequence[TimeLayer] = ()) -> list[Array]:

@@ -19,7 +19,7 @@ def optimal_boundaries(lengths: ArrayLike, num_buckets: int) -> IntArray:
     >>> optimal_boundaries([1, 2, 2, 9, 10, 30], num_buckets=3)
     array([ 2, 10, 30])
     """
-    check_positive("num_buckets", num_buckets)
+    check_positive(num_buckets=num_buckets)
     return least_padding(*count_lengths(check_lengths(lengths)), num_buckets)
 
 
@@ -104,13 +104,8 @@ def assign_buckets(lengths: ArrayLike, boundaries: ArrayLike) -> IntArray:
 def check_boundaries(boundaries: ArrayLike) -> IntArray:
     """Return boundaries as int64; raise ConfigError unless they are whole numbers that ascend from 1 or more."""
     bounds = np.asarray(boundaries)
-    if (
-        bounds.ndim != 1
-        or not len(bounds)
-        or bounds.dtype.kind not in "iu"
-        or bounds[0] < 1
-        or np.any(np.diff(bounds) < 1)
-    ):
+    are_numbers = bounds.ndim == 1 and len(bounds) > 0 and bounds.dtype.kind in "iu"
+    if not are_numbers or bounds[0] < 1 or np.any(np.diff(bounds) < 1):
         raise ConfigError(
             f"boundaries={bounds.tolist()}: expected ascending whole numbers of frames, as [100, 200, 400]"
         )

@@ -10,14 +10,7 @@ from seqconv.batching.boundaries import check_boundaries, least_padding, own_wid
 from seqconv.batching.epoch_sampling import EpochSampler, expect
 from seqconv.batching.epochs import Assembly
 from seqconv.batching.layouts import IntArray, Integers, Shape
-from seqconv.batching.lengths import (
-    TooLong,
-    check_positive,
-    count_lengths,
-    round_counts,
-    round_up,
-    size_of_batch,
-)
+from seqconv.batching.lengths import TooLong, check_positive, count_lengths, round_counts, round_up, size_of_batch
 from seqconv.batching.padding import OneToARow, share_of_own
 from seqconv.batching.plans import Plan
 from seqconv.errors import ConfigError
@@ -95,8 +88,7 @@ def plan_bucketed(
     <bucketed plan: 6 sequences, 3 steps, 3 shapes, padding_ratio=0.0143>
     """
     expected = expect(lengths, draw, time_geometry)
-    for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes), ("num_buckets", num_buckets)):
-        check_positive(name, value)
+    check_positive(max_frames=max_frames, max_shapes=max_shapes, num_buckets=num_buckets)
     multiple = total_stride(time_geometry)
     by_hand = None if boundaries is None else check_boundaries(boundaries)
     distinct, counts = round_counts(*count_lengths(expected.lengths), multiple)
@@ -116,18 +108,14 @@ def plan_bucketed(
         shapes, uppers = buckets.best_shapes(min(num_buckets, most or num_buckets))
     else:
         shapes, uppers = buckets.shapes_of(by_hand)
-        _check_number(shapes, most, by_hand)
+        if most is not None and len(shapes) > most:
+            raise ConfigError(
+                f"boundaries={by_hand.tolist()} make {len(shapes)} shapes, but max_shapes leaves {most} for them. Give "
+                "fewer boundaries, or leave them out and set num_buckets."
+            )
     every = (*shapes, *(Shape(1, int(width), 1) for width in own))
     strategy = Bucketed(every, np.concatenate([uppers, own]).astype(np.int64))
     return Plan(strategy, long, expected=expected, time_geometry=time_geometry, seed=seed, shuffle=shuffle)
-
-
-def _check_number(shapes: Sequence[Shape], most: int | None, boundaries: IntArray) -> None:
-    if most is not None and len(shapes) > most:
-        raise ConfigError(
-            f"boundaries={boundaries.tolist()} make {len(shapes)} shapes, but max_shapes leaves {most} for them. Give "
-            "fewer boundaries, or leave them out and set num_buckets."
-        )
 
 
 @dataclass(frozen=True)
@@ -167,5 +155,4 @@ class Buckets:
     def _count(self, bounds: IntArray) -> list[int]:
         """Count the sequences in each bucket."""
         bucket = np.searchsorted(bounds, self.distinct)
-        counts: list[int] = np.bincount(bucket, weights=self.counts, minlength=len(bounds)).astype(np.int64).tolist()
-        return counts
+        return list(np.bincount(bucket, weights=self.counts, minlength=len(bounds)).astype(np.int64).tolist())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -56,10 +56,6 @@ class EpochTable:
         return int(self.lengths[self.assembly.indices].sum())
 
     @cached_property
-    def _gaps(self) -> IntArray:
-        return gaps_behind(self.geometry)
-
-    @cached_property
     def _first_row(self) -> IntArray:
         """First row of each batch, among the rows of the epoch; and the end of the last."""
         rows = np.array([shape.rows for shape in self.shapes], np.int64)[self.assembly.shape_ids]
@@ -80,7 +76,7 @@ class EpochTable:
         first_of_row = (np.cumsum(counts) - counts)[row]
         slot = np.arange(len(indices)) - first_of_row
         length = self.lengths[indices]
-        takes = length + self._gaps[length % len(self._gaps)]
+        takes = footprints(length, self.geometry)
         before = np.cumsum(takes) - takes
         start = before - before[first_of_row]
         offset = np.zeros(len(indices), np.int64) if self.offsets is None else self.offsets[indices]
@@ -121,10 +117,22 @@ class EpochPlan(Sequence[Layout]):
             return NotImplemented
         return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
 
-    __hash__ = None  # type: ignore[assignment]
-
     def _layout(self, step: int) -> Layout:
         return self._table.layout(step).shard(self._rank, self._world_size)
+
+
+def take_groups(values: Integers, sizes: Integers, sequence: Integers) -> Integers:
+    """Return the groups `sequence` of `values`; group i has `sizes[i]` entries.
+
+    >>> take_groups(np.array([1, 1, 2, 3, 3, 3]), np.array([2, 1, 3]), np.array([2, 0, 1]))
+    array([3, 3, 3, 1, 1, 2])
+    """
+    taken = sizes[sequence]
+    source = (np.cumsum(sizes) - sizes)[sequence]
+    shift = (source - (np.cumsum(taken) - taken)).astype(np.int64)
+    index = np.repeat(shift, taken)
+    index += np.arange(len(index))
+    return np.asarray(values[index])
 
 
 def footprints(lengths: IntArray, geometry: TimeGeometry) -> IntArray:
@@ -134,10 +142,11 @@ def footprints(lengths: IntArray, geometry: TimeGeometry) -> IntArray:
     >>> footprints(np.array([5, 8]), (TimeLayer(5, stride=2),))
     array([ 8, 10])
     """
-    gaps = gaps_behind(geometry)
+    gaps = _gaps_after(tuple(geometry))
     return lengths + (gaps[0] if len(gaps) == 1 else gaps[lengths % len(gaps)])
 
 
-def gaps_behind(geometry: TimeGeometry) -> IntArray:
+@cache
+def _gaps_after(geometry: TimeGeometry) -> IntArray:
     """Return the frames between a sequence and the next one, by its end within a total stride."""
     return np.array([next_start(end, geometry) - end for end in range(total_stride(geometry))], np.int64)

@@ -76,7 +76,7 @@ def place_frames(targets: FrameTargets, layout: Layout, weights: Array) -> tuple
 
     Args:
         targets: of all sequences.
-        layout: where they lie.
+        layout: their positions.
         weights: of the placed sequences, in the order of `layout.indices`.
     """
     stride = targets.total_stride

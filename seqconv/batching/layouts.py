@@ -83,8 +83,6 @@ class Layout:
             np.array_equal(getattr(self, name), getattr(other, name)) for name in _COLUMNS
         )
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return (
             f"Layout(rows={self.rows}, width={self.width}, num_slots={self.num_slots}, "

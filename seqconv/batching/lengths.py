@@ -54,35 +54,22 @@ def check_lengths(lengths: ArrayLike, geometry: Sequence[TimeLayer] = ()) -> Int
         raise ShapeError(f"lengths have shape {values.shape}; expected (n,), one number of frames for each sequence")
     if not len(values):
         raise ManifestError("there is no sequence to plan for: lengths is empty. Is the split right?")
-    if values.dtype.kind not in "iu":
-        values = _as_integers(values)
+    if values.dtype.kind not in "iuf":
+        raise ManifestError(f"lengths[0] is {values[0]!r} ({values.dtype}); expected whole numbers of frames")
+    _refuse(values, ~np.isfinite(values) | (values != np.round(values)), "expected whole numbers of frames")
     values = values.astype(np.int64)
-    _refuse(values, 1, "a sequence has at least 1 frame. Remove it from the data.")
+    _refuse(values, values < 1, "a sequence has at least 1 frame. Remove it from the data.")
     smallest = min_frames(geometry)
     remedy = f"the model needs at least {smallest} frames. Remove it, or use smaller kernels or padding 'same'."
-    _refuse(values, smallest, remedy)
-    checked: IntArray = values
-    return checked
+    _refuse(values, values < smallest, remedy)
+    return np.asarray(values)
 
 
-def _as_integers(values: Any) -> Any:
-    if values.dtype.kind != "f":
-        raise ManifestError(f"lengths[0] is {values[0]!r} ({values.dtype}); expected whole numbers of frames")
-    wrong = np.flatnonzero(~(np.isfinite(values) & (values == np.round(values))))
+def _refuse(values: Any, is_wrong: Any, reason: str) -> None:
+    wrong = np.flatnonzero(is_wrong)
     if len(wrong):
-        raise ManifestError(f"{_name(wrong, values)}; expected whole numbers of frames")
-    return values
-
-
-def _refuse(values: IntArray, smallest: int, remedy: str) -> None:
-    if values.min() < smallest:
-        wrong = np.flatnonzero(values < smallest)
-        raise ManifestError(f"{_name(wrong, values)}; {remedy}")
-
-
-def _name(wrong: Any, values: Any) -> str:
-    text = f"lengths[{wrong[0]}] is {values[wrong[0]]}"
-    return text if len(wrong) == 1 else f"{text} ({len(wrong)} such: {list_some(wrong.tolist())})"
+        others = f" ({len(wrong)} such: {list_some(wrong.tolist())})" if len(wrong) > 1 else ""
+        raise ManifestError(f"lengths[{wrong[0]}] is {values[wrong[0]]}{others}; {reason}")
 
 
 def count_lengths(lengths: IntArray) -> tuple[IntArray, IntArray]:
@@ -166,8 +153,8 @@ def size_of_batch(
     """Return the average sequences and frames of a batch, each derived from the other.
 
     `taken`: frames that each sequence takes of a batch; one that is longer than a whole batch counts as a batch, so
-    that a few very long ones do not swell all others. `counts`: how many sequences each entry stands for, default 1.
-    Raises ConfigError where both sizes are given, or one is below 1.
+    that a few very long ones do not make all batches large. `counts`: how many sequences each entry stands for,
+    default 1. Raises ConfigError where both sizes are given, or one is below 1.
 
     >>> size_of_batch(np.array([200, 300]), None, 8000)
     (32.0, 8000.0)
@@ -179,8 +166,7 @@ def size_of_batch(
             f"batching.batch_size={batch_size} and batching.frames_per_batch={frames_per_batch} are two ways to say "
             "the same. Give one of them."
         )
-    for name, value in (("batch_size", batch_size), ("frames_per_batch", frames_per_batch)):
-        check_positive(name, value)
+    check_positive(batch_size=batch_size, frames_per_batch=frames_per_batch)
     if frames_per_batch is not None:
         mean = float(np.average(np.minimum(taken, frames_per_batch), weights=counts))
         return max(1.0, frames_per_batch / mean), float(frames_per_batch)
@@ -192,9 +178,9 @@ def size_of_batch(
     return sequences, total
 
 
-def check_positive(name: str, value: int | None) -> None:
-    """Raise ConfigError unless `value` is None or a whole number of at least 1."""
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ConfigError(f"batching.{name}={value!r}: expected a whole number, 1 or more")
+def check_positive(**options: int | None) -> None:
+    """Raise ConfigError unless each option is None or a whole number of at least 1."""
+    for name, value in options.items():
+        is_number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if value is not None and (not is_number or value < 1):
+            raise ConfigError(f"batching.{name}={value!r}: expected a whole number, 1 or more")

@@ -10,7 +10,7 @@ from seqconv.batching.boundaries import assign_buckets, check_boundaries
 from seqconv.batching.epochs import EpochTable
 from seqconv.batching.layouts import IntArray, Shape
 from seqconv.batching.lengths import check_lengths, check_positive
-from seqconv.batching.packed_strategy import Packed
+from seqconv.batching.vectorized_packing import Packed
 from seqconv.errors import ConfigError, ShapeError
 from seqconv.geometry import TimeLayer
 
@@ -97,7 +97,7 @@ def pack_sequences(sequences: Sequence[ArrayLike], *, width: int, gap: int = 0) 
     array([[ 0,  0,  0, -1,  1,  1, -1],
            [ 0,  0,  0,  0, -1, -1, -1]], dtype=int32)
     """
-    check_positive("width", width)
+    check_positive(width=width)
     if gap < 0:
         raise ConfigError(f"gap={gap}: expected 0 frames or more")
     arrays, lengths = _check_sequences(sequences)

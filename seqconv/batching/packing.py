@@ -6,17 +6,10 @@ from numpy.typing import ArrayLike
 
 from seqconv.batching.epoch_sampling import EpochSampler, expect
 from seqconv.batching.epochs import footprints
-from seqconv.batching.lengths import (
-    LongSequences,
-    TooLong,
-    check_positive,
-    count_lengths,
-    size_of_batch,
-)
-from seqconv.batching.packed_strategy import Packed
+from seqconv.batching.lengths import LongSequences, TooLong, check_positive, count_lengths, size_of_batch
 from seqconv.batching.plans import Plan, check_seed
-from seqconv.batching.shape_search import Taking, take_sample
-from seqconv.batching.shapes import Demand, choose_shapes, first_shape, widest_shared
+from seqconv.batching.shapes import Demand, choose_shapes, first_shape, take_sample, widest_shared
+from seqconv.batching.vectorized_packing import Packed
 from seqconv.errors import ConfigError
 from seqconv.geometry import TimeGeometry, total_stride
 
@@ -64,8 +57,7 @@ def plan_packed(
     <packed plan: 100 sequences, 12 steps, 1 shapes, padding_ratio=0.0842>
     """
     expected = expect(lengths, draw, time_geometry)
-    for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes), ("lookahead", lookahead)):
-        check_positive(name, value)
+    check_positive(max_frames=max_frames, max_shapes=max_shapes, lookahead=lookahead)
     if max_frames is not None and too_long == "own_batch":
         raise ConfigError(
             f"max_frames={max_frames} with too_long='own_batch': a packed plan gives a batch of its own only to what "
@@ -91,8 +83,7 @@ def plan_packed(
     widest = widest_shared(first_shape(demand), demand)
     long = expected.limit_to(min(widest, max_frames or widest), too_long)
     demand = _after_limit(demand, long)
-    taking = Taking(check_seed(seed), shuffle, lookahead, sequences, demand.is_small)
-    shapes = choose_shapes(demand, take_sample(long.planned, time_geometry, taking))
+    shapes = choose_shapes(demand, take_sample(long.planned, demand, check_seed(seed), shuffle, lookahead))
     if too_long == "own_batch":
         long = expected.limit_to(widest_shared(shapes[0], demand), too_long)
     strategy = Packed(shapes, time_geometry, lookahead)

@@ -7,8 +7,7 @@ from numpy.typing import ArrayLike
 
 from seqconv.batching.boundaries import own_widths
 from seqconv.batching.epoch_sampling import EpochSampler, expect
-from seqconv.batching.epochs import Assembly
-from seqconv.batching.grouped_take import take_groups
+from seqconv.batching.epochs import Assembly, take_groups
 from seqconv.batching.layouts import IntArray, Integers, Shape
 from seqconv.batching.lengths import (
     TooLong,
@@ -56,18 +55,6 @@ class Padded(OneToARow):
         return self.fill(order[places], sizes, shape_ids, np.argsort(places[first]))
 
 
-@dataclass(frozen=True)
-class Single(OneToARow):
-    """Batches of one sequence each, without padding."""
-
-    name: str = "single"
-
-    def assemble(self, order: Integers, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
-        """Make one batch for each sequence."""
-        shape_ids = np.searchsorted([shape.width for shape in self.shapes], lengths[order]).astype(np.int32)
-        return Assembly(order, np.ones(len(order), np.int32), shape_ids)
-
-
 def plan_padded(
     lengths: ArrayLike,
     *,
@@ -105,8 +92,7 @@ def plan_padded(
     <padded plan: 4 sequences, 2 steps, 7 shapes, padding_ratio=0.3289>
     """
     expected = expect(lengths, draw, time_geometry)
-    for name, value in (("max_frames", max_frames), ("max_shapes", max_shapes)):
-        check_positive(name, value)
+    check_positive(max_frames=max_frames, max_shapes=max_shapes)
     sequences, _ = size_of_batch(expected.lengths, batch_size, frames_per_batch)
     limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
     long = expected.limit_to(limit, too_long)
@@ -172,10 +158,11 @@ def plan_single(
     <single plan: 3 sequences, 3 steps, 2 shapes, padding_ratio=0.0000>
     """
     expected = expect(lengths, draw, time_geometry)
-    check_positive("max_frames", max_frames)
+    check_positive(max_frames=max_frames)
     size_of_batch(expected.lengths, batch_size, frames_per_batch)
     limit = min((n for n in (max_frames, frames_per_batch) if n is not None), default=None)
     long = expected.limit_to(limit, too_long)
     possible, _ = count_lengths(apply_limit(expected.possible, limit, too_long).planned)
-    strategy = Single(tuple(Shape(1, int(width), 1) for width in possible))
+    # A width for every length: batches of one sequence need no padding.
+    strategy = Padded(tuple(Shape(1, int(width), 1) for width in possible), limit=int(possible[-1]), name="single")
     return Plan(strategy, long, expected=expected, time_geometry=time_geometry, seed=seed, shuffle=shuffle)

@@ -1,6 +1,6 @@
 """Plans: groups of sequences as a pure function of (lengths or sampler, options, geometry, seed, epoch)."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,7 +15,7 @@ _ORDER, _BATCHES, _CROP = 1, 2, 3
 
 
 class Grouping(Protocol):
-    """A way to group sequences; `packing`, `bucketing` and `padding` hold the four."""
+    """A way to group sequences into batches; `vectorized_packing`, `bucketing` and `padding` hold the four."""
 
     @property
     def name(self) -> str: ...
@@ -26,6 +26,15 @@ class Grouping(Protocol):
     def assemble(self, order: Integers, lengths: IntArray, generator: np.random.Generator | None) -> Assembly:
         """Group the entries `order` of an epoch; `lengths` is indexed by entry. Without a generator, keep the order."""
         ...
+
+
+class _Figures(NamedTuple):
+    """Figures of an epoch, which are kept after its table was forgotten."""
+
+    steps: int
+    total_frames: int
+    real_frames: int
+    too_long: int
 
 
 class Plan:
@@ -53,10 +62,7 @@ class Plan:
         self._strategy, self._long, self._expected = strategy, long_sequences, expected
         self._geometry, self._seed, self._shuffle = time_geometry, check_seed(seed), shuffle
         self._tables: dict[int, EpochTable] = {}
-        self._num_steps: dict[int, int] = {}
-        self._total_frames: dict[int, int] = {}
-        self._real_frames: dict[int, int] = {}
-        self._num_too_long: dict[int, int] = {}
+        self._figures: dict[int, _Figures] = {}
         first = self._first = self._table(0)
         long_sequences, _ = self._entries(0)
         self.strategy = strategy.name
@@ -76,9 +82,7 @@ class Plan:
 
     def num_steps(self, epoch: int) -> int:
         """Count the steps of an epoch; epochs of a packed plan may differ by a few."""
-        if epoch not in self._num_steps:
-            self._table(epoch)
-        return self._num_steps[epoch]
+        return self._figures_of(epoch).steps
 
     def epoch(self, epoch: int, *, rank: int = 0, world_size: int = 1, start: int = 0) -> EpochPlan:
         """Return the layouts of an epoch, for process `rank` of `world_size`, without the first `start` steps.
@@ -89,20 +93,16 @@ class Plan:
 
     def padding_ratio_of(self, epoch: int) -> float:
         """Return padding frames over all frames of one epoch; `padding_ratio` is that of the first."""
-        num_frames = self.num_frames_of(epoch)
-        return 1 - num_frames / self._total_frames[epoch]
+        figures = self._figures_of(epoch)
+        return 1 - figures.real_frames / figures.total_frames
 
     def num_frames_of(self, epoch: int) -> int:
         """Count the frames of all sequences of one epoch; `num_frames` is that of the first."""
-        if epoch not in self._real_frames:
-            self._table(epoch)
-        return self._real_frames[epoch]
+        return self._figures_of(epoch).real_frames
 
     def num_too_long_of(self, epoch: int) -> int:
         """Count the sequences of one epoch over `max_frames`; epochs differ if a sampler changes lengths."""
-        if epoch not in self._num_too_long:
-            self._table(epoch)
-        return self._num_too_long[epoch]
+        return self._figures_of(epoch).too_long
 
     def __str__(self) -> str:
         return _report(self, self._first)
@@ -124,18 +124,22 @@ class Plan:
             for old in list(self._tables)[: max(0, len(self._tables) - 1)]:
                 self._tables.pop(old, None)
             self._tables[epoch] = table
-            self._num_steps[epoch], self._total_frames[epoch] = len(table), table.num_frames
-            self._real_frames[epoch] = table.real_frames
         return table
+
+    def _figures_of(self, epoch: int) -> _Figures:
+        if epoch not in self._figures:
+            self._table(epoch)
+        return self._figures[epoch]
 
     def _make_table(self, epoch: int) -> EpochTable:
         long, drawn = self._entries(epoch)
-        self._num_too_long[epoch] = len(long.long)
         order = draw_order(long.kept, seed=self._seed, epoch=epoch, shuffle=self._shuffle)
         generator = np.random.default_rng([self._seed, epoch, _BATCHES]) if self._shuffle else None
         assembly = self._strategy.assemble(order, long.lengths, generator)
         offsets = self._draw_offsets(long, epoch) if long.count("crop") else None
-        return EpochTable(assembly, self._strategy.shapes, long.lengths, offsets, self._geometry, drawn)
+        table = EpochTable(assembly, self._strategy.shapes, long.lengths, offsets, self._geometry, drawn)
+        self._figures[epoch] = _Figures(len(table), table.num_frames, table.real_frames, len(long.long))
+        return table
 
     def _entries(self, epoch: int) -> tuple[LongSequences, EpochSample | None]:
         """Return the entries of an epoch after `too_long`, and which sequences they are if a sampler chose them."""

@@ -7,15 +7,20 @@ import numpy as np
 
 from seqconv.batching.boundaries import own_widths
 from seqconv.batching.epochs import footprints
-from seqconv.batching.layouts import IntArray, Shape
+from seqconv.batching.layouts import IntArray, Integers, Shape
+from seqconv.batching.plans import draw_order
 from seqconv.batching.shape_search import Sample, Trial
 from seqconv.geometry import TimeGeometry, total_stride
 
+_SAMPLE = 16_000
+_LANE = 2_000
+_EPOCHS, _WHOLE = 4, 12_000
+_DRAW = 4
 _FEW_STEPS, _SOME_STEPS, _SOME_SEQUENCES = 40, 160, 100_000
 _MOST_ROWS = 4
 # Frames left at the ends of rows, over all frames, below which no better width is looked for.
 _GOOD, _GOOD_OF_FEW, _PERFECT = 0.006, 0.05, 0.002
-# How far a width may lie below `frames_per_batch`, and around what `batch_size` gives.
+# How far a width may be below `frames_per_batch`, and from what `batch_size` gives.
 _LOWEST, _AROUND = 0.9, 0.03
 # What must be saved by fewer rows, which fewer devices can share, and by wide rows that are no multiple of 16.
 _FEWER_ROWS, _UNEVEN = 0.01, 0.005
@@ -111,7 +116,7 @@ def choose_shapes(demand: Demand, sample: Sample) -> tuple[Shape, ...]:
     for number in (rows >> i for i in range(rows.bit_length())):
         if number < rows:
             base = sample.try_shapes(needed_shapes(demand.shape_of(number, demand.total), demand))
-        others = [base.shapes[0]._replace(width=width) for width in _other_widths(base, demand, sample, good)]
+        others = [base.shapes[0]._replace(width=width) for width in _other_widths(base, demand, good)]
         for trial in (base, *(sample.try_shapes(needed_shapes(other, demand)) for other in others)):
             cost = trial.cost * (1 + _handicap(trial.shapes[0], rows, demand))
             if cost < lowest and _may_be(trial.shapes[0], demand):
@@ -123,6 +128,33 @@ def choose_shapes(demand: Demand, sample: Sample) -> tuple[Shape, ...]:
     return _with_slots(best, demand)
 
 
+def take_sample(lengths: IntArray, demand: Demand, seed: int, shuffle: bool, lookahead: int) -> Sample:
+    """Return the first epochs of a small set, as they will be; a few thousand sequences of a large one."""
+    lookahead = min(lookahead, len(lengths))
+    reserve = lookahead + demand.in_own_row
+    num_taken = min(len(lengths), max(_SAMPLE, 10 * reserve))
+    if demand.is_small or 2 * reserve > num_taken:
+        everyone = np.arange(len(lengths))
+        epochs = range(max(1, min(_EPOCHS, _WHOLE // len(lengths))) if shuffle else 1)
+        orders = [draw_order(everyone, seed=seed, epoch=epoch, shuffle=shuffle) for epoch in epochs]
+        order, num_lanes, size, reserve = np.concatenate(orders), len(orders), len(lengths), 0
+    else:
+        num_lanes = max(1, num_taken // max(_LANE, 4 * reserve))
+        size = num_taken // num_lanes
+        order = _draw_places(len(lengths), num_lanes, size, seed if shuffle else None)
+    taken = lengths[order]
+    return Sample(taken, footprints(taken, demand.geometry), np.arange(num_lanes + 1) * size, reserve, lookahead)
+
+
+def _draw_places(num_sequences: int, num_lanes: int, size: int, seed: int | None) -> Integers:
+    if seed is not None:
+        generator = np.random.default_rng([seed, 0, _DRAW])
+        return generator.choice(num_sequences, num_lanes * size, replace=num_sequences > 2 * num_lanes * size)
+    # Neighbors stay neighbors.
+    first = np.linspace(0, num_sequences - size, num_lanes).astype(np.int64)
+    return (first[:, None] + np.arange(size)).reshape(-1)
+
+
 def _handicap(first: Shape, rows: int, demand: Demand) -> float:
     return _FEWER_ROWS * (rows // first.rows - 1) + _UNEVEN * (first.width % demand.unit_of(first.width) > 0)
 
@@ -131,7 +163,7 @@ def _may_be(first: Shape, demand: Demand) -> bool:
     return demand.must_hold is None or widest_shared(first, demand) >= demand.must_hold
 
 
-def _other_widths(base: Trial, demand: Demand, sample: Sample, good: float) -> list[int]:
+def _other_widths(base: Trial, demand: Demand, good: float) -> list[int]:
     """Return widths to try instead of that of the first shape."""
     rows, width, _ = base.shapes[0]
     widths: list[int] = []
@@ -139,12 +171,7 @@ def _other_widths(base: Trial, demand: Demand, sample: Sample, good: float) -> l
     if demand.is_most:
         low, high = _LOWEST * demand.total / rows, width
     if base.unused > good:
-        probe = base
-        if not demand.is_most:
-            widest = demand.shape_of(rows, demand.total * (1 + _AROUND))
-            probe = sample.try_shapes(needed_shapes(widest, demand))
-        # Where rows end if they have the room.
-        ends = np.unique(np.quantile(probe.ends, _ENDS, method="nearest")).tolist() if len(probe.ends) else []
+        ends = np.unique(np.quantile(base.ends, _ENDS, method="nearest")).tolist() if len(base.ends) else []
         for unit in (demand.multiple, demand.unit_of(width)):
             widths += [w for end in ends if low <= (w := -(-int(end) // unit) * unit) <= high]
     if demand.is_small and demand.num_steps > 1:

@@ -27,7 +27,7 @@ class Strategy:
         plan: planner, called as `plan(lengths, *, batch_size, frames_per_batch, seed, too_long, time_geometry, draw)`
             and, if the order is kept for evaluation, with `shuffle=False`; returns a `Plan`. Its other arguments are
             keys of `batching.options`.
-        takes: keys of the section `batching` that the planner takes besides.
+        takes: other keys of the section `batching` that the planner takes.
         limits_shapes: whether it takes `max_shapes` for steps that are compiled for each shape.
         fills_rows: whether a row holds several sequences, which some layers cannot tell apart.
         version: raise it when the planner gives other plans for the same lengths and seed.

@@ -10,8 +10,7 @@ from seqconv.evaluation.predictions import labeled_logits
 from seqconv.metrics.thresholds import Cut
 from seqconv.models.card import FORMAT_VERSION, ModelCard, model_target
 from seqconv.models.factory import open_model
-from seqconv.tasks.decision_rule import DecisionRule
-from seqconv.tasks.target import Target
+from seqconv.tasks.target import DecisionRule, Target
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,10 @@ def choose_decision_rule(
     cuts: dict[str, Cut] = {}
     if settings.thresholds is not None:
         wanted = settings.thresholds.precision if isinstance(settings.thresholds, WantedPrecision) else None
-        cuts = task.choose_cuts(target, targets, decisions.probabilities(logits), wanted, settings.positive)
+        probabilities = decisions.probabilities(logits)
+        for name in task.threshold_names(target, targets, settings.positive):
+            place = target.names.index(name)
+            cuts[name] = task.choose_cut(targets[:, place], probabilities[:, place], wanted)
         found = [cuts[name].threshold if name in cuts else None for name in target.names]
         decisions = replace(decisions, thresholds=tuple(found))
     rule = settings.thresholds.model_dump() if isinstance(settings.thresholds, WantedPrecision) else settings.thresholds

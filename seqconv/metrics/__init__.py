@@ -1,6 +1,7 @@
 """Scores on arrays: NumPy arrays in, plain dictionaries for JSON out.
 
-scikit-learn and SciPy compute; only what is resampled a thousand times has a NumPy twin, tested equal.
+scikit-learn and SciPy compute the scores; those that are resampled a thousand times have a second, fast function, which
+tests compare with them.
 A score that is undefined (a class without a sequence, a constant target) is `None`, and `notes` says why.
 """
 
@@ -8,8 +9,7 @@ from seqconv.metrics.calibration import fit_label_temperature, fit_temperature, 
 from seqconv.metrics.classification import calibration_error, classification_scores
 from seqconv.metrics.events import EventArrays, count_events, event_scorer, event_scores, is_unmet
 from seqconv.metrics.frames import class_frame_scorer, label_frame_scorer, number_frame_scorer
-from seqconv.metrics.intervals import bootstrap_intervals
-from seqconv.metrics.lengths import by_length
+from seqconv.metrics.intervals import bootstrap_intervals, by_length
 from seqconv.metrics.means import Spread, spread
 from seqconv.metrics.multilabel import multilabel_scores
 from seqconv.metrics.records import Metric

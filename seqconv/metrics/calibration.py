@@ -13,7 +13,7 @@ def fit_temperature(targets: npt.ArrayLike, logits: npt.ArrayLike) -> float:
     """Choose the temperature with the least cross entropy of `softmax(logits / T)`.
 
     It changes how sure a model is, never which class is the most probable. Without any mistake to learn from it is 1,
-    since the least cross entropy then lies where every probability is 0 or 1; otherwise from 0.05 to 20.
+    since the cross entropy is then least where every probability is 0 or 1; otherwise it is from 0.05 to 20.
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
 
     Args:
@@ -78,7 +78,11 @@ def label_calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayLike
     """
     wanted, found = np.asarray(targets, np.float64), np.asarray(probabilities, np.float64)
     is_known = ~np.isnan(wanted)
-    wanted, found = wanted[is_known], found[is_known]
-    bins = np.clip(np.ceil(found * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
-    gaps = np.bincount(bins, weights=wanted - found, minlength=num_bins)
-    return float(np.abs(gaps).sum() / max(1, len(found)))
+    return binned_error(found[is_known], wanted[is_known], num_bins)
+
+
+def binned_error(confidence: npt.NDArray[np.float64], right: npt.NDArray[Any], num_bins: int) -> float:
+    """Return the mean distance of confidence `(n,)` from how often it is right, in bins of equal width."""
+    bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    gaps = np.bincount(bins, weights=right - confidence, minlength=num_bins)
+    return float(np.abs(gaps).sum() / max(1, len(confidence)))

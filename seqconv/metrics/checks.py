@@ -1,7 +1,7 @@
 """Checks that every score makes on its arrays before it computes."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,23 +32,21 @@ def check_same_count(targets: npt.NDArray[Any], predictions: npt.NDArray[Any]) -
         raise ShapeError(f"there are {len(targets)} targets but {len(predictions)} predictions, expected as many.")
 
 
-def undefined_scores(names: Iterable[str], reason: str) -> Scores:
-    """Return every score as `None`, with one reason for all."""
-    names = list(names)
-    return {**dict.fromkeys(names), "notes": dict.fromkeys(names, reason)}
+def as_pair(
+    targets: npt.ArrayLike, predictions: npt.ArrayLike, num_columns: int, name: str = "predictions"
+) -> tuple[FloatArray, FloatArray]:
+    """Return targets and predictions as `(n, num_columns)`; `name` is what messages call the predictions."""
+    pair = as_columns(targets, "targets", num_columns), as_columns(predictions, name, num_columns)
+    check_same_count(*pair)
+    return pair
+
+
+def undefined_scores(names: Sequence[str]) -> Scores:
+    """Return every score as `None`, because the predictions are not finite."""
+    return {**dict.fromkeys(names), "notes": dict.fromkeys(names, "the predictions hold NaN or infinity")}
 
 
 def plain(value: Any) -> float | None:
     """Return a Python float, or `None` if the score is not a finite number."""
     number = float(value)
     return number if math.isfinite(number) else None
-
-
-def mean_of_defined(values: Sequence[float | None]) -> float | None:
-    """Return the mean of the values that are defined; `None` if none is.
-
-    >>> mean_of_defined([0.5, None, 1.0])
-    0.75
-    """
-    defined = [value for value in values if value is not None]
-    return sum(defined) / len(defined) if defined else None

@@ -1,23 +1,16 @@
 """Scores of a classifier: one class out of several for each sequence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ShapeError, list_some
-from seqconv.metrics.checks import (
-    FloatArray,
-    IntArray,
-    Scores,
-    as_columns,
-    check_same_count,
-    plain,
-    undefined_scores,
-)
+from seqconv.metrics.calibration import binned_error
+from seqconv.metrics.checks import FloatArray, IntArray, Scores, as_columns, check_same_count, plain, undefined_scores
+from seqconv.metrics.means import mean_of_finite
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error", "loss")
-_NOT_FINITE = "the predictions hold NaN or infinity"
 
 
 def classification_scores(
@@ -49,44 +42,34 @@ def classification_scores(
     >>> round(scores["accuracy"], 3), scores["confusion_matrix"]
     (0.667, [[1, 0], [1, 1]])
     """
-    from sklearn.metrics import (
-        accuracy_score,
-        f1_score,
-        log_loss,
-        precision_recall_fscore_support,
-        recall_score,
-    )
+    from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support
 
     probabilities = as_columns(probabilities, "probabilities", len(names))
     classes = class_numbers(targets, len(names))
     check_same_count(classes, probabilities)
     if not np.isfinite(probabilities).all():
-        return undefined_scores((*SCORES, "per_class", "confusion_matrix"), _NOT_FINITE)
+        return undefined_scores((*SCORES, "per_class", "confusion_matrix"))
     probabilities = _normalized(probabilities)
     predicted = as_decided(probabilities, decided)
     labels = list(range(len(names)))
     per_class = precision_recall_fscore_support(classes, predicted, labels=labels, zero_division=np.nan)
+    cells = classes * len(names) + predicted
     notes = _notes_on_absent(classes, predicted, names)
     if len(names) < 2:
         notes["log_loss"] = "there is only one class"
     return {
         "accuracy": plain(accuracy_score(classes, predicted)),
         # balanced_accuracy_score warns about predicted classes that no target has; this is the same mean of recalls.
-        "balanced_accuracy": plain(recall_score(classes, predicted, average="macro", labels=np.unique(classes))),
-        "macro_f1": plain(f1_score(classes, predicted, average="macro", labels=labels, zero_division=np.nan)),
+        "balanced_accuracy": plain(mean_of_finite(per_class[1])),
+        "macro_f1": plain(mean_of_finite(per_class[2])),
         "log_loss": plain(log_loss(classes, probabilities, labels=labels)) if len(names) > 1 else None,
         "calibration_error": calibration_error(classes, probabilities, num_bins=calibration_bins),
         "loss": float(cross_entropy(classes, probabilities).mean()),
         "per_class": {
-            name: {
-                "precision": plain(per_class[0][i]),
-                "recall": plain(per_class[1][i]),
-                "f1": plain(per_class[2][i]),
-                "support": int(per_class[3][i]),
-            }
-            for i, name in enumerate(names)
+            name: {"precision": plain(precision), "recall": plain(recall), "f1": plain(f1), "support": int(support)}
+            for name, precision, recall, f1, support in zip(names, *per_class, strict=True)
         },
-        "confusion_matrix": confusion_counts(classes * len(names) + predicted, len(names)).tolist(),
+        "confusion_matrix": np.bincount(cells, minlength=len(names) ** 2).reshape(len(names), -1).tolist(),
         "notes": notes,
     }
 
@@ -99,8 +82,7 @@ def class_numbers(targets: npt.ArrayLike, num_classes: int) -> IntArray:
     """
     array = np.asarray(targets)
     if array.ndim == 2 and array.shape[1] == num_classes:
-        classes: IntArray = array.argmax(axis=1).astype(np.int64)
-        return classes
+        return np.asarray(array.argmax(axis=1).astype(np.int64))
     if array.ndim != 1:
         raise ShapeError(
             f"targets have shape {array.shape}, expected (n,) class numbers or (n, {num_classes}) one-hot."
@@ -112,20 +94,10 @@ def class_numbers(targets: npt.ArrayLike, num_classes: int) -> IntArray:
     return classes
 
 
-def confusion_counts(cells: IntArray, num_classes: int) -> IntArray:
-    """Return the confusion matrix `(C, C)`, rows are targets, from cells `target * C + predicted` `(n,)`.
-
-    >>> confusion_counts(np.array([0, 1, 3]), 2).tolist()
-    [[1, 1], [0, 1]]
-    """
-    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
-
-
 def cross_entropy(classes: IntArray, probabilities: FloatArray) -> FloatArray:
     """Return the cross entropy of each sequence, in nats `(n,)`; finite also if the probability underflowed."""
     of_target = probabilities[np.arange(len(classes)), classes]
-    losses: FloatArray = -np.log(np.maximum(of_target, np.finfo(np.float64).tiny))
-    return losses
+    return np.asarray(-np.log(np.maximum(of_target, np.finfo(np.float64).tiny)))
 
 
 def calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, num_bins: int = 15) -> float:
@@ -138,11 +110,8 @@ def calibration_error(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, n
     0.05
     """
     probabilities = np.asarray(probabilities, dtype=np.float64)
-    confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == class_numbers(targets, probabilities.shape[1])
-    bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
-    gaps = np.bincount(bins, weights=correct - confidence, minlength=num_bins)
-    return float(np.abs(gaps).sum() / len(confidence))
+    return binned_error(probabilities.max(axis=1), correct, num_bins)
 
 
 def as_decided(probabilities: FloatArray, decided: npt.ArrayLike | None) -> IntArray:
@@ -157,35 +126,12 @@ def as_decided(probabilities: FloatArray, decided: npt.ArrayLike | None) -> IntA
     return classes
 
 
-def resampled_classification(
-    targets: IntArray, probabilities: FloatArray, decided: npt.ArrayLike | None = None
-) -> Callable[[IntArray], dict[str, float]]:
-    """Return a fast function, for a bootstrap, from indices to the headline scores, from confusion counts alone."""
-    num_classes = probabilities.shape[1]
-    cells = targets * num_classes + as_decided(probabilities, decided)
-    losses = cross_entropy(targets, probabilities)
-
-    def scores(indices: IntArray) -> dict[str, float]:
-        counts = confusion_counts(cells[indices], num_classes)
-        correct, support = counts.diagonal(), counts.sum(axis=1)
-        either = support + counts.sum(axis=0)
-        return {
-            "accuracy": float(correct.sum() / len(indices)),
-            "balanced_accuracy": float((correct[support > 0] / support[support > 0]).mean()),
-            "macro_f1": float((2 * correct[either > 0] / either[either > 0]).mean()),
-            "loss": float(losses[indices].mean()),
-        }
-
-    return scores
-
-
 def _normalized(probabilities: FloatArray) -> FloatArray:
     """Return rows that sum to one in float64: a float32 softmax is off by 1e-7, and scikit-learn warns of that."""
     sums = probabilities.sum(axis=1, keepdims=True)
     if (probabilities < 0).any() or np.abs(sums - 1).max() > 1e-3:
         raise ShapeError("probabilities must be from 0 to 1 and sum to one in each row; pass logits through a softmax.")
-    normalized: FloatArray = probabilities / sums
-    return normalized
+    return np.asarray(probabilities / sums)
 
 
 def _notes_on_absent(classes: IntArray, predicted: IntArray, names: Sequence[str]) -> dict[str, str]:

@@ -5,13 +5,13 @@ Source: A. Mesaros, T. Heittola, T. Virtanen, "Metrics for Polyphonic Sound Even
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from seqconv.metrics.checks import FloatArray, IntArray, plain
+from seqconv.metrics.means import mean_of_finite, ratio
 
 OFFSET_SHARE = 0.5
 """The end of a long event may be off by this part of its length, because ends are hard to hear."""
@@ -26,8 +26,7 @@ class EventArrays(NamedTuple):
     classes: IntArray
 
 
-@dataclass(frozen=True, eq=False)
-class EventCounts:
+class EventCounts(NamedTuple):
     """Counts that add up over recordings, `(recordings, classes)`: correct, true and detected segments and events.
 
     `false_alarms`: found events at a time at which nothing of their class is true. `hours`: of each recording.
@@ -41,6 +40,10 @@ class EventCounts:
     found: FloatArray
     false_alarms: FloatArray
     hours: FloatArray
+
+    def total(self, copies: FloatArray) -> "EventCounts":
+        """Return the sums over recordings, `(classes,)`, of which recording i counts `copies[i]` times."""
+        return EventCounts._make(copies @ counts for counts in self)
 
 
 def count_events(
@@ -72,27 +75,27 @@ def count_events(
         sums = [(active & answered).sum(axis=0), active.sum(axis=0), answered.sum(axis=0)]
         sums += [_matches(true, given, num_classes, collar)]
         sums += [np.bincount(events.classes, minlength=num_classes) for events in (true, given)]
-        rows.append(np.stack([*sums, _false_alarms(true, given, num_classes)]).astype(np.float64))
+        sums += [np.bincount(given.classes[is_unmet(given, true)], minlength=num_classes)]
+        rows.append(np.stack(sums).astype(np.float64))
     hours = np.array([(end - start) / 3600 for start, end in spans])
-    segment_hits, segments_true, segments_found, hits, true_sums, found_sums, alarms = np.stack(rows, axis=1)
-    return EventCounts(segment_hits, segments_true, segments_found, hits, true_sums, found_sums, alarms, hours)
+    return EventCounts._make([*np.stack(rows, axis=1), hours])
 
 
 def event_scorer(counts: EventCounts) -> Callable[[IntArray], dict[str, float]]:
     """Return a function from indices of recordings (with repetition) to the scores over them; NaN if undefined."""
 
     def scores(indices: IntArray) -> dict[str, float]:
-        copies = np.bincount(indices, minlength=len(counts.hours)).astype(np.float64)
-        segments = [copies @ each for each in (counts.segment_hits, counts.segments_true, counts.segments_found)]
-        events = [copies @ each for each in (counts.hits, counts.true, counts.found)]
+        total = counts.total(np.bincount(indices, minlength=len(counts.hours)).astype(np.float64))
+        segments = 2 * total.segment_hits, total.segments_true + total.segments_found
+        events = 2 * total.hits, total.true + total.found
         return {
-            "segment_f1": _f1(*(each.sum() for each in segments)),
-            "segment_macro_f1": _mean(_class_f1(*segments)),
-            "event_f1": _f1(*(each.sum() for each in events)),
-            "event_macro_f1": _mean(_class_f1(*events)),
-            "event_precision": _ratio(events[0].sum(), events[2].sum()),
-            "event_recall": _ratio(events[0].sum(), events[1].sum()),
-            "false_alarms_per_hour": _ratio((copies @ counts.false_alarms).sum(), copies @ counts.hours),
+            "segment_f1": float(ratio(*map(np.sum, segments))),
+            "segment_macro_f1": mean_of_finite(ratio(*segments)),
+            "event_f1": float(ratio(*map(np.sum, events))),
+            "event_macro_f1": mean_of_finite(ratio(*events)),
+            "event_precision": float(ratio(total.hits.sum(), total.found.sum())),
+            "event_recall": float(ratio(total.hits.sum(), total.true.sum())),
+            "false_alarms_per_hour": float(ratio(total.false_alarms.sum(), total.hours)),
         }
 
     return scores
@@ -108,10 +111,9 @@ def event_scores(counts: EventCounts, names: Sequence[str]) -> dict[str, Any]:
     (0.5, 0.4, 360)
     """
     overall = event_scorer(counts)(np.arange(len(counts.hours)))
-    segments = [each.sum(axis=0) for each in (counts.segment_hits, counts.segments_true, counts.segments_found)]
-    events = [each.sum(axis=0) for each in (counts.hits, counts.true, counts.found)]
-    alarms = counts.false_alarms.sum(axis=0)
-    by_segment, by_event = _class_f1(*segments), _class_f1(*events)
+    total = counts.total(np.ones(len(counts.hours)))
+    by_segment = ratio(2 * total.segment_hits, total.segments_true + total.segments_found)
+    by_event = ratio(2 * total.hits, total.true + total.found)
     return {
         "hours": float(counts.hours.sum()),
         "num_events": int(counts.true.sum()),
@@ -121,9 +123,9 @@ def event_scores(counts: EventCounts, names: Sequence[str]) -> dict[str, Any]:
             name: {
                 "segment_f1": plain(by_segment[place]),
                 "event_f1": plain(by_event[place]),
-                "false_alarms_per_hour": plain(_ratio(alarms[place], counts.hours.sum())),
-                "events": int(counts.true[:, place].sum()),
-                "found": int(counts.found[:, place].sum()),
+                "false_alarms_per_hour": plain(ratio(total.false_alarms[place], counts.hours.sum())),
+                "events": int(total.true[place]),
+                "found": int(total.found[place]),
             }
             for place, name in enumerate(names)
         },
@@ -175,27 +177,3 @@ def _matches(truth: EventArrays, found: EventArrays, num_classes: int, collar: f
         if is_near.any():
             hits[number] = (maximum_bipartite_matching(csr_array(is_near)) >= 0).sum()
     return hits
-
-
-def _false_alarms(truth: EventArrays, found: EventArrays, num_classes: int) -> FloatArray:
-    return np.bincount(found.classes[is_unmet(found, truth)], minlength=num_classes).astype(np.float64)
-
-
-def _class_f1(hits: FloatArray, true: FloatArray, found: FloatArray) -> FloatArray:
-    total = true + found
-    scores: FloatArray = np.divide(2 * hits, total, out=np.full(len(total), np.nan), where=total > 0)
-    return scores
-
-
-def _f1(hits: Any, true: Any, found: Any) -> float:
-    return _ratio(2 * hits, true + found)
-
-
-def _ratio(numerator: Any, denominator: Any) -> float:
-    return float(numerator / denominator) if denominator else np.nan
-
-
-def _mean(values: FloatArray) -> float:
-    """Return the mean over the classes that occur, in truth or among detections."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else np.nan

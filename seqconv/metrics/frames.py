@@ -1,13 +1,13 @@
-"""Scores of frames, resampled by sequence: sums over frames are taken once, so that resampling is cheap."""
+"""Scores of frames, or of sequences, resampled by sequence: sums over frames are computed once, which is cheap."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seqconv.metrics.checks import FloatArray, IntArray
 from seqconv.metrics.classification import cross_entropy
+from seqconv.metrics.means import mean_of_finite, ratio
 from seqconv.metrics.multilabel import binary_cross_entropy, resampled_precision
 
 SequenceScorer = Callable[[IntArray], dict[str, float]]
@@ -35,22 +35,24 @@ def class_frame_scorer(
     >>> scorer(np.array([0]))["accuracy"], scorer(np.array([0, 1, 1]))["accuracy"]
     (0.5, 0.75)
     """
-    num_classes = probabilities.shape[1]
-    is_hit = classes == predicted
+    from scipy.sparse import csr_array
+
+    every = np.ones(len(classes))
     hits, support, given = (
-        np.bincount(owners[chosen] * num_classes + of[chosen], minlength=count * num_classes).reshape(count, -1) * 1.0
-        for chosen, of in ((is_hit, classes), (slice(None), classes), (slice(None), predicted))
+        csr_array((values, (of, owners)), shape=(probabilities.shape[1], count))
+        for values, of in ((every * (classes == predicted), classes), (every, classes), (every, predicted))
     )
     losses = np.bincount(owners, cross_entropy(classes, probabilities), minlength=count)
 
     def scores(indices: IntArray) -> dict[str, float]:
         copies = _copies(indices, count)
-        correct, wanted, got = copies @ hits, copies @ support, copies @ given
+        correct, wanted, got = hits @ copies, support @ copies, given @ copies
         return {
-            "accuracy": _ratio(correct.sum(), wanted.sum()),
-            "balanced_accuracy": _mean_ratio(correct, wanted),
-            "macro_f1": _mean_ratio(2 * correct, wanted + got),
-            "loss": _ratio(copies @ losses, wanted.sum()),
+            "accuracy": float(ratio(correct.sum(), wanted.sum())),
+            "balanced_accuracy": mean_of_finite(ratio(correct, wanted)),
+            "macro_f1": mean_of_finite(ratio(2 * correct, wanted + got)),
+            # A product of vectors would start the threads of BLAS for each draw.
+            "loss": float(ratio((copies * losses).sum(), wanted.sum())),
         }
 
     return scores
@@ -74,9 +76,9 @@ def label_frame_scorer(
         correct, total = copies @ hits, copies @ either
         return {
             "map": precision(copies[owners]),
-            "macro_f1": _mean_ratio(2 * correct, total),
-            "micro_f1": _ratio(2 * correct.sum(), total.sum()),
-            "loss": _ratio(copies @ losses, copies @ frames),
+            "macro_f1": mean_of_finite(ratio(2 * correct, total)),
+            "micro_f1": float(ratio(2 * correct.sum(), total.sum())),
+            "loss": float(ratio(copies @ losses, copies @ frames)),
         }
 
     return scores
@@ -85,7 +87,7 @@ def label_frame_scorer(
 def number_frame_scorer(targets: FloatArray, predictions: FloatArray, owners: IntArray, count: int) -> SequenceScorer:
     """Make the function of `class_frame_scorer` for values `(n, C)`.
 
-    The rank correlation is left out, because its ranks would have to be sorted anew in each draw.
+    The rank correlation is left out, because its ranks would have to be sorted again for each draw.
     """
     errors = predictions - targets
     # Around the mean of all, so that the sum of squares keeps its digits.
@@ -106,7 +108,7 @@ def number_frame_scorer(targets: FloatArray, predictions: FloatArray, owners: In
         return {
             "mae": float((copies @ absolute / number).mean()),
             "rmse": float(np.sqrt(missed / number).mean()),
-            "r2": float((1 - missed[is_defined] / spread[is_defined]).mean()) if is_defined.any() else np.nan,
+            "r2": mean_of_finite(1 - ratio(missed[is_defined], spread[is_defined])),
         }
 
     return scores
@@ -120,13 +122,3 @@ def _copies(indices: IntArray, count: int) -> FloatArray:
 def _sums(values: npt.NDArray[np.float64], owners: IntArray, count: int) -> FloatArray:
     """Return the sum of each column over the frames of each sequence, `(sequences, columns)`."""
     return np.stack([np.bincount(owners, column, minlength=count) for column in values.T], axis=1)
-
-
-def _ratio(numerator: Any, denominator: Any) -> float:
-    return float(numerator / denominator) if denominator else np.nan
-
-
-def _mean_ratio(numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64]) -> float:
-    """Return the mean over the classes that occur."""
-    occurs = denominator > 0
-    return float((numerator[occurs] / denominator[occurs]).mean()) if occurs.any() else np.nan

@@ -1,4 +1,4 @@
-"""Uncertainty of scores: percentile bootstrap over sequences, or over groups of them."""
+"""Scores of parts of the data: bootstrap intervals over sequences or groups of them, and scores by length."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -81,14 +81,44 @@ class Bootstrap:
         return bootstrap_intervals(score_fn, n, groups=groups, **options)
 
 
+def by_length(
+    lengths: npt.ArrayLike, score_fn: Callable[[IntArray], Mapping[str, Any]], bins: int = 4
+) -> list[dict[str, Any]]:
+    """Return one row of scores for each quantile of length, shortest first.
+
+    Sequences of one length share a bin, so that there are fewer bins where many lengths are equal.
+
+    Args:
+        lengths: frames of each sequence `(n,)`.
+        score_fn: from the indices of a bin to its scores.
+        bins: 4 for quartiles.
+
+    Returns:
+        rows `{"min_frames", "max_frames", "count", **scores}`.
+
+    >>> by_length([5, 1, 3, 9], lambda indices: {"indices": indices.tolist()}, bins=2)
+    [{'min_frames': 1, 'max_frames': 3, 'count': 2, 'indices': [1, 2]}, \
+{'min_frames': 5, 'max_frames': 9, 'count': 2, 'indices': [0, 3]}]
+    """
+    lengths = np.asarray(lengths)
+    upper = np.quantile(lengths, np.arange(1, bins) / bins)
+    bin_of = np.searchsorted(upper, lengths, side="left")
+    rows = []
+    for number in np.unique(bin_of):
+        indices = np.flatnonzero(bin_of == number)
+        within = lengths[indices]
+        frames = {"min_frames": int(within.min()), "max_frames": int(within.max()), "count": len(indices)}
+        rows.append({**frames, **score_fn(indices)})
+    return rows
+
+
 def _unit_numbers(groups: npt.ArrayLike | None, n: int) -> IntArray:
     if groups is None:
         return np.arange(n)
     array: npt.NDArray[Any] = np.asarray(groups)
     if array.shape != (n,):
         raise ShapeError(f"groups have shape {array.shape}, expected ({n},): one group for each sequence.")
-    numbers: IntArray = np.unique(array.astype(str), return_inverse=True)[1]
-    return numbers
+    return np.asarray(np.unique(array.astype(str), return_inverse=True)[1])
 
 
 def _interval(values: npt.NDArray[np.float64], confidence: float) -> Interval | None:

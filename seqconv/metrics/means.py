@@ -1,9 +1,12 @@
-"""Summaries over several runs: mean, deviation, and the uncertainty of the mean."""
+"""Means: of values of which some are undefined, and over several runs with their deviation and uncertainty."""
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from seqconv.metrics.checks import FloatArray
 
 
 class Spread(NamedTuple):
@@ -44,3 +47,34 @@ def spread(values: Sequence[float], confidence: float = 0.95, units: Sequence[ob
     reach = float(t.ppf((1 + confidence) / 2, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))
     center = float(means.mean())
     return Spread(count, mean, deviation, (center - reach, center + reach))
+
+
+def ratio(numerator: Any, denominator: Any) -> FloatArray:
+    """Divide; NaN where the denominator is not above 0.
+
+    >>> ratio([1, 1], [2, 0]).tolist()
+    [0.5, nan]
+    """
+    denominator = np.asarray(denominator)
+    undefined = np.full(denominator.shape, np.nan)
+    return np.asarray(np.divide(numerator, denominator, out=undefined, where=denominator > 0))
+
+
+def mean_of_finite(values: FloatArray) -> float:
+    """Return the mean of the values that are finite; NaN if none is.
+
+    >>> mean_of_finite(np.array([0.5, np.nan, 1.0]))
+    0.75
+    """
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else math.nan
+
+
+def mean_of_defined(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are defined; `None` if none is.
+
+    >>> mean_of_defined([0.5, None, 1.0])
+    0.75
+    """
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None

@@ -7,16 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ShapeError, list_some
-from seqconv.metrics.checks import (
-    FloatArray,
-    IntArray,
-    Scores,
-    as_columns,
-    check_same_count,
-    mean_of_defined,
-    plain,
-    undefined_scores,
-)
+from seqconv.metrics.checks import FloatArray, IntArray, Scores, as_pair, plain, undefined_scores
+from seqconv.metrics.means import mean_of_defined, mean_of_finite
 from seqconv.metrics.thresholds import DEFAULT_THRESHOLD
 
 SCORES = ("map", "micro_map", "macro_auc", "micro_auc", "macro_f1", "micro_f1", "loss")
@@ -45,16 +37,12 @@ def multilabel_scores(
     >>> scores["map"], round(scores["micro_f1"], 3)
     (1.0, 0.857)
     """
-    from sklearn.metrics import f1_score
-
-    targets = as_columns(targets, "targets", len(names))
-    probabilities = as_columns(probabilities, "probabilities", len(names))
-    check_same_count(targets, probabilities)
+    targets, probabilities = as_pair(targets, probabilities, len(names), "probabilities")
     is_known = ~np.isnan(targets)
     if not np.isin(targets[is_known], (0, 1)).all():
         raise ShapeError("targets of a multilabel task must be 0 or 1, or NaN if a label is missing.")
     if not np.isfinite(probabilities).all():
-        return undefined_scores((*SCORES, "per_class"), "the predictions hold NaN or infinity")
+        return undefined_scores((*SCORES, "per_class"))
     losses = binary_cross_entropy(targets, probabilities)
     chosen = as_given(probabilities, given).astype(np.int64)
     per_class = {
@@ -72,7 +60,7 @@ def multilabel_scores(
         "macro_auc": _mean(per_class, "auc"),
         "micro_auc": together["auc"],
         "macro_f1": _mean(per_class, "f1"),
-        "micro_f1": plain(f1_score(targets, chosen, zero_division=np.nan)) if len(targets) else None,
+        "micro_f1": together["f1"],
         "loss": plain(losses[is_known.any(axis=1)].mean()) if is_known.any() else None,
         "per_class": per_class,
         "notes": _notes(targets, per_class),
@@ -86,8 +74,7 @@ def binary_cross_entropy(targets: FloatArray, probabilities: FloatArray) -> Floa
     of_target = np.where(targets == 1, probabilities, 1 - probabilities)
     of_labels = np.where(is_known, -np.log(np.maximum(of_target, tiny)), 0)
     counts = is_known.sum(axis=1)
-    losses: FloatArray = of_labels.sum(axis=1) / np.where(counts > 0, counts, np.nan)
-    return losses
+    return np.asarray(of_labels.sum(axis=1) / np.where(counts > 0, counts, np.nan))
 
 
 def as_given(probabilities: FloatArray, given: npt.ArrayLike | None) -> npt.NDArray[np.bool_]:
@@ -103,33 +90,6 @@ def as_given(probabilities: FloatArray, given: npt.ArrayLike | None) -> npt.NDAr
     return chosen
 
 
-def resampled_multilabel(
-    targets: FloatArray, probabilities: FloatArray, given: npt.ArrayLike | None = None
-) -> Callable[[IntArray], dict[str, float]]:
-    """Return a function from indices to the headline scores; sorting once makes it fast enough for a bootstrap."""
-    precision = resampled_precision(targets, probabilities)
-    is_known = ~np.isnan(targets)
-    wanted = np.where(is_known, targets, 0)
-    chosen = as_given(probabilities, given) & is_known
-    losses = binary_cross_entropy(targets, probabilities)
-    is_scored: npt.NDArray[np.bool_] = np.asarray(is_known.any(axis=1))
-
-    def scores(indices: IntArray) -> dict[str, float]:
-        copies = np.bincount(indices, minlength=len(targets)).astype(np.float64)
-        hits = copies @ (wanted * chosen)
-        either = copies @ wanted + copies @ chosen
-        defined = either > 0
-        drawn = losses[indices[is_scored[indices]]]
-        return {
-            "map": precision(copies),
-            "macro_f1": float((2 * hits[defined] / either[defined]).mean()) if defined.any() else np.nan,
-            "micro_f1": float(2 * hits.sum() / either.sum()) if defined.any() else np.nan,
-            "loss": float(drawn.mean()) if len(drawn) else np.nan,
-        }
-
-    return scores
-
-
 def resampled_precision(targets: FloatArray, probabilities: FloatArray) -> Callable[[FloatArray], float]:
     """Return a function from the count of each row `(n,)` to the mean average precision; NaN if no label occurs."""
     order = np.argsort(-probabilities, axis=0, kind="stable")
@@ -142,8 +102,7 @@ def resampled_precision(targets: FloatArray, probabilities: FloatArray) -> Calla
     is_step[:-1] = sorted_values[:-1] != sorted_values[1:]
 
     def mean_precision(copies: FloatArray) -> float:
-        precisions = _average_precisions(copies[order] * is_known, sorted_targets, is_step)
-        return float(np.nanmean(precisions)) if np.isfinite(precisions).any() else np.nan
+        return mean_of_finite(_average_precisions(copies[order] * is_known, sorted_targets, is_step))
 
     return mean_precision
 

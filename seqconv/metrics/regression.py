@@ -6,16 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import list_some
-from seqconv.metrics.checks import (
-    FloatArray,
-    IntArray,
-    Scores,
-    as_columns,
-    check_same_count,
-    mean_of_defined,
-    plain,
-    undefined_scores,
-)
+from seqconv.metrics.checks import FloatArray, IntArray, Scores, as_pair, plain, undefined_scores
+from seqconv.metrics.means import mean_of_defined, mean_of_finite, ratio
 
 SCORES = ("mae", "rmse", "r2", "spearman")
 
@@ -39,11 +31,9 @@ def regression_scores(targets: npt.ArrayLike, predictions: npt.ArrayLike, names:
     >>> round(scores["mae"], 3), scores["r2"], round(scores["spearman"], 3)
     (0.333, 0.5, 1.0)
     """
-    targets = as_columns(targets, "targets", len(names))
-    predictions = as_columns(predictions, "predictions", len(names))
-    check_same_count(targets, predictions)
+    targets, predictions = as_pair(targets, predictions, len(names))
     if not np.isfinite(predictions).all():
-        return undefined_scores(SCORES, "the predictions hold NaN or infinity")
+        return undefined_scores(SCORES)
     per_column = {name: _scores_of_column(targets[:, i], predictions[:, i]) for i, name in enumerate(names)}
     scores: Scores = {name: mean_of_defined([column[name] for column in per_column.values()]) for name in SCORES}
     if len(names) > 1:
@@ -60,8 +50,8 @@ def resampled_regression(targets: FloatArray, predictions: FloatArray) -> Callab
         return {
             "mae": float(np.abs(errors).mean()),
             "rmse": float(np.sqrt((errors**2).mean(axis=0)).mean()),
-            "r2": _mean_or_nan(1 - _ratio((errors**2).sum(axis=0), ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0))),
-            "spearman": _mean_or_nan(_correlations(_ranks(wanted), _ranks(got))),
+            "r2": mean_of_finite(1 - ratio((errors**2).sum(axis=0), ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0))),
+            "spearman": mean_of_finite(_rank_correlations(wanted, got)),
         }
 
     return scores
@@ -89,24 +79,9 @@ def _notes(per_column: dict[str, dict[str, float | None]]) -> dict[str, str]:
     return notes
 
 
-def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    undefined = np.full_like(numerator, np.nan)
-    return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
-
-
-def _ranks(values: FloatArray) -> FloatArray:
+def _rank_correlations(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return the rank correlation of each pair of columns; NaN if one is constant."""
     from scipy.stats import rankdata
 
-    ranks: FloatArray = rankdata(values, axis=0)
-    centered: FloatArray = ranks - ranks.mean(axis=0)
-    return centered
-
-
-def _correlations(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Return the Pearson correlation of each pair of centered columns; NaN if one is constant."""
-    return _ratio((first * second).sum(axis=0), np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0)))
-
-
-def _mean_or_nan(values: FloatArray) -> float:
-    defined = values[np.isfinite(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
+    first, second = (ranks - ranks.mean(axis=0) for ranks in (rankdata(first, axis=0), rankdata(second, axis=0)))
+    return ratio((first * second).sum(axis=0), np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0)))

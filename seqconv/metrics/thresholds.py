@@ -29,7 +29,7 @@ def choose_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, pr
 
     Without `precision`, the one with the largest F1; with it, the lowest one (which finds most) whose precision is at
     least that. Where no threshold reaches it, the one with the best precision, and among these the lowest. Thresholds
-    lie in the middle between two probabilities that occur, so that a small change of either moves no sequence across.
+    are in the middle between two probabilities that occur, so that a small change of either changes no decision.
 
     Args:
         targets: 0 or 1 `(n,)`; NaN where the label is missing, which counts neither way.
@@ -47,19 +47,7 @@ def choose_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike, *, pr
     """
     if precision is not None and not 0 < precision <= 1:
         raise ConfigError(f"a precision of {precision} is impossible: it must be above 0, and 1 at most")
-    wanted, found = np.asarray(targets, np.float64), np.asarray(probabilities, np.float64)
-    check_same_count(wanted, found)
-    is_known = ~np.isnan(wanted)
-    wanted, found = wanted[is_known], found[is_known]
-    if not (wanted == 1).any():
-        return Cut(DEFAULT_THRESHOLD, None, None, None, is_reached=False)
-    values, hits, given = _steps(wanted, found)
-    precisions, recalls = hits / given, hits / wanted.sum()
-    scores = 2 * hits / (given + wanted.sum())
-    place, is_reached = _best(scores, precisions, precision)
-    return Cut(
-        _between(values, place), float(precisions[place]), float(recalls[place]), float(scores[place]), is_reached
-    )
+    return _choose(targets, probabilities, precision, is_macro=False)
 
 
 def choose_macro_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> Cut:
@@ -72,18 +60,26 @@ def choose_macro_threshold(targets: npt.ArrayLike, probabilities: npt.ArrayLike)
     >>> choose_macro_threshold([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.8]).threshold
     0.25
     """
+    return _choose(targets, probabilities, None, is_macro=True)
+
+
+def _choose(targets: npt.ArrayLike, probabilities: npt.ArrayLike, precision: float | None, *, is_macro: bool) -> Cut:
     wanted, found = np.asarray(targets, np.float64), np.asarray(probabilities, np.float64)
     check_same_count(wanted, found)
+    is_known = ~np.isnan(wanted)
+    wanted, found = wanted[is_known], found[is_known]
     if not (wanted == 1).any():
         return Cut(DEFAULT_THRESHOLD, None, None, None, is_reached=False)
     values, hits, given = _steps(wanted, found)
     count, positives = len(wanted), wanted.sum()
-    scores = 2 * hits / (given + positives)
-    spared = count - given - (positives - hits)
-    others = 2 * spared / np.maximum((count - given) + (count - positives), 1)
-    place, _ = _best((scores + others) / 2, scores, None)
-    cut = float(hits[place] / given[place]), float(hits[place] / positives), float(scores[place])
-    return Cut(_between(values, place), *cut)
+    precisions = hits / given
+    scores = compared = 2 * hits / (given + positives)
+    if is_macro:
+        spared = count - given - (positives - hits)
+        compared = (scores + 2 * spared / np.maximum((count - given) + (count - positives), 1)) / 2
+    place, is_reached = _best(compared, precisions, precision)
+    cut = float(precisions[place]), float(hits[place] / positives), float(scores[place])
+    return Cut(_between(values, place), *cut, is_reached)
 
 
 def _steps(wanted: FloatArray, found: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -8,9 +8,8 @@ from seqconv.data.spec import DataSpec, Segmentation
 from seqconv.errors import ConfigError, ModelError, SeqconvError
 from seqconv.features import as_settings
 from seqconv.features.settings import FeatureSettings
-from seqconv.tasks.decision_rule import DecisionRule
 from seqconv.tasks.settings import TargetConfig
-from seqconv.tasks.target import Target
+from seqconv.tasks.target import DecisionRule, Target
 
 # Raise it when a model file changes so that older versions cannot read it.
 FORMAT_VERSION = 2

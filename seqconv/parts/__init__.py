@@ -6,16 +6,7 @@ from seqconv.parts.registry import Registry, register
 from seqconv.parts.roles import Role
 
 if TYPE_CHECKING:
-    from seqconv.parts.sections import (
-        FilePath,
-        FilePaths,
-        Fraction,
-        NameOf,
-        OneOf,
-        PositiveInt,
-        Section,
-        absolute_path,
-    )
+    from seqconv.parts.sections import FilePath, FilePaths, Fraction, NameOf, OneOf, PositiveInt, Section, absolute_path
 
 __all__ = [
     "FilePath",

@@ -133,7 +133,7 @@ def _is_from(module: ModuleType, path: Path) -> bool:
 
 
 def _run(name: str, load: Callable[[], object]) -> None:
-    """Import; what goes wrong in a user's file is told with its line."""
+    """Import; the message of an error in a user's file names its line."""
     try:
         load()
     except ConfigError as error:

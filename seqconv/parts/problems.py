@@ -16,18 +16,14 @@ from seqconv.text import nearest
 AnySection = TypeVar("AnySection", bound=Section)
 
 EXPECTED = {
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
+    "int": "a whole number",
+    "float": "a number",
     "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "string_type": "text",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "dict_type": "a mapping",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "a mapping",
 }
 COMPARED = {
     "greater_than": ("gt", "a number above {}"),
@@ -78,7 +74,8 @@ def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]
             expected[tag] = details["ctx"]["tag"], [details["ctx"]["expected_tags"]]
         elif kind == "value_error":
             reason = str(details.get("ctx", {}).get("error", details["msg"]))
-            lines.extend([_with_value(key, details["input"], reason)] if key else reason.splitlines())
+            value = "" if isinstance(details["input"], dict) else f"{shown(details['input'])}: "
+            lines.extend([f"{key}: {value}{reason}"] if key else reason.splitlines())
         else:
             # The branches of a union fail one by one; to the user they are one key with several forms.
             expected.setdefault(key, (details["input"], []))[1].append(_expectation(details, root))
@@ -160,14 +157,11 @@ def _unknown_key(details: ErrorDetails, key: str, root: type[BaseModel]) -> str:
     return f"{key}: unknown key{hint} Its value is {shown(details['input'])}. Known: {', '.join(known)}"
 
 
-def _with_value(key: str, value: Any, reason: str) -> str:
-    return f"{key}: {reason}" if isinstance(value, dict) else f"{key}: {shown(value)}: {reason}"
-
-
 def _expectation(details: ErrorDetails, root: type[BaseModel]) -> str:
     kind, context = details["type"], details.get("ctx", {})
-    if kind in EXPECTED:
-        return EXPECTED[kind]
+    wanted = re.sub("_(type|parsing|from_float)$", "", kind)
+    if wanted in EXPECTED:
+        return EXPECTED[wanted]
     if kind in COMPARED:
         bound, text = COMPARED[kind]
         return text.format(context[bound])
@@ -182,12 +176,9 @@ def _expectation(details: ErrorDetails, root: type[BaseModel]) -> str:
 def _sections_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         # The base of a kind is any of the parts that are registered under it.
-        return list(dict.fromkeys(vars(annotation)["registry"].values())) if _is_base(annotation) else [annotation]
+        registry = vars(annotation).get("registry")
+        return [annotation] if registry is None else list(dict.fromkeys(registry.values()))
     return [section for argument in get_args(annotation) for section in _sections_in(argument)]
-
-
-def _is_base(section: type[BaseModel]) -> bool:
-    return "registry" in vars(section)
 
 
 def _branch_names(section: type[BaseModel]) -> tuple[Any, ...]:

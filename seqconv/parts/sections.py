@@ -4,15 +4,7 @@ import os.path
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationInfo,
-)
+import pydantic
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -20,17 +12,17 @@ from seqconv.files import expand_user
 from seqconv.parts.registry import Registry, listeners
 from seqconv.parts.roles import Role
 
-PositiveInt = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
+PositiveInt = Annotated[int, pydantic.Field(ge=1)]
+Fraction = Annotated[float, pydantic.Field(ge=0, lt=1)]
 
 
 _sections: "list[type[Section]]" = []
 
 
-class Section(BaseModel):
+class Section(pydantic.BaseModel):
     """A part of the config: unknown keys are errors, values do not change once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
@@ -50,19 +42,21 @@ listeners.append(rebuild_sections)
 class OneOf:
     """Annotation of a field: a section of any registered part, chosen by the tag of the registry.
 
-    The choices are those that are registered when the section with the field is built; `register` builds all anew.
+    The choices are those that are registered when the section with the field is built; `register` builds them again.
     """
 
     def __init__(self, registry: Registry[Any]) -> None:
         self.registry = registry
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
         if not self.registry:
             return core_schema.no_info_plain_validator_function(self._refuse)
         choices = {name: handler.generate_schema(section) for name, section in self.registry.items()}
         return core_schema.tagged_union_schema(choices, discriminator=self.registry.tag)
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: pydantic.GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         # Of a kind of which nothing is registered, there is nothing to choose.
         return handler(schema) if self.registry else {"not": {}}
 
@@ -79,7 +73,7 @@ class NameOf:
         self.registry = registry
         self.more = more
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.literal_schema([*self.more, *self.registry])
 
 
@@ -95,14 +89,14 @@ def absolute_path(path: str, folder: Path) -> str:
     return os.path.normpath((folder / expand_user(path)).absolute())
 
 
-def _from_folder(value: Any, info: ValidationInfo) -> Any:
+def _from_folder(value: Any, info: pydantic.ValidationInfo) -> Any:
     folder = (info.context or {}).get("folder", Path.cwd())
     if isinstance(value, dict):
         return {name: absolute_path(path, folder) for name, path in value.items()}
     return None if value is None else absolute_path(value, folder)
 
 
-FilePath = Annotated[str | None, AfterValidator(_from_folder), Role.PATH]
+FilePath = Annotated[str | None, pydantic.AfterValidator(_from_folder), Role.PATH]
 """A path that begins at the folder of the config file."""
-FilePaths = Annotated[str | dict[str, str] | None, AfterValidator(_from_folder), Role.PATH]
+FilePaths = Annotated[str | dict[str, str] | None, pydantic.AfterValidator(_from_folder), Role.PATH]
 """A path, or several by name."""

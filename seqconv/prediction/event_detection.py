@@ -8,8 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.errors import ConfigError
-from seqconv.tasks.decision_rule import DecisionRule
-from seqconv.tasks.target import Target
+from seqconv.tasks.target import DecisionRule, Target
 
 FloatArray = npt.NDArray[np.float64]
 COLUMNS = ("id", "start", "end", "label", "score")

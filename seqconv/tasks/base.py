@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from seqconv.errors import ConfigError, ModelError, list_some
 from seqconv.metrics.checks import IntArray, Scores
 from seqconv.metrics.records import add_metrics, metrics_of
-from seqconv.metrics.thresholds import Cut
+from seqconv.metrics.thresholds import Cut, choose_threshold
 from seqconv.parts import Registry
 from seqconv.tasks.forms import (
     NO_CLASSES,
@@ -308,16 +308,13 @@ class Task:
     def check_thresholds(self, target: Meaning, positive: str | None) -> None:
         """Raise ConfigError where there can be no thresholds."""
 
-    def choose_cuts(
-        self,
-        target: Meaning,
-        targets: FloatArray,
-        predictions: FloatArray,
-        precision: float | None,
-        positive: str | None,
-    ) -> dict[str, Cut]:
-        """Choose thresholds by name of the label."""
-        return {}
+    def threshold_names(self, target: Meaning, targets: FloatArray, positive: str | None) -> Sequence[str]:
+        """Return the labels that have a threshold; `positive`: `evaluation.positive`."""
+        return ()
+
+    def choose_cut(self, targets: FloatArray, predictions: FloatArray, precision: float | None) -> Cut:
+        """Choose the threshold of one label from its targets and predictions `(n,)`; see `choose_threshold`."""
+        return choose_threshold(targets, predictions, precision=precision)
 
     def fit_temperature(self, targets: ArrayLike, logits: ArrayLike) -> float:
         """Choose the temperature of the probabilities."""

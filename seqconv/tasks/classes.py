@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.errors import ManifestError, ModelError
+from seqconv.metrics.calibration import binned_error
 from seqconv.metrics.checks import FloatArray, as_columns
 from seqconv.tasks.base import Task
-from seqconv.tasks.forms import Array, Columns, Fitted, Meaning, ReadAnswers
+from seqconv.tasks.forms import Array, Columns, Fitted, Meaning, ReadAnswers, Scorer
 from seqconv.tasks.frame_labels import FrameLabels
 from seqconv.tasks.raw_labels import LabelSets, indicator_rows
 
@@ -67,13 +68,21 @@ class ClassTask(Task):
         # One for all labels may stand alone.
         values = list(found) if isinstance(found, list | tuple) else [found] * target.num_outputs
         given = [value for value in values if value is not None]
+        wanted = target.num_outputs if self.allows_overlaps else 1
         are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in given)
-        if len(values) != target.num_outputs or len(given) != self.num_thresholds(target) or not are_numbers:
+        if len(values) != target.num_outputs or len(given) != wanted or not are_numbers:
             raise ModelError(
                 f"the card of the model has thresholds {found!r:.80}; expected a number for each of "
                 f"{target.num_outputs} labels, or, of two classes, for the one that it gives"
             )
         return tuple(values)
+
+    def headline_scorer(self, targets: ArrayLike, predictions: ArrayLike, decided: ArrayLike | None = None) -> Scorer:
+        rows = as_rows(predictions)
+        return self.frame_scorer(targets, rows, np.arange(len(rows)), len(rows), decided)
+
+    def calibration_error(self, targets: FloatArray, predictions: FloatArray, num_bins: int) -> float:
+        return binned_error(*self.calibration_points(targets, predictions), num_bins)
 
     def guess(self, targets: FloatArray) -> FloatArray:
         return np.random.default_rng(0).uniform(0.1, 0.9, targets.shape)
@@ -85,7 +94,7 @@ class ClassTask(Task):
     def check_classes(self, classes: Sequence[str], what: str) -> None:
         """Raise ManifestError where classes leave nothing to learn; `what` has them."""
         if not classes:
-            raise ManifestError(f"no {what} have any of the labels: there is nothing to learn")
+            raise ManifestError(f"the {what} have none of the labels: there is nothing to learn")
 
     def name_decided(self, target: Meaning, decided: Array) -> list[str]:
         """Return the text of each decision."""
@@ -94,10 +103,6 @@ class ClassTask(Task):
     def names_joined(self, text: str, names: Sequence[str], separator: str) -> Sequence[str]:
         """Return the names in the text of a decision."""
         return [text]
-
-    def num_thresholds(self, target: Meaning) -> int:
-        """Return how many labels have a threshold."""
-        return 1
 
     def _read_rows(self, labels: Any, names: list[str], separator: str) -> FloatArray:
         """Return 0/1 rows of the classes that texts name."""
@@ -109,8 +114,7 @@ class ClassTask(Task):
         for row, text in enumerate(texts):
             for name in self.names_joined(str(text), names, separator):
                 rows[row, places[name]] = 1
-        found: FloatArray = rows[codes]
-        return found
+        return np.asarray(rows[codes])
 
 
 def as_rows(values: ArrayLike) -> FloatArray:

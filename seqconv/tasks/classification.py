@@ -10,16 +10,9 @@ from numpy.typing import ArrayLike
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.metrics.calibration import fit_temperature
 from seqconv.metrics.checks import FloatArray, IntArray, Scores
-from seqconv.metrics.classification import (
-    as_decided,
-    calibration_error,
-    class_numbers,
-    classification_scores,
-    cross_entropy,
-    resampled_classification,
-)
+from seqconv.metrics.classification import as_decided, class_numbers, classification_scores, cross_entropy
 from seqconv.metrics.frames import class_frame_scorer
-from seqconv.metrics.thresholds import Cut, choose_macro_threshold, choose_threshold
+from seqconv.metrics.thresholds import Cut, choose_macro_threshold
 from seqconv.parts import register
 from seqconv.tasks.classes import ClassTask, as_rows
 from seqconv.tasks.forms import Array, CellRule, Columns, Fitted, Joined, Meaning, Scorer
@@ -120,8 +113,7 @@ class Classification(ClassTask):
         if values.shape[1] == 1 and target.num_outputs == 2:
             # Two classes may come as one logit, that of the second class.
             values = np.hstack([np.zeros_like(values), values])
-        probabilities: FloatArray = softmax(super().predictions(target, values), axis=1)
-        return probabilities
+        return np.asarray(softmax(super().predictions(target, values), axis=1))
 
     def decide(self, predictions: FloatArray, thresholds: tuple[float | None, ...] | None) -> Array:
         if thresholds is None:
@@ -140,10 +132,6 @@ class Classification(ClassTask):
     def losses(self, targets: ArrayLike, predictions: ArrayLike, scale: ArrayLike = 1) -> FloatArray:
         rows = as_rows(predictions)
         return cross_entropy(class_numbers(targets, rows.shape[1]), rows)
-
-    def headline_scorer(self, targets: ArrayLike, predictions: ArrayLike, decided: ArrayLike | None = None) -> Scorer:
-        rows = as_rows(predictions)
-        return resampled_classification(class_numbers(targets, rows.shape[1]), rows, decided)
 
     def frame_scorer(
         self, targets: ArrayLike, predictions: ArrayLike, owners: IntArray, count: int, decided: ArrayLike | None = None
@@ -180,25 +168,17 @@ class Classification(ClassTask):
                 f"evaluation.positive: there is no class '{positive}'; the classes are {list_some(target.names)}"
             )
 
-    def choose_cuts(
-        self,
-        target: Meaning,
-        targets: FloatArray,
-        predictions: FloatArray,
-        precision: float | None,
-        positive: str | None,
-    ) -> dict[str, Cut]:
+    def threshold_names(self, target: Meaning, targets: FloatArray, positive: str | None) -> Sequence[str]:
         counts = targets.sum(axis=0)
-        place = target.names.index(positive or target.names[0 if counts[0] < counts[1] else 1])
-        one = targets[:, place], predictions[:, place]
-        cut = choose_macro_threshold(*one) if precision is None else choose_threshold(*one, precision=precision)
-        return {target.names[place]: cut}
+        return (positive or target.names[0 if counts[0] < counts[1] else 1],)
+
+    def choose_cut(self, targets: FloatArray, predictions: FloatArray, precision: float | None) -> Cut:
+        if precision is None:
+            return choose_macro_threshold(targets, predictions)
+        return super().choose_cut(targets, predictions, precision)
 
     def fit_temperature(self, targets: ArrayLike, logits: ArrayLike) -> float:
         return fit_temperature(targets, logits)
-
-    def calibration_error(self, targets: FloatArray, predictions: FloatArray, num_bins: int) -> float:
-        return calibration_error(targets, predictions, num_bins=num_bins)
 
     def confidence(self, predictions: FloatArray) -> FloatArray:
         return np.asarray(predictions.max(axis=1))

@@ -9,10 +9,9 @@ import numpy.typing as npt
 from seqconv.errors import ManifestError
 from seqconv.tasks.base import find_task
 from seqconv.tasks.frame_labels import MISSING, FrameLabels, describe, raise_listed
-from seqconv.tasks.raw_labels import label_name, sorted_names
+from seqconv.tasks.raw_labels import label_name, sorted_names, value_names
 
 Array = npt.NDArray[Any]
-ClassArray = tuple[list[str], Array]
 Form = TypeVar("Form")
 
 
@@ -44,24 +43,23 @@ def read_frame_labels(
 
 def read_class_frames(raw_labels: Any, ids: Sequence[str] | None) -> FrameLabels:
     """Read `(time,)` classes."""
-    return _as_positions(_read_each(raw_labels, _read_classes, ids))
+    found = _read_each(raw_labels, _read_classes, ids)
+    names = sorted_names(name for classes, _ in found for name in classes if name)
+    table = {name: position for position, name in enumerate(names)} | {"": MISSING}
+    arrays: list[Array] = [np.array([table[name] for name in classes], np.int32)[places] for classes, places in found]
+    return FrameLabels("classification", names, arrays)
 
 
 def read_label_frames(raw_labels: Any, ids: Sequence[str] | None, names: Sequence[str] | None) -> FrameLabels:
     """Read `(time, C)` of 0 and 1."""
-    arrays = _read_each(raw_labels, _read_indicators, ids)
-    raise_listed(_find_width_problems(arrays, ids, names))
-    default = map(str, range(arrays[0].shape[1]))
-    return FrameLabels("multilabel", tuple(names or default), arrays, are_columns=True)
+    arrays = _read_columns(raw_labels, _read_indicators, ids, names)
+    return FrameLabels("multilabel", tuple(names or map(str, range(arrays[0].shape[1]))), arrays, are_columns=True)
 
 
 def read_number_frames(raw_labels: Any, ids: Sequence[str] | None, names: Sequence[str] | None) -> FrameLabels:
     """Read `(time,)` or `(time, C)` numbers."""
-    arrays = _read_each(raw_labels, _read_values, ids)
-    raise_listed(_find_width_problems(arrays, ids, names))
-    count = arrays[0].shape[1]
-    default = ["value"] if count == 1 else [f"value_{column}" for column in range(count)]
-    return FrameLabels("regression", tuple(names or default), arrays, are_columns=True)
+    arrays = _read_columns(raw_labels, _read_values, ids, names)
+    return FrameLabels("regression", tuple(names or value_names(arrays[0].shape[1])), arrays, are_columns=True)
 
 
 def _read_each(raw_labels: Any, read: Callable[[Array], Form], ids: Sequence[str] | None) -> list[Form]:
@@ -82,7 +80,7 @@ def _read_each(raw_labels: Any, read: Callable[[Array], Form], ids: Sequence[str
     return found
 
 
-def _read_classes(item: Array) -> ClassArray:
+def _read_classes(item: Array) -> tuple[list[str], Array]:
     """Return the classes that occur as text, empty if missing, and which of them each frame has."""
     if item.ndim == 2 and item.shape[1] == 1:
         item = item[:, 0]
@@ -117,17 +115,11 @@ def _read_values(item: Array) -> Array:
     return values.astype(np.float64)
 
 
-def _find_width_problems(arrays: Sequence[Array], ids: Sequence[str] | None, names: Sequence[str] | None) -> list[str]:
+def _read_columns(
+    raw_labels: Any, read: Callable[[Array], Array], ids: Sequence[str] | None, names: Sequence[str] | None
+) -> list[Array]:
+    arrays = _read_each(raw_labels, read, ids)
     wanted = len(names) if names is not None else arrays[0].shape[1]
-    return [
-        f"{describe([index], ids)} has {array.shape[1]} columns of labels, expected {wanted}"
-        for index, array in enumerate(arrays)
-        if array.shape[1] != wanted
-    ]
-
-
-def _as_positions(found: Sequence[ClassArray]) -> FrameLabels:
-    names = sorted_names(name for classes, _ in found for name in classes if name)
-    table = {name: position for position, name in enumerate(names)} | {"": MISSING}
-    arrays: list[Array] = [np.array([table[name] for name in classes], np.int32)[places] for classes, places in found]
-    return FrameLabels("classification", names, arrays)
+    odd = [(index, array.shape[1]) for index, array in enumerate(arrays) if array.shape[1] != wanted]
+    raise_listed([f"{describe([index], ids)} has {count} columns of labels, expected {wanted}" for index, count in odd])
+    return arrays

@@ -105,21 +105,16 @@ class FrameLabels(Sequence[Array]):
                 f"the labels have {len(self.names)} columns, {list_some(self.names)}, but expected are {len(names)}: "
                 f"{list_some(names)}"
             )
-        known = np.array([name in names for name in self.names], bool)
-        self._check_known(known, names, ids)
         positions = np.array([names.index(name) if name in names else MISSING for name in self.names], np.int64)
+        strange = self.present() & (positions == MISSING)
+        if strange.any():
+            rows = [index for index in range(len(self)) if (self.take([index]).present() & strange).any()]
+            listed = list_some(name for name, is_strange in zip(self.names, strange, strict=True) if is_strange)
+            raise ManifestError(
+                f"frames of {describe(rows, ids)} have unknown labels {listed}. Known: {list_some(names, 20)}"
+            )
         move = find_task(self.task).rename_frames
         return replace(self, names=tuple(names), arrays=[move(array, positions, len(names)) for array in self.arrays])
-
-    def _check_known(self, known: npt.NDArray[np.bool_], names: Sequence[str], ids: Sequence[str] | None) -> None:
-        strange = self.present() & ~known
-        if not strange.any():
-            return
-        rows = [index for index in range(len(self)) if (self.take([index]).present() & strange).any()]
-        listed = list_some(name for name, is_strange in zip(self.names, strange, strict=True) if is_strange)
-        raise ManifestError(
-            f"frames of {describe(rows, ids)} have unknown labels {listed}. Known: {list_some(names, 20)}"
-        )
 
 
 def find_length_problems(

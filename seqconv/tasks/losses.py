@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-# Below it a probability of the other classes is not told from none in 32 bits, and powers of it have no slope.
+# In 32 bits, a smaller probability of the other classes is rounded to 0, and powers of it have no slope.
 _SMALLEST = 1e-7
 
 
@@ -34,7 +34,8 @@ def focal_crossentropy(y_true: Any, y_pred: Any, gamma: float = 2.0, label_smoot
     if label_smoothing:
         y_true = y_true * (1 - label_smoothing) + label_smoothing / y_true.shape[-1]
     logs = ops.log_softmax(y_pred, axis=-1)
-    return -ops.sum(y_true * _focus(1 - ops.exp(logs), gamma) * logs, axis=-1)
+    focus = ops.power(ops.maximum(1 - ops.exp(logs), _SMALLEST), gamma) if gamma else 1.0
+    return -ops.sum(y_true * focus * logs, axis=-1)
 
 
 def label_crossentropy(y_true: Any, y_pred: Any, gamma: float = 0.0, label_smoothing: float = 0.0) -> Any:
@@ -67,15 +68,11 @@ def label_crossentropy(y_true: Any, y_pred: Any, gamma: float = 0.0, label_smoot
     return ops.sum(losses * is_known, axis=-1) / ops.maximum(ops.sum(is_known, axis=-1), 1)
 
 
-def _focus(doubt: Any, gamma: float) -> Any:
-    return ops.power(ops.maximum(doubt, _SMALLEST), gamma) if gamma else ops.ones_like(doubt)
-
-
 @keras.saving.register_keras_serializable(package="seqconv")
 class FocalCrossentropy(keras.losses.Loss):  # type: ignore[misc]
     """`focal_crossentropy` as a loss."""
 
-    def __init__(self, gamma: float = 2.0, label_smoothing: float = 0.0, **options: Any) -> None:
+    def __init__(self, gamma: float, label_smoothing: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
         self.gamma, self.label_smoothing = gamma, label_smoothing
 
@@ -89,9 +86,6 @@ class FocalCrossentropy(keras.losses.Loss):  # type: ignore[misc]
 @keras.saving.register_keras_serializable(package="seqconv")
 class LabelCrossentropy(FocalCrossentropy):
     """`label_crossentropy` as a loss."""
-
-    def __init__(self, gamma: float = 0.0, label_smoothing: float = 0.0, **options: Any) -> None:
-        super().__init__(gamma, label_smoothing, **options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return label_crossentropy(y_true, y_pred, self.gamma, self.label_smoothing)

@@ -7,12 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from seqconv.errors import ManifestError
-from seqconv.metrics.calibration import fit_label_temperature, label_calibration_error
+from seqconv.metrics.calibration import fit_label_temperature
 from seqconv.metrics.checks import FloatArray, IntArray, Scores, as_columns
 from seqconv.metrics.frames import label_frame_scorer
-from seqconv.metrics.multilabel import as_given, binary_cross_entropy, multilabel_scores, resampled_multilabel
-from seqconv.metrics.thresholds import DEFAULT_THRESHOLD, Cut, choose_threshold
+from seqconv.metrics.multilabel import as_given, binary_cross_entropy, multilabel_scores
+from seqconv.metrics.thresholds import DEFAULT_THRESHOLD
 from seqconv.parts import register
 from seqconv.tasks.classes import ClassTask, as_rows, is_number
 from seqconv.tasks.forms import NO_BACKGROUND, ONE_OF_TWO, Array, CellRule, Columns, Fitted, Meaning, Scorer
@@ -38,13 +37,8 @@ class Multilabel(ClassTask):
     def fit(self, raw_labels: Any, *, names: tuple[str, ...] | None, separator: str, ids: Any = None) -> Fitted:
         sets, order = label_sets(raw_labels, ids, separator=separator, names=names)
         classes = order or sorted_names(label for row in sets for label in row)
-        if not classes:
-            raise ManifestError("no sequence has a label: there is nothing to learn")
+        self.check_classes(classes, "sequences")
         return Fitted(classes)
-
-    def check_classes(self, classes: Sequence[str], what: str) -> None:
-        if not classes:
-            raise ManifestError("no frame has any of the labels: there is nothing to learn")
 
     def read_frames(self, raw_labels: Any, *, ids: Any = None, names: Sequence[str] | None = None) -> FrameLabels:
         return read_label_frames(raw_labels, ids, names)
@@ -126,11 +120,7 @@ class Multilabel(ClassTask):
     def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:
         from scipy.special import expit
 
-        probabilities: FloatArray = expit(super().predictions(target, logits))
-        return probabilities
-
-    def num_thresholds(self, target: Meaning) -> int:
-        return target.num_outputs
+        return np.asarray(expit(super().predictions(target, logits)))
 
     def decide(self, predictions: FloatArray, thresholds: tuple[float | None, ...] | None) -> Array:
         return np.asarray(
@@ -152,34 +142,18 @@ class Multilabel(ClassTask):
         rows = as_rows(predictions)
         return binary_cross_entropy(as_columns(targets, "targets", rows.shape[1]), rows)
 
-    def headline_scorer(self, targets: ArrayLike, predictions: ArrayLike, decided: ArrayLike | None = None) -> Scorer:
-        rows = as_rows(predictions)
-        return resampled_multilabel(as_columns(targets, "targets", rows.shape[1]), rows, decided)
-
     def frame_scorer(
         self, targets: ArrayLike, predictions: ArrayLike, owners: IntArray, count: int, decided: ArrayLike | None = None
     ) -> Scorer:
         values = np.asarray(predictions, np.float64)
-        return label_frame_scorer(np.asarray(targets, np.float64), values, as_given(values, decided), owners, count)
+        wanted = as_columns(targets, "targets", values.shape[1])
+        return label_frame_scorer(wanted, values, as_given(values, decided), owners, count)
 
-    def choose_cuts(
-        self,
-        target: Meaning,
-        targets: FloatArray,
-        predictions: FloatArray,
-        precision: float | None,
-        positive: str | None,
-    ) -> dict[str, Cut]:
-        return {
-            name: choose_threshold(targets[:, place], predictions[:, place], precision=precision)
-            for place, name in enumerate(target.names)
-        }
+    def threshold_names(self, target: Meaning, targets: FloatArray, positive: str | None) -> Sequence[str]:
+        return target.names
 
     def fit_temperature(self, targets: ArrayLike, logits: ArrayLike) -> float:
         return fit_label_temperature(targets, logits)
-
-    def calibration_error(self, targets: FloatArray, predictions: FloatArray, num_bins: int) -> float:
-        return label_calibration_error(targets, predictions, num_bins=num_bins)
 
     def confidence(self, predictions: FloatArray) -> FloatArray:
         return np.asarray(np.maximum(predictions, 1 - predictions).min(axis=1))

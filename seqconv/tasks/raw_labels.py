@@ -59,8 +59,7 @@ def label_sets(
     elif not _are_indicators(raw_labels):
         return [_label_set(value, separator) for value in _rows(raw_labels)], order
     rows = [[0 if _is_missing(value) else value for value in row] for row in _rows(raw_labels)]
-    matrix, _ = number_columns(rows, ids, names=order or [str(i) for i in range(len(rows[0]))])
-    order = order or tuple(str(index) for index in range(matrix.shape[1]))
+    matrix, order = number_columns(rows, ids, names=order or [str(index) for index in range(len(rows[0]))])
     wrong = np.flatnonzero(~np.isin(matrix, (0, 1)).all(axis=1))
     if wrong.size:
         raise ManifestError(f"the label columns {list_some(order)} hold 0 or 1, but {_named(wrong, ids)} have others")
@@ -104,8 +103,12 @@ def number_columns(
     if wrong.size:
         value = next(item for item in rows[wrong[0]] if not math.isfinite(_number(item)))
         raise ManifestError(f"{_named(wrong, ids)} have labels that are missing or not numbers, the first {value!r}")
-    default = ("value",) if wanted == 1 else tuple(f"value_{index}" for index in range(wanted))
-    return values, tuple(names) if names else default
+    return values, tuple(names or value_names(wanted))
+
+
+def value_names(count: int) -> tuple[str, ...]:
+    """Return the names of columns of numbers that have none."""
+    return ("value",) if count == 1 else tuple(f"value_{index}" for index in range(count))
 
 
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -114,7 +117,7 @@ def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
     >>> sorted_names(["b", "10", "9", "b"])
     ('9', '10', 'b')
     """
-    return tuple(sorted(set(names), key=lambda name: (not math.isfinite(_number(name)), _finite(name), name)))
+    return tuple(sorted(set(names), key=lambda name: (_number(name), name)))
 
 
 def label_name(value: object) -> str:
@@ -224,15 +227,12 @@ def _is_missing(value: Any) -> bool:
 
 
 def _number(value: Any) -> float:
+    """Return a finite number, or infinity for anything else."""
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        return math.nan
-
-
-def _finite(name: str) -> float:
-    number = _number(name)
-    return number if math.isfinite(number) else 0.0
+        return math.inf
+    return number if math.isfinite(number) else math.inf
 
 
 def _named(rows: Iterable[Any], ids: Sequence[str] | None) -> str:

@@ -95,8 +95,7 @@ class Regression(Task):
 
     def losses(self, targets: ArrayLike, predictions: ArrayLike, scale: ArrayLike = 1) -> FloatArray:
         wanted, got = _pair(targets, predictions)
-        squares: FloatArray = (((got - wanted) / np.asarray(scale)) ** 2).mean(axis=1)
-        return squares
+        return np.asarray((((got - wanted) / np.asarray(scale)) ** 2).mean(axis=1))
 
     def headline_scorer(self, targets: ArrayLike, predictions: ArrayLike, decided: ArrayLike | None = None) -> Scorer:
         return resampled_regression(*_pair(targets, predictions))

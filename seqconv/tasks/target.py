@@ -1,13 +1,13 @@
-"""The target of a model: raw labels as arrays of numbers, and numbers as labels again."""
+"""The target of a model, raw labels as arrays of numbers; and its decision rule, logits as labels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.errors import ConfigError, ManifestError
+from seqconv.errors import ConfigError, ManifestError, ModelError
 from seqconv.tasks.base import Task, find_task
 from seqconv.tasks.frame_arrays import read_frame_labels
 from seqconv.tasks.frame_labels import FrameLabels
@@ -51,8 +51,7 @@ class Target:
         >>> fit_target("classification", ["10", "9"]).encode(["10"])
         array([[0., 1.]], dtype=float32)
         """
-        encoded: Array = self.definition.encode(self, raw_labels, ids)
-        return encoded
+        return self.definition.encode(self, raw_labels, ids)
 
     def frame_labels(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FrameLabels:
         """Return labels of frames as positions in `names`, 0/1, or values in their own unit; `[i]` is sequence i.
@@ -101,16 +100,10 @@ class Target:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Target":
         """Read the Target that `to_dict` described."""
-        mean, std = values.get("mean"), values.get("std")
-        return cls(
-            task=values["task"],
-            names=tuple(values["names"]),
-            separator=values.get("separator", ";"),
-            mean=None if mean is None else tuple(mean),
-            std=None if std is None else tuple(std),
-            # Models saved before there were frames say nothing.
-            kind=values.get("kind", "sequence"),
-        )
+        # Models saved before there were frames have no `kind`.
+        known = [(field.name, values[field.name]) for field in fields(cls) if field.name in values]
+        arguments: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in known}
+        return cls(**arguments)
 
     def _as_row(self, statistic: tuple[float, ...] | None) -> npt.NDArray[np.float64]:
         if statistic is None:
@@ -163,6 +156,65 @@ def fit_target(
         fitted = definition.fit(raw_labels, names=names, separator=separator, ids=ids)
     target = Target(task, fitted.names, separator, fitted.mean, fitted.std, kind)
     if names is not None and kind == "sequence":
-        # Labels outside these names are told now.
+        # Report labels outside these names here.
         target.encode(raw_labels, ids=ids)
     return target
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """The decision rule of a model, as its card has it.
+
+    `thresholds`: one for each label (multilabel); for two classes, one for the class that it gives and None for the
+    other; None where nothing was chosen: 0.5, or the most probable class. `temperature`: logits are divided by it.
+
+    >>> decisions = DecisionRule(Target("classification", ("fault", "fine")), thresholds=(0.2, None))
+    >>> decisions.columns(decisions.probabilities(np.log([[0.3, 0.7], [0.1, 0.9]])))["prediction"]
+    ['fault', 'fine']
+    """
+
+    target: Target
+    thresholds: tuple[float | None, ...] | None = None
+    temperature: float = 1.0
+
+    @classmethod
+    def read(cls, target: Target, thresholds: Any, temperature: Any) -> "DecisionRule":
+        """Read what the card of a model says.
+
+        Raises:
+            ModelError: thresholds or a temperature that cannot be.
+        """
+        written = list(thresholds) if isinstance(thresholds, tuple) else thresholds
+        return cls(target, target.definition.read_thresholds(target, written), _read_temperature(temperature))
+
+    def probabilities(self, logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Compute probabilities, or the values of a regression, `(n, C)`.
+
+        Raises:
+            ModelError: the model has another number of outputs than the target.
+        """
+        scaled = logits if self.temperature == 1 else np.asarray(logits, np.float64) / self.temperature
+        return self.target.definition.predictions(self.target, scaled)
+
+    def decide(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[Any] | None:
+        """Return class numbers `(n,)`, or which labels are given, bool `(n, C)`; None for a regression."""
+        return self.target.definition.decide(probabilities, self.thresholds)
+
+    def hits(self, probabilities: npt.NDArray[np.float64], threshold: float | None = None) -> npt.NDArray[np.bool_]:
+        """Return the classes that are given, `(n, C)`, with at least the probability `threshold`, if there is one."""
+        return self.target.definition.hits(probabilities, self.decide(probabilities), threshold)
+
+    def columns(self, probabilities: npt.NDArray[np.float64]) -> dict[str, Any]:
+        """Return columns of a table: `prediction`, and `p_<name>` for each class."""
+        return self.target.definition.prediction_columns(self.target, probabilities, self.decide(probabilities))
+
+    def by_name(self) -> dict[str, float]:
+        """Return the thresholds that there are, by label."""
+        pairs = zip(self.target.names, self.thresholds or (), strict=False)
+        return {name: threshold for name, threshold in pairs if threshold is not None}
+
+
+def _read_temperature(found: Any) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < np.inf:
+        raise ModelError(f"the card of the model has the temperature {found!r:.40}; expected a number above 0")
+    return float(found)

@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqconv.batching import make_plan
-from seqconv.batching.grouped_take import take_groups
+from seqconv.batching.epochs import take_groups
 from seqconv.batching.layouts import Shape
-from seqconv.batching.packed_strategy import fill_rows
-from seqconv.batching.vectorized_packing import Lanes
+from seqconv.batching.vectorized_packing import Lanes, fill_rows
 from seqconv.geometry import TimeLayer
 
 
@@ -71,8 +70,8 @@ def test_lanes_know_nothing_of_each_other(seed):
     alone = [
         Lanes(part, part + 2, np.array([0, len(part)]), shapes, 50).fill() for part in np.split(lengths, bounds[1:-1])
     ]
-    assert together.positions.tolist() == [
-        place + low for low, filled in zip(bounds[:-1], alone, strict=True) for place in filled.positions.tolist()
+    assert together.indices.tolist() == [
+        place + low for low, filled in zip(bounds[:-1], alone, strict=True) for place in filled.indices.tolist()
     ]
     assert together.row_counts.tolist() == [count for filled in alone for count in filled.row_counts.tolist()]
     assert together.shape_ids.tolist() == [shape for filled in alone for shape in filled.shape_ids.tolist()]
@@ -82,12 +81,12 @@ def test_a_lane_stops_with_a_full_batch_and_says_what_is_left():
     lengths = np.random.default_rng(0).integers(1, 100, size=4000)
     lanes = Lanes(lengths, lengths, np.array([0, 1000, 4000]), [Shape(4, 400, 99)], 100)
     filled, left = lanes.fill(reserve=150), lanes.left()
-    assert sorted([*filled.positions.tolist(), *left.tolist()]) == list(range(4000))
+    assert sorted([*filled.indices.tolist(), *left.tolist()]) == list(range(4000))
     assert left.tolist() == sorted(left.tolist())
     for low, high in ((0, 1000), (1000, 4000)):
         assert 0 < np.sum((left >= low) & (left < high)) <= 150
     row = np.repeat(np.arange(len(filled.row_counts)), filled.row_counts)
-    assert np.bincount(row, lengths[filled.positions]).min() > 380
+    assert np.bincount(row, lengths[filled.indices]).min() > 380
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

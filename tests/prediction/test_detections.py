@@ -10,8 +10,7 @@ from seqconv.data.windows import cut_frames
 from seqconv.errors import ConfigError
 from seqconv.evaluation.recordings import aggregate_windows
 from seqconv.prediction.event_detection import DetectionRules, detect_events, merge_hits, window_slots
-from seqconv.tasks.decision_rule import DecisionRule
-from seqconv.tasks.target import Target
+from seqconv.tasks.target import DecisionRule, Target
 
 CLASSES = Target("classification", ("bark", "none", "song"))
 SETS = Target("multilabel", ("bark", "song"))

@@ -19,8 +19,7 @@ from seqconv.models import build_model, load_model
 from seqconv.models.card import ModelCard, read_decision_rule
 from seqconv.prediction import predict
 from seqconv.prediction.forward import forward
-from seqconv.tasks.decision_rule import DecisionRule
-from seqconv.tasks.target import Target, fit_target
+from seqconv.tasks.target import DecisionRule, Target, fit_target
 from seqconv.training import resume, train
 from seqconv.training.output.report import make_console, report_decisions
 from seqconv.training.run.setup import prepare
@@ -184,7 +183,7 @@ def test_frames_are_decided_by_the_card_too(tmp_path):
 
 def test_a_stopped_run_chooses_the_same(tmp_path, runs):
     config = settings(thresholds="f1", calibration="temperature")
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "run", callbacks=[Stopping(1, 2)], **parts(graded))
     again = resume(tmp_path / "run", **parts(graded))
     assert again.model.card == replace(runs["classification"].model.card, name=again.model.card.name)

@@ -98,13 +98,13 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path):
     whole = train(quick(**AUGMENTED), tmp_path / "whole", **data())
     for place in ((0, 1), (1, 2)):
         path = tmp_path / f"{place}"
-        with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+        with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
             train(quick(**AUGMENTED), path, callbacks=[Stopping(*place, number=signal.SIGTERM)], **data())
         assert_same_run(resume(path, **data()), whole)
 
 
 def test_other_settings_are_another_run(tmp_path):
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(quick(**AUGMENTED), tmp_path / "run", callbacks=[Stopping(1, 1)], **data())
     with pytest.raises(ConfigError, match=r"augment\.mixup\.alpha: 1\.0 then, 0\.5 now"):
         resume(tmp_path / "run", ["augment.mixup.alpha=0.5"], **data())
@@ -291,7 +291,7 @@ def test_variants_have_the_frames_of_their_windows_in_the_same_places(manifest, 
 def test_a_run_with_variants_is_resumed_and_knows_its_noise(manifest, noises, tmp_path):
     config = recorded(manifest, noises, training={"epochs": 2})
     whole = train(config, tmp_path / "whole")
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "run", callbacks=[Stopping(0, 1)])
     shutil.copytree(tmp_path / "run", tmp_path / "other")
     moved = noises.rename(tmp_path / "moved")

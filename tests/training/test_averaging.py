@@ -246,7 +246,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, runs, kind):
         def on_epoch_begin(self, epoch, logs=None):
             valid.countdown = 1 if epoch == 2 else -1
 
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "run", train_data=classified(), valid_data=valid, callbacks=[Stop(1, 2)])
     with pytest.raises(RunStopped, match="SIGINT stopped the run in epoch 3 of 3"):
         resume(tmp_path / "run", train_data=classified(), valid_data=valid, callbacks=[Arm()])

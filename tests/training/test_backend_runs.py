@@ -50,7 +50,7 @@ def test_the_same_seed_gives_the_same_run(tmp_path, capsys):
 def test_a_stopped_run_goes_on_at_its_step(tmp_path, place):
     config = quick(**{**RICH, "backend": BACKEND})
     whole = train(config, tmp_path / "whole", **data())
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "run", callbacks=[Stopping(*place)], **data())
     assert_same_run(resume(tmp_path / "run", **data()), whole)
 

@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 def test_a_stopped_run_goes_on_bit_for_bit_and_knows_its_events(folder, tmp_path):
     sections = config(folder, training={"epochs": 3}, evaluation={"bootstrap": 0})
     whole = train(sections, tmp_path / "whole")
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(sections, tmp_path / "run", callbacks=[Stopping(1, 3)])
     events = pd.read_csv(folder / "events.csv")
     events["path"] = [str(folder / path) for path in events["path"]]

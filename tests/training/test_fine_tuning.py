@@ -268,7 +268,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, trained):
     shutil.copy(trained, tmp_path / "init.keras")
     options = {"training": {"freeze": [0]}}
     whole = tuned(tmp_path / "whole", trained, **options)
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         tuned(tmp_path / "run", tmp_path / "init.keras", callbacks=[Stop(1, 1)], **options)
     (tmp_path / "moved").mkdir()
     shutil.move(tmp_path / "init.keras", tmp_path / "moved" / "init.keras")
@@ -283,7 +283,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, trained):
 
 def test_a_file_that_has_changed_is_another_run(tmp_path, trained):
     shutil.copy(trained, tmp_path / "init.keras")
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         tuned(tmp_path / "run", tmp_path / "init.keras", callbacks=[Stop(1, 1)])
     model = load_model(tmp_path / "init.keras")
     model.set_weights([weight + 1 for weight in model.get_weights()])

@@ -70,7 +70,7 @@ def test_settings_numbers_and_files_are_written(store, tmp_path):
 def test_a_resumed_run_goes_on_in_the_same_mlflow_run(store, tmp_path):
     uri, client, runs = store
     config = quick(training={"epochs": 4, "mlflow": {"tracking_uri": uri, "experiment": "mine"}})
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "run", **PARTS, callbacks=[Stop()])
     (stopped,) = runs("mine")
     assert stopped.info.status == "KILLED"
@@ -87,7 +87,7 @@ def test_no_epoch_is_written_twice(store, tmp_path):
     uri, client, runs = store
     checkpoints = tmp_path / "run" / "checkpoints"
     config = quick(training={"epochs": 4, "checkpoint": {"steps": 1, "minutes": None, "keep": 100}})
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "run", **PARTS, callbacks=[MLflowLogger(uri), Stop()])
     for file in checkpoints.glob("epoch-0001*"):
         file.unlink()
@@ -100,7 +100,7 @@ def test_no_epoch_is_written_twice(store, tmp_path):
 
 def test_a_run_that_begins_anew_is_the_one_that_mlflow_knows(store, tmp_path):
     uri, _, runs = store
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(quick(training={"epochs": 4}), tmp_path / "run", **PARTS, callbacks=[MLflowLogger(uri), Stop()])
     for file in (tmp_path / "run" / "checkpoints").glob("*.npz"):
         file.unlink()

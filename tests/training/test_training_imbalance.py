@@ -85,10 +85,10 @@ def test_a_stopped_run_that_draws_goes_on_bit_for_bit(tmp_path):
     )
     parts = {"train_data": classified(44), "valid_data": classified(20, seed=1)}
     whole = train(config, tmp_path / "whole", **parts)
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "run", callbacks=[Stopping(1, 3)], **parts)
     assert_same_run(resume(tmp_path / "run", **parts), whole)
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "other", callbacks=[Stopping(1, 3)], **parts)
     with pytest.raises(ConfigError, match=r"training\.sampling: 'sqrt' then, 'balanced' now"):
         resume(tmp_path / "other", ["training.sampling=balanced"], **parts)

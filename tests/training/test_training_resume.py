@@ -73,7 +73,7 @@ def test_so_it_does_in_every_layout_stopped_again_and_again(tmp_path, strategy):
     uninterrupted = train(quick(**config), tmp_path / "whole", **data())
     stopped(tmp_path / "run", 0, 3, config=config)
     for place in [(0, 4), (1, 1), (1, 2), (2, "end"), (3, 0)]:
-        with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+        with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
             resume(tmp_path / "run", callbacks=[Stopping(*place)], **data())
     assert_same_run(resume(tmp_path / "run", **data()), uninterrupted)
 
@@ -82,7 +82,7 @@ def test_so_it_does_with_labels_of_frames(tmp_path):
     config = quick(model={"blocks": [{"filters": 6, "kernel_size": 3, "dropout": 0.3}], "pooling": "frames"})
     parts = {"train_data": framed(24), "valid_data": framed(8, seed=1)}
     uninterrupted = train(config, tmp_path / "whole", **parts)
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "run", callbacks=[Stopping(1, 1)], **parts)
     assert_same_run(resume(tmp_path / "run", **parts), uninterrupted)
 
@@ -108,7 +108,7 @@ def test_a_run_that_was_killed_while_it_was_scored_is_only_scored(tmp_path, whol
         def on_train_end(self, logs=None):
             valid.countdown = 1
 
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(quick(**RICH), tmp_path / "run", callbacks=[Arming()], **data(valid_data=valid))
     # The best model is in the checkpoint, too.
     (tmp_path / "run" / "model.keras").write_bytes(b"cut")
@@ -142,7 +142,7 @@ class CountSteps(keras.callbacks.Callback):
 
 def test_callbacks_hear_each_step_once_and_may_keep_a_state(tmp_path, capsys):
     first, second = CountSteps(), CountSteps()
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(quick(**RICH), tmp_path / "run", callbacks=[first, Stopping(1, 2)], **data())
     shutil.copytree(tmp_path / "run", tmp_path / "copy")
     finished = resume(tmp_path / "run", callbacks=[second], **data())

@@ -50,7 +50,7 @@ def test_it_goes_on_where_it_was_stopped(tmp_path):
     config = quick(training={"epochs": 3, "learning_rate": 1e-2, "averaging": "ema"}, **WITHOUT)
     data = {"train_data": classified(), "test_data": classified(20, seed=1)}
     whole = train(config, tmp_path / "whole", **data)
-    with pytest.raises(RunStopped, match="SIG[A-Z]+ stopped the run .*Go on with: "):
+    with pytest.raises(RunStopped, match=r"SIG[A-Z]+ stopped the run .*Go on with: "):
         train(config, tmp_path / "cut", **data, callbacks=[Stopping(1, 2)])
     assert_same_weights(resume(tmp_path / "cut", **data).model.get_weights(), whole.model.get_weights())
 
