@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from seqconv.data.spec import Segmentation
-    from seqconv.features.settings import FeatureSettings
+    from seqconv.features import FeatureKind
 
 COLUMNS = ("num_frames", "lengths", "length")
 
@@ -46,7 +46,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def measure_lengths(frame: "pd.DataFrame", settings: "FeatureSettings") -> list[int]:
+def measure_lengths(frame: "pd.DataFrame", settings: "FeatureKind") -> list[int]:
     """Return the frames that each recording of a manifest will give, from file headers.
 
     Raises AudioError, naming them, for the recordings that cannot be read.
@@ -63,7 +63,7 @@ def measure_lengths(frame: "pd.DataFrame", settings: "FeatureSettings") -> list[
     return lengths
 
 
-def cut_lengths(lengths: list[int], cutting: "Segmentation", settings: "FeatureSettings") -> list[int]:
+def cut_lengths(lengths: list[int], cutting: "Segmentation", settings: "FeatureKind") -> list[int]:
     """Return the frames of the windows of recordings, also of those without an event.
 
     Raises ConfigError where each event is a sequence of its own, whose lengths no header of a file tells.
@@ -78,9 +78,8 @@ def cut_lengths(lengths: list[int], cutting: "Segmentation", settings: "FeatureS
     return found
 
 
-def _measure(row: dict[Any, Any], settings: "FeatureSettings") -> int:
-    from seqconv.features.kinds import RecordedKind
-    from seqconv.features.pieces import open_features
+def _measure(row: dict[Any, Any], settings: "FeatureKind") -> int:
+    from seqconv.features import RecordedKind, open_features
 
     path = Path(row["path"])
     start, end, case = (None if row.get(name) != row.get(name) else row.get(name) for name in ("start", "end", "case"))

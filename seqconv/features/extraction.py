@@ -8,15 +8,14 @@ import numpy.typing as npt
 
 from seqconv.errors import AudioError, ConfigError, ShapeError
 from seqconv.features.audio.decoding import resample_blocks
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings, as_settings
+from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
 
 Features = npt.NDArray[np.float32]
 
 SMALLEST_DEVIATION = 1e-5
 
 
-def num_features(settings: FeatureSettings | Mapping[str, Any]) -> int | None:
+def num_features(settings: FeatureKind | Mapping[str, Any]) -> int | None:
     """Return the features of a frame, d; None for precomputed features, for which the files decide.
 
     >>> num_features({"kind": "mfcc", "n_mfcc": 13, "delta": 2})
@@ -25,9 +24,7 @@ def num_features(settings: FeatureSettings | Mapping[str, Any]) -> int | None:
     return as_settings(settings).num_features
 
 
-def extract_features(
-    samples: npt.ArrayLike, sample_rate: int, settings: FeatureSettings | Mapping[str, Any]
-) -> Features:
+def extract_features(samples: npt.ArrayLike, sample_rate: int, settings: FeatureKind | Mapping[str, Any]) -> Features:
     """Extract the features of one recording, as librosa computes them.
 
     Frame t of a spectral kind is centered at `t * hop_length / sample_rate` seconds: `n_fft // 2` zeros stand before
@@ -60,7 +57,7 @@ def extract_features(
 def iterate_features(
     blocks: Iterable[npt.ArrayLike],
     sample_rate: int,
-    settings: FeatureSettings | Mapping[str, Any],
+    settings: FeatureKind | Mapping[str, Any],
     *,
     piece_frames: int | None = None,
 ) -> Iterator[Features]:
@@ -96,7 +93,7 @@ def iterate_features(
 
 
 def _raw_pieces(
-    blocks: Iterable[npt.ArrayLike], sample_rate: int, settings: FeatureSettings, piece_frames: int | None
+    blocks: Iterable[npt.ArrayLike], sample_rate: int, settings: FeatureKind, piece_frames: int | None
 ) -> Iterator[Features]:
     """Yield features that are not normalized."""
     if not isinstance(settings, RecordedKind):
@@ -109,7 +106,7 @@ def _raw_pieces(
     return settings.iterate(signal, piece_frames)
 
 
-def finish_features(features: Features, settings: FeatureSettings) -> Features:
+def finish_features(features: Features, settings: FeatureKind) -> Features:
     """Apply what needs the whole recording: zero mean and unit variance over time when `normalize` is "recording"."""
     if settings.normalize != "recording":
         return np.ascontiguousarray(features)

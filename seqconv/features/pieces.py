@@ -15,9 +15,8 @@ from seqconv.features.extraction import (
     SMALLEST_DEVIATION,
     iterate_features,
 )
-from seqconv.features.kinds import RecordedKind
+from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
 from seqconv.features.precomputed import check_features, load_features
-from seqconv.features.settings import FeatureSettings, as_settings
 from seqconv.features.statistics import frame_moments
 
 Features = npt.NDArray[np.float32]
@@ -47,7 +46,7 @@ class FeaturePieces:
 
 def open_features(
     path: str | Path,
-    settings: FeatureSettings | Mapping[str, Any],
+    settings: FeatureKind | Mapping[str, Any],
     *,
     start: float | None = None,
     end: float | None = None,
@@ -125,7 +124,7 @@ def _pieces_of_npy(path: Path, piece_frames: int) -> FeaturePieces:
     return FeaturePieces(read, shape[0])
 
 
-def _normalized(pieces: FeaturePieces, settings: FeatureSettings) -> FeaturePieces:
+def _normalized(pieces: FeaturePieces, settings: FeatureKind) -> FeaturePieces:
     if settings.normalize != "recording":
         return pieces
     return FeaturePieces(lambda: _normalize(pieces), pieces.num_frames)

@@ -12,8 +12,7 @@ from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.features.arrays import load_npy, load_npz
 from seqconv.features.audio.recordings import describe_absence
 from seqconv.features.extraction import finish_features
-from seqconv.features.kinds import Precomputed
-from seqconv.features.settings import FeatureSettings, as_settings
+from seqconv.features.kinds import FeatureKind, Precomputed, as_settings
 from seqconv.files import is_file, undecodable_line
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ Features = npt.NDArray[np.float32]
 
 def load_features(
     path: str | Path,
-    settings: FeatureSettings | Mapping[str, Any],
+    settings: FeatureKind | Mapping[str, Any],
     *,
     case: int | None = None,
     start: float | None = None,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.reports.drawings import PAPER, SERIES, Drawing, render, shorten
 from seqconv.reports.tables import make_table
 from seqconv.text import amount
@@ -25,7 +25,7 @@ TABLE_ROWS = 24
 def draw_recording(
     name: str,
     features: "np.ndarray",
-    settings: FeatureSettings,
+    settings: FeatureKind,
     *,
     contributions: "Contributions | None" = None,
     frames: "tuple[np.ndarray, np.ndarray, list[str]] | None" = None,
@@ -102,7 +102,7 @@ def squeeze_time(values: "np.ndarray", most: int = MOST_COLUMNS) -> "np.ndarray"
     return np.add.reduceat(values, edges, axis=0) / counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
-def _features(axes: "Axes", features: "np.ndarray", settings: FeatureSettings, duration: float) -> None:
+def _features(axes: "Axes", features: "np.ndarray", settings: FeatureKind, duration: float) -> None:
     shown = squeeze_time(np.asarray(features, np.float64))
     axes.grid(visible=False)
     if shown.shape[1] == 1:
@@ -116,7 +116,7 @@ def _features(axes: "Axes", features: "np.ndarray", settings: FeatureSettings, d
     _name_features(axes, settings, shown.shape[1])
 
 
-def _name_features(axes: "Axes", settings: FeatureSettings, count: int) -> None:
+def _name_features(axes: "Axes", settings: FeatureKind, count: int) -> None:
     places = settings.axis
     if places is not None and len(places) == count:
         ticks = [value for value in (250, 500, 1000, 2000, 4000, 8000) if places[0] <= value <= places[-1]]

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
-from seqconv.features import as_settings, extract_features, feature_statistics, num_features
+from seqconv.features import FeatureKind, as_settings, extract_features, feature_statistics, num_features
 from seqconv.features.audio.decoding import decode_audio
-from seqconv.features.settings import FeatureSettings
 
 PROMPT = Path(__file__).parents[2] / "data" / "prompts" / "en" / "added.ogg"
 FRAMING = {"sample_rate": 8000, "n_fft": 256, "hop_length": 80}
@@ -155,7 +154,7 @@ def test_impossible_settings_are_refused(settings, message):
 
 
 def test_resolved_settings_read_back_as_they_are():
-    settings = FeatureSettings(kind="mfcc", delta=2)
+    settings = FeatureKind(kind="mfcc", delta=2)
     assert as_settings(settings.model_dump(mode="json")) == settings
 
 

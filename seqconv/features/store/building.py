@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seqconv.errors import AudioError, ManifestError, StoreError, list_some
-from seqconv.features import as_settings
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
 from seqconv.features.store.cache import Match, match_rows, still_valid
 from seqconv.features.store.commit_log import Ledger
 from seqconv.features.store.entries import BadFile, Entry, Key, RecordingTransform, StoredSequence, entries_of
@@ -39,7 +37,7 @@ _SHOWN_PROBLEMS = 10
 
 def build_store(
     frame: Any,
-    settings: FeatureSettings | Mapping[str, Any],
+    settings: FeatureKind | Mapping[str, Any],
     path: str | Path | None = None,
     *,
     num_workers: int | None = None,
@@ -125,7 +123,7 @@ def _say_waiting(folder: Path) -> None:
 
 
 def _default_folder(
-    entries: Sequence[Entry], settings: FeatureSettings, ours: Mapping[str, Any], cache_dir: str | Path | None
+    entries: Sequence[Entry], settings: FeatureKind, ours: Mapping[str, Any], cache_dir: str | Path | None
 ) -> Path:
     """Return a folder for these settings and the folder of the recordings, so that added recordings find it again."""
     if cache_dir is not None:

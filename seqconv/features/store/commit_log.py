@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqconv.errors import StorageError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind
 from seqconv.features.store.entries import StoredSequence
 from seqconv.features.store.index import StoreIndex, remove_unnamed, write_index
 from seqconv.files import remove_leftovers
@@ -33,7 +33,7 @@ class Ledger:
     def __init__(
         self,
         folder: Path,
-        settings: FeatureSettings,
+        settings: FeatureKind,
         previous: Sequence[StoredSequence],
         variant: Mapping[str, Any] | None = None,
     ) -> None:

@@ -10,8 +10,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from seqconv.errors import ConfigError, StoreError, list_some
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind, RecordedKind
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.features.store.shards import extract_shard
 from seqconv.features.store.workers import WorkerDeath, available_cores, map_in_workers
@@ -26,13 +25,13 @@ _SMALL_JOB_BYTES = 64 << 20
 # A recording takes milliseconds; a minute is a decoder that hangs, or a disk that does.
 _TIME_LIMIT = 60.0
 
-Call = tuple[list[Entry], FeatureSettings, Path]
+Call = tuple[list[Entry], FeatureKind, Path]
 Extract = Callable[..., list[StoredSequence]]
 
 
 def extract_entries(
     entries: Sequence[Entry],
-    settings: FeatureSettings,
+    settings: FeatureKind,
     folder: Path,
     *,
     num_workers: int | None,
@@ -90,7 +89,7 @@ def _new_shard(folder: Path) -> Path:
     return folder / f"shard-{uuid4().hex}.arrow"
 
 
-def cut_into_shards(entries: Sequence[Entry], settings: FeatureSettings) -> list[list[Entry]]:
+def cut_into_shards(entries: Sequence[Entry], settings: FeatureKind) -> list[list[Entry]]:
     """Cut entries, in order, into runs whose features take about 64 MB at most; a single entry may take more."""
     shards: list[list[Entry]] = []
     size = 0
@@ -104,7 +103,7 @@ def cut_into_shards(entries: Sequence[Entry], settings: FeatureSettings) -> list
     return shards
 
 
-def estimated_bytes(entry: Entry, settings: FeatureSettings) -> int:
+def estimated_bytes(entry: Entry, settings: FeatureKind) -> int:
     """Estimate the bytes of an entry's features, from its region or its file."""
     width = settings.num_features or 1
     if isinstance(settings, RecordedKind) and entry.end is not None:
@@ -119,7 +118,7 @@ def estimated_bytes(entry: Entry, settings: FeatureSettings) -> int:
     return settings.count_frames(samples) * width * 4
 
 
-def _choose_workers(entries: Sequence[Entry], settings: FeatureSettings, num_workers: int | None) -> int:
+def _choose_workers(entries: Sequence[Entry], settings: FeatureKind, num_workers: int | None) -> int:
     if num_workers is not None:
         if num_workers < 0:
             raise ConfigError(f"num_workers={num_workers} must be 0 (work in this process) or more")

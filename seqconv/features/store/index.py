@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seqconv.errors import StoreError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind
 from seqconv.features.store.entries import StoredSequence
 from seqconv.files import write_atomically
 
@@ -35,7 +35,7 @@ class StoreIndex:
     `part`: version and file of the kind of features, as `part_of` says them, when it was written; None: now.
     """
 
-    settings: FeatureSettings
+    settings: FeatureKind
     rows: tuple[StoredSequence, ...]
     variant: Mapping[str, Any] | None = None
     part: Mapping[str, Any] | None = None
@@ -47,7 +47,7 @@ class StoreIndex:
 
 
 def identity(
-    settings: FeatureSettings, variant: Mapping[str, Any] | None = None, part: Mapping[str, Any] | None = None
+    settings: FeatureKind, variant: Mapping[str, Any] | None = None, part: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Return what decides what is stored: settings, and of a kind that is not as it first was, its version and file.
 
@@ -68,9 +68,9 @@ def identity(
     return values if variant is None else {**values, "variant": dict(variant)}
 
 
-def part_of(settings: FeatureSettings) -> dict[str, Any]:
+def part_of(settings: FeatureKind) -> dict[str, Any]:
     """Return version and file of a kind, as far as they are not those of the kinds that seqconv began with."""
-    found = FeatureSettings.registry.identity(settings.kind)
+    found = FeatureKind.registry.identity(settings.kind)
     return {} if found == {"name": settings.kind, "version": 1} else found
 
 
@@ -98,12 +98,12 @@ def read_index(folder: Path) -> StoreIndex:
                 "Delete the folder; it will be built again"
             )
         part = header.get("part", {})
-        if part and part["name"] not in FeatureSettings.registry:
+        if part and part["name"] not in FeatureKind.registry:
             raise StoreError(
                 f"{folder}: holds features of the kind '{part['name']}' of {part['plugin']}, which is not registered "
                 "here. Name that file in plugins, or import it first"
             )
-        settings = FeatureSettings.model_validate(header["settings"])
+        settings = FeatureKind.model_validate(header["settings"])
         columns = [table[name].to_pylist() for name in _COLUMNS]
         variant = header.get("variant")
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import StoreError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind
 from seqconv.features.store.entries import BadFile
 from seqconv.features.store.index import StoreIndex, part_of, read_index
 from seqconv.features.store.shards import ShardReader
@@ -52,7 +52,7 @@ class FeatureStore:
         rows = index.listed
         if not rows:
             raise StoreError(f"{self.path}: the build of this store did not finish; run it again")
-        self.settings: FeatureSettings = index.settings
+        self.settings: FeatureKind = index.settings
         self.variant: Mapping[str, Any] | None = index.variant
         self.ids: list[str] = [str(row.id) for row in rows]
         self.lengths: npt.NDArray[np.int64] = np.array([row.num_frames for row in rows], dtype=np.int64)

@@ -13,11 +13,10 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
-from seqconv.features import as_settings, extract_features, load_features
+from seqconv.features import extract_features, load_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.features.store.writing import ShardWriter
 from seqconv.files import is_file
@@ -29,7 +28,7 @@ _LIMIT_BYTES = 64 << 20
 
 def extract_shard(
     entries: Iterable[Entry],
-    settings: FeatureSettings | Mapping[str, Any],
+    settings: FeatureKind | Mapping[str, Any],
     path: str | Path,
     time_limit: float | None = None,
     variant: RecordingTransform | None = None,
@@ -77,7 +76,7 @@ def extract_shard(
 
 
 def read_entry(
-    entry: Entry, settings: FeatureSettings, variant: RecordingTransform | None = None, content: str = ""
+    entry: Entry, settings: FeatureKind, variant: RecordingTransform | None = None, content: str = ""
 ) -> Features:
     """Read the features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
     if not isinstance(settings, RecordedKind):
