@@ -95,8 +95,18 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
-        write(temporary)
-        commit_file(temporary, path)
+        with as_storage_error(path):
+            write(temporary)
+            commit_file(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def as_storage_error(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system while `path` is written into a StorageError that names path and reason."""
+    try:
+        yield
     except OSError as error:
         if error.errno is None:
             raise
@@ -104,8 +114,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         raise StorageError(
             f"{path} cannot be written: {reason}. Nothing was replaced; make room, or write elsewhere"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_store_keeps_few_files_open(recordings, tmp_path, monkeypatch):
     store = build(recordings, tmp_path)
     assert len(shards(store)) == 5
     assert_holds(store, recordings)
-    assert len(store._readers) == 2
+    assert store._reader.cache_info().currsize == 2
 
 
 def test_a_second_start_writes_and_decodes_nothing(recordings, tmp_path):

@@ -27,8 +27,7 @@ from seqconv.features.store.index import (
     write_index,
 )
 from seqconv.features.store.reading import FeatureStore
-from seqconv.features.store.writing import as_storage_error
-from seqconv.files import hold_lock
+from seqconv.files import as_storage_error, hold_lock
 
 CACHE_VARIABLE = "SEQCONV_CACHE"
 LOCK_NAME = "lock"
@@ -126,14 +125,10 @@ def _default_folder(
     entries: Sequence[Entry], settings: FeatureKind, ours: Mapping[str, Any], cache_dir: str | Path | None
 ) -> Path:
     """Return a folder for these settings and the folder of the recordings, so that added recordings find it again."""
-    if cache_dir is not None:
-        cache = Path(cache_dir)
-    elif os.environ.get(CACHE_VARIABLE):
-        cache = Path(os.environ[CACHE_VARIABLE])
-    else:
+    if cache_dir is None:
         import platformdirs
 
-        cache = platformdirs.user_cache_path("seqconv")
+        cache_dir = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("seqconv")
     folders = {str(Path(entry.path).parent) for entry in entries}
     try:
         root = os.path.commonpath(folders)
@@ -141,7 +136,7 @@ def _default_folder(
         root = min(folders)
     digest = hashlib.blake2b(json.dumps([ours, root]).encode(), digest_size=6).hexdigest()
     name = f"{Path(root).name or 'recordings'}-{settings.kind}"
-    return cache / "features" / f"{name}{'-variant' if 'variant' in ours else ''}-{digest}"
+    return Path(cache_dir) / "features" / f"{name}{'-variant' if 'variant' in ours else ''}-{digest}"
 
 
 def _usable_index(folder: Path, ours: Mapping[str, Any]) -> StoreIndex | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from seqconv.errors import AudioError
@@ -24,15 +25,13 @@ def match_rows(folder: Path, entries: Sequence[Entry], index: StoreIndex | None)
     """Find the entries whose features the store already has."""
     known = {row.key: row for row in index.rows} if index is not None else {}
     shards = {path.name for path in folder.iterdir()} if known else set()
-    status: dict[str, tuple[int, int] | None] = {}
+    status_once = cache(_status)
     reused: dict[Key, StoredSequence] = {}
     touched: dict[Key, Entry] = {}
     pending: dict[Key, Entry] = {}
     for entry in entries:
         row = known.get(entry.key)
-        if entry.path not in status:
-            status[entry.path] = _status(entry.path)
-        now = status[entry.path]
+        now = status_once(entry.path)
         if row is None or row.shard not in shards or now is None or now[0] != row.size:
             pending.setdefault(entry.key, entry)
         elif now[1] != row.mtime_ns:

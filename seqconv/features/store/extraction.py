@@ -1,12 +1,9 @@
 """The extraction: in this process, in workers, or on an executor."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, as_completed
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 from uuid import uuid4
 
 from seqconv.errors import ConfigError, StoreError, list_some
@@ -42,25 +39,22 @@ def extract_entries(
     """Extract `entries` into new shards in `folder`; yield the rows of each shard as it is finished."""
     if not entries:
         return
-    calls: list[Call] = [(chunk, settings, _new_shard(folder)) for chunk in cut_into_shards(entries, settings)]
+    calls = [(chunk, settings, _new_shard(folder)) for chunk in cut_into_shards(entries, settings)]
     workers = _choose_workers(entries, settings, num_workers)
-    extract: Extract = extract_shard if variant is None else partial(extract_shard, variant=variant)
+    extract = partial(extract_shard, variant=variant)
     if executor is not None:
         results = _map_on_executor(executor, extract, calls)
     elif workers:
-        results = _map_in_workers(extract, calls, workers)
+        results = _map_in_workers(partial(extract, time_limit=_TIME_LIMIT), calls, workers)
     else:
         results = (extract(*call) for call in calls)
-    with _progress_bar(len(entries), shown=progress) as bar:
-        for rows in results:
-            bar.advance(len(rows))
-            yield rows
+    yield from _show_progress(results, len(entries)) if progress else results
 
 
 def _map_in_workers(extract: Extract, calls: Sequence[Call], num_workers: int) -> Iterator[list[StoredSequence]]:
     """Yield the rows of each call; if a worker dies, try its entries one by one, until one alone ends another."""
     lost: list[Entry] = []
-    for call, result in map_in_workers(extract, _limited(calls), num_workers=num_workers):
+    for call, result in map_in_workers(extract, calls, num_workers=num_workers):
         if isinstance(result, WorkerDeath):
             lost += call[0]
         else:
@@ -68,12 +62,8 @@ def _map_in_workers(extract: Extract, calls: Sequence[Call], num_workers: int) -
     settings, folder = calls[0][1], calls[0][2].parent
     # By one worker: if memory ran out, its neighbors may have been the reason.
     singly = [([entry], settings, _new_shard(folder)) for entry in lost]
-    for call, result in map_in_workers(extract, _limited(singly), num_workers=1):
+    for call, result in map_in_workers(extract, singly, num_workers=1):
         yield [_lost_row(call[0][0], result)] if isinstance(result, WorkerDeath) else result
-
-
-def _limited(calls: Sequence[Call]) -> list[tuple[Any, ...]]:
-    return [(*call, _TIME_LIMIT) for call in calls]
 
 
 def _lost_row(entry: Entry, death: WorkerDeath) -> StoredSequence:
@@ -82,7 +72,7 @@ def _lost_row(entry: Entry, death: WorkerDeath) -> StoredSequence:
         "SIGKILL": "the process that decoded it was killed (SIGKILL), as it is when memory runs out",
     }
     reason = reasons.get(death.how, f"the process that decoded it ended ({death.how})")
-    return replace(StoredSequence(entry.id, entry.path, entry.start, entry.end, entry.case), problem=reason)
+    return StoredSequence.of(entry, problem=reason)
 
 
 def _new_shard(folder: Path) -> Path:
@@ -150,24 +140,12 @@ def _map_on_executor(executor: Executor, extract: Extract, calls: Sequence[Call]
             future.cancel()
 
 
-def _is_lost(future: Any) -> bool:
+def _is_lost(future: Future[list[StoredSequence]]) -> bool:
     return not future.done() or future.cancelled() or future.exception() is not None
 
 
-class _Bar(Protocol):
-    def advance(self, count: int) -> None: ...
-
-
-class _NoBar:
-    def advance(self, count: int) -> None:
-        """Show nothing."""
-
-
-@contextmanager
-def _progress_bar(total: int, *, shown: bool) -> Iterator[_Bar]:
-    if not shown:
-        yield _NoBar()
-        return
+def _show_progress(results: Iterable[list[StoredSequence]], total: int) -> Iterator[list[StoredSequence]]:
+    """Yield the rows of each shard, and show on stderr how many of all entries are done."""
     from importlib.util import find_spec
 
     from rich.console import Console
@@ -177,12 +155,7 @@ def _progress_bar(total: int, *, shown: bool) -> Iterator[_Bar]:
     console = Console(stderr=True, force_jupyter=None if find_spec("ipywidgets") else False)
     columns = (TextColumn("Extracting features"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
-        yield _RichBar(bar, bar.add_task("", total=total))
-
-
-class _RichBar:
-    def __init__(self, bar: Any, task: Any) -> None:
-        self._bar, self._task = bar, task
-
-    def advance(self, count: int) -> None:
-        self._bar.advance(self._task, count)
+        task = bar.add_task("", total=total)
+        for rows in results:
+            bar.advance(task, len(rows))
+            yield rows

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -24,7 +24,7 @@ _FIRST_KEYS: tuple[tuple[str, Any], ...] = (
     ("n_mfcc", _ABSENT), ("delta", 0), ("n_chroma", _ABSENT), ("fmin", 0.0), ("fmax", None), ("columns", None),
     ("key", None),
 )  # fmt: skip
-_COLUMNS = [field.name for field in fields(StoredSequence) if field.name != "problem"]
+_TYPES = {field.name: field.type for field in fields(StoredSequence) if field.name != "problem"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def read_index(folder: Path) -> StoreIndex:
                 "here. Name that file in plugins, or import it first"
             )
         settings = FeatureKind.model_validate(header["settings"])
-        columns = [table[name].to_pylist() for name in _COLUMNS]
+        columns = [table[name].to_pylist() for name in _TYPES]
         variant = header.get("variant")
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
         raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built anew") from error
@@ -125,7 +125,7 @@ def write_index(folder: Path, index: StoreIndex) -> None:
     if index.variant is not None:
         header["variant"] = dict(index.variant)
     schema = _schema().with_metadata({"seqconv": json.dumps(header)})
-    columns = {name: [getattr(row, name) for row in index.rows] for name in _COLUMNS}
+    columns = {name: [getattr(row, name) for row in index.rows] for name in _TYPES}
     table = pa.table(columns, schema=schema)
 
     def write(path: Path) -> None:
@@ -146,18 +146,6 @@ def remove_unnamed(folder: Path, shards: Iterable[str]) -> None:
 def _schema() -> Any:
     import pyarrow as pa
 
-    types = {
-        "id": pa.string(),
-        "path": pa.string(),
-        "start": pa.float64(),
-        "end": pa.float64(),
-        "case": pa.int64(),
-        "size": pa.int64(),
-        "mtime_ns": pa.int64(),
-        "content": pa.string(),
-        "shard": pa.string(),
-        "batch": pa.int64(),
-        "num_frames": pa.int64(),
-        "num_features": pa.int64(),
-    }
-    return pa.schema([pa.field(name, types[name]) for name in _COLUMNS])
+    columns = {str: pa.string(), float: pa.float64(), int: pa.int64()}
+    # Of `float | None`, the first.
+    return pa.schema([pa.field(name, columns[(*get_args(kind), kind)[0]]) for name, kind in _TYPES.items()])

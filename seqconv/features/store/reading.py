@@ -2,8 +2,8 @@
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from operator import index as as_index
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -15,7 +15,6 @@ from seqconv.errors import StoreError
 from seqconv.features.kinds import FeatureKind
 from seqconv.features.store.entries import BadFile
 from seqconv.features.store.index import StoreIndex, part_of, read_index
-from seqconv.features.store.shards import ShardReader
 from seqconv.sources import SourceSpan
 
 # Each open shard holds a file descriptor, of which processes often have 1024.
@@ -69,7 +68,8 @@ class FeatureStore:
     def __getitem__(self, index: SupportsIndex) -> npt.NDArray[np.float32]:
         shard, batch = self._places[as_index(index)]
         with self._lock:
-            return self._reader(shard).read(batch, self.num_features)
+            values: npt.NDArray[np.float32] = self._reader(shard).get_batch(batch)[0].to_numpy(zero_copy_only=True)
+        return values.reshape(-1, self.num_features)
 
     def digest(self, index: int) -> str:
         """Hash the data of a sequence: the content of its file, and the region of it."""
@@ -89,7 +89,7 @@ class FeatureStore:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_readers")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_reader")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -97,20 +97,17 @@ class FeatureStore:
 
     def _open(self) -> None:
         self._lock = threading.Lock()
-        self._readers: OrderedDict[str, ShardReader] = OrderedDict()
+        self._reader = lru_cache(_OPEN_SHARDS)(partial(_open_shard, self.path))
 
-    def _reader(self, shard: str) -> ShardReader:
-        if shard in self._readers:
-            self._readers.move_to_end(shard)
-            return self._readers[shard]
-        try:
-            reader = ShardReader(self.path / shard)
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{self.path / shard}: cannot be read ({error}). The store was rebuilt or damaged since it was opened; "
-                "open it again, or delete the folder and build it again"
-            ) from error
-        self._readers[shard] = reader
-        if len(self._readers) > _OPEN_SHARDS:
-            self._readers.popitem(last=False)
-        return reader
+
+def _open_shard(folder: Path, name: str) -> Any:
+    """Map a shard into memory."""
+    import pyarrow as pa
+
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(folder / name)))
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{folder / name}: cannot be read ({error}). The store was rebuilt or damaged since it was opened; "
+            "open it again, or delete the folder and build it again"
+        ) from error

@@ -8,15 +8,15 @@ workers are plain interpreters that talk over their stdin and stdout.
 import json
 import os
 import pickle
-import queue
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 from seqconv.errors import StoreError
 from seqconv.features.store.worker import BOOTSTRAP, PARENT_SIGNALS, READY
@@ -61,57 +61,72 @@ def map_in_workers(
     Raises:
         StoreError: a process ended before it could work. Any exception that the function raised is raised here.
     """
-    waiting: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
-    results: queue.SimpleQueue[tuple[tuple[Any, ...], bool, Any]] = queue.SimpleQueue()
-    for call in calls:
-        waiting.put(call)
     team = _Team()
-    threads = [
-        threading.Thread(target=_drive, args=(team, function, waiting, results), daemon=True)
-        for _ in range(min(num_workers, len(calls)))
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-        for _ in calls:
-            call, succeeded, result = results.get()
-            if not succeeded:
-                raise result
-            yield call, result
-    finally:
-        team.dismiss()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(max(min(num_workers, len(calls)), 1)) as threads:
+        try:
+            futures = {threads.submit(team.ask, function, call): call for call in calls}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            team.dismiss()
 
 
 class _Team:
-    """The processes of one map; no new one starts after they are dismissed."""
+    """The processes of one map, one for each thread that asks; no new one starts after they are dismissed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._members: list[subprocess.Popen[bytes]] = []
         self._is_dismissed = False
+        self._of_thread = threading.local()
 
-    def start(self) -> "subprocess.Popen[bytes] | None":
+    def ask(self, function: Callable[..., Any], call: tuple[Any, ...]) -> Any:
+        """Return the result of a call, from the process of this thread, or how that process died."""
+        message = pickle.dumps((function, call))
+        worker = self._of_thread.__dict__.pop("worker", None) or self._start()
+        calls, answers = cast(IO[bytes], worker.stdin), cast(IO[bytes], worker.stdout)
+        try:
+            calls.write(message)
+            calls.flush()
+            succeeded, result = pickle.load(answers)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            worker.kill()
+            return WorkerDeath.of(worker.wait())
+        self._of_thread.worker = worker
+        if not succeeded:
+            raise result
+        return result
+
+    def _start(self) -> "subprocess.Popen[bytes]":
         folders = json.dumps([str(folder) for folder in sys.path])
         command = [sys.executable, "-c", BOOTSTRAP, folders, str(os.getpid()), json.dumps(loaded_plugins())]
         with self._lock, _parent_only_signals():
             if self._is_dismissed:
-                return None
-            member = subprocess.Popen(
+                raise StoreError("the workers were dismissed")
+            worker = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **_ONE_THREAD}, bufsize=-1
             )
-            self._members.append(member)
-        return member
+            self._members.append(worker)
+        if cast(IO[bytes], worker.stdout).read(len(READY)) != READY:
+            worker.kill()
+            how = WorkerDeath.of(worker.wait()).how
+            raise StoreError(
+                f"a worker process could not start ({how}); what it printed says why. With num_workers=0 "
+                "(data.num_workers) this process does the work"
+            )
+        return worker
 
     def dismiss(self) -> None:
+        """End all processes, also in the middle of a call."""
         with self._lock:
             self._is_dismissed = True
-            members = self._members
-        for member in members:
-            member.kill()
-        for member in members:
-            _close(member)
+        for worker in self._members:
+            worker.kill()
+        for worker in self._members:
+            # What was written to a worker that has ended cannot be flushed.
+            with suppress(OSError), worker:
+                continue
 
 
 @contextmanager
@@ -125,68 +140,3 @@ def _parent_only_signals() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _drive(
-    team: _Team,
-    function: Callable[..., Any],
-    waiting: "queue.SimpleQueue[tuple[Any, ...]]",
-    results: "queue.SimpleQueue[tuple[tuple[Any, ...], bool, Any]]",
-) -> None:
-    """Give calls to one worker, one by one, until none waits."""
-    worker = None
-    while True:
-        try:
-            call = waiting.get_nowait()
-        except queue.Empty:
-            return
-        try:
-            worker = worker or _start_worker(team)
-            if worker is None:
-                return
-            succeeded, result = _ask(worker, function, call)
-        except Exception as error:
-            # Whatever it is, the caller waits for an answer to this call.
-            succeeded, result = False, error
-        if isinstance(result, WorkerDeath):
-            worker = None
-        results.put((call, succeeded, result))
-
-
-def _start_worker(team: _Team) -> "subprocess.Popen[bytes] | None":
-    worker = team.start()
-    if worker is None or worker.stdout is None:
-        return None
-    if worker.stdout.read(len(READY)) != READY:
-        worker.kill()
-        how = WorkerDeath.of(worker.wait()).how
-        raise StoreError(
-            f"a worker process could not start ({how}); what it printed says why. With num_workers=0 "
-            "(data.num_workers) this process does the work"
-        )
-    return worker
-
-
-def _ask(worker: "subprocess.Popen[bytes]", function: Callable[..., Any], call: tuple[Any, ...]) -> tuple[bool, Any]:
-    if worker.stdin is None or worker.stdout is None:
-        return True, WorkerDeath("closed")
-    message = pickle.dumps((function, call))
-    try:
-        worker.stdin.write(message)
-        worker.stdin.flush()
-        answer: tuple[bool, Any] = pickle.load(worker.stdout)
-    except (OSError, EOFError, pickle.UnpicklingError):
-        worker.kill()
-        return True, WorkerDeath.of(worker.wait())
-    return answer
-
-
-def _close(worker: "subprocess.Popen[bytes]") -> None:
-    worker.wait()
-    for stream in (worker.stdin, worker.stdout):
-        try:
-            if stream is not None:
-                stream.close()
-        except OSError:
-            # What was written to a worker that ended cannot be flushed.
-            continue
