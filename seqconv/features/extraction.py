@@ -8,9 +8,7 @@ import numpy.typing as npt
 
 from seqconv.errors import AudioError, ConfigError, ShapeError
 from seqconv.features.audio.decoding import resample_blocks
-from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
-
-Features = npt.NDArray[np.float32]
+from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
 
 SMALLEST_DEVIATION = 1e-5
 

@@ -33,14 +33,19 @@ def mel_filters(
     (40, 129)
     """
     frequencies = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
-    limits = hz_to_mel(np.array([fmin, sample_rate / 2 if fmax is None else fmax], np.float64))
-    edges = mel_to_hz(np.linspace(limits[0], limits[1], n_mels + 2))
+    edges = mel_edges(n_mels, fmin, sample_rate / 2 if fmax is None else fmax)
     distances = np.subtract.outer(edges, frequencies)
     gaps = np.diff(edges)[:, np.newaxis]
     rising, falling = -distances[:-2] / gaps[:-1], distances[2:] / gaps[1:]
     filters: npt.NDArray[np.float32] = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
     filters *= (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]
     return filters
+
+
+def mel_edges(n_mels: int, fmin: float, fmax: float) -> Floats:
+    """Return the frequencies in Hz, `(n_mels + 2,)`, at which the filters between `fmin` and `fmax` begin and end."""
+    limits = hz_to_mel(np.array([fmin, fmax], np.float64))
+    return mel_to_hz(np.linspace(limits[0], limits[1], n_mels + 2))
 
 
 def hz_to_mel(frequencies: Floats) -> Floats:

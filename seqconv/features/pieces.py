@@ -8,18 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.errors import ManifestError
-from seqconv.features.arrays import load_npy
 from seqconv.features.audio.decoding import count_samples, read_blocks
-from seqconv.features.extraction import (
-    SMALLEST_DEVIATION,
-    iterate_features,
-)
-from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
-from seqconv.features.precomputed import check_features, load_features
+from seqconv.features.extraction import SMALLEST_DEVIATION, iterate_features
+from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
+from seqconv.features.precomputed import check_features, load_array, load_features
 from seqconv.features.statistics import frame_moments
 
-Features = npt.NDArray[np.float32]
 PIECE_FRAMES = 8192
 
 
@@ -107,21 +101,17 @@ def _pieces_of_recording(
 
 
 def _pieces_of_npy(path: Path, piece_frames: int) -> FeaturePieces:
-    # Mapped anew for each piece: pages that were read count as memory of the process until they are unmapped.
-    def mapped() -> npt.NDArray[Any]:
-        try:
-            return load_npy(path, mapped=True)
-        except (ValueError, OSError) as error:
-            raise ManifestError(f"{path}: not a plain .npy array ({error})") from error
-
-    shape = mapped().shape
-    check_features(path, mapped()[:1])
+    array = load_array(path, mapped=True)
+    check_features(path, array[:1])
+    num_frames = len(array)
 
     def read() -> Iterator[Features]:
-        for first in range(0, shape[0], piece_frames):
-            yield check_features(path, mapped()[first : first + piece_frames], first_frame=first)
+        for first in range(0, num_frames, piece_frames):
+            # Mapped again for each piece: pages that were read count as memory of the process until they are unmapped.
+            piece = load_array(path, mapped=True)[first : first + piece_frames]
+            yield check_features(path, piece, first_frame=first)
 
-    return FeaturePieces(read, shape[0])
+    return FeaturePieces(read, num_frames)
 
 
 def _normalized(pieces: FeaturePieces, settings: FeatureKind) -> FeaturePieces:

@@ -1,4 +1,4 @@
-"""Spectral features of framed samples, as librosa defines them.
+"""Spectral features of framed samples, as librosa defines them, and spectra back to sound.
 
 Frames are cut and transformed with NumPy: `librosa.stft` makes numba compile for 14 seconds the first time on a
 machine, and each worker process would wait for it. Tests hold every kind equal to librosa.
@@ -13,11 +13,13 @@ import numpy.typing as npt
 from seqconv.features.filters import hann_window
 
 Frames = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float64]
 
 _LOWEST_POWER = 1e-10
 _DELTA_WINDOW = 9
 # Frames at each side that a derivative looks at.
 DELTA_REACH = _DELTA_WINDOW // 2
+_INVERSION_ROUNDS = 32
 
 
 def power_spectrum(frames: Frames, win_length: int) -> Frames:
@@ -84,6 +86,46 @@ def append_deltas_to_pieces(pieces: Iterable[Frames], order: int) -> Iterator[Fr
             recent, done = recent[first:], ready - first
     if recent is not None:
         yield append_deltas(recent, order)[done:]
+
+
+def invert_power(power: Array, n_fft: int, win_length: int, hop_length: int) -> Frames:
+    """Find samples `(n,)` whose frames, centered, have about this power spectrum `(time, n_fft // 2 + 1)`.
+
+    Phases are sought that fit (Griffin and Lim 1984, "Signal estimation from modified short-time Fourier transform").
+
+    Args:
+        power: of each frame.
+        n_fft: samples in a frame.
+        win_length: samples under the window.
+        hop_length: samples from one frame to the next.
+    """
+    magnitudes = np.sqrt(power)
+    window = _window(win_length, n_fft).astype(np.float64)
+    spectrum = magnitudes * np.exp(2j * np.pi * np.random.default_rng(0).random(magnitudes.shape))
+    for _ in range(_INVERSION_ROUNDS):
+        found = _transform(_overlap(spectrum, window, hop_length), window, hop_length)
+        spectrum = magnitudes * np.exp(1j * np.angle(found))
+    samples = _overlap(spectrum, window, hop_length)
+    return samples[n_fft // 2 : n_fft // 2 + (len(power) - 1) * hop_length].astype(np.float32)
+
+
+def _overlap(spectrum: npt.NDArray[np.complex128], window: Array, hop: int) -> Array:
+    """Return samples from the frames of a spectrum, each weighted by its window."""
+    n_fft = len(window)
+    frames = np.fft.irfft(spectrum, n_fft, axis=1) * window
+    total, weight = (np.zeros((len(frames) - 1) * hop + n_fft) for _ in range(2))
+    for number, frame in enumerate(frames):
+        place = slice(number * hop, number * hop + n_fft)
+        total[place] += frame
+        weight[place] += window**2
+    samples: Array = total / np.maximum(weight, 1e-8 * window.max() ** 2)
+    return samples
+
+
+def _transform(samples: Array, window: Array, hop: int) -> npt.NDArray[np.complex128]:
+    frames = np.lib.stride_tricks.sliding_window_view(samples, len(window))[::hop]
+    spectrum: npt.NDArray[np.complex128] = np.fft.rfft(frames * window, axis=1)
+    return spectrum
 
 
 @lru_cache(maxsize=8)

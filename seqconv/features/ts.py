@@ -10,17 +10,9 @@ from seqconv.errors import ManifestError, list_some
 from seqconv.files import undecodable_line
 
 _KNOWN_KEYS = {
-    "problemname",
-    "timestamps",
-    "missing",
-    "univariate",
-    "dimension",
-    "dimensions",
-    "equallength",
-    "serieslength",
-    "classlabel",
-    "targetlabel",
-}
+    "problemname", "timestamps", "missing", "univariate", "dimension", "dimensions", "equallength", "serieslength",
+    "classlabel", "targetlabel",
+}  # fmt: skip
 
 
 def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dict[str, str]]:

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,17 +71,13 @@ def _open_encoded(path: Path, start: float | None, end: float | None) -> AudioRe
 
     if path.suffix.lower() == ".raw":
         raise AudioError(f"{path}: raw samples without a header do not tell their rate; save them as WAV or .npy")
-    try:
+    with _as_audio_error(path):
         # Opened here first for the reason, of which libsndfile says "System error" at best.
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             data_size = read_data_size(stream, size)
         # In bytes: a name that is not UTF-8 is still the name of a file.
         file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
-    except soundfile.SoundFileError as error:
-        raise _cannot_decode(path, error) from error
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
     try:
         _check_header(path, file, size, data_size)
         num_samples = _declared_frames(file, data_size)
@@ -117,24 +114,19 @@ def _declared_frames(file: Any, data_size: DataSize | None) -> int:
 
 def _decode_blocks(path: Path, file: Any, first: int, stop: int) -> Iterator[Samples]:
     """Yield mono blocks: a long recording with many channels is never in memory as a whole."""
-    import soundfile
-
     begin = first
     rows = max(_BLOCK_FRAMES // file.channels, 1)
-    try:
-        with file:
-            if first:
-                file.seek(first)
-            while first < stop:
-                block = file.read(min(stop - first, rows), dtype="float32", always_2d=True)
-                if not len(block):
-                    break
-                first += len(block)
-                yield block[:, 0] if block.shape[1] == 1 else _mix(block)
-            tolerance = _LOSSY_TOLERANCE * file.samplerate if file.format in _LOSSY else 0
-            rate = file.samplerate
-    except soundfile.SoundFileError as error:
-        raise _cannot_decode(path, error) from error
+    with _as_audio_error(path), file:
+        if first:
+            file.seek(first)
+        while first < stop:
+            block = file.read(min(stop - first, rows), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            first += len(block)
+            yield block[:, 0] if block.shape[1] == 1 else _mix(block)
+        tolerance = _LOSSY_TOLERANCE * file.samplerate if file.format in _LOSSY else 0
+        rate = file.samplerate
     if first == begin:
         raise AudioError(f"{path}: the file ends before its first sample; it is damaged or empty")
     if stop - first > tolerance:
@@ -148,9 +140,18 @@ def _cut_off(path: Path, num_samples: int, wanted: int, sample_rate: int) -> Aud
     )
 
 
-def _cannot_decode(path: Path, error: Exception) -> AudioError:
-    reason = getattr(error, "error_string", str(error)).strip()
-    return AudioError(f"{path}: cannot be decoded ({reason})")
+@contextmanager
+def _as_audio_error(path: Path) -> Iterator[None]:
+    """Turn what soundfile and the operating system raise into an AudioError that names the path and the reason."""
+    import soundfile
+
+    try:
+        yield
+    except soundfile.SoundFileError as error:
+        reason = getattr(error, "error_string", str(error)).strip()
+        raise AudioError(f"{path}: cannot be decoded ({reason})") from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: int | None) -> AudioRegion:

@@ -1,11 +1,12 @@
 """Kinds of features, and their settings. A kind of your own derives from `RecordedKind`."""
 
-from seqconv.features.kinds.base import FeatureKind, Features, as_settings
+from seqconv.features.kinds.base import Array, FeatureKind, Features, as_settings
 from seqconv.features.kinds.built_in import Chroma, LogMel, LogSpectrogram, Mfcc, Precomputed, Waveform
 from seqconv.features.kinds.recorded import RecordedKind
 from seqconv.features.kinds.spectral import MelKind, SpectralKind
 
 __all__ = [
+    "Array",
     "Chroma",
     "FeatureKind",
     "Features",

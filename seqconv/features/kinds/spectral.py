@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from seqconv.errors import ConfigError
-from seqconv.features.filters import hz_to_mel, mel_filters, mel_to_hz
+from seqconv.features.filters import mel_edges, mel_filters
 from seqconv.features.kinds.base import Array, Features
 from seqconv.features.kinds.recorded import RecordedKind
-from seqconv.features.spectra import DELTA_REACH, append_deltas_to_pieces, power_spectrum, power_to_db
+from seqconv.features.spectra import DELTA_REACH, append_deltas_to_pieces, invert_power, power_spectrum, power_to_db
 from seqconv.parts import PositiveInt
 
 
@@ -57,8 +57,6 @@ class SpectralKind(RecordedKind):
         >>> RecordedKind.registry["log_mel"]().to_audio(np.full((11, 64), -20, np.float32)).shape
         (1600,)
         """
-        from seqconv.features.inversion import invert_power
-
         power = self.spectrum_of(features.astype(np.float64))
         if power is None:
             return None
@@ -105,8 +103,7 @@ class MelKind(SpectralKind):
     @property
     def band_frequencies(self) -> Array:
         """The middle of each mel band in Hz."""
-        limits = hz_to_mel(np.array([self.fmin, self.highest_frequency], np.float64))
-        return mel_to_hz(np.linspace(limits[0], limits[1], self.n_mels + 2))[1:-1]
+        return mel_edges(self.n_mels, self.fmin, self.highest_frequency)[1:-1]
 
     def log_mel(self, frames: Features) -> Features:
         """Compute the energy in each mel band in decibels, `(time, n_mels)`."""

@@ -11,26 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqconv.errors import AudioError, ManifestError, StoreError, list_some
+from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
-from seqconv.features.store.cache import Match, match_rows, still_valid
+from seqconv.features.store.cache import match_rows, still_valid
 from seqconv.features.store.commit_log import Ledger
-from seqconv.features.store.entries import BadFile, Entry, Key, RecordingTransform, StoredSequence, entries_of
+from seqconv.features.store.entries import BadFile, Entry, RecordingTransform, StoredSequence, entries_of
 from seqconv.features.store.extraction import extract_entries
-from seqconv.features.store.index import (
-    INDEX_NAME,
-    SHARD_PATTERN,
-    StoreIndex,
-    identity,
-    read_index,
-    remove_unnamed,
-    write_index,
-)
+from seqconv.features.store.index import LOCK_NAME, StoreIndex, identity, remove_unnamed, usable_index, write_index
 from seqconv.features.store.reading import FeatureStore
 from seqconv.files import as_storage_error, hold_lock
 
 CACHE_VARIABLE = "SEQCONV_CACHE"
-LOCK_NAME = "lock"
 _SHOWN_PROBLEMS = 10
 
 
@@ -73,7 +64,7 @@ def build_store(
     settings, entries = as_settings(settings), entries_of(frame)
     ours = identity(settings, None if variant is None else variant.identity)
     folder = _default_folder(entries, settings, ours, cache_dir) if path is None else Path(path)
-    index = _usable_index(folder, ours)
+    index = usable_index(folder, ours)
     match = match_rows(folder, entries, index)
     if index is not None and not match.changed and _lists(index, entries):
         return FeatureStore(folder, index=replace(index, settings=settings))
@@ -82,7 +73,7 @@ def build_store(
         (folder / LOCK_NAME).touch()
     with hold_lock(folder / LOCK_NAME, when_busy=partial(_say_waiting, folder)):
         # Another process may have built meanwhile.
-        index = _usable_index(folder, ours)
+        index = usable_index(folder, ours)
         match = match_rows(folder, entries, index)
         previous = index.rows if index is not None else ()
         ledger = Ledger(folder, settings, previous, ours.get("variant"))
@@ -98,7 +89,8 @@ def build_store(
         try:
             for rows in results:
                 ledger.add(rows)
-            rows_of = _find_rows(entries, match, ledger.extracted)
+            found = match.reused | {row.key: row for row in ledger.extracted}
+            rows_of = [replace(found[entry.key], id=entry.id) for entry in entries]
             bad = [row for row in rows_of if row.problem is not None]
             _check_bad(bad, len(rows_of), max_bad_fraction, precomputed=not isinstance(settings, RecordedKind))
             listed = [row for row in rows_of if row.problem is None]
@@ -139,39 +131,11 @@ def _default_folder(
     return Path(cache_dir) / "features" / f"{name}{'-variant' if 'variant' in ours else ''}-{digest}"
 
 
-def _usable_index(folder: Path, ours: Mapping[str, Any]) -> StoreIndex | None:
-    """Return the index of a folder that was begun; None if there is nothing yet."""
-    if (folder / INDEX_NAME).is_file():
-        index = read_index(folder)
-        theirs = identity(index.settings, index.variant, index.part)
-        if theirs != ours:
-            names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
-            differences = ", ".join(f"{name}={theirs.get(name)!r} there, {ours.get(name)!r} here" for name in names)
-            raise StoreError(
-                f"{folder}: holds features of other settings ({differences}). Choose another folder, or delete this one"
-            )
-        return index
-    if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder}: is a file, not a folder for a store")
-    if folder.is_dir():
-        own = {path.name for path in folder.glob(SHARD_PATTERN)} | {LOCK_NAME}
-        foreign = sorted(path.name for path in folder.iterdir() if path.name not in own and path.name[0] != ".")
-        if foreign:
-            raise StoreError(f"{folder}: holds {list_some(foreign)} and no store; choose an empty or a new folder")
-    return None
-
-
 def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:
     listed = index.listed
     return len(listed) == len(entries) and all(
         row.id == entry.id and row.key == entry.key for row, entry in zip(listed, entries, strict=True)
     )
-
-
-def _find_rows(entries: Sequence[Entry], match: Match, extracted: Sequence[StoredSequence]) -> list[StoredSequence]:
-    """Return a row for each entry, in order."""
-    rows: dict[Key, StoredSequence] = {**match.reused, **{row.key: row for row in extracted}}
-    return [replace(rows[entry.key], id=entry.id) for entry in entries]
 
 
 def _check_bad(bad: Sequence[StoredSequence], count: int, max_bad_fraction: float, *, precomputed: bool) -> None:

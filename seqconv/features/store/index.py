@@ -8,12 +8,13 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from seqconv.errors import StoreError
+from seqconv.errors import StoreError, list_some
 from seqconv.features.kinds import FeatureKind
 from seqconv.features.store.entries import StoredSequence
 from seqconv.files import write_atomically
 
 INDEX_NAME = "index.arrow"
+LOCK_NAME = "lock"
 SHARD_PATTERN = "shard-*.arrow*"
 # Raise it when extraction changes what it computes, or the files their layout: older stores are then built anew.
 FORMAT_VERSION = 1
@@ -109,6 +110,32 @@ def read_index(folder: Path) -> StoreIndex:
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
         raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built anew") from error
     return StoreIndex(settings, tuple(StoredSequence(*values) for values in zip(*columns, strict=True)), variant, part)
+
+
+def usable_index(folder: Path, ours: Mapping[str, Any]) -> StoreIndex | None:
+    """Return the index of a folder that was begun; None if there is nothing yet.
+
+    Raises:
+        StoreError: the folder holds something else, or features of other settings than those of the identity `ours`.
+    """
+    if (folder / INDEX_NAME).is_file():
+        index = read_index(folder)
+        theirs = identity(index.settings, index.variant, index.part)
+        if theirs != ours:
+            names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
+            differences = ", ".join(f"{name}={theirs.get(name)!r} there, {ours.get(name)!r} here" for name in names)
+            raise StoreError(
+                f"{folder}: holds features of other settings ({differences}). Choose another folder, or delete this one"
+            )
+        return index
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder}: is a file, not a folder for a store")
+    if folder.is_dir():
+        own = {path.name for path in folder.glob(SHARD_PATTERN)} | {LOCK_NAME}
+        foreign = sorted(path.name for path in folder.iterdir() if path.name not in own and path.name[0] != ".")
+        if foreign:
+            raise StoreError(f"{folder}: holds {list_some(foreign)} and no store; choose an empty or a new folder")
+    return None
 
 
 def write_index(folder: Path, index: StoreIndex) -> None:
