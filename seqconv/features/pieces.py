@@ -12,7 +12,7 @@ from seqconv.features.audio.decoding import count_samples, read_blocks
 from seqconv.features.extraction import SMALLEST_DEVIATION, iterate_features
 from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
 from seqconv.features.precomputed import check_features, load_array, load_features
-from seqconv.features.statistics import frame_moments
+from seqconv.features.statistics import FrameMoments
 
 PIECE_FRAMES = 8192
 
@@ -121,7 +121,7 @@ def _normalized(pieces: FeaturePieces, settings: FeatureKind) -> FeaturePieces:
 
 
 def _normalize(pieces: Iterable[Features]) -> Iterator[Features]:
-    moments = frame_moments(pieces)
+    moments = FrameMoments(pieces)
     deviation = np.maximum(np.sqrt(moments.squares / max(moments.count, 1)), SMALLEST_DEVIATION)
     for piece in pieces:
         yield ((piece - moments.mean) / deviation).astype(np.float32)

@@ -12,6 +12,7 @@ from seqconv.features.arrays import load_npy, load_npz
 from seqconv.features.audio.recordings import describe_absence
 from seqconv.features.extraction import finish_features
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
+from seqconv.features.ts import read_ts
 from seqconv.files import is_file, undecodable_line
 
 if TYPE_CHECKING:
@@ -181,10 +182,7 @@ def _read_cases(path: Path, modified: int) -> list[Features]:
 
     The time of the last change, `modified`, is there to read a changed file again.
     """
-    from seqconv.features.ts import read_ts
-
-    sequences: list[Features] = read_ts(path)[0]
-    return sequences
+    return read_ts(path)[0]
 
 
 def check_features(path: Path, values: Array, first_frame: int = 0) -> Features:

@@ -38,12 +38,10 @@ def power_to_db(power: Frames) -> Frames:
 SILENCE = power_to_db(np.zeros(1, np.float32))[0]
 
 
-def raise_level(level: Frames, decibels: float) -> None:
-    """Raise (or lower) decibels in their place; digital silence stays what it is."""
-    is_silent = level < SILENCE + np.float32(1e-4)
-    level += np.float32(decibels)
-    np.maximum(level, SILENCE, out=level)
-    np.copyto(level, SILENCE, where=is_silent)
+def raise_level(level: Frames, decibels: float) -> Frames:
+    """Raise (or lower) a level in decibels; digital silence stays what it is."""
+    raised = np.maximum(level + np.float32(decibels), SILENCE)
+    return np.where(level < SILENCE + np.float32(1e-4), SILENCE, raised)
 
 
 def append_deltas(features: Frames, order: int) -> Frames:

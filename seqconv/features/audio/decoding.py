@@ -98,7 +98,11 @@ def resample_blocks(blocks: Iterable[Samples], source_rate: int, target_rate: in
     if source_rate == target_rate:
         yield from blocks
         return
-    _check_rates(source_rate, target_rate)
+    if not source_rate / _MOST_DOWNSAMPLING <= target_rate <= source_rate * _MOST_UPSAMPLING:
+        raise AudioError(
+            f"a rate of {source_rate} Hz cannot become one of {target_rate} Hz: at most {_MOST_UPSAMPLING} times as "
+            f"much, or {_MOST_DOWNSAMPLING} times less. Is the header damaged?"
+        )
     import soxr
 
     stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality="HQ")
@@ -128,11 +132,3 @@ def _check_values(path: str | Path, samples: Samples) -> Samples:
     if count:
         raise AudioError(f"{path}: {count} of {len(samples)} samples are NaN or infinite")
     raise AudioError(f"{path}: has a sample of {np.abs(samples).max():.2g}, of which no features can be computed")
-
-
-def _check_rates(source_rate: int, target_rate: int) -> None:
-    if not source_rate / _MOST_DOWNSAMPLING <= target_rate <= source_rate * _MOST_UPSAMPLING:
-        raise AudioError(
-            f"a rate of {source_rate} Hz cannot become one of {target_rate} Hz: at most {_MOST_UPSAMPLING} times as "
-            f"much, or {_MOST_DOWNSAMPLING} times less. Is the header damaged?"
-        )

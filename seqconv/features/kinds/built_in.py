@@ -39,7 +39,7 @@ class LogMel(MelKind):
         array([[ -14.     , -100.00001]], dtype=float32)
         """
         changed = features.copy()
-        raise_level(changed[:, : self.n_mels], decibels)
+        changed[:, : self.n_mels] = raise_level(features[:, : self.n_mels], decibels)
         return changed
 
 
@@ -103,9 +103,7 @@ class LogSpectrogram(SpectralKind):
 
     def with_gain(self, features: Features, decibels: float) -> Features:
         """Add the gain; digital silence stays what it is."""
-        changed = features.copy()
-        raise_level(changed, decibels)
-        return changed
+        return raise_level(features, decibels)
 
     def spectrum_of(self, features: Array) -> Array:
         whole = np.zeros((len(features), self.n_fft // 2 + 1))

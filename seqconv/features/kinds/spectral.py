@@ -63,17 +63,13 @@ class SpectralKind(RecordedKind):
         return invert_power(power, self.n_fft, self.win_length or self.n_fft, self.hop_length)
 
     @model_validator(mode="after")
-    def _window_fits(self) -> "SpectralKind":
+    def _window_and_range_fit(self) -> "SpectralKind":
         if self.win_length is not None and self.win_length > self.n_fft:
             raise ValueError(
                 f"win_length={self.win_length} must not exceed n_fft={self.n_fft}: raise n_fft or lower win_length"
             )
         if self.n_fft < 2:
             raise ValueError(f"n_fft={self.n_fft} is too short for {self.kind}: a spectrum needs at least 2 samples")
-        return self
-
-    @model_validator(mode="after")
-    def _frequencies_fit(self) -> "SpectralKind":
         if self.fmax is not None and self.fmax > self.sample_rate / 2:
             raise ValueError(
                 f"fmax={self.fmax:g} Hz must not exceed half of sample_rate={self.sample_rate} Hz, "

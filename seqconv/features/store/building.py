@@ -17,7 +17,7 @@ from seqconv.features.store.cache import match_rows, still_valid
 from seqconv.features.store.commit_log import Ledger
 from seqconv.features.store.entries import BadFile, Entry, RecordingTransform, StoredSequence, entries_of
 from seqconv.features.store.extraction import extract_entries
-from seqconv.features.store.index import LOCK_NAME, StoreIndex, identity, remove_unnamed, usable_index, write_index
+from seqconv.features.store.index import LOCK_NAME, StoreIndex, remove_unnamed, usable_index, write_index
 from seqconv.features.store.reading import FeatureStore
 from seqconv.files import as_storage_error, hold_lock
 
@@ -62,21 +62,20 @@ def build_store(
         StorageError: the disk is full, or nobody may write there; what was committed stays.
     """
     settings, entries = as_settings(settings), entries_of(frame)
-    ours = identity(settings, None if variant is None else variant.identity)
-    folder = _default_folder(entries, settings, ours, cache_dir) if path is None else Path(path)
-    index = usable_index(folder, ours)
-    match = match_rows(folder, entries, index)
-    if index is not None and not match.changed and _lists(index, entries):
-        return FeatureStore(folder, index=replace(index, settings=settings))
+    wanted = StoreIndex(settings, variant=None if variant is None else variant.identity)
+    folder = _default_folder(entries, wanted, cache_dir) if path is None else Path(path)
+    index = usable_index(folder, wanted)
+    match = match_rows(folder, entries, index.rows)
+    if not match.changed and _lists(index, entries):
+        return FeatureStore(folder, index=index)
     with as_storage_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LOCK_NAME).touch()
     with hold_lock(folder / LOCK_NAME, when_busy=partial(_say_waiting, folder)):
         # Another process may have built meanwhile.
-        index = usable_index(folder, ours)
-        match = match_rows(folder, entries, index)
-        previous = index.rows if index is not None else ()
-        ledger = Ledger(folder, settings, previous, ours.get("variant"))
+        index = usable_index(folder, wanted)
+        match = match_rows(folder, entries, index.rows)
+        ledger = Ledger(folder, index)
         results = extract_entries(
             match.pending,
             settings,
@@ -96,14 +95,14 @@ def build_store(
             listed = [row for row in rows_of if row.problem is None]
             _check_widths(listed)
             keys = {row.key for row in listed}
-            kept = [replace(row, id=None) for row in previous if row.key not in keys and still_valid(row)]
-            index = StoreIndex(settings, (*listed, *kept), ours.get("variant"))
+            kept = [replace(row, id=None) for row in index.rows if row.key not in keys and still_valid(row)]
+            index = replace(index, rows=(*listed, *kept))
             write_index(folder, index)
         except BaseException:
             results.close()
             ledger.keep()
             raise
-        remove_unnamed(folder, (row.shard for row in index.rows))
+        remove_unnamed(folder, index.rows)
     store = FeatureStore(folder, index=index, num_extracted=len(ledger.extracted) - len(bad))
     store.quarantine = [BadFile(str(row.id), row.path, str(row.problem)) for row in bad]
     return store
@@ -113,9 +112,7 @@ def _say_waiting(folder: Path) -> None:
     print(f"Waiting for another process that is writing {folder}", file=sys.stderr, flush=True)
 
 
-def _default_folder(
-    entries: Sequence[Entry], settings: FeatureKind, ours: Mapping[str, Any], cache_dir: str | Path | None
-) -> Path:
+def _default_folder(entries: Sequence[Entry], wanted: StoreIndex, cache_dir: str | Path | None) -> Path:
     """Return a folder for these settings and the folder of the recordings, so that added recordings find it again."""
     if cache_dir is None:
         import platformdirs
@@ -126,9 +123,9 @@ def _default_folder(
         root = os.path.commonpath(folders)
     except ValueError:
         root = min(folders)
-    digest = hashlib.blake2b(json.dumps([ours, root]).encode(), digest_size=6).hexdigest()
-    name = f"{Path(root).name or 'recordings'}-{settings.kind}"
-    return Path(cache_dir) / "features" / f"{name}{'-variant' if 'variant' in ours else ''}-{digest}"
+    digest = hashlib.blake2b(json.dumps([wanted.identity, root]).encode(), digest_size=6).hexdigest()
+    name = f"{Path(root).name or 'recordings'}-{wanted.settings.kind}"
+    return Path(cache_dir) / "features" / f"{name}{'' if wanted.variant is None else '-variant'}-{digest}"
 
 
 def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:

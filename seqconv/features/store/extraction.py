@@ -128,13 +128,10 @@ def _map_on_executor(executor: Executor, extract: Extract, calls: Sequence[Call]
     futures = {executor.submit(extract, *call): call for call in calls}
     try:
         for future in as_completed(futures):
-            try:
-                yield future.result()
-            except BrokenExecutor as error:
-                lost = [entry.id for other, call in futures.items() if _is_lost(other) for entry in call[0]]
-                raise StoreError(
-                    f"a worker of the executor ended ({error}); not extracted: {list_some(lost)}"
-                ) from error
+            yield future.result()
+    except BrokenExecutor as error:
+        lost = [entry.id for future, call in futures.items() if _is_lost(future) for entry in call[0]]
+        raise StoreError(f"a worker of the executor ended ({error}); not extracted: {list_some(lost)}") from error
     finally:
         for future in futures:
             future.cancel()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,9 +37,14 @@ class StoreIndex:
     """
 
     settings: FeatureKind
-    rows: tuple[StoredSequence, ...]
+    rows: tuple[StoredSequence, ...] = ()
     variant: Mapping[str, Any] | None = None
     part: Mapping[str, Any] | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides what is stored, but for the recordings."""
+        return identity(self.settings, self.variant, self.part)
 
     @property
     def listed(self) -> list[StoredSequence]:
@@ -112,22 +117,22 @@ def read_index(folder: Path) -> StoreIndex:
     return StoreIndex(settings, tuple(StoredSequence(*values) for values in zip(*columns, strict=True)), variant, part)
 
 
-def usable_index(folder: Path, ours: Mapping[str, Any]) -> StoreIndex | None:
-    """Return the index of a folder that was begun; None if there is nothing yet.
+def usable_index(folder: Path, wanted: StoreIndex) -> StoreIndex:
+    """Return `wanted` with the rows that the index of a folder has; there may be no folder yet.
 
     Raises:
-        StoreError: the folder holds something else, or features of other settings than those of the identity `ours`.
+        StoreError: the folder holds something else, or features of other settings than those of `wanted`.
     """
     if (folder / INDEX_NAME).is_file():
         index = read_index(folder)
-        theirs = identity(index.settings, index.variant, index.part)
+        ours, theirs = wanted.identity, index.identity
         if theirs != ours:
             names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
             differences = ", ".join(f"{name}={theirs.get(name)!r} there, {ours.get(name)!r} here" for name in names)
             raise StoreError(
                 f"{folder}: holds features of other settings ({differences}). Choose another folder, or delete this one"
             )
-        return index
+        return replace(wanted, rows=index.rows)
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: is a file, not a folder for a store")
     if folder.is_dir():
@@ -135,7 +140,7 @@ def usable_index(folder: Path, ours: Mapping[str, Any]) -> StoreIndex | None:
         foreign = sorted(path.name for path in folder.iterdir() if path.name not in own and path.name[0] != ".")
         if foreign:
             raise StoreError(f"{folder}: holds {list_some(foreign)} and no store; choose an empty or a new folder")
-    return None
+    return wanted
 
 
 def write_index(folder: Path, index: StoreIndex) -> None:
@@ -162,9 +167,9 @@ def write_index(folder: Path, index: StoreIndex) -> None:
     write_atomically(folder / INDEX_NAME, write)
 
 
-def remove_unnamed(folder: Path, shards: Iterable[str]) -> None:
-    """Remove shards that no index names: replaced ones, and those of a build that was interrupted."""
-    named = set(shards)
+def remove_unnamed(folder: Path, rows: Iterable[StoredSequence]) -> None:
+    """Remove shards that no row names: replaced ones, and those of a build that was interrupted."""
+    named = {row.shard for row in rows}
     for path in folder.glob(SHARD_PATTERN):
         if path.name not in named:
             path.unlink(missing_ok=True)
