@@ -185,19 +185,13 @@ def _open_locked(path: Path, when_busy: Callable[[], object]) -> int:
                 when_busy()
                 _acquire(descriptor, wait=True)
             # Its owner before may have removed the file after we had opened it: then this is the lock of no file.
-            if _is_same(descriptor, path):
-                return descriptor
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
-
-
-def _is_same(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 if sys.platform == "win32":

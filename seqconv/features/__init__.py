@@ -1,8 +1,7 @@
 """Features of recordings: `(time, d)` float32 arrays."""
 
-from seqconv.features.extraction import extract_features, iterate_features, num_features
-from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
-from seqconv.features.pieces import FeaturePieces, open_features, pieces_of
+from seqconv.features.extraction import FeaturePieces, extract_features, iterate_features, open_features, pieces_of
+from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings, num_features
 from seqconv.features.precomputed import load_features
 from seqconv.features.statistics import feature_statistics
 

@@ -10,8 +10,8 @@ import numpy as np
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.features.arrays import load_npy, load_npz
 from seqconv.features.audio.recordings import describe_absence
-from seqconv.features.extraction import finish_features
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
+from seqconv.features.statistics import finish_features
 from seqconv.features.ts import read_ts
 from seqconv.files import is_file, undecodable_line
 

@@ -1,4 +1,4 @@
-"""Mean and variance of features over frames."""
+"""Mean and variance of features over frames, and normalization by those of a recording."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError
+from seqconv.features.kinds import FeatureKind, Features
 from seqconv.sources import join_arrays
 
 Vector = npt.NDArray[np.float64]
+SMALLEST_DEVIATION = 1e-5
 
 
 class FrameMoments:
@@ -80,3 +82,13 @@ def feature_statistics(source: Any, indices: Iterable[int] | None = None) -> tup
     chosen = range(len(source)) if indices is None else indices
     blocks = join_arrays(np.asarray(source[index]) for index in chosen)
     return FrameMoments(block.frames for block in blocks).statistics()
+
+
+def finish_features(features: Features, settings: FeatureKind) -> Features:
+    """Apply what needs the whole recording: zero mean and unit variance over time when `normalize` is "recording"."""
+    if settings.normalize != "recording":
+        return np.ascontiguousarray(features)
+    mean = features.mean(axis=0, dtype=np.float64)
+    deviation = features.std(axis=0, dtype=np.float64)
+    normalized: Features = ((features - mean) / np.maximum(deviation, SMALLEST_DEVIATION)).astype(np.float32)
+    return normalized

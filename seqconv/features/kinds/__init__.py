@@ -1,6 +1,6 @@
 """Kinds of features, and their settings. A kind of your own derives from `RecordedKind`."""
 
-from seqconv.features.kinds.base import Array, FeatureKind, Features, as_settings
+from seqconv.features.kinds.base import Array, FeatureKind, Features, as_settings, num_features
 from seqconv.features.kinds.built_in import Chroma, LogMel, LogSpectrogram, Mfcc, Precomputed, Waveform
 from seqconv.features.kinds.recorded import RecordedKind
 from seqconv.features.kinds.spectral import MelKind, SpectralKind
@@ -19,6 +19,7 @@ __all__ = [
     "SpectralKind",
     "Waveform",
     "as_settings",
+    "num_features",
 ]
 
 FeatureKind.model_rebuild(force=True)

@@ -120,3 +120,12 @@ def as_settings(settings: FeatureKind | Mapping[str, Any]) -> FeatureKind:
     20
     """
     return settings if isinstance(settings, FeatureKind) else read_section(FeatureKind, dict(settings), "features")
+
+
+def num_features(settings: FeatureKind | Mapping[str, Any]) -> int | None:
+    """Return the features of a frame, d; None for precomputed features, for which the files decide.
+
+    >>> num_features({"kind": "mfcc", "n_mfcc": 13, "delta": 2})
+    39
+    """
+    return as_settings(settings).num_features

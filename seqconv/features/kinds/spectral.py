@@ -8,10 +8,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from seqconv.errors import ConfigError
-from seqconv.features.filters import mel_edges, mel_filters
+from seqconv.features import spectra
 from seqconv.features.kinds.base import Array, Features
 from seqconv.features.kinds.recorded import RecordedKind
-from seqconv.features.spectra import DELTA_REACH, append_deltas_to_pieces, invert_power, power_spectrum, power_to_db
 from seqconv.parts import PositiveInt
 
 
@@ -45,7 +44,7 @@ class SpectralKind(RecordedKind):
 
     def power(self, frames: Features) -> Features:
         """Compute the power of the windowed frames, `(time, n_fft // 2 + 1)`."""
-        return power_spectrum(frames, self.win_length or self.n_fft)
+        return spectra.power_spectrum(frames, self.win_length or self.n_fft)
 
     def spectrum_of(self, features: Array) -> Array | None:
         """Find the power spectrum `(time, n_fft // 2 + 1)` that has these features, as far as they tell."""
@@ -60,7 +59,7 @@ class SpectralKind(RecordedKind):
         power = self.spectrum_of(features.astype(np.float64))
         if power is None:
             return None
-        return invert_power(power, self.n_fft, self.win_length or self.n_fft, self.hop_length)
+        return spectra.invert_power(power, self.n_fft, self.win_length or self.n_fft, self.hop_length)
 
     @model_validator(mode="after")
     def _window_and_range_fit(self) -> "SpectralKind":
@@ -89,7 +88,7 @@ class MelKind(SpectralKind):
 
     @property
     def delay(self) -> float:
-        later = DELTA_REACH if self.delta else 0
+        later = spectra.DELTA_REACH if self.delta else 0
         return (self.n_fft // 2 + later * self.hop_length) / self.sample_rate
 
     @property
@@ -99,18 +98,18 @@ class MelKind(SpectralKind):
     @property
     def band_frequencies(self) -> Array:
         """The middle of each mel band in Hz."""
-        return mel_edges(self.n_mels, self.fmin, self.highest_frequency)[1:-1]
+        return spectra.mel_edges(self.n_mels, self.fmin, self.highest_frequency)[1:-1]
 
     def log_mel(self, frames: Features) -> Features:
         """Compute the energy in each mel band in decibels, `(time, n_mels)`."""
-        return power_to_db(self.power(frames) @ _mel_filters(*self._bands))
+        return spectra.power_to_db(self.power(frames) @ _mel_filters(*self._bands))
 
     def iterate(self, blocks: Iterable[Features], piece_frames: int | None = None) -> Iterator[Features]:
-        return append_deltas_to_pieces(super().iterate(blocks, piece_frames), self.delta)
+        return spectra.append_deltas_to_pieces(super().iterate(blocks, piece_frames), self.delta)
 
     def spectrum_of(self, features: Array) -> Array:
         """Mel bands are inverted by least squares."""
-        filters = mel_filters(*self._bands).astype(np.float64)
+        filters = spectra.mel_filters(*self._bands).astype(np.float64)
         spectrum: Array = np.maximum(10 ** (features[:, : self.n_mels] / 10) @ np.linalg.pinv(filters).T, 0)
         return spectrum
 
@@ -121,7 +120,7 @@ class MelKind(SpectralKind):
 
 @lru_cache(maxsize=8)
 def _mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> Features:
-    filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
+    filters = spectra.mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
     empty = int(np.count_nonzero(filters.max(axis=1) == 0))
     if empty:
         raise ConfigError(

@@ -66,7 +66,8 @@ def build_store(
     folder = _default_folder(entries, wanted, cache_dir) if path is None else Path(path)
     index = usable_index(folder, wanted)
     match = match_rows(folder, entries, index.rows)
-    if not match.changed and _lists(index, entries):
+    listed_keys = [(row.id, row.key) for row in index.listed]
+    if not match.changed and listed_keys == [(entry.id, entry.key) for entry in entries]:
         return FeatureStore(folder, index=index)
     with as_storage_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -126,13 +127,6 @@ def _default_folder(entries: Sequence[Entry], wanted: StoreIndex, cache_dir: str
     digest = hashlib.blake2b(json.dumps([wanted.identity, root]).encode(), digest_size=6).hexdigest()
     name = f"{Path(root).name or 'recordings'}-{wanted.settings.kind}"
     return Path(cache_dir) / "features" / f"{name}{'' if wanted.variant is None else '-variant'}-{digest}"
-
-
-def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:
-    listed = index.listed
-    return len(listed) == len(entries) and all(
-        row.id == entry.id and row.key == entry.key for row, entry in zip(listed, entries, strict=True)
-    )
 
 
 def _check_bad(bad: Sequence[StoredSequence], count: int, max_bad_fraction: float, *, precomputed: bool) -> None:

@@ -2,28 +2,40 @@
 
 `multiprocessing` starts a process either by importing the user's script again, which a script without a `__main__`
 guard and a notebook do not survive, or by forking, which can deadlock once TensorFlow has started threads. These
-workers are plain interpreters that talk over their stdin and stdout.
+workers are plain interpreters. Pickled calls `(function, arguments)` go to their stdin; pickled answers
+`(True, result)` or `(False, exception)` come from their stdout.
 """
 
 import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, cast
 
 from seqconv.errors import StoreError
-from seqconv.features.store.worker import BOOTSTRAP, PARENT_SIGNALS, READY
-from seqconv.parts.plugins import loaded_plugins
+from seqconv.parts.plugins import PluginFinder, loaded_plugins
 
 # One process per core is the parallelism; threads inside them would fight for the same cores.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+# Written once, when all imports are done: who ends before that has not been ended by a call.
+_READY = b"ready\n"
+# Signals for all processes of a terminal or a job are the parent's affair, which then ends its workers.
+_PARENT_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_POLL_MS = 1000
+_BOOTSTRAP = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from seqconv.features.store.workers import serve_process; serve_process(int(sys.argv[2]), json.loads(sys.argv[3]))"
+)
 
 
 def available_cores() -> int:
@@ -100,7 +112,7 @@ class _Team:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         folders = json.dumps([str(folder) for folder in sys.path])
-        command = [sys.executable, "-c", BOOTSTRAP, folders, str(os.getpid()), json.dumps(loaded_plugins())]
+        command = [sys.executable, "-c", _BOOTSTRAP, folders, str(os.getpid()), json.dumps(loaded_plugins())]
         with self._lock, _parent_only_signals():
             if self._is_dismissed:
                 raise StoreError("the workers were dismissed")
@@ -108,7 +120,7 @@ class _Team:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **_ONE_THREAD}, bufsize=-1
             )
             self._members.append(worker)
-        if cast(IO[bytes], worker.stdout).read(len(READY)) != READY:
+        if cast(IO[bytes], worker.stdout).read(len(_READY)) != _READY:
             worker.kill()
             how = WorkerDeath.of(worker.wait()).how
             raise StoreError(
@@ -135,8 +147,75 @@ def _parent_only_signals() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, PARENT_SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENT_SIGNALS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def serve_process(parent: int, plugins: Mapping[str, tuple[str, str]]) -> None:
+    """Answer calls until the parent closes the pipe, which it also does by dying.
+
+    Args:
+        parent: process id of the parent. Where it died, a call that has begun is not finished.
+        plugins: files that register parts, from which calls may take functions and settings.
+    """
+    if plugins:
+        sys.meta_path.append(PluginFinder(plugins))
+    for number in _PARENT_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        # The parent started this process with them blocked.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENT_SIGNALS)
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    if hasattr(signal, "SIGALRM"):
+        # How a call limits its own time, also inside of a library; the parent may have ignored it.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    # When memory runs out, Linux ends a worker and not the process that the user started.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    calls = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    # What a library prints must not get between the answers.
+    os.dup2(2, 1)
+    answers.write(_READY)
+    answers.flush()
+    while True:
+        try:
+            function, arguments = pickle.load(calls)
+            if os.getppid() != parent:
+                return
+            answers.write(pickle.dumps(_answer(function, arguments)))
+            answers.flush()
+        except (EOFError, BrokenPipeError):
+            return
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process, also in the middle of a call, when the parent has died."""
+    if not hasattr(select, "poll"):
+        return
+    hang_up = select.poll()
+    # No event but the closing of the pipe, which is always told. A child of the parent's may hold it open, too.
+    hang_up.register(0, 0)
+    while not hang_up.poll(_POLL_MS) and os.getppid() == parent:
+        continue
+    os._exit(1)
+
+
+def _answer(function: Any, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    try:
+        return True, function(*arguments)
+    except Exception as error:
+        error.add_note("In a worker process:\n" + traceback.format_exc())
+        return False, _picklable(error)
+
+
+def _picklable(error: Exception) -> Exception:
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        print("".join(traceback.format_exception(error)), file=sys.stderr)
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
