@@ -80,8 +80,8 @@ def write_pieces(pieces: Iterable[str], path: Path) -> None:
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file next to `path`, then rename it to `path`.
 
-    The temporary file has the suffix of `path`, which tells many writers the format. When `write` raises, the file
-    that was there stays, and nothing is left behind.
+    The temporary file has the suffix of `path`, from which many writers take the format. When `write` raises, the file
+    that was there stays, and the temporary file is removed.
 
     Raises:
         StorageError: the disk is full, or nobody may write there.

@@ -84,7 +84,7 @@ class ArraySource(Sequence[FloatArray]):
 
 
 class DerivedSource(Sequence[FloatArray]):
-    """Base of sources whose sequences are those of another source, `source`, or parts of them."""
+    """Base of sources with the sequences of another source, `source`, or parts of them."""
 
     source: Source
 

@@ -20,10 +20,11 @@ PIECE_FRAMES = 8192
 def extract_features(samples: npt.ArrayLike, sample_rate: int, settings: FeatureKind | Mapping[str, Any]) -> Features:
     """Extract the features of one recording, as librosa computes them.
 
-    Frame t of a spectral kind is centered at `t * hop_length / sample_rate` seconds: `n_fft // 2` zeros stand before
-    and behind the samples, so that n samples give `1 + n // hop_length` frames (n_fft even), and a recording shorter
-    than one window still gives one. Frame t of `waveform` begins at that time; zeros fill the last one. A frame depends
-    on no sample outside its window (with `delta`, on 4 more frames at each side), unless `normalize` is "recording".
+    Frame t of a spectral kind is centered at `t * hop_length / sample_rate` seconds: `n_fft // 2` zeros are put
+    before and after the samples, so that n samples give `1 + n // hop_length` frames (n_fft even), and a recording
+    shorter than one window still gives one. Frame t of `waveform` begins at that time; zeros fill the last one. A frame
+    depends on no sample outside its window (with `delta`, on 4 more frames at each side), unless `normalize` is
+    "recording".
 
     Args:
         samples: shape `(n,)` with n >= 1.
@@ -31,7 +32,7 @@ def extract_features(samples: npt.ArrayLike, sample_rate: int, settings: Feature
         settings: feature settings or a mapping of them, of any kind but precomputed.
 
     Returns:
-        float32 of shape `(time, d)` with time >= 1 and d as `num_features` tells.
+        float32 of shape `(time, d)` with time >= 1 and d as `num_features` says.
 
     Raises:
         ConfigError, ShapeError, AudioError: impossible settings, samples of a wrong shape, empty or not finite.
@@ -57,7 +58,7 @@ def iterate_features(
     """Yield the features of `extract_features`, piece by piece, from the samples of a recording block by block.
 
     Each frame gets the samples of its whole window, wherever blocks and pieces begin and end, so that the pieces
-    together are the features of the whole recording. Nothing but a piece and its surroundings lies in memory.
+    together are the features of the whole recording. Only a piece and the samples around it are in memory.
 
     Args:
         blocks: the samples in order, each of shape `(n,)`, n of any size.
@@ -68,7 +69,7 @@ def iterate_features(
 
     Raises:
         ConfigError: impossible settings; or `normalize` is "recording", which has to see the whole before its first
-            frame, so that blocks that come but once are not enough (see `open_features`).
+            frame, so that blocks that come only once are not enough (see `open_features`).
         ShapeError, AudioError: samples of a wrong shape, none at all, or not finite.
 
     >>> blocks = (np.zeros(1000) for _ in range(16))
@@ -78,9 +79,9 @@ def iterate_features(
     settings = as_settings(settings)
     if settings.normalize == "recording":
         raise ConfigError(
-            "features.normalize 'recording' subtracts the mean of the whole recording, which blocks that come but once "
-            "cannot tell before their end. Use normalize 'train' or 'none', or open_features on a file, which is read "
-            "twice"
+            "features.normalize 'recording' subtracts the mean of the whole recording, which is not known before the "
+            "last block, and blocks come only once. Use normalize 'train' or 'none', or open_features on a file, which "
+            "is read twice"
         )
     return _raw_pieces(blocks, sample_rate, settings, piece_frames)
 
@@ -129,8 +130,8 @@ def open_features(
         piece_frames: frames of a piece; default: some thousand.
 
     Raises:
-        AudioError, ManifestError: the file is missing or cannot be read; what is wrong further behind shows when it is
-            reached.
+        AudioError, ManifestError: the file is missing or cannot be read; what is wrong later in it is found when
+            that part is reached.
         ConfigError: impossible settings.
 
     >>> import tempfile, soundfile

@@ -38,14 +38,15 @@ def power_to_db(power: Frames) -> Frames:
     return (10.0 * np.log10(np.maximum(power, np.float32(_LOWEST_POWER)))).astype(np.float32, copy=False)
 
 
-# -100 dB, as far as float32 tells.
+# -100 dB, as exactly as float32 can hold it.
 SILENCE = power_to_db(np.zeros(1, np.float32))[0]
 
 
 def raise_level(level: Frames, decibels: float) -> Frames:
     """Raise (or lower) a level in decibels; digital silence stays what it is."""
-    raised = np.maximum(level + np.float32(decibels), SILENCE)
-    return np.where(level < SILENCE + np.float32(1e-4), SILENCE, raised)
+    raised: Frames = np.maximum(level + np.float32(decibels), SILENCE)
+    raised[level < SILENCE + np.float32(1e-4)] = SILENCE
+    return raised
 
 
 def append_deltas(features: Frames, order: int) -> Frames:
@@ -91,9 +92,9 @@ def append_deltas_to_pieces(pieces: Iterable[Frames], order: int) -> Iterator[Fr
 
 
 def invert_power(power: Array, n_fft: int, win_length: int, hop_length: int) -> Frames:
-    """Find samples `(n,)` whose frames, centered, have about this power spectrum `(time, n_fft // 2 + 1)`.
+    """Find samples `(n,)` that give, in centered frames, about this power spectrum `(time, n_fft // 2 + 1)`.
 
-    Phases are sought that fit (Griffin and Lim 1984, "Signal estimation from modified short-time Fourier transform").
+    The phases are estimated (Griffin and Lim 1984, "Signal estimation from modified short-time Fourier transform").
 
     Args:
         power: of each frame.

@@ -191,7 +191,7 @@ def test_recordings_that_cannot_be_measured_are_listed(tmp_path, capsys):
     assert main(["--manifest", str(tmp_path / "m.csv")]) == 2
     printed = capsys.readouterr().err
     assert "3 of 3 recordings cannot be measured" in printed
-    assert "start=5 s lies behind the end of the recording at 0.1 s" in printed
+    assert "start=5 s is after the end of the recording at 0.1 s" in printed
     assert "not a plain .npy array" in printed
 
 

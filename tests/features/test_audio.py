@@ -112,9 +112,9 @@ def test_raw_samples_need_a_rate(tmp_path):
 @pytest.mark.parametrize(
     ("start", "end", "message"),
     [
-        (1.0, None, "start=1 s lies behind the end of the recording at 1 s"),
-        (0.2, 1.2, "end=1.2 s lies behind the end of the recording at 1 s"),
-        (0.5, 0.5, "nothing lies between start=0.5 s and end=0.5 s"),
+        (1.0, None, "start=1 s is after the end of the recording at 1 s"),
+        (0.2, 1.2, "end=1.2 s is after the end of the recording at 1 s"),
+        (0.5, 0.5, "nothing is between start=0.5 s and end=0.5 s"),
         (-0.1, None, "start=-0.1 must be seconds"),
         (None, float("nan"), "end=nan must be seconds"),
     ],

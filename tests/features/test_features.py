@@ -144,7 +144,7 @@ def test_bad_samples_are_refused(samples, error, message):
         ({"n_mel": 40}, "features.n_mel: unknown key.*n_mels"),
         ({"kind": "mel"}, "features.kind"),
         ({"n_mels": 2000}, "mel bands hold no bin of the spectrum"),
-        ({"kind": "log_spectrogram", "fmin": 5.0, "fmax": 6.0}, "no bin of the spectrum lies between"),
+        ({"kind": "log_spectrogram", "fmin": 5.0, "fmax": 6.0}, "no bin of the spectrum is between"),
         ({"kind": "precomputed"}, "use load_features"),
     ],
 )

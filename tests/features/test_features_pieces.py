@@ -180,7 +180,7 @@ def test_a_missing_file_is_named_at_once(tmp_path):
 
 
 def test_blocks_that_come_once_cannot_be_normalized_by_their_recording():
-    with pytest.raises(ConfigError, match="cannot tell before their end"):
+    with pytest.raises(ConfigError, match="not known before the last block, and blocks come only once"):
         iterate_features([np.zeros(10)], 8000, {"normalize": "recording"})
     with pytest.raises(ConfigError, match="piece_frames must be at least 1, got 0"):
         iterate_features([np.zeros(10)], 8000, {}, piece_frames=0)

@@ -267,7 +267,7 @@ def test_features_that_differ_in_number_are_listed(tmp_path):
     [
         (pd.DataFrame({"id": ["a"]}), "lacks column 'path'"),
         (pd.DataFrame({"id": [], "path": []}), "no rows"),
-        (pd.DataFrame({"id": ["a", "a"], "path": ["x", "y"]}), "'a' stand several times"),
+        (pd.DataFrame({"id": ["a", "a"], "path": ["x", "y"]}), "the manifest repeats 'a'"),
     ],
 )
 def test_frames_that_name_no_sequences_are_refused(frame, message, tmp_path):

@@ -25,7 +25,7 @@ def decode_audio(
 
     Args:
         path: the file.
-        start, end: seconds from the beginning of the file; only this part is read. An end up to 50 ms behind the last
+        start, end: seconds from the beginning of the file; only this part is read. An end up to 50 ms after the last
             sample counts as the last sample.
         sample_rate: Hz of the result; None keeps the rate of the file.
 
@@ -33,7 +33,7 @@ def decode_audio(
         `(samples, sample_rate)`: float32 of shape `(n,)` with n >= 1, and Hz.
 
     Raises:
-        AudioError: the file is missing, empty or not audio, the part lies outside it, or a sample is not finite.
+        AudioError: the file is missing, empty or not audio, the part is outside it, or a sample is not finite.
 
     >>> import tempfile, soundfile
     >>> path = Path(tempfile.mkdtemp()) / "stereo.wav"
@@ -131,4 +131,4 @@ def _check_values(path: str | Path, samples: Samples) -> Samples:
     count = int(np.count_nonzero(~np.isfinite(samples)))
     if count:
         raise AudioError(f"{path}: {count} of {len(samples)} samples are NaN or infinite")
-    raise AudioError(f"{path}: has a sample of {np.abs(samples).max():.2g}, of which no features can be computed")
+    raise AudioError(f"{path}: has a sample of {np.abs(samples).max():.2g}, from which no features can be computed")

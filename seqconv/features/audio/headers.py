@@ -6,7 +6,7 @@ from typing import IO, NamedTuple
 # A damaged file may hold any number of empty chunks.
 _MOST_CHUNKS = 1000
 # What writers put down that cannot go back to their header, such as a pipe: near 2 or 4 GiB (sox in AIFF: 0x7F000000),
-# less what they believe the header to take, or rounded to blocks. A recording of this very size is not told from these.
+# less what they believe the header to take, or rounded to blocks. A recording of exactly such a size looks the same.
 _OPEN_ENDS = ((0x7EFF_0000, 0x7F01_0000), (0x7FFF_0000, 0x8001_0000), (0xFFFF_0000, 0x1_0000_0000))
 _OPEN_END_OF_64_BITS = 1 << 62
 

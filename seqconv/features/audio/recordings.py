@@ -19,9 +19,9 @@ Samples = npt.NDArray[np.float32]
 
 # Frames of one channel, or as many values of several channels, that are decoded at once.
 _BLOCK_FRAMES = 1 << 20
-# Annotated ends are rounded (to 10 ms, to a video frame) and so lie a little behind the last sample.
+# Annotated ends are rounded (to 10 ms, to a video frame) and so are a little after the last sample.
 _END_TOLERANCE = 0.05
-# Digital silence: FLAC needs 14 bytes for 65,535 samples, Ogg and MP3 need more. A header that declares more lies.
+# Digital silence: FLAC needs 14 bytes for 65,535 samples, Ogg and MP3 need more. A header that declares more is wrong.
 _MOST_SAMPLES_PER_BYTE = 8192
 # Lossy encoders pad with some frames of their own, which not every header counts.
 _LOSSY_TOLERANCE = 0.25
@@ -44,7 +44,7 @@ def open_audio(path: str | Path, start: float | None, end: float | None, sample_
     """Open a recording, or raw samples in `.npy`, which have `sample_rate`; nothing is decoded before `blocks()`.
 
     Raises:
-        AudioError: the file is missing or no recording, its header cannot be true, or the part lies outside it.
+        AudioError: the file is missing or no recording, its header cannot be true, or the part is outside it.
     """
     path = Path(path)
     if not is_file(path):
@@ -70,9 +70,9 @@ def _open_encoded(path: Path, start: float | None, end: float | None) -> AudioRe
     import soundfile
 
     if path.suffix.lower() == ".raw":
-        raise AudioError(f"{path}: raw samples without a header do not tell their rate; save them as WAV or .npy")
+        raise AudioError(f"{path}: raw samples without a header do not say their rate; save them as WAV or .npy")
     with _as_audio_error(path):
-        # Opened here first for the reason, of which libsndfile says "System error" at best.
+        # Opened here first: for a failure, libsndfile says "System error" at best.
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             data_size = read_data_size(stream, size)
@@ -156,7 +156,7 @@ def _as_audio_error(path: Path) -> Iterator[None]:
 
 def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: int | None) -> AudioRegion:
     if sample_rate is None:
-        raise AudioError(f"{path}: raw samples do not tell their rate; give sample_rate (features.sample_rate) in Hz")
+        raise AudioError(f"{path}: raw samples do not say their rate; give sample_rate (features.sample_rate) in Hz")
     try:
         values = load_npy(path, mapped=True)
     except (ValueError, OSError) as error:
@@ -172,7 +172,7 @@ def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: i
 
 def _raw_blocks(path: Path, first: int, stop: int) -> Iterator[Samples]:
     for begin in range(first, stop, _BLOCK_FRAMES):
-        # Mapped anew for each block: pages that were read count as memory of the process until they are unmapped.
+        # Mapped again for each block: pages that were read count as memory of the process until they are unmapped.
         block = load_npy(path, mapped=True)[begin : min(begin + _BLOCK_FRAMES, stop)]
         with np.errstate(over="ignore"):
             samples = np.array(block, dtype=np.float32)
@@ -184,7 +184,7 @@ def _raw_blocks(path: Path, first: int, stop: int) -> Iterator[Samples]:
 
 
 def _mix(samples: Samples) -> Samples:
-    # Infinite samples are refused by whoever asked for them, with their number.
+    # The caller counts infinite samples and refuses them.
     with np.errstate(over="ignore", invalid="ignore"):
         mixed: Samples = samples.mean(axis=1, dtype=np.float32)
     return mixed
@@ -201,9 +201,9 @@ def _cut(path: Path, start: float | None, end: float | None, *, num_samples: int
     first = round((start or 0.0) * sample_rate)
     stop = num_samples if end is None else round(end * sample_rate)
     if first >= num_samples:
-        raise AudioError(f"{path}: start={start:g} s lies behind the end of the recording at {duration:g} s")
+        raise AudioError(f"{path}: start={start:g} s is after the end of the recording at {duration:g} s")
     if end is not None and end > duration + _END_TOLERANCE:
-        raise AudioError(f"{path}: end={end:g} s lies behind the end of the recording at {duration:g} s")
+        raise AudioError(f"{path}: end={end:g} s is after the end of the recording at {duration:g} s")
     if stop <= first:
-        raise AudioError(f"{path}: nothing lies between start={start or 0:g} s and end={end:g} s")
+        raise AudioError(f"{path}: nothing is between start={start or 0:g} s and end={end:g} s")
     return first, min(stop, num_samples)

@@ -73,7 +73,7 @@ class FeatureKind(Section):
         return features * np.float32(10 ** (decibels / 20))
 
     def to_audio(self, features: Features) -> Features | None:
-        """Make samples `(n,)` whose features are about these; None where the kind is not heard."""
+        """Make samples `(n,)` that have about these features; None where a kind cannot be heard."""
         return None
 
     def __new__(cls, **values: Any) -> "FeatureKind":

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from seqconv.features.kinds.base import Array, FeatureKind, Features
 from seqconv.features.kinds.recorded import RecordedKind
 from seqconv.features.kinds.spectral import MelKind, SpectralKind
-from seqconv.features.spectra import power_to_db, raise_level
+from seqconv.features.spectra import mel_edges, power_to_db, raise_level
 from seqconv.parts import PositiveInt, register
 
 
@@ -26,7 +26,7 @@ class LogMel(MelKind):
 
     @property
     def axis(self) -> Array | None:
-        return None if self.delta else self.band_frequencies
+        return None if self.delta else mel_edges(self.n_mels, self.fmin, self.highest_frequency)[1:-1]
 
     def transform(self, frames: Features) -> Features:
         return self.log_mel(frames)
@@ -79,7 +79,7 @@ class Mfcc(MelKind):
     @model_validator(mode="after")
     def _bands_are_enough(self) -> "Mfcc":
         if self.n_mfcc > self.n_mels:
-            raise ValueError(f"n_mfcc={self.n_mfcc} must not exceed n_mels={self.n_mels}, of which they are computed")
+            raise ValueError(f"n_mfcc={self.n_mfcc} must not exceed n_mels={self.n_mels}, from which they are computed")
         return self
 
 
@@ -163,7 +163,7 @@ class Waveform(RecordedKind):
 
 @register
 class Precomputed(FeatureKind):
-    """Features that were computed elsewhere and lie in arrays, tables and `.ts` files."""
+    """Features that were computed elsewhere and saved in arrays, tables and `.ts` files."""
 
     kind: Literal["precomputed"] = "precomputed"
     columns: tuple[str, ...] | None = Field(

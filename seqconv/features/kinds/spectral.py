@@ -36,7 +36,7 @@ class SpectralKind(RecordedKind):
         stop = int(np.searchsorted(frequencies, self.highest_frequency, side="right"))
         if stop <= first:
             raise ConfigError(
-                f"features: no bin of the spectrum lies between fmin={self.fmin:g} Hz and "
+                f"features: no bin of the spectrum is between fmin={self.fmin:g} Hz and "
                 f"fmax={self.highest_frequency:g} Hz; bins are {frequencies[1]:g} Hz apart. "
                 "Raise n_fft or widen the range"
             )
@@ -47,11 +47,11 @@ class SpectralKind(RecordedKind):
         return spectra.power_spectrum(frames, self.win_length or self.n_fft)
 
     def spectrum_of(self, features: Array) -> Array | None:
-        """Find the power spectrum `(time, n_fft // 2 + 1)` that has these features, as far as they tell."""
+        """Find the power spectrum `(time, n_fft // 2 + 1)` that has these features, as far as they determine it."""
         return None
 
     def to_audio(self, features: Features) -> Features | None:
-        """Make samples `(n,)` whose features are about these, as a network hears: phases are sought that fit.
+        """Make samples `(n,)` that have about these features, as a network gets them; phases are estimated.
 
         >>> RecordedKind.registry["log_mel"]().to_audio(np.full((11, 64), -20, np.float32)).shape
         (1600,)
@@ -94,11 +94,6 @@ class MelKind(SpectralKind):
     @property
     def orders(self) -> int:
         return 1 + self.delta
-
-    @property
-    def band_frequencies(self) -> Array:
-        """The middle of each mel band in Hz."""
-        return spectra.mel_edges(self.n_mels, self.fmin, self.highest_frequency)[1:-1]
 
     def log_mel(self, frames: Features) -> Features:
         """Compute the energy in each mel band in decibels, `(time, n_mels)`."""

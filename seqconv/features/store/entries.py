@@ -64,7 +64,7 @@ class StoredSequence:
 class RecordingTransform(Protocol):
     """A change of the samples of recordings before their features are extracted; picklable.
 
-    `identity`: all that its outcome hangs on, as JSON has it, but for the recording.
+    `identity`: everything that decides its result, except the recording, as JSON values.
     """
 
     @property
@@ -101,7 +101,7 @@ def entries_of(frame: Any) -> list[Entry]:
     ids = [str(name) for name in frame["id"]]
     repeated = sorted(name for name, count in Counter(ids).items() if count > 1)
     if repeated:
-        raise ManifestError(f"ids must be unique, but {list_some(repeated)} stand several times in the manifest")
+        raise ManifestError(f"ids must be unique, but the manifest repeats {list_some(repeated)}")
     absent = [None] * len(frame)
     optional = [frame[name] if name in frame.columns else absent for name in ("start", "end", "case")]
     paths = [str(Path(path).absolute()) for path in frame["path"]]

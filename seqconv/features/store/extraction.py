@@ -80,7 +80,7 @@ def _new_shard(folder: Path) -> Path:
 
 
 def cut_into_shards(entries: Sequence[Entry], settings: FeatureKind) -> list[list[Entry]]:
-    """Cut entries, in order, into runs whose features take about 64 MB at most; a single entry may take more."""
+    """Cut entries, in order, into groups with features of about 64 MB at most; a single entry may take more."""
     shards: list[list[Entry]] = []
     size = 0
     for entry in entries:

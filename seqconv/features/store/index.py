@@ -16,7 +16,7 @@ from seqconv.files import write_atomically
 INDEX_NAME = "index.arrow"
 LOCK_NAME = "lock"
 SHARD_PATTERN = "shard-*.arrow*"
-# Raise it when extraction changes what it computes, or the files their layout: older stores are then built anew.
+# Raise it when extraction changes what it computes, or the files their layout: older stores are then built again.
 FORMAT_VERSION = 1
 
 _ABSENT = object()
@@ -43,7 +43,7 @@ class StoreIndex:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that decides what is stored, but for the recordings."""
+        """Everything that decides what is stored, except the recordings."""
         return identity(self.settings, self.variant, self.part)
 
     @property
@@ -113,7 +113,7 @@ def read_index(folder: Path) -> StoreIndex:
         columns = [table[name].to_pylist() for name in _TYPES]
         variant = header.get("variant")
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
-        raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built anew") from error
+        raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built again") from error
     return StoreIndex(settings, tuple(StoredSequence(*values) for values in zip(*columns, strict=True)), variant, part)
 
 
@@ -156,7 +156,10 @@ def write_index(folder: Path, index: StoreIndex) -> None:
         header["part"] = part
     if index.variant is not None:
         header["variant"] = dict(index.variant)
-    schema = _schema().with_metadata({"seqconv": json.dumps(header)})
+    columns_of = {str: pa.string(), float: pa.float64(), int: pa.int64()}
+    # Of `float | None`, the first.
+    types = {name: columns_of[(*get_args(kind), kind)[0]] for name, kind in _TYPES.items()}
+    schema = pa.schema(types).with_metadata({"seqconv": json.dumps(header)})
     columns = {name: [getattr(row, name) for row in index.rows] for name in _TYPES}
     table = pa.table(columns, schema=schema)
 
@@ -173,11 +176,3 @@ def remove_unnamed(folder: Path, rows: Iterable[StoredSequence]) -> None:
     for path in folder.glob(SHARD_PATTERN):
         if path.name not in named:
             path.unlink(missing_ok=True)
-
-
-def _schema() -> Any:
-    import pyarrow as pa
-
-    columns = {str: pa.string(), float: pa.float64(), int: pa.int64()}
-    # Of `float | None`, the first.
-    return pa.schema([pa.field(name, columns[(*get_args(kind), kind)[0]]) for name, kind in _TYPES.items()])

@@ -25,7 +25,7 @@ class FeatureStore:
     """A source of sequences that are stored on disk, in the order of the manifest that the store was built for.
 
     `store[i]` is a read-only float32 view `(time, d)` of the memory-mapped shard: nothing is copied, and a store may be
-    larger than memory. Sequences may be read from several threads; a pickled store opens its files anew.
+    larger than memory. Sequences may be read from several threads; a pickled store opens its files again.
 
     Args:
         path: folder of the store.
@@ -58,29 +58,30 @@ class FeatureStore:
         self.num_features: int = rows[0].num_features
         self.num_extracted = num_extracted
         self.quarantine: list[BadFile] = []
-        self._places = [(row.shard, row.batch) for row in rows]
-        self._contents = [(row.content, row.start, row.end, row.case) for row in rows]
+        self._rows = rows
         self._open()
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: SupportsIndex) -> npt.NDArray[np.float32]:
-        shard, batch = self._places[as_index(index)]
+        row = self._rows[as_index(index)]
         with self._lock:
-            values: npt.NDArray[np.float32] = self._reader(shard).get_batch(batch)[0].to_numpy(zero_copy_only=True)
+            column = self._reader(row.shard).get_batch(row.batch)[0]
+        values: npt.NDArray[np.float32] = column.to_numpy(zero_copy_only=True)
         return values.reshape(-1, self.num_features)
 
     def digest(self, index: int) -> str:
         """Hash the data of a sequence: the content of its file, and the region of it."""
-        return hashlib.blake2b(repr(self._contents[index]).encode(), digest_size=8).hexdigest()
+        row = self._rows[index]
+        content = (row.content, row.start, row.end, row.case)
+        return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
     def excerpt(self, index: int) -> SourceSpan:
         """Return the recording and the region of a sequence; a case of a `.ts` file counts as a recording."""
-        content, start, end, case = self._contents[index]
-        return SourceSpan(
-            content if case is None else f"{content}:{case}", start or 0.0, np.inf if end is None else end
-        )
+        row = self._rows[index]
+        content = row.content if row.case is None else f"{row.content}:{row.case}"
+        return SourceSpan(content, row.start or 0.0, np.inf if row.end is None else row.end)
 
     def __repr__(self) -> str:
         return (

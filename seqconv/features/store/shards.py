@@ -38,7 +38,7 @@ def extract_shard(
     Args:
         entries: what to extract.
         settings: feature settings, or a mapping of them.
-        path: where the shard is to lie.
+        path: where the shard is written.
         time_limit: seconds for an entry, and as many again for each 64 MiB of its file. Where it is exceeded, **this
             process ends**, which is the only way out of a library that hangs: for workers. None: no limit.
         variant: what is done to the samples before.
@@ -131,10 +131,7 @@ def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
     if time_limit is None or not hasattr(signal, "setitimer"):
         yield
         return
-    try:
-        size = Path(path).stat().st_size
-    except OSError:
-        size = 0
+    size = Path(path).stat().st_size if is_file(path) else 0
     signal.setitimer(signal.ITIMER_REAL, time_limit * (1 + size / _LIMIT_BYTES))
     try:
         yield

@@ -27,9 +27,9 @@ from seqconv.parts.plugins import PluginFinder, loaded_plugins
 
 # One process per core is the parallelism; threads inside them would fight for the same cores.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-# Written once, when all imports are done: who ends before that has not been ended by a call.
+# Written once, when all imports are done: a process that ends before that was not ended by a call.
 _READY = b"ready\n"
-# Signals for all processes of a terminal or a job are the parent's affair, which then ends its workers.
+# Signals for all processes of a terminal or a job are handled by the parent, which then ends its workers.
 _PARENT_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _POLL_MS = 1000
 _BOOTSTRAP = (
@@ -45,7 +45,7 @@ def available_cores() -> int:
 
 @dataclass(frozen=True)
 class WorkerDeath:
-    """The result of a call whose process died: the signal's name, or the exit code."""
+    """The result of a call when its process died: the signal's name, or the exit code."""
 
     how: str
 
@@ -197,7 +197,7 @@ def _end_with_parent(parent: int) -> None:
     if not hasattr(select, "poll"):
         return
     hang_up = select.poll()
-    # No event but the closing of the pipe, which is always told. A child of the parent's may hold it open, too.
+    # Waits only for the closing of the pipe, which needs no flag. Another child of the parent may keep it open.
     hang_up.register(0, 0)
     while not hang_up.poll(_POLL_MS) and os.getppid() == parent:
         continue
