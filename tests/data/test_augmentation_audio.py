@@ -213,7 +213,7 @@ def test_a_store_of_variants_holds_the_features_of_the_varied_sound(paths, tmp_p
     assert store.path.name.startswith("it-log_mel-variant-")
     for index, path in enumerate(paths):
         samples, rate = decode_audio(path, sample_rate=RATE)
-        content = repr((plain._contents[index][0], None, None))
+        content = repr((plain._rows[index].content, None, None))
         with threadpool_limits(1):
             expected = extract_features(variant.apply(samples, rate, content), rate, FEATURES)
         np.testing.assert_array_equal(store[index], expected)
