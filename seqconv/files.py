@@ -80,8 +80,8 @@ def write_pieces(pieces: Iterable[str], path: Path) -> None:
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file next to `path`, then rename it to `path`.
 
-    The temporary file has the suffix of `path`, which tells many writers the format. When `write` raises, the file
-    that was there stays, and nothing is left behind.
+    The temporary file has the suffix of `path`, from which many writers take the format. When `write` raises, the file
+    that was there stays, and the temporary file is removed.
 
     Raises:
         StorageError: the disk is full, or nobody may write there.
@@ -95,8 +95,18 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
-        write(temporary)
-        commit_file(temporary, path)
+        with as_storage_error(path):
+            write(temporary)
+            commit_file(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def as_storage_error(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system while `path` is written into a StorageError that names path and reason."""
+    try:
+        yield
     except OSError as error:
         if error.errno is None:
             raise
@@ -104,8 +114,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         raise StorageError(
             f"{path} cannot be written: {reason}. Nothing was replaced; make room, or write elsewhere"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -177,19 +185,13 @@ def _open_locked(path: Path, when_busy: Callable[[], object]) -> int:
                 when_busy()
                 _acquire(descriptor, wait=True)
             # Its owner before may have removed the file after we had opened it: then this is the lock of no file.
-            if _is_same(descriptor, path):
-                return descriptor
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
-
-
-def _is_same(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 if sys.platform == "win32":

@@ -84,7 +84,7 @@ class ArraySource(Sequence[FloatArray]):
 
 
 class DerivedSource(Sequence[FloatArray]):
-    """Base of sources whose sequences are those of another source, `source`, or parts of them."""
+    """Base of sources with the sequences of another source, `source`, or parts of them."""
 
     source: Source
 
@@ -249,26 +249,22 @@ def _as_array(index: int, item: Any) -> npt.NDArray[Any]:
 
 
 def _check_shapes(arrays: list[npt.NDArray[Any]], ids: Sequence[str] | None) -> None:
-    flat = [index for index, array in enumerate(arrays) if array.ndim == 1]
-    if flat:
-        raise ShapeError(
-            f"expected arrays of shape (time, d), got {_shapes(arrays, flat, ids)}. "
-            "One number per frame is d = 1: pass x[:, None]"
-        )
-    wrong = [index for index, array in enumerate(arrays) if array.ndim != 2]
-    if wrong:
-        raise ShapeError(f"expected arrays of shape (time, d), got {_shapes(arrays, wrong, ids)}")
-    empty = [index for index, array in enumerate(arrays) if 0 in array.shape]
-    if empty:
-        raise ShapeError(f"sequences need at least one frame and one feature, got {_shapes(arrays, empty, ids)}")
+    def refuse(indices: Iterable[int], problem: str, remedy: str = "") -> None:
+        wrong = list(indices)
+        if wrong:
+            raise ShapeError(f"{problem} {_shapes(arrays, wrong, ids)}{remedy}")
+
+    flat = (index for index, array in enumerate(arrays) if array.ndim == 1)
+    refuse(flat, "expected arrays of shape (time, d), got", ". One number per frame is d = 1: pass x[:, None]")
+    others = (index for index, array in enumerate(arrays) if array.ndim != 2)
+    refuse(others, "expected arrays of shape (time, d), got")
+    empty = (index for index, array in enumerate(arrays) if 0 in array.shape)
+    refuse(empty, "sequences need at least one frame and one feature, got")
     widths, counts = np.unique([array.shape[1] for array in arrays], return_counts=True)
     usual = widths[counts.argmax()]
-    odd = [index for index, array in enumerate(arrays) if array.shape[1] != usual]
-    if odd:
-        raise ShapeError(
-            f"all sequences need the same number of features: most have {usual}, but got {_shapes(arrays, odd, ids)}. "
-            "Is an array transposed? Time is the first axis"
-        )
+    odd = (index for index, array in enumerate(arrays) if array.shape[1] != usual)
+    problem = f"all sequences need the same number of features: most have {usual}, but got"
+    refuse(odd, problem, ". Is an array transposed? Time is the first axis")
 
 
 def _shapes(arrays: list[npt.NDArray[Any]], indices: list[int], ids: Sequence[str] | None, limit: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""Words for messages: counts, and names that are near to others."""
+"""Words for messages: counts, and names that are similar to others."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -9,9 +9,7 @@ import pandas as pd
 from seqconv.data.spec import Segmentation
 from seqconv.data.windows import cut_frames
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.pieces import open_features
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind, RecordedKind, open_features
 
 COLUMNS = ("num_frames", "lengths", "length")
 
@@ -40,7 +38,7 @@ def read_lengths(path: str | Path) -> list[int]:
     return [int(row[column]) for _, row in rows]
 
 
-def measure_lengths(frame: pd.DataFrame, settings: FeatureSettings) -> list[int]:
+def measure_lengths(frame: pd.DataFrame, settings: FeatureKind) -> list[int]:
     """Return the frames that each recording of a manifest will give, from file headers.
 
     Raises AudioError, naming them, for the recordings that cannot be read.
@@ -57,7 +55,7 @@ def measure_lengths(frame: pd.DataFrame, settings: FeatureSettings) -> list[int]
     return lengths
 
 
-def cut_lengths(lengths: list[int], cutting: Segmentation, settings: FeatureSettings) -> list[int]:
+def cut_lengths(lengths: list[int], cutting: Segmentation, settings: FeatureKind) -> list[int]:
     """Return the frames of the windows of recordings, also of those without an event.
 
     Raises ConfigError where each event is a sequence of its own: no header of a file has their lengths.
@@ -70,7 +68,7 @@ def cut_lengths(lengths: list[int], cutting: Segmentation, settings: FeatureSett
     return found
 
 
-def _measure(row: dict[Any, Any], settings: FeatureSettings) -> int:
+def _measure(row: dict[Any, Any], settings: FeatureKind) -> int:
     path = Path(row["path"])
     start, end, case = (None if row.get(name) != row.get(name) else row.get(name) for name in ("start", "end", "case"))
     if isinstance(settings, RecordedKind) and path.suffix.lower() == ".ts":

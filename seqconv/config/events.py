@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from seqconv.data.settings import DataConfig, EventUse, event_use
 from seqconv.errors import ConfigError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.tasks.settings import TargetConfig
 
 
 def event_problems(
-    data: DataConfig, target: TargetConfig, features: FeatureSettings, *, predicts_frames: bool
+    data: DataConfig, target: TargetConfig, features: FeatureKind, *, predicts_frames: bool
 ) -> Iterator[str]:
     """Yield the conflicts between keys about events and windows, the target, the features and the model."""
     use = event_use(data, predicts_frames=predicts_frames)

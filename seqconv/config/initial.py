@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from seqconv.features.settings import as_settings
+from seqconv.features import as_settings
 from seqconv.models.settings import ModelConfig, find_part_problems
 from seqconv.parts import absolute_path
 

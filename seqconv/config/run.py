@@ -20,7 +20,7 @@ from seqconv.data.settings import DataConfig
 from seqconv.data.spec import DataSpec
 from seqconv.data.split_settings import SplitConfig
 from seqconv.errors import ConfigError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.metrics.records import larger_is_better
 from seqconv.models.blocks import Block
 from seqconv.models.settings import ModelConfig
@@ -64,7 +64,7 @@ class Config(Section):
     data: DataConfig = DataConfig()
     target: TargetConfig = TargetConfig()
     split: SplitConfig = SplitConfig()
-    features: FeatureSettings = FeatureSettings()
+    features: FeatureKind = FeatureKind()
     audio_augment: AudioAugmentConfig = AudioAugmentConfig()
     augment: AugmentConfig = AugmentConfig()
     batching: BatchingConfig = BatchingConfig()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from seqconv.data.events.annotations import RecordingEvents
-    from seqconv.features.settings import FeatureSettings
+    from seqconv.features import FeatureKind
     from seqconv.features.store import BadFile
     from seqconv.tasks.settings import TargetConfig
 
@@ -75,7 +75,7 @@ class Sequences:
     def from_manifest(
         cls,
         path_or_frame: "str | Path | Mapping[str, str] | pd.DataFrame",
-        features: "FeatureSettings | Mapping[str, Any]",
+        features: "FeatureKind | Mapping[str, Any]",
         *,
         label: str | Sequence[str] | None = "label",
         split: str | None = None,
@@ -165,7 +165,7 @@ class Sequences:
         return num_features(self.features)
 
     @property
-    def feature_settings(self) -> "FeatureSettings | None":
+    def feature_settings(self) -> "FeatureKind | None":
         """The settings with which the features were extracted; None for arrays."""
         return getattr(self.features, "settings", None)
 

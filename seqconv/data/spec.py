@@ -5,7 +5,7 @@ from typing import Any
 
 from seqconv.data.settings import DataConfig, EventUse, WindowSettings, event_use
 from seqconv.data.split_settings import SplitConfig
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.tasks.settings import TargetConfig
 
 
@@ -54,7 +54,7 @@ class DataSpec:
     data: DataConfig = field(default_factory=DataConfig)
     target: TargetConfig = field(default_factory=TargetConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
-    features: FeatureSettings = field(default_factory=FeatureSettings)
+    features: FeatureKind = field(default_factory=FeatureKind)
     predicts_frames: bool = False
     split_seed: int = 0
     is_labeled: bool = True

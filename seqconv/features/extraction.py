@@ -1,39 +1,30 @@
-"""Extraction of features from samples."""
+"""Extraction of features from samples and files, whole or piece by piece: a file need not fit in memory."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import AudioError, ConfigError, ShapeError
-from seqconv.features.audio.decoding import resample_blocks
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings, as_settings
+from seqconv.features.audio.decoding import count_samples, read_blocks, resample_blocks
+from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
+from seqconv.features.precomputed import check_features, load_array, load_features
+from seqconv.features.statistics import SMALLEST_DEVIATION, FrameMoments, finish_features
 
-Features = npt.NDArray[np.float32]
-
-SMALLEST_DEVIATION = 1e-5
-
-
-def num_features(settings: FeatureSettings | Mapping[str, Any]) -> int | None:
-    """Return the features of a frame, d; None for precomputed features, for which the files decide.
-
-    >>> num_features({"kind": "mfcc", "n_mfcc": 13, "delta": 2})
-    39
-    """
-    return as_settings(settings).num_features
+PIECE_FRAMES = 8192
 
 
-def extract_features(
-    samples: npt.ArrayLike, sample_rate: int, settings: FeatureSettings | Mapping[str, Any]
-) -> Features:
+def extract_features(samples: npt.ArrayLike, sample_rate: int, settings: FeatureKind | Mapping[str, Any]) -> Features:
     """Extract the features of one recording, as librosa computes them.
 
-    Frame t of a spectral kind is centered at `t * hop_length / sample_rate` seconds: `n_fft // 2` zeros stand before
-    and behind the samples, so that n samples give `1 + n // hop_length` frames (n_fft even), and a recording shorter
-    than one window still gives one. Frame t of `waveform` begins at that time; zeros fill the last one. A frame depends
-    on no sample outside its window (with `delta`, on 4 more frames at each side), unless `normalize` is "recording".
+    Frame t of a spectral kind is centered at `t * hop_length / sample_rate` seconds: `n_fft // 2` zeros are put
+    before and after the samples, so that n samples give `1 + n // hop_length` frames (n_fft even), and a recording
+    shorter than one window still gives one. Frame t of `waveform` begins at that time; zeros fill the last one. A frame
+    depends on no sample outside its window (with `delta`, on 4 more frames at each side), unless `normalize` is
+    "recording".
 
     Args:
         samples: shape `(n,)` with n >= 1.
@@ -41,7 +32,7 @@ def extract_features(
         settings: feature settings or a mapping of them, of any kind but precomputed.
 
     Returns:
-        float32 of shape `(time, d)` with time >= 1 and d as `num_features` tells.
+        float32 of shape `(time, d)` with time >= 1 and d as `num_features` says.
 
     Raises:
         ConfigError, ShapeError, AudioError: impossible settings, samples of a wrong shape, empty or not finite.
@@ -60,14 +51,14 @@ def extract_features(
 def iterate_features(
     blocks: Iterable[npt.ArrayLike],
     sample_rate: int,
-    settings: FeatureSettings | Mapping[str, Any],
+    settings: FeatureKind | Mapping[str, Any],
     *,
     piece_frames: int | None = None,
 ) -> Iterator[Features]:
     """Yield the features of `extract_features`, piece by piece, from the samples of a recording block by block.
 
     Each frame gets the samples of its whole window, wherever blocks and pieces begin and end, so that the pieces
-    together are the features of the whole recording. Nothing but a piece and its surroundings lies in memory.
+    together are the features of the whole recording. Only a piece and the samples around it are in memory.
 
     Args:
         blocks: the samples in order, each of shape `(n,)`, n of any size.
@@ -78,7 +69,7 @@ def iterate_features(
 
     Raises:
         ConfigError: impossible settings; or `normalize` is "recording", which has to see the whole before its first
-            frame, so that blocks that come but once are not enough (see `open_features`).
+            frame, so that blocks that come only once are not enough (see `open_features`).
         ShapeError, AudioError: samples of a wrong shape, none at all, or not finite.
 
     >>> blocks = (np.zeros(1000) for _ in range(16))
@@ -88,15 +79,85 @@ def iterate_features(
     settings = as_settings(settings)
     if settings.normalize == "recording":
         raise ConfigError(
-            "features.normalize 'recording' subtracts the mean of the whole recording, which blocks that come but once "
-            "cannot tell before their end. Use normalize 'train' or 'none', or open_features on a file, which is read "
-            "twice"
+            "features.normalize 'recording' subtracts the mean of the whole recording, which is not known before the "
+            "last block, and blocks come only once. Use normalize 'train' or 'none', or open_features on a file, which "
+            "is read twice"
         )
     return _raw_pieces(blocks, sample_rate, settings, piece_frames)
 
 
+@dataclass(frozen=True)
+class FeaturePieces:
+    """Consecutive arrays `(time, d)` that are one sequence; iterating over it again reads it again.
+
+    Attributes:
+        read: starts a pass over the pieces.
+        num_frames: frames of all pieces together, as known before the first is read. The header of a recording may be
+            off by a little (of MP3, for instance): what counts is what comes.
+
+    >>> pieces = pieces_of(np.zeros((10, 2)), piece_frames=4)
+    >>> pieces.num_frames, [len(piece) for piece in pieces], [len(piece) for piece in pieces]
+    (10, [4, 4, 2], [4, 4, 2])
+    """
+
+    read: Callable[[], Iterator[Features]]
+    num_frames: int
+
+    def __iter__(self) -> Iterator[Features]:
+        return self.read()
+
+
+def open_features(
+    path: str | Path,
+    settings: FeatureKind | Mapping[str, Any],
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    case: int | None = None,
+    piece_frames: int | None = None,
+) -> FeaturePieces:
+    """Return the features in a file, or those computed from its recording, in pieces.
+
+    A recording is decoded, resampled and transformed block by block, `.npy` features are read piece by piece; both in
+    bounded memory. Tables, `.npz` and `.ts` files are read whole and then cut. With `normalize: recording`, each pass
+    is preceded by another one that takes the mean and deviation.
+
+    Args:
+        path: the file.
+        settings: feature settings of any kind.
+        start, end: seconds; the part of a recording.
+        case: number of the sequence in a `.ts` file, from 0.
+        piece_frames: frames of a piece; default: some thousand.
+
+    Raises:
+        AudioError, ManifestError: the file is missing or cannot be read; what is wrong later in it is found when
+            that part is reached.
+        ConfigError: impossible settings.
+
+    >>> import tempfile, soundfile
+    >>> path = Path(tempfile.mkdtemp()) / "silence.wav"
+    >>> soundfile.write(path, np.zeros(16000), 16000)
+    >>> pieces = open_features(path, {"kind": "log_mel"}, piece_frames=60)
+    >>> pieces.num_frames, [piece.shape for piece in pieces]
+    (101, [(60, 64), (41, 64)])
+    """
+    path, settings = Path(path), as_settings(settings)
+    if isinstance(settings, RecordedKind):
+        return _pieces_of_recording(path, settings, start, end, piece_frames)
+    if path.suffix.lower() == ".npy" and path.is_file() and start is None and end is None and case is None:
+        return _normalized(_pieces_of_npy(path, piece_frames or PIECE_FRAMES), settings)
+    return pieces_of(load_features(path, settings, case=case, start=start, end=end), piece_frames=piece_frames)
+
+
+def pieces_of(features: npt.ArrayLike, *, piece_frames: int | None = None) -> FeaturePieces:
+    """Return views on one array `(time, d)`, a memory-mapped one for instance."""
+    array: Any = features if isinstance(features, np.ndarray) else np.asarray(features)
+    step = piece_frames or PIECE_FRAMES
+    return FeaturePieces(lambda: (array[first : first + step] for first in range(0, len(array), step)), len(array))
+
+
 def _raw_pieces(
-    blocks: Iterable[npt.ArrayLike], sample_rate: int, settings: FeatureSettings, piece_frames: int | None
+    blocks: Iterable[npt.ArrayLike], sample_rate: int, settings: FeatureKind, piece_frames: int | None
 ) -> Iterator[Features]:
     """Yield features that are not normalized."""
     if not isinstance(settings, RecordedKind):
@@ -107,16 +168,6 @@ def _raw_pieces(
         raise ConfigError(f"piece_frames must be at least 1, got {piece_frames}")
     signal = resample_blocks(map(_check_samples, blocks), sample_rate, settings.sample_rate)
     return settings.iterate(signal, piece_frames)
-
-
-def finish_features(features: Features, settings: FeatureSettings) -> Features:
-    """Apply what needs the whole recording: zero mean and unit variance over time when `normalize` is "recording"."""
-    if settings.normalize != "recording":
-        return np.ascontiguousarray(features)
-    mean = features.mean(axis=0, dtype=np.float64)
-    deviation = features.std(axis=0, dtype=np.float64)
-    normalized: Features = ((features - mean) / np.maximum(deviation, SMALLEST_DEVIATION)).astype(np.float32)
-    return normalized
 
 
 def _check_samples(samples: npt.ArrayLike) -> Features:
@@ -131,3 +182,43 @@ def _check_samples(samples: npt.ArrayLike) -> Features:
     if not np.isfinite(signal).all():
         raise AudioError(f"{np.count_nonzero(~np.isfinite(signal))} of {len(signal)} samples are NaN or infinite")
     return signal
+
+
+def _pieces_of_recording(
+    path: Path, settings: RecordedKind, start: float | None, end: float | None, piece_frames: int | None
+) -> FeaturePieces:
+    part: dict[str, Any] = {"start": start, "end": end, "sample_rate": settings.sample_rate}
+    num_frames = settings.count_frames(count_samples(path, **part))
+    raw = settings.model_copy(update={"normalize": "none"})
+
+    def read() -> Iterator[Features]:
+        return iterate_features(read_blocks(path, **part), settings.sample_rate, raw, piece_frames=piece_frames)
+
+    return _normalized(FeaturePieces(read, num_frames), settings)
+
+
+def _pieces_of_npy(path: Path, piece_frames: int) -> FeaturePieces:
+    array = load_array(path, mapped=True)
+    check_features(path, array[:1])
+    num_frames = len(array)
+
+    def read() -> Iterator[Features]:
+        for first in range(0, num_frames, piece_frames):
+            # Mapped again for each piece: pages that were read count as memory of the process until they are unmapped.
+            piece = load_array(path, mapped=True)[first : first + piece_frames]
+            yield check_features(path, piece, first_frame=first)
+
+    return FeaturePieces(read, num_frames)
+
+
+def _normalized(pieces: FeaturePieces, settings: FeatureKind) -> FeaturePieces:
+    if settings.normalize != "recording":
+        return pieces
+    return FeaturePieces(lambda: _normalize(pieces), pieces.num_frames)
+
+
+def _normalize(pieces: Iterable[Features]) -> Iterator[Features]:
+    moments = FrameMoments(pieces)
+    deviation = np.maximum(np.sqrt(moments.squares / max(moments.count, 1)), SMALLEST_DEVIATION)
+    for piece in pieces:
+        yield ((piece - moments.mean) / deviation).astype(np.float32)

@@ -6,25 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.features.arrays import load_npy, load_npz
 from seqconv.features.audio.recordings import describe_absence
-from seqconv.features.extraction import finish_features
-from seqconv.features.kinds import Precomputed
-from seqconv.features.settings import FeatureSettings, as_settings
+from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
+from seqconv.features.statistics import finish_features
+from seqconv.features.ts import read_ts
 from seqconv.files import is_file, undecodable_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Features = npt.NDArray[np.float32]
-
 
 def load_features(
     path: str | Path,
-    settings: FeatureSettings | Mapping[str, Any],
+    settings: FeatureKind | Mapping[str, Any],
     *,
     case: int | None = None,
     start: float | None = None,
@@ -70,10 +67,10 @@ def load_features(
     return finish_features(check_features(path, _read(path, settings, case)), settings)
 
 
-def _read(path: Path, settings: Precomputed, case: int | None) -> npt.NDArray[Any]:
+def _read(path: Path, settings: Precomputed, case: int | None) -> Array:
     match path.suffix.lower():
         case ".npy":
-            return _load_array(path)
+            return load_array(path)
         case ".npz":
             return _load_archive(path, settings.key)
         case ".csv" | ".tsv" | ".parquet":
@@ -87,14 +84,19 @@ def _read(path: Path, settings: Precomputed, case: int | None) -> npt.NDArray[An
             )
 
 
-def _load_array(path: Path) -> npt.NDArray[Any]:
+def load_array(path: Path, *, mapped: bool = False) -> Array:
+    """Load the array in a `.npy` file, in memory or mapped read-only.
+
+    Raises:
+        ManifestError: it is no plain array, or cannot be read.
+    """
     try:
-        return load_npy(path)
+        return load_npy(path, mapped=mapped)
     except (ValueError, OSError) as error:
         raise ManifestError(f"{path}: not a plain .npy array ({error})") from error
 
 
-def _load_archive(path: Path, key: str | None) -> npt.NDArray[Any]:
+def _load_archive(path: Path, key: str | None) -> Array:
     try:
         return load_npz(path, key)
     except LookupError as error:
@@ -108,14 +110,11 @@ def _load_archive(path: Path, key: str | None) -> npt.NDArray[Any]:
         raise ManifestError(f"{path}: not a plain .npz archive ({error})") from error
 
 
-def _load_table(path: Path, columns: tuple[str, ...] | None) -> npt.NDArray[Any]:
+def _load_table(path: Path, columns: tuple[str, ...] | None) -> Array:
     import pandas as pd
 
     try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+        table = read_table(path)
     except UnicodeDecodeError as error:
         raise ManifestError(
             f"{path}: cannot be read as a table (line {undecodable_line(path)} is not UTF-8)"
@@ -146,6 +145,14 @@ def _load_table(path: Path, columns: tuple[str, ...] | None) -> npt.NDArray[Any]
     return table[list(columns)].to_numpy()
 
 
+def read_table(path: Path) -> "pd.DataFrame":
+    """Read a `.csv`, `.tsv` or `.parquet` file with a frame per row."""
+    import pandas as pd
+
+    suffix = path.suffix.lower()
+    return pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",")
+
+
 def _first_text(cells: "pd.Series") -> str:
     """Return the first cell that is no number, with its position; nothing if all are, or none is."""
     import pandas as pd
@@ -157,7 +164,7 @@ def _first_text(cells: "pd.Series") -> str:
     return f"'{cells.iloc[row]!s:.40}' in row {row + 1} of column '{cells.name}'"
 
 
-def _load_case(path: Path, case: int | None) -> npt.NDArray[Any]:
+def _load_case(path: Path, case: int | None) -> Array:
     sequences = _read_cases(path, path.stat().st_mtime_ns)
     if case is None and len(sequences) == 1:
         return sequences[0]
@@ -175,13 +182,10 @@ def _read_cases(path: Path, modified: int) -> list[Features]:
 
     The time of the last change, `modified`, is there to read a changed file again.
     """
-    from seqconv.features.ts import read_ts
-
-    sequences: list[Features] = read_ts(path)[0]
-    return sequences
+    return read_ts(path)[0]
 
 
-def check_features(path: Path, values: npt.NDArray[Any], first_frame: int = 0) -> Features:
+def check_features(path: Path, values: Array, first_frame: int = 0) -> Features:
     """Return a file's values as float32 features; `first_frame` is the frame at which a piece begins.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Mean and variance of features over frames."""
+"""Mean and variance of features over frames, and normalization by those of a recording."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,22 +7,30 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError
+from seqconv.features.kinds import FeatureKind, Features
 from seqconv.sources import join_arrays
 
 Vector = npt.NDArray[np.float64]
+SMALLEST_DEVIATION = 1e-5
 
 
 class FrameMoments:
-    """Number of frames, mean and sum of squared deviations of each feature, over all arrays `(time, d)` added so far.
+    """Number of frames, mean and sum of squared deviations of each feature, over arrays `(time, d)`.
 
     Arrays are merged pairwise (Chan, Golub and LeVeque 1983, "Algorithms for computing the sample variance"), which
     keeps the variance of a nearly constant feature exact.
+
+    >>> moments = FrameMoments([np.array([[1.0], [3.0]]), np.array([[5.0], [7.0]])])
+    >>> moments.count, moments.mean, moments.squares
+    (4, array([4.]), array([20.]))
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pieces: Iterable[npt.ArrayLike] = ()) -> None:
         self.count = 0
         self.mean: Vector = np.zeros(0)
         self.squares: Vector = np.zeros(0)
+        for piece in pieces:
+            self.add(piece)
 
     def add(self, piece: npt.ArrayLike) -> None:
         """Add the frames of an array."""
@@ -73,17 +81,14 @@ def feature_statistics(source: Any, indices: Iterable[int] | None = None) -> tup
     """
     chosen = range(len(source)) if indices is None else indices
     blocks = join_arrays(np.asarray(source[index]) for index in chosen)
-    return frame_moments(block.frames for block in blocks).statistics()
+    return FrameMoments(block.frames for block in blocks).statistics()
 
 
-def frame_moments(pieces: Iterable[npt.ArrayLike]) -> FrameMoments:
-    """Take the moments over arrays `(time, d)`, one at a time.
-
-    >>> moments = frame_moments([np.array([[1.0], [3.0]]), np.array([[5.0], [7.0]])])
-    >>> moments.count, moments.mean, moments.squares
-    (4, array([4.]), array([20.]))
-    """
-    moments = FrameMoments()
-    for piece in pieces:
-        moments.add(piece)
-    return moments
+def finish_features(features: Features, settings: FeatureKind) -> Features:
+    """Apply what needs the whole recording: zero mean and unit variance over time when `normalize` is "recording"."""
+    if settings.normalize != "recording":
+        return np.ascontiguousarray(features)
+    mean = features.mean(axis=0, dtype=np.float64)
+    deviation = features.std(axis=0, dtype=np.float64)
+    normalized: Features = ((features - mean) / np.maximum(deviation, SMALLEST_DEVIATION)).astype(np.float32)
+    return normalized

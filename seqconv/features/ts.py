@@ -10,17 +10,9 @@ from seqconv.errors import ManifestError, list_some
 from seqconv.files import undecodable_line
 
 _KNOWN_KEYS = {
-    "problemname",
-    "timestamps",
-    "missing",
-    "univariate",
-    "dimension",
-    "dimensions",
-    "equallength",
-    "serieslength",
-    "classlabel",
-    "targetlabel",
-}
+    "problemname", "timestamps", "missing", "univariate", "dimension", "dimensions", "equallength", "serieslength",
+    "classlabel", "targetlabel",
+}  # fmt: skip
 
 
 def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dict[str, str]]:
@@ -53,7 +45,7 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
     path = Path(path)
     lines = _read_lines(path)
     header = _read_header(path, lines)
-    has_label = _has_label(header)
+    has_label = any(header.get(key, "").lower().split()[:1] == ["true"] for key in ("classlabel", "targetlabel"))
     classes = header.get("classlabel", "").split()[1:] if has_label else []
     num_features = _declared_features(path, header)
     sequences: list[NDArray[np.float32]] = []
@@ -113,11 +105,6 @@ def _read_header(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, str]
     if not header:
         raise ManifestError(f"'{path}' is empty: a .ts file has a header, @data and one line per case.")
     raise ManifestError(f"'{path}' has no line '@data' before its cases.")
-
-
-def _has_label(header: dict[str, str]) -> bool:
-    declared = [header[key].split()[:1] for key in ("classlabel", "targetlabel") if key in header]
-    return any(words and words[0].lower() == "true" for words in declared)
 
 
 def _declared_features(path: Path, header: dict[str, str]) -> int | None:

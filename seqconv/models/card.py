@@ -6,8 +6,7 @@ from typing import Any
 
 from seqconv.data.spec import DataSpec, Segmentation
 from seqconv.errors import ConfigError, ModelError, SeqconvError
-from seqconv.features import as_settings
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind, as_settings
 from seqconv.tasks.settings import TargetConfig
 from seqconv.tasks.target import DecisionRule, Target
 
@@ -44,7 +43,7 @@ class ModelCard:
     """
 
     target: Target | None = None
-    features: FeatureSettings | None = None
+    features: FeatureKind | None = None
     segmentation: Segmentation = _WHOLE
     label_column: str | None = None
     label_columns: tuple[str, ...] | None = None

@@ -11,9 +11,7 @@ from seqconv.data.manifest.reading import ARRAY_SUFFIXES, AUDIO_SUFFIXES
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
-from seqconv.features import as_settings
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind, RecordedKind, as_settings
 from seqconv.features.store import BadFile
 from seqconv.models.card import ModelCard, model_target, read_card
 from seqconv.models.factory import open_model
@@ -28,7 +26,7 @@ def predict(
     inputs: Any,
     *,
     strategy: str = "auto",
-    features: FeatureSettings | Mapping[str, Any] | None = None,
+    features: FeatureKind | Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     target: Target | None = None,
     chunk_frames: int | None = None,
@@ -87,7 +85,7 @@ def predict_tables(
     inputs: Any,
     *,
     strategy: str = "auto",
-    features: FeatureSettings | Mapping[str, Any] | None = None,
+    features: FeatureKind | Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     target: Target | None = None,
     chunk_frames: int | None = None,
@@ -117,7 +115,7 @@ def trained_windows(card: ModelCard) -> WindowSettings | None:
     return None if card.predicts_frames else card.segmentation.windows
 
 
-def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.DataFrame:
+def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataFrame:
     """Return the sequences to read, as the columns `id` and `path` (and `case`, within a `.ts` file), folders sorted.
 
     Raises:
@@ -163,7 +161,7 @@ def _as_source(inputs: Any) -> Source:
     return Sequences([inputs] if is_single else list(inputs))
 
 
-def _feature_settings(model: Any, features: FeatureSettings | Mapping[str, Any] | None) -> FeatureSettings:
+def _feature_settings(model: Any, features: FeatureKind | Mapping[str, Any] | None) -> FeatureKind:
     settings = read_card(model).features if features is None else features
     if settings is None:
         raise ConfigError(

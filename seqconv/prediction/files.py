@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.errors import AudioError, ManifestError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.features.store import BadFile, FeatureStore, build_store
 from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
 from seqconv.prediction.forward import forward
@@ -44,7 +44,7 @@ def predict_source(model: Any, target: Target, source: Source, options: dict[str
 
 
 def predict_files(
-    model: Any, target: Target, entries: pd.DataFrame, settings: FeatureSettings, options: dict[str, Any]
+    model: Any, target: Target, entries: pd.DataFrame, settings: FeatureKind, options: dict[str, Any]
 ) -> Tables:
     """Yield the tables of files: long recordings straight from them in chunks, those between from a store.
 
@@ -94,7 +94,7 @@ def predict_files(
 
 
 def _read_short(
-    model: Any, entries: pd.DataFrame, is_long: npt.NDArray[np.bool_], settings: FeatureSettings, path: Path
+    model: Any, entries: pd.DataFrame, is_long: npt.NDArray[np.bool_], settings: FeatureKind, path: Path
 ) -> tuple[FeatureStore | None, dict[int, BadFile]]:
     """Return the features of all files except long ones, and by position the files with none or too few frames."""
     positions = np.flatnonzero(~is_long).tolist()

@@ -11,8 +11,7 @@ import pandas as pd
 from seqconv.data.settings import WindowSettings
 from seqconv.data.windows import left_frames
 from seqconv.errors import AudioError, ConfigError, ManifestError
-from seqconv.features import open_features
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind, open_features
 from seqconv.features.store import BadFile
 from seqconv.models.card import read_decision_rule
 from seqconv.prediction.files import Tables, describe_bad, reason_of
@@ -28,7 +27,7 @@ def predict_windows(
     model: Any,
     target: Target,
     entries: pd.DataFrame,
-    settings: FeatureSettings,
+    settings: FeatureKind,
     windows: WindowSettings,
     options: dict[str, Any],
 ) -> Tables:
@@ -90,7 +89,7 @@ def _predict_recording(
     target: Target,
     name: str,
     pieces: Iterable[Frames],
-    settings: FeatureSettings,
+    settings: FeatureKind,
     windows: WindowSettings,
     options: dict[str, Any],
 ) -> Iterator[pd.DataFrame]:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.inspection import Contributions
 from seqconv.reports.answers import Answers
 from seqconv.reports.drawings import PAPER, SERIES, Drawing, render, shorten
@@ -20,7 +20,7 @@ Strips = tuple[np.ndarray, np.ndarray, list[str]]
 
 
 def draw_recording(
-    name: str, features: np.ndarray, settings: FeatureSettings, below: Contributions | Strips | None
+    name: str, features: np.ndarray, settings: FeatureKind, below: Contributions | Strips | None
 ) -> Drawing:
     """Draw the features `(time, d)` of a recording and, below, its contributions or strips.
 
@@ -93,7 +93,7 @@ def squeeze_time(values: np.ndarray, most: int = MOST_COLUMNS) -> np.ndarray:
     return np.add.reduceat(values, edges, axis=0) / counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
-def _features(axes: Axes, features: np.ndarray, settings: FeatureSettings, duration: float) -> None:
+def _features(axes: Axes, features: np.ndarray, settings: FeatureKind, duration: float) -> None:
     shown = squeeze_time(np.asarray(features, np.float64))
     axes.grid(visible=False)
     if shown.shape[1] == 1:

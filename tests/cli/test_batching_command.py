@@ -18,9 +18,8 @@ from seqconv.data.manifest import load_manifest
 from seqconv.data.settings import WindowSettings
 from seqconv.data.spec import Segmentation
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.features import extract_features
+from seqconv.features import FeatureKind, extract_features
 from seqconv.features.audio.decoding import decode_audio
-from seqconv.features.settings import FeatureSettings
 from seqconv.models.settings import ModelConfig
 
 DATA = Path(__file__).parents[2] / "data"
@@ -36,7 +35,7 @@ DATA = Path(__file__).parents[2] / "data"
     ],
 )
 def test_measured_lengths_are_those_of_extraction(settings):
-    settings = FeatureSettings(**settings)
+    settings = FeatureKind(**settings)
     frame = load_manifest(DATA / "prompts" / "manifest.csv").iloc[::150].reset_index(drop=True)
     frame.loc[0, ["start", "end"]] = [0.1, 0.3]
     expected = []
@@ -51,7 +50,7 @@ def test_measured_lengths_are_those_of_extraction(settings):
 @pytest.mark.parametrize("kind", ["log_mel", "waveform"])
 def test_frames_of_samples(kind, num_samples):
     bands = {"n_mels": 20} if kind == "log_mel" else {}
-    settings = FeatureSettings(kind=kind, sample_rate=8000, n_fft=256, hop_length=80, **bands)
+    settings = FeatureKind(kind=kind, sample_rate=8000, n_fft=256, hop_length=80, **bands)
     assert settings.count_frames(num_samples) == len(extract_features(np.zeros(num_samples), 8000, settings))
 
 
@@ -65,13 +64,13 @@ def test_parts_and_rates_are_rounded_as_extraction_rounds_them(tmp_path):
     )
     for rate, kind in ((16000, "waveform"), (11025, "waveform"), (4000, "log_mel")):
         bands = {"n_mels": 4} if kind == "log_mel" else {}
-        settings = FeatureSettings(kind=kind, sample_rate=rate, n_fft=32, hop_length=1, **bands)
+        settings = FeatureKind(kind=kind, sample_rate=rate, n_fft=32, hop_length=1, **bands)
         expected = [len(extract_features(*decode_audio(tmp_path / "a.wav", start=a, end=b), settings)) for a, b in rows]
         assert measure_lengths(frame, settings) == expected
 
 
 def test_windows_shorter_than_a_frame_are_refused_as_training_refuses_them():
-    settings = FeatureSettings(sample_rate=8000, hop_length=80)
+    settings = FeatureKind(sample_rate=8000, hop_length=80)
     with pytest.raises(ConfigError, match=r"data\.windows\.seconds: 0\.004 is shorter than a frame"):
         cut_lengths([100], Segmentation(windows=WindowSettings(seconds=0.004)), settings)
     assert cut_lengths([100], Segmentation(windows=WindowSettings(seconds=0.3)), settings) == [30, 30, 30, 30]
@@ -173,7 +172,7 @@ def test_ts_files_and_raw_samples_are_measured(tmp_path, capsys):
     np.save(tmp_path / "raw.npy", np.zeros(16000, np.float32))
     soundfile.write(tmp_path / "tone.wav", np.zeros(16000), 8000)
     (tmp_path / "m.csv").write_text("path,label\nraw.npy,a\ntone.wav,b\n")
-    assert measure_lengths(load_manifest(tmp_path / "m.csv"), FeatureSettings()) == [101, 201]
+    assert measure_lengths(load_manifest(tmp_path / "m.csv"), FeatureKind()) == [101, 201]
 
 
 def test_help_imports_nothing_heavy():
@@ -192,7 +191,7 @@ def test_recordings_that_cannot_be_measured_are_listed(tmp_path, capsys):
     assert main(["--manifest", str(tmp_path / "m.csv")]) == 2
     printed = capsys.readouterr().err
     assert "3 of 3 recordings cannot be measured" in printed
-    assert "start=5 s lies behind the end of the recording at 0.1 s" in printed
+    assert "start=5 s is after the end of the recording at 0.1 s" in printed
     assert "not a plain .npy array" in printed
 
 

@@ -22,14 +22,13 @@ from seqconv.data.augmentation.timing import (
     stretched_lengths,
 )
 from seqconv.errors import ConfigError
-from seqconv.features import extract_features, feature_statistics
+from seqconv.features import FeatureKind, extract_features, feature_statistics
 from seqconv.features.audio.decoding import decode_audio
-from seqconv.features.settings import FeatureSettings
 from seqconv.features.spectra import SILENCE
 from seqconv.sources import ArraySource
 
 PROMPTS = Path(__file__).parents[2] / "data" / "prompts"
-LOG_MEL = FeatureSettings(sample_rate=8000, n_fft=256, hop_length=80, n_mels=24)
+LOG_MEL = FeatureKind(sample_rate=8000, n_fft=256, hop_length=80, n_mels=24)
 EVERYTHING = {
     "time_stretch": {"rate": (0.7, 1.4), "probability": 0.8},
     "time_shift": {"fraction": 0.3},
@@ -108,7 +107,7 @@ def test_nothing_named_is_nothing_done(prompts):
 def test_a_probability_is_kept(name):
     arrays = {f"sequence {index}": np.random.default_rng(index).normal(size=(40, 4)) for index in range(400)}
     settings = {name: {**EVERYTHING[name], "probability": 0.25}}
-    epoch = augmentation(arrays, settings, features=FeatureSettings(kind="precomputed")).epoch(0)
+    epoch = augmentation(arrays, settings, features=FeatureKind(kind="precomputed")).epoch(0)
     count = sum(not np.array_equal(epoch[index], epoch.plan.source[index]) for index in range(400))
     # Masks may come out of width 0, mixtures with a share of 0, shifts of no frames.
     assert 60 < count < 140
@@ -119,7 +118,7 @@ def test_a_probability_is_kept(name):
 def test_gain_is_what_a_louder_recording_gives(kind, decibels):
     options = {"delta": 1} if kind in ("log_mel", "mfcc") else {}
     bands = {"n_mels": LOG_MEL.n_mels} if options else {}
-    settings = FeatureSettings(kind=kind, sample_rate=8000, n_fft=256, hop_length=80, **bands, **options)
+    settings = FeatureKind(kind=kind, sample_rate=8000, n_fft=256, hop_length=80, **bands, **options)
     for path in sorted(PROMPTS.glob("fr/*.ogg"))[:3]:
         expected = features_of(path, settings, 10 ** (decibels / 20))
         found = settings.with_gain(features_of(path, settings), decibels)
@@ -235,7 +234,7 @@ def test_a_label_that_is_missing_in_one_is_missing_in_both_but_only_where_they_a
 
 def test_partners_are_spread_over_all_and_weigh_at_most_a_half():
     arrays = {f"{index}": np.zeros((5, 1)) for index in range(500)}
-    epoch = augmentation(arrays, {"mixup": {"alpha": 1.0}}, features=FeatureSettings(kind="precomputed")).epoch(0)
+    epoch = augmentation(arrays, {"mixup": {"alpha": 1.0}}, features=FeatureKind(kind="precomputed")).epoch(0)
     counts = np.bincount(epoch.partners, minlength=500)
     assert counts.max() < 9
     assert 140 < np.count_nonzero(counts == 0) < 230
@@ -255,7 +254,7 @@ def test_labels_of_frames_move_with_their_frames():
     values = {name: np.arange(50, dtype=np.float32)[:, None] for name in "abcdef"}
     settings = {"time_stretch": {"rate": (0.5, 2)}, "time_shift": {"fraction": 0.2, "fill": "wrap"}}
     variant = ArraySource([np.linspace(0, 49, 75)[:, None]] * 6, list(values))
-    options = {"features": FeatureSettings(kind="precomputed"), "variants": [variant]}
+    options = {"features": FeatureKind(kind="precomputed"), "variants": [variant]}
     epoch = augmentation(values, settings, **options).epoch(0)
     assert set(epoch.variant.tolist()) == {0, 1}
     labels = AugmentedFrameLabels([np.arange(50)[:, None] * np.ones(2)] * 6, epoch)

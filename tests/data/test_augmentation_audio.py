@@ -24,14 +24,13 @@ from seqconv.data.augmentation.sounds import (
 )
 from seqconv.data.augmentation.variants import AudioVariant
 from seqconv.errors import AudioError, ConfigError, StoreError
-from seqconv.features import extract_features
+from seqconv.features import FeatureKind, extract_features
 from seqconv.features.audio.decoding import decode_audio
-from seqconv.features.settings import FeatureSettings
 from seqconv.features.store import build_store
 
 PROMPTS = Path(__file__).parents[2] / "data" / "prompts"
 RATE = 8000
-FEATURES = FeatureSettings(sample_rate=RATE, n_fft=256, hop_length=80, n_mels=20)
+FEATURES = FeatureKind(sample_rate=RATE, n_fft=256, hop_length=80, n_mels=20)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +213,7 @@ def test_a_store_of_variants_holds_the_features_of_the_varied_sound(paths, tmp_p
     assert store.path.name.startswith("it-log_mel-variant-")
     for index, path in enumerate(paths):
         samples, rate = decode_audio(path, sample_rate=RATE)
-        content = repr((plain._contents[index][0], None, None))
+        content = repr((plain._rows[index].content, None, None))
         with threadpool_limits(1):
             expected = extract_features(variant.apply(samples, rate, content), rate, FEATURES)
         np.testing.assert_array_equal(store[index], expected)
@@ -242,7 +241,7 @@ def test_variants_are_extracted_once_and_known_by_number_settings_and_sounds(pat
 @pytest.mark.parametrize("kind", ["log_mel", "log_spectrogram", "mfcc", "waveform"])
 def test_features_are_heard_as_what_they_are(paths, kind):
     bands = {"log_mel": {"n_mels": 40}, "mfcc": {"n_mels": 40, "n_mfcc": 40}}.get(kind, {})
-    settings = FeatureSettings(kind=kind, sample_rate=RATE, n_fft=256, hop_length=80, **bands)
+    settings = FeatureKind(kind=kind, sample_rate=RATE, n_fft=256, hop_length=80, **bands)
     samples, rate = decode_audio(paths[1], sample_rate=RATE)
     features = extract_features(samples, rate, settings)
     heard = extract_features(settings.to_audio(features), rate, settings)

@@ -10,7 +10,7 @@ from seqconv.config import load_config
 from seqconv.data.augmentation.epochs import Augmentation
 from seqconv.data.augmentation.settings import FeatureTransform
 from seqconv.errors import ConfigError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.sources import ArraySource
 
 
@@ -45,7 +45,7 @@ def own(*transforms, seed=0, order=None):
     order = range(12) if order is None else order
     source = ArraySource([arrays[index] for index in order], ids=[f"s{index}" for index in order])
     settings = load_config({"augment": {"own": list(transforms)}}).augment
-    return settings, Augmentation(settings, source, FeatureSettings(kind="precomputed"), seed=seed)
+    return settings, Augmentation(settings, source, FeatureKind(kind="precomputed"), seed=seed)
 
 
 def test_a_transform_of_ones_own_is_keyed_by_seed_epoch_and_id_alone():

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from seqconv.errors import AudioError
-from seqconv.features.audio.decoding import decode_audio, resample
+from seqconv.features.audio.decoding import decode_audio, resample_blocks
 
 PROMPTS = Path(__file__).parents[2] / "data" / "prompts"
 
@@ -66,7 +66,8 @@ def test_raw_samples_are_scaled_by_their_type(tmp_path, dtype, scale):
 
 
 def test_one_sample_survives_resampling():
-    assert len(resample(np.ones(1, np.float32), 48000, 8000)) == 1
+    blocks = list(resample_blocks([np.ones(1, np.float32)], 48000, 8000))
+    assert [len(block) for block in blocks] == [1]
 
 
 def bad_files(folder: Path) -> dict[str, Path]:
@@ -111,9 +112,9 @@ def test_raw_samples_need_a_rate(tmp_path):
 @pytest.mark.parametrize(
     ("start", "end", "message"),
     [
-        (1.0, None, "start=1 s lies behind the end of the recording at 1 s"),
-        (0.2, 1.2, "end=1.2 s lies behind the end of the recording at 1 s"),
-        (0.5, 0.5, "nothing lies between start=0.5 s and end=0.5 s"),
+        (1.0, None, "start=1 s is after the end of the recording at 1 s"),
+        (0.2, 1.2, "end=1.2 s is after the end of the recording at 1 s"),
+        (0.5, 0.5, "nothing is between start=0.5 s and end=0.5 s"),
         (-0.1, None, "start=-0.1 must be seconds"),
         (None, float("nan"), "end=nan must be seconds"),
     ],

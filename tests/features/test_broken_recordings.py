@@ -281,7 +281,7 @@ def test_the_content_decides_and_not_the_extension(tmp_path, kind, suffix):
 
 
 def test_raw_samples_by_their_extension_are_refused(tmp_path):
-    with pytest.raises(AudioError, match=r"x\.raw: raw samples without a header do not tell their rate"):
+    with pytest.raises(AudioError, match=r"x\.raw: raw samples without a header do not say their rate"):
         decode_audio(wav(tmp_path / "x.raw"))
 
 

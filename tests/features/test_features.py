@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
-from seqconv.features import as_settings, extract_features, feature_statistics, num_features
+from seqconv.features import FeatureKind, as_settings, extract_features, feature_statistics, num_features
 from seqconv.features.audio.decoding import decode_audio
-from seqconv.features.settings import FeatureSettings
 
 PROMPT = Path(__file__).parents[2] / "data" / "prompts" / "en" / "added.ogg"
 FRAMING = {"sample_rate": 8000, "n_fft": 256, "hop_length": 80}
@@ -145,7 +144,7 @@ def test_bad_samples_are_refused(samples, error, message):
         ({"n_mel": 40}, "features.n_mel: unknown key.*n_mels"),
         ({"kind": "mel"}, "features.kind"),
         ({"n_mels": 2000}, "mel bands hold no bin of the spectrum"),
-        ({"kind": "log_spectrogram", "fmin": 5.0, "fmax": 6.0}, "no bin of the spectrum lies between"),
+        ({"kind": "log_spectrogram", "fmin": 5.0, "fmax": 6.0}, "no bin of the spectrum is between"),
         ({"kind": "precomputed"}, "use load_features"),
     ],
 )
@@ -155,7 +154,7 @@ def test_impossible_settings_are_refused(settings, message):
 
 
 def test_resolved_settings_read_back_as_they_are():
-    settings = FeatureSettings(kind="mfcc", delta=2)
+    settings = FeatureKind(kind="mfcc", delta=2)
     assert as_settings(settings.model_dump(mode="json")) == settings
 
 

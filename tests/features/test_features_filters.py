@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from seqconv.features.filters import hann_window, mel_filters
+from seqconv.features.spectra import hann_window, mel_filters
 
 SETTINGS = [
     (8000, 256, 64, 0.0, None),

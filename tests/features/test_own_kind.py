@@ -13,8 +13,7 @@ from seqconv.config import load_config
 from seqconv.config.schema import config_schema
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ModelError, StoreError
-from seqconv.features import RecordedKind, extract_features, num_features, open_features
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind, RecordedKind, extract_features, num_features, open_features
 from seqconv.features.store import FeatureStore, build_store
 from seqconv.models import load_model
 from seqconv.parts.registry import Origin
@@ -72,7 +71,7 @@ def recordings(tmp_path):
 
 def test_its_settings_are_its_own():
     settings = load_config({"features": SETTINGS}).features
-    assert settings == FeatureSettings(**SETTINGS) == Crossings(sample_rate=RATE, n_fft=200, hop_length=120, bands=3)
+    assert settings == FeatureKind(**SETTINGS) == Crossings(sample_rate=RATE, n_fft=200, hop_length=120, bands=3)
     assert (num_features(SETTINGS), settings.seconds_per_frame) == (4, 0.015)
     assert config_schema()["$defs"]["Crossings"]["properties"]["bands"]["minimum"] == 1
     with pytest.raises(ConfigError, match="bands=3 has no effect on kind 'log_mel': remove it or use kind toy_cross"):
@@ -148,4 +147,4 @@ def test_a_version_of_ours_is_part_of_stores_too(monkeypatch):
 
 def test_a_card_of_an_earlier_version_names_all_keys():
     values = {"kind": "log_mel", "n_mfcc": 20, "n_chroma": 12, "columns": None, "key": None, "frame_rate": None}
-    assert FeatureSettings.model_validate(values) == FeatureSettings()
+    assert FeatureKind.model_validate(values) == FeatureKind()

@@ -12,12 +12,11 @@ import pytest
 import soundfile
 
 from seqconv.errors import AudioError, ConfigError, ManifestError, StorageError, StoreError
-from seqconv.features import extract_features
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind, extract_features
 from seqconv.features.store import Entry, FeatureStore, build_store, extract_shard
 from seqconv.features.store.extraction import cut_into_shards
 
-SETTINGS = FeatureSettings(sample_rate=8000, n_fft=256, hop_length=80, n_mels=20)
+SETTINGS = FeatureKind(sample_rate=8000, n_fft=256, hop_length=80, n_mels=20)
 DATA = Path(__file__).parents[2] / "data"
 
 
@@ -94,7 +93,7 @@ def test_a_store_keeps_few_files_open(recordings, tmp_path, monkeypatch):
     store = build(recordings, tmp_path)
     assert len(shards(store)) == 5
     assert_holds(store, recordings)
-    assert len(store._readers) == 2
+    assert store._reader.cache_info().currsize == 2
 
 
 def test_a_second_start_writes_and_decodes_nothing(recordings, tmp_path):
@@ -268,7 +267,7 @@ def test_features_that_differ_in_number_are_listed(tmp_path):
     [
         (pd.DataFrame({"id": ["a"]}), "lacks column 'path'"),
         (pd.DataFrame({"id": [], "path": []}), "no rows"),
-        (pd.DataFrame({"id": ["a", "a"], "path": ["x", "y"]}), "'a' stand several times"),
+        (pd.DataFrame({"id": ["a", "a"], "path": ["x", "y"]}), "the manifest repeats 'a'"),
     ],
 )
 def test_frames_that_name_no_sequences_are_refused(frame, message, tmp_path):
@@ -336,7 +335,7 @@ def test_extract_shard_is_pure_and_tells_what_it_cannot_read(recordings, tmp_pat
 
 def test_shards_are_bounded_by_what_their_features_take():
     hour = [Entry(str(number), "/long.wav", 60.0 * number, 60.0 * (number + 1)) for number in range(60)]
-    waveform = FeatureSettings(kind="waveform", sample_rate=16000, n_fft=512, hop_length=160)
+    waveform = FeatureKind(kind="waveform", sample_rate=16000, n_fft=512, hop_length=160)
     per_minute = 6000 * 512 * 4
     cut = cut_into_shards(hour, waveform)
     assert [entry for shard in cut for entry in shard] == hour

@@ -71,7 +71,7 @@ def test_a_build_that_is_killed_leaves_nothing_in_the_way(recordings, tmp_path):
     script.communicate(timeout=PATIENCE)
     store = build_store(recordings, SETTINGS, tmp_path / "store", num_workers=0, progress=False)
     assert store.num_extracted == 70
-    assert {path.name for path in store.path.iterdir()} == {"lock", "index.arrow", *{s for s, _ in store._places}}
+    assert {path.name for path in store.path.iterdir()} == {"lock", "index.arrow", *(row.shard for row in store._rows)}
 
 
 @pytest.mark.parametrize(

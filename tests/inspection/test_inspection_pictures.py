@@ -7,8 +7,7 @@ from keras import layers, ops
 from support.kernel_cases import built
 
 from seqconv.errors import ModelError, ShapeError
-from seqconv.features import extract_features
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind, extract_features
 from seqconv.inspection import contributions, kernels
 from seqconv.inspection.pictures import (
     draw_activations,
@@ -23,7 +22,7 @@ from seqconv.inspection.pictures.activations import activations
 from seqconv.layers import MaskedConv1D
 from seqconv.models import build_model
 
-MEL = FeatureSettings(kind="log_mel", sample_rate=8000, n_fft=256, hop_length=80, n_mels=12)
+MEL = FeatureKind(kind="log_mel", sample_rate=8000, n_fft=256, hop_length=80, n_mels=12)
 
 
 def images(figure):

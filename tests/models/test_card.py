@@ -8,14 +8,14 @@ import pytest
 from seqconv.data.settings import WindowSettings
 from seqconv.data.spec import DataSpec, Segmentation
 from seqconv.errors import ModelError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.models import build_model, load_model
 from seqconv.models.card import ModelCard, read_card
 from seqconv.tasks.target import Target
 
 FULL = ModelCard(
     target=Target("multilabel", ("a", "b"), kind="frame"),
-    features=FeatureSettings(kind="log_mel", n_mels=12),
+    features=FeatureKind(kind="log_mel", n_mels=12),
     segmentation=Segmentation(WindowSettings(seconds=2.0, hop=1.0), "windows", "negative"),
     label_column="tag",
     label_columns=("a", "b"),
@@ -65,7 +65,7 @@ def test_an_entry_that_cannot_be_read_is_named(entry, message):
 
 
 def test_sequences_are_read_as_in_training_from_the_files_of_another_spec():
-    base = DataSpec(split_seed=5, features=FeatureSettings(kind="mfcc"))
+    base = DataSpec(split_seed=5, features=FeatureKind(kind="mfcc"))
     spec = FULL.data_spec(base)
     assert (spec.features, spec.predicts_frames, spec.split_seed) == (FULL.features, True, 5)
     assert (spec.target.task, spec.target.columns, spec.target.separator) == ("multilabel", ("a", "b"), "|")

@@ -322,7 +322,7 @@ def test_damaged_files_are_refused_or_loaded_and_nothing_else(members, tmp_path)
 # What unpickles, or can: every one of these would run the code of whoever wrote the file.
 PICKLERS = re.compile(r"\b(?:pickle|cPickle|dill|cloudpickle|joblib|shelve|marshal)\.loads?\b|read_pickle|torch\.load")
 # They talk to the processes that this one has started, over pipes that nobody else has.
-OWN_PIPES = ("features/store/worker.py", "features/store/workers.py")
+OWN_PIPES = ("features/store/workers.py",)
 
 
 def test_nothing_is_unpickled_anywhere():

@@ -13,9 +13,8 @@ import soundfile
 
 from seqconv.cli.commands.predict import main
 from seqconv.errors import ConfigError
-from seqconv.features import as_settings, extract_features
+from seqconv.features import FeatureKind, as_settings, extract_features
 from seqconv.features.audio.decoding import decode_audio
-from seqconv.features.settings import FeatureSettings
 from seqconv.models import build_model
 from seqconv.prediction import predict
 from seqconv.prediction.streaming.live import LivePredictions, read_raw_samples
@@ -139,7 +138,7 @@ def test_what_needs_the_whole_is_refused(made):
             LivePredictions(model, target, as_settings(features), every)
     squeezed, target = make_model({"blocks": [{"filters": 4}, {"type": "squeeze_excite"}]})
     with pytest.raises(ConfigError, match=r"cannot answer while a recording comes in: 'block1.*' look at statistics"):
-        LivePredictions(squeezed, target, FeatureSettings(), 1)
+        LivePredictions(squeezed, target, FeatureKind(), 1)
 
 
 @pytest.fixture(scope="module")

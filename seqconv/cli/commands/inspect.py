@@ -12,7 +12,7 @@ from seqconv.config.backends import start_keras
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
-    from seqconv.features.settings import FeatureSettings
+    from seqconv.features import FeatureKind
 
 
 @command(
@@ -85,7 +85,7 @@ def check_arguments(arguments: argparse.Namespace) -> None:
         raise ConfigError("; ".join(problems) + ".")
 
 
-def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureSettings | None":
+def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureKind | None":
     """Return the settings of the model's features: from its card, or the command line; None if neither has them."""
     from seqconv.config import load_config
     from seqconv.models.card import read_card
@@ -140,11 +140,10 @@ def show_recording(arguments: argparse.Namespace, model: Any) -> None:
     save(draw_activations(model, features, settings, title=name), arguments.pictures, "activations")
 
 
-def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureSettings, Any]":
+def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureKind, Any]":
     """Return settings and features of the one recording."""
-    from seqconv.features import extract_features, load_features
+    from seqconv.features import RecordedKind, extract_features, load_features
     from seqconv.features.audio.decoding import decode_audio
-    from seqconv.features.kinds import RecordedKind
 
     settings = feature_settings(arguments, model)
     if settings is None:

@@ -8,8 +8,7 @@ import numpy as np
 
 from seqconv.cli.drafting.signals import SignalFacts
 from seqconv.cli.drafting.sources import TargetFacts
-from seqconv.features import as_settings
-from seqconv.features.kinds import RecordedKind
+from seqconv.features import RecordedKind, as_settings
 from seqconv.text import amount
 
 HIGHEST_RATE = 16000

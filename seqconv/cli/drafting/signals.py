@@ -14,6 +14,7 @@ from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features import load_features
 from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
+from seqconv.features.precomputed import read_table
 
 MOST_READ = 200
 """Number of tables that are read, evenly spread, since no header says their length."""
@@ -125,10 +126,7 @@ def _find_columns(rows: list[dict[Any, Any]]) -> tuple[str, ...] | None:
         return None
     path = Path(paths[0])
     try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+        table = read_table(path)
     except (ValueError, OSError):
         # Whoever reads the features says what is wrong.
         return None

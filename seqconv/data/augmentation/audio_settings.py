@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from seqconv.data.augmentation.settings import AmountRange, Probability, Range, RateRange
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind, RecordedKind
 from seqconv.parts import FilePath, Section
 
 
@@ -107,7 +106,7 @@ class AudioAugmentConfig(Section):
         return self
 
 
-def audio_augment_problems(augment: AudioAugmentConfig, features: FeatureSettings) -> list[str]:
+def audio_augment_problems(augment: AudioAugmentConfig, features: FeatureKind) -> list[str]:
     """Return transforms of recordings that are set although there are no recordings."""
     if not augment.names or isinstance(features, RecordedKind):
         return []

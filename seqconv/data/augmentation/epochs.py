@@ -22,7 +22,7 @@ from seqconv.data.augmentation.timing import (
     stretched_lengths,
 )
 from seqconv.errors import ConfigError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.sources import Source
 
 Array = npt.NDArray[Any]
@@ -50,14 +50,14 @@ class Augmentation:
     >>> from seqconv.sources import ArraySource
     >>> source = ArraySource([np.zeros((40, 2)), np.zeros((60, 2))])
     >>> settings = AugmentConfig(time_stretch={"rate": (0.5, 0.5)})
-    >>> epoch = Augmentation(settings, source, FeatureSettings(kind="precomputed"), seed=0).epoch(3)
+    >>> epoch = Augmentation(settings, source, FeatureKind(kind="precomputed"), seed=0).epoch(3)
     >>> epoch.lengths, epoch[1].shape
     (array([ 80, 120]), (120, 2))
     """
 
     settings: AugmentConfig
     source: Source
-    features: FeatureSettings
+    features: FeatureKind
     seed: int = 0
     mean: npt.ArrayLike = 0.0
     deviation: npt.ArrayLike = 1.0

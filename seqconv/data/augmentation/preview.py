@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from seqconv.data.augmentation.epochs import AugmentedEpoch
 from seqconv.data.augmentation.variants import AudioVariant
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind, RecordedKind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +44,7 @@ def describe_entry(epoch: AugmentedEpoch, entry: int) -> list[str]:
     >>> from seqconv.sources import ArraySource
     >>> settings = AugmentConfig(gain={"decibels": (6, 6)}, time_shift={"fraction": 0.5})
     >>> source = ArraySource([np.zeros((10, 2))], ["a"])
-    >>> describe_entry(Augmentation(settings, source, FeatureSettings()).epoch(0), 0)
+    >>> describe_entry(Augmentation(settings, source, FeatureKind()).epoch(0), 0)
     ['5 frames earlier', '+6.0 dB']
     """
     rate, shift, share = float(epoch.rates[entry]), int(epoch.shifts[entry]), float(epoch.label_shares[entry])
@@ -60,7 +59,7 @@ def describe_entry(epoch: AugmentedEpoch, entry: int) -> list[str]:
     return [text for text, is_so in told.items() if is_so]
 
 
-def draw_panels(panels: Sequence[Panel], settings: FeatureSettings, path: Path) -> None:
+def draw_panels(panels: Sequence[Panel], settings: FeatureKind, path: Path) -> None:
     """Write a picture: panels below each other, on one scale of time and of values."""
     from matplotlib.figure import Figure
 
@@ -77,7 +76,7 @@ def draw_panels(panels: Sequence[Panel], settings: FeatureSettings, path: Path) 
     figure.savefig(path, dpi=_DPI)
 
 
-def _draw(axes: "Axes", features: Features, settings: FeatureSettings, limits: tuple[float, float]) -> None:
+def _draw(axes: "Axes", features: Features, settings: FeatureKind, limits: tuple[float, float]) -> None:
     duration = len(features) * (settings.seconds_per_frame or 1)
     samples = settings.to_audio(features) if settings.holds_samples else None
     if samples is not None:
@@ -93,7 +92,7 @@ def _draw(axes: "Axes", features: Features, settings: FeatureSettings, limits: t
         axes.set_ylabel("feature")
 
 
-def write_heard(panels: Sequence[Panel], settings: FeatureSettings, path: Path) -> list[Path]:
+def write_heard(panels: Sequence[Panel], settings: FeatureKind, path: Path) -> list[Path]:
     """Write the sound of each panel's features as WAV: `PATH-features.wav`, `PATH-epoch-1.wav` and so on.
 
     Nothing is written of features that are no sound, or whose level is lost.

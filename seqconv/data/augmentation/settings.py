@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.parts import OneOf, Registry, Section
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class AugmentConfig(Section):
         return [*ours, *(str(getattr(transform, "type", "")) for transform in self.own)]
 
 
-def augment_problems(augment: AugmentConfig, features: FeatureSettings, *, predicts_frames: bool) -> list[str]:
+def augment_problems(augment: AugmentConfig, features: FeatureKind, *, predicts_frames: bool) -> list[str]:
     """Return transforms that make no sense for these features or labels."""
     problems = []
     for key, reason in features.meaningless.items():

@@ -16,11 +16,7 @@ _LARGEST_SAMPLE = 1e12
 
 
 def decode_audio(
-    path: str | Path,
-    *,
-    start: float | None = None,
-    end: float | None = None,
-    sample_rate: int | None = None,
+    path: str | Path, *, start: float | None = None, end: float | None = None, sample_rate: int | None = None
 ) -> tuple[Samples, int]:
     """Read one recording, or a part of it, as mono float32 samples.
 
@@ -29,7 +25,7 @@ def decode_audio(
 
     Args:
         path: the file.
-        start, end: seconds from the beginning of the file; only this part is read. An end up to 50 ms behind the last
+        start, end: seconds from the beginning of the file; only this part is read. An end up to 50 ms after the last
             sample counts as the last sample.
         sample_rate: Hz of the result; None keeps the rate of the file.
 
@@ -37,7 +33,7 @@ def decode_audio(
         `(samples, sample_rate)`: float32 of shape `(n,)` with n >= 1, and Hz.
 
     Raises:
-        AudioError: the file is missing, empty or not audio, the part lies outside it, or a sample is not finite.
+        AudioError: the file is missing, empty or not audio, the part is outside it, or a sample is not finite.
 
     >>> import tempfile, soundfile
     >>> path = Path(tempfile.mkdtemp()) / "stereo.wav"
@@ -47,22 +43,16 @@ def decode_audio(
     ((8000,), 16000)
     """
     part = open_audio(path, start, end, sample_rate)
-    blocks = list(part.blocks())
-    samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-    _check_values(path, samples)
+    samples = _check_values(path, _join(part.blocks()))
     rate = part.sample_rate if sample_rate is None else sample_rate
     try:
-        return resample(samples, part.sample_rate, rate), rate
+        return _join(resample_blocks([samples], part.sample_rate, rate)), rate
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from error
 
 
 def read_blocks(
-    path: str | Path,
-    *,
-    start: float | None = None,
-    end: float | None = None,
-    sample_rate: int | None = None,
+    path: str | Path, *, start: float | None = None, end: float | None = None, sample_rate: int | None = None
 ) -> Iterator[Samples]:
     """Yield the samples of `decode_audio`, block by block: memory does not grow with the recording.
 
@@ -84,11 +74,7 @@ def read_blocks(
 
 
 def count_samples(
-    path: str | Path,
-    *,
-    start: float | None = None,
-    end: float | None = None,
-    sample_rate: int | None = None,
+    path: str | Path, *, start: float | None = None, end: float | None = None, sample_rate: int | None = None
 ) -> int:
     """Return how many samples `decode_audio` will return, from the header of the file; nothing is decoded.
 
@@ -100,23 +86,10 @@ def count_samples(
     return max((2 * (part.stop - part.first) * rate + part.sample_rate) // (2 * part.sample_rate), 1)
 
 
-def resample(samples: Samples, source_rate: int, target_rate: int) -> Samples:
-    """Resample `(n,)` to another rate in Hz, by soxr at high quality; never fewer than one sample.
-
-    >>> resample(np.ones(441, np.float32), 44100, 16000).shape
-    (160,)
-    """
-    if source_rate == target_rate:
-        return samples
-    _check_rates(source_rate, target_rate)
-    import soxr
-
-    resampled = soxr.resample(samples, source_rate, target_rate, quality="HQ")
-    return resampled.astype(np.float32, copy=False) if len(resampled) else samples[:1]
-
-
 def resample_blocks(blocks: Iterable[Samples], source_rate: int, target_rate: int) -> Iterator[Samples]:
-    """Resample block by block: together the blocks are, bit for bit, the result of `resample`.
+    """Resample blocks `(n,)` to another rate in Hz, by soxr at high quality; never to no sample at all.
+
+    However the samples are cut into blocks, the result is the same, bit for bit.
 
     >>> blocks = [np.ones(300, np.float32), np.ones(141, np.float32)]
     >>> sum(len(block) for block in resample_blocks(blocks, 44100, 16000))
@@ -125,7 +98,11 @@ def resample_blocks(blocks: Iterable[Samples], source_rate: int, target_rate: in
     if source_rate == target_rate:
         yield from blocks
         return
-    _check_rates(source_rate, target_rate)
+    if not source_rate / _MOST_DOWNSAMPLING <= target_rate <= source_rate * _MOST_UPSAMPLING:
+        raise AudioError(
+            f"a rate of {source_rate} Hz cannot become one of {target_rate} Hz: at most {_MOST_UPSAMPLING} times as "
+            f"much, or {_MOST_DOWNSAMPLING} times less. Is the header damaged?"
+        )
     import soxr
 
     stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality="HQ")
@@ -143,18 +120,15 @@ def resample_blocks(blocks: Iterable[Samples], source_rate: int, target_rate: in
         yield rest
 
 
+def _join(blocks: Iterable[Samples]) -> Samples:
+    joined = list(blocks)
+    return joined[0] if len(joined) == 1 else np.concatenate(joined)
+
+
 def _check_values(path: str | Path, samples: Samples) -> Samples:
     if (np.abs(samples) <= _LARGEST_SAMPLE).all():
         return samples
     count = int(np.count_nonzero(~np.isfinite(samples)))
     if count:
         raise AudioError(f"{path}: {count} of {len(samples)} samples are NaN or infinite")
-    raise AudioError(f"{path}: has a sample of {np.abs(samples).max():.2g}, of which no features can be computed")
-
-
-def _check_rates(source_rate: int, target_rate: int) -> None:
-    if not source_rate / _MOST_DOWNSAMPLING <= target_rate <= source_rate * _MOST_UPSAMPLING:
-        raise AudioError(
-            f"a rate of {source_rate} Hz cannot become one of {target_rate} Hz: at most {_MOST_UPSAMPLING} times as "
-            f"much, or {_MOST_DOWNSAMPLING} times less. Is the header damaged?"
-        )
+    raise AudioError(f"{path}: has a sample of {np.abs(samples).max():.2g}, from which no features can be computed")

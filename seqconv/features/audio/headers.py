@@ -6,7 +6,7 @@ from typing import IO, NamedTuple
 # A damaged file may hold any number of empty chunks.
 _MOST_CHUNKS = 1000
 # What writers put down that cannot go back to their header, such as a pipe: near 2 or 4 GiB (sox in AIFF: 0x7F000000),
-# less what they believe the header to take, or rounded to blocks. A recording of this very size is not told from these.
+# less what they believe the header to take, or rounded to blocks. A recording of exactly such a size looks the same.
 _OPEN_ENDS = ((0x7EFF_0000, 0x7F01_0000), (0x7FFF_0000, 0x8001_0000), (0xFFFF_0000, 0x1_0000_0000))
 _OPEN_END_OF_64_BITS = 1 << 62
 
@@ -57,21 +57,17 @@ def read_data_size(file: IO[bytes], size: int) -> DataSize | None:
     DataSize(declared=100, there=40)
     """
     magic = file.read(4)
+    place = _find_data(file, _LAYOUTS[magic]) if magic in _LAYOUTS else None
     if magic in _SUN:
-        start, declared = struct.unpack(_SUN[magic] + "II", file.read(8).ljust(8, b"\0"))
-        found = DataSize(declared, size - start)
-    elif magic in _LAYOUTS:
-        place = _find_data(file, _LAYOUTS[magic])
-        if place is None:
-            return None
-        found = DataSize(place.declared, size - place.there)
-    else:
+        place = struct.unpack(_SUN[magic] + "II", file.read(8).ljust(8, b"\0"))
+    if place is None:
         return None
-    return None if _is_open(found.declared) or found.there <= 0 else found
+    start, declared = place
+    return None if _is_open(declared) or size <= start else DataSize(declared, size - start)
 
 
-def _find_data(file: IO[bytes], layout: _Layout) -> DataSize | None:
-    """Return the bytes that the chunk of samples declares, and the position at which these begin."""
+def _find_data(file: IO[bytes], layout: _Layout) -> tuple[int, int] | None:
+    """Return the position at which the samples begin, and the bytes that their chunk declares."""
     start, large = layout.first, None
     head = layout.id_bytes + layout.size_bytes
     for _ in range(_MOST_CHUNKS):
@@ -83,7 +79,7 @@ def _find_data(file: IO[bytes], layout: _Layout) -> DataSize | None:
         if chunk.startswith(layout.data):
             skipped = layout.prefix + (head if layout.size_has_header else 0)
             declared = large if large is not None and size == 0xFFFF_FFFF else max(size - skipped, 0)
-            return DataSize(declared, start + head + layout.prefix)
+            return start + head + layout.prefix, declared
         if chunk.startswith(b"ds64"):
             # The sizes that do not fit into 32 bits: of the file, of the samples.
             large = struct.unpack("<QQ", file.read(16).ljust(16, b"\0"))[1]

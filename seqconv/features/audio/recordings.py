@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +19,9 @@ Samples = npt.NDArray[np.float32]
 
 # Frames of one channel, or as many values of several channels, that are decoded at once.
 _BLOCK_FRAMES = 1 << 20
-# Annotated ends are rounded (to 10 ms, to a video frame) and so lie a little behind the last sample.
+# Annotated ends are rounded (to 10 ms, to a video frame) and so are a little after the last sample.
 _END_TOLERANCE = 0.05
-# Digital silence: FLAC needs 14 bytes for 65,535 samples, Ogg and MP3 need more. A header that declares more lies.
+# Digital silence: FLAC needs 14 bytes for 65,535 samples, Ogg and MP3 need more. A header that declares more is wrong.
 _MOST_SAMPLES_PER_BYTE = 8192
 # Lossy encoders pad with some frames of their own, which not every header counts.
 _LOSSY_TOLERANCE = 0.25
@@ -43,7 +44,7 @@ def open_audio(path: str | Path, start: float | None, end: float | None, sample_
     """Open a recording, or raw samples in `.npy`, which have `sample_rate`; nothing is decoded before `blocks()`.
 
     Raises:
-        AudioError: the file is missing or no recording, its header cannot be true, or the part lies outside it.
+        AudioError: the file is missing or no recording, its header cannot be true, or the part is outside it.
     """
     path = Path(path)
     if not is_file(path):
@@ -69,18 +70,14 @@ def _open_encoded(path: Path, start: float | None, end: float | None) -> AudioRe
     import soundfile
 
     if path.suffix.lower() == ".raw":
-        raise AudioError(f"{path}: raw samples without a header do not tell their rate; save them as WAV or .npy")
-    try:
-        # Opened here first for the reason, of which libsndfile says "System error" at best.
+        raise AudioError(f"{path}: raw samples without a header do not say their rate; save them as WAV or .npy")
+    with _as_audio_error(path):
+        # Opened here first: for a failure, libsndfile says "System error" at best.
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             data_size = read_data_size(stream, size)
         # In bytes: a name that is not UTF-8 is still the name of a file.
         file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
-    except soundfile.SoundFileError as error:
-        raise _cannot_decode(path, error) from error
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
     try:
         _check_header(path, file, size, data_size)
         num_samples = _declared_frames(file, data_size)
@@ -117,24 +114,19 @@ def _declared_frames(file: Any, data_size: DataSize | None) -> int:
 
 def _decode_blocks(path: Path, file: Any, first: int, stop: int) -> Iterator[Samples]:
     """Yield mono blocks: a long recording with many channels is never in memory as a whole."""
-    import soundfile
-
     begin = first
     rows = max(_BLOCK_FRAMES // file.channels, 1)
-    try:
-        with file:
-            if first:
-                file.seek(first)
-            while first < stop:
-                block = file.read(min(stop - first, rows), dtype="float32", always_2d=True)
-                if not len(block):
-                    break
-                first += len(block)
-                yield block[:, 0] if block.shape[1] == 1 else _mix(block)
-            tolerance = _LOSSY_TOLERANCE * file.samplerate if file.format in _LOSSY else 0
-            rate = file.samplerate
-    except soundfile.SoundFileError as error:
-        raise _cannot_decode(path, error) from error
+    with _as_audio_error(path), file:
+        if first:
+            file.seek(first)
+        while first < stop:
+            block = file.read(min(stop - first, rows), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            first += len(block)
+            yield block[:, 0] if block.shape[1] == 1 else _mix(block)
+        tolerance = _LOSSY_TOLERANCE * file.samplerate if file.format in _LOSSY else 0
+        rate = file.samplerate
     if first == begin:
         raise AudioError(f"{path}: the file ends before its first sample; it is damaged or empty")
     if stop - first > tolerance:
@@ -148,14 +140,23 @@ def _cut_off(path: Path, num_samples: int, wanted: int, sample_rate: int) -> Aud
     )
 
 
-def _cannot_decode(path: Path, error: Exception) -> AudioError:
-    reason = getattr(error, "error_string", str(error)).strip()
-    return AudioError(f"{path}: cannot be decoded ({reason})")
+@contextmanager
+def _as_audio_error(path: Path) -> Iterator[None]:
+    """Turn what soundfile and the operating system raise into an AudioError that names the path and the reason."""
+    import soundfile
+
+    try:
+        yield
+    except soundfile.SoundFileError as error:
+        reason = getattr(error, "error_string", str(error)).strip()
+        raise AudioError(f"{path}: cannot be decoded ({reason})") from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: int | None) -> AudioRegion:
     if sample_rate is None:
-        raise AudioError(f"{path}: raw samples do not tell their rate; give sample_rate (features.sample_rate) in Hz")
+        raise AudioError(f"{path}: raw samples do not say their rate; give sample_rate (features.sample_rate) in Hz")
     try:
         values = load_npy(path, mapped=True)
     except (ValueError, OSError) as error:
@@ -171,7 +172,7 @@ def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: i
 
 def _raw_blocks(path: Path, first: int, stop: int) -> Iterator[Samples]:
     for begin in range(first, stop, _BLOCK_FRAMES):
-        # Mapped anew for each block: pages that were read count as memory of the process until they are unmapped.
+        # Mapped again for each block: pages that were read count as memory of the process until they are unmapped.
         block = load_npy(path, mapped=True)[begin : min(begin + _BLOCK_FRAMES, stop)]
         with np.errstate(over="ignore"):
             samples = np.array(block, dtype=np.float32)
@@ -183,7 +184,7 @@ def _raw_blocks(path: Path, first: int, stop: int) -> Iterator[Samples]:
 
 
 def _mix(samples: Samples) -> Samples:
-    # Infinite samples are refused by whoever asked for them, with their number.
+    # The caller counts infinite samples and refuses them.
     with np.errstate(over="ignore", invalid="ignore"):
         mixed: Samples = samples.mean(axis=1, dtype=np.float32)
     return mixed
@@ -200,9 +201,9 @@ def _cut(path: Path, start: float | None, end: float | None, *, num_samples: int
     first = round((start or 0.0) * sample_rate)
     stop = num_samples if end is None else round(end * sample_rate)
     if first >= num_samples:
-        raise AudioError(f"{path}: start={start:g} s lies behind the end of the recording at {duration:g} s")
+        raise AudioError(f"{path}: start={start:g} s is after the end of the recording at {duration:g} s")
     if end is not None and end > duration + _END_TOLERANCE:
-        raise AudioError(f"{path}: end={end:g} s lies behind the end of the recording at {duration:g} s")
+        raise AudioError(f"{path}: end={end:g} s is after the end of the recording at {duration:g} s")
     if stop <= first:
-        raise AudioError(f"{path}: nothing lies between start={start or 0:g} s and end={end:g} s")
+        raise AudioError(f"{path}: nothing is between start={start or 0:g} s and end={end:g} s")
     return first, min(stop, num_samples)

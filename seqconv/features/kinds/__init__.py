@@ -1,20 +1,15 @@
-"""Kinds of features: a file for each. Those of a user's own derive from `RecordedKind`."""
+"""Kinds of features, and their settings. A kind of your own derives from `RecordedKind`."""
 
-# ruff: isort: skip_file
-# In this order messages and the JSON schema name them.
-from seqconv.features.kinds.base import FeatureKind
+from seqconv.features.kinds.base import Array, FeatureKind, Features, as_settings, num_features
+from seqconv.features.kinds.built_in import Chroma, LogMel, LogSpectrogram, Mfcc, Precomputed, Waveform
 from seqconv.features.kinds.recorded import RecordedKind
 from seqconv.features.kinds.spectral import MelKind, SpectralKind
-from seqconv.features.kinds.log_mel import LogMel
-from seqconv.features.kinds.mfcc import Mfcc
-from seqconv.features.kinds.log_spectrogram import LogSpectrogram
-from seqconv.features.kinds.chroma import Chroma
-from seqconv.features.kinds.waveform import Waveform
-from seqconv.features.kinds.precomputed import Precomputed
 
 __all__ = [
+    "Array",
     "Chroma",
     "FeatureKind",
+    "Features",
     "LogMel",
     "LogSpectrogram",
     "MelKind",
@@ -23,6 +18,8 @@ __all__ = [
     "RecordedKind",
     "SpectralKind",
     "Waveform",
+    "as_settings",
+    "num_features",
 ]
 
 FeatureKind.model_rebuild(force=True)

@@ -1,4 +1,4 @@
-"""The base of all kinds of features."""
+"""The base of all kinds of features: what a frame holds. Argument names are those of librosa."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -9,6 +9,7 @@ from pydantic import Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from seqconv.parts import OneOf, Registry, Section
+from seqconv.parts.problems import read_section
 
 Features = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
@@ -72,7 +73,7 @@ class FeatureKind(Section):
         return features * np.float32(10 ** (decibels / 20))
 
     def to_audio(self, features: Features) -> Features | None:
-        """Make samples `(n,)` whose features are about these; None where the kind is not heard."""
+        """Make samples `(n,)` that have about these features; None where a kind cannot be heard."""
         return None
 
     def __new__(cls, **values: Any) -> "FeatureKind":
@@ -107,3 +108,24 @@ class FeatureKind(Section):
 
 def _with_kind(values: Any) -> Any:
     return {"kind": _DEFAULT, **values} if isinstance(values, dict) else values
+
+
+def as_settings(settings: FeatureKind | Mapping[str, Any]) -> FeatureKind:
+    """Read feature settings from a mapping such as `{"kind": "mfcc", "n_mfcc": 13}`.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type or an impossible combination.
+
+    >>> as_settings({"kind": "mfcc"}).n_mfcc
+    20
+    """
+    return settings if isinstance(settings, FeatureKind) else read_section(FeatureKind, dict(settings), "features")
+
+
+def num_features(settings: FeatureKind | Mapping[str, Any]) -> int | None:
+    """Return the features of a frame, d; None for precomputed features, for which the files decide.
+
+    >>> num_features({"kind": "mfcc", "n_mfcc": 13, "delta": 2})
+    39
+    """
+    return as_settings(settings).num_features

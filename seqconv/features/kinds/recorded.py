@@ -58,9 +58,8 @@ class RecordedKind(FeatureKind):
         >>> FeatureKind(kind="log_mel").count_frames(16000), FeatureKind(kind="waveform").count_frames(16000)
         (101, 98)
         """
-        if self.is_centered:
-            return 1 + max(num_samples + 2 * self.margin - self.n_fft, 0) // self.hop_length
-        return 1 + -(-max(num_samples - self.n_fft, 0) // self.hop_length)
+        beyond = max(num_samples + 2 * self.margin - self.n_fft, 0)
+        return 1 + (beyond // self.hop_length if self.is_centered else -(-beyond // self.hop_length))
 
     def samples_of_frames(self, num_frames: int) -> int:
         """About the most samples that give `num_frames`: so few less that rounding to another rate gives none more.

@@ -8,10 +8,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from seqconv.errors import ConfigError
-from seqconv.features.filters import hz_to_mel, mel_filters, mel_to_hz
+from seqconv.features import spectra
 from seqconv.features.kinds.base import Array, Features
 from seqconv.features.kinds.recorded import RecordedKind
-from seqconv.features.spectra import DELTA_REACH, append_deltas_to_pieces, power_spectrum, power_to_db
 from seqconv.parts import PositiveInt
 
 
@@ -37,7 +36,7 @@ class SpectralKind(RecordedKind):
         stop = int(np.searchsorted(frequencies, self.highest_frequency, side="right"))
         if stop <= first:
             raise ConfigError(
-                f"features: no bin of the spectrum lies between fmin={self.fmin:g} Hz and "
+                f"features: no bin of the spectrum is between fmin={self.fmin:g} Hz and "
                 f"fmax={self.highest_frequency:g} Hz; bins are {frequencies[1]:g} Hz apart. "
                 "Raise n_fft or widen the range"
             )
@@ -45,37 +44,31 @@ class SpectralKind(RecordedKind):
 
     def power(self, frames: Features) -> Features:
         """Compute the power of the windowed frames, `(time, n_fft // 2 + 1)`."""
-        return power_spectrum(frames, self.win_length or self.n_fft)
+        return spectra.power_spectrum(frames, self.win_length or self.n_fft)
 
     def spectrum_of(self, features: Array) -> Array | None:
-        """Find the power spectrum `(time, n_fft // 2 + 1)` that has these features, as far as they tell."""
+        """Find the power spectrum `(time, n_fft // 2 + 1)` that has these features, as far as they determine it."""
         return None
 
     def to_audio(self, features: Features) -> Features | None:
-        """Make samples `(n,)` whose features are about these, as a network hears: phases are sought that fit.
+        """Make samples `(n,)` that have about these features, as a network gets them; phases are estimated.
 
         >>> RecordedKind.registry["log_mel"]().to_audio(np.full((11, 64), -20, np.float32)).shape
         (1600,)
         """
-        from seqconv.features.inversion import invert_power
-
         power = self.spectrum_of(features.astype(np.float64))
         if power is None:
             return None
-        return invert_power(power, self.n_fft, self.win_length or self.n_fft, self.hop_length)
+        return spectra.invert_power(power, self.n_fft, self.win_length or self.n_fft, self.hop_length)
 
     @model_validator(mode="after")
-    def _window_fits(self) -> "SpectralKind":
+    def _window_and_range_fit(self) -> "SpectralKind":
         if self.win_length is not None and self.win_length > self.n_fft:
             raise ValueError(
                 f"win_length={self.win_length} must not exceed n_fft={self.n_fft}: raise n_fft or lower win_length"
             )
         if self.n_fft < 2:
             raise ValueError(f"n_fft={self.n_fft} is too short for {self.kind}: a spectrum needs at least 2 samples")
-        return self
-
-    @model_validator(mode="after")
-    def _frequencies_fit(self) -> "SpectralKind":
         if self.fmax is not None and self.fmax > self.sample_rate / 2:
             raise ValueError(
                 f"fmax={self.fmax:g} Hz must not exceed half of sample_rate={self.sample_rate} Hz, "
@@ -95,29 +88,23 @@ class MelKind(SpectralKind):
 
     @property
     def delay(self) -> float:
-        later = DELTA_REACH if self.delta else 0
+        later = spectra.DELTA_REACH if self.delta else 0
         return (self.n_fft // 2 + later * self.hop_length) / self.sample_rate
 
     @property
     def orders(self) -> int:
         return 1 + self.delta
 
-    @property
-    def band_frequencies(self) -> Array:
-        """The middle of each mel band in Hz."""
-        limits = hz_to_mel(np.array([self.fmin, self.highest_frequency], np.float64))
-        return mel_to_hz(np.linspace(limits[0], limits[1], self.n_mels + 2))[1:-1]
-
     def log_mel(self, frames: Features) -> Features:
         """Compute the energy in each mel band in decibels, `(time, n_mels)`."""
-        return power_to_db(self.power(frames) @ _mel_filters(*self._bands))
+        return spectra.power_to_db(self.power(frames) @ _mel_filters(*self._bands))
 
     def iterate(self, blocks: Iterable[Features], piece_frames: int | None = None) -> Iterator[Features]:
-        return append_deltas_to_pieces(super().iterate(blocks, piece_frames), self.delta)
+        return spectra.append_deltas_to_pieces(super().iterate(blocks, piece_frames), self.delta)
 
     def spectrum_of(self, features: Array) -> Array:
         """Mel bands are inverted by least squares."""
-        filters = mel_filters(*self._bands).astype(np.float64)
+        filters = spectra.mel_filters(*self._bands).astype(np.float64)
         spectrum: Array = np.maximum(10 ** (features[:, : self.n_mels] / 10) @ np.linalg.pinv(filters).T, 0)
         return spectrum
 
@@ -128,7 +115,7 @@ class MelKind(SpectralKind):
 
 @lru_cache(maxsize=8)
 def _mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> Features:
-    filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
+    filters = spectra.mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
     empty = int(np.count_nonzero(filters.max(axis=1) == 0))
     if empty:
         raise ConfigError(

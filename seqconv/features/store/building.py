@@ -11,35 +11,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqconv.errors import AudioError, ManifestError, StoreError, list_some
-from seqconv.features import as_settings
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
-from seqconv.features.store.cache import Match, match_rows, still_valid
+from seqconv.errors import AudioError, ManifestError, list_some
+from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
+from seqconv.features.store.cache import match_rows, still_valid
 from seqconv.features.store.commit_log import Ledger
-from seqconv.features.store.entries import BadFile, Entry, Key, RecordingTransform, StoredSequence, entries_of
+from seqconv.features.store.entries import BadFile, Entry, RecordingTransform, StoredSequence, entries_of
 from seqconv.features.store.extraction import extract_entries
-from seqconv.features.store.index import (
-    INDEX_NAME,
-    SHARD_PATTERN,
-    StoreIndex,
-    identity,
-    read_index,
-    remove_unnamed,
-    write_index,
-)
+from seqconv.features.store.index import LOCK_NAME, StoreIndex, remove_unnamed, usable_index, write_index
 from seqconv.features.store.reading import FeatureStore
-from seqconv.features.store.writing import as_storage_error
-from seqconv.files import hold_lock
+from seqconv.files import as_storage_error, hold_lock
 
 CACHE_VARIABLE = "SEQCONV_CACHE"
-LOCK_NAME = "lock"
 _SHOWN_PROBLEMS = 10
 
 
 def build_store(
     frame: Any,
-    settings: FeatureSettings | Mapping[str, Any],
+    settings: FeatureKind | Mapping[str, Any],
     path: str | Path | None = None,
     *,
     num_workers: int | None = None,
@@ -74,21 +62,21 @@ def build_store(
         StorageError: the disk is full, or nobody may write there; what was committed stays.
     """
     settings, entries = as_settings(settings), entries_of(frame)
-    ours = identity(settings, None if variant is None else variant.identity)
-    folder = _default_folder(entries, settings, ours, cache_dir) if path is None else Path(path)
-    index = _usable_index(folder, ours)
-    match = match_rows(folder, entries, index)
-    if index is not None and not match.changed and _lists(index, entries):
-        return FeatureStore(folder, index=replace(index, settings=settings))
+    wanted = StoreIndex(settings, variant=None if variant is None else variant.identity)
+    folder = _default_folder(entries, wanted, cache_dir) if path is None else Path(path)
+    index = usable_index(folder, wanted)
+    match = match_rows(folder, entries, index.rows)
+    listed_keys = [(row.id, row.key) for row in index.listed]
+    if not match.changed and listed_keys == [(entry.id, entry.key) for entry in entries]:
+        return FeatureStore(folder, index=index)
     with as_storage_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LOCK_NAME).touch()
     with hold_lock(folder / LOCK_NAME, when_busy=partial(_say_waiting, folder)):
         # Another process may have built meanwhile.
-        index = _usable_index(folder, ours)
-        match = match_rows(folder, entries, index)
-        previous = index.rows if index is not None else ()
-        ledger = Ledger(folder, settings, previous, ours.get("variant"))
+        index = usable_index(folder, wanted)
+        match = match_rows(folder, entries, index.rows)
+        ledger = Ledger(folder, index)
         results = extract_entries(
             match.pending,
             settings,
@@ -101,20 +89,21 @@ def build_store(
         try:
             for rows in results:
                 ledger.add(rows)
-            rows_of = _find_rows(entries, match, ledger.extracted)
+            found = match.reused | {row.key: row for row in ledger.extracted}
+            rows_of = [replace(found[entry.key], id=entry.id) for entry in entries]
             bad = [row for row in rows_of if row.problem is not None]
             _check_bad(bad, len(rows_of), max_bad_fraction, precomputed=not isinstance(settings, RecordedKind))
             listed = [row for row in rows_of if row.problem is None]
             _check_widths(listed)
             keys = {row.key for row in listed}
-            kept = [replace(row, id=None) for row in previous if row.key not in keys and still_valid(row)]
-            index = StoreIndex(settings, (*listed, *kept), ours.get("variant"))
+            kept = [replace(row, id=None) for row in index.rows if row.key not in keys and still_valid(row)]
+            index = replace(index, rows=(*listed, *kept))
             write_index(folder, index)
         except BaseException:
             results.close()
             ledger.keep()
             raise
-        remove_unnamed(folder, (row.shard for row in index.rows))
+        remove_unnamed(folder, index.rows)
     store = FeatureStore(folder, index=index, num_extracted=len(ledger.extracted) - len(bad))
     store.quarantine = [BadFile(str(row.id), row.path, str(row.problem)) for row in bad]
     return store
@@ -124,61 +113,20 @@ def _say_waiting(folder: Path) -> None:
     print(f"Waiting for another process that is writing {folder}", file=sys.stderr, flush=True)
 
 
-def _default_folder(
-    entries: Sequence[Entry], settings: FeatureSettings, ours: Mapping[str, Any], cache_dir: str | Path | None
-) -> Path:
+def _default_folder(entries: Sequence[Entry], wanted: StoreIndex, cache_dir: str | Path | None) -> Path:
     """Return a folder for these settings and the folder of the recordings, so that added recordings find it again."""
-    if cache_dir is not None:
-        cache = Path(cache_dir)
-    elif os.environ.get(CACHE_VARIABLE):
-        cache = Path(os.environ[CACHE_VARIABLE])
-    else:
+    if cache_dir is None:
         import platformdirs
 
-        cache = platformdirs.user_cache_path("seqconv")
+        cache_dir = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("seqconv")
     folders = {str(Path(entry.path).parent) for entry in entries}
     try:
         root = os.path.commonpath(folders)
     except ValueError:
         root = min(folders)
-    digest = hashlib.blake2b(json.dumps([ours, root]).encode(), digest_size=6).hexdigest()
-    name = f"{Path(root).name or 'recordings'}-{settings.kind}"
-    return cache / "features" / f"{name}{'-variant' if 'variant' in ours else ''}-{digest}"
-
-
-def _usable_index(folder: Path, ours: Mapping[str, Any]) -> StoreIndex | None:
-    """Return the index of a folder that was begun; None if there is nothing yet."""
-    if (folder / INDEX_NAME).is_file():
-        index = read_index(folder)
-        theirs = identity(index.settings, index.variant, index.part)
-        if theirs != ours:
-            names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
-            differences = ", ".join(f"{name}={theirs.get(name)!r} there, {ours.get(name)!r} here" for name in names)
-            raise StoreError(
-                f"{folder}: holds features of other settings ({differences}). Choose another folder, or delete this one"
-            )
-        return index
-    if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder}: is a file, not a folder for a store")
-    if folder.is_dir():
-        own = {path.name for path in folder.glob(SHARD_PATTERN)} | {LOCK_NAME}
-        foreign = sorted(path.name for path in folder.iterdir() if path.name not in own and path.name[0] != ".")
-        if foreign:
-            raise StoreError(f"{folder}: holds {list_some(foreign)} and no store; choose an empty or a new folder")
-    return None
-
-
-def _lists(index: StoreIndex, entries: Sequence[Entry]) -> bool:
-    listed = index.listed
-    return len(listed) == len(entries) and all(
-        row.id == entry.id and row.key == entry.key for row, entry in zip(listed, entries, strict=True)
-    )
-
-
-def _find_rows(entries: Sequence[Entry], match: Match, extracted: Sequence[StoredSequence]) -> list[StoredSequence]:
-    """Return a row for each entry, in order."""
-    rows: dict[Key, StoredSequence] = {**match.reused, **{row.key: row for row in extracted}}
-    return [replace(rows[entry.key], id=entry.id) for entry in entries]
+    digest = hashlib.blake2b(json.dumps([wanted.identity, root]).encode(), digest_size=6).hexdigest()
+    name = f"{Path(root).name or 'recordings'}-{wanted.settings.kind}"
+    return Path(cache_dir) / "features" / f"{name}{'' if wanted.variant is None else '-variant'}-{digest}"
 
 
 def _check_bad(bad: Sequence[StoredSequence], count: int, max_bad_fraction: float, *, precomputed: bool) -> None:

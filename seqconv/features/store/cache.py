@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from seqconv.errors import AudioError
 from seqconv.features.store.entries import Entry, Key, StoredSequence
-from seqconv.features.store.index import StoreIndex
 from seqconv.features.store.shards import fingerprint
 
 
@@ -20,19 +20,17 @@ class Match:
     changed: bool
 
 
-def match_rows(folder: Path, entries: Sequence[Entry], index: StoreIndex | None) -> Match:
-    """Find the entries whose features the store already has."""
-    known = {row.key: row for row in index.rows} if index is not None else {}
+def match_rows(folder: Path, entries: Sequence[Entry], rows: Sequence[StoredSequence]) -> Match:
+    """Find the entries whose features the store, which has these rows, already holds."""
+    known = {row.key: row for row in rows}
     shards = {path.name for path in folder.iterdir()} if known else set()
-    status: dict[str, tuple[int, int] | None] = {}
+    status_once = cache(_status)
     reused: dict[Key, StoredSequence] = {}
     touched: dict[Key, Entry] = {}
     pending: dict[Key, Entry] = {}
     for entry in entries:
         row = known.get(entry.key)
-        if entry.path not in status:
-            status[entry.path] = _status(entry.path)
-        now = status[entry.path]
+        now = status_once(entry.path)
         if row is None or row.shard not in shards or now is None or now[0] != row.size:
             pending.setdefault(entry.key, entry)
         elif now[1] != row.mtime_ns:
@@ -64,8 +62,6 @@ def _status(path: str) -> tuple[int, int] | None:
 
 def _hash_files(paths: set[str]) -> dict[str, tuple[int, int, str]]:
     """Return fingerprints of files; hashing releases the interpreter, so threads are enough."""
-    if not paths:
-        return {}
     ordered = sorted(paths)
     with ThreadPoolExecutor() as pool:
         return dict(zip(ordered, pool.map(_fingerprint_or_nothing, ordered), strict=True))

@@ -1,13 +1,11 @@
 """A log of a build: rows enter the index while it works, so that a build that is killed loses little."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from seqconv.errors import StorageError
-from seqconv.features.settings import FeatureSettings
 from seqconv.features.store.entries import StoredSequence
 from seqconv.features.store.index import StoreIndex, remove_unnamed, write_index
 from seqconv.files import remove_leftovers
@@ -22,27 +20,19 @@ class Ledger:
 
     Args:
         folder: of the store; nobody else may be building there.
-        settings: of the features.
-        previous: rows of the index that lies there.
-        variant: what is done to the recordings before.
+        index: what the last build left there.
 
     Attributes:
         extracted: rows of this build, also those of recordings that cannot be read.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        settings: FeatureSettings,
-        previous: Sequence[StoredSequence],
-        variant: Mapping[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, index: StoreIndex) -> None:
         self.extracted: list[StoredSequence] = []
-        self._folder, self._settings, self._variant = folder, settings, variant
-        self._previous = self._committed = tuple(previous)
+        self._folder = folder
+        self._previous = self._committed = index
         self._due = time.monotonic() + _SECONDS_BETWEEN_COMMITS
         # What a build that was killed was writing.
-        remove_unnamed(folder, _shards(previous))
+        remove_unnamed(folder, index.rows)
         remove_leftovers(folder)
 
     def add(self, rows: Iterable[StoredSequence]) -> None:
@@ -65,19 +55,15 @@ class Ledger:
         Where the disk is full, what earlier commits name is kept.
         """
         # First, since it makes room: shards that workers did not finish.
-        remove_unnamed(self._folder, _shards((*self._previous, *self.extracted)))
+        remove_unnamed(self._folder, (*self._previous.rows, *self.extracted))
         try:
             self._commit()
         except StorageError:
-            remove_unnamed(self._folder, _shards(self._committed))
+            remove_unnamed(self._folder, self._committed.rows)
 
     def _commit(self) -> None:
         good = [replace(row, id=None) for row in self.extracted if row.problem is None]
-        rows = (*self._previous, *good)
-        if len(rows) > len(self._committed):
-            write_index(self._folder, StoreIndex(self._settings, rows, self._variant))
-            self._committed = rows
-
-
-def _shards(rows: Iterable[StoredSequence]) -> set[str]:
-    return {row.shard for row in rows}
+        index = replace(self._previous, rows=(*self._previous.rows, *good))
+        if len(index.rows) > len(self._committed.rows):
+            write_index(self._folder, index)
+            self._committed = index

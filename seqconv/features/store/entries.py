@@ -1,17 +1,14 @@
 """Requests to a store, and its knowledge of each stored sequence."""
 
-import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from seqconv.errors import ManifestError, list_some
+from seqconv.sources import FloatArray
 
-Samples = npt.NDArray[np.float32]
 Key = tuple[str, float | None, float | None, int | None]
 
 
@@ -53,6 +50,11 @@ class StoredSequence:
     num_features: int = 0
     problem: str | None = None
 
+    @classmethod
+    def of(cls, entry: Entry, **found: Any) -> "StoredSequence":
+        """Make the row of an entry from what was found: its `problem`, or the fields from `size` on."""
+        return cls(entry.id, entry.path, entry.start, entry.end, entry.case, **found)
+
     @property
     def key(self) -> Key:
         """The key of its entry."""
@@ -62,13 +64,13 @@ class StoredSequence:
 class RecordingTransform(Protocol):
     """A change of the samples of recordings before their features are extracted; picklable.
 
-    `identity`: all that its outcome hangs on, as JSON has it, but for the recording.
+    `identity`: everything that decides its result, except the recording, as JSON values.
     """
 
     @property
     def identity(self) -> Mapping[str, Any]: ...
 
-    def apply(self, samples: Samples, sample_rate: int, content: str) -> Samples:
+    def apply(self, samples: FloatArray, sample_rate: int, content: str) -> FloatArray:
         """Return the samples `(n,)` of the recording or region that the text `content` identifies, changed."""
         ...
 
@@ -97,10 +99,9 @@ def entries_of(frame: Any) -> list[Entry]:
     if not len(frame):
         raise ManifestError("the manifest has no rows, so there is nothing to extract")
     ids = [str(name) for name in frame["id"]]
-    if len(set(ids)) < len(ids):
-        seen: set[str] = set()
-        repeated = sorted({name for name in ids if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
-        raise ManifestError(f"ids must be unique, but {list_some(repeated)} stand several times in the manifest")
+    repeated = sorted(name for name, count in Counter(ids).items() if count > 1)
+    if repeated:
+        raise ManifestError(f"ids must be unique, but the manifest repeats {list_some(repeated)}")
     absent = [None] * len(frame)
     optional = [frame[name] if name in frame.columns else absent for name in ("start", "end", "case")]
     paths = [str(Path(path).absolute()) for path in frame["path"]]
@@ -111,9 +112,9 @@ def entries_of(frame: Any) -> list[Entry]:
 
 
 def _number(value: Any) -> float | None:
-    if value is None or value == "" or (isinstance(value, float | np.floating) and math.isnan(value)):
-        return None
-    return None if type(value).__name__ in ("NAType", "NaTType") else float(value)
+    import pandas as pd
+
+    return None if pd.isna(value) or value == "" else float(value)
 
 
 def _case(path: str, value: Any) -> int | None:

@@ -1,17 +1,13 @@
 """The extraction: in this process, in workers, or on an executor."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, as_completed
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 from uuid import uuid4
 
 from seqconv.errors import ConfigError, StoreError, list_some
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind, RecordedKind
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.features.store.shards import extract_shard
 from seqconv.features.store.workers import WorkerDeath, available_cores, map_in_workers
@@ -26,13 +22,13 @@ _SMALL_JOB_BYTES = 64 << 20
 # A recording takes milliseconds; a minute is a decoder that hangs, or a disk that does.
 _TIME_LIMIT = 60.0
 
-Call = tuple[list[Entry], FeatureSettings, Path]
+Call = tuple[list[Entry], FeatureKind, Path]
 Extract = Callable[..., list[StoredSequence]]
 
 
 def extract_entries(
     entries: Sequence[Entry],
-    settings: FeatureSettings,
+    settings: FeatureKind,
     folder: Path,
     *,
     num_workers: int | None,
@@ -43,25 +39,22 @@ def extract_entries(
     """Extract `entries` into new shards in `folder`; yield the rows of each shard as it is finished."""
     if not entries:
         return
-    calls: list[Call] = [(chunk, settings, _new_shard(folder)) for chunk in cut_into_shards(entries, settings)]
+    calls = [(chunk, settings, _new_shard(folder)) for chunk in cut_into_shards(entries, settings)]
     workers = _choose_workers(entries, settings, num_workers)
-    extract: Extract = extract_shard if variant is None else partial(extract_shard, variant=variant)
+    extract = partial(extract_shard, variant=variant)
     if executor is not None:
         results = _map_on_executor(executor, extract, calls)
     elif workers:
-        results = _map_in_workers(extract, calls, workers)
+        results = _map_in_workers(partial(extract, time_limit=_TIME_LIMIT), calls, workers)
     else:
         results = (extract(*call) for call in calls)
-    with _progress_bar(len(entries), shown=progress) as bar:
-        for rows in results:
-            bar.advance(len(rows))
-            yield rows
+    yield from _show_progress(results, len(entries)) if progress else results
 
 
 def _map_in_workers(extract: Extract, calls: Sequence[Call], num_workers: int) -> Iterator[list[StoredSequence]]:
     """Yield the rows of each call; if a worker dies, try its entries one by one, until one alone ends another."""
     lost: list[Entry] = []
-    for call, result in map_in_workers(extract, _limited(calls), num_workers=num_workers):
+    for call, result in map_in_workers(extract, calls, num_workers=num_workers):
         if isinstance(result, WorkerDeath):
             lost += call[0]
         else:
@@ -69,12 +62,8 @@ def _map_in_workers(extract: Extract, calls: Sequence[Call], num_workers: int) -
     settings, folder = calls[0][1], calls[0][2].parent
     # By one worker: if memory ran out, its neighbors may have been the reason.
     singly = [([entry], settings, _new_shard(folder)) for entry in lost]
-    for call, result in map_in_workers(extract, _limited(singly), num_workers=1):
+    for call, result in map_in_workers(extract, singly, num_workers=1):
         yield [_lost_row(call[0][0], result)] if isinstance(result, WorkerDeath) else result
-
-
-def _limited(calls: Sequence[Call]) -> list[tuple[Any, ...]]:
-    return [(*call, _TIME_LIMIT) for call in calls]
 
 
 def _lost_row(entry: Entry, death: WorkerDeath) -> StoredSequence:
@@ -83,15 +72,15 @@ def _lost_row(entry: Entry, death: WorkerDeath) -> StoredSequence:
         "SIGKILL": "the process that decoded it was killed (SIGKILL), as it is when memory runs out",
     }
     reason = reasons.get(death.how, f"the process that decoded it ended ({death.how})")
-    return replace(StoredSequence(entry.id, entry.path, entry.start, entry.end, entry.case), problem=reason)
+    return StoredSequence.of(entry, problem=reason)
 
 
 def _new_shard(folder: Path) -> Path:
     return folder / f"shard-{uuid4().hex}.arrow"
 
 
-def cut_into_shards(entries: Sequence[Entry], settings: FeatureSettings) -> list[list[Entry]]:
-    """Cut entries, in order, into runs whose features take about 64 MB at most; a single entry may take more."""
+def cut_into_shards(entries: Sequence[Entry], settings: FeatureKind) -> list[list[Entry]]:
+    """Cut entries, in order, into groups with features of about 64 MB at most; a single entry may take more."""
     shards: list[list[Entry]] = []
     size = 0
     for entry in entries:
@@ -104,7 +93,7 @@ def cut_into_shards(entries: Sequence[Entry], settings: FeatureSettings) -> list
     return shards
 
 
-def estimated_bytes(entry: Entry, settings: FeatureSettings) -> int:
+def estimated_bytes(entry: Entry, settings: FeatureKind) -> int:
     """Estimate the bytes of an entry's features, from its region or its file."""
     width = settings.num_features or 1
     if isinstance(settings, RecordedKind) and entry.end is not None:
@@ -119,7 +108,7 @@ def estimated_bytes(entry: Entry, settings: FeatureSettings) -> int:
     return settings.count_frames(samples) * width * 4
 
 
-def _choose_workers(entries: Sequence[Entry], settings: FeatureSettings, num_workers: int | None) -> int:
+def _choose_workers(entries: Sequence[Entry], settings: FeatureKind, num_workers: int | None) -> int:
     if num_workers is not None:
         if num_workers < 0:
             raise ConfigError(f"num_workers={num_workers} must be 0 (work in this process) or more")
@@ -139,36 +128,21 @@ def _map_on_executor(executor: Executor, extract: Extract, calls: Sequence[Call]
     futures = {executor.submit(extract, *call): call for call in calls}
     try:
         for future in as_completed(futures):
-            try:
-                yield future.result()
-            except BrokenExecutor as error:
-                lost = [entry.id for other, call in futures.items() if _is_lost(other) for entry in call[0]]
-                raise StoreError(
-                    f"a worker of the executor ended ({error}); not extracted: {list_some(lost)}"
-                ) from error
+            yield future.result()
+    except BrokenExecutor as error:
+        lost = [entry.id for future, call in futures.items() if _is_lost(future) for entry in call[0]]
+        raise StoreError(f"a worker of the executor ended ({error}); not extracted: {list_some(lost)}") from error
     finally:
         for future in futures:
             future.cancel()
 
 
-def _is_lost(future: Any) -> bool:
+def _is_lost(future: Future[list[StoredSequence]]) -> bool:
     return not future.done() or future.cancelled() or future.exception() is not None
 
 
-class _Bar(Protocol):
-    def advance(self, count: int) -> None: ...
-
-
-class _NoBar:
-    def advance(self, count: int) -> None:
-        """Show nothing."""
-
-
-@contextmanager
-def _progress_bar(total: int, *, shown: bool) -> Iterator[_Bar]:
-    if not shown:
-        yield _NoBar()
-        return
+def _show_progress(results: Iterable[list[StoredSequence]], total: int) -> Iterator[list[StoredSequence]]:
+    """Yield the rows of each shard, and show on stderr how many of all entries are done."""
     from importlib.util import find_spec
 
     from rich.console import Console
@@ -178,12 +152,7 @@ def _progress_bar(total: int, *, shown: bool) -> Iterator[_Bar]:
     console = Console(stderr=True, force_jupyter=None if find_spec("ipywidgets") else False)
     columns = (TextColumn("Extracting features"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
-        yield _RichBar(bar, bar.add_task("", total=total))
-
-
-class _RichBar:
-    def __init__(self, bar: Any, task: Any) -> None:
-        self._bar, self._task = bar, task
-
-    def advance(self, count: int) -> None:
-        self._bar.advance(self._task, count)
+        task = bar.add_task("", total=total)
+        for rows in results:
+            bar.advance(task, len(rows))
+            yield rows

@@ -2,20 +2,21 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from seqconv.errors import StoreError
-from seqconv.features.settings import FeatureSettings
+from seqconv.errors import StoreError, list_some
+from seqconv.features.kinds import FeatureKind
 from seqconv.features.store.entries import StoredSequence
 from seqconv.files import write_atomically
 
 INDEX_NAME = "index.arrow"
+LOCK_NAME = "lock"
 SHARD_PATTERN = "shard-*.arrow*"
-# Raise it when extraction changes what it computes, or the files their layout: older stores are then built anew.
+# Raise it when extraction changes what it computes, or the files their layout: older stores are then built again.
 FORMAT_VERSION = 1
 
 _ABSENT = object()
@@ -24,7 +25,7 @@ _FIRST_KEYS: tuple[tuple[str, Any], ...] = (
     ("n_mfcc", _ABSENT), ("delta", 0), ("n_chroma", _ABSENT), ("fmin", 0.0), ("fmax", None), ("columns", None),
     ("key", None),
 )  # fmt: skip
-_COLUMNS = [field.name for field in fields(StoredSequence) if field.name != "problem"]
+_TYPES = {field.name: field.type for field in fields(StoredSequence) if field.name != "problem"}
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,15 @@ class StoreIndex:
     `part`: version and file of the kind of features, as `part_of` says them, when it was written; None: now.
     """
 
-    settings: FeatureSettings
-    rows: tuple[StoredSequence, ...]
+    settings: FeatureKind
+    rows: tuple[StoredSequence, ...] = ()
     variant: Mapping[str, Any] | None = None
     part: Mapping[str, Any] | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides what is stored, except the recordings."""
+        return identity(self.settings, self.variant, self.part)
 
     @property
     def listed(self) -> list[StoredSequence]:
@@ -47,7 +53,7 @@ class StoreIndex:
 
 
 def identity(
-    settings: FeatureSettings, variant: Mapping[str, Any] | None = None, part: Mapping[str, Any] | None = None
+    settings: FeatureKind, variant: Mapping[str, Any] | None = None, part: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Return what decides what is stored: settings, and of a kind that is not as it first was, its version and file.
 
@@ -68,9 +74,9 @@ def identity(
     return values if variant is None else {**values, "variant": dict(variant)}
 
 
-def part_of(settings: FeatureSettings) -> dict[str, Any]:
+def part_of(settings: FeatureKind) -> dict[str, Any]:
     """Return version and file of a kind, as far as they are not those of the kinds that seqconv began with."""
-    found = FeatureSettings.registry.identity(settings.kind)
+    found = FeatureKind.registry.identity(settings.kind)
     return {} if found == {"name": settings.kind, "version": 1} else found
 
 
@@ -98,17 +104,43 @@ def read_index(folder: Path) -> StoreIndex:
                 "Delete the folder; it will be built again"
             )
         part = header.get("part", {})
-        if part and part["name"] not in FeatureSettings.registry:
+        if part and part["name"] not in FeatureKind.registry:
             raise StoreError(
                 f"{folder}: holds features of the kind '{part['name']}' of {part['plugin']}, which is not registered "
                 "here. Name that file in plugins, or import it first"
             )
-        settings = FeatureSettings.model_validate(header["settings"])
-        columns = [table[name].to_pylist() for name in _COLUMNS]
+        settings = FeatureKind.model_validate(header["settings"])
+        columns = [table[name].to_pylist() for name in _TYPES]
         variant = header.get("variant")
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
-        raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built anew") from error
+        raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built again") from error
     return StoreIndex(settings, tuple(StoredSequence(*values) for values in zip(*columns, strict=True)), variant, part)
+
+
+def usable_index(folder: Path, wanted: StoreIndex) -> StoreIndex:
+    """Return `wanted` with the rows that the index of a folder has; there may be no folder yet.
+
+    Raises:
+        StoreError: the folder holds something else, or features of other settings than those of `wanted`.
+    """
+    if (folder / INDEX_NAME).is_file():
+        index = read_index(folder)
+        ours, theirs = wanted.identity, index.identity
+        if theirs != ours:
+            names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
+            differences = ", ".join(f"{name}={theirs.get(name)!r} there, {ours.get(name)!r} here" for name in names)
+            raise StoreError(
+                f"{folder}: holds features of other settings ({differences}). Choose another folder, or delete this one"
+            )
+        return replace(wanted, rows=index.rows)
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder}: is a file, not a folder for a store")
+    if folder.is_dir():
+        own = {path.name for path in folder.glob(SHARD_PATTERN)} | {LOCK_NAME}
+        foreign = sorted(path.name for path in folder.iterdir() if path.name not in own and path.name[0] != ".")
+        if foreign:
+            raise StoreError(f"{folder}: holds {list_some(foreign)} and no store; choose an empty or a new folder")
+    return wanted
 
 
 def write_index(folder: Path, index: StoreIndex) -> None:
@@ -124,8 +156,11 @@ def write_index(folder: Path, index: StoreIndex) -> None:
         header["part"] = part
     if index.variant is not None:
         header["variant"] = dict(index.variant)
-    schema = _schema().with_metadata({"seqconv": json.dumps(header)})
-    columns = {name: [getattr(row, name) for row in index.rows] for name in _COLUMNS}
+    columns_of = {str: pa.string(), float: pa.float64(), int: pa.int64()}
+    # Of `float | None`, the first.
+    types = {name: columns_of[(*get_args(kind), kind)[0]] for name, kind in _TYPES.items()}
+    schema = pa.schema(types).with_metadata({"seqconv": json.dumps(header)})
+    columns = {name: [getattr(row, name) for row in index.rows] for name in _TYPES}
     table = pa.table(columns, schema=schema)
 
     def write(path: Path) -> None:
@@ -135,29 +170,9 @@ def write_index(folder: Path, index: StoreIndex) -> None:
     write_atomically(folder / INDEX_NAME, write)
 
 
-def remove_unnamed(folder: Path, shards: Iterable[str]) -> None:
-    """Remove shards that no index names: replaced ones, and those of a build that was interrupted."""
-    named = set(shards)
+def remove_unnamed(folder: Path, rows: Iterable[StoredSequence]) -> None:
+    """Remove shards that no row names: replaced ones, and those of a build that was interrupted."""
+    named = {row.shard for row in rows}
     for path in folder.glob(SHARD_PATTERN):
         if path.name not in named:
             path.unlink(missing_ok=True)
-
-
-def _schema() -> Any:
-    import pyarrow as pa
-
-    types = {
-        "id": pa.string(),
-        "path": pa.string(),
-        "start": pa.float64(),
-        "end": pa.float64(),
-        "case": pa.int64(),
-        "size": pa.int64(),
-        "mtime_ns": pa.int64(),
-        "content": pa.string(),
-        "shard": pa.string(),
-        "batch": pa.int64(),
-        "num_frames": pa.int64(),
-        "num_features": pa.int64(),
-    }
-    return pa.schema([pa.field(name, types[name]) for name in _COLUMNS])

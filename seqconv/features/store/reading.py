@@ -2,8 +2,8 @@
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from operator import index as as_index
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import StoreError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind
 from seqconv.features.store.entries import BadFile
 from seqconv.features.store.index import StoreIndex, part_of, read_index
-from seqconv.features.store.shards import ShardReader
 from seqconv.sources import SourceSpan
 
 # Each open shard holds a file descriptor, of which processes often have 1024.
@@ -26,7 +25,7 @@ class FeatureStore:
     """A source of sequences that are stored on disk, in the order of the manifest that the store was built for.
 
     `store[i]` is a read-only float32 view `(time, d)` of the memory-mapped shard: nothing is copied, and a store may be
-    larger than memory. Sequences may be read from several threads; a pickled store opens its files anew.
+    larger than memory. Sequences may be read from several threads; a pickled store opens its files again.
 
     Args:
         path: folder of the store.
@@ -52,35 +51,37 @@ class FeatureStore:
         rows = index.listed
         if not rows:
             raise StoreError(f"{self.path}: the build of this store did not finish; run it again")
-        self.settings: FeatureSettings = index.settings
+        self.settings: FeatureKind = index.settings
         self.variant: Mapping[str, Any] | None = index.variant
         self.ids: list[str] = [str(row.id) for row in rows]
         self.lengths: npt.NDArray[np.int64] = np.array([row.num_frames for row in rows], dtype=np.int64)
         self.num_features: int = rows[0].num_features
         self.num_extracted = num_extracted
         self.quarantine: list[BadFile] = []
-        self._places = [(row.shard, row.batch) for row in rows]
-        self._contents = [(row.content, row.start, row.end, row.case) for row in rows]
+        self._rows = rows
         self._open()
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: SupportsIndex) -> npt.NDArray[np.float32]:
-        shard, batch = self._places[as_index(index)]
+        row = self._rows[as_index(index)]
         with self._lock:
-            return self._reader(shard).read(batch, self.num_features)
+            column = self._reader(row.shard).get_batch(row.batch)[0]
+        values: npt.NDArray[np.float32] = column.to_numpy(zero_copy_only=True)
+        return values.reshape(-1, self.num_features)
 
     def digest(self, index: int) -> str:
         """Hash the data of a sequence: the content of its file, and the region of it."""
-        return hashlib.blake2b(repr(self._contents[index]).encode(), digest_size=8).hexdigest()
+        row = self._rows[index]
+        content = (row.content, row.start, row.end, row.case)
+        return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
     def excerpt(self, index: int) -> SourceSpan:
         """Return the recording and the region of a sequence; a case of a `.ts` file counts as a recording."""
-        content, start, end, case = self._contents[index]
-        return SourceSpan(
-            content if case is None else f"{content}:{case}", start or 0.0, np.inf if end is None else end
-        )
+        row = self._rows[index]
+        content = row.content if row.case is None else f"{row.content}:{row.case}"
+        return SourceSpan(content, row.start or 0.0, np.inf if row.end is None else row.end)
 
     def __repr__(self) -> str:
         return (
@@ -89,7 +90,7 @@ class FeatureStore:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_readers")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_reader")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -97,20 +98,17 @@ class FeatureStore:
 
     def _open(self) -> None:
         self._lock = threading.Lock()
-        self._readers: OrderedDict[str, ShardReader] = OrderedDict()
+        self._reader = lru_cache(_OPEN_SHARDS)(partial(_open_shard, self.path))
 
-    def _reader(self, shard: str) -> ShardReader:
-        if shard in self._readers:
-            self._readers.move_to_end(shard)
-            return self._readers[shard]
-        try:
-            reader = ShardReader(self.path / shard)
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{self.path / shard}: cannot be read ({error}). The store was rebuilt or damaged since it was opened; "
-                "open it again, or delete the folder and build it again"
-            ) from error
-        self._readers[shard] = reader
-        if len(self._readers) > _OPEN_SHARDS:
-            self._readers.popitem(last=False)
-        return reader
+
+def _open_shard(folder: Path, name: str) -> Any:
+    """Map a shard into memory."""
+    import pyarrow as pa
+
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(folder / name)))
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{folder / name}: cannot be read ({error}). The store was rebuilt or damaged since it was opened; "
+            "open it again, or delete the folder and build it again"
+        ) from error

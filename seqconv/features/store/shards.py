@@ -5,31 +5,27 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
-from seqconv.features import as_settings, extract_features, load_features
+from seqconv.features import extract_features, load_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
-from seqconv.features.store.writing import ShardWriter
-from seqconv.files import is_file
-
-Features = npt.NDArray[np.float32]
+from seqconv.files import as_storage_error, commit_file, is_file
 
 _LIMIT_BYTES = 64 << 20
 
 
 def extract_shard(
     entries: Iterable[Entry],
-    settings: FeatureSettings | Mapping[str, Any],
+    settings: FeatureKind | Mapping[str, Any],
     path: str | Path,
     time_limit: float | None = None,
     variant: RecordingTransform | None = None,
@@ -42,7 +38,7 @@ def extract_shard(
     Args:
         entries: what to extract.
         settings: feature settings, or a mapping of them.
-        path: where the shard is to lie.
+        path: where the shard is written.
         time_limit: seconds for an entry, and as many again for each 64 MiB of its file. Where it is exceeded, **this
             process ends**, which is the only way out of a library that hangs: for workers. None: no limit.
         variant: what is done to the samples before.
@@ -55,30 +51,61 @@ def extract_shard(
         StorageError: the shard cannot be written.
     """
     settings, path = as_settings(settings), Path(path)
-    files: dict[str, tuple[int, int, str]] = {}
+    fingerprint_once = cache(fingerprint)
     rows: list[StoredSequence] = []
     # On one core, as in a worker: matrix products differ in the last digit by how many cores share them.
-    with threadpool_limits(1), ShardWriter(path) as writer:
+    with threadpool_limits(1), _new_shard(path) as writer:
         for entry in entries:
-            row = StoredSequence(entry.id, entry.path, entry.start, entry.end, entry.case)
             try:
                 with _alarm(entry.path, time_limit):
-                    if entry.path not in files:
-                        files[entry.path] = fingerprint(entry.path)
-                    features = read_entry(entry, settings, variant, files[entry.path][2])
+                    size, modified, content = fingerprint_once(entry.path)
+                    features = _read_entry(entry, settings, variant, content)
             except (AudioError, ManifestError, ShapeError, OSError, MemoryError) as error:
-                rows.append(replace(row, problem=_reason(error, entry.path)))
+                rows.append(StoredSequence.of(entry, problem=_reason(error, entry.path)))
                 continue
-            size, modified, content = files[entry.path]
-            row = replace(row, size=size, mtime_ns=modified, content=content, shard=path.name, batch=writer.count)
-            rows.append(replace(row, num_frames=len(features), num_features=features.shape[1]))
-            writer.append(features)
+            row = StoredSequence.of(entry, size=size, mtime_ns=modified, content=content, shard=path.name)
+            batch, (num_frames, num_features) = writer.stats.num_record_batches, features.shape
+            rows.append(replace(row, batch=batch, num_frames=num_frames, num_features=num_features))
+            writer.write_batch(_as_batch(features))
     return rows
 
 
-def read_entry(
-    entry: Entry, settings: FeatureSettings, variant: RecordingTransform | None = None, content: str = ""
-) -> Features:
+@contextmanager
+def _new_shard(path: Path) -> Iterator[Any]:
+    """Open an Arrow writer of a shard, which gets its name once it is on the disk, if anything was written.
+
+    Raises:
+        StorageError: the disk is full, or nobody may write there.
+    """
+    import pyarrow as pa
+
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with as_storage_error(path):
+            with partial.open("wb") as file, pa.ipc.new_file(file, _schema()) as writer:
+                yield writer
+            if writer.stats.num_record_batches:
+                commit_file(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _as_batch(features: Features) -> Any:
+    import pyarrow as pa
+
+    block = np.ascontiguousarray(features, dtype=np.float32)
+    # Not `pa.array`: it imports pandas, which takes each worker longer than its first hundred recordings.
+    values = pa.Array.from_buffers(pa.float32(), block.size, [None, pa.py_buffer(block)])
+    return pa.record_batch([values], schema=_schema())
+
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    return pa.schema([pa.field("values", pa.float32(), nullable=False)])
+
+
+def _read_entry(entry: Entry, settings: FeatureKind, variant: RecordingTransform | None, content: str) -> Features:
     """Read the features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
     if not isinstance(settings, RecordedKind):
         return load_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
@@ -104,10 +131,7 @@ def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
     if time_limit is None or not hasattr(signal, "setitimer"):
         yield
         return
-    try:
-        size = Path(path).stat().st_size
-    except OSError:
-        size = 0
+    size = Path(path).stat().st_size if is_file(path) else 0
     signal.setitimer(signal.ITIMER_REAL, time_limit * (1 + size / _LIMIT_BYTES))
     try:
         yield
@@ -127,20 +151,6 @@ def fingerprint(path: str) -> tuple[int, int, str]:
     except FileNotFoundError as error:
         raise AudioError(f"{path}: no such file") from error
     return status.st_size, status.st_mtime_ns, digest.hexdigest()
-
-
-class ShardReader:
-    """A memory-mapped shard."""
-
-    def __init__(self, path: Path) -> None:
-        import pyarrow as pa
-
-        self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
-
-    def read(self, batch: int, num_features: int) -> Features:
-        """Return a read-only view `(time, num_features)` of one record batch; nothing is copied."""
-        values: Features = self._reader.get_batch(batch).column(0).to_numpy(zero_copy_only=True)
-        return values.reshape(-1, num_features)
 
 
 def _reason(error: Exception, path: str) -> str:

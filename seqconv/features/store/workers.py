@@ -2,28 +2,40 @@
 
 `multiprocessing` starts a process either by importing the user's script again, which a script without a `__main__`
 guard and a notebook do not survive, or by forking, which can deadlock once TensorFlow has started threads. These
-workers are plain interpreters that talk over their stdin and stdout.
+workers are plain interpreters. Pickled calls `(function, arguments)` go to their stdin; pickled answers
+`(True, result)` or `(False, exception)` come from their stdout.
 """
 
 import json
 import os
 import pickle
-import queue
+import select
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import IO, Any, cast
 
 from seqconv.errors import StoreError
-from seqconv.features.store.worker import BOOTSTRAP, PARENT_SIGNALS, READY
-from seqconv.parts.plugins import loaded_plugins
+from seqconv.parts.plugins import PluginFinder, loaded_plugins
 
 # One process per core is the parallelism; threads inside them would fight for the same cores.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+# Written once, when all imports are done: a process that ends before that was not ended by a call.
+_READY = b"ready\n"
+# Signals for all processes of a terminal or a job are handled by the parent, which then ends its workers.
+_PARENT_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_POLL_MS = 1000
+_BOOTSTRAP = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from seqconv.features.store.workers import serve_process; serve_process(int(sys.argv[2]), json.loads(sys.argv[3]))"
+)
 
 
 def available_cores() -> int:
@@ -33,7 +45,7 @@ def available_cores() -> int:
 
 @dataclass(frozen=True)
 class WorkerDeath:
-    """The result of a call whose process died: the signal's name, or the exit code."""
+    """The result of a call when its process died: the signal's name, or the exit code."""
 
     how: str
 
@@ -61,57 +73,72 @@ def map_in_workers(
     Raises:
         StoreError: a process ended before it could work. Any exception that the function raised is raised here.
     """
-    waiting: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
-    results: queue.SimpleQueue[tuple[tuple[Any, ...], bool, Any]] = queue.SimpleQueue()
-    for call in calls:
-        waiting.put(call)
     team = _Team()
-    threads = [
-        threading.Thread(target=_drive, args=(team, function, waiting, results), daemon=True)
-        for _ in range(min(num_workers, len(calls)))
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-        for _ in calls:
-            call, succeeded, result = results.get()
-            if not succeeded:
-                raise result
-            yield call, result
-    finally:
-        team.dismiss()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(max(min(num_workers, len(calls)), 1)) as threads:
+        try:
+            futures = {threads.submit(team.ask, function, call): call for call in calls}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            team.dismiss()
 
 
 class _Team:
-    """The processes of one map; no new one starts after they are dismissed."""
+    """The processes of one map, one for each thread that asks; no new one starts after they are dismissed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._members: list[subprocess.Popen[bytes]] = []
         self._is_dismissed = False
+        self._of_thread = threading.local()
 
-    def start(self) -> "subprocess.Popen[bytes] | None":
+    def ask(self, function: Callable[..., Any], call: tuple[Any, ...]) -> Any:
+        """Return the result of a call, from the process of this thread, or how that process died."""
+        message = pickle.dumps((function, call))
+        worker = self._of_thread.__dict__.pop("worker", None) or self._start()
+        calls, answers = cast(IO[bytes], worker.stdin), cast(IO[bytes], worker.stdout)
+        try:
+            calls.write(message)
+            calls.flush()
+            succeeded, result = pickle.load(answers)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            worker.kill()
+            return WorkerDeath.of(worker.wait())
+        self._of_thread.worker = worker
+        if not succeeded:
+            raise result
+        return result
+
+    def _start(self) -> "subprocess.Popen[bytes]":
         folders = json.dumps([str(folder) for folder in sys.path])
-        command = [sys.executable, "-c", BOOTSTRAP, folders, str(os.getpid()), json.dumps(loaded_plugins())]
+        command = [sys.executable, "-c", _BOOTSTRAP, folders, str(os.getpid()), json.dumps(loaded_plugins())]
         with self._lock, _parent_only_signals():
             if self._is_dismissed:
-                return None
-            member = subprocess.Popen(
+                raise StoreError("the workers were dismissed")
+            worker = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **_ONE_THREAD}, bufsize=-1
             )
-            self._members.append(member)
-        return member
+            self._members.append(worker)
+        if cast(IO[bytes], worker.stdout).read(len(_READY)) != _READY:
+            worker.kill()
+            how = WorkerDeath.of(worker.wait()).how
+            raise StoreError(
+                f"a worker process could not start ({how}); what it printed says why. With num_workers=0 "
+                "(data.num_workers) this process does the work"
+            )
+        return worker
 
     def dismiss(self) -> None:
+        """End all processes, also in the middle of a call."""
         with self._lock:
             self._is_dismissed = True
-            members = self._members
-        for member in members:
-            member.kill()
-        for member in members:
-            _close(member)
+        for worker in self._members:
+            worker.kill()
+        for worker in self._members:
+            # What was written to a worker that has ended cannot be flushed.
+            with suppress(OSError), worker:
+                continue
 
 
 @contextmanager
@@ -120,73 +147,75 @@ def _parent_only_signals() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, PARENT_SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENT_SIGNALS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _drive(
-    team: _Team,
-    function: Callable[..., Any],
-    waiting: "queue.SimpleQueue[tuple[Any, ...]]",
-    results: "queue.SimpleQueue[tuple[tuple[Any, ...], bool, Any]]",
-) -> None:
-    """Give calls to one worker, one by one, until none waits."""
-    worker = None
+def serve_process(parent: int, plugins: Mapping[str, tuple[str, str]]) -> None:
+    """Answer calls until the parent closes the pipe, which it also does by dying.
+
+    Args:
+        parent: process id of the parent. Where it died, a call that has begun is not finished.
+        plugins: files that register parts, from which calls may take functions and settings.
+    """
+    if plugins:
+        sys.meta_path.append(PluginFinder(plugins))
+    for number in _PARENT_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        # The parent started this process with them blocked.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENT_SIGNALS)
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    if hasattr(signal, "SIGALRM"):
+        # How a call limits its own time, also inside of a library; the parent may have ignored it.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    # When memory runs out, Linux ends a worker and not the process that the user started.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    calls = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    # What a library prints must not get between the answers.
+    os.dup2(2, 1)
+    answers.write(_READY)
+    answers.flush()
     while True:
         try:
-            call = waiting.get_nowait()
-        except queue.Empty:
-            return
-        try:
-            worker = worker or _start_worker(team)
-            if worker is None:
+            function, arguments = pickle.load(calls)
+            if os.getppid() != parent:
                 return
-            succeeded, result = _ask(worker, function, call)
-        except Exception as error:
-            # Whatever it is, the caller waits for an answer to this call.
-            succeeded, result = False, error
-        if isinstance(result, WorkerDeath):
-            worker = None
-        results.put((call, succeeded, result))
+            answers.write(pickle.dumps(_answer(function, arguments)))
+            answers.flush()
+        except (EOFError, BrokenPipeError):
+            return
 
 
-def _start_worker(team: _Team) -> "subprocess.Popen[bytes] | None":
-    worker = team.start()
-    if worker is None or worker.stdout is None:
-        return None
-    if worker.stdout.read(len(READY)) != READY:
-        worker.kill()
-        how = WorkerDeath.of(worker.wait()).how
-        raise StoreError(
-            f"a worker process could not start ({how}); what it printed says why. With num_workers=0 "
-            "(data.num_workers) this process does the work"
-        )
-    return worker
+def _end_with_parent(parent: int) -> None:
+    """End this process, also in the middle of a call, when the parent has died."""
+    if not hasattr(select, "poll"):
+        return
+    hang_up = select.poll()
+    # Waits only for the closing of the pipe, which needs no flag. Another child of the parent may keep it open.
+    hang_up.register(0, 0)
+    while not hang_up.poll(_POLL_MS) and os.getppid() == parent:
+        continue
+    os._exit(1)
 
 
-def _ask(worker: "subprocess.Popen[bytes]", function: Callable[..., Any], call: tuple[Any, ...]) -> tuple[bool, Any]:
-    if worker.stdin is None or worker.stdout is None:
-        return True, WorkerDeath("closed")
-    message = pickle.dumps((function, call))
+def _answer(function: Any, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
     try:
-        worker.stdin.write(message)
-        worker.stdin.flush()
-        answer: tuple[bool, Any] = pickle.load(worker.stdout)
-    except (OSError, EOFError, pickle.UnpicklingError):
-        worker.kill()
-        return True, WorkerDeath.of(worker.wait())
-    return answer
+        return True, function(*arguments)
+    except Exception as error:
+        error.add_note("In a worker process:\n" + traceback.format_exc())
+        return False, _picklable(error)
 
 
-def _close(worker: "subprocess.Popen[bytes]") -> None:
-    worker.wait()
-    for stream in (worker.stdin, worker.stdout):
-        try:
-            if stream is not None:
-                stream.close()
-        except OSError:
-            # What was written to a worker that ended cannot be flushed.
-            continue
+def _picklable(error: Exception) -> Exception:
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        print("".join(traceback.format_exception(error)), file=sys.stderr)
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

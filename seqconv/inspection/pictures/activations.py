@@ -7,7 +7,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from seqconv.errors import ModelError, ShapeError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.inspection.effects import ATTENTION, POINTWISE, RECURRENT, follow_axes, kind_of, windows_of
 from seqconv.inspection.graph import Call, Graph, read_graph
 from seqconv.inspection.pictures.scales import POSITIVE, SIGNED, mark_channels, time_label
@@ -55,7 +55,7 @@ def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
 
 
 def draw_activations(
-    model: Any, features: Array, settings: FeatureSettings | None = None, *, title: str = "", most: int = 10
+    model: Any, features: Array, settings: FeatureKind | None = None, *, title: str = "", most: int = 10
 ) -> Figure:
     """Draw the features of one recording, and below them the output of each layer, over the same time.
 
@@ -89,7 +89,7 @@ def draw_activations(
     return figure
 
 
-def draw_features(axes: Any, features: Array, settings: FeatureSettings | None) -> Any:
+def draw_features(axes: Any, features: Array, settings: FeatureKind | None) -> Any:
     """Draw a sequence as an image, in seconds and Hz if they are known; return the image."""
     seconds = None if settings is None else settings.seconds_per_frame
     low, high = np.percentile(features, [2, 99.5])

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind, RecordedKind
 from seqconv.inspection.effects import CONVOLUTIONS, TRANSPOSED, kind_of
 from seqconv.inspection.graph import read_graph
 
@@ -16,7 +15,7 @@ def convolutions_of(model: Any) -> dict[str, Any]:
     return {call.name: call.layer for call in calls if kind_of(call.layer) in (*CONVOLUTIONS, *TRANSPOSED)}
 
 
-def response_options(model: Any, settings: FeatureSettings | None) -> dict[str, Any] | None:
+def response_options(model: Any, settings: FeatureKind | None) -> dict[str, Any] | None:
     """Return arguments for `draw_responses` of the first convolution; None if the input is no waveform."""
     if not isinstance(settings, RecordedKind) or not settings.holds_samples:
         return None

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.inspection.attribution import Contributions
 from seqconv.inspection.pictures.activations import draw_features, time_extent
 from seqconv.inspection.pictures.scales import time_label
@@ -16,7 +16,7 @@ FOR, AGAINST = "#b2182b", "#2166ac"
 
 
 def draw_contributions(
-    found: Contributions, features: Array, settings: FeatureSettings | None = None, *, title: str = ""
+    found: Contributions, features: Array, settings: FeatureKind | None = None, *, title: str = ""
 ) -> Figure:
     """Draw the features of a recording, and under them what each frame adds to the logit.
 

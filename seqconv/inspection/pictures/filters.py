@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from seqconv.errors import ModelError
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 from seqconv.inspection.effects import windows_of
 from seqconv.inspection.kernels import kernels
 from seqconv.inspection.pictures.scales import POSITIVE, SIGNED, mark_channels, symmetric_limit, tap_times, time_label
@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 _MOST_CHANNELS = 16
 
 
-def draw_filters(layer: Any, features: FeatureSettings | None = None, *, title: str | None = None) -> Figure:
+def draw_filters(layer: Any, features: FeatureKind | None = None, *, title: str | None = None) -> Figure:
     """Draw all filters of a convolution in one grid with one scale of colors.
 
     Over time, a tile has taps from left to right and input channels from bottom to top; over two axes it is the kernel
@@ -42,7 +42,7 @@ def draw_filters(layer: Any, features: FeatureSettings | None = None, *, title: 
     return figure
 
 
-def draw_before_after(before: Any, after: Any, features: FeatureSettings | None = None) -> Figure:
+def draw_before_after(before: Any, after: Any, features: FeatureKind | None = None) -> Figure:
     """Draw the filters of a layer before and after training, side by side, on one scale of colors.
 
     Raises:
@@ -62,7 +62,7 @@ def draw_before_after(before: Any, after: Any, features: FeatureSettings | None 
     return figure
 
 
-def draw_channel_norms(layer: Any, features: FeatureSettings | None = None) -> Figure:
+def draw_channel_norms(layer: Any, features: FeatureKind | None = None) -> Figure:
     """Draw the weight of each input channel: the norm of the kernel over taps and filters.
 
     Raises:
@@ -93,7 +93,7 @@ def channel_norms(layer: Any) -> Array:
     return norms.ravel()
 
 
-def _mark_above(axes: Any, features: FeatureSettings | None, count: int) -> None:
+def _mark_above(axes: Any, features: FeatureKind | None, count: int) -> None:
     """Mark Hz above the channels, if they are frequencies."""
     from seqconv.inspection.pictures.scales import channel_frequencies
 
@@ -120,7 +120,7 @@ def _tiles(values: Array) -> tuple[Array, str]:
     return np.linalg.norm(flat, axis=-1), f"{len(values)} filters, norms over {values.shape[-1]} input channels"
 
 
-def _grid(groups: Sequence[Array], layers: Sequence[Any], limit: float, features: FeatureSettings | None) -> Figure:
+def _grid(groups: Sequence[Array], layers: Sequence[Any], limit: float, features: FeatureKind | None) -> Figure:
     """Draw groups of tiles side by side, one scale of colors for all."""
     count, rows, columns = groups[0].shape
     # Tall tiles stay narrow, so that taps can be told apart and all filters fit.
@@ -149,7 +149,7 @@ def _scale(groups: Sequence[Array], limit: float) -> tuple[Normalize, str]:
 
 
 def _draw_tiles(
-    grid: Any, tiles: Array, layer: Any, scale: tuple[Normalize, str], features: FeatureSettings | None
+    grid: Any, tiles: Array, layer: Any, scale: tuple[Normalize, str], features: FeatureKind | None
 ) -> None:
     _, rows, columns = tiles.shape
     is_time = len(windows_of(layer)) == 1
@@ -168,13 +168,13 @@ def _draw_tiles(
     _mark_corner(grid[-1, 0], rows, places, features, is_time=is_time)
 
 
-def _places(layer: Any, columns: int, features: FeatureSettings | None) -> Array:
+def _places(layer: Any, columns: int, features: FeatureKind | None) -> Array:
     """Return the times of the taps, 0 at the frame of an output."""
     (window,) = windows_of(layer)
     return tap_times(columns, window.left, window.dilation, None if features is None else features.seconds_per_frame)
 
 
-def _mark_corner(axes: Any, rows: int, places: Array, features: FeatureSettings | None, *, is_time: bool) -> None:
+def _mark_corner(axes: Any, rows: int, places: Array, features: FeatureKind | None, *, is_time: bool) -> None:
     """Label the axes of one tile; they are the same for all."""
     if not is_time:
         axes.set(xlabel="width", ylabel="height")
@@ -187,7 +187,7 @@ def _mark_corner(axes: Any, rows: int, places: Array, features: FeatureSettings 
     axes.yaxis.label.set_size(8)
 
 
-def _draw_matrix(layer: Any, matrix: Array, features: FeatureSettings | None, title: str | None) -> Figure:
+def _draw_matrix(layer: Any, matrix: Array, features: FeatureKind | None, title: str | None) -> Figure:
     """Draw kernels of size 1: filters along one axis, input channels along the other."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes, limit = figure.subplots(), symmetric_limit(matrix)

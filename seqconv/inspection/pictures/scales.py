@@ -6,23 +6,23 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
 
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind
 
 Array = npt.NDArray[Any]
 SIGNED, POSITIVE = "RdBu_r", "magma"
 _TICKS = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
-def channel_frequencies(settings: FeatureSettings | None) -> Array | None:
+def channel_frequencies(settings: FeatureKind | None) -> Array | None:
     """Return the frequency of each feature in Hz; None if features are something else.
 
-    >>> channel_frequencies(FeatureSettings(kind="log_mel", n_mels=3, sample_rate=8000)).round().tolist()
+    >>> channel_frequencies(FeatureKind(kind="log_mel", n_mels=3, sample_rate=8000)).round().tolist()
     [586.0, 1194.0, 2186.0]
     """
     return None if settings is None else settings.axis
 
 
-def mark_channels(axes: Any, settings: FeatureSettings | None, num_channels: int) -> None:
+def mark_channels(axes: Any, settings: FeatureKind | None, num_channels: int) -> None:
     """Set ticks and label of a vertical axis of channels: Hz if the features are frequencies."""
     frequencies = channel_frequencies(settings)
     if frequencies is None or len(frequencies) != num_channels:

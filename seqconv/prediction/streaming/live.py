@@ -9,9 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.errors import ConfigError
-from seqconv.features import iterate_features, open_features
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind, RecordedKind, iterate_features, open_features
 from seqconv.models import SequenceModel
 from seqconv.models.card import predicts_frames, read_decision_rule
 from seqconv.prediction.streaming.running import running_answers, streaming_delay
@@ -46,7 +44,7 @@ class LivePredictions:
     >>> from seqconv.tasks.target import fit_target
     >>> model = build_model({"blocks": [{"filters": 4, "padding": "causal"}]}, num_features=64, num_outputs=2)
     >>> target = fit_target("classification", ["noise", "speech"])
-    >>> live = LivePredictions(model, target, FeatureSettings(), every=0.5)
+    >>> live = LivePredictions(model, target, FeatureKind(), every=0.5)
     >>> live.delay_frames, live.delay, live.feature_delay
     (0, 0.0, 0.016)
     >>> blocks = (np.zeros(1600, np.float32) for _ in range(13))
@@ -54,7 +52,7 @@ class LivePredictions:
     [0.5, 1.0, 1.31]
     """
 
-    def __init__(self, model: SequenceModel, target: Target, settings: FeatureSettings, every: float) -> None:
+    def __init__(self, model: SequenceModel, target: Target, settings: FeatureKind, every: float) -> None:
         seconds = settings.seconds_per_frame
         if seconds is None:
             raise ConfigError(

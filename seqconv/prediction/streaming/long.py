@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ConfigError, ManifestError, SeqconvError, ShapeError, list_some
-from seqconv.features import FeaturePieces, open_features, pieces_of
-from seqconv.features.kinds import RecordedKind
-from seqconv.features.settings import FeatureSettings
+from seqconv.features import FeatureKind, FeaturePieces, RecordedKind, open_features, pieces_of
 from seqconv.models.card import predicts_frames, read_decision_rule
 from seqconv.prediction.streaming.chunks import chunk_shape
 from seqconv.sources import Source
@@ -86,7 +84,7 @@ class LongRecordings:
         model: "SequenceModel",
         target: Target,
         entries: "pd.DataFrame",
-        settings: FeatureSettings,
+        settings: FeatureKind,
         strategy: str = "auto",
         chunk_frames: int | None = None,
     ) -> None:
@@ -135,7 +133,7 @@ class LongRecordings:
             count += len(logits)
 
 
-def _count_frames(path: str, settings: FeatureSettings) -> int:
+def _count_frames(path: str, settings: FeatureKind) -> int:
     """Return frames as the header says; 0 if a file cannot be opened or has to be read whole anyway."""
     if not isinstance(settings, RecordedKind) and not path.lower().endswith(".npy"):
         return 0

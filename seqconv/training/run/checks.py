@@ -16,9 +16,8 @@ from seqconv.errors import ConfigError, ManifestError, SeqconvError, list_some
 from seqconv.evaluation.predictions import frame_truth
 from seqconv.evaluation.slices import slice_indices
 from seqconv.evaluation.threshold_selection import check_thresholds
-from seqconv.features import num_features
+from seqconv.features import FeatureKind, num_features
 from seqconv.features.kinds import Precomputed
-from seqconv.features.settings import FeatureSettings
 from seqconv.features.statistics import FrameMoments
 from seqconv.features.store.index import identity
 from seqconv.models import SequenceModel
@@ -136,7 +135,7 @@ def _leak_remedy(leaks: list[Leak], data: Datasets) -> str:
     return "Leave one of each two out, or put both into one split; if splits are made, give both the same group"
 
 
-def _find_other_settings(name: str, wanted: FeatureSettings, used: FeatureSettings) -> Iterator[str]:
+def _find_other_settings(name: str, wanted: FeatureKind, used: FeatureKind) -> Iterator[str]:
     """Find settings that differ from the actual extraction: the model passes them to prediction."""
     if isinstance(wanted, Precomputed) and isinstance(used, Precomputed):
         return

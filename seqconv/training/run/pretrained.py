@@ -10,8 +10,7 @@ import numpy as np
 
 from seqconv.config import Config
 from seqconv.errors import ConfigError, ModelError
-from seqconv.features.kinds import Precomputed
-from seqconv.features.settings import FeatureSettings
+from seqconv.features.kinds import FeatureKind, Precomputed
 from seqconv.models import SequenceModel, load_model
 from seqconv.models.blocks import Block
 from seqconv.models.card import ModelCard
@@ -99,7 +98,7 @@ def _check(config: Config, initial: InitialModel) -> None:
     )
 
 
-def find_feature_differences(wanted: FeatureSettings, initial: InitialModel) -> Iterator[str]:
+def find_feature_differences(wanted: FeatureKind, initial: InitialModel) -> Iterator[str]:
     """Yield settings with which a frame would mean something else than to the trained weights."""
     used = initial.card.features
     if used is None:
