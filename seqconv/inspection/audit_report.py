@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from seqconv.inspection.findings import FAULT, Finding
 from seqconv.inspection.padding_probe import Measurement
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+from seqconv.inspection.table import as_text
+from seqconv.text import amount
 
 
 @dataclass(frozen=True)
@@ -52,33 +52,22 @@ class Audit:
             "measurements": measured,
         }
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        yield from render(self)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for finding in self.findings:
+            yield from _finding(finding)
+        if self.measurements:
+            yield Text(f"\nmeasured on {self.data}, against each sequence alone:")
+            yield _measured(self)
+        else:
+            yield Text("\nnot measured: only one length fits")
+        yield _verdict(self)
 
     def __str__(self) -> str:
         return self.text()
 
     def text(self, width: int = 100) -> str:
         """Return the report as text of at most `width` columns."""
-        from io import StringIO
-
-        from rich.console import Console
-
-        written = StringIO()
-        Console(file=written, width=width, no_color=True, legacy_windows=False).print(self)
-        return "\n".join(line.rstrip() for line in written.getvalue().strip().splitlines())
-
-
-def render(audit: Audit) -> Iterator[Any]:
-    """Yield findings with their remedies, measurements, the verdict."""
-    for finding in audit.findings:
-        yield from _finding(finding)
-    if audit.measurements:
-        yield Text(f"\nmeasured on {audit.data}, against each sequence alone:")
-        yield _measured(audit)
-    else:
-        yield Text("\nnot measured: only one length fits")
-    yield _verdict(audit)
+        return as_text(self, width).lstrip()
 
 
 def _finding(finding: Finding) -> Iterator[Any]:
@@ -91,11 +80,10 @@ def _finding(finding: Finding) -> Iterator[Any]:
 
 
 def _measured(audit: Audit) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("what changed")
-    table.add_column("labels flipped", justify="right")
-    table.add_column("logits change by", justify="right")
-    table.add_column("")
+    table = Table("what changed", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for title in ("labels flipped", "logits change by"):
+        table.add_column(title, justify="right")
+    table.add_column()
     for each in audit.measurements:
         style = "" if each.passes else "red"
         share = f"{each.flipped} of {each.sequences}"
@@ -107,7 +95,7 @@ def _measured(audit: Audit) -> Table:
 def _what(measurement: Measurement) -> str:
     if measurement.frames is None:
         return "other sequences in the batch"
-    return f"{measurement.frames} frame{'' if measurement.frames == 1 else 's'} of padding"
+    return f"{amount(measurement.frames, 'frame')} of padding"
 
 
 def _verdict(audit: Audit) -> Text:
@@ -115,7 +103,7 @@ def _verdict(audit: Audit) -> Text:
         return Text(f"{audit.name} passes: one sequence, one answer.", style="bold green")
     faults = sum(finding.severity == FAULT and bool(finding.layer) for finding in audit.findings)
     changes = [each for each in audit.measurements if not each.passes]
-    parts = [f"{faults} layer{'' if faults == 1 else 's'} at fault"] if faults else []
+    parts = [f"{amount(faults, 'layer')} at fault"] if faults else []
     if changes:
         worst = max(changes, key=lambda each: each.flipped)
         parts.append(

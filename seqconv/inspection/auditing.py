@@ -45,7 +45,7 @@ def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
         return Audit(model.name, tuple(findings), (), "nothing: only one length fits")
     subject = Subject(model, graph)
     if sequences is None:
-        arrays = make_sequences(subject, seed=seed)
+        arrays = make_sequences(subject, seed)
         data = f"{len(arrays)} sequences of random numbers"
     else:
         arrays, data = _choose(sequences, subject)

@@ -4,33 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from seqconv.geometry import TimeLayer
 from seqconv.inspection.symbolic_length import Length
 
 WHOLE = "whole"
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class Window:
-    """The window of a layer on one axis: as `seqconv.geometry.TimeLayer`, or upsampling if it is transposed."""
+class Window(TimeLayer):
+    """The window of a layer on one axis."""
 
-    kernel_size: int
-    stride: int = 1
-    dilation: int = 1
-    padding: str = "same"
-    is_transposed: bool = False
+    is_transposed = False
 
-    @property
-    def span(self) -> int:
-        """Positions from the first tap to the last, inclusive."""
-        return (self.kernel_size - 1) * self.dilation + 1
 
-    @property
-    def left(self) -> int:
-        """Taps before the position of an output."""
-        if self.padding == "valid":
-            return 0
-        return self.span - 1 if self.padding == "causal" else (self.span - 1) // 2
+class TransposedWindow(Window):
+    """The window of a layer that spreads each input value over several outputs."""
+
+    is_transposed = True
 
 
 @dataclass(frozen=True)
@@ -79,17 +69,13 @@ class Axis:
             path=(*self.path, window),
         )
 
-    def repeated(self, times: int) -> "Axis":
-        """Return the axis after a layer that repeats each position."""
-        return self._enlarged(Window(times, times, padding="same", is_transposed=True), None)
-
     def cut(self, first: int, last: int) -> "Axis":
         """Return the axis after a layer that cuts positions off both ends, or adds zeros if the numbers are
         negative."""
-        length = Length(self.length.at(0) - first - last) if not self.length.is_free else None
+        is_free = self.length.is_free
         return replace(
             self,
-            length=length or self.length.scaled(1, -first - last),
+            length=self.length.scaled(1, -first - last) if is_free else Length(self.length.at(0) - first - last),
             left=self.left - first * self.stride,
             right=self.right + first * self.stride,
         )

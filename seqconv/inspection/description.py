@@ -3,9 +3,10 @@
 from typing import Any
 
 from seqconv.inspection.axes import WHOLE, Axis
-from seqconv.inspection.effects import follow_axes, windows_of
+from seqconv.inspection.effects import axes_around, follow_axes, windows_of
 from seqconv.inspection.graph import Call, Graph, read_graph
 from seqconv.inspection.masks import follow_masks
+from seqconv.inspection.static_audit import has_free_time
 from seqconv.inspection.table import Description, LayerRow
 from seqconv.inspection.weights import count_parameters, kernel_text, multiply_adds, parameter_formula
 
@@ -22,18 +23,18 @@ def describe(model: Any) -> Description:
     >>> print(row.kernel, "|", row.formula, "|", row.output, "|", row.receptive_field)
     (kernel_size=5, in_channels=4, filters=8) | 5 x 4 x 8 = 160 | (ceil(T/2), 8) | (5,)
     """
+    from seqconv.models.card import seconds_per_frame
+
     graph = read_graph(model)
     axes = follow_axes(graph)
-    seconds = _seconds_per_frame(model)
+    seconds = seconds_per_frame(model, None)
     masks = follow_masks(graph, hasattr(model, "time_geometry"))
     rows = (_row(call, graph, axes, mask, seconds) for call, mask in zip(graph.calls, masks, strict=True))
-    has_free_time = any(axis.length.is_free for tensor in graph.inputs for axis in axes[tensor])
-    return Description(model.name, tuple(rows), seconds, has_free_time)
+    return Description(model.name, tuple(rows), seconds, has_free_time(graph, axes))
 
 
 def _row(call: Call, graph: Graph, axes: dict[int, tuple[Axis, ...]], mask: str, seconds: float | None) -> LayerRow:
-    before = axes.get(call.inputs[0], ()) if call.inputs else ()
-    behind = axes[call.outputs[0]] if call.outputs else ()
+    before, behind = axes_around(call, axes)
     counted = multiply_adds(call.layer, before, behind)
     amount, is_per_frame = (None, True) if counted is None else counted
     fields = tuple(axis.field if axis.field is not None else axis.sees for axis in behind) or (WHOLE,) * len(before)
@@ -59,8 +60,7 @@ def _row(call: Call, graph: Graph, axes: dict[int, tuple[Axis, ...]], mask: str,
 
 def _shape_text(behind: tuple[Axis, ...], shape: tuple[int | None, ...]) -> str:
     sizes = [str(axis.length) for axis in behind]
-    if len(shape) > len(behind) + 1:
-        sizes += ["?" if size is None else str(size) for size in shape[len(behind) + 1 :]]
+    sizes += ["?" if size is None else str(size) for size in shape[len(behind) + 1 :]]
     return f"({', '.join(sizes)})" if len(sizes) != 1 else f"({sizes[0]},)"
 
 
@@ -77,9 +77,3 @@ def _settings(layer: Any) -> str:
     )
     parts = [f"{name} {'x'.join(map(str, values))}" for name, values in named if values]
     return ", ".join([*parts, *({window.padding for window in windows} - {"same"})])
-
-
-def _seconds_per_frame(model: Any) -> float | None:
-    from seqconv.models.card import seconds_per_frame
-
-    return seconds_per_frame(model, None)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import seqconv.layers
 from seqconv.inspection.effects import ATTENTION, GLOBAL_POOLINGS, POOLINGS, RECURRENT
 
 FAULT, NOTE = "fault", "note"
@@ -50,21 +51,6 @@ VERDICTS: dict[str, str] = {
     "changes_with_mates": "answers differently next to other sequences",
 }
 NOTES = ("masks_silence", "mask_leaves_model", "unknown_layer")
-OURS = {
-    "Conv1D": "MaskedConv1D",
-    "DepthwiseConv1D": "MaskedDepthwiseConv1D",
-    "SeparableConv1D": "MaskedSeparableConv1D",
-    "BatchNormalization": "MaskedBatchNormalization",
-    "GroupNormalization": "MaskedGroupNormalization",
-    "LayerNormalization": "MaskedLayerNormalization",
-    "MaxPooling1D": "MaskedMaxPooling1D",
-    "AveragePooling1D": "MaskedAveragePooling1D",
-    "GlobalMaxPooling1D": "MaskedGlobalMaxPooling1D",
-    "GlobalAveragePooling1D": "MaskedGlobalAveragePooling1D",
-    "LSTM": "MaskedLSTM",
-    "GRU": "MaskedGRU",
-    "MultiHeadAttention": "MaskedSelfAttention",
-}
 REMEDIES: dict[str, str] = {
     "loses_mask": "Use the layer of that name (keras.layers.Add, Multiply, ...), or pass the mask on yourself.",
     "needs_fixed_length": "Pool over time in its place, with MaskedGlobalAveragePooling1D (seqconv.layers).",
@@ -87,8 +73,9 @@ def make_finding(problem: str, layer: str = "", kind: str = "") -> Finding:
 
 
 def _replacement(kind: str) -> str:
-    if kind in OURS:
-        return f"seqconv.layers.{OURS[kind]}, called as layer(x, mask)."
+    ours = "MaskedSelfAttention" if kind == "MultiHeadAttention" else f"Masked{kind}"
+    if hasattr(seqconv.layers, ours):
+        return f"seqconv.layers.{ours}, called as layer(x, mask)."
     if kind in RECURRENT:
         return "Pass mask=... made from the lengths."
     if kind in ATTENTION:

@@ -1,7 +1,6 @@
 """The layers after the last frame: poolings side by side and Dense layers, of our models and of stock ones."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from seqconv.errors import ModelError
 from seqconv.inspection.effects import GLOBAL_POOLINGS, follow_axes, kind_of
 from seqconv.inspection.graph import Call, Graph, read_graph
 from seqconv.layers.base import contract_of
+from seqconv.layers.reduction import as_double
 
 Array = npt.NDArray[Any]
 _KNOWN = "Contributions are known for heads of global poolings and Dense layers"
@@ -50,7 +50,7 @@ def run_to_head(model: Any, features: Array) -> Head:
     if len(axes) != 1 or axes[0].stride < 1 or axes[0].stride.denominator > 1:
         raise ModelError(f"{_KNOWN} over one axis of time, but '{poolings[0].name}' pools over {len(axes)} axes.")
     frames, is_real = _run_stock(model, graph, tensor, features)
-    return Head(frames, is_real, tuple(call.layer for call in poolings), dense, int(Fraction(axes[0].stride)))
+    return Head(frames, is_real, tuple(call.layer for call in poolings), dense, int(axes[0].stride))
 
 
 def _run_ours(model: Any, features: Array) -> Head:
@@ -64,14 +64,13 @@ def _run_ours(model: Any, features: Array) -> Head:
             "answer for another. Look at its predictions."
         )
     flow = apply_trunk(model.stack, ops.convert_to_tensor(np.asarray(features, np.float32)[None]), None, training=False)
-    frames = np.asarray(ops.convert_to_numpy(ops.cast(flow.features, "float32")), np.float64)[0]
+    frames = as_double(ops.cast(flow.features, "float32"))[0]
     dense = tuple(layer for layer in model.stack.dense if kind_of(layer) == "Dense")
     return Head(frames, np.ones(len(frames), bool), model.stack.poolings, dense, model.total_stride)
 
 
 def _run_stock(model: Any, graph: Graph, tensor: int, features: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
     import keras
-    from keras import ops
 
     try:
         trunk = keras.Model(graph.tensors[graph.inputs[0]], graph.tensors[tensor])
@@ -80,9 +79,8 @@ def _run_stock(model: Any, graph: Graph, tensor: int, features: Array) -> tuple[
             f"model '{model.name}' holds another model before its pooling, which cannot be cut here: {error}"
         ) from error
     outputs = trunk(np.asarray(features, np.float32)[None], training=False)
-    mask = getattr(outputs, "_keras_mask", None)
-    frames = np.asarray(ops.convert_to_numpy(outputs), np.float64)[0]
-    return frames, np.ones(len(frames), bool) if mask is None else np.asarray(ops.convert_to_numpy(mask), bool)[0]
+    frames, mask = as_double(outputs)[0], getattr(outputs, "_keras_mask", None)
+    return frames, np.ones(len(frames), bool) if mask is None else as_double(mask)[0].astype(bool)
 
 
 def _tail_of(model: Any, graph: Graph) -> tuple[list[Call], tuple[Any, ...]]:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from seqconv.errors import ModelError
 from seqconv.inspection.effects import CONVOLUTIONS, RECURRENT, TRANSPOSED, kind_of
+from seqconv.inspection.graph import read_graph
 
 Array = npt.NDArray[Any]
 
@@ -44,6 +45,12 @@ def kernels(layer: Any) -> Array:
         # Output channel `c * depth_multiplier + m` is the m-th of input channel c.
         return np.moveaxis(kernel.reshape(*kernel.shape[:-2], 1, -1), -1, 0)
     return np.moveaxis(_as_array(layer.kernel), -1, 0)
+
+
+def convolutions_of(model: Any) -> dict[str, Any]:
+    """Return the convolutions of a model by name, each once, in the order of the calls."""
+    calls = [call for call in read_graph(model).calls if not call.is_repeated]
+    return {call.name: call.layer for call in calls if kind_of(call.layer) in (*CONVOLUTIONS, *TRANSPOSED)}
 
 
 def check_convolution(layer: Any) -> str:

@@ -59,17 +59,15 @@ class Subject:
         self.model = model
         self.is_ours = hasattr(model, "time_geometry")
         self.num_inputs = 1 if self.is_ours else len(graph.inputs)
-        takes_mask = self.num_inputs == 2 and is_mask(graph, graph.inputs[1])
-        if self.num_inputs > 1 and not takes_mask:
+        self.takes_mask = self.num_inputs == 2 and is_mask(graph, graph.inputs[1])
+        if self.num_inputs > 1 and not self.takes_mask:
             raise ModelError(
                 f"model '{model.name}' has {self.num_inputs} inputs. What is measured needs a model of features "
-                f"alone, or "
-                "of features and a boolean mask (batch, time)."
+                "alone, or of features and a boolean mask (batch, time)."
             )
         if len(graph.outputs) > 1:
             raise ModelError(f"model '{model.name}' has {len(graph.outputs)} outputs. Measure one of them at a time.")
-        self.takes_mask = takes_mask
-        self.knows_lengths = self.is_ours or takes_mask
+        self.knows_lengths = self.is_ours or self.takes_mask
         self.shape = graph.shapes[graph.inputs[0]]
         embedding = next((call.layer for call in graph.calls if kind_of(call.layer) == "Embedding"), None)
         self.num_tokens = None if embedding is None else int(embedding.input_dim)
@@ -123,13 +121,14 @@ def measure(
     if subject.is_ours and subject.model.packable:
         mixed.append(list(forward(subject.model, ArraySource(sequences), strategy="packed", batch_size=BATCH_SIZE)))
     changes = [_compare("mates", None, alone, answers, tolerance, is_labeled) for answers in mixed]
-    return [*found, max(changes, key=lambda each: _order(each.largest_change))]
+    # For argmax, NaN is the largest number.
+    return [*found, changes[int(np.argmax([each.largest_change for each in changes]))]]
 
 
-def make_sequences(subject: Subject, count: int = 32, seed: int = 0) -> list[Array]:
+def make_sequences(subject: Subject, seed: int = 0) -> list[Array]:
     """Make random sequences that the model can take, if there are no real ones."""
     rng = np.random.default_rng(seed)
-    lengths = rng.integers(subject.min_frames, subject.min_frames + 80, count)
+    lengths = rng.integers(subject.min_frames, subject.min_frames + 80, 32)
     sizes = [8 if size is None else size for size in subject.shape[2:]]
     if subject.num_tokens is not None:
         # 0 is what padding is.
@@ -140,14 +139,11 @@ def make_sequences(subject: Subject, count: int = 32, seed: int = 0) -> list[Arr
 def _among_others(subject: Subject, sequences: Sequence[Array], rng: np.random.Generator) -> list[Array]:
     """Return answers in shuffled batches, each as long as its longest sequence."""
     order = rng.permutation(len(sequences))
-    answers: list[Array] = [np.zeros(0)] * len(sequences)
+    found: list[Array] = []
     for first in range(0, len(order), BATCH_SIZE):
-        batch = order[first : first + BATCH_SIZE]
-        members = [sequences[index] for index in batch]
-        found = subject.answer(members, max(map(len, members)), rng)
-        for index, logits in zip(batch, found, strict=True):
-            answers[index] = logits
-    return answers
+        members = [sequences[index] for index in order[first : first + BATCH_SIZE]]
+        found += subject.answer(members, max(map(len, members)), rng)
+    return [found[place] for place in np.argsort(order)]
 
 
 def _compare(
@@ -156,19 +152,14 @@ def _compare(
     pairs = [
         (first, second[: len(first)] if first.ndim > 1 else second) for first, second in zip(alone, others, strict=True)
     ]
-    changes = [float(np.abs(first - second).max(initial=0)) for first, second in pairs]
+    largest = np.max([np.abs(first - second).max(initial=0) for first, second in pairs])
     flipped = sum(bool((_labels(first) != _labels(second)).any()) for first, second in pairs) if is_labeled else 0
-    largest = max(changes, key=_order)
-    return Measurement(what, frames, len(alone), flipped, largest, tolerance)
+    return Measurement(what, frames, len(alone), flipped, float(largest), tolerance)
 
 
 def _labels(logits: Array) -> Array:
     labels: Array = np.atleast_1d(logits[..., 0] > 0 if logits.shape[-1] == 1 else logits.argmax(axis=-1))
     return labels
-
-
-def _order(change: float) -> float:
-    return np.inf if np.isnan(change) else change
 
 
 def _shortest(graph: Graph) -> int:

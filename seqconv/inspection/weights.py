@@ -20,11 +20,12 @@ def kernel_text(layer: Any) -> str:
     >>> kernel_text(layer)
     '(kernel_size=5, in_channels=64, filters=128)'
     """
-    names = _axis_names(layer)
+    names = axis_names(layer)
     return f"({', '.join(f'{name}={size}' for name, size in names)})" if names else ""
 
 
-def _axis_names(layer: Any) -> list[tuple[str, Any]]:
+def axis_names(layer: Any) -> list[tuple[str, Any]]:
+    """Return name and size of each axis of the kernel, those in time or space as one; empty without a kernel."""
     kind, shapes = kind_of(layer), [tuple(weight.shape) for weight in layer_weights(layer)]
     if not shapes or len(shapes[0]) < 2:
         return []

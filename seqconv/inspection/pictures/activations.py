@@ -1,4 +1,4 @@
-"""Pictures of each layer's output for one recording, over time."""
+"""Pictures of one recording over time: each layer's output, and contributions to a decision."""
 
 from typing import Any
 
@@ -8,12 +8,14 @@ from matplotlib.figure import Figure
 
 from seqconv.errors import ModelError, ShapeError
 from seqconv.features.settings import FeatureSettings
+from seqconv.inspection.attribution import Contributions
 from seqconv.inspection.effects import ATTENTION, POINTWISE, RECURRENT, follow_axes, kind_of, windows_of
 from seqconv.inspection.graph import Call, Graph, read_graph
-from seqconv.inspection.pictures.scales import POSITIVE, SIGNED, mark_channels, time_label
+from seqconv.inspection.pictures import scales
 from seqconv.layers.base import contract_of
 
 Array = npt.NDArray[Any]
+FOR, AGAINST = "#b2182b", "#2166ac"
 
 
 def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
@@ -66,45 +68,69 @@ def draw_activations(
     """
     found = activations(model, features)
     chosen = [list(found)[i] for i in np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).astype(int))]
-    seconds = None if settings is None else settings.seconds_per_frame
     figure = Figure(figsize=(10, 1.9 * (len(chosen) + 1)), layout="constrained")
     panels = figure.subplots(len(chosen) + 1, 1, sharex=True)
     draw_features(panels[0], features, settings)
     panels[0].set_title(title or "input")
     for axes, name in zip(panels[1:], chosen, strict=True):
         values, stride = found[name]
-        is_signed = bool((values < 0).any())
-        limit = float(np.abs(values).max()) or 1.0
-        image = axes.imshow(
-            values.T, cmap=SIGNED if is_signed else POSITIVE, vmin=-limit if is_signed else 0, vmax=limit,
-            origin="lower", aspect="auto", interpolation="nearest", extent=time_extent(len(values), stride, seconds,
-            values.shape[1]),
-        )  # fmt: skip
+        extent = _extent(values, stride, settings)
+        image = scales.draw_image(axes, values.T, **scales.color_scale(values), extent=extent)
         axes.set_ylabel("channel")
-        axes.set_title(
-            f"{name}: {values.shape[1]} channels" + (f", stride {stride}" if stride > 1 else ""), fontsize=10
-        )
+        stride_text = f", stride {stride}" if stride > 1 else ""
+        axes.set_title(f"{name}: {values.shape[1]} channels{stride_text}", fontsize=10)
         figure.colorbar(image, ax=axes, pad=0.01)
-    panels[-1].set_xlabel(time_label(seconds))
+    panels[-1].set_xlabel(_time_label(settings))
     return figure
 
 
-def draw_features(axes: Any, features: Array, settings: FeatureSettings | None) -> Any:
-    """Draw a sequence as an image, in seconds and Hz if they are known; return the image."""
-    seconds = None if settings is None else settings.seconds_per_frame
+def draw_contributions(
+    found: Contributions, features: Array, settings: FeatureSettings | None = None, *, title: str = ""
+) -> Figure:
+    """Draw the features of a recording, and under them what each frame adds to the logit.
+
+    Args:
+        found: what `contributions` returned.
+        features: the sequence `(time, num_features)`.
+        settings: what they were computed with, for axes in seconds and Hz.
+        title: what recording this is.
+    """
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1.3])
+    draw_features(upper, features, settings)
+    upper.set_title(title or "features")
+    colors = np.where(found.frames >= 0, FOR, AGAINST).tolist()
+    times = found.positions * (scales.seconds_of(settings) or 1.0)
+    # As wide as frames are, and in long recordings wide enough to be seen.
+    lower.vlines(times, 0, found.frames, colors=colors, linewidth=max(1.2, 600 / len(found.frames)))
+    lower.axhline(0, color="0.4", linewidth=0.8)
+    lower.set(xlim=_extent(features, 1, settings)[:2], xlabel=_time_label(settings), ylabel="adds to the logit")
+    lower.spines[["top", "right"]].set_visible(False)
+    sign = "+" if found.bias >= 0 else "-"
+    lower.set_title(
+        f"'{found.label}': {found.frames.sum():.2f} from frames {sign} {abs(found.bias):.2f} bias = logit "
+        f"{found.logit:.2f} ({'exact' if found.is_exact else 'shared out by a rule'})",
+        fontsize=10,
+    )
+    return figure
+
+
+def draw_features(axes: Any, features: Array, settings: FeatureSettings | None) -> None:
+    """Draw a sequence as an image, in seconds and Hz if they are known."""
     low, high = np.percentile(features, [2, 99.5])
-    image = axes.imshow(
-        np.asarray(features).T, cmap=POSITIVE, vmin=low, vmax=max(high, low + 1e-6), origin="lower", aspect="auto",
-        interpolation="nearest", extent=time_extent(len(features), 1, seconds, np.shape(features)[1]),
-    )  # fmt: skip
-    mark_channels(axes, settings, np.shape(features)[1])
-    return image
+    limits = {"vmin": low, "vmax": max(high, low + 1e-6)}
+    scales.draw_image(axes, features.T, cmap=scales.POSITIVE, **limits, extent=_extent(features, 1, settings))
+    scales.mark_channels(axes, settings, features.shape[1])
 
 
-def time_extent(count: int, stride: int, seconds: float | None, rows: int) -> tuple[float, float, float, float]:
-    """Return the edges of an image whose column p shows input frame `p * stride`."""
-    unit = 1.0 if seconds is None else seconds
-    return (-0.5 * unit, (count * stride - 0.5) * unit, -0.5, rows - 0.5)
+def _extent(values: Array, stride: int, settings: FeatureSettings | None) -> tuple[float, float, float, float]:
+    """Return the edges of an image of `(time, channels)` in which row p stands for input frame `p * stride`."""
+    unit = scales.seconds_of(settings) or 1.0
+    return (-0.5 * unit, (len(values) * stride - 0.5) * unit, -0.5, values.shape[1] - 0.5)
+
+
+def _time_label(settings: FeatureSettings | None) -> str:
+    return "frames" if scales.seconds_of(settings) is None else "seconds"
 
 
 def _looks_around(call: Call) -> bool:
