@@ -15,6 +15,7 @@ from seqconv.features import as_settings
 from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store import BadFile
+from seqconv.features.ts import read_ts
 from seqconv.models.card import ModelCard, model_target, read_card
 from seqconv.models.factory import open_model
 from seqconv.prediction.files import Tables, predict_files, predict_source
@@ -72,9 +73,8 @@ def predict(
     ['id', 'num_frames', 'prediction', 'p_off', 'p_on']
     """
     options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
-    bad = [] if quarantine is None else quarantine
-    tables = collecting(predict_tables(model, inputs, features=features, target=target, **options), bad)
-    return pd.concat(tables, ignore_index=True)
+    tables = predict_tables(model, inputs, features=features, target=target, **options)
+    return pd.concat(collecting(tables, [] if quarantine is None else quarantine), ignore_index=True)
 
 
 def collecting(tables: Tables, bad: list[BadFile]) -> Iterator[pd.DataFrame]:
@@ -86,21 +86,19 @@ def predict_tables(
     model: Any,
     inputs: Any,
     *,
-    strategy: str = "auto",
     features: FeatureSettings | Mapping[str, Any] | None = None,
-    batch_size: int | None = None,
     target: Target | None = None,
-    chunk_frames: int | None = None,
+    **options: Any,
 ) -> Tables:
     """Yield the result of `predict` in pieces: tables of as many sequences as have a million output frames together.
 
     A model that predicts sequences gives one table, and one more for each recording that is run in chunks. Arguments
-    and errors are those of `predict`. The generator returns the files without a prediction.
+    and errors are those of `predict`; `options` are its strategy, batch_size and chunk_frames. The generator returns
+    the files without a prediction.
     """
     model = open_model(model)
     target = model_target(model, target)
     paths = _as_paths(inputs)
-    options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
     if paths is None:
         yield from predict_source(model, target, _as_source(inputs), options)
         return []
@@ -138,7 +136,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.D
     rows: list[dict[str, Any]] = []
     for path in files:
         if is_precomputed and path.suffix.lower() == ".ts":
-            rows += [{"id": f"{path}/{i}", "path": str(path), "case": i} for i in range(_count_cases(path))]
+            rows += [{"id": f"{path}/{i}", "path": str(path), "case": i} for i in range(len(read_ts(path)[0]))]
         else:
             rows.append({"id": str(path), "path": str(path)})
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
@@ -183,9 +181,3 @@ def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     if not files:
         raise AudioError(f"folder '{folder}' holds no file to predict ({', '.join(suffixes)}).")
     return files
-
-
-def _count_cases(path: Path) -> int:
-    from seqconv.features.ts import read_ts
-
-    return len(read_ts(path)[0])

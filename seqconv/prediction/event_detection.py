@@ -1,7 +1,6 @@
 """Events from a model: hits of windows or frames next to each other, merged."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,7 +106,8 @@ def merge_hits(
     >>> merge_hits(np.arange(4.0), np.arange(4.0) + 1, p, target, DetectionRules("none")).values.tolist()
     [[1.0, 3.0, 'song', 0.8]]
     """
-    is_hit = _hits(probabilities, target, rules)
+    decisions = DecisionRule(target) if rules.threshold is not None or rules.decisions is None else rules.decisions
+    is_hit = decisions.hits(probabilities, rules.threshold)
     rows: list[tuple[float, float, str, float]] = []
     for place, name in enumerate(target.names):
         hits = np.flatnonzero(is_hit[:, place])
@@ -124,10 +124,4 @@ def merge_hits(
 
 def no_detections() -> pd.DataFrame:
     """Return an empty table of events."""
-    types: dict[str, Any] = {"id": object, "start": float, "end": float, "label": object, "score": float}
-    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in types.items()})
-
-
-def _hits(probabilities: FloatArray, target: Target, rules: DetectionRules) -> npt.NDArray[np.bool_]:
-    decisions = DecisionRule(target) if rules.threshold is not None or rules.decisions is None else rules.decisions
-    return decisions.hits(probabilities, rules.threshold)
+    return pd.DataFrame(columns=list(COLUMNS)).astype({"start": float, "end": float, "score": float})

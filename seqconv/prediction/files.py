@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from seqconv.errors import AudioError, ManifestError
+from seqconv.errors import AudioError, ManifestError, SeqconvError, ShapeError, list_some
+from seqconv.features import open_features
+from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store import BadFile, FeatureStore, build_store
 from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
 from seqconv.prediction.forward import forward
-from seqconv.prediction.streaming.long import LongRecordings
+from seqconv.prediction.streaming.whole import ChunkRunner, default_chunk_frames, find_long
 from seqconv.sources import Selection, Source
 from seqconv.tasks.outputs import frame_columns, recording_starts
 from seqconv.tasks.target import Target
@@ -31,7 +33,7 @@ def predict_source(model: Any, target: Target, source: Source, options: dict[str
     """Yield the table of a source; for a model that predicts frames, a table for every million of them."""
     if not predicts_frames(model, target):
         columns = {"id": list(source.ids), "num_frames": np.asarray(source.lengths, np.int64)}
-        yield pd.DataFrame({**columns, **_answers(model, target, forward(model, source, **options))})
+        yield pd.DataFrame({**columns, **answer_columns(model, target, forward(model, source, **options))})
         return
     stride, seconds, starts = model.total_stride, seconds_per_frame(model, source), recording_starts(source)
     table_of = np.cumsum(-(-np.asarray(source.lengths, np.int64) // stride)) // _FRAMES_PER_TABLE
@@ -40,7 +42,7 @@ def predict_source(model: Any, target: Target, source: Source, options: dict[str
         part, start = Selection(source, chosen), None if starts is None else starts[chosen]
         frames = forward(model, part, **options)
         columns = frame_columns(part.ids, [len(logits) for logits in frames], stride, seconds, start)
-        yield pd.DataFrame({**columns, **_answers(model, target, np.concatenate(frames))})
+        yield pd.DataFrame({**columns, **answer_columns(model, target, np.concatenate(frames))})
 
 
 def predict_files(
@@ -60,17 +62,20 @@ def predict_files(
     Raises:
         AudioError, ManifestError: there is a prediction for none of them.
     """
-    recordings = LongRecordings(model, target, entries, settings, options["strategy"], options["chunk_frames"])
-    ids = list(entries["id"])
+    ids, paths = list(entries["id"]), list(entries["path"])
+    is_long = _find_long_files(model, entries, settings, options)
+    runner = ChunkRunner(model, options.get("chunk_frames")) if is_long.any() else None
     blank = _Blank(model, target, ids)
     with tempfile.TemporaryDirectory(prefix="seqconv-") as folder:
-        store, bad = _read_short(model, entries, recordings.is_long, settings, Path(folder) / "store")
+        store, bad = _read_short(model, entries, is_long, settings, Path(folder) / "store")
         places = {name: place for place, name in enumerate(store.ids)} if store is not None else {}
-        for run in recordings.runs():
-            good = [position for position in run if position not in bad]
+        # A long file is a run by itself; those between two long ones are a run together.
+        for positions in np.split(np.arange(len(ids)), np.flatnonzero(is_long[1:] | is_long[:-1]) + 1):
+            run: list[int] = positions.tolist()
+            first, good = run[0], [position for position in run if position not in bad]
             tables: Iterator[pd.DataFrame] = iter(())
-            if recordings.is_long[run[0]]:
-                tables = recordings.predict(run[0])
+            if is_long[first] and runner is not None:
+                tables = _predict_long(runner, target, ids[first], paths[first], settings)
             elif store is not None and good:
                 chosen = np.array([places[ids[position]] for position in good])
                 tables = predict_source(model, target, Selection(store, chosen), options)
@@ -78,19 +83,66 @@ def predict_files(
                 for table in tables:
                     yield from blank.fill(table, run, good)
             except (AudioError, ManifestError) as error:
-                if not recordings.is_long[run[0]] or len(ids) == 1:
+                if not is_long[first] or len(ids) == 1:
                     raise
-                bad[run[0]] = BadFile(ids[run[0]], entries["path"].iloc[run[0]], reason_of(error, ids[run[0]]))
+                bad[first] = BadFile(ids[first], paths[first], reason_of(error, ids[first]))
                 good = []
             if not good:
                 blank.hold(run)
     listed = [bad[position] for position in sorted(bad)]
-    if len(bad) == len(ids):
-        raise AudioError(describe_bad(listed, len(ids)))
+    report_bad(listed, len(ids))
     yield from blank.release()
-    if bad:
-        warnings.warn(describe_bad(listed, len(ids)), stacklevel=2)
     return listed
+
+
+def _find_long_files(
+    model: Any, entries: pd.DataFrame, settings: FeatureSettings, options: dict[str, Any]
+) -> npt.NDArray[np.bool_]:
+    """Return which files run in chunks, by their headers; warn of those that would, but need all frames at once."""
+    strategy, chunk_frames = options.get("strategy", "auto"), options.get("chunk_frames")
+    # Nothing is opened for a length that would decide nothing.
+    is_open = chunk_frames is not None or (strategy == "auto" and hasattr(model, "chunkable"))
+    lengths = np.array([_count_frames(path, settings) if is_open else 0 for path in entries["path"]])
+    is_long = find_long(model, lengths, chunk_frames, strategy=strategy)
+    if strategy == "auto" and not getattr(model, "chunkable", True):
+        whole = entries["id"][lengths > default_chunk_frames(model)]
+        if len(whole):
+            warnings.warn(
+                f"{list_some(whole)}: run whole, which takes memory that grows with the length ({lengths.max()} "
+                f"frames), since {list_some(model.unchunkable_layers)} need all of a sequence at once.",
+                stacklevel=2,
+            )
+    return is_long
+
+
+def _count_frames(path: str, settings: FeatureSettings) -> int:
+    """Return frames as the header says; 0 if a file cannot be opened or has to be read whole anyway."""
+    if not isinstance(settings, RecordedKind) and not path.lower().endswith(".npy"):
+        return 0
+    try:
+        return open_features(path, settings).num_frames
+    except SeqconvError:
+        # Reading it reports the problem, together with those of all other files.
+        return 0
+
+
+def _predict_long(
+    runner: ChunkRunner, target: Target, name: str, path: str, settings: FeatureSettings
+) -> Iterator[pd.DataFrame]:
+    """Yield the table of a file that runs in chunks; for a model that predicts frames, a table for each chunk."""
+    model, pieces, count = runner.model, open_features(path, settings), 0
+    try:
+        if not predicts_frames(model, target):
+            answer = runner.answer(pieces)
+            columns: dict[str, Any] = {"id": [name], "num_frames": np.array([answer.num_frames])}
+            yield pd.DataFrame({**columns, **answer_columns(model, target, answer.logits[None])})
+            return
+        for logits in runner.frame_logits(pieces):
+            columns = frame_columns([name], [len(logits)], model.total_stride, settings.seconds_per_frame, first=count)
+            yield pd.DataFrame({**columns, **answer_columns(model, target, logits)})
+            count += len(logits)
+    except (ManifestError, ShapeError) as error:
+        raise type(error)(f"'{name}': {error}") from error
 
 
 def _read_short(
@@ -150,7 +202,8 @@ class _Blank:
         return rows.assign(id=[self._ids[position] for position in run], num_frames=frames).reset_index(drop=True)
 
 
-def _answers(model: Any, target: Target, logits: Any) -> dict[str, Any]:
+def answer_columns(model: Any, target: Target, logits: Any) -> dict[str, Any]:
+    """Return the columns of answers to logits `(n, num_outputs)`."""
     decisions = read_decision_rule(model, target)
     return decisions.columns(decisions.probabilities(logits))
 
@@ -166,7 +219,15 @@ def _listed_reason(error: Exception, name: str, path: str) -> str:
     return listed.partition("\n  ")[0] or "cannot be read"
 
 
-def describe_bad(bad: Sequence[BadFile], count: int) -> str:
-    """Describe the files without a prediction, a line each."""
+def report_bad(bad: Sequence[BadFile], count: int) -> None:
+    """Warn of the files without a prediction, a line each.
+
+    Raises:
+        AudioError: that is so for all of them.
+    """
     lines = [f"  {file.id}: {file.reason}" for file in bad]
-    return "\n".join([f"{len(bad)} of {count} files have no prediction, or not all of it:", *lines])
+    report = "\n".join([f"{len(bad)} of {count} files have no prediction, or not all of it:", *lines])
+    if len(bad) == count:
+        raise AudioError(report)
+    if bad:
+        warnings.warn(report, stacklevel=3)

@@ -9,7 +9,6 @@ from seqconv.batching import EpochPlan, make_batch, make_plan, restore_order, un
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError, list_some
 from seqconv.prediction.compiled import runner_for
-from seqconv.prediction.streaming.long import find_long, forward_long
 from seqconv.sources import Selection, Source
 
 Array = npt.NDArray[Any]
@@ -59,7 +58,10 @@ def forward(
     _check_source(model, source)
     if not is_sequence_model(model):
         return _forward_alone(model, source)
-    is_long = find_long(model, source.lengths, chunk_frames, strategy=strategy)
+    # Imported late: whoever only reads saved scores needs no Keras.
+    from seqconv.prediction.streaming import whole
+
+    is_long = whole.find_long(model, source.lengths, chunk_frames, strategy=strategy)
     if is_long.any():
         options = {"strategy": strategy, "batch_size": batch_size, "frames_per_batch": frames_per_batch}
         return _forward_mixed(model, source, is_long, chunk_frames, options)
@@ -145,12 +147,12 @@ def _forward_mixed(
     model: Any, source: Source, is_long: npt.NDArray[np.bool_], chunk_frames: int | None, options: dict[str, Any]
 ) -> Any:
     """Run long sequences in chunks, the others in batches."""
-    answers: list[Array] = [np.zeros(0)] * len(is_long)
+    from seqconv.prediction.streaming import whole
+
     long, short = np.flatnonzero(is_long), np.flatnonzero(~is_long)
     found = list(forward(model, Selection(source, short), **options)) if len(short) else []
-    found += forward_long(model, source, long, chunk_frames)
-    for index, logits in zip([*short.tolist(), *long.tolist()], found, strict=True):
-        answers[index] = logits
+    found += whole.forward_long(model, source, long, chunk_frames)
+    answers: list[Array] = [found[place] for place in np.argsort([*short, *long])]
     return answers if model.predicts_frames else np.stack(answers)
 
 
@@ -173,17 +175,15 @@ def _forward_frames(model: Any, source: Source, layouts: EpochPlan) -> list[Arra
 
 def _forward_alone(model: Any, source: Source) -> Array:
     run = runner_for(model)
-    outputs = np.concatenate([_one_row(run(source[i][None]), model) for i in range(len(source.lengths))])
-    return as_logits(model, outputs)
-
-
-def _one_row(output: Array, model: Any) -> Array:
-    if output.ndim != 2:
-        raise ModelError(
-            f"'{model.name}' returns shape {output.shape} for one sequence, expected (1, outputs): "
-            "pool over time first."
-        )
-    return output
+    outputs = []
+    for index in range(len(source.lengths)):
+        outputs.append(run(source[index][None]))
+        if outputs[-1].ndim != 2:
+            raise ModelError(
+                f"'{model.name}' returns shape {outputs[-1].shape} for one sequence, expected (1, outputs): "
+                "pool over time first."
+            )
+    return as_logits(model, np.concatenate(outputs))
 
 
 def as_logits(model: Any, outputs: Array) -> Array:

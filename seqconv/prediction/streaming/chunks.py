@@ -82,16 +82,17 @@ def cut_windows(pieces: Iterable[Array], shape: ChunkShape, *, fill: float = 0.0
         end += len(piece)
         while end >= start + shape.interior + shape.right:
             buffer = _joined(held)
-            yield _window(buffer, first, start, shape, fill)
+            yield window_at(start, buffer, first, shape, fill)
             start += shape.interior
             dropped = max(start - shape.left, 0) - first
             held, first = [buffer[dropped:]], first + dropped
     while start < end:
-        yield _window(_joined(held), first, start, shape, fill)
+        yield window_at(start, _joined(held), first, shape, fill)
         start += shape.interior
 
 
-def _window(buffer: Array, first: int, start: int, shape: ChunkShape, fill: float) -> Window:
+def window_at(start: int, buffer: Array, first: int, shape: ChunkShape, fill: float) -> Window:
+    """Return the window that answers from frame `start` on; `buffer` holds the frames of the sequence from `first`."""
     begin = start - shape.left
     features = np.full((shape.width, buffer.shape[1]), fill, np.float32)
     part = buffer[max(begin - first, 0) : begin - first + shape.width]

@@ -10,14 +10,8 @@ import numpy.typing as npt
 from seqconv.errors import ConfigError, list_some
 from seqconv.geometry import output_length
 from seqconv.models import SequenceModel
-from seqconv.prediction.streaming.chunks import ChunkShape, Window, chunk_shape
-from seqconv.prediction.streaming.network import (
-    Summaries,
-    WindowNetwork,
-    logits_of,
-    merge_summaries,
-    passes_of,
-)
+from seqconv.prediction.streaming.chunks import chunk_shape, window_at
+from seqconv.prediction.streaming.network import Summaries, WindowNetwork, logits_of, merge_summaries, passes_of
 from seqconv.prediction.streaming.whole import CheckedPieces, check_chunkable
 
 Array = npt.NDArray[Any]
@@ -102,7 +96,7 @@ class _RunningAnswers:
     def __init__(self, model: SequenceModel, every: float, fill: float) -> None:
         stride = model.total_stride
         self.model, self.every, self.fill = model, every, fill
-        self.shape: ChunkShape = chunk_shape(model.time_geometry, -(-math.ceil(every) // stride) * stride)
+        self.shape = chunk_shape(model.time_geometry, -(-math.ceil(every) // stride) * stride)
         self.network = WindowNetwork(model, self.shape)
         self.summaries: Summaries | None = None
         self.num_outputs = 0
@@ -112,30 +106,32 @@ class _RunningAnswers:
     def run(self, pieces: CheckedPieces) -> Iterator[RunningAnswer]:
         num_frames, ticks = 0, 0
         for piece in pieces:
-            offset = 0
-            while num_frames + len(piece) - offset >= (tick := math.ceil((ticks + 1) * self.every)):
-                added = piece[offset : offset + tick - num_frames]
+            while num_frames + len(piece) >= (tick := math.ceil((ticks + 1) * self.every)):
+                added, piece = np.split(piece, [tick - num_frames])
                 self._hold(added)
-                offset, num_frames, ticks = offset + len(added), tick, ticks + 1
+                num_frames, ticks = tick, ticks + 1
                 yield from self._answer(num_frames, is_final=False)
-            self._hold(piece[offset:])
-            num_frames += len(piece) - offset
+            self._hold(piece)
+            num_frames += len(piece)
         yield from self._answer(num_frames, is_final=True)
 
     def _hold(self, frames: Array) -> None:
-        # Frames before the window of the next output are behind us.
+        # No window to come reads the frames before that of the next output.
         needed = max(self.num_outputs * self.shape.stride - self.shape.left, 0)
         dropped = min(needed - self.first, len(self.held))
         self.held = np.concatenate([self.held[dropped:], frames])
         self.first += dropped
 
     def _answer(self, num_frames: int, *, is_final: bool) -> Iterator[RunningAnswer]:
-        known = self._known_outputs(num_frames, is_final)
-        rows: list[Array] = []
+        if is_final:
+            known = output_length(num_frames, self.model.time_geometry)
+        else:
+            known = (num_frames - 1 - self.model.halo[1]) // self.shape.stride + 1
+        most, rows = self.shape.interior // self.shape.stride, [np.zeros((0, self.model.num_outputs), np.float32)]
         while self.num_outputs < known:
-            count = min(known - self.num_outputs, self.shape.interior // self.shape.stride)
-            window = self._window()
-            is_counted = np.arange(self.shape.interior // self.shape.stride) < count
+            count = min(known - self.num_outputs, most)
+            window = window_at(self.num_outputs * self.shape.stride, self.held, self.first, self.shape, self.fill)
+            is_counted = np.arange(most) < count
             if self.model.predicts_frames:
                 rows.append(self.network.frames(window, is_counted, {})[:count])
             else:
@@ -143,23 +139,6 @@ class _RunningAnswers:
                 self.summaries = merge_summaries(self.model, self.summaries, found)
             self.num_outputs += count
         if self.model.predicts_frames:
-            logits = np.concatenate(rows) if rows else np.zeros((0, self.model.num_outputs), np.float32)
-            yield RunningAnswer(num_frames, self.num_outputs, logits, is_final)
+            yield RunningAnswer(num_frames, self.num_outputs, np.concatenate(rows), is_final)
         elif self.summaries is not None:
             yield RunningAnswer(num_frames, self.num_outputs, logits_of(self.model, self.summaries), is_final)
-
-    def _known_outputs(self, num_frames: int, is_final: bool) -> int:
-        if is_final:
-            return output_length(num_frames, self.model.time_geometry)
-        return max((num_frames - 1 - self.model.halo[1]) // self.shape.stride + 1, 0)
-
-    def _window(self) -> Window:
-        start = self.num_outputs * self.shape.stride
-        begin = start - self.shape.left
-        features = np.full((self.shape.width, self.model.num_features), self.fill, np.float32)
-        is_real = np.zeros(self.shape.width, np.bool_)
-        offset = max(self.first - begin, 0)
-        part = self.held[max(begin - self.first, 0) :][: self.shape.width - offset]
-        features[offset : offset + len(part)] = part
-        is_real[offset : offset + len(part)] = True
-        return Window(features, is_real, start)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
+from seqconv.features import pieces_of
 from seqconv.models import SequenceModel
 from seqconv.prediction.streaming.chunks import chunk_shape, cut_windows
 from seqconv.prediction.streaming.network import (
@@ -17,6 +18,7 @@ from seqconv.prediction.streaming.network import (
     passes_of,
     values_per_frame,
 )
+from seqconv.sources import Source
 
 Array = npt.NDArray[Any]
 
@@ -149,6 +151,41 @@ def default_chunk_frames(model: SequenceModel) -> int:
     stride = model.total_stride
     affordable = int(_BUDGET_BYTES / (4 * _COPIES * values_per_frame(model)))
     return max(affordable, _CHUNK_PER_HALO * (left + right), stride) // stride * stride
+
+
+def find_long(
+    model: Any, lengths: npt.ArrayLike, chunk_frames: int | None = None, *, strategy: str = "auto"
+) -> npt.NDArray[np.bool_]:
+    """Return which lengths run in chunks: those of more than `chunk_frames`.
+
+    By itself (`chunk_frames` None) this is so only for strategy "auto" and where the model is `chunkable`.
+
+    Raises:
+        ConfigError: `chunk_frames` is asked for, and the model cannot be run over chunks or takes larger ones.
+    """
+    frames = np.asarray(lengths, np.int64)
+    if chunk_frames is None:
+        is_possible = strategy == "auto" and getattr(model, "chunkable", False)
+        return frames > default_chunk_frames(model) if is_possible else np.zeros(len(frames), np.bool_)
+    if not hasattr(model, "chunkable"):
+        raise ConfigError(
+            f"chunk_frames={chunk_frames}: '{model.name}' is a stock Keras model, which takes a sequence whole. Leave "
+            "this out"
+        )
+    check_chunkable(model)
+    chunk_shape(model.time_geometry, chunk_frames)
+    return frames > chunk_frames
+
+
+def forward_long(
+    model: SequenceModel, source: Source, indices: npt.NDArray[np.int64], chunk_frames: int | None = None
+) -> list[Array]:
+    """Return logits of these sequences of a source, each in chunks: `(num_outputs,)`, or `(frames, num_outputs)`."""
+    runner = ChunkRunner(model, chunk_frames)
+    sequences = (pieces_of(source[index]) for index in indices.tolist())
+    if model.predicts_frames:
+        return [np.concatenate(list(runner.frame_logits(pieces))) for pieces in sequences]
+    return [runner.answer(pieces).logits for pieces in sequences]
 
 
 class CheckedPieces:
