@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.inspection.axes import Window
 from seqconv.inspection.effects import windows_of
-from seqconv.inspection.kernels import check_convolution, kernels
+from seqconv.inspection.kernels import Array, kernels
 from seqconv.layers.base import contract_of
 from seqconv.layers.reduction import as_double
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,11 @@ def patch(layer: Any, inputs: Array, position: Sequence[int], filter_number: int
     >>> patch(layer, np.array([[1.0], [2.0], [3.0]]), [0], 0).ravel().tolist()
     [0.0, 1.0, 2.0]
     """
-    kernel = kernels(layer)[filter_number]
-    values = inputs[..., _channels_of(layer, kernel, filter_number)].astype(np.float64)
+    every = kernels(layer)
+    # Each group of filters reads its share of the channels; in a depthwise layer, that is one channel.
+    share = every.shape[-1]
+    group = filter_number * (input_channels(layer) // share) // len(every)
+    values = inputs[..., group * share : (group + 1) * share].astype(np.float64)
     for axis, window in enumerate(windows_of(layer)):
         places, is_read = _reads(layer, window, inputs.shape[axis], position[axis])
         shown = is_read.reshape(-1, *[1] * (values.ndim - axis - 1))
@@ -73,9 +74,7 @@ def check_sum(layer: Any, seed: int = 0) -> Check:
     Raises:
         ModelError: the layer is no convolution.
     """
-    from keras import ops
-
-    check_convolution(layer)
+    every = kernels(layer).astype(np.float64)
     rng, windows = np.random.default_rng(seed), windows_of(layer)
     sizes = [2 * window.span + 3 * window.stride for window in windows]
     inputs = rng.normal(size=(*sizes, input_channels(layer))).astype(np.float32)
@@ -83,11 +82,10 @@ def check_sum(layer: Any, seed: int = 0) -> Check:
     returned = as_double(layer(fed[None]))[0]
     outputs = np.moveaxis(returned, 0, -1) if layer.data_format == "channels_first" else returned
     position = tuple(size // 2 for size in outputs.shape[:-1])
-    every = kernels(layer).astype(np.float64)
     totals = np.array([(kernel * patch(layer, inputs, position, i)).sum() for i, kernel in enumerate(every)])
     biases = as_double(layer.bias) if layer.use_bias else np.zeros(len(every))
     # All channels at once: a softmax looks at them together.
-    values = as_double(layer.activation(ops.convert_to_tensor(totals + biases)))
+    values = as_double(layer.activation(keras.ops.convert_to_tensor(totals + biases)))
     # The largest one: after a ReLU, many are 0.
     number = int(np.argmax(np.abs(values)))
     found = (float(totals[number]), float(biases[number]), float(values[number]))
@@ -100,18 +98,6 @@ def input_channels(layer: Any) -> int:
     if hasattr(layer, "output_padding"):
         return int(kernel[-1])
     return int(kernel[-2]) * int(getattr(layer, "groups", 1))
-
-
-def _channels_of(layer: Any, kernel: Array, number: int) -> slice:
-    """Return the input channels that a filter reads."""
-    if kernel.shape[-1] == 1 and hasattr(layer, "depth_multiplier") and not hasattr(layer, "pointwise_kernel"):
-        channel = number // layer.depth_multiplier
-        return slice(channel, channel + 1)
-    groups = getattr(layer, "groups", 1)
-    if groups == 1:
-        return slice(None)
-    group = number // (layer.filters // groups)
-    return slice(group * kernel.shape[-1], (group + 1) * kernel.shape[-1])
 
 
 def _reads(layer: Any, window: Window, size: int, position: int) -> tuple[Array, Array]:

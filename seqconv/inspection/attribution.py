@@ -86,10 +86,7 @@ def contributions(model: Any, features: Any, *, output: int | str | None = None)
     """
     from seqconv.models.card import read_card, seconds_per_frame
 
-    features = np.asarray(features, np.float32)
-    if features.ndim != 2:
-        raise ShapeError(f"expected one sequence (time, num_features), got an array of shape {features.shape}.")
-    head = run_to_head(model, features)
+    head = run_to_head(model, as_sequence(features))
     shares = [_shares_of(pooling, head.frames, head.is_real) for pooling in head.poolings]
     frames = np.concatenate([each.frames for each in shares], axis=1)
     rest = np.concatenate([each.rest for each in shares])
@@ -116,6 +113,18 @@ def contributions(model: Any, features: Any, *, output: int | str | None = None)
     )
 
 
+def as_sequence(features: Any) -> Array:
+    """Return one sequence `(time, num_features)` as float32.
+
+    Raises:
+        ShapeError: the array has another number of axes.
+    """
+    sequence = np.asarray(features, np.float32)
+    if sequence.ndim != 2:
+        raise ShapeError(f"expected one sequence (time, num_features), got an array of shape {sequence.shape}.")
+    return sequence
+
+
 def _shares_of(pooling: Any, frames: Array, is_real: Mask) -> Shares:
     """Return the shares of frames `(time, channels)` in the output of a global pooling.
 
@@ -131,8 +140,7 @@ def _shares_of(pooling: Any, frames: Array, is_real: Mask) -> Shares:
     if kind == "GlobalMaxPooling1D":
         return shares_in_maximum(frames)
     if hasattr(pooling, "shares"):
-        shares: Shares = pooling.shares(frames, is_real)
-        return shares
+        return Shares(*pooling.shares(frames, is_real))
     raise ModelError(f"'{pooling.name}' is a {kind}, of which nobody has said what a frame contributes.")
 
 

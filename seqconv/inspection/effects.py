@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from seqconv.inspection.axes import UNKNOWN, WHOLE, Axis, TransposedWindow, Window, merge_axes
+import keras
+
+from seqconv.inspection.axes import UNKNOWN, WHOLE, Axis, Length, TransposedWindow, Window, merge_axes
 from seqconv.inspection.graph import Call, Graph, Shape
-from seqconv.inspection.symbolic_length import Length
 from seqconv.layers.base import contract_of
 
 Axes = tuple[Axis, ...]
@@ -34,8 +35,6 @@ ELEMENTWISE = (
 
 def kind_of(layer: Any) -> str:
     """Return the class name of a layer, or that of Keras's own class from which it is derived."""
-    import keras
-
     known = (*CONVOLUTIONS, *TRANSPOSED)
     for cls in type(layer).__mro__:
         if cls.__name__ in known and cls is getattr(keras.layers, cls.__name__, None):
@@ -52,14 +51,11 @@ def windows_of(layer: Any) -> tuple[Window, ...]:
     if kind in (*CONVOLUTIONS, *TRANSPOSED):
         sizes, dilations = layer.kernel_size, layer.dilation_rate
     elif kind in POOLINGS:
-        sizes = layer.pool_size if isinstance(layer.pool_size, tuple) else (layer.pool_size,)
-        dilations = (1,) * len(sizes)
+        sizes, dilations = layer.pool_size, (1,) * len(layer.pool_size)
     else:
         return ()
-    strides = layer.strides if isinstance(layer.strides, tuple) else (layer.strides,) * len(sizes)
-    dilations = dilations if isinstance(dilations, tuple) else (dilations,) * len(sizes)
     window = TransposedWindow if kind in TRANSPOSED else Window
-    return tuple(window(*sides, layer.padding) for sides in zip(sizes, strides, dilations, strict=True))
+    return tuple(window(*sides, layer.padding) for sides in zip(sizes, layer.strides, dilations, strict=True))
 
 
 def follow_axes(graph: Graph) -> dict[int, Axes]:
@@ -79,10 +75,8 @@ def axes_around(call: Call, axes: dict[int, Axes]) -> tuple[Axes, Axes]:
 
 
 def _input_axes(graph: Graph, tensor: int, is_first: bool) -> Axes:
-    shape, is_embedded = (
-        graph.shapes[tensor],
-        any(kind_of(call.layer) == "Embedding" for call in graph.consumers(tensor)),
-    )
+    shape = graph.shapes[tensor]
+    is_embedded = any(kind_of(call.layer) == "Embedding" for call in graph.consumers(tensor))
     if not is_embedded and len(shape) > 2:
         sizes = shape[2:] if is_first else shape[1:-1]
     else:
@@ -102,29 +96,27 @@ def _behind(call: Call, taken: Sequence[Axes], graph: Graph) -> Axes:
         return tuple(axis.through(window, size) for axis, window, size in zip(before, windows, sizes, strict=True))
     if kind in MERGES:
         if kind == "Concatenate" and getattr(layer, "axis", -1) not in (-1, len(shape) - 1):
-            return _fresh(shape, before, UNKNOWN)
+            return _unknown(shape, before)
         return merge_axes(taken) if taken else ()
-    if kind == "TimeDistributed":
-        return _distributed(layer, before, shape)
-    if kind in POINTWISE or kind in ELEMENTWISE:
-        return before
     if kind == "Reshape":
         return _reshape(before, graph.shapes[call.inputs[0]], shape)
     if kind in SPECIAL:
         return SPECIAL[kind](layer, before, shape)
+    if kind in POINTWISE or kind in ELEMENTWISE:
+        return before
     if kind in ("Flatten", *GLOBAL_POOLINGS) or contract_of(layer).values_per_channel:
         return (Axis(Length(1), sees=WHOLE),) * len(before) if getattr(layer, "keepdims", False) else ()
     if kind in ("GroupNormalization", *RECURRENT, *ATTENTION) or contract_of(layer).sees_all:
         return tuple(axis.seeing(WHOLE) for axis in before) if len(shape) > 2 else ()
-    return _fresh(shape, before, UNKNOWN)
+    return _unknown(shape, before)
 
 
-def _fresh(shape: Shape, before: Axes, sees: str) -> Axes:
+def _unknown(shape: Shape, before: Axes) -> Axes:
     """Return axes of which only the sizes are known."""
     sizes = shape[1:-1]
     free = [axis.length for axis in before] if len(sizes) == len(before) else [Length("T'")] * len(sizes)
     lengths = [old if size is None else Length(size) for size, old in zip(sizes, free, strict=True)]
-    return tuple(Axis(length, sees=sees) for length in lengths)
+    return tuple(Axis(length, sees=UNKNOWN) for length in lengths)
 
 
 def _reshape(before: Axes, old: Shape, shape: Shape) -> Axes:
@@ -134,7 +126,7 @@ def _reshape(before: Axes, old: Shape, shape: Shape) -> Axes:
         return (Axis(Length(1), sees=WHOLE),) * len(shape[1:-1])
     rest, is_free = [size or 0 for size in old[2:]], [axis.length.is_free for axis in before]
     keeps_time = is_free[:1] == [True] and not any(is_free[1:]) and shape[1] is None
-    return before[:1] if keeps_time and shape[2:] == (prod(rest),) else _fresh(shape, (), UNKNOWN)
+    return before[:1] if keeps_time and shape[2:] == (prod(rest),) else _unknown(shape, ())
 
 
 def _distributed(layer: Any, before: Axes, shape: Shape) -> Axes:
@@ -148,7 +140,7 @@ def _distributed(layer: Any, before: Axes, shape: Shape) -> Axes:
 def _permute(layer: Any, before: Axes, shape: Shape) -> Axes:
     order = [place - 1 for place in layer.dims]
     if order[-1] != len(before):
-        return _fresh(shape, (), UNKNOWN)
+        return _unknown(shape, ())
     return tuple(before[place] for place in order[:-1])
 
 
@@ -170,6 +162,7 @@ def _layer_normalization(layer: Any, before: Axes, shape: Shape) -> Axes:
 
 
 SPECIAL: dict[str, Callable[[Any, Axes, Shape], Axes]] = {
+    "TimeDistributed": _distributed,
     "Permute": _permute,
     **{f"UpSampling{rank}D": _upsample for rank in (1, 2, 3)},
     **{f"{kind}{rank}D": _cut for kind in ("ZeroPadding", "Cropping") for rank in (1, 2, 3)},

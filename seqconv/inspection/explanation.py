@@ -5,12 +5,12 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+import keras
+
 from seqconv.errors import ModelError
 from seqconv.inspection.arithmetic import Check
 from seqconv.inspection.explanation_text import Words
 from seqconv.inspection.graph import find_layer
-from seqconv.inspection.kernels import check_convolution
-from seqconv.inspection.shapes_elsewhere import elsewhere
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,10 @@ def explain(model_or_layer: Any, layer: str | None = None, *, seed: int = 0) -> 
     >>> print(explain(layer).paragraphs[0][1])
     8 filters over 3 frames and 16 channels: (T, 16) becomes (T - 2, 8).
     """
-    import keras
-
     if isinstance(model_or_layer, keras.Model):
         if layer is None:
             raise ModelError(f"'{model_or_layer.name}' is a model. Say which layer: explain(model, 'NAME').")
         model_or_layer = find_layer(model_or_layer, layer)
-    check_convolution(model_or_layer)
     words = Words(model_or_layer, seed)
     paragraphs = (
         (f"{model_or_layer.name} is a {words.kind_shown()}", words.summary()),
@@ -73,6 +70,6 @@ def explain(model_or_layer: Any, layer: str | None = None, *, seed: int = 0) -> 
         ("Kernel size 1", words.pointwise()),
         ("Bias and activation", words.bias()),
         ("What get_weights() holds", words.weights()),
-        ("The same kernel elsewhere", elsewhere(model_or_layer)),
+        ("The same kernel elsewhere", words.elsewhere()),
     )
     return Explanation(model_or_layer.name, paragraphs, words.check)

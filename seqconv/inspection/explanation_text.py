@@ -4,11 +4,10 @@ from math import prod
 from typing import Any
 
 from seqconv.inspection.arithmetic import check_sum, input_channels
-from seqconv.inspection.axes import Axis, Window
+from seqconv.inspection.axes import Axis, Length, Window
+from seqconv.inspection.description import axis_names
 from seqconv.inspection.effects import TRANSPOSED, kind_of, windows_of
-from seqconv.inspection.kernels import kernels
-from seqconv.inspection.symbolic_length import Length
-from seqconv.inspection.weights import axis_names
+from seqconv.inspection.kernels import flux_shape, kernels, pytorch_shape
 from seqconv.layers.base import contract_of
 from seqconv.text import amount
 
@@ -193,6 +192,31 @@ class Words:
             f"get_weights()[0] has shape {kernel}: ({names}). get_weights()[0]{'[0]' * rank}[0] is {inner}. The first "
             f"filter is {first}. kernels(layer) has filters first, {self.kernels.shape}: kernels(layer)[0] is the "
             "kernel that makes output channel 0."
+        )
+
+    def elsewhere(self) -> str:
+        """Say which shape the kernel has in PyTorch and Flux, and what else differs there."""
+        rank, notes = len(self.windows), ""
+        ks = "k" if rank == 1 else ", ".join(["kh", "kw", "kd"][:rank])
+        module, torch_names, flux_names = f"Conv{rank}d", f"out, in, {ks}", f"{ks}, in, out"
+        flip = " Flux's Conv turns the kernel around (CrossCor does not), so reverse it along k."
+        if self.kind in TRANSPOSED:
+            module, torch_names, flux_names, flip = f"ConvTranspose{rank}d", f"in, out, {ks}", f"{ks}, out, in", ""
+        if self.is_depthwise:
+            notes = " There it is a convolution with groups = in_channels, so that 'in' is 1."
+        elif self.is_separable:
+            notes = " That is the kernel of both steps together; kept apart they are two convolutions there, too."
+        elif self.groups > 1:
+            notes = " With groups, 'in' is the channels of one group."
+        data = (
+            "PyTorch takes (batch, channels, time), Flux (time, channels, batch), Keras (batch, time, channels)."
+            if rank == 1
+            else "PyTorch takes (batch, channels, height, width), Flux (width, height, channels, batch), Keras (batch, "
+            "height, width, channels)."
+        )
+        return (
+            f"PyTorch ({module}): {pytorch_shape(self.layer)}, that is ({torch_names}). Flux: "
+            f"{flux_shape(self.layer)}, that is ({flux_names}). Data differ too: {data}{notes}{flip}"
         )
 
     def _by(self, name: str) -> str:

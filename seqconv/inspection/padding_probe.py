@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from keras import ops
 
 from seqconv.errors import ModelError
 from seqconv.inspection.effects import follow_axes, kind_of
 from seqconv.inspection.graph import Graph
 from seqconv.inspection.masks import is_mask
-from seqconv.prediction.compiled import runner_for
+from seqconv.prediction.compiled import Array, runner_for
 from seqconv.prediction.forward import as_logits, forward
 from seqconv.sources import ArraySource
 
-Array = npt.NDArray[Any]
 PADDINGS = (1, 2, 7, 64)
 BATCH_SIZE = 8
 # Relative to the largest logit. Half precision rounds each layer's output.
@@ -93,15 +92,11 @@ class Subject:
             return outputs if self.model.predicts_frames else outputs[:, 0]
         if not self.takes_mask and rows.ndim == 3:
             return runner_for(self.model)(rows)
-        from keras import ops
-
         inputs = [rows, mask] if self.takes_mask else rows
         return np.asarray(ops.convert_to_numpy(ops.cast(self.model(inputs, training=False), "float32")))
 
 
-def measure(
-    subject: Subject, sequences: Sequence[Array], *, is_labeled: bool = True, seed: int = 0
-) -> list[Measurement]:
+def measure(subject: Subject, sequences: Sequence[Array], *, is_labeled: bool, seed: int) -> list[Measurement]:
     """Run each sequence alone, with padding appended, and among other sequences; in that order.
 
     Args:
@@ -113,14 +108,21 @@ def measure(
     largest = max(float(np.abs(logits).max(initial=0)) for logits in alone)
     is_half = getattr(subject.model, "compute_dtype", "float32") in ("float16", "bfloat16")
     tolerance = (HALF_TOLERANCE if is_half else TOLERANCE) * largest + 1e-5
+
+    def compare(what: str, frames: int | None, others: list[Array]) -> Measurement:
+        pairs = [(one, other[: len(one)] if one.ndim > 1 else other) for one, other in zip(alone, others, strict=True)]
+        change = np.max([np.abs(one - other).max(initial=0) for one, other in pairs])
+        flipped = sum(bool((_labels(one) != _labels(other)).any()) for one, other in pairs) if is_labeled else 0
+        return Measurement(what, frames, len(alone), flipped, float(change), tolerance)
+
     found = []
     for frames in PADDINGS:
         padded = [subject.answer([each], len(each) + frames, rng)[0] for each in sequences]
-        found.append(_compare("padding", frames, alone, padded, tolerance, is_labeled))
+        found.append(compare("padding", frames, padded))
     mixed = [_among_others(subject, sequences, rng) for _ in range(2)]
     if subject.is_ours and subject.model.packable:
         mixed.append(list(forward(subject.model, ArraySource(sequences), strategy="packed", batch_size=BATCH_SIZE)))
-    changes = [_compare("mates", None, alone, answers, tolerance, is_labeled) for answers in mixed]
+    changes = [compare("mates", None, answers) for answers in mixed]
     # For argmax, NaN is the largest number.
     return [*found, changes[int(np.argmax([each.largest_change for each in changes]))]]
 
@@ -146,20 +148,8 @@ def _among_others(subject: Subject, sequences: Sequence[Array], rng: np.random.G
     return [found[place] for place in np.argsort(order)]
 
 
-def _compare(
-    what: str, frames: int | None, alone: list[Array], others: list[Array], tolerance: float, is_labeled: bool
-) -> Measurement:
-    pairs = [
-        (first, second[: len(first)] if first.ndim > 1 else second) for first, second in zip(alone, others, strict=True)
-    ]
-    largest = np.max([np.abs(first - second).max(initial=0) for first, second in pairs])
-    flipped = sum(bool((_labels(first) != _labels(second)).any()) for first, second in pairs) if is_labeled else 0
-    return Measurement(what, frames, len(alone), flipped, float(largest), tolerance)
-
-
 def _labels(logits: Array) -> Array:
-    labels: Array = np.atleast_1d(logits[..., 0] > 0 if logits.shape[-1] == 1 else logits.argmax(axis=-1))
-    return labels
+    return np.atleast_1d(logits[..., 0] > 0 if logits.shape[-1] == 1 else logits.argmax(axis=-1))
 
 
 def _shortest(graph: Graph) -> int:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from io import StringIO
 from math import fsum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
@@ -13,9 +14,6 @@ from rich.text import Text
 
 from seqconv.inspection.axes import UNKNOWN, WHOLE
 from seqconv.inspection.masks import DROPPED, IGNORED, MADE, PASSED, TAKEN
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 WIDE = 110
 MASK_STYLES = {MADE: "cyan", TAKEN: "green", PASSED: "green", DROPPED: "bold red", IGNORED: "bold red"}
@@ -98,10 +96,8 @@ class Description:
     def __getitem__(self, name: str) -> LayerRow:
         return next(row for row in self.rows if row.layer == name)
 
-    def to_frame(self) -> "pd.DataFrame":
+    def to_frame(self) -> pd.DataFrame:
         """Return a DataFrame, a row a layer."""
-        import pandas as pd
-
         return pd.DataFrame([asdict(row) for row in self.rows])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

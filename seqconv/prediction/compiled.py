@@ -73,11 +73,11 @@ def _compile(model: Any) -> Runner:
     return lambda inputs: _as_numpy(run(inputs))
 
 
-def trace(call: Callable[[Any], Any], signature: Any) -> Callable[[Any], Any]:
-    """Return a function of tensors as a TensorFlow graph, which takes arrays of this signature; not through XLA."""
+def trace(call: Callable[[Any], Any], *signature: Any) -> Callable[[Any], Any]:
+    """Return a function of tensors as a TensorFlow graph that takes arrays, of any size if a signature says so."""
     import tensorflow as tf
 
-    traced = tf.function(call, input_signature=[signature], autograph=False)
+    traced = tf.function(call, input_signature=signature or None, autograph=False)
     return lambda inputs: traced(tf.nest.map_structure(tf.convert_to_tensor, inputs))
 
 

@@ -18,7 +18,7 @@ from seqconv.features.store import BadFile
 from seqconv.features.ts import read_ts
 from seqconv.models.card import ModelCard, model_target, read_card
 from seqconv.models.factory import open_model
-from seqconv.prediction.files import Tables, predict_files, predict_source
+from seqconv.prediction.files import predict_files, predict_source
 from seqconv.prediction.windows import predict_windows
 from seqconv.sources import Source
 from seqconv.tasks.target import Target
@@ -73,13 +73,8 @@ def predict(
     ['id', 'num_frames', 'prediction', 'p_off', 'p_on']
     """
     options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
-    tables = predict_tables(model, inputs, features=features, target=target, **options)
-    return pd.concat(collecting(tables, [] if quarantine is None else quarantine), ignore_index=True)
-
-
-def collecting(tables: Tables, bad: list[BadFile]) -> Iterator[pd.DataFrame]:
-    """Collect the tables; at their end, the files without a prediction are in `bad`."""
-    bad += yield from tables
+    tables = predict_tables(model, inputs, features=features, target=target, quarantine=quarantine, **options)
+    return pd.concat(tables, ignore_index=True)
 
 
 def predict_tables(
@@ -88,26 +83,29 @@ def predict_tables(
     *,
     features: FeatureSettings | Mapping[str, Any] | None = None,
     target: Target | None = None,
+    quarantine: list[BadFile] | None = None,
     **options: Any,
-) -> Tables:
+) -> Iterator[pd.DataFrame]:
     """Yield the result of `predict` in pieces: tables of as many sequences as have a million output frames together.
 
     A model that predicts sequences gives one table, and one more for each recording that is run in chunks. Arguments
-    and errors are those of `predict`; `options` are its strategy, batch_size and chunk_frames. The generator returns
-    the files without a prediction.
+    and errors are those of `predict`; `options` are its strategy, batch_size and chunk_frames. The files without a
+    prediction are added to `quarantine` at the end.
     """
     model = open_model(model)
     target = model_target(model, target)
     paths = _as_paths(inputs)
     if paths is None:
         yield from predict_source(model, target, _as_source(inputs), options)
-        return []
+        return
     settings = _feature_settings(model, features)
-    entries = find_entries(paths, settings)
-    windows = trained_windows(read_card(model))
-    if windows is not None:
-        return (yield from predict_windows(model, target, entries, settings, windows, options))
-    return (yield from predict_files(model, target, entries, settings, options))
+    entries, windows = find_entries(paths, settings), trained_windows(read_card(model))
+    if windows is None:
+        bad = yield from predict_files(model, target, entries, settings, options)
+    else:
+        bad = yield from predict_windows(model, target, entries, settings, windows, options)
+    if quarantine is not None:
+        quarantine += bad
 
 
 def trained_windows(card: ModelCard) -> WindowSettings | None:
@@ -144,17 +142,14 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureSettings) -> pd.D
 
 def _as_paths(inputs: Any) -> list[str | Path] | None:
     """Return the paths, or `None` if the inputs are sequences already."""
-    if isinstance(inputs, str | Path):
-        return [inputs]
-    if isinstance(inputs, Sequence) and inputs and all(isinstance(item, str | Path) for item in inputs):
-        return list(inputs)
-    return None
+    paths = [inputs] if isinstance(inputs, str | Path) else inputs
+    are_paths = isinstance(paths, Sequence) and paths and all(isinstance(path, str | Path) for path in paths)
+    return list(paths) if are_paths else None
 
 
 def _as_source(inputs: Any) -> Source:
-    if hasattr(inputs, "lengths") and hasattr(inputs, "ids"):
-        source: Source = inputs
-        return source
+    if isinstance(inputs, Source):
+        return inputs
     if len(inputs) == 0:
         raise ManifestError("there is nothing to predict: no recordings and no arrays were given.")
     is_single = isinstance(inputs, np.ndarray) and inputs.ndim <= 2 and inputs.dtype != object

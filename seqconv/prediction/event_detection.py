@@ -68,9 +68,8 @@ def detect_events(table: pd.DataFrame, target: Target, rules: DetectionRules, fr
             starts, ends = window_slots(rows["start"], rows["end"])
         events = merge_hits(starts, ends, rows[columns].to_numpy(np.float64), target, rules)
         events.insert(0, "id", recording)
-        found.append(events)
-    filled = [events for events in found if len(events)]
-    return pd.concat(filled, ignore_index=True) if filled else no_detections()
+        found += [events] if len(events) else []
+    return pd.concat(found, ignore_index=True) if found else no_detections()
 
 
 def window_slots(starts: npt.ArrayLike, ends: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

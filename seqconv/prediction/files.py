@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from seqconv.errors import AudioError, ManifestError, SeqconvError, ShapeError, list_some
@@ -15,6 +14,7 @@ from seqconv.features import open_features
 from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.features.store import BadFile, FeatureStore, build_store
+from seqconv.layers.shares import Mask
 from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
 from seqconv.prediction.forward import forward
 from seqconv.prediction.streaming.whole import ChunkRunner, default_chunk_frames, find_long
@@ -62,48 +62,45 @@ def predict_files(
     Raises:
         AudioError, ManifestError: there is a prediction for none of them.
     """
-    ids, paths = list(entries["id"]), list(entries["path"])
+    ids, paths = entries["id"].to_numpy(), entries["path"].to_numpy()
     is_long = _find_long_files(model, entries, settings, options)
     runner = ChunkRunner(model, options.get("chunk_frames")) if is_long.any() else None
-    blank = _Blank(model, target, ids)
+    blank = _Blank(is_used=not predicts_frames(model, target))
     with tempfile.TemporaryDirectory(prefix="seqconv-") as folder:
         store, bad = _read_short(model, entries, is_long, settings, Path(folder) / "store")
         places = {name: place for place, name in enumerate(store.ids)} if store is not None else {}
         # A long file is a run by itself; those between two long ones are a run together.
-        for positions in np.split(np.arange(len(ids)), np.flatnonzero(is_long[1:] | is_long[:-1]) + 1):
-            run: list[int] = positions.tolist()
-            first, good = run[0], [position for position in run if position not in bad]
+        for run in np.split(np.arange(len(ids)), np.flatnonzero(is_long[1:] | is_long[:-1]) + 1):
+            names, path = ids[run].tolist(), paths[run[0]]
+            chosen = np.array([places[name] for name in names if name in places and name not in bad], np.int64)
             tables: Iterator[pd.DataFrame] = iter(())
-            if is_long[first] and runner is not None:
-                tables = _predict_long(runner, target, ids[first], paths[first], settings)
-            elif store is not None and good:
-                chosen = np.array([places[ids[position]] for position in good])
+            if is_long[run[0]] and runner is not None:
+                tables = _predict_long(runner, target, names[0], path, settings)
+            elif store is not None and len(chosen):
                 tables = predict_source(model, target, Selection(store, chosen), options)
+            else:
+                blank.hold(names)
             try:
                 for table in tables:
-                    yield from blank.fill(table, run, good)
+                    yield from blank.fill(table, names)
             except (AudioError, ManifestError) as error:
-                if not is_long[first] or len(ids) == 1:
+                if not is_long[run[0]] or len(ids) == 1:
                     raise
-                bad[first] = BadFile(ids[first], paths[first], reason_of(error, ids[first]))
-                good = []
-            if not good:
-                blank.hold(run)
-    listed = [bad[position] for position in sorted(bad)]
+                bad[names[0]] = BadFile(names[0], path, reason_of(error, names[0]))
+                blank.hold(names)
+    listed = [bad[name] for name in ids if name in bad]
     report_bad(listed, len(ids))
     yield from blank.release()
     return listed
 
 
-def _find_long_files(
-    model: Any, entries: pd.DataFrame, settings: FeatureSettings, options: dict[str, Any]
-) -> npt.NDArray[np.bool_]:
+def _find_long_files(model: Any, entries: pd.DataFrame, settings: FeatureSettings, options: dict[str, Any]) -> Mask:
     """Return which files run in chunks, by their headers; warn of those that would, but need all frames at once."""
     strategy, chunk_frames = options.get("strategy", "auto"), options.get("chunk_frames")
     # Nothing is opened for a length that would decide nothing.
     is_open = chunk_frames is not None or (strategy == "auto" and hasattr(model, "chunkable"))
     lengths = np.array([_count_frames(path, settings) if is_open else 0 for path in entries["path"]])
-    is_long = find_long(model, lengths, chunk_frames, strategy=strategy)
+    is_long = find_long(model, lengths, chunk_frames, strategy)
     if strategy == "auto" and not getattr(model, "chunkable", True):
         whole = entries["id"][lengths > default_chunk_frames(model)]
         if len(whole):
@@ -146,60 +143,56 @@ def _predict_long(
 
 
 def _read_short(
-    model: Any, entries: pd.DataFrame, is_long: npt.NDArray[np.bool_], settings: FeatureSettings, path: Path
-) -> tuple[FeatureStore | None, dict[int, BadFile]]:
-    """Return the features of all files except long ones, and by position the files with none or too few frames."""
-    positions = np.flatnonzero(~is_long).tolist()
-    if not positions:
+    model: Any, entries: pd.DataFrame, is_long: Mask, settings: FeatureSettings, folder: Path
+) -> tuple[FeatureStore | None, dict[str, BadFile]]:
+    """Return the features of all files except long ones, and by id the files with none or too few frames."""
+    short = entries[~is_long]
+    if short.empty:
         return None, {}
-    short, has_bar = entries.iloc[positions], len(positions) > _FILES_WORTH_A_BAR
+    path_of = dict(zip(short["id"], short["path"], strict=True))
     try:
-        store = build_store(short, settings, path, progress=has_bar, max_bad_fraction=1.0)
+        store = build_store(short, settings, folder, progress=len(short) > _FILES_WORTH_A_BAR, max_bad_fraction=1.0)
     except (AudioError, ManifestError) as error:
         if not is_long.any():
             raise
-        rows = zip(positions, short["id"], short["path"], strict=True)
-        return None, {place: BadFile(name, path, _listed_reason(error, name, path)) for place, name, path in rows}
-    position_of = dict(zip(short["id"], positions, strict=True))
-    bad = {position_of[file.id]: file for file in store.quarantine}
+        return None, {name: BadFile(name, path, _listed_reason(error, name, path)) for name, path in path_of.items()}
+    bad = {file.id: file for file in store.quarantine}
     shortest = getattr(model, "min_frames", 1)
     brief = np.flatnonzero(store.lengths < shortest).tolist()
     # Where there is no other, the model says so itself.
     for place in brief if len(brief) < len(store) or is_long.any() else ():
-        position = position_of[store.ids[place]]
-        reason = f"has {store.lengths[place]} frames, but the model needs at least {shortest}"
-        bad[position] = BadFile(store.ids[place], entries["path"].iloc[position], reason)
+        name, reason = store.ids[place], f"has {store.lengths[place]} frames, but the model needs at least {shortest}"
+        bad[name] = BadFile(name, path_of[name], reason)
     return store, bad
 
 
 class _Blank:
     """Rows without a prediction, inserted at the positions of their files; kept back until there is any prediction."""
 
-    def __init__(self, model: Any, target: Target, ids: Sequence[str]) -> None:
-        self._ids, self._is_used = ids, not predicts_frames(model, target)
-        self._held: list[list[int]] = []
+    def __init__(self, *, is_used: bool) -> None:
+        self._is_used = is_used
+        self._held: list[list[str]] = []
         self._first: pd.DataFrame | None = None
 
-    def fill(self, table: pd.DataFrame, run: Sequence[int], good: Sequence[int]) -> Iterator[pd.DataFrame]:
-        """Yield a table of the good files of a run, with rows for the others, after those that were kept back."""
+    def fill(self, table: pd.DataFrame, names: list[str]) -> Iterator[pd.DataFrame]:
+        """Yield the table of a run of files, with rows for those without one, after the rows that were kept back."""
         self._first = table.head(0) if self._first is None else self._first
         yield from self.release()
-        yield self._spread(table, run, good) if self._is_used and len(good) < len(run) else table
+        yield self._spread(table, names) if self._is_used and len(table) < len(names) else table
 
-    def hold(self, run: Sequence[int]) -> None:
+    def hold(self, names: list[str]) -> None:
         """Keep a row for each of a run of which none has a prediction."""
         if self._is_used:
-            self._held.append(list(run))
+            self._held.append(names)
 
     def release(self) -> Iterator[pd.DataFrame]:
         """Yield the tables that were kept back."""
         while self._held and self._first is not None:
-            yield self._spread(self._first, self._held.pop(0), [])
+            yield self._spread(self._first, self._held.pop(0))
 
-    def _spread(self, table: pd.DataFrame, run: Sequence[int], good: Sequence[int]) -> pd.DataFrame:
-        rows = table.set_axis(list(good), axis=0).reindex(list(run))
-        frames = rows["num_frames"].fillna(0).astype(np.int64)
-        return rows.assign(id=[self._ids[position] for position in run], num_frames=frames).reset_index(drop=True)
+    def _spread(self, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+        rows = table.set_index("id").reindex(names).reset_index()
+        return rows.assign(num_frames=rows["num_frames"].fillna(0).astype(np.int64))
 
 
 def answer_columns(model: Any, target: Target, logits: Any) -> dict[str, Any]:

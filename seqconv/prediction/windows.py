@@ -60,7 +60,11 @@ def predict_windows(
             pieces = open_features(path, settings, case=None if pd.isna(case) else int(case))
             found = iterate_windows(pieces, size, step)
             while some := list(islice(found, -(-_FRAMES_AT_ONCE // size))):
-                yield _table(model, target, name, some, seconds, options)
+                starts = np.array([first for first, _ in some]) * seconds
+                ends = starts + np.array([len(window) for _, window in some]) * seconds
+                source = ArraySource([window for _, window in some], [f"{name} at {start:.2f} s" for start in starts])
+                columns = {"id": name, "start": np.round(starts, 6), "end": np.round(ends, 6)}
+                yield pd.DataFrame({**columns, **answer_columns(model, target, forward(model, source, **options))})
         except (AudioError, ManifestError) as error:
             if len(entries) == 1:
                 raise
@@ -89,18 +93,3 @@ def iterate_windows(pieces: Iterable[Frames], size: int, step: int) -> Iterator[
     if last < count - (left_frames(step) if last else 0):
         begin = max(count - size, 0)
         yield begin, held[begin - base :]
-
-
-def _table(
-    model: Any,
-    target: Target,
-    name: str,
-    found: list[tuple[int, Frames]],
-    seconds_per_frame: float,
-    options: dict[str, Any],
-) -> pd.DataFrame:
-    starts = np.array([first for first, _ in found]) * seconds_per_frame
-    ends = starts + np.array([len(window) for _, window in found]) * seconds_per_frame
-    source = ArraySource([window for _, window in found], [f"{name} at {start:.2f} s" for start in starts])
-    columns = {"id": name, "start": np.round(starts, 6), "end": np.round(ends, 6)}
-    return pd.DataFrame({**columns, **answer_columns(model, target, forward(model, source, **options))})

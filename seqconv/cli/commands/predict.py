@@ -57,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
     from seqconv.models.card import read_card
     from seqconv.models.factory import open_model
     from seqconv.parts.plugins import load_plugins
-    from seqconv.prediction.dispatch import collecting, predict_tables
+    from seqconv.prediction.dispatch import predict_tables
 
     load_plugins(arguments.plugin)
     model = open_model(arguments.model)
@@ -73,8 +73,8 @@ def main(arguments: argparse.Namespace) -> int:
         write_events(arguments, model, bad, features=features, target=target, **options)
     elif arguments.stream is None:
         _say_windows(model)
-        tables = predict_tables(model, arguments.inputs, features=features, target=target, **options)
-        _write(collecting(tables, bad), arguments)
+        options |= {"features": features, "target": target, "quarantine": bad}
+        _write(predict_tables(model, arguments.inputs, **options), arguments)
     else:
         _write(stream_tables(arguments, model), arguments)
     return SOME_WITHOUT if bad else 0

@@ -3,18 +3,18 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from seqconv.errors import ModelError, ShapeError
+from seqconv.errors import ModelError
 from seqconv.features.settings import FeatureSettings
-from seqconv.inspection.attribution import Contributions
+from seqconv.inspection.attribution import Contributions, as_sequence
 from seqconv.inspection.effects import ATTENTION, POINTWISE, RECURRENT, follow_axes, kind_of, windows_of
-from seqconv.inspection.graph import Call, Graph, read_graph
+from seqconv.inspection.graph import Call, Graph, read_graph, run_until
 from seqconv.inspection.pictures import scales
 from seqconv.layers.base import contract_of
+from seqconv.layers.reduction import as_double
+from seqconv.layers.shares import Array
 
-Array = npt.NDArray[Any]
 FOR, AGAINST = "#b2182b", "#2166ac"
 
 
@@ -31,27 +31,15 @@ def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
         ModelError: the model holds another one, or has no layer over time.
         ShapeError: the features are not one sequence.
     """
-    import keras
-    from keras import ops
-
-    features = np.asarray(features, np.float32)
-    if features.ndim != 2:
-        raise ShapeError(f"expected one sequence (time, num_features), got an array of shape {features.shape}.")
-    graph = read_graph(model)
+    features, graph = as_sequence(features), read_graph(model)
     axes = follow_axes(graph)
     ends = {call.name: _behind(call, graph) for call in graph.calls if _looks_around(call)}
     ends = {name: tensor for name, tensor in ends.items() if len(axes[tensor]) == 1}
     if not ends:
         raise ModelError(f"model '{model.name}' has no layer over time, so there is nothing to draw over time.")
-    try:
-        tensors = [graph.tensors[tensor] for tensor in ends.values()]
-        run = keras.Model(graph.tensors[graph.inputs[0]], tensors)
-    except ValueError as error:
-        raise ModelError(f"model '{model.name}' holds another model; draw its parts one by one. ({error})") from error
-    outputs = run(features[None], training=False)
-    outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+    outputs = run_until(model, graph, list(ends.values()), features)
     return {
-        name: (np.asarray(ops.convert_to_numpy(ops.cast(values, "float32")))[0], int(axes[tensor][0].stride) or 1)
+        name: (as_double(values)[0], int(axes[tensor][0].stride) or 1)
         for (name, tensor), values in zip(ends.items(), outputs, strict=True)
     }
 
@@ -140,11 +128,9 @@ def _looks_around(call: Call) -> bool:
 
 def _behind(call: Call, graph: Graph) -> int:
     """Return the tensor after normalization, activation and dropout that follow a layer."""
-    tensor = call.outputs[0]
-    while True:
-        consumers = graph.consumers(tensor)
-        if len(consumers) != 1 or kind_of(consumers[0].layer) not in POINTWISE or len(consumers[0].inputs) > 1:
-            return tensor
-        if kind_of(consumers[0].layer) in ("Dense", "TimeDistributed"):
-            return tensor
-        tensor = consumers[0].outputs[0]
+    follows = {*POINTWISE} - {"Dense", "TimeDistributed"}
+    while len(users := graph.consumers(call.outputs[0])) == 1 == len(users[0].inputs):
+        if kind_of(users[0].layer) not in follows:
+            break
+        call = users[0]
+    return call.outputs[0]

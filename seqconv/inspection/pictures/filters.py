@@ -5,17 +5,16 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from seqconv.errors import ModelError
 from seqconv.features.settings import FeatureSettings
+from seqconv.inspection.arithmetic import input_channels
 from seqconv.inspection.effects import windows_of
-from seqconv.inspection.kernels import kernels
+from seqconv.inspection.kernels import Array, kernels
 from seqconv.inspection.pictures import scales
 
-Array = npt.NDArray[Any]
 _MOST_CHANNELS = 16
 
 
@@ -52,9 +51,8 @@ def draw_before_after(before: Any, after: Any, features: FeatureSettings | None 
             f"'{before.name}' has kernels {first.shape} and '{after.name}' {second.shape}: these are not the same "
             "layer before and after training."
         )
-    pair = [_tiles(first)[0], _tiles(second)[0]]
     change = float(np.linalg.norm(second - first) / (np.linalg.norm(first) or 1))
-    figure = _grid(pair, [before, after], features)
+    figure = _grid([_tiles(first)[0], _tiles(second)[0]], [before, after], features)
     figure.suptitle(f"{after.name} before (left) and after (right): changed by {change:.0%} of its norm")
     return figure
 
@@ -72,32 +70,23 @@ def draw_channel_norms(layer: Any, features: FeatureSettings | None = None) -> F
     axes.set(xlabel="input channel", ylabel="norm of the kernel", xlim=(-0.6, len(norms) - 0.4))
     axes.set_title(f"{layer.name}: what each input channel weighs")
     axes.spines[["top", "right"]].set_visible(False)
-    _mark_above(axes.twiny(), features, len(norms))
+    upper, marks = axes.twiny(), scales.frequency_ticks(features, len(norms), scales.TICKS[1:-1])
+    if marks is None:
+        upper.set_axis_off()
+        return figure
+    ticks, places = marks
+    upper.set_xlim(-0.6, len(norms) - 0.4)
+    upper.set_xticks(places, [f"{tick:g} Hz" for tick in ticks])
+    upper.spines[["top", "right"]].set_visible(False)
     return figure
 
 
 def channel_norms(layer: Any) -> Array:
     """Return the norm of the kernel of each input channel, `(in_channels,)`, over all groups together."""
     values = kernels(layer)
-    groups = int(getattr(layer, "groups", 1))
-    if hasattr(layer, "depth_multiplier") and not hasattr(layer, "pointwise_kernel"):
-        # Each input channel has some kernels of its own.
-        groups = len(values) // layer.depth_multiplier
-    parts = values.reshape(groups, -1, values.shape[-1])
+    parts = values.reshape(input_channels(layer) // values.shape[-1], -1, values.shape[-1])
     norms: Array = np.sqrt((parts**2).sum(axis=1))
     return norms.ravel()
-
-
-def _mark_above(axes: Any, features: FeatureSettings | None, count: int) -> None:
-    """Mark Hz above the channels, if they are frequencies."""
-    marks = scales.frequency_ticks(features, count, scales.TICKS[1:-1])
-    if marks is None:
-        axes.set_axis_off()
-        return
-    ticks, places = marks
-    axes.set_xlim(-0.6, count - 0.4)
-    axes.set_xticks(places, [f"{tick:g} Hz" for tick in ticks])
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _tiles(values: Array) -> tuple[Array, str]:

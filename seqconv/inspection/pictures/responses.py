@@ -3,17 +3,15 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
 from seqconv.inspection.effects import windows_of
-from seqconv.inspection.kernels import kernels
+from seqconv.inspection.kernels import Array, kernels
 from seqconv.inspection.pictures import scales
 from seqconv.layers.reduction import as_double
 
-Array = npt.NDArray[Any]
 _FLOOR = -40.0
 
 
@@ -31,8 +29,7 @@ def frequency_responses(
         hop_length: samples from one frame to the next; 1 where each frame is a sample.
         scale: what features are divided by before the layer, `(n_fft,)`: deviations of a feature normalization.
     """
-    values = kernels(layer).astype(np.float64)
-    values = values if scale is None else values / scale
+    values = kernels(layer).astype(np.float64) / (1.0 if scale is None else scale)
     (window,) = windows_of(layer)
     filters, num_taps, width = values.shape
     step = hop_length * window.dilation

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
 from seqconv.features.settings import FeatureSettings
+from seqconv.layers.shares import Array
 
-Array = npt.NDArray[Any]
 POSITIVE = "magma"
 TICKS = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
 

@@ -16,10 +16,9 @@ from seqconv.models import SequenceModel
 from seqconv.models.nodes import Nodes, Parallel, Residual
 from seqconv.models.stack import apply_dense, apply_head, apply_trunk
 from seqconv.models.trunk import TrunkState, geometry_of
-from seqconv.prediction.compiled import trace
+from seqconv.prediction.compiled import Array, trace
 from seqconv.prediction.streaming.chunks import ChunkShape, Window
 
-Array = npt.NDArray[Any]
 # Statistics of a sequence, or of a piece of it, by the layer that they are for.
 Summaries = dict[str, Summary]
 
@@ -42,8 +41,8 @@ class WindowNetwork(keras.Model):  # type: ignore[misc]
         self.model, self.window = model, shape
         self.wanted = next(names for names in passes_of(model) if not set(names) <= set(given))
         self.strides = {layer.name: stride for layer, stride in _strides_of(model.stack.trunk, 1)}
-        self._compiled: Callable[[dict[str, Array]], dict[str, Array]] | None = None
         self.built = True
+        self._compiled = _compile(self)
 
     def summarize(self, window: Window, is_counted: npt.NDArray[np.bool_], known: Summaries) -> Summaries:
         """Return statistics of the outputs of a window that are counted, `(interior / stride,)` booleans."""
@@ -51,15 +50,11 @@ class WindowNetwork(keras.Model):  # type: ignore[misc]
 
     def frames(self, window: Window, is_counted: npt.NDArray[np.bool_], known: Summaries) -> Array:
         """Return logits `(interior / stride, num_outputs)` of a model that predicts frames; 0 if not counted."""
-        logits: Array = self._run(window, is_counted, known)["frames/logits"][0]
-        return logits
+        return np.asarray(self._run(window, is_counted, known)["frames/logits"][0])
 
     def _run(self, window: Window, is_counted: npt.NDArray[np.bool_], known: Summaries) -> dict[str, Array]:
         arrays = {"features": window.features, "is_real": window.is_real, "is_counted": is_counted}
-        inputs = {name: array[None] for name, array in arrays.items()} | _flat(known)
-        if self._compiled is None:
-            self._compiled = _compile(self, inputs)
-        return self._compiled(inputs)
+        return self._compiled({name: array[None] for name, array in arrays.items()} | _flat(known))
 
     def call(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         stack, known = self.model.stack, _nested({name: inputs[name] for name in inputs if "/" in name})
@@ -103,9 +98,9 @@ def passes_of(model: SequenceModel) -> list[tuple[str, ...]]:
     return [*trunk, *([contexts] if contexts else []), final]
 
 
-def merge_summaries(model: SequenceModel, first: Summaries | None, second: Summaries) -> Summaries:
-    """Merge statistics of one part of a sequence with those of the next, in float64."""
-    if first is None:
+def merge_summaries(model: SequenceModel, first: Summaries, second: Summaries) -> Summaries:
+    """Merge statistics of one part of a sequence, which may be empty, with those of the next, in float64."""
+    if not first:
         return second
     layers = {layer.name: layer for layer in model.stack.layers()}
     layers |= {f"{layer.name}_context": layer.context for layer in model.stack.poolings}
@@ -115,8 +110,7 @@ def merge_summaries(model: SequenceModel, first: Summaries | None, second: Summa
 def logits_of(model: SequenceModel, summaries: Summaries) -> Array:
     """Return logits `(num_outputs,)` of a whole sequence, from the summaries of its poolings."""
     pooled = [layer.finish(summaries[layer.name]) for layer in model.stack.poolings]
-    logits: Array = np.asarray(ops.convert_to_numpy(apply_dense(model.stack, pooled)))[0]
-    return logits
+    return np.asarray(ops.convert_to_numpy(apply_dense(model.stack, pooled))[0])
 
 
 def values_per_frame(model: SequenceModel) -> float:
@@ -128,14 +122,12 @@ def values_per_frame(model: SequenceModel) -> float:
     return float(max(model.num_features, *widths))
 
 
-def _compile(network: WindowNetwork, example: dict[str, Array]) -> Callable[[dict[str, Array]], dict[str, Array]]:
-    """Return the network as a function of arrays shaped like the example."""
+def _compile(network: WindowNetwork) -> Callable[[dict[str, Array]], dict[str, Array]]:
+    """Return the network as a function of arrays."""
     if keras.backend.backend() != "tensorflow":
         return network.predict_on_batch  # type: ignore[no-any-return]
-    import tensorflow as tf
-
-    # One trace, without XLA: on CPUs it would keep oneDNN's convolutions out.
-    run = trace(network, {name: tf.TensorSpec(value.shape, value.dtype) for name, value in example.items()})
+    # One trace, since all windows have one shape; without XLA, which on CPUs would keep oneDNN's convolutions out.
+    run = trace(network)
     return lambda inputs: {name: output.numpy() for name, output in run(inputs).items()}
 
 

@@ -2,19 +2,17 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.errors import ConfigError, list_some
 from seqconv.geometry import output_length
 from seqconv.models import SequenceModel
-from seqconv.prediction.streaming.chunks import chunk_shape, window_at
+from seqconv.prediction.compiled import Array
+from seqconv.prediction.streaming.chunks import WindowBuffer, chunk_shape
 from seqconv.prediction.streaming.network import Summaries, WindowNetwork, logits_of, merge_summaries, passes_of
 from seqconv.prediction.streaming.whole import CheckedPieces, check_chunkable
-
-Array = npt.NDArray[Any]
 
 
 class RunningAnswer(NamedTuple):
@@ -95,32 +93,24 @@ class _RunningAnswers:
 
     def __init__(self, model: SequenceModel, every: float, fill: float) -> None:
         stride = model.total_stride
-        self.model, self.every, self.fill = model, every, fill
+        self.model, self.every = model, every
         self.shape = chunk_shape(model.time_geometry, -(-math.ceil(every) // stride) * stride)
         self.network = WindowNetwork(model, self.shape)
-        self.summaries: Summaries | None = None
+        self.summaries: Summaries = {}
         self.num_outputs = 0
-        self.held: Array = np.zeros((0, model.num_features), np.float32)
-        self.first = 0
+        self.buffer = WindowBuffer(self.shape, fill)
 
     def run(self, pieces: CheckedPieces) -> Iterator[RunningAnswer]:
         num_frames, ticks = 0, 0
         for piece in pieces:
             while num_frames + len(piece) >= (tick := math.ceil((ticks + 1) * self.every)):
                 added, piece = np.split(piece, [tick - num_frames])
-                self._hold(added)
+                self.buffer.add(added)
                 num_frames, ticks = tick, ticks + 1
                 yield from self._answer(num_frames, is_final=False)
-            self._hold(piece)
+            self.buffer.add(piece)
             num_frames += len(piece)
         yield from self._answer(num_frames, is_final=True)
-
-    def _hold(self, frames: Array) -> None:
-        # No window to come reads the frames before that of the next output.
-        needed = max(self.num_outputs * self.shape.stride - self.shape.left, 0)
-        dropped = min(needed - self.first, len(self.held))
-        self.held = np.concatenate([self.held[dropped:], frames])
-        self.first += dropped
 
     def _answer(self, num_frames: int, *, is_final: bool) -> Iterator[RunningAnswer]:
         if is_final:
@@ -130,7 +120,7 @@ class _RunningAnswers:
         most, rows = self.shape.interior // self.shape.stride, [np.zeros((0, self.model.num_outputs), np.float32)]
         while self.num_outputs < known:
             count = min(known - self.num_outputs, most)
-            window = window_at(self.num_outputs * self.shape.stride, self.held, self.first, self.shape, self.fill)
+            window = self.buffer.window(self.num_outputs * self.shape.stride)
             is_counted = np.arange(most) < count
             if self.model.predicts_frames:
                 rows.append(self.network.frames(window, is_counted, {})[:count])
@@ -140,5 +130,5 @@ class _RunningAnswers:
             self.num_outputs += count
         if self.model.predicts_frames:
             yield RunningAnswer(num_frames, self.num_outputs, np.concatenate(rows), is_final)
-        elif self.summaries is not None:
+        elif self.summaries:
             yield RunningAnswer(num_frames, self.num_outputs, logits_of(self.model, self.summaries), is_final)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
 from seqconv.features import pieces_of
+from seqconv.layers.shares import Array, Mask
 from seqconv.models import SequenceModel
 from seqconv.prediction.streaming.chunks import chunk_shape, cut_windows
 from seqconv.prediction.streaming.network import (
@@ -19,8 +20,6 @@ from seqconv.prediction.streaming.network import (
     values_per_frame,
 )
 from seqconv.sources import Source
-
-Array = npt.NDArray[Any]
 
 # Few enough that they stay in the caches of a processor.
 _BUDGET_BYTES = 32 << 20
@@ -112,12 +111,10 @@ class ChunkRunner:
 
     def _pass(self, pieces: "CheckedPieces", known: Summaries) -> Summaries:
         network = self._network(known)
-        merged: Summaries | None = None
+        merged: Summaries = {}
         for window in cut_windows(pieces, self.shape, fill=self.fill):
             found = network.summarize(window, self._counted, known)
             merged = merge_summaries(self.model, merged, found)
-        if merged is None:
-            raise ManifestError("there is no frame in any piece of the sequence.")
         # The network takes statistics as it gives them; only their sums over chunks needed more.
         return {
             name: {key: np.asarray(value, found[name][key].dtype) for key, value in summary.items()}
@@ -153,9 +150,7 @@ def default_chunk_frames(model: SequenceModel) -> int:
     return max(affordable, _CHUNK_PER_HALO * (left + right), stride) // stride * stride
 
 
-def find_long(
-    model: Any, lengths: npt.ArrayLike, chunk_frames: int | None = None, *, strategy: str = "auto"
-) -> npt.NDArray[np.bool_]:
+def find_long(model: Any, lengths: npt.ArrayLike, chunk_frames: int | None, strategy: str) -> Mask:
     """Return which lengths run in chunks: those of more than `chunk_frames`.
 
     By itself (`chunk_frames` None) this is so only for strategy "auto" and where the model is `chunkable`.
@@ -177,12 +172,10 @@ def find_long(
     return frames > chunk_frames
 
 
-def forward_long(
-    model: SequenceModel, source: Source, indices: npt.NDArray[np.int64], chunk_frames: int | None = None
-) -> list[Array]:
-    """Return logits of these sequences of a source, each in chunks: `(num_outputs,)`, or `(frames, num_outputs)`."""
+def forward_long(model: SequenceModel, source: Source, chunk_frames: int | None) -> list[Array]:
+    """Return logits of the sequences of a source, each in chunks: `(num_outputs,)`, or `(frames, num_outputs)`."""
     runner = ChunkRunner(model, chunk_frames)
-    sequences = (pieces_of(source[index]) for index in indices.tolist())
+    sequences = (pieces_of(source[index]) for index in range(len(source.lengths)))
     if model.predicts_frames:
         return [np.concatenate(list(runner.frame_logits(pieces))) for pieces in sequences]
     return [runner.answer(pieces).logits for pieces in sequences]
