@@ -21,7 +21,7 @@ class Contributions:
         label: its name, or its number.
         logit: what the model says.
         frames: what each frame adds, `(time,)`; frames of the last layer before the poolings.
-        positions: the input frame that each of them stands for; its receptive field lies around it.
+        positions: the input frame that each of them stands for, which is in its receptive field.
         bias: what no frame adds.
         is_exact: whether the logit is this sum by the model's own arithmetic, and not by a rule for sharing it out.
         notes: what that rule is, and where.
@@ -128,8 +128,8 @@ def as_sequence(features: Any) -> Array:
 def _shares_of(pooling: Any, frames: Array, is_real: Mask) -> Shares:
     """Return the shares of frames `(time, channels)` in the output of a global pooling.
 
-    A mean is a sum of its frames, and a maximum is the one frame that has it (equal ones share it). What is no sum is
-    cut up by a rule that the note names.
+    A mean is a sum over its frames, and a maximum is the one frame that has it (equal ones share it). What is not a
+    sum is divided among the frames by a rule that the note names.
 
     Raises:
         ModelError: a pooling that is not known.
@@ -141,7 +141,7 @@ def _shares_of(pooling: Any, frames: Array, is_real: Mask) -> Shares:
         return shares_in_maximum(frames)
     if hasattr(pooling, "shares"):
         return Shares(*pooling.shares(frames, is_real))
-    raise ModelError(f"'{pooling.name}' is a {kind}, of which nobody has said what a frame contributes.")
+    raise ModelError(f"'{pooling.name}' is a {kind}, and seqconv does not know what a frame contributes to it.")
 
 
 def _straighten(head: Head, pooled: Array) -> tuple[Array, Array, Array]:

@@ -79,8 +79,8 @@ class Audit:
 def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
     """Check whether padding and batch mates change the answers of any Keras sequence model, and which layers cause it.
 
-    Each sequence is asked about alone, with 1, 2, 7 and 64 frames of padding appended, and among others in a batch. A
-    stock model is padded with zeros; a model that is told which frames are real finds garbage in the others.
+    Each sequence is run alone, with 1, 2, 7 and 64 frames of padding appended, and among others in a batch. A
+    stock model is padded with zeros; a model that gets a mask or lengths gets garbage in the frames that are not real.
 
     Args:
         model: a Keras model over `(batch, time, ...)`, or over that and a boolean mask `(batch, time)`.

@@ -98,7 +98,7 @@ class Axis:
     """One axis of a tensor. Two are equal if a position has seen the same.
 
     Position `p` stands for input position `p * stride`, and has seen those from `left` before it to `right` after it,
-    or what `sees` says: "whole" is everything along the axis, "unknown" is what nobody knows.
+    or what `sees` says: "whole" is everything along the axis, "unknown" means that it is not known.
     """
 
     length: Length = field(compare=False)

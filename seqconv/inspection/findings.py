@@ -35,7 +35,7 @@ VERDICTS: dict[str, str] = {
     "ignores_mask": "says that it supports masks, and counts padding in its statistics",
     "reads_padding": "reads padding that is no longer zero, because a bias or a normalization before it moved it",
     "strided_same": "has strides and padding='same': Keras takes the phase from the padded length, so padding shifts "
-    "which frames are sampled. No mask mends that",
+    "which frames are sampled. A mask cannot correct this",
     "unmasked_statistics": "has no mask in training: its mean and variance are those of frames and padding together",
     "pools_padding": "pools over padding as if it were frames",
     "runs_into_padding": "has no mask, and runs on into the padding",
@@ -45,7 +45,7 @@ VERDICTS: dict[str, str] = {
     "no_mask_given": "can take a mask, and is not given any",
     "masks_silence": "infers the mask from values: a real frame of digital silence counts as padding",
     "mask_leaves_model": "hands its mask to the loss, which Keras then divides by the frames of that batch alone",
-    "unknown_layer": "is not known here; only what is measured below speaks of it",
+    "unknown_layer": "is not known to seqconv; only the measurements below show its effect",
     "fixed_length": "takes sequences of one length only",
     "changes_with_padding": "answers differently when padding is appended",
     "changes_with_mates": "answers differently next to other sequences",

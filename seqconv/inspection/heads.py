@@ -23,8 +23,8 @@ class Head:
     Attributes:
         frames: what enters the poolings, `(time, channels)`.
         is_real: which of them a mask lets through.
-        poolings: layers whose vectors lie side by side.
-        dense: Dense layers behind them.
+        poolings: layers whose output vectors are concatenated.
+        dense: Dense layers after them.
         stride: input frames from one of the frames to the next.
     """
 

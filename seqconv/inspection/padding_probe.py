@@ -48,9 +48,9 @@ class Measurement:
 
 
 class Subject:
-    """A model that is asked about sequences in different surroundings.
+    """A model that is run on sequences in different surroundings.
 
-    A `SequenceModel`, or a functional model of features and a mask, is told which frames are real, and gets garbage in
+    A `SequenceModel`, or a functional model of features and a mask, knows which frames are real, and gets garbage in
     the others. Any other model is padded with zeros, as people do.
     """
 

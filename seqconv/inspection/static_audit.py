@@ -11,7 +11,7 @@ from seqconv.inspection.graph import Call, Graph
 from seqconv.inspection.masks import DROPPED, IGNORED, MADE, NONE, PASSED, TAKEN, follow_masks
 from seqconv.layers.base import MaskedLayer, contract_of
 
-# Layers behind which zero is no longer zero.
+# Layers whose output for zero is not zero.
 _MOVING = ("BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization", "Rescaling", "Embedding")
 _MOVING_ACTIVATIONS = ("sigmoid", "softmax", "softplus", "exponential", "hard_sigmoid", "log_sigmoid")
 

@@ -29,12 +29,12 @@ class LayerRow:
         kernel: the shape of the kernel by the names of its axes; empty where there is none.
         formula: how the number of parameters comes about.
         parameters: their number; 0 where the layer was called before.
-        output: the shape behind it, without the batch axis, in terms of T.
+        output: the shape of its output, without the batch axis, in terms of T.
         stride: input frames from one output frame to the next, for each axis; fractions where it was enlarged.
         receptive_field: input frames that an output frame has seen, for each axis; "whole", or "unknown".
-        milliseconds: the receptive field in time; None where nobody knows how long a frame is.
-        multiply_adds_per_frame: products with weights for each input frame; None where nobody knows.
-        multiply_adds_per_sequence: those that are needed once, behind a global pooling.
+        milliseconds: the receptive field in time; None where the length of a frame is not known.
+        multiply_adds_per_frame: products with weights for each input frame; None where it is not known.
+        multiply_adds_per_sequence: those that are needed once, after a global pooling.
         mask: "made", "taken", "passed on", "dropped", "ignored", or "" where none arrives.
         settings: what of strides, dilation and padding is not the default.
         reads_neighbors: whether it looks beyond each position by itself.

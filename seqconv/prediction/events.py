@@ -28,7 +28,7 @@ def predict_events(
 ) -> pd.DataFrame:
     """Find events in recordings with a model of windows or frames.
 
-    Windows or frames beside each other that have the same class are one event; the class of the background is none.
+    Consecutive windows or frames of the same class are one event; the class of the background is none.
     A window stands for its middle, as long as its hop.
 
     Args:

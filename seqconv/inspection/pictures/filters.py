@@ -105,7 +105,7 @@ def _tiles(values: Array) -> tuple[Array, str]:
 def _grid(groups: Sequence[Array], layers: Sequence[Any], features: FeatureSettings | None) -> Figure:
     """Draw groups of tiles side by side, one scale of colors for all."""
     count, rows, columns = groups[0].shape
-    # Tall tiles stay narrow, so that taps can be told apart and all filters fit.
+    # Tall tiles stay narrow, so that each tap can be seen and all filters fit.
     ratio = min(max(rows / columns, 0.6), 2.2)
     across = min(count, max(1, ceil(np.sqrt(count * ratio * 1.5 / len(groups)))))
     down = ceil(count / across)

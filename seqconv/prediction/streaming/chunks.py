@@ -65,7 +65,7 @@ def chunk_shape(geometry: TimeGeometry, chunk_frames: int) -> ChunkShape:
 def cut_windows(pieces: Iterable[Array], shape: ChunkShape, *, fill: float = 0.0) -> Iterator[Window]:
     """Yield windows whose interiors follow each other over a sequence that comes in pieces of any size.
 
-    Each is as wide as the others, also the last one: what lies outside the sequence is marked.
+    Each is as wide as the others, also the last one: frames outside the sequence are marked.
 
     >>> shape = ChunkShape(left=1, interior=4, right=1, stride=1)
     >>> for window in cut_windows([np.arange(3.0)[:, None], np.arange(3.0, 6.0)[:, None]], shape):

@@ -62,9 +62,9 @@ def running_answers(
 ) -> Iterator[RunningAnswer]:
     """Yield an answer whenever another `every` frames have come, and one at the end.
 
-    The answer at n frames is over the output frames whose receptive field lies in the first n: for a causal model, what
-    it says of these n frames alone; for another one, that of `streaming_delay` frames earlier. The last answer is that
-    of the whole sequence. Before the first output frame is known there is no answer. Memory does not grow.
+    The answer at n frames is over the output frames whose receptive field is within the first n: for a causal model,
+    the answer to these n frames alone; for another one, that of `streaming_delay` frames earlier. The last answer is
+    that to the whole sequence. Before the first output frame is known there is no answer. Memory does not grow.
 
     Args:
         model: without layers that look at the whole sequence.
