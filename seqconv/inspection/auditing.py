@@ -147,8 +147,7 @@ def _check_shapes(arrays: Sequence[Any], subject: Subject) -> None:
 
 
 def _finding(finding: Finding) -> Iterator[Any]:
-    is_fault = finding.severity == FAULT
-    mark = ("x ", "bold red") if is_fault else ("! ", "yellow")
+    mark = ("x ", "bold red") if finding.severity == FAULT else ("! ", "yellow")
     name = finding.layer or "the model"
     yield Text.assemble(mark, (name, "bold"), (f" ({finding.type})" if finding.type else "", "dim"))
     yield Padding(Text(f"{finding.verdict}."), (0, 0, 0, 2))

@@ -106,8 +106,7 @@ def axis_names(layer: Any) -> list[tuple[str, Any]]:
             return [*channels, ("depth_multiplier", kernel[-1])]
         if kind.startswith("Separable"):
             return [*channels, ("depth_multiplier", kernel[-1]), ("filters", shapes[1][-1])]
-        grouped = [("groups", layer.groups)] if layer.groups > 1 else []
-        return [*channels, ("filters", kernel[-1]), *grouped]
+        return [*channels, ("filters", kernel[-1]), *([("groups", layer.groups)] if layer.groups > 1 else [])]
     if kind == "Dense":
         return [("in_features", kernel[0]), ("units", kernel[1])]
     if kind == "Embedding":

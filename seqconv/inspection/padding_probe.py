@@ -68,8 +68,8 @@ class Subject:
             raise ModelError(f"model '{model.name}' has {len(graph.outputs)} outputs. Measure one of them at a time.")
         self.knows_lengths = self.is_ours or self.takes_mask
         self.shape = graph.shapes[graph.inputs[0]]
-        embedding = next((call.layer for call in graph.calls if kind_of(call.layer) == "Embedding"), None)
-        self.num_tokens = None if embedding is None else int(embedding.input_dim)
+        embeddings = (call.layer for call in graph.calls if kind_of(call.layer) == "Embedding")
+        self.num_tokens = next((int(layer.input_dim) for layer in embeddings), None)
         self.min_frames = model.min_frames if self.is_ours else _shortest(graph)
 
     def answer(self, sequences: Sequence[Array], width: int, rng: np.random.Generator) -> list[Array]:

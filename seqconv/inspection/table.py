@@ -115,10 +115,9 @@ class Description:
 
 def as_text(shown: Any, width: int) -> str:
     """Return what rich shows of something, as text of at most `width` columns."""
-    console = Console(file=StringIO(), width=width, no_color=True, legacy_windows=False)
-    with console.capture() as capture:
-        console.print(shown)
-    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+    written = StringIO()
+    Console(file=written, width=width, no_color=True, legacy_windows=False).print(shown)
+    return "\n".join(line.rstrip() for line in written.getvalue().rstrip().splitlines())
 
 
 def _table(description: Description, is_wide: bool, mask_title: list[str]) -> Table:

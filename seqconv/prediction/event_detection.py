@@ -68,7 +68,8 @@ def detect_events(table: pd.DataFrame, target: Target, rules: DetectionRules, fr
             starts, ends = window_slots(rows["start"], rows["end"])
         events = merge_hits(starts, ends, rows[columns].to_numpy(np.float64), target, rules)
         events.insert(0, "id", recording)
-        found += [events] if len(events) else []
+        if len(events):
+            found.append(events)
     return pd.concat(found, ignore_index=True) if found else no_detections()
 
 

@@ -85,14 +85,14 @@ def draw_contributions(
     """
     figure = Figure(figsize=(10, 5), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1.3])
-    draw_features(upper, features, settings)
+    edges = draw_features(upper, features, settings)
     upper.set_title(title or "features")
     colors = np.where(found.frames >= 0, FOR, AGAINST).tolist()
     times = found.positions * (scales.seconds_of(settings) or 1.0)
     # As wide as frames are, and in long recordings wide enough to be seen.
     lower.vlines(times, 0, found.frames, colors=colors, linewidth=max(1.2, 600 / len(found.frames)))
     lower.axhline(0, color="0.4", linewidth=0.8)
-    lower.set(xlim=_extent(features, 1, settings)[:2], xlabel=_time_label(settings), ylabel="adds to the logit")
+    lower.set(xlim=edges, xlabel=_time_label(settings), ylabel="adds to the logit")
     lower.spines[["top", "right"]].set_visible(False)
     sign = "+" if found.bias >= 0 else "-"
     lower.set_title(
@@ -103,12 +103,14 @@ def draw_contributions(
     return figure
 
 
-def draw_features(axes: Any, features: Array, settings: FeatureSettings | None) -> None:
-    """Draw a sequence as an image, in seconds and Hz if they are known."""
-    low, high = np.percentile(features, [2, 99.5])
-    limits = {"vmin": low, "vmax": max(high, low + 1e-6)}
-    scales.draw_image(axes, features.T, cmap=scales.POSITIVE, **limits, extent=_extent(features, 1, settings))
-    scales.mark_channels(axes, settings, features.shape[1])
+def draw_features(axes: Any, features: Any, settings: FeatureSettings | None) -> tuple[float, float]:
+    """Draw a sequence as an image, in seconds and Hz if they are known; return the times of its left and right edge."""
+    values = np.asarray(features)
+    low, high = np.percentile(values, [2, 99.5])
+    extent = _extent(values, 1, settings)
+    scales.draw_image(axes, values.T, cmap=scales.POSITIVE, vmin=low, vmax=max(high, low + 1e-6), extent=extent)
+    scales.mark_channels(axes, settings, values.shape[1])
+    return extent[:2]
 
 
 def _extent(values: Array, stride: int, settings: FeatureSettings | None) -> tuple[float, float, float, float]:
@@ -129,8 +131,8 @@ def _looks_around(call: Call) -> bool:
 def _behind(call: Call, graph: Graph) -> int:
     """Return the tensor after normalization, activation and dropout that follow a layer."""
     follows = {*POINTWISE} - {"Dense", "TimeDistributed"}
-    while len(users := graph.consumers(call.outputs[0])) == 1 == len(users[0].inputs):
-        if kind_of(users[0].layer) not in follows:
-            break
+    while True:
+        users = graph.consumers(call.outputs[0])
+        if len(users) != 1 or len(users[0].inputs) > 1 or kind_of(users[0].layer) not in follows:
+            return call.outputs[0]
         call = users[0]
-    return call.outputs[0]
