@@ -170,7 +170,7 @@ def test_a_block_that_reads_time_otherwise_than_it_says_is_refused():
 
 def test_a_pooling_that_does_not_say_what_frames_bring_is_named():
     model = build_model(MODEL, num_features=3, num_outputs=2)
-    with pytest.raises(ModelError, match="'pool_toy_rms' is a RootMeanSquare, and seqconv does not know what a frame"):
+    with pytest.raises(ModelError, match="'pool_toy_rms' is a RootMeanSquare, of which nobody has said"):
         contributions(model, np.ones((8, 3)))
 
 
