@@ -12,10 +12,9 @@ from seqconv.errors import ManifestError
 from seqconv.metrics.checks import FloatArray, IntArray
 from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
 from seqconv.prediction.forward import forward
-from seqconv.tasks.target import DecisionRule
 from seqconv.tasks.frame_labels import find_length_problems, raise_listed
 from seqconv.tasks.outputs import frame_columns, recording_starts
-from seqconv.tasks.target import Target
+from seqconv.tasks.target import DecisionRule, Target
 
 HeadlineScorer = Callable[[IntArray], dict[str, float]]
 

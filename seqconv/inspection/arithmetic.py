@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
+import keras
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.inspection.axes import Window
 from seqconv.inspection.effects import windows_of
-from seqconv.inspection.kernels import check_convolution, kernels
+from seqconv.inspection.kernels import Array, kernels
 from seqconv.layers.base import contract_of
-
-Array = npt.NDArray[Any]
+from seqconv.layers.reduction import as_double
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Check:
         products: how many products were summed.
         total: their sum.
         bias: what was added to it, 0 where there is no bias.
-        value: behind the activation.
+        value: after the activation.
         keras: what the layer returned there.
     """
 
@@ -58,14 +56,15 @@ def patch(layer: Any, inputs: Array, position: Sequence[int], filter_number: int
     >>> patch(layer, np.array([[1.0], [2.0], [3.0]]), [0], 0).ravel().tolist()
     [0.0, 1.0, 2.0]
     """
-    kernel = kernels(layer)[filter_number]
-    channels = _channels_of(layer, kernel, filter_number)
-    reads = [_reads(layer, window, inputs.shape[axis], position[axis]) for axis, window in enumerate(windows_of(layer))]
-    values = np.zeros(kernel.shape, np.float64)
-    for taps in product(*(range(len(read)) for read in reads)):
-        places = [read[tap] for read, tap in zip(reads, taps, strict=True)]
-        if all(place is not None for place in places):
-            values[taps] = inputs[tuple(places)][channels]
+    every = kernels(layer)
+    # Each group of filters reads its share of the channels; in a depthwise layer, that is one channel.
+    share = every.shape[-1]
+    group = filter_number * (input_channels(layer) // share) // len(every)
+    values = inputs[..., group * share : (group + 1) * share].astype(np.float64)
+    for axis, window in enumerate(windows_of(layer)):
+        places, is_read = _reads(layer, window, inputs.shape[axis], position[axis])
+        shown = is_read.reshape(-1, *[1] * (values.ndim - axis - 1))
+        values = np.where(shown, np.take(values, places, axis=axis, mode="clip"), 0)
     return values
 
 
@@ -75,22 +74,19 @@ def check_sum(layer: Any, seed: int = 0) -> Check:
     Raises:
         ModelError: the layer is no convolution.
     """
-    from keras import ops
-
-    check_convolution(layer)
+    every = kernels(layer).astype(np.float64)
     rng, windows = np.random.default_rng(seed), windows_of(layer)
     sizes = [2 * window.span + 3 * window.stride for window in windows]
     inputs = rng.normal(size=(*sizes, input_channels(layer))).astype(np.float32)
     fed = np.moveaxis(inputs, -1, 0) if layer.data_format == "channels_first" else inputs
-    returned = np.asarray(ops.convert_to_numpy(layer(fed[None])), np.float64)[0]
+    returned = as_double(layer(fed[None]))[0]
     outputs = np.moveaxis(returned, 0, -1) if layer.data_format == "channels_first" else returned
     position = tuple(size // 2 for size in outputs.shape[:-1])
-    every = kernels(layer).astype(np.float64)
     totals = np.array([(kernel * patch(layer, inputs, position, i)).sum() for i, kernel in enumerate(every)])
-    biases = np.asarray(ops.convert_to_numpy(layer.bias), np.float64) if layer.use_bias else np.zeros(len(every))
+    biases = as_double(layer.bias) if layer.use_bias else np.zeros(len(every))
     # All channels at once: a softmax looks at them together.
-    values = np.asarray(ops.convert_to_numpy(layer.activation(ops.convert_to_tensor(totals + biases))))
-    # The largest one: behind a ReLU, many are 0.
+    values = as_double(layer.activation(keras.ops.convert_to_tensor(totals + biases)))
+    # The largest one: after a ReLU, many are 0.
     number = int(np.argmax(np.abs(values)))
     found = (float(totals[number]), float(biases[number]), float(values[number]))
     return Check(position, number, every[number].size, *found, float(outputs[(*position, number)]))
@@ -104,32 +100,15 @@ def input_channels(layer: Any) -> int:
     return int(kernel[-2]) * int(getattr(layer, "groups", 1))
 
 
-def _channels_of(layer: Any, kernel: Array, number: int) -> slice:
-    """Return the input channels that a filter reads."""
-    if kernel.shape[-1] == 1 and hasattr(layer, "depth_multiplier") and not hasattr(layer, "pointwise_kernel"):
-        channel = number // layer.depth_multiplier
-        return slice(channel, channel + 1)
-    groups = getattr(layer, "groups", 1)
-    if groups == 1:
-        return slice(None)
-    group = number // (layer.filters // groups)
-    return slice(group * kernel.shape[-1], (group + 1) * kernel.shape[-1])
-
-
-def _reads(layer: Any, window: Window, size: int, position: int) -> list[int | None]:
-    """Return the input position under each tap; None if there is none."""
-    first = _first_tap(layer, window, size)
-    found: list[int | None] = []
-    for tap in range(window.kernel_size):
-        offset = tap * window.dilation
-        if window.is_transposed:
-            # An input value at i is spread over the outputs i * stride + tap.
-            place, rest = divmod(position + first - offset, window.stride)
-            found.append(place if rest == 0 and 0 <= place < size else None)
-        else:
-            place = position * window.stride + offset - first
-            found.append(place if 0 <= place < size else None)
-    return found
+def _reads(layer: Any, window: Window, size: int, position: int) -> tuple[Array, Array]:
+    """Return the input position under each tap, and whether there is one."""
+    first, offsets = _first_tap(layer, window, size), np.arange(window.kernel_size) * window.dilation
+    if window.is_transposed:
+        # An input value at i is spread over the outputs i * stride + tap.
+        places, rests = np.divmod(position + first - offsets, window.stride)
+    else:
+        places, rests = position * window.stride + offsets - first, np.zeros_like(offsets)
+    return places, (rests == 0) & (places >= 0) & (places < size)
 
 
 def _first_tap(layer: Any, window: Window, size: int) -> int:

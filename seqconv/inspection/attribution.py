@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.errors import ModelError, ShapeError, list_some
+from seqconv.inspection.effects import kind_of
 from seqconv.inspection.heads import Head, run_to_head
-from seqconv.inspection.pooling_attribution import shares_of
-
-Array = npt.NDArray[Any]
+from seqconv.layers.reduction import as_double
+from seqconv.layers.shares import Array, Mask, Shares, shares_in_maximum, shares_in_mean
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Contributions:
         label: its name, or its number.
         logit: what the model says.
         frames: what each frame adds, `(time,)`; frames of the last layer before the poolings.
-        positions: the input frame that each of them stands for; its receptive field lies around it.
+        positions: the input frame that each of them stands for, which is in its receptive field.
         bias: what no frame adds.
         is_exact: whether the logit is this sum by the model's own arithmetic, and not by a rule for sharing it out.
         notes: what that rule is, and where.
@@ -45,23 +44,23 @@ class Contributions:
         return int(self.positions[1] - self.positions[0]) if len(self.positions) > 1 else 1
 
     def __str__(self) -> str:
-        total = self.frames.sum()
-        parts = [f"logit of '{self.label}': {self.logit:.4f} = {total:.4f} from {len(self.frames)} frames"]
-        sign = "+" if self.bias >= 0 else "-"
-        parts[0] += f" {sign} {abs(self.bias):.4f} that no frame adds (bias)"
+        total, sign = self.frames.sum(), "+" if self.bias >= 0 else "-"
         best = np.argsort(-self.frames, kind="stable")[:3]
-        parts.append("most for it: " + ", ".join(f"{self._place(i)} ({self.frames[i]:+.4f})" for i in best))
         worst = [i for i in np.argsort(self.frames, kind="stable")[:3] if self.frames[i] < 0]
-        if worst:
-            parts.append("most against: " + ", ".join(f"{self._place(i)} ({self.frames[i]:+.4f})" for i in worst))
         exact = "exact: this sum is how the model computes the logit"
-        return "\n".join([*parts, exact if self.is_exact else "not exact: " + " ".join(self.notes)])
+        lines = [
+            f"logit of '{self.label}': {self.logit:.4f} = {total:.4f} from {len(self.frames)} frames {sign} "
+            f"{abs(self.bias):.4f} that no frame adds (bias)",
+            f"most for it: {', '.join(map(self._frame, best))}",
+            f"most against: {', '.join(map(self._frame, worst))}" if worst else "",
+            exact if self.is_exact else f"not exact: {' '.join(self.notes)}",
+        ]
+        return "\n".join(filter(None, lines))
 
-    def _place(self, index: int) -> str:
+    def _frame(self, index: int) -> str:
         frame = int(self.positions[index])
-        return f"frame {frame}" + (
-            "" if self.seconds_per_frame is None else f" at {frame * self.seconds_per_frame:.2f} s"
-        )
+        time = "" if self.seconds_per_frame is None else f" at {frame * self.seconds_per_frame:.2f} s"
+        return f"frame {frame}{time} ({self.frames[index]:+.4f})"
 
 
 def contributions(model: Any, features: Any, *, output: int | str | None = None) -> Contributions:
@@ -87,11 +86,8 @@ def contributions(model: Any, features: Any, *, output: int | str | None = None)
     """
     from seqconv.models.card import read_card, seconds_per_frame
 
-    features = np.asarray(features, np.float32)
-    if features.ndim != 2:
-        raise ShapeError(f"expected one sequence (time, num_features), got an array of shape {features.shape}.")
-    head = run_to_head(model, features)
-    shares = [shares_of(pooling, head.frames, head.is_real) for pooling in head.poolings]
+    head = run_to_head(model, as_sequence(features))
+    shares = [_shares_of(pooling, head.frames, head.is_real) for pooling in head.poolings]
     frames = np.concatenate([each.frames for each in shares], axis=1)
     rest = np.concatenate([each.rest for each in shares])
     logits, slopes, bias = _straighten(head, frames.sum(axis=0) + rest)
@@ -117,14 +113,42 @@ def contributions(model: Any, features: Any, *, output: int | str | None = None)
     )
 
 
+def as_sequence(features: Any) -> Array:
+    """Return one sequence `(time, num_features)` as float32.
+
+    Raises:
+        ShapeError: the array has another number of axes.
+    """
+    sequence = np.asarray(features, np.float32)
+    if sequence.ndim != 2:
+        raise ShapeError(f"expected one sequence (time, num_features), got an array of shape {sequence.shape}.")
+    return sequence
+
+
+def _shares_of(pooling: Any, frames: Array, is_real: Mask) -> Shares:
+    """Return the shares of frames `(time, channels)` in the output of a global pooling.
+
+    A mean is a sum over its frames, and a maximum is the one frame that has it (equal ones share it). What is not a
+    sum is divided among the frames by a rule that the note names.
+
+    Raises:
+        ModelError: a pooling that is not known.
+    """
+    kind = kind_of(pooling)
+    if kind == "GlobalAveragePooling1D":
+        return shares_in_mean(frames, is_real)
+    if kind == "GlobalMaxPooling1D":
+        return shares_in_maximum(frames)
+    if hasattr(pooling, "shares"):
+        return Shares(*pooling.shares(frames, is_real))
+    raise ModelError(f"'{pooling.name}' is a {kind}, and seqconv does not know what a frame contributes to it.")
+
+
 def _straighten(head: Head, pooled: Array) -> tuple[Array, Array, Array]:
     """Return logits, and the straight line `pooled @ slopes + bias` that runs through them here."""
-    from keras import ops
-
     slopes, bias, values = np.eye(len(pooled)), np.zeros(len(pooled)), pooled
     for layer in head.dense:
-        kernel = np.asarray(ops.convert_to_numpy(layer.kernel), np.float64)
-        offset = np.asarray(ops.convert_to_numpy(layer.bias), np.float64) if layer.use_bias else 0.0
+        kernel, offset = as_double(layer.kernel), as_double(layer.bias) if layer.use_bias else 0.0
         slopes, bias, values = slopes @ kernel, bias @ kernel + offset, values @ kernel + offset
         name = layer.activation.__name__
         if layer is head.dense[-1]:

@@ -1,56 +1,116 @@
-"""The effect of a layer on an axis: output length, stride so far, and the input that one position has seen."""
+"""The effect of a layer on an axis: output length in terms of T, stride so far, and the input that a position sees."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from seqconv.inspection.symbolic_length import Length
+from seqconv.geometry import TimeLayer
 
 WHOLE = "whole"
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Window:
-    """The window of a layer on one axis: as `seqconv.geometry.TimeLayer`, or upsampling if it is transposed."""
+class Length:
+    """`factor * ceil((base - cut) / divisor) + extra`; `base` is a name, a number, or another length.
 
-    kernel_size: int
-    stride: int = 1
-    dilation: int = 1
-    padding: str = "same"
-    is_transposed: bool = False
+    >>> frames = Length("T")
+    >>> print(frames.windows(span=1, stride=2), frames.windows(5, 1, "valid"), frames.windows(2, 2, "valid"))
+    ceil(T/2) T - 4 floor(T/2)
+    >>> frames.windows(3, 2).windows(3, 2).at(10)
+    3
+    """
+
+    base: "str | int | Length"
+    cut: int = 0
+    divisor: int = 1
+    factor: int = 1
+    extra: int = 0
+
+    def windows(self, span: int, stride: int = 1, padding: str = "same") -> "Length":
+        """Return how many windows of `span` frames, each `stride` frames after the last one, fit into this length."""
+        cut = span - 1 if padding == "valid" else 0
+        if cut == 0 and stride == 1:
+            return self
+        if self.factor == 1:
+            # ceil((ceil(x / d) - c) / s) is ceil((x - c * d) / (d * s)).
+            folded = self.cut - (self.extra - cut) * self.divisor
+            return Length(self.base, folded, self.divisor * stride)._as_number()
+        if self.factor % stride == 0:
+            extra = -(-(self.extra - cut) // stride)
+            return Length(self.base, self.cut, self.divisor, self.factor // stride, extra)._as_number()
+        return Length(self, cut, stride)._as_number()
+
+    def scaled(self, factor: int, extra: int = 0) -> "Length":
+        """Return this length times a factor, and some frames more."""
+        return Length(self.base, self.cut, self.divisor, self.factor * factor, self.extra * factor + extra)._as_number()
+
+    def at(self, num_frames: int) -> int:
+        """Return the number of frames if T is `num_frames`; 0 if nothing fits."""
+        if isinstance(self.base, Length):
+            base = self.base.at(num_frames)
+        else:
+            base = num_frames if isinstance(self.base, str) else self.base
+        return max(0, self.factor * -(-(base - self.cut) // self.divisor) + self.extra)
 
     @property
-    def span(self) -> int:
-        """Positions from the first tap to the last, inclusive."""
-        return (self.kernel_size - 1) * self.dilation + 1
+    def is_free(self) -> bool:
+        """Whether it depends on T."""
+        return self.base.is_free if isinstance(self.base, Length) else isinstance(self.base, str)
 
-    @property
-    def left(self) -> int:
-        """Taps before the position of an output."""
-        if self.padding == "valid":
-            return 0
-        return self.span - 1 if self.padding == "causal" else (self.span - 1) // 2
+    def _as_number(self) -> "Length":
+        return self if self.is_free else Length(self.at(0))
+
+    def __str__(self) -> str:
+        inner = f"({self.base})" if isinstance(self.base, Length) and " " in str(self.base) else str(self.base)
+        if self.divisor == 1:
+            text = _plus(inner, -self.cut)
+        elif self.cut == self.divisor - 1:
+            text = f"floor({inner}/{self.divisor})"
+        else:
+            shifted = _plus(inner, -self.cut)
+            text = f"ceil({f'({shifted})' if ' ' in shifted else shifted}/{self.divisor})"
+        if self.factor != 1:
+            text = f"{self.factor} x ({text})" if " " in text and self.divisor == 1 else f"{self.factor} x {text}"
+        return _plus(text, self.extra)
+
+
+def _plus(text: str, number: int) -> str:
+    if not number:
+        return text
+    return f"{text} {'+' if number > 0 else '-'} {abs(number)}"
+
+
+class Window(TimeLayer):
+    """The window of a layer on one axis."""
+
+    is_transposed = False
+
+
+class TransposedWindow(Window):
+    """The window of a layer that spreads each input value over several outputs."""
+
+    is_transposed = True
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a tensor.
+    """One axis of a tensor. Two are equal if a position has seen the same.
 
     Position `p` stands for input position `p * stride`, and has seen those from `left` before it to `right` after it,
-    or what `sees` says: "whole" is everything along the axis, "unknown" is what nobody knows.
+    or what `sees` says: "whole" is everything along the axis, "unknown" means that it is not known.
     """
 
-    length: Length
+    length: Length = field(compare=False)
     stride: Fraction = Fraction(1)
     left: Fraction = Fraction(0)
     right: Fraction = Fraction(0)
     sees: str = "field"
     # The layers on the way, for the arithmetic of enlarged axes.
-    path: tuple[Window, ...] = ()
+    path: tuple[Window, ...] = field(default=(), compare=False)
 
     @property
-    def field(self) -> int | None:
+    def num_seen(self) -> int | None:
         """Input positions that one position has seen; None if that is not a number."""
         if self.sees != "field":
             return None
@@ -79,17 +139,13 @@ class Axis:
             path=(*self.path, window),
         )
 
-    def repeated(self, times: int) -> "Axis":
-        """Return the axis after a layer that repeats each position."""
-        return self._enlarged(Window(times, times, padding="same", is_transposed=True), None)
-
     def cut(self, first: int, last: int) -> "Axis":
         """Return the axis after a layer that cuts positions off both ends, or adds zeros if the numbers are
         negative."""
-        length = Length(self.length.at(0) - first - last) if not self.length.is_free else None
+        is_free = self.length.is_free
         return replace(
             self,
-            length=length or self.length.scaled(1, -first - last),
+            length=self.length.scaled(1, -first - last) if is_free else Length(self.length.at(0) - first - last),
             left=self.left - first * self.stride,
             right=self.right + first * self.stride,
         )
@@ -124,7 +180,9 @@ def merge_axes(branches: Sequence[tuple[Axis, ...]]) -> tuple[Axis, ...]:
             stride=max(strides, default=axis.stride),
             left=max(part.left for part in parts),
             right=max(part.right for part in parts),
-            path=max((part.path for part in parts), key=lambda path: replace(axis, path=path, sees="field").field or 0),
+            path=max(
+                (part.path for part in parts), key=lambda path: replace(axis, path=path, sees="field").num_seen or 0
+            ),
         )
         seen = {part.sees for part in parts} | ({UNKNOWN} if len(strides) > 1 else set())
         # What has lost its axis was summed over it.

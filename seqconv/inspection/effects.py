@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from seqconv.inspection.axes import UNKNOWN, WHOLE, Axis, Window, merge_axes
+import keras
+
+from seqconv.inspection.axes import UNKNOWN, WHOLE, Axis, Length, TransposedWindow, Window, merge_axes
 from seqconv.inspection.graph import Call, Graph, Shape
-from seqconv.inspection.symbolic_length import Length
 from seqconv.layers.base import contract_of
 
 Axes = tuple[Axis, ...]
@@ -34,8 +35,6 @@ ELEMENTWISE = (
 
 def kind_of(layer: Any) -> str:
     """Return the class name of a layer, or that of Keras's own class from which it is derived."""
-    import keras
-
     known = (*CONVOLUTIONS, *TRANSPOSED)
     for cls in type(layer).__mro__:
         if cls.__name__ in known and cls is getattr(keras.layers, cls.__name__, None):
@@ -52,40 +51,37 @@ def windows_of(layer: Any) -> tuple[Window, ...]:
     if kind in (*CONVOLUTIONS, *TRANSPOSED):
         sizes, dilations = layer.kernel_size, layer.dilation_rate
     elif kind in POOLINGS:
-        sizes = layer.pool_size if isinstance(layer.pool_size, tuple) else (layer.pool_size,)
-        dilations = (1,) * len(sizes)
+        sizes, dilations = layer.pool_size, (1,) * len(layer.pool_size)
     else:
         return ()
-    strides = layer.strides if isinstance(layer.strides, tuple) else (layer.strides,) * len(sizes)
-    dilations = dilations if isinstance(dilations, tuple) else (dilations,) * len(sizes)
-    is_transposed = kind in TRANSPOSED
-    return tuple(
-        Window(size, stride, dilation, layer.padding, is_transposed)
-        for size, stride, dilation in zip(sizes, strides, dilations, strict=True)
-    )
+    window = TransposedWindow if kind in TRANSPOSED else Window
+    return tuple(window(*sides, layer.padding) for sides in zip(sizes, layer.strides, dilations, strict=True))
 
 
 def follow_axes(graph: Graph) -> dict[int, Axes]:
     """Return the axes of every tensor, except batch and channels; a vector has none."""
     is_first = any(getattr(call.layer, "data_format", None) == "channels_first" for call in graph.calls)
-    axes = {tensor: _input_axes(graph.shapes[tensor], _is_embedded(graph, tensor), is_first) for tensor in graph.inputs}
+    axes = {tensor: _input_axes(graph, tensor, is_first) for tensor in graph.inputs}
     for call in graph.calls:
         behind = _behind(call, [axes[tensor] for tensor in call.inputs if tensor in axes], graph)
         axes |= dict.fromkeys(call.outputs, behind)
     return axes
 
 
-def _is_embedded(graph: Graph, tensor: int) -> bool:
-    return any(kind_of(call.layer) == "Embedding" for call in graph.consumers(tensor))
+def axes_around(call: Call, axes: dict[int, Axes]) -> tuple[Axes, Axes]:
+    """Return the axes of the first input of a call and of its first output."""
+    before = axes.get(call.inputs[0], ()) if call.inputs else ()
+    return before, axes[call.outputs[0]] if call.outputs else ()
 
 
-def _input_axes(shape: Shape, is_embedded: bool, is_first: bool) -> Axes:
-    has_channels = not is_embedded and len(shape) > 2
-    if not has_channels:
+def _input_axes(graph: Graph, tensor: int, is_first: bool) -> Axes:
+    shape = graph.shapes[tensor]
+    is_embedded = any(kind_of(call.layer) == "Embedding" for call in graph.consumers(tensor))
+    if not is_embedded and len(shape) > 2:
+        sizes = shape[2:] if is_first else shape[1:-1]
+    else:
         # Tokens, or a single vector.
         sizes = shape[1:] if is_embedded or shape[1:] == (None,) else ()
-    else:
-        sizes = shape[2:] if is_first else shape[1:-1]
     free = [size for size in sizes if size is None]
     names = iter(["T"] if len(free) == 1 else ["H", "W", "D"])
     return tuple(Axis(Length(next(names) if size is None else size)) for size in sizes)
@@ -96,46 +92,31 @@ def _behind(call: Call, taken: Sequence[Axes], graph: Graph) -> Axes:
     before, shape = taken[0] if taken else (), graph.shapes[call.outputs[0]] if call.outputs else ()
     windows = windows_of(layer)
     if windows and len(windows) == len(before):
-        return _through(before, windows, layer, shape)
+        sizes = shape[2:] if getattr(layer, "data_format", None) == "channels_first" else shape[1:-1]
+        return tuple(axis.through(window, size) for axis, window, size in zip(before, windows, sizes, strict=True))
     if kind in MERGES:
         if kind == "Concatenate" and getattr(layer, "axis", -1) not in (-1, len(shape) - 1):
-            return _fresh(shape, before, UNKNOWN)
+            return _unknown(shape, before)
         return merge_axes(taken) if taken else ()
-    if kind == "TimeDistributed":
-        return _distributed(layer, before, shape)
-    if kind in POINTWISE or kind in ELEMENTWISE:
-        return before
     if kind == "Reshape":
         return _reshape(before, graph.shapes[call.inputs[0]], shape)
-    special = SPECIAL.get(kind)
-    if special is not None:
-        return special(layer, before, shape)
-    if kind in GLOBAL_POOLINGS or contract_of(layer).values_per_channel:
+    if kind in SPECIAL:
+        return SPECIAL[kind](layer, before, shape)
+    if kind in POINTWISE or kind in ELEMENTWISE:
+        return before
+    if kind in ("Flatten", *GLOBAL_POOLINGS) or contract_of(layer).values_per_channel:
         return (Axis(Length(1), sees=WHOLE),) * len(before) if getattr(layer, "keepdims", False) else ()
-    if kind in (*RECURRENT, *ATTENTION) or contract_of(layer).sees_all:
+    if kind in ("GroupNormalization", *RECURRENT, *ATTENTION) or contract_of(layer).sees_all:
         return tuple(axis.seeing(WHOLE) for axis in before) if len(shape) > 2 else ()
-    return _fresh(shape, before, UNKNOWN)
+    return _unknown(shape, before)
 
 
-def _through(before: Axes, windows: tuple[Window, ...], layer: Any, shape: Shape) -> Axes:
-    is_first = getattr(layer, "data_format", None) == "channels_first"
-    sizes = shape[2:] if is_first else shape[1:-1]
-    return tuple(axis.through(window, size) for axis, window, size in zip(before, windows, sizes, strict=True))
-
-
-def _fresh(shape: Shape, before: Axes, sees: str) -> Axes:
+def _unknown(shape: Shape, before: Axes) -> Axes:
     """Return axes of which only the sizes are known."""
     sizes = shape[1:-1]
-    kept = len(sizes) == len(before)
-    lengths = [
-        before[number].length if size is None and kept else Length("T'" if size is None else size)
-        for number, size in enumerate(sizes)
-    ]
-    return tuple(Axis(length, sees=sees) for length in lengths)
-
-
-def _flatten(layer: Any, before: Axes, shape: Shape) -> Axes:
-    return ()
+    free = [axis.length for axis in before] if len(sizes) == len(before) else [Length("T'")] * len(sizes)
+    lengths = [old if size is None else Length(size) for size, old in zip(sizes, free, strict=True)]
+    return tuple(Axis(length, sees=UNKNOWN) for length in lengths)
 
 
 def _reshape(before: Axes, old: Shape, shape: Shape) -> Axes:
@@ -145,7 +126,7 @@ def _reshape(before: Axes, old: Shape, shape: Shape) -> Axes:
         return (Axis(Length(1), sees=WHOLE),) * len(shape[1:-1])
     rest, is_free = [size or 0 for size in old[2:]], [axis.length.is_free for axis in before]
     keeps_time = is_free[:1] == [True] and not any(is_free[1:]) and shape[1] is None
-    return before[:1] if keeps_time and shape[2:] == (prod(rest),) else _fresh(shape, (), UNKNOWN)
+    return before[:1] if keeps_time and shape[2:] == (prod(rest),) else _unknown(shape, ())
 
 
 def _distributed(layer: Any, before: Axes, shape: Shape) -> Axes:
@@ -159,24 +140,19 @@ def _distributed(layer: Any, before: Axes, shape: Shape) -> Axes:
 def _permute(layer: Any, before: Axes, shape: Shape) -> Axes:
     order = [place - 1 for place in layer.dims]
     if order[-1] != len(before):
-        return _fresh(shape, (), UNKNOWN)
+        return _unknown(shape, ())
     return tuple(before[place] for place in order[:-1])
 
 
 def _upsample(layer: Any, before: Axes, shape: Shape) -> Axes:
     sizes = layer.size if isinstance(layer.size, tuple) else (layer.size,)
-    return tuple(axis.repeated(size) for axis, size in zip(before, sizes, strict=True))
+    return tuple(axis.through(TransposedWindow(size, size)) for axis, size in zip(before, sizes, strict=True))
 
 
 def _cut(layer: Any, before: Axes, shape: Shape) -> Axes:
-    edges = layer.cropping if hasattr(layer, "cropping") else layer.padding
+    edges, sign = (layer.cropping, 1) if hasattr(layer, "cropping") else (layer.padding, -1)
     edges = edges if isinstance(edges[0], tuple) else (edges,)
-    sign = 1 if hasattr(layer, "cropping") else -1
     return tuple(axis.cut(sign * first, sign * last) for axis, (first, last) in zip(before, edges, strict=True))
-
-
-def _group_normalization(layer: Any, before: Axes, shape: Shape) -> Axes:
-    return tuple(axis.seeing(WHOLE) for axis in before)
 
 
 def _layer_normalization(layer: Any, before: Axes, shape: Shape) -> Axes:
@@ -186,12 +162,10 @@ def _layer_normalization(layer: Any, before: Axes, shape: Shape) -> Axes:
 
 
 SPECIAL: dict[str, Callable[[Any, Axes, Shape], Axes]] = {
-    "Flatten": _flatten,
+    "TimeDistributed": _distributed,
     "Permute": _permute,
     **{f"UpSampling{rank}D": _upsample for rank in (1, 2, 3)},
-    **{f"ZeroPadding{rank}D": _cut for rank in (1, 2, 3)},
-    **{f"Cropping{rank}D": _cut for rank in (1, 2, 3)},
-    "GroupNormalization": _group_normalization,
+    **{f"{kind}{rank}D": _cut for kind in ("ZeroPadding", "Cropping") for rank in (1, 2, 3)},
     "LayerNormalization": _layer_normalization,
     "Softmax": _layer_normalization,
 }

@@ -1,15 +1,16 @@
 """`explain`: the computation of one layer, in plain words and with its own numbers."""
 
+import itertools
 import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+import keras
+
 from seqconv.errors import ModelError
-from seqconv.inspection.arithmetic import Check, check_sum
+from seqconv.inspection.arithmetic import Check
 from seqconv.inspection.explanation_text import Words
 from seqconv.inspection.graph import find_layer
-from seqconv.inspection.kernels import check_convolution
-from seqconv.inspection.shapes_elsewhere import elsewhere
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,11 @@ class Explanation:
 
     def text(self, width: int = 100) -> str:
         """Return the paragraphs, in lines of at most `width` characters if they are not formulas."""
+        wrapper = textwrap.TextWrapper(width - 2, initial_indent="  ", subsequent_indent="  ")
         blocks = []
         for heading, paragraph in self.paragraphs:
-            lines = [heading]
-            for line in paragraph.splitlines():
-                is_formula = line.startswith("  ")
-                lines += [f"  {line}"] if is_formula else textwrap.wrap(line, width - 2, initial_indent="  ",
-                                                                        subsequent_indent="  ")  # fmt: skip
-            blocks.append("\n".join(lines))
+            lines = [[f"  {line}"] if line.startswith("  ") else wrapper.wrap(line) for line in paragraph.splitlines()]
+            blocks.append("\n".join([heading, *itertools.chain(*lines)]))
         return "\n\n".join(blocks)
 
 
@@ -59,22 +57,19 @@ def explain(model_or_layer: Any, layer: str | None = None, *, seed: int = 0) -> 
     >>> print(explain(layer).paragraphs[0][1])
     8 filters over 3 frames and 16 channels: (T, 16) becomes (T - 2, 8).
     """
-    import keras
-
     if isinstance(model_or_layer, keras.Model):
         if layer is None:
             raise ModelError(f"'{model_or_layer.name}' is a model. Say which layer: explain(model, 'NAME').")
         model_or_layer = find_layer(model_or_layer, layer)
-    check_convolution(model_or_layer)
-    words = Words(model_or_layer, check_sum(model_or_layer, seed))
+    words = Words(model_or_layer, seed)
     paragraphs = (
-        (f"{model_or_layer.name} is a {words.kind_shown}", words.summary()),
+        (f"{model_or_layer.name} is a {words.kind_shown()}", words.summary()),
         ("One output value", words.one_value()),
         ("The check", words.checked()),
         ("All channels, or one", words.channels()),
         ("Kernel size 1", words.pointwise()),
         ("Bias and activation", words.bias()),
         ("What get_weights() holds", words.weights()),
-        ("The same kernel elsewhere", elsewhere(model_or_layer)),
+        ("The same kernel elsewhere", words.elsewhere()),
     )
     return Explanation(model_or_layer.name, paragraphs, words.check)

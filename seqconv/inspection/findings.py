@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import seqconv.layers
 from seqconv.inspection.effects import ATTENTION, GLOBAL_POOLINGS, POOLINGS, RECURRENT
 
 FAULT, NOTE = "fault", "note"
@@ -34,7 +35,7 @@ VERDICTS: dict[str, str] = {
     "ignores_mask": "says that it supports masks, and counts padding in its statistics",
     "reads_padding": "reads padding that is no longer zero, because a bias or a normalization before it moved it",
     "strided_same": "has strides and padding='same': Keras takes the phase from the padded length, so padding shifts "
-    "which frames are sampled. No mask mends that",
+    "which frames are sampled. A mask cannot correct this",
     "unmasked_statistics": "has no mask in training: its mean and variance are those of frames and padding together",
     "pools_padding": "pools over padding as if it were frames",
     "runs_into_padding": "has no mask, and runs on into the padding",
@@ -44,27 +45,12 @@ VERDICTS: dict[str, str] = {
     "no_mask_given": "can take a mask, and is not given any",
     "masks_silence": "infers the mask from values: a real frame of digital silence counts as padding",
     "mask_leaves_model": "hands its mask to the loss, which Keras then divides by the frames of that batch alone",
-    "unknown_layer": "is not known here; only what is measured below speaks of it",
+    "unknown_layer": "is not known to seqconv; only the measurements below show its effect",
     "fixed_length": "takes sequences of one length only",
     "changes_with_padding": "answers differently when padding is appended",
     "changes_with_mates": "answers differently next to other sequences",
 }
 NOTES = ("masks_silence", "mask_leaves_model", "unknown_layer")
-OURS = {
-    "Conv1D": "MaskedConv1D",
-    "DepthwiseConv1D": "MaskedDepthwiseConv1D",
-    "SeparableConv1D": "MaskedSeparableConv1D",
-    "BatchNormalization": "MaskedBatchNormalization",
-    "GroupNormalization": "MaskedGroupNormalization",
-    "LayerNormalization": "MaskedLayerNormalization",
-    "MaxPooling1D": "MaskedMaxPooling1D",
-    "AveragePooling1D": "MaskedAveragePooling1D",
-    "GlobalMaxPooling1D": "MaskedGlobalMaxPooling1D",
-    "GlobalAveragePooling1D": "MaskedGlobalAveragePooling1D",
-    "LSTM": "MaskedLSTM",
-    "GRU": "MaskedGRU",
-    "MultiHeadAttention": "MaskedSelfAttention",
-}
 REMEDIES: dict[str, str] = {
     "loses_mask": "Use the layer of that name (keras.layers.Add, Multiply, ...), or pass the mask on yourself.",
     "needs_fixed_length": "Pool over time in its place, with MaskedGlobalAveragePooling1D (seqconv.layers).",
@@ -87,8 +73,9 @@ def make_finding(problem: str, layer: str = "", kind: str = "") -> Finding:
 
 
 def _replacement(kind: str) -> str:
-    if kind in OURS:
-        return f"seqconv.layers.{OURS[kind]}, called as layer(x, mask)."
+    ours = "MaskedSelfAttention" if kind == "MultiHeadAttention" else f"Masked{kind}"
+    if hasattr(seqconv.layers, ours):
+        return f"seqconv.layers.{ours}, called as layer(x, mask)."
     if kind in RECURRENT:
         return "Pass mask=... made from the lengths."
     if kind in ATTENTION:

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
+import numpy as np
+
 from seqconv.errors import ModelError
 
 Shape = tuple[int | None, ...]
@@ -74,9 +77,23 @@ def find_layer(model: Any, name: str) -> Any:
     return found[0]
 
 
-def _ends_of(model: Any) -> tuple[list[Any], list[Any]]:
-    import keras
+def run_until(model: Any, graph: Graph, tensors: Sequence[int], features: Any) -> list[Any]:
+    """Return what a model computes of one sequence `(time, num_features)` up to some tensors, each with its batch axis.
 
+    Raises:
+        ModelError: a tensor is within another model.
+    """
+    try:
+        part = keras.Model(graph.tensors[graph.inputs[0]], [graph.tensors[tensor] for tensor in tensors])
+    except ValueError as error:
+        raise ModelError(
+            f"model '{model.name}' holds another model, which cannot be cut here: {error}. Inspect its parts one by "
+            "one."
+        ) from error
+    return _flat(part(np.asarray(features, np.float32)[None], training=False))
+
+
+def _ends_of(model: Any) -> tuple[list[Any], list[Any]]:
     if not isinstance(model, keras.Model):
         raise ModelError(f"expected a Keras model, got {type(model).__name__}.")
     inputs, outputs = _flat(getattr(model, "inputs", None)), _flat(getattr(model, "outputs", None))
@@ -109,8 +126,6 @@ def _built_shape(model: Any) -> Shape | None:
 
 
 def _flat(tensors: Any) -> list[Any]:
-    import keras
-
     return [] if tensors is None else [tensor for tensor in keras.tree.flatten(tensors) if tensor is not None]
 
 
@@ -118,15 +133,12 @@ def _collect(
     graph: Graph, inputs: Sequence[Any], outputs: Sequence[Any], numbers: dict[int, int], path: str, seen: set[int]
 ) -> None:
     """Append the calls between inputs and outputs; `numbers` are those of tensors by their identity."""
-    import keras
-
     for node in _nodes_between(inputs, outputs):
         taken, returned = _arguments(node), list(node.outputs)
         layer = node.operation
         name = f"{path}{layer.name}"
-        inner = _inner_model(layer)
-        if inner is not None:
-            their_inputs, their_outputs = _flat(inner.inputs), _flat(inner.outputs)
+        their_inputs, their_outputs = _flat(getattr(layer, "inputs", None)), _flat(getattr(layer, "outputs", None))
+        if isinstance(layer, keras.Model) and their_inputs and their_outputs:
             local = {id(ours): numbers[id(theirs)] for ours, theirs in zip(their_inputs, taken, strict=False)}
             _collect(graph, their_inputs, their_outputs, local, f"{name}/", seen)
             for ours, theirs in zip(their_outputs, returned, strict=True):
@@ -139,14 +151,6 @@ def _collect(
         ins, outs = (tuple(numbers[id(tensor)] for tensor in group) for group in (taken, returned))
         graph.calls.append(Call(name, layer, ins, outs, is_repeated=id(layer) in seen))
         seen.add(id(layer))
-
-
-def _inner_model(layer: Any) -> Any:
-    """Return the layer itself if it is a model with a graph of its own."""
-    import keras
-
-    is_model = isinstance(layer, keras.Model) and getattr(layer, "inputs", None) and getattr(layer, "outputs", None)
-    return layer if is_model else None
 
 
 def _nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[Any]:

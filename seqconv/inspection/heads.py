@@ -1,18 +1,18 @@
 """The layers after the last frame: poolings side by side and Dense layers, of our models and of stock ones."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from keras import ops
 
 from seqconv.errors import ModelError
 from seqconv.inspection.effects import GLOBAL_POOLINGS, follow_axes, kind_of
-from seqconv.inspection.graph import Call, Graph, read_graph
+from seqconv.inspection.graph import Call, Graph, read_graph, run_until
 from seqconv.layers.base import contract_of
+from seqconv.layers.reduction import as_double
+from seqconv.layers.shares import Array, Mask
 
-Array = npt.NDArray[Any]
 _KNOWN = "Contributions are known for heads of global poolings and Dense layers"
 
 
@@ -23,13 +23,13 @@ class Head:
     Attributes:
         frames: what enters the poolings, `(time, channels)`.
         is_real: which of them a mask lets through.
-        poolings: layers whose vectors lie side by side.
-        dense: Dense layers behind them.
+        poolings: layers whose output vectors are concatenated.
+        dense: Dense layers after them.
         stride: input frames from one of the frames to the next.
     """
 
     frames: Array
-    is_real: npt.NDArray[np.bool_]
+    is_real: Mask
     poolings: tuple[Any, ...]
     dense: tuple[Any, ...]
     stride: int
@@ -49,13 +49,13 @@ def run_to_head(model: Any, features: Array) -> Head:
     axes = follow_axes(graph)[tensor]
     if len(axes) != 1 or axes[0].stride < 1 or axes[0].stride.denominator > 1:
         raise ModelError(f"{_KNOWN} over one axis of time, but '{poolings[0].name}' pools over {len(axes)} axes.")
-    frames, is_real = _run_stock(model, graph, tensor, features)
-    return Head(frames, is_real, tuple(call.layer for call in poolings), dense, int(Fraction(axes[0].stride)))
+    (outputs,) = run_until(model, graph, [tensor], features)
+    frames, mask = as_double(outputs)[0], getattr(outputs, "_keras_mask", None)
+    is_real = np.ones(len(frames), bool) if mask is None else as_double(mask)[0].astype(bool)
+    return Head(frames, is_real, tuple(call.layer for call in poolings), dense, int(axes[0].stride))
 
 
 def _run_ours(model: Any, features: Array) -> Head:
-    from keras import ops
-
     from seqconv.models.stack import apply_trunk
 
     if model.predicts_frames:
@@ -64,25 +64,9 @@ def _run_ours(model: Any, features: Array) -> Head:
             "answer for another. Look at its predictions."
         )
     flow = apply_trunk(model.stack, ops.convert_to_tensor(np.asarray(features, np.float32)[None]), None, training=False)
-    frames = np.asarray(ops.convert_to_numpy(ops.cast(flow.features, "float32")), np.float64)[0]
+    frames = as_double(ops.cast(flow.features, "float32"))[0]
     dense = tuple(layer for layer in model.stack.dense if kind_of(layer) == "Dense")
     return Head(frames, np.ones(len(frames), bool), model.stack.poolings, dense, model.total_stride)
-
-
-def _run_stock(model: Any, graph: Graph, tensor: int, features: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
-    import keras
-    from keras import ops
-
-    try:
-        trunk = keras.Model(graph.tensors[graph.inputs[0]], graph.tensors[tensor])
-    except ValueError as error:
-        raise ModelError(
-            f"model '{model.name}' holds another model before its pooling, which cannot be cut here: {error}"
-        ) from error
-    outputs = trunk(np.asarray(features, np.float32)[None], training=False)
-    mask = getattr(outputs, "_keras_mask", None)
-    frames = np.asarray(ops.convert_to_numpy(outputs), np.float64)[0]
-    return frames, np.ones(len(frames), bool) if mask is None else np.asarray(ops.convert_to_numpy(mask), bool)[0]
 
 
 def _tail_of(model: Any, graph: Graph) -> tuple[list[Call], tuple[Any, ...]]:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ModelError
 from seqconv.inspection.effects import CONVOLUTIONS, RECURRENT, TRANSPOSED, kind_of
+from seqconv.inspection.graph import read_graph
 
 Array = npt.NDArray[Any]
 
@@ -46,14 +48,37 @@ def kernels(layer: Any) -> Array:
     return np.moveaxis(_as_array(layer.kernel), -1, 0)
 
 
+def pytorch_shape(layer: Any) -> tuple[int, ...]:
+    """Return the shape of the weight of `torch.nn.Conv1d` or the like: `(out, in, k)`; in / groups if there are groups.
+
+    >>> import keras
+    >>> layer = keras.layers.Conv1D(128, 5)
+    >>> layer.build((None, None, 64))
+    >>> pytorch_shape(layer), flux_shape(layer)
+    ((128, 64, 5), (5, 64, 128))
+    """
+    filters, *sizes, channels = kernels(layer).shape
+    return (channels, filters, *sizes) if kind_of(layer) in TRANSPOSED else (filters, channels, *sizes)
+
+
+def flux_shape(layer: Any) -> tuple[int, ...]:
+    """Return the shape of the weight of Flux's `Conv`: `(k, in, out)`."""
+    first, second, *sizes = pytorch_shape(layer)
+    return (*sizes, second, first)
+
+
+def convolutions_of(model: Any) -> dict[str, Any]:
+    """Return the convolutions of a model by name, each once, in the order of the calls."""
+    calls = [call for call in read_graph(model).calls if not call.is_repeated]
+    return {call.name: call.layer for call in calls if kind_of(call.layer) in (*CONVOLUTIONS, *TRANSPOSED)}
+
+
 def check_convolution(layer: Any) -> str:
     """Return the kind of a convolution.
 
     Raises:
         ModelError: it is none, or has not been built.
     """
-    import keras
-
     kind = kind_of(layer)
     name = f"'{getattr(layer, 'name', layer)}'"
     if isinstance(layer, keras.Model):
@@ -84,6 +109,4 @@ def _say_what(layer: Any, kind: str) -> str:
 
 
 def _as_array(weight: Any) -> Array:
-    from keras import ops
-
-    return np.asarray(ops.convert_to_numpy(weight))
+    return np.asarray(keras.ops.convert_to_numpy(weight))

@@ -1,4 +1,4 @@
-"""The way of the mask through each layer."""
+"""The path of the mask through the layers."""
 
 import inspect
 import warnings
@@ -10,7 +10,7 @@ from seqconv.inspection.graph import Call, Graph
 from seqconv.layers.base import MaskedLayer, contract_of
 
 NONE, MADE, TAKEN, PASSED, DROPPED, IGNORED = "", "made", "taken", "passed on", "dropped", "ignored"
-# They say that they support masks, and sum over padding all the same.
+# They claim to support masks, but their sums include padding.
 IGNORING = ("GroupNormalization",)
 
 
@@ -47,7 +47,7 @@ def _state_of(call: Call, masked: dict[int, Any], graph: Graph) -> str:
     if not makes and all(mask is None for mask in given):
         return NONE
     if not hasattr(layer, "compute_mask"):
-        # An operation: what it returns carries no mask, and nobody is told.
+        # An operation: what it returns carries no mask, and Keras does not warn.
         return DROPPED
     if not layer.supports_masking:
         return DROPPED
@@ -75,6 +75,6 @@ def _mask_behind(layer: Any, call: Call, given: Sequence[Any], graph: Graph) -> 
             warnings.simplefilter("ignore")
             mask = layer.compute_mask(tensors[0] if single else tensors, given[0] if single else list(given))
     except Exception:
-        # Of a layer that somebody wrote: taken at its word that it supports masks.
+        # A layer of a user: it claims to support masks, so the mask is assumed to pass.
         mask = next((each for each in given if each is not None), None)
     return mask[0] if isinstance(mask, list | tuple) and mask else mask

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from keras import ops
 
 from seqconv.errors import ModelError
 from seqconv.inspection.effects import follow_axes, kind_of
 from seqconv.inspection.graph import Graph
 from seqconv.inspection.masks import is_mask
-from seqconv.prediction.compiled import runner_for
+from seqconv.prediction.compiled import Array, runner_for
 from seqconv.prediction.forward import as_logits, forward
 from seqconv.sources import ArraySource
 
-Array = npt.NDArray[Any]
 PADDINGS = (1, 2, 7, 64)
 BATCH_SIZE = 8
 # Relative to the largest logit. Half precision rounds each layer's output.
@@ -49,9 +48,9 @@ class Measurement:
 
 
 class Subject:
-    """A model that is asked about sequences in different surroundings.
+    """A model that is run on sequences in different surroundings.
 
-    A `SequenceModel`, or a functional model of features and a mask, is told which frames are real, and gets garbage in
+    A `SequenceModel`, or a functional model of features and a mask, knows which frames are real, and gets garbage in
     the others. Any other model is padded with zeros, as people do.
     """
 
@@ -59,20 +58,18 @@ class Subject:
         self.model = model
         self.is_ours = hasattr(model, "time_geometry")
         self.num_inputs = 1 if self.is_ours else len(graph.inputs)
-        takes_mask = self.num_inputs == 2 and is_mask(graph, graph.inputs[1])
-        if self.num_inputs > 1 and not takes_mask:
+        self.takes_mask = self.num_inputs == 2 and is_mask(graph, graph.inputs[1])
+        if self.num_inputs > 1 and not self.takes_mask:
             raise ModelError(
                 f"model '{model.name}' has {self.num_inputs} inputs. What is measured needs a model of features "
-                f"alone, or "
-                "of features and a boolean mask (batch, time)."
+                "alone, or of features and a boolean mask (batch, time)."
             )
         if len(graph.outputs) > 1:
             raise ModelError(f"model '{model.name}' has {len(graph.outputs)} outputs. Measure one of them at a time.")
-        self.takes_mask = takes_mask
-        self.knows_lengths = self.is_ours or takes_mask
+        self.knows_lengths = self.is_ours or self.takes_mask
         self.shape = graph.shapes[graph.inputs[0]]
-        embedding = next((call.layer for call in graph.calls if kind_of(call.layer) == "Embedding"), None)
-        self.num_tokens = None if embedding is None else int(embedding.input_dim)
+        embeddings = (call.layer for call in graph.calls if kind_of(call.layer) == "Embedding")
+        self.num_tokens = next((int(layer.input_dim) for layer in embeddings), None)
         self.min_frames = model.min_frames if self.is_ours else _shortest(graph)
 
     def answer(self, sequences: Sequence[Array], width: int, rng: np.random.Generator) -> list[Array]:
@@ -95,15 +92,11 @@ class Subject:
             return outputs if self.model.predicts_frames else outputs[:, 0]
         if not self.takes_mask and rows.ndim == 3:
             return runner_for(self.model)(rows)
-        from keras import ops
-
         inputs = [rows, mask] if self.takes_mask else rows
         return np.asarray(ops.convert_to_numpy(ops.cast(self.model(inputs, training=False), "float32")))
 
 
-def measure(
-    subject: Subject, sequences: Sequence[Array], *, is_labeled: bool = True, seed: int = 0
-) -> list[Measurement]:
+def measure(subject: Subject, sequences: Sequence[Array], *, is_labeled: bool, seed: int) -> list[Measurement]:
     """Run each sequence alone, with padding appended, and among other sequences; in that order.
 
     Args:
@@ -115,21 +108,29 @@ def measure(
     largest = max(float(np.abs(logits).max(initial=0)) for logits in alone)
     is_half = getattr(subject.model, "compute_dtype", "float32") in ("float16", "bfloat16")
     tolerance = (HALF_TOLERANCE if is_half else TOLERANCE) * largest + 1e-5
+
+    def compare(what: str, frames: int | None, others: list[Array]) -> Measurement:
+        pairs = [(one, other[: len(one)] if one.ndim > 1 else other) for one, other in zip(alone, others, strict=True)]
+        change = np.max([np.abs(one - other).max(initial=0) for one, other in pairs])
+        flipped = sum(bool((_labels(one) != _labels(other)).any()) for one, other in pairs) if is_labeled else 0
+        return Measurement(what, frames, len(alone), flipped, float(change), tolerance)
+
     found = []
     for frames in PADDINGS:
         padded = [subject.answer([each], len(each) + frames, rng)[0] for each in sequences]
-        found.append(_compare("padding", frames, alone, padded, tolerance, is_labeled))
+        found.append(compare("padding", frames, padded))
     mixed = [_among_others(subject, sequences, rng) for _ in range(2)]
     if subject.is_ours and subject.model.packable:
         mixed.append(list(forward(subject.model, ArraySource(sequences), strategy="packed", batch_size=BATCH_SIZE)))
-    changes = [_compare("mates", None, alone, answers, tolerance, is_labeled) for answers in mixed]
-    return [*found, max(changes, key=lambda each: _order(each.largest_change))]
+    changes = [compare("mates", None, answers) for answers in mixed]
+    # For argmax, NaN is the largest number.
+    return [*found, changes[int(np.argmax([each.largest_change for each in changes]))]]
 
 
-def make_sequences(subject: Subject, count: int = 32, seed: int = 0) -> list[Array]:
+def make_sequences(subject: Subject, seed: int = 0) -> list[Array]:
     """Make random sequences that the model can take, if there are no real ones."""
     rng = np.random.default_rng(seed)
-    lengths = rng.integers(subject.min_frames, subject.min_frames + 80, count)
+    lengths = rng.integers(subject.min_frames, subject.min_frames + 80, 32)
     sizes = [8 if size is None else size for size in subject.shape[2:]]
     if subject.num_tokens is not None:
         # 0 is what padding is.
@@ -140,35 +141,15 @@ def make_sequences(subject: Subject, count: int = 32, seed: int = 0) -> list[Arr
 def _among_others(subject: Subject, sequences: Sequence[Array], rng: np.random.Generator) -> list[Array]:
     """Return answers in shuffled batches, each as long as its longest sequence."""
     order = rng.permutation(len(sequences))
-    answers: list[Array] = [np.zeros(0)] * len(sequences)
+    found: list[Array] = []
     for first in range(0, len(order), BATCH_SIZE):
-        batch = order[first : first + BATCH_SIZE]
-        members = [sequences[index] for index in batch]
-        found = subject.answer(members, max(map(len, members)), rng)
-        for index, logits in zip(batch, found, strict=True):
-            answers[index] = logits
-    return answers
-
-
-def _compare(
-    what: str, frames: int | None, alone: list[Array], others: list[Array], tolerance: float, is_labeled: bool
-) -> Measurement:
-    pairs = [
-        (first, second[: len(first)] if first.ndim > 1 else second) for first, second in zip(alone, others, strict=True)
-    ]
-    changes = [float(np.abs(first - second).max(initial=0)) for first, second in pairs]
-    flipped = sum(bool((_labels(first) != _labels(second)).any()) for first, second in pairs) if is_labeled else 0
-    largest = max(changes, key=_order)
-    return Measurement(what, frames, len(alone), flipped, largest, tolerance)
+        members = [sequences[index] for index in order[first : first + BATCH_SIZE]]
+        found += subject.answer(members, max(map(len, members)), rng)
+    return [found[place] for place in np.argsort(order)]
 
 
 def _labels(logits: Array) -> Array:
-    labels: Array = np.atleast_1d(logits[..., 0] > 0 if logits.shape[-1] == 1 else logits.argmax(axis=-1))
-    return labels
-
-
-def _order(change: float) -> float:
-    return np.inf if np.isnan(change) else change
+    return np.atleast_1d(logits[..., 0] > 0 if logits.shape[-1] == 1 else logits.argmax(axis=-1))
 
 
 def _shortest(graph: Graph) -> int:

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from io import StringIO
+from math import fsum
+from typing import Any
 
+import pandas as pd
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from seqconv.inspection.axes import UNKNOWN, WHOLE
 from seqconv.inspection.masks import DROPPED, IGNORED, MADE, PASSED, TAKEN
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from rich.console import Console, ConsoleOptions, RenderResult
 
 WIDE = 110
 MASK_STYLES = {MADE: "cyan", TAKEN: "green", PASSED: "green", DROPPED: "bold red", IGNORED: "bold red"}
@@ -30,12 +29,12 @@ class LayerRow:
         kernel: the shape of the kernel by the names of its axes; empty where there is none.
         formula: how the number of parameters comes about.
         parameters: their number; 0 where the layer was called before.
-        output: the shape behind it, without the batch axis, in terms of T.
+        output: the shape of its output, without the batch axis, in terms of T.
         stride: input frames from one output frame to the next, for each axis; fractions where it was enlarged.
         receptive_field: input frames that an output frame has seen, for each axis; "whole", or "unknown".
-        milliseconds: the receptive field in time; None where nobody knows how long a frame is.
-        multiply_adds_per_frame: products with weights for each input frame; None where nobody knows.
-        multiply_adds_per_sequence: those that are needed once, behind a global pooling.
+        milliseconds: the receptive field in time; None where the length of a frame is not known.
+        multiply_adds_per_frame: products with weights for each input frame; None where it is not known.
+        multiply_adds_per_sequence: those that are needed once, after a global pooling.
         mask: "made", "taken", "passed on", "dropped", "ignored", or "" where none arrives.
         settings: what of strides, dilation and padding is not the default.
         reads_neighbors: whether it looks beyond each position by itself.
@@ -97,57 +96,51 @@ class Description:
     def __getitem__(self, name: str) -> LayerRow:
         return next(row for row in self.rows if row.layer == name)
 
-    def to_frame(self) -> "pd.DataFrame":
+    def to_frame(self) -> pd.DataFrame:
         """Return a DataFrame, a row a layer."""
-        import pandas as pd
-
         return pd.DataFrame([asdict(row) for row in self.rows])
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        yield from render(self, options.max_width)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        is_wide, has_mask = options.max_width >= WIDE, any(row.mask for row in self)
+        yield _table(self, is_wide, ["mask"] if has_mask else [])
+        yield Text(_summary(self))
 
     def __str__(self) -> str:
         return self.text()
 
     def text(self, width: int = 120) -> str:
         """Return the table as text of at most `width` columns."""
-        from io import StringIO
-
-        from rich.console import Console
-
-        written = StringIO()
-        Console(file=written, width=width, no_color=True, legacy_windows=False).print(self)
-        return "\n".join(line.rstrip() for line in written.getvalue().rstrip().splitlines())
+        return as_text(self, width)
 
 
-def render(description: Description, width: int) -> Iterator[Any]:
-    """Yield the parts of the table, for a terminal of `width` columns."""
-    is_wide, has_mask = width >= WIDE, any(row.mask for row in description)
+def as_text(shown: Any, width: int) -> str:
+    """Return what rich shows of something, as text of at most `width` columns."""
+    written = StringIO()
+    Console(file=written, width=width, no_color=True, legacy_windows=False).print(shown)
+    return "\n".join(line.rstrip() for line in written.getvalue().rstrip().splitlines())
+
+
+def _table(description: Description, is_wide: bool, mask_title: list[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("layer", overflow="fold", max_width=26 if is_wide else 24)
-    if is_wide:
-        table.add_column("weights", overflow="fold")
-        table.add_column("output", overflow="fold")
-        table.add_column("sees", overflow="fold")
-        if has_mask:
-            table.add_column("mask", no_wrap=True)
-    else:
-        table.add_column("weights, output, what it sees" + (", mask" if has_mask else ""), overflow="fold")
+    titles = ["weights", "output", "sees", *mask_title]
+    for title in titles if is_wide else [", ".join(["weights", "output", "what it sees", *mask_title])]:
+        table.add_column(title, overflow="fold", no_wrap=title == "mask")
     for row in description:
-        sees = _sees(row, is_changed=_is_changed(row))
+        # Of layers that work on each position by itself, the field is that of the layer before.
+        sees = _sees(row) if row.reads_neighbors or UNKNOWN in row.receptive_field else []
         weights = _lines([row.kernel, row.formula, _work(row, description)])
         if is_wide:
-            mask = [Text(row.mask, style=MASK_STYLES.get(row.mask, ""))] if has_mask else []
-            table.add_row(_name(row), weights, Text(row.output), _lines(sees, style="dim"), *mask)
+            cells = [weights, Text(row.output), _lines(sees, style="dim"), *([_mask(row)] if mask_title else [])]
         else:
-            table.add_row(_name(row), _stacked(row, weights, sees))
-    yield table
-    yield Text(_summary(description))
+            cells = [_stacked(row, weights, sees)]
+        kind = row.type + (f", {row.settings}" if row.settings else "")
+        table.add_row(Text.assemble((row.layer, "bold"), "\n", (kind, "dim")), *cells)
+    return table
 
 
-def _name(row: LayerRow) -> Text:
-    kind = row.type + (f", {row.settings}" if row.settings else "")
-    return Text.assemble((row.layer, "bold"), "\n", (kind, "dim"))
+def _mask(row: LayerRow) -> Text:
+    return Text(row.mask, style=MASK_STYLES.get(row.mask, ""))
 
 
 def _stacked(row: LayerRow, weights: Text, sees: list[str]) -> Text:
@@ -156,18 +149,12 @@ def _stacked(row: LayerRow, weights: Text, sees: list[str]) -> Text:
     facts.append(Text.assemble(("-> ", "dim"), row.output))
     notes = Text(", ".join(["sees " + sees[0], *sees[1:]] if sees else []), style="dim")
     if row.mask:
-        joint = ", mask " if notes.plain else "mask "
-        notes = Text.assemble(notes, (joint, "dim"), (row.mask, MASK_STYLES.get(row.mask, "")))
+        notes = Text.assemble(notes, (", mask " if notes.plain else "mask ", "dim"), _mask(row))
     return Text("\n").join([*facts, *([notes] if notes.plain else [])])
 
 
-def _is_changed(row: LayerRow) -> bool:
-    """Whether the layer reads more than one position, so that its receptive field grows."""
-    return row.reads_neighbors or UNKNOWN in row.receptive_field
-
-
-def _sees(row: LayerRow, *, is_changed: bool) -> list[str]:
-    if not row.receptive_field or not is_changed:
+def _sees(row: LayerRow) -> list[str]:
+    if not row.receptive_field:
         return []
     time = [] if row.milliseconds is None else [milliseconds_text(row.milliseconds)]
     stride = [f"stride {_by(f'{each:g}' for each in row.stride)}"] if any(each != 1 for each in row.stride) else []
@@ -226,11 +213,10 @@ def _summary(description: Description) -> str:
         parts.append(" and ".join(amounts))
     last = next((row for row in reversed(description.rows) if row.stride), None)
     if last is not None:
-        seen = ", ".join(_sees(last, is_changed=True))
-        parts.append(f"what leaves {last.layer} sees {seen}")
+        parts.append(f"what leaves {last.layer} sees {', '.join(_sees(last))}")
     return "; ".join(parts)
 
 
 def _total(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return float(sum(map(Fraction, known))) if len(known) == len(values) else None
+    return fsum(known) if len(known) == len(values) else None

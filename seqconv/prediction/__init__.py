@@ -1,5 +1,6 @@
 """Prediction: from recordings, arrays or sequences to tables of answers."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -7,16 +8,11 @@ if TYPE_CHECKING:
     from seqconv.prediction.events import predict_events
 
 __all__ = ["predict", "predict_events"]
+_HOMES = {"predict": "dispatch", "predict_events": "events"}
 
 
 def __getattr__(name: str) -> Any:
     """Import names on first use: chunks and windows are planned without Keras."""
     if name not in __all__:
         raise AttributeError(f"module 'seqconv.prediction' has no attribute '{name}'")
-    if name == "predict":
-        from seqconv.prediction import dispatch
-
-        return getattr(dispatch, name)
-    from seqconv.prediction import events
-
-    return getattr(events, name)
+    return getattr(import_module(f"seqconv.prediction.{_HOMES[name]}"), name)

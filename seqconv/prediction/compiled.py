@@ -64,20 +64,21 @@ def _compile(model: Any) -> Runner:
         return lambda inputs: _as_numpy(reference().predict_on_batch(inputs))  # type: ignore[union-attr]
     import tensorflow as tf
 
-    def call(inputs: Any) -> Any:
-        return reference()(inputs, training=False)  # type: ignore[misc]
-
     # Axes of any size: one trace for all shapes.
     signature: Any = tf.TensorSpec((None, None, model.input_shape[-1]), tf.float32)
     if hasattr(model, "time_geometry"):
         slots = tf.TensorSpec((None, None), tf.int32)
         signature = {"features": signature, "segments": slots, "lengths": slots}
-    traced = tf.function(call, input_signature=[signature], autograph=False)
+    run = trace(lambda inputs: reference()(inputs, training=False), signature)  # type: ignore[misc]
+    return lambda inputs: _as_numpy(run(inputs))
 
-    def run(inputs: Mapping[str, Array] | Array) -> Array:
-        return _as_numpy(traced(tf.nest.map_structure(tf.convert_to_tensor, inputs)))
 
-    return run
+def trace(call: Callable[[Any], Any], *signature: Any) -> Callable[[Any], Any]:
+    """Return a function of tensors as a TensorFlow graph that takes arrays, of any size if a signature says so."""
+    import tensorflow as tf
+
+    traced = tf.function(call, input_signature=signature or None, autograph=False)
+    return lambda inputs: traced(tf.nest.map_structure(tf.convert_to_tensor, inputs))
 
 
 def _as_numpy(output: Any) -> Array:

@@ -13,9 +13,10 @@ from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
 from seqconv.features.store import BadFile
+from seqconv.features.ts import read_ts
 from seqconv.models.card import ModelCard, model_target, read_card
 from seqconv.models.factory import open_model
-from seqconv.prediction.files import Tables, predict_files, predict_source
+from seqconv.prediction.files import predict_files, predict_source
 from seqconv.prediction.windows import predict_windows
 from seqconv.sources import Source
 from seqconv.tasks.target import Target
@@ -70,44 +71,39 @@ def predict(
     ['id', 'num_frames', 'prediction', 'p_off', 'p_on']
     """
     options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
-    bad = [] if quarantine is None else quarantine
-    tables = collecting(predict_tables(model, inputs, features=features, target=target, **options), bad)
+    tables = predict_tables(model, inputs, features=features, target=target, quarantine=quarantine, **options)
     return pd.concat(tables, ignore_index=True)
-
-
-def collecting(tables: Tables, bad: list[BadFile]) -> Iterator[pd.DataFrame]:
-    """Collect the tables; at their end, the files without a prediction are in `bad`."""
-    bad += yield from tables
 
 
 def predict_tables(
     model: Any,
     inputs: Any,
     *,
-    strategy: str = "auto",
     features: FeatureKind | Mapping[str, Any] | None = None,
-    batch_size: int | None = None,
     target: Target | None = None,
-    chunk_frames: int | None = None,
-) -> Tables:
+    quarantine: list[BadFile] | None = None,
+    **options: Any,
+) -> Iterator[pd.DataFrame]:
     """Yield the result of `predict` in pieces: tables of as many sequences as have a million output frames together.
 
     A model that predicts sequences gives one table, and one more for each recording that is run in chunks. Arguments
-    and errors are those of `predict`. The generator returns the files without a prediction.
+    and errors are those of `predict`; `options` are its strategy, batch_size and chunk_frames. The files without a
+    prediction are added to `quarantine` at the end.
     """
     model = open_model(model)
     target = model_target(model, target)
     paths = _as_paths(inputs)
-    options: dict[str, Any] = {"strategy": strategy, "batch_size": batch_size, "chunk_frames": chunk_frames}
     if paths is None:
         yield from predict_source(model, target, _as_source(inputs), options)
-        return []
+        return
     settings = _feature_settings(model, features)
-    entries = find_entries(paths, settings)
-    windows = trained_windows(read_card(model))
-    if windows is not None:
-        return (yield from predict_windows(model, target, entries, settings, windows, options))
-    return (yield from predict_files(model, target, entries, settings, options))
+    entries, windows = find_entries(paths, settings), trained_windows(read_card(model))
+    if windows is None:
+        bad = yield from predict_files(model, target, entries, settings, options)
+    else:
+        bad = yield from predict_windows(model, target, entries, settings, windows, options)
+    if quarantine is not None:
+        quarantine += bad
 
 
 def trained_windows(card: ModelCard) -> WindowSettings | None:
@@ -136,7 +132,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataF
     rows: list[dict[str, Any]] = []
     for path in files:
         if is_precomputed and path.suffix.lower() == ".ts":
-            rows += [{"id": f"{path}/{i}", "path": str(path), "case": i} for i in range(_count_cases(path))]
+            rows += [{"id": f"{path}/{i}", "path": str(path), "case": i} for i in range(len(read_ts(path)[0]))]
         else:
             rows.append({"id": str(path), "path": str(path)})
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
@@ -144,17 +140,14 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataF
 
 def _as_paths(inputs: Any) -> list[str | Path] | None:
     """Return the paths, or `None` if the inputs are sequences already."""
-    if isinstance(inputs, str | Path):
-        return [inputs]
-    if isinstance(inputs, Sequence) and inputs and all(isinstance(item, str | Path) for item in inputs):
-        return list(inputs)
-    return None
+    paths = [inputs] if isinstance(inputs, str | Path) else inputs
+    are_paths = isinstance(paths, Sequence) and paths and all(isinstance(path, str | Path) for path in paths)
+    return list(paths) if are_paths else None
 
 
 def _as_source(inputs: Any) -> Source:
-    if hasattr(inputs, "lengths") and hasattr(inputs, "ids"):
-        source: Source = inputs
-        return source
+    if isinstance(inputs, Source):
+        return inputs
     if len(inputs) == 0:
         raise ManifestError("there is nothing to predict: no recordings and no arrays were given.")
     is_single = isinstance(inputs, np.ndarray) and inputs.ndim <= 2 and inputs.dtype != object
@@ -181,9 +174,3 @@ def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     if not files:
         raise AudioError(f"folder '{folder}' holds no file to predict ({', '.join(suffixes)}).")
     return files
-
-
-def _count_cases(path: Path) -> int:
-    from seqconv.features.ts import read_ts
-
-    return len(read_ts(path)[0])

@@ -1,7 +1,6 @@
 """Events from a model: hits of windows or frames next to each other, merged."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,9 +67,9 @@ def detect_events(table: pd.DataFrame, target: Target, rules: DetectionRules, fr
             starts, ends = window_slots(rows["start"], rows["end"])
         events = merge_hits(starts, ends, rows[columns].to_numpy(np.float64), target, rules)
         events.insert(0, "id", recording)
-        found.append(events)
-    filled = [events for events in found if len(events)]
-    return pd.concat(filled, ignore_index=True) if filled else no_detections()
+        if len(events):
+            found.append(events)
+    return pd.concat(found, ignore_index=True) if found else no_detections()
 
 
 def window_slots(starts: npt.ArrayLike, ends: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -106,7 +105,8 @@ def merge_hits(
     >>> merge_hits(np.arange(4.0), np.arange(4.0) + 1, p, target, DetectionRules("none")).values.tolist()
     [[1.0, 3.0, 'song', 0.8]]
     """
-    is_hit = _hits(probabilities, target, rules)
+    decisions = DecisionRule(target) if rules.threshold is not None or rules.decisions is None else rules.decisions
+    is_hit = decisions.hits(probabilities, rules.threshold)
     rows: list[tuple[float, float, str, float]] = []
     for place, name in enumerate(target.names):
         hits = np.flatnonzero(is_hit[:, place])
@@ -123,10 +123,4 @@ def merge_hits(
 
 def no_detections() -> pd.DataFrame:
     """Return an empty table of events."""
-    types: dict[str, Any] = {"id": object, "start": float, "end": float, "label": object, "score": float}
-    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in types.items()})
-
-
-def _hits(probabilities: FloatArray, target: Target, rules: DetectionRules) -> npt.NDArray[np.bool_]:
-    decisions = DecisionRule(target) if rules.threshold is not None or rules.decisions is None else rules.decisions
-    return decisions.hits(probabilities, rules.threshold)
+    return pd.DataFrame(columns=list(COLUMNS)).astype({"start": float, "end": float, "score": float})

@@ -1,6 +1,8 @@
 """`predict_events`: from long recordings to a table of events with start and end."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -9,7 +11,7 @@ from seqconv.errors import ConfigError
 from seqconv.features.store import BadFile
 from seqconv.models.card import model_target, read_card, read_decision_rule, seconds_per_frame
 from seqconv.models.factory import open_model
-from seqconv.prediction.dispatch import collecting, predict_tables
+from seqconv.prediction.dispatch import predict_tables
 from seqconv.prediction.event_detection import DetectionRules, detect_events, no_detections
 from seqconv.tasks.target import Target
 
@@ -26,7 +28,7 @@ def predict_events(
 ) -> pd.DataFrame:
     """Find events in recordings with a model of windows or frames.
 
-    Windows or frames beside each other that have the same class are one event; the class of the background is none.
+    Consecutive windows or frames of the same class are one event; the class of the background is none.
     A window stands for its middle, as long as its hop.
 
     Args:
@@ -43,14 +45,13 @@ def predict_events(
     Raises:
         As `predict`; ConfigError: the model gives one answer for a recording.
     """
-    bad = [] if quarantine is None else quarantine
     rules = {"max_gap": max_gap, "min_seconds": min_seconds, "threshold": threshold}
-    tables = [events for _, events in event_tables(model, inputs, rules, bad, **options) if len(events)]
+    tables = [events for _, events in event_tables(model, inputs, rules, quarantine, **options) if len(events)]
     return pd.concat(tables, ignore_index=True) if tables else no_detections()
 
 
 def event_tables(
-    model: Any, inputs: Any, rules: Mapping[str, float | None], bad: list[BadFile], **options: Any
+    model: Any, inputs: Any, rules: Mapping[str, float | None], quarantine: list[BadFile] | None, **options: Any
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the result of `predict_events`, recording by recording, also if nothing was found."""
     model = open_model(model)
@@ -58,27 +59,19 @@ def event_tables(
     known = {name: value for name, value in rules.items() if value is not None}
     decisions = read_decision_rule(model, target)
     chosen = DetectionRules(card.background, **{**card.event_rules, **known}, decisions=decisions)
-    stride = getattr(model, "total_stride", 1)
-    held: list[pd.DataFrame] = []
-    for table in collecting(predict_tables(model, inputs, **options), bad):
+    frame_seconds = getattr(model, "total_stride", 1) * (seconds_per_frame(model, None) or 0.0)
+    tables = predict_tables(model, inputs, quarantine=quarantine, **options)
+    for name, parts in groupby(_recordings(tables, target), key=itemgetter(0)):
+        rows = pd.concat([rows for _, rows in parts], ignore_index=True)
+        yield name, detect_events(rows.assign(recording=name), target, chosen, frame_seconds)
+
+
+def _recordings(tables: Iterable[pd.DataFrame], target: Target) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the name of a recording and its rows; one that goes on in the next table comes again."""
+    for table in tables:
         if not target.definition.class_names(target.names) or not {"time", "start"} & set(table):
             raise ConfigError(
                 "events are found by models that classify windows (data.windows) or frames (model.pooling 'frames') of "
                 "recordings, whose features say how many seconds a frame is (features.frame_rate)."
             )
-        for name, rows in table.groupby("id", sort=False):
-            if held and held[0]["id"].iloc[0] != name:
-                yield _find_events(held, target, chosen, stride, model)
-                held = []
-            held.append(rows)
-    if held:
-        yield _find_events(held, target, chosen, stride, model)
-
-
-def _find_events(
-    tables: list[pd.DataFrame], target: Target, rules: DetectionRules, stride: int, model: Any
-) -> tuple[str, pd.DataFrame]:
-    rows = pd.concat(tables, ignore_index=True)
-    name = str(rows["id"].iloc[0])
-    clock = seconds_per_frame(model, None) or 0.0
-    return name, detect_events(rows.assign(recording=name), target, rules, stride * clock)
+        yield from ((str(name), rows) for name, rows in table.groupby("id", sort=False))

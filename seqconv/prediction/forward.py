@@ -3,16 +3,12 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from seqconv.batching import EpochPlan, make_batch, make_plan, restore_order, unpack, unpack_frames
+from seqconv.batching import make_batch, make_plan, restore_order, unpack, unpack_frames
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError, list_some
-from seqconv.prediction.compiled import runner_for
-from seqconv.prediction.streaming.long import find_long, forward_long
+from seqconv.prediction.compiled import Array, runner_for
 from seqconv.sources import Selection, Source
-
-Array = npt.NDArray[Any]
 
 
 class Choice(NamedTuple):
@@ -59,29 +55,26 @@ def forward(
     _check_source(model, source)
     if not is_sequence_model(model):
         return _forward_alone(model, source)
-    is_long = find_long(model, source.lengths, chunk_frames, strategy=strategy)
-    if is_long.any():
-        options = {"strategy": strategy, "batch_size": batch_size, "frames_per_batch": frames_per_batch}
-        return _forward_mixed(model, source, is_long, chunk_frames, options)
+    # Imported late: whoever only reads saved scores needs no Keras.
+    from seqconv.prediction.streaming import whole
+
+    is_long = whole.find_long(model, source.lengths, chunk_frames, strategy)
     if batch_size is None and frames_per_batch is None:
         batch_size, frames_per_batch = model.card.batch_size, model.card.frames_per_batch
     sizes = {"batch_size": batch_size, "frames_per_batch": frames_per_batch}
-    plan = make_plan(
-        choice.strategy,
-        source.lengths,
-        shuffle=False,
-        time_geometry=model.time_geometry,
-        **({} if choice.strategy == "single" else {name: size for name, size in sizes.items() if size is not None}),
-    )
-    run = _forward_frames if model.predicts_frames else _forward_batches
-    return run(model, source, plan.epoch(0))
+    sizes = {name: size for name, size in sizes.items() if size is not None and choice.strategy != "single"}
+    if not is_long.any():
+        return _forward_batches(model, source, choice.strategy, sizes)
+    short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
+    found = list(_forward_batches(model, Selection(source, short), choice.strategy, sizes)) if len(short) else []
+    found += whole.forward_long(model, Selection(source, long), chunk_frames)
+    answers = [found[place] for place in np.argsort([*short, *long])]
+    return answers if model.predicts_frames else np.stack(answers)
 
 
 def is_sequence_model(model: Any) -> bool:
     """Whether the model is one of ours, which takes batches in every layout."""
-    from seqconv.models import SequenceModel
-
-    return isinstance(model, SequenceModel)
+    return hasattr(model, "time_geometry")
 
 
 def choose_strategy(model: Any, strategy: str = "auto") -> Choice:
@@ -141,30 +134,16 @@ def _check_source(model: Any, source: Source) -> None:
         )
 
 
-def _forward_mixed(
-    model: Any, source: Source, is_long: npt.NDArray[np.bool_], chunk_frames: int | None, options: dict[str, Any]
-) -> Any:
-    """Run long sequences in chunks, the others in batches."""
-    answers: list[Array] = [np.zeros(0)] * len(is_long)
-    long, short = np.flatnonzero(is_long), np.flatnonzero(~is_long)
-    found = list(forward(model, Selection(source, short), **options)) if len(short) else []
-    found += forward_long(model, source, long, chunk_frames)
-    for index, logits in zip([*short.tolist(), *long.tolist()], found, strict=True):
-        answers[index] = logits
-    return answers if model.predicts_frames else np.stack(answers)
-
-
-def _forward_batches(model: Any, source: Source, layouts: EpochPlan) -> Array:
+def _forward_batches(model: Any, source: Source, strategy: str, sizes: dict[str, Any]) -> Any:
+    plan = make_plan(strategy, source.lengths, shuffle=False, time_geometry=model.time_geometry, **sizes)
+    layouts = plan.epoch(0)
     run = runner_for(model, {layout.shape for layout in layouts})
-    parts = [(layout, unpack(run(make_batch(layout, source).as_inputs()), layout)) for layout in layouts]
-    return restore_order(parts, len(source.lengths))
-
-
-def _forward_frames(model: Any, source: Source, layouts: EpochPlan) -> list[Array]:
-    run = runner_for(model, {layout.shape for layout in layouts})
+    outputs = ((layout, run(make_batch(layout, source).as_inputs())) for layout in layouts)
+    if not model.predicts_frames:
+        return restore_order([(layout, unpack(logits, layout)) for layout, logits in outputs], len(source.lengths))
     answers: list[Array] = [np.zeros((0, model.num_outputs), np.float32)] * len(source.lengths)
-    for layout in layouts:
-        found = unpack_frames(run(make_batch(layout, source).as_inputs()), layout, model.time_geometry)
+    for layout, logits in outputs:
+        found = unpack_frames(logits, layout, model.time_geometry)
         for index, frames in zip(layout.indices.tolist(), found, strict=True):
             # A copy: a view would keep the whole batch, its padding too.
             answers[index] = frames.copy()
@@ -173,17 +152,15 @@ def _forward_frames(model: Any, source: Source, layouts: EpochPlan) -> list[Arra
 
 def _forward_alone(model: Any, source: Source) -> Array:
     run = runner_for(model)
-    outputs = np.concatenate([_one_row(run(source[i][None]), model) for i in range(len(source.lengths))])
-    return as_logits(model, outputs)
-
-
-def _one_row(output: Array, model: Any) -> Array:
-    if output.ndim != 2:
-        raise ModelError(
-            f"'{model.name}' returns shape {output.shape} for one sequence, expected (1, outputs): "
-            "pool over time first."
-        )
-    return output
+    outputs = []
+    for index in range(len(source.lengths)):
+        outputs.append(run(source[index][None]))
+        if outputs[-1].ndim != 2:
+            raise ModelError(
+                f"'{model.name}' returns shape {outputs[-1].shape} for one sequence, expected (1, outputs): "
+                "pool over time first."
+            )
+    return as_logits(model, np.concatenate(outputs))
 
 
 def as_logits(model: Any, outputs: Array) -> Array:

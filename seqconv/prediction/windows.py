@@ -1,7 +1,7 @@
 """Predictions for the windows of long recordings, from file to answer in bounded memory."""
 
-import warnings
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,7 @@ from seqconv.data.windows import left_frames
 from seqconv.errors import AudioError, ConfigError, ManifestError
 from seqconv.features import FeatureKind, open_features
 from seqconv.features.store import BadFile
-from seqconv.models.card import read_decision_rule
-from seqconv.prediction.files import Tables, describe_bad, reason_of
+from seqconv.prediction.files import Tables, answer_columns, reason_of, report_bad
 from seqconv.prediction.forward import forward
 from seqconv.sources import ArraySource
 from seqconv.tasks.target import Target
@@ -44,21 +43,32 @@ def predict_windows(
 
     Raises:
         AudioError, ManifestError: there is a prediction for none of them.
+        ConfigError: the features do not say how long a frame is.
     """
+    seconds = settings.seconds_per_frame
+    if seconds is None:
+        raise ConfigError(
+            "the model was trained on windows of some seconds, but these features do not say how many a frame is. Set "
+            "features.frame_rate to the frames in a second"
+        )
+    size, step = windows.in_frames(seconds)
     bad = []
     cases = entries["case"] if "case" in entries else [None] * len(entries)
     for name, path, case in zip(entries["id"], entries["path"], cases, strict=True):
         try:
             pieces = open_features(path, settings, case=None if pd.isna(case) else int(case))
-            yield from _predict_recording(model, target, name, pieces, settings, windows, options)
+            found = iterate_windows(pieces, size, step)
+            while some := list(islice(found, -(-_FRAMES_AT_ONCE // size))):
+                starts = np.array([first for first, _ in some]) * seconds
+                ends = starts + np.array([len(window) for _, window in some]) * seconds
+                source = ArraySource([window for _, window in some], [f"{name} at {start:.2f} s" for start in starts])
+                columns = {"id": name, "start": np.round(starts, 6), "end": np.round(ends, 6)}
+                yield pd.DataFrame({**columns, **answer_columns(model, target, forward(model, source, **options))})
         except (AudioError, ManifestError) as error:
             if len(entries) == 1:
                 raise
             bad.append(BadFile(name, path, reason_of(error, name)))
-    if len(bad) == len(entries):
-        raise AudioError(describe_bad(bad, len(entries)))
-    if bad:
-        warnings.warn(describe_bad(bad, len(entries)), stacklevel=2)
+    report_bad(bad, len(entries))
     return bad
 
 
@@ -82,48 +92,3 @@ def iterate_windows(pieces: Iterable[Frames], size: int, step: int) -> Iterator[
     if last < count - (left_frames(step) if last else 0):
         begin = max(count - size, 0)
         yield begin, held[begin - base :]
-
-
-def _predict_recording(
-    model: Any,
-    target: Target,
-    name: str,
-    pieces: Iterable[Frames],
-    settings: FeatureKind,
-    windows: WindowSettings,
-    options: dict[str, Any],
-) -> Iterator[pd.DataFrame]:
-    seconds_per_frame = settings.seconds_per_frame
-    if seconds_per_frame is None:
-        raise ConfigError(
-            "the model was trained on windows of some seconds, but these features do not say how many a frame is. Set "
-            "features.frame_rate to the frames in a second"
-        )
-    size, step = windows.in_frames(seconds_per_frame)
-    firsts: list[int] = []
-    arrays: list[Frames] = []
-    for first, array in iterate_windows(pieces, size, step):
-        firsts.append(first)
-        arrays.append(array)
-        if len(arrays) * size >= _FRAMES_AT_ONCE:
-            yield _table(model, target, name, np.array(firsts) * seconds_per_frame, arrays, seconds_per_frame, options)
-            firsts, arrays = [], []
-    if arrays:
-        yield _table(model, target, name, np.array(firsts) * seconds_per_frame, arrays, seconds_per_frame, options)
-
-
-def _table(
-    model: Any,
-    target: Target,
-    name: str,
-    starts: npt.NDArray[np.float64],
-    arrays: list[Frames],
-    seconds_per_frame: float,
-    options: dict[str, Any],
-) -> pd.DataFrame:
-    ids = [f"{name} at {start:.2f} s" for start in starts]
-    decisions = read_decision_rule(model, target)
-    predictions = decisions.probabilities(forward(model, ArraySource(arrays, ids), **options))
-    ends = starts + np.array([len(array) for array in arrays]) * seconds_per_frame
-    columns = {"id": name, "start": np.round(starts, 6), "end": np.round(ends, 6)}
-    return pd.DataFrame({**columns, **decisions.columns(predictions)})

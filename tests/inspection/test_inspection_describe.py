@@ -10,10 +10,9 @@ from support.random_models import draw_model, model_configs
 
 from seqconv.errors import ModelError
 from seqconv.inspection import describe
-from seqconv.inspection.axes import WHOLE
+from seqconv.inspection.axes import WHOLE, Length
 from seqconv.inspection.effects import follow_axes
 from seqconv.inspection.graph import read_graph
-from seqconv.inspection.symbolic_length import Length
 from seqconv.layers import MaskedConv1D, MaskedGlobalAveragePooling1D
 from seqconv.models import build_model
 

@@ -8,7 +8,7 @@ from support.kernel_cases import CASES, built
 
 from seqconv.errors import ModelError
 from seqconv.inspection import explain
-from seqconv.inspection.shapes_elsewhere import flux_shape, pytorch_shape
+from seqconv.inspection.kernels import flux_shape, pytorch_shape
 
 
 @pytest.mark.parametrize("name", CASES)

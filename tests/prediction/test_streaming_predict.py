@@ -14,7 +14,7 @@ from seqconv.errors import AudioError, ConfigError, ManifestError
 from seqconv.evaluation import evaluate
 from seqconv.models import build_model
 from seqconv.prediction.dispatch import predict, predict_tables
-from seqconv.prediction.streaming import long
+from seqconv.prediction.streaming import whole
 from seqconv.tasks.target import fit_target
 
 PROMPTS = Path(__file__).parents[2] / "data" / "prompts"
@@ -101,15 +101,16 @@ def test_by_itself_what_is_long_for_the_model_runs_in_chunks(model, rng, monkeyp
     expected = evaluate(model, data, strategy="packed")
     run = []
     monkeypatch.setattr("seqconv.prediction.streaming.whole._BUDGET_BYTES", 4 * 6 * 16 * 200)
+    forward_long = whole.forward_long
     monkeypatch.setattr(
-        "seqconv.prediction.forward.forward_long",
-        lambda *args: run.append(args[2].tolist()) or long.forward_long(*args),
+        "seqconv.prediction.streaming.whole.forward_long",
+        lambda *args: run.append(list(args[1].ids)) or forward_long(*args),
     )
     evaluation = evaluate(model, data)
-    assert run == [[1]]
+    assert run == [["1"]]
     np.testing.assert_allclose(evaluation.metrics["loss"], expected.metrics["loss"], rtol=1e-4)
     evaluate(model, data, strategy="padded")
-    assert run == [[1]]
+    assert run == [["1"]]
 
 
 def test_a_model_that_needs_all_at_once_says_so_and_runs_whole(lstm, monkeypatch):

@@ -160,8 +160,9 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureK
 
 def draw_model(arguments: argparse.Namespace, model: Any) -> None:
     """Draw the filters of every convolution and their change in training; more pictures for the first convolution."""
+    from seqconv.inspection.kernels import convolutions_of
     from seqconv.inspection.pictures import draw_before_after, draw_channel_norms, draw_filters, draw_responses
-    from seqconv.inspection.pictures.collections import convolutions_of, response_options
+    from seqconv.inspection.pictures.responses import response_options
     from seqconv.models.factory import open_model
 
     settings = feature_settings(arguments, model)

@@ -64,7 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
         table_format(arguments.output)
     model, card = open_own_or_stock(arguments)
     from seqconv.config import load_config
-    from seqconv.prediction.dispatch import collecting, predict_tables, trained_windows
+    from seqconv.prediction.dispatch import predict_tables, trained_windows
 
     target = features = None
     if card.is_empty:
@@ -78,8 +78,8 @@ def main(arguments: argparse.Namespace) -> int:
         windows = trained_windows(card)
         if windows is not None:
             say(f"a row for each window of {windows.seconds:g} s, every {windows.step:g} s; --events merges them")
-        tables = predict_tables(model, arguments.inputs, features=features, target=target, **options)
-        _write(collecting(tables, bad), arguments)
+        options |= {"features": features, "target": target, "quarantine": bad}
+        _write(predict_tables(model, arguments.inputs, **options), arguments)
     else:
         from seqconv.cli.streaming import stream_tables
 

@@ -1,7 +1,6 @@
 """Pictures of filters, activations and contributions: matplotlib figures, made without pyplot and its global state."""
 
-from seqconv.inspection.pictures.activations import draw_activations
-from seqconv.inspection.pictures.decisions import draw_contributions
+from seqconv.inspection.pictures.activations import draw_activations, draw_contributions
 from seqconv.inspection.pictures.filters import draw_before_after, draw_channel_norms, draw_filters
 from seqconv.inspection.pictures.responses import draw_responses, frequency_responses
 

@@ -1,19 +1,21 @@
-"""Pictures of each layer's output for one recording, over time."""
+"""Pictures of one recording over time: each layer's output, and contributions to a decision."""
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from seqconv.errors import ModelError, ShapeError
+from seqconv.errors import ModelError
 from seqconv.features import FeatureKind
+from seqconv.inspection.attribution import Contributions, as_sequence
 from seqconv.inspection.effects import ATTENTION, POINTWISE, RECURRENT, follow_axes, kind_of, windows_of
-from seqconv.inspection.graph import Call, Graph, read_graph
-from seqconv.inspection.pictures.scales import POSITIVE, SIGNED, mark_channels, time_label
+from seqconv.inspection.graph import Call, Graph, read_graph, run_until
+from seqconv.inspection.pictures import scales
 from seqconv.layers.base import contract_of
+from seqconv.layers.reduction import as_double
+from seqconv.layers.shares import Array
 
-Array = npt.NDArray[Any]
+FOR, AGAINST = "#b2182b", "#2166ac"
 
 
 def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
@@ -29,27 +31,15 @@ def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
         ModelError: the model holds another one, or has no layer over time.
         ShapeError: the features are not one sequence.
     """
-    import keras
-    from keras import ops
-
-    features = np.asarray(features, np.float32)
-    if features.ndim != 2:
-        raise ShapeError(f"expected one sequence (time, num_features), got an array of shape {features.shape}.")
-    graph = read_graph(model)
+    features, graph = as_sequence(features), read_graph(model)
     axes = follow_axes(graph)
     ends = {call.name: _behind(call, graph) for call in graph.calls if _looks_around(call)}
     ends = {name: tensor for name, tensor in ends.items() if len(axes[tensor]) == 1}
     if not ends:
         raise ModelError(f"model '{model.name}' has no layer over time, so there is nothing to draw over time.")
-    try:
-        tensors = [graph.tensors[tensor] for tensor in ends.values()]
-        run = keras.Model(graph.tensors[graph.inputs[0]], tensors)
-    except ValueError as error:
-        raise ModelError(f"model '{model.name}' holds another model; draw its parts one by one. ({error})") from error
-    outputs = run(features[None], training=False)
-    outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+    outputs = run_until(model, graph, list(ends.values()), features)
     return {
-        name: (np.asarray(ops.convert_to_numpy(ops.cast(values, "float32")))[0], int(axes[tensor][0].stride) or 1)
+        name: (as_double(values)[0], int(axes[tensor][0].stride) or 1)
         for (name, tensor), values in zip(ends.items(), outputs, strict=True)
     }
 
@@ -66,45 +56,71 @@ def draw_activations(
     """
     found = activations(model, features)
     chosen = [list(found)[i] for i in np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).astype(int))]
-    seconds = None if settings is None else settings.seconds_per_frame
     figure = Figure(figsize=(10, 1.9 * (len(chosen) + 1)), layout="constrained")
     panels = figure.subplots(len(chosen) + 1, 1, sharex=True)
     draw_features(panels[0], features, settings)
     panels[0].set_title(title or "input")
     for axes, name in zip(panels[1:], chosen, strict=True):
         values, stride = found[name]
-        is_signed = bool((values < 0).any())
-        limit = float(np.abs(values).max()) or 1.0
-        image = axes.imshow(
-            values.T, cmap=SIGNED if is_signed else POSITIVE, vmin=-limit if is_signed else 0, vmax=limit,
-            origin="lower", aspect="auto", interpolation="nearest", extent=time_extent(len(values), stride, seconds,
-            values.shape[1]),
-        )  # fmt: skip
+        extent = _extent(values, stride, settings)
+        image = scales.draw_image(axes, values.T, **scales.color_scale(values), extent=extent)
         axes.set_ylabel("channel")
-        axes.set_title(
-            f"{name}: {values.shape[1]} channels" + (f", stride {stride}" if stride > 1 else ""), fontsize=10
-        )
+        stride_text = f", stride {stride}" if stride > 1 else ""
+        axes.set_title(f"{name}: {values.shape[1]} channels{stride_text}", fontsize=10)
         figure.colorbar(image, ax=axes, pad=0.01)
-    panels[-1].set_xlabel(time_label(seconds))
+    panels[-1].set_xlabel(_time_label(settings))
     return figure
 
 
-def draw_features(axes: Any, features: Array, settings: FeatureKind | None) -> Any:
-    """Draw a sequence as an image, in seconds and Hz if they are known; return the image."""
-    seconds = None if settings is None else settings.seconds_per_frame
-    low, high = np.percentile(features, [2, 99.5])
-    image = axes.imshow(
-        np.asarray(features).T, cmap=POSITIVE, vmin=low, vmax=max(high, low + 1e-6), origin="lower", aspect="auto",
-        interpolation="nearest", extent=time_extent(len(features), 1, seconds, np.shape(features)[1]),
-    )  # fmt: skip
-    mark_channels(axes, settings, np.shape(features)[1])
-    return image
+def draw_contributions(
+    found: Contributions, features: Array, settings: FeatureKind | None = None, *, title: str = ""
+) -> Figure:
+    """Draw the features of a recording, and under them what each frame adds to the logit.
+
+    Args:
+        found: what `contributions` returned.
+        features: the sequence `(time, num_features)`.
+        settings: what they were computed with, for axes in seconds and Hz.
+        title: what recording this is.
+    """
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1.3])
+    edges = draw_features(upper, features, settings)
+    upper.set_title(title or "features")
+    colors = np.where(found.frames >= 0, FOR, AGAINST).tolist()
+    times = found.positions * (scales.seconds_of(settings) or 1.0)
+    # As wide as frames are, and in long recordings wide enough to be seen.
+    lower.vlines(times, 0, found.frames, colors=colors, linewidth=max(1.2, 600 / len(found.frames)))
+    lower.axhline(0, color="0.4", linewidth=0.8)
+    lower.set(xlim=edges, xlabel=_time_label(settings), ylabel="adds to the logit")
+    lower.spines[["top", "right"]].set_visible(False)
+    sign = "+" if found.bias >= 0 else "-"
+    lower.set_title(
+        f"'{found.label}': {found.frames.sum():.2f} from frames {sign} {abs(found.bias):.2f} bias = logit "
+        f"{found.logit:.2f} ({'exact' if found.is_exact else 'shared out by a rule'})",
+        fontsize=10,
+    )
+    return figure
 
 
-def time_extent(count: int, stride: int, seconds: float | None, rows: int) -> tuple[float, float, float, float]:
-    """Return the edges of an image whose column p shows input frame `p * stride`."""
-    unit = 1.0 if seconds is None else seconds
-    return (-0.5 * unit, (count * stride - 0.5) * unit, -0.5, rows - 0.5)
+def draw_features(axes: Any, features: Any, settings: FeatureKind | None) -> tuple[float, float]:
+    """Draw a sequence as an image, in seconds and Hz if they are known; return the times of its left and right edge."""
+    values = np.asarray(features)
+    low, high = np.percentile(values, [2, 99.5])
+    extent = _extent(values, 1, settings)
+    scales.draw_image(axes, values.T, cmap=scales.POSITIVE, vmin=low, vmax=max(high, low + 1e-6), extent=extent)
+    scales.mark_channels(axes, settings, values.shape[1])
+    return extent[:2]
+
+
+def _extent(values: Array, stride: int, settings: FeatureKind | None) -> tuple[float, float, float, float]:
+    """Return the edges of an image of `(time, channels)` in which row p stands for input frame `p * stride`."""
+    unit = scales.seconds_of(settings) or 1.0
+    return (-0.5 * unit, (len(values) * stride - 0.5) * unit, -0.5, values.shape[1] - 0.5)
+
+
+def _time_label(settings: FeatureKind | None) -> str:
+    return "frames" if scales.seconds_of(settings) is None else "seconds"
 
 
 def _looks_around(call: Call) -> bool:
@@ -114,11 +130,9 @@ def _looks_around(call: Call) -> bool:
 
 def _behind(call: Call, graph: Graph) -> int:
     """Return the tensor after normalization, activation and dropout that follow a layer."""
-    tensor = call.outputs[0]
+    follows = {*POINTWISE} - {"Dense", "TimeDistributed"}
     while True:
-        consumers = graph.consumers(tensor)
-        if len(consumers) != 1 or kind_of(consumers[0].layer) not in POINTWISE or len(consumers[0].inputs) > 1:
-            return tensor
-        if kind_of(consumers[0].layer) in ("Dense", "TimeDistributed"):
-            return tensor
-        tensor = consumers[0].outputs[0]
+        users = graph.consumers(call.outputs[0])
+        if len(users) != 1 or len(users[0].inputs) > 1 or kind_of(users[0].layer) not in follows:
+            return call.outputs[0]
+        call = users[0]

@@ -1,36 +1,53 @@
 """Axes of pictures: milliseconds, Hz, and one scale of colors around 0."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
 from seqconv.features import FeatureKind
+from seqconv.layers.shares import Array
 
-Array = npt.NDArray[Any]
-SIGNED, POSITIVE = "RdBu_r", "magma"
-_TICKS = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
+POSITIVE = "magma"
+TICKS = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
-def channel_frequencies(settings: FeatureKind | None) -> Array | None:
-    """Return the frequency of each feature in Hz; None if features are something else.
+def draw_image(axes: Any, values: Array, **options: Any) -> Any:
+    """Draw an array `(rows, columns)` with its first row at the bottom, each value as one even area."""
+    return axes.imshow(values, **{"origin": "lower", "aspect": "auto", "interpolation": "nearest", **options})
 
-    >>> channel_frequencies(FeatureKind(kind="log_mel", n_mels=3, sample_rate=8000)).round().tolist()
-    [586.0, 1194.0, 2186.0]
+
+def seconds_of(settings: FeatureKind | None) -> float | None:
+    """Return the seconds of a frame; None if they are not known."""
+    return None if settings is None else settings.seconds_per_frame
+
+
+def frequency_ticks(
+    settings: FeatureKind | None, num_channels: int, ticks: Sequence[int] = TICKS
+) -> tuple[list[int], Array] | None:
+    """Return those of some frequencies in Hz that occur, and their channels; None if features are something else.
+
+    >>> frequency_ticks(FeatureKind(kind="log_mel", n_mels=3, sample_rate=8000), 3)[0]
+    [1000, 2000]
     """
-    return None if settings is None else settings.axis
+    frequencies = None if settings is None else settings.axis
+    if frequencies is None or len(frequencies) != num_channels:
+        return None
+    ticks = [tick for tick in ticks if frequencies[0] <= tick <= frequencies[-1]]
+    return ticks, np.interp(ticks, frequencies, np.arange(num_channels))
 
 
 def mark_channels(axes: Any, settings: FeatureKind | None, num_channels: int) -> None:
     """Set ticks and label of a vertical axis of channels: Hz if the features are frequencies."""
-    frequencies = channel_frequencies(settings)
-    if frequencies is None or len(frequencies) != num_channels:
+    marks = frequency_ticks(settings, num_channels)
+    if marks is None:
         axes.set_ylabel("channel")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         return
-    ticks = [tick for tick in _TICKS if frequencies[0] <= tick <= frequencies[-1]]
-    axes.set_yticks(np.interp(ticks, frequencies, np.arange(num_channels)), [_hertz(tick) for tick in ticks])
+    ticks, places = marks
+    axes.set_yticks(places, [f"{tick / 1000:g}k" if tick >= 1000 else f"{tick:g}" for tick in ticks])
     axes.set_ylabel("Hz")
 
 
@@ -44,17 +61,9 @@ def tap_times(num_taps: int, left: int, dilation: int, seconds: float | None) ->
     return times
 
 
-def time_label(seconds: float | None, *, is_short: bool = False) -> str:
-    """Return the label of a horizontal axis."""
-    if seconds is None:
-        return "frames"
-    return "ms" if is_short else "seconds"
-
-
-def symmetric_limit(*arrays: Array) -> float:
-    """Return the largest absolute value of all arrays, so that one scale serves them, with 0 in its middle."""
-    return max((float(np.abs(array).max(initial=0)) for array in arrays), default=0.0) or 1.0
-
-
-def _hertz(frequency: float) -> str:
-    return f"{frequency / 1000:g}k" if frequency >= 1000 else f"{frequency:g}"
+def color_scale(*arrays: Array, is_signed: bool | None = None) -> dict[str, Any]:
+    """Return one scale of colors for all arrays: around 0 if `is_signed` (default: if they have negative values)."""
+    limit = max(float(np.abs(array).max(initial=0)) for array in arrays) or 1.0
+    if is_signed or (is_signed is None and any((array < 0).any() for array in arrays)):
+        return {"norm": Normalize(-limit, limit), "cmap": "RdBu_r"}
+    return {"norm": Normalize(0, limit), "cmap": POSITIVE}

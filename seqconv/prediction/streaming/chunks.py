@@ -1,15 +1,14 @@
 """Chunks of a long sequence: frames that a network reads to give some of its outputs exactly, in pure NumPy."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ConfigError
 from seqconv.geometry import TimeGeometry, halo, total_stride
-
-Array = npt.NDArray[Any]
+from seqconv.prediction.compiled import Array
 
 
 class ChunkShape(NamedTuple):
@@ -59,14 +58,14 @@ def chunk_shape(geometry: TimeGeometry, chunk_frames: int) -> ChunkShape:
             f"chunk_frames={chunk_frames} is less than the total stride of the model, {stride} frames: a chunk must "
             f"hold at least one output frame. Use {stride} or more"
         )
-    left, right = (_round_up(frames, stride) for frames in halo(geometry))
+    left, right = (-(-frames // stride) * stride for frames in halo(geometry))
     return ChunkShape(left, chunk_frames // stride * stride, right, stride)
 
 
 def cut_windows(pieces: Iterable[Array], shape: ChunkShape, *, fill: float = 0.0) -> Iterator[Window]:
     """Yield windows whose interiors follow each other over a sequence that comes in pieces of any size.
 
-    Each is as wide as the others, also the last one: what lies outside the sequence is marked.
+    Each is as wide as the others, also the last one: frames outside the sequence are marked.
 
     >>> shape = ChunkShape(left=1, interior=4, right=1, stride=1)
     >>> for window in cut_windows([np.arange(3.0)[:, None], np.arange(3.0, 6.0)[:, None]], shape):
@@ -74,37 +73,39 @@ def cut_windows(pieces: Iterable[Array], shape: ChunkShape, *, fill: float = 0.0
     0 [0. 0. 1. 2. 3. 4.] [0 1 1 1 1 1]
     4 [3. 4. 5. 0. 0. 0.] [1 1 1 0 0 0]
     """
-    # Frames from `first` on are held; those before it have been in all windows that need them.
-    held: list[Array] = []
-    first, end, start = 0, 0, 0
+    buffer, start = WindowBuffer(shape, fill), 0
     for piece in pieces:
-        held.append(piece)
-        end += len(piece)
-        while end >= start + shape.interior + shape.right:
-            buffer = _joined(held)
-            yield _window(buffer, first, start, shape, fill)
+        buffer.add(piece)
+        while buffer.end >= start + shape.interior + shape.right:
+            yield buffer.window(start)
             start += shape.interior
-            dropped = max(start - shape.left, 0) - first
-            held, first = [buffer[dropped:]], first + dropped
-    while start < end:
-        yield _window(_joined(held), first, start, shape, fill)
+    while start < buffer.end:
+        yield buffer.window(start)
         start += shape.interior
 
 
-def _window(buffer: Array, first: int, start: int, shape: ChunkShape, fill: float) -> Window:
-    begin = start - shape.left
-    features = np.full((shape.width, buffer.shape[1]), fill, np.float32)
-    part = buffer[max(begin - first, 0) : begin - first + shape.width]
-    offset = max(first - begin, 0)
-    features[offset : offset + len(part)] = part
-    is_real = np.zeros(shape.width, np.bool_)
-    is_real[offset : offset + len(part)] = True
-    return Window(features, is_real, start)
+class WindowBuffer:
+    """The frames of a sequence that windows to come need; `end` is the number of frames that were added."""
 
+    def __init__(self, shape: ChunkShape, fill: float) -> None:
+        self._shape, self._fill = shape, fill
+        self._held: list[Array] = []
+        self._first = self.end = 0
 
-def _joined(held: list[Array]) -> Array:
-    return held[0] if len(held) == 1 else np.concatenate(held)
+    def add(self, frames: Array) -> None:
+        """Take the next frames of the sequence."""
+        self._held.append(frames)
+        self.end += len(frames)
 
-
-def _round_up(frames: int, stride: int) -> int:
-    return -(-frames // stride) * stride
+    def window(self, start: int) -> Window:
+        """Return the window that answers from frame `start` on, never less than for the window before."""
+        begin = start - self._shape.left
+        held = self._held[0] if len(self._held) == 1 else np.concatenate(self._held)
+        held = held[max(begin - self._first, 0) :]
+        self._held, self._first = [held], max(begin, self._first)
+        offset, part = self._first - begin, held[: begin - self._first + self._shape.width]
+        features = np.full((self._shape.width, held.shape[1]), self._fill, np.float32)
+        features[offset : offset + len(part)] = part
+        is_real = np.zeros(self._shape.width, np.bool_)
+        is_real[offset : offset + len(part)] = True
+        return Window(features, is_real, start)

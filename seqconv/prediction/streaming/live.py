@@ -92,12 +92,11 @@ class LivePredictions:
 
     def _tables(self, pieces: Iterable[Samples], name: str) -> Iterator[pd.DataFrame]:
         decisions, stride = read_decision_rule(self._model, self._target), self._model.total_stride
-        last = None
+        reached = None
         for answer in running_answers(self._model, pieces, self._every_frames):
             logits = answer.logits if self._is_by_frame else answer.logits[None]
-            is_told = last == (answer.num_frames, answer.num_outputs)
-            last = (answer.num_frames, answer.num_outputs)
-            if is_told or not len(logits):
+            before, reached = reached, (answer.num_frames, answer.num_outputs)
+            if before == reached or not len(logits):
                 continue
             if self._is_by_frame:
                 first = answer.num_outputs - len(logits)

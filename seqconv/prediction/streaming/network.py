@@ -16,15 +16,15 @@ from seqconv.models import SequenceModel
 from seqconv.models.nodes import Nodes, Parallel, Residual
 from seqconv.models.stack import apply_dense, apply_head, apply_trunk
 from seqconv.models.trunk import TrunkState, geometry_of
+from seqconv.prediction.compiled import Array, trace
 from seqconv.prediction.streaming.chunks import ChunkShape, Window
 
-Array = npt.NDArray[Any]
 # Statistics of a sequence, or of a piece of it, by the layer that they are for.
 Summaries = dict[str, Summary]
 
 
-class WindowNetwork:
-    """A model applied to the interior of a window.
+class WindowNetwork(keras.Model):  # type: ignore[misc]
+    """A model applied to the interior of a window; a Keras model, so that every backend runs it in its own way.
 
     Args:
         model: its layers are used, not copied.
@@ -37,9 +37,12 @@ class WindowNetwork:
     """
 
     def __init__(self, model: SequenceModel, shape: ChunkShape, given: tuple[str, ...] = ()) -> None:
+        super().__init__(name="window", autocast=False)
+        self.model, self.window = model, shape
         self.wanted = next(names for names in passes_of(model) if not set(names) <= set(given))
-        self._network = _Network(model, shape, given, self.wanted)
-        self._compiled: Callable[[dict[str, Array]], dict[str, Array]] | None = None
+        self.strides = {layer.name: stride for layer, stride in _strides_of(model.stack.trunk, 1)}
+        self.built = True
+        self._compiled = _compile(self)
 
     def summarize(self, window: Window, is_counted: npt.NDArray[np.bool_], known: Summaries) -> Summaries:
         """Return statistics of the outputs of a window that are counted, `(interior / stride,)` booleans."""
@@ -47,63 +50,11 @@ class WindowNetwork:
 
     def frames(self, window: Window, is_counted: npt.NDArray[np.bool_], known: Summaries) -> Array:
         """Return logits `(interior / stride, num_outputs)` of a model that predicts frames; 0 if not counted."""
-        logits: Array = self._run(window, is_counted, known)["frames/logits"][0]
-        return logits
+        return np.asarray(self._run(window, is_counted, known)["frames/logits"][0])
 
     def _run(self, window: Window, is_counted: npt.NDArray[np.bool_], known: Summaries) -> dict[str, Array]:
-        inputs = {
-            "features": window.features[None],
-            "is_real": window.is_real[None],
-            "is_counted": is_counted[None],
-            **_flat(known),
-        }
-        if self._compiled is None:
-            self._compiled = _compile(self._network, inputs)
-        return self._compiled(inputs)
-
-
-def passes_of(model: SequenceModel) -> list[tuple[str, ...]]:
-    """Return the layers whose statistics of the whole sequence are taken, pass by pass, up to the answer."""
-    trunk = [(layer.name,) for layer in model.stack.layers() if contract_of(layer).per_sequence]
-    contexts = tuple(f"{layer.name}_context" for layer in model.stack.poolings if layer.context is not None)
-    final = tuple(layer.name for layer in model.stack.poolings) or ("frames",)
-    return [*trunk, *([contexts] if contexts else []), final]
-
-
-def merge_summaries(model: SequenceModel, first: Summaries | None, second: Summaries) -> Summaries:
-    """Merge statistics of one part of a sequence with those of the next, in float64."""
-    if first is None:
-        return second
-    layers = _summarizing(model)
-    return {name: layers[name].merge(first[name], second[name]) for name in second}
-
-
-def logits_of(model: SequenceModel, summaries: Summaries) -> Array:
-    """Return logits `(num_outputs,)` of a whole sequence, from the summaries of its poolings."""
-    pooled = [layer.finish(summaries[layer.name]) for layer in model.stack.poolings]
-    logits: Array = np.asarray(ops.convert_to_numpy(apply_dense(model.stack, pooled)))[0]
-    return logits
-
-
-def values_per_frame(model: SequenceModel) -> float:
-    """Return the most numbers that a layer makes of one input frame."""
-    layers = [*_strides_of(model.stack.trunk, 1), *((layer, model.total_stride) for layer in model.stack.poolings)]
-    widths = [
-        max(weight.shape[-2:]) / stride for layer, stride in layers for weight in layer.weights if len(weight.shape)
-    ]
-    return float(max(model.num_features, *widths))
-
-
-class _Network(keras.Model):  # type: ignore[misc]
-    """A Keras model, so that every backend compiles and runs it in its own way."""
-
-    def __init__(
-        self, model: SequenceModel, shape: ChunkShape, given: tuple[str, ...], wanted: tuple[str, ...]
-    ) -> None:
-        super().__init__(name="window", autocast=False)
-        self.model, self.window, self.given, self.wanted = model, shape, given, wanted
-        self.strides = {layer.name: stride for layer, stride in _strides_of(model.stack.trunk, 1)}
-        self.built = True
+        arrays = {"features": window.features, "is_real": window.is_real, "is_counted": is_counted}
+        return self._compiled({name: array[None] for name, array in arrays.items()} | _flat(known))
 
     def call(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         stack, known = self.model.stack, _nested({name: inputs[name] for name in inputs if "/" in name})
@@ -139,21 +90,45 @@ class _Network(keras.Model):  # type: ignore[misc]
         return {layer.name: layer.summarize(features, mask, context_summary=known[name])}
 
 
-def _compile(network: _Network, example: dict[str, Array]) -> Callable[[dict[str, Array]], dict[str, Array]]:
-    """Return the network as a function of arrays shaped like the example."""
+def passes_of(model: SequenceModel) -> list[tuple[str, ...]]:
+    """Return the layers whose statistics of the whole sequence are taken, pass by pass, up to the answer."""
+    trunk = [(layer.name,) for layer in model.stack.layers() if contract_of(layer).per_sequence]
+    contexts = tuple(f"{layer.name}_context" for layer in model.stack.poolings if layer.context is not None)
+    final = tuple(layer.name for layer in model.stack.poolings) or ("frames",)
+    return [*trunk, *([contexts] if contexts else []), final]
+
+
+def merge_summaries(model: SequenceModel, first: Summaries, second: Summaries) -> Summaries:
+    """Merge statistics of one part of a sequence, which may be empty, with those of the next, in float64."""
+    if not first:
+        return second
+    layers = {layer.name: layer for layer in model.stack.layers()}
+    layers |= {f"{layer.name}_context": layer.context for layer in model.stack.poolings}
+    return {name: layers[name].merge(first[name], second[name]) for name in second}
+
+
+def logits_of(model: SequenceModel, summaries: Summaries) -> Array:
+    """Return logits `(num_outputs,)` of a whole sequence, from the summaries of its poolings."""
+    pooled = [layer.finish(summaries[layer.name]) for layer in model.stack.poolings]
+    return np.asarray(ops.convert_to_numpy(apply_dense(model.stack, pooled))[0])
+
+
+def values_per_frame(model: SequenceModel) -> float:
+    """Return the most numbers that a layer makes of one input frame."""
+    layers = [*_strides_of(model.stack.trunk, 1), *((layer, model.total_stride) for layer in model.stack.poolings)]
+    widths = [
+        max(weight.shape[-2:]) / stride for layer, stride in layers for weight in layer.weights if len(weight.shape)
+    ]
+    return float(max(model.num_features, *widths))
+
+
+def _compile(network: WindowNetwork) -> Callable[[dict[str, Array]], dict[str, Array]]:
+    """Return the network as a function of arrays."""
     if keras.backend.backend() != "tensorflow":
         return network.predict_on_batch  # type: ignore[no-any-return]
-    import tensorflow as tf
-
-    # One trace, without XLA: on CPUs it would keep oneDNN's convolutions out.
-    signature = {name: tf.TensorSpec(value.shape, value.dtype) for name, value in example.items()}
-    traced = tf.function(lambda inputs: network(inputs), autograph=False).get_concrete_function(signature)
-
-    def run(inputs: dict[str, Array]) -> dict[str, Array]:
-        outputs = traced({name: tf.convert_to_tensor(value) for name, value in inputs.items()})
-        return {name: output.numpy() for name, output in outputs.items()}
-
-    return run
+    # One trace, since all windows have one shape; without XLA, which on CPUs would keep oneDNN's convolutions out.
+    run = trace(network)
+    return lambda inputs: {name: output.numpy() for name, output in run(inputs).items()}
 
 
 def _strides_of(nodes: Nodes, stride: int) -> Iterator[tuple[keras.layers.Layer, int]]:
@@ -168,12 +143,6 @@ def _strides_of(nodes: Nodes, stride: int) -> Iterator[tuple[keras.layers.Layer,
         else:
             yield node, stride
         stride *= total_stride(geometry_of((node,)))
-
-
-def _summarizing(model: SequenceModel) -> dict[str, keras.layers.Layer]:
-    layers = {layer.name: layer for layer in model.stack.layers()}
-    contexts = {f"{layer.name}_context": layer.context for layer in model.stack.poolings}
-    return {**layers, **contexts}
 
 
 def _flat(summaries: Summaries) -> dict[str, Any]:

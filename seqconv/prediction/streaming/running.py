@@ -2,25 +2,17 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.errors import ConfigError, list_some
 from seqconv.geometry import output_length
 from seqconv.models import SequenceModel
-from seqconv.prediction.streaming.chunks import ChunkShape, Window, chunk_shape
-from seqconv.prediction.streaming.network import (
-    Summaries,
-    WindowNetwork,
-    logits_of,
-    merge_summaries,
-    passes_of,
-)
+from seqconv.prediction.compiled import Array
+from seqconv.prediction.streaming.chunks import WindowBuffer, chunk_shape
+from seqconv.prediction.streaming.network import Summaries, WindowNetwork, logits_of, merge_summaries, passes_of
 from seqconv.prediction.streaming.whole import CheckedPieces, check_chunkable
-
-Array = npt.NDArray[Any]
 
 
 class RunningAnswer(NamedTuple):
@@ -70,9 +62,9 @@ def running_answers(
 ) -> Iterator[RunningAnswer]:
     """Yield an answer whenever another `every` frames have come, and one at the end.
 
-    The answer at n frames is over the output frames whose receptive field lies in the first n: for a causal model, what
-    it says of these n frames alone; for another one, that of `streaming_delay` frames earlier. The last answer is that
-    of the whole sequence. Before the first output frame is known there is no answer. Memory does not grow.
+    The answer at n frames is over the output frames whose receptive field is within the first n: for a causal model,
+    the answer to these n frames alone; for another one, that of `streaming_delay` frames earlier. The last answer is
+    that to the whole sequence. Before the first output frame is known there is no answer. Memory does not grow.
 
     Args:
         model: without layers that look at the whole sequence.
@@ -101,41 +93,35 @@ class _RunningAnswers:
 
     def __init__(self, model: SequenceModel, every: float, fill: float) -> None:
         stride = model.total_stride
-        self.model, self.every, self.fill = model, every, fill
-        self.shape: ChunkShape = chunk_shape(model.time_geometry, -(-math.ceil(every) // stride) * stride)
+        self.model, self.every = model, every
+        self.shape = chunk_shape(model.time_geometry, -(-math.ceil(every) // stride) * stride)
         self.network = WindowNetwork(model, self.shape)
-        self.summaries: Summaries | None = None
+        self.summaries: Summaries = {}
         self.num_outputs = 0
-        self.held: Array = np.zeros((0, model.num_features), np.float32)
-        self.first = 0
+        self.buffer = WindowBuffer(self.shape, fill)
 
     def run(self, pieces: CheckedPieces) -> Iterator[RunningAnswer]:
         num_frames, ticks = 0, 0
         for piece in pieces:
-            offset = 0
-            while num_frames + len(piece) - offset >= (tick := math.ceil((ticks + 1) * self.every)):
-                added = piece[offset : offset + tick - num_frames]
-                self._hold(added)
-                offset, num_frames, ticks = offset + len(added), tick, ticks + 1
+            while num_frames + len(piece) >= (tick := math.ceil((ticks + 1) * self.every)):
+                added, piece = np.split(piece, [tick - num_frames])
+                self.buffer.add(added)
+                num_frames, ticks = tick, ticks + 1
                 yield from self._answer(num_frames, is_final=False)
-            self._hold(piece[offset:])
-            num_frames += len(piece) - offset
+            self.buffer.add(piece)
+            num_frames += len(piece)
         yield from self._answer(num_frames, is_final=True)
 
-    def _hold(self, frames: Array) -> None:
-        # Frames before the window of the next output are behind us.
-        needed = max(self.num_outputs * self.shape.stride - self.shape.left, 0)
-        dropped = min(needed - self.first, len(self.held))
-        self.held = np.concatenate([self.held[dropped:], frames])
-        self.first += dropped
-
     def _answer(self, num_frames: int, *, is_final: bool) -> Iterator[RunningAnswer]:
-        known = self._known_outputs(num_frames, is_final)
-        rows: list[Array] = []
+        if is_final:
+            known = output_length(num_frames, self.model.time_geometry)
+        else:
+            known = (num_frames - 1 - self.model.halo[1]) // self.shape.stride + 1
+        most, rows = self.shape.interior // self.shape.stride, [np.zeros((0, self.model.num_outputs), np.float32)]
         while self.num_outputs < known:
-            count = min(known - self.num_outputs, self.shape.interior // self.shape.stride)
-            window = self._window()
-            is_counted = np.arange(self.shape.interior // self.shape.stride) < count
+            count = min(known - self.num_outputs, most)
+            window = self.buffer.window(self.num_outputs * self.shape.stride)
+            is_counted = np.arange(most) < count
             if self.model.predicts_frames:
                 rows.append(self.network.frames(window, is_counted, {})[:count])
             else:
@@ -143,23 +129,6 @@ class _RunningAnswers:
                 self.summaries = merge_summaries(self.model, self.summaries, found)
             self.num_outputs += count
         if self.model.predicts_frames:
-            logits = np.concatenate(rows) if rows else np.zeros((0, self.model.num_outputs), np.float32)
-            yield RunningAnswer(num_frames, self.num_outputs, logits, is_final)
-        elif self.summaries is not None:
+            yield RunningAnswer(num_frames, self.num_outputs, np.concatenate(rows), is_final)
+        elif self.summaries:
             yield RunningAnswer(num_frames, self.num_outputs, logits_of(self.model, self.summaries), is_final)
-
-    def _known_outputs(self, num_frames: int, is_final: bool) -> int:
-        if is_final:
-            return output_length(num_frames, self.model.time_geometry)
-        return max((num_frames - 1 - self.model.halo[1]) // self.shape.stride + 1, 0)
-
-    def _window(self) -> Window:
-        start = self.num_outputs * self.shape.stride
-        begin = start - self.shape.left
-        features = np.full((self.shape.width, self.model.num_features), self.fill, np.float32)
-        is_real = np.zeros(self.shape.width, np.bool_)
-        offset = max(self.first - begin, 0)
-        part = self.held[max(begin - self.first, 0) :][: self.shape.width - offset]
-        features[offset : offset + len(part)] = part
-        is_real[offset : offset + len(part)] = True
-        return Window(features, is_real, start)

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
+from seqconv.features import pieces_of
+from seqconv.layers.shares import Array, Mask
 from seqconv.models import SequenceModel
 from seqconv.prediction.streaming.chunks import chunk_shape, cut_windows
 from seqconv.prediction.streaming.network import (
@@ -17,8 +19,7 @@ from seqconv.prediction.streaming.network import (
     passes_of,
     values_per_frame,
 )
-
-Array = npt.NDArray[Any]
+from seqconv.sources import Source
 
 # Few enough that they stay in the caches of a processor.
 _BUDGET_BYTES = 32 << 20
@@ -110,12 +111,10 @@ class ChunkRunner:
 
     def _pass(self, pieces: "CheckedPieces", known: Summaries) -> Summaries:
         network = self._network(known)
-        merged: Summaries | None = None
+        merged: Summaries = {}
         for window in cut_windows(pieces, self.shape, fill=self.fill):
             found = network.summarize(window, self._counted, known)
             merged = merge_summaries(self.model, merged, found)
-        if merged is None:
-            raise ManifestError("there is no frame in any piece of the sequence.")
         # The network takes statistics as it gives them; only their sums over chunks needed more.
         return {
             name: {key: np.asarray(value, found[name][key].dtype) for key, value in summary.items()}
@@ -149,6 +148,37 @@ def default_chunk_frames(model: SequenceModel) -> int:
     stride = model.total_stride
     affordable = int(_BUDGET_BYTES / (4 * _COPIES * values_per_frame(model)))
     return max(affordable, _CHUNK_PER_HALO * (left + right), stride) // stride * stride
+
+
+def find_long(model: Any, lengths: npt.ArrayLike, chunk_frames: int | None, strategy: str) -> Mask:
+    """Return which lengths run in chunks: those of more than `chunk_frames`.
+
+    By itself (`chunk_frames` None) this is so only for strategy "auto" and where the model is `chunkable`.
+
+    Raises:
+        ConfigError: `chunk_frames` is asked for, and the model cannot be run over chunks or takes larger ones.
+    """
+    frames = np.asarray(lengths, np.int64)
+    if chunk_frames is None:
+        is_possible = strategy == "auto" and getattr(model, "chunkable", False)
+        return frames > default_chunk_frames(model) if is_possible else np.zeros(len(frames), np.bool_)
+    if not hasattr(model, "chunkable"):
+        raise ConfigError(
+            f"chunk_frames={chunk_frames}: '{model.name}' is a stock Keras model, which takes a sequence whole. Leave "
+            "this out"
+        )
+    check_chunkable(model)
+    chunk_shape(model.time_geometry, chunk_frames)
+    return frames > chunk_frames
+
+
+def forward_long(model: SequenceModel, source: Source, chunk_frames: int | None) -> list[Array]:
+    """Return logits of the sequences of a source, each in chunks: `(num_outputs,)`, or `(frames, num_outputs)`."""
+    runner = ChunkRunner(model, chunk_frames)
+    sequences = (pieces_of(source[index]) for index in range(len(source.lengths)))
+    if model.predicts_frames:
+        return [np.concatenate(list(runner.frame_logits(pieces))) for pieces in sequences]
+    return [runner.answer(pieces).logits for pieces in sequences]
 
 
 class CheckedPieces:

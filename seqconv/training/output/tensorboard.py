@@ -33,8 +33,8 @@ class BoardPictures(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         import tensorflow as tf
 
+        from seqconv.inspection.kernels import convolutions_of
         from seqconv.inspection.pictures import draw_filters
-        from seqconv.inspection.pictures.collections import convolutions_of
 
         experiment = self._experiment
         with self._writer("train").as_default(epoch):
