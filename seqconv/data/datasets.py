@@ -247,17 +247,16 @@ def _cut_and_read(rows: LabeledManifest) -> Sequences:
 
 def _cut(rows: LabeledManifest, manifest: "Manifest") -> "Manifest":
     """Cut rows into splits by the labels of each, and check that training has them all."""
-    from seqconv.data.manifest import check_labels
+    from seqconv.data.manifest.checks import raise_problems
+    from seqconv.data.manifest.labels import LabelColumns
     from seqconv.data.manifest.split_section import cut_splits
 
-    spec, sets = rows.spec, rows.label_sets()
-    if sets is not None:
-        strata = [sets[name] for name in manifest.frame["id"]]
-        return cut_splits(manifest, spec.split, seed=spec.split_seed, strata=strata)
-    columns = spec.target.columns or spec.target.column
-    task, separator = spec.target.task, spec.target.separator
-    made = cut_splits(manifest, spec.split, seed=spec.split_seed, label=columns, task=task, separator=separator)
-    check_labels(made.frame, columns, task, separator)
+    spec, sets, target = rows.spec, rows.label_sets(), rows.spec.target
+    labels = LabelColumns(target.columns or target.column, target.task, target.separator)
+    strata = None if sets is None else [sets[name] for name in manifest.frame["id"]]
+    made = cut_splits(manifest, spec.split, labels, seed=spec.split_seed, strata=strata)
+    if sets is None:
+        raise_problems(labels.find_problems(made.frame))
     return made
 
 

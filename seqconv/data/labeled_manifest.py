@@ -103,15 +103,17 @@ def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks
     Raises:
         ManifestError: whatever is wrong with the manifest, the events or the labels of frames.
     """
+    from seqconv.data.manifest.labels import LabelColumns
     from seqconv.data.manifest.split_section import read_grouped
     from seqconv.data.manifest.splits import select_split
     from seqconv.data.manifest.table import Manifest
 
     manifest = source
     if not isinstance(source, Manifest):
-        target = spec.target
-        options = {"label": spec.label_columns, "task": target.task, "separator": target.separator} if checks else {}
-        manifest = read_grouped(source, spec.split, on_leak=spec.data.on_leak, label_files=spec.label_files, **options)
+        labels = None
+        if checks and spec.label_columns is not None:
+            labels = LabelColumns(spec.label_columns, spec.target.task, spec.target.separator)
+        manifest = read_grouped(source, spec.split, labels, on_leak=spec.data.on_leak, label_files=spec.label_files)
     if split is not None:
         manifest = select_split(manifest, split)
     annotations = timelines = None

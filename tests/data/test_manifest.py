@@ -9,6 +9,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from seqconv.data.manifest import KNOWN_COLUMNS, load_manifest
+from seqconv.data.manifest.labels import LabelColumns
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.errors import ConfigError, ManifestError
 
@@ -159,7 +160,7 @@ def test_a_folder_has_one_class_per_sub_folder(tmp_path):
     make_files(
         tmp_path, "yes/1.wav", "yes/deep/1.FLAC", "no/1.npy", "no/2.mp3", "no/2.ogg", "no/.hidden.wav", "no/me.txt"
     )
-    manifest = read_manifest(tmp_path, label="label")
+    manifest = read_manifest(tmp_path, LabelColumns("label"))
     frame = manifest.frame
     assert dict(zip(frame["id"], frame["label"], strict=True)) == {
         "no/1": "no",

@@ -31,7 +31,7 @@ def load(tmp_path):
         ({"path": ["a.wav", None], "id": ["x", "y"]}, r"1 rows have an empty 'path': row 2 \('y'\)"),
         (
             {"path": ["a.wav", "a.wav"]},
-            "1 ids stand in more than one row: row 1 .'a.wav'., row 2 .'a.wav'.. Give each row its own 'id'",
+            "1 ids are in more than one row: row 1 .'a.wav'., row 2 .'a.wav'.. Give each row its own 'id'",
         ),
         (
             {"path": ["a.wav", "gone.wav"]},
@@ -95,7 +95,7 @@ def test_all_faults_are_told_in_one_error(load):
         )
     for part in (
         "not numbers",
-        "stand in more than one row",
+        "are in more than one row",
         "missing",
         "groups are in",
         "files are in",

@@ -5,6 +5,7 @@ import os.path
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,15 +43,14 @@ def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
     frame = table.copy()
     for column in KNOWN_COLUMNS:
         if column not in frame:
-            frame[column] = pd.Series([None] * len(frame), dtype=object)
+            frame[column] = np.full(len(frame), None, object)
     frame["id"] = frame["id"].where(frame["id"].notna(), frame["path"])
     problems: list[str] = []
     for column in NUMBER_COLUMNS:
         frame[column] = _parse_numbers(frame[column], frame["id"], problems)
     frame["weight"] = frame["weight"].fillna(1.0)
     frame["fold"] = _parse_fold(frame["fold"], frame["id"], problems)
-    paths = [None if pd.isna(path) else make_absolute(path, folder) for path in frame["path"]]
-    frame["path"] = pd.Series(paths, dtype=object)
+    frame["path"] = make_absolute(frame["path"], folder)
     others = [column for column in table.columns if column not in KNOWN_COLUMNS]
     return frame[[*KNOWN_COLUMNS, *others]], problems
 
@@ -84,10 +84,23 @@ def describe_rows(ids: Sequence[str | None] | pd.Series, rows: Iterable[int], li
     return ", ".join(shown) + (f" and {len(rows) - limit} more" if len(rows) > limit else "")
 
 
-def make_absolute(path: str, folder: Path) -> str:
-    """Return `path` as seen from the folder of a manifest; `~` is the user's home."""
+def find_rows(ids: pd.Series, is_bad: Any, problem: str) -> list[str]:
+    """Return a problem as text, with the `{count}` and the ids of the `{rows}` that have it; nothing if none has it."""
+    rows = np.flatnonzero(is_bad)
+    return [problem.format(count=len(rows), rows=describe_rows(ids, rows))] if len(rows) else []
+
+
+def as_text(cells: pd.Series) -> pd.Series:
+    """Return cells as text, None where they are empty."""
+    text = [None if pd.isna(cell) or cell == "" else str(cell) for cell in cells]
+    return pd.Series(text, cells.index, object)
+
+
+def make_absolute(paths: pd.Series, folder: Path) -> pd.Series:
+    """Return paths as seen from the folder of a manifest; `~` is the user's home."""
     # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
-    return os.path.normpath((folder / expand_user(path)).absolute())
+    found = [None if pd.isna(path) else os.path.normpath((folder / expand_user(path)).absolute()) for path in paths]
+    return pd.Series(found, paths.index, object)
 
 
 def _parse_numbers(cells: pd.Series, ids: pd.Series, problems: list[str]) -> pd.Series:

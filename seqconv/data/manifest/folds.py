@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.columns import describe_rows
-from seqconv.data.manifest.labels import describe_absent, label_sets, manifest_strata
-from seqconv.data.manifest.units import in_order, join_rows, labels_of
+from seqconv.data.manifest.labels import LabelColumns
+from seqconv.data.manifest.units import in_order, labels_of, units_of
 from seqconv.errors import ManifestError, list_some
 
 
@@ -45,14 +45,12 @@ def make_folds(
     if frame["fold"].notna().any():
         _check_given(frame, num_folds)
         return frame.copy()
-    sets: list[list[str]] = []
+    labels, sets = LabelColumns(label, task, separator), []
     if strata is None:
-        absent = [name for name in ([label] if isinstance(label, str) else label) if name not in frame]
-        if absent:
-            raise ManifestError(describe_absent(absent[0], list(frame.columns)))
-        sets = label_sets(frame, label, task, separator)
-        strata = manifest_strata(frame, label, task, separator)
-    units = join_rows(frame)
+        if absent := labels.find_absent(frame):
+            raise ManifestError(absent[0])
+        sets, strata = labels.class_sets(frame), labels.strata(frame)
+    units = units_of(frame)
     if len(units) < num_folds:
         raise ManifestError(
             f"{len(frame)} rows in {len(units)} groups or files cannot be cut into {num_folds} folds. Lower "
@@ -130,7 +128,7 @@ def _check_given(frame: pd.DataFrame, num_folds: int | None) -> None:
 def find_parted(frame: pd.DataFrame) -> list[str]:
     """Return what is wrong with folds that a manifest has: groups and files in more than one."""
     folds = frame["fold"].to_numpy()
-    parted = [unit for unit in join_rows(frame) if len({folds[row] for row in unit}) > 1]
+    parted = [unit for unit in units_of(frame) if len({folds[row] for row in unit}) > 1]
     if not parted:
         return []
     groups = {group for unit in parted for row in unit if not pd.isna(group := frame["group"].iloc[row])}

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.columns import SPLITS
-from seqconv.data.manifest.labels import describe_absent, manifest_strata
+from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns
 from seqconv.data.manifest.table import Manifest
-from seqconv.data.manifest.units import in_order, join_rows, labels_of
+from seqconv.data.manifest.units import in_order, labels_of, units_of
 from seqconv.errors import ConfigError, ManifestError, list_some
 
 
@@ -52,27 +51,23 @@ def make_splits(
         >>> made["split"].value_counts().to_dict()
         {'train': 7, 'test': 2, 'valid': 1}
     """
-    options: Any = {"label": label, "task": task, "separator": separator, "fractions": fractions}
-    return add_splits(Manifest(frame), **options, seed=seed, strata=strata).frame
+    labels = LabelColumns(label, task, separator)
+    return add_splits(Manifest(frame), labels, fractions=fractions, seed=seed, strata=strata).frame
 
 
 def add_splits(
     manifest: Manifest,
+    labels: LabelColumns = ONE_LABEL,
     *,
-    label: str | Sequence[str] = "label",
-    task: str = "classification",
-    separator: str = ";",
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
     seed: int = 0,
     strata: Sequence[Sequence[str]] | None = None,
 ) -> Manifest:
-    """Make the splits that a manifest lacks, and note in one line what was done; arguments of `make_splits`."""
+    """Make the splits that a manifest does not have, and note in one line what was done; see `make_splits`."""
     _check_fractions(fractions)
     frame = manifest.frame
-    columns = [label] if isinstance(label, str) else list(label)
-    absent = [name for name in columns if name not in frame]
-    if absent and strata is None:
-        raise ManifestError(describe_absent(absent[0], list(frame.columns)))
+    if strata is None and (absent := labels.find_absent(frame)):
+        raise ManifestError(absent[0])
     frame = frame.copy()
     present = set(frame["split"].dropna())
     share = dict(zip(SPLITS, fractions, strict=True))
@@ -87,20 +82,18 @@ def add_splits(
     wanted = [split for split in SPLITS if split == "train" or split in missing]
     total = sum(share[split] for split in wanted)
     part = frame.iloc[rows]
-    if strata is not None:
-        labels = [list(strata[row]) for row in rows.tolist()]
-    else:
-        labels = manifest_strata(part, label, task, separator)
-    units = join_rows(part)
-    chosen = _deal({split: share[split] / total for split in wanted}, units, labels, part["id"].tolist(), seed)
+    of_rows = labels.strata(part) if strata is None else [strata[row] for row in rows.tolist()]
+    units = units_of(part)
+    chosen = _deal({split: share[split] / total for split in wanted}, units, of_rows, part["id"].tolist(), seed)
     _check_none_empty(chosen, wanted, len(units))
     splits = frame["split"].to_numpy(dtype=object, copy=True)
     splits[rows] = chosen
     frame["split"] = pd.Series(splits, index=frame.index, dtype=object)
-    is_stratified = any(strata) if strata is not None else bool(part[columns[0]].notna().any())
-    basis = f"'{columns[0]}'" if strata is None else "the labels within each"
-    told = _describe(frame, part, len(units), wanted, basis if is_stratified else "", seed)
-    return manifest.with_frame(frame, told)
+    first = labels.names[0]
+    is_stratified = any(strata) if strata is not None else bool(part[first].notna().any())
+    basis = f"'{first}'" if strata is None else "the labels within each"
+    note = _describe(frame, part, len(units), wanted, basis if is_stratified else "", seed)
+    return manifest.with_frame(frame, note)
 
 
 def select_split(manifest: Manifest, split: str) -> Manifest:

@@ -4,30 +4,34 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
+import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.checks import file_keys
 
 
-def join_rows(frame: pd.DataFrame) -> list[list[int]]:
-    """Join rows that must stay together, because they share a group or a file, directly or through other rows."""
-    parent = list(range(len(frame)))
+def join_rows(*columns: Iterable[object]) -> list[list[int]]:
+    """Join rows that share a key in some column, directly or through other rows; a missing key joins nothing.
 
-    def find(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
+    >>> join_rows(["x", None, "x", None], ["a.wav", "b.wav", "c.wav", "c.wav"])
+    [[0, 2, 3], [1]]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    for keys in (frame["group"], file_keys(frame)):
-        first: dict[object, int] = {}
-        for row, key in enumerate(keys):
-            if not pd.isna(key):
-                parent[find(row)] = find(first.setdefault(key, row))
-    units: dict[int, list[int]] = defaultdict(list)
-    for row in range(len(frame)):
-        units[find(row)].append(row)
-    return list(units.values())
+    codes = [pd.factorize(np.asarray(column, object))[0] for column in columns]
+    # Rows and the keys of each column are the nodes of one graph.
+    starts = np.cumsum([len(codes[0]), *(each.max() + 1 for each in codes)])
+    rows = np.concatenate([np.flatnonzero(each >= 0) for each in codes])
+    keys = np.concatenate([each[each >= 0] + start for each, start in zip(codes, starts, strict=False)])
+    graph = coo_array((np.ones(len(rows)), (rows, keys)), (starts[-1], starts[-1]))
+    labels = connected_components(graph, directed=False)[1][: len(codes[0])]
+    return [unit.tolist() for unit in pd.RangeIndex(len(labels)).groupby(labels).values()]
+
+
+def units_of(frame: pd.DataFrame) -> list[list[int]]:
+    """Join the rows of a manifest that splits must keep together, since they share a group or a file."""
+    return join_rows(frame["group"], file_keys(frame))
 
 
 def in_order(
