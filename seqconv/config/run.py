@@ -16,9 +16,8 @@ from seqconv.config.initial import initial_problems
 from seqconv.config.training import TrainingConfig
 from seqconv.data.augmentation.audio_settings import AudioAugmentConfig, audio_augment_problems
 from seqconv.data.augmentation.settings import AugmentConfig, augment_problems
-from seqconv.data.settings import DataConfig
+from seqconv.data.settings import DataConfig, SplitConfig
 from seqconv.data.spec import DataSpec
-from seqconv.data.split_settings import SplitConfig
 from seqconv.errors import ConfigError
 from seqconv.features.settings import FeatureSettings
 from seqconv.metrics.records import larger_is_better

@@ -1,18 +1,23 @@
 """The three splits of a run, from a manifest or from arrays."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from seqconv.data.diagnostics import class_members
 from seqconv.data.labeled_manifest import LabeledManifest, read_labels
 from seqconv.data.leakage import find_leaks, join_equal
+from seqconv.data.manifest.checks import raise_problems
+from seqconv.data.manifest.labels import LabelColumns
+from seqconv.data.manifest.split_section import cut_splits, cuts_anew
+from seqconv.data.manifest.table import Manifest
 from seqconv.data.segmentation import segment_recordings
 from seqconv.data.sequences import Sequences
-from seqconv.data.settings import check_made
+from seqconv.data.settings import SplitConfig, check_made
 from seqconv.data.spec import DataSpec
-from seqconv.data.split_settings import SplitConfig
 from seqconv.data.splitting import label_strata, split_groups
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.sources import ContentKeys
@@ -21,9 +26,6 @@ from seqconv.tasks.frame_labels import find_length_problems, raise_listed
 from seqconv.tasks.target import Target, fit_target
 
 if TYPE_CHECKING:
-    import pandas
-
-    from seqconv.data.manifest.table import Manifest
     from seqconv.features.store import BadFile, FeatureStore
 
 VALID_FRACTION = 0.15
@@ -45,7 +47,7 @@ class Datasets:
     test: Sequences | None
     target: Target
     notes: list[str] = field(default_factory=list)
-    splits: "pandas.DataFrame | None" = None
+    splits: pd.DataFrame | None = None
     quarantine: "list[BadFile]" = field(default_factory=list)
     variants: "tuple[FeatureStore, ...]" = ()
     contents: dict[str, ContentKeys] = field(default_factory=dict)
@@ -162,11 +164,9 @@ def _refuse_cuts_of_manifests(spec: DataSpec) -> None:
 
 def _with_frame_labels(spec: DataSpec, parts: dict[str, Sequences | None]) -> tuple[Any, ...]:
     """Return the parts with the labels of their frames in one form."""
-    labeled: list[Sequences | None] = []
-    problems = []
+    labeled, problems = dict(parts), []
     for name, part in parts.items():
         if part is None:
-            labeled.append(None)
             continue
         try:
             labels = read_frame_labels(spec.target.task, part.labels, ids=part.ids, names=spec.target.columns)
@@ -174,21 +174,21 @@ def _with_frame_labels(spec: DataSpec, parts: dict[str, Sequences | None]) -> tu
             problems.append(f"{name}: {error}")
             continue
         problems += [f"{name}: {problem}" for problem in find_length_problems(labels, part.lengths, part.ids)]
-        labeled.append(part.with_labels(labels))
+        labeled[name] = part.with_labels(labels)
     raise_listed(problems)
-    return tuple(labeled)
+    return tuple(labeled.values())
 
 
 def _set_aside(spec: DataSpec, data: Sequences, test: Sequences | None) -> Datasets:
     """Return train and valid, divided from the sequences given for training."""
     target = _fit(spec, data)
     strata = label_strata(data.labels, len(data))
+    divide = partial(split_groups, strata=strata, fraction=VALID_FRACTION, seed=spec.split_seed)
     try:
-        is_valid = split_groups(join_equal(data), strata, fraction=VALID_FRACTION, seed=spec.split_seed)
+        is_valid = divide(join_equal(data))
     except ManifestError:
-        # Too many are equal. That they lie in two splits is told with all other problems.
-        groups = data.ids if data.groups is None else data.groups
-        is_valid = split_groups(groups, strata, fraction=VALID_FRACTION, seed=spec.split_seed)
+        # Too many are equal. That they are in two splits is reported with all other problems.
+        is_valid = divide(data.ids if data.groups is None else data.groups)
     train, valid = data.subset(~is_valid), data.subset(is_valid)
     notes = [f"no valid_data: {len(valid)} of the training sequences were set aside for it"]
     if not target.definition.class_names(target.names):
@@ -214,10 +214,6 @@ def _from_manifest(spec: DataSpec, source: Any) -> Datasets:
 
 def _cut_and_read(rows: LabeledManifest) -> Sequences:
     """Return the sequences in their splits; make missing splits, and again if that separated equal sequences."""
-    import pandas as pd
-
-    from seqconv.data.manifest.split_section import cuts_anew
-
     spec, manifest = rows.spec, rows.manifest
     made = _cut(rows, manifest)
     data = Sequences(**rows.read_recordings(made))
@@ -245,12 +241,8 @@ def _cut_and_read(rows: LabeledManifest) -> Sequences:
     return data.with_metadata(again.frame.assign(group=left["group"])).with_provenance(notes=again.notes)
 
 
-def _cut(rows: LabeledManifest, manifest: "Manifest") -> "Manifest":
+def _cut(rows: LabeledManifest, manifest: Manifest) -> Manifest:
     """Cut rows into splits by the labels of each, and check that training has them all."""
-    from seqconv.data.manifest.checks import raise_problems
-    from seqconv.data.manifest.labels import LabelColumns
-    from seqconv.data.manifest.split_section import cut_splits
-
     spec, sets, target = rows.spec, rows.label_sets(), rows.spec.target
     labels = LabelColumns(target.columns or target.column, target.task, target.separator)
     strata = None if sets is None else [sets[name] for name in manifest.frame["id"]]

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from seqconv.data.events.annotations import Annotations, read_annotations
 from seqconv.data.events.frame_labels import EventTimelines, read_timelines
+from seqconv.data.manifest.labels import LabelColumns, label_values
+from seqconv.data.manifest.split_section import read_grouped
+from seqconv.data.manifest.splits import select_split
+from seqconv.data.manifest.table import Manifest
 from seqconv.data.provenance import Provenance
 from seqconv.data.spec import DataSpec
 from seqconv.errors import list_some
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from seqconv.data.manifest.table import Manifest
     from seqconv.features.store import BadFile
 
 
@@ -27,7 +29,7 @@ class LabeledManifest:
     """
 
     spec: DataSpec
-    manifest: "Manifest"
+    manifest: Manifest
     annotations: Annotations | None = None
     timelines: EventTimelines | None = None
 
@@ -40,7 +42,7 @@ class LabeledManifest:
             return dict(zip(ids, self.annotations.label_sets(ids, self.spec.target), strict=True))
         return None
 
-    def read_recordings(self, manifest: "Manifest | None" = None) -> dict[str, Any]:
+    def read_recordings(self, manifest: Manifest | None = None) -> dict[str, Any]:
         """Read the features and labels of the recordings, into the feature store and from there.
 
         Args:
@@ -53,7 +55,6 @@ class LabeledManifest:
             ManifestError: there is no such label column; labels of frames do not fit the features.
             AudioError: recordings cannot be read, more than the spec allows.
         """
-        from seqconv.data.manifest.labels import label_values
         from seqconv.features.store import build_store
 
         spec, timelines = self.spec, self.timelines
@@ -74,8 +75,8 @@ class LabeledManifest:
                 timelines = read_timelines(frame, spec.target, spec.features.seconds_per_frame, self.annotations)
         labels: Any = None
         if timelines is not None:
-            labels, told = timelines.frame_labels(store.lengths)
-            notes += [*timelines.notes, *told]
+            labels, more = timelines.frame_labels(store.lengths)
+            notes += [*timelines.notes, *more]
         elif self.annotations is not None:
             notes += self.annotations.notes
         elif spec.label_columns is not None:
@@ -103,11 +104,6 @@ def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks
     Raises:
         ManifestError: whatever is wrong with the manifest, the events or the labels of frames.
     """
-    from seqconv.data.manifest.labels import LabelColumns
-    from seqconv.data.manifest.split_section import read_grouped
-    from seqconv.data.manifest.splits import select_split
-    from seqconv.data.manifest.table import Manifest
-
     manifest = source
     if not isinstance(source, Manifest):
         labels = None
@@ -127,7 +123,7 @@ def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks
     return LabeledManifest(spec, manifest, annotations, timelines)
 
 
-def _without(frame: "pd.DataFrame", quarantine: "Sequence[BadFile]") -> "tuple[pd.DataFrame, str]":
+def _without(frame: pd.DataFrame, quarantine: "Sequence[BadFile]") -> tuple[pd.DataFrame, str]:
     """Return the rows of a manifest that are left, and notes on the others."""
     gone = {bad.id for bad in quarantine}
     left = frame[~frame["id"].isin(gone)].reset_index(drop=True)

@@ -52,8 +52,7 @@ class BalancedSampler:
 
     def lengths(self, epoch: int) -> IntArray:
         """Return the frames of each of them, (n,)."""
-        drawn: IntArray = self.sequence_lengths[self.indices(epoch)]
-        return drawn
+        return self.sequence_lengths[self.indices(epoch)]
 
     def bounds(self) -> tuple[int, int]:
         """Return the fewest and the most frames of any sequence."""

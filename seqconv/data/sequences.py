@@ -1,5 +1,6 @@
 """Sequences of any length with their labels, ids, groups and weights."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -212,7 +213,8 @@ class Sequences:
             raise ManifestError(f"no column '{column}' to select by: these sequences have {known}")
         mask = (self.metadata[column] == value).to_numpy(bool)
         if not mask.any():
-            raise ManifestError(f"no sequence has {column} '{value}'; there are {list_some(self._values(column))}")
+            values = self.metadata[column].dropna().unique()
+            raise ManifestError(f"no sequence has {column} '{value}'; there are {list_some(values)}")
         return self.subset(mask)
 
     def split(self, test: float = 0.2, by: str | None = "group", seed: int = 0) -> tuple["Sequences", "Sequences"]:
@@ -268,9 +270,6 @@ class Sequences:
             raise ManifestError(f"by='{by}' is neither 'group' nor a column of the metadata")
         return [str(value) for value in self.metadata[by]]
 
-    def _values(self, column: str) -> list[object]:
-        return [] if self.metadata is None else list(self.metadata[column].dropna().unique())
-
     def _check(self) -> None:
         given = {"labels": self.labels, "ids": self.ids, "groups": self.groups, "weights": self.weights}
         problems = [
@@ -278,10 +277,9 @@ class Sequences:
             for name, values in {**given, "rows of metadata": self.metadata}.items()
             if values is not None and len(values) != len(self)
         ]
-        seen: set[str] = set()
-        repeated = list(dict.fromkeys(name for name in self.ids if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+        repeated = [name for name, count in Counter(self.ids).items() if count > 1]
         if repeated:
-            problems.append(f"ids must be unique, but {list_some(repeated)} stand more than once")
+            problems.append(f"ids must be unique, but {list_some(repeated)} are used more than once")
         if self.weights is not None and not (np.isfinite(self.weights) & (self.weights >= 0)).all():
             problems.append("weights must be finite and not negative")
         if problems:

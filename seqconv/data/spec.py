@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqconv.data.settings import DataConfig, EventUse, WindowSettings, event_use
-from seqconv.data.split_settings import SplitConfig
+from seqconv.data.settings import DataConfig, EventUse, SplitConfig, WindowSettings, event_use
 from seqconv.features.settings import FeatureSettings
 from seqconv.tasks.settings import TargetConfig
 

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from seqconv.config import load_config
 from seqconv.data.augmentation.epochs import Augmentation, AugmentedFrameLabels
 from seqconv.data.augmentation.keys import SequenceKeys
-from seqconv.data.augmentation.levels import add_noise
-from seqconv.data.augmentation.masking import mask_spectrum
-from seqconv.data.augmentation.mixing import label_shares, mix_features, mix_labels
 from seqconv.data.augmentation.settings import AugmentConfig, SpecMask
-from seqconv.data.augmentation.timing import (
+from seqconv.data.augmentation.transforms import (
+    add_noise,
     frames_at,
+    label_shares,
+    mask_spectrum,
+    mix_features,
+    mix_labels,
     nearest_frames,
     shift_positions,
     stretch_positions,

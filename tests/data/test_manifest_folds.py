@@ -10,7 +10,7 @@ from seqconv.data.manifest import make_folds
 from seqconv.data.manifest.folds import fold_numbers
 from seqconv.data.manifest.split_section import check_folds, cut_splits, group_rows
 from seqconv.data.manifest.table import Manifest
-from seqconv.data.split_settings import SplitConfig
+from seqconv.data.settings import SplitConfig
 from seqconv.errors import ConfigError, ManifestError
 
 

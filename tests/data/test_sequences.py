@@ -86,7 +86,7 @@ def test_values_that_are_not_finite_are_named_by_id_and_place(value):
         ({"groups": ["a"]}, "1 groups for 2 sequences"),
         ({"weights": [1.0]}, "1 weights for 2 sequences"),
         ({"metadata": pd.DataFrame({"a": [1]})}, "1 rows of metadata for 2 sequences"),
-        ({"ids": ["a", "a"]}, "ids must be unique, but 'a' stand"),
+        ({"ids": ["a", "a"]}, "ids must be unique, but 'a' are used more than once"),
         ({"weights": [1.0, -1.0]}, "weights must be finite and not negative"),
         ({"labels": ["a"], "ids": ["a", "a"]}, r"(?s)1 labels .*ids must be unique"),
     ],

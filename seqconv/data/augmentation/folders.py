@@ -6,14 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.data.augmentation.sounds import fit_length
 from seqconv.data.manifest.reading import AUDIO_SUFFIXES
 from seqconv.errors import ConfigError
 from seqconv.features.audio.decoding import count_samples, decode_audio
-
-Samples = npt.NDArray[np.float32]
+from seqconv.sources import FloatArray
 
 _HASHED_BYTES = 1 << 16
 
@@ -54,7 +52,7 @@ def digest_sounds(folder: str, key: str) -> str:
     return digest.hexdigest()
 
 
-def draw_excerpt(folder: str, key: str, length: int, sample_rate: int, rng: np.random.Generator) -> Samples:
+def draw_excerpt(folder: str, key: str, length: int, sample_rate: int, rng: np.random.Generator) -> FloatArray:
     """Read a random part `(length,)` of a random recording; a shorter one is repeated. No more than that is decoded.
 
     Raises:
@@ -70,7 +68,7 @@ def draw_excerpt(folder: str, key: str, length: int, sample_rate: int, rng: np.r
     return fit_length(samples, length)
 
 
-def draw_sound(folder: str, key: str, sample_rate: int, rng: np.random.Generator) -> Samples:
+def draw_sound(folder: str, key: str, sample_rate: int, rng: np.random.Generator) -> FloatArray:
     """Read a random recording of a folder, whole."""
     return decode_audio(_draw_path(folder, key, rng), sample_rate=sample_rate)[0]
 

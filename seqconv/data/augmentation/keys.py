@@ -52,8 +52,7 @@ class SequenceKeys:
     def uniform(self, epoch: int, purpose: str) -> Vector:
         """Draw a number from [0, 1) for each sequence, `(n,)`."""
         mixed = _scramble(self._words ^ np.uint64(self._word(epoch, purpose)))
-        numbers: Vector = (mixed >> np.uint64(11)).astype(np.float64) * _UNIT
-        return numbers
+        return np.asarray((mixed >> np.uint64(11)).astype(np.float64) * _UNIT)
 
     def generator(self, epoch: int, purpose: str, index: int) -> np.random.Generator:
         """Return a generator for one sequence."""

@@ -1,34 +1,29 @@
 """Previews of augmentation, to look at and to listen to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.data.augmentation.epochs import AugmentedEpoch
 from seqconv.data.augmentation.variants import AudioVariant
 from seqconv.features.kinds import RecordedKind
 from seqconv.features.settings import FeatureSettings
+from seqconv.sources import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Features = npt.NDArray[np.float32]
-Samples = npt.NDArray[np.float32]
 
 _PANEL = (8.0, 1.5)
 _DPI = 110
 
 
-@dataclass(frozen=True)
-class Panel:
+class Panel(NamedTuple):
     """Features `(time, d)` and their title."""
 
     title: str
-    features: Features
+    features: FloatArray
 
 
 def panel_of(epoch: AugmentedEpoch, entry: int) -> Panel:
@@ -77,14 +72,12 @@ def draw_panels(panels: Sequence[Panel], settings: FeatureSettings, path: Path) 
     figure.savefig(path, dpi=_DPI)
 
 
-def _draw(axes: "Axes", features: Features, settings: FeatureSettings, limits: tuple[float, float]) -> None:
+def _draw(axes: "Axes", features: FloatArray, settings: FeatureSettings, limits: tuple[float, float]) -> None:
     duration = len(features) * (settings.seconds_per_frame or 1)
     samples = settings.to_audio(features) if settings.holds_samples else None
-    if samples is not None:
-        axes.plot(np.linspace(0, duration, len(samples)), samples, linewidth=0.5)
-        axes.set_ylim(*limits)
-    elif features.shape[1] == 1:
-        axes.plot(np.linspace(0, duration, len(features)), features[:, 0])
+    if samples is not None or features.shape[1] == 1:
+        line = features[:, 0] if samples is None else samples
+        axes.plot(np.linspace(0, duration, len(line)), line, linewidth=None if samples is None else 0.5)
         axes.set_ylim(*limits)
     else:
         extent = (0, duration, 0, features.shape[1])
@@ -110,7 +103,7 @@ def write_heard(panels: Sequence[Panel], settings: FeatureSettings, path: Path) 
 
 
 def write_recordings(
-    samples: Samples, sample_rate: int, variants: Sequence[AudioVariant], content: str, path: Path
+    samples: FloatArray, sample_rate: int, variants: Sequence[AudioVariant], content: str, path: Path
 ) -> list[Path]:
     """Write a recording and its variants as WAV: `PATH-recording.wav`, `PATH-variant-1.wav` and so on.
 
@@ -126,7 +119,7 @@ def write_recordings(
     return [_write(path, name, sound, sample_rate) for name, sound in sounds.items()]
 
 
-def _write(path: Path, name: str, samples: Samples, sample_rate: int) -> Path:
+def _write(path: Path, name: str, samples: FloatArray, sample_rate: int) -> Path:
     import soundfile
 
     written = path.with_name(f"{path.name}-{name}.wav")

@@ -3,18 +3,16 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.errors import ConfigError
-
-Samples = npt.NDArray[np.float32]
+from seqconv.sources import FloatArray
 
 _AMPLITUDE_AT_60_DB = np.log(1000)
 # The first reflections of a small room come so many seconds after the direct sound.
 _FIRST_REFLECTION = 0.003
 
 
-def change_speed(samples: Samples, rate: float) -> Samples:
+def change_speed(samples: FloatArray, rate: float) -> FloatArray:
     """Play `samples` `rate` times as fast, pitch included: resampled, so that n of them become about `n / rate`.
 
     >>> len(change_speed(np.ones(1000, np.float32), 1.25))
@@ -26,7 +24,7 @@ def change_speed(samples: Samples, rate: float) -> Samples:
     return changed.astype(np.float32, copy=False) if len(changed) else samples[:1]
 
 
-def shift_pitch(samples: Samples, sample_rate: int, semitones: float) -> Samples:
+def shift_pitch(samples: FloatArray, sample_rate: int, semitones: float) -> FloatArray:
     """Change the pitch of `samples`, not their length: by audiomentations, whose stretching keeps attacks sharp.
 
     Raises:
@@ -36,13 +34,13 @@ def shift_pitch(samples: Samples, sample_rate: int, semitones: float) -> Samples
     # Given, not drawn: it would draw from the global generator.
     transform.parameters = {"should_apply": True, "num_semitones": float(semitones)}
     transform.freeze_parameters()
-    shifted: Samples = transform(np.ascontiguousarray(samples), sample_rate).astype(np.float32, copy=False)
+    shifted: FloatArray = transform(np.ascontiguousarray(samples), sample_rate).astype(np.float32, copy=False)
     return np.pad(shifted[: len(samples)], (0, max(0, len(samples) - len(shifted))))
 
 
 def made_response(
     sample_rate: int, reverberation_time: float, direct_to_reverberant: float, rng: np.random.Generator
-) -> Samples:
+) -> FloatArray:
     """Make an impulse response: the direct sound, then noise that falls by 60 dB in `reverberation_time` seconds.
 
     A diffuse room after Moorer (1979, "About this reverberation business"). `direct_to_reverberant` is the energy of
@@ -55,11 +53,10 @@ def made_response(
     rest[:start] = 0
     rest *= np.sqrt(10 ** (-direct_to_reverberant / 10) / np.sum(rest**2))
     rest[0] = 1
-    response: Samples = rest.astype(np.float32)
-    return response
+    return rest.astype(np.float32)
 
 
-def add_reverberation(samples: Samples, response: Samples) -> Samples:
+def add_reverberation(samples: FloatArray, response: FloatArray) -> FloatArray:
     """Return `samples` as heard through an impulse response, as loud and as long as before.
 
     What lies before the response's peak is cut away, so that events stay where they are in time.
@@ -71,7 +68,7 @@ def add_reverberation(samples: Samples, response: Samples) -> Samples:
     return scale_to(wet, root_mean_square(samples)).astype(np.float32)
 
 
-def add_background(samples: Samples, noise: Samples, snr: float) -> Samples:
+def add_background(samples: FloatArray, noise: FloatArray, snr: float) -> FloatArray:
     """Add `noise` to `samples`, `(n,)` both, at a signal-to-noise ratio in dB over the whole; silence stays as it is.
 
     >>> mixed = add_background(np.ones(4, np.float32), np.full(4, 3, np.float32), snr=20.0)
@@ -82,7 +79,7 @@ def add_background(samples: Samples, noise: Samples, snr: float) -> Samples:
     return (samples + scale_to(noise, level * 10 ** (-snr / 20))).astype(np.float32)
 
 
-def pink_noise(length: int, rng: np.random.Generator) -> Samples:
+def pink_noise(length: int, rng: np.random.Generator) -> FloatArray:
     """Make normal noise whose power falls as 1 / frequency, `(length,)`.
 
     >>> pink_noise(5, np.random.default_rng(0)).shape
@@ -92,11 +89,10 @@ def pink_noise(length: int, rng: np.random.Generator) -> Samples:
     spectrum = np.fft.rfft(rng.standard_normal(length + 1))
     spectrum[0] = 0
     spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
-    noise: Samples = np.fft.irfft(spectrum, length + 1)[:length].astype(np.float32)
-    return noise
+    return np.fft.irfft(spectrum, length + 1)[:length].astype(np.float32)
 
 
-def fit_length(samples: Samples, length: int) -> Samples:
+def fit_length(samples: FloatArray, length: int) -> FloatArray:
     """Cut samples to `length`, or repeat them from the beginning.
 
     >>> fit_length(np.array([1, 2, 3], np.float32), 5)
@@ -105,13 +101,13 @@ def fit_length(samples: Samples, length: int) -> Samples:
     return samples[:length] if len(samples) >= length else np.resize(samples, length)
 
 
-def scale_to(samples: Samples, level: float) -> Samples:
+def scale_to(samples: FloatArray, level: float) -> FloatArray:
     """Scale `samples` to a root mean square of `level`; silence stays silence."""
     current = root_mean_square(samples)
     return samples * np.float32(level / current) if current > 0 else samples
 
 
-def root_mean_square(samples: Samples) -> float:
+def root_mean_square(samples: FloatArray) -> float:
     """Return the level of samples."""
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 

@@ -13,7 +13,7 @@ from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns, describe_absen
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.manifest.splits import add_splits
 from seqconv.data.manifest.table import Manifest
-from seqconv.data.split_settings import SplitConfig
+from seqconv.data.settings import SplitConfig
 from seqconv.errors import ConfigError, ManifestError, list_some
 
 
