@@ -10,10 +10,17 @@ import numpy.typing as npt
 
 from seqconv.data.sequences import Sequences
 from seqconv.data.windows import WindowedSource
-from seqconv.sources import ContentKeys, Selection, SourceSpan, content_keys, excerpt_of, join_arrays
+from seqconv.sources import (
+    ContentKeys,
+    FloatArray,
+    IntArray,
+    Selection,
+    SourceSpan,
+    content_keys,
+    excerpt_of,
+    join_arrays,
+)
 
-IntArray = npt.NDArray[np.int64]
-Frames = npt.NDArray[np.float32]
 Place = tuple[int, SourceSpan]
 Contents = Mapping[str, ContentKeys | None]
 
@@ -204,7 +211,7 @@ def _in_several(keys: IntArray | ContentKeys, owners: IntArray) -> npt.NDArray[n
 
 
 def _read_keys(
-    part: Sequences, known: ContentKeys | None, indices: IntArray, takes: Callable[[Frames], Frames] | None
+    part: Sequences, known: ContentKeys | None, indices: IntArray, takes: Callable[[FloatArray], FloatArray] | None
 ) -> ContentKeys:
     """Compute keys of the content of some sequences, or of a part of each."""
     if known is not None and takes is None:
@@ -214,7 +221,7 @@ def _read_keys(
     return np.concatenate([np.zeros(0, np.uint64), *map(content_keys, blocks)])
 
 
-def _middle(features: Frames) -> Frames:
+def _middle(features: FloatArray) -> FloatArray:
     """Take a few frames from the middle: many recordings begin with the same silence."""
     num_frames, width = features.shape
     taken = -(-_KEY_VALUES // width)

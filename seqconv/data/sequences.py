@@ -241,10 +241,8 @@ class Sequences:
 
     def __repr__(self) -> str:
         low, high, median = self.lengths.min(), self.lengths.max(), np.median(self.lengths)
-        parts = [
-            f"{len(self)} sequences of {low} to {high} frames (median {median:g})",
-            f"{self.num_features} features",
-        ]
+        frames = f"{low} to {high} frames (median {median:g})"
+        parts = [f"{len(self)} sequences of {frames}", f"{self.num_features} features"]
         if self.labels is not None:
             parts.append("labeled")
         if self.groups is not None:

@@ -139,8 +139,7 @@ class SplitConfig(Section):
         default=None, description="Column whose values are spread evenly; null: the labels, as target reads them."
     )
     valid: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.1,
-        description="Share of valid; 0: if none is given there is none, and a run keeps its last epoch.",
+        default=0.1, description="Share of valid; 0: if none is given there is none, and a run keeps its last epoch."
     )
     test: Share = Field(default=0.2, description="Share of test; with folds, a fold is test.")
     folds: Annotated[int, Field(ge=2)] | None = Field(

@@ -20,11 +20,6 @@ class Segmentation:
     unlabeled: str | None = None
     frame_rate: float | None = None
 
-    @classmethod
-    def of(cls, data: DataConfig, *, predicts_frames: bool) -> "Segmentation":
-        """Read the rules from the section `data`."""
-        return cls(data.windows, event_use(data, predicts_frames=predicts_frames), data.unlabeled)
-
     @property
     def labels_cuts(self) -> bool:
         """Whether events, not a column of the manifest, label the resulting sequences."""
@@ -61,7 +56,8 @@ class DataSpec:
     @property
     def segmentation(self) -> Segmentation:
         """The way from recordings to sequences."""
-        return Segmentation.of(self.data, predicts_frames=self.predicts_frames)
+        use = event_use(self.data, predicts_frames=self.predicts_frames)
+        return Segmentation(self.data.windows, use, self.data.unlabeled)
 
     @property
     def label_columns(self) -> str | tuple[str, ...] | None:

@@ -177,7 +177,7 @@ def test_a_folder_has_one_class_per_sub_folder(tmp_path):
     ("names", "message"),
     [
         ([], "it has no sub-folders; there must be one per class"),
-        (["a.wav", "yes/b.wav"], "must lie in sub-folders, one per class, but 'a.wav' lie in the folder itself"),
+        (["a.wav", "yes/b.wav"], "must be in sub-folders, one per class, but 'a.wav' are in the folder itself"),
         (["yes/readme.txt"], "its sub-folders hold no recording"),
         (
             ["train/yes/a.wav", "val/yes/b.wav"],
@@ -218,7 +218,7 @@ def test_a_mapping_sets_the_splits(tmp_path):
 
 def test_a_mapping_with_a_wrong_name_or_split_is_refused(folder):
     path = write_table(folder, ".csv")
-    with pytest.raises(ConfigError, match=r"names a split 'validation'; splits are .* Did you mean 'valid'"):
+    with pytest.raises(ConfigError, match=r"names a split 'validation'; splits are .*did you mean 'valid'"):
         load_manifest({"train": path, "validation": path})
     with pytest.raises(ConfigError, match=r"data\.manifest is an empty mapping"):
         load_manifest({})

@@ -163,5 +163,5 @@ def test_a_group_in_two_folds_of_the_manifest_is_named():
 
 
 def test_a_column_to_group_by_must_be_there():
-    with pytest.raises(ManifestError, match=r"split.by: there is no column 'speeker'.*Did you mean 'speaker'"):
+    with pytest.raises(ManifestError, match=r"split.by: there is no column 'speeker'.*did you mean 'speaker'"):
         group_rows(make_frame(["a"], speaker=["x"]), "speeker")

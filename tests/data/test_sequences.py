@@ -211,7 +211,7 @@ def test_a_manifest_gives_features_labels_groups_and_metadata(manifest, tmp_path
     ("arguments", "error", "message"),
     [
         ({"split": "valid"}, ManifestError, "no sequence in split 'valid'; the manifest has 'train', 'test'"),
-        ({"label": "lable"}, ManifestError, "no column 'lable' in the manifest; it has id, path, label"),
+        ({"label": "lable"}, ManifestError, "no target column 'lable'; the columns are 'id', 'path', 'label'"),
         ({"features": {"kind": "melody"}}, ConfigError, r"^features\.kind: expected 'log_mel', .*got 'melody'"),
     ],
 )

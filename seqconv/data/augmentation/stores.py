@@ -1,7 +1,9 @@
 """Variants of training recordings in the feature store."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from seqconv.data.augmentation.audio_settings import AudioAugmentConfig
 from seqconv.data.augmentation.variants import AudioVariant
@@ -10,11 +12,7 @@ from seqconv.errors import ConfigError, ManifestError
 from seqconv.features.audio.decoding import count_samples
 from seqconv.features.kinds import RecordedKind
 from seqconv.features.store import FeatureStore, build_store
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
+from seqconv.sources import IntArray
 
 _COLUMNS = ("id", "path", "start", "end", "case")
 
@@ -64,7 +62,7 @@ def build_variants(
     return stores
 
 
-def variable_parts(sequences: Sequences) -> "pd.DataFrame":
+def variable_parts(sequences: Sequences) -> pd.DataFrame:
     """Return the file region to vary for each of some sequences of a manifest; columns as in a manifest."""
     frame: Any = sequences.metadata
     parts: pd.DataFrame = frame[[name for name in _COLUMNS if name in frame]].assign(id=sequences.ids)
@@ -74,7 +72,7 @@ def variable_parts(sequences: Sequences) -> "pd.DataFrame":
     return _within_files(parts, sequences.lengths, settings)
 
 
-def _within_files(parts: "pd.DataFrame", lengths: "NDArray[np.int64]", features: RecordedKind) -> "pd.DataFrame":
+def _within_files(parts: pd.DataFrame, lengths: IntArray, features: RecordedKind) -> pd.DataFrame:
     """Return start and end of regions `(n,)` of so many frames; the last of a recording may reach past its end."""
     rate, hop = features.sample_rate, features.seconds_per_frame
     seconds = parts["path"].map({path: count_samples(path, sample_rate=rate) / rate for path in parts["path"].unique()})

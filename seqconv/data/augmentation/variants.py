@@ -11,7 +11,6 @@ import numpy as np
 
 from seqconv.data.augmentation import sounds
 from seqconv.data.augmentation.audio_settings import AudioAugmentConfig, Background, Pitch, Room, Speed
-from seqconv.data.augmentation.folders import digest_sounds, draw_excerpt, draw_sound, list_sounds
 from seqconv.data.augmentation.keys import generator_for
 from seqconv.errors import AudioError, ConfigError
 from seqconv.sources import FloatArray
@@ -58,7 +57,7 @@ class AudioVariant:
         for name in ("background", "room"):
             section = getattr(self.settings, name)
             if section is not None and section.folder is not None:
-                list_sounds(section.folder, f"audio_augment.{name}.folder")
+                sounds.list_sounds(section.folder, f"audio_augment.{name}.folder")
         if self.settings.pitch is not None:
             sounds.load_audiomentations("audio_augment.pitch")
         for number in range(len(self.settings.others)):
@@ -70,7 +69,7 @@ class AudioVariant:
         values = self.settings.model_dump(mode="json", exclude={"variants"}, exclude_none=True)
         for name in ("background", "room"):
             if values.get(name, {}).get("folder"):
-                values[name]["folder"] = digest_sounds(values[name]["folder"], f"audio_augment.{name}.folder")
+                values[name]["folder"] = sounds.digest_sounds(values[name]["folder"], f"audio_augment.{name}.folder")
         if "pitch" in values or values["others"]:
             values["audiomentations"] = sounds.load_audiomentations("audio_augment").__version__
         return {**values, "number": self.number, "format_version": FORMAT_VERSION}
@@ -98,7 +97,7 @@ def _higher(pitch: Pitch, samples: FloatArray, sample_rate: int, rng: np.random.
 
 def _in_room(room: Room, samples: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
     if room.folder is not None:
-        response = draw_sound(room.folder, "audio_augment.room.folder", sample_rate, rng)
+        response = sounds.draw_sound(room.folder, "audio_augment.room.folder", sample_rate, rng)
     else:
         times = rng.uniform(*room.reverberation_time), rng.uniform(*room.direct_to_reverberant)
         response = sounds.made_response(sample_rate, *times, rng)
@@ -110,7 +109,9 @@ def _with_noise(background: Background, samples: FloatArray, sample_rate: int, r
     if background.folder is None:
         noise = sounds.pink_noise(len(samples), rng)
     else:
-        noise = draw_excerpt(background.folder, "audio_augment.background.folder", len(samples), sample_rate, rng)
+        noise = sounds.draw_excerpt(
+            background.folder, "audio_augment.background.folder", len(samples), sample_rate, rng
+        )
     return sounds.add_background(samples, noise, snr)
 
 

@@ -95,8 +95,8 @@ def _read_raven(lines: list[tuple[int, str]]) -> pd.DataFrame:
         return found
     if RAVEN_OFFSET in table:
         # With several files open, begin and end count through all of them.
-        numbers = [pd.to_numeric(table[name], errors="coerce") for name in (RAVEN_OFFSET, RAVEN_START, RAVEN_END)]
-        offset, start, end = numbers
+        times = (RAVEN_OFFSET, RAVEN_START, RAVEN_END)
+        offset, start, end = (pd.to_numeric(table[name], errors="coerce") for name in times)
         # Where one of them is no number, the cell itself tells what is there.
         found["start"] = offset.astype(object).where(offset.notna(), table[RAVEN_OFFSET])
         moved = offset + (end - start).round(9)

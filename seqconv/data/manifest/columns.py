@@ -43,7 +43,7 @@ def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
     frame = table.copy()
     for column in KNOWN_COLUMNS:
         if column not in frame:
-            frame[column] = np.full(len(frame), None, object)
+            frame[column] = None
     frame["id"] = frame["id"].where(frame["id"].notna(), frame["path"])
     problems: list[str] = []
     for column in NUMBER_COLUMNS:

@@ -1,6 +1,6 @@
 """Folds of a manifest for cross-validation: each is test once."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -86,13 +86,10 @@ def _deal(
     total = Counter(label for labels in strata for label in labels)
     have: list[Counter[str]] = [Counter() for _ in range(num_folds)]
     sizes = [0] * num_folds
-
-    def load(fold: int, labels: Sequence[str]) -> tuple[float, int, int]:
-        return sum(have[fold][label] / total[label] for label in labels), sizes[fold], fold
-
     for unit in in_order(units, strata, ids, seed):
         labels = sorted(labels_of(unit, strata))
-        fold = min(range(num_folds), key=lambda each: load(each, labels))
+        loads = [sum(counts[label] / total[label] for label in labels) for counts in have]
+        _, _, fold = min(zip(loads, sizes, range(num_folds), strict=True))
         have[fold].update(label for row in unit for label in strata[row])
         sizes[fold] += len(unit)
         chosen[list(unit)] = fold
@@ -140,11 +137,9 @@ def find_parted(frame: pd.DataFrame) -> list[str]:
 
 
 def _check_labels_in_two(frame: pd.DataFrame, strata: Sequence[Sequence[str]]) -> None:
-    homes: dict[str, set[int]] = defaultdict(set)
-    for fold, labels in zip(frame["fold"], strata, strict=True):
-        for label in labels:
-            homes[label].add(int(fold))
-    lone = sorted(label for label, folds in homes.items() if len(folds) == 1)
+    pairs = {(label, fold) for fold, labels in zip(frame["fold"], strata, strict=True) for label in labels}
+    counts = Counter(label for label, _ in pairs)
+    lone = sorted(label for label, count in counts.items() if count == 1)
     if lone:
         raise ManifestError(
             f"{len(lone)} labels have all their sequences in one group or file, and so in one fold: {list_some(lone)}. "

@@ -1,6 +1,5 @@
 """Checks of the target column of a manifest, by task."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.files import is_file
 from seqconv.tasks import Task, find_task
 from seqconv.tasks.forms import CellRule
+from seqconv.text import nearest
 
 
 class LabelColumns(NamedTuple):
@@ -108,21 +108,16 @@ def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[st
 
 def label_values(frame: pd.DataFrame, label: str | Sequence[str]) -> Any:
     """Return the labels of each row: a list, None if the column is empty, or a table of several columns."""
-    names = [label] if isinstance(label, str) else list(label)
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise ManifestError(f"no column {list_some(missing)} in the manifest; it has {', '.join(frame.columns)}")
+    if absent := LabelColumns(label).find_absent(frame):
+        raise ManifestError(absent[0])
     if not isinstance(label, str):
-        return frame[names]
-    column = frame[label]
-    return None if column.isna().all() else column.tolist()
+        return frame[list(label)]
+    return None if frame[label].isna().all() else frame[label].tolist()
 
 
 def describe_absent(name: str, columns: Iterable[str], kind: str = "target column") -> str:
     """Say that a column does not exist, and which one may be meant."""
-    near = difflib.get_close_matches(name, list(columns), n=1, cutoff=0.6)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"there is no {kind} '{name}'; the columns are {list_some(columns, limit=15)}.{hint}"
+    return f"there is no {kind} '{name}'; the columns are {list_some(columns, limit=15)}{nearest(name, columns)}"
 
 
 def _find_bad_cells(frame: pd.DataFrame, name: str, rule: CellRule) -> list[str]:

@@ -1,11 +1,9 @@
 """Load a manifest: read it, give it its columns, and report everything that is wrong with it at once."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
@@ -14,8 +12,10 @@ from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.reading import read_folder, read_table
 from seqconv.data.manifest.table import Manifest
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.text import nearest
 
 PathText = str | PathLike[str]
+_Read = tuple[pd.DataFrame, list[str], list[str]]
 Source = PathText | Mapping[str, PathText] | pd.DataFrame
 
 
@@ -66,14 +66,13 @@ def read_manifest(
 ) -> Manifest:
     """Load a table of recordings with notes on how it was made; arguments and errors of `load_manifest`."""
     if isinstance(source, pd.DataFrame):
-        name, notes = "", []
-        frame, problems = _read_frame(source, label_files)
+        name, read = "", _read_frame(source, label_files)
     elif isinstance(source, Mapping):
         name = ", ".join(f"{split}: {fspath(path)}" for split, path in source.items())
-        frame, problems, notes = _read_mapping(source, label_files)
+        read = _read_mapping(source, label_files)
     else:
-        name = fspath(source)
-        frame, problems, notes = _read_one(Path(source), label_files)
+        name, read = fspath(source), _read_one(Path(source), label_files)
+    frame, problems, notes = read
     problems += find_problems(frame)
     leaks = list(find_leak_problems(frame))
     if on_leak == "warn":
@@ -86,7 +85,7 @@ def read_manifest(
     return Manifest(frame, tuple(notes))
 
 
-def _read_one(path: Path, label_files: str | None) -> tuple[pd.DataFrame, list[str], list[str]]:
+def _read_one(path: Path, label_files: str | None) -> _Read:
     """Read the table, the problems and the notes of one file or folder."""
     is_folder = path.is_dir()
     try:
@@ -96,10 +95,10 @@ def _read_one(path: Path, label_files: str | None) -> tuple[pd.DataFrame, list[s
         raise ManifestError(f"manifest '{path}': {error}") from error
 
 
-def _read_frame(source: pd.DataFrame, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _read_frame(source: pd.DataFrame, label_files: str | None) -> _Read:
     table = source.reset_index(drop=True)
     text = {column: as_text(table[column]) for column in TEXT_COLUMNS if column in table}
-    return _add_columns(table.assign(**text), Path.cwd(), label_files)
+    return *_add_columns(table.assign(**text), Path.cwd(), label_files), []
 
 
 def _add_columns(table: pd.DataFrame, folder: Path, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
@@ -109,17 +108,14 @@ def _add_columns(table: pd.DataFrame, folder: Path, label_files: str | None) -> 
     return frame, problems
 
 
-def _read_mapping(
-    sources: Mapping[str, PathText], label_files: str | None
-) -> tuple[pd.DataFrame, list[str], list[str]]:
+def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> _Read:
     if not sources:
         raise ConfigError("data.manifest is an empty mapping; name at least {train: FILE}.")
     frames, problems, notes = [], [], []
     for split, source in sources.items():
         if split not in SPLITS:
-            near = difflib.get_close_matches(split, SPLITS, n=1, cutoff=0.5)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise ConfigError(f"data.manifest names a split '{split}'; splits are {', '.join(SPLITS)}.{hint}")
+            known = ", ".join(SPLITS)
+            raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
         frame, found, told = _read_one(path, label_files)
         if path.is_dir() or path.suffix.lower() == ".ts":
@@ -127,17 +123,12 @@ def _read_mapping(
         others = sorted(set(frame["split"].dropna()) - {split})
         if others:
             found.append(f"it is given as '{split}', but its column 'split' says '{others[0]}'.")
-        frame["split"] = np.full(len(frame), split, object)
+        frame["split"] = pd.Series(split, frame.index, object)
         frames.append(frame)
         notes += told
         problems += [f"{source}: {problem}" for problem in found]
-    return _concatenate(frames), problems, notes
-
-
-def _concatenate(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    columns = list(dict.fromkeys(column for frame in frames for column in frame.columns))
-    merged = pd.concat(frames, ignore_index=True)[columns]
-    for column in columns:
-        if column not in KNOWN_COLUMNS and merged[column].dtype == object:
+    merged = pd.concat(frames, ignore_index=True)
+    for column in merged.columns.difference(KNOWN_COLUMNS):
+        if merged[column].dtype == object:
             merged[column] = merged[column].where(merged[column].notna(), None)
-    return merged
+    return merged, problems, notes

@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +111,10 @@ def read_parquet(path: Path) -> pd.DataFrame:
 def read_ts_cases(path: Path) -> pd.DataFrame:
     """List the cases of a `.ts` file: `path` is the file itself, `case` and `id` the number of the case from 0."""
     sequences, labels, _ = read_ts(path)
+    cells = labels or [None] * len(sequences)
     numbers = [str(case) for case in range(len(sequences))]
-    table = pd.DataFrame({"id": numbers, "path": path.name}, dtype=object)
-    cells: list[str | None] = [*labels] or [None] * len(numbers)
-    table["label"] = pd.Series(cells, dtype=object)
-    table["case"] = range(len(numbers))
-    return table
+    table = pd.DataFrame({"id": numbers, "path": path.name, "label": cells}, dtype=object)
+    return table.assign(case=range(len(sequences)))
 
 
 def read_folder(folder: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -127,7 +125,8 @@ def read_folder(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     """
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     _check_classes(folder, classes)
-    files = [(path, folder_of_class.name) for folder_of_class in classes for path in _find_files(folder_of_class)]
+    present = [(path, each.name) for each in classes for path in _visible_files(each.rglob("*"))]
+    files = [(path, label) for path, label in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
     if not files:
         raise ManifestError(
             f"its sub-folders hold no recording ({', '.join(AUDIO_SUFFIXES)}) "
@@ -144,18 +143,17 @@ def read_folder(folder: Path) -> tuple[pd.DataFrame, list[str]]:
         },
         dtype=object,
     )
-    others = sum(len(_visible_files(path)) for path in classes) - len(files)
-    told = f"{others} files in '{folder}' are neither recordings nor arrays and were left out"
-    return table, [told] if others else []
+    others = len(present) - len(files)
+    note = f"{others} files in '{folder}' are neither recordings nor arrays and were left out"
+    return table, [note] if others else []
 
 
 def _check_classes(folder: Path, classes: Sequence[Path]) -> None:
     names = [path.name for path in classes]
-    loose = [path.name for path in _visible_files(folder, deep=False) if path.suffix.lower() in AUDIO_SUFFIXES]
+    loose = [path.name for path in _visible_files(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES]
     if loose:
         raise ManifestError(
-            f"recordings must lie in sub-folders, one per class, "
-            f"but {list_some(sorted(loose))} lie in the folder itself."
+            f"recordings must be in sub-folders, one per class, but {list_some(loose)} are in the folder itself."
         )
     if not names:
         raise ManifestError("it has no sub-folders; there must be one per class.")
@@ -167,14 +165,8 @@ def _check_classes(folder: Path, classes: Sequence[Path]) -> None:
         )
 
 
-def _find_files(folder: Path) -> list[Path]:
-    suffixes = (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)
-    return [path for path in _visible_files(folder) if path.suffix.lower() in suffixes]
-
-
-def _visible_files(folder: Path, *, deep: bool = True) -> list[Path]:
-    found: Iterator[Path] = folder.rglob("*") if deep else folder.iterdir()
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+def _visible_files(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
 
 
 def _to_text(value: Any, place: str) -> str | None:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.columns import SPLITS, as_text
+from seqconv.data.manifest.columns import as_text
 from seqconv.data.manifest.folds import find_parted, fold_numbers, make_folds
 from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns, describe_absent
 from seqconv.data.manifest.loading import read_manifest
-from seqconv.data.manifest.splits import add_splits
+from seqconv.data.manifest.splits import add_splits, count_splits
 from seqconv.data.manifest.table import Manifest
 from seqconv.data.settings import SplitConfig
 from seqconv.errors import ConfigError, ManifestError, list_some
@@ -78,8 +78,7 @@ def cut_splits(
     made = add_splits(manifest, labels, fractions=settings.fractions, seed=seed, strata=strata)
     if note is None:
         return made
-    counts = ", ".join(f"{split} {int((made.frame['split'] == split).sum())}" for split in SPLITS)
-    return manifest.with_frame(made.frame, f"{note}; seed {seed}; now {counts}")
+    return manifest.with_frame(made.frame, f"{note}; seed {seed}; now {count_splits(made.frame)}")
 
 
 def cuts_anew(frame: pd.DataFrame, settings: SplitConfig) -> bool:
@@ -101,12 +100,12 @@ def _hold_out(manifest: Manifest, settings: SplitConfig, options: dict[str, Any]
     if fold not in numbers:
         raise ConfigError(f"split.fold is {fold}, but the folds are {', '.join(map(str, numbers))}.")
     by_group = ", by group" if frame["group"].notna().any() else ""
-    is_made = cuts_anew(frame, settings)
-    origin = f"made {len(numbers)} folds{by_group}" if is_made else f"{len(numbers)} folds of the manifest"
+    made = f"made {len(numbers)} folds{by_group}"
     # Folds that an earlier cut has made are no longer empty.
-    origin = manifest.folds or origin
+    origin = manifest.folds or (made if cuts_anew(frame, settings) else f"{len(numbers)} folds of the manifest")
     folded = make_folds(frame, len(numbers), **options)
-    held_out = folded.assign(split=np.where(folded["fold"] == fold, "test", "train").astype(object))
+    is_test = folded["fold"] == fold
+    held_out = folded.assign(split=pd.Series(np.where(is_test, "test", "train"), folded.index, object))
     note = f"{origin}: fold {fold} is test, valid is cut from the others"
     return replace(manifest, frame=held_out, folds=origin), note
 

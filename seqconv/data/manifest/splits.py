@@ -85,7 +85,11 @@ def add_splits(
     of_rows = labels.strata(part) if strata is None else [strata[row] for row in rows.tolist()]
     units = units_of(part)
     chosen = _deal({split: share[split] / total for split in wanted}, units, of_rows, part["id"].tolist(), seed)
-    _check_none_empty(chosen, wanted, len(units))
+    if empty := [split for split in wanted if split not in set(chosen)]:
+        raise ManifestError(
+            f"{len(part)} rows in {len(units)} groups or files are too few to cut {', '.join(wanted)} from them "
+            f"({', '.join(empty)} would be empty). Fill the column 'split' yourself, or add recordings."
+        )
     splits = frame["split"].to_numpy(dtype=object, copy=True)
     splits[rows] = chosen
     frame["split"] = pd.Series(splits, index=frame.index, dtype=object)
@@ -143,29 +147,19 @@ def _deal(
     return chosen
 
 
-def _check_none_empty(chosen: np.ndarray, wanted: Sequence[str], num_units: int) -> None:
-    empty = [split for split in wanted if split not in set(chosen)]
-    if empty:
-        raise ManifestError(
-            f"{len(chosen)} rows in {num_units} groups or files are too few to cut {', '.join(wanted)} from them "
-            f"({', '.join(empty)} would be empty). Fill the column 'split' yourself, or add recordings."
-        )
-
-
 def _describe(
-    frame: pd.DataFrame,
-    part: pd.DataFrame,
-    num_units: int,
-    wanted: Sequence[str],
-    basis: str,
-    seed: int,
+    frame: pd.DataFrame, part: pd.DataFrame, num_units: int, wanted: Sequence[str], basis: str, seed: int
 ) -> str:
-    is_partial = part["split"].notna().any()
-    missing = [split for split in wanted if split != "train" or not is_partial]
+    if part["split"].notna().any():
+        missing = [split for split in wanted if split != "train"]
+        what = f"no split {' or '.join(missing)}: cut from train"
+    else:
+        what = f"no splits: made {' and '.join(', '.join(wanted).rsplit(', ', 1))}"
     by_group = f", by group ({num_units} groups)" if part["group"].notna().any() else ""
     stratified = f", stratified by {basis}" if basis else ""
-    counts = ", ".join(f"{split} {int((frame['split'] == split).sum())}" for split in SPLITS)
-    made = " and ".join(", ".join(wanted).rsplit(", ", 1))
-    origin = "cut from train" if is_partial else f"made {made}"
-    lack = f"no split {' or '.join(missing)}" if is_partial else "no splits"
-    return f"{lack}: {origin}{by_group}{stratified}, seed {seed}; now {counts}"
+    return f"{what}{by_group}{stratified}, seed {seed}; now {count_splits(frame)}"
+
+
+def count_splits(frame: pd.DataFrame) -> str:
+    """Return the rows of each split, for a note."""
+    return ", ".join(f"{split} {int((frame['split'] == split).sum())}" for split in SPLITS)
