@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,22 +11,21 @@ from seqconv.data.diagnostics import class_members
 from seqconv.data.labeled_manifest import LabeledManifest, read_labels
 from seqconv.data.leakage import find_leaks, join_equal
 from seqconv.data.manifest.checks import raise_problems
+from seqconv.data.manifest.columns import SPLITS
 from seqconv.data.manifest.labels import LabelColumns
 from seqconv.data.manifest.split_section import cut_splits, cuts_anew
 from seqconv.data.manifest.table import Manifest
 from seqconv.data.segmentation import segment_recordings
 from seqconv.data.sequences import Sequences
-from seqconv.data.settings import SplitConfig, check_made
+from seqconv.data.settings import check_made
 from seqconv.data.spec import DataSpec
 from seqconv.data.splitting import label_strata, split_groups
 from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.features.store import BadFile, FeatureStore
 from seqconv.sources import ContentKeys
 from seqconv.tasks.frame_arrays import read_frame_labels
 from seqconv.tasks.frame_labels import find_length_problems, raise_listed
 from seqconv.tasks.target import Target, fit_target
-
-if TYPE_CHECKING:
-    from seqconv.features.store import BadFile, FeatureStore
 
 VALID_FRACTION = 0.15
 
@@ -48,15 +47,14 @@ class Datasets:
     target: Target
     notes: list[str] = field(default_factory=list)
     splits: pd.DataFrame | None = None
-    quarantine: "list[BadFile]" = field(default_factory=list)
-    variants: "tuple[FeatureStore, ...]" = ()
+    quarantine: list[BadFile] = field(default_factory=list)
+    variants: tuple[FeatureStore, ...] = ()
     contents: dict[str, ContentKeys] = field(default_factory=dict)
     _encoded: dict[str, tuple[Sequences, Any]] = field(default_factory=dict, repr=False)
 
     def parts(self) -> dict[str, Sequences]:
         """Return the splits that exist, by name."""
-        parts = {"train": self.train, "valid": self.valid, "test": self.test}
-        return {name: part for name, part in parts.items() if part is not None}
+        return {name: part for name in SPLITS if (part := getattr(self, name)) is not None}
 
     def labels_of(self, split: str) -> Any:
         """Encode the labels of a split, once: `(n, num_outputs)`, or `FrameLabels` in their own unit.
@@ -116,10 +114,11 @@ def load_sequences(source: Any, spec: DataSpec, split: str | None = None) -> Seq
 
 def _from_memory(spec: DataSpec, train: Sequences, valid: Sequences | None, test: Sequences | None) -> Datasets:
     _refuse_cuts_of_manifests(spec)
-    if spec.data.windows is not None or spec.data.events is not None:
-        key = "data.windows" if spec.data.windows is not None else "data.events"
+    for key in ("windows", "events"):
+        if getattr(spec.data, key) is None:
+            continue
         raise ConfigError(
-            f"{key} cuts the recordings of a manifest, but sequences were passed. Cut them first, with "
+            f"data.{key} cuts the recordings of a manifest, but sequences were passed. Cut them first, with "
             "seqconv.data.segmentation.segment_recordings, or remove it."
         )
     for name, data in (("train_data", train), ("valid_data", valid), ("test_data", test)):
@@ -150,11 +149,9 @@ def _scored(data: Datasets) -> Datasets:
 
 def _refuse_cuts_of_manifests(spec: DataSpec) -> None:
     """Refuse settings that need a manifest, instead of ignoring them."""
-    default, given = SplitConfig().model_dump(), spec.split.model_dump()
-    if not given["valid"]:
-        # That nothing is set aside can be said of sequences, too.
-        given["valid"] = default["valid"]
-    keys = [f"split.{name}" for name, value in given.items() if name != "seed" and value != default[name]]
+    given = spec.split.model_dump(exclude_defaults=True)
+    # That nothing is set aside can be said of sequences, too.
+    keys = [f"split.{name}" for name, value in given.items() if name != "seed" and (name, value) != ("valid", 0)]
     if keys:
         raise ConfigError(
             f"{', '.join(keys)}: these say how a manifest is cut, but the sequences were passed in memory. Leave them "
@@ -195,7 +192,7 @@ def _set_aside(spec: DataSpec, data: Sequences, test: Sequences | None) -> Datas
         return Datasets(train, valid, test, _fit(spec, train), notes)
     # No class may leave train, so that its classes are those of all.
     made = Datasets(train, valid, test, target, notes)
-    members = class_members(train, target, made.labels_of("train"))
+    members = class_members(target, made.labels_of("train"))
     gone = [] if members is None else [target.names[column] for column in np.flatnonzero(~members.any(axis=0))]
     if gone:
         raise ManifestError(
@@ -262,7 +259,7 @@ def _parted(data: Sequences, column: str) -> list[str]:
 def _split(spec: DataSpec, recordings: Sequences, data: Sequences) -> Datasets:
     """Return the splits of sequences taken from recordings, which may be the recordings themselves."""
     frame: Any = data.metadata
-    parts = {split: data.where("split", split) for split in ("train", "valid", "test") if split in set(frame["split"])}
+    parts = {split: data.where("split", split) for split in SPLITS if split in set(frame["split"])}
     for split in ("train", "valid") if spec.split.valid else ("train",):
         if split not in parts:
             bad = list_some(file.id for file in recordings.quarantine)

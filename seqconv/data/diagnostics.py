@@ -80,7 +80,7 @@ def _pairs_equal(block: FrameBlock) -> npt.NDArray[np.int64]:
     frames, lengths = block
     several = np.flatnonzero(lengths > 1)
     middle = (np.cumsum(lengths) - lengths + lengths // 2)[several]
-    return several[(frames[middle] == frames[middle - 1]).all(axis=1)]
+    return np.asarray(several[(frames[middle] == frames[middle - 1]).all(axis=1)])
 
 
 def _is_still(features: FloatArray) -> bool:
@@ -108,19 +108,18 @@ def describe_survey(split: str, part: Sequences, found: Survey) -> Iterator[str]
         )
 
 
-def describe_classes(
-    parts: Mapping[str, Sequences], target: Target, encoded: Mapping[str, Any] | None = None
-) -> Iterator[str]:
+def describe_classes(parts: Mapping[str, Sequences], target: Target, encoded: Mapping[str, Any]) -> Iterator[str]:
     """Describe classes that only one training sequence has, and splits without some class, as sentences.
 
-    `encoded`: the labels of the splits, encoded, where they are at hand.
+    `encoded`: the labels of the splits, as `Datasets.labels_of` returns them.
 
-    >>> train, valid = (Sequences([[[0.0]]] * len(labels), list(labels)) for labels in ("aab", "a"))
-    >>> list(describe_classes({"train": train, "valid": valid}, Target("classification", ("a", "b"))))
+    >>> target, names = Target("classification", ("a", "b")), {"train": ["a", "a", "b"], "valid": ["a"]}
+    >>> parts = {split: Sequences([[[0.0]]] * len(labels)) for split, labels in names.items()}
+    >>> list(describe_classes(parts, target, {split: target.encode(labels) for split, labels in names.items()}))
     ["1 of 2 classes has a single training sequence: 'b' (of '2')", "valid has no sequence of 1 of 2 classes: 'b'"]
     """
     for split, part in parts.items():
-        members = class_members(part, target, None if encoded is None else encoded[split])
+        members = class_members(target, encoded[split])
         if members is None:
             return
         counts = members.sum(axis=0)
@@ -137,17 +136,15 @@ def describe_classes(
             yield f"{split} has no {what} of {len(absent)} of {target.num_outputs} classes: {names}"
 
 
-def class_members(part: Sequences, target: Target, encoded: Any = None) -> npt.NDArray[np.bool_] | None:
+def class_members(target: Target, encoded: Any) -> npt.NDArray[np.bool_] | None:
     """Find which classes each sequence has, in some frame where frames are labeled: `(n, C)`; None without classes.
 
-    `encoded`: its labels, where they were encoded before.
+    `encoded`: the labels, as `Datasets.labels_of` returns them.
     """
-    if target.kind == "frame" and target.definition.class_names(target.names):
-        labels = target.frame_labels(part.labels, ids=part.ids) if encoded is None else encoded
-        return np.array([labels.take([index]).present() for index in range(len(part))])
     if target.kind == "frame":
-        return None
-    rows = target.definition.class_rows(target.encode(part.labels, ids=part.ids) if encoded is None else encoded)
+        has_classes = target.definition.class_names(target.names)
+        return np.array([encoded.take([index]).present() for index in range(len(encoded))]) if has_classes else None
+    rows = target.definition.class_rows(encoded)
     return None if rows is None else np.asarray(rows > 0)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,7 @@ from seqconv.data.manifest.table import Manifest
 from seqconv.data.provenance import Provenance
 from seqconv.data.spec import DataSpec
 from seqconv.errors import list_some
-
-if TYPE_CHECKING:
-    from seqconv.features.store import BadFile
+from seqconv.features.store import BadFile, build_store
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +53,11 @@ class LabeledManifest:
             ManifestError: there is no such label column; labels of frames do not fit the features.
             AudioError: recordings cannot be read, more than the spec allows.
         """
-        from seqconv.features.store import build_store
-
         spec, timelines = self.spec, self.timelines
         manifest = manifest or self.manifest
-        frame, data = manifest.frame, spec.data
+        frame, data, most = manifest.frame, spec.data, spec.data.skipped_fraction
         store = build_store(
-            frame,
-            spec.features,
-            num_workers=data.num_workers,
-            cache_dir=data.cache_dir,
-            max_bad_fraction=data.skipped_fraction,
+            frame, spec.features, num_workers=data.num_workers, cache_dir=data.cache_dir, max_bad_fraction=most
         )
         notes = list(manifest.notes)
         if store.quarantine:
@@ -114,16 +106,15 @@ def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks
         manifest = select_split(manifest, split)
     annotations = timelines = None
     if spec.events is not None:
-        frame, annotations = read_annotations(
-            manifest.frame, spec.events, spec.data.unlabeled, is_part=manifest.is_part
-        )
+        unlabeled, is_part = spec.data.unlabeled, manifest.is_part
+        frame, annotations = read_annotations(manifest.frame, spec.events, unlabeled, is_part=is_part)
         manifest = manifest.with_frame(frame)
     if spec.predicts_frames:
         timelines = read_timelines(manifest.frame, spec.target, spec.features.seconds_per_frame, annotations)
     return LabeledManifest(spec, manifest, annotations, timelines)
 
 
-def _without(frame: pd.DataFrame, quarantine: "Sequence[BadFile]") -> tuple[pd.DataFrame, str]:
+def _without(frame: pd.DataFrame, quarantine: Sequence[BadFile]) -> tuple[pd.DataFrame, str]:
     """Return the rows of a manifest that are left, and notes on the others."""
     gone = {bad.id for bad in quarantine}
     left = frame[~frame["id"].isin(gone)].reset_index(drop=True)

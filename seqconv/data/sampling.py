@@ -143,13 +143,8 @@ def draw_by_class(
     found, groups = np.unique(rarest, return_inverse=True)
     mass = np.bincount(groups, weight, minlength=len(found))
     names = [*target.names, "(none)", "(unknown)"]
-    return BalancedSampler(
-        groups.astype(np.int64),
-        mass / mass.sum(),
-        np.asarray(lengths, np.int64),
-        seed,
-        tuple(names[group] for group in found.tolist()),
-    )
+    chosen = tuple(names[group] for group in found.tolist())
+    return BalancedSampler(groups.astype(np.int64), mass / mass.sum(), np.asarray(lengths, np.int64), seed, chosen)
 
 
 def _membership(target: Target, labels: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

@@ -79,19 +79,19 @@ def cut_windows(
 
 
 def _cut_windows(
-    recordings: Sequences,
+    data: Sequences,
     cutting: Segmentation,
     target: TargetConfig,
     known: RecordingEvents | None,
     seconds_per_frame: float,
 ) -> tuple[Sequences, list[str]]:
     settings = cutting.windows or WindowSettings(seconds=1.0)
-    where = cut_frames(recordings.lengths, *settings.in_frames(seconds_per_frame))
-    labels = take_parts_of_labels(recordings.labels, where)
-    windows = take_spans(recordings, where, labels, seconds_per_frame, "windows")
+    where = cut_frames(data.lengths, *settings.in_frames(seconds_per_frame))
+    labels = take_parts_of_labels(data.labels, where)
+    windows = take_spans(data, where, labels, seconds_per_frame, "windows")
     notes: list[str] = []
     if cutting.events_as == "windows" and known is not None:
-        splits = np.searchsorted(where[0], np.arange(1, len(recordings)))
+        splits = np.searchsorted(where[0], np.arange(1, len(data)))
         starts, ends = (np.split(column_of(windows, name, np.nan), splits) for name in ("start", "end"))
         found = label_windows(starts, ends, known.events, target, settings.min_overlap)
         holds_event = ~np.array(found.is_empty)
@@ -113,34 +113,28 @@ def _cut_windows(
 def _cut_events(
     recordings: Sequences, target: TargetConfig, known: RecordingEvents, seconds_per_frame: float
 ) -> tuple[Sequences, list[str]]:
-    recording_index, start_frame, lengths, labels = [], [], [], []
-    num_unknown = num_moved = 0
+    rows = []
     for place, events in enumerate(known.events):
-        count = int(recordings.lengths[place])
-        edges = events.in_frames(known.starts[place], seconds_per_frame).T.tolist()
-        for start, end, label, (first, last) in zip(events.starts, events.ends, events.labels, edges, strict=True):
-            names = event_names(label, target)
-            if end <= known.starts[place] or start >= known.ends[place]:
-                # Of a part of a file, some events are elsewhere.
-                continue
-            if not names:
-                num_unknown += 1
-                continue
-            num_moved += int(first == last)
-            first = int(min(max(first, 0), count - 1))
-            recording_index.append(place)
-            start_frame.append(first)
-            lengths.append(max(int(min(last, count)) - first, 1))
-            labels.append(target.definition.window_label(dict.fromkeys(names, 0.0), None))
-    if not recording_index:
+        # Of a part of a file, some events are elsewhere.
+        is_here = (events.ends > known.starts[place]) & (events.starts < known.ends[place])
+        here = events.take(np.flatnonzero(is_here).tolist())
+        edges = here.in_frames(known.starts[place], seconds_per_frame).T.tolist()
+        rows += [(place, *edge, event_names(label, target)) for edge, label in zip(edges, here.labels, strict=True)]
+    named = [row for row in rows if row[-1]]
+    if not named:
         raise ManifestError("there is no event with a label, so that no sequence is left (data.events_as 'sequences')")
-    counts = f"{amount(len(recording_index), 'event')} of {amount(len(recordings), 'recording')}"
-    notes = [f"{counts} are the sequences (data.events_as)"]
-    if num_unknown:
-        notes.append(f"{amount(num_unknown, 'event')} without a label left out")
-    if num_moved:
+    places, first, last = np.array([row[:3] for row in named]).T
+    counts = recordings.lengths[places.astype(np.int64)]
+    begin = np.clip(first, 0, counts - 1)
+    length = np.maximum(np.minimum(last, counts) - begin, 1)
+    labels = [target.definition.window_label(dict.fromkeys(names, 0.0), None) for *_, names in named]
+    used = f"{amount(len(named), 'event')} of {amount(len(recordings), 'recording')}"
+    notes = [f"{used} are the sequences (data.events_as)"]
+    if len(rows) > len(named):
+        notes.append(f"{amount(len(rows) - len(named), 'event')} without a label left out")
+    if num_moved := int(np.count_nonzero(first == last)):
         notes.append(f"{amount(num_moved, 'event is', 'events are')} shorter than a frame, with the next one instead")
-    where = np.array(recording_index), np.array(start_frame), np.array(lengths)
+    where = places.astype(np.int64), begin.astype(np.int64), length.astype(np.int64)
     return take_spans(recordings, where, labels, seconds_per_frame, "events"), notes
 
 

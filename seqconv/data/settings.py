@@ -117,9 +117,7 @@ class DataConfig(Section):
                 "events, or remove it"
             )
         if self.events_as == "windows" and self.windows is None:
-            raise ValueError(
-                "events_as is 'windows', but windows says nothing of how long they are. Set windows.seconds"
-            )
+            raise ValueError("events_as is 'windows', but windows does not say how long they are. Set windows.seconds")
         if self.events_as == "sequences" and self.windows is not None:
             raise ValueError(
                 "events_as is 'sequences', each event by itself, but windows is set too. Remove windows, or set "

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ def left_frames(step: int) -> int:
     return min(1, step - 1)
 
 
+@dataclass(eq=False, repr=False)
 class WindowedSource(DerivedSource):
     """Regions of the sequences of a source; reading one returns a view on its frames.
 
@@ -39,21 +40,13 @@ class WindowedSource(DerivedSource):
     ([4.0, 5.0], True)
     """
 
-    def __init__(
-        self,
-        source: Source,
-        recording_index: npt.ArrayLike,
-        start_frame: npt.ArrayLike,
-        lengths: npt.ArrayLike,
-        ids: Sequence[str],
-        seconds_per_frame: float | None = None,
-    ) -> None:
-        self.source, self.ids = source, list(ids)
-        self.recording_index: IntArray = np.asarray(recording_index, np.int64)
-        self.start_frame: IntArray = np.asarray(start_frame, np.int64)
-        self.lengths: IntArray = np.asarray(lengths, np.int64)
-        self._seconds = seconds_per_frame
-        self._digests: dict[int, str] = {}
+    source: Source
+    recording_index: IntArray
+    start_frame: IntArray
+    lengths: IntArray
+    ids: Sequence[str]
+    seconds_per_frame: float | None = None
+    _digests: dict[int, str] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.recording_index)
@@ -73,10 +66,11 @@ class WindowedSource(DerivedSource):
     def excerpt(self, index: int) -> SourceSpan | None:
         """Return recording, start and end of a sequence, if its source and its seconds per frame are known."""
         whole = excerpt_of(self.source, int(self.recording_index[index]))
-        if whole is None or self._seconds is None:
+        if whole is None or self.seconds_per_frame is None:
             return None
-        start = float(whole.start + self.start_frame[index] * self._seconds)
-        return SourceSpan(whole.content, start, min(whole.end, float(start + self.lengths[index] * self._seconds)))
+        start = float(whole.start + self.start_frame[index] * self.seconds_per_frame)
+        end = float(start + self.lengths[index] * self.seconds_per_frame)
+        return SourceSpan(whole.content, start, min(whole.end, end))
 
 
 def count_covered(source: Source) -> int:
@@ -84,7 +78,7 @@ def count_covered(source: Source) -> int:
 
     >>> from seqconv.sources import ArraySource
     >>> tape = ArraySource([np.zeros((8, 1))], ["tape"])
-    >>> count_covered(WindowedSource(tape, [0, 0], [0, 2], [4, 4], ["tape@0", "tape@2"]))
+    >>> count_covered(WindowedSource(tape, *np.array([[0, 0], [0, 2], [4, 4]]), ["tape@0", "tape@2"]))
     6
     """
     excerpts, chosen = (source.source, source.indices) if isinstance(source, Selection) else (source, slice(None))
@@ -140,22 +134,12 @@ def take_spans(recordings: Sequences, where: Where, labels: Any, seconds_per_fra
     ids = unique_ids([f"{name}@{start:.12g}" for name, start in zip(names, starts.tolist(), strict=True)])
     groups = names if recordings.groups is None else [recordings.groups[owner] for owner in recording_index]
     metadata = pd.DataFrame({"id": recordings.ids}) if recordings.metadata is None else recordings.metadata
-    table = metadata.iloc[recording_index].assign(
-        id=ids,
-        recording=names,
-        start=starts,
-        end=np.round(begins + (start_frame + lengths) * seconds_per_frame, 6),
-        group=groups,
-    )
-    return Sequences(
-        WindowedSource(recordings.features, recording_index, start_frame, lengths, ids, seconds_per_frame),
-        labels,
-        ids=ids,
-        groups=groups,
-        weights=None if recordings.weights is None else recordings.weights[recording_index],
-        metadata=table,
-        provenance=replace(recordings.provenance, cut=cut, annotations=None),
-    )
+    ends = np.round(begins + (start_frame + lengths) * seconds_per_frame, 6)
+    table = metadata.iloc[recording_index].assign(id=ids, recording=names, start=starts, end=ends, group=groups)
+    features = WindowedSource(recordings.features, *where, ids, seconds_per_frame)
+    weights = None if recordings.weights is None else recordings.weights[recording_index]
+    origin = replace(recordings.provenance, cut=cut, annotations=None)
+    return Sequences(features, labels, ids=ids, groups=groups, weights=weights, metadata=table, provenance=origin)
 
 
 def take_parts_of_labels(labels: Any, where: Where) -> Any:

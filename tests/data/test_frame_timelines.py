@@ -232,7 +232,7 @@ def test_what_was_decided_is_noted(folder):
     lengths = Sequences.from_manifest(frame, FEATURES, label=None, num_workers=0).lengths
     _, notes = timelines.frame_labels(lengths)
     told = "\n".join([*timelines.notes, *notes])
-    assert "names 1 ids that the manifest lacks: 'es/agent-user'" in told
+    assert "1 ids of the events are not in the manifest: 'es/agent-user'" in told
     assert "2 of 4 recordings have no event ('it/agent-user', 'ru/agent-user'): all their frames have 'p'" in told
     assert "1 event ends after its recording, by up to 94 s: cut" in told
     assert "1 event is so short that no frame begins within: without effect" in told

@@ -177,7 +177,7 @@ def test_a_folder_has_one_class_per_sub_folder(tmp_path):
     ("names", "message"),
     [
         ([], "it has no sub-folders; there must be one per class"),
-        (["a.wav", "yes/b.wav"], "must be in sub-folders, one per class, but 'a.wav' are in the folder itself"),
+        (["a.wav", "yes/b.wav"], "must be in sub-folders, one per class, but 'a.wav' are in none"),
         (["yes/readme.txt"], "its sub-folders hold no recording"),
         (
             ["train/yes/a.wav", "val/yes/b.wav"],

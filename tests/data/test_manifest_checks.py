@@ -62,7 +62,7 @@ def load(tmp_path):
             {"path": ["a.wav"] * 2, "id": ["x", "y"], "split": ["train", "test"], "start": [0, 1], "end": [1, 2]},
             "1 files are in more than one split: '.*a.wav'; 2 ids: 'x', 'y'. Put all rows of a file, its parts too",
         ),
-        ({"path": NAMES[:2], "start": [-1, None]}, "are seconds from 0; 1 rows are below: row 1 .'a.wav'."),
+        ({"path": NAMES[:2], "start": [-1, None]}, "are seconds from 0; 1 rows are not: row 1 .'a.wav'."),
         (
             {"path": NAMES[:2], "start": [2, None], "end": [2, 1]},
             "'end' must be after 'start'.* 1 rows .*: row 1 .'a.wav'.",

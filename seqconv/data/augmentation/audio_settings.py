@@ -36,9 +36,7 @@ class Room(Section):
     """The sound of a room: convolution with a recorded impulse response, or with one that is made of decaying noise."""
 
     probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
-    folder: FilePath = Field(
-        default=None, description="Recordings of impulse responses, in any depth of folders; null: they are made."
-    )
+    folder: FilePath = Field(default=None, description="Recorded impulse responses, also in sub-folders; null: made.")
     reverberation_time: AmountRange = Field(
         default=(0.1, 0.5), description="Seconds until a made response has fallen by 60 dB."
     )
@@ -61,9 +59,7 @@ class Background(Section):
     """Another sound in the background: a random part of a random recording of a folder, or pink noise."""
 
     probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
-    folder: FilePath = Field(
-        default=None, description="Recordings of noise, in any depth of folders; null: pink noise is made."
-    )
+    folder: FilePath = Field(default=None, description="Recordings of noise, also in sub-folders; null: pink noise.")
     snr: Range = Field(default=(5.0, 30.0), description="Lowest and highest signal-to-noise ratio, in dB.")
 
 

@@ -80,10 +80,7 @@ class Augmentation:
     @cached_property
     def ranks(self) -> IntArray:
         """The rank of each sequence in the order of the ids, which depends on no manifest, `(n,)`."""
-        ids = self.source.ids
-        ranks = np.empty(len(ids), np.int64)
-        ranks[sorted(range(len(ids)), key=lambda index: ids[index])] = np.arange(len(ids))
-        return ranks
+        return np.unique(np.asarray(self.source.ids, object), return_inverse=True)[1]
 
     @property
     def changes_lengths(self) -> bool:
@@ -236,7 +233,7 @@ class AugmentedEpoch:
     def entries(self, indices: npt.ArrayLike, repeats: npt.ArrayLike) -> IntArray:
         """Return the entries that are the sequences at `indices`, each having come `repeats` times before, `(m,)`."""
         order, ordered = self._by_index
-        return order[np.searchsorted(ordered, np.asarray(indices)) + np.asarray(repeats)]
+        return np.asarray(order[np.searchsorted(ordered, np.asarray(indices)) + np.asarray(repeats)])
 
     def mix(self, labels: Array, weights: Array) -> tuple[Array, Array]:
         """Return labels `(n, ...)` and weights `(n,)` of the entries, from those of all sequences, encoded."""

@@ -60,7 +60,7 @@ def made_response(
     rest[:start] = 0
     rest *= np.sqrt(10 ** (-direct_to_reverberant / 10) / np.sum(rest**2))
     rest[0] = 1
-    return rest.astype(np.float32)
+    return np.asarray(rest, np.float32)
 
 
 def add_reverberation(samples: FloatArray, response: FloatArray) -> FloatArray:
@@ -128,9 +128,7 @@ def load_audiomentations(key: str) -> Any:
     try:
         import audiomentations
     except ImportError as error:
-        raise ConfigError(
-            f"{key} needs audiomentations, which is not installed ({error}). Run: pip install 'seqconv[augment]'"
-        ) from error
+        raise ConfigError(f"{key} needs audiomentations ({error}). Run: pip install 'seqconv[augment]'") from error
     return audiomentations
 
 

@@ -23,7 +23,6 @@ def build_variants(
     *,
     cache_dir: str | Path | None = None,
     num_workers: int | None = None,
-    progress: bool = True,
 ) -> list[FeatureStore]:
     """Return the features of each variant of some recordings, extracted if they are not yet in the cache.
 
@@ -33,7 +32,7 @@ def build_variants(
     Args:
         sequences: from a manifest, so that their recordings are known.
         settings: the section `audio_augment`, with a transform that is on.
-        cache_dir, num_workers, progress: as for `build_store`.
+        cache_dir, num_workers: as for `build_store`.
 
     Returns:
         A store for each variant, in the order of `sequences`.
@@ -52,9 +51,7 @@ def build_variants(
     variants = [AudioVariant(settings, number) for number in range(1, settings.variants + 1)]
     variants[0].check()
     stores = [
-        build_store(
-            recordings, features, variant=variant, cache_dir=cache_dir, num_workers=num_workers, progress=progress
-        )
+        build_store(recordings, features, variant=variant, cache_dir=cache_dir, num_workers=num_workers)
         for variant in variants
     ]
     if any(store.num_features != sequences.num_features for store in stores):

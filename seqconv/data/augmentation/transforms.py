@@ -168,7 +168,7 @@ def frames_at(features: FloatArray, positions: Array) -> FloatArray:
     lower = np.minimum(positions.astype(np.int64), len(features) - 1)
     upper = np.minimum(lower + 1, len(features) - 1)
     part = (positions - lower).astype(np.float32)[:, None]
-    between = features[upper] - features[lower]
+    between: FloatArray = features[upper] - features[lower]
     between *= part
     between += features[lower]
     return between

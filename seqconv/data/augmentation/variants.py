@@ -104,7 +104,7 @@ def _in_room(room: Room, samples: FloatArray, sample_rate: int, rng: np.random.G
     return sounds.add_reverberation(samples, response)
 
 
-def _with_noise(background: Background, samples: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
+def _in_noise(background: Background, samples: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
     snr = rng.uniform(*background.snr)
     if background.folder is None:
         noise = sounds.pink_noise(len(samples), rng)
@@ -116,11 +116,11 @@ def _with_noise(background: Background, samples: FloatArray, sample_rate: int, r
 
 
 # In the order in which they are applied: the sound itself, its room, other sounds.
-_STEPS: dict[str, Callable[..., FloatArray]] = {
+_STEPS: dict[str, Callable[..., Any]] = {
     "speed": _faster,
     "pitch": _higher,
     "room": _in_room,
-    "background": _with_noise,
+    "background": _in_noise,
 }
 
 

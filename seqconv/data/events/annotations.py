@@ -32,9 +32,7 @@ class Annotations:
 
     def label_sets(self, ids: Sequence[str], target: TargetConfig) -> list[list[str]]:
         """Return the classes that occur in each recording: splits keep their proportions."""
-        return [
-            sorted({name for label in events.labels for name in event_names(label, target)}) for events in self.of(ids)
-        ]
+        return [sorted({name for label in own.labels for name in event_names(label, target)}) for own in self.of(ids)]
 
 
 @dataclass(frozen=True, eq=False)

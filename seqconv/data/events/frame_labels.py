@@ -61,10 +61,9 @@ class EventTimelines:
         names = sorted_names(found if background is None else found | {background})
         positions = {name: position for position, name in enumerate(names)}
         outside = positions.get(background or "", MISSING)
+        paint = self.target.definition.paint_frames
         arrays = [
-            self.target.definition.paint_frames(
-                [[positions[name] for name in labels] for labels in row], covered, count, len(names), outside
-            )
+            paint([[positions[name] for name in labels] for labels in row], covered, count, len(names), outside)
             for row, covered, count in zip(given, frames, counts.tolist(), strict=True)
         ]
         return FrameLabels(self.target.task, names, arrays), notes

@@ -13,6 +13,7 @@ from seqconv.data.manifest.columns import describe_rows, find_rows
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
 
+FloatArray = npt.NDArray[np.float64]
 TRACK_SUFFIX = ".txt"
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", TRACK_SUFFIX)
 # What other collections call these columns.
@@ -30,8 +31,8 @@ _ROUNDING = 1e-6
 class Events:
     """The events of one recording in the order of their starts; `labels` are None if the cell is empty."""
 
-    starts: npt.NDArray[np.float64]
-    ends: npt.NDArray[np.float64]
+    starts: FloatArray
+    ends: FloatArray
     labels: tuple[str | None, ...]
 
     def __len__(self) -> int:
@@ -41,7 +42,7 @@ class Events:
         """Return some of the events, in the order of `rows`."""
         return Events(self.starts[rows], self.ends[rows], tuple(self.labels[row] for row in rows))
 
-    def in_frames(self, start: float, seconds_per_frame: float) -> npt.NDArray[np.float64]:
+    def in_frames(self, start: float, seconds_per_frame: float) -> FloatArray:
         """Return the first frame of each event and the first after it, `(2, n)`; frame 0 is at `start`."""
         edges = (np.stack([self.starts, self.ends]) - start) / seconds_per_frame
         # A time that differs from that of a frame only by rounding belongs to that frame.
@@ -137,7 +138,7 @@ def _describe_missing(missing: Sequence[str], columns: Sequence[str], path: Path
     return f"there is no column {list_some(missing)}; the columns are {list_some(columns, 12)}.{remedy}"
 
 
-def _parse_seconds(cells: pd.Series, ids: pd.Series, problems: list[str]) -> npt.NDArray[np.float64]:
+def _parse_seconds(cells: pd.Series, ids: pd.Series, problems: list[str]) -> FloatArray:
     numbers = pd.to_numeric(cells.astype(object), errors="coerce").to_numpy(np.float64)
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
@@ -148,9 +149,7 @@ def _parse_seconds(cells: pd.Series, ids: pd.Series, problems: list[str]) -> npt
     return numbers
 
 
-def _by_id(
-    ids: pd.Series, starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], labels: pd.Series
-) -> dict[str, Events]:
+def _by_id(ids: pd.Series, starts: FloatArray, ends: FloatArray, labels: pd.Series) -> dict[str, Events]:
     cells = [None if pd.isna(cell) or not str(cell).strip() else str(cell) for cell in labels]
     events, names = Events(starts, ends, tuple(cells)), ids.tolist()
     rows: dict[str, list[int]] = {}

@@ -3,10 +3,9 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.columns import SPLITS, describe_rows, find_rows
+from seqconv.data.manifest.columns import SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
 from seqconv.files import is_file
 
@@ -42,9 +41,7 @@ def find_problems(frame: pd.DataFrame) -> list[str]:
         *_find_repeated_ids(frame),
         *_find_missing_files(frame),
         *_find_bad_splits(frame),
-        *find_rows(
-            ids, (start < 0) | (end < 0), "'start' and 'end' are seconds from 0; {count} rows are below: {rows}."
-        ),
+        *find_rows(ids, (start < 0) | (end < 0), "'start' and 'end' are seconds from 0; {count} rows are not: {rows}."),
         *find_rows(ids, is_reversed, "'end' must be after 'start' (0 if empty); in {count} rows it is not: {rows}."),
         *find_rows(ids, frame["weight"] < 0, "'weight' must not be negative; {count} rows are: {rows}."),
     ]
@@ -53,19 +50,14 @@ def find_problems(frame: pd.DataFrame) -> list[str]:
 def _find_repeated_ids(frame: pd.DataFrame) -> Iterable[str]:
     ids = frame["id"].dropna()
     repeated = ids[ids.duplicated()].unique()
-    return find_rows(
-        frame["id"],
-        frame["id"].isin(repeated),
-        f"{len(repeated)} ids are in more than one row: {{rows}}. "
-        "Give each row its own 'id' (without that column, the path is the id).",
-    )
+    text = f"{len(repeated)} ids are in more than one row: {{rows}}. Give each row its own 'id' (default: the path)."
+    return find_rows(frame["id"], frame["id"].isin(repeated), text)
 
 
 def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
     missing = [path for path in frame["path"].dropna().unique() if not is_file(path)]
-    if missing:
-        rows = describe_rows(frame["id"], np.flatnonzero(frame["path"].isin(missing)))
-        yield f"{len(missing)} files of column 'path' are missing, the first is '{missing[0]}': {rows}."
+    text = f"{len(missing)} files of column 'path' are missing, the first is '{[*missing, ''][0]}'"
+    return find_rows(frame["id"], frame["path"].isin(missing), f"{text}: {{rows}}.")
 
 
 def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:
@@ -74,18 +66,11 @@ def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:
         if value not in SPLITS:
             near = _nearest_split(value)
             hint = f" Write '{near}' instead." if near else ""
-            rows = np.flatnonzero(splits == value)
-            yield (
-                f"'{value}' in column 'split' is not a split; splits are {', '.join(SPLITS)}.{hint} "
-                f"{len(rows)} rows have it: {describe_rows(ids, rows)}."
-            )
+            text = f"'{value}' in column 'split' is not a split; splits are {', '.join(SPLITS)}.{hint}"
+            yield from find_rows(ids, splits == value, f"{text} {{count}} rows have it: {{rows}}.")
     if splits.notna().any():
-        yield from find_rows(
-            ids,
-            splits.isna(),
-            f"'split' is empty in {{count}} of {len(frame)} rows: {{rows}}. "
-            "Fill them, or empty the whole column to have splits made.",
-        )
+        text = f"'split' is empty in {{count}} of {len(frame)} rows: {{rows}}."
+        yield from find_rows(ids, splits.isna(), f"{text} Fill them, or empty the whole column to have splits made.")
 
 
 def _nearest_split(value: str) -> str | None:

@@ -40,10 +40,7 @@ def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
         )
     if table.empty:
         raise ManifestError("there are columns, but no row.")
-    frame = table.copy()
-    for column in KNOWN_COLUMNS:
-        if column not in frame:
-            frame[column] = None
+    frame = table.assign(**dict.fromkeys(column for column in KNOWN_COLUMNS if column not in table))
     frame["id"] = frame["id"].where(frame["id"].notna(), frame["path"])
     problems: list[str] = []
     for column in NUMBER_COLUMNS:
@@ -59,15 +56,12 @@ def warn_near_misses(columns: Iterable[str]) -> None:
     """Warn of columns that are almost a known one which the table lacks: "lable" instead of "label"."""
     columns = list(columns)
     absent = [name for name in KNOWN_COLUMNS if name not in columns]
-    for column in columns:
-        if column in KNOWN_COLUMNS:
-            continue
+    for column in (name for name in columns if name not in KNOWN_COLUMNS):
         near = difflib.get_close_matches(column.strip().lower(), absent, n=1, cutoff=0.8)
         if near:
             warnings.warn(
                 f"the manifest has a column '{column}' and no '{near[0]}'. '{column}' is kept as metadata; "
                 f"if '{near[0]}' was meant, rename it.",
-                UserWarning,
                 stacklevel=2,
             )
 
@@ -87,7 +81,10 @@ def describe_rows(ids: Sequence[str | None] | pd.Series, rows: Iterable[int], li
 def find_rows(ids: pd.Series, is_bad: Any, problem: str) -> list[str]:
     """Return a problem as text, with the `{count}` and the ids of the `{rows}` that have it; nothing if none has it."""
     rows = np.flatnonzero(is_bad)
-    return [problem.format(count=len(rows), rows=describe_rows(ids, rows))] if len(rows) else []
+    if not len(rows):
+        return []
+    # Not `format`: the text may hold braces of the user.
+    return [problem.replace("{count}", str(len(rows))).replace("{rows}", describe_rows(ids, rows))]
 
 
 def as_text(cells: pd.Series) -> pd.Series:
@@ -105,20 +102,15 @@ def make_absolute(paths: pd.Series, folder: Path) -> pd.Series:
 
 def _parse_numbers(cells: pd.Series, ids: pd.Series, problems: list[str]) -> pd.Series:
     numbers = pd.to_numeric(cells.astype(object), errors="coerce").astype(np.float64)
-    bad = np.flatnonzero(cells.notna().to_numpy() & ~np.isfinite(numbers.to_numpy()))
-    if len(bad):
-        problems.append(
-            f"{len(bad)} of the cells in '{cells.name}' are not numbers, for example '{cells.iloc[bad[0]]}': "
-            f"{describe_rows(ids, bad)}. Write plain numbers such as 1.5, or leave the cell empty."
-        )
-        numbers.iloc[bad] = np.nan
-    return numbers
+    is_bad = cells.notna() & ~np.isfinite(numbers)
+    shown = cells[is_bad].iloc[0] if is_bad.any() else ""
+    text = f"{{count}} of the cells in '{cells.name}' are not numbers, for example '{shown}': {{rows}}."
+    problems += find_rows(ids, is_bad, f"{text} Write plain numbers such as 1.5, or leave the cell empty.")
+    return numbers.mask(is_bad)
 
 
 def _parse_fold(cells: pd.Series, ids: pd.Series, problems: list[str]) -> pd.Series:
     numbers = _parse_numbers(cells, ids, problems)
-    bad = np.flatnonzero(numbers.notna().to_numpy() & (numbers.to_numpy() % 1 != 0))
-    if len(bad):
-        problems.append(f"'fold' must hold whole numbers: {describe_rows(ids, bad)}.")
-        numbers.iloc[bad] = np.nan
-    return numbers.astype("Int64")
+    is_bad = numbers.notna() & (numbers % 1 != 0)
+    problems += find_rows(ids, is_bad, "'fold' must hold whole numbers: {rows}.")
+    return numbers.mask(is_bad).astype("Int64")

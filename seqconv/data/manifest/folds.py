@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.columns import describe_rows
+from seqconv.data.manifest.columns import find_rows
 from seqconv.data.manifest.labels import LabelColumns
-from seqconv.data.manifest.units import in_order, labels_of, units_of
+from seqconv.data.manifest.units import Strata, Units, in_order, labels_of, units_of
 from seqconv.errors import ManifestError, list_some
 
 
@@ -20,7 +20,7 @@ def make_folds(
     task: str = "classification",
     separator: str = ";",
     seed: int = 0,
-    strata: Sequence[Sequence[str]] | None = None,
+    strata: Strata | None = None,
 ) -> pd.DataFrame:
     """Fill the column `fold` with 0 to `num_folds - 1`; folds that are there already are kept.
 
@@ -78,9 +78,7 @@ def fold_numbers(frame: pd.DataFrame, num_folds: int | None) -> list[int]:
     return list(range(num_folds))
 
 
-def _deal(
-    num_folds: int, units: Sequence[Sequence[int]], strata: Sequence[Sequence[str]], ids: Sequence[str], seed: int
-) -> np.ndarray:
+def _deal(num_folds: int, units: Units, strata: Strata, ids: Sequence[str], seed: int) -> np.ndarray:
     """Choose a fold for every row: the one with the fewest of the unit's labels, and among those the smallest."""
     chosen = np.zeros(len(ids), np.int64)
     total = Counter(label for labels in strata for label in labels)
@@ -102,15 +100,9 @@ def _deal(
 
 
 def _check_given(frame: pd.DataFrame, num_folds: int | None) -> None:
-    folds = frame["fold"]
-    empty = np.flatnonzero(folds.isna())
-    there = sorted(int(fold) for fold in folds.dropna().unique())
-    problems = []
-    if len(empty):
-        problems.append(
-            f"'fold' is empty in {len(empty)} of {len(frame)} rows: {describe_rows(frame['id'], empty)}. Fill them, or "
-            "empty the whole column to have folds made."
-        )
+    there = sorted(int(fold) for fold in frame["fold"].dropna().unique())
+    text = f"'fold' is empty in {{count}} of {len(frame)} rows: {{rows}}. Fill them, or empty all to have folds made."
+    problems = find_rows(frame["id"], frame["fold"].isna(), text)
     if num_folds is not None and len(there) != num_folds:
         problems.append(
             f"split.folds is {num_folds}, but the column 'fold' has {len(there)} ({list_some(there)}). Set split.folds "
@@ -131,12 +123,10 @@ def find_parted(frame: pd.DataFrame) -> list[str]:
     groups = {group for unit in parted for row in unit if not pd.isna(group := frame["group"].iloc[row])}
     names = groups or {frame["path"].iloc[unit[0]] for unit in parted}
     kind = "groups" if groups else "files"
-    return [
-        f"{len(names)} {kind} are in more than one fold: {list_some(sorted(names))}. Put all rows of each into one."
-    ]
+    return [f"{len(names)} {kind} are in more than one fold: {list_some(sorted(names))}. Put all rows of each in one."]
 
 
-def _check_labels_in_two(frame: pd.DataFrame, strata: Sequence[Sequence[str]]) -> None:
+def _check_labels_in_two(frame: pd.DataFrame, strata: Strata) -> None:
     pairs = {(label, fold) for fold, labels in zip(frame["fold"], strata, strict=True) for label in labels}
     counts = Counter(label for label, _ in pairs)
     lone = sorted(label for label, count in counts.items() if count == 1)

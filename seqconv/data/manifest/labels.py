@@ -122,14 +122,11 @@ def describe_absent(name: str, columns: Iterable[str], kind: str = "target colum
 
 def _find_bad_cells(frame: pd.DataFrame, name: str, rule: CellRule) -> list[str]:
     cells = frame[name].tolist()
-    rows = [row for row, cell in enumerate(cells) if not (rule.may_be_empty if pd.isna(cell) else rule.is_good(cell))]
-    if not rows:
-        return []
-    shown = "empty" if pd.isna(cells[rows[0]]) else f"'{cells[rows[0]]}'"
-    return [
-        f"'{name}' must hold {rule.wanted}, but {len(rows)} rows do not (the first is {shown}): "
-        f"{describe_rows(frame['id'], rows)}."
-    ]
+    is_bad = [not (rule.may_be_empty if pd.isna(cell) else rule.is_good(cell)) for cell in cells]
+    first = next((cell for cell, bad in zip(cells, is_bad, strict=True) if bad), None)
+    shown = "empty" if pd.isna(first) else f"'{first}'"
+    text = f"'{name}' must hold {rule.wanted}, but {{count}} rows do not (the first is {shown}): {{rows}}."
+    return find_rows(frame["id"], is_bad, text)
 
 
 def _find_unseen(frame: pd.DataFrame, sets: Sequence[Sequence[str]]) -> list[str]:

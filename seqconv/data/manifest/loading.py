@@ -128,7 +128,7 @@ def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> _
         notes += told
         problems += [f"{source}: {problem}" for problem in found]
     merged = pd.concat(frames, ignore_index=True)
-    for column in merged.columns.difference(KNOWN_COLUMNS):
+    for column in merged.columns.difference(list(KNOWN_COLUMNS)):
         if merged[column].dtype == object:
             merged[column] = merged[column].where(merged[column].notna(), None)
     return merged, problems, notes

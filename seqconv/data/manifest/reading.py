@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,8 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         return reader(path)
     except UnicodeDecodeError as error:
-        raise ManifestError(
-            f"it is not UTF-8 text: line {undecodable_line(path)} ({error.reason}). Save it as UTF-8."
-        ) from error
+        line = undecodable_line(path)
+        raise ManifestError(f"it is not UTF-8 text: line {line} ({error.reason}). Save it as UTF-8.") from error
 
 
 def read_delimited(path: Path, delimiter: str) -> pd.DataFrame:
@@ -99,9 +99,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise ManifestError(f"it is not a whole Parquet file: {str(error).strip().rstrip('.')}.") from error
     columns = {
-        name: [
-            _to_text(value, f"row {row}, '{name}'") for row, value in enumerate(table.column(name).to_pylist(), start=1)
-        ]
+        name: [_to_text(cell, f"row {row}, '{name}'") for row, cell in enumerate(table[name].to_pylist(), start=1)]
         for name in table.column_names
         if name != "__index_level_0__"
     }
@@ -111,7 +109,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
 def read_ts_cases(path: Path) -> pd.DataFrame:
     """List the cases of a `.ts` file: `path` is the file itself, `case` and `id` the number of the case from 0."""
     sequences, labels, _ = read_ts(path)
-    cells = labels or [None] * len(sequences)
+    cells: Sequence[str | None] = labels or [None] * len(sequences)
     numbers = [str(case) for case in range(len(sequences))]
     table = pd.DataFrame({"id": numbers, "path": path.name, "label": cells}, dtype=object)
     return table.assign(case=range(len(sequences)))
@@ -133,16 +131,10 @@ def read_folder(folder: Path) -> tuple[pd.DataFrame, list[str]]:
             f"and no array ({', '.join(ARRAY_SUFFIXES)})."
         )
     paths = [path.relative_to(folder) for path, _ in files]
-    stems = [path.with_suffix("").as_posix() for path in paths]
-    counts = pd.Series(stems).value_counts()
-    table = pd.DataFrame(
-        {
-            "id": [stem if counts[stem] == 1 else path.as_posix() for stem, path in zip(stems, paths, strict=True)],
-            "path": [path.as_posix() for path in paths],
-            "label": [label for _, label in files],
-        },
-        dtype=object,
-    )
+    names, stems = [path.as_posix() for path in paths], [path.with_suffix("").as_posix() for path in paths]
+    counts = Counter(stems)
+    ids = [stem if counts[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]
+    table = pd.DataFrame({"id": ids, "path": names, "label": [label for _, label in files]}, dtype=object)
     others = len(present) - len(files)
     note = f"{others} files in '{folder}' are neither recordings nor arrays and were left out"
     return table, [note] if others else []
@@ -152,9 +144,7 @@ def _check_classes(folder: Path, classes: Sequence[Path]) -> None:
     names = [path.name for path in classes]
     loose = [path.name for path in _visible_files(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES]
     if loose:
-        raise ManifestError(
-            f"recordings must be in sub-folders, one per class, but {list_some(loose)} are in the folder itself."
-        )
+        raise ManifestError(f"recordings must be in sub-folders, one per class, but {list_some(loose)} are in none.")
     if not names:
         raise ManifestError("it has no sub-folders; there must be one per class.")
     if set(names) <= {*SPLITS, "val", "validation", "dev"}:

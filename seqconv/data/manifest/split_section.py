@@ -1,6 +1,5 @@
 """A manifest divided as the `split` section of a config says."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns, describe_absen
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.manifest.splits import add_splits, count_splits
 from seqconv.data.manifest.table import Manifest
+from seqconv.data.manifest.units import Strata
 from seqconv.data.settings import SplitConfig
 from seqconv.errors import ConfigError, ManifestError, list_some
 
@@ -51,7 +51,7 @@ def cut_splits(
     labels: LabelColumns = ONE_LABEL,
     *,
     seed: int,
-    strata: Sequence[Sequence[str]] | None = None,
+    strata: Strata | None = None,
 ) -> Manifest:
     """Make the splits that a manifest lacks, or hold a fold out as test.
 

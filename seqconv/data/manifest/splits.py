@@ -9,7 +9,7 @@ import pandas as pd
 from seqconv.data.manifest.columns import SPLITS
 from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns
 from seqconv.data.manifest.table import Manifest
-from seqconv.data.manifest.units import in_order, labels_of, units_of
+from seqconv.data.manifest.units import Strata, Units, in_order, labels_of, units_of
 from seqconv.errors import ConfigError, ManifestError, list_some
 
 
@@ -21,7 +21,7 @@ def make_splits(
     separator: str = ";",
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
     seed: int = 0,
-    strata: Sequence[Sequence[str]] | None = None,
+    strata: Strata | None = None,
 ) -> pd.DataFrame:
     """Make the splits that a manifest lacks.
 
@@ -61,23 +61,20 @@ def add_splits(
     *,
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
     seed: int = 0,
-    strata: Sequence[Sequence[str]] | None = None,
+    strata: Strata | None = None,
 ) -> Manifest:
     """Make the splits that a manifest does not have, and note in one line what was done; see `make_splits`."""
     _check_fractions(fractions)
     frame = manifest.frame
     if strata is None and (absent := labels.find_absent(frame)):
         raise ManifestError(absent[0])
-    frame = frame.copy()
     present = set(frame["split"].dropna())
     share = dict(zip(SPLITS, fractions, strict=True))
     missing = [split for split in SPLITS if split not in present and share[split] > 0]
     if not missing:
-        return manifest.with_frame(frame)
+        return manifest.with_frame(frame.copy())
     if present and "train" in missing:
-        raise ManifestError(
-            f"the manifest has {', '.join(sorted(present))}, but no 'train' to learn from. Add rows with split 'train'."
-        )
+        raise ManifestError(f"the manifest has {', '.join(sorted(present))}, but no 'train' to learn from. Add it.")
     rows = np.flatnonzero(frame["split"].isna() if not present else frame["split"] == "train")
     wanted = [split for split in SPLITS if split == "train" or split in missing]
     total = sum(share[split] for split in wanted)
@@ -92,7 +89,7 @@ def add_splits(
         )
     splits = frame["split"].to_numpy(dtype=object, copy=True)
     splits[rows] = chosen
-    frame["split"] = pd.Series(splits, index=frame.index, dtype=object)
+    frame = frame.assign(split=pd.Series(splits, frame.index, object))
     first = labels.names[0]
     is_stratified = any(strata) if strata is not None else bool(part[first].notna().any())
     basis = f"'{first}'" if strata is None else "the labels within each"
@@ -120,13 +117,7 @@ def _check_fractions(fractions: tuple[float, float, float]) -> None:
         )
 
 
-def _deal(
-    share: Mapping[str, float],
-    units: Sequence[Sequence[int]],
-    strata: Sequence[Sequence[str]],
-    ids: Sequence[str],
-    seed: int,
-) -> np.ndarray:
+def _deal(share: Mapping[str, float], units: Units, strata: Strata, ids: Sequence[str], seed: int) -> np.ndarray:
     """Choose a split for every row: units in the order of their rarest label, each to the split that lags furthest.
 
     Within a label the order is a hash, so each stretch of it is a random sample cut in the given shares.
@@ -147,9 +138,7 @@ def _deal(
     return chosen
 
 
-def _describe(
-    frame: pd.DataFrame, part: pd.DataFrame, num_units: int, wanted: Sequence[str], basis: str, seed: int
-) -> str:
+def _describe(frame: pd.DataFrame, part: pd.DataFrame, num_units: int, wanted: list[str], basis: str, seed: int) -> str:
     if part["split"].notna().any():
         missing = [split for split in wanted if split != "train"]
         what = f"no split {' or '.join(missing)}: cut from train"

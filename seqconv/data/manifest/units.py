@@ -1,6 +1,6 @@
 """Units that splits keep whole, and the order in which they are dealt out."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.checks import file_keys
+
+Units = Sequence[Sequence[int]]
+Strata = Sequence[Sequence[str]]
 
 
 def join_rows(*columns: Iterable[object]) -> list[list[int]]:
@@ -26,7 +29,7 @@ def join_rows(*columns: Iterable[object]) -> list[list[int]]:
     keys = np.concatenate([each[each >= 0] + start for each, start in zip(codes, starts, strict=False)])
     graph = coo_array((np.ones(len(rows)), (rows, keys)), (starts[-1], starts[-1]))
     labels = connected_components(graph, directed=False)[1][: len(codes[0])]
-    return [unit.tolist() for unit in pd.RangeIndex(len(labels)).groupby(labels).values()]
+    return [rows.tolist() for _, rows in pd.Series(np.arange(len(labels))).groupby(labels)]
 
 
 def units_of(frame: pd.DataFrame) -> list[list[int]]:
@@ -34,13 +37,9 @@ def units_of(frame: pd.DataFrame) -> list[list[int]]:
     return join_rows(frame["group"], file_keys(frame))
 
 
-def in_order(
-    units: Sequence[Sequence[int]], strata: Sequence[Sequence[str]], ids: Sequence[str], seed: int
-) -> list[Sequence[int]]:
+def in_order(units: Units, strata: Strata, ids: Sequence[str], seed: int) -> list[Sequence[int]]:
     """Sort units by their rarest label; within a label, by a hash: each range is a random sample."""
-    counts: dict[str, int] = defaultdict(int)
-    for label in (label for labels in strata for label in labels):
-        counts[label] += 1
+    counts = Counter(label for labels in strata for label in labels)
 
     def order(unit: Sequence[int]) -> tuple[int, str, bytes]:
         rarest = min(((counts[label], label) for label in labels_of(unit, strata)), default=(0, ""))
@@ -51,6 +50,6 @@ def in_order(
     return sorted(units, key=order)
 
 
-def labels_of(unit: Iterable[int], strata: Sequence[Sequence[str]]) -> set[str]:
+def labels_of(unit: Iterable[int], strata: Strata) -> set[str]:
     """Return the labels of all rows of a unit."""
     return {label for row in unit for label in strata[row]}
