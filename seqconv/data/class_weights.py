@@ -86,9 +86,8 @@ def _of_classes(target: Target, counts: Row, class_weight: str | Mapping[str, fl
         raise ConfigError(f"training.class_weight: expected 'balanced' or weights by class, got {class_weight!r}")
     unknown = [name for name in class_weight if name not in target.names]
     if unknown:
-        raise ConfigError(
-            f"training.class_weight: no class {list_some(unknown)}; the classes are {list_some(target.names, 20)}"
-        )
+        known = list_some(target.names, 20)
+        raise ConfigError(f"training.class_weight: no class {list_some(unknown)}; the classes are {known}")
     return np.array([class_weight.get(name, 1.0) for name in target.names])
 
 

@@ -215,25 +215,23 @@ def _cut_and_read(rows: LabeledManifest) -> Sequences:
     made = _cut(rows, manifest)
     data = Sequences(**rows.read_recordings(made))
     left: Any = data.metadata
-    told = made.notes[len(manifest.notes) :]
+    made_notes = made.notes[len(manifest.notes) :]
     parted = _parted(data, "fold") if cuts_anew(manifest.frame, spec.split) else []
     # Where a fold stands is the same for all folds: it must not depend on which of them is test.
     kept = manifest.frame if parted or not spec.split.uses_folds else made.frame
-    parted = parted or (_parted(data, "split") if told else [])
+    parted = parted or (_parted(data, "split") if made_notes else [])
     if not parted:
         return data
     units = pd.Series(join_equal(data), dtype=object)
     given = manifest.frame.set_index("id")["split"].loc[data.ids].array
     folds = kept.set_index("id")["fold"].loc[data.ids].array
     joined = left.assign(split=given, fold=folds, group=left["group"].mask(units.duplicated(keep=False), units))
-    notes = [
-        *(note for note in data.notes if note not in told),
-        f"equal to others, and cut as one group with them: {list_some(sorted(set(parted)))}",
-    ]
+    equal = f"equal to others, and cut as one group with them: {list_some(sorted(set(parted)))}"
+    notes = (*(note for note in data.notes if note not in made_notes), equal)
     try:
-        again = _cut(rows, replace(made, frame=joined, notes=tuple(notes)))
+        again = _cut(rows, replace(made, frame=joined, notes=notes))
     except ManifestError:
-        # Too many are equal. That they lie in two splits is told with all other problems.
+        # Too many are equal. That they are in two splits is reported with all other problems.
         return data
     return data.with_metadata(again.frame.assign(group=left["group"])).with_provenance(notes=again.notes)
 

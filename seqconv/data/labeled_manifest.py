@@ -1,11 +1,9 @@
 """From a manifest to its recordings with their features and labels, the same for training, evaluation and notebooks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from seqconv.data.events.annotations import Annotations, read_annotations
 from seqconv.data.events.frame_labels import EventTimelines, read_timelines
@@ -16,7 +14,7 @@ from seqconv.data.manifest.table import Manifest
 from seqconv.data.provenance import Provenance
 from seqconv.data.spec import DataSpec
 from seqconv.errors import list_some
-from seqconv.features.store import BadFile, build_store
+from seqconv.features.store import build_store
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +59,9 @@ class LabeledManifest:
         )
         notes = list(manifest.notes)
         if store.quarantine:
-            frame, note = _without(frame, store.quarantine)
-            notes.append(note)
+            gone = sorted(bad.id for bad in store.quarantine)
+            notes.append(f"{len(gone)} of {len(frame)} recordings cannot be read and were left out: {list_some(gone)}")
+            frame = frame[~frame["id"].isin(gone)].reset_index(drop=True)
             if timelines is not None:
                 timelines = read_timelines(frame, spec.target, spec.features.seconds_per_frame, self.annotations)
         labels: Any = None
@@ -112,10 +111,3 @@ def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks
     if spec.predicts_frames:
         timelines = read_timelines(manifest.frame, spec.target, spec.features.seconds_per_frame, annotations)
     return LabeledManifest(spec, manifest, annotations, timelines)
-
-
-def _without(frame: pd.DataFrame, quarantine: Sequence[BadFile]) -> tuple[pd.DataFrame, str]:
-    """Return the rows of a manifest that are left, and notes on the others."""
-    gone = {bad.id for bad in quarantine}
-    left = frame[~frame["id"].isin(gone)].reset_index(drop=True)
-    return left, f"{len(gone)} of {len(frame)} recordings cannot be read and were left out: {list_some(sorted(gone))}"

@@ -110,10 +110,10 @@ def recordings_of(data: Sequences) -> Sequences:
     ['tape']
     """
     features = data.features
-    selected = features.indices if isinstance(features, Selection) else np.arange(len(data))
     excerpts = features.source if isinstance(features, Selection) else features
     if not isinstance(excerpts, WindowedSource):
         return data
+    selected = features.indices if isinstance(features, Selection) else slice(None)
     owners, first = np.unique(excerpts.recording_index[selected], return_index=True)
     groups = None if data.groups is None else [data.groups[index] for index in first]
     whole = Selection(excerpts.source, owners)

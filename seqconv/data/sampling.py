@@ -14,7 +14,7 @@ from seqconv.tasks.target import Target
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 SAMPLINGS = ("natural", "balanced", "sqrt")
-MOST_TOLD = 12
+MOST_SHOWN = 12
 _PASS = 7
 
 
@@ -45,10 +45,8 @@ class BalancedSampler:
 
     def indices(self, epoch: int) -> IntArray:
         """Return the sequences that an epoch draws, (n,)."""
-        counts = self.counts.tolist()
-        return np.concatenate([
-            self._take(group, epoch * count, (epoch + 1) * count) for group, count in enumerate(counts)
-        ])  # fmt: skip
+        counts = enumerate(self.counts.tolist())
+        return np.concatenate([self._take(group, epoch * count, (epoch + 1) * count) for group, count in counts])
 
     def lengths(self, epoch: int) -> IntArray:
         """Return the frames of each of them, (n,)."""
@@ -72,11 +70,10 @@ class BalancedSampler:
 
     def __str__(self) -> str:
         sizes = np.bincount(self.groups, minlength=len(self.counts)).tolist()
-        told = [
-            f"{name} {count:,} of {size:,}" for name, count, size in zip(self.names, self.counts, sizes, strict=True)
-        ]
-        more = f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
-        return f"an epoch draws, of those there are: {', '.join(told[:MOST_TOLD])}{more}"
+        drawn = zip(self.names, self.counts, sizes, strict=True)
+        parts = [f"{name} {count:,} of {size:,}" for name, count, size in drawn]
+        more = f" and {len(parts) - MOST_SHOWN} more" if len(parts) > MOST_SHOWN else ""
+        return f"an epoch draws, of those there are: {', '.join(parts[:MOST_SHOWN])}{more}"
 
     @cached_property
     def _members(self) -> list[IntArray]:
@@ -129,9 +126,7 @@ def draw_by_class(
     if sampling == "natural":
         return None
     if not target.definition.class_names(target.names):
-        raise ConfigError(
-            f"training.sampling '{sampling}' draws classes, but target.task is '{target.task}'. Remove it"
-        )
+        raise ConfigError(f"training.sampling '{sampling}' draws classes, but target.task is '{target.task}'. Omit it")
     has, known = _membership(target, labels)
     is_without = ~has.any(axis=1, keepdims=True) & known.any(axis=1, keepdims=True)
     has, known = np.hstack([has, is_without]), np.hstack([known, np.ones_like(is_without)])

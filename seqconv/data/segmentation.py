@@ -147,8 +147,7 @@ def _leave(windows: Sequences, is_left: npt.NDArray[np.bool_], notes: Sequence[s
 def _seconds_per_frame(recordings: Sequences, cutting: Segmentation) -> float:
     if cutting.frame_rate is not None:
         return 1 / cutting.frame_rate
-    settings = recordings.feature_settings
-    seconds = None if settings is None else settings.seconds_per_frame
+    seconds: float | None = getattr(recordings.feature_settings, "seconds_per_frame", None)
     if seconds is None:
         raise ConfigError(
             "windows and events are in seconds, but these features do not say how many seconds a frame is. Set "

@@ -9,7 +9,6 @@ from seqconv.errors import ConfigError, ManifestError
 from seqconv.parts import FilePath, FilePaths, Fraction, Role, Section
 
 EventUse = Literal["windows", "frames", "sequences"]
-Share = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -61,9 +60,7 @@ class DataConfig(Section):
         min_length=1,
         description="Command that makes the manifest; the error for a missing manifest names it.",
     )
-    windows: WindowSettings | None = Field(
-        default=None, description="Cut recordings into windows; null: a recording is one sequence."
-    )
+    windows: WindowSettings | None = Field(default=None, description="Cut recordings into windows; null: do not cut.")
     events: FilePath = Field(
         default=None,
         description="Events: a table of path (or id), start, end (seconds) and label, a Raven selection "
@@ -87,9 +84,7 @@ class DataConfig(Section):
     on_bad_file: Literal["error", "skip"] = Field(
         default="error", description="Recordings that cannot be read: list them all and stop, or leave them out."
     )
-    max_bad_fraction: Fraction = Field(
-        default=0.01, description="The largest part of the recordings that on_bad_file 'skip' may leave out."
-    )
+    max_bad_fraction: Fraction = Field(default=0.01, description="Largest part that on_bad_file 'skip' may leave out.")
 
     on_leak: Literal["error", "warn"] = Field(
         default="error",
@@ -133,13 +128,13 @@ class SplitConfig(Section):
         default="group",
         description="Column whose values stay in one split (speaker, machine, site); it replaces group.",
     )
-    stratify: str | None = Field(
-        default=None, description="Column whose values are spread evenly; null: the labels, as target reads them."
-    )
+    stratify: str | None = Field(default=None, description="Column with values to spread evenly; null: the labels.")
     valid: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.1, description="Share of valid; 0: if none is given there is none, and a run keeps its last epoch."
     )
-    test: Share = Field(default=0.2, description="Share of test; with folds, a fold is test.")
+    test: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.2, description="Share of test; with folds, a fold is test."
+    )
     folds: Annotated[int, Field(ge=2)] | None = Field(
         default=None, description="Cut into so many folds; the manifest's column fold is kept. null: no folds."
     )

@@ -1,13 +1,13 @@
 """Regions of recordings as separate sequences: offsets, no copies."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from seqconv.data.sequences import Sequences
 from seqconv.sources import DerivedSource, IntArray, Selection, Source, SourceSpan, content_digest, excerpt_of
@@ -125,8 +125,6 @@ def take_spans(recordings: Sequences, where: Where, labels: Any, seconds_per_fra
         seconds_per_frame: seconds from one frame to the next.
         cut: "windows" or "events", for the provenance.
     """
-    import pandas as pd
-
     recording_index, start_frame, lengths = where
     names = [recordings.ids[owner] for owner in recording_index]
     begins = np.nan_to_num(column_of(recordings, "start", 0.0))[recording_index]
@@ -164,9 +162,6 @@ def unique_ids(ids: list[str]) -> list[str]:
     >>> unique_ids(["tape@1", "tape@1", "tape@2"])
     ['tape@1', 'tape@1+1', 'tape@2']
     """
-    seen: Counter[str] = Counter()
-    names = []
-    for name in ids:
-        names.append(f"{name}+{seen[name]}" if seen[name] else name)
-        seen[name] += 1
-    return names
+    names = pd.Series(ids, dtype=object)
+    repeats = names.groupby(names).cumcount()
+    return [f"{name}+{count}" if count else name for name, count in zip(ids, repeats, strict=True)]

@@ -11,7 +11,7 @@ import soundfile
 from support.extras import require
 from threadpoolctl import threadpool_limits
 
-from seqconv.data.augmentation.audio_settings import AudioAugmentConfig
+from seqconv.data.augmentation.settings import AudioAugmentConfig
 from seqconv.data.augmentation.sounds import (
     add_background,
     add_reverberation,

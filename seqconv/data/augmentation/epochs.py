@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.batching.epoch_sampling import count_repeats
 from seqconv.data.augmentation import transforms
 from seqconv.data.augmentation.keys import SequenceKeys
 from seqconv.data.augmentation.settings import AugmentConfig, FeatureTransform
@@ -50,16 +51,10 @@ class Augmentation:
     variants: Sequence[Source] = ()
     shortest: int = 1
 
-    def epoch(
-        self, epoch: int, indices: npt.ArrayLike | None = None, repeats: npt.ArrayLike | None = None
-    ) -> "AugmentedEpoch":
-        """Return the sequences of an epoch: all, or those at `indices`, `(n,)`, which may name one several times.
-
-        `repeats` says for each how often it came before: it is varied anew each time.
-        """
-        chosen = np.arange(len(self.keys)) if indices is None else np.asarray(indices, np.int64)
-        again = np.zeros(len(chosen), np.int64) if repeats is None else np.asarray(repeats, np.int64)
-        return AugmentedEpoch(self, epoch, chosen, again)
+    def epoch(self, epoch: int, indices: npt.ArrayLike | None = None) -> "AugmentedEpoch":
+        """Return the sequences of an epoch: all, or those at `indices`, `(n,)`; one that comes again differs."""
+        chosen = np.arange(len(self.source.ids)) if indices is None else np.asarray(indices, np.int64)
+        return AugmentedEpoch(self, epoch, chosen, count_repeats(chosen))
 
     @cached_property
     def keys(self) -> SequenceKeys:
@@ -163,10 +158,7 @@ class AugmentedEpoch:
     @cached_property
     def variant(self) -> IntArray:
         """The variant of its sequence that each entry is, 0 being the sequence itself, `(n,)`."""
-        count = len(self.plan.lengths)
-        if count == 1:
-            return np.zeros(len(self), np.int64)
-        drawn = (self._uniform("variant") * count).astype(np.int64)
+        drawn = (self._uniform("variant") * len(self.plan.lengths)).astype(np.int64)
         return np.where(self.plan.is_long_enough[drawn, self.indices], drawn, 0)
 
     @cached_property

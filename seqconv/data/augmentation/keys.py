@@ -46,9 +46,6 @@ class SequenceKeys:
         taken._words = np.where(again > 0, _scramble(words ^ _scramble(again)), words)
         return taken
 
-    def __len__(self) -> int:
-        return len(self._words)
-
     def uniform(self, epoch: int, purpose: str) -> Vector:
         """Draw a number from [0, 1) for each sequence, `(n,)`."""
         mixed = _scramble(self._words ^ np.uint64(self._word(epoch, purpose)))

@@ -1,23 +1,29 @@
-"""Variants of recordings: transforms, their order, and their random numbers."""
+"""Variants of recordings: transforms, their order, their random numbers, and their features in the feature store."""
 
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from seqconv.data.augmentation import sounds
-from seqconv.data.augmentation.audio_settings import AudioAugmentConfig, Background, Pitch, Room, Speed
 from seqconv.data.augmentation.keys import generator_for
-from seqconv.errors import AudioError, ConfigError
+from seqconv.data.augmentation.settings import AudioAugmentConfig, Background, Pitch, Room, Speed
+from seqconv.data.sequences import Sequences
+from seqconv.errors import AudioError, ConfigError, ManifestError
+from seqconv.features.audio.decoding import count_samples
+from seqconv.features.kinds import RecordedKind
+from seqconv.features.store import FeatureStore, build_store
 from seqconv.sources import FloatArray
 
 Step = Callable[[FloatArray, int, np.random.Generator], FloatArray]
 
-# Raise it when a transform computes something else: variants are then extracted anew.
+# Raise it when a transform computes something else: variants are then extracted again.
 FORMAT_VERSION = 1
 
 
@@ -25,7 +31,7 @@ FORMAT_VERSION = 1
 class AudioVariant:
     """The variant `number` (from 1) of recordings; picklable.
 
-    What it makes of a recording hangs on the settings, the number and the content of the recording, and not on a run:
+    What it makes of a recording depends on the settings, the number and the content of the recording, and not on a run:
     runs of any seed share the stored features, and choose among the variants by theirs.
 
     >>> variant = AudioVariant(AudioAugmentConfig(speed={"rate": (1.25, 1.25)}), number=1)
@@ -116,12 +122,7 @@ def _in_noise(background: Background, samples: FloatArray, sample_rate: int, rng
 
 
 # In the order in which they are applied: the sound itself, its room, other sounds.
-_STEPS: dict[str, Callable[..., Any]] = {
-    "speed": _faster,
-    "pitch": _higher,
-    "room": _in_room,
-    "background": _in_noise,
-}
+_STEPS: dict[str, Callable[..., Any]] = {"speed": _faster, "pitch": _higher, "room": _in_room, "background": _in_noise}
 
 
 def _other_step(settings: AudioAugmentConfig, number: int) -> Step:
@@ -170,3 +171,62 @@ def _global_generators(rng: np.random.Generator) -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
+
+
+def build_variants(
+    sequences: Sequences,
+    settings: AudioAugmentConfig,
+    *,
+    cache_dir: str | Path | None = None,
+    num_workers: int | None = None,
+) -> list[FeatureStore]:
+    """Return the features of each variant of some recordings, extracted if they are not yet in the cache.
+
+    Windows and events are recordings of their own here: each is read and varied by itself, of as many frames unless its
+    speed is changed.
+
+    Args:
+        sequences: from a manifest, so that their recordings are known.
+        settings: the section `audio_augment`, with a transform that is on.
+        cache_dir, num_workers: as for `build_store`.
+
+    Returns:
+        A store for each variant, in the order of `sequences`.
+
+    Raises:
+        ConfigError: the sequences are arrays, a folder is missing, or audiomentations is.
+        AudioError: a recording, or a sound of a folder, cannot be read.
+    """
+    features, frame = sequences.feature_settings, sequences.metadata
+    if not isinstance(features, RecordedKind) or frame is None or "path" not in frame:
+        raise ConfigError(
+            f"audio_augment ({', '.join(settings.names)}) varies recordings, but the training sequences are arrays. "
+            "Pass Sequences.from_manifest(...), or use the section augment, which varies features."
+        )
+    recordings = variable_parts(sequences)
+    variants = [AudioVariant(settings, number) for number in range(1, settings.variants + 1)]
+    variants[0].check()
+    stores = [
+        build_store(recordings, features, variant=variant, cache_dir=cache_dir, num_workers=num_workers)
+        for variant in variants
+    ]
+    if any(store.num_features != sequences.num_features for store in stores):
+        raise ManifestError("the variants of recordings have another number of features than the recordings")
+    return stores
+
+
+def variable_parts(sequences: Sequences) -> pd.DataFrame:
+    """Return the file region to vary for each of some sequences of a manifest; columns as in a manifest."""
+    frame: Any = sequences.metadata
+    columns = frame.columns.intersection(["id", "path", "start", "end", "case"], sort=False)
+    parts: pd.DataFrame = frame[columns].assign(id=sequences.ids)
+    settings = sequences.feature_settings
+    if sequences.provenance.cut is None or not isinstance(settings, RecordedKind):
+        return parts
+    rate, hop = settings.sample_rate, settings.seconds_per_frame
+    seconds = parts["path"].map({path: count_samples(path, sample_rate=rate) / rate for path in parts["path"].unique()})
+    # The last region of a recording may reach past its end.
+    starts = parts["start"].astype(float).clip(upper=(seconds - hop).clip(lower=0))
+    # Not until the end of the part: there the frame after its last one is centered.
+    taken = [settings.samples_of_frames(count) / rate for count in sequences.lengths.tolist()]
+    return parts.assign(start=starts, end=(parts["start"].astype(float) + taken).clip(upper=seconds))

@@ -113,7 +113,7 @@ def read_timelines(
         if all(path.suffix.lower() == ".npy" for path in paths):
             recordings = RecordingEvents(ids, [], starts, ends)
             return EventTimelines(target, seconds_per_frame, recordings, _read_arrays(paths, ids, target))
-        events, notes, problems = _read_tables(paths, ids)
+        (events, problems), notes = _read_tables(paths, ids), []
     if seconds_per_frame is None:
         raise ConfigError(
             "events are given in seconds, but precomputed features do not say how many seconds a frame is. Set "
@@ -131,7 +131,7 @@ def read_timelines(
     return EventTimelines(target, seconds_per_frame, RecordingEvents(ids, events, starts, ends), notes=notes)
 
 
-def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[str], list[str]]:
+def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[str]]:
     strange = [(name, path) for name, path in zip(ids, paths, strict=True) if path.suffix.lower() not in TABLE_SUFFIXES]
     if strange:
         name, path = strange[0]
@@ -139,13 +139,13 @@ def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[
             f"{len(strange)} of {len(ids)} rows name no table of events ({', '.join(TABLE_SUFFIXES)}), the first is "
             f"'{path.name}' of '{name}'. Let all rows name tables, or all of them .npy files"
         )
-        return [NO_EVENTS] * len(ids), [], [problem]
+        return [NO_EVENTS] * len(ids), [problem]
     events, problems = [], []
     for path in paths:
         by_id, _, found = read_events(path, has_ids=False)
         events.append(by_id.get("", NO_EVENTS))
         problems += found
-    return events, [], problems
+    return events, problems
 
 
 def _read_arrays(paths: list[Path], ids: list[str], target: TargetConfig) -> FrameLabels:

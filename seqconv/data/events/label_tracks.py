@@ -81,7 +81,13 @@ def _read_raven(lines: list[tuple[int, str]]) -> pd.DataFrame:
     cells = [[cell.strip() or None for cell in line.split("\t")] for _, line in lines[1:]]
     filled = [[*row, *[None] * (len(header) - len(row))] for row in cells]
     table = pd.DataFrame(filled, columns=header, dtype=object)
-    label = _label_column(header)
+    by_name = {name.lower(): name for name in reversed(header)}
+    label = next((by_name[name] for name in RAVEN_LABELS if name in by_name), None)
+    if label is None:
+        raise ManifestError(
+            f"no column of the selection table is called {', '.join(RAVEN_LABELS)}; the columns are "
+            f"{list_some(header, 20)}. Rename the one that holds the labels to 'label'."
+        )
     if RAVEN_END not in table:
         raise ManifestError(f"there is no column '{RAVEN_END}'; the columns are {list_some(header, 12)}.")
     for name in (RAVEN_START, RAVEN_END, RAVEN_OFFSET):
@@ -102,17 +108,6 @@ def _read_raven(lines: list[tuple[int, str]]) -> pd.DataFrame:
         moved = offset + (end - start).round(9)
         found["end"] = moved.astype(object).where(moved.notna(), table[RAVEN_END])
     return found.assign(path=table[path])
-
-
-def _label_column(header: list[str]) -> str:
-    by_name = {name.lower(): name for name in reversed(header)}
-    found = next((by_name[name] for name in RAVEN_LABELS if name in by_name), None)
-    if found is None:
-        raise ManifestError(
-            f"no column of the selection table is called {', '.join(RAVEN_LABELS)}; the columns are "
-            f"{list_some(header, 20)}. Rename the one that holds the labels to 'label'."
-        )
-    return found
 
 
 def _with_point(cell: str) -> str:

@@ -38,11 +38,9 @@ def read_recording_events(path: Path, frame: pd.DataFrame) -> FoundEvents:
         events that stand there twice one is left, and a note tells it.
     """
     found = _read_folder(path, frame) if path.is_dir() else _read_table(path, frame)
-    doubled = {}
-    for name, events in found.by_id.items():
-        found.by_id[name], count = drop_doubles(events)
-        if count:
-            doubled[name] = count
+    once = {name: drop_doubles(events) for name, events in found.by_id.items()}
+    found.by_id = {name: events for name, (events, _) in once.items()}
+    doubled = {name: count for name, (_, count) in once.items() if count}
     if doubled:
         twice = amount(sum(doubled.values()), "event is", "events are")
         found.notes.append(f"{twice} twice in '{path}' (same times and label), counted once: of {list_some(doubled)}")

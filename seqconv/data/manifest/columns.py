@@ -72,8 +72,7 @@ def describe_rows(ids: Sequence[str | None] | pd.Series, rows: Iterable[int], li
     >>> describe_rows(["a", "b", "c"], [0, 2])
     "row 1 ('a'), row 3 ('c')"
     """
-    rows = list(rows)
-    ids = list(ids)
+    rows, ids = list(rows), list(ids)
     shown = [f"row {row + 1}" + ("" if pd.isna(ids[row]) else f" ('{ids[row]}')") for row in rows[:limit]]
     return ", ".join(shown) + (f" and {len(rows) - limit} more" if len(rows) > limit else "")
 

@@ -4,7 +4,7 @@ import csv
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,9 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ManifestError(f"it is not UTF-8 text: line {line} ({error.reason}). Save it as UTF-8.") from error
 
 
-def read_delimited(path: Path, delimiter: str) -> pd.DataFrame:
-    """Read CSV (`,`) or TSV (tab): the first row names the columns."""
+def read_delimited(path: Path) -> pd.DataFrame:
+    """Read CSV, or TSV (tabs): the first row names the columns."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
@@ -178,11 +179,9 @@ def _build_table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) ->
     return pd.DataFrame(cells, columns=list(header), dtype=object)
 
 
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": lambda path: read_delimited(path, ","),
-    ".tsv": lambda path: read_delimited(path, "\t"),
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
+_READERS = {
+    **dict.fromkeys((".csv", ".tsv"), read_delimited),
+    **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
     ".parquet": read_parquet,
     ".ts": read_ts_cases,
 }
