@@ -11,10 +11,9 @@ from seqconv.data.diagnostics import class_members
 from seqconv.data.labeled_manifest import LabeledManifest, read_labels
 from seqconv.data.leakage import find_leaks, join_equal
 from seqconv.data.manifest.checks import raise_problems
-from seqconv.data.manifest.columns import SPLITS
+from seqconv.data.manifest.columns import SPLITS, Manifest
 from seqconv.data.manifest.labels import LabelColumns
 from seqconv.data.manifest.split_section import cut_splits, cuts_anew
-from seqconv.data.manifest.table import Manifest
 from seqconv.data.segmentation import segment_recordings
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import check_made
@@ -140,10 +139,7 @@ def _scored(data: Datasets) -> Datasets:
     if data.valid is not None:
         return data
     if data.test is None:
-        raise ConfigError(
-            "split.valid is 0, and there is no test split either, so nothing would say how good the model is. Give a "
-            "test split, or a share of valid."
-        )
+        raise ConfigError("split.valid is 0, and there is no test split to score a run. Give one, or a share of valid.")
     return replace(data, notes=[*data.notes, "split.valid 0: all is learned from, and the last epoch is kept"])
 
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from seqconv.data.events.annotations import Annotations, read_annotations
 from seqconv.data.events.frame_labels import EventTimelines, read_timelines
+from seqconv.data.manifest.columns import Manifest
 from seqconv.data.manifest.labels import LabelColumns, label_values
 from seqconv.data.manifest.split_section import read_grouped
 from seqconv.data.manifest.splits import select_split
-from seqconv.data.manifest.table import Manifest
 from seqconv.data.provenance import Provenance
 from seqconv.data.spec import DataSpec
 from seqconv.errors import list_some

@@ -14,6 +14,7 @@ from seqconv.data.splitting import label_strata, split_groups
 from seqconv.errors import ManifestError, list_some
 from seqconv.sources import FloatArray, IntArray, Selection, Source, as_source, num_features
 from seqconv.tasks.raw_labels import indexable, take_labels
+from seqconv.tasks.settings import TargetConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from seqconv.data.events.annotations import RecordingEvents
     from seqconv.features.settings import FeatureSettings
     from seqconv.features.store import BadFile
-    from seqconv.tasks.settings import TargetConfig
 
 
 class Sequences:
@@ -82,7 +82,7 @@ class Sequences:
         split: str | None = None,
         cache_dir: str | Path | None = None,
         num_workers: int | None = None,
-        frame_labels: "TargetConfig | Mapping[str, Any] | None" = None,
+        frame_labels: TargetConfig | Mapping[str, Any] | None = None,
         events: str | Path | None = None,
         max_bad_fraction: float = 0.0,
         on_leak: str = "error",
@@ -110,7 +110,6 @@ class Sequences:
         from seqconv.data.settings import DataConfig
         from seqconv.data.spec import DataSpec
         from seqconv.features import as_settings
-        from seqconv.tasks.settings import TargetConfig
 
         names = {} if label is None else {"column": label} if isinstance(label, str) else {"columns": tuple(label)}
         target = TargetConfig(**frame_labels) if isinstance(frame_labels, Mapping) else frame_labels

@@ -105,19 +105,14 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _events_are_used(self) -> "DataConfig":
-        without = [name for name in ("events_as", "unlabeled") if self.events is None and getattr(self, name)]
-        if without:
-            raise ValueError(
-                f"{without[0]} is '{getattr(self, without[0])}', which is about events, but events names no table. Set "
-                "events, or remove it"
-            )
+        for name in ("events_as", "unlabeled"):
+            value = getattr(self, name)
+            if value and self.events is None:
+                raise ValueError(f"{name} is '{value}', but events names no table. Set events, or remove {name}")
         if self.events_as == "windows" and self.windows is None:
             raise ValueError("events_as is 'windows', but windows does not say how long they are. Set windows.seconds")
         if self.events_as == "sequences" and self.windows is not None:
-            raise ValueError(
-                "events_as is 'sequences', each event by itself, but windows is set too. Remove windows, or set "
-                "events_as to 'windows'"
-            )
+            raise ValueError("events_as is 'sequences', but windows is set. Remove it, or set events_as to 'windows'")
         return self
 
 

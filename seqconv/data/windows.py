@@ -85,10 +85,8 @@ def count_covered(source: Source) -> int:
     if not isinstance(excerpts, WindowedSource):
         return int(np.sum(source.lengths))
     start_frame, lengths = excerpts.start_frame[chosen], excerpts.lengths[chosen]
-    if not len(start_frame):
-        return 0
-    # Recordings are laid behind each other, so that parts of two never overlap.
-    starts = start_frame + excerpts.recording_index[chosen] * int((start_frame + lengths).max())
+    # Recordings are placed one after the other, so that parts of two never overlap.
+    starts = start_frame + excerpts.recording_index[chosen] * int((start_frame + lengths).max(initial=0))
     order = np.argsort(starts, kind="stable")
     starts, ends = starts[order], np.maximum.accumulate((starts + lengths)[order])
     before = np.append(0, ends[:-1])

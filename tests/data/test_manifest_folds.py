@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqconv.data.manifest import make_folds
+from seqconv.data.manifest.columns import Manifest
 from seqconv.data.manifest.folds import fold_numbers
 from seqconv.data.manifest.split_section import check_folds, cut_splits, group_rows
-from seqconv.data.manifest.table import Manifest
 from seqconv.data.settings import SplitConfig
 from seqconv.errors import ConfigError, ManifestError
 

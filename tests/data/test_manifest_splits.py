@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqconv.data.manifest import check_labels, make_splits
+from seqconv.data.manifest.columns import Manifest
 from seqconv.data.manifest.splits import add_splits
-from seqconv.data.manifest.table import Manifest
 from seqconv.errors import ConfigError, ManifestError
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PANEL = (8.0, 1.5)
-_DPI = 110
 
 
 class Panel(NamedTuple):
@@ -69,7 +68,7 @@ def draw_panels(panels: Sequence[Panel], settings: FeatureSettings, path: Path) 
     seconds = settings.seconds_per_frame
     axes.set_xlim(0, longest * (seconds or 1))
     axes.set_xlabel("frame" if seconds is None else "seconds")
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=110)
 
 
 def _draw(axes: "Axes", features: FloatArray, settings: FeatureSettings, limits: tuple[float, float]) -> None:

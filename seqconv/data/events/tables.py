@@ -68,8 +68,7 @@ def read_events(path: Path, *, has_ids: bool) -> tuple[dict[str, Events], str, l
     except ManifestError as error:
         return {}, "", [f"'{path}': {error}"]
     key = "" if not has_ids else "path" if "path" in table and "id" not in table else "id"
-    columns = (key, "start", "end", "label") if key else ("start", "end", "label")
-    missing = [name for name in columns if name not in table]
+    missing = [name for name in (key, "start", "end", "label") if name and name not in table]
     if missing:
         return {}, key, [f"'{path}': {_describe_missing(missing, list(table.columns), path)}"]
     problems: list[str] = []

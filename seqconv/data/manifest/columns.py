@@ -1,9 +1,10 @@
-"""The columns that a manifest may have, and the conversion of a table of text to a table with them."""
+"""`Manifest`: a table of recordings, its columns, and the conversion of a table of text to a table with them."""
 
 import difflib
 import os.path
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,24 @@ SPLITS = ("train", "valid", "test")
 TEXT_COLUMNS = ("id", "path", "label", "split", "group")
 NUMBER_COLUMNS = ("start", "end", "weight")
 KNOWN_COLUMNS = ("id", "path", "label", "split", "group", "fold", "start", "end", "weight")
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """A table of recordings, as `load_manifest` returns it, with notes.
+
+    `notes`: what was decided on the way. `folds`: how its folds were made, if a cut has made or used them. `is_part`:
+    whether it is one split of several.
+    """
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    folds: str | None = None
+    is_part: bool = False
+
+    def with_frame(self, frame: pd.DataFrame, *notes: str) -> "Manifest":
+        """Return the manifest with another table, and with more notes."""
+        return replace(self, frame=frame, notes=(*self.notes, *notes))
 
 
 def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -34,10 +53,8 @@ def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
     """
     warn_near_misses(table.columns)
     if "path" not in table:
-        raise ManifestError(
-            f"there is no column 'path'; the columns are {list_some(table.columns, limit=12)}. "
-            "Rename the one that names the files to 'path'."
-        )
+        known = list_some(table.columns, limit=12)
+        raise ManifestError(f"there is no column 'path'; the columns are {known}. Rename that of the files to 'path'.")
     if table.empty:
         raise ManifestError("there are columns, but no row.")
     frame = table.assign(**dict.fromkeys(column for column in KNOWN_COLUMNS if column not in table))

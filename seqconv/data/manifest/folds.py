@@ -92,10 +92,8 @@ def _deal(num_folds: int, units: Units, strata: Strata, ids: Sequence[str], seed
         sizes[fold] += len(unit)
         chosen[list(unit)] = fold
     if 0 in sizes:
-        raise ManifestError(
-            f"{len(units)} groups or files of unequal size leave {sizes.count(0)} of {num_folds} folds empty. Lower "
-            "split.folds."
-        )
+        empty = sizes.count(0)
+        raise ManifestError(f"{len(units)} unequal groups leave {empty} of {num_folds} folds empty. Lower split.folds.")
     return chosen
 
 

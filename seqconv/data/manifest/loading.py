@@ -7,10 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
-from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, as_text, build_frame
+from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, Manifest, as_text, build_frame
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.reading import read_folder, read_table
-from seqconv.data.manifest.table import Manifest
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.text import nearest
 

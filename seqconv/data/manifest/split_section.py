@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.columns import as_text
+from seqconv.data.manifest.columns import Manifest, as_text
 from seqconv.data.manifest.folds import find_parted, fold_numbers, make_folds
 from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns, describe_absent
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.manifest.splits import add_splits, count_splits
-from seqconv.data.manifest.table import Manifest
 from seqconv.data.manifest.units import Strata
 from seqconv.data.settings import SplitConfig
 from seqconv.errors import ConfigError, ManifestError, list_some

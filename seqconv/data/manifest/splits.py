@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.columns import SPLITS
+from seqconv.data.manifest.columns import SPLITS, Manifest
 from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns
-from seqconv.data.manifest.table import Manifest
 from seqconv.data.manifest.units import Strata, Units, in_order, labels_of, units_of
 from seqconv.errors import ConfigError, ManifestError, list_some
 
@@ -111,10 +110,7 @@ def select_split(manifest: Manifest, split: str) -> Manifest:
 def _check_fractions(fractions: tuple[float, float, float]) -> None:
     is_sum = len(fractions) == 3 and abs(sum(fractions) - 1) <= 1e-6
     if not is_sum or min(fractions[0], fractions[2]) <= 0 or fractions[1] < 0:
-        raise ConfigError(
-            "fractions must be three positive shares of train, valid, test that add up to 1 (valid may be 0): "
-            f"{fractions}."
-        )
+        raise ConfigError(f"fractions must be three positive shares that add up to 1 (valid may be 0): {fractions}.")
 
 
 def _deal(share: Mapping[str, float], units: Units, strata: Strata, ids: Sequence[str], seed: int) -> np.ndarray:
