@@ -62,12 +62,10 @@ class Datasets:
             ManifestError: labels that are missing, of another form, or that the target does not know.
         """
         part = self.parts()[split]
-        known, encoded = self._encoded.get(split, (None, None))
-        if known is not part:
+        if self._encoded.get(split, (None, None))[0] is not part:
             encode = self.target.frame_labels if self.target.kind == "frame" else self.target.encode
-            encoded = encode(part.labels, ids=part.ids)
-            self._encoded[split] = part, encoded
-        return encoded
+            self._encoded[split] = part, encode(part.labels, ids=part.ids)
+        return self._encoded[split][1]
 
 
 def load_datasets(
@@ -265,9 +263,8 @@ def _split(spec: DataSpec, recordings: Sequences, data: Sequences) -> Datasets:
     whole: Any = recordings.metadata
     known = [column for column in ("group", "fold") if whole[column].notna().any()]
     splits = whole[["id", "split", *known]].reset_index(drop=True)
-    target = _fit(spec, parts["train"])
-    others = parts.get("valid"), parts.get("test")
-    return _scored(Datasets(parts["train"], *others, target, data.notes, splits, recordings.quarantine))
+    train, others = parts["train"], (parts.get("valid"), parts.get("test"))
+    return _scored(Datasets(train, *others, _fit(spec, train), data.notes, splits, recordings.quarantine))
 
 
 def _fit(spec: DataSpec, train: Sequences) -> Target:

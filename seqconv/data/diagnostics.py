@@ -21,7 +21,7 @@ class Survey:
     `still_features`: columns that have one value in all frames of all sequences. `still_ids`: sequences of several
     frames that are all equal, digital silence for instance. `misshapen`: id and shape of those that have not the
     number of features, or the length, that their source declares. `moments`: of all frames, where they were asked for.
-    `contents`: `content_keys` of the sequences, where these lie in memory.
+    `contents`: `content_keys` of the sequences, where these are in memory.
     """
 
     num_frames: int

@@ -48,7 +48,7 @@ def find_leaks(parts: Mapping[str, Sequences], contents: Contents | None = None)
 
     Equal are sequences with the same features, which is all that a model sees: copies of a recording under another name
     or in another lossless format, and the same arrays. Only sequences whose length occurs in several splits are read:
-    a few frames of each, and all of those where these are equal too; one sequence lies in memory at a time. Of windows
+    a few frames of each, and all of those where these are equal too; one sequence is in memory at a time. Of windows
     and events the recordings are compared that they are cut from: the same second of silence in two is no leak.
 
     Args:

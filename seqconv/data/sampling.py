@@ -22,7 +22,7 @@ _PASS = 7
 class BalancedSampler:
     """A sampler of sequences by group, which differs by epoch; an epoch draws as many sequences as there are.
 
-    A group hands out its sequences in turn, in an order that is shuffled anew for each pass and goes on from epoch to
+    A group hands out its sequences in turn, in an order that is shuffled again for each pass and goes on from epoch to
     epoch: so that over a run all sequences of a group come equally often, but for one.
 
     Args:
@@ -64,13 +64,12 @@ class BalancedSampler:
         missing = max(0, len(self.groups) - int(counts.sum()))
         counts[np.argsort(np.floor(wanted) - wanted, kind="stable")[:missing]] += 1
         for _ in range(int(counts.sum()) - len(self.groups)):
-            # Of several groups whose share is less than one sequence, each has got one.
+            # Of several groups whose share is less than one sequence, each has one already.
             counts[counts.argmax()] -= 1
         return counts
 
     def __str__(self) -> str:
-        sizes = np.bincount(self.groups, minlength=len(self.counts)).tolist()
-        drawn = zip(self.names, self.counts, sizes, strict=True)
+        drawn = zip(self.names, self.counts, np.bincount(self.groups, minlength=len(self.counts)), strict=True)
         parts = [f"{name} {count:,} of {size:,}" for name, count, size in drawn]
         more = f" and {len(parts) - MOST_SHOWN} more" if len(parts) > MOST_SHOWN else ""
         return f"an epoch draws, of those there are: {', '.join(parts[:MOST_SHOWN])}{more}"

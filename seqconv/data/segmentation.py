@@ -36,7 +36,7 @@ def segment_recordings(
         these can be found again in what is left.
 
     Raises:
-        ManifestError: events behind the end of a recording, or nothing is left.
+        ManifestError: events after the end of a recording, or nothing is left.
     """
     if annotations is None and cutting.windows is None:
         return recordings

@@ -32,7 +32,7 @@ class Sequences:
         labels: One per sequence, as they come: class names or numbers; lists, `"a;b"` or 0/1 rows; numbers. For models
             that predict frames an array for each sequence, `(time,)` or `(time, C)`.
         ids: Unique names; default "0", "1", and so on, or those of the source.
-        groups: Sequences of one group (a speaker, a recording) never lie on both sides of a split.
+        groups: Sequences of one group (a speaker, a recording) are never on both sides of a split.
         weights: How much each sequence counts, 1 unless given.
         metadata: A DataFrame with one row per sequence, kept for slices and reports.
         provenance: How they came about, as far as it is known.
@@ -95,11 +95,11 @@ class Sequences:
             label: Column with the label, or several (0/1 columns, regression); None: no labels.
             split: Only this split (train, valid or test).
             frame_labels: The `target` section of a config, for labels of frames: its `column` names files with them,
-                unless `events` gives them. `label` is not read then. What was cut is told in `notes`.
+                unless `events` gives them. `label` is not read then. What was cut is in `notes`.
             events: With `frame_labels`, a table of the events of all recordings; those without events are negative.
             max_bad_fraction: Recordings that cannot be read are left out as long as they are no more than this part of
                 all: see `quarantine`. 0: the first one is an error that lists them all.
-            on_leak: A group or file of the manifest in more than one split is an `error`; with `warn` it is told in
+            on_leak: A group or file of the manifest in more than one split is an `error`; with `warn` it is in
                 `notes`.
 
         Raises:
@@ -202,7 +202,7 @@ class Sequences:
         return Sequences(**{name: getattr(self, name) for name in names} | changes)
 
     def where(self, column: str, value: object) -> "Sequences":
-        """Return the sequences whose metadata have `value` in `column`.
+        """Return the sequences that have `value` in `column` of the metadata.
 
         Raises:
             ManifestError: no such column, or no sequence with that value; the message lists what there is.

@@ -110,7 +110,7 @@ class _Part:
         return list(np.flatnonzero(may_take).tolist())
 
     def first_least(self, kinds: Sequence[int], values: FloatArray) -> int:
-        """Choose the kind with the least value; of several, the one whose next group comes first."""
+        """Choose the kind with the least value; of several, the one with the group that comes first."""
         least = np.asarray(kinds)[values == values.min()]
         return int(least[self._place[self._groups[self._next[least]]].argmin()])
 

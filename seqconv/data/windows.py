@@ -97,7 +97,7 @@ def cut_frames(lengths: npt.ArrayLike, size: int, step: int) -> Where:
     """Cut windows of `size` frames, every `step` frames: recording index, start frame and frames of each.
 
     The last window of a sequence ends with it, and so may begin sooner than the step says; of a sequence shorter than
-    a window there is one, the whole. Each frame lies in a window, unless the step is longer than that, but for a single
+    a window there is one, the whole. Each frame is in a window, unless the step is longer than that, but for a single
     one that may be left: recordings of 10 seconds have 1001 frames of a hundredth, the last at their very end.
 
     >>> [column.tolist() for column in cut_frames([10, 3], 4, 3)]

@@ -44,14 +44,14 @@ def describe_entry(epoch: AugmentedEpoch, entry: int) -> list[str]:
     """
     rate, shift, share = float(epoch.rates[entry]), int(epoch.shifts[entry]), float(epoch.label_shares[entry])
     partner = epoch.plan.source.ids[epoch.indices[epoch.partners[entry]]]
-    told = {
+    done = {
         f"variant {epoch.variant[entry]}": epoch.variant[entry] > 0,
         f"{rate:.2f} times as fast": rate != 1,
         f"{abs(shift)} frames {'later' if shift > 0 else 'earlier'}": shift != 0,
         f"{epoch.gains[entry]:+.1f} dB": epoch.gains[entry] != 0,
         f"{share:.0%} of the label from {partner}": round(share, 2) > 0,
     }
-    return [text for text, is_so in told.items() if is_so]
+    return [text for text, is_so in done.items() if is_so]
 
 
 def draw_panels(panels: Sequence[Panel], settings: FeatureSettings, path: Path) -> None:
@@ -88,7 +88,7 @@ def _draw(axes: "Axes", features: FloatArray, settings: FeatureSettings, limits:
 def write_heard(panels: Sequence[Panel], settings: FeatureSettings, path: Path) -> list[Path]:
     """Write the sound of each panel's features as WAV: `PATH-features.wav`, `PATH-epoch-1.wav` and so on.
 
-    Nothing is written of features that are no sound, or whose level is lost.
+    Nothing is written of features that are no sound, or that have lost their level.
     """
     if not isinstance(settings, RecordedKind) or settings.normalize == "recording":
         return []

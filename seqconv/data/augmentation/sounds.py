@@ -32,7 +32,7 @@ def change_speed(samples: FloatArray, rate: float) -> FloatArray:
 
 
 def shift_pitch(samples: FloatArray, sample_rate: int, semitones: float) -> FloatArray:
-    """Change the pitch of `samples`, not their length: by audiomentations, whose stretching keeps attacks sharp.
+    """Change the pitch of `samples`, not their length: by audiomentations, which keeps attacks sharp.
 
     Raises:
         ConfigError: audiomentations is not installed.
@@ -66,7 +66,7 @@ def made_response(
 def add_reverberation(samples: FloatArray, response: FloatArray) -> FloatArray:
     """Return `samples` as heard through an impulse response, as loud and as long as before.
 
-    What lies before the response's peak is cut away, so that events stay where they are in time.
+    What comes before the response's peak is cut away, so that events stay where they are in time.
     """
     from scipy.signal import oaconvolve
 
@@ -87,7 +87,7 @@ def add_background(samples: FloatArray, noise: FloatArray, snr: float) -> FloatA
 
 
 def pink_noise(length: int, rng: np.random.Generator) -> FloatArray:
-    """Make normal noise whose power falls as 1 / frequency, `(length,)`.
+    """Make normal noise with a power that falls as 1 / frequency, `(length,)`.
 
     >>> pink_noise(5, np.random.default_rng(0)).shape
     (5,)

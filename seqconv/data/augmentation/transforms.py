@@ -45,7 +45,7 @@ def mask_spectrum(
         settings: how many masks, and how wide.
         fill: what stands in a mask.
         rng: of the sequence.
-        orders: features and their derivatives, one behind the other: a band is masked in all of them.
+        orders: features and their derivatives, one after the other: a band is masked in all of them.
 
     >>> masked = mask_spectrum(
     ...     np.ones((50, 8), np.float32), SpecMask(time_width=1, time_masks=1), np.zeros(8, np.float32),

@@ -9,14 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.data.events.recordings import read_recording_events
-from seqconv.data.events.tables import NO_EVENTS, Events
+from seqconv.data.events.tables import NO_EVENTS, Events, FloatArray
 from seqconv.errors import ManifestError, list_some
+from seqconv.sources import IntArray
 from seqconv.tasks.frame_labels import raise_listed
 from seqconv.tasks.settings import TargetConfig
 from seqconv.text import amount
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +102,7 @@ def read_annotations(
         path: see `data.events` of the config.
         unlabeled: recordings without events: "negative" keeps them, "ignore" leaves them out, None is an error. A table
             of its own in a folder, though empty, says that nothing happens.
-        is_part: the manifest is one split of several, and events of other recordings are nothing to tell.
+        is_part: the manifest is one split of several, so that events of other recordings need no note.
 
     Returns:
         The manifest, without the recordings that are ignored, and the events.

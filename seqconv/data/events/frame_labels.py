@@ -49,7 +49,7 @@ class EventTimelines:
             lengths: frames of each row.
 
         Raises:
-            ManifestError: arrays of another length than the features, events behind the end of a recording.
+            ManifestError: arrays of another length than the features, events after the end of a recording.
         """
         counts = np.asarray(lengths, np.int64)
         if self.arrays is not None:

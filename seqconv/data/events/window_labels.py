@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.data.events.annotations import event_names
-from seqconv.data.events.tables import Events
+from seqconv.data.events.tables import Events, FloatArray
 from seqconv.tasks.settings import TargetConfig
 from seqconv.text import amount
 
-FloatArray = npt.NDArray[np.float64]
 _TOLERANCE = 1e-6
 
 

@@ -56,9 +56,8 @@ def make_folds(
             f"{len(frame)} rows in {len(units)} groups or files cannot be cut into {num_folds} folds. Lower "
             "split.folds, or add recordings."
         )
-    made = frame.copy()
     folds = _deal(num_folds, units, strata, frame["id"].tolist(), seed)
-    made["fold"] = pd.array(folds, dtype="Int64")
+    made = frame.assign(fold=pd.array(folds, dtype="Int64"))
     if sets:
         _check_labels_in_two(made, sets)
     return made

@@ -138,10 +138,9 @@ def _find_unseen(frame: pd.DataFrame, sets: Sequence[Sequence[str]]) -> list[str
         rows = [row for row in np.flatnonzero(splits == split).tolist() if not known.issuperset(sets[row])]
         if known and rows:
             unseen = sorted({label for row in rows for label in sets[row]} - known)
-            ids = frame["id"].iloc[rows]
             problems.append(
                 f"{len(unseen)} labels of {split} are not in train: {list_some(unseen)}; "
-                f"{len(rows)} ids: {list_some(ids)}. "
+                f"{len(rows)} ids: {list_some(frame['id'].iloc[rows])}. "
                 "A model cannot learn them: move some of their rows to train, or leave them out."
             )
     return problems

@@ -116,7 +116,7 @@ def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> _
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
-        frame, found, told = _read_one(path, label_files)
+        frame, found, more = _read_one(path, label_files)
         if path.is_dir() or path.suffix.lower() == ".ts":
             frame["id"] = f"{split}/" + frame["id"]
         others = sorted(set(frame["split"].dropna()) - {split})
@@ -124,7 +124,7 @@ def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> _
             found.append(f"it is given as '{split}', but its column 'split' says '{others[0]}'.")
         frame["split"] = pd.Series(split, frame.index, object)
         frames.append(frame)
-        notes += told
+        notes += more
         problems += [f"{source}: {problem}" for problem in found]
     merged = pd.concat(frames, ignore_index=True)
     for column in merged.columns.difference(list(KNOWN_COLUMNS)):

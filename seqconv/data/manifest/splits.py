@@ -92,8 +92,7 @@ def add_splits(
     first = labels.names[0]
     is_stratified = any(strata) if strata is not None else bool(part[first].notna().any())
     basis = f"'{first}'" if strata is None else "the labels within each"
-    note = _describe(frame, part, len(units), wanted, basis if is_stratified else "", seed)
-    return manifest.with_frame(frame, note)
+    return manifest.with_frame(frame, _describe(frame, part, len(units), wanted, basis if is_stratified else "", seed))
 
 
 def select_split(manifest: Manifest, split: str) -> Manifest:
