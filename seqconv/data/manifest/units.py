@@ -29,7 +29,7 @@ def join_rows(*columns: Iterable[object]) -> list[list[int]]:
     keys = np.concatenate([each[each >= 0] + start for each, start in zip(codes, starts, strict=False)])
     graph = coo_array((np.ones(len(rows)), (rows, keys)), (starts[-1], starts[-1]))
     labels = connected_components(graph, directed=False)[1][: len(codes[0])]
-    return [unit.tolist() for unit in pd.Series(labels).groupby(labels).indices.values()]
+    return [[int(row) for row in unit] for unit in pd.Series(labels).groupby(labels).indices.values()]
 
 
 def units_of(frame: pd.DataFrame) -> list[list[int]]:
