@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from seqconv.config import Config
-    from seqconv.data.manifest.table import Manifest
+    from seqconv.data.manifest.columns import Manifest
 
 SPLITS_FILE = "splits.csv"
 

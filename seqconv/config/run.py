@@ -14,11 +14,9 @@ from seqconv.config.evaluation import EvaluationConfig
 from seqconv.config.events import event_problems
 from seqconv.config.initial import initial_problems
 from seqconv.config.training import TrainingConfig
-from seqconv.data.augmentation.audio_settings import AudioAugmentConfig, audio_augment_problems
-from seqconv.data.augmentation.settings import AugmentConfig, augment_problems
-from seqconv.data.settings import DataConfig
+from seqconv.data.augmentation.settings import AudioAugmentConfig, AugmentConfig
+from seqconv.data.settings import DataConfig, SplitConfig
 from seqconv.data.spec import DataSpec
-from seqconv.data.split_settings import SplitConfig
 from seqconv.errors import ConfigError
 from seqconv.features import FeatureKind
 from seqconv.metrics.records import larger_is_better
@@ -75,8 +73,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
         problems = [*_packing_problems(self), *_target_problems(self), *_training_problems(self)]
-        problems += audio_augment_problems(self.audio_augment, self.features)
-        problems += augment_problems(self.augment, self.features, predicts_frames=self.model.predicts_frames)
+        problems += self.audio_augment.find_problems(self.features)
+        problems += self.augment.find_problems(self.features, predicts_frames=self.model.predicts_frames)
         if problems:
             raise ValueError("\n".join(problems))
         return self

@@ -32,7 +32,7 @@ def class_weights(target: Target, encoded: npt.ArrayLike, class_weight: str | Ma
     labels = np.asarray(encoded)
     if class_weight is None:
         return np.ones(len(labels), np.float32)
-    rows = _present(_class_rows(target, labels.astype(np.float64)))
+    rows = _class_rows(target, labels.astype(np.float64))
     weight = _of_classes(target, rows.sum(axis=0), class_weight)
     weights = _mean_over_labels(rows, weight)
     is_labeled = rows.any(axis=1)
@@ -64,13 +64,13 @@ def frame_class_weights(
     mass = np.zeros(target.num_outputs)
     for index in range(num_sequences):
         rows, shares = frames.of_sequence(index)
-        mass += shares @ _present(_class_rows(target, rows))
+        mass += shares @ _class_rows(target, rows)
     weight = _of_classes(target, mass, class_weight)
     if class_weight == "balanced":
         before = after = 0.0
         for index in range(num_sequences):
             rows, shares = frames.of_sequence(index)
-            rows = _present(rows)
+            rows = _class_rows(target, rows)
             is_labeled = rows.any(axis=1)
             before += float(shares[is_labeled].sum())
             after += float(shares[is_labeled] @ _mean_over_labels(rows[is_labeled].astype(np.float64), weight))
@@ -86,21 +86,16 @@ def _of_classes(target: Target, counts: Row, class_weight: str | Mapping[str, fl
         raise ConfigError(f"training.class_weight: expected 'balanced' or weights by class, got {class_weight!r}")
     unknown = [name for name in class_weight if name not in target.names]
     if unknown:
-        raise ConfigError(
-            f"training.class_weight: no class {list_some(unknown)}; the classes are {list_some(target.names, 20)}"
-        )
+        known = list_some(target.names, 20)
+        raise ConfigError(f"training.class_weight: no class {list_some(unknown)}; the classes are {known}")
     return np.array([class_weight.get(name, 1.0) for name in target.names])
 
 
 def _class_rows(target: Target, encoded: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return 1 for each label that is known to be present."""
     rows = target.definition.class_rows(encoded)
     if rows is None:
         raise ConfigError(f"training.class_weight weighs classes, but target.task is '{target.task}'. Remove it")
-    return rows
-
-
-def _present(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return 1 if a label is known to be present."""
     return np.asarray(np.maximum(np.nan_to_num(rows), 0))
 
 

@@ -1,30 +1,30 @@
 """The three splits of a run, from a manifest or from arrays."""
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from seqconv.data.diagnostics import class_members
 from seqconv.data.labeled_manifest import LabeledManifest, read_labels
 from seqconv.data.leakage import find_leaks, join_equal
+from seqconv.data.manifest.checks import raise_problems
+from seqconv.data.manifest.columns import SPLITS, Manifest
+from seqconv.data.manifest.labels import LabelColumns
+from seqconv.data.manifest.split_section import cut_splits, cuts_anew
 from seqconv.data.segmentation import segment_recordings
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import check_made
 from seqconv.data.spec import DataSpec
-from seqconv.data.split_settings import SplitConfig
 from seqconv.data.splitting import label_strata, split_groups
 from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.features.store import BadFile, FeatureStore
 from seqconv.sources import ContentKeys
 from seqconv.tasks.frame_arrays import read_frame_labels
 from seqconv.tasks.frame_labels import find_length_problems, raise_listed
 from seqconv.tasks.target import Target, fit_target
-
-if TYPE_CHECKING:
-    import pandas
-
-    from seqconv.data.manifest.table import Manifest
-    from seqconv.features.store import BadFile, FeatureStore
 
 VALID_FRACTION = 0.15
 
@@ -45,16 +45,15 @@ class Datasets:
     test: Sequences | None
     target: Target
     notes: list[str] = field(default_factory=list)
-    splits: "pandas.DataFrame | None" = None
-    quarantine: "list[BadFile]" = field(default_factory=list)
-    variants: "tuple[FeatureStore, ...]" = ()
+    splits: pd.DataFrame | None = None
+    quarantine: list[BadFile] = field(default_factory=list)
+    variants: tuple[FeatureStore, ...] = ()
     contents: dict[str, ContentKeys] = field(default_factory=dict)
     _encoded: dict[str, tuple[Sequences, Any]] = field(default_factory=dict, repr=False)
 
     def parts(self) -> dict[str, Sequences]:
         """Return the splits that exist, by name."""
-        parts = {"train": self.train, "valid": self.valid, "test": self.test}
-        return {name: part for name, part in parts.items() if part is not None}
+        return {name: part for name in SPLITS if (part := getattr(self, name)) is not None}
 
     def labels_of(self, split: str) -> Any:
         """Encode the labels of a split, once: `(n, num_outputs)`, or `FrameLabels` in their own unit.
@@ -63,12 +62,10 @@ class Datasets:
             ManifestError: labels that are missing, of another form, or that the target does not know.
         """
         part = self.parts()[split]
-        known, encoded = self._encoded.get(split, (None, None))
-        if known is not part:
+        if self._encoded.get(split, (None, None))[0] is not part:
             encode = self.target.frame_labels if self.target.kind == "frame" else self.target.encode
-            encoded = encode(part.labels, ids=part.ids)
-            self._encoded[split] = part, encoded
-        return encoded
+            self._encoded[split] = part, encode(part.labels, ids=part.ids)
+        return self._encoded[split][1]
 
 
 def load_datasets(
@@ -114,10 +111,11 @@ def load_sequences(source: Any, spec: DataSpec, split: str | None = None) -> Seq
 
 def _from_memory(spec: DataSpec, train: Sequences, valid: Sequences | None, test: Sequences | None) -> Datasets:
     _refuse_cuts_of_manifests(spec)
-    if spec.data.windows is not None or spec.data.events is not None:
-        key = "data.windows" if spec.data.windows is not None else "data.events"
+    for key in ("windows", "events"):
+        if getattr(spec.data, key) is None:
+            continue
         raise ConfigError(
-            f"{key} cuts the recordings of a manifest, but sequences were passed. Cut them first, with "
+            f"data.{key} cuts the recordings of a manifest, but sequences were passed. Cut them first, with "
             "seqconv.data.segmentation.segment_recordings, or remove it."
         )
     for name, data in (("train_data", train), ("valid_data", valid), ("test_data", test)):
@@ -139,20 +137,15 @@ def _scored(data: Datasets) -> Datasets:
     if data.valid is not None:
         return data
     if data.test is None:
-        raise ConfigError(
-            "split.valid is 0, and there is no test split either, so nothing would say how good the model is. Give a "
-            "test split, or a share of valid."
-        )
+        raise ConfigError("split.valid is 0, and there is no test split to score a run. Give one, or a share of valid.")
     return replace(data, notes=[*data.notes, "split.valid 0: all is learned from, and the last epoch is kept"])
 
 
 def _refuse_cuts_of_manifests(spec: DataSpec) -> None:
     """Refuse settings that need a manifest, instead of ignoring them."""
-    default, given = SplitConfig().model_dump(), spec.split.model_dump()
-    if not given["valid"]:
-        # That nothing is set aside can be said of sequences, too.
-        given["valid"] = default["valid"]
-    keys = [f"split.{name}" for name, value in given.items() if name != "seed" and value != default[name]]
+    given = spec.split.model_dump(exclude_defaults=True)
+    # That nothing is set aside can be said of sequences, too.
+    keys = [f"split.{name}" for name, value in given.items() if name != "seed" and (name, value) != ("valid", 0)]
     if keys:
         raise ConfigError(
             f"{', '.join(keys)}: these say how a manifest is cut, but the sequences were passed in memory. Leave them "
@@ -162,11 +155,9 @@ def _refuse_cuts_of_manifests(spec: DataSpec) -> None:
 
 def _with_frame_labels(spec: DataSpec, parts: dict[str, Sequences | None]) -> tuple[Any, ...]:
     """Return the parts with the labels of their frames in one form."""
-    labeled: list[Sequences | None] = []
-    problems = []
+    labeled, problems = dict(parts), []
     for name, part in parts.items():
         if part is None:
-            labeled.append(None)
             continue
         try:
             labels = read_frame_labels(spec.target.task, part.labels, ids=part.ids, names=spec.target.columns)
@@ -174,28 +165,28 @@ def _with_frame_labels(spec: DataSpec, parts: dict[str, Sequences | None]) -> tu
             problems.append(f"{name}: {error}")
             continue
         problems += [f"{name}: {problem}" for problem in find_length_problems(labels, part.lengths, part.ids)]
-        labeled.append(part.with_labels(labels))
+        labeled[name] = part.with_labels(labels)
     raise_listed(problems)
-    return tuple(labeled)
+    return tuple(labeled.values())
 
 
 def _set_aside(spec: DataSpec, data: Sequences, test: Sequences | None) -> Datasets:
     """Return train and valid, divided from the sequences given for training."""
     target = _fit(spec, data)
     strata = label_strata(data.labels, len(data))
+    divide = partial(split_groups, strata=strata, fraction=VALID_FRACTION, seed=spec.split_seed)
     try:
-        is_valid = split_groups(join_equal(data), strata, fraction=VALID_FRACTION, seed=spec.split_seed)
+        is_valid = divide(join_equal(data))
     except ManifestError:
-        # Too many are equal. That they lie in two splits is told with all other problems.
-        groups = data.ids if data.groups is None else data.groups
-        is_valid = split_groups(groups, strata, fraction=VALID_FRACTION, seed=spec.split_seed)
+        # Too many are equal. That they are in two splits is reported with all other problems.
+        is_valid = divide(data.ids if data.groups is None else data.groups)
     train, valid = data.subset(~is_valid), data.subset(is_valid)
     notes = [f"no valid_data: {len(valid)} of the training sequences were set aside for it"]
     if not target.definition.class_names(target.names):
         return Datasets(train, valid, test, _fit(spec, train), notes)
     # No class may leave train, so that its classes are those of all.
     made = Datasets(train, valid, test, target, notes)
-    members = class_members(train, target, made.labels_of("train"))
+    members = class_members(target, made.labels_of("train"))
     gone = [] if members is None else [target.names[column] for column in np.flatnonzero(~members.any(axis=0))]
     if gone:
         raise ManifestError(
@@ -214,50 +205,39 @@ def _from_manifest(spec: DataSpec, source: Any) -> Datasets:
 
 def _cut_and_read(rows: LabeledManifest) -> Sequences:
     """Return the sequences in their splits; make missing splits, and again if that separated equal sequences."""
-    import pandas as pd
-
-    from seqconv.data.manifest.split_section import cuts_anew
-
     spec, manifest = rows.spec, rows.manifest
     made = _cut(rows, manifest)
     data = Sequences(**rows.read_recordings(made))
     left: Any = data.metadata
-    told = made.notes[len(manifest.notes) :]
+    made_notes = made.notes[len(manifest.notes) :]
     parted = _parted(data, "fold") if cuts_anew(manifest.frame, spec.split) else []
     # Where a fold stands is the same for all folds: it must not depend on which of them is test.
     kept = manifest.frame if parted or not spec.split.uses_folds else made.frame
-    parted = parted or (_parted(data, "split") if told else [])
+    parted = parted or (_parted(data, "split") if made_notes else [])
     if not parted:
         return data
     units = pd.Series(join_equal(data), dtype=object)
     given = manifest.frame.set_index("id")["split"].loc[data.ids].array
     folds = kept.set_index("id")["fold"].loc[data.ids].array
     joined = left.assign(split=given, fold=folds, group=left["group"].mask(units.duplicated(keep=False), units))
-    notes = [
-        *(note for note in data.notes if note not in told),
-        f"equal to others, and cut as one group with them: {list_some(sorted(set(parted)))}",
-    ]
+    equal = f"equal to others, and cut as one group with them: {list_some(sorted(set(parted)))}"
+    notes = (*(note for note in data.notes if note not in made_notes), equal)
     try:
-        again = _cut(rows, replace(made, frame=joined, notes=tuple(notes)))
+        again = _cut(rows, replace(made, frame=joined, notes=notes))
     except ManifestError:
-        # Too many are equal. That they lie in two splits is told with all other problems.
+        # Too many are equal. That they are in two splits is reported with all other problems.
         return data
     return data.with_metadata(again.frame.assign(group=left["group"])).with_provenance(notes=again.notes)
 
 
-def _cut(rows: LabeledManifest, manifest: "Manifest") -> "Manifest":
+def _cut(rows: LabeledManifest, manifest: Manifest) -> Manifest:
     """Cut rows into splits by the labels of each, and check that training has them all."""
-    from seqconv.data.manifest import check_labels
-    from seqconv.data.manifest.split_section import cut_splits
-
-    spec, sets = rows.spec, rows.label_sets()
-    if sets is not None:
-        strata = [sets[name] for name in manifest.frame["id"]]
-        return cut_splits(manifest, spec.split, seed=spec.split_seed, strata=strata)
-    columns = spec.target.columns or spec.target.column
-    task, separator = spec.target.task, spec.target.separator
-    made = cut_splits(manifest, spec.split, seed=spec.split_seed, label=columns, task=task, separator=separator)
-    check_labels(made.frame, columns, task, separator)
+    spec, sets, target = rows.spec, rows.label_sets(), rows.spec.target
+    labels = LabelColumns(target.columns or target.column, target.task, target.separator)
+    strata = None if sets is None else [sets[name] for name in manifest.frame["id"]]
+    made = cut_splits(manifest, spec.split, labels, seed=spec.split_seed, strata=strata)
+    if sets is None:
+        raise_problems(labels.find_problems(made.frame))
     return made
 
 
@@ -271,7 +251,7 @@ def _parted(data: Sequences, column: str) -> list[str]:
 def _split(spec: DataSpec, recordings: Sequences, data: Sequences) -> Datasets:
     """Return the splits of sequences taken from recordings, which may be the recordings themselves."""
     frame: Any = data.metadata
-    parts = {split: data.where("split", split) for split in ("train", "valid", "test") if split in set(frame["split"])}
+    parts = {split: data.where("split", split) for split in SPLITS if split in set(frame["split"])}
     for split in ("train", "valid") if spec.split.valid else ("train",):
         if split not in parts:
             bad = list_some(file.id for file in recordings.quarantine)
@@ -283,9 +263,8 @@ def _split(spec: DataSpec, recordings: Sequences, data: Sequences) -> Datasets:
     whole: Any = recordings.metadata
     known = [column for column in ("group", "fold") if whole[column].notna().any()]
     splits = whole[["id", "split", *known]].reset_index(drop=True)
-    target = _fit(spec, parts["train"])
-    others = parts.get("valid"), parts.get("test")
-    return _scored(Datasets(parts["train"], *others, target, data.notes, splits, recordings.quarantine))
+    train, others = parts["train"], (parts.get("valid"), parts.get("test"))
+    return _scored(Datasets(train, *others, _fit(spec, train), data.notes, splits, recordings.quarantine))
 
 
 def _fit(spec: DataSpec, train: Sequences) -> Target:

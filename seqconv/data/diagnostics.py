@@ -1,7 +1,7 @@
 """Oddities in the data of a run that need not be errors: constant features, very rare classes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,9 @@ import numpy.typing as npt
 
 from seqconv.data.sequences import Sequences
 from seqconv.errors import list_some
-from seqconv.features.kinds import Precomputed
 from seqconv.features.statistics import FrameMoments
-from seqconv.sources import ContentKeys, FrameBlock, content_keys, is_in_memory, join_arrays
+from seqconv.sources import ContentKeys, FloatArray, FrameBlock, content_keys, is_in_memory, join_arrays
 from seqconv.tasks.target import Target
-
-Frames = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Survey:
     `still_features`: columns that have one value in all frames of all sequences. `still_ids`: sequences of several
     frames that are all equal, digital silence for instance. `misshapen`: id and shape of those that have not the
     number of features, or the length, that their source declares. `moments`: of all frames, where they were asked for.
-    `contents`: `content_keys` of the sequences, where these lie in memory.
+    `contents`: `content_keys` of the sequences, where these are in memory.
     """
 
     num_frames: int
@@ -41,74 +38,52 @@ def survey(part: Sequences, *, with_moments: bool = False) -> Survey:
     >>> survey(Sequences([[[1, 2], [1, 3]], [[1, 4], [1, 4]]]))
     Survey(num_frames=4, still_features=[0], still_ids=['1'], misshapen={})
     """
-    return _Look(part, with_moments).survey()
+    in_memory = is_in_memory(part.features)
+    takes_all = in_memory or with_moments
+    found = Survey(int(part.lengths.sum()), moments=FrameMoments() if with_moments else None)
+    still, values, contents, first = np.arange(part.num_features), None, [], 0
+    for block in join_arrays(_read(part, found.misshapen, takes_all)):
+        if in_memory:
+            contents.append(content_keys(block))
+        if len(block.frames):
+            if found.moments is not None:
+                found.moments.add(block.frames)
+            if values is None:
+                values = block.frames[0].copy()
+            still = _equal_columns(block.frames, still, values)
+            candidates = (first + _pairs_equal(block)).tolist()
+            found.still_ids.extend(part.ids[index] for index in candidates if _is_still(part[index]))
+        first += len(block.lengths)
+    if values is None:
+        still = still[:0]
+    elif len(still) and not takes_all:
+        for index, name in enumerate(part.ids):
+            if name not in found.misshapen:
+                still = _equal_columns(part[index], still, values)
+    return replace(found, still_features=still.tolist(), contents=np.concatenate(contents) if in_memory else None)
 
 
-class _Look:
-    """One pass over sequences in blocks of whole ones, or of frames from the middle of each."""
+def _read(part: Sequences, misshapen: dict[str, tuple[int, ...]], takes_all: bool) -> Iterator[FloatArray]:
+    """Yield the frames to check of each sequence; none of one with a wrong shape, which is entered in `misshapen`."""
+    width = part.num_features
+    for index, length in enumerate(part.lengths.tolist()):
+        features = part[index]
+        if features.shape != (length, width):
+            misshapen[part.ids[index]] = features.shape
+            features = np.zeros((0, width), np.float32)
+        yield features if takes_all else _middle(features)
 
-    def __init__(self, part: Sequences, with_moments: bool) -> None:
-        self._part = part
-        self._contents: list[ContentKeys] | None = [] if is_in_memory(part.features) else None
-        self._moments = FrameMoments() if with_moments else None
-        self._takes_all = self._contents is not None or with_moments
-        self._misshapen: dict[str, tuple[int, ...]] = {}
-        self._still = np.arange(part.num_features)
-        self._values: Frames | None = None
-        self._still_ids: list[str] = []
 
-    def survey(self) -> Survey:
-        first = 0
-        for block in join_arrays(self._read()):
-            self._see(block, first)
-            first += len(block.lengths)
-        return Survey(
-            int(self._part.lengths.sum()),
-            self._still_columns(),
-            self._still_ids,
-            self._misshapen,
-            self._moments,
-            None if self._contents is None else np.concatenate(self._contents),
-        )
+def _pairs_equal(block: FrameBlock) -> npt.NDArray[np.int64]:
+    """Return the sequences of a block with two equal frames in the middle."""
+    frames, lengths = block
+    several = np.flatnonzero(lengths > 1)
+    middle = (np.cumsum(lengths) - lengths + lengths // 2)[several]
+    return np.asarray(several[(frames[middle] == frames[middle - 1]).all(axis=1)])
 
-    def _read(self) -> Iterator[Frames]:
-        """Choose the frames to check of each sequence; none of one with a wrong shape."""
-        width, lengths = self._part.num_features, self._part.lengths.tolist()
-        for index, length in enumerate(lengths):
-            features = self._part[index]
-            if features.shape != (length, width):
-                self._misshapen[self._part.ids[index]] = features.shape
-                features = np.zeros((0, width), np.float32)
-            yield features if self._takes_all else _middle(features)
 
-    def _see(self, block: FrameBlock, first: int) -> None:
-        frames, lengths = block
-        if self._contents is not None:
-            self._contents.append(content_keys(block))
-        if not len(frames):
-            return
-        if self._moments is not None:
-            self._moments.add(frames)
-        if self._values is None:
-            self._values = frames[0].copy()
-        self._still = _equal_columns(frames, self._still, self._values)
-        several = np.flatnonzero(lengths > 1)
-        middle = (np.cumsum(lengths) - lengths + lengths // 2)[several]
-        candidates = several[(frames[middle] == frames[middle - 1]).all(axis=1)]
-        self._still_ids += [self._part.ids[index] for index in (first + candidates).tolist() if self._is_still(index)]
-
-    def _is_still(self, index: int) -> bool:
-        features = self._part[index]
-        return bool((features == features[0]).all())
-
-    def _still_columns(self) -> list[int]:
-        if self._values is None:
-            return []
-        if len(self._still) and not self._takes_all:
-            for index, name in enumerate(self._part.ids):
-                if name not in self._misshapen:
-                    self._still = _equal_columns(self._part[index], self._still, self._values)
-        return list(self._still.tolist())
+def _is_still(features: FloatArray) -> bool:
+    return bool((features == features[0]).all())
 
 
 def describe_survey(split: str, part: Sequences, found: Survey) -> Iterator[str]:
@@ -132,19 +107,18 @@ def describe_survey(split: str, part: Sequences, found: Survey) -> Iterator[str]
         )
 
 
-def describe_classes(
-    parts: Mapping[str, Sequences], target: Target, encoded: Mapping[str, Any] | None = None
-) -> Iterator[str]:
+def describe_classes(parts: Mapping[str, Sequences], target: Target, encoded: Mapping[str, Any]) -> Iterator[str]:
     """Describe classes that only one training sequence has, and splits without some class, as sentences.
 
-    `encoded`: the labels of the splits, encoded, where they are at hand.
+    `encoded`: the labels of the splits, as `Datasets.labels_of` returns them.
 
-    >>> train, valid = (Sequences([[[0.0]]] * len(labels), list(labels)) for labels in ("aab", "a"))
-    >>> list(describe_classes({"train": train, "valid": valid}, Target("classification", ("a", "b"))))
+    >>> target, names = Target("classification", ("a", "b")), {"train": ["a", "a", "b"], "valid": ["a"]}
+    >>> parts = {split: Sequences([[[0.0]]] * len(labels)) for split, labels in names.items()}
+    >>> list(describe_classes(parts, target, {split: target.encode(labels) for split, labels in names.items()}))
     ["1 of 2 classes has a single training sequence: 'b' (of '2')", "valid has no sequence of 1 of 2 classes: 'b'"]
     """
     for split, part in parts.items():
-        members = class_members(part, target, None if encoded is None else encoded[split])
+        members = class_members(target, encoded[split])
         if members is None:
             return
         counts = members.sum(axis=0)
@@ -161,27 +135,25 @@ def describe_classes(
             yield f"{split} has no {what} of {len(absent)} of {target.num_outputs} classes: {names}"
 
 
-def class_members(part: Sequences, target: Target, encoded: Any = None) -> npt.NDArray[np.bool_] | None:
+def class_members(target: Target, encoded: Any) -> npt.NDArray[np.bool_] | None:
     """Find which classes each sequence has, in some frame where frames are labeled: `(n, C)`; None without classes.
 
-    `encoded`: its labels, where they were encoded before.
+    `encoded`: the labels, as `Datasets.labels_of` returns them.
     """
-    if target.kind == "frame" and target.definition.class_names(target.names):
-        labels = target.frame_labels(part.labels, ids=part.ids) if encoded is None else encoded
-        return np.array([labels.take([index]).present() for index in range(len(part))])
     if target.kind == "frame":
-        return None
-    rows = target.definition.class_rows(target.encode(part.labels, ids=part.ids) if encoded is None else encoded)
+        has_classes = target.definition.class_names(target.names)
+        return np.array([encoded.take([index]).present() for index in range(len(encoded))]) if has_classes else None
+    rows = target.definition.class_rows(encoded)
     return None if rows is None else np.asarray(rows > 0)
 
 
-def _middle(features: Frames) -> Frames:
+def _middle(features: FloatArray) -> FloatArray:
     """Two frames from the middle, if there are as many."""
     middle = len(features) // 2
     return features[max(0, middle - 1) : middle + 1]
 
 
-def _equal_columns(frames: Frames, columns: npt.NDArray[np.int64], values: Frames) -> npt.NDArray[np.int64]:
+def _equal_columns(frames: FloatArray, columns: npt.NDArray[np.int64], values: FloatArray) -> npt.NDArray[np.int64]:
     """Return the columns that have these values in all frames."""
     if len(columns):
         columns = columns[frames[len(frames) // 2, columns] == values[columns]]
@@ -191,8 +163,7 @@ def _equal_columns(frames: Frames, columns: npt.NDArray[np.int64], values: Frame
 
 
 def _name_columns(columns: list[int], part: Sequences) -> str:
-    settings = part.feature_settings
-    names = (settings.columns or ()) if isinstance(settings, Precomputed) else ()
+    names = getattr(part.feature_settings, "columns", None) or ()
     if len(names) == part.num_features:
         return list_some(names[column] for column in columns)
     return f"{_some(columns)} (counted from 0)"

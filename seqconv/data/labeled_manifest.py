@@ -1,22 +1,20 @@
 """From a manifest to its recordings with their features and labels, the same for training, evaluation and notebooks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from seqconv.data.events.annotations import Annotations, read_annotations
 from seqconv.data.events.frame_labels import EventTimelines, read_timelines
+from seqconv.data.manifest.columns import Manifest
+from seqconv.data.manifest.labels import LabelColumns, label_values
+from seqconv.data.manifest.split_section import read_grouped
+from seqconv.data.manifest.splits import select_split
 from seqconv.data.provenance import Provenance
 from seqconv.data.spec import DataSpec
 from seqconv.errors import list_some
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from seqconv.data.manifest.table import Manifest
-    from seqconv.features.store import BadFile
+from seqconv.features.store import build_store
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +25,7 @@ class LabeledManifest:
     """
 
     spec: DataSpec
-    manifest: "Manifest"
+    manifest: Manifest
     annotations: Annotations | None = None
     timelines: EventTimelines | None = None
 
@@ -40,7 +38,7 @@ class LabeledManifest:
             return dict(zip(ids, self.annotations.label_sets(ids, self.spec.target), strict=True))
         return None
 
-    def read_recordings(self, manifest: "Manifest | None" = None) -> dict[str, Any]:
+    def read_recordings(self, manifest: Manifest | None = None) -> dict[str, Any]:
         """Read the features and labels of the recordings, into the feature store and from there.
 
         Args:
@@ -53,29 +51,23 @@ class LabeledManifest:
             ManifestError: there is no such label column; labels of frames do not fit the features.
             AudioError: recordings cannot be read, more than the spec allows.
         """
-        from seqconv.data.manifest.labels import label_values
-        from seqconv.features.store import build_store
-
         spec, timelines = self.spec, self.timelines
         manifest = manifest or self.manifest
-        frame, data = manifest.frame, spec.data
+        frame, data, most = manifest.frame, spec.data, spec.data.skipped_fraction
         store = build_store(
-            frame,
-            spec.features,
-            num_workers=data.num_workers,
-            cache_dir=data.cache_dir,
-            max_bad_fraction=data.skipped_fraction,
+            frame, spec.features, num_workers=data.num_workers, cache_dir=data.cache_dir, max_bad_fraction=most
         )
         notes = list(manifest.notes)
         if store.quarantine:
-            frame, note = _without(frame, store.quarantine)
-            notes.append(note)
+            gone = sorted(bad.id for bad in store.quarantine)
+            notes.append(f"{len(gone)} of {len(frame)} recordings cannot be read and were left out: {list_some(gone)}")
+            frame = frame[~frame["id"].isin(gone)].reset_index(drop=True)
             if timelines is not None:
                 timelines = read_timelines(frame, spec.target, spec.features.seconds_per_frame, self.annotations)
         labels: Any = None
         if timelines is not None:
-            labels, told = timelines.frame_labels(store.lengths)
-            notes += [*timelines.notes, *told]
+            labels, more = timelines.frame_labels(store.lengths)
+            notes += [*timelines.notes, *more]
         elif self.annotations is not None:
             notes += self.annotations.notes
         elif spec.label_columns is not None:
@@ -103,30 +95,19 @@ def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks
     Raises:
         ManifestError: whatever is wrong with the manifest, the events or the labels of frames.
     """
-    from seqconv.data.manifest.split_section import read_grouped
-    from seqconv.data.manifest.splits import select_split
-    from seqconv.data.manifest.table import Manifest
-
     manifest = source
     if not isinstance(source, Manifest):
-        target = spec.target
-        options = {"label": spec.label_columns, "task": target.task, "separator": target.separator} if checks else {}
-        manifest = read_grouped(source, spec.split, on_leak=spec.data.on_leak, label_files=spec.label_files, **options)
+        labels = None
+        if checks and spec.label_columns is not None:
+            labels = LabelColumns(spec.label_columns, spec.target.task, spec.target.separator)
+        manifest = read_grouped(source, spec.split, labels, on_leak=spec.data.on_leak, label_files=spec.label_files)
     if split is not None:
         manifest = select_split(manifest, split)
     annotations = timelines = None
     if spec.events is not None:
-        frame, annotations = read_annotations(
-            manifest.frame, spec.events, spec.data.unlabeled, is_part=manifest.is_part
-        )
+        unlabeled, is_part = spec.data.unlabeled, manifest.is_part
+        frame, annotations = read_annotations(manifest.frame, spec.events, unlabeled, is_part=is_part)
         manifest = manifest.with_frame(frame)
     if spec.predicts_frames:
         timelines = read_timelines(manifest.frame, spec.target, spec.features.seconds_per_frame, annotations)
     return LabeledManifest(spec, manifest, annotations, timelines)
-
-
-def _without(frame: "pd.DataFrame", quarantine: "Sequence[BadFile]") -> "tuple[pd.DataFrame, str]":
-    """Return the rows of a manifest that are left, and notes on the others."""
-    gone = {bad.id for bad in quarantine}
-    left = frame[~frame["id"].isin(gone)].reset_index(drop=True)
-    return left, f"{len(gone)} of {len(frame)} recordings cannot be read and were left out: {list_some(sorted(gone))}"

@@ -10,10 +10,17 @@ import numpy.typing as npt
 
 from seqconv.data.sequences import Sequences
 from seqconv.data.windows import WindowedSource
-from seqconv.sources import ContentKeys, Selection, SourceSpan, content_keys, excerpt_of, join_arrays
+from seqconv.sources import (
+    ContentKeys,
+    FloatArray,
+    IntArray,
+    Selection,
+    SourceSpan,
+    content_keys,
+    excerpt_of,
+    join_arrays,
+)
 
-IntArray = npt.NDArray[np.int64]
-Frames = npt.NDArray[np.float32]
 Place = tuple[int, SourceSpan]
 Contents = Mapping[str, ContentKeys | None]
 
@@ -41,7 +48,7 @@ def find_leaks(parts: Mapping[str, Sequences], contents: Contents | None = None)
 
     Equal are sequences with the same features, which is all that a model sees: copies of a recording under another name
     or in another lossless format, and the same arrays. Only sequences whose length occurs in several splits are read:
-    a few frames of each, and all of those where these are equal too; one sequence lies in memory at a time. Of windows
+    a few frames of each, and all of those where these are equal too; one sequence is in memory at a time. Of windows
     and events the recordings are compared that they are cut from: the same second of silence in two is no leak.
 
     Args:
@@ -69,23 +76,15 @@ def join_equal(data: Sequences) -> list[str]:
     >>> join_equal(Sequences([[[0.0]], [[1.0]], [[0.0]]], ids=["a", "b", "c"], groups=["x", "x", "y"]))
     ['x', 'x', 'x']
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    from seqconv.data.manifest.units import join_rows
 
     rows, keys = _equal_rows([data], np.arange(len(data)))
-    groups, names = _groups(data), data.ids if data.groups is None else data.groups
-    grouped = [row for row, group in enumerate(groups) if group is not None]
-    if not len(rows) and not grouped:
-        return names
-    firsts: dict[str | None, int] = {}
-    first_of_group = [firsts.setdefault(groups[row], row) for row in grouped]
-    _, first_of_key, places = np.unique(keys, return_index=True, return_inverse=True)
-    one = np.concatenate([rows, np.array(grouped, np.int64)])
-    other = np.concatenate([rows[first_of_key][places], np.array(first_of_group, np.int64)])
-    links = coo_array((np.ones(len(one)), (one, other)), (len(data), len(data)))
-    units = connected_components(links)[1]
-    first_of_unit = np.unique(units, return_index=True)[1]
-    return [names[row] for row in first_of_unit[units].tolist()]
+    content = np.full(len(data), None, object)
+    content[rows] = keys
+    names = np.array(data.ids if data.groups is None else data.groups, object)
+    for unit in join_rows(_groups(data), content):
+        names[unit] = names[unit[0]]
+    return list(names)
 
 
 def describe_leaks(leaks: Sequence[Leak], parts: Mapping[str, Sequences]) -> list[str]:
@@ -111,10 +110,10 @@ def recordings_of(data: Sequences) -> Sequences:
     ['tape']
     """
     features = data.features
-    selected = features.indices if isinstance(features, Selection) else np.arange(len(data))
     excerpts = features.source if isinstance(features, Selection) else features
     if not isinstance(excerpts, WindowedSource):
         return data
+    selected = features.indices if isinstance(features, Selection) else slice(None)
     owners, first = np.unique(excerpts.recording_index[selected], return_index=True)
     groups = None if data.groups is None else [data.groups[index] for index in first]
     whole = Selection(excerpts.source, owners)
@@ -139,30 +138,30 @@ def _describe(kind: str, splits: tuple[str, str], leaks: Sequence[Leak], size: i
 
 
 def _find_groups(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
-    groups = {split: _groups(part) for split, part in parts.items()}
-    members = {split: {group for group in of_part if group is not None} for split, of_part in groups.items()}
+    members = {split: _first_members(part) for split, part in parts.items()}
     for first, second in combinations(parts, 2):
-        shared = members[first] & members[second]
-        ids = [_first_ids(parts[split], groups[split], shared) for split in (first, second)]
-        yield from (Leak("group", (first, second), (ids[0][group], ids[1][group]), group) for group in ids[1])
+        for group, name in members[second].items():
+            if group in members[first]:
+                yield Leak("group", (first, second), (members[first][group], name), group)
+
+
+def _first_members(part: Sequences) -> dict[str, str]:
+    """Return the first sequence of each group."""
+    found: dict[str, str] = {}
+    for group, name in zip(_groups(part), part.ids, strict=True):
+        if group is not None:
+            found.setdefault(group, name)
+    return found
 
 
 def _groups(part: Sequences) -> Sequence[str | None]:
     """Return the group of each sequence; a manifest row without a group has its id there, which is no group."""
     if part.groups is None:
-        return []
+        return [None] * len(part)
     if part.metadata is None or "group" not in part.metadata:
         return part.groups
     is_missing = part.metadata["group"].isna().tolist()
     return [None if missing else group for group, missing in zip(part.groups, is_missing, strict=True)]
-
-
-def _first_ids(part: Sequences, groups: Sequence[str | None], wanted: set[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, group in zip(part.ids, groups, strict=bool(groups)):
-        if group in wanted:
-            found.setdefault(str(group), name)
-    return found
 
 
 def _find_equal(parts: Mapping[str, Sequences], contents: Contents) -> Iterator[Leak]:
@@ -206,17 +205,13 @@ def _equal_rows(
 
 def _in_several(keys: IntArray | ContentKeys, owners: IntArray) -> npt.NDArray[np.bool_]:
     """Return which keys have more than one owner."""
-    if not len(keys):
-        return np.zeros(0, bool)
-    values, positions = np.unique(keys, return_inverse=True)
-    lowest, highest = np.full(len(values), owners.max()), np.full(len(values), owners.min())
-    np.minimum.at(lowest, positions, owners)
-    np.maximum.at(highest, positions, owners)
-    return (lowest < highest)[positions]
+    order = np.lexsort((owners, keys))
+    ordered, owner = keys[order], owners[order]
+    return np.isin(keys, ordered[1:][(ordered[1:] == ordered[:-1]) & (owner[1:] != owner[:-1])])
 
 
 def _read_keys(
-    part: Sequences, known: ContentKeys | None, indices: IntArray, takes: Callable[[Frames], Frames] | None
+    part: Sequences, known: ContentKeys | None, indices: IntArray, takes: Callable[[FloatArray], FloatArray] | None
 ) -> ContentKeys:
     """Compute keys of the content of some sequences, or of a part of each."""
     if known is not None and takes is None:
@@ -226,7 +221,7 @@ def _read_keys(
     return np.concatenate([np.zeros(0, np.uint64), *map(content_keys, blocks)])
 
 
-def _middle(features: Frames) -> Frames:
+def _middle(features: FloatArray) -> FloatArray:
     """Take a few frames from the middle: many recordings begin with the same silence."""
     num_frames, width = features.shape
     taken = -(-_KEY_VALUES // width)
@@ -236,14 +231,10 @@ def _middle(features: Frames) -> Frames:
 
 def _find_overlaps(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
     """Yield, for each region of a recording, one that overlaps with it in an earlier split."""
-    contents = {split: {excerpt.content for _, excerpt in _excerpts(part)} for split, part in parts.items()}
+    regions = {split: _by_recording(part) for split, part in parts.items()}
     for first, second in combinations(parts, 2):
-        shared = contents[first] & contents[second]
-        if not shared:
-            continue
-        earlier, later = (_by_recording(parts[split], shared) for split in (first, second))
-        for content in later:
-            for (index, excerpt), (other, its_excerpt) in _overlapping(later[content], earlier[content]):
+        for content, later in regions[second].items():
+            for (index, excerpt), (other, its_excerpt) in _overlapping(later, regions[first].get(content, [])):
                 ids = parts[first].ids[other], parts[second].ids[index]
                 yield Leak("overlap", (first, second), ids, f"{_times(excerpt)} and {_times(its_excerpt)}")
 
@@ -262,19 +253,12 @@ def _overlapping(parts: Sequence[Place], others: Sequence[Place]) -> Iterator[tu
             yield place, others[holders[before - 1]]
 
 
-def _excerpts(part: Sequences) -> Iterator[Place]:
-    """Yield the source region of each sequence, if it is known."""
+def _by_recording(part: Sequences) -> dict[str, list[Place]]:
+    """Return the source region of each sequence, where it is known, by the content of its recording."""
+    found: dict[str, list[Place]] = defaultdict(list)
     for index in range(len(part)):
         excerpt = excerpt_of(part.features, index)
-        if excerpt is None:
-            return
-        yield index, excerpt
-
-
-def _by_recording(part: Sequences, contents: set[str]) -> dict[str, list[Place]]:
-    found: dict[str, list[Place]] = defaultdict(list)
-    for index, excerpt in _excerpts(part):
-        if excerpt.content in contents:
+        if excerpt is not None:
             found[excerpt.content].append((index, excerpt))
     return found
 

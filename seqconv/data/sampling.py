@@ -14,7 +14,7 @@ from seqconv.tasks.target import Target
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 SAMPLINGS = ("natural", "balanced", "sqrt")
-MOST_TOLD = 12
+MOST_SHOWN = 12
 _PASS = 7
 
 
@@ -22,7 +22,7 @@ _PASS = 7
 class BalancedSampler:
     """A sampler of sequences by group, which differs by epoch; an epoch draws as many sequences as there are.
 
-    A group hands out its sequences in turn, in an order that is shuffled anew for each pass and goes on from epoch to
+    A group hands out its sequences in turn, in an order that is shuffled again for each pass and goes on from epoch to
     epoch: so that over a run all sequences of a group come equally often, but for one.
 
     Args:
@@ -45,15 +45,12 @@ class BalancedSampler:
 
     def indices(self, epoch: int) -> IntArray:
         """Return the sequences that an epoch draws, (n,)."""
-        counts = self.counts.tolist()
-        return np.concatenate([
-            self._take(group, epoch * count, (epoch + 1) * count) for group, count in enumerate(counts)
-        ])  # fmt: skip
+        counts = enumerate(self.counts.tolist())
+        return np.concatenate([self._take(group, epoch * count, (epoch + 1) * count) for group, count in counts])
 
     def lengths(self, epoch: int) -> IntArray:
         """Return the frames of each of them, (n,)."""
-        drawn: IntArray = self.sequence_lengths[self.indices(epoch)]
-        return drawn
+        return self.sequence_lengths[self.indices(epoch)]
 
     def bounds(self) -> tuple[int, int]:
         """Return the fewest and the most frames of any sequence."""
@@ -67,17 +64,15 @@ class BalancedSampler:
         missing = max(0, len(self.groups) - int(counts.sum()))
         counts[np.argsort(np.floor(wanted) - wanted, kind="stable")[:missing]] += 1
         for _ in range(int(counts.sum()) - len(self.groups)):
-            # Of several groups whose share is less than one sequence, each has got one.
+            # Of several groups whose share is less than one sequence, each has one already.
             counts[counts.argmax()] -= 1
         return counts
 
     def __str__(self) -> str:
-        sizes = np.bincount(self.groups, minlength=len(self.counts)).tolist()
-        told = [
-            f"{name} {count:,} of {size:,}" for name, count, size in zip(self.names, self.counts, sizes, strict=True)
-        ]
-        more = f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
-        return f"an epoch draws, of those there are: {', '.join(told[:MOST_TOLD])}{more}"
+        drawn = zip(self.names, self.counts, np.bincount(self.groups, minlength=len(self.counts)), strict=True)
+        parts = [f"{name} {count:,} of {size:,}" for name, count, size in drawn]
+        more = f" and {len(parts) - MOST_SHOWN} more" if len(parts) > MOST_SHOWN else ""
+        return f"an epoch draws, of those there are: {', '.join(parts[:MOST_SHOWN])}{more}"
 
     @cached_property
     def _members(self) -> list[IntArray]:
@@ -130,9 +125,7 @@ def draw_by_class(
     if sampling == "natural":
         return None
     if not target.definition.class_names(target.names):
-        raise ConfigError(
-            f"training.sampling '{sampling}' draws classes, but target.task is '{target.task}'. Remove it"
-        )
+        raise ConfigError(f"training.sampling '{sampling}' draws classes, but target.task is '{target.task}'. Omit it")
     has, known = _membership(target, labels)
     is_without = ~has.any(axis=1, keepdims=True) & known.any(axis=1, keepdims=True)
     has, known = np.hstack([has, is_without]), np.hstack([known, np.ones_like(is_without)])
@@ -144,13 +137,8 @@ def draw_by_class(
     found, groups = np.unique(rarest, return_inverse=True)
     mass = np.bincount(groups, weight, minlength=len(found))
     names = [*target.names, "(none)", "(unknown)"]
-    return BalancedSampler(
-        groups.astype(np.int64),
-        mass / mass.sum(),
-        np.asarray(lengths, np.int64),
-        seed,
-        tuple(names[group] for group in found.tolist()),
-    )
+    chosen = tuple(names[group] for group in found.tolist())
+    return BalancedSampler(groups.astype(np.int64), mass / mass.sum(), np.asarray(lengths, np.int64), seed, chosen)
 
 
 def _membership(target: Target, labels: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

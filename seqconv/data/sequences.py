@@ -1,5 +1,6 @@
 """Sequences of any length with their labels, ids, groups and weights."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from seqconv.data.splitting import label_strata, split_groups
 from seqconv.errors import ManifestError, list_some
 from seqconv.sources import FloatArray, IntArray, Selection, Source, as_source, num_features
 from seqconv.tasks.raw_labels import indexable, take_labels
+from seqconv.tasks.settings import TargetConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from seqconv.data.events.annotations import RecordingEvents
     from seqconv.features import FeatureKind
     from seqconv.features.store import BadFile
-    from seqconv.tasks.settings import TargetConfig
 
 
 class Sequences:
@@ -31,7 +32,7 @@ class Sequences:
         labels: One per sequence, as they come: class names or numbers; lists, `"a;b"` or 0/1 rows; numbers. For models
             that predict frames an array for each sequence, `(time,)` or `(time, C)`.
         ids: Unique names; default "0", "1", and so on, or those of the source.
-        groups: Sequences of one group (a speaker, a recording) never lie on both sides of a split.
+        groups: Sequences of one group (a speaker, a recording) are never on both sides of a split.
         weights: How much each sequence counts, 1 unless given.
         metadata: A DataFrame with one row per sequence, kept for slices and reports.
         provenance: How they came about, as far as it is known.
@@ -81,7 +82,7 @@ class Sequences:
         split: str | None = None,
         cache_dir: str | Path | None = None,
         num_workers: int | None = None,
-        frame_labels: "TargetConfig | Mapping[str, Any] | None" = None,
+        frame_labels: TargetConfig | Mapping[str, Any] | None = None,
         events: str | Path | None = None,
         max_bad_fraction: float = 0.0,
         on_leak: str = "error",
@@ -94,11 +95,11 @@ class Sequences:
             label: Column with the label, or several (0/1 columns, regression); None: no labels.
             split: Only this split (train, valid or test).
             frame_labels: The `target` section of a config, for labels of frames: its `column` names files with them,
-                unless `events` gives them. `label` is not read then. What was cut is told in `notes`.
+                unless `events` gives them. `label` is not read then. What was cut is in `notes`.
             events: With `frame_labels`, a table of the events of all recordings; those without events are negative.
             max_bad_fraction: Recordings that cannot be read are left out as long as they are no more than this part of
                 all: see `quarantine`. 0: the first one is an error that lists them all.
-            on_leak: A group or file of the manifest in more than one split is an `error`; with `warn` it is told in
+            on_leak: A group or file of the manifest in more than one split is an `error`; with `warn` it is in
                 `notes`.
 
         Raises:
@@ -109,7 +110,6 @@ class Sequences:
         from seqconv.data.settings import DataConfig
         from seqconv.data.spec import DataSpec
         from seqconv.features import as_settings
-        from seqconv.tasks.settings import TargetConfig
 
         names = {} if label is None else {"column": label} if isinstance(label, str) else {"columns": tuple(label)}
         target = TargetConfig(**frame_labels) if isinstance(frame_labels, Mapping) else frame_labels
@@ -202,7 +202,7 @@ class Sequences:
         return Sequences(**{name: getattr(self, name) for name in names} | changes)
 
     def where(self, column: str, value: object) -> "Sequences":
-        """Return the sequences whose metadata have `value` in `column`.
+        """Return the sequences that have `value` in `column` of the metadata.
 
         Raises:
             ManifestError: no such column, or no sequence with that value; the message lists what there is.
@@ -212,7 +212,8 @@ class Sequences:
             raise ManifestError(f"no column '{column}' to select by: these sequences have {known}")
         mask = (self.metadata[column] == value).to_numpy(bool)
         if not mask.any():
-            raise ManifestError(f"no sequence has {column} '{value}'; there are {list_some(self._values(column))}")
+            values = self.metadata[column].dropna().unique()
+            raise ManifestError(f"no sequence has {column} '{value}'; there are {list_some(values)}")
         return self.subset(mask)
 
     def split(self, test: float = 0.2, by: str | None = "group", seed: int = 0) -> tuple["Sequences", "Sequences"]:
@@ -239,10 +240,8 @@ class Sequences:
 
     def __repr__(self) -> str:
         low, high, median = self.lengths.min(), self.lengths.max(), np.median(self.lengths)
-        parts = [
-            f"{len(self)} sequences of {low} to {high} frames (median {median:g})",
-            f"{self.num_features} features",
-        ]
+        frames = f"{low} to {high} frames (median {median:g})"
+        parts = [f"{len(self)} sequences of {frames}", f"{self.num_features} features"]
         if self.labels is not None:
             parts.append("labeled")
         if self.groups is not None:
@@ -268,9 +267,6 @@ class Sequences:
             raise ManifestError(f"by='{by}' is neither 'group' nor a column of the metadata")
         return [str(value) for value in self.metadata[by]]
 
-    def _values(self, column: str) -> list[object]:
-        return [] if self.metadata is None else list(self.metadata[column].dropna().unique())
-
     def _check(self) -> None:
         given = {"labels": self.labels, "ids": self.ids, "groups": self.groups, "weights": self.weights}
         problems = [
@@ -278,10 +274,9 @@ class Sequences:
             for name, values in {**given, "rows of metadata": self.metadata}.items()
             if values is not None and len(values) != len(self)
         ]
-        seen: set[str] = set()
-        repeated = list(dict.fromkeys(name for name in self.ids if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+        repeated = [name for name, count in Counter(self.ids).items() if count > 1]
         if repeated:
-            problems.append(f"ids must be unique, but {list_some(repeated)} stand more than once")
+            problems.append(f"ids must be unique, but {list_some(repeated)} are used more than once")
         if self.weights is not None and not (np.isfinite(self.weights) & (self.weights >= 0)).all():
             problems.append("weights must be finite and not negative")
         if problems:

@@ -1,4 +1,4 @@
-"""The `data` section: list of recordings, windows, and the folder of the features."""
+"""The sections `data` and `split`: recordings, windows, events, features in files, and the division into splits."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -60,9 +60,7 @@ class DataConfig(Section):
         min_length=1,
         description="Command that makes the manifest; the error for a missing manifest names it.",
     )
-    windows: WindowSettings | None = Field(
-        default=None, description="Cut recordings into windows; null: a recording is one sequence."
-    )
+    windows: WindowSettings | None = Field(default=None, description="Cut recordings into windows; null: do not cut.")
     events: FilePath = Field(
         default=None,
         description="Events: a table of path (or id), start, end (seconds) and label, a Raven selection "
@@ -86,9 +84,7 @@ class DataConfig(Section):
     on_bad_file: Literal["error", "skip"] = Field(
         default="error", description="Recordings that cannot be read: list them all and stop, or leave them out."
     )
-    max_bad_fraction: Fraction = Field(
-        default=0.01, description="The largest part of the recordings that on_bad_file 'skip' may leave out."
-    )
+    max_bad_fraction: Fraction = Field(default=0.01, description="Largest part that on_bad_file 'skip' may leave out.")
 
     on_leak: Literal["error", "warn"] = Field(
         default="error",
@@ -109,21 +105,59 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _events_are_used(self) -> "DataConfig":
-        without = [name for name in ("events_as", "unlabeled") if self.events is None and getattr(self, name)]
-        if without:
-            raise ValueError(
-                f"{without[0]} is '{getattr(self, without[0])}', which is about events, but events names no table. Set "
-                "events, or remove it"
-            )
+        for name in ("events_as", "unlabeled"):
+            value = getattr(self, name)
+            if value and self.events is None:
+                raise ValueError(f"{name} is '{value}', but events names no table. Set events, or remove {name}")
         if self.events_as == "windows" and self.windows is None:
-            raise ValueError(
-                "events_as is 'windows', but windows says nothing of how long they are. Set windows.seconds"
-            )
+            raise ValueError("events_as is 'windows', but windows does not say how long they are. Set windows.seconds")
         if self.events_as == "sequences" and self.windows is not None:
-            raise ValueError(
-                "events_as is 'sequences', each event by itself, but windows is set too. Remove windows, or set "
-                "events_as to 'windows'"
-            )
+            raise ValueError("events_as is 'sequences', but windows is set. Remove it, or set events_as to 'windows'")
+        return self
+
+
+class SplitConfig(Section):
+    """Rules for the splits that a manifest lacks. Splits and folds of the manifest itself are kept."""
+
+    by: str = Field(
+        default="group",
+        description="Column whose values stay in one split (speaker, machine, site); it replaces group.",
+    )
+    stratify: str | None = Field(default=None, description="Column with values to spread evenly; null: the labels.")
+    valid: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.1, description="Share of valid; 0: if none is given there is none, and a run keeps its last epoch."
+    )
+    test: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.2, description="Share of test; with folds, a fold is test."
+    )
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        default=None, description="Cut into so many folds; the manifest's column fold is kept. null: no folds."
+    )
+    fold: Annotated[Annotated[int, Field(ge=0)] | None, Role.RUN] = Field(
+        default=None, description="The fold that is test, the others are train and valid. null: the first."
+    )
+    seed: Annotated[Annotated[int, Field(ge=0, lt=2**32)] | None, Role.RUN] = Field(
+        default=None, description="Another seed gives another cut; null: the seed of the run."
+    )
+
+    @property
+    def uses_folds(self) -> bool:
+        """Whether one fold is the test split."""
+        return self.folds is not None or self.fold is not None
+
+    @property
+    def fractions(self) -> tuple[float, float, float]:
+        """Shares of train, valid and test.
+
+        >>> SplitConfig(valid=0.25, test=0.25).fractions
+        (0.5, 0.25, 0.25)
+        """
+        return 1 - self.valid - self.test, self.valid, self.test
+
+    @model_validator(mode="after")
+    def _leaves_something_to_learn_from(self) -> "SplitConfig":
+        if self.valid + self.test >= 1:
+            raise ValueError(f"valid {self.valid:g} and test {self.test:g} leave nothing for train. Lower one of them.")
         return self
 
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqconv.data.settings import DataConfig, EventUse, WindowSettings, event_use
-from seqconv.data.split_settings import SplitConfig
+from seqconv.data.settings import DataConfig, EventUse, SplitConfig, WindowSettings, event_use
 from seqconv.features import FeatureKind
 from seqconv.tasks.settings import TargetConfig
 
@@ -20,11 +19,6 @@ class Segmentation:
     events_as: EventUse | None = None
     unlabeled: str | None = None
     frame_rate: float | None = None
-
-    @classmethod
-    def of(cls, data: DataConfig, *, predicts_frames: bool) -> "Segmentation":
-        """Read the rules from the section `data`."""
-        return cls(data.windows, event_use(data, predicts_frames=predicts_frames), data.unlabeled)
 
     @property
     def labels_cuts(self) -> bool:
@@ -62,7 +56,8 @@ class DataSpec:
     @property
     def segmentation(self) -> Segmentation:
         """The way from recordings to sequences."""
-        return Segmentation.of(self.data, predicts_frames=self.predicts_frames)
+        use = event_use(self.data, predicts_frames=self.predicts_frames)
+        return Segmentation(self.data.windows, use, self.data.unlabeled)
 
     @property
     def label_columns(self) -> str | tuple[str, ...] | None:

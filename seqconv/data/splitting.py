@@ -33,10 +33,10 @@ def split_groups(
     >>> int(split_groups(["a", "a", "b", "b"], ["x", "y", "x", "y"], fraction=0.5).sum())
     2
     """
-    group_of, class_of = _number(groups), _number(strata)
+    group_of, class_of = (np.unique(np.asarray(names, object), return_inverse=True)[1] for names in (groups, strata))
     part = _Part(group_of, class_of, fraction, seed)
     for kind in part.large:
-        if part.may_take(kind) and part.distances([kind])[0] < part.distance:
+        if part.may_take(kind) and part.distances([kind])[0] < part.distances()[0]:
             part.take(kind)
     part.take_singles()
     # Classes so small that their share rounds to nothing are still owed it together.
@@ -60,12 +60,6 @@ def label_strata(labels: Any, count: int) -> list[str]:
     if not are_classes or 2 * len(set(values)) > count:
         return [""] * count
     return [str(value) for value in values]
-
-
-def _number(names: Sequence[str]) -> IntArray:
-    """Number each name by its place among the distinct ones, sorted."""
-    places = {name: place for place, name in enumerate(sorted(set(names)))}
-    return np.fromiter((places[name] for name in names), np.int64, len(names))
 
 
 class _Part:
@@ -100,13 +94,10 @@ class _Part:
     def missing(self) -> float:
         return float(self.wanted.sum() - self.have.sum())
 
-    @property
-    def distance(self) -> float:
-        return float(self._distances(self.have))
-
-    def distances(self, kinds: Sequence[int]) -> FloatArray:
-        """Compute the distance with one more group of each of these kinds."""
-        return self._distances(self.have + self.counts[kinds])
+    def distances(self, kinds: Sequence[int] | None = None) -> FloatArray:
+        """Compute the distance with one more group of each of these kinds, `(n,)`; None: as it is, `(1,)`."""
+        have = self.have + (np.zeros_like(self.counts[:1]) if kinds is None else self.counts[kinds])
+        return np.asarray(((have - self.wanted) ** 2 / np.maximum(self.wanted, 1)).sum(axis=-1))
 
     def may_take(self, kind: int) -> bool:
         leaves = self.total - self.have - self.counts[kind]
@@ -119,7 +110,7 @@ class _Part:
         return list(np.flatnonzero(may_take).tolist())
 
     def first_least(self, kinds: Sequence[int], values: FloatArray) -> int:
-        """Choose the kind with the least value; of several, the one whose next group comes first."""
+        """Choose the kind with the least value; of several, the one with the group that comes first."""
         least = np.asarray(kinds)[values == values.min()]
         return int(least[self._place[self._groups[self._next[least]]].argmin()])
 
@@ -138,6 +129,3 @@ class _Part:
         for kind, number in enumerate(numbers.astype(np.int64).tolist()):
             if number > 0:
                 self.take(kind, number)
-
-    def _distances(self, have: FloatArray) -> FloatArray:
-        return np.asarray(((have - self.wanted) ** 2 / np.maximum(self.wanted, 1)).sum(axis=-1))

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from seqconv.config import load_config
 from seqconv.data.augmentation.epochs import Augmentation, AugmentedFrameLabels
 from seqconv.data.augmentation.keys import SequenceKeys
-from seqconv.data.augmentation.levels import add_noise
-from seqconv.data.augmentation.masking import mask_spectrum
-from seqconv.data.augmentation.mixing import label_shares, mix_features, mix_labels
 from seqconv.data.augmentation.settings import AugmentConfig, SpecMask
-from seqconv.data.augmentation.timing import (
+from seqconv.data.augmentation.transforms import (
+    add_noise,
     frames_at,
+    label_shares,
+    mask_spectrum,
+    mix_features,
+    mix_labels,
     nearest_frames,
     shift_positions,
     stretch_positions,
@@ -243,11 +245,11 @@ def test_partners_are_spread_over_all_and_weigh_at_most_a_half():
 
 
 def test_a_sequence_that_an_epoch_draws_again_is_varied_anew(prompts):
-    epoch = augmentation(prompts).epoch(0, [4, 2, 4, 4], [0, 0, 1, 2])
+    epoch = augmentation(prompts).epoch(0, [4, 2, 4, 4])
     first, _, *again = (epoch[entry] for entry in range(4))
     whole = augmentation(prompts, {"gain": {}}).epoch(0)
     assert not any(np.array_equal(first, other) for other in again)
-    assert augmentation(prompts, {"gain": {}}).epoch(0, [4], [0]).gains[0] == whole.gains[4]
+    assert augmentation(prompts, {"gain": {}}).epoch(0, [4]).gains[0] == whole.gains[4]
 
 
 def test_labels_of_frames_move_with_their_frames():

@@ -11,12 +11,14 @@ import soundfile
 from support.extras import require
 from threadpoolctl import threadpool_limits
 
-from seqconv.data.augmentation.audio_settings import AudioAugmentConfig
-from seqconv.data.augmentation.folders import digest_sounds, draw_excerpt, list_sounds
+from seqconv.data.augmentation.settings import AudioAugmentConfig
 from seqconv.data.augmentation.sounds import (
     add_background,
     add_reverberation,
     change_speed,
+    digest_sounds,
+    draw_excerpt,
+    list_sounds,
     made_response,
     pink_noise,
     root_mean_square,

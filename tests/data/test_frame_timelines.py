@@ -206,7 +206,7 @@ def test_overlaps_are_told_by_id_with_both_events(folder):
             [("agent-user", 0, 1, "a")],
             r"none of the ids in column 'id' \('agent-user'\) is one of the manifest, such as 'en/agent-u",
         ),
-        ([("en/agent-user", 100, 101, "a")], r"1 of 1 events start behind its end at 4\.\d+ s, the first at 100 s"),
+        ([("en/agent-user", 100, 101, "a")], r"1 of 1 events start after its end at 4\.\d+ s, the first at 100 s"),
     ],
 )
 def test_events_that_cannot_be_are_refused(folder, rows, match):
@@ -232,9 +232,9 @@ def test_what_was_decided_is_noted(folder):
     lengths = Sequences.from_manifest(frame, FEATURES, label=None, num_workers=0).lengths
     _, notes = timelines.frame_labels(lengths)
     told = "\n".join([*timelines.notes, *notes])
-    assert "names 1 ids that the manifest lacks: 'es/agent-user'" in told
+    assert "1 ids of the events are not in the manifest: 'es/agent-user'" in told
     assert "2 of 4 recordings have no event ('it/agent-user', 'ru/agent-user'): all their frames have 'p'" in told
-    assert "1 event ends behind its recording, by up to 94 s: cut" in told
+    assert "1 event ends after its recording, by up to 94 s: cut" in told
     assert "1 event is so short that no frame begins within: without effect" in told
     assert timelines.label_sets() == [["a"], ["b"], [], []]
 

@@ -9,6 +9,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from seqconv.data.manifest import KNOWN_COLUMNS, load_manifest
+from seqconv.data.manifest.labels import LabelColumns
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.errors import ConfigError, ManifestError
 
@@ -118,7 +119,7 @@ def test_a_near_miss_beside_the_known_column_is_metadata(folder):
     [
         ("m.csv", "", "m.csv': it is empty; the first row must name the columns"),
         ("m.csv", "path,label\n", "there are columns, but no row"),
-        ("m.csv", "file,label\na.wav,x\n", "no column 'path'; the columns are 'file', 'label'. Rename the one"),
+        ("m.csv", "file,label\na.wav,x\n", "no column 'path'; the columns are 'file', 'label'. Rename that of"),
         ("m.csv", "path,label\na.wav,x,y\n", "line 2 has 3 cells, but the first row names 2 columns"),
         ("m.csv", "path,label\na.wav,x\nb.wav\n", "line 3 has 1 cells"),
         ("m.csv", 'path,label\n"a.wav,x\n', "line 2: unexpected end of data"),
@@ -159,7 +160,7 @@ def test_a_folder_has_one_class_per_sub_folder(tmp_path):
     make_files(
         tmp_path, "yes/1.wav", "yes/deep/1.FLAC", "no/1.npy", "no/2.mp3", "no/2.ogg", "no/.hidden.wav", "no/me.txt"
     )
-    manifest = read_manifest(tmp_path, label="label")
+    manifest = read_manifest(tmp_path, LabelColumns("label"))
     frame = manifest.frame
     assert dict(zip(frame["id"], frame["label"], strict=True)) == {
         "no/1": "no",
@@ -176,7 +177,7 @@ def test_a_folder_has_one_class_per_sub_folder(tmp_path):
     ("names", "message"),
     [
         ([], "it has no sub-folders; there must be one per class"),
-        (["a.wav", "yes/b.wav"], "must lie in sub-folders, one per class, but 'a.wav' lie in the folder itself"),
+        (["a.wav", "yes/b.wav"], "must be in sub-folders, one per class, but 'a.wav' are in none"),
         (["yes/readme.txt"], "its sub-folders hold no recording"),
         (
             ["train/yes/a.wav", "val/yes/b.wav"],
@@ -217,7 +218,7 @@ def test_a_mapping_sets_the_splits(tmp_path):
 
 def test_a_mapping_with_a_wrong_name_or_split_is_refused(folder):
     path = write_table(folder, ".csv")
-    with pytest.raises(ConfigError, match=r"names a split 'validation'; splits are .* Did you mean 'valid'"):
+    with pytest.raises(ConfigError, match=r"names a split 'validation'; splits are .*did you mean 'valid'"):
         load_manifest({"train": path, "validation": path})
     with pytest.raises(ConfigError, match=r"data\.manifest is an empty mapping"):
         load_manifest({})

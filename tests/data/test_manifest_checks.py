@@ -31,7 +31,7 @@ def load(tmp_path):
         ({"path": ["a.wav", None], "id": ["x", "y"]}, r"1 rows have an empty 'path': row 2 \('y'\)"),
         (
             {"path": ["a.wav", "a.wav"]},
-            "1 ids stand in more than one row: row 1 .'a.wav'., row 2 .'a.wav'.. Give each row its own 'id'",
+            "1 ids are in more than one row: row 1 .'a.wav'., row 2 .'a.wav'.. Give each row its own 'id'",
         ),
         (
             {"path": ["a.wav", "gone.wav"]},
@@ -62,7 +62,7 @@ def load(tmp_path):
             {"path": ["a.wav"] * 2, "id": ["x", "y"], "split": ["train", "test"], "start": [0, 1], "end": [1, 2]},
             "1 files are in more than one split: '.*a.wav'; 2 ids: 'x', 'y'. Put all rows of a file, its parts too",
         ),
-        ({"path": NAMES[:2], "start": [-1, None]}, "are seconds from 0; 1 rows are below: row 1 .'a.wav'."),
+        ({"path": NAMES[:2], "start": [-1, None]}, "are seconds from 0; 1 rows are not: row 1 .'a.wav'."),
         (
             {"path": NAMES[:2], "start": [2, None], "end": [2, 1]},
             "'end' must be after 'start'.* 1 rows .*: row 1 .'a.wav'.",
@@ -95,7 +95,7 @@ def test_all_faults_are_told_in_one_error(load):
         )
     for part in (
         "not numbers",
-        "stand in more than one row",
+        "are in more than one row",
         "missing",
         "groups are in",
         "files are in",
@@ -135,7 +135,7 @@ def test_cases_of_one_ts_file_may_lie_in_different_splits(tmp_path):
             r"must hold a label, but 1 rows .*\(.* is empty\): row 3",
         ),
         ("label", "classification", [None] * 4, "the target column 'label' is empty in all 4 rows"),
-        ("labels", "classification", ["x"] * 4, "there is no target column 'labels'; .* Did you mean 'label'"),
+        ("labels", "classification", ["x"] * 4, "there is no target column 'labels'; .*; did you mean 'label'"),
         ("label", "classification", ["x", "x", "y", "z"], "1 labels of valid are not in train: 'y'; 1 ids: 'c.wav'"),
         ("label", "classification", ["x", "x", "y", "z"], "1 labels of test are not in train: 'z'; 1 ids: 'd.wav'"),
         ("label", "multilabel", ["x;y", None, "y", "x; z"], "1 labels of test are not in train: 'z'; 1 ids: 'd.wav'"),

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqconv.data.manifest import make_folds
+from seqconv.data.manifest.columns import Manifest
 from seqconv.data.manifest.folds import fold_numbers
 from seqconv.data.manifest.split_section import check_folds, cut_splits, group_rows
-from seqconv.data.manifest.table import Manifest
-from seqconv.data.split_settings import SplitConfig
+from seqconv.data.settings import SplitConfig
 from seqconv.errors import ConfigError, ManifestError
 
 
@@ -163,5 +163,5 @@ def test_a_group_in_two_folds_of_the_manifest_is_named():
 
 
 def test_a_column_to_group_by_must_be_there():
-    with pytest.raises(ManifestError, match=r"split.by: there is no column 'speeker'.*Did you mean 'speaker'"):
+    with pytest.raises(ManifestError, match=r"split.by: there is no column 'speeker'.*did you mean 'speaker'"):
         group_rows(make_frame(["a"], speaker=["x"]), "speeker")

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqconv.data.manifest import check_labels, make_splits
+from seqconv.data.manifest.columns import Manifest
 from seqconv.data.manifest.splits import add_splits
-from seqconv.data.manifest.table import Manifest
 from seqconv.errors import ConfigError, ManifestError
 
 
@@ -160,7 +160,7 @@ def test_columns_of_zeros_and_ones_are_cut_too():
             r"9 rows in 1 groups .* too few .*\(valid, test",
         ),
         (make_frame(["a"] * 2, splits=["test"] * 2), {}, ManifestError, "has test, but no 'train' to learn from"),
-        (make_frame(["a"] * 9), {"label": "labl"}, ManifestError, "no target column 'labl'; .* Did you mean 'label'"),
+        (make_frame(["a"] * 9), {"label": "labl"}, ManifestError, "no target column 'labl'; .*; did you mean 'label'"),
         (make_frame(["a"] * 9), {"fractions": (0.8, 0.1, 0.2)}, ConfigError, "add up to 1"),
         (make_frame(["a"] * 9), {"fractions": (0.8, 0.2, 0.0)}, ConfigError, "must be three positive shares"),
     ],

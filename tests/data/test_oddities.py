@@ -178,7 +178,8 @@ def test_classes_of_multilabel_sequences_and_columns_without_any():
         "valid": Sequences(toned([0, 1], seed=1), labels.iloc[:2]),
     }
     target = fit_target("multilabel", labels)
-    assert list(describe_classes(parts, target)) == [
+    encoded = {split: target.encode(part.labels) for split, part in parts.items()}
+    assert list(describe_classes(parts, target, encoded)) == [
         "1 of 3 classes has a single training sequence: 'b' (of 'x')",
         "train has no sequence of 1 of 3 classes: 'c'",
         "valid has no sequence of 1 of 3 classes: 'c'",

@@ -87,8 +87,8 @@ def test_events_that_stand_twice_count_once_and_are_told(frame, tmp_path):
     assert [len(annotations.by_id[name]) for name in ("one", "three")] == [2, 1]
     assert annotations.of(["one"])[0].labels == ("x", "y")
     (note,) = annotations.notes
-    assert note.startswith("2 events stand twice in ")
-    assert note.endswith("counts once: of 'one', 'three'")
+    assert note.startswith("2 events are twice in ")
+    assert note.endswith("counted once: of 'one', 'three'")
 
 
 def test_recordings_without_events_are_a_decision(frame, tmp_path):
@@ -149,7 +149,7 @@ def test_what_is_not_there_and_what_is_foreign(frame, tmp_path):
         read_annotations(frame, tmp_path / "nowhere.csv")
     (tmp_path / "e.csv").write_text("id,start,end,label\none,0,1,x\nelse,0,1,x\n")
     _, annotations = read_annotations(frame, tmp_path / "e.csv", "negative")
-    assert annotations.notes == ["the table of events names 1 ids that the manifest lacks: 'else'"]
+    assert annotations.notes == ["1 ids of the events are not in the manifest: 'else'"]
     _, annotations = read_annotations(frame, tmp_path / "e.csv", "negative", is_part=True)
     assert annotations.notes == []
     assert read_events(tmp_path / "e.csv", has_ids=True)[1] == "id"

@@ -86,7 +86,7 @@ def test_values_that_are_not_finite_are_named_by_id_and_place(value):
         ({"groups": ["a"]}, "1 groups for 2 sequences"),
         ({"weights": [1.0]}, "1 weights for 2 sequences"),
         ({"metadata": pd.DataFrame({"a": [1]})}, "1 rows of metadata for 2 sequences"),
-        ({"ids": ["a", "a"]}, "ids must be unique, but 'a' stand"),
+        ({"ids": ["a", "a"]}, "ids must be unique, but 'a' are used more than once"),
         ({"weights": [1.0, -1.0]}, "weights must be finite and not negative"),
         ({"labels": ["a"], "ids": ["a", "a"]}, r"(?s)1 labels .*ids must be unique"),
     ],
@@ -211,7 +211,7 @@ def test_a_manifest_gives_features_labels_groups_and_metadata(manifest, tmp_path
     ("arguments", "error", "message"),
     [
         ({"split": "valid"}, ManifestError, "no sequence in split 'valid'; the manifest has 'train', 'test'"),
-        ({"label": "lable"}, ManifestError, "no column 'lable' in the manifest; it has id, path, label"),
+        ({"label": "lable"}, ManifestError, "no target column 'lable'; the columns are 'id', 'path', 'label'"),
         ({"features": {"kind": "melody"}}, ConfigError, r"^features\.kind: expected 'log_mel', .*got 'melody'"),
     ],
 )

@@ -172,7 +172,7 @@ def test_an_event_that_ends_behind_its_recording_is_told(use):
     target = TargetConfig(background="-" if use == "windows" else None)
     found = segment_recordings(tapes(30, 30), Segmentation(windows, use, frame_rate=RATE), target, events)
     assert found.labels[-1] == "b"
-    assert "1 event ends behind its recording, by up to 6 s: cut" in found.notes
+    assert "1 event ends after its recording, by up to 6 s: cut" in found.notes
 
 
 def test_a_window_is_at_least_a_frame():
@@ -211,7 +211,7 @@ def test_each_event_is_a_sequence_of_its_own_length():
 def test_events_behind_the_end_are_refused():
     cutting = Segmentation(WindowSettings(seconds=1.0), "windows", frame_rate=RATE)
     with pytest.raises(
-        ManifestError, match=r"'tape0': 1 of 1 events start behind its end at 1\.90 s, the first at 1000 s"
+        ManifestError, match=r"'tape0': 1 of 1 events start after its end at 1\.90 s, the first at 1000 s"
     ):
         segment_recordings(tapes(20), cutting, TargetConfig(background="-"), annotate(tape0=[(1000, 1001, "a")]))
 

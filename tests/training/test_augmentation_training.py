@@ -19,7 +19,7 @@ from support.weighting import MODEL, SummingOptimizer
 
 from seqconv.batching import make_plan
 from seqconv.config import load_config
-from seqconv.data.augmentation.folders import list_sounds
+from seqconv.data.augmentation.sounds import list_sounds
 from seqconv.data.datasets import load_datasets
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation import evaluate

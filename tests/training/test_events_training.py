@@ -223,11 +223,11 @@ def test_sequences_in_memory_are_cut_beforehand(folder):
             r"data\.windows\.keep_empty: windows without an event are kept, but have no",
         ),
         ({"data": {"windows": {"seconds": 1, "keep_empty": False}}}, r"target\.background: 'nobody' is the class of"),
-        ({"data": {"events": None, "unlabeled": "ignore"}}, r"unlabeled is 'ignore', which is about events"),
+        ({"data": {"events": None, "unlabeled": "ignore"}}, r"unlabeled is 'ignore', but events names no table"),
         ({"data": {"windows": None, "events_as": "windows"}}, r"Set windows\.seconds"),
         ({"data": {"events_as": "frames"}}, r"data\.events_as: 'frames' does not fit model\.pooling"),
         ({"data": {"events_as": "windows"}, "model": {"pooling": "frames"}}, r"Set model\.pooling to something else"),
-        ({"data": {"events_as": "sequences"}}, r"events_as is 'sequences', each event by itself, but windows is set"),
+        ({"data": {"events_as": "sequences"}}, r"events_as is 'sequences', but windows is set"),
         (
             {"data": {"windows": None, "unlabeled": "negative"}, "target": {"background": None}},
             r"data\.unlabeled: where events are the sequences",

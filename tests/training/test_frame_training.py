@@ -260,5 +260,5 @@ def test_manifest_to_commands(tmp_path, capsys):
     arguments = ["--model", model, "--events", str(tmp_path / "other.csv"), "--output", str(tmp_path / "other")]
     assert evaluate_command.main(arguments) == 0
     scores = json.loads((tmp_path / "other" / "metrics.json").read_text())["test"]
-    assert "note: 1 event ends behind its recording, by up to 5" in capsys.readouterr().err
+    assert "note: 1 event ends after its recording, by up to 5" in capsys.readouterr().err
     assert scores["per_class"]["mid"]["support"] == scores["num_frames"] == again["num_frames"]

@@ -112,5 +112,5 @@ def test_what_is_chosen_on_valid_is_refused(tmp_path):
 
 
 def test_a_run_without_any_score_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"split\.valid is 0, and there is no test split either"):
+    with pytest.raises(ConfigError, match=r"split\.valid is 0, and there is no test split to score a run"):
         train(quick(**WITHOUT), tmp_path / "run", train_data=classified())

@@ -92,8 +92,7 @@ def _write_recordings(config: "Config", data: "Datasets", index: int, path: Path
     if not data.variants or not isinstance(settings, RecordedKind):
         return []
     from seqconv.data.augmentation.preview import write_recordings
-    from seqconv.data.augmentation.stores import variable_parts
-    from seqconv.data.augmentation.variants import AudioVariant
+    from seqconv.data.augmentation.variants import AudioVariant, variable_parts
     from seqconv.features.audio.decoding import decode_audio
     from seqconv.features.store.entries import entries_of
     from seqconv.features.store.shards import content_of, fingerprint

@@ -2,13 +2,9 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
-from seqconv.batching.epoch_sampling import EpochSampler, count_repeats
+from seqconv.batching.epoch_sampling import EpochSampler
 from seqconv.data.augmentation.epochs import Augmentation, AugmentedEpoch
-
-IntArray = npt.NDArray[np.int64]
+from seqconv.sources import IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +19,7 @@ class AugmentedDraw:
         """Return the sequences of an epoch; entry i is entry i of the sampler."""
         found = self._epochs.get(epoch)
         if found is None:
-            indices = None if self.drawn is None else np.asarray(self.drawn.indices(epoch), np.int64)
-            repeats = None if indices is None else count_repeats(indices)
-            found = self.augmentation.epoch(epoch, indices, repeats)
+            found = self.augmentation.epoch(epoch, None if self.drawn is None else self.drawn.indices(epoch))
             # As of a plan, two are enough: this one and the next. Batches are made in another thread.
             for old in list(self._epochs)[: max(0, len(self._epochs) - 1)]:
                 self._epochs.pop(old, None)

@@ -8,27 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.batching.epoch_sampling import count_repeats
+from seqconv.data.augmentation import transforms
 from seqconv.data.augmentation.keys import SequenceKeys
-from seqconv.data.augmentation.levels import add_noise
-from seqconv.data.augmentation.masking import mask_spectrum
-from seqconv.data.augmentation.mixing import label_shares, mix_features, mix_labels
 from seqconv.data.augmentation.settings import AugmentConfig, FeatureTransform
-from seqconv.data.augmentation.timing import (
-    Positions,
-    frames_at,
-    nearest_frames,
-    shift_positions,
-    stretch_positions,
-    stretched_lengths,
-)
+from seqconv.data.augmentation.transforms import Array, Vector
 from seqconv.errors import ConfigError
 from seqconv.features import FeatureKind
-from seqconv.sources import Source
-
-Array = npt.NDArray[Any]
-Features = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
-Vector = npt.NDArray[np.float64]
+from seqconv.sources import FloatArray, IntArray, Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +51,10 @@ class Augmentation:
     variants: Sequence[Source] = ()
     shortest: int = 1
 
-    def epoch(
-        self, epoch: int, indices: npt.ArrayLike | None = None, repeats: npt.ArrayLike | None = None
-    ) -> "AugmentedEpoch":
-        """Return the sequences of an epoch: all, or those at `indices`, `(n,)`, which may name one several times.
-
-        `repeats` says for each how often it came before: it is varied anew each time.
-        """
-        chosen = np.arange(len(self.keys)) if indices is None else np.asarray(indices, np.int64)
-        again = np.zeros(len(chosen), np.int64) if repeats is None else np.asarray(repeats, np.int64)
-        return AugmentedEpoch(self, epoch, chosen, again)
+    def epoch(self, epoch: int, indices: npt.ArrayLike | None = None) -> "AugmentedEpoch":
+        """Return the sequences of an epoch: all, or those at `indices`, `(n,)`; one that comes again differs."""
+        chosen = np.arange(len(self.source.ids)) if indices is None else np.asarray(indices, np.int64)
+        return AugmentedEpoch(self, epoch, chosen, count_repeats(chosen))
 
     @cached_property
     def keys(self) -> SequenceKeys:
@@ -89,16 +70,12 @@ class Augmentation:
     def is_long_enough(self) -> npt.NDArray[np.bool_]:
         """The entries that are long enough for the model, `(1 + variants, n)`; original sequences always count as
         such."""
-        enough: npt.NDArray[np.bool_] = self.lengths >= np.minimum(self.shortest, self.lengths[0])
-        return enough
+        return np.asarray(self.lengths >= np.minimum(self.shortest, self.lengths[0]))
 
     @cached_property
     def ranks(self) -> IntArray:
         """The rank of each sequence in the order of the ids, which depends on no manifest, `(n,)`."""
-        ids = self.source.ids
-        ranks = np.empty(len(ids), np.int64)
-        ranks[sorted(range(len(ids)), key=lambda index: ids[index])] = np.arange(len(ids))
-        return ranks
+        return np.unique(np.asarray(self.source.ids, object), return_inverse=True)[1]
 
     @property
     def changes_lengths(self) -> bool:
@@ -110,11 +87,11 @@ class Augmentation:
         lengths, stretch = self.lengths[self.is_long_enough], self.settings.time_stretch
         if stretch is None:
             return int(lengths.min()), int(lengths.max())
-        slow, fast = (stretched_lengths(lengths, rate, shortest=self.shortest) for rate in stretch.rate)
+        slow, fast = (transforms.stretched_lengths(lengths, rate, shortest=self.shortest) for rate in stretch.rate)
         # Who is not stretched at all is in between, unless everything is made longer, or shorter.
         return int(min(fast.min(), lengths.min())), int(max(slow.max(), lengths.max()))
 
-    def moment(self, name: str, width: int) -> Features:
+    def moment(self, name: str, width: int) -> FloatArray:
         """Return `mean` or `deviation`, `(width,)`."""
         return np.broadcast_to(np.asarray(getattr(self, name), np.float32), (width,))
 
@@ -127,12 +104,12 @@ class AugmentedEpoch:
     epoch: int
     indices: IntArray
     repeats: IntArray
-    _last: tuple[int, Features] | None = field(default=None, repr=False)
+    _last: tuple[int, FloatArray] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, entry: int) -> Features:
+    def __getitem__(self, entry: int) -> FloatArray:
         # Whoever makes a batch looks at its first sequence twice.
         last, entry = self._last, int(entry)
         if last is not None and last[0] == entry:
@@ -141,17 +118,17 @@ class AugmentedEpoch:
         settings = self.plan.settings
         if self.shares[entry] > 0:
             other = self._vary(int(self.partners[entry]))
-            values = mix_features(values, other, float(self.shares[entry]), float(self._places[entry]))
+            values = transforms.mix_features(values, other, float(self.shares[entry]), float(self._places[entry]))
         if settings.noise is not None:
             rng = self.keys.generator(self.epoch, "noise", entry)
             is_on, amount = rng.random() < settings.noise.probability, rng.uniform(*settings.noise.deviation)
             if is_on:
-                values = add_noise(values, self.plan.moment("deviation", values.shape[1]), amount, rng)
+                values = transforms.add_noise(values, self.plan.moment("deviation", values.shape[1]), amount, rng)
         if settings.spec_mask is not None:
             rng = self.keys.generator(self.epoch, "spec_mask", entry)
             if rng.random() < settings.spec_mask.probability:
                 fill, orders = self.plan.moment("mean", values.shape[1]), self.plan.features.orders
-                values = mask_spectrum(values, settings.spec_mask, fill, rng, orders=orders)
+                values = transforms.mask_spectrum(values, settings.spec_mask, fill, rng, orders=orders)
         for place, transform in enumerate(settings.own):
             rng = self.keys.generator(self.epoch, f"own {place}", entry)
             if rng.random() < transform.probability:
@@ -159,15 +136,15 @@ class AugmentedEpoch:
         self._last = (entry, values)
         return values
 
-    def _apply(self, transform: FeatureTransform, values: Features, rng: np.random.Generator, entry: int) -> Features:
+    def _apply(self, own: FeatureTransform, values: FloatArray, rng: np.random.Generator, entry: int) -> FloatArray:
         """Apply a user's own transform to an entry, and check its promises."""
         given = values.view()
         given.flags.writeable = False
-        found: Features = np.asarray(transform.apply(given, rng), np.float32)
+        found: FloatArray = np.asarray(own.apply(given, rng), np.float32)
         if found.shape != values.shape or not np.isfinite(found).all():
             what = "a value that is not finite" if found.shape == values.shape else f"shape {found.shape}"
             raise ConfigError(
-                f"augment.own: '{getattr(transform, 'type', '')}' made {what} of the sequence "
+                f"augment.own: '{getattr(own, 'type', '')}' made {what} of the sequence "
                 f"'{self.plan.source.ids[int(self.indices[entry])]}', which has shape {values.shape}. Return finite "
                 "features of the same shape"
             )
@@ -181,10 +158,7 @@ class AugmentedEpoch:
     @cached_property
     def variant(self) -> IntArray:
         """The variant of its sequence that each entry is, 0 being the sequence itself, `(n,)`."""
-        count = len(self.plan.lengths)
-        if count == 1:
-            return np.zeros(len(self), np.int64)
-        drawn = (self._uniform("variant") * count).astype(np.int64)
+        drawn = (self._uniform("variant") * len(self.plan.lengths)).astype(np.int64)
         return np.where(self.plan.is_long_enough[drawn, self.indices], drawn, 0)
 
     @cached_property
@@ -196,13 +170,12 @@ class AugmentedEpoch:
         is_on, part = _switch(self._uniform("time_stretch"), stretch.probability)
         low, high = stretch.rate
         # As many get slower by some factor as get faster by it.
-        rates: Vector = np.where(is_on, low * (high / low) ** part, 1.0)
-        return rates
+        return np.where(is_on, low * (high / low) ** part, 1.0)
 
     @cached_property
     def lengths(self) -> IntArray:
         """Frames of each entry, `(n,)`."""
-        return stretched_lengths(self._variant_lengths, self.rates, shortest=self.plan.shortest)
+        return transforms.stretched_lengths(self._variant_lengths, self.rates, shortest=self.plan.shortest)
 
     @cached_property
     def shifts(self) -> IntArray:
@@ -242,48 +215,46 @@ class AugmentedEpoch:
         share = betaincinv(mixup.alpha, mixup.alpha, part)
         # Who has the larger share gives the length. Of two that are drawn alike, either may be called the first.
         is_on &= self.partners != np.arange(len(self))
-        shares: Vector = np.where(is_on, np.minimum(share, 1 - share), 0.0)
-        return shares
+        return np.where(is_on, np.minimum(share, 1 - share), 0.0)
 
     @cached_property
     def label_shares(self) -> Vector:
         """The share of the partner in the label of each entry, `(n,)`."""
-        return label_shares(self.shares, self.lengths, self.lengths[self.partners])
+        return transforms.label_shares(self.shares, self.lengths, self.lengths[self.partners])
 
     def entries(self, indices: npt.ArrayLike, repeats: npt.ArrayLike) -> IntArray:
         """Return the entries that are the sequences at `indices`, each having come `repeats` times before, `(m,)`."""
         order, ordered = self._by_index
-        found: IntArray = order[np.searchsorted(ordered, np.asarray(indices)) + np.asarray(repeats)]
-        return found
+        return np.asarray(order[np.searchsorted(ordered, np.asarray(indices)) + np.asarray(repeats)])
 
     def mix(self, labels: Array, weights: Array) -> tuple[Array, Array]:
         """Return labels `(n, ...)` and weights `(n,)` of the entries, from those of all sequences, encoded."""
         labels, weights = labels[self.indices], weights[self.indices]
         if self.plan.settings.mixup is None:
             return labels, weights
-        return mix_labels(labels, weights, self.partners, self.label_shares)
+        return transforms.mix_labels(labels, weights, self.partners, self.label_shares)
 
     def original_frames(self, entry: int) -> IntArray:
         """Return the frame of the original sequence for each frame of an entry, `(time,)`, from which its label
         comes."""
         lengths = self.plan.lengths[:, self.indices[entry]]
-        return nearest_frames(self._positions(entry), int(lengths[self.variant[entry]]), int(lengths[0]))
+        return transforms.nearest_frames(self._positions(entry), int(lengths[self.variant[entry]]), int(lengths[0]))
 
-    def _vary(self, entry: int) -> Features:
+    def _vary(self, entry: int) -> FloatArray:
         """Return an entry before another one is mixed into it."""
         plan, variant, index = self.plan, int(self.variant[entry]), int(self.indices[entry])
-        values: Features = np.asarray((plan.source if not variant else plan.variants[variant - 1])[index], np.float32)
+        values: FloatArray = np.asarray((plan.source if not variant else plan.variants[variant - 1])[index], np.float32)
         if self.shifts[entry] or self.lengths[entry] != len(values):
-            values = frames_at(values, self._positions(entry))
+            values = transforms.frames_at(values, self._positions(entry))
         if self.gains[entry]:
             values = plan.features.with_gain(values, float(self.gains[entry]))
         return values
 
-    def _positions(self, entry: int) -> Positions:
+    def _positions(self, entry: int) -> Array:
         """Return the position in its variant of each frame of an entry, `(time,)`."""
-        positions = stretch_positions(int(self._variant_lengths[entry]), int(self.lengths[entry]))
+        positions = transforms.stretch_positions(int(self._variant_lengths[entry]), int(self.lengths[entry]))
         shift, frames = self.plan.settings.time_shift, int(self.shifts[entry])
-        return positions if shift is None or not frames else shift_positions(positions, frames, shift.fill)
+        return positions if shift is None or not frames else transforms.shift_positions(positions, frames, shift.fill)
 
     @cached_property
     def _by_index(self) -> tuple[IntArray, IntArray]:
@@ -292,8 +263,7 @@ class AugmentedEpoch:
 
     @cached_property
     def _variant_lengths(self) -> IntArray:
-        lengths: IntArray = self.plan.lengths[self.variant, self.indices]
-        return lengths
+        return self.plan.lengths[self.variant, self.indices]
 
     @cached_property
     def _places(self) -> Vector:

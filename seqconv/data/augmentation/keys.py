@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-Vector = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint64]
 
 _UNIT = 2.0**-53
@@ -46,14 +45,10 @@ class SequenceKeys:
         taken._words = np.where(again > 0, _scramble(words ^ _scramble(again)), words)
         return taken
 
-    def __len__(self) -> int:
-        return len(self._words)
-
-    def uniform(self, epoch: int, purpose: str) -> Vector:
+    def uniform(self, epoch: int, purpose: str) -> npt.NDArray[np.float64]:
         """Draw a number from [0, 1) for each sequence, `(n,)`."""
         mixed = _scramble(self._words ^ np.uint64(self._word(epoch, purpose)))
-        numbers: Vector = (mixed >> np.uint64(11)).astype(np.float64) * _UNIT
-        return numbers
+        return np.asarray((mixed >> np.uint64(11)).astype(np.float64) * _UNIT)
 
     def generator(self, epoch: int, purpose: str, index: int) -> np.random.Generator:
         """Return a generator for one sequence."""

@@ -1,33 +1,28 @@
 """Previews of augmentation, to look at and to listen to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.data.augmentation.epochs import AugmentedEpoch
 from seqconv.data.augmentation.variants import AudioVariant
-from seqconv.features.kinds import FeatureKind, RecordedKind
+from seqconv.features import FeatureKind
+from seqconv.features.kinds import RecordedKind
+from seqconv.sources import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Features = npt.NDArray[np.float32]
-Samples = npt.NDArray[np.float32]
-
 _PANEL = (8.0, 1.5)
-_DPI = 110
 
 
-@dataclass(frozen=True)
-class Panel:
+class Panel(NamedTuple):
     """Features `(time, d)` and their title."""
 
     title: str
-    features: Features
+    features: FloatArray
 
 
 def panel_of(epoch: AugmentedEpoch, entry: int) -> Panel:
@@ -49,14 +44,14 @@ def describe_entry(epoch: AugmentedEpoch, entry: int) -> list[str]:
     """
     rate, shift, share = float(epoch.rates[entry]), int(epoch.shifts[entry]), float(epoch.label_shares[entry])
     partner = epoch.plan.source.ids[epoch.indices[epoch.partners[entry]]]
-    told = {
+    done = {
         f"variant {epoch.variant[entry]}": epoch.variant[entry] > 0,
         f"{rate:.2f} times as fast": rate != 1,
         f"{abs(shift)} frames {'later' if shift > 0 else 'earlier'}": shift != 0,
         f"{epoch.gains[entry]:+.1f} dB": epoch.gains[entry] != 0,
         f"{share:.0%} of the label from {partner}": round(share, 2) > 0,
     }
-    return [text for text, is_so in told.items() if is_so]
+    return [text for text, is_so in done.items() if is_so]
 
 
 def draw_panels(panels: Sequence[Panel], settings: FeatureKind, path: Path) -> None:
@@ -73,17 +68,15 @@ def draw_panels(panels: Sequence[Panel], settings: FeatureKind, path: Path) -> N
     seconds = settings.seconds_per_frame
     axes.set_xlim(0, longest * (seconds or 1))
     axes.set_xlabel("frame" if seconds is None else "seconds")
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=110)
 
 
-def _draw(axes: "Axes", features: Features, settings: FeatureKind, limits: tuple[float, float]) -> None:
+def _draw(axes: "Axes", features: FloatArray, settings: FeatureKind, limits: tuple[float, float]) -> None:
     duration = len(features) * (settings.seconds_per_frame or 1)
     samples = settings.to_audio(features) if settings.holds_samples else None
-    if samples is not None:
-        axes.plot(np.linspace(0, duration, len(samples)), samples, linewidth=0.5)
-        axes.set_ylim(*limits)
-    elif features.shape[1] == 1:
-        axes.plot(np.linspace(0, duration, len(features)), features[:, 0])
+    if samples is not None or features.shape[1] == 1:
+        line = features[:, 0] if samples is None else samples
+        axes.plot(np.linspace(0, duration, len(line)), line, linewidth=None if samples is None else 0.5)
         axes.set_ylim(*limits)
     else:
         extent = (0, duration, 0, features.shape[1])
@@ -95,7 +88,7 @@ def _draw(axes: "Axes", features: Features, settings: FeatureKind, limits: tuple
 def write_heard(panels: Sequence[Panel], settings: FeatureKind, path: Path) -> list[Path]:
     """Write the sound of each panel's features as WAV: `PATH-features.wav`, `PATH-epoch-1.wav` and so on.
 
-    Nothing is written of features that are no sound, or whose level is lost.
+    Nothing is written of features that are no sound, or that have lost their level.
     """
     if not isinstance(settings, RecordedKind) or settings.normalize == "recording":
         return []
@@ -109,7 +102,7 @@ def write_heard(panels: Sequence[Panel], settings: FeatureKind, path: Path) -> l
 
 
 def write_recordings(
-    samples: Samples, sample_rate: int, variants: Sequence[AudioVariant], content: str, path: Path
+    samples: FloatArray, sample_rate: int, variants: Sequence[AudioVariant], content: str, path: Path
 ) -> list[Path]:
     """Write a recording and its variants as WAV: `PATH-recording.wav`, `PATH-variant-1.wav` and so on.
 
@@ -125,7 +118,7 @@ def write_recordings(
     return [_write(path, name, sound, sample_rate) for name, sound in sounds.items()]
 
 
-def _write(path: Path, name: str, samples: Samples, sample_rate: int) -> Path:
+def _write(path: Path, name: str, samples: FloatArray, sample_rate: int) -> Path:
     import soundfile
 
     written = path.with_name(f"{path.name}-{name}.wav")

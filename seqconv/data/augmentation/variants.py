@@ -1,33 +1,29 @@
-"""Variants of recordings: transforms, their order, and their random numbers."""
+"""Variants of recordings: transforms, their order, their random numbers, and their features in the feature store."""
 
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
-from seqconv.data.augmentation.audio_settings import AudioAugmentConfig, Background, Room
-from seqconv.data.augmentation.folders import digest_sounds, draw_excerpt, draw_sound, list_sounds
+from seqconv.data.augmentation import sounds
 from seqconv.data.augmentation.keys import generator_for
-from seqconv.data.augmentation.sounds import (
-    add_background,
-    add_reverberation,
-    change_speed,
-    load_audiomentations,
-    made_response,
-    pink_noise,
-    shift_pitch,
-)
-from seqconv.errors import AudioError, ConfigError
+from seqconv.data.augmentation.settings import AudioAugmentConfig, Background, Pitch, Room, Speed
+from seqconv.data.sequences import Sequences
+from seqconv.errors import AudioError, ConfigError, ManifestError
+from seqconv.features.audio.decoding import count_samples
+from seqconv.features.kinds import RecordedKind
+from seqconv.features.store import FeatureStore, build_store
+from seqconv.sources import FloatArray
 
-Samples = npt.NDArray[np.float32]
-Step = Callable[[Samples, int, np.random.Generator], Samples]
+Step = Callable[[FloatArray, int, np.random.Generator], FloatArray]
 
-# Raise it when a transform computes something else: variants are then extracted anew.
+# Raise it when a transform computes something else: variants are then extracted again.
 FORMAT_VERSION = 1
 
 
@@ -35,7 +31,7 @@ FORMAT_VERSION = 1
 class AudioVariant:
     """The variant `number` (from 1) of recordings; picklable.
 
-    What it makes of a recording hangs on the settings, the number and the content of the recording, and not on a run:
+    What it makes of a recording depends on the settings, the number and the content of the recording, and not on a run:
     runs of any seed share the stored features, and choose among the variants by theirs.
 
     >>> variant = AudioVariant(AudioAugmentConfig(speed={"rate": (1.25, 1.25)}), number=1)
@@ -46,7 +42,7 @@ class AudioVariant:
     settings: AudioAugmentConfig
     number: int
 
-    def apply(self, samples: Samples, sample_rate: int, content: str) -> Samples:
+    def apply(self, samples: FloatArray, sample_rate: int, content: str) -> FloatArray:
         """Vary `samples` `(n,)` of a recording; speed changes n.
 
         Raises:
@@ -65,11 +61,11 @@ class AudioVariant:
             ConfigError: a folder is missing or empty, audiomentations is not installed, or refuses its arguments.
         """
         for name in ("background", "room"):
-            settings = getattr(self.settings, name)
-            if settings is not None and settings.folder is not None:
-                list_sounds(settings.folder, f"audio_augment.{name}.folder")
+            section = getattr(self.settings, name)
+            if section is not None and section.folder is not None:
+                sounds.list_sounds(section.folder, f"audio_augment.{name}.folder")
         if self.settings.pitch is not None:
-            load_audiomentations("audio_augment.pitch")
+            sounds.load_audiomentations("audio_augment.pitch")
         for number in range(len(self.settings.others)):
             _make_other(self.settings, number)
 
@@ -79,63 +75,61 @@ class AudioVariant:
         values = self.settings.model_dump(mode="json", exclude={"variants"}, exclude_none=True)
         for name in ("background", "room"):
             if values.get(name, {}).get("folder"):
-                values[name]["folder"] = digest_sounds(values[name]["folder"], f"audio_augment.{name}.folder")
+                values[name]["folder"] = sounds.digest_sounds(values[name]["folder"], f"audio_augment.{name}.folder")
         if "pitch" in values or values["others"]:
-            values["audiomentations"] = load_audiomentations("audio_augment").__version__
+            values["audiomentations"] = sounds.load_audiomentations("audio_augment").__version__
         return {**values, "number": self.number, "format_version": FORMAT_VERSION}
 
     @property
     def _steps(self) -> Iterator[tuple[str, float, Step]]:
         """Name, probability and function of each transform, in order: the sound itself, its room, other sounds."""
-        settings = self.settings
-        if settings.speed is not None:
-            low, high = settings.speed.rate
-            yield (
-                "speed",
-                settings.speed.probability,
-                lambda samples, _, rng: change_speed(samples, low * (high / low) ** rng.random()),
-            )
-        if settings.pitch is not None:
-            semitones = settings.pitch.semitones
-            yield (
-                "pitch",
-                settings.pitch.probability,
-                lambda samples, rate, rng: shift_pitch(samples, rate, rng.uniform(*semitones)),
-            )
-        if settings.room is not None:
-            room = settings.room
-            yield "room", room.probability, lambda *arguments: _in_room(room, *arguments)
-        if settings.background is not None:
-            background = settings.background
-            yield "background", background.probability, lambda *arguments: _with_background(background, *arguments)
-        for number, other in enumerate(settings.others):
+        for name, step in _STEPS.items():
+            section = getattr(self.settings, name)
+            if section is not None:
+                yield name, section.probability, partial(step, section)
+        for number, other in enumerate(self.settings.others):
             # These have a probability of their own, p.
-            yield f"{number} {other['type']}", 1.0, _other_step(settings, number)
+            yield f"{number} {other['type']}", 1.0, _other_step(self.settings, number)
 
 
-def _in_room(room: Room, samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+def _faster(speed: Speed, samples: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
+    low, high = speed.rate
+    return sounds.change_speed(samples, low * (high / low) ** rng.random())
+
+
+def _higher(pitch: Pitch, samples: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
+    return sounds.shift_pitch(samples, sample_rate, rng.uniform(*pitch.semitones))
+
+
+def _in_room(room: Room, samples: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
     if room.folder is not None:
-        response = draw_sound(room.folder, "audio_augment.room.folder", sample_rate, rng)
+        response = sounds.draw_sound(room.folder, "audio_augment.room.folder", sample_rate, rng)
     else:
         times = rng.uniform(*room.reverberation_time), rng.uniform(*room.direct_to_reverberant)
-        response = made_response(sample_rate, *times, rng)
-    return add_reverberation(samples, response)
+        response = sounds.made_response(sample_rate, *times, rng)
+    return sounds.add_reverberation(samples, response)
 
 
-def _with_background(background: Background, samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+def _in_noise(background: Background, samples: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
     snr = rng.uniform(*background.snr)
     if background.folder is None:
-        noise = pink_noise(len(samples), rng)
+        noise = sounds.pink_noise(len(samples), rng)
     else:
-        noise = draw_excerpt(background.folder, "audio_augment.background.folder", len(samples), sample_rate, rng)
-    return add_background(samples, noise, snr)
+        noise = sounds.draw_excerpt(
+            background.folder, "audio_augment.background.folder", len(samples), sample_rate, rng
+        )
+    return sounds.add_background(samples, noise, snr)
+
+
+# In the order in which they are applied: the sound itself, its room, other sounds.
+_STEPS: dict[str, Callable[..., Any]] = {"speed": _faster, "pitch": _higher, "room": _in_room, "background": _in_noise}
 
 
 def _other_step(settings: AudioAugmentConfig, number: int) -> Step:
     transform, key = _make_other(settings, number), f"audio_augment.others.{number}"
     name = settings.others[number]["type"]
 
-    def step(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+    def step(samples: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
         with _global_generators(rng):
             try:
                 changed = np.asarray(transform(np.ascontiguousarray(samples), sample_rate), np.float32)
@@ -150,7 +144,7 @@ def _other_step(settings: AudioAugmentConfig, number: int) -> Step:
 
 def _make_other(settings: AudioAugmentConfig, number: int) -> Any:
     arguments, key = dict(settings.others[number]), f"audio_augment.others.{number}"
-    name, package = arguments.pop("type"), load_audiomentations(key)
+    name, package = arguments.pop("type"), sounds.load_audiomentations(key)
     base = package.core.transforms_interface.BaseWaveformTransform
     known = sorted(each for each, kind in vars(package).items() if isinstance(kind, type) and issubclass(kind, base))
     if name not in known:
@@ -177,3 +171,62 @@ def _global_generators(rng: np.random.Generator) -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
+
+
+def build_variants(
+    sequences: Sequences,
+    settings: AudioAugmentConfig,
+    *,
+    cache_dir: str | Path | None = None,
+    num_workers: int | None = None,
+) -> list[FeatureStore]:
+    """Return the features of each variant of some recordings, extracted if they are not yet in the cache.
+
+    Windows and events are recordings of their own here: each is read and varied by itself, of as many frames unless its
+    speed is changed.
+
+    Args:
+        sequences: from a manifest, so that their recordings are known.
+        settings: the section `audio_augment`, with a transform that is on.
+        cache_dir, num_workers: as for `build_store`.
+
+    Returns:
+        A store for each variant, in the order of `sequences`.
+
+    Raises:
+        ConfigError: the sequences are arrays, a folder is missing, or audiomentations is.
+        AudioError: a recording, or a sound of a folder, cannot be read.
+    """
+    features, frame = sequences.feature_settings, sequences.metadata
+    if not isinstance(features, RecordedKind) or frame is None or "path" not in frame:
+        raise ConfigError(
+            f"audio_augment ({', '.join(settings.names)}) varies recordings, but the training sequences are arrays. "
+            "Pass Sequences.from_manifest(...), or use the section augment, which varies features."
+        )
+    recordings = variable_parts(sequences)
+    variants = [AudioVariant(settings, number) for number in range(1, settings.variants + 1)]
+    variants[0].check()
+    stores = [
+        build_store(recordings, features, variant=variant, cache_dir=cache_dir, num_workers=num_workers)
+        for variant in variants
+    ]
+    if any(store.num_features != sequences.num_features for store in stores):
+        raise ManifestError("the variants of recordings have another number of features than the recordings")
+    return stores
+
+
+def variable_parts(sequences: Sequences) -> pd.DataFrame:
+    """Return the file region to vary for each of some sequences of a manifest; columns as in a manifest."""
+    frame: Any = sequences.metadata
+    columns = frame.columns.intersection(["id", "path", "start", "end", "case"], sort=False)
+    parts: pd.DataFrame = frame[columns].assign(id=sequences.ids)
+    settings = sequences.feature_settings
+    if sequences.provenance.cut is None or not isinstance(settings, RecordedKind):
+        return parts
+    rate, hop = settings.sample_rate, settings.seconds_per_frame
+    seconds = parts["path"].map({path: count_samples(path, sample_rate=rate) / rate for path in parts["path"].unique()})
+    # The last region of a recording may reach past its end.
+    starts = parts["start"].astype(float).clip(upper=(seconds - hop).clip(lower=0))
+    # Not until the end of the part: there the frame after its last one is centered.
+    taken = [settings.samples_of_frames(count) / rate for count in sequences.lengths.tolist()]
+    return parts.assign(start=starts, end=(parts["start"].astype(float) + taken).clip(upper=seconds))

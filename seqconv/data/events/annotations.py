@@ -3,21 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from seqconv.data.events.recordings import read_recording_events
-from seqconv.data.events.tables import NO_EVENTS, Events
+from seqconv.data.events.tables import NO_EVENTS, Events, FloatArray
 from seqconv.errors import ManifestError, list_some
+from seqconv.sources import IntArray
 from seqconv.tasks.frame_labels import raise_listed
 from seqconv.tasks.settings import TargetConfig
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-FloatArray = npt.NDArray[np.float64]
+from seqconv.text import amount
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +30,7 @@ class Annotations:
 
     def label_sets(self, ids: Sequence[str], target: TargetConfig) -> list[list[str]]:
         """Return the classes that occur in each recording: splits keep their proportions."""
-        return [
-            sorted({name for label in events.labels for name in event_names(label, target)}) for events in self.of(ids)
-        ]
+        return [sorted({name for label in own.labels for name in event_names(label, target)}) for own in self.of(ids)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,51 +46,41 @@ class RecordingEvents:
     ends: FloatArray
 
 
-def find_behind(name: str, events: Events, num_frames: int, start: float, seconds_per_frame: float) -> list[str]:
-    """Describe events that start after the end of a recording.
+def check_ends(
+    recordings: RecordingEvents, lengths: IntArray, seconds_per_frame: float, are_whole: npt.NDArray[np.bool_]
+) -> list[str]:
+    """Check that no event starts after the end of its recording, and return a note on those that end after it.
 
     Args:
-        name: id of the recording.
-        num_frames: frames of it.
-        start: where in its file it begins, in seconds.
+        recordings: the events.
+        lengths: frames of each recording.
+        seconds_per_frame: seconds from one frame to the next.
+        are_whole: which are whole files: of a part of a file, some events are elsewhere.
 
-    >>> find_behind("tape", Events(np.array([50.0]), np.array([51.0]), ("cough",)), 100, 0.0, 0.1)[0]
-    "'tape': 1 of 1 events start behind its end at 9.90 s, the first at 50 s. Are these seconds, and of this recording?"
+    Raises:
+        ManifestError: events that start after the end.
+
+    >>> cough = Events(np.array([5.0]), np.array([12.1]), ("cough",))
+    >>> tape = RecordingEvents(["tape"], [cough], np.zeros(1), np.array([10.0]))
+    >>> check_ends(tape, np.array([100]), 0.1, np.array([True]))
+    ['1 event ends after its recording, by up to 2 s: cut']
     """
-    # The last frame may stand for almost a whole step of time, and rounded times get one more.
-    end = start + (num_frames + 1) * seconds_per_frame
-    behind = events.starts[events.starts > end]
-    if not len(behind):
-        return []
-    return [
-        f"'{name}': {len(behind)} of {len(events)} events start behind its end at {end - 2 * seconds_per_frame:.2f} s, "
-        f"the first at {behind[0]:g} s. Are these seconds, and of this recording?"
-    ]
-
-
-def seconds_behind(events: Events, num_frames: int, start: float, seconds_per_frame: float) -> list[float]:
-    """Return by how much events end after the end of a recording, for those that do; arguments as in `find_behind`.
-
-    >>> seconds_behind(Events(np.array([5.0]), np.array([12.1]), ("cough",)), 100, 0.0, 0.1)
-    [2.0]
-    """
-    end = start + (num_frames + 1) * seconds_per_frame
-    late: list[float] = (events.ends[events.ends > end] - end).round(6).tolist()
-    return late
-
-
-def describe_late(late: Sequence[float]) -> list[str]:
-    """Describe events that end after their recordings.
-
-    >>> describe_late([2.0, 0.5])
-    ['2 events end behind their recordings, by up to 2 s: cut']
-    """
-    if not late:
-        return []
-    return [
-        f"{len(late)} {'event ends behind its recording' if len(late) == 1 else 'events end behind their recordings'}, "
-        f"by up to {max(late):.2g} s: cut"
-    ]
+    problems, late = [], []
+    for place in np.flatnonzero(are_whole).tolist():
+        events = recordings.events[place]
+        # The last frame may stand for almost a whole step of time, and rounded times get one more.
+        end = recordings.starts[place] + (lengths[place] + 1) * seconds_per_frame
+        after = events.starts[events.starts > end]
+        if len(after):
+            problems.append(
+                f"'{recordings.ids[place]}': {len(after)} of {len(events)} events start after its end at "
+                f"{end - 2 * seconds_per_frame:.2f} s, the first at {after[0]:g} s. Are these seconds, and of this "
+                "recording?"
+            )
+        late += (events.ends[events.ends > end] - end).round(6).tolist()
+    raise_listed(problems)
+    ended = amount(len(late), "event ends after its recording", "events end after their recordings")
+    return [f"{ended}, by up to {max(late):.2g} s: cut"] if late else []
 
 
 def event_names(label: str | None, target: TargetConfig) -> tuple[str, ...]:
@@ -108,8 +93,8 @@ def event_names(label: str | None, target: TargetConfig) -> tuple[str, ...]:
 
 
 def read_annotations(
-    frame: "pd.DataFrame", path: str | Path, unlabeled: str | None = None, *, is_part: bool = False
-) -> tuple["pd.DataFrame", Annotations]:
+    frame: pd.DataFrame, path: str | Path, unlabeled: str | None = None, *, is_part: bool = False
+) -> tuple[pd.DataFrame, Annotations]:
     """Read the events of a manifest, and decide about recordings that have none.
 
     Args:
@@ -117,7 +102,7 @@ def read_annotations(
         path: see `data.events` of the config.
         unlabeled: recordings without events: "negative" keeps them, "ignore" leaves them out, None is an error. A table
             of its own in a folder, though empty, says that nothing happens.
-        is_part: the manifest is one split of several, and events of other recordings are nothing to tell.
+        is_part: the manifest is one split of several, so that events of other recordings need no note.
 
     Returns:
         The manifest, without the recordings that are ignored, and the events.
@@ -130,18 +115,18 @@ def read_annotations(
         raise ManifestError(f"data.events names '{path}', and there is no such file or folder")
     found = read_recording_events(path, frame)
     raise_listed(found.problems)
-    notes = [] if is_part else found.notes
+    annotations = Annotations(found.by_id, [] if is_part else found.notes)
     ids = frame["id"].tolist()
     without = [name for name in ids if name not in found.by_id]
     if not without:
-        return frame, Annotations(found.by_id, notes)
-    told = f"{len(without)} of {len(ids)} recordings have no event in '{path}': {list_some(without)}"
+        return frame, annotations
+    note = f"{len(without)} of {len(ids)} recordings have no event in '{path}': {list_some(without)}"
     if unlabeled is None:
         raise ManifestError(
-            f"{told}. If nothing happens in them, set data.unlabeled to 'negative'; if they were not labeled, to "
+            f"{note}. If nothing happens in them, set data.unlabeled to 'negative'; if they were not labeled, to "
             "'ignore', which leaves them out"
         )
-    if unlabeled == "negative":
-        return frame, Annotations(found.by_id, notes)
-    left = frame[frame["id"].isin(found.by_id)].reset_index(drop=True)
-    return left, Annotations(found.by_id, [*notes, f"{told}; left out (data.unlabeled)"])
+    if unlabeled == "ignore":
+        frame = frame[frame["id"].isin(found.by_id)].reset_index(drop=True)
+        annotations.notes.append(f"{note}; left out (data.unlabeled)")
+    return frame, annotations

@@ -1,17 +1,13 @@
 """Events as arrays for metrics: the true ones, and the detected ones that can be judged."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from seqconv.data.events.annotations import event_names
 from seqconv.data.events.tables import Events
 from seqconv.metrics import EventArrays
 from seqconv.tasks.settings import TargetConfig
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def true_arrays(events: Events, names: list[str], target: TargetConfig) -> EventArrays:
@@ -25,20 +21,15 @@ def true_arrays(events: Events, names: list[str], target: TargetConfig) -> Event
     return _arrays(rows)
 
 
-def judged_arrays(found: "pd.DataFrame", events: Events, names: list[str]) -> EventArrays:
+def judged_arrays(found: pd.DataFrame, events: Events, names: list[str]) -> EventArrays:
     """Return the detected events of a recording for a metric, without those of which half is in events of unknown
     class.
     """
-    judged = found.loc[_is_judged(found, events)]
-    return _arrays(
-        [
-            (start, end, names.index(label))
-            for start, end, label in zip(judged["start"], judged["end"], judged["label"], strict=True)
-        ]
-    )
+    judged = found.loc[_is_judged(found, events), ["start", "end", "label"]]
+    return _arrays([(start, end, names.index(label)) for start, end, label in judged.itertuples(index=False)])
 
 
-def _is_judged(found: "pd.DataFrame", events: Events) -> npt.NDArray[np.bool_]:
+def _is_judged(found: pd.DataFrame, events: Events) -> npt.NDArray[np.bool_]:
     unnamed = [place for place, label in enumerate(events.labels) if label is None]
     if not unnamed or found.empty:
         return np.ones(len(found), bool)

@@ -2,18 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from seqconv.data.events.annotations import (
-    Annotations,
-    describe_late,
-    event_names,
-    find_behind,
-    seconds_behind,
-)
+from seqconv.data.events.annotations import Annotations, RecordingEvents, check_ends, event_names
 from seqconv.data.events.tables import NO_EVENTS, TABLE_SUFFIXES, Events, find_overlaps, read_events
 from seqconv.errors import ConfigError, list_some
 from seqconv.features.arrays import load_npy
@@ -22,12 +16,6 @@ from seqconv.tasks.frame_labels import MISSING, FrameLabels, find_length_problem
 from seqconv.tasks.raw_labels import sorted_names
 from seqconv.tasks.settings import TargetConfig
 from seqconv.text import amount
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-# A time that is a frame's own, but for rounding, belongs to that frame.
-_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,20 +28,17 @@ class EventTimelines:
 
     target: TargetConfig
     seconds_per_frame: float | None
-    ids: list[str]
-    starts: npt.NDArray[np.float64]
-    ends: npt.NDArray[np.float64]
-    events: list[Events] | None
-    arrays: FrameLabels | None
+    recordings: RecordingEvents
+    arrays: FrameLabels | None = None
     notes: list[str] = field(default_factory=list)
 
     def label_sets(self) -> list[list[str]]:
         """Return the classes that each row has somewhere: splits keep their proportions. Empty for a regression."""
-        if self.events is not None:
-            return [sorted({name for labels in self._names(events) for name in labels}) for events in self.events]
         labels = self.arrays
-        if labels is None or not self.target.definition.class_names(labels.names):
-            return [[] for _ in self.ids]
+        if labels is None:
+            return [sorted({name for names in row for name in names}) for row in self._names()]
+        if not self.target.definition.class_names(labels.names):
+            return [[] for _ in labels.arrays]
         present = [labels.take([index]).present() for index in range(len(labels))]
         return [[name for name, there in zip(labels.names, row, strict=True) if there] for row in present]
 
@@ -64,59 +49,46 @@ class EventTimelines:
             lengths: frames of each row.
 
         Raises:
-            ManifestError: arrays of another length than the features, events behind the end of a recording.
+            ManifestError: arrays of another length than the features, events after the end of a recording.
         """
         counts = np.asarray(lengths, np.int64)
         if self.arrays is not None:
-            raise_listed(find_length_problems(self.arrays, counts, self.ids))
+            raise_listed(find_length_problems(self.arrays, counts, self.recordings.ids))
             return self.arrays, []
         frames, notes = self._cut(counts)
-        found = {name for events in self.events or [] for labels in self._names(events) for name in labels}
-        names = sorted_names(found | ({self.target.background} if self.target.background is not None else set()))
+        given, background = self._names(), self.target.background
+        found = {name for row in given for labels in row for name in labels}
+        names = sorted_names(found if background is None else found | {background})
         positions = {name: position for position, name in enumerate(names)}
-        paint, background = self.target.definition.paint_frames, positions.get(self.target.background or "", MISSING)
+        outside = positions.get(background or "", MISSING)
+        paint = self.target.definition.paint_frames
         arrays = [
-            paint(
-                [[positions[name] for name in given] for given in self._names(row)],
-                covered,
-                count,
-                len(names),
-                background,
-            )
-            for row, covered, count in zip(self.events or [], frames, counts.tolist(), strict=True)
+            paint([[positions[name] for name in labels] for labels in row], covered, count, len(names), outside)
+            for row, covered, count in zip(given, frames, counts.tolist(), strict=True)
         ]
         return FrameLabels(self.target.task, names, arrays), notes
 
-    def _names(self, events: Events) -> list[tuple[str, ...]]:
-        """Return the labels of each event; none if it has none."""
-        return [event_names(label, self.target) for label in events.labels]
+    def _names(self) -> list[list[tuple[str, ...]]]:
+        """Return the labels of each event of each row; none if it has none."""
+        return [[event_names(label, self.target) for label in events.labels] for events in self.recordings.events]
 
     def _cut(self, lengths: npt.NDArray[np.int64]) -> tuple[list[list[slice]], list[str]]:
         """Return the frames that each event covers within its row, and notes."""
-        seconds = self.seconds_per_frame or 1.0
-        frames, problems, late, num_between = [], [], [], 0
-        for index, events in enumerate(self.events or []):
-            start = float(self.starts[index])
-            if np.isnan(self.ends[index]):
-                problems += find_behind(self.ids[index], events, int(lengths[index]), start, seconds)
-                late += seconds_behind(events, int(lengths[index]), start, seconds)
-            edges = np.ceil((np.stack([events.starts, events.ends]) - self.starts[index]) / seconds - _TOLERANCE)
+        seconds, recordings = self.seconds_per_frame or 1.0, self.recordings
+        frames, num_between = [], 0
+        for events, start, count in zip(recordings.events, recordings.starts, lengths, strict=True):
+            edges = events.in_frames(start, seconds)
             num_between += int(np.count_nonzero(edges[0] == edges[1]))
-            first, last = np.clip(edges, 0, lengths[index]).astype(int).tolist()
-            frames.append([slice(*edge) for edge in zip(first, last, strict=True)])
-        raise_listed(problems)
-        notes = describe_late(late)
+            frames.append([slice(*edge) for edge in np.clip(edges, 0, count).astype(int).T.tolist()])
+        notes = check_ends(recordings, lengths, seconds, np.isnan(recordings.ends))
         if num_between:
-            told = amount(num_between, "event is", "events are")
-            notes.append(f"{told} so short that no frame begins within: without effect")
+            short = amount(num_between, "event is", "events are")
+            notes.append(f"{short} so short that no frame begins within: without effect")
         return frames, notes
 
 
 def read_timelines(
-    frame: "pd.DataFrame",
-    target: TargetConfig,
-    seconds_per_frame: float | None,
-    annotations: Annotations | None = None,
+    frame: pd.DataFrame, target: TargetConfig, seconds_per_frame: float | None, annotations: Annotations | None = None
 ) -> EventTimelines:
     """Read the labels of frames that a manifest, or its table of events, gives.
 
@@ -139,8 +111,9 @@ def read_timelines(
     else:
         paths = [Path(path) for path in frame[target.column]]
         if all(path.suffix.lower() == ".npy" for path in paths):
-            return EventTimelines(target, seconds_per_frame, ids, starts, ends, None, _read_arrays(paths, ids, target))
-        events, notes, problems = _read_tables(paths, ids)
+            recordings = RecordingEvents(ids, [], starts, ends)
+            return EventTimelines(target, seconds_per_frame, recordings, _read_arrays(paths, ids, target))
+        (events, problems), notes = _read_tables(paths, ids), []
     if seconds_per_frame is None:
         raise ConfigError(
             "events are given in seconds, but precomputed features do not say how many seconds a frame is. Set "
@@ -155,10 +128,10 @@ def read_timelines(
             f"{len(without)} of {len(ids)} recordings have no event ({list_some(without)}): all their frames "
             f"{target.definition.without_events(target.background)}"
         )
-    return EventTimelines(target, seconds_per_frame, ids, starts, ends, events, None, notes)
+    return EventTimelines(target, seconds_per_frame, RecordingEvents(ids, events, starts, ends), notes=notes)
 
 
-def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[str], list[str]]:
+def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[str]]:
     strange = [(name, path) for name, path in zip(ids, paths, strict=True) if path.suffix.lower() not in TABLE_SUFFIXES]
     if strange:
         name, path = strange[0]
@@ -166,13 +139,13 @@ def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[
             f"{len(strange)} of {len(ids)} rows name no table of events ({', '.join(TABLE_SUFFIXES)}), the first is "
             f"'{path.name}' of '{name}'. Let all rows name tables, or all of them .npy files"
         )
-        return [NO_EVENTS] * len(ids), [], [problem]
+        return [NO_EVENTS] * len(ids), [problem]
     events, problems = [], []
     for path in paths:
         by_id, _, found = read_events(path, has_ids=False)
         events.append(by_id.get("", NO_EVENTS))
         problems += found
-    return events, [], problems
+    return events, problems
 
 
 def _read_arrays(paths: list[Path], ids: list[str], target: TargetConfig) -> FrameLabels:

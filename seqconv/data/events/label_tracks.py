@@ -81,7 +81,13 @@ def _read_raven(lines: list[tuple[int, str]]) -> pd.DataFrame:
     cells = [[cell.strip() or None for cell in line.split("\t")] for _, line in lines[1:]]
     filled = [[*row, *[None] * (len(header) - len(row))] for row in cells]
     table = pd.DataFrame(filled, columns=header, dtype=object)
-    label = _label_column(header)
+    by_name = {name.lower(): name for name in reversed(header)}
+    label = next((by_name[name] for name in RAVEN_LABELS if name in by_name), None)
+    if label is None:
+        raise ManifestError(
+            f"no column of the selection table is called {', '.join(RAVEN_LABELS)}; the columns are "
+            f"{list_some(header, 20)}. Rename the one that holds the labels to 'label'."
+        )
     if RAVEN_END not in table:
         raise ManifestError(f"there is no column '{RAVEN_END}'; the columns are {list_some(header, 12)}.")
     for name in (RAVEN_START, RAVEN_END, RAVEN_OFFSET):
@@ -95,24 +101,13 @@ def _read_raven(lines: list[tuple[int, str]]) -> pd.DataFrame:
         return found
     if RAVEN_OFFSET in table:
         # With several files open, begin and end count through all of them.
-        numbers = [pd.to_numeric(table[name], errors="coerce") for name in (RAVEN_OFFSET, RAVEN_START, RAVEN_END)]
-        offset, start, end = numbers
+        times = (RAVEN_OFFSET, RAVEN_START, RAVEN_END)
+        offset, start, end = (pd.to_numeric(table[name], errors="coerce") for name in times)
         # Where one of them is no number, the cell itself tells what is there.
         found["start"] = offset.astype(object).where(offset.notna(), table[RAVEN_OFFSET])
         moved = offset + (end - start).round(9)
         found["end"] = moved.astype(object).where(moved.notna(), table[RAVEN_END])
     return found.assign(path=table[path])
-
-
-def _label_column(header: list[str]) -> str:
-    by_name = {name.lower(): name for name in reversed(header)}
-    found = next((by_name[name] for name in RAVEN_LABELS if name in by_name), None)
-    if found is None:
-        raise ManifestError(
-            f"no column of the selection table is called {', '.join(RAVEN_LABELS)}; the columns are "
-            f"{list_some(header, 20)}. Rename the one that holds the labels to 'label'."
-        )
-    return found
 
 
 def _with_point(cell: str) -> str:

@@ -38,16 +38,12 @@ def read_recording_events(path: Path, frame: pd.DataFrame) -> FoundEvents:
         events that stand there twice one is left, and a note tells it.
     """
     found = _read_folder(path, frame) if path.is_dir() else _read_table(path, frame)
-    doubled = {}
-    for name, events in found.by_id.items():
-        found.by_id[name], count = drop_doubles(events)
-        if count:
-            doubled[name] = count
+    once = {name: drop_doubles(events) for name, events in found.by_id.items()}
+    found.by_id = {name: events for name, (events, _) in once.items()}
+    doubled = {name: count for name, (_, count) in once.items() if count}
     if doubled:
-        told = amount(sum(doubled.values()), "event stands", "events stand")
-        found.notes.append(
-            f"{told} twice in '{path}', with the same times and label, which counts once: of {list_some(doubled)}"
-        )
+        twice = amount(sum(doubled.values()), "event is", "events are")
+        found.notes.append(f"{twice} twice in '{path}' (same times and label), counted once: of {list_some(doubled)}")
     return found
 
 
@@ -57,18 +53,16 @@ def _read_table(path: Path, frame: pd.DataFrame) -> FoundEvents:
     if not by_key:
         return found
     ids_of = {name: [name] for name in frame["id"]} if key == "id" else _ids_by_path(frame, by_key, path)
-    foreign = [name for name in by_key if name not in ids_of]
+    foreign = sorted(name for name in by_key if name not in ids_of)
     known: Sequence[object] = frame["id"].tolist() if key == "id" else [os.path.relpath(p) for p in frame["path"]]
     kind = "ids" if key == "id" else "recordings"
     if len(foreign) == len(by_key):
         found.problems.append(
-            f"'{path}': none of the {kind} in column '{key}' ({list_some(sorted(foreign), 3)}) is one of the manifest, "
+            f"'{path}': none of the {kind} in column '{key}' ({list_some(foreign, 3)}) is one of the manifest, "
             f"such as {list_some(known, 3)}"
         )
     elif foreign:
-        found.notes.append(
-            f"the table of events names {len(foreign)} {kind} that the manifest lacks: {list_some(sorted(foreign))}"
-        )
+        found.notes.append(f"{len(foreign)} {kind} of the events are not in the manifest: {list_some(foreign)}")
     several = [name for name, ids in ids_of.items() if not ids]
     if several:
         found.problems.append(
@@ -91,11 +85,9 @@ def _ids_by_path(frame: pd.DataFrame, keys: Mapping[str, Events], table: Path) -
     for key in keys:
         path = os.path.normpath((table.parent / expand_user(key)).absolute())
         # Programs of other systems write other slashes.
-        named = by_name.get(key.replace("\\", "/").rsplit("/", 1)[-1], set())
-        if path in by_path:
-            ids_of[key] = by_path[path]
-        elif named:
-            ids_of[key] = by_path[next(iter(named))] if len(named) == 1 else []
+        named = [path] if path in by_path else list(by_name.get(key.replace("\\", "/").rsplit("/", 1)[-1], ()))
+        if named:
+            ids_of[key] = by_path[named[0]] if len(named) == 1 else []
     return ids_of
 
 
@@ -105,18 +97,16 @@ def _read_folder(folder: Path, frame: pd.DataFrame) -> FoundEvents:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith("."):
             tables[_stem(path)].append(path)
-    used = set()
     for name, recording in zip(frame["id"], frame["path"], strict=True):
-        stem = Path(recording).stem
-        used.add(stem)
-        if len(tables[stem]) > 1:
-            shown = list_some(path.name for path in tables[stem])
+        own = tables.get(Path(recording).stem, [])
+        if len(own) > 1:
+            shown = list_some(path.name for path in own)
             found.problems.append(f"'{folder}': '{name}' has several tables of events: {shown}. Leave one")
-        elif tables[stem]:
-            by_key, _, problems = read_events(tables[stem][0], has_ids=False)
+        elif own:
+            by_key, _, problems = read_events(own[0], has_ids=False)
             found.problems += problems
             found.by_id[name] = by_key.get("", NO_EVENTS)
-    others = sorted(stem for stem, paths in tables.items() if paths and stem not in used)
+    others = sorted(tables.keys() - {Path(recording).stem for recording in frame["path"]})
     if not found.by_id and not found.problems:
         there = f"it holds tables for {list_some(others, 3)}" if others else f"it holds no {', '.join(TABLE_SUFFIXES)}"
         found.problems.append(

@@ -1,6 +1,6 @@
 """Tables of events: start and end in seconds, and a label, in a recording."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqconv.data.events.label_tracks import read_label_track
-from seqconv.data.manifest.columns import describe_rows
+from seqconv.data.manifest.columns import describe_rows, find_rows
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
 
+FloatArray = npt.NDArray[np.float64]
 TRACK_SUFFIX = ".txt"
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", TRACK_SUFFIX)
 # What other collections call these columns.
@@ -23,18 +24,29 @@ _OTHER_NAMES = {
     "label": ("event_label", "event", "class", "text"),
 }
 _TOLERANCE = 1e-9
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Events:
     """The events of one recording in the order of their starts; `labels` are None if the cell is empty."""
 
-    starts: npt.NDArray[np.float64]
-    ends: npt.NDArray[np.float64]
+    starts: FloatArray
+    ends: FloatArray
     labels: tuple[str | None, ...]
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, rows: Sequence[int]) -> "Events":
+        """Return some of the events, in the order of `rows`."""
+        return Events(self.starts[rows], self.ends[rows], tuple(self.labels[row] for row in rows))
+
+    def in_frames(self, start: float, seconds_per_frame: float) -> FloatArray:
+        """Return the first frame of each event and the first after it, `(2, n)`; frame 0 is at `start`."""
+        edges = (np.stack([self.starts, self.ends]) - start) / seconds_per_frame
+        # A time that differs from that of a frame only by rounding belongs to that frame.
+        return np.asarray(np.ceil(edges - _ROUNDING))
 
 
 NO_EVENTS = Events(np.zeros(0), np.zeros(0), ())
@@ -56,16 +68,15 @@ def read_events(path: Path, *, has_ids: bool) -> tuple[dict[str, Events], str, l
     except ManifestError as error:
         return {}, "", [f"'{path}': {error}"]
     key = "" if not has_ids else "path" if "path" in table and "id" not in table else "id"
-    columns = (key, "start", "end", "label") if key else ("start", "end", "label")
-    missing = [name for name in columns if name not in table]
+    missing = [name for name in (key, "start", "end", "label") if name and name not in table]
     if missing:
         return {}, key, [f"'{path}': {_describe_missing(missing, list(table.columns), path)}"]
     problems: list[str] = []
     ids = table[key] if key else pd.Series([""] * len(table), dtype=object)
     starts, ends = (_parse_seconds(table[name], ids, problems) for name in ("start", "end"))
-    problems += _find_bad_times(ids, starts, ends)
-    if ids.isna().any():
-        problems.append(f"'{key}' is empty in {describe_rows(ids, np.flatnonzero(ids.isna()))}")
+    problems += find_rows(ids, starts < 0, "'start' is before the recording begins, at 0, in {rows}")
+    problems += find_rows(ids, ends <= starts, "'end' must be after 'start', but is not in {rows}")
+    problems += find_rows(ids, ids.isna(), f"'{key}' is empty in {{rows}}")
     if problems:
         return {}, key, [f"'{path}': {problem}" for problem in problems]
     return _by_id(ids, starts, ends, table["label"]), key, []
@@ -76,8 +87,7 @@ def join_events(first: Events, second: Events) -> Events:
     if not len(first):
         return second
     starts, ends = np.concatenate([first.starts, second.starts]), np.concatenate([first.ends, second.ends])
-    labels, order = (*first.labels, *second.labels), np.argsort(starts, kind="stable")
-    return Events(starts[order], ends[order], tuple(labels[place] for place in order.tolist()))
+    return Events(starts, ends, (*first.labels, *second.labels)).take(np.argsort(starts, kind="stable").tolist())
 
 
 def drop_doubles(events: Events) -> tuple[Events, int]:
@@ -90,11 +100,7 @@ def drop_doubles(events: Events) -> tuple[Events, int]:
     """
     rows = zip(events.starts.tolist(), events.ends.tolist(), events.labels, strict=True)
     firsts = {row: place for place, row in reversed(list(enumerate(rows)))}
-    kept = sorted(firsts.values())
-    if len(kept) == len(events):
-        return events, 0
-    once = Events(events.starts[kept], events.ends[kept], tuple(events.labels[place] for place in kept))
-    return once, len(events) - len(kept)
+    return events.take(sorted(firsts.values())), len(events) - len(firsts)
 
 
 def find_overlaps(name: str, events: Events) -> list[str]:
@@ -131,7 +137,7 @@ def _describe_missing(missing: Sequence[str], columns: Sequence[str], path: Path
     return f"there is no column {list_some(missing)}; the columns are {list_some(columns, 12)}.{remedy}"
 
 
-def _parse_seconds(cells: pd.Series, ids: pd.Series, problems: list[str]) -> npt.NDArray[np.float64]:
+def _parse_seconds(cells: pd.Series, ids: pd.Series, problems: list[str]) -> FloatArray:
     numbers = pd.to_numeric(cells.astype(object), errors="coerce").to_numpy(np.float64)
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
@@ -142,24 +148,10 @@ def _parse_seconds(cells: pd.Series, ids: pd.Series, problems: list[str]) -> npt
     return numbers
 
 
-def _find_bad_times(ids: pd.Series, starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64]) -> Iterable[str]:
-    negative = np.flatnonzero(starts < 0)
-    if len(negative):
-        yield f"'start' is before the recording begins, at 0, in {describe_rows(ids, negative)}"
-    empty = np.flatnonzero(ends <= starts)
-    if len(empty):
-        yield f"'end' must be after 'start', but is not in {describe_rows(ids, empty)}"
-
-
-def _by_id(
-    ids: pd.Series, starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], labels: pd.Series
-) -> dict[str, Events]:
-    order = np.argsort(starts, kind="stable")
+def _by_id(ids: pd.Series, starts: FloatArray, ends: FloatArray, labels: pd.Series) -> dict[str, Events]:
     cells = [None if pd.isna(cell) or not str(cell).strip() else str(cell) for cell in labels]
+    events, names = Events(starts, ends, tuple(cells)), ids.tolist()
     rows: dict[str, list[int]] = {}
-    names = ids.tolist()
-    for row in order.tolist():
+    for row in np.argsort(starts, kind="stable").tolist():
         rows.setdefault(names[row], []).append(row)
-    return {
-        name: Events(starts[chosen], ends[chosen], tuple(cells[row] for row in chosen)) for name, chosen in rows.items()
-    }
+    return {name: events.take(chosen) for name, chosen in rows.items()}

@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.data.events.annotations import event_names
-from seqconv.data.events.tables import Events
+from seqconv.data.events.tables import Events, FloatArray
 from seqconv.tasks.settings import TargetConfig
 from seqconv.text import amount
 
-FloatArray = npt.NDArray[np.float64]
 _TOLERANCE = 1e-6
 
 
@@ -31,17 +29,13 @@ class WindowLabels:
 
     def notes(self) -> list[str]:
         """Return the decisions made, as sentences."""
-        told, hold = [], ("window holds", "windows hold")
-        if self.num_contested:
-            held = amount(self.num_contested, *hold)
-            told.append(f"{held} events of several classes: labeled by the one that fills most of it")
-        if self.num_grazed:
-            held = amount(self.num_grazed, *hold)
-            told.append(f"{held} less of an event than data.windows.min_overlap asks for: not labeled by it")
-        if self.num_lost:
-            lost = amount(self.num_lost, "event labels", "events label")
-            told.append(f"{lost} no window: raise data.windows.seconds, or lower its hop")
-        return told
+        hold, label = ("window holds", "windows hold"), ("event labels", "events label")
+        known = [
+            (self.num_contested, hold, "events of several classes: labeled by the one that fills most of it"),
+            (self.num_grazed, hold, "less of an event than data.windows.min_overlap asks for: not labeled by it"),
+            (self.num_lost, label, "no window: raise data.windows.seconds, or lower its hop"),
+        ]
+        return [f"{amount(count, *nouns)} {text}" for count, nouns, text in known if count]
 
 
 def label_windows(
@@ -68,8 +62,8 @@ def label_windows(
     ['none', 'song', 'none']
     """
     found = WindowLabels()
-    for first, last, of_recording in zip(starts, ends, events, strict=True):
-        _label(first, last, of_recording, target, min_overlap, found)
+    for of_recording in zip(starts, ends, events, strict=True):
+        _label(*of_recording, target, min_overlap, found)
     return found
 
 
@@ -84,7 +78,7 @@ def _label(
         needed = min_overlap * np.minimum(ends[near] - starts[near], end - start)
         is_labeled = last - first >= needed - _TOLERANCE
         is_touched[near[last - first > _TOLERANCE]] = True
-        # Of a part of a file, some events lie elsewhere.
+        # Of a part of a file, some events are elsewhere.
         is_here = end > starts[0] + _TOLERANCE and start < ends[-1] - _TOLERANCE
         found.num_lost += int(is_here and not is_labeled.any())
         names = event_names(label, target)

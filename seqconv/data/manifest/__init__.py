@@ -7,12 +7,4 @@ from seqconv.data.manifest.labels import check_labels
 from seqconv.data.manifest.loading import load_manifest
 from seqconv.data.manifest.splits import make_splits
 
-__all__ = [
-    "KNOWN_COLUMNS",
-    "SPLITS",
-    "check_labels",
-    "check_manifest",
-    "load_manifest",
-    "make_folds",
-    "make_splits",
-]
+__all__ = ["KNOWN_COLUMNS", "SPLITS", "check_labels", "check_manifest", "load_manifest", "make_folds", "make_splits"]

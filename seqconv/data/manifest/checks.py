@@ -3,10 +3,9 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.columns import SPLITS, describe_rows
+from seqconv.data.manifest.columns import SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
 from seqconv.files import is_file
 
@@ -35,56 +34,43 @@ def raise_problems(problems: Sequence[str], source: str = "") -> None:
 
 def find_problems(frame: pd.DataFrame) -> list[str]:
     """Return everything that is wrong with ids, files, splits, parts and weights."""
+    ids, start, end = frame["id"], frame["start"].fillna(0.0), frame["end"]
+    is_reversed = (start >= 0) & (end >= 0) & (end <= start)
     return [
-        *_find_missing_paths(frame),
+        *find_rows(ids, frame["path"].isna(), "{count} rows have an empty 'path': {rows}."),
         *_find_repeated_ids(frame),
         *_find_missing_files(frame),
         *_find_bad_splits(frame),
-        *_find_bad_parts(frame),
-        *_find_bad_weights(frame),
+        *find_rows(ids, (start < 0) | (end < 0), "'start' and 'end' are seconds from 0; {count} rows are not: {rows}."),
+        *find_rows(ids, is_reversed, "'end' must be after 'start' (0 if empty); in {count} rows it is not: {rows}."),
+        *find_rows(ids, frame["weight"] < 0, "'weight' must not be negative; {count} rows are: {rows}."),
     ]
-
-
-def _find_missing_paths(frame: pd.DataFrame) -> Iterable[str]:
-    rows = np.flatnonzero(frame["path"].isna())
-    if len(rows):
-        yield f"{len(rows)} rows have an empty 'path': {describe_rows(frame['id'], rows)}."
 
 
 def _find_repeated_ids(frame: pd.DataFrame) -> Iterable[str]:
     ids = frame["id"].dropna()
     repeated = ids[ids.duplicated()].unique()
-    if len(repeated):
-        yield (
-            f"{len(repeated)} ids stand in more than one row: {_describe(frame, frame['id'].isin(repeated))}. "
-            "Give each row its own 'id' (without that column, the path is the id)."
-        )
+    text = f"{len(repeated)} ids are in more than one row: {{rows}}. Give each row its own 'id' (default: the path)."
+    return find_rows(frame["id"], frame["id"].isin(repeated), text)
 
 
 def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
     missing = [path for path in frame["path"].dropna().unique() if not is_file(path)]
-    if missing:
-        rows = _describe(frame, frame["path"].isin(missing))
-        yield f"{len(missing)} files of column 'path' are missing, the first is '{missing[0]}': {rows}."
+    text = f"{len(missing)} files of column 'path' are missing, the first is '{[*missing, ''][0]}'"
+    return find_rows(frame["id"], frame["path"].isin(missing), f"{text}: {{rows}}.")
 
 
 def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:
-    splits = frame["split"]
+    ids, splits = frame["id"], frame["split"]
     for value in splits.dropna().unique():
         if value not in SPLITS:
             near = _nearest_split(value)
             hint = f" Write '{near}' instead." if near else ""
-            is_bad = splits == value
-            yield (
-                f"'{value}' in column 'split' is not a split; splits are {', '.join(SPLITS)}.{hint} "
-                f"{is_bad.sum()} rows have it: {_describe(frame, is_bad)}."
-            )
-    rows = np.flatnonzero(splits.isna())
-    if 0 < len(rows) < len(frame):
-        yield (
-            f"'split' is empty in {len(rows)} of {len(frame)} rows: {describe_rows(frame['id'], rows)}. "
-            "Fill them, or empty the whole column to have splits made."
-        )
+            text = f"'{value}' in column 'split' is not a split; splits are {', '.join(SPLITS)}.{hint}"
+            yield from find_rows(ids, splits == value, f"{text} {{count}} rows have it: {{rows}}.")
+    if splits.notna().any():
+        text = f"'split' is empty in {{count}} of {len(frame)} rows: {{rows}}."
+        yield from find_rows(ids, splits.isna(), f"{text} Fill them, or empty the whole column to have splits made.")
 
 
 def _nearest_split(value: str) -> str | None:
@@ -116,26 +102,3 @@ def find_leak_problems(frame: pd.DataFrame) -> Iterable[str]:
                 f"{len(ids)} ids: {list_some(ids)}. "
                 f"Put all rows of {'a group' if kind == 'groups' else 'a file, its parts too,'} into one split."
             )
-
-
-def _find_bad_parts(frame: pd.DataFrame) -> Iterable[str]:
-    start, end = frame["start"].fillna(0.0), frame["end"]
-    is_negative = (start < 0) | (end < 0)
-    if is_negative.any():
-        rows = _describe(frame, is_negative)
-        yield f"'start' and 'end' are seconds from 0; {is_negative.sum()} rows are below: {rows}."
-    is_reversed = (start >= 0) & (end >= 0) & (end <= start)
-    if is_reversed.any():
-        rows = _describe(frame, is_reversed)
-        yield f"'end' must be after 'start' (0 if empty); in {is_reversed.sum()} rows it is not: {rows}."
-
-
-def _find_bad_weights(frame: pd.DataFrame) -> Iterable[str]:
-    is_negative = frame["weight"] < 0
-    if is_negative.any():
-        rows = _describe(frame, is_negative)
-        yield f"'weight' must not be negative; {is_negative.sum()} rows are: {rows}."
-
-
-def _describe(frame: pd.DataFrame, is_meant: pd.Series) -> str:
-    return describe_rows(frame["id"], np.flatnonzero(is_meant))

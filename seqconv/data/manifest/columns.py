@@ -1,10 +1,12 @@
-"""The columns that a manifest may have, and the conversion of a table of text to a table with them."""
+"""`Manifest`: a table of recordings, its columns, and the conversion of a table of text to a table with them."""
 
 import difflib
 import os.path
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,24 @@ SPLITS = ("train", "valid", "test")
 TEXT_COLUMNS = ("id", "path", "label", "split", "group")
 NUMBER_COLUMNS = ("start", "end", "weight")
 KNOWN_COLUMNS = ("id", "path", "label", "split", "group", "fold", "start", "end", "weight")
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """A table of recordings, as `load_manifest` returns it, with notes.
+
+    `notes`: what was decided on the way. `folds`: how its folds were made, if a cut has made or used them. `is_part`:
+    whether it is one split of several.
+    """
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    folds: str | None = None
+    is_part: bool = False
+
+    def with_frame(self, frame: pd.DataFrame, *notes: str) -> "Manifest":
+        """Return the manifest with another table, and with more notes."""
+        return replace(self, frame=frame, notes=(*self.notes, *notes))
 
 
 def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -33,24 +53,18 @@ def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
     """
     warn_near_misses(table.columns)
     if "path" not in table:
-        raise ManifestError(
-            f"there is no column 'path'; the columns are {list_some(table.columns, limit=12)}. "
-            "Rename the one that names the files to 'path'."
-        )
+        known = list_some(table.columns, limit=12)
+        raise ManifestError(f"there is no column 'path'; the columns are {known}. Rename that of the files to 'path'.")
     if table.empty:
         raise ManifestError("there are columns, but no row.")
-    frame = table.copy()
-    for column in KNOWN_COLUMNS:
-        if column not in frame:
-            frame[column] = pd.Series([None] * len(frame), dtype=object)
+    frame = table.assign(**dict.fromkeys(column for column in KNOWN_COLUMNS if column not in table))
     frame["id"] = frame["id"].where(frame["id"].notna(), frame["path"])
     problems: list[str] = []
     for column in NUMBER_COLUMNS:
         frame[column] = _parse_numbers(frame[column], frame["id"], problems)
     frame["weight"] = frame["weight"].fillna(1.0)
     frame["fold"] = _parse_fold(frame["fold"], frame["id"], problems)
-    paths = [None if pd.isna(path) else make_absolute(path, folder) for path in frame["path"]]
-    frame["path"] = pd.Series(paths, dtype=object)
+    frame["path"] = make_absolute(frame["path"], folder)
     others = [column for column in table.columns if column not in KNOWN_COLUMNS]
     return frame[[*KNOWN_COLUMNS, *others]], problems
 
@@ -59,15 +73,12 @@ def warn_near_misses(columns: Iterable[str]) -> None:
     """Warn of columns that are almost a known one which the table lacks: "lable" instead of "label"."""
     columns = list(columns)
     absent = [name for name in KNOWN_COLUMNS if name not in columns]
-    for column in columns:
-        if column in KNOWN_COLUMNS:
-            continue
+    for column in (name for name in columns if name not in KNOWN_COLUMNS):
         near = difflib.get_close_matches(column.strip().lower(), absent, n=1, cutoff=0.8)
         if near:
             warnings.warn(
                 f"the manifest has a column '{column}' and no '{near[0]}'. '{column}' is kept as metadata; "
                 f"if '{near[0]}' was meant, rename it.",
-                UserWarning,
                 stacklevel=2,
             )
 
@@ -78,34 +89,44 @@ def describe_rows(ids: Sequence[str | None] | pd.Series, rows: Iterable[int], li
     >>> describe_rows(["a", "b", "c"], [0, 2])
     "row 1 ('a'), row 3 ('c')"
     """
-    rows = list(rows)
-    ids = list(ids)
+    rows, ids = list(rows), list(ids)
     shown = [f"row {row + 1}" + ("" if pd.isna(ids[row]) else f" ('{ids[row]}')") for row in rows[:limit]]
     return ", ".join(shown) + (f" and {len(rows) - limit} more" if len(rows) > limit else "")
 
 
-def make_absolute(path: str, folder: Path) -> str:
-    """Return `path` as seen from the folder of a manifest; `~` is the user's home."""
+def find_rows(ids: pd.Series, is_bad: Any, problem: str) -> list[str]:
+    """Return a problem as text, with the `{count}` and the ids of the `{rows}` that have it; nothing if none has it."""
+    rows = np.flatnonzero(is_bad)
+    if not len(rows):
+        return []
+    # Not `format`: the text may hold braces of the user.
+    return [problem.replace("{count}", str(len(rows))).replace("{rows}", describe_rows(ids, rows))]
+
+
+def as_text(cells: pd.Series) -> pd.Series:
+    """Return cells as text, None where they are empty."""
+    text = [None if pd.isna(cell) or cell == "" else str(cell) for cell in cells]
+    return pd.Series(text, cells.index, object)
+
+
+def make_absolute(paths: pd.Series, folder: Path) -> pd.Series:
+    """Return paths as seen from the folder of a manifest; `~` is the user's home."""
     # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
-    return os.path.normpath((folder / expand_user(path)).absolute())
+    found = [None if pd.isna(path) else os.path.normpath((folder / expand_user(path)).absolute()) for path in paths]
+    return pd.Series(found, paths.index, object)
 
 
 def _parse_numbers(cells: pd.Series, ids: pd.Series, problems: list[str]) -> pd.Series:
     numbers = pd.to_numeric(cells.astype(object), errors="coerce").astype(np.float64)
-    bad = np.flatnonzero(cells.notna().to_numpy() & ~np.isfinite(numbers.to_numpy()))
-    if len(bad):
-        problems.append(
-            f"{len(bad)} of the cells in '{cells.name}' are not numbers, for example '{cells.iloc[bad[0]]}': "
-            f"{describe_rows(ids, bad)}. Write plain numbers such as 1.5, or leave the cell empty."
-        )
-        numbers.iloc[bad] = np.nan
-    return numbers
+    is_bad = cells.notna() & ~np.isfinite(numbers)
+    shown = cells[is_bad].iloc[0] if is_bad.any() else ""
+    text = f"{{count}} of the cells in '{cells.name}' are not numbers, for example '{shown}': {{rows}}."
+    problems += find_rows(ids, is_bad, f"{text} Write plain numbers such as 1.5, or leave the cell empty.")
+    return numbers.mask(is_bad)
 
 
 def _parse_fold(cells: pd.Series, ids: pd.Series, problems: list[str]) -> pd.Series:
     numbers = _parse_numbers(cells, ids, problems)
-    bad = np.flatnonzero(numbers.notna().to_numpy() & (numbers.to_numpy() % 1 != 0))
-    if len(bad):
-        problems.append(f"'fold' must hold whole numbers: {describe_rows(ids, bad)}.")
-        numbers.iloc[bad] = np.nan
-    return numbers.astype("Int64")
+    is_bad = numbers.notna() & (numbers % 1 != 0)
+    problems += find_rows(ids, is_bad, "'fold' must hold whole numbers: {rows}.")
+    return numbers.mask(is_bad).astype("Int64")

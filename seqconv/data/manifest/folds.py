@@ -1,14 +1,14 @@
 """Folds of a manifest for cross-validation: each is test once."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.columns import describe_rows
-from seqconv.data.manifest.labels import describe_absent, label_sets, manifest_strata
-from seqconv.data.manifest.units import in_order, join_rows, labels_of
+from seqconv.data.manifest.columns import find_rows
+from seqconv.data.manifest.labels import LabelColumns
+from seqconv.data.manifest.units import Strata, Units, in_order, labels_of, units_of
 from seqconv.errors import ManifestError, list_some
 
 
@@ -20,7 +20,7 @@ def make_folds(
     task: str = "classification",
     separator: str = ";",
     seed: int = 0,
-    strata: Sequence[Sequence[str]] | None = None,
+    strata: Strata | None = None,
 ) -> pd.DataFrame:
     """Fill the column `fold` with 0 to `num_folds - 1`; folds that are there already are kept.
 
@@ -45,22 +45,19 @@ def make_folds(
     if frame["fold"].notna().any():
         _check_given(frame, num_folds)
         return frame.copy()
-    sets: list[list[str]] = []
+    labels, sets = LabelColumns(label, task, separator), []
     if strata is None:
-        absent = [name for name in ([label] if isinstance(label, str) else label) if name not in frame]
-        if absent:
-            raise ManifestError(describe_absent(absent[0], list(frame.columns)))
-        sets = label_sets(frame, label, task, separator)
-        strata = manifest_strata(frame, label, task, separator)
-    units = join_rows(frame)
+        if absent := labels.find_absent(frame):
+            raise ManifestError(absent[0])
+        sets, strata = labels.class_sets(frame), labels.strata(frame)
+    units = units_of(frame)
     if len(units) < num_folds:
         raise ManifestError(
             f"{len(frame)} rows in {len(units)} groups or files cannot be cut into {num_folds} folds. Lower "
             "split.folds, or add recordings."
         )
-    made = frame.copy()
     folds = _deal(num_folds, units, strata, frame["id"].tolist(), seed)
-    made["fold"] = pd.array(folds, dtype="Int64")
+    made = frame.assign(fold=pd.array(folds, dtype="Int64"))
     if sets:
         _check_labels_in_two(made, sets)
     return made
@@ -80,42 +77,29 @@ def fold_numbers(frame: pd.DataFrame, num_folds: int | None) -> list[int]:
     return list(range(num_folds))
 
 
-def _deal(
-    num_folds: int, units: Sequence[Sequence[int]], strata: Sequence[Sequence[str]], ids: Sequence[str], seed: int
-) -> np.ndarray:
+def _deal(num_folds: int, units: Units, strata: Strata, ids: Sequence[str], seed: int) -> np.ndarray:
     """Choose a fold for every row: the one with the fewest of the unit's labels, and among those the smallest."""
     chosen = np.zeros(len(ids), np.int64)
     total = Counter(label for labels in strata for label in labels)
     have: list[Counter[str]] = [Counter() for _ in range(num_folds)]
     sizes = [0] * num_folds
-
-    def load(fold: int, labels: Sequence[str]) -> tuple[float, int, int]:
-        return sum(have[fold][label] / total[label] for label in labels), sizes[fold], fold
-
     for unit in in_order(units, strata, ids, seed):
         labels = sorted(labels_of(unit, strata))
-        fold = min(range(num_folds), key=lambda each: load(each, labels))
+        loads = [sum(counts[label] / total[label] for label in labels) for counts in have]
+        _, _, fold = min(zip(loads, sizes, range(num_folds), strict=True))
         have[fold].update(label for row in unit for label in strata[row])
         sizes[fold] += len(unit)
         chosen[list(unit)] = fold
     if 0 in sizes:
-        raise ManifestError(
-            f"{len(units)} groups or files of unequal size leave {sizes.count(0)} of {num_folds} folds empty. Lower "
-            "split.folds."
-        )
+        empty = sizes.count(0)
+        raise ManifestError(f"{len(units)} unequal groups leave {empty} of {num_folds} folds empty. Lower split.folds.")
     return chosen
 
 
 def _check_given(frame: pd.DataFrame, num_folds: int | None) -> None:
-    folds = frame["fold"]
-    empty = np.flatnonzero(folds.isna())
-    there = sorted(int(fold) for fold in folds.dropna().unique())
-    problems = []
-    if len(empty):
-        problems.append(
-            f"'fold' is empty in {len(empty)} of {len(frame)} rows: {describe_rows(frame['id'], empty)}. Fill them, or "
-            "empty the whole column to have folds made."
-        )
+    there = sorted(int(fold) for fold in frame["fold"].dropna().unique())
+    text = f"'fold' is empty in {{count}} of {len(frame)} rows: {{rows}}. Fill them, or empty all to have folds made."
+    problems = find_rows(frame["id"], frame["fold"].isna(), text)
     if num_folds is not None and len(there) != num_folds:
         problems.append(
             f"split.folds is {num_folds}, but the column 'fold' has {len(there)} ({list_some(there)}). Set split.folds "
@@ -130,23 +114,19 @@ def _check_given(frame: pd.DataFrame, num_folds: int | None) -> None:
 def find_parted(frame: pd.DataFrame) -> list[str]:
     """Return what is wrong with folds that a manifest has: groups and files in more than one."""
     folds = frame["fold"].to_numpy()
-    parted = [unit for unit in join_rows(frame) if len({folds[row] for row in unit}) > 1]
+    parted = [unit for unit in units_of(frame) if len({folds[row] for row in unit}) > 1]
     if not parted:
         return []
     groups = {group for unit in parted for row in unit if not pd.isna(group := frame["group"].iloc[row])}
     names = groups or {frame["path"].iloc[unit[0]] for unit in parted}
     kind = "groups" if groups else "files"
-    return [
-        f"{len(names)} {kind} are in more than one fold: {list_some(sorted(names))}. Put all rows of each into one."
-    ]
+    return [f"{len(names)} {kind} are in more than one fold: {list_some(sorted(names))}. Put all rows of each in one."]
 
 
-def _check_labels_in_two(frame: pd.DataFrame, strata: Sequence[Sequence[str]]) -> None:
-    homes: dict[str, set[int]] = defaultdict(set)
-    for fold, labels in zip(frame["fold"], strata, strict=True):
-        for label in labels:
-            homes[label].add(int(fold))
-    lone = sorted(label for label, folds in homes.items() if len(folds) == 1)
+def _check_labels_in_two(frame: pd.DataFrame, strata: Strata) -> None:
+    pairs = {(label, fold) for fold, labels in zip(frame["fold"], strata, strict=True) for label in labels}
+    counts = Counter(label for label, _ in pairs)
+    lone = sorted(label for label, count in counts.items() if count == 1)
     if lone:
         raise ManifestError(
             f"{len(lone)} labels have all their sequences in one group or file, and so in one fold: {list_some(lone)}. "

@@ -1,19 +1,74 @@
 """Checks of the target column of a manifest, by task."""
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.checks import raise_problems
-from seqconv.data.manifest.columns import describe_rows, make_absolute
+from seqconv.data.manifest.columns import as_text, describe_rows, find_rows, make_absolute
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.files import is_file
 from seqconv.tasks import Task, find_task
 from seqconv.tasks.forms import CellRule
+from seqconv.text import nearest
+
+
+class LabelColumns(NamedTuple):
+    """The target column of a manifest, or several, and how its cells are read.
+
+    `label`: the column; several columns of numbers (regression), or of 0 and 1 (multilabel). `separator`: between the
+    labels of one cell (multilabel).
+    """
+
+    label: str | Sequence[str] = "label"
+    task: str = "classification"
+    separator: str = ";"
+
+    @property
+    def names(self) -> list[str]:
+        """The columns as a list."""
+        return [self.label] if isinstance(self.label, str) else list(self.label)
+
+    def find_absent(self, frame: pd.DataFrame) -> list[str]:
+        """Return a sentence for each column that the table does not have."""
+        return [describe_absent(name, frame.columns) for name in self.names if name not in frame]
+
+    def find_problems(self, frame: pd.DataFrame) -> list[str]:
+        """Return everything that is wrong with the labels; see `check_labels`."""
+        if self.task not in Task.registry:
+            raise ConfigError(f"target.task must be one of {', '.join(Task.registry)}, not '{self.task}'.")
+        if absent := self.find_absent(frame):
+            return absent
+        empty = [name for name in self.names if frame[name].isna().all()]
+        if empty:
+            return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows."]
+        rule = find_task(self.task).cell_rule(is_single=isinstance(self.label, str))
+        bad = [] if rule is None else [problem for name in self.names for problem in _find_bad_cells(frame, name, rule)]
+        return bad + _find_unseen(frame, self.class_sets(frame))
+
+    def class_sets(self, frame: pd.DataFrame) -> list[list[str]]:
+        """Return the classes of each row: one (classification), any number (multilabel); none for an empty cell.
+
+        >>> frame = pd.DataFrame({"label": ["dog; cat", None], "barks": ["1", "0"], "purrs": ["1", "0"]})
+        >>> columns = LabelColumns(["barks", "purrs"], "multilabel")
+        >>> LabelColumns("label", "multilabel").class_sets(frame), columns.class_sets(frame)
+        ([['dog', 'cat'], []], [['barks', 'purrs'], []])
+        """
+        cells: list[list[Any]] = [frame[name].tolist() for name in self.names]
+        if isinstance(self.label, str):
+            cells = [[None if pd.isna(cell) else str(cell) for cell in cells[0]]]
+        find, columns = find_task(self.task).row_names, None if isinstance(self.label, str) else self.names
+        return [find(row, columns, self.separator) for row in zip(*cells, strict=True)]
+
+    def strata(self, frame: pd.DataFrame) -> list[list[str]]:
+        """Return what splits keep in proportion: the classes of each row, or tenths of the first column of numbers."""
+        return find_task(self.task).strata(self.class_sets(frame), frame[self.names[0]].tolist())
+
+
+ONE_LABEL = LabelColumns()
 
 
 def check_labels(
@@ -31,106 +86,47 @@ def check_labels(
     Raises:
         ManifestError: With every problem, each with the first few ids and the count.
     """
-    raise_problems(find_label_problems(frame, column, task, separator))
-
-
-def find_label_problems(
-    frame: pd.DataFrame, column: str | Sequence[str], task: str = "classification", separator: str = ";"
-) -> list[str]:
-    """Return everything that is wrong with the target column, or columns; see `check_labels`."""
-    if task not in Task.registry:
-        raise ConfigError(f"target.task must be one of {', '.join(Task.registry)}, not '{task}'.")
-    columns = [column] if isinstance(column, str) else list(column)
-    absent = [name for name in columns if name not in frame]
-    if absent:
-        return [describe_absent(name, list(frame.columns)) for name in absent]
-    empty = [name for name in columns if frame[name].isna().all()]
-    if empty:
-        return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows."]
-    problems: list[str] = []
-    rule = find_task(task).cell_rule(is_single=isinstance(column, str))
-    if rule is not None:
-        problems += [problem for name in columns for problem in _find_bad_cells(frame, name, rule)]
-    return problems + _find_unseen(frame, label_sets(frame, column, task, separator))
+    raise_problems(LabelColumns(column, task, separator).find_problems(frame))
 
 
 def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[str]:
     """Make the paths of a column to files with labels of frames absolute, and report what is wrong with them."""
     if column not in frame:
-        return [describe_absent(column, list(frame.columns))]
-    empty = np.flatnonzero(frame[column].isna())
-    paths = [None if pd.isna(cell) else make_absolute(str(cell), folder) for cell in frame[column]]
+        return [describe_absent(column, frame.columns)]
+    paths = make_absolute(as_text(frame[column]), folder)
     missing = [row for row, path in enumerate(paths) if path is not None and not is_file(path)]
-    problems = []
-    if len(empty):
-        problems.append(f"'{column}' names no file with labels of frames in {describe_rows(frame['id'], empty)}.")
+    problems = find_rows(frame["id"], paths.isna(), f"'{column}' names no file with labels of frames in {{rows}}.")
     if missing:
         problems.append(
             f"'{column}' must name files with labels of frames (.npy, .csv, .tsv), as model.pooling is 'frames', but "
             f"{len(missing)} of them are not there, the first is '{paths[missing[0]]}': "
             f"{describe_rows(frame['id'], missing)}. Events of all recordings in one table are named by data.events."
         )
-    frame[column] = pd.Series(paths, dtype=object, index=frame.index)
+    frame[column] = paths
     return problems
-
-
-def label_sets(frame: pd.DataFrame, column: str | Sequence[str], task: str, separator: str = ";") -> list[list[str]]:
-    """Return the classes of each row: one (classification), any number (multilabel); none for an empty cell.
-
-    >>> frame = pd.DataFrame({"label": ["dog; cat", None], "barks": ["1", "0"], "purrs": ["1", "0"]})
-    >>> label_sets(frame, "label", "multilabel"), label_sets(frame, ["barks", "purrs"], "multilabel")
-    ([['dog', 'cat'], []], [['barks', 'purrs'], []])
-    """
-    columns = [column] if isinstance(column, str) else list(column)
-    cells: list[list[Any]] = [frame[name].tolist() for name in columns]
-    if isinstance(column, str):
-        cells = [[None if pd.isna(cell) else str(cell) for cell in cells[0]]]
-    find = find_task(task).row_names
-    return [find(row, None if isinstance(column, str) else columns, separator) for row in zip(*cells, strict=True)]
-
-
-def manifest_strata(
-    frame: pd.DataFrame, column: str | Sequence[str], task: str, separator: str = ";"
-) -> list[list[str]]:
-    """Return what splits keep in proportion: the classes of each row, or tenths of the first column of numbers."""
-    first = column if isinstance(column, str) else column[0]
-    return find_task(task).strata(label_sets(frame, column, task, separator), frame[first].tolist())
 
 
 def label_values(frame: pd.DataFrame, label: str | Sequence[str]) -> Any:
     """Return the labels of each row: a list, None if the column is empty, or a table of several columns."""
-    names = [label] if isinstance(label, str) else list(label)
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise ManifestError(f"no column {list_some(missing)} in the manifest; it has {', '.join(frame.columns)}")
+    if absent := LabelColumns(label).find_absent(frame):
+        raise ManifestError(absent[0])
     if not isinstance(label, str):
-        return frame[names]
-    column = frame[label]
-    return None if column.isna().all() else column.tolist()
+        return frame[list(label)]
+    return None if frame[label].isna().all() else frame[label].tolist()
 
 
-def describe_absent(name: str, columns: list[str], kind: str = "target column") -> str:
+def describe_absent(name: str, columns: Iterable[str], kind: str = "target column") -> str:
     """Say that a column does not exist, and which one may be meant."""
-    near = difflib.get_close_matches(name, columns, n=1, cutoff=0.6)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"there is no {kind} '{name}'; the columns are {list_some(columns, limit=15)}.{hint}"
+    return f"there is no {kind} '{name}'; the columns are {list_some(columns, limit=15)}{nearest(name, columns)}"
 
 
 def _find_bad_cells(frame: pd.DataFrame, name: str, rule: CellRule) -> list[str]:
-    is_empty = frame[name].isna()
-    rows = [
-        row
-        for row, cell in enumerate(frame[name])
-        if not (rule.may_be_empty if is_empty.iloc[row] else rule.is_good(cell))
-    ]
-    if not rows:
-        return []
-    cell = frame[name].iloc[rows[0]]
-    shown = "empty" if pd.isna(cell) else f"'{cell}'"
-    return [
-        f"'{name}' must hold {rule.wanted}, but {len(rows)} rows do not (the first is {shown}): "
-        f"{describe_rows(frame['id'], rows)}."
-    ]
+    cells = frame[name].tolist()
+    is_bad = [not (rule.may_be_empty if pd.isna(cell) else rule.is_good(cell)) for cell in cells]
+    first = next((cell for cell, bad in zip(cells, is_bad, strict=True) if bad), None)
+    shown = "empty" if pd.isna(first) else f"'{first}'"
+    text = f"'{name}' must hold {rule.wanted}, but {{count}} rows do not (the first is {shown}): {{rows}}."
+    return find_rows(frame["id"], is_bad, text)
 
 
 def _find_unseen(frame: pd.DataFrame, sets: Sequence[Sequence[str]]) -> list[str]:
@@ -142,10 +138,9 @@ def _find_unseen(frame: pd.DataFrame, sets: Sequence[Sequence[str]]) -> list[str
         rows = [row for row in np.flatnonzero(splits == split).tolist() if not known.issuperset(sets[row])]
         if known and rows:
             unseen = sorted({label for row in rows for label in sets[row]} - known)
-            ids = frame["id"].iloc[rows]
             problems.append(
                 f"{len(unseen)} labels of {split} are not in train: {list_some(unseen)}; "
-                f"{len(rows)} ids: {list_some(ids)}. "
+                f"{len(rows)} ids: {list_some(frame['id'].iloc[rows])}. "
                 "A model cannot learn them: move some of their rows to train, or leave them out."
             )
     return problems

@@ -1,21 +1,20 @@
 """Load a manifest: read it, give it its columns, and report everything that is wrong with it at once."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
-from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, build_frame
-from seqconv.data.manifest.labels import find_label_problems, place_label_files
+from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, Manifest, as_text, build_frame
+from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.reading import read_folder, read_table
-from seqconv.data.manifest.table import Manifest
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.text import nearest
 
 PathText = str | PathLike[str]
+_Read = tuple[pd.DataFrame, list[str], list[str]]
 Source = PathText | Mapping[str, PathText] | pd.DataFrame
 
 
@@ -57,95 +56,78 @@ def load_manifest(
         >>> load_manifest(folder / "m.csv")[["id", "label", "speaker", "weight"]].values.tolist()
         [['a.wav', '001', 'NA', 1.0], ['b.wav', '002', 'x', 1.0]]
     """
-    options: Any = {"label": label, "task": task, "separator": separator, "label_files": label_files}
-    return read_manifest(source, **options, on_leak=on_leak).frame
+    labels = None if label is None else LabelColumns(label, task, separator)
+    return read_manifest(source, labels, label_files=label_files, on_leak=on_leak).frame
 
 
 def read_manifest(
-    source: Source,
-    *,
-    label: str | Sequence[str] | None = None,
-    task: str = "classification",
-    separator: str = ";",
-    label_files: str | None = None,
-    on_leak: str = "error",
+    source: Source, labels: LabelColumns | None = None, *, label_files: str | None = None, on_leak: str = "error"
 ) -> Manifest:
-    """Load a table of recordings with what is to be told about it; arguments and errors of `load_manifest`."""
-    notes: list[str] = []
+    """Load a table of recordings with notes on how it was made; arguments and errors of `load_manifest`."""
     if isinstance(source, pd.DataFrame):
-        name = ""
-        frame, problems = _read_frame(source, label_files)
+        name, read = "", _read_frame(source, label_files)
     elif isinstance(source, Mapping):
         name = ", ".join(f"{split}: {fspath(path)}" for split, path in source.items())
-        frame, problems, notes = _read_mapping(source, label_files)
+        read = _read_mapping(source, label_files)
     else:
-        name = fspath(source)
-        frame, problems, notes = _read_one(Path(source), label_files)
+        name, read = fspath(source), _read_one(Path(source), label_files)
+    frame, problems, notes = read
     problems += find_problems(frame)
     leaks = list(find_leak_problems(frame))
     if on_leak == "warn":
         notes += leaks
     else:
         problems += [f"{leak} data.on_leak 'warn' trains all the same." for leak in leaks]
-    if label is not None:
-        problems += find_label_problems(frame, label, task, separator)
+    if labels is not None:
+        problems += labels.find_problems(frame)
     raise_problems(problems, name)
     return Manifest(frame, tuple(notes))
 
 
-def _read_one(path: Path, label_files: str | None) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """Table, problems and notes."""
+def _read_one(path: Path, label_files: str | None) -> _Read:
+    """Read the table, the problems and the notes of one file or folder."""
+    is_folder = path.is_dir()
     try:
-        table, notes = read_folder(path) if path.is_dir() else (read_table(path), [])
-        frame, problems = build_frame(table, path if path.is_dir() else path.parent)
+        table, notes = read_folder(path) if is_folder else (read_table(path), [])
+        return *_add_columns(table, path if is_folder else path.parent, label_files), notes
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
-    if label_files is not None:
-        problems += place_label_files(frame, label_files, path if path.is_dir() else path.parent)
-    return frame, problems, notes
 
 
-def _read_frame(source: pd.DataFrame, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _read_frame(source: pd.DataFrame, label_files: str | None) -> _Read:
     table = source.reset_index(drop=True)
-    for column in TEXT_COLUMNS:
-        if column in table:
-            cells = [None if pd.isna(cell) or cell == "" else str(cell) for cell in table[column]]
-            table[column] = pd.Series(cells, dtype=object)
-    frame, problems = build_frame(table, Path.cwd())
+    text = {column: as_text(table[column]) for column in TEXT_COLUMNS if column in table}
+    return *_add_columns(table.assign(**text), Path.cwd(), label_files), []
+
+
+def _add_columns(table: pd.DataFrame, folder: Path, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
+    frame, problems = build_frame(table, folder)
     if label_files is not None:
-        problems += place_label_files(frame, label_files, Path.cwd())
+        problems += place_label_files(frame, label_files, folder)
     return frame, problems
 
 
-def _read_mapping(
-    sources: Mapping[str, PathText], label_files: str | None
-) -> tuple[pd.DataFrame, list[str], list[str]]:
+def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> _Read:
     if not sources:
         raise ConfigError("data.manifest is an empty mapping; name at least {train: FILE}.")
     frames, problems, notes = [], [], []
     for split, source in sources.items():
         if split not in SPLITS:
-            near = difflib.get_close_matches(split, SPLITS, n=1, cutoff=0.5)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise ConfigError(f"data.manifest names a split '{split}'; splits are {', '.join(SPLITS)}.{hint}")
+            known = ", ".join(SPLITS)
+            raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
-        frame, found, told = _read_one(path, label_files)
+        frame, found, more = _read_one(path, label_files)
         if path.is_dir() or path.suffix.lower() == ".ts":
             frame["id"] = f"{split}/" + frame["id"]
         others = sorted(set(frame["split"].dropna()) - {split})
         if others:
             found.append(f"it is given as '{split}', but its column 'split' says '{others[0]}'.")
-        frame["split"] = pd.Series([split] * len(frame), dtype=object)
+        frame["split"] = pd.Series(split, frame.index, object)
         frames.append(frame)
-        notes += told
+        notes += more
         problems += [f"{source}: {problem}" for problem in found]
-    return _concatenate(frames), problems, notes
-
-
-def _concatenate(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    columns = list(dict.fromkeys(column for frame in frames for column in frame.columns))
-    merged = pd.concat(frames, ignore_index=True)[columns]
-    for column in columns:
-        if column not in KNOWN_COLUMNS and merged[column].dtype == object:
+    merged = pd.concat(frames, ignore_index=True)
+    for column in merged.columns.difference(list(KNOWN_COLUMNS)):
+        if merged[column].dtype == object:
             merged[column] = merged[column].where(merged[column].notna(), None)
-    return merged
+    return merged, problems, notes

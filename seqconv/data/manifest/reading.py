@@ -3,7 +3,8 @@
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,13 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         return reader(path)
     except UnicodeDecodeError as error:
-        raise ManifestError(
-            f"it is not UTF-8 text: line {undecodable_line(path)} ({error.reason}). Save it as UTF-8."
-        ) from error
+        line = undecodable_line(path)
+        raise ManifestError(f"it is not UTF-8 text: line {line} ({error.reason}). Save it as UTF-8.") from error
 
 
-def read_delimited(path: Path, delimiter: str) -> pd.DataFrame:
-    """Read CSV (`,`) or TSV (tab): the first row names the columns."""
+def read_delimited(path: Path) -> pd.DataFrame:
+    """Read CSV, or TSV (tabs): the first row names the columns."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
@@ -99,9 +100,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise ManifestError(f"it is not a whole Parquet file: {str(error).strip().rstrip('.')}.") from error
     columns = {
-        name: [
-            _to_text(value, f"row {row}, '{name}'") for row, value in enumerate(table.column(name).to_pylist(), start=1)
-        ]
+        name: [_to_text(cell, f"row {row}, '{name}'") for row, cell in enumerate(table[name].to_pylist(), start=1)]
         for name in table.column_names
         if name != "__index_level_0__"
     }
@@ -111,12 +110,10 @@ def read_parquet(path: Path) -> pd.DataFrame:
 def read_ts_cases(path: Path) -> pd.DataFrame:
     """List the cases of a `.ts` file: `path` is the file itself, `case` and `id` the number of the case from 0."""
     sequences, labels, _ = read_ts(path)
+    cells: Sequence[str | None] = labels or [None] * len(sequences)
     numbers = [str(case) for case in range(len(sequences))]
-    table = pd.DataFrame({"id": numbers, "path": path.name}, dtype=object)
-    cells: list[str | None] = [*labels] or [None] * len(numbers)
-    table["label"] = pd.Series(cells, dtype=object)
-    table["case"] = range(len(numbers))
-    return table
+    table = pd.DataFrame({"id": numbers, "path": path.name, "label": cells}, dtype=object)
+    return table.assign(case=range(len(sequences)))
 
 
 def read_folder(folder: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -127,36 +124,28 @@ def read_folder(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     """
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     _check_classes(folder, classes)
-    files = [(path, folder_of_class.name) for folder_of_class in classes for path in _find_files(folder_of_class)]
+    present = [(path, each.name) for each in classes for path in _visible_files(each.rglob("*"))]
+    files = [(path, label) for path, label in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
     if not files:
         raise ManifestError(
             f"its sub-folders hold no recording ({', '.join(AUDIO_SUFFIXES)}) "
             f"and no array ({', '.join(ARRAY_SUFFIXES)})."
         )
     paths = [path.relative_to(folder) for path, _ in files]
-    stems = [path.with_suffix("").as_posix() for path in paths]
-    counts = pd.Series(stems).value_counts()
-    table = pd.DataFrame(
-        {
-            "id": [stem if counts[stem] == 1 else path.as_posix() for stem, path in zip(stems, paths, strict=True)],
-            "path": [path.as_posix() for path in paths],
-            "label": [label for _, label in files],
-        },
-        dtype=object,
-    )
-    others = sum(len(_visible_files(path)) for path in classes) - len(files)
-    told = f"{others} files in '{folder}' are neither recordings nor arrays and were left out"
-    return table, [told] if others else []
+    names, stems = [path.as_posix() for path in paths], [path.with_suffix("").as_posix() for path in paths]
+    counts = Counter(stems)
+    ids = [stem if counts[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]
+    table = pd.DataFrame({"id": ids, "path": names, "label": [label for _, label in files]}, dtype=object)
+    others = len(present) - len(files)
+    note = f"{others} files in '{folder}' are neither recordings nor arrays and were left out"
+    return table, [note] if others else []
 
 
 def _check_classes(folder: Path, classes: Sequence[Path]) -> None:
     names = [path.name for path in classes]
-    loose = [path.name for path in _visible_files(folder, deep=False) if path.suffix.lower() in AUDIO_SUFFIXES]
+    loose = [path.name for path in _visible_files(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES]
     if loose:
-        raise ManifestError(
-            f"recordings must lie in sub-folders, one per class, "
-            f"but {list_some(sorted(loose))} lie in the folder itself."
-        )
+        raise ManifestError(f"recordings must be in sub-folders, one per class, but {list_some(loose)} are in none.")
     if not names:
         raise ManifestError("it has no sub-folders; there must be one per class.")
     if set(names) <= {*SPLITS, "val", "validation", "dev"}:
@@ -167,14 +156,8 @@ def _check_classes(folder: Path, classes: Sequence[Path]) -> None:
         )
 
 
-def _find_files(folder: Path) -> list[Path]:
-    suffixes = (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)
-    return [path for path in _visible_files(folder) if path.suffix.lower() in suffixes]
-
-
-def _visible_files(folder: Path, *, deep: bool = True) -> list[Path]:
-    found: Iterator[Path] = folder.rglob("*") if deep else folder.iterdir()
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+def _visible_files(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
 
 
 def _to_text(value: Any, place: str) -> str | None:
@@ -196,11 +179,9 @@ def _build_table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) ->
     return pd.DataFrame(cells, columns=list(header), dtype=object)
 
 
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": lambda path: read_delimited(path, ","),
-    ".tsv": lambda path: read_delimited(path, "\t"),
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
+_READERS = {
+    **dict.fromkeys((".csv", ".tsv"), read_delimited),
+    **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
     ".parquet": read_parquet,
     ".ts": read_ts_cases,
 }

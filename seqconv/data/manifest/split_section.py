@@ -1,28 +1,30 @@
 """A manifest divided as the `split` section of a config says."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.columns import SPLITS
+from seqconv.data.manifest.columns import Manifest, as_text
 from seqconv.data.manifest.folds import find_parted, fold_numbers, make_folds
-from seqconv.data.manifest.labels import describe_absent
+from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns, describe_absent
 from seqconv.data.manifest.loading import read_manifest
-from seqconv.data.manifest.splits import add_splits, make_splits
-from seqconv.data.manifest.table import Manifest
-from seqconv.data.split_settings import SplitConfig
+from seqconv.data.manifest.splits import add_splits, count_splits
+from seqconv.data.manifest.units import Strata
+from seqconv.data.settings import SplitConfig
 from seqconv.errors import ConfigError, ManifestError, list_some
 
 
-def read_grouped(source: Any, settings: SplitConfig, *, on_leak: str, **options: Any) -> Manifest:
-    """Load a manifest, grouped as the `split` section says; `options` are those of `load_manifest`.
+def read_grouped(
+    source: Any, settings: SplitConfig, labels: LabelColumns | None = None, *, on_leak: str, **options: Any
+) -> Manifest:
+    """Load a manifest, grouped as the `split` section says; `labels` and `options` are those of `read_manifest`.
 
     Raises:
-        ManifestError: what `load_manifest` refuses; folds of the manifest that part a group or file.
+        ManifestError: what `load_manifest` refuses; folds of the manifest that divide a group or file.
     """
-    manifest = read_manifest(source, on_leak=on_leak, **options)
+    manifest = read_manifest(source, labels, on_leak=on_leak, **options)
     frame = group_rows(manifest.frame, settings.by)
     return manifest.with_frame(frame, *check_folds(frame, settings, on_leak))
 
@@ -39,29 +41,25 @@ def group_rows(frame: pd.DataFrame, by: str) -> pd.DataFrame:
     """
     if by == "group":
         return frame
-    if by not in frame:
-        raise ManifestError(f"split.by: {describe_absent(by, list(frame.columns), 'column')}")
-    values = [None if pd.isna(cell) or cell == "" else str(cell) for cell in frame[by]]
-    return frame.assign(group=pd.Series(values, dtype=object, index=frame.index))
+    return frame.assign(group=_text_column(frame, by, "split.by"))
 
 
 def cut_splits(
     manifest: Manifest,
     settings: SplitConfig,
+    labels: LabelColumns = ONE_LABEL,
     *,
     seed: int,
-    label: str | Sequence[str] = "label",
-    task: str = "classification",
-    separator: str = ";",
-    strata: Sequence[Sequence[str]] | None = None,
+    strata: Strata | None = None,
 ) -> Manifest:
     """Make the splits that a manifest lacks, or hold a fold out as test.
 
     Args:
         manifest: What is cut.
         settings: The `split` section.
+        labels: The columns with the labels.
         seed: Of the cut.
-        label, task, separator, strata: The labels, as in `make_splits`; `settings.stratify` goes before them.
+        strata: The labels of each row, as in `make_splits`; `settings.stratify` goes before them and `labels`.
 
     Returns:
         A copy with `split` filled, and with folds `fold`; its notes say what was done.
@@ -70,15 +68,16 @@ def cut_splits(
         ConfigError: The manifest has splits, and folds are asked for; there is no such fold.
         ManifestError: There is no column to stratify by, or the rows cannot be cut so.
     """
-    options: dict[str, Any] = {"label": label, "task": task, "separator": separator, "strata": strata, "seed": seed}
-    if settings.stratify is not None and settings.stratify != label:
-        options["strata"] = _column_strata(manifest.frame, settings.stratify)
-    if not settings.uses_folds:
-        return add_splits(manifest, fractions=settings.fractions, **options)
-    held_out, told = _hold_out(manifest, settings, options)
-    made = make_splits(held_out.frame, fractions=settings.fractions, **options)
-    counts = ", ".join(f"{split} {int((made['split'] == split).sum())}" for split in SPLITS)
-    return held_out.with_frame(made, f"{told}; seed {seed}; now {counts}")
+    if settings.stratify is not None and settings.stratify != labels.label:
+        cells = _text_column(manifest.frame, settings.stratify, "split.stratify")
+        strata = [[] if cell is None else [cell] for cell in cells]
+    note = None
+    if settings.uses_folds:
+        manifest, note = _hold_out(manifest, settings, {**labels._asdict(), "strata": strata, "seed": seed})
+    made = add_splits(manifest, labels, fractions=settings.fractions, seed=seed, strata=strata)
+    if note is None:
+        return made
+    return manifest.with_frame(made.frame, f"{note}; seed {seed}; now {count_splits(made.frame)}")
 
 
 def cuts_anew(frame: pd.DataFrame, settings: SplitConfig) -> bool:
@@ -100,16 +99,14 @@ def _hold_out(manifest: Manifest, settings: SplitConfig, options: dict[str, Any]
     if fold not in numbers:
         raise ConfigError(f"split.fold is {fold}, but the folds are {', '.join(map(str, numbers))}.")
     by_group = ", by group" if frame["group"].notna().any() else ""
-    is_made = cuts_anew(frame, settings)
-    origin = f"made {len(numbers)} folds{by_group}" if is_made else f"{len(numbers)} folds of the manifest"
+    made = f"made {len(numbers)} folds{by_group}"
     # Folds that an earlier cut has made are no longer empty.
-    origin = manifest.folds or origin
+    origin = manifest.folds or (made if cuts_anew(frame, settings) else f"{len(numbers)} folds of the manifest")
     folded = make_folds(frame, len(numbers), **options)
-    splits = ["test" if number == fold else "train" for number in folded["fold"]]
-    held_out = folded.assign(split=pd.Series(splits, dtype=object, index=folded.index))
-    return replace(
-        manifest, frame=held_out, folds=origin
-    ), f"{origin}: fold {fold} is test, valid is cut from the others"
+    is_test = folded["fold"] == fold
+    held_out = folded.assign(split=pd.Series(np.where(is_test, "test", "train"), folded.index, object))
+    note = f"{origin}: fold {fold} is test, valid is cut from the others"
+    return replace(manifest, frame=held_out, folds=origin), note
 
 
 def check_folds(frame: pd.DataFrame, settings: SplitConfig, on_leak: str) -> list[str]:
@@ -126,7 +123,7 @@ def check_folds(frame: pd.DataFrame, settings: SplitConfig, on_leak: str) -> lis
     return problems
 
 
-def _column_strata(frame: pd.DataFrame, column: str) -> list[list[str]]:
+def _text_column(frame: pd.DataFrame, column: str, key: str) -> pd.Series:
     if column not in frame:
-        raise ManifestError(f"split.stratify: {describe_absent(column, list(frame.columns), 'column')}")
-    return [[] if pd.isna(cell) or cell == "" else [str(cell)] for cell in frame[column]]
+        raise ManifestError(f"{key}: {describe_absent(column, frame.columns, 'column')}")
+    return as_text(frame[column])

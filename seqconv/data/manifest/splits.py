@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.columns import SPLITS
-from seqconv.data.manifest.labels import describe_absent, manifest_strata
-from seqconv.data.manifest.table import Manifest
-from seqconv.data.manifest.units import in_order, join_rows, labels_of
+from seqconv.data.manifest.columns import SPLITS, Manifest
+from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns
+from seqconv.data.manifest.units import Strata, Units, in_order, labels_of, units_of
 from seqconv.errors import ConfigError, ManifestError, list_some
 
 
@@ -22,7 +20,7 @@ def make_splits(
     separator: str = ";",
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
     seed: int = 0,
-    strata: Sequence[Sequence[str]] | None = None,
+    strata: Strata | None = None,
 ) -> pd.DataFrame:
     """Make the splits that a manifest lacks.
 
@@ -52,55 +50,49 @@ def make_splits(
         >>> made["split"].value_counts().to_dict()
         {'train': 7, 'test': 2, 'valid': 1}
     """
-    options: Any = {"label": label, "task": task, "separator": separator, "fractions": fractions}
-    return add_splits(Manifest(frame), **options, seed=seed, strata=strata).frame
+    labels = LabelColumns(label, task, separator)
+    return add_splits(Manifest(frame), labels, fractions=fractions, seed=seed, strata=strata).frame
 
 
 def add_splits(
     manifest: Manifest,
+    labels: LabelColumns = ONE_LABEL,
     *,
-    label: str | Sequence[str] = "label",
-    task: str = "classification",
-    separator: str = ";",
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
     seed: int = 0,
-    strata: Sequence[Sequence[str]] | None = None,
+    strata: Strata | None = None,
 ) -> Manifest:
-    """Make the splits that a manifest lacks, and note in one line what was done; arguments of `make_splits`."""
+    """Make the splits that a manifest does not have, and note in one line what was done; see `make_splits`."""
     _check_fractions(fractions)
     frame = manifest.frame
-    columns = [label] if isinstance(label, str) else list(label)
-    absent = [name for name in columns if name not in frame]
-    if absent and strata is None:
-        raise ManifestError(describe_absent(absent[0], list(frame.columns)))
-    frame = frame.copy()
+    if strata is None and (absent := labels.find_absent(frame)):
+        raise ManifestError(absent[0])
     present = set(frame["split"].dropna())
     share = dict(zip(SPLITS, fractions, strict=True))
     missing = [split for split in SPLITS if split not in present and share[split] > 0]
     if not missing:
-        return manifest.with_frame(frame)
+        return manifest.with_frame(frame.copy())
     if present and "train" in missing:
-        raise ManifestError(
-            f"the manifest has {', '.join(sorted(present))}, but no 'train' to learn from. Add rows with split 'train'."
-        )
+        raise ManifestError(f"the manifest has {', '.join(sorted(present))}, but no 'train' to learn from. Add it.")
     rows = np.flatnonzero(frame["split"].isna() if not present else frame["split"] == "train")
     wanted = [split for split in SPLITS if split == "train" or split in missing]
     total = sum(share[split] for split in wanted)
     part = frame.iloc[rows]
-    if strata is not None:
-        labels = [list(strata[row]) for row in rows.tolist()]
-    else:
-        labels = manifest_strata(part, label, task, separator)
-    units = join_rows(part)
-    chosen = _deal({split: share[split] / total for split in wanted}, units, labels, part["id"].tolist(), seed)
-    _check_none_empty(chosen, wanted, len(units))
+    of_rows = labels.strata(part) if strata is None else [strata[row] for row in rows.tolist()]
+    units = units_of(part)
+    chosen = _deal({split: share[split] / total for split in wanted}, units, of_rows, part["id"].tolist(), seed)
+    if empty := [split for split in wanted if split not in set(chosen)]:
+        raise ManifestError(
+            f"{len(part)} rows in {len(units)} groups or files are too few to cut {', '.join(wanted)} from them "
+            f"({', '.join(empty)} would be empty). Fill the column 'split' yourself, or add recordings."
+        )
     splits = frame["split"].to_numpy(dtype=object, copy=True)
     splits[rows] = chosen
-    frame["split"] = pd.Series(splits, index=frame.index, dtype=object)
-    is_stratified = any(strata) if strata is not None else bool(part[columns[0]].notna().any())
-    basis = f"'{columns[0]}'" if strata is None else "the labels within each"
-    told = _describe(frame, part, len(units), wanted, basis if is_stratified else "", seed)
-    return manifest.with_frame(frame, told)
+    frame = frame.assign(split=pd.Series(splits, frame.index, object))
+    first = labels.names[0]
+    is_stratified = any(strata) if strata is not None else bool(part[first].notna().any())
+    basis = f"'{first}'" if strata is None else "the labels within each"
+    return manifest.with_frame(frame, _describe(frame, part, len(units), wanted, basis if is_stratified else "", seed))
 
 
 def select_split(manifest: Manifest, split: str) -> Manifest:
@@ -117,19 +109,10 @@ def select_split(manifest: Manifest, split: str) -> Manifest:
 def _check_fractions(fractions: tuple[float, float, float]) -> None:
     is_sum = len(fractions) == 3 and abs(sum(fractions) - 1) <= 1e-6
     if not is_sum or min(fractions[0], fractions[2]) <= 0 or fractions[1] < 0:
-        raise ConfigError(
-            "fractions must be three positive shares of train, valid, test that add up to 1 (valid may be 0): "
-            f"{fractions}."
-        )
+        raise ConfigError(f"fractions must be three positive shares that add up to 1 (valid may be 0): {fractions}.")
 
 
-def _deal(
-    share: Mapping[str, float],
-    units: Sequence[Sequence[int]],
-    strata: Sequence[Sequence[str]],
-    ids: Sequence[str],
-    seed: int,
-) -> np.ndarray:
+def _deal(share: Mapping[str, float], units: Units, strata: Strata, ids: Sequence[str], seed: int) -> np.ndarray:
     """Choose a split for every row: units in the order of their rarest label, each to the split that lags furthest.
 
     Within a label the order is a hash, so each stretch of it is a random sample cut in the given shares.
@@ -150,29 +133,17 @@ def _deal(
     return chosen
 
 
-def _check_none_empty(chosen: np.ndarray, wanted: Sequence[str], num_units: int) -> None:
-    empty = [split for split in wanted if split not in set(chosen)]
-    if empty:
-        raise ManifestError(
-            f"{len(chosen)} rows in {num_units} groups or files are too few to cut {', '.join(wanted)} from them "
-            f"({', '.join(empty)} would be empty). Fill the column 'split' yourself, or add recordings."
-        )
-
-
-def _describe(
-    frame: pd.DataFrame,
-    part: pd.DataFrame,
-    num_units: int,
-    wanted: Sequence[str],
-    basis: str,
-    seed: int,
-) -> str:
-    is_partial = part["split"].notna().any()
-    missing = [split for split in wanted if split != "train" or not is_partial]
+def _describe(frame: pd.DataFrame, part: pd.DataFrame, num_units: int, wanted: list[str], basis: str, seed: int) -> str:
+    if part["split"].notna().any():
+        missing = [split for split in wanted if split != "train"]
+        what = f"no split {' or '.join(missing)}: cut from train"
+    else:
+        what = f"no splits: made {' and '.join(', '.join(wanted).rsplit(', ', 1))}"
     by_group = f", by group ({num_units} groups)" if part["group"].notna().any() else ""
     stratified = f", stratified by {basis}" if basis else ""
-    counts = ", ".join(f"{split} {int((frame['split'] == split).sum())}" for split in SPLITS)
-    made = " and ".join(", ".join(wanted).rsplit(", ", 1))
-    origin = "cut from train" if is_partial else f"made {made}"
-    lack = f"no split {' or '.join(missing)}" if is_partial else "no splits"
-    return f"{lack}: {origin}{by_group}{stratified}, seed {seed}; now {counts}"
+    return f"{what}{by_group}{stratified}, seed {seed}; now {count_splits(frame)}"
+
+
+def count_splits(frame: pd.DataFrame) -> str:
+    """Return the rows of each split, for a note."""
+    return ", ".join(f"{split} {int((frame['split'] == split).sum())}" for split in SPLITS)

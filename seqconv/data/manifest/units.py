@@ -1,42 +1,45 @@
 """Units that splits keep whole, and the order in which they are dealt out."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
+import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.checks import file_keys
 
-
-def join_rows(frame: pd.DataFrame) -> list[list[int]]:
-    """Join rows that must stay together, because they share a group or a file, directly or through other rows."""
-    parent = list(range(len(frame)))
-
-    def find(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
-    for keys in (frame["group"], file_keys(frame)):
-        first: dict[object, int] = {}
-        for row, key in enumerate(keys):
-            if not pd.isna(key):
-                parent[find(row)] = find(first.setdefault(key, row))
-    units: dict[int, list[int]] = defaultdict(list)
-    for row in range(len(frame)):
-        units[find(row)].append(row)
-    return list(units.values())
+Units = Sequence[Sequence[int]]
+Strata = Sequence[Sequence[str]]
 
 
-def in_order(
-    units: Sequence[Sequence[int]], strata: Sequence[Sequence[str]], ids: Sequence[str], seed: int
-) -> list[Sequence[int]]:
+def join_rows(*columns: Iterable[object]) -> list[list[int]]:
+    """Join rows that share a key in some column, directly or through other rows; a missing key joins nothing.
+
+    >>> join_rows(["x", None, "x", None], ["a.wav", "b.wav", "c.wav", "c.wav"])
+    [[0, 2, 3], [1]]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    codes = [pd.factorize(np.asarray(column, object))[0] for column in columns]
+    # Rows and the keys of each column are the nodes of one graph.
+    starts = np.cumsum([len(codes[0]), *(each.max() + 1 for each in codes)])
+    rows = np.concatenate([np.flatnonzero(each >= 0) for each in codes])
+    keys = np.concatenate([each[each >= 0] + start for each, start in zip(codes, starts, strict=False)])
+    graph = coo_array((np.ones(len(rows)), (rows, keys)), (starts[-1], starts[-1]))
+    labels = connected_components(graph, directed=False)[1][: len(codes[0])]
+    return [[int(row) for row in unit] for unit in pd.Series(labels).groupby(labels).indices.values()]
+
+
+def units_of(frame: pd.DataFrame) -> list[list[int]]:
+    """Join the rows of a manifest that splits must keep together, since they share a group or a file."""
+    return join_rows(frame["group"], file_keys(frame))
+
+
+def in_order(units: Units, strata: Strata, ids: Sequence[str], seed: int) -> list[Sequence[int]]:
     """Sort units by their rarest label; within a label, by a hash: each range is a random sample."""
-    counts: dict[str, int] = defaultdict(int)
-    for label in (label for labels in strata for label in labels):
-        counts[label] += 1
+    counts = Counter(label for labels in strata for label in labels)
 
     def order(unit: Sequence[int]) -> tuple[int, str, bytes]:
         rarest = min(((counts[label], label) for label in labels_of(unit, strata)), default=(0, ""))
@@ -47,6 +50,6 @@ def in_order(
     return sorted(units, key=order)
 
 
-def labels_of(unit: Iterable[int], strata: Sequence[Sequence[str]]) -> set[str]:
+def labels_of(unit: Iterable[int], strata: Strata) -> set[str]:
     """Return the labels of all rows of a unit."""
     return {label for row in unit for label in strata[row]}

@@ -98,7 +98,7 @@ def with_variants(config: Config, data: Datasets) -> Datasets:
     settings = config.audio_augment
     if not settings.names:
         return replace(data, notes=[*data.notes, *notes])
-    from seqconv.data.augmentation.stores import build_variants
+    from seqconv.data.augmentation.variants import build_variants
 
     stores = build_variants(data.train, settings, cache_dir=config.data.cache_dir, num_workers=config.data.num_workers)
     count = "1 variant" if settings.variants == 1 else f"{settings.variants} variants"
