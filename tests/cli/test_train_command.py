@@ -18,10 +18,10 @@ from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
 from seqconv.data.sequences import Sequences
 from seqconv.training import train
-from seqconv.training.run import loop
 from seqconv.training.run import train as run
 from seqconv.training.run.loop import time_steps
 from seqconv.training.run.setup import prepare
+from seqconv.training.step import train_step
 
 QUICK = ["--set", "model.blocks=[{filters: 16, kernel_size: 3}]", "--set", "data.num_workers=0"]
 VOWELS = ["train", "--config", "japanese_vowels.yaml", *QUICK]
@@ -73,7 +73,7 @@ def test_a_dry_run_times_two_steps_without_what_only_the_first_one_costs(monkeyp
     experiment = prepare(config, load_datasets(config.data_spec, classified(), classified(20)))
     # The first two steps trace and prepare, 100 and 50 seconds by this clock; then the same two take 3 and 4.
     ticks = itertools.accumulate([0.0, 100.0, 1.0, 50.0, 1.0, 3.0, 1.0, 4.0])
-    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    monkeypatch.setattr(train_step, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     assert time_steps(experiment, 2) == [3.0, 4.0]
 
 

@@ -18,7 +18,7 @@ from seqconv.training import train
 from seqconv.training.run.runtime import machine_for
 from seqconv.training.run.setup import prepare
 from seqconv.training.step import xla_choice
-from seqconv.training.step.timing import StepTime
+from seqconv.training.step.train_step import StepTime
 from support.training_data import NUM_FEATURES, classified, quick
 
 MODEL = {"blocks": [{"filters": 6, "kernel_size": 3, "dropout": 0.3}], "pooling": ["mean", "max"]}

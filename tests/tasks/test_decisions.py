@@ -21,7 +21,7 @@ from seqconv.prediction import predict
 from seqconv.prediction.forward import forward
 from seqconv.tasks.target import DecisionRule, Target, fit_target
 from seqconv.training import resume, train
-from seqconv.training.output.report import make_console, report_decisions
+from seqconv.training.output.report import make_console, print_decisions
 from seqconv.training.run.setup import prepare
 from seqconv.training.state.interrupts import RunStopped
 
@@ -135,7 +135,7 @@ def test_a_precision_is_reached_or_said_not_to_be(runs, capsys):
     model.card = kept
     assert scores["0"]["precision"] >= 0.9
     assert (scores["1"]["precision"], scores["1"]["recall"]) == (0.5, 1.0)
-    report_decisions(chosen, make_console())
+    print_decisions(chosen, make_console())
     printed = " ".join(capsys.readouterr().out.split())
     assert "a precision of 0.9 is not reached for '1' on valid: its best is 0.500 (recall 1.000), at the" in printed
     assert "not reached for '0'" not in printed

@@ -199,8 +199,8 @@ def test_sequences_of_which_nothing_is_known_weigh_nothing(tmp_path):
     more = Sequences([*[data[i] for i in range(len(data))], *toned([3] * 8, seed=9)], rows)
     config = load_config(quick(features={"kind": "precomputed"}, target={"task": "multilabel"}))
     experiment = prepare(config, load_datasets(config.data_spec, more, tagged(20, seed=1)))
-    assert experiment.weights[-8:].tolist() == [0] * 8
-    assert experiment.weights[:-8].min() > 0
-    assert np.isnan(experiment.labels).sum() == 16
+    assert experiment.training_set.weights[-8:].tolist() == [0] * 8
+    assert experiment.training_set.weights[:-8].min() > 0
+    assert np.isnan(experiment.training_set.labels).sum() == 16
     with pytest.raises(ManifestError, match="none of the 2 sequences has a label to score against"):
         evaluate(experiment.model, Sequences(toned([1, 2]), np.full((2, 2), NAN)))

@@ -27,7 +27,7 @@ from seqconv.reports.folder import read_run
 from seqconv.reports.report_inputs import plan_again
 from seqconv.tasks import find_task
 from seqconv.training import resume, train
-from seqconv.training.output.report import report_start
+from seqconv.training.output.report import print_start
 from seqconv.training.run.identity import RunIdentity
 from seqconv.training.run.loop import run_steps
 from seqconv.training.run.setup import prepare
@@ -329,7 +329,7 @@ def test_stretched_sequences_that_fit_no_row_are_told_for_every_epoch(too_long, 
     counts = [int((held.lengths(epoch) > 21).sum()) for epoch in range(12)]
     assert counts[0] == 0 < max(counts), "an epoch 0 that drops nothing must not hide what others drop"
     console = Console(file=io.StringIO(), soft_wrap=True)
-    report_start(experiment, "CPU", console)
+    print_start(experiment, "CPU", console)
     assert f"; longer than 21 frames: by epoch 0 to {max(counts)} {fate}" in console.file.getvalue()
     placed = [sum(len(layout.indices) for layout in experiment.plan.epoch(epoch)) for epoch in range(12)]
     expected = np.subtract(40, counts) if too_long == "drop" else np.full(12, 40)

@@ -24,8 +24,7 @@ from seqconv.prediction import compiled
 from seqconv.prediction.forward import forward
 from seqconv.tasks import find_task
 from seqconv.training import resume, train
-from seqconv.training.run.devices import device_name, list_devices
-from seqconv.training.run.runtime import machine_for, uses_xla
+from seqconv.training.run.runtime import device_name, list_devices, machine_for, uses_xla
 from seqconv.training.state.interrupts import RunStopped
 
 BACKEND = keras.backend.backend()

@@ -12,7 +12,7 @@ from seqconv.data.datasets import Datasets, load_datasets
 from seqconv.data.sequences import Sequences
 from seqconv.sources import ArraySource
 from seqconv.tasks.target import Target
-from seqconv.training.output.report import make_console, report_start
+from seqconv.training.output.report import make_console, print_start
 from seqconv.training.run.identity import RunIdentity
 from seqconv.training.run.setup import prepare
 
@@ -23,7 +23,7 @@ def started(*parts, **sections):
     """All that is done before the first step."""
     config = load_config(quick(features={"kind": "precomputed"}, **sections))
     setup = prepare(config, load_datasets(config.data_spec, *parts))
-    report_start(setup, "CPU:0", make_console())
+    print_start(setup, "CPU:0", make_console())
     return setup, RunIdentity.of(setup.config, setup.data)
 
 

@@ -97,11 +97,11 @@ def test_the_loss_is_the_weighted_mean_over_sequences(tmp_path, rng, strategy):
 def test_the_loss_of_a_step_is_a_sum_over_one_constant():
     experiment = prepared(classified(weights=np.full(40, 2.0)))
     assert experiment.loss_scale == experiment.config.training.loss_scale == 8
-    np.testing.assert_array_equal(experiment.weights, 2.0)
+    np.testing.assert_array_equal(experiment.training_set.weights, 2.0)
 
 
 def test_class_weights_reach_the_steps():
-    weights = prepared(training={"class_weight": "balanced"}).weights
+    weights = prepared(training={"class_weight": "balanced"}).training_set.weights
     labels = np.array(classified().labels)
     assert weights.mean() == pytest.approx(1)
     sums = [weights[labels == name].sum() for name in ("low", "mid", "top")]

@@ -9,9 +9,9 @@ from seqconv.cli.commands import plan as plan_command
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
 from seqconv.training import train
+from seqconv.training.run import batches
+from seqconv.training.run.batches import Trial, choose_trial
 from seqconv.training.run.setup import prepare
-from seqconv.training.step import budget
-from seqconv.training.step.budget import Trial, choose_trial
 from seqconv.training.step.memory import CLEAR, StepMemory, available_bytes, is_out_of_memory
 
 AUTO = {"batch_size": None, "frames_per_batch": "auto"}
@@ -22,7 +22,7 @@ needs_proc = pytest.mark.skipif(not CLEAR.exists(), reason="the system does not 
 @pytest.fixture(autouse=True)
 def small_sizes(monkeypatch):
     """So that several sizes leave the sequences at hand ten steps or more."""
-    monkeypatch.setattr(budget, "SMALLEST", 32)
+    monkeypatch.setattr(batches, "SMALLEST", 32)
 
 
 def data():
@@ -94,14 +94,14 @@ def memory_error():
 
 
 def test_it_ends_where_memory_ran_out(monkeypatch):
-    original = budget.time_step
+    original = batches.time_step
 
     def time_step(model, batches):
         if batches[0].inputs["segments"].size > 80:
             raise memory_error()
         return original(model, batches)
 
-    monkeypatch.setattr(budget, "time_step", time_step)
+    monkeypatch.setattr(batches, "time_step", time_step)
     told = []
     experiment = prepared(told, batching=AUTO)
     assert tried(told) == [32, 64]
@@ -114,7 +114,7 @@ def test_other_errors_and_a_smallest_size_that_does_not_fit_are_errors(monkeypat
     def time_step(model, batches):
         raise error
 
-    monkeypatch.setattr(budget, "time_step", time_step)
+    monkeypatch.setattr(batches, "time_step", time_step)
     with pytest.raises(type(error), match=r"no matter|OOM|RESOURCE_EXHAUSTED"):
         prepared(batching=AUTO)
 

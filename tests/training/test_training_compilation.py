@@ -17,7 +17,7 @@ from seqconv.models import build_model
 from seqconv.training.run.batches import plan_batches
 from seqconv.training.run.runtime import machine_for
 from seqconv.training.run.setup import prepare
-from seqconv.training.step.timing import StepTime
+from seqconv.training.step.train_step import StepTime
 from seqconv.training.step.xla_choice import choose_compilation, weigh
 
 TESTS = Path(__file__).parents[1]

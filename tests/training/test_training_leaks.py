@@ -142,7 +142,7 @@ def test_copies_in_splits_that_were_given_stay_there(prompts, tmp_path):
 
 
 def refusal(**parts):
-    with pytest.raises(ManifestError, match=r"or set data\.on_leak to 'warn' to train all the same") as caught:
+    with pytest.raises(ManifestError, match=r"or set data\.on_leak to 'warn' to train anyway") as caught:
         train(quick(), **parts)
     return str(caught.value)
 

@@ -25,7 +25,7 @@ def number_of(batch):
 
 
 def feeding_threads():
-    return [thread for thread in threading.enumerate() if thread.name == "seqconv-batches"]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("seqconv-batches")]
 
 
 @pytest.fixture(autouse=True)

@@ -58,7 +58,7 @@ def test_a_stopped_run_goes_on_at_its_step(tmp_path, whole, place):
     epoch, step = place
     assert checkpoint.position == ((epoch + 1, 0) if step == "end" else (epoch, step + 1))
     text = (tmp_path / "run" / "unfinished.txt").read_text()
-    assert text.startswith(f"This run did not finish: SIGTERM stopped the run in epoch {checkpoint.position.epoch + 1}")
+    assert text.startswith(f"This run did not finish: SIGTERM stopped the run in epoch {checkpoint.position[0] + 1}")
     assert text.count(f"train --resume {tmp_path / 'run'}\n") == 1
     assert_same_run(resume(tmp_path / "run", **data()), whole)
     assert not (tmp_path / "run" / "unfinished.txt").exists()

@@ -1,18 +1,20 @@
 """Callbacks around steps and epochs: progress, the best model, the history."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from seqconv.training.output.files import save_model, write_csv
+from seqconv.files import write_atomically, write_text
 
 Logs = dict[str, Any]
+Callbacks = Sequence[keras.callbacks.Callback]
 NOTABLE_WAIT = 0.03
 """Share of waiting for data above which the line of an epoch shows it; the last line always does."""
 
@@ -24,10 +26,10 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
 
     `fit` ends an epoch before validation; here the epoch ends with `finish_epoch`, when validation is known.
     `first_step`: the steps of the epoch that were done before this `fit`. `after_step` is called, with the number of
-    steps done and what Keras tells of the last, when all callbacks have heard of it.
+    steps done and the logs of Keras for the last, after all callbacks.
     """
 
-    def __init__(self, callbacks: list[keras.callbacks.Callback], model: keras.Model, epochs: int) -> None:
+    def __init__(self, callbacks: Callbacks, model: keras.Model, epochs: int) -> None:
         super().__init__(callbacks, add_history=True, add_progbar=False, model=model, epochs=epochs)
         self._trained = model
         self.first_step = 0
@@ -40,7 +42,7 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         super().on_train_begin()
 
     def go_on(self) -> None:
-        """Let the next epoch begin with the metrics as they are: some of its steps are done."""
+        """Keep the metrics as they are at the start of the next epoch: some of its steps are done."""
         self._metrics = [np.array(keras.ops.convert_to_numpy(v)) for v in self._trained.metrics_variables]
 
     def finish_epoch(self, epoch: int, logs: Logs) -> None:
@@ -71,14 +73,10 @@ class RunCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Tell the callbacks that use it. Reading a value waits for the device, so only users' callbacks get values."""
         batch += self.first_step
-        numbers: Logs | None = None
+        read = (logs or {}) if any(not isinstance(callback, ProgressBar) for callback in self.hears_steps) else {}
+        numbers = {name: float(keras.ops.convert_to_numpy(value)) for name, value in read.items()}
         for callback in self.hears_steps:
-            if isinstance(callback, ProgressBar):
-                callback.on_train_batch_end(batch, logs)
-                continue
-            if numbers is None:
-                numbers = {name: float(keras.ops.convert_to_numpy(value)) for name, value in (logs or {}).items()}
-            callback.on_train_batch_end(batch, numbers)
+            callback.on_train_batch_end(batch, logs if isinstance(callback, ProgressBar) else numbers)
         if self.after_step is not None:
             self.after_step(batch + 1, logs or {})
 
@@ -105,18 +103,11 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         self.drawn = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self.close()
         if not self.console.is_terminal:
             return
-        self.progress = Progress(
-            TextColumn(f"epoch {epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-        )
+        name, loss = TextColumn(f"epoch {self._number(epoch)}"), TextColumn("{task.fields[loss]}")
+        columns = name, BarColumn(bar_width=30), MofNCompleteColumn(), loss, TimeRemainingColumn()
+        self.progress = Progress(*columns, console=self.console, transient=True)
         self.task = self.progress.add_task("steps", total=self.steps[epoch], loss="")
         self.progress.start()
 
@@ -134,16 +125,17 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.close()
         logs = logs or {}
-        number = f"{epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"
         shown = [name for name in ("loss", "val_loss", self.best.monitor) if name and logs.get(name) is not None]
         scores = "  ".join(f"{name} {logs[name]:.4f}" for name in dict.fromkeys(shown))
         mark = "  [green]best[/]" if self.best.monitor and self.best.best_epoch == epoch else ""
         wait = logs["data_wait"] / logs["seconds"]
         slow = f"  [yellow]data wait {wait:.0%}[/]" if wait > NOTABLE_WAIT else ""
-        self.console.print(f"epoch {number}  {scores}  {logs['seconds']:.1f} s{mark}{slow}", highlight=False)
+        self.console.print(
+            f"epoch {self._number(epoch)}  {scores}  {logs['seconds']:.1f} s{mark}{slow}", highlight=False
+        )
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self.close()
+    def _number(self, epoch: int) -> str:
+        return f"{epoch + 1:>{len(str(len(self.steps)))}}/{len(self.steps)}"
 
     def close(self) -> None:
         """Remove the bar from the screen."""
@@ -152,11 +144,28 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
             self.progress = None
 
 
-class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
+class Kept:
+    """A callback with a state that consists of some attributes."""
+
+    KEPT: tuple[str, ...]
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint stores."""
+        return {name: getattr(self, name) for name in self.KEPT}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore what a checkpoint has stored."""
+        for name in self.KEPT:
+            setattr(self, name, state[name])
+
+
+class BestModel(Kept, keras.callbacks.Callback):  # type: ignore[misc]
     """A keeper of the model of the epoch with the best monitored value; the file is whole at any moment.
 
-    With `anew_at`, epochs before that one give way to it, however good they are. Without `monitor` it is the last.
+    With `anew_at`, that epoch replaces earlier ones, however good they are. Without `monitor` it is the last.
     """
+
+    KEPT = ("best", "best_epoch")
 
     def __init__(self, path: Path, monitor: str | None, mode: str, anew_at: int = 0) -> None:
         super().__init__()
@@ -175,9 +184,7 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
         is_better = value is not None and (is_first or self.sign * value > self.sign * (self.best or 0.0))
         if is_better or (is_first and value is None):
             self._save(self.model.get_weights())
-            self.best_epoch = epoch
-            if value is not None:
-                self.best = float(value)
+            self.best_epoch, self.best = epoch, None if value is None else float(value)
 
     def weights(self) -> list[np.ndarray]:
         """Return the weights of the best model; none before the first epoch has ended."""
@@ -188,39 +195,24 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
         if weights:
             self._save(weights)
 
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint stores in addition to the weights."""
-        return {"best": self.best, "best_epoch": self.best_epoch}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore what a checkpoint has stored."""
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
-
     def _save(self, weights: list[np.ndarray]) -> None:
         # A copy that was never compiled: the optimizer's state would triple the file and serves no prediction.
         if self.copy is None:
             self.copy = self.model.__class__.from_config(self.model.get_config())
         self.copy.set_weights(weights)
-        save_model(self.copy, self.path)
+        write_atomically(self.path, self.copy.save)
 
 
-class Patience(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+class Patience(Kept, keras.callbacks.EarlyStopping):  # type: ignore[misc]
     """Keras's early stopping, with a count that continues in a resumed run."""
 
     KEPT = ("wait", "best", "best_epoch", "stopped_epoch")
 
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint stores."""
-        return {name: getattr(self, name) for name in self.KEPT}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore what a checkpoint has stored."""
-        for name in self.KEPT:
-            setattr(self, name, state[name])
-
-
-class HistoryFile(keras.callbacks.Callback):  # type: ignore[misc]
+class HistoryFile(Kept, keras.callbacks.Callback):  # type: ignore[misc]
     """`history.csv`: one row an epoch, rewritten whole so that it is never cut."""
+
+    KEPT = ("rows",)
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -231,19 +223,16 @@ class HistoryFile(keras.callbacks.Callback):  # type: ignore[misc]
         self.rows.append(_in_order({"epoch": epoch + 1, **(logs or {})}))
         self._write()
 
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint stores."""
-        return {"rows": self.rows}
-
     def restore(self, state: dict[str, Any]) -> None:
         """Restore what a checkpoint has stored, also in the file."""
-        self.rows = [_in_order(row) for row in state["rows"]]
+        super().restore(state)
         if self.rows:
             self._write()
 
     def _write(self) -> None:
         columns = list(_in_order({name: None for row in self.rows for name in row}))
-        write_csv(self.path, columns, self.rows)
+        table = pd.DataFrame(self.rows, columns=columns, dtype=object)
+        write_text(table.to_csv(index=False, lineterminator="\n"), self.path)
 
 
 def _in_order(row: Logs) -> Logs:

@@ -4,7 +4,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -14,10 +14,10 @@ import keras
 from seqconv.config import Config
 from seqconv.errors import ConfigError
 from seqconv.parts.keys import flatten
+from seqconv.training.output.callbacks import Kept
 from seqconv.training.state.interrupts import RunStopped
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric
     from mlflow.tracking import MlflowClient
 
 FOLDER_TAG = "seqconv.run_dir"
@@ -44,7 +44,7 @@ class RunListener(Protocol):
         """Handle a run that has failed, or was stopped."""
 
 
-class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
+class MLflowLogger(Kept, keras.callbacks.Callback):  # type: ignore[misc]
     """A writer of a run to MLflow: its settings as parameters, each epoch and the final scores as metrics, its files.
 
     A run that is resumed goes on in the same MLflow run, and no epoch is written twice. When MLflow cannot be reached
@@ -62,6 +62,8 @@ class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
         `train(config, callbacks=[MLflowLogger("mlruns")])`
     """
 
+    KEPT = ("run_id",)
+
     def __init__(
         self, tracking_uri: str | None = None, experiment: str = "seqconv", run_name: str | None = None
     ) -> None:
@@ -72,14 +74,6 @@ class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
         self._client: MlflowClient | None = None
         self._known: set[int] = set()
 
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint stores."""
-        return {"run_id": self.run_id}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore what a checkpoint has stored."""
-        self.run_id = state["run_id"]
-
     def on_run_begin(self, config: Config, path: Path) -> None:
         """Open the MLflow run, the earlier one if the run goes on, and write the settings."""
         from mlflow.entities import Param
@@ -87,7 +81,11 @@ class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
         from mlflow.tracking import MlflowClient
 
         try:
-            _allow_folder(self.tracking_uri)
+            if self.tracking_uri is not None and (
+                "://" not in self.tracking_uri or self.tracking_uri.startswith("file:")
+            ):
+                # Since version 3.7, MLflow needs explicit permission to write into a folder.
+                os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
             client = MlflowClient(tracking_uri=self.tracking_uri)
             self.run_id = self._open(client, path)
             params = [Param(key, str(value)[:LONGEST_VALUE]) for key, value in flatten(config.to_dict()).items()]
@@ -110,18 +108,14 @@ class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
         """Write the scores of the saved model, as `test/accuracy`, and the files of the run."""
         self._log_metrics({f"{split}/{name}": value for split, each in metrics.items() for name, value in each.items()})
 
-        def finish(client: "MlflowClient", run_id: str) -> None:
-            for name in ARTIFACTS:
-                if (path / name).is_file():
-                    client.log_artifact(run_id, str(path / name))
-            client.set_terminated(run_id, "FINISHED")
-
-        self._tell(finish)
+        for file in filter(Path.is_file, map(path.joinpath, ARTIFACTS)):
+            self._send("log_artifact", str(file))
+        self._send("set_terminated", "FINISHED")
 
     def on_run_failed(self, error: BaseException) -> None:
         """Record in MLflow that the run has ended early."""
         status = "KILLED" if isinstance(error, RunStopped | KeyboardInterrupt) else "FAILED"
-        self._tell(lambda client, run_id: client.set_terminated(run_id, status))
+        self._send("set_terminated", status)
 
     def _open(self, client: "MlflowClient", path: Path) -> str:
         """Return the MLflow run of this folder, made if there is none that has not finished."""
@@ -129,7 +123,7 @@ class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
         experiment = client.create_experiment(self.experiment) if found is None else found.experiment_id
         folder = str(path.resolve())
         if self.run_id is None:
-            # Killed before its first checkpoint: the run begins anew, but MLflow knows it.
+            # Killed before its first checkpoint: the run starts again, but MLflow knows it.
             quoted = folder.replace("'", "\\'")
             known = client.search_runs([experiment], f"tags.`{FOLDER_TAG}` = '{quoted}'")
             self.run_id = next((run.info.run_id for run in known if run.info.status != "FINISHED"), None)
@@ -140,18 +134,21 @@ class MLflowLogger(keras.callbacks.Callback):  # type: ignore[misc]
         return self.run_id
 
     def _log_metrics(self, values: Mapping[str, Any], step: int = 0) -> None:
-        def log(client: "MlflowClient", run_id: str) -> None:
-            client.log_batch(run_id, metrics=_metrics(values, step))
+        from mlflow.entities import Metric
 
-        self._tell(log)
+        now = int(time.time() * 1000)
+        numbers = {key: float(value) for key, value in values.items() if isinstance(value, int | float)}
+        metrics = [Metric(key, value, now, step) for key, value in numbers.items() if math.isfinite(value)]
+        self._send("log_batch", metrics)
 
-    def _tell(self, what: "Callable[[MlflowClient, str], object]") -> None:
+    def _send(self, method: str, *values: Any) -> None:
+        """Call a method of the client, if MLflow could be reached until now."""
         from mlflow.exceptions import MlflowException
 
-        if self._client is None or self.run_id is None:
+        if self._client is None:
             return
         try:
-            what(self._client, self.run_id)
+            getattr(self._client, method)(self.run_id, *values)
         except (MlflowException, OSError) as error:
             self._client = None
             warnings.warn(f"MLflow cannot be written to any more, the run goes on without it: {error}", stacklevel=2)
@@ -165,17 +162,3 @@ def check_mlflow() -> None:
     """
     if find_spec("mlflow") is None:
         raise ConfigError("MLflow is not installed. Install it with: pip install 'seqconv[mlflow]'")
-
-
-def _allow_folder(tracking_uri: str | None) -> None:
-    """Allow MLflow to write into a folder, which since version 3.7 needs explicit permission."""
-    if tracking_uri is not None and ("://" not in tracking_uri or tracking_uri.startswith("file:")):
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-
-
-def _metrics(values: Mapping[str, Any], step: int) -> "list[Metric]":
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    numbers = {key: value for key, value in values.items() if isinstance(value, int | float)}
-    return [Metric(key, float(value), now, step) for key, value in numbers.items() if math.isfinite(value)]

@@ -2,8 +2,9 @@
 
 import shlex
 import textwrap
-import time
-from collections.abc import Sequence
+import timeit
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from seqconv.evaluation import Chosen
 from seqconv.models import SequenceModel
 from seqconv.text import amount
 from seqconv.training.output.callbacks import BestModel, Logs
-from seqconv.training.run.labels import describe_frames
 from seqconv.training.run.run_dir import MODEL, program
 from seqconv.training.run.setup import RunSetup
-from seqconv.training.state.progress import Progress
+from seqconv.training.run.training_set import describe_frames
+from seqconv.training.state.checkpoints import Progress
 from seqconv.training.step.train_step import CompiledStep
 
 
@@ -30,55 +31,42 @@ def make_console() -> Console:
     return Console(soft_wrap=True)
 
 
-def report_start(experiment: RunSetup, device: str, console: Console) -> None:
+def print_start(experiment: RunSetup, device: str, console: Console) -> None:
     """Print data, model, batches and device, before the first step."""
     for name, value in _facts(experiment, device):
-        _print_fact(name, value, console)
+        print_fact(name, value, console)
     for note in experiment.notes:
-        _print_fact("note", note, console, style="yellow")
+        print_fact("note", note, console, style="yellow")
 
 
-def report_folder(path: Path, console: Console) -> None:
-    """Print the folder of the run before it starts, because it may be interrupted."""
-    _print_fact("folder", str(path), console)
-    console.print()
-
-
-def report_resume(experiment: RunSetup, progress: Progress, anew: list[str], console: Console) -> None:
+def print_resume(experiment: RunSetup, progress: Progress, missing: list[str], console: Console) -> None:
     """Print at which step a run goes on."""
-    steps, epoch = experiment.steps, progress.epoch
-    where = "after its last epoch"
+    steps, epoch, where = experiment.steps, progress.epoch, "after its last epoch"
     if epoch < len(steps):
         where = f"in epoch {epoch + 1} of {len(steps)}, after step {progress.step} of {steps[epoch]}"
-    _print_fact("resumed", where, console)
-    for name in anew:
-        _print_fact("note", f"callback {name} had a state, and was not given again", console, style="yellow")
+    print_fact("resumed", where, console)
+    for name in missing:
+        print_fact("note", f"callback {name} had a state, and was not given again", console, style="yellow")
     console.print()
 
 
-def report_finished(console: Console) -> None:
-    """Print why a run that goes on trains nothing."""
-    _print_fact("resumed", "the run has finished: it is scored again", console)
-
-
-def report_dry_run(experiment: RunSetup, seconds: list[float], console: Console) -> None:
+def print_dry_run(experiment: RunSetup, seconds: list[float], console: Console) -> None:
     """Print the estimated time of the whole run, from the seconds of a few steps."""
     seconds_per_step = sum(seconds) / len(seconds)
     steps, epochs = sum(experiment.steps), len(experiment.steps)
+    parts = experiment.data.parts()
     # The forward pass of validation is about a third of a training step over as many frames.
-    data = experiment.data
-    num_validated = 0 if data.valid is None else int(data.valid.lengths.sum())
-    share = num_validated / float(data.train.lengths.sum()) / 3
+    share = parts["valid"].lengths.sum() / parts["train"].lengths.sum() / 3 if "valid" in parts else 0
     total = steps * seconds_per_step * (1 + share)
-    amount = f"{total:.0f} seconds" if total < 90 else f"{total / 60:.1f} minutes"
+    duration = f"{total:.0f} seconds" if total < 90 else f"{total / 60:.1f} minutes"
     console.print(
         f"\ndry run: a step takes {seconds_per_step * 1000:.0f} ms, so {epochs} epochs "
-        f"({steps:,} steps{' and validation' if num_validated else ''}) take about {amount}",
+        f"({steps:,} steps{' and validation' if share else ''}) take about {duration}",
         highlight=False,
     )
 
 
-def report_stop(history: list[Logs], planned: int, best: BestModel, step: CompiledStep, console: Console) -> None:
+def print_stop(history: list[Logs], planned: int, best: BestModel, step: CompiledStep, console: Console) -> None:
     """Print the epoch that was kept, whether the run ended early, and its speed after the first epoch."""
     early = f"stopped after {len(history)} of {planned} epochs; " if len(history) < planned else ""
     value = "" if best.best is None else f": {best.monitor} {best.best:.4f}"
@@ -91,25 +79,29 @@ def report_stop(history: list[Logs], planned: int, best: BestModel, step: Compil
     console.print(f"{early}kept epoch {best.best_epoch + 1}{value}; {cost}", highlight=False)
 
 
-def report_decisions(chosen: Chosen, console: Console) -> None:
+def print_decisions(chosen: Chosen, console: Console) -> None:
     """Print temperature and thresholds, and the targets that they could not reach."""
     console.print()
-    for name, told in chosen.describe():
-        _print_fact(name, told, console, style="yellow" if name == "note" else "bold")
+    for name, line in chosen.describe():
+        print_fact(name, line, console, style="yellow" if name == "note" else "bold")
 
 
 def model_facts(model: SequenceModel, file: Path, data: Datasets) -> dict[str, Any]:
     """Return size, and latency for one sequence of median length, as `model.json` has them."""
     median = int(np.median(data.train.lengths))
+    features = np.zeros((1, max(median, model.min_frames), model.num_features), "float32")
+    # The first call compiles.
+    predict = partial(model.predict_on_batch, features)
+    predict()
     return {
         "parameters": model.count_params(),
         "model_bytes": file.stat().st_size,
-        "latency_seconds": measure_latency(model, median),
+        "latency_seconds": float(np.median(timeit.repeat(predict, number=1, repeat=20))),
         "latency_frames": median,
     }
 
 
-def report_end(facts: dict[str, Any], run_dir: Path, page: Path | None, experiment: RunSetup, console: Console) -> None:
+def print_end(facts: dict[str, Any], run_dir: Path, page: Path | None, experiment: RunSetup, console: Console) -> None:
     """Print model size, latency, the paths of all files and what to do next."""
     console.print(
         f"\nmodel    {facts['parameters']:,} parameters, {facts['model_bytes'] / 1e6:.2f} MB, "
@@ -126,36 +118,18 @@ def report_end(facts: dict[str, Any], run_dir: Path, page: Path | None, experime
 
 def next_commands(file: Path, data: Datasets, plugins: Sequence[str] = ()) -> list[str]:
     """Return shell commands that evaluate and use a saved model; a run on arrays in memory has no manifest."""
-    command = program()
     path = " --plugin ".join(map(shlex.quote, [str(file), *plugins]))
-    if data.splits is None:
-        return [
-            f"{command} evaluate --model {path} --manifest MANIFEST",
-            f"{command} predict --model {path} FILE_OR_FOLDER",
-        ]
-    split = "test" if data.test is not None else "valid"
-    part = data.parts()[split]
-    example = "" if part.metadata is None else shlex.quote(str(part.metadata["path"].iloc[0]))
-    finds_events = part.annotations is not None and data.target.definition.class_names(data.target.names)
-    return [
-        f"{command} evaluate --model {path} --split {split}",
-        f"{command} predict --model {path} {example}{' --events' if finds_events else ''}",
-    ]
+    data_options, recordings = "--manifest MANIFEST", "FILE_OR_FOLDER"
+    if data.splits is not None:
+        split = "test" if data.test is not None else "valid"
+        part, data_options = data.parts()[split], f"--split {split}"
+        recordings = "" if part.metadata is None else shlex.quote(str(part.metadata["path"].iloc[0]))
+        if part.annotations is not None and data.target.definition.class_names(data.target.names):
+            recordings += " --events"
+    return [f"{program()} evaluate --model {path} {data_options}", f"{program()} predict --model {path} {recordings}"]
 
 
-def measure_latency(model: SequenceModel, num_frames: int, repeats: int = 20) -> float:
-    """Measure the median seconds for one sequence alone, compiled and warm."""
-    features = np.zeros((1, max(num_frames, model.min_frames), model.num_features), "float32")
-    model.predict_on_batch(features)
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        model.predict_on_batch(features)
-        seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds))
-
-
-def _print_fact(name: str, value: str, console: Console, style: str = "bold") -> None:
+def print_fact(name: str, value: str, console: Console, style: str = "bold") -> None:
     """Print name and value; on a terminal, lines after the first start below the value."""
     width = console.width - 9 if console.is_terminal else len(value) + 1
     first, *rest = textwrap.wrap(value, max(20, width), break_long_words=False, break_on_hyphens=False)
@@ -164,38 +138,30 @@ def _print_fact(name: str, value: str, console: Console, style: str = "bold") ->
         console.print(f"{'':<9}{escape(line)}", highlight=False)
 
 
-def _facts(experiment: RunSetup, device: str) -> list[tuple[str, str]]:
+def _facts(experiment: RunSetup, device: str) -> Iterator[tuple[str, str]]:
     config, data, model, plan = experiment.config, experiment.data, experiment.model, experiment.plan
     counts = ", ".join(
         f"{name} {len(part):,} ({_amount(part.features, config)})" for name, part in data.parts().items()
     )
     shapes = ", ".join(f"{shape.rows}x{shape.width}" for shape in plan.shapes[:4])
     more = f" and {len(plan.shapes) - 4} more" if len(plan.shapes) > 4 else ""
-    target = data.target
-    outputs = f"{target.num_outputs} {target.definition.outputs}"
-    frames = [("labels", describe_frames(config, data, model))] if model.predicts_frames else []
-    return [
-        ("run", f"{config.name}, seed {config.seed}, on {device}"),
-        ("data", f"{counts} sequences; {model.num_features} features, {outputs}"),
-        *frames,
-        (
-            "model",
-            f"{model.count_params():,} parameters, receptive field {_receptive_field(model, config)}, "
-            f"total stride {model.total_stride}",
-        ),
-        *([] if experiment.transfer is None else [("init", str(experiment.transfer))]),
-        (
-            "batches",
-            f"{plan.strategy}, {len(plan)} steps an epoch of {plan.mean_sequences:.1f} sequences, "
-            f"rows x frames {shapes}{more}, padding {plan.padding_ratio:.1%}{_too_long(plan, config)}",
-        ),
-        (
-            "training",
-            f"{config.training.epochs} epochs, {config.training.optimizer}, learning rate "
-            f"{config.training.learning_rate:g} ({config.training.schedule}), "
-            f"{'last epoch' if experiment.data.valid is None else f'best by {config.monitor}'}{_averaged(config)}",
-        ),
-    ]
+    outputs = f"{data.target.num_outputs} {data.target.definition.outputs}"
+    yield "run", f"{config.name}, seed {config.seed}, on {device}"
+    yield "data", f"{counts} sequences; {model.num_features} features, {outputs}"
+    if model.predicts_frames:
+        yield "labels", describe_frames(config, data, model)
+    reach = f"receptive field {_receptive_field(model, config)}, total stride {model.total_stride}"
+    yield "model", f"{model.count_params():,} parameters, {reach}"
+    if experiment.transfer is not None:
+        yield "init", str(experiment.transfer)
+    yield (
+        "batches",
+        f"{plan.strategy}, {len(plan)} steps an epoch of {plan.mean_sequences:.1f} sequences, "
+        f"rows x frames {shapes}{more}, padding {plan.padding_ratio:.1%}{_too_long(plan, config)}",
+    )
+    training, kept = config.training, "last epoch" if data.valid is None else f"best by {config.monitor}"
+    rate = f"learning rate {training.learning_rate:g} ({training.schedule})"
+    yield "training", f"{training.epochs} epochs, {training.optimizer}, {rate}, {kept}{_averaged(config)}"
 
 
 def _averaged(config: Any) -> str:

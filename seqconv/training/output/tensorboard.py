@@ -17,12 +17,12 @@ MOST_CLASSES = 40
 
 
 class BoardPictures(keras.callbacks.Callback):  # type: ignore[misc]
-    """A writer next to Keras's callback, whose scalars are scores, learning rate, speed and data wait.
+    """A writer of pictures; Keras's own callback writes scores, learning rate, speed and data wait as scalars.
 
     Args:
         folder: the log folder of the run.
         experiment: the run.
-        scores: of the last validation; whoever validates fills it before the epoch ends.
+        scores: of the last validation; the training loop fills it before the epoch ends.
     """
 
     def __init__(self, folder: Path, experiment: RunSetup, scores: dict[str, Any]) -> None:

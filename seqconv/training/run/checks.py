@@ -1,8 +1,9 @@
 """Checks of what would stop a run after hours, made before its first step: every problem of the data in one error."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from seqconv.config import Config
 from seqconv.data.datasets import Datasets
 from seqconv.data.diagnostics import Survey, describe_classes, describe_survey, survey
 from seqconv.data.leakage import Leak, describe_leaks, find_leaks
-from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError, SeqconvError, list_some
 from seqconv.evaluation.predictions import frame_truth
 from seqconv.evaluation.slices import slice_indices
@@ -22,6 +22,8 @@ from seqconv.features.statistics import FrameMoments
 from seqconv.features.store.index import identity
 from seqconv.models import SequenceModel
 from seqconv.training.output.mlflow import check_mlflow
+
+CHOSEN_ON_VALID = ("training.monitor", "training.early_stopping", "evaluation.thresholds", "evaluation.calibration")
 
 
 def check_packages(config: Config) -> None:
@@ -51,32 +53,32 @@ def check_data(
 
     Raises:
         ManifestError: labels that training lacks, sequences too short for the model, sequences or splits with different
-            features, features that the config cannot have made or that all are constant, what lies in two splits, a
+            features, features that the config cannot have made or that all are constant, sequences in two splits, a
             monitored score that the validation split cannot have.
     """
     surveys = {name: survey(part, with_moments=with_moments and name == "train") for name, part in data.parts().items()}
     contents = {name: found.contents for name, found in surveys.items() if found.contents is not None}
     data = replace(data, contents=contents)
     problems = [*_find_feature_problems(config, data), *_find_survey_problems(data, surveys)]
-    for name, part in data.parts().items():
-        problems += _find_label_problems(name, data)
-        problems += _find_short(name, part, model)
-        problems += _find_slice_problems(name, part, config)
-    problems += [*_find_threshold_problems(config, data), *_find_choices_without_valid(config, data)]
-    leaks = [] if any(found.misshapen for found in surveys.values()) else _find_leaks(data)
+    for name in data.parts():
+        problems += _find_split_problems(name, config, data, model)
+    problems += _complaints(check_thresholds, config.evaluation, data.target)
+    problems += _find_choices_without_valid(config, data)
+    leaks = [] if any(found.misshapen for found in surveys.values()) else find_leaks(data.parts(), data.contents)
+    # The check of a manifest has reported its groups.
+    leaks = [leak for leak in leaks if data.splits is None or leak.kind != "group"]
     if leaks and config.data.on_leak == "error":
-        told = ". ".join(describe_leaks(leaks, data.parts()))
-        problems.append(f"{told}. {_leak_remedy(leaks, data)}, or set data.on_leak to 'warn' to train all the same.")
+        found = ". ".join(describe_leaks(leaks, data.parts()))
+        problems.append(f"{found}. {_leak_remedy(leaks, data)}, or set data.on_leak to 'warn' to train anyway.")
     if not problems:
         problems += _find_monitor_problems(config, data, model.total_stride)
-    if len(problems) == 1:
-        raise ManifestError(problems[0])
     if problems:
-        raise ManifestError("\n  ".join([f"{len(problems)} problems", *problems]))
+        count = [f"{len(problems)} problems"] if len(problems) > 1 else []
+        raise ManifestError("\n  ".join([*count, *problems]))
     encoded = {name: data.labels_of(name) for name in data.parts()}
     notes = [
-        *(f"leak: {told}" for told in describe_leaks(leaks, data.parts())),
-        *(told for name, part in data.parts().items() for told in describe_survey(name, part, surveys[name])),
+        *(f"leak: {line}" for line in describe_leaks(leaks, data.parts())),
+        *(line for name, part in data.parts().items() for line in describe_survey(name, part, surveys[name])),
         *describe_classes(data.parts(), data.target, encoded),
     ]
     return replace(data, notes=[*data.notes, *notes]), surveys["train"].moments
@@ -105,8 +107,7 @@ def _find_feature_problems(config: Config, data: Datasets) -> Iterator[str]:
 
 def _find_survey_problems(data: Datasets, surveys: dict[str, Survey]) -> Iterator[str]:
     for name, part in data.parts().items():
-        wrong = surveys[name].misshapen
-        if wrong:
+        if wrong := surveys[name].misshapen:
             shown = list_some(f"{sequence} {shape}" for sequence, shape in wrong.items())
             yield (
                 f"{name}: {len(wrong)} sequences have not the shape that their source declares, the frames in its "
@@ -118,12 +119,6 @@ def _find_survey_problems(data: Datasets, surveys: dict[str, Survey]) -> Iterato
             f"all {train.num_features} features have one value in all {surveys['train'].num_frames:,} training frames: "
             "there is nothing to learn from. Look at the section features and at the recordings."
         )
-
-
-def _find_leaks(data: Datasets) -> list[Leak]:
-    leaks = find_leaks(data.parts(), data.contents)
-    # Of groups in a manifest, its own check has told.
-    return leaks if data.splits is None else [leak for leak in leaks if leak.kind != "group"]
 
 
 def _leak_remedy(leaks: list[Leak], data: Datasets) -> str:
@@ -146,14 +141,9 @@ def _find_other_settings(name: str, wanted: FeatureKind, used: FeatureKind) -> I
             yield f"{name}: features.{key} is {value!r}, but the features were extracted with {was!r}."
 
 
-def _find_label_problems(name: str, data: Datasets) -> Iterator[str]:
-    try:
-        data.labels_of(name)
-    except SeqconvError as error:
-        yield f"{name}: {error}"
-
-
-def _find_short(name: str, part: Sequences, model: SequenceModel) -> Iterator[str]:
+def _find_split_problems(name: str, config: Config, data: Datasets, model: SequenceModel) -> Iterator[str]:
+    part = data.parts()[name]
+    yield from (f"{name}: {line}" for line in _complaints(data.labels_of, name))
     short = np.flatnonzero(part.lengths < model.min_frames)
     if len(short):
         named = list_some(f"{part.ids[i]} ({part.lengths[i]} frames)" for i in short)
@@ -161,35 +151,22 @@ def _find_short(name: str, part: Sequences, model: SequenceModel) -> Iterator[st
             f"{name}: {len(short)} sequences are shorter than the {model.min_frames} frames that the model needs: "
             f"{named}. Leave them out, or let the blocks of the model have padding 'same'."
         )
+    for column in config.evaluation.slices if name != "train" else ():
+        complaints = _complaints(slice_indices, part, [column], config.evaluation.length_bins)
+        yield from (f"evaluation.slices: {name}: {line}" for line in complaints)
 
 
-def _find_slice_problems(name: str, part: Sequences, config: Config) -> Iterator[str]:
-    if name == "train":
-        return
-    for column in config.evaluation.slices:
-        try:
-            slice_indices(part, [column], config.evaluation.length_bins)
-        except ConfigError as error:
-            yield f"evaluation.slices: {name}: {error}"
-
-
-def _find_threshold_problems(config: Config, data: Datasets) -> Iterator[str]:
+def _complaints(check: Callable[..., object], *arguments: Any) -> Iterator[str]:
+    """Yield the message of the error that a check raises, if it raises one."""
     try:
-        check_thresholds(config.evaluation, data.target)
-    except ConfigError as error:
+        check(*arguments)
+    except SeqconvError as error:
         yield str(error)
 
 
 def _find_choices_without_valid(config: Config, data: Datasets) -> Iterator[str]:
     """Find choices that are made on valid, if there is no valid."""
-    training, evaluation = config.training, config.evaluation
-    asked = {
-        "training.monitor": training.monitor,
-        "training.early_stopping": training.early_stopping,
-        "evaluation.thresholds": evaluation.thresholds,
-        "evaluation.calibration": evaluation.calibration,
-    }
-    keys = [key for key, value in asked.items() if value is not None]
+    keys = [key for key in CHOSEN_ON_VALID if attrgetter(key)(config) is not None]
     if data.valid is None and keys:
         yield (
             f"{', '.join(keys)}: chosen by the scores of valid, but split.valid is 0, and no valid was given. Set "
@@ -209,10 +186,10 @@ def _find_monitor_problems(config: Config, data: Datasets, stride: int) -> Itera
         if not len(targets):
             yield "no frame of valid that the model predicts has a label, so that no epoch could be called the best."
             return
-    else:
+    elif target.definition.class_names(target.names):
         targets = data.labels_of("valid").astype(np.float64)
-        if not target.definition.class_names(target.names):
-            targets = target.definition.truth(target, valid.labels, valid.ids)
+    else:
+        targets = target.definition.truth(target, valid.labels, valid.ids)
     guesses = target.definition.guess(targets)
     if guesses is None:
         return

@@ -1,81 +1,45 @@
 """The identity of a run: its config, its data and its backend, and the differences to others."""
 
-import csv
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.config import Config
 from seqconv.data.datasets import Datasets
 from seqconv.data.sequences import Sequences
 from seqconv.errors import list_some
+from seqconv.files import write_text
 from seqconv.parts import Registry, Role
 from seqconv.parts.keys import flatten
 from seqconv.parts.plugins import plugin_digest
 from seqconv.parts.problems import roles_of
 from seqconv.sources import ContentKeys, content_digest, is_foreign
 from seqconv.tasks import Task
-from seqconv.training.output.files import write_csv
 from seqconv.training.run.pretrained import content_hash
 
-IntArray = npt.NDArray[np.int64]
+COLUMNS = ["id", "split", "num_frames", "content", "label"]
 MOST_FOREIGN = 1000
 """Number of sequences, evenly spread, of which the content is compared if the source is a user's own class."""
 
 
-class SequenceRow(NamedTuple):
-    """One sequence of a run, as `data.csv` has it; `content` and `label` (with its weight) are hashes."""
-
-    id: str
-    split: str
-    num_frames: str
-    content: str
-    label: str
-
-
-@dataclass(frozen=True, eq=False)
-class SplitIdentity:
-    """The sequences of one split: their ids, frames, and hashes of their content and of their labels and weights."""
-
-    split: str
-    ids: list[str]
-    lengths: IntArray
-    contents: list[str]
-    labels: list[str]
-
-    @classmethod
-    def of(cls, split: str, part: Sequences, contents: ContentKeys | None = None) -> "SplitIdentity":
-        """Make the identity of sequences; `contents` are their `content_keys`, if known."""
-        if contents is None:
-            step = math.ceil(len(part) / MOST_FOREIGN) if is_foreign(part.features) else 1
-            texts = ["" if index % step else content_digest(part.features, index) for index in range(len(part))]
-        else:
-            texts = [f"{key:016x}" for key in contents.tolist()]
-        return cls(split, part.ids, part.lengths, texts, _label_hashes(part))
-
-    def rows(self) -> Iterator[SequenceRow]:
-        """Make a row for each sequence."""
-        for name, length, content, label in zip(
-            self.ids, self.lengths.tolist(), self.contents, self.labels, strict=True
-        ):
-            yield SequenceRow(name, self.split, str(length), content, label)
-
-
 @dataclass(frozen=True)
 class RunIdentity:
-    """A run as its checkpoints know it: settings by dotted key, and the sequences of each split."""
+    """A run as its checkpoints know it: settings by dotted key, and `rows`, one for each sequence of each split.
+
+    The columns `content` and `label` (with the weight) are hashes.
+    """
 
     settings: dict[str, Any]
-    splits: list[SplitIdentity]
+    rows: pd.DataFrame
 
     @classmethod
     def of(cls, config: Config, data: Datasets) -> "RunIdentity":
@@ -86,45 +50,40 @@ class RunIdentity:
         settings |= {f"content of plugin {number}": plugin_digest(name) for number, name in enumerate(config.plugins)}
         settings |= dict(_changed_parts(config))
         settings = {key: value for key, value in settings.items() if not is_place(key)}
-        splits = [SplitIdentity.of(split, part, data.contents.get(split)) for split, part in data.parts().items()]
+        splits = [_rows(split, part, data.contents.get(split)) for split, part in data.parts().items()]
         if data.variants:
             content = repr([sorted(dict(store.variant or {}).items()) for store in data.variants])
             settings["audio_augment in use"] = _digest(content.encode())
-        return cls(settings, splits)
-
-    @property
-    def rows(self) -> Iterator[SequenceRow]:
-        """A row for each sequence of each split."""
-        return (row for split in self.splits for row in split.rows())
+        return cls(settings, pd.concat(splits, ignore_index=True))
 
     def to_dict(self) -> dict[str, Any]:
         """Return settings, and for the data a hash and the counts, for JSON."""
-        counts = {"train": 0, "valid": 0, "test": 0, **{each.split: len(each.ids) for each in self.splits}}
-        digest = hashlib.blake2b(digest_size=8)
-        for each in self.splits:
-            digest.update(repr((each.split, len(each.ids))).encode())
-            digest.update(each.lengths.tobytes())
-            for column in (each.ids, each.contents, each.labels):
+        counts, digest = {"train": 0, "valid": 0, "test": 0}, hashlib.blake2b(digest_size=8)
+        for split, rows in self.rows.groupby("split", sort=False):
+            counts[str(split)] = len(rows)
+            digest.update(repr((split, len(rows))).encode())
+            digest.update(rows["num_frames"].to_numpy().tobytes())
+            for name in ("id", "content", "label"):
+                texts = rows[name].tolist()
                 # Each with its length, so that no two lists of names make one text.
-                digest.update(np.fromiter(map(len, column), np.int64, len(column)).tobytes())
-                digest.update("".join(column).encode("utf-8", "surrogatepass"))
+                digest.update(np.fromiter(map(len, texts), np.int64, len(texts)).tobytes())
+                digest.update("".join(texts).encode("utf-8", "surrogatepass"))
         return {"settings": self.settings, "data": {**counts, "digest": digest.hexdigest()}}
 
     def save(self, path: Path) -> None:
         """Write the rows as CSV."""
-        write_csv(path, SequenceRow._fields, (row._asdict() for row in self.rows))
+        write_text(self.rows.to_csv(index=False, lineterminator="\n"), path)
 
     def differences(self, other: Mapping[str, Any], table: Path) -> list[str]:
         """Return the differences from the run of a checkpoint (`other`), whose rows are in the file `table`: a line
         each."""
         now, then = self.to_dict(), other
-        settings = {key: (then["settings"].get(key), value) for key, value in now["settings"].items()}
-        gone = {key for key in then["settings"] if key not in settings and not is_place(key)}
-        settings |= {key: (then["settings"][key], None) for key in gone}
-        lines = [f"{key}: {old!r} then, {new!r} now" for key, (old, new) in sorted(settings.items()) if old != new]
+        keys = sorted(key for key in {**then["settings"], **self.settings} if not is_place(key))
+        values = {key: (then["settings"].get(key), self.settings.get(key)) for key in keys}
+        lines = [f"{key}: {old!r} then, {new!r} now" for key, (old, new) in values.items() if old != new]
         if then["data"] == now["data"]:
             return lines
-        return [*lines, *(_row_differences(_read_rows(table), list(self.rows)) or [_count_difference(then, now)])]
+        return [*lines, *(_row_differences(_read_rows(table), self.rows) or [_count_difference(then, now)])]
 
 
 def _changed_parts(config: Config) -> Iterator[tuple[str, Any]]:
@@ -149,6 +108,19 @@ def is_place(key: str) -> bool:
     return bool(roles_of(key, Config) & {Role.PATH, Role.MACHINE})
 
 
+def _rows(split: str, part: Sequences, contents: ContentKeys | None) -> pd.DataFrame:
+    """Make a row for each sequence of a split; `contents` are their `content_keys`, if known."""
+    if contents is None:
+        step = math.ceil(len(part) / MOST_FOREIGN) if is_foreign(part.features) else 1
+        texts = ["" if index % step else content_digest(part.features, index) for index in range(len(part))]
+    else:
+        texts = [f"{key:016x}" for key in contents.tolist()]
+    # Not as pandas' own strings: those cannot hold every text that is an id.
+    ids = pd.Series(part.ids, dtype=object)
+    columns = ids, split, part.lengths, texts, _label_hashes(part)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+
+
 def _label_hashes(part: Sequences) -> list[str]:
     """Compute a hash of the label and the weight of each sequence."""
     weights = [1.0] * len(part) if part.weights is None else part.weights.tolist()
@@ -166,31 +138,34 @@ def _plain_labels(labels: Any) -> Iterable[Any]:
     return [value.tolist() if hasattr(value, "tolist") else value for value in labels]
 
 
-def _read_rows(path: Path) -> list[SequenceRow]:
+def _read_rows(path: Path) -> pd.DataFrame:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [SequenceRow(**row) for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError, csv.Error):
-        return []
+        return pd.read_csv(path, usecols=COLUMNS, dtype=object, keep_default_na=False)
+    except (OSError, ValueError):
+        return pd.DataFrame(columns=COLUMNS)
 
 
-def _row_differences(before: Sequence[SequenceRow], after: Sequence[SequenceRow]) -> list[str]:
-    if not before:
+def _row_differences(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+    if before.empty:
         return []
     # Splits in memory may use the same ids.
-    is_unique = all(len({row.id for row in rows}) == len(rows) for rows in (before, after))
-    then, now = ({row.id if is_unique else f"{row.split} {row.id}": row for row in rows} for rows in (before, after))
-    both = [name for name in now if name in then]
+    is_unique = before["id"].is_unique and after["id"].is_unique
+    then, now = (
+        rows.set_index(rows["id"] if is_unique else rows["split"] + " " + rows["id"]) for rows in (before, after)
+    )
+    both = now.index[now.index.isin(then.index)]
+    is_other = now.loc[both] != then.loc[both]
     groups = {
-        "new": [name for name in now if name not in then],
-        "gone": [name for name in then if name not in now],
-        "in another split": [name for name in both if now[name].split != then[name].split],
-        "of other content": [name for name in both if now[name].content != then[name].content],
-        "otherwise labeled or weighted": [name for name in both if now[name].label != then[name].label],
+        "new": now.index[~now.index.isin(then.index)],
+        "gone": then.index[~then.index.isin(now.index)],
+        "in another split": both[is_other["split"]],
+        "of other content": both[is_other["content"]],
+        "otherwise labeled or weighted": both[is_other["label"]],
     }
-    if not any(groups.values()) and [*then] != [*now]:
+    if not any(map(len, groups.values())) and [*then.index] != [*now.index]:
         return ["data: the sequences are the same, in another order"]
-    return [f"data: {len(names):,} sequences are {what}: {list_some(names)}" for what, names in groups.items() if names]
+    found = {what: names for what, names in groups.items() if len(names)}
+    return [f"data: {len(names):,} sequences are {what}: {list_some(names)}" for what, names in found.items()]
 
 
 def _count_difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -3,23 +3,25 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import keras
 
 from seqconv.batching import Layout
 from seqconv.evaluation import evaluate
 from seqconv.training.output.callbacks import Logs, RunCallbacks
-from seqconv.training.run.devices import device_scope
+from seqconv.training.run.runtime import device_scope
 from seqconv.training.run.setup import RunSetup
 from seqconv.training.state.checkpointing import StateKeeper
+from seqconv.training.state.checkpoints import Progress
 from seqconv.training.state.interrupts import RunStopped, StopSignals
-from seqconv.training.state.progress import Progress
 from seqconv.training.step.averaging import WeightAverage
 from seqconv.training.step.divergence import DivergenceError, LossWatch, remedy
-from seqconv.training.step.prefetch import BatchFeed, EpochData, StepData
+from seqconv.training.step.prefetch import BatchFeed, EpochData
+from seqconv.training.step.train_step import step_seconds
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class RunLoop:
             while progress.epoch < num_epochs:
                 self._train_epoch(progress, feed)
                 logs = self._end_epoch(progress)
-                progress.next_epoch()
+                progress = Progress(progress.epoch + 1)
                 if experiment.model.stop_training:
                     break
                 self._save_where_due(progress)
@@ -87,22 +89,18 @@ class RunLoop:
         self.watch.check()
 
     def _end_epoch(self, progress: Progress) -> Logs:
-        """Validate, and tell the callbacks, which see the weights that were validated."""
-        try:
-            with self.average.away():
-                logs = self._epoch_logs(progress)
-                self.callbacks.finish_epoch(progress.epoch, logs)
-        except RunStopped as stop:
-            self._stop(stop, progress)
+        """Validate, and call the callbacks, which see the weights that were validated."""
+        with self._saved_if_stopped(progress), self.average.away():
+            logs = self._epoch_logs(progress)
+            self.callbacks.finish_epoch(progress.epoch, logs)
         self.average.commit()
         return logs
 
     def _epoch_logs(self, progress: Progress) -> Logs:
         experiment, model = self.experiment, self.experiment.model
-        trained = {name: float(value) for name, value in model.get_metrics_result().items()}
+        logs: Logs = {name: float(value) for name, value in model.get_metrics_result().items()}
         # Keras's own "loss" averages steps; ours weighs every sequence the same.
-        logs: Logs = {"loss": trained["mean_loss"]}
-        logs.update((name, value) for name, value in trained.items() if name not in ("loss", "mean_loss"))
+        logs["loss"] = logs.pop("mean_loss")
         with self.signals.at_once():
             self.average.put(progress.epoch)
             valid = experiment.data.valid
@@ -123,26 +121,27 @@ class RunLoop:
         return logs
 
     def _save_where_due(self, progress: Progress) -> None:
-        try:
+        with self._saved_if_stopped(progress):
             self.signals.check()
-        except RunStopped as stop:
-            self._stop(stop, progress)
         if self.keeper.is_due:
             self.keeper.save(progress)
 
-    def _stop(self, stop: RunStopped, progress: Progress) -> NoReturn:
-        self.keeper.save(progress)
-        steps = self.experiment.steps
-        epoch = min(progress.epoch, len(steps) - 1)
-        raise RunStopped(
-            stop.signal,
-            f"{stop.signal.name} stopped the run in epoch {progress.epoch + 1} of {len(steps)}, after step "
-            f"{progress.step} of {steps[epoch]}; its state is saved",
-        ) from None
+    @contextmanager
+    def _saved_if_stopped(self, progress: Progress) -> Iterator[None]:
+        """Save the state if a signal stops the run in the block, and say at which step."""
+        try:
+            yield
+        except RunStopped as stop:
+            self.keeper.save(progress)
+            steps = self.experiment.steps
+            epoch = min(progress.epoch, len(steps) - 1)
+            where = f"in epoch {progress.epoch + 1} of {len(steps)}, after step {progress.step} of {steps[epoch]}"
+            message = f"{stop.signal.name} stopped the run {where}; its state is saved"
+            raise RunStopped(stop.signal, message) from None
 
 
 def run_steps(experiment: RunSetup, layouts: Sequence[Layout], callbacks: Any = None) -> EpochData:
-    """Train these steps of the first epoch, outside of any; return the seconds of waiting for data."""
+    """Train these steps of the first epoch, outside of any; return the data, with the seconds of waiting for it."""
     with feed_for(experiment, [(0, layouts)]) as feed:
         data = EpochData(feed, len(layouts))
         experiment.model.fit(data, shuffle=False, verbose=0, callbacks=callbacks)
@@ -155,31 +154,12 @@ def time_steps(experiment: RunSetup, num_steps: int) -> list[float]:
     They run once before: the first step of all compiles, and the first of each shape prepares its kernels.
     """
     layouts = experiment.plan.epoch(0)[:num_steps]
-    timer = _StepTimer()
-    run_steps(experiment, [*layouts, *layouts], callbacks=[timer])
-    return timer.seconds[-len(layouts) :]
+    with feed_for(experiment, [(0, [*layouts, *layouts])]) as feed:
+        return list(step_seconds(experiment.model, feed))[-len(layouts) :]
 
 
 def feed_for(experiment: RunSetup, epochs: Iterable[tuple[int, Iterable[Layout]]]) -> BatchFeed:
     """Return the training data of these layouts, by epoch, made in the background."""
-    steps = experiment.training_set.steps
-    batches: Iterator[StepData] = (
-        data for epoch, layouts in epochs for data in steps(epoch, layouts, loss_scale=experiment.loss_scale)
-    )
+    steps = partial(experiment.training_set.steps, loss_scale=experiment.loss_scale)
+    batches = (data for epoch, layouts in epochs for data in steps(epoch, layouts))
     return BatchFeed(batches, scope=partial(device_scope, experiment.config.training.device))
-
-
-class _StepTimer(keras.callbacks.Callback):  # type: ignore[misc]
-    """Seconds of each step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        self.started = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        # Reading the loss waits for a device that works in the background.
-        float((logs or {})["loss"])
-        self.seconds.append(time.perf_counter() - self.started)

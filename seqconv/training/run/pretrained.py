@@ -15,7 +15,6 @@ from seqconv.models import SequenceModel, load_model
 from seqconv.models.blocks import Block
 from seqconv.models.card import ModelCard
 from seqconv.models.settings import ModelConfig
-from seqconv.tasks.target import Target
 from seqconv.training.run.runtime import random_states_kept
 
 # They act in training alone: a fine-tuned model may have more or less of them.
@@ -32,11 +31,6 @@ class InitialModel:
     card: ModelCard
     num_features: int
     weights: dict[str, list[np.ndarray]]
-
-    @property
-    def target(self) -> Target | None:
-        """The meaning of its outputs; None if unknown."""
-        return self.card.target
 
 
 def read_initial(config: Config) -> InitialModel | None:
@@ -82,8 +76,6 @@ def content_hash(path: str | Path) -> str:
 def _check(config: Config, initial: InitialModel) -> None:
     features = list(find_feature_differences(config.features, initial))
     blocks = list(find_block_differences(config.model, initial.config, config.training.init_blocks))
-    if not features and not blocks:
-        return
     remedies = []
     if features:
         remedies.append("Give the settings that its features were made with, or leave the section features out.")
@@ -91,11 +83,9 @@ def _check(config: Config, initial: InitialModel) -> None:
         count = _count_equal(config.model, initial.config)
         some = f", or set training.init_blocks to {count} to begin with its first {count} only" if count else ""
         remedies.append(f"Leave the section model out to have its blocks{some}.")
-    raise ConfigError(
-        "\n  ".join([f"training.init: '{initial.path}' is another model than this config's:", *features, *blocks])
-        + "\n"
-        + " ".join(remedies)
-    )
+    if remedies:
+        problem = f"training.init: '{initial.path}' is another model than this config's:"
+        raise ConfigError("\n  ".join([problem, *features, *blocks]) + "\n" + " ".join(remedies))
 
 
 def find_feature_differences(wanted: FeatureKind, initial: InitialModel) -> Iterator[str]:

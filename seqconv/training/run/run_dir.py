@@ -1,6 +1,5 @@
 """The folder of a run: one run each; a failed run never looks like a whole one."""
 
-import csv
 import json
 import platform
 import shlex
@@ -19,7 +18,6 @@ import pandas as pd
 from seqconv.errors import ConfigError
 from seqconv.files import hold_lock, remove_leftovers, write_text
 from seqconv.text import package_version
-from seqconv.training.output.files import write_csv
 from seqconv.training.run.setup import RunSetup
 from seqconv.training.state.checkpoints import CHECKPOINTS, list_checkpoints
 from seqconv.training.step.divergence import DivergenceError
@@ -45,10 +43,8 @@ def check_run_dir(run_dir: str | Path | None) -> None:
         raise ConfigError(f"run directory '{path}' is a file. Choose another with --run-dir.")
     if path.is_dir() and any(not file.name.startswith(".") for file in path.iterdir()):
         is_open = (path / CONFIG).exists() and not is_finished(path)
-        raise ConfigError(
-            f"run directory '{path}' exists and is not empty. Choose another with --run-dir"
-            + (f", or go on with the run that it holds: --resume {path}" if is_open else ".")
-        )
+        other = f", or go on with the run that it holds: --resume {path}" if is_open else "."
+        raise ConfigError(f"run directory '{path}' exists and is not empty. Choose another with --run-dir{other}")
 
 
 def is_finished(path: Path) -> bool:
@@ -58,10 +54,8 @@ def is_finished(path: Path) -> bool:
 
 def read_history(path: Path) -> pd.DataFrame:
     """Read the history of a run, as `Run.history` has it."""
-    # Python reads back the very number that was written; pandas may miss the last digit.
-    with (path / HISTORY).open(encoding="utf-8", newline="") as file:
-        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-    return pd.DataFrame(rows).astype({"epoch": int})
+    # From text, Python's own conversion reads back the exact number; the one of `read_csv` may miss the last digit.
+    return pd.read_csv(path / HISTORY, dtype=object).astype(float).astype({"epoch": int})
 
 
 def make_run_dir(run_dir: str | Path | None, name: str) -> Path:
@@ -83,16 +77,16 @@ def make_run_dir(run_dir: str | Path | None, name: str) -> Path:
 
 
 @contextmanager
-def new_run_folder(run_dir: str | Path | None, experiment: RunSetup) -> Iterator[Path]:
-    """Open the folder of a run that starts now; no other process may use it meanwhile.
+def new_run_folder(run_dir: str | Path | None, name: str) -> Iterator[Path]:
+    """Open the folder of a run that starts now; no other process may use it until it is closed.
 
     When the run fails before its first epoch ends or its state is saved, the folder is removed again; after that,
     `unfinished.txt` says what happened and what the folder holds.
     """
     existed = run_dir is not None and Path(run_dir).is_dir()
-    path = make_run_dir(run_dir, experiment.config.name)
+    path = make_run_dir(run_dir, name)
     with _locked(path):
-        # Another process may have begun a run here meanwhile.
+        # Another process may have started a run here since the first check.
         check_run_dir(path)
         remove_leftovers(path)
         try:
@@ -107,7 +101,7 @@ def new_run_folder(run_dir: str | Path | None, experiment: RunSetup) -> Iterator
 
 @contextmanager
 def resumed_run_folder(run_dir: str | Path) -> Iterator[Path]:
-    """Open the folder of a run that goes on; no other process may use it meanwhile.
+    """Open the folder of a run that goes on; no other process may use it until it is closed.
 
     Raises:
         ConfigError: it holds no run, or another process works in it.
@@ -121,12 +115,9 @@ def resumed_run_folder(run_dir: str | Path) -> Iterator[Path]:
             remove_leftovers(folder)
         try:
             yield path
-        except ConfigError as error:
-            if isinstance(error, DivergenceError):
-                _say_unfinished(path, error)
-            raise
         except BaseException as error:
-            if not is_finished(path):
+            is_refused = isinstance(error, ConfigError) and not isinstance(error, DivergenceError)
+            if not is_refused and not is_finished(path):
                 _say_unfinished(path, error)
             raise
         (path / UNFINISHED).unlink(missing_ok=True)
@@ -164,12 +155,11 @@ def write_inputs(experiment: RunSetup, path: Path) -> None:
     write_text(json.dumps(versions(), indent=2) + "\n", path / "versions.json")
     if experiment.transfer is not None:
         write_text(json.dumps(experiment.transfer.to_dict(), indent=2) + "\n", path / TRANSFER)
-    splits = experiment.data.splits
-    if splits is not None:
-        write_text(splits.to_csv(index=False), path / "splits.csv")
-    bad = [file._asdict() for file in experiment.data.quarantine]
-    if bad:
-        write_csv(path / "quarantine.csv", list(bad[0]), bad)
+    if experiment.data.splits is not None:
+        write_text(experiment.data.splits.to_csv(index=False), path / "splits.csv")
+    if experiment.data.quarantine:
+        bad = pd.DataFrame(experiment.data.quarantine)
+        write_text(bad.to_csv(index=False, lineterminator="\n"), path / "quarantine.csv")
 
 
 def _say_unfinished(path: Path, error: BaseException) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 from seqconv.config import Config
 from seqconv.config.backends import BACKENDS, TITLES, choose_backend
 from seqconv.errors import ConfigError
-from seqconv.training.run.devices import device_name, device_scope, list_devices, runs_on_gpu
 
 
 @contextlib.contextmanager
@@ -28,16 +27,15 @@ def machine_for(config: Config) -> Iterator[str]:
         ConfigError: when Keras runs on another backend than the config's, or `training.device` is not there.
     """
     check_backend(config)
-    policy = keras.config.dtype_policy()
-    with random_states_kept(), _determinism(config):
-        try:
-            keras.utils.set_random_seed(config.seed)
-            keras.config.set_dtype_policy("mixed_float16" if config.training.mixed_precision else "float32")
-            device = _describe_device(config)
-            with device_scope(config.training.device):
-                yield device
-        finally:
-            keras.config.set_dtype_policy(policy)
+    with contextlib.ExitStack() as changes:
+        changes.enter_context(random_states_kept())
+        _set_determinism(config, changes)
+        changes.callback(keras.config.set_dtype_policy, keras.config.dtype_policy())
+        keras.utils.set_random_seed(config.seed)
+        keras.config.set_dtype_policy("mixed_float16" if config.training.mixed_precision else "float32")
+        device = _describe_device(config)
+        changes.enter_context(device_scope(config.training.device))
+        yield device
 
 
 def check_backend(config: Config) -> None:
@@ -119,37 +117,29 @@ def _describe_device(config: Config) -> str:
     cores = f", {os.cpu_count()} cores" if name.startswith("CPU") else ""
     precision = ", mixed precision" if config.training.mixed_precision else ""
     backend = import_module(keras.backend.backend())
-    title = TITLES[backend.__name__]
-    return f"{name}{cores}{precision} ({title} {backend.__version__}, Keras {keras.__version__})"
+    return f"{name}{cores}{precision} ({TITLES[backend.__name__]} {backend.__version__}, Keras {keras.__version__})"
 
 
-@contextlib.contextmanager
-def _determinism(config: Config) -> Iterator[None]:
-    """Switch on determinism if the backend needs it and the config asks for it."""
+def _set_determinism(config: Config, changes: contextlib.ExitStack) -> None:
+    """Switch on determinism if the backend needs it and the config asks for it; `changes` undoes what can be undone."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         _set_tensorflow_determinism(config)
-        yield
-    elif backend == "torch" and config.training.deterministic is True:
+    elif backend == "jax":
+        _check_jax_determinism(config)
+    elif config.training.deterministic is True:
         import torch
 
         # What cuBLAS needs for it; PyTorch refuses to compute without.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        before = torch.are_deterministic_algorithms_enabled()
+        changes.callback(torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled())
         torch.use_deterministic_algorithms(True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before)
-    else:
-        _check_jax_determinism(config)
-        yield
 
 
 def _check_jax_determinism(config: Config) -> None:
-    flag = "--xla_gpu_deterministic_ops=true"
-    is_asked = keras.backend.backend() == "jax" and config.training.deterministic is True
-    if is_asked and runs_on_gpu(config.training.device) and flag not in os.environ.get("XLA_FLAGS", ""):
+    flag, training = "--xla_gpu_deterministic_ops=true", config.training
+    is_missing = flag not in os.environ.get("XLA_FLAGS", "")
+    if is_missing and training.deterministic is True and runs_on_gpu(training.device):
         raise ConfigError(
             f"training.deterministic is true, which JAX on GPUs needs to know when it starts: set XLA_FLAGS={flag} in "
             "the environment, or leave training.deterministic at 'auto'."
@@ -181,3 +171,59 @@ def is_determinism_on() -> bool:
 def _is_deterministic(config: Config) -> bool:
     asked = config.training.deterministic
     return not runs_on_gpu(config.training.device) if asked == "auto" else asked
+
+
+def list_devices() -> list[str]:
+    """Return names of all devices, the one that the backend computes on first.
+
+    >>> list_devices()[-1]
+    'CPU:0'
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        devices = dict.fromkeys([*jax.local_devices(), *jax.local_devices(backend="cpu")])
+        return [f"{device.platform.upper()}:{device.id}" for device in devices]
+    if backend == "torch":
+        import torch
+
+        first = device_name(str(keras.ops.zeros(()).device).replace("cuda", "gpu"))
+        gpus = [f"GPU:{index}" for index in range(torch.cuda.device_count())]
+        return list(dict.fromkeys([first, *gpus, "CPU:0"]))
+    import tensorflow as tf
+
+    names = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    return sorted(names, key=lambda name: not name.startswith("GPU"))
+
+
+def runs_on_gpu(device: str | None) -> bool:
+    """Whether `device`, or if it is None the backend's choice, is a GPU; checked without starting TensorFlow."""
+    if device is not None:
+        return device_name(device).startswith("GPU")
+    if keras.backend.backend() != "tensorflow":
+        return list_devices()[0].startswith("GPU")
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def device_name(device: str) -> str:
+    """Return the full name of a device.
+
+    >>> device_name("gpu"), device_name("/device:GPU:1")
+    ('GPU:0', 'GPU:1')
+    """
+    name = device.upper().removeprefix("/").removeprefix("DEVICE:")
+    return name if ":" in name else f"{name}:0"
+
+
+def device_scope(device: str | None) -> contextlib.AbstractContextManager[Any]:
+    """Put everything within the block on `device`; None leaves the choice to the backend."""
+    if device is None:
+        return contextlib.nullcontext()
+    name = device_name(device).lower()
+    if keras.backend.backend() == "torch" and name == "cpu:0":
+        # PyTorch's own name for it. Keras would take cpu:0 for another device: copy each weight, and lose its gradient.
+        name = "cpu"
+    return keras.device(name)  # type: ignore[no-any-return]

@@ -3,23 +3,20 @@
 from dataclasses import dataclass, replace
 
 import keras
-import numpy as np
 
 from seqconv.batching import FrameTargets, Plan
 from seqconv.config import Config
 from seqconv.config.averaging import describe_reach
 from seqconv.data.datasets import Datasets
-from seqconv.data.sampling import BalancedSampler, draw_by_class
+from seqconv.data.sampling import draw_by_class
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.card import PLAIN_FORMAT, ModelCard
 from seqconv.text import package_version
-from seqconv.training.run.batches import plan_batches
+from seqconv.training.run.batches import Tell, find_budget, plan_batches
 from seqconv.training.run.checks import check_data
-from seqconv.training.run.labels import Labels, encode_labels
 from seqconv.training.run.pretrained import InitialModel, read_initial
-from seqconv.training.run.training_set import TrainingSet, augment_training, needs_moments, with_variants
+from seqconv.training.run.training_set import TrainingSet, augment_training, encode_labels, needs_moments, with_variants
 from seqconv.training.run.weight_transfer import Transfer, take_over
-from seqconv.training.step.budget import Tell, find_budget
 from seqconv.training.step.optimization import compile_model
 from seqconv.training.step.train_step import CompiledStep
 
@@ -45,32 +42,18 @@ class RunSetup:
     notes: list[str]
     transfer: Transfer | None = None
 
-    @property
-    def labels(self) -> Labels:
-        """Labels of the training sequences, encoded: `(n, num_outputs)`, or of frames."""
-        return self.training_set.labels
-
-    @property
-    def weights(self) -> np.ndarray:
-        """Weights of the training sequences, `(n,)`."""
-        return self.training_set.weights
-
 
 def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: InitialModel | None = None) -> RunSetup:
     """Build and compile the model, and plan the batches.
 
     `tell` is called with lines for the user while `batching.frames_per_batch: auto` is measured. `initial` is what
-    `read_initial(config)` gives, where that was read before.
+    `read_initial(config)` returns, if that was read before.
 
     Raises:
         ConfigError, ManifestError: what cannot be trained or scored, before any step.
     """
-    model = build_model(
-        config.model,
-        num_features=data.train.num_features,
-        num_outputs=data.target.num_outputs,
-        card=_card(config, data),
-    )
+    num_features, num_outputs = data.train.num_features, data.target.num_outputs
+    model = build_model(config.model, num_features=num_features, num_outputs=num_outputs, card=_card(config, data))
     initial = initial or read_initial(config)
     is_adapted = initial is None and config.features.normalize == "train"
     data, seen = check_data(config, data, model, with_moments=is_adapted or needs_moments(config))
@@ -80,7 +63,8 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
     if is_adapted and moments is not None:
         model.feature_normalization.adapt(*moments)
     data = with_variants(config, data)
-    sampling = draw_epochs(config, data, labels)
+    classes = labels.labels if isinstance(labels, FrameTargets) else labels
+    sampling = draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
     augmented = augment_training(config, data, shortest=model.min_frames, moments=moments, sampling=sampling)
     training_set = TrainingSet(data.train, labels, weights, augmented, sampling)
     if config.batching.frames_per_batch == "auto":
@@ -97,51 +81,24 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
         ConfigError: the model cannot be trained in batches of this kind.
     """
     plan, notes = plan_batches(config, model, data.train.lengths, training_set.draw)
+    training, size = config.training, config.batching.sequences_per_step
     if training_set.sampling is not None:
-        notes = [*notes, f"training.sampling {config.training.sampling}: {training_set.sampling}"]
-    steps = [plan.num_steps(epoch) for epoch in range(config.training.epochs)]
-    loss_scale = choose_loss_scale(config, plan)
-    compile_model(config, model, steps)
-    return RunSetup(
-        config=config.with_(training={"loss_scale": loss_scale}),
-        data=data,
-        model=model,
-        plan=plan,
-        training_set=training_set,
-        loss_scale=loss_scale,
-        steps=steps,
-        step=CompiledStep(model, plan.shapes),
-        notes=[
-            *data.notes,
-            *notes,
-            *describe_reach(config.training.averaging, sum(steps)),
-            *_machine_notes(config),
-        ],
-    )
-
-
-def draw_epochs(config: Config, data: Datasets, labels: Labels) -> BalancedSampler | None:
-    """Return the sampler of the training sequences of each epoch; None if each epoch takes every one once."""
-    classes = labels.labels if isinstance(labels, FrameTargets) else labels
-    return draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
-
-
-def choose_loss_scale(config: Config, plan: Plan) -> float:
-    """Choose the constant c: the same in every layout for a batch size, however full the last step of an epoch is."""
-    if config.training.loss_scale is not None:
-        return config.training.loss_scale
-    size = config.batching.sequences_per_step
-    return plan.mean_sequences if size is None else float(min(size, plan.num_sequences))
-
-
-def _machine_notes(config: Config) -> list[str]:
-    training = config.training
+        notes = [*notes, f"training.sampling {training.sampling}: {training_set.sampling}"]
+    steps = [plan.num_steps(epoch) for epoch in range(training.epochs)]
+    notes = [*data.notes, *notes, *describe_reach(training.averaging, sum(steps))]
     if keras.backend.backend() == "tensorflow" and training.jit_compile is True and training.deterministic is not False:
-        return [
+        notes.append(
             "training.jit_compile: XLA runs without TensorFlow's op determinism; on GPUs, the same seed then gives "
             "nearly the same run"
-        ]
-    return []
+        )
+    loss_scale = training.loss_scale
+    if loss_scale is None:
+        # The same in every layout for a batch size, however full the last step of an epoch is.
+        loss_scale = plan.mean_sequences if size is None else float(min(size, plan.num_sequences))
+    config = config.with_(training={"loss_scale": loss_scale})
+    compile_model(config, model, steps)
+    step = CompiledStep(model, plan.shapes)
+    return RunSetup(config, data, model, plan, training_set, loss_scale, steps, step, notes)
 
 
 def _card(config: Config, data: Datasets) -> ModelCard:
@@ -157,7 +114,7 @@ def _card(config: Config, data: Datasets) -> ModelCard:
         max_gap=events.max_gap,
         min_seconds=events.min_seconds,
         batch_size=config.batching.sequences_per_step,
-        # That of auto is yet to be measured.
+        # That of auto has not been measured yet.
         frames_per_batch=None if frames == "auto" else frames,
         name=config.name,
         format_version=PLAIN_FORMAT,

@@ -1,7 +1,8 @@
 """Fine-tuning: the weights that a run takes over, those that it freezes, and those that start from random values."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -16,8 +17,7 @@ from seqconv.training.run.pretrained import InitialModel
 State = Literal["reused", "frozen", "new"]
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A part of the model, and the origin of its weights; `reason` says why they are new."""
 
     name: str
@@ -34,21 +34,17 @@ class Transfer:
     parts: list[Part]
 
     def __str__(self) -> str:
-        told = []
+        lines = [str(self.initial.path)]
         for state in ("reused", "frozen", "new"):
-            parts = [part for part in self.parts if part.state == state]
-            if parts:
+            if parts := [part for part in self.parts if part.state == state]:
                 names = ", ".join(f"{part.name} ({part.reason})" if part.reason else part.name for part in parts)
                 count = sum(part.num_weights for part in parts)
-                told.append(f"{state}: {names}; {amount(count, 'weight')}")
-        return f"{self.initial.path}. {'. '.join(_capitalized(line) for line in told)}"
+                lines.append(f"{state.capitalize()}: {names}; {amount(count, 'weight')}")
+        return ". ".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `transfer.json`."""
-        parts = [
-            {"part": part.name, "state": part.state, "weights": part.num_weights, "reason": part.reason}
-            for part in self.parts
-        ]
+        parts = [dict(zip(("part", "state", "weights", "reason"), part, strict=True)) for part in self.parts]
         return {"init": str(self.initial.path), "content": self.initial.digest, "parts": parts}
 
 
@@ -69,8 +65,7 @@ def take_over(config: Config, model: SequenceModel, target: Target, initial: Ini
         )
     parts = []
     if config.features.normalize == "train":
-        _copy([model.feature_normalization], initial)
-        parts.append(Part("normalization of the features", "reused", 2 * model.num_features))
+        parts.append(_take_or_leave("normalization of the features", [model.feature_normalization], initial))
     parts += [_take_block(config, model, initial, index) for index in range(len(model.config.blocks))]
     parts += _take_head(config, model, target, initial)
     return Transfer(initial, [part for part in parts if part.num_weights])
@@ -79,46 +74,47 @@ def take_over(config: Config, model: SequenceModel, target: Target, initial: Ini
 def _take_block(config: Config, model: SequenceModel, initial: InitialModel, index: int) -> Part:
     layers, name = model.stack.layers_of_block(index), f"block {index}"
     first = config.training.init_blocks
-    if first is not None and index >= first:
-        return Part(name, "new", _count(layers), f"training.init_blocks is {first}")
-    _copy(layers, initial)
-    if index not in config.training.freeze:
-        return Part(name, "reused", _count(layers))
+    reason = "" if first is None or index < first else f"training.init_blocks is {first}"
+    part = _take_or_leave(name, layers, initial, reason)
+    if reason or index not in config.training.freeze:
+        return part
     for layer in layers:
         layer.trainable = False
-    return Part(name, "frozen", _count(layers))
+    return part._replace(state="frozen")
 
 
-def _take_head(config: Config, model: SequenceModel, target: Target, initial: InitialModel) -> list[Part]:
+def _take_head(config: Config, model: SequenceModel, target: Target, initial: InitialModel) -> Iterator[Part]:
     """Take over from the blocks on, layer by layer, until one differs: later layers have never seen its output."""
     ours, theirs, first = model.config, initial.config, config.training.init_blocks
+    dense = {layer.name: layer for layer in model.stack.dense}
     is_behind_all = first is None or first == len(ours.blocks) == len(theirs.blocks)
     reason = "" if is_behind_all else "other blocks before it"
-    parts = []
     if not reason and ours.pooling != theirs.pooling:
         names = (", ".join(map(PoolingHead.registry.name_of, settings.pooling)) for settings in (theirs, ours))
         reason = "the pooling in the file is {}, here {}".format(*names)
-    parts.append(_take_or_leave("pooling", list(model.stack.poolings), initial, reason))
+    yield _take_or_leave("pooling", list(model.stack.poolings), initial, reason)
     for index, units in enumerate(ours.dense_units):
         there = theirs.dense_units[index] if index < len(theirs.dense_units) else None
         if not reason and there != units:
             reason = f"{there or 'no'} units in the file, here {units}"
-        parts.append(_take_or_leave(f"dense layer {index}", [_layer(model, f"dense{index}")], initial, reason))
+        yield _take_or_leave(f"dense layer {index}", [dense[f"dense{index}"]], initial, reason)
     if not reason and len(ours.dense_units) < len(theirs.dense_units):
         reason = f"{len(theirs.dense_units)} dense layers before it in the file, here {len(ours.dense_units)}"
-    reason = reason or _other_labels(target, initial.target)
-    last = _layer(model, "logits")
-    parts.append(_take_or_leave("logits", [last], initial, reason))
-    if not reason and target.std is not None and initial.target is not None and initial.target.std is not None:
-        _rescale(last, initial.target, target)
-    return parts
+    before = initial.card.target
+    reason = reason or _other_labels(target, before)
+    last = dense["logits"]
+    yield _take_or_leave("logits", [last], initial, reason)
+    if not reason and target.std is not None and before is not None and before.std is not None:
+        _rescale(last, before, target)
 
 
-def _take_or_leave(name: str, layers: list[keras.layers.Layer], initial: InitialModel, reason: str) -> Part:
-    if reason:
-        return Part(name, "new", _count(layers), reason)
-    _copy(layers, initial)
-    return Part(name, "reused", _count(layers))
+def _take_or_leave(name: str, layers: list[keras.layers.Layer], initial: InitialModel, reason: str = "") -> Part:
+    """Take over the weights of these layers, unless there is a reason not to."""
+    count = sum(int(np.prod(weight.shape)) for layer in layers for weight in layer.weights)
+    for layer in layers:
+        if layer.weights and not reason:
+            layer.set_weights(initial.weights[layer.name])
+    return Part(name, "new" if reason else "reused", count, reason)
 
 
 def _other_labels(ours: Target, theirs: Target | None) -> str:
@@ -137,21 +133,3 @@ def _rescale(layer: keras.layers.Layer, before: Target, now: Target) -> None:
     factor = np.asarray(before.std) / np.asarray(now.std)
     offset = (np.asarray(before.mean) - np.asarray(now.mean)) / np.asarray(now.std)
     layer.set_weights([kernel * factor, bias * factor + offset])
-
-
-def _copy(layers: list[keras.layers.Layer], initial: InitialModel) -> None:
-    for layer in layers:
-        if layer.weights:
-            layer.set_weights(initial.weights[layer.name])
-
-
-def _count(layers: list[keras.layers.Layer]) -> int:
-    return sum(int(np.prod(weight.shape)) for layer in layers for weight in layer.weights)
-
-
-def _layer(model: SequenceModel, name: str) -> keras.layers.Layer:
-    return next(layer for layer in model.stack.dense if layer.name == name)
-
-
-def _capitalized(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -1,24 +1,35 @@
-"""Saves of a run's state: every so many steps or minutes, when it is asked to stop, and at its end."""
+"""Saves of a run's state: every so many steps or minutes, when it is asked to stop, and at its end; and its return."""
 
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import keras
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
-from seqconv.config.training import CheckpointSettings
 from seqconv.errors import ConfigError
+from seqconv.training.output.callbacks import BestModel, Callbacks
 from seqconv.training.run.identity import RunIdentity
+from seqconv.training.run.runtime import random_states, set_random_states
 from seqconv.training.run.setup import RunSetup
-from seqconv.training.state.checkpoints import CHECKPOINTS, Checkpoint, newest_checkpoint, save_checkpoint
-from seqconv.training.state.progress import Progress
-from seqconv.training.state.run_state import take_state
+from seqconv.training.state import checkpoints
+from seqconv.training.state.checkpoints import CHECKPOINTS, Checkpoint, Progress
 from seqconv.training.step.divergence import LossWatch
+from seqconv.training.step.train_step import all_variables, read_variables, write_variables
 
 SEQUENCE_TABLE = "data.csv"
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A callback whose state belongs to the run: `state()` for JSON, and `restore(state)`."""
+
+    def state(self) -> dict[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
 
 
 class StateKeeper:
@@ -26,27 +37,54 @@ class StateKeeper:
 
     Args:
         experiment: the run.
-        callbacks: whose state belongs to it.
+        callbacks: those that have a state, and the best model.
         path: the folder of the run.
-        identity: the run that the states belong to.
         watch: looks at the loss; a state from which nothing can be trained is never saved.
     """
 
-    def __init__(
-        self,
-        experiment: RunSetup,
-        callbacks: Sequence[keras.callbacks.Callback],
-        path: Path,
-        identity: RunIdentity,
-        watch: LossWatch,
-    ) -> None:
-        self._model, self._callbacks, self._watch = experiment.model, callbacks, watch
-        self._settings: CheckpointSettings = experiment.config.training.checkpoint
+    def __init__(self, experiment: RunSetup, callbacks: Callbacks, path: Path, watch: LossWatch) -> None:
+        self._model, self._watch = experiment.model, watch
+        self._resumable = find_resumable(callbacks)
+        self._best = next(callback for callback in callbacks if isinstance(callback, BestModel))
+        self._settings = experiment.config.training.checkpoint
         self._folder = path / CHECKPOINTS
-        self._folder.mkdir(exist_ok=True)
-        self._sequences: RunIdentity | None = identity
-        self._identity = identity.to_dict()
+        self._sequences: RunIdentity | None = RunIdentity.of(experiment.config, experiment.data)
+        self._identity = self._sequences.to_dict()
         self._steps, self._saved_at = 0, time.monotonic()
+
+    def find(self, console: Console) -> Checkpoint | None:
+        """Return the newest whole checkpoint of the folder; None if training has to begin.
+
+        Raises:
+            ConfigError: it is that of another run: lists what differs.
+        """
+        for path in checkpoints.list_checkpoints(self._folder):
+            try:
+                checkpoint = checkpoints.read_checkpoint(path)
+            except ConfigError as error:
+                console.print(
+                    f"[yellow]{'note':<9}[/]{escape(str(error))}; an older one is looked for", highlight=False
+                )
+                continue
+            self._check(checkpoint)
+            return checkpoint
+        return None
+
+    def restore(self, checkpoint: Checkpoint) -> tuple[Progress, list[str]]:
+        """Restore a state; return the position at which the run goes on, and the callbacks that are missing.
+
+        Raises:
+            ConfigError: the checkpoint is of another model.
+        """
+        write_variables(self._model, checkpoint.variables)
+        state = checkpoint.state
+        for key, callback in self._resumable.items():
+            if key in state["callbacks"]:
+                callback.restore(state["callbacks"][key])
+        self._best.put_weights(checkpoint.best)
+        set_random_states(state["generators"])
+        progress = Progress(*checkpoint.position, state["seconds"], state["data_wait"])
+        return progress, [key for key in state["callbacks"] if key not in self._resumable]
 
     def count_step(self) -> None:
         """Count one more step."""
@@ -63,42 +101,58 @@ class StateKeeper:
         """Save now.
 
         Raises:
-            DivergenceError: the state is none that training could go on from.
+            DivergenceError: training could not go on from the state.
         """
         self._watch.check()
-        checkpoint = take_state(self._model, self._callbacks, progress, self._identity, is_complete=is_complete)
-        self._watch.check_variables(progress.epoch, progress.step, checkpoint.variables)
+        if keras.backend.backend() == "jax":
+            # Within `fit`, JAX has the values elsewhere.
+            self._model.jax_state_sync()
+        variables = read_variables(self._model)
+        state = {
+            "callbacks": {key: callback.state() for key, callback in self._resumable.items()},
+            "generators": random_states(),
+            "seconds": progress.seconds,
+            "data_wait": progress.data_wait,
+        }
+        position = progress.epoch, progress.step
+        self._watch.check_variables(*position, variables)
         if self._sequences is not None:
             # It says what a checkpoint is compared with: of use from the first of them on.
             self._sequences.save(self._folder / SEQUENCE_TABLE)
             self._sequences = None
-        save_checkpoint(self._folder, checkpoint, keep=self._settings.keep)
+        checkpoint = Checkpoint(position, variables, self._best.weights(), state, self._identity, is_complete)
+        checkpoints.save_checkpoint(self._folder, checkpoint, keep=self._settings.keep)
         self._steps, self._saved_at = 0, time.monotonic()
 
-
-def find_checkpoint(path: Path, identity: RunIdentity, console: Console) -> Checkpoint | None:
-    """Return the newest whole checkpoint of a run folder; None if training has to begin.
-
-    Raises:
-        ConfigError: it is that of another run: lists what differs.
-    """
-    checkpoint, problems = newest_checkpoint(path / CHECKPOINTS)
-    for problem in problems:
-        console.print(f"[yellow]{'note':<9}[/]{escape(problem)}; an older one is looked for", highlight=False)
-    if checkpoint is None:
-        return None
-    differences = identity.differences(checkpoint.identity, path / CHECKPOINTS / SEQUENCE_TABLE)
-    if differences:
-        raise ConfigError(
-            "\n  ".join(
-                [
-                    f"{path}: its checkpoint is of another config or other data. Put these back as they were, or train "
-                    "again in another folder:",
-                    *differences,
-                ]
-            )
+    def _check(self, checkpoint: Checkpoint) -> None:
+        identity = self._sequences
+        differences = (
+            [] if identity is None else identity.differences(checkpoint.identity, self._folder / SEQUENCE_TABLE)
         )
-    return checkpoint
+        if differences:
+            problem = (
+                f"{self._folder.parent}: its checkpoint is of another config or other data. Put these back as they "
+                "were, or train again in another folder:"
+            )
+            raise ConfigError("\n  ".join([problem, *differences]))
+        ours = [(tuple(variable.shape), np.dtype(variable.dtype)) for variable in all_variables(self._model)]
+        theirs = [(array.shape, array.dtype) for array in checkpoint.variables]
+        if ours != theirs:
+            raise ConfigError(
+                f"the checkpoint has {len(theirs)} variables that do not fit the {len(ours)} of this model: it was "
+                "written by another version of seqconv or Keras. Use that version (see versions.json), or train again"
+            )
+
+
+def find_resumable(callbacks: Callbacks) -> dict[str, Resumable]:
+    """Return the callbacks that have a state, by class name; further ones of a class are numbered."""
+    found: dict[str, Resumable] = {}
+    for callback in callbacks:
+        if isinstance(callback, Resumable):
+            name = type(callback).__name__
+            count = sum(key.split(" ")[0] == name for key in found)
+            found[f"{name} {count + 1}" if count else name] = callback
+    return found
 
 
 def remove_checkpoints(path: Path) -> None:

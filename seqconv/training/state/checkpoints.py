@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,28 +17,30 @@ CHECKPOINTS = "checkpoints"
 """The folder of checkpoints within the folder of a run."""
 
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.npz")
+_IN_HEADER = ("state", "identity", "is_complete")
 
 
-class Position(NamedTuple):
-    """The position of a run: in epoch `epoch`, `step` steps of which are done. Both count from 0.
-
-    Where no step of the epoch is left, its validation comes next.
-    """
+@dataclass
+class Progress:
+    """The position of a run: epoch and step, both from 0, with `seconds` and `data_wait` of the epoch so far."""
 
     epoch: int = 0
     step: int = 0
+    seconds: float = 0.0
+    data_wait: float = 0.0
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """The state of a run between two steps.
 
-    `variables`: weights, statistics, seeds, optimizer, metrics. `best`: weights of the best model so far, if there is
-    one. `state`: what is no array, as JSON has it: callbacks, history, random generators, seconds. `identity`: the run
-    that it belongs to. `is_complete`: training is over.
+    `position`: the epoch, and how many of its steps are done, both from 0; where no step is left, its validation comes
+    next. `variables`: weights, statistics, seeds, optimizer, metrics. `best`: weights of the best model so far, if
+    there is one. `state`: what is no array, as JSON has it: callbacks, history, random generators, seconds.
+    `identity`: the run that it belongs to. `is_complete`: training is over.
     """
 
-    position: Position
+    position: tuple[int, int]
     variables: list[np.ndarray]
     best: list[np.ndarray] = field(default_factory=list)
     state: dict[str, Any] = field(default_factory=dict)
@@ -46,7 +48,7 @@ class Checkpoint:
     is_complete: bool = False
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> None:
     """Write a checkpoint, atomically and through to the disk, then remove all but the newest `keep`."""
     folder.mkdir(exist_ok=True)
     header = {
@@ -54,9 +56,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
         "position": checkpoint.position,
         "num_variables": len(checkpoint.variables),
         "num_best": len(checkpoint.best),
-        "is_complete": checkpoint.is_complete,
-        "state": checkpoint.state,
-        "identity": checkpoint.identity,
+        **{name: getattr(checkpoint, name) for name in _IN_HEADER},
     }
     arrays: dict[str, Any] = {f"variable_{index}": array for index, array in enumerate(checkpoint.variables)}
     arrays |= {f"best_{index}": array for index, array in enumerate(checkpoint.best)}
@@ -66,24 +66,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
     write_atomically(path, lambda temporary: np.savez(temporary, header=text, **arrays))
     for old in list_checkpoints(folder)[keep:]:
         old.unlink(missing_ok=True)
-    return path
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints of a folder, the newest first; other files there are ignored."""
     found = [(match, path) for path in folder.glob("*.npz") if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(((int(m[1]), int(m[2])), path) for m, path in found)][::-1]
-
-
-def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest checkpoint that is whole, None if there is none, and the problems of newer ones."""
-    problems: list[str] = []
-    for path in list_checkpoints(folder):
-        try:
-            return read_checkpoint(path), problems
-        except ConfigError as error:
-            problems.append(str(error))
-    return None, problems
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -96,20 +84,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
         arrays = load_arrays(path)
         header = json.loads(arrays["header"].tobytes())
         version = header["format_version"]
-        if version != FORMAT_VERSION:
-            raise ConfigError(
-                f"checkpoint {path} has format {version}, this version of seqconv reads format {FORMAT_VERSION}. "
-                "Go on with the version that began the run (see versions.json), or train again"
+        if version == FORMAT_VERSION:
+            epoch, step = header["position"]
+            return Checkpoint(
+                position=(epoch, step),
+                variables=[arrays[f"variable_{index}"] for index in range(header["num_variables"])],
+                best=[arrays[f"best_{index}"] for index in range(header["num_best"])],
+                **{name: header[name] for name in _IN_HEADER},
             )
-        return Checkpoint(
-            position=Position(*header["position"]),
-            variables=[arrays[f"variable_{index}"] for index in range(header["num_variables"])],
-            best=[arrays[f"best_{index}"] for index in range(header["num_best"])],
-            state=header["state"],
-            identity=header["identity"],
-            is_complete=header["is_complete"],
-        )
-    except ConfigError:
-        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"checkpoint {path} is damaged ({error or type(error).__name__})") from error
+    raise ConfigError(
+        f"checkpoint {path} has format {version}, this version of seqconv reads format {FORMAT_VERSION}. "
+        "Go on with the version that began the run (see versions.json), or train again"
+    )

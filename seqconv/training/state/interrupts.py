@@ -24,8 +24,8 @@ class RunStopped(KeyboardInterrupt):
 class StopSignals:
     """Signals that are noted instead of ending the process; `check` raises RunStopped for them.
 
-    A second signal ends at once. Signals that the process ignores (`nohup`) stay ignored; outside of the main thread,
-    where Python has no signals, nothing changes.
+    A second signal ends the run immediately. Signals that the process ignores (`nohup`) stay ignored; outside of the
+    main thread, where Python has no signals, nothing changes.
 
     >>> with StopSignals() as signals:
     ...     signals.check()
@@ -58,7 +58,7 @@ class StopSignals:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Raise RunStopped for a signal at once within the block, in which nothing can be left half done."""
+        """Raise RunStopped immediately for a signal within the block, where an interruption loses nothing."""
         self._is_at_once = True
         try:
             self.check()

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from seqconv.batching import Plan, make_batch, make_plan
+from seqconv.batching import make_batch, make_plan
 from seqconv.config import Config
 from seqconv.config.averaging import MovingAverage, TailAverage
 from seqconv.models import SequenceModel
@@ -45,14 +45,12 @@ class WeightAverage:
     @contextmanager
     def away(self) -> Iterator[None]:
         """Restore after the block the weights and statistics that the model is trained on, bit for bit."""
-        if self._settings is None:
-            yield
-            return
-        weights = self._model.get_weights()
+        weights = None if self._settings is None else self._model.get_weights()
         try:
             yield
         finally:
-            self._model.set_weights(weights)
+            if weights is not None:
+                self._model.set_weights(weights)
 
     def put(self, epoch: int) -> None:
         """Set the model to the averages at the end of an epoch, and normalize by separate statistics."""
@@ -106,21 +104,14 @@ def recompute_statistics(model: SequenceModel, source: Source, *, seed: int = 0)
     layers = adapting_layers(model)
     if not layers:
         return
+    strategy = "bucketed" if unpackable_before(model) else "packed"
+    plan = make_plan(
+        strategy, source.lengths, frames_per_batch=STATISTICS_FRAMES, seed=seed, time_geometry=model.time_geometry
+    )
     found: list[Moments] = []
-    for layout in _plan(model, source, seed).epoch(0):
+    for layout in plan.epoch(0):
         moments = batch_moments(model, make_batch(layout, source).as_inputs())
         found = [one.merged(two) for one, two in zip(found, moments, strict=True)] if found else moments
     for layer, moment in zip(layers, found, strict=True):
         layer.moving_mean.assign(moment.mean.astype(layer.variable_dtype))
         layer.moving_variance.assign(moment.variance.astype(layer.variable_dtype))
-
-
-def _plan(model: SequenceModel, source: Source, seed: int) -> Plan:
-    strategy = "bucketed" if unpackable_before(model) else "packed"
-    return make_plan(
-        strategy,
-        source.lengths,
-        frames_per_batch=STATISTICS_FRAMES,
-        seed=seed,
-        time_geometry=model.time_geometry,
-    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqconv.batching import Layout
 from seqconv.errors import ConfigError, list_some
-from seqconv.training.run.devices import runs_on_gpu
+from seqconv.training.run.runtime import runs_on_gpu
 from seqconv.training.run.setup import RunSetup
 
 STEPS_BEHIND = 16
@@ -27,13 +27,12 @@ class LossWatch:
     """A watch on the loss of each step.
 
     Reading a loss waits for the device: where that computes in the background, some steps are read together. The step
-    that is named is the one whose loss was first not finite in any case.
+    that is named is always the first one with a loss that is not finite.
     """
 
     def __init__(self, experiment: RunSetup) -> None:
         self._experiment = experiment
-        device = experiment.config.training.device
-        is_ahead = keras.backend.backend() == "jax" or runs_on_gpu(device)
+        is_ahead = keras.backend.backend() == "jax" or runs_on_gpu(experiment.config.training.device)
         self._steps_behind = STEPS_BEHIND if is_ahead else 1
         self._unread: list[tuple[int, int, Any]] = []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from seqconv.training.run.devices import runs_on_gpu
+from seqconv.training.run.runtime import runs_on_gpu
 
 STATUS, MEMINFO, CLEAR = Path("/proc/self/status"), Path("/proc/meminfo"), Path("/proc/self/clear_refs")
 LIMIT, USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
@@ -18,12 +18,12 @@ class StepMemory:
     def __init__(self, device: str | None) -> None:
         self.is_on_gpu = runs_on_gpu(device)
         self.available = None if self.is_on_gpu else available_bytes()
-        self._before = _process_bytes("VmRSS:")
+        self._before = _bytes_in(STATUS, "VmRSS:")
 
     def restart(self) -> None:
         """Forget the peak of the steps so far."""
         if not self.is_on_gpu:
-            # Linux: the peak starts anew from what is resident now.
+            # Linux: the peak starts again from the memory in use now.
             with contextlib.suppress(OSError):
                 CLEAR.write_text("5")
 
@@ -31,17 +31,15 @@ class StepMemory:
         """Return the most bytes that steps have needed; None if the system does not say."""
         if self.is_on_gpu:
             return _gpu_peak_bytes()
-        peak = _process_bytes("VmHWM:")
+        peak = _bytes_in(STATUS, "VmHWM:")
         return None if peak is None or self._before is None else max(0, peak - self._before)
 
 
 def available_bytes() -> int | None:
     """Return the bytes that this process may take, of the machine or of its container; None if unknown."""
-    try:
-        free = next(line for line in MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
+    if (free := _bytes_in(MEMINFO, "MemAvailable:")) is None:
         return None
-    bounds = [int(free.split()[1]) * 1024]
+    bounds = [free]
     with contextlib.suppress(OSError, ValueError):
         bounds.append(int(LIMIT.read_text()) - int(USED.read_text()))
     return max(0, min(bounds))
@@ -56,9 +54,9 @@ def is_out_of_memory(error: Exception) -> bool:
     return type(error).__name__ in OUT_OF_MEMORY or "RESOURCE_EXHAUSTED" in str(error)
 
 
-def _process_bytes(field: str) -> int | None:
+def _bytes_in(file: Path, field: str) -> int | None:
     try:
-        line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
+        line = next(line for line in file.read_text().splitlines() if line.startswith(field))
     except (OSError, StopIteration):
         return None
     return int(line.split()[1]) * 1024

@@ -14,19 +14,15 @@ from seqconv.training.run.runtime import uses_xla
 
 
 def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]) -> None:
-    """Give the model the optimizer, loss and metrics of the config; without XLA if that is yet to be measured.
+    """Give the model the optimizer, loss and metrics of the config; without XLA if that is measured later.
 
     All of their variables are there afterwards: a state can be taken before the first step, and put back.
     """
     target, training = model_target(model), config.training
     task = target.definition
     options = training.label_smoothing, training.focusing
-    model.compile(
-        optimizer=make_optimizer(training, steps_per_epoch),
-        loss=task.make_loss(*options),
-        weighted_metrics=task.make_metrics(*options),
-        jit_compile=bool(uses_xla(config)),
-    )
+    optimizer, loss = make_optimizer(training, steps_per_epoch), task.make_loss(*options)
+    model.compile(optimizer, loss, weighted_metrics=task.make_metrics(*options), jit_compile=bool(uses_xla(config)))
     model.optimizer.build(model.trainable_variables)
     label = ops.zeros((1, 1, *(size or 1 for size in task.label_shape(target))), task.label_dtype)
     nothing = {"y": label, "y_pred": ops.zeros((1, 1, model.num_outputs))}
@@ -57,29 +53,21 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: 
         return rate
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            "peak": self.peak,
-            "total_steps": self.total_steps,
-            "warmup_steps": self.warmup_steps,
-            "decay": self.decay,
-        }
+        return {name: getattr(self, name) for name in ("peak", "total_steps", "warmup_steps", "decay")}
 
 
 def make_optimizer(config: TrainingConfig, steps_per_epoch: list[int]) -> keras.optimizers.Optimizer:
     """Make the optimizer of the config, its schedule sized by the steps of all epochs."""
-    total_steps = sum(steps_per_epoch)
     rate: Any = config.learning_rate
     if config.schedule != "constant" or config.warmup_epochs:
         whole = int(config.warmup_epochs)
         warmup = sum(steps_per_epoch[:whole])
         if whole < len(steps_per_epoch):
             warmup += round((config.warmup_epochs - whole) * steps_per_epoch[whole])
-        rate = WarmupSchedule(config.learning_rate, total_steps, warmup, config.schedule)
-    options: dict[str, Any] = {"learning_rate": rate}
+        rate = WarmupSchedule(config.learning_rate, sum(steps_per_epoch), warmup, config.schedule)
+    options: dict[str, Any] = {"learning_rate": rate, "clipnorm": config.gradient_clip}
     if config.weight_decay:
         options["weight_decay"] = config.weight_decay
-    if config.gradient_clip:
-        options["clipnorm"] = config.gradient_clip
     if isinstance(config.averaging, MovingAverage):
         options |= {"use_ema": True, "ema_momentum": config.averaging.decay}
     optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": options})

@@ -2,9 +2,9 @@
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from queue import Empty, Queue
-from threading import Event, Thread
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import keras
@@ -50,11 +50,11 @@ def assemble(
         yield StepData(batch.as_inputs(), batch.labels, batch.weights / np.float32(loss_scale))
 
 
-class BatchFeed:
+class BatchFeed(Iterator[StepData], contextlib.AbstractContextManager["BatchFeed"]):
     """An iterator over the data of steps, some of them ready before they are asked for.
 
     One thread assembles them, and on TensorFlow and PyTorch copies them to the device (JAX does that itself). An error
-    in it is raised where that element is taken. Close it, or use it in a `with`: nothing of it runs on after that.
+    in it is raised where that element is taken. Close it, or use it in a `with`: its thread ends with it.
 
     >>> steps = [StepData({"features": np.full((1, 2, 1), step)}, np.ones((1, 1)), np.ones((1, 1))) for step in (0, 1)]
     >>> with BatchFeed(steps) as feed:
@@ -62,63 +62,36 @@ class BatchFeed:
     [0.0, 1.0]
     """
 
-    def __init__(
-        self, batches: Iterable[StepData], *, ready: int = READY_BATCHES, scope: Scope = contextlib.nullcontext
-    ) -> None:
-        self._queue: Queue[StepData | _End] = Queue(ready)
-        self._is_closed = Event()
-        self._thread = Thread(target=self._fill, args=(batches, scope), name="seqconv-batches", daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> "BatchFeed":
-        return self
+    def __init__(self, batches: Iterable[StepData], *, scope: Scope = contextlib.nullcontext) -> None:
+        self._batches, self._scope = iter(batches), scope
+        self._thread = ThreadPoolExecutor(1, "seqconv-batches")
+        # One more than are ready: the thread has always one to work on.
+        self._pending = deque(self._thread.submit(self._make) for _ in range(READY_BATCHES + 1))
 
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[StepData]:
-        return self
-
     def __next__(self) -> StepData:
-        element = self._queue.get()
-        if isinstance(element, _End):
-            self._queue.put(element)
-            raise element.error
-        return element
+        # The end, or an error, stays in its place, so that it comes again each time.
+        batch = self._pending[0].result() if self._pending else None
+        if batch is None:
+            raise StopIteration
+        self._pending.popleft()
+        self._pending.append(self._thread.submit(self._make))
+        return batch
 
     def close(self) -> None:
         """Stop the thread and wait for its end."""
-        self._is_closed.set()
-        with contextlib.suppress(Empty):
-            while True:
-                # Room for the one element that the thread may be holding.
-                self._queue.get_nowait()
-        self._thread.join()
-        with contextlib.suppress(Empty):
-            self._queue.get_nowait()
-        self._queue.put(_End(StopIteration()))
+        self._thread.shutdown(cancel_futures=True)
+        self._pending.clear()
 
-    def _fill(self, batches: Iterable[StepData], scope: Scope) -> None:
-        error: BaseException = StopIteration()
-        try:
-            with scope():
-                for batch in batches:
-                    self._queue.put(_place(batch))
-                    if self._is_closed.is_set():
-                        return
-        except BaseException as failure:
-            error = failure
-        self._queue.put(_End(error))
-
-
-class _End(NamedTuple):
-    error: BaseException
-
-
-def _place(batch: StepData) -> StepData:
-    if keras.backend.backend() == "jax":
-        return batch
-    return StepData(*(keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in batch))
+    def _make(self) -> StepData | None:
+        """Return the next element; None after the last."""
+        with self._scope():
+            batch = next(self._batches, None)
+            if batch is None or keras.backend.backend() == "jax":
+                return batch
+            return StepData(*(keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in batch))
 
 
 class EpochData(DataAdapter):  # type: ignore[misc]
@@ -142,7 +115,9 @@ class EpochData(DataAdapter):  # type: ignore[misc]
             if step < len(self._first):
                 yield self._first[step]
                 continue
-            batch = self._take()
+            started = time.perf_counter()
+            batch = next(self._feed)
+            self.data_wait += time.perf_counter() - started
             if step < LOOKED_AT:
                 self._first.append(batch)
             else:
@@ -155,9 +130,3 @@ class EpochData(DataAdapter):  # type: ignore[misc]
         return iter(self)
 
     get_tf_dataset = get_jax_iterator = get_torch_dataloader = get_numpy_iterator
-
-    def _take(self) -> StepData:
-        started = time.perf_counter()
-        batch = next(self._feed)
-        self.data_wait += time.perf_counter() - started
-        return batch

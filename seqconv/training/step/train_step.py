@@ -1,15 +1,25 @@
-"""The compiled training step that `fit` calls, traced once for all shapes, its compilations counted."""
+"""The compiled training step that `fit` calls: its traces and compilations, its time, and the variables it changes."""
 
-from collections.abc import Callable, Collection, Iterator
-from typing import Any
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import cycle, islice
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
-from seqconv.batching import Shape
+from seqconv.batching import Layout, Plan, Shape
 from seqconv.models.card import model_target, read_card
+from seqconv.training.run.runtime import random_states_kept
 from seqconv.training.step.prefetch import StepData
 
 TrainFunction = Callable[..., Any]
+
+WARM_STEPS, TIMED_STEPS, FEWEST_STEPS = 2, 8, 3
+# Long steps vary less: fewer of them are enough.
+LONG_SECONDS = 2.0
 
 
 class CompiledStep:
@@ -119,3 +129,79 @@ def _label_form(model: keras.Model) -> tuple[tuple[int | None, ...], str]:
         return (model.num_outputs,), "float32"
     target = model_target(model)
     return target.definition.label_shape(target), target.definition.label_dtype
+
+
+class StepTime(NamedTuple):
+    """Seconds of the first step, which traces and compiles, and of one of those that follow."""
+
+    first: float
+    warm: float
+
+
+def time_step(model: keras.Model, batches: Sequence[StepData]) -> StepTime:
+    """Train on these batches, some of them again, and time it.
+
+    The fastest step counts: what else the machine does makes steps slower, never faster.
+    """
+    seconds: list[float] = []
+    for passed in step_seconds(model, islice(cycle(batches), WARM_STEPS + TIMED_STEPS)):
+        seconds.append(passed)
+        timed = seconds[WARM_STEPS:]
+        if len(timed) >= FEWEST_STEPS and sum(timed) > LONG_SECONDS:
+            break
+    return StepTime(seconds[0], min(seconds[WARM_STEPS:]))
+
+
+def step_seconds(model: keras.Model, batches: Iterable[StepData]) -> Iterator[float]:
+    """Train on each of these batches, and yield its seconds; `train_on_batch` waits for the device."""
+    for batch in batches:
+        started = time.perf_counter()
+        model.train_on_batch(*batch)
+        yield time.perf_counter() - started
+
+
+def commonest_layouts(plan: Plan, count: int = TIMED_STEPS) -> list[Layout]:
+    """Return the first layouts of epoch 0 that have the commonest shape."""
+    layouts = plan.epoch(0)
+    commonest, _ = Counter(layout.shape for layout in layouts).most_common(1)[0]
+    return list(islice((layout for layout in layouts if layout.shape == commonest), count))
+
+
+def all_variables(model: keras.Model) -> list[Any]:
+    """Return weights, statistics, seeds and the state of optimizer and metrics of a compiled model, each once."""
+    variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    return list({id(variable): variable for variable in variables}.values())
+
+
+def read_variables(model: keras.Model) -> list[np.ndarray]:
+    """Return copies of their values."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in all_variables(model)]
+
+
+def write_variables(model: keras.Model, values: Sequence[np.ndarray]) -> None:
+    """Set these values, in the order of `all_variables`."""
+    for variable, value in zip(all_variables(model), values, strict=True):
+        variable.assign(value)
+
+
+@contextlib.contextmanager
+def variables_kept(model: keras.Model) -> Iterator[None]:
+    """Restore weights, statistics, seeds and the state of optimizer and metrics after the block, bit for bit.
+
+    So are the global random generators.
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> model.optimizer.build(model.trainable_variables)
+    >>> with variables_kept(model):
+    ...     model.set_weights([np.full((2, 1), 7.0), np.ones(1)])
+    >>> bool((model.get_weights()[0] == 7.0).any())
+    False
+    """
+    values = read_variables(model)
+    # On PyTorch, Keras's dropout draws from the global generator.
+    with random_states_kept():
+        try:
+            yield
+        finally:
+            write_variables(model, values)

@@ -6,26 +6,23 @@ from seqconv.batching.strategies import STRATEGIES
 from seqconv.text import amount
 from seqconv.training.run.runtime import is_determinism_on, uses_xla
 from seqconv.training.run.setup import RunSetup, equip
-from seqconv.training.state.variables import variables_kept
-from seqconv.training.step.prefetch import StepData
-from seqconv.training.step.timing import StepTime, layouts_of_commonest_shape, time_step
-from seqconv.training.step.train_step import CompiledStep
+from seqconv.training.step.train_step import CompiledStep, StepTime, commonest_layouts, time_step, variables_kept
 
 
 def choose_compilation(experiment: RunSetup) -> RunSetup:
     """Return the setup with `training.jit_compile` decided, and the decision in its notes.
 
     Where the config leaves it to measurement (`uses_xla` is None), a few steps are timed without XLA and with it, and
-    XLA is used where that pays within this run. The variables of the model are what they were afterwards, so that the
-    run does not depend on the measurement.
+    XLA is used where that pays within this run. Afterwards, the variables of the model are what they were before, so
+    that the run does not depend on the measurement.
     """
     if uses_xla(experiment.config) is not None:
         return experiment
     model = experiment.model
-    obstacle = _find_obstacle(experiment)
-    if obstacle:
+    if obstacle := _find_obstacle(experiment):
         return _decide(experiment, f"XLA: not tried, {obstacle}", None)
-    batches = _batches_of_commonest_shape(experiment)
+    layouts = commonest_layouts(experiment.plan)
+    batches = list(experiment.training_set.steps(0, layouts, loss_scale=experiment.loss_scale))
     with variables_kept(model):
         plain = time_step(model, batches)
         rest = sum(experiment.steps) * plain.warm
@@ -34,9 +31,11 @@ def choose_compilation(experiment: RunSetup) -> RunSetup:
             return _decide(experiment, f"XLA: not tried, the steps of this run take about {rest:.0f} s without", None)
         model.jit_compile = True
         compiled = CompiledStep(model, experiment.plan.shapes)
+        import tensorflow as tf
+
         try:
             xla = time_step(model, batches)
-        except _tensorflow_errors() as error:
+        except tf.errors.OpError as error:
             reason = str(error).strip().splitlines()[0]
             return _decide(experiment, f"XLA: not used, it cannot compile this model: {reason}", None)
     pays, found = weigh(plain, xla, num_steps=sum(experiment.steps), num_shapes=len(experiment.plan.shapes))
@@ -68,28 +67,15 @@ def weigh(plain: StepTime, xla: StepTime, *, num_steps: int, num_shapes: int) ->
     return True, f"{plain.warm / xla.warm:.1f}x faster, compiles {shapes} in about {cost:.0f} s"
 
 
-def _batches_of_commonest_shape(experiment: RunSetup) -> list[StepData]:
-    layouts = layouts_of_commonest_shape(experiment.plan)
-    return list(experiment.training_set.steps(0, layouts, loss_scale=experiment.loss_scale))
-
-
 def _decide(experiment: RunSetup, note: str, compiled: CompiledStep | None) -> RunSetup:
     """Return the setup with the chosen step: `compiled`, or without XLA."""
     model, notes = experiment.model, [*experiment.notes, note]
     config = experiment.config.with_(training={"jit_compile": compiled is not None})
-    if compiled is not None:
-        return replace(experiment, config=config, step=compiled, notes=notes)
-    if not STRATEGIES[experiment.plan.strategy].limits_shapes:
+    if compiled is None and STRATEGIES[experiment.plan.strategy].limits_shapes:
+        # Without a limit on its shapes another plan is better, and it is the one that this config makes.
+        other = equip(config, experiment.data, model, experiment.training_set)
+        return replace(other, notes=notes, transfer=experiment.transfer)
+    if compiled is None:
         model.jit_compile = False
         experiment.step.install()
-        return replace(experiment, config=config, notes=notes)
-    # Without a limit on its shapes another plan is better, and it is the one that this config makes.
-    other = equip(config, experiment.data, model, experiment.training_set)
-    return replace(other, notes=notes, transfer=experiment.transfer)
-
-
-def _tensorflow_errors() -> type[Exception]:
-    import tensorflow as tf
-
-    error: type[Exception] = tf.errors.OpError
-    return error
+    return replace(experiment, config=config, step=compiled or experiment.step, notes=notes)
