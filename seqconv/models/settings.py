@@ -7,8 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from seqconv.features.kinds import FeatureKind
 from seqconv.geometry import TimeGeometry
-from seqconv.models.blocks import Block, ConvBlock
-from seqconv.models.blocks.base import Activation, Norm, Padding, with_defaults
+from seqconv.models.blocks import Block, ConvBlock, keys
+from seqconv.models.blocks.base import with_defaults
 from seqconv.models.pooling_heads import PoolingHead, SimplePooling, as_sections
 from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Section
 
@@ -21,13 +21,13 @@ Poolings = PoolingName | Pooling | Annotated[list[PoolingName | Pooling], Field(
 class BlockDefaults(Section):
     """Defaults of every block; a block takes those of these keys that its type knows."""
 
-    norm: Norm | None = Field(default=None, description="Normalization after convolutions.")
+    norm: keys.Norm | None = Field(default=None, description="Normalization after convolutions.")
     norm_groups: PositiveInt | None = Field(default=None, description="Groups of channels, if norm is 'group'.")
-    activation: Activation | None = Field(default=None, description="Function after the normalization.")
+    activation: keys.Activation | None = Field(default=None, description="Function after the normalization.")
     dropout: Fraction | None = Field(default=None, description="Part of the values that training drops.")
     spatial_dropout: Fraction | None = Field(default=None, description="The same for channels of a sequence.")
     stochastic_depth: Fraction | None = Field(default=None, description="The same for bodies of residual blocks.")
-    padding: Padding | None = Field(default=None, description="same, causal or valid, if a block can have it.")
+    padding: keys.Padding | None = Field(default=None, description="same, causal or valid, if a block can have it.")
 
 
 class ModelConfig(Section):

@@ -1,12 +1,12 @@
 """Self-attention."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from seqconv.geometry import TimeGeometry, TimeLayer
-from seqconv.models.blocks.base import Activation, Block, Built, Dropout, LayerScope
-from seqconv.models.blocks.pieces import initializer_for, make_activation, make_dropout, make_pointwise
+from seqconv.models.blocks import keys
+from seqconv.models.blocks.base import Block, Built, LayerScope, initializer_for
 from seqconv.models.nodes import Nodes, Residual
 from seqconv.parts import PositiveInt, register
 
@@ -21,12 +21,9 @@ class AttentionBlock(Block):
     feed_forward: PositiveInt | None = Field(
         default=None, description="Units of a residual feed-forward layer after the attention; default: none."
     )
-    activation: Activation = Field(default="gelu", description="Function inside the feed-forward layer.")
-    dropout: Dropout = 0.0
-
-    @property
-    def sees_all(self) -> bool:
-        return True
+    activation: keys.Activation = Field(default="gelu", description="Function inside the feed-forward layer.")
+    dropout: keys.Dropout = 0.0
+    sees_all: ClassVar[bool] = True
 
     @property
     def time_layers(self) -> TimeGeometry:
@@ -36,25 +33,22 @@ class AttentionBlock(Block):
         from seqconv.layers import MaskedLayerNormalization, MaskedSelfAttention
 
         if self.key_dim is None and channels % self.num_heads:
-            raise scope.refuse(
-                "num_heads",
-                f"{self.num_heads} heads cannot share {channels} channels evenly. Choose a divisor of {channels}, or "
-                "set key_dim.",
-            )
+            shared = f"{self.num_heads} heads cannot share {channels} channels evenly"
+            raise scope.refuse("num_heads", f"{shared}. Choose a divisor of {channels}, or set key_dim.")
         attention = MaskedSelfAttention(
             self.num_heads, key_dim=self.key_dim, dropout=self.dropout, **scope.options("attention")
         )
         norm = MaskedLayerNormalization(**scope.options("norm"))
-        nodes: Nodes = (Residual((norm, attention, *make_dropout(self.dropout, scope))),)
+        nodes: Nodes = (Residual((norm, attention, *scope.make_dropout(self.dropout))),)
         if self.feed_forward:
             place = scope.inside("feed_forward")
             initializer = initializer_for(self.activation)
             body: Nodes = (
                 MaskedLayerNormalization(**place.options("norm")),
-                make_pointwise(self.feed_forward, place, part="wide", kernel_initializer=initializer),
-                *make_activation(self.activation, place),
-                make_pointwise(channels, place, part="narrow"),
-                *make_dropout(self.dropout, place),
+                place.make_pointwise(self.feed_forward, part="wide", kernel_initializer=initializer),
+                *place.make_activation(self.activation),
+                place.make_pointwise(channels, part="narrow"),
+                *place.make_dropout(self.dropout),
             )
             nodes += (Residual(body),)
         return nodes, channels

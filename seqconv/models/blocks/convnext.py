@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from seqconv.geometry import TimeGeometry, TimeLayer
-from seqconv.models.blocks.base import STOCHASTIC_DEPTH, Block, Built, Dropout, KeptLength, KernelSize, LayerScope
-from seqconv.models.blocks.pieces import make_activation, make_branch_end, make_dropout, make_pointwise
+from seqconv.models.blocks import keys
+from seqconv.models.blocks.base import Block, Built, LayerScope
 from seqconv.models.nodes import Nodes, Residual
-from seqconv.parts import Fraction, PositiveInt, register
+from seqconv.parts import PositiveInt, register
 
 
 @register
@@ -16,13 +16,13 @@ class ConvNeXtBlock(Block):
     """Depthwise convolution, layer normalization and an inverted bottleneck, with a shortcut (Liu et al. 2022)."""
 
     type: Literal["convnext"]
-    kernel_size: KernelSize = 7
+    kernel_size: keys.KernelSize = 7
     expansion: PositiveInt = Field(default=4, description="The bottleneck has expansion * channels units.")
     layer_scale: float | None = Field(default=1e-6, gt=0, description="First scale of the body; null: none.")
-    padding: KeptLength = "same"
-    dropout: Dropout = 0.0
-    stochastic_depth: Fraction = STOCHASTIC_DEPTH
-    repeat: PositiveInt = Field(default=1, description="Copies of this block.")
+    padding: keys.KeptLength = "same"
+    dropout: keys.Dropout = 0.0
+    stochastic_depth: keys.StochasticDepth = 0.0
+    repeat: keys.Repeat = 1
 
     @property
     def time_layers(self) -> TimeGeometry:
@@ -36,12 +36,12 @@ class ConvNeXtBlock(Block):
             body: Nodes = (
                 MaskedDepthwiseConv1D(self.kernel_size, padding=self.padding, **place.options("conv")),
                 MaskedLayerNormalization(epsilon=1e-6, **place.options("norm")),
-                make_pointwise(self.expansion * channels, place, part="wide"),
-                *make_activation("gelu", place),
-                make_pointwise(channels, place, part="narrow"),
+                place.make_pointwise(self.expansion * channels, part="wide"),
+                *place.make_activation("gelu"),
+                place.make_pointwise(channels, part="narrow"),
             )
             if self.layer_scale is not None:
                 body += (LayerScale(self.layer_scale, **place.options("scale")),)
-            body += make_dropout(self.dropout, place) + make_branch_end(None, self.stochastic_depth, place)
+            body += place.make_dropout(self.dropout) + place.make_stochastic_depth(self.stochastic_depth)
             nodes += (Residual(body),)
         return nodes, channels

@@ -5,18 +5,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from seqconv.geometry import TimeGeometry, TimeLayer
-from seqconv.models.blocks.base import (
-    Built,
-    Dilation,
-    Filters,
-    FinishedBlock,
-    KernelSize,
-    LayerScope,
-    Padding,
-    Strides,
-    refuse_strided_dilation,
-)
-from seqconv.models.blocks.pieces import initializer_for, make_finish, reading
+from seqconv.models.blocks import keys
+from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope, reading
 from seqconv.models.nodes import Node, Nodes
 from seqconv.parts import PositiveInt, register
 
@@ -24,11 +14,11 @@ from seqconv.parts import PositiveInt, register
 class _Convolution(FinishedBlock):
     """The arguments of a convolution over time."""
 
-    kernel_size: KernelSize = 3
-    strides: Strides = 1
-    dilation_rate: Dilation = 1
-    padding: Padding = "same"
-    repeat: PositiveInt = Field(default=1, description="Copies of this block; only the first takes the stride.")
+    kernel_size: keys.KernelSize = 3
+    strides: keys.Strides = 1
+    dilation_rate: keys.Dilation = 1
+    padding: keys.Padding = "same"
+    repeat: keys.StridedRepeat = 1
 
     @property
     def time_layers(self) -> TimeGeometry:
@@ -37,18 +27,12 @@ class _Convolution(FinishedBlock):
             for copy in range(self.repeat)
         )
 
-    @model_validator(mode="after")
-    def _arguments_agree(self) -> "_Convolution":
-        refuse_strided_dilation(self.strides, self.dilation_rate)
-        return self
-
     def build(self, channels: int, scope: LayerScope) -> Built:
         nodes: Nodes = ()
         for layer, place in zip(self.time_layers, scope.copies(self.repeat), strict=True):
-            # A batch normalization subtracts the bias again; the others add their own.
-            options = {**reading(layer), "use_bias": self.norm == "none", **place.options("conv")}
+            options = {**reading(layer), "use_bias": self.has_bias, **place.options("conv")}
             convolution, channels = self._convolve(channels, place, options)
-            nodes += (convolution, *make_finish(self, channels, place))
+            nodes += (convolution, *self.make_finish(channels, place))
         return nodes, channels
 
     def _convolve(self, channels: int, scope: LayerScope, options: dict[str, Any]) -> tuple[Node, int]:
@@ -60,7 +44,7 @@ class ConvBlock(_Convolution):
     """Convolution, normalization, activation, dropout; arguments as in `keras.layers.Conv1D`."""
 
     type: Literal["conv"] = "conv"
-    filters: Filters
+    filters: keys.Filters
     groups: PositiveInt = Field(default=1, description="Groups of channels, each convolved by itself.")
 
     @model_validator(mode="after")
@@ -73,11 +57,9 @@ class ConvBlock(_Convolution):
         from seqconv.layers import MaskedConv1D
 
         if channels % self.groups:
-            raise scope.refuse(
-                "groups",
-                f"{self.groups} groups cannot share {channels} input channels evenly. Choose a divisor of {channels}.",
-            )
-        options |= {"groups": self.groups, "kernel_initializer": initializer_for(self.activation)}
+            shared = f"{self.groups} groups cannot share {channels} input channels evenly"
+            raise scope.refuse("groups", f"{shared}. Choose a divisor of {channels}.")
+        options |= {"groups": self.groups, "kernel_initializer": self.initializer}
         return MaskedConv1D(self.filters, **options), self.filters
 
 
@@ -92,7 +74,7 @@ class DepthwiseConvBlock(_Convolution):
         from seqconv.layers import MaskedDepthwiseConv1D
 
         multiplier = self.depth_multiplier
-        options |= {"depth_multiplier": multiplier, "depthwise_initializer": initializer_for(self.activation)}
+        options |= {"depth_multiplier": multiplier, "depthwise_initializer": self.initializer}
         return MaskedDepthwiseConv1D(**options), channels * multiplier
 
 
@@ -101,11 +83,10 @@ class SeparableConvBlock(_Convolution):
     """Depthwise, then pointwise convolution: the time-channel separable one of QuartzNet (Kriman et al. 2020)."""
 
     type: Literal["separable_conv"]
-    filters: Filters
+    filters: keys.Filters
 
     def _convolve(self, channels: int, scope: LayerScope, options: dict[str, Any]) -> tuple[Node, int]:
         from seqconv.layers import MaskedSeparableConv1D
 
-        initializer = initializer_for(self.activation)
-        options |= {"depthwise_initializer": initializer, "pointwise_initializer": initializer}
+        options |= {"depthwise_initializer": self.initializer, "pointwise_initializer": self.initializer}
         return MaskedSeparableConv1D(self.filters, **options), self.filters

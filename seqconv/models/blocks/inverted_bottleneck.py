@@ -5,28 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from seqconv.geometry import TimeGeometry, TimeLayer
-from seqconv.models.blocks.base import (
-    REPEAT,
-    STOCHASTIC_DEPTH,
-    Built,
-    Filters,
-    FinishedBlock,
-    KeptLength,
-    KernelSize,
-    LayerScope,
-    Strides,
-)
-from seqconv.models.blocks.pieces import (
-    initializer_for,
-    make_activation,
-    make_branch_end,
-    make_finish,
-    make_norm,
-    make_pointwise,
-    reading,
-)
+from seqconv.models.blocks import keys
+from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope, reading
 from seqconv.models.nodes import Nodes, Residual
-from seqconv.parts import Fraction, PositiveInt, register
+from seqconv.parts import PositiveInt, register
 
 
 @register
@@ -35,14 +17,14 @@ class InvertedBottleneckBlock(FinishedBlock):
     2018)."""
 
     type: Literal["inverted_bottleneck"]
-    filters: Filters
-    kernel_size: KernelSize = 3
-    strides: Strides = 1
+    filters: keys.Filters
+    kernel_size: keys.KernelSize = 3
+    strides: keys.Strides = 1
     expansion: PositiveInt = Field(default=4, description="The bottleneck has expansion * channels units.")
-    padding: KeptLength = "same"
-    squeeze_excite: PositiveInt | None = Field(default=None, description="Reduction of a squeeze-and-excite layer.")
-    stochastic_depth: Fraction = STOCHASTIC_DEPTH
-    repeat: PositiveInt = REPEAT
+    padding: keys.KeptLength = "same"
+    squeeze_excite: keys.SqueezeExcite = None
+    stochastic_depth: keys.StochasticDepth = 0.0
+    repeat: keys.StridedRepeat = 1
 
     @property
     def time_layers(self) -> TimeGeometry:
@@ -63,21 +45,20 @@ class InvertedBottleneckBlock(FinishedBlock):
     def _build_copy(self, channels: int, layer: TimeLayer, scope: LayerScope) -> Nodes:
         from seqconv.layers import MaskedDepthwiseConv1D
 
-        wide, initializer = self.expansion * channels, initializer_for(self.activation)
-        has_bias = self.norm == "none"
+        wide, initializer, has_bias = self.expansion * channels, self.initializer, self.has_bias
         expand, reduce = scope.inside("expand"), scope.inside("reduce")
         body: Nodes = (
-            make_pointwise(wide, expand, use_bias=has_bias, kernel_initializer=initializer),
-            *make_norm(self, wide, expand),
-            *make_activation(self.activation, expand),
+            expand.make_pointwise(wide, use_bias=has_bias, kernel_initializer=initializer),
+            *self.make_norm(wide, expand),
+            *self.make_activation(expand),
             MaskedDepthwiseConv1D(
                 **reading(layer), use_bias=has_bias, depthwise_initializer=initializer, **scope.options("conv")
             ),
-            *make_finish(self, wide, scope),
-            *make_branch_end(self.squeeze_excite, 0.0, scope),
-            make_pointwise(self.filters, reduce, use_bias=has_bias),
-            *make_norm(self, self.filters, reduce),
+            *self.make_finish(wide, scope),
+            *scope.make_squeeze_excite(self.squeeze_excite),
+            reduce.make_pointwise(self.filters, use_bias=has_bias),
+            *self.make_norm(self.filters, reduce),
         )
         if layer.stride > 1 or channels != self.filters:
             return body
-        return (Residual(body + make_branch_end(None, self.stochastic_depth, scope)),)
+        return (Residual(body + scope.make_stochastic_depth(self.stochastic_depth)),)

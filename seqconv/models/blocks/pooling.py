@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from seqconv.geometry import TimeGeometry, TimeLayer
-from seqconv.models.blocks.base import Block, Built, KeptLength, LayerScope
+from seqconv.models.blocks import keys
+from seqconv.models.blocks.base import Block, Built, LayerScope
 from seqconv.parts import PositiveInt, register
 
 
@@ -18,7 +19,7 @@ class PoolBlock(Block):
     strides: PositiveInt | None = Field(
         default=None, description="Input frames from one window to the next; default: pool_size."
     )
-    padding: KeptLength = "same"
+    padding: keys.KeptLength = "same"
 
     @property
     def time_layers(self) -> TimeGeometry:

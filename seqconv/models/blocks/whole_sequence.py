@@ -1,6 +1,6 @@
 """Blocks that tell each frame about its whole sequence: gates of the channels, and the length."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,10 +14,7 @@ class SqueezeExciteBlock(Block):
 
     type: Literal["squeeze_excite"]
     reduction: PositiveInt = Field(default=4, description="The bottleneck has channels / reduction units.")
-
-    @property
-    def sees_all(self) -> bool:
-        return True
+    sees_all: ClassVar[bool] = True
 
     def build(self, channels: int, scope: LayerScope) -> Built:
         from seqconv.layers import MaskedSqueezeExcite
@@ -33,10 +30,7 @@ class LengthBlock(Block):
     reference: float = Field(
         default=100.0, gt=0, description="Frames for which the channel is 0; about as many as sequences have."
     )
-
-    @property
-    def sees_all(self) -> bool:
-        return True
+    sees_all: ClassVar[bool] = True
 
     def build(self, channels: int, scope: LayerScope) -> Built:
         from seqconv.layers import MaskedLengthChannel
