@@ -1,6 +1,6 @@
 """The base of all blocks, and of those with a normalization, an activation and dropout."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -119,10 +119,37 @@ class Block(Section):
             scope: gives each layer a name of its own, and the dtype: `Layer(..., **scope.options("name"))`.
 
         Returns:
-            The layers in order (`Residual` and `Parallel` of `seqconv.models.nodes` may stand among them), and the
+            The layers in order (`Residual` and `Parallel` of `seqconv.models.nodes` may be among them), and the
             channels that come out.
         """
         raise NotImplementedError(f"block {type(self).__name__} does not say of which layers it is built")
+
+
+class RepeatedBlock(Block):
+    """A block of `repeat` copies, one after the other."""
+
+    if TYPE_CHECKING:
+        # A field of each block, not of this class: `repeat` is the last of its keys.
+        repeat: int
+
+    @property
+    def time_layers(self) -> TimeGeometry:
+        return tuple(layer for copy in range(self.repeat) for layer in self.layers_of_copy(copy))
+
+    def layers_of_copy(self, copy: int) -> TimeGeometry:
+        """Return the layers of a copy that read time; copies are counted from 0."""
+        raise NotImplementedError
+
+    def build(self, channels: int, scope: LayerScope) -> Built:
+        nodes: Nodes = ()
+        for copy, place in enumerate(scope.copies(self.repeat)):
+            added, channels = self.build_copy(copy, channels, place)
+            nodes += added
+        return nodes, channels
+
+    def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
+        """Build the layers of a copy, as `build` those of a block."""
+        raise NotImplementedError
 
 
 class FinishedBlock(Block):
@@ -212,13 +239,3 @@ def reading(layer: TimeLayer) -> dict[str, Any]:
     {'kernel_size': 5, 'strides': 2, 'dilation_rate': 1, 'padding': 'same'}
     """
     return dict(zip(("kernel_size", "strides", "dilation_rate", "padding"), layer, strict=True))
-
-
-def with_defaults(block: Any, defaults: dict[str, Any]) -> Any:
-    """Return a block as the user wrote it, with the model's defaults for the keys that its type has."""
-    if not isinstance(block, dict):
-        return block
-    block = {"type": "conv", **block}
-    kind = str(block["type"])
-    fields = Block.registry[kind].model_fields if kind in Block.registry else {}
-    return {**{name: value for name, value in defaults.items() if name in fields}, **block}

@@ -1,4 +1,4 @@
-"""Blocks of a single convolution, with its normalization, activation and dropout."""
+"""Blocks of a single convolution, with its normalization, activation and dropout, or of a single pooling."""
 
 from typing import Any, Literal
 
@@ -6,12 +6,12 @@ from pydantic import Field, model_validator
 
 from seqconv.geometry import TimeGeometry, TimeLayer
 from seqconv.models.blocks import keys
-from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope, reading
-from seqconv.models.nodes import Node, Nodes
+from seqconv.models.blocks.base import Block, Built, FinishedBlock, LayerScope, RepeatedBlock, reading
+from seqconv.models.nodes import Node
 from seqconv.parts import PositiveInt, register
 
 
-class _Convolution(FinishedBlock):
+class _Convolution(FinishedBlock, RepeatedBlock):
     """The arguments of a convolution over time."""
 
     kernel_size: keys.KernelSize = 3
@@ -20,20 +20,15 @@ class _Convolution(FinishedBlock):
     padding: keys.Padding = "same"
     repeat: keys.StridedRepeat = 1
 
-    @property
-    def time_layers(self) -> TimeGeometry:
-        return tuple(
-            TimeLayer(self.kernel_size, self.strides if copy == 0 else 1, self.dilation_rate, self.padding)
-            for copy in range(self.repeat)
-        )
+    def layers_of_copy(self, copy: int) -> TimeGeometry:
+        strides = self.strides if copy == 0 else 1
+        return (TimeLayer(self.kernel_size, strides, self.dilation_rate, self.padding),)
 
-    def build(self, channels: int, scope: LayerScope) -> Built:
-        nodes: Nodes = ()
-        for layer, place in zip(self.time_layers, scope.copies(self.repeat), strict=True):
-            options = {**reading(layer), "use_bias": self.has_bias, **place.options("conv")}
-            convolution, channels = self._convolve(channels, place, options)
-            nodes += (convolution, *self.make_finish(channels, place))
-        return nodes, channels
+    def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
+        (layer,) = self.layers_of_copy(copy)
+        options = {**reading(layer), "use_bias": self.has_bias, **scope.options("conv")}
+        convolution, channels = self._convolve(channels, scope, options)
+        return (convolution, *self.make_finish(channels, scope)), channels
 
     def _convolve(self, channels: int, scope: LayerScope, options: dict[str, Any]) -> tuple[Node, int]:
         raise NotImplementedError
@@ -90,3 +85,26 @@ class SeparableConvBlock(_Convolution):
 
         options |= {"depthwise_initializer": self.initializer, "pointwise_initializer": self.initializer}
         return MaskedSeparableConv1D(self.filters, **options), self.filters
+
+
+@register
+class PoolBlock(Block):
+    """Pooling over time inside the stack."""
+
+    type: Literal["max_pool", "average_pool"]
+    pool_size: PositiveInt = Field(default=2, description="Frames in a window.")
+    strides: PositiveInt | None = Field(
+        default=None, description="Input frames from one window to the next; default: pool_size."
+    )
+    padding: keys.KeptLength = "same"
+
+    @property
+    def time_layers(self) -> TimeGeometry:
+        return (TimeLayer(self.pool_size, self.strides or self.pool_size, 1, self.padding),)
+
+    def build(self, channels: int, scope: LayerScope) -> Built:
+        from seqconv.layers import MaskedAveragePooling1D, MaskedMaxPooling1D
+
+        pooling = MaskedMaxPooling1D if self.type == "max_pool" else MaskedAveragePooling1D
+        layer = pooling(self.pool_size, strides=self.strides, padding=self.padding, **scope.options(self.type))
+        return (layer,), channels

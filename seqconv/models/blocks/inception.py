@@ -6,13 +6,13 @@ from pydantic import Field
 
 from seqconv.geometry import TimeGeometry, TimeLayer, widest
 from seqconv.models.blocks import keys
-from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope
+from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope, RepeatedBlock
 from seqconv.models.nodes import Nodes, Parallel, Residual
 from seqconv.parts import PositiveInt, register
 
 
 @register
-class InceptionBlock(FinishedBlock):
+class InceptionBlock(FinishedBlock, RepeatedBlock):
     """Convolutions of several sizes and a pooling side by side, `depth` times, with a shortcut around them all
     (Ismail Fawaz et al. 2020)."""
 
@@ -26,33 +26,28 @@ class InceptionBlock(FinishedBlock):
     padding: keys.KeptLength = "same"
     repeat: keys.Repeat = 1
 
-    @property
-    def time_layers(self) -> TimeGeometry:
+    def layers_of_copy(self, copy: int) -> TimeGeometry:
         first = (TimeLayer(1),) if self.bottleneck else ()
         convolutions = [(*first, layer) for layer in self._branches]
         pooling = (TimeLayer(self.pool_size, padding=self.padding), TimeLayer(1))
-        return widest([*convolutions, pooling]) * self.depth * self.repeat
+        return widest([*convolutions, pooling]) * self.depth
 
     @property
     def _branches(self) -> TimeGeometry:
         return tuple(TimeLayer(size, padding=self.padding) for size in self.kernel_sizes)
 
-    def build(self, channels: int, scope: LayerScope) -> Built:
-        nodes: Nodes = ()
+    def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
         outputs = self.filters * (len(self.kernel_sizes) + 1)
-        for place in scope.copies(self.repeat):
-            body: Nodes = ()
-            for index in range(self.depth):
-                inner = place.inside(f"module{index}")
-                body += (self._build_module(inner), *self.make_norm(outputs, inner))
-                if index < self.depth - 1 or not self.residual:
-                    body += self.make_activation(inner) + self.make_dropouts(inner)
-            if self.residual:
-                shortcut = () if channels == outputs else self._build_shortcut(outputs, place.inside("shortcut"))
-                body = (Residual(body, shortcut), *self.make_activation(place), *self.make_dropouts(place))
-            nodes += body
-            channels = outputs
-        return nodes, channels
+        body: Nodes = ()
+        for index in range(self.depth):
+            place = scope.inside(f"module{index}")
+            body += (self._build_module(place), *self.make_norm(outputs, place))
+            if index < self.depth - 1 or not self.residual:
+                body += self.make_activation(place) + self.make_dropouts(place)
+        if self.residual:
+            shortcut = () if channels == outputs else self._build_shortcut(outputs, scope.inside("shortcut"))
+            body = (Residual(body, shortcut), *self.make_activation(scope), *self.make_dropouts(scope))
+        return body, outputs
 
     def _build_module(self, scope: LayerScope) -> Parallel:
         from seqconv.layers import MaskedMaxPooling1D

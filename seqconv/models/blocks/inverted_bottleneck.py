@@ -1,4 +1,4 @@
-"""Inverted bottlenecks, as in MobileNetV2."""
+"""Inverted bottlenecks, as in ConvNeXt and in MobileNetV2."""
 
 from typing import Literal
 
@@ -6,13 +6,45 @@ from pydantic import Field
 
 from seqconv.geometry import TimeGeometry, TimeLayer
 from seqconv.models.blocks import keys
-from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope, reading
+from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope, RepeatedBlock, reading
 from seqconv.models.nodes import Nodes, Residual
 from seqconv.parts import PositiveInt, register
 
 
 @register
-class InvertedBottleneckBlock(FinishedBlock):
+class ConvNeXtBlock(RepeatedBlock):
+    """Depthwise convolution, layer normalization and an inverted bottleneck, with a shortcut (Liu et al. 2022)."""
+
+    type: Literal["convnext"]
+    kernel_size: keys.KernelSize = 7
+    expansion: PositiveInt = Field(default=4, description="The bottleneck has expansion * channels units.")
+    layer_scale: float | None = Field(default=1e-6, gt=0, description="First scale of the body; null: none.")
+    padding: keys.KeptLength = "same"
+    dropout: keys.Dropout = 0.0
+    stochastic_depth: keys.StochasticDepth = 0.0
+    repeat: keys.Repeat = 1
+
+    def layers_of_copy(self, copy: int) -> TimeGeometry:
+        return (TimeLayer(self.kernel_size, padding=self.padding), TimeLayer(1), TimeLayer(1))
+
+    def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
+        from seqconv.layers import LayerScale, MaskedDepthwiseConv1D, MaskedLayerNormalization
+
+        body: Nodes = (
+            MaskedDepthwiseConv1D(self.kernel_size, padding=self.padding, **scope.options("conv")),
+            MaskedLayerNormalization(epsilon=1e-6, **scope.options("norm")),
+            scope.make_pointwise(self.expansion * channels, part="wide"),
+            *scope.make_activation("gelu"),
+            scope.make_pointwise(channels, part="narrow"),
+        )
+        if self.layer_scale is not None:
+            body += (LayerScale(self.layer_scale, **scope.options("scale")),)
+        body += scope.make_dropout(self.dropout) + scope.make_stochastic_depth(self.stochastic_depth)
+        return (Residual(body),), channels
+
+
+@register
+class InvertedBottleneckBlock(FinishedBlock, RepeatedBlock):
     """Expansion, depthwise convolution and squeeze, with a shortcut if channels and frames stay (Sandler et al.
     2018)."""
 
@@ -26,25 +58,14 @@ class InvertedBottleneckBlock(FinishedBlock):
     stochastic_depth: keys.StochasticDepth = 0.0
     repeat: keys.StridedRepeat = 1
 
-    @property
-    def time_layers(self) -> TimeGeometry:
-        return tuple(layer for depthwise in self._depthwise for layer in (TimeLayer(1), depthwise, TimeLayer(1)))
+    def layers_of_copy(self, copy: int) -> TimeGeometry:
+        strides = self.strides if copy == 0 else 1
+        return (TimeLayer(1), TimeLayer(self.kernel_size, strides, padding=self.padding), TimeLayer(1))
 
-    @property
-    def _depthwise(self) -> TimeGeometry:
-        first, other = (TimeLayer(self.kernel_size, strides, padding=self.padding) for strides in (self.strides, 1))
-        return (first, *[other] * (self.repeat - 1))
-
-    def build(self, channels: int, scope: LayerScope) -> Built:
-        nodes: Nodes = ()
-        for layer, place in zip(self._depthwise, scope.copies(self.repeat), strict=True):
-            nodes += self._build_copy(channels, layer, place)
-            channels = self.filters
-        return nodes, channels
-
-    def _build_copy(self, channels: int, layer: TimeLayer, scope: LayerScope) -> Nodes:
+    def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
         from seqconv.layers import MaskedDepthwiseConv1D
 
+        layer = self.layers_of_copy(copy)[1]
         wide, initializer, has_bias = self.expansion * channels, self.initializer, self.has_bias
         expand, reduce = scope.inside("expand"), scope.inside("reduce")
         body: Nodes = (
@@ -60,5 +81,5 @@ class InvertedBottleneckBlock(FinishedBlock):
             *self.make_norm(self.filters, reduce),
         )
         if layer.stride > 1 or channels != self.filters:
-            return body
-        return (Residual(body + scope.make_stochastic_depth(self.stochastic_depth)),)
+            return body, self.filters
+        return (Residual(body + scope.make_stochastic_depth(self.stochastic_depth)),), self.filters

@@ -6,13 +6,13 @@ from pydantic import Field
 
 from seqconv.geometry import TimeGeometry, TimeLayer
 from seqconv.models.blocks import keys
-from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope, reading
+from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope, RepeatedBlock, reading
 from seqconv.models.nodes import Node, Nodes, Residual
 from seqconv.parts import PositiveInt, register
 
 
 @register
-class ResidualBlock(FinishedBlock):
+class ResidualBlock(FinishedBlock, RepeatedBlock):
     """Convolutions with a shortcut around them (He et al. 2016).
 
     With `separable: true` and `shortcut: conv` it is the block of QuartzNet and MatchboxNet (Majumdar and Ginsburg
@@ -34,26 +34,15 @@ class ResidualBlock(FinishedBlock):
     stochastic_depth: keys.StochasticDepth = 0.0
     repeat: keys.StridedRepeat = 1
 
-    @property
-    def time_layers(self) -> TimeGeometry:
-        return tuple(layer for copy in range(self.repeat) for layer in self._body_layers(copy))
-
-    def build(self, channels: int, scope: LayerScope) -> Built:
-        nodes: Nodes = ()
-        for copy, place in enumerate(scope.copies(self.repeat)):
-            nodes += self._build_copy(channels, self._body_layers(copy), place)
-            channels = self.filters
-        return nodes, channels
-
-    def _body_layers(self, copy: int) -> TimeGeometry:
+    def layers_of_copy(self, copy: int) -> TimeGeometry:
         return tuple(
             TimeLayer(kernel_size, self.strides if copy == index == 0 else 1, self.dilation_rate, self.padding)
             for index, kernel_size in enumerate(self.kernel_sizes)
         )
 
-    def _build_copy(self, channels: int, layers: TimeGeometry, scope: LayerScope) -> Nodes:
+    def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
+        layers, inputs = self.layers_of_copy(copy), channels
         body: Nodes = ()
-        inputs = channels
         for index, layer in enumerate(layers):
             place = scope.inside(f"body{index}")
             convolution = self._convolve(layer, place)
@@ -70,7 +59,7 @@ class ResidualBlock(FinishedBlock):
         nodes: Nodes = (Residual(body, self._build_shortcut(channels, layers[0].stride, scope.inside("shortcut"))),)
         if not self.pre_activation:
             nodes += self.make_activation(scope) + self.make_dropouts(scope)
-        return nodes
+        return nodes, self.filters
 
     def _convolve(self, layer: TimeLayer, scope: LayerScope) -> Node:
         from seqconv.layers import MaskedSeparableConv1D
