@@ -1,9 +1,7 @@
 """Keras layers that take the mask as an argument, and are exact in every layout."""
 
-from seqconv.layers.attention import MaskedSelfAttention
 from seqconv.layers.base import MaskedLayer
-from seqconv.layers.convolution import MaskedConv1D
-from seqconv.layers.depthwise import MaskedDepthwiseConv1D, MaskedSeparableConv1D
+from seqconv.layers.convolution import MaskedConv1D, MaskedDepthwiseConv1D, MaskedSeparableConv1D
 from seqconv.layers.dropout import LayerScale, MaskedSpatialDropout1D, StochasticDepth
 from seqconv.layers.global_pooling import (
     GlobalPooling1D,
@@ -12,18 +10,16 @@ from seqconv.layers.global_pooling import (
     MaskedLastFrame1D,
     MaskedStatisticsPooling1D,
 )
-from seqconv.layers.length_channel import MaskedLengthChannel
 from seqconv.layers.masking import Padding, frame_mask, segments_from_lengths, zero_padding
 from seqconv.layers.normalization import FeatureNormalization, MaskedBatchNormalization
 from seqconv.layers.pooling import MaskedAveragePooling1D, MaskedMaxPooling1D
-from seqconv.layers.recurrent import MaskedGRU, MaskedLSTM
+from seqconv.layers.sequence import MaskedGRU, MaskedLengthChannel, MaskedLSTM, MaskedSelfAttention, MaskedSqueezeExcite
 from seqconv.layers.sequence_normalization import MaskedGroupNormalization, MaskedLayerNormalization
 from seqconv.layers.soft_global_pooling import (
     MaskedAttentiveStatisticsPooling1D,
     MaskedGeneralizedMeanPooling1D,
     MaskedLogSumExpPooling1D,
 )
-from seqconv.layers.squeeze_excite import MaskedSqueezeExcite
 
 __all__ = [
     "FeatureNormalization",

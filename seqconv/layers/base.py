@@ -39,7 +39,7 @@ class LayerContract:
 
     @property
     def time_layer(self) -> TimeLayer | None:
-        """The taps of the layer in time; None if an output frame depends on no frame beside it, or on all of them.
+        """The taps of the layer in time; None if an output frame depends on its input frame only, or on all frames.
 
         A layer that has one returns `(features, segments)` when it is given segments.
         """
@@ -52,7 +52,7 @@ class LayerContract:
 
 
 class MaskedLayer(LayerContract, keras.layers.Layer):  # type: ignore[misc]
-    """A layer that is told which frames are real, and gives a sequence the same answer in every layout.
+    """A layer that gets which frames are real, and gives a sequence the same answer in every layout.
 
     Derive your own from it, and let `seqconv.testing.check_layer` say whether it keeps the contract. Declare what
     differs from the defaults of `LayerContract`, write `call(inputs, segments=None)`, and keep each argument of the
@@ -77,6 +77,12 @@ class MaskedLayer(LayerContract, keras.layers.Layer):  # type: ignore[misc]
     >>> layer.get_config()["factor"], np.array(layer(np.ones((1, 2, 1)), np.array([[True, False]]))).tolist()
     (3.0, [[[3.0], [0.0]]])
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Keras finds a saved layer by this name. Layers of others register under the names of their packages.
+        if cls.__module__.startswith("seqconv."):
+            keras.saving.register_keras_serializable(package="seqconv")(cls)
 
     def output_channels(self, channels: int) -> int:
         """Return the number of channels that come out if `channels` go in."""
@@ -112,7 +118,7 @@ class MaskedLayer(LayerContract, keras.layers.Layer):  # type: ignore[misc]
         return config
 
 
-# What Keras's own layers, and those of users that are told nothing of padding, are taken for.
+# The contract of Keras's own layers, and of layers of users that do not know the padding.
 FRAMEWISE = LayerContract()
 
 

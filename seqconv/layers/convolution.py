@@ -1,4 +1,4 @@
-"""Convolution over time that padding and neighbors cannot reach."""
+"""Convolutions over time that padding and neighbors cannot reach: ordinary, depthwise and separable ones."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from keras import ops
 
 from seqconv.geometry import TimeLayer
 from seqconv.layers.base import MaskedLayer
-from seqconv.layers.masking import Padding, Tensor, checked_padding, map_segments, pad_time, zero_padding
+from seqconv.layers.masking import Padding, Tensor, map_segments, pad_time, zero_padding
 
 
 class MaskedConvolution1D(MaskedLayer):
-    """The base of the convolutions, beside one of Keras's: how they read time, and what is around the sums."""
+    """The base of the convolutions, together with one of Keras's: how they read time, bias and activation."""
 
     takes_known = True
     # Sums of neighbors, where the kernel reaches beyond the ends of sequences.
@@ -20,7 +20,9 @@ class MaskedConvolution1D(MaskedLayer):
     def __init__(self, *arguments: Any, padding: str = "same", **options: Any) -> None:
         # The padding is ours in any case; Keras knows no causal depthwise convolution.
         super().__init__(*arguments, padding="valid", **options)
-        self.padding = checked_padding(padding)
+        if padding not in ("same", "causal", "valid"):
+            raise ValueError(f"padding must be 'same', 'causal' or 'valid', got {padding!r}.")
+        self.padding = padding
         if self.data_format != "channels_last":
             raise ValueError(
                 f"{type(self).__name__} works on (batch, time, channels), but data_format is '{self.data_format}'. "
@@ -43,8 +45,13 @@ class MaskedConvolution1D(MaskedLayer):
         """Return the sums of products, without bias."""
         raise NotImplementedError
 
+    def _convolve_channels(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        """Return the convolution of each channel by itself."""
+        layer = self.time_layer
+        options = {"padding": "valid", "data_format": "channels_last", "dilation_rate": layer.dilation}
+        return ops.depthwise_conv(pad_time(inputs, layer), kernel, strides=layer.stride, **options)
 
-@keras.saving.register_keras_serializable(package="seqconv")
+
 class MaskedConv1D(MaskedConvolution1D, keras.layers.Conv1D):  # type: ignore[misc]
     """`keras.layers.Conv1D` whose answer for a sequence does not depend on its neighbors.
 
@@ -87,23 +94,74 @@ class MaskedConv1D(MaskedConvolution1D, keras.layers.Conv1D):  # type: ignore[mi
         if padding == "valid":
             inputs = pad_time(inputs, self.time_layer)
         # Group by group: TensorFlow's grouped convolution has no CPU kernel, and Keras would compile an XLA cluster
-        # instead, anew for each shape.
-        parts = [
-            ops.conv(
-                part,
-                kernel,
-                strides=strides,
-                padding=padding,
-                data_format="channels_last",
-                dilation_rate=self.dilation_rate[0],
-            )
-            for part, kernel in zip(self._split(inputs), self._split(self.kernel), strict=True)
-        ]
+        # instead, for each shape again.
+        options = {"padding": padding, "data_format": "channels_last", "dilation_rate": self.dilation_rate[0]}
+        groups = zip(self._split(inputs), self._split(self.kernel), strict=True)
+        parts = [ops.conv(part, kernel, strides=strides, **options) for part, kernel in groups]
         return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
     def _split(self, tensor: Tensor) -> list[Tensor]:
         """Return the channels of each group."""
         return [tensor] if self.groups == 1 else list(ops.split(tensor, self.groups, axis=-1))
+
+    def output_channels(self, channels: int) -> int:
+        return int(self.filters)
+
+
+class MaskedDepthwiseConv1D(MaskedConvolution1D, keras.layers.DepthwiseConv1D):  # type: ignore[misc]
+    """`keras.layers.DepthwiseConv1D` whose answer for a sequence does not depend on its neighbors.
+
+    Padding is set to zero before the convolution; `padding="same"` is phase-fixed, as in `MaskedConv1D`.
+
+    Args:
+        kernel_size, strides, dilation_rate, depth_multiplier, activation, ...: as in `keras.layers.DepthwiseConv1D`.
+        padding: "same" (phase-fixed, the default), "causal" or "valid".
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
+
+    Returns:
+        `(features, segments)` of the output frames, or features alone when `segments` is None; `depth_multiplier`
+        times as many channels.
+    """
+
+    def __init__(self, kernel_size: int, *, padding: str = "same", **options: Any) -> None:
+        super().__init__(kernel_size, padding=padding, **options)
+
+    def convolve(self, inputs: Tensor) -> Tensor:
+        return self._convolve_channels(inputs, self.kernel)
+
+    def output_channels(self, channels: int) -> int:
+        return channels * int(self.depth_multiplier)
+
+
+class MaskedSeparableConv1D(MaskedConvolution1D, keras.layers.SeparableConv1D):  # type: ignore[misc]
+    """`keras.layers.SeparableConv1D` whose answer for a sequence does not depend on its neighbors.
+
+    Padding is set to zero before the convolution; `padding="same"` is phase-fixed, as in `MaskedConv1D`. Without
+    bias it is the time-channel separable convolution of QuartzNet (Kriman et al. 2020).
+
+    Args:
+        filters, kernel_size, strides, dilation_rate, depth_multiplier, ...: as in `keras.layers.SeparableConv1D`.
+        padding: "same" (phase-fixed, the default), "causal" or "valid".
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
+
+    Returns:
+        `(features, segments)` of the output frames, or features alone when `segments` is None.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, *, padding: str = "same", **options: Any) -> None:
+        super().__init__(filters, kernel_size, padding=padding, **options)
+
+    def convolve(self, inputs: Tensor) -> Tensor:
+        # What the first step leaves in padding is finite, and the second reads no other frame.
+        return ops.matmul(self._convolve_channels(inputs, self.depthwise_kernel), self.pointwise_kernel[0])
 
     def output_channels(self, channels: int) -> int:
         return int(self.filters)

@@ -14,6 +14,8 @@ class _SequenceDropout(MaskedLayer):
     """Noise that is drawn once a sequence, and is the same at each of its frames."""
 
     takes_slots = True
+    # Whether each channel is drawn by itself, or one number for all of them.
+    draws_channels: bool
 
     def __init__(self, rate: float, *, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -23,26 +25,18 @@ class _SequenceDropout(MaskedLayer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(
-        self,
-        inputs: Tensor,
-        segments: Tensor | None = None,
-        num_slots: Any = None,
-        training: bool | None = None,
+        self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None, training: bool | None = None
     ) -> Tensor:
         if not training or not self.rate:
             return inputs
         members = SequenceReducer(inputs, segments, num_slots)
         slots = () if num_slots is None else (num_slots,)
-        kept = ops.ones((ops.shape(inputs)[0], *slots, self.channels(inputs)), dtype=members.frames.dtype)
+        channels = inputs.shape[-1] if self.draws_channels else 1
+        kept = ops.ones((ops.shape(inputs)[0], *slots, channels), dtype=members.frames.dtype)
         kept = keras.random.dropout(kept, self.rate, seed=self.seed_generator)
         return ops.cast(members.frames * members.spread(kept), self.compute_dtype)
 
-    def channels(self, inputs: Tensor) -> int:
-        """Return how many numbers to draw for each sequence."""
-        raise NotImplementedError
 
-
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedSpatialDropout1D(_SequenceDropout):
     """Dropout of whole channels of a sequence in training (Tompson et al. 2015), separately for each sequence of a row.
 
@@ -57,11 +51,9 @@ class MaskedSpatialDropout1D(_SequenceDropout):
         training: whether to drop.
     """
 
-    def channels(self, inputs: Tensor) -> int:
-        return int(inputs.shape[-1])
+    draws_channels = True
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class StochasticDepth(_SequenceDropout):
     """Dropout of a residual branch for a part of the sequences in training (Huang et al. 2016).
 
@@ -76,11 +68,9 @@ class StochasticDepth(_SequenceDropout):
         training: whether to drop.
     """
 
-    def channels(self, inputs: Tensor) -> int:
-        return 1
+    draws_channels = False
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class LayerScale(MaskedLayer):
     """A learned factor for each channel of a residual branch (Touvron et al. 2021).
 

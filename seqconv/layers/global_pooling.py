@@ -11,25 +11,15 @@ import numpy as np
 from keras import ops
 
 from seqconv.errors import ModelError
-from seqconv.layers.base import MaskedLayer
+from seqconv.layers import shares as sharing
 from seqconv.layers.masking import Padding, Tensor, is_mask
-from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_moments, moments
-from seqconv.layers.shares import (
-    EPSILON,
-    Array,
-    Mask,
-    Shares,
-    shares_in_maximum,
-    shares_in_mean,
-    shares_in_moments,
-    shares_in_sum,
-)
+from seqconv.layers.reduction import SequenceReducer, SummarizingLayer, Summary, as_double, merge_moments, merge_sums
+from seqconv.layers.shares import EPSILON, Array, Mask, Shares
 
 
-class GlobalPooling1D(MaskedLayer):
+class GlobalPooling1D(SummarizingLayer):
     """Base of the global poolings: one vector a row, or one a slot if rows have several sequences."""
 
-    takes_slots = True
     takes_known = True
     values_per_channel = 1
 
@@ -40,25 +30,9 @@ class GlobalPooling1D(MaskedLayer):
         self.context: GlobalPooling1D | None = None
 
     def call(
-        self,
-        inputs: Tensor,
-        segments: Tensor | None = None,
-        num_slots: Any = None,
-        known: Padding = Padding.ANY,
+        self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None, known: Padding = Padding.ANY
     ) -> Tensor:
         return self.finish(self.summarize_members(SequenceReducer(inputs, segments, num_slots, known)))
-
-    def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
-        """Return statistics of the frames of each row, or of each slot, in float32 or higher precision."""
-        return self.summarize_members(SequenceReducer(inputs, segments, num_slots))
-
-    def summarize_members(self, members: SequenceReducer) -> Summary:
-        raise NotImplementedError
-
-    @staticmethod
-    def merge(first: Summary, second: Summary) -> Summary:
-        """Merge statistics of one piece with those of the next, in float64."""
-        raise NotImplementedError
 
     def finish(self, summary: Summary) -> Tensor:
         """Return the pooled vectors, `(rows, channels)` or `(rows, num_slots, channels)`."""
@@ -89,7 +63,6 @@ class GlobalPooling1D(MaskedLayer):
         return keras.KerasTensor((inputs.shape[0], *slots, channels), dtype=self.compute_dtype)
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedGlobalAveragePooling1D(GlobalPooling1D):
     """The mean over the real frames of each sequence.
 
@@ -103,21 +76,18 @@ class MaskedGlobalAveragePooling1D(GlobalPooling1D):
         `(batch, channels)`, or `(batch, num_slots, channels)` when `num_slots` is given; 0 for an empty slot.
     """
 
+    merge = staticmethod(merge_sums)
+
     def summarize_members(self, members: SequenceReducer) -> Summary:
         return {"count": members.count, "total": members.total(members.frames)}
-
-    @staticmethod
-    def merge(first: Summary, second: Summary) -> Summary:
-        return {name: as_double(first[name]) + as_double(second[name]) for name in first}
 
     def pool(self, summary: Summary) -> Tensor:
         return summary["total"] / ops.maximum(summary["count"], 1)
 
     def shares(self, frames: Array, is_real: Mask) -> Shares:
-        return shares_in_mean(frames, is_real)
+        return sharing.shares_in_mean(frames, is_real)
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedGlobalMaxPooling1D(GlobalPooling1D):
     """The largest value over the real frames of each sequence.
 
@@ -136,19 +106,16 @@ class MaskedGlobalMaxPooling1D(GlobalPooling1D):
 
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:
-        return {
-            "count": as_double(first["count"]) + as_double(second["count"]),
-            "largest": np.maximum(as_double(first["largest"]), as_double(second["largest"])),
-        }
+        largest = np.maximum(as_double(first["largest"]), as_double(second["largest"]))
+        return {**merge_sums(first, second), "largest": largest}
 
     def pool(self, summary: Summary) -> Tensor:
         return summary["largest"]
 
     def shares(self, frames: Array, is_real: Mask) -> Shares:
-        return shares_in_maximum(frames)
+        return sharing.shares_in_maximum(frames)
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedLastFrame1D(GlobalPooling1D):
     """The last real frame of each sequence.
 
@@ -171,20 +138,16 @@ class MaskedLastFrame1D(GlobalPooling1D):
 
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:
-        is_later = as_double(second["count"]) > 0
-        return {
-            "count": as_double(first["count"]) + as_double(second["count"]),
-            "last": np.where(is_later, as_double(second["last"]), as_double(first["last"])),
-        }
+        last = np.where(as_double(second["count"]) > 0, as_double(second["last"]), as_double(first["last"]))
+        return {**merge_sums(first, second), "last": last}
 
     def pool(self, summary: Summary) -> Tensor:
         return summary["last"]
 
     def shares(self, frames: Array, is_real: Mask) -> Shares:
-        return shares_in_sum(np.where(np.arange(len(frames))[:, None] == len(frames) - 1, frames, 0))
+        return sharing.shares_in_sum(np.where(np.arange(len(frames))[:, None] == len(frames) - 1, frames, 0))
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedStatisticsPooling1D(GlobalPooling1D):
     """Mean and standard deviation over the real frames of each sequence, as in x-vectors (Snyder et al. 2018).
 
@@ -201,17 +164,14 @@ class MaskedStatisticsPooling1D(GlobalPooling1D):
     """
 
     values_per_channel = 2
+    merge = staticmethod(merge_moments)
 
     def summarize_members(self, members: SequenceReducer) -> Summary:
-        return moments(members, members.frames)
-
-    @staticmethod
-    def merge(first: Summary, second: Summary) -> Summary:
-        return merge_moments(first, second)
+        return members.moments()
 
     def pool(self, summary: Summary) -> Tensor:
         variance = summary["squares"] / ops.maximum(summary["count"], 1)
         return ops.concatenate([summary["mean"], ops.sqrt(variance + EPSILON)], axis=-1)
 
     def shares(self, frames: Array, is_real: Mask) -> Shares:
-        return shares_in_moments(frames, np.full((len(frames), 1), 1 / len(frames)))
+        return sharing.shares_in_moments(frames, np.full((len(frames), 1), 1 / len(frames)))

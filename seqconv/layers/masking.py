@@ -51,13 +51,15 @@ def zero_padding(
         return features
     if known == Padding.FINITE and value == 0 and not is_half(features):
         # A product is several times faster than a selection on CPUs.
-        return features * real_frames(segments, features.dtype)
+        return features * real_frames(features, segments)
     return ops.where(ops.expand_dims(frame_mask(segments), -1), features, ops.cast(value, features.dtype))
 
 
-def real_frames(segments: Tensor, dtype: Any) -> Tensor:
-    """Return 1 for real frames and 0 for padding, `(batch, time, 1)`."""
-    return ops.expand_dims(ops.cast(frame_mask(segments), dtype), -1)
+def real_frames(features: Tensor, segments: Tensor | None) -> Tensor:
+    """Return 1 for real frames and 0 for padding, `(batch, time, 1)`, in the type of the features."""
+    if segments is None:
+        return ops.ones_like(features[..., :1])
+    return ops.expand_dims(ops.cast(frame_mask(segments), features.dtype), -1)
 
 
 def is_half(features: Tensor) -> bool:
@@ -74,7 +76,7 @@ def map_segments(segments: Tensor, layer: TimeLayer) -> Tensor:
     """Return the segments of a layer's output frames.
 
     A phase-fixed layer labels output `p` as its input frame `p * stride`; a `valid` one keeps an output only where
-    all its taps lie in one segment.
+    all its taps are in one segment.
     """
     if layer.padding != "valid":
         return segments[:, :: layer.stride] if layer.stride > 1 else segments
@@ -97,13 +99,3 @@ def segments_from_lengths(lengths: Tensor, width: Tensor) -> Tensor:
     """Return segments `(batch, width)` of padded rows: slot 0 up to each length, -1 after it."""
     frames = ops.arange(width, dtype="int32")
     return ops.where(frames[None, :] < ops.cast(lengths, "int32")[:, None], 0, -1)
-
-
-def checked_padding(padding: str) -> str:
-    """Return the name of a padding, after checking it.
-
-    Raises ValueError for one that does not exist.
-    """
-    if padding not in ("same", "causal", "valid"):
-        raise ValueError(f"padding must be 'same', 'causal' or 'valid', got {padding!r}.")
-    return padding

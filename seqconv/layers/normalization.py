@@ -8,14 +8,14 @@ from keras import ops
 
 from seqconv.layers.base import MaskedLayer
 from seqconv.layers.masking import Padding, Tensor, real_frames, zero_padding
+from seqconv.layers.reduction import rows_of_frames
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):  # type: ignore[misc]
     """`keras.layers.BatchNormalization` over the real frames of a batch (Ioffe and Szegedy 2015).
 
     Mean and variance are taken in float32, in two passes, of differences from a real frame: `E[x^2] - m^2` would lose a
-    small deviation beside a large mean, and can turn negative.
+    small deviation next to a large mean, and can become negative.
 
     Args: as in `keras.layers.BatchNormalization`; the last axis is normalized.
 
@@ -40,11 +40,7 @@ class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):  #
         self.supports_masking = False
 
     def call(
-        self,
-        inputs: Tensor,
-        segments: Tensor | None = None,
-        training: bool | None = None,
-        known: Padding = Padding.ANY,
+        self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None, known: Padding = Padding.ANY
     ) -> Tensor:
         if training and self.trainable:
             outputs, mean, variance = self.normalize_by_batch(inputs, segments, known)
@@ -82,18 +78,18 @@ def normalize_batch(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Normalize features `(batch, time, channels)` by their real frames, 0 in padding; also return mean and variance.
 
-    What lies in padding must be finite. The gradient is written out: it takes half of the passes over the features
+    Values in padding must be finite. The gradient is written out: it takes half of the passes over the features
     that differentiating each operation would.
     """
-    is_real = ops.ones_like(features[..., :1]) if segments is None else real_frames(segments, features.dtype)
+    is_real = real_frames(features, segments)
     # A product with the weights of the frames skips padding for free.
     members = ops.reshape(is_real, (1, -1))
     count = ops.maximum(ops.sum(members), 1)
     # Moments of the differences from a real frame lose no digits to a large mean.
-    shift = ops.take(_rows(features), ops.argmax(members), axis=0)
+    shift = ops.take(rows_of_frames(features), ops.argmax(members), axis=0)
     shifted = ops.stop_gradient(features - shift)
-    mean = ops.matmul(members / count, _rows(shifted))[0]
-    variance = ops.matmul(members / count, _rows(ops.square(shifted - mean)))[0]
+    mean = ops.matmul(members / count, rows_of_frames(shifted))[0]
+    variance = ops.matmul(members / count, rows_of_frames(ops.square(shifted - mean)))[0]
     mean, variance = ops.stop_gradient(mean), ops.stop_gradient(variance)
     scale = ops.rsqrt(variance + epsilon)
 
@@ -105,8 +101,8 @@ def normalize_batch(
 
         def gradient(*arguments: Any, upstream: Any = None) -> tuple[Tensor, Tensor, Tensor]:
             upstream = arguments[0] if upstream is None else upstream
-            to_beta = ops.matmul(members, _rows(upstream))[0]
-            to_gamma = (ops.matmul(members, _rows(upstream * shifted))[0] - mean * to_beta) * scale
+            to_beta = ops.matmul(members, rows_of_frames(upstream))[0]
+            to_gamma = (ops.matmul(members, rows_of_frames(upstream * shifted))[0] - mean * to_beta) * scale
             slope = -factor * scale * to_gamma / count
             offset = -factor * to_beta / count - slope * mean
             return clear(upstream * factor + shifted * slope + offset), to_gamma, to_beta
@@ -118,12 +114,6 @@ def normalize_batch(
     return outputs, mean + shift, variance
 
 
-def _rows(features: Tensor) -> Tensor:
-    """Return the frames of all rows one after the other, `(batch * time, channels)`."""
-    return ops.reshape(features, (-1, features.shape[-1]))
-
-
-@keras.saving.register_keras_serializable(package="seqconv")
 class FeatureNormalization(MaskedLayer):
     """Standardization of each feature by the mean and variance of the training frames, which are saved in the model.
 

@@ -2,21 +2,11 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from seqconv.geometry import TimeLayer
 from seqconv.layers.base import MaskedLayer
-from seqconv.layers.masking import (
-    Padding,
-    Tensor,
-    checked_padding,
-    frame_mask,
-    lowest_value,
-    map_segments,
-    pad_time,
-    zero_padding,
-)
+from seqconv.layers.masking import Padding, Tensor, lowest_value, map_segments, pad_time, real_frames, zero_padding
 
 
 class _MaskedPooling1D(MaskedLayer):
@@ -26,11 +16,9 @@ class _MaskedPooling1D(MaskedLayer):
         self, pool_size: int = 2, *, strides: int | None = None, padding: str = "same", **options: Any
     ) -> None:
         super().__init__(**options)
-        if padding == "valid":
-            raise ValueError("padding must be 'same' or 'causal', got 'valid': each window pools its real frames.")
-        self.pool_size = pool_size
-        self.strides = strides or pool_size
-        self.padding = checked_padding(padding)
+        if padding not in ("same", "causal"):
+            raise ValueError(f"padding must be 'same' or 'causal', got {padding!r}: each window pools its real frames.")
+        self.pool_size, self.strides, self.padding = pool_size, strides or pool_size, padding
 
     @property
     def time_layer(self) -> TimeLayer:
@@ -38,15 +26,13 @@ class _MaskedPooling1D(MaskedLayer):
         return TimeLayer(self.pool_size, self.strides, 1, self.padding)
 
     def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
-        if segments is None:
-            return self._pool(inputs, None)
-        return self._pool(inputs, segments), map_segments(segments, self.time_layer)
+        outputs = self._pool(inputs, segments)
+        return outputs if segments is None else (outputs, map_segments(segments, self.time_layer))
 
     def _pool(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
         raise NotImplementedError
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedMaxPooling1D(_MaskedPooling1D):
     """The largest real value in each window.
 
@@ -73,7 +59,6 @@ class MaskedMaxPooling1D(_MaskedPooling1D):
         return outputs if segments is None else zero_padding(outputs, map_segments(segments, self.time_layer))
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedAveragePooling1D(_MaskedPooling1D):
     """The mean of the real values in each window.
 
@@ -94,12 +79,9 @@ class MaskedAveragePooling1D(_MaskedPooling1D):
     padding_after = Padding.FINITE
 
     def _pool(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
-        is_real = ops.ones_like(inputs[..., :1])
-        if segments is not None:
-            is_real = ops.cast(ops.expand_dims(frame_mask(segments), -1), inputs.dtype)
-        totals = self._average(zero_padding(inputs, segments))
+        totals, counts = self._average(zero_padding(inputs, segments)), self._average(real_frames(inputs, segments))
         # Both averages divide by the window; their ratio divides by the real frames in it.
-        return totals / ops.maximum(self._average(is_real), 0.5 / self.pool_size)
+        return totals / ops.maximum(counts, 0.5 / self.pool_size)
 
     def _average(self, inputs: Tensor) -> Tensor:
         inputs = pad_time(inputs, self.time_layer)

@@ -1,11 +1,12 @@
-"""Reductions over the frames of each sequence, whether a row has one sequence or several."""
+"""Reductions over the frames of each sequence, whether a row has one sequence or several, and layers made of them."""
 
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from seqconv.layers.masking import Padding, Tensor, frame_mask, is_half, is_mask, lowest_value, zero_padding
+from seqconv.layers.base import MaskedLayer
+from seqconv.layers.masking import Padding, Tensor, is_half, is_mask, lowest_value, real_frames, zero_padding
 
 Summary = dict[str, Any]
 # With more slots in a row, sums by segment are faster on CPUs than the product with who belongs to which slot.
@@ -41,33 +42,33 @@ class SequenceReducer:
         """Frames of each sequence, `(rows, 1)` or `(rows, num_slots, 1)`."""
         if self.membership is not None:
             return ops.sum(self.membership, axis=2, keepdims=True)
-        if self.segments is not None:
-            return ops.sum(ops.cast(frame_mask(self.segments), self.frames.dtype), axis=1, keepdims=True)
-        return ops.sum(ops.ones_like(self.frames[..., 0]), axis=1, keepdims=True)
+        return ops.sum(real_frames(self.frames, self.segments), axis=1)
 
     def total(self, values: Tensor) -> Tensor:
         """Sum `values` `(rows, time, channels)` over frames; they must be finite in padding."""
         if isinstance(self.num_slots, int) and self.num_slots > MANY_SLOTS:
             owner, spare = self._owners()
-            totals = ops.segment_sum(_rows(values), owner, num_segments=spare + 1)[:-1]
+            totals = ops.segment_sum(rows_of_frames(values), owner, num_segments=spare + 1)[:-1]
             return ops.reshape(totals, (ops.shape(values)[0], self.num_slots, values.shape[-1]))
         if self.membership is not None:
             return ops.matmul(self.membership, values)
         if self.segments is None:
             return ops.sum(values, axis=1)
-        is_real = ops.expand_dims(ops.cast(frame_mask(self.segments), values.dtype), 1)
+        is_real = ops.swapaxes(real_frames(values, self.segments), 1, 2)
         return ops.squeeze(ops.matmul(is_real, values), axis=1)
 
-    def mean(self, values: Tensor) -> Tensor:
-        """Return means over frames; 0 for an empty slot."""
-        return self.total(values) / ops.maximum(self.count, 1)
+    def moments(self) -> Summary:
+        """Return count, mean and summed squared deviations over the frames of each sequence, in two passes."""
+        mean = self.total(self.frames) / ops.maximum(self.count, 1)
+        deviations = ops.square(self.frames - self.spread(mean))
+        return {"count": self.count, "mean": mean, "squares": self.total(deviations)}
 
     def largest(self, values: Tensor) -> Tensor:
         """Return maxima over frames; the lowest value for an empty slot."""
         lowest = lowest_value(values.dtype)
         if self.num_slots is None:
             return ops.max(zero_padding(values, self.segments, lowest), axis=1)
-        largest = _segment_max(_rows(values), *self._owners())[:-1]
+        largest = _segment_max(rows_of_frames(values), *self._owners())[:-1]
         largest = ops.reshape(largest, (ops.shape(values)[0], self.num_slots, values.shape[-1]))
         return ops.where(self.count > 0, largest, ops.cast(lowest, largest.dtype))
 
@@ -85,8 +86,57 @@ class SequenceReducer:
         return ops.matmul(ops.transpose(self.membership, (0, 2, 1)), values)
 
 
-def _rows(values: Tensor) -> Tensor:
-    """Return the frames of all rows one after the other."""
+class SummarizingLayer(MaskedLayer):
+    """The base of layers that read whole sequences: a sequence may also be summarized in pieces, and these merged."""
+
+    takes_slots = True
+
+    def summarize(
+        self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None, **given: Summary | None
+    ) -> Summary:
+        """Return statistics of the frames of each row, or of each slot, in float32 or higher precision.
+
+        Args:
+            given: statistics of the whole sequence, where `inputs` are a piece of it and the layer needs them.
+        """
+        return self.summarize_members(SequenceReducer(inputs, segments, num_slots), **given)
+
+    def summarize_members(self, members: SequenceReducer) -> Summary:
+        raise NotImplementedError
+
+    @staticmethod
+    def merge(first: Summary, second: Summary) -> Summary:
+        """Merge statistics of one piece with those of the next, in float64."""
+        raise NotImplementedError
+
+
+class SequenceLayer(SummarizingLayer):
+    """The base of layers that change each frame according to a summary of its sequence."""
+
+    per_sequence = True
+
+    def __init__(self, **options: Any) -> None:
+        # A given summary must not be cast to half precision, which cannot count beyond 65,504 frames.
+        super().__init__(**{"autocast": False, **options})
+
+    def call(
+        self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None, summary: Summary | None = None
+    ) -> Tensor:
+        members = SequenceReducer(inputs, segments, num_slots)
+        found = self.finish(summary or self.summarize_members(members))
+        return ops.cast(self.change_frames(members, found), self.compute_dtype)
+
+    def finish(self, summary: Summary) -> Any:
+        """Return what the frames of each sequence are changed by, `(rows[, num_slots], values)`."""
+        raise NotImplementedError
+
+    def change_frames(self, members: SequenceReducer, found: Any) -> Tensor:
+        """Return the frames, changed by what `finish` found."""
+        raise NotImplementedError
+
+
+def rows_of_frames(values: Tensor) -> Tensor:
+    """Return the frames of all rows one after the other, `(batch * time, channels)`."""
     return ops.reshape(values, (-1, values.shape[-1]))
 
 
@@ -115,19 +165,17 @@ def at_least_single(values: Tensor) -> Tensor:
     return ops.cast(values, "float32") if is_half(values) else values
 
 
-def moments(members: SequenceReducer, values: Tensor) -> Summary:
-    """Return count, mean and summed squared deviations over the frames of each sequence, in two passes."""
-    mean = members.mean(values)
-    deviations = ops.square(values - members.spread(mean))
-    return {"count": members.count, "mean": mean, "squares": members.total(deviations)}
+def merge_sums(first: Summary, second: Summary) -> Summary:
+    """Merge two pieces by adding their statistics, in float64."""
+    return {name: as_double(first[name]) + as_double(second[name]) for name in first}
 
 
-def merge_moments(first: Summary, second: Summary) -> Summary:
-    """Merge moments of two pieces (Chan et al. 1979), in float64."""
-    parts = [[as_double(part[name]) for name in ("count", "mean", "squares")] for part in (first, second)]
+def merge_moments(first: Summary, second: Summary, weight: str = "count") -> Summary:
+    """Merge moments of two pieces (Chan et al. 1979), in float64; `weight` names the sum that means are over."""
+    parts = [[as_double(part[name]) for name in (weight, "mean", "squares")] for part in (first, second)]
     (n, a, p), (m, b, q) = parts
-    total = np.maximum(n + m, 1)
-    return {"count": n + m, "mean": a + (b - a) * m / total, "squares": p + q + (b - a) ** 2 * n * m / total}
+    total = np.where(n + m > 0, n + m, 1)
+    return {weight: n + m, "mean": a + (b - a) * m / total, "squares": p + q + (b - a) ** 2 * n * m / total}
 
 
 def as_double(value: Any) -> Any:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from seqconv.layers.base import MaskedLayer
 from seqconv.layers.masking import Padding, Tensor, zero_padding
-from seqconv.layers.reduction import SequenceReducer, Summary, at_least_single, merge_moments, moments
+from seqconv.layers.reduction import SequenceLayer, SequenceReducer, Summary, at_least_single, merge_moments
 
 
 class _ScaledNormalization(MaskedLayer):
@@ -15,7 +14,7 @@ class _ScaledNormalization(MaskedLayer):
 
     padding_after = Padding.FINITE
 
-    def __init__(self, *, epsilon: float, **options: Any) -> None:
+    def __init__(self, *, epsilon: float = 1e-3, **options: Any) -> None:
         super().__init__(autocast=False, **options)
         self.epsilon = epsilon
 
@@ -29,7 +28,6 @@ class _ScaledNormalization(MaskedLayer):
         return ops.cast(normalized * self.gamma + self.beta, self.compute_dtype)
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedLayerNormalization(_ScaledNormalization):
     """Normalization of each frame over its channels (Ba et al. 2016); no frame looks at another.
 
@@ -44,9 +42,6 @@ class MaskedLayerNormalization(_ScaledNormalization):
         Features of the input's shape; those in padding are finite and meaningless.
     """
 
-    def __init__(self, *, epsilon: float = 1e-3, **options: Any) -> None:
-        super().__init__(epsilon=epsilon, **options)
-
     def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
         features = at_least_single(zero_padding(inputs, segments))
         deviations = features - ops.mean(features, axis=-1, keepdims=True)
@@ -54,8 +49,7 @@ class MaskedLayerNormalization(_ScaledNormalization):
         return self._scale(deviations * ops.rsqrt(variance + self.epsilon))
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
-class MaskedGroupNormalization(_ScaledNormalization):
+class MaskedGroupNormalization(_ScaledNormalization, SequenceLayer):
     """Normalization over the real frames of each sequence and a group of channels (Wu and He 2018).
 
     Args:
@@ -72,11 +66,10 @@ class MaskedGroupNormalization(_ScaledNormalization):
         Features of the input's shape; those in padding are finite and meaningless.
     """
 
-    per_sequence = True
-    takes_slots = True
+    merge = staticmethod(merge_moments)
 
-    def __init__(self, groups: int = 8, *, epsilon: float = 1e-3, **options: Any) -> None:
-        super().__init__(epsilon=epsilon, **options)
+    def __init__(self, groups: int = 8, **options: Any) -> None:
+        super().__init__(**options)
         if groups < 1 and groups != -1:
             raise ValueError(f"groups must be at least 1, or -1 for one a channel, got {groups}.")
         self.groups = groups
@@ -87,29 +80,12 @@ class MaskedGroupNormalization(_ScaledNormalization):
             raise ValueError(f"{channels} channels cannot be divided into {self.groups} groups.")
         super().build(input_shape)
 
-    def call(
-        self,
-        inputs: Tensor,
-        segments: Tensor | None = None,
-        num_slots: Any = None,
-        summary: Summary | None = None,
-    ) -> Tensor:
-        members = SequenceReducer(inputs, segments, num_slots)
-        summary = summary or self._summarize(members)
-        mean, scale = (ops.cast(each, members.frames.dtype) for each in self.finish(summary))
-        return self._scale((members.frames - members.spread(mean)) * members.spread(scale))
+    def summarize_members(self, members: SequenceReducer) -> Summary:
+        return members.moments()
 
-    def summarize(self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None) -> Summary:
-        """Return moments of each channel over the frames of each row, or of each slot."""
-        return self._summarize(SequenceReducer(inputs, segments, num_slots))
-
-    def _summarize(self, members: SequenceReducer) -> Summary:
-        return moments(members, members.frames)
-
-    @staticmethod
-    def merge(first: Summary, second: Summary) -> Summary:
-        """Merge moments of one piece with those of the next, in float64."""
-        return merge_moments(first, second)
+    def change_frames(self, members: SequenceReducer, found: tuple[Tensor, Tensor]) -> Tensor:
+        mean, scale = (members.spread(ops.cast(each, members.frames.dtype)) for each in found)
+        return self._scale((members.frames - mean) * scale)
 
     def finish(self, summary: Summary) -> tuple[Tensor, Tensor]:
         """Return mean and inverse deviation of the group of each channel, `(rows[, num_slots], channels)`."""

@@ -8,7 +8,7 @@ from keras import ops
 
 from seqconv.layers.global_pooling import GlobalPooling1D, MaskedStatisticsPooling1D
 from seqconv.layers.masking import Tensor, lowest_value, zero_padding
-from seqconv.layers.reduction import SequenceReducer, Summary, as_double
+from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_moments, merge_sums
 from seqconv.layers.shares import EPSILON, Array, Mask, Shares, shares_in_moments, shares_in_sum
 
 SMALLEST = 1e-6
@@ -22,13 +22,11 @@ class _LogMeanPooling1D(GlobalPooling1D):
         raise NotImplementedError
 
     def shares(self, frames: Array, is_real: Mask) -> Shares:
-        exponents = np.asarray(ops.convert_to_numpy(self.exponents(ops.convert_to_tensor(frames))), np.float64)
+        exponents = as_double(self.exponents(ops.convert_to_tensor(frames)))
         scaled = np.exp(exponents - exponents.max(axis=0))
-        pooled = np.asarray(ops.convert_to_numpy(self(frames[None].astype(np.float32))), np.float64)[0]
-        return shares_in_sum(
-            scaled / scaled.sum(axis=0) * pooled,
-            f"A {self.mean_name} is no sum over frames: it is shared in proportion to the weights of the frames in it.",
-        )
+        pooled = as_double(self(frames[None].astype(np.float32)))[0]
+        rule = "it is shared in proportion to the weights of the frames in it."
+        return shares_in_sum(scaled / scaled.sum(axis=0) * pooled, f"A {self.mean_name} is no sum over frames: {rule}")
 
     def summarize_members(self, members: SequenceReducer) -> Summary:
         exponents = self.exponents(members.frames)
@@ -38,13 +36,8 @@ class _LogMeanPooling1D(GlobalPooling1D):
 
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:
-        peak, scales = _common_peak(first, second)
-        parts = zip((first, second), scales, strict=True)
-        return {
-            "count": as_double(first["count"]) + as_double(second["count"]),
-            "peak": peak,
-            "total": sum(as_double(part["total"]) * scale for part, scale in parts),
-        }
+        peak, first, second = _at_common_peak(first, second, ("total",))
+        return {**merge_sums(first, second), "peak": peak}
 
     def _log_mean(self, summary: Summary) -> Tensor:
         mean = summary["total"] / ops.maximum(summary["count"], 1)
@@ -52,7 +45,6 @@ class _LogMeanPooling1D(GlobalPooling1D):
         return ops.where(is_used, summary["peak"], 0) + ops.log(ops.where(is_used, mean, 1))
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedLogSumExpPooling1D(_LogMeanPooling1D):
     """`log(mean(exp(sharpness * x))) / sharpness`, a smooth maximum (Pinheiro and Collobert 2015).
 
@@ -84,7 +76,6 @@ class MaskedLogSumExpPooling1D(_LogMeanPooling1D):
         return self._log_mean(summary) / self.sharpness
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedGeneralizedMeanPooling1D(_LogMeanPooling1D):
     """`mean(max(x, 1e-6) ** p) ** (1 / p)`, the power p learned (Radenović et al. 2019); for features after a ReLU.
 
@@ -127,7 +118,6 @@ class MaskedGeneralizedMeanPooling1D(_LogMeanPooling1D):
         return ops.exp(exponent / ops.cast(self.learned_power, exponent.dtype))
 
 
-@keras.saving.register_keras_serializable(package="seqconv")
 class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
     """Weighted mean and standard deviation over the real frames of each sequence; the weights are a softmax over time
     of scores that a small network learns (Okabe et al. 2018).
@@ -164,18 +154,8 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
         if self.context is not None:
             self.context.build(input_shape)
 
-    def summarize(
-        self,
-        inputs: Tensor,
-        segments: Tensor | None = None,
-        num_slots: Any = None,
-        *,
-        context_summary: Summary | None = None,
-    ) -> Summary:
-        """Return statistics of the frames; `context_summary` are those of the whole sequence, if it has more frames."""
-        return self.summarize_members(SequenceReducer(inputs, segments, num_slots), context_summary)
-
     def summarize_members(self, members: SequenceReducer, context_summary: Summary | None = None) -> Summary:
+        """Return statistics of the frames; `context_summary` are those of the whole sequence, if it has more frames."""
         frames = members.frames
         scores = self._score(members, context_summary)
         peak = ops.stop_gradient(members.largest(scores))
@@ -197,20 +177,8 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
 
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:
-        peak, scales = _common_peak(first, second)
-        (n, p), (m, q) = (
-            (as_double(part["weight"]) * scale, as_double(part["squares"]) * scale)
-            for part, scale in zip((first, second), scales, strict=True)
-        )
-        a, b = as_double(first["mean"]), as_double(second["mean"])
-        total = np.where(n + m > 0, n + m, 1)
-        return {
-            "count": as_double(first["count"]) + as_double(second["count"]),
-            "peak": peak,
-            "weight": n + m,
-            "mean": a + (b - a) * m / total,
-            "squares": p + q + (b - a) ** 2 * n * m / total,
-        }
+        peak, first, second = _at_common_peak(first, second, ("weight", "squares"))
+        return {**merge_sums(first, second), **merge_moments(first, second, "weight"), "peak": peak}
 
     def pool(self, summary: Summary) -> Tensor:
         weight = ops.maximum(summary["weight"], ops.cast(SMALLEST, summary["weight"].dtype))
@@ -234,13 +202,17 @@ class MaskedAttentiveStatisticsPooling1D(GlobalPooling1D):
 def _below_peak(members: SequenceReducer, values: Tensor, peak: Tensor) -> Tensor:
     """Return differences from the peak of their sequence: at most 0, and 0 in padding, so that `exp` cannot
     overflow."""
-    # A slot without frames has the lowest peak, which would drown the others in the product that spreads them.
+    # A slot without frames has the lowest peak, which would hide the others in the product that spreads them.
     peak = ops.where(peak > lowest_value(peak.dtype) / 2, peak, 0)
     return zero_padding(values - members.spread(peak), members.segments)
 
 
-def _common_peak(first: Summary, second: Summary) -> tuple[Any, list[Any]]:
-    """Return the larger peak of two pieces, and the factors that make each piece's sums relative to it."""
-    peaks = [as_double(part["peak"]) for part in (first, second)]
-    peak = np.maximum(*peaks)
-    return peak, [np.exp(np.maximum(each - peak, -1e4)) for each in peaks]
+def _at_common_peak(first: Summary, second: Summary, sums: tuple[str, ...]) -> tuple[Any, Summary, Summary]:
+    """Return the larger peak of two pieces, and the pieces with their sums relative to it."""
+    peak = np.maximum(as_double(first["peak"]), as_double(second["peak"]))
+
+    def rescale(part: Summary) -> Summary:
+        scale = np.exp(np.maximum(as_double(part["peak"]) - peak, -1e4))
+        return {**part, **{name: as_double(part[name]) * scale for name in sums}}
+
+    return peak, rescale(first), rescale(second)

@@ -71,22 +71,18 @@ class ModelCard:
         >>> ModelCard.from_dict({"target": {"task": "classification", "names": ["off", "on"]}}).target.names
         ('off', 'on')
         """
-        rest = dict(values)
-        # The task stands in the target, too.
-        rest.pop("task", None)
-        found: dict[str, Any] = {}
-        for key, (names, read) in _NESTED.items():
-            written = rest.pop(key, None)
-            if written is None:
-                continue
+        # The target contains the task, too.
+        rest = {key: value for key, value in values.items() if value is not None and key != "task"}
+        found = {key: rest.pop(key) for key in _PLAIN if key in rest}
+        for key in [key for key in _READERS if key in rest]:
+            written = rest.pop(key)
             try:
-                found |= dict(zip(names, read(written), strict=True))
+                found |= _READERS[key](written)
             except (SeqconvError, TypeError, ValueError, KeyError, AttributeError) as error:
                 raise ModelError(
                     f"the card of the model has the {key} {written!r:.80}, which cannot be read: {error}"
                 ) from error
-        found |= {key: rest.pop(key) for key in _PLAIN if rest.get(key) is not None}
-        return cls(**found, others={key: value for key, value in rest.items() if key not in _PLAIN})
+        return cls(**found, others=rest)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; what says nothing is left out."""
@@ -130,13 +126,8 @@ class ModelCard:
             target = TargetConfig().model_copy(update=_known(task=task, background=self.background, **labels))
         unlabeled = base.data.unlabeled or cut.unlabeled
         cutting = {"windows": cut.windows, "events_as": cut.events_as, "unlabeled": unlabeled}
-        return replace(
-            base,
-            data=base.data.model_copy(update={**cutting, "events": None}),
-            target=target,
-            features=self.features or base.features,
-            predicts_frames=self.predicts_frames,
-        )
+        data, features = base.data.model_copy(update={**cutting, "events": None}), self.features or base.features
+        return replace(base, data=data, target=target, features=features, predicts_frames=self.predicts_frames)
 
 
 def read_card(model: Any) -> ModelCard:
@@ -193,20 +184,16 @@ def seconds_per_frame(model: Any, data: Any) -> float | None:
     return None if settings is None else as_settings(settings).seconds_per_frame
 
 
-_Reader = Callable[[Any], tuple[Any, ...]]
 _PLAIN = (
     "format_version", "seqconv_version", "name", "label_column", "separator", "background", "temperature", "decisions",
 )  # fmt: skip
-_NESTED: dict[str, tuple[tuple[str, ...], _Reader]] = {
-    "target": (("target",), lambda values: (Target.from_dict(values),)),
-    "features": (("features",), lambda values: (as_settings(values),)),
-    "cutting": (("segmentation",), lambda values: (Segmentation.from_dict(values),)),
-    "label_columns": (("label_columns",), lambda values: (tuple(values),)),
-    "events": (("max_gap", "min_seconds"), lambda values: (values.get("max_gap"), values.get("min_seconds"))),
-    "batching": (
-        ("batch_size", "frames_per_batch"),
-        lambda values: (values.get("batch_size"), values.get("frames_per_batch")),
-    ),
-    "thresholds": (("thresholds",), lambda values: (tuple(values) if isinstance(values, list) else values,)),
+_READERS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "target": lambda written: {"target": Target.from_dict(written)},
+    "features": lambda written: {"features": as_settings(written)},
+    "cutting": lambda written: {"segmentation": Segmentation.from_dict(written)},
+    "label_columns": lambda written: {"label_columns": tuple(written)},
+    "events": lambda written: {name: written.get(name) for name in ("max_gap", "min_seconds")},
+    "batching": lambda written: {name: written.get(name) for name in ("batch_size", "frames_per_batch")},
+    "thresholds": lambda written: {"thresholds": tuple(written) if isinstance(written, list) else written},
 }
-"""Entries of a card in a file: the fields of `ModelCard` that each holds, and how they are read."""
+"""The fields of `ModelCard` that each other entry of a card in a file holds."""

@@ -36,19 +36,15 @@ class SimplePooling(PoolingHead):
     type: Literal["mean", "max", "last", "statistics"]
 
     def build(self, **options: Any) -> Any:
-        from seqconv.layers import (
-            MaskedGlobalAveragePooling1D,
-            MaskedGlobalMaxPooling1D,
-            MaskedLastFrame1D,
-            MaskedStatisticsPooling1D,
-        )
+        from seqconv.layers import global_pooling
 
-        return {
-            "mean": MaskedGlobalAveragePooling1D,
-            "max": MaskedGlobalMaxPooling1D,
-            "last": MaskedLastFrame1D,
-            "statistics": MaskedStatisticsPooling1D,
-        }[self.type](**options)
+        layers = {
+            "mean": global_pooling.MaskedGlobalAveragePooling1D,
+            "max": global_pooling.MaskedGlobalMaxPooling1D,
+            "last": global_pooling.MaskedLastFrame1D,
+            "statistics": global_pooling.MaskedStatisticsPooling1D,
+        }
+        return layers[self.type](**options)
 
 
 @register

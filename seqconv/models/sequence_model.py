@@ -13,8 +13,7 @@ from seqconv.layers.base import contract_of
 from seqconv.layers.masking import Tensor, frame_mask, segments_from_lengths
 from seqconv.models.card import ModelCard
 from seqconv.models.settings import ModelConfig, find_own_parts, find_part_problems
-from seqconv.models.stack import Stack, apply_head, apply_trunk, build_stack
-from seqconv.models.trunk import walk
+from seqconv.models.stack import Stack, apply_head, apply_trunk, build_stack, geometry_of, walk
 from seqconv.parts.problems import read_section
 
 
@@ -63,7 +62,7 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
     @property
     def time_geometry(self) -> TimeGeometry:
         """The way in which each layer reads time."""
-        return self.stack.time_geometry
+        return geometry_of(self.stack.trunk)
 
     @property
     def receptive_field(self) -> int | None:
@@ -155,7 +154,10 @@ class SequenceModel(keras.Model):  # type: ignore[misc]
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "SequenceModel":
-        problems = find_part_problems(config.get("parts", ()))
+        try:
+            problems = find_part_problems(config.get("parts", ()))
+        except (KeyError, TypeError, AttributeError):
+            problems = [f"config.parts is {config['parts']!r:.40}, not a list of parts"]
         if problems:
             raise ModelError("; ".join(problems))
         arguments = {name: value for name, value in config.items() if name != "parts"}
@@ -183,28 +185,26 @@ def check_inputs(inputs: Any, num_features: int) -> None:
                 "seqconv.prediction.predict(model, arrays)."
             )
         features = inputs[0]
-    shape = getattr(features, "shape", None)
-    if shape is None or len(shape) == 0:
-        return
-    _check_shape(tuple(shape), num_features)
+    shape = tuple(getattr(features, "shape", None) or ())
+    if shape:
+        _check_shape(shape, num_features)
 
 
 def _check_shape(shape: tuple[int | None, ...], num_features: int) -> None:
-    expected = f"expected (batch, time, {num_features})"
+    remedy = ""
     if len(shape) == 1:
-        raise ShapeError(
-            f"an array of shape {shape} lacks the batch and feature axes: {expected}. Pass x[None, :, None]."
-        )
-    if len(shape) == 2:
-        raise ShapeError(f"an array of shape {shape} is missing the batch axis: {expected}. Pass x[None].")
-    if len(shape) > 3:
-        raise ShapeError(f"an array of shape {shape} has {len(shape) - 3} axis too many: {expected}.")
-    if shape[2] is not None and shape[2] != num_features:
-        hint = " Time and features look swapped: pass x.transpose(0, 2, 1)." if shape[1] == num_features else ""
-        raise ShapeError(
-            f"an array of shape {shape} has {shape[2]} features on its last axis, but the model was built for "
-            f"{num_features}: {expected}.{hint}"
-        )
+        problem, remedy = "lacks the batch and feature axes", " Pass x[None, :, None]."
+    elif len(shape) == 2:
+        problem, remedy = "is missing the batch axis", " Pass x[None]."
+    elif len(shape) > 3:
+        problem = f"has {len(shape) - 3} axis too many"
+    elif shape[2] in (None, num_features):
+        return
+    else:
+        problem = f"has {shape[2]} features on its last axis, but the model was built for {num_features}"
+        if shape[1] == num_features:
+            remedy = " Time and features look swapped: pass x.transpose(0, 2, 1)."
+    raise ShapeError(f"an array of shape {shape} {problem}: expected (batch, time, {num_features}).{remedy}")
 
 
 def _check_slots(features: Any, segments: Any, lengths: Any) -> None:

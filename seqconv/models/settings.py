@@ -7,8 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from seqconv.features.kinds import FeatureKind
 from seqconv.geometry import TimeGeometry
-from seqconv.models.blocks import Block, ConvBlock
-from seqconv.models.blocks.base import Activation, Norm, Padding, with_defaults
+from seqconv.models.blocks import Block, ConvBlock, keys
 from seqconv.models.pooling_heads import PoolingHead, SimplePooling, as_sections
 from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Section
 
@@ -21,13 +20,13 @@ Poolings = PoolingName | Pooling | Annotated[list[PoolingName | Pooling], Field(
 class BlockDefaults(Section):
     """Defaults of every block; a block takes those of these keys that its type knows."""
 
-    norm: Norm | None = Field(default=None, description="Normalization after convolutions.")
+    norm: keys.Norm | None = Field(default=None, description="Normalization after convolutions.")
     norm_groups: PositiveInt | None = Field(default=None, description="Groups of channels, if norm is 'group'.")
-    activation: Activation | None = Field(default=None, description="Function after the normalization.")
+    activation: keys.Activation | None = Field(default=None, description="Function after the normalization.")
     dropout: Fraction | None = Field(default=None, description="Part of the values that training drops.")
     spatial_dropout: Fraction | None = Field(default=None, description="The same for channels of a sequence.")
     stochastic_depth: Fraction | None = Field(default=None, description="The same for bodies of residual blocks.")
-    padding: Padding | None = Field(default=None, description="same, causal or valid, if a block can have it.")
+    padding: keys.Padding | None = Field(default=None, description="same, causal or valid, if a block can have it.")
 
 
 class ModelConfig(Section):
@@ -78,11 +77,9 @@ class ModelConfig(Section):
         """Write `defaults` into the blocks, so that a resolved config shows each block complete."""
         if not isinstance(values, dict) or not isinstance(values.get("blocks"), list | tuple):
             return values
-        defaults = values.get("defaults") or {}
-        if not isinstance(defaults, dict):
-            defaults = dict(defaults)
+        defaults = dict(values.get("defaults") or {})
         given = {name: value for name, value in defaults.items() if value is not None}
-        return {**values, "blocks": [with_defaults(block, given) for block in values["blocks"]]}
+        return {**values, "blocks": [_with_defaults(block, given) for block in values["blocks"]]}
 
     @field_validator("pooling", mode="before", json_schema_input_type=Poolings)
     @classmethod
@@ -129,8 +126,8 @@ def find_own_parts(config: ModelConfig, features: FeatureKind | None) -> list[di
 
 def find_part_problems(parts: Iterable[Mapping[str, Any]]) -> list[str]:
     """List the parts of a saved model (`find_own_parts`) that are missing here, or have another version."""
-    known = (Block.registry, PoolingHead.registry, FeatureKind.registry)
-    registries: dict[str, Registry[Any]] = {each.kind: each for each in known}
+    known: tuple[Registry[Any], ...] = (Block.registry, PoolingHead.registry, FeatureKind.registry)
+    registries = {each.kind: each for each in known}
     problems = []
     for part in parts:
         kind, name, version = part["kind"], part["name"], part["version"]
@@ -144,3 +141,13 @@ def find_part_problems(parts: Iterable[Mapping[str, Any]]) -> list[str]:
         elif (here := registry.identity(name))["version"] != version:
             problems.append(f"{needed}, and here its version is {here['version']}. Name the file of that version")
     return problems
+
+
+def _with_defaults(block: Any, defaults: dict[str, Any]) -> Any:
+    """Return a block as the user wrote it, with the model's defaults for the keys that its type has."""
+    if not isinstance(block, dict):
+        return block
+    block = {"type": "conv", **block}
+    kind = str(block["type"])
+    fields = Block.registry[kind].model_fields if kind in Block.registry else {}
+    return {**{name: value for name, value in defaults.items() if name in fields}, **block}

@@ -1,21 +1,114 @@
-"""Layers from the `model` section: the trunk over time, the poolings and the dense head."""
+"""The layers of a model, and the way of features and segments through them.
 
-from collections.abc import Iterator
+A trunk over time, which is a tree of layers, then poolings and a dense head, built from the `model` section.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
 from seqconv.errors import ConfigError
-from seqconv.geometry import TimeGeometry
+from seqconv.geometry import TimeGeometry, widest
 from seqconv.layers import FeatureNormalization, zero_padding
-from seqconv.layers.base import contract_of
+from seqconv.layers.base import MaskedLayer, contract_of, padding_after
 from seqconv.layers.masking import Padding, Tensor
+from seqconv.layers.reduction import Summary
 from seqconv.models.blocks import LayerScope
-from seqconv.models.nodes import Nodes
+from seqconv.models.nodes import Node, Nodes, Parallel, Residual
 from seqconv.models.pooling_heads import PoolingHead
 from seqconv.models.settings import ModelConfig
-from seqconv.models.trunk import SummaryInterceptor, TrunkState, geometry_of, mode, run, walk
+
+# Asked before a layer that looks at whole sequences; returns their summary where the features are a piece of them.
+SummaryInterceptor = Callable[[keras.layers.Layer, Tensor, Any], Summary | None]
+
+
+class TrunkState(NamedTuple):
+    """The values that run through the trunk. `segments` is None if all frames are real; `training` is for all layers.
+
+    `padding` is what is known of the features in padding, so that no layer sets to zero what is zero already.
+    `interceptor` is asked before every layer, with what has arrived. It may answer in the place of a layer that keeps
+    the number of frames: it returns the features after the layer, or None to let it be called.
+    """
+
+    features: Tensor
+    segments: Any
+    num_slots: Any = None
+    summary_interceptor: SummaryInterceptor | None = None
+    training: bool | None = None
+    padding: Padding = Padding.ANY
+    interceptor: Callable[[keras.layers.Layer, "TrunkState"], Tensor | None] | None = None
+
+
+def run(nodes: Sequence[Node], flow: TrunkState) -> TrunkState:
+    """Return features and segments after the nodes."""
+    for node in nodes:
+        if isinstance(node, Residual):
+            body, shortcut = run(node.body, flow), run(node.shortcut, flow)
+            padding = min(body.padding, shortcut.padding)
+            flow = body._replace(features=ops.add(body.features, shortcut.features), padding=padding)
+        elif isinstance(node, Parallel):
+            branches = [run(branch, flow) for branch in node.branches]
+            joined = ops.concatenate([branch.features for branch in branches], axis=-1)
+            flow = branches[0]._replace(features=joined, padding=min(branch.padding for branch in branches))
+        else:
+            flow = _call(node, flow)
+    return flow
+
+
+def walk(nodes: Sequence[Node]) -> Iterator[keras.layers.Layer]:
+    """Yield all layers, in the order in which they are called."""
+    for node in nodes:
+        if isinstance(node, Residual):
+            yield from walk(node.body)
+            yield from walk(node.shortcut)
+        elif isinstance(node, Parallel):
+            for branch in node.branches:
+                yield from walk(branch)
+        else:
+            yield node
+
+
+def geometry_of(nodes: Sequence[Node]) -> TimeGeometry:
+    """Return how the nodes read time, in order. A shortcut reads no frame but its own, and its stride is the body's."""
+    geometry: TimeGeometry = ()
+    for node in nodes:
+        if isinstance(node, Residual):
+            geometry += geometry_of(node.body)
+        elif isinstance(node, Parallel):
+            geometry += widest([geometry_of(branch) for branch in node.branches])
+        elif (time_layer := contract_of(node).time_layer) is not None:
+            geometry += (time_layer,)
+    return geometry
+
+
+def mode(training: bool | None) -> dict[str, Any]:
+    """Return the argument that says whether this is training, for a layer and those within it.
+
+    Every layer takes it. Keras's call context does not carry it everywhere: on JAX, training calls `call` directly.
+    """
+    return {} if training is None else {"training": training}
+
+
+def _call(layer: keras.layers.Layer, flow: TrunkState) -> TrunkState:
+    outputs = None if flow.interceptor is None else flow.interceptor(layer, flow)
+    contract, padding = contract_of(layer), padding_after(layer, flow.padding)
+    if outputs is None:
+        options = mode(flow.training)
+        if contract.takes_known:
+            options["known"] = flow.padding
+        if contract.takes_slots:
+            options["num_slots"] = flow.num_slots
+        if contract.per_sequence and flow.summary_interceptor is not None:
+            options["summary"] = flow.summary_interceptor(layer, flow.features, flow.segments)
+        # Keras's own layers here work on each frame by itself: activation, dropout.
+        segments = (flow.segments,) if isinstance(layer, MaskedLayer) else ()
+        outputs = layer(flow.features, *segments, **options)
+        if contract.time_layer is not None and flow.segments is not None:
+            outputs, segments = outputs
+            return flow._replace(features=outputs, segments=segments, padding=padding)
+    return flow._replace(features=outputs, padding=padding)
 
 
 class Stack(NamedTuple):
@@ -24,11 +117,6 @@ class Stack(NamedTuple):
     trunk: Nodes
     poolings: tuple[keras.layers.Layer, ...]
     dense: tuple[keras.layers.Layer, ...]
-
-    @property
-    def time_geometry(self) -> TimeGeometry:
-        """The way in which the trunk reads time, layer by layer."""
-        return geometry_of(self.trunk)
 
     def layers(self) -> Iterator[keras.layers.Layer]:
         """Yield all layers, in the order in which they are called."""
@@ -49,8 +137,8 @@ def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype:
     """Build layers for `config`; the last one returns logits in float32 or higher, whatever the policy computes in.
 
     Raises:
-        ConfigError: channels that cannot be divided as a block asks, by its key; or a block of a user's own whose
-            layers read time in another way than it says.
+        ConfigError: channels that cannot be divided as a block asks, by its key; or the layers of a user's own block
+            read time in another way than the block says.
     """
     trunk: Nodes = (FeatureNormalization(name="features", dtype=dtype),)
     channels = num_features
@@ -63,8 +151,9 @@ def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype:
                 "agree"
             )
         trunk += nodes
-    poolings = () if config.predicts_frames else tuple(_build_pooling(head, dtype) for head in config.pooling)
-    return Stack(trunk, poolings, _dense_layers(config, num_outputs, dtype))
+    heads = () if config.predicts_frames else config.pooling
+    poolings = (head.build(name=f"pool_{PoolingHead.registry.name_of(head)}", dtype=dtype) for head in heads)
+    return Stack(trunk, tuple(poolings), _dense_layers(config, num_outputs, dtype))
 
 
 def block_name(index: int) -> str:
@@ -95,7 +184,7 @@ def apply_head(stack: Stack, flow: TrunkState) -> Tensor:
     num_outputs)`."""
     features, segments = flow.features, flow.segments
     if not stack.poolings:
-        # Dense layers at each frame: what lies in padding must be finite before them, and is 0 behind them.
+        # Dense layers at each frame: values in padding must be finite before them, and are 0 after them.
         clean = zero_padding(features, segments, known=flow.padding)
         logits = apply_dense(stack, [clean], training=flow.training)
         return zero_padding(logits, segments, known=Padding.FINITE)
@@ -121,7 +210,3 @@ def _dense_layers(config: ModelConfig, num_outputs: int, dtype: Any) -> tuple[ke
     if config.dense_dropout:
         layers.append(keras.layers.Dropout(config.dense_dropout, name="logits_dropout", dtype=dtype))
     return (*layers, keras.layers.Dense(num_outputs, name="logits", dtype=dtype.variable_dtype))
-
-
-def _build_pooling(head: PoolingHead, dtype: Any) -> keras.layers.Layer:
-    return head.build(name=f"pool_{PoolingHead.registry.name_of(head)}", dtype=dtype)

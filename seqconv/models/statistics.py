@@ -10,9 +10,10 @@ from keras import ops
 from seqconv.layers import MaskedBatchNormalization
 from seqconv.layers.base import contract_of
 from seqconv.layers.masking import Tensor
+from seqconv.layers.reduction import as_double
 from seqconv.models.nodes import Nodes
 from seqconv.models.sequence_model import SequenceModel
-from seqconv.models.trunk import TrunkState, run, walk
+from seqconv.models.stack import TrunkState, run, walk
 
 Vector = npt.NDArray[np.float64]
 
@@ -63,7 +64,7 @@ def batch_moments(model: SequenceModel, inputs: Mapping[str, Any]) -> list[Momen
             return None
         outputs, mean, variance = layer.normalize_by_batch(flow.features, flow.segments, flow.padding)
         count = int(np.count_nonzero(ops.convert_to_numpy(flow.segments) >= 0))
-        found[layer.name] = Moments(count, _as_vector(mean), _as_vector(variance))
+        found[layer.name] = Moments(count, as_double(mean), as_double(variance))
         return outputs
 
     lengths = ops.convert_to_tensor(inputs["lengths"])
@@ -81,8 +82,3 @@ def _nodes_to_last(model: SequenceModel) -> Nodes:
     trunk = model.stack.trunk
     places = [index for index, node in enumerate(trunk) if any(_adapts(layer) for layer in walk((node,)))]
     return trunk[: places[-1] + 1] if places else ()
-
-
-def _as_vector(values: Tensor) -> Vector:
-    vector: Vector = np.asarray(ops.convert_to_numpy(values), np.float64)
-    return vector

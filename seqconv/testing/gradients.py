@@ -30,17 +30,15 @@ def train_step(subject: Subject, batch: Batch) -> Step:
     probe.compile(optimizer=_Exposure(), loss=lambda _, total: ops.sum(total), run_eagerly=True)
     try:
         loss = float(probe.train_on_batch(np.zeros(1, subject.dtype), np.zeros(1, subject.dtype)))
-        weights, statistics = (
-            [as_array(variable.value) for variable in variables]
-            for variables in (subject.layer.trainable_weights, subject.layer.non_trainable_weights)
-        )
+        weights = [as_array(weight.value) for weight in subject.layer.trainable_weights]
+        statistics = [as_array(weight.value) for weight in subject.layer.non_trainable_weights]
         return Step(loss, as_array(probe.features.value), weights, statistics)
     finally:
         subject.layer.set_weights(before)
 
 
 class _Probe(keras.Model):  # type: ignore[misc]
-    """A layer whose inputs are weights, so that a step of training tells the gradient of each of them."""
+    """A layer whose inputs are weights, so that a step of training gives the gradient of each of them."""
 
     def __init__(self, subject: Subject, batch: Batch) -> None:
         super().__init__(dtype=subject.dtype)

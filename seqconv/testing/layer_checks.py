@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,14 +14,13 @@ from seqconv.geometry import min_frames, output_length
 from seqconv.layers.base import MaskedLayer, padding_after
 from seqconv.layers.masking import Padding, map_segments
 from seqconv.testing.gradients import Step, train_step
-from seqconv.testing.layouts import by_sequence, plans_in_one_step
-from seqconv.testing.pieces import check_pieces
+from seqconv.testing.layouts import by_sequence, check_pieces, plans_in_one_step
 from seqconv.testing.subject import FILLS, Array, Subject, as_array, is_different
 
 # A single frame, and very unequal lengths.
 LENGTHS = (1, 7, 12, 9, 30)
 _KEEP_OUT = (
-    "What is beside a sequence reaches its frames: replace padding with zeros before any sum over time "
+    "Frames outside a sequence reach its frames: replace padding with zeros before any sum over time "
     "(seqconv.layers.zero_padding(inputs, segments)), since 0 * NaN is NaN, and reduce over real frames only"
 )
 _KEEP_APART = (
@@ -31,12 +30,8 @@ _KEEP_APART = (
 _NO_EDGES = "Declare how the layer reads time: a property time_layer that returns a seqconv.geometry.TimeLayer"
 
 
-class Answer(NamedTuple):
-    """Outputs of each sequence in one form of a batch, and what to do where they are not those for it alone."""
-
-    form: str
-    remedy: str
-    outputs: list[Array]
+# The form of a batch, what to do where outputs are not those for a sequence alone, and the outputs of each sequence.
+Answer = tuple[str, str, list[Array]]
 
 
 def check_layer(
@@ -95,16 +90,16 @@ def _answers_alone(subject: Subject, arrays: list[Array]) -> list[Array]:
             spec = subject.layer.compute_output_spec(keras.KerasTensor((1, *array.shape), dtype=subject.dtype))
         frames = output_length(len(array), subject.geometry)
         if outputs.ndim == 3 and outputs.shape[1] != frames:
-            told = f"{len(array)} frames give {outputs.shape[1]}, but as it reads time they should give {frames}"
-            raise subject.fault("a sequence alone", told, _NO_EDGES)
+            problem = f"{len(array)} frames give {outputs.shape[1]}, but as it reads time they should give {frames}"
+            raise subject.fault("a sequence alone", problem, _NO_EDGES)
         subject.pools = outputs.ndim == 2
         if tuple(spec.shape) != outputs.shape:
-            told = f"its output has shape {outputs.shape}, but compute_output_spec says {tuple(spec.shape)}"
+            problem = f"its output has shape {outputs.shape}, but compute_output_spec says {tuple(spec.shape)}"
             remedy = "Write output_channels, and set values_per_channel in a layer that returns a vector per sequence"
-            raise subject.fault("a sequence alone", told, remedy)
+            raise subject.fault("a sequence alone", problem, remedy)
         if not np.isfinite(outputs).all():
-            told = f"its output for {len(array)} random frames is not finite"
-            raise subject.fault("a sequence alone", told, "Guard divisions, roots and logarithms")
+            problem = f"its output for {len(array)} random frames is not finite"
+            raise subject.fault("a sequence alone", problem, "Guard divisions, roots and logarithms")
         answers.append(outputs[0])
     return answers
 
@@ -126,17 +121,17 @@ def answers(subject: Subject, arrays: list[Array], fills: Sequence[tuple[float, 
             # One slot more than there are, which stays empty.
             forms: dict[str, Any] = {layout: (batch.segments, batch.layout.num_slots + 1)}
             if layout != "packed":
-                forms[f"{layout}, told by a mask"] = (batch.segments >= 0, None)
+                forms[f"{layout}, with a mask"] = (batch.segments >= 0, None)
             for form, (segments, num_slots) in forms.items():
                 with subject.doing(form, remedy):
                     returned = subject.call(features, segments, num_slots, **options)
-                    outputs, behind = _split(subject, form, returned, segments)
+                    outputs, remaining = _split(subject, form, returned, segments)
                     if subject.pools:
                         outputs = _of_used_slots(subject, form, outputs)
                     found = by_sequence(outputs, batch.layout, subject.geometry, has_frames=not subject.pools)
-                yield Answer(form, remedy, found)
+                yield form, remedy, found
                 if not subject.pools:
-                    _check_padding(subject, form, outputs, behind, padding_after(subject.layer, promised))
+                    _check_padding(subject, form, outputs, remaining, padding_after(subject.layer, promised))
 
 
 def _of_used_slots(subject: Subject, form: str, outputs: Array) -> Array:
@@ -156,12 +151,11 @@ def _split(subject: Subject, form: str, returned: Any, segments: Array) -> tuple
     if layer is None:
         return as_array(returned), segments
     if not isinstance(returned, tuple) or len(returned) != 2:
-        raise subject.fault(
-            form, "it has a time_layer, but does not return (features, segments)", "Return the segments of its frames"
-        )
+        problem = "it has a time_layer, but does not return (features, segments)"
+        raise subject.fault(form, problem, "Return the segments of its frames")
     wanted = as_array(map_segments(ops.convert_to_tensor(segments), layer))
-    outputs, behind = map(as_array, returned)
-    if behind.shape != wanted.shape or (behind != wanted).any():
+    outputs, found = map(as_array, returned)
+    if found.shape != wanted.shape or (found != wanted).any():
         remedy = "Return seqconv.layers.masking.map_segments(segments, self.time_layer)"
         raise subject.fault(form, "the segments that it returns are not those of its output frames", remedy)
     return outputs, wanted
@@ -173,12 +167,10 @@ def _check_padding(subject: Subject, form: str, outputs: Array, segments: Array,
     is_wrong &= is_padding[..., None]
     if promised > Padding.ANY and is_wrong.any():
         row, frame, channel = np.argwhere(is_wrong)[0].tolist()
-        raise subject.fault(
-            form,
-            f"padding_after is {promised.name}, but frame {frame} of row {row}, which is padding, is "
-            f"{outputs[row, frame, channel]:.6g}",
-            "Return zero_padding(outputs, segments), or declare less: Padding.FINITE, or Padding.ANY",
-        )
+        place, value = f"frame {frame} of row {row}, which is padding", outputs[row, frame, channel]
+        problem = f"padding_after is {promised.name}, but {place}, is {value:.6g}"
+        remedy = "Return zero_padding(outputs, segments), or declare less: Padding.FINITE, or Padding.ANY"
+        raise subject.fault(form, problem, remedy)
 
 
 def _check_training(subject: Subject, arrays: list[Array]) -> None:
@@ -187,28 +179,28 @@ def _check_training(subject: Subject, arrays: list[Array]) -> None:
     plans = plans_in_one_step(lengths, subject.geometry, packable=subject.packable)
     steps: dict[str, tuple[Batch, Step]] = {}
     for layout, plan in plans.items():
-        # A layer that is told nothing of padding has a gradient there, which those around it multiply with 0.
+        # A layer that does not know the padding has a gradient there, which the layers around it multiply by 0.
         batch = make_batch(plan.epoch(0)[0], arrays, fill=1e6 if subject.argument is None else np.nan)
         with subject.doing(f"training, {layout}", _KEEP_OUT):
             steps[layout] = batch, train_step(subject, batch)
         _check_finite(subject, layout, *steps[layout])
     batch, first = steps.pop("padded")
-    again = train_step(subject, batch)
-    if first.loss != again.loss:
+    if first.loss != train_step(subject, batch).loss:
         # Noise: there is nothing to compare with.
         return
     unit = max(float(np.abs(values).max(initial=0)) for values in (first.features, *first.weights))
-    expected = _by_input_frame(batch, first.features)
+    expected = by_sequence(first.features, batch.layout, (), has_frames=True)
     for layout, (other, step) in steps.items():
         remedy = _KEEP_APART if layout == "packed" else _KEEP_OUT
         form = f"the gradient, {layout} instead of padded"
-        subject.compare(_by_input_frame(other, step.features), expected, lengths, form, remedy)
-        names = [weight.path for weight in (*subject.layer.trainable_weights, *subject.layer.non_trainable_weights)]
-        pairs = zip((*step.weights, *step.statistics), (*first.weights, *first.statistics), strict=True)
-        for name, (ours, theirs) in zip(names, pairs, strict=True):
-            if is_different(ours, theirs, subject.tolerance, unit).any():
-                what = "gradient" if name in {weight.path for weight in subject.layer.trainable_weights} else "value"
-                raise subject.fault(form, f"the {what} of {name} after a step of training is another", remedy)
+        found = by_sequence(step.features, other.layout, (), has_frames=True)
+        subject.compare(found, expected, lengths, form, remedy)
+        changed = [f"the gradient of {weight.path}" for weight in subject.layer.trainable_weights]
+        changed += [f"the value of {weight.path}" for weight in subject.layer.non_trainable_weights]
+        ours, theirs = ([*each.weights, *each.statistics] for each in (step, first))
+        for what, values, wanted in zip(changed, ours, theirs, strict=True):
+            if is_different(values, wanted, subject.tolerance, unit).any():
+                raise subject.fault(form, f"{what} after a step of training is another", remedy)
         if is_different(np.array(step.loss), np.array(first.loss), subject.tolerance).any():
             raise subject.fault(form, f"the loss is {step.loss:.6g} instead of {first.loss:.6g}", remedy)
 
@@ -220,15 +212,11 @@ def _check_finite(subject: Subject, layout: str, batch: Batch, step: Step) -> No
         row, frame, channel = np.argwhere(is_wrong)[0].tolist()
         kind = "padding" if is_padding[row, frame, 0] else "real"
         value = step.features[row, frame, channel]
-        told = f"input frame {frame} of row {row}, which is {kind}, has the gradient {value:.6g}"
-        raise subject.fault(f"training, {layout}", told, _KEEP_OUT)
+        problem = f"input frame {frame} of row {row}, which is {kind}, has the gradient {value:.6g}"
+        raise subject.fault(f"training, {layout}", problem, _KEEP_OUT)
     for weight, gradient in zip(subject.layer.trainable_weights, step.weights, strict=True):
         if not np.isfinite(gradient).all():
             raise subject.fault(f"training, {layout}", f"the gradient of {weight.path} is not finite", _KEEP_OUT)
-
-
-def _by_input_frame(batch: Batch, gradients: Array) -> list[Array]:
-    return by_sequence(gradients, batch.layout, (), has_frames=True)
 
 
 def _check_reload(subject: Subject, arrays: list[Array], alone: list[Array]) -> None:

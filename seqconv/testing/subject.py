@@ -15,23 +15,23 @@ from seqconv.errors import ModelError
 from seqconv.geometry import TimeGeometry
 from seqconv.layers.base import MaskedLayer, contract_of
 from seqconv.layers.masking import Padding, Tensor, frame_mask
+from seqconv.layers.reduction import at_least_single
 
 Array = npt.NDArray[Any]
 
 
 class Tolerance(NamedTuple):
-    """A difference that is rounding: relative to the number, and to the largest one beside it."""
+    """A difference that is rounding: relative to the number, and to the largest one of the same array."""
 
     of_number: float
     of_largest: float
 
 
 TOLERANCES = {"float64": Tolerance(1e-9, 1e-10), "float32": Tolerance(1e-4, 1e-5)}
-HALVES = ("float16", "bfloat16")
 HALF = Tolerance(5e-2, 2e-2)
 
 
-# What is put into padding, and what a layer may be told of it.
+# Values that are put into padding, and what a layer may know of them.
 FILLS = ((np.nan, Padding.ANY), (1e6, Padding.FINITE), (0.0, Padding.ZERO))
 
 
@@ -46,7 +46,7 @@ class Subject:
         self.layer, self.contract = layer, contract_of(layer)
         parameters = inspect.signature(layer.call).parameters
         self.argument = next((name for name in ("segments", "mask") if name in parameters), None)
-        # Of a layer that is no MaskedLayer, its first answer tells.
+        # For a layer that is no MaskedLayer, this is set after its first answer.
         self.pools = self.contract.values_per_channel > 0
         self.packable = self.contract.packable and self.argument != "mask"
         self.dtype = "float64" if layer.compute_dtype == "float64" else "float32"
@@ -62,16 +62,14 @@ class Subject:
 
     def call(self, features: Any, segments: Any = None, num_slots: int | None = None, **options: Any) -> Any:
         """Return what the layer returns; `num_slots` is left out where it does not take it."""
+        segments = None if segments is None else ops.convert_to_tensor(segments)
         if not isinstance(self.layer, MaskedLayer):
             if segments is not None and self.argument is not None:
-                segments = ops.convert_to_tensor(segments)
                 options[self.argument] = frame_mask(segments) if self.argument == "mask" else segments
             return self.layer(features, **options)
         if self.contract.takes_slots and num_slots is not None:
             options["num_slots"] = num_slots
-        if segments is None:
-            return self.layer(features, **options)
-        return self.layer(features, ops.convert_to_tensor(segments), **options)
+        return self.layer(features, segments, **options)
 
     def fault(self, layout: str, message: str, remedy: str) -> ModelError:
         """Return the error that names the layer and a layout."""
@@ -94,16 +92,15 @@ class Subject:
             ModelError: naming the first frame, or number, that differs.
         """
         for ours, alone, length in zip(found, expected, lengths, strict=True):
-            whose = f"the sequence of {length} frames"
+            sequence = f"the sequence of {length} frames"
             if ours.shape != alone.shape:
-                raise self.fault(layout, f"{whose} gives {ours.shape}, alone it gives {alone.shape}", remedy)
+                raise self.fault(layout, f"{sequence} gives {ours.shape}, alone it gives {alone.shape}", remedy)
             differs = is_different(ours, alone, self.tolerance)
             if differs.any():
                 place = tuple(np.argwhere(differs)[0].tolist())
                 where = f"channel {place[-1]} of frame {place[0]}" if len(place) > 1 else f"number {place[0]}"
-                raise self.fault(
-                    layout, f"{where} of {whose} is {ours[place]:.6g} instead of {alone[place]:.6g}", remedy
-                )
+                problem = f"{where} of {sequence} is {ours[place]:.6g} instead of {alone[place]:.6g}"
+                raise self.fault(layout, problem, remedy)
 
 
 def is_different(found: Array, expected: Array, tolerance: Tolerance, unit: float = 0.0) -> npt.NDArray[np.bool_]:
@@ -115,8 +112,7 @@ def is_different(found: Array, expected: Array, tolerance: Tolerance, unit: floa
 
 def as_array(values: Tensor) -> Array:
     """Return numbers as NumPy knows them, half precision as float32."""
-    dtype = keras.backend.standardize_dtype(values.dtype)
-    array: Array = np.asarray(ops.convert_to_numpy(ops.cast(values, "float32") if dtype in HALVES else values))
+    array: Array = np.asarray(ops.convert_to_numpy(at_least_single(values)))
     return array
 
 

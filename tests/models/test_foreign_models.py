@@ -88,9 +88,9 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "kernel": (lambda c: deep(c).update(kernel_size=999_999), r"its config asks for \d+ weights, but the file holds"),
     "repeat": (lambda c: deep(c).update(repeat=10**6), r"repeat is 1e\+06, more layers than any model has"),
     "fewer": (lambda c: c["config"]["model"]["blocks"].pop(), r"holds \d+ weights, but its config asks for \d+ only"),
-    "key": (lambda c: deep(c).update(filterz=3), r"config\.model\.blocks\.0\.filterz: unknown key.*Its value is 3"),
+    "key": (lambda c: deep(c).update(filterz=3), r"model: model\.blocks\.0\.filterz: unknown key.*Its value is 3"),
     "type": (lambda c: deep(c).update(filters="many"), r"blocks\.0\.filters: expected a whole number, got 'many'"),
-    "list": (lambda c: c["config"].update(model=[1, 2]), r"config\.model: .*, got \[1, 2\]"),
+    "list": (lambda c: c["config"].update(model=[1, 2]), r"a Keras model: model: .*, got \[1, 2\]"),
     "missing": (lambda c: c["config"].pop("num_features"), "its config lacks 'num_features'"),
     "dtype": (lambda c: c["config"].pop("dtype"), "its config lacks 'dtype'"),
     "features": (lambda c: c["config"].update(num_features=-5), "cannot be loaded as a Keras model"),
@@ -223,7 +223,7 @@ WEIGHTS: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "text": (lambda file: replace_first(file, np.array([b"x"] * 3)), "weights|cannot be loaded"),
     "external link": (lambda file: replace_first(file, h5py.ExternalLink("/etc/passwd", "/x")), "is a link to some"),
     "soft link": (lambda file: replace_first(file, h5py.SoftLink("/")), "is a link to somewhere else"),
-    "huge": (declare_much, "lies elsewhere or is larger than the file"),
+    "huge": (declare_much, "is stored elsewhere or is larger than the file"),
 }
 
 

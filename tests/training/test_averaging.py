@@ -17,8 +17,8 @@ from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
 from seqconv.models import build_model, load_model
+from seqconv.models.stack import TrunkState, run
 from seqconv.models.statistics import adapting_layers
-from seqconv.models.trunk import TrunkState, run
 from seqconv.training import resume, train
 from seqconv.training.run.loop import run_steps
 from seqconv.training.run.setup import prepare

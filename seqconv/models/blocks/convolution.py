@@ -1,55 +1,34 @@
-"""Blocks of a single convolution, with its normalization, activation and dropout."""
+"""Blocks of a single convolution, with its normalization, activation and dropout, or of a single pooling."""
 
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from seqconv.geometry import TimeGeometry, TimeLayer
-from seqconv.models.blocks.base import (
-    Built,
-    Dilation,
-    Filters,
-    FinishedBlock,
-    KernelSize,
-    LayerScope,
-    Padding,
-    Strides,
-    refuse_strided_dilation,
-)
-from seqconv.models.blocks.pieces import initializer_for, make_finish, reading
-from seqconv.models.nodes import Node, Nodes
+from seqconv.models.blocks import keys
+from seqconv.models.blocks.base import Block, Built, FinishedBlock, LayerScope, RepeatedBlock, reading
+from seqconv.models.nodes import Node
 from seqconv.parts import PositiveInt, register
 
 
-class _Convolution(FinishedBlock):
+class _Convolution(FinishedBlock, RepeatedBlock):
     """The arguments of a convolution over time."""
 
-    kernel_size: KernelSize = 3
-    strides: Strides = 1
-    dilation_rate: Dilation = 1
-    padding: Padding = "same"
-    repeat: PositiveInt = Field(default=1, description="Copies of this block; only the first takes the stride.")
+    kernel_size: keys.KernelSize = 3
+    strides: keys.Strides = 1
+    dilation_rate: keys.Dilation = 1
+    padding: keys.Padding = "same"
+    repeat: keys.StridedRepeat = 1
 
-    @property
-    def time_layers(self) -> TimeGeometry:
-        return tuple(
-            TimeLayer(self.kernel_size, self.strides if copy == 0 else 1, self.dilation_rate, self.padding)
-            for copy in range(self.repeat)
-        )
+    def layers_of_copy(self, copy: int) -> TimeGeometry:
+        strides = self.strides if copy == 0 else 1
+        return (TimeLayer(self.kernel_size, strides, self.dilation_rate, self.padding),)
 
-    @model_validator(mode="after")
-    def _arguments_agree(self) -> "_Convolution":
-        refuse_strided_dilation(self.strides, self.dilation_rate)
-        return self
-
-    def build(self, channels: int, scope: LayerScope) -> Built:
-        nodes: Nodes = ()
-        for layer, place in zip(self.time_layers, scope.copies(self.repeat), strict=True):
-            # A batch normalization subtracts the bias again; the others add their own.
-            options = {**reading(layer), "use_bias": self.norm == "none", **place.options("conv")}
-            convolution, channels = self._convolve(channels, place, options)
-            nodes += (convolution, *make_finish(self, channels, place))
-        return nodes, channels
+    def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
+        (layer,) = self.layers_of_copy(copy)
+        options = {**reading(layer), "use_bias": self.has_bias, **scope.options("conv")}
+        convolution, channels = self._convolve(channels, scope, options)
+        return (convolution, *self.make_finish(channels, scope)), channels
 
     def _convolve(self, channels: int, scope: LayerScope, options: dict[str, Any]) -> tuple[Node, int]:
         raise NotImplementedError
@@ -60,7 +39,7 @@ class ConvBlock(_Convolution):
     """Convolution, normalization, activation, dropout; arguments as in `keras.layers.Conv1D`."""
 
     type: Literal["conv"] = "conv"
-    filters: Filters
+    filters: keys.Filters
     groups: PositiveInt = Field(default=1, description="Groups of channels, each convolved by itself.")
 
     @model_validator(mode="after")
@@ -73,11 +52,9 @@ class ConvBlock(_Convolution):
         from seqconv.layers import MaskedConv1D
 
         if channels % self.groups:
-            raise scope.refuse(
-                "groups",
-                f"{self.groups} groups cannot share {channels} input channels evenly. Choose a divisor of {channels}.",
-            )
-        options |= {"groups": self.groups, "kernel_initializer": initializer_for(self.activation)}
+            shared = f"{self.groups} groups cannot share {channels} input channels evenly"
+            raise scope.refuse("groups", f"{shared}. Choose a divisor of {channels}.")
+        options |= {"groups": self.groups, "kernel_initializer": self.initializer}
         return MaskedConv1D(self.filters, **options), self.filters
 
 
@@ -92,7 +69,7 @@ class DepthwiseConvBlock(_Convolution):
         from seqconv.layers import MaskedDepthwiseConv1D
 
         multiplier = self.depth_multiplier
-        options |= {"depth_multiplier": multiplier, "depthwise_initializer": initializer_for(self.activation)}
+        options |= {"depth_multiplier": multiplier, "depthwise_initializer": self.initializer}
         return MaskedDepthwiseConv1D(**options), channels * multiplier
 
 
@@ -101,11 +78,33 @@ class SeparableConvBlock(_Convolution):
     """Depthwise, then pointwise convolution: the time-channel separable one of QuartzNet (Kriman et al. 2020)."""
 
     type: Literal["separable_conv"]
-    filters: Filters
+    filters: keys.Filters
 
     def _convolve(self, channels: int, scope: LayerScope, options: dict[str, Any]) -> tuple[Node, int]:
         from seqconv.layers import MaskedSeparableConv1D
 
-        initializer = initializer_for(self.activation)
-        options |= {"depthwise_initializer": initializer, "pointwise_initializer": initializer}
+        options |= {"depthwise_initializer": self.initializer, "pointwise_initializer": self.initializer}
         return MaskedSeparableConv1D(self.filters, **options), self.filters
+
+
+@register
+class PoolBlock(Block):
+    """Pooling over time inside the stack."""
+
+    type: Literal["max_pool", "average_pool"]
+    pool_size: PositiveInt = Field(default=2, description="Frames in a window.")
+    strides: PositiveInt | None = Field(
+        default=None, description="Input frames from one window to the next; default: pool_size."
+    )
+    padding: keys.KeptLength = "same"
+
+    @property
+    def time_layers(self) -> TimeGeometry:
+        return (TimeLayer(self.pool_size, self.strides or self.pool_size, 1, self.padding),)
+
+    def build(self, channels: int, scope: LayerScope) -> Built:
+        from seqconv.layers import MaskedAveragePooling1D, MaskedMaxPooling1D
+
+        pooling = MaskedMaxPooling1D if self.type == "max_pool" else MaskedAveragePooling1D
+        layer = pooling(self.pool_size, strides=self.strides, padding=self.padding, **scope.options(self.type))
+        return (layer,), channels

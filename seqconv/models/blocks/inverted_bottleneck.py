@@ -1,83 +1,85 @@
-"""Inverted bottlenecks, as in MobileNetV2."""
+"""Inverted bottlenecks, as in ConvNeXt and in MobileNetV2."""
 
 from typing import Literal
 
 from pydantic import Field
 
 from seqconv.geometry import TimeGeometry, TimeLayer
-from seqconv.models.blocks.base import (
-    REPEAT,
-    STOCHASTIC_DEPTH,
-    Built,
-    Filters,
-    FinishedBlock,
-    KeptLength,
-    KernelSize,
-    LayerScope,
-    Strides,
-)
-from seqconv.models.blocks.pieces import (
-    initializer_for,
-    make_activation,
-    make_branch_end,
-    make_finish,
-    make_norm,
-    make_pointwise,
-    reading,
-)
+from seqconv.models.blocks import keys
+from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope, RepeatedBlock, reading
 from seqconv.models.nodes import Nodes, Residual
-from seqconv.parts import Fraction, PositiveInt, register
+from seqconv.parts import PositiveInt, register
 
 
 @register
-class InvertedBottleneckBlock(FinishedBlock):
+class ConvNeXtBlock(RepeatedBlock):
+    """Depthwise convolution, layer normalization and an inverted bottleneck, with a shortcut (Liu et al. 2022)."""
+
+    type: Literal["convnext"]
+    kernel_size: keys.KernelSize = 7
+    expansion: PositiveInt = Field(default=4, description="The bottleneck has expansion * channels units.")
+    layer_scale: float | None = Field(default=1e-6, gt=0, description="First scale of the body; null: none.")
+    padding: keys.KeptLength = "same"
+    dropout: keys.Dropout = 0.0
+    stochastic_depth: keys.StochasticDepth = 0.0
+    repeat: keys.Repeat = 1
+
+    def layers_of_copy(self, copy: int) -> TimeGeometry:
+        return (TimeLayer(self.kernel_size, padding=self.padding), TimeLayer(1), TimeLayer(1))
+
+    def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
+        from seqconv.layers import LayerScale, MaskedDepthwiseConv1D, MaskedLayerNormalization
+
+        body: Nodes = (
+            MaskedDepthwiseConv1D(self.kernel_size, padding=self.padding, **scope.options("conv")),
+            MaskedLayerNormalization(epsilon=1e-6, **scope.options("norm")),
+            scope.make_pointwise(self.expansion * channels, part="wide"),
+            *scope.make_activation("gelu"),
+            scope.make_pointwise(channels, part="narrow"),
+        )
+        if self.layer_scale is not None:
+            body += (LayerScale(self.layer_scale, **scope.options("scale")),)
+        body += scope.make_dropout(self.dropout) + scope.make_stochastic_depth(self.stochastic_depth)
+        return (Residual(body),), channels
+
+
+@register
+class InvertedBottleneckBlock(FinishedBlock, RepeatedBlock):
     """Expansion, depthwise convolution and squeeze, with a shortcut if channels and frames stay (Sandler et al.
     2018)."""
 
     type: Literal["inverted_bottleneck"]
-    filters: Filters
-    kernel_size: KernelSize = 3
-    strides: Strides = 1
+    filters: keys.Filters
+    kernel_size: keys.KernelSize = 3
+    strides: keys.Strides = 1
     expansion: PositiveInt = Field(default=4, description="The bottleneck has expansion * channels units.")
-    padding: KeptLength = "same"
-    squeeze_excite: PositiveInt | None = Field(default=None, description="Reduction of a squeeze-and-excite layer.")
-    stochastic_depth: Fraction = STOCHASTIC_DEPTH
-    repeat: PositiveInt = REPEAT
+    padding: keys.KeptLength = "same"
+    squeeze_excite: keys.SqueezeExcite = None
+    stochastic_depth: keys.StochasticDepth = 0.0
+    repeat: keys.StridedRepeat = 1
 
-    @property
-    def time_layers(self) -> TimeGeometry:
-        return tuple(layer for depthwise in self._depthwise for layer in (TimeLayer(1), depthwise, TimeLayer(1)))
+    def layers_of_copy(self, copy: int) -> TimeGeometry:
+        strides = self.strides if copy == 0 else 1
+        return (TimeLayer(1), TimeLayer(self.kernel_size, strides, padding=self.padding), TimeLayer(1))
 
-    @property
-    def _depthwise(self) -> TimeGeometry:
-        first, other = (TimeLayer(self.kernel_size, strides, padding=self.padding) for strides in (self.strides, 1))
-        return (first, *[other] * (self.repeat - 1))
-
-    def build(self, channels: int, scope: LayerScope) -> Built:
-        nodes: Nodes = ()
-        for layer, place in zip(self._depthwise, scope.copies(self.repeat), strict=True):
-            nodes += self._build_copy(channels, layer, place)
-            channels = self.filters
-        return nodes, channels
-
-    def _build_copy(self, channels: int, layer: TimeLayer, scope: LayerScope) -> Nodes:
+    def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
         from seqconv.layers import MaskedDepthwiseConv1D
 
-        wide, initializer = self.expansion * channels, initializer_for(self.activation)
-        has_bias = self.norm == "none"
+        layer = self.layers_of_copy(copy)[1]
+        wide, initializer, has_bias = self.expansion * channels, self.initializer, self.has_bias
         expand, reduce = scope.inside("expand"), scope.inside("reduce")
         body: Nodes = (
-            make_pointwise(wide, expand, use_bias=has_bias, kernel_initializer=initializer),
-            *make_norm(self, wide, expand),
-            *make_activation(self.activation, expand),
+            expand.make_pointwise(wide, use_bias=has_bias, kernel_initializer=initializer),
+            *self.make_norm(wide, expand),
+            *self.make_activation(expand),
             MaskedDepthwiseConv1D(
                 **reading(layer), use_bias=has_bias, depthwise_initializer=initializer, **scope.options("conv")
             ),
-            *make_finish(self, wide, scope),
-            *make_branch_end(self.squeeze_excite, 0.0, scope),
-            make_pointwise(self.filters, reduce, use_bias=has_bias),
-            *make_norm(self, self.filters, reduce),
+            *self.make_finish(wide, scope),
+            *scope.make_squeeze_excite(self.squeeze_excite),
+            reduce.make_pointwise(self.filters, use_bias=has_bias),
+            *self.make_norm(self.filters, reduce),
         )
         if layer.stride > 1 or channels != self.filters:
-            return body
-        return (Residual(body + make_branch_end(None, self.stochastic_depth, scope)),)
+            return body, self.filters
+        return (Residual(body + scope.make_stochastic_depth(self.stochastic_depth)),), self.filters

@@ -2,40 +2,17 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from seqconv.geometry import TimeGeometry, TimeLayer
-from seqconv.models.blocks.base import (
-    REPEAT,
-    STOCHASTIC_DEPTH,
-    Built,
-    Dilation,
-    Filters,
-    FinishedBlock,
-    KeptLength,
-    KernelSize,
-    KernelSizes,
-    LayerScope,
-    Strides,
-    refuse_strided_dilation,
-)
-from seqconv.models.blocks.pieces import (
-    initializer_for,
-    make_activation,
-    make_branch_end,
-    make_convolution,
-    make_dropouts,
-    make_finish,
-    make_norm,
-    make_pointwise,
-    reading,
-)
+from seqconv.models.blocks import keys
+from seqconv.models.blocks.base import Built, FinishedBlock, LayerScope, RepeatedBlock, reading
 from seqconv.models.nodes import Node, Nodes, Residual
-from seqconv.parts import Fraction, PositiveInt, register
+from seqconv.parts import PositiveInt, register
 
 
 @register
-class ResidualBlock(FinishedBlock):
+class ResidualBlock(FinishedBlock, RepeatedBlock):
     """Convolutions with a shortcut around them (He et al. 2016).
 
     With `separable: true` and `shortcut: conv` it is the block of QuartzNet and MatchboxNet (Majumdar and Ginsburg
@@ -43,85 +20,64 @@ class ResidualBlock(FinishedBlock):
     """
 
     type: Literal["residual"]
-    filters: Filters
-    kernel_sizes: KernelSizes = Field(default=(3, 3), description="One convolution in the body for each.")
-    strides: Strides = 1
-    dilation_rate: Dilation = 1
-    padding: KeptLength = "same"
+    filters: keys.Filters
+    kernel_sizes: keys.KernelSizes = Field(default=(3, 3), description="One convolution in the body for each.")
+    strides: keys.Strides = 1
+    dilation_rate: keys.Dilation = 1
+    padding: keys.KeptLength = "same"
     separable: bool = Field(default=False, description="Separable convolutions in the body.")
     pre_activation: bool = Field(default=False, description="Normalize and activate before each convolution.")
     shortcut: Literal["auto", "conv"] = Field(
         default="auto", description="auto: a pointwise convolution only where channels or frames change."
     )
-    squeeze_excite: PositiveInt | None = Field(default=None, description="Reduction of a squeeze-and-excite layer.")
-    stochastic_depth: Fraction = STOCHASTIC_DEPTH
-    repeat: PositiveInt = REPEAT
+    squeeze_excite: keys.SqueezeExcite = None
+    stochastic_depth: keys.StochasticDepth = 0.0
+    repeat: keys.StridedRepeat = 1
 
-    @property
-    def time_layers(self) -> TimeGeometry:
-        return tuple(layer for copy in range(self.repeat) for layer in self._body_layers(copy))
-
-    @model_validator(mode="after")
-    def _arguments_agree(self) -> "ResidualBlock":
-        refuse_strided_dilation(self.strides, self.dilation_rate)
-        return self
-
-    def build(self, channels: int, scope: LayerScope) -> Built:
-        nodes: Nodes = ()
-        for copy, place in enumerate(scope.copies(self.repeat)):
-            nodes += self._build_copy(channels, self._body_layers(copy), place)
-            channels = self.filters
-        return nodes, channels
-
-    def _body_layers(self, copy: int) -> TimeGeometry:
+    def layers_of_copy(self, copy: int) -> TimeGeometry:
         return tuple(
             TimeLayer(kernel_size, self.strides if copy == index == 0 else 1, self.dilation_rate, self.padding)
             for index, kernel_size in enumerate(self.kernel_sizes)
         )
 
-    def _build_copy(self, channels: int, layers: TimeGeometry, scope: LayerScope) -> Nodes:
+    def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
+        layers, inputs = self.layers_of_copy(copy), channels
         body: Nodes = ()
-        inputs = channels
         for index, layer in enumerate(layers):
             place = scope.inside(f"body{index}")
             convolution = self._convolve(layer, place)
             if self.pre_activation:
-                body += (*make_norm(self, inputs, place), *make_activation(self.activation, place), convolution)
-                body += make_dropouts(self, place)
+                body += (*self.make_norm(inputs, place), *self.make_activation(place), convolution)
+                body += self.make_dropouts(place)
             elif index < len(layers) - 1:
-                body += (convolution, *make_finish(self, self.filters, place))
+                body += (convolution, *self.make_finish(self.filters, place))
             else:
-                body += (convolution, *make_norm(self, self.filters, place))
+                body += (convolution, *self.make_norm(self.filters, place))
             inputs = self.filters
-        body += make_branch_end(self.squeeze_excite, self.stochastic_depth, scope)
+        body += scope.make_squeeze_excite(self.squeeze_excite)
+        body += scope.make_stochastic_depth(self.stochastic_depth)
         nodes: Nodes = (Residual(body, self._build_shortcut(channels, layers[0].stride, scope.inside("shortcut"))),)
         if not self.pre_activation:
-            nodes += make_activation(self.activation, scope) + make_dropouts(self, scope)
-        return nodes
+            nodes += self.make_activation(scope) + self.make_dropouts(scope)
+        return nodes, self.filters
 
     def _convolve(self, layer: TimeLayer, scope: LayerScope) -> Node:
         from seqconv.layers import MaskedSeparableConv1D
 
         # Normalized afterwards, where the offset of the normalization takes its place.
-        use_bias = self.norm == "none" or self.pre_activation
-        initializer = initializer_for(self.activation)
+        use_bias, initializer = self.has_bias or self.pre_activation, self.initializer
         if not self.separable:
-            return make_convolution(self.filters, layer, scope, use_bias=use_bias, kernel_initializer=initializer)
-        return MaskedSeparableConv1D(
-            self.filters,
-            use_bias=use_bias,
-            depthwise_initializer=initializer,
-            pointwise_initializer=initializer,
-            **reading(layer),
-            **scope.options("conv"),
-        )
+            return scope.make_convolution(self.filters, layer, use_bias=use_bias, kernel_initializer=initializer)
+        options = {**reading(layer), "use_bias": use_bias, **scope.options("conv")}
+        options |= {"depthwise_initializer": initializer, "pointwise_initializer": initializer}
+        return MaskedSeparableConv1D(self.filters, **options)
 
     def _build_shortcut(self, channels: int, strides: int, scope: LayerScope) -> Nodes:
         if channels == self.filters and strides == 1 and self.shortcut == "auto":
             return ()
-        use_bias = self.pre_activation or self.norm == "none"
-        convolution = make_pointwise(self.filters, scope, strides=strides, use_bias=use_bias)
-        return (convolution,) if self.pre_activation else (convolution, *make_norm(self, self.filters, scope))
+        use_bias = self.pre_activation or self.has_bias
+        convolution = scope.make_pointwise(self.filters, strides=strides, use_bias=use_bias)
+        return (convolution,) if self.pre_activation else (convolution, *self.make_norm(self.filters, scope))
 
 
 @register
@@ -130,13 +86,13 @@ class TCNBlock(FinishedBlock):
     `norm` says instead of by their weights."""
 
     type: Literal["tcn"]
-    filters: Filters
-    kernel_size: KernelSize = 3
+    filters: keys.Filters
+    kernel_size: keys.KernelSize = 3
     dilations: tuple[PositiveInt, ...] = Field(
         default=(1, 2, 4, 8), min_length=1, description="One residual pair of convolutions for each."
     )
-    padding: KeptLength = Field(default="causal", description="causal: no output looks ahead.")
-    stochastic_depth: Fraction = STOCHASTIC_DEPTH
+    padding: keys.KeptLength = Field(default="causal", description="causal: no output looks ahead.")
+    stochastic_depth: keys.StochasticDepth = 0.0
 
     @property
     def time_layers(self) -> TimeGeometry:
@@ -144,22 +100,18 @@ class TCNBlock(FinishedBlock):
 
     def build(self, channels: int, scope: LayerScope) -> Built:
         nodes: Nodes = ()
-        options: dict[str, Any] = {
-            "use_bias": self.norm == "none",
-            "kernel_initializer": initializer_for(self.activation),
-        }
         for index, dilation in enumerate(self.dilations):
             place = scope.inside(str(index))
             body: Nodes = ()
             for half, layer in enumerate(self._pair(dilation)):
                 inner = place.inside(f"body{half}")
-                convolution = make_convolution(self.filters, layer, inner, **options)
-                body += (convolution, *make_finish(self, self.filters, inner))
-            shortcut: Nodes = ()
-            if channels != self.filters:
-                shortcut = (make_pointwise(self.filters, place.inside("shortcut")),)
-            body += make_branch_end(None, self.stochastic_depth, place)
-            nodes += (Residual(body, shortcut), *make_activation(self.activation, place))
+                options: dict[str, Any] = {"use_bias": self.has_bias, "kernel_initializer": self.initializer}
+                convolution = inner.make_convolution(self.filters, layer, **options)
+                body += (convolution, *self.make_finish(self.filters, inner))
+            keeps = channels == self.filters
+            shortcut = () if keeps else (place.inside("shortcut").make_pointwise(self.filters),)
+            body += place.make_stochastic_depth(self.stochastic_depth)
+            nodes += (Residual(body, shortcut), *self.make_activation(place))
             channels = self.filters
         return nodes, channels
 

@@ -1,10 +1,13 @@
-"""Blocks that tell each frame about its whole sequence: gates of the channels, and the length."""
+"""Blocks in which each frame sees its whole sequence: gates, the length, recurrence and attention."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from seqconv.models.blocks.base import Block, Built, LayerScope
+from seqconv.geometry import TimeGeometry, TimeLayer
+from seqconv.models.blocks import keys
+from seqconv.models.blocks.base import Block, Built, LayerScope, initializer_for
+from seqconv.models.nodes import Nodes, Residual
 from seqconv.parts import PositiveInt, register
 
 
@@ -14,10 +17,7 @@ class SqueezeExciteBlock(Block):
 
     type: Literal["squeeze_excite"]
     reduction: PositiveInt = Field(default=4, description="The bottleneck has channels / reduction units.")
-
-    @property
-    def sees_all(self) -> bool:
-        return True
+    sees_all: ClassVar[bool] = True
 
     def build(self, channels: int, scope: LayerScope) -> Built:
         from seqconv.layers import MaskedSqueezeExcite
@@ -33,12 +33,71 @@ class LengthBlock(Block):
     reference: float = Field(
         default=100.0, gt=0, description="Frames for which the channel is 0; about as many as sequences have."
     )
-
-    @property
-    def sees_all(self) -> bool:
-        return True
+    sees_all: ClassVar[bool] = True
 
     def build(self, channels: int, scope: LayerScope) -> Built:
         from seqconv.layers import MaskedLengthChannel
 
         return (MaskedLengthChannel(self.reference, **scope.options("length")),), channels + 1
+
+
+@register
+class RecurrentBlock(Block):
+    """A recurrent layer that returns a sequence. It cannot be packed: use `batching.strategy: bucketed`."""
+
+    type: Literal["lstm", "gru"]
+    units: PositiveInt = Field(description="Size of the state in each direction.")
+    bidirectional: bool = Field(default=False, description="Also read from the end; twice as many channels come out.")
+    dropout: keys.Dropout = 0.0
+    packable: ClassVar[bool] = False
+    sees_all: ClassVar[bool] = True
+
+    def build(self, channels: int, scope: LayerScope) -> Built:
+        from seqconv.layers import MaskedGRU, MaskedLSTM
+
+        layer = MaskedLSTM if self.type == "lstm" else MaskedGRU
+        recurrent = layer(self.units, bidirectional=self.bidirectional, **scope.options(self.type))
+        return (recurrent, *scope.make_dropout(self.dropout)), self.units * (2 if self.bidirectional else 1)
+
+
+@register
+class AttentionBlock(Block):
+    """Self-attention within each sequence, after a layer normalization and inside a residual connection."""
+
+    type: Literal["attention"]
+    num_heads: PositiveInt = Field(default=4, description="Attention heads, which share the channels.")
+    key_dim: PositiveInt | None = Field(default=None, description="Size of a head; default: channels / num_heads.")
+    feed_forward: PositiveInt | None = Field(
+        default=None, description="Units of a residual feed-forward layer after the attention; default: none."
+    )
+    activation: keys.Activation = Field(default="gelu", description="Function inside the feed-forward layer.")
+    dropout: keys.Dropout = 0.0
+    sees_all: ClassVar[bool] = True
+
+    @property
+    def time_layers(self) -> TimeGeometry:
+        return (TimeLayer(1), TimeLayer(1)) if self.feed_forward else ()
+
+    def build(self, channels: int, scope: LayerScope) -> Built:
+        from seqconv.layers import MaskedLayerNormalization, MaskedSelfAttention
+
+        if self.key_dim is None and channels % self.num_heads:
+            shared = f"{self.num_heads} heads cannot share {channels} channels evenly"
+            raise scope.refuse("num_heads", f"{shared}. Choose a divisor of {channels}, or set key_dim.")
+        attention = MaskedSelfAttention(
+            self.num_heads, key_dim=self.key_dim, dropout=self.dropout, **scope.options("attention")
+        )
+        norm = MaskedLayerNormalization(**scope.options("norm"))
+        nodes: Nodes = (Residual((norm, attention, *scope.make_dropout(self.dropout))),)
+        if self.feed_forward:
+            place = scope.inside("feed_forward")
+            initializer = initializer_for(self.activation)
+            body: Nodes = (
+                MaskedLayerNormalization(**place.options("norm")),
+                place.make_pointwise(self.feed_forward, part="wide", kernel_initializer=initializer),
+                *place.make_activation(self.activation),
+                place.make_pointwise(channels, part="narrow"),
+                *place.make_dropout(self.dropout),
+            )
+            nodes += (Residual(body),)
+        return nodes, channels

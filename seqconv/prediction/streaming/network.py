@@ -14,8 +14,7 @@ from seqconv.layers.masking import Tensor
 from seqconv.layers.reduction import Summary
 from seqconv.models import SequenceModel
 from seqconv.models.nodes import Nodes, Parallel, Residual
-from seqconv.models.stack import apply_dense, apply_head, apply_trunk
-from seqconv.models.trunk import TrunkState, geometry_of
+from seqconv.models.stack import TrunkState, apply_dense, apply_head, apply_trunk, geometry_of
 from seqconv.prediction.compiled import Array, trace
 from seqconv.prediction.streaming.chunks import ChunkShape, Window
 

@@ -1,0 +1,31 @@
+"""The keys that many blocks have."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from seqconv.parts import Fraction, PositiveInt
+
+Activation = Literal["relu", "gelu", "silu", "elu", "leaky_relu", "tanh", "sigmoid", "linear"]
+Norm = Literal["batch", "layer", "group", "instance", "none"]
+Padding = Annotated[
+    Literal["same", "causal", "valid"],
+    Field(
+        description="same: centered, and no frame is lost; causal: no output looks ahead; valid: only outputs whose "
+        "whole kernel lies within the sequence."
+    ),
+]
+KeptLength = Annotated[Literal["same", "causal"], Field(description="same: centered; causal: no output looks ahead.")]
+Filters = Annotated[PositiveInt, Field(description="Channels that come out.")]
+KernelSize = Annotated[PositiveInt, Field(description="Frames that the kernel reads.")]
+KernelSizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+Strides = Annotated[PositiveInt, Field(description="Input frames from one output frame to the next.")]
+Dilation = Annotated[PositiveInt, Field(description="Input frames from one tap of the kernel to the next.")]
+Dropout = Annotated[Fraction, Field(description="Part of the values that training drops.")]
+SpatialDropout = Annotated[Fraction, Field(description="Part of the channels of a sequence that training drops.")]
+Repeat = Annotated[PositiveInt, Field(description="Copies of this block.")]
+StridedRepeat = Annotated[PositiveInt, Field(description="Copies of this block; only the first takes the stride.")]
+StochasticDepth = Annotated[
+    Fraction, Field(description="Leaves the body out for that part of the sequences in training (Huang et al. 2016).")
+]
+SqueezeExcite = Annotated[PositiveInt | None, Field(description="Reduction of a squeeze-and-excite layer.")]
