@@ -3,7 +3,9 @@
 The names of this page are what most programs need; each is imported when it is first used.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from seqconv.config import load_config
@@ -20,25 +22,6 @@ if TYPE_CHECKING:
     from seqconv.training import resume, train
 
 __version__ = "0.1.0"
-
-_HOMES = {
-    "FeatureStore": "features.store",
-    "Sequences": "data.sequences",
-    "audit": "inspection",
-    "build_model": "models",
-    "describe": "inspection",
-    "evaluate": "evaluation",
-    "extract_features": "features",
-    "load_config": "config",
-    "load_manifest": "data.manifest",
-    "load_model": "models",
-    "predict": "prediction",
-    "predict_events": "prediction",
-    "read_ts": "features.ts",
-    "register": "parts",
-    "resume": "training",
-    "train": "training",
-}
 
 __all__ = [
     "FeatureStore",
@@ -59,17 +42,20 @@ __all__ = [
     "train",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'seqconv' has no attribute '{name}'")
-    from importlib import import_module
-
-    found = getattr(import_module(f"seqconv.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "config": ["load_config"],
+        "data.manifest": ["load_manifest"],
+        "data.sequences": ["Sequences"],
+        "evaluation": ["evaluate"],
+        "features": ["extract_features"],
+        "features.store": ["FeatureStore"],
+        "features.ts": ["read_ts"],
+        "inspection": ["audit", "describe"],
+        "models": ["build_model", "load_model"],
+        "parts": ["register"],
+        "prediction": ["predict", "predict_events"],
+        "training": ["resume", "train"],
+    },
+)

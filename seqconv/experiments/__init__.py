@@ -1,7 +1,8 @@
 """Several runs of one config: folds, seeds, settings and searches, and their comparison."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from seqconv.experiments.comparison import write_comparison
@@ -9,11 +10,9 @@ if TYPE_CHECKING:
     from seqconv.experiments.sweep import resume_sweep, train_sweep
 
 __all__ = ["Sweep", "resume_sweep", "train_sweep", "write_comparison"]
-_HOMES = {"Sweep": "summary", "write_comparison": "comparison"}
 
-
-def __getattr__(name: str) -> Any:
-    """Import names on first use: the runs of a sweep are listed without Keras."""
-    if name not in __all__:
-        raise AttributeError(f"module 'seqconv.experiments' has no attribute '{name}'")
-    return getattr(import_module(f"seqconv.experiments.{_HOMES.get(name, 'sweep')}"), name)
+# Names are imported on first use: the runs of a sweep are listed without Keras.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={"comparison": ["write_comparison"], "summary": ["Sweep"], "sweep": ["resume_sweep", "train_sweep"]},
+)

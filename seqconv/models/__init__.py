@@ -1,7 +1,8 @@
 """Models: built from sections of a config, or loaded from a file."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from seqconv.models.blocks import Block
@@ -10,11 +11,14 @@ if TYPE_CHECKING:
     from seqconv.models.sequence_model import SequenceModel
 
 __all__ = ["Block", "PoolingHead", "SequenceModel", "build_model", "load_model"]
-_MODULES = {"Block": "blocks", "PoolingHead": "pooling_heads", "SequenceModel": "sequence_model"}
 
-
-def __getattr__(name: str) -> Any:
-    """Import names on first use: sections are read without Keras."""
-    if name not in __all__:
-        raise AttributeError(f"module 'seqconv.models' has no attribute '{name}'")
-    return getattr(import_module(f"seqconv.models.{_MODULES.get(name, 'factory')}"), name)
+# Names are imported on first use: sections are read without Keras.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "blocks": ["Block"],
+        "factory": ["build_model", "load_model"],
+        "pooling_heads": ["PoolingHead"],
+        "sequence_model": ["SequenceModel"],
+    },
+)

@@ -28,27 +28,36 @@ class PoolingHead(Section):
         raise NotImplementedError(f"pooling head {type(self).__name__} does not say which layer it is")
 
 
+class _LayerPooling(PoolingHead):
+    """A pooling by a layer of this package, whose arguments are the other keys."""
+
+    type: str
+
+    def build(self, **options: Any) -> Any:
+        from seqconv import layers
+
+        layer = {
+            "mean": layers.MaskedGlobalAveragePooling1D,
+            "max": layers.MaskedGlobalMaxPooling1D,
+            "last": layers.MaskedLastFrame1D,
+            "statistics": layers.MaskedStatisticsPooling1D,
+            "attentive_statistics": layers.MaskedAttentiveStatisticsPooling1D,
+            "generalized_mean": layers.MaskedGeneralizedMeanPooling1D,
+            "log_sum_exp": layers.MaskedLogSumExpPooling1D,
+        }[self.type]
+        return layer(**self.model_dump(exclude={"type"}), **options)
+
+
 @register
-class SimplePooling(PoolingHead):
+class SimplePooling(_LayerPooling):
     """Pooling by mean, max, last (the last frame) or statistics (mean and deviation, as in x-vectors, Snyder et al.
     2018)."""
 
     type: Literal["mean", "max", "last", "statistics"]
 
-    def build(self, **options: Any) -> Any:
-        from seqconv.layers import global_pooling
-
-        layers = {
-            "mean": global_pooling.MaskedGlobalAveragePooling1D,
-            "max": global_pooling.MaskedGlobalMaxPooling1D,
-            "last": global_pooling.MaskedLastFrame1D,
-            "statistics": global_pooling.MaskedStatisticsPooling1D,
-        }
-        return layers[self.type](**options)
-
 
 @register
-class AttentivePooling(PoolingHead):
+class AttentivePooling(_LayerPooling):
     """Weighted mean and standard deviation, the weights learned (Okabe et al. 2018)."""
 
     type: Literal["attentive_statistics"]
@@ -62,38 +71,22 @@ class AttentivePooling(PoolingHead):
         "(Desplanques et al. 2020).",
     )
 
-    def build(self, **options: Any) -> Any:
-        from seqconv.layers import MaskedAttentiveStatisticsPooling1D
-
-        options |= {"per_channel": self.per_channel, "context": self.context}
-        return MaskedAttentiveStatisticsPooling1D(self.units, **options)
-
 
 @register
-class GeneralizedMeanPooling(PoolingHead):
+class GeneralizedMeanPooling(_LayerPooling):
     """The p-th root of the mean p-th power, p learned: the mean at 1, the maximum in the limit (Radenović et al. 2019).
     Reads values below 1e-6 as 1e-6, so it belongs after a ReLU."""
 
     type: Literal["generalized_mean"]
     power: float = Field(default=3.0, gt=0, description="First value of p.")
 
-    def build(self, **options: Any) -> Any:
-        from seqconv.layers import MaskedGeneralizedMeanPooling1D
-
-        return MaskedGeneralizedMeanPooling1D(self.power, **options)
-
 
 @register
-class LogSumExpPooling(PoolingHead):
+class LogSumExpPooling(_LayerPooling):
     """`log(mean(exp(r * x))) / r`: a smooth maximum (Pinheiro and Collobert 2015)."""
 
     type: Literal["log_sum_exp"]
     sharpness: float = Field(default=1.0, gt=0, description="r: the mean near 0, the maximum in the limit.")
-
-    def build(self, **options: Any) -> Any:
-        from seqconv.layers import MaskedLogSumExpPooling1D
-
-        return MaskedLogSumExpPooling1D(self.sharpness, **options)
 
 
 @register

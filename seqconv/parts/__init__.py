@@ -1,6 +1,8 @@
 """Parts of a config and of a model: sections, problems of their values, and registries of parts by name."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 from seqconv.parts.registry import Registry, register
 from seqconv.parts.roles import Role
@@ -22,11 +24,6 @@ __all__ = [
     "register",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import on first use: registries alone need no pydantic."""
-    if name not in __all__:
-        raise AttributeError(f"module 'seqconv.parts' has no attribute '{name}'")
-    from seqconv.parts import sections
-
-    return getattr(sections, name)
+# Imported on first use: registries alone need no pydantic.
+_SECTIONS = ["FilePath", "FilePaths", "Fraction", "NameOf", "OneOf", "PositiveInt", "Section", "absolute_path"]
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"sections": _SECTIONS})

@@ -1,17 +1,13 @@
 """Reports: a run as one page that needs no network, and displays for notebooks."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from seqconv.reports.writing import write_report
 
 __all__ = ["write_report"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import names on first use: drawing needs matplotlib, which training does not."""
-    if name not in __all__:
-        raise AttributeError(f"module 'seqconv.reports' has no attribute '{name}'")
-    from seqconv.reports import writing
-
-    return getattr(writing, name)
+# Names are imported on first use: drawing needs matplotlib, which training does not.
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"writing": ["write_report"]})
