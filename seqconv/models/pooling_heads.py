@@ -34,16 +34,16 @@ class _LayerPooling(PoolingHead):
     type: str
 
     def build(self, **options: Any) -> Any:
-        from seqconv import layers
+        from seqconv.layers import global_pooling, soft_global_pooling
 
         layer = {
-            "mean": layers.MaskedGlobalAveragePooling1D,
-            "max": layers.MaskedGlobalMaxPooling1D,
-            "last": layers.MaskedLastFrame1D,
-            "statistics": layers.MaskedStatisticsPooling1D,
-            "attentive_statistics": layers.MaskedAttentiveStatisticsPooling1D,
-            "generalized_mean": layers.MaskedGeneralizedMeanPooling1D,
-            "log_sum_exp": layers.MaskedLogSumExpPooling1D,
+            "mean": global_pooling.MaskedGlobalAveragePooling1D,
+            "max": global_pooling.MaskedGlobalMaxPooling1D,
+            "last": global_pooling.MaskedLastFrame1D,
+            "statistics": global_pooling.MaskedStatisticsPooling1D,
+            "attentive_statistics": soft_global_pooling.MaskedAttentiveStatisticsPooling1D,
+            "generalized_mean": soft_global_pooling.MaskedGeneralizedMeanPooling1D,
+            "log_sum_exp": soft_global_pooling.MaskedLogSumExpPooling1D,
         }[self.type]
         return layer(**self.model_dump(exclude={"type"}), **options)
 
