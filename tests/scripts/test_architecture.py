@@ -35,7 +35,7 @@ ALLOWED = {
     ),
     "layers": ("keras", "numpy", "seqconv.errors", "seqconv.geometry", "seqconv.layers"),
     "models": (
-        "keras", "numpy", "pydantic", "h5py", "seqconv.errors", "seqconv.files", "seqconv.geometry", "seqconv.parts",
+        "keras", "numpy", "pydantic", "h5py", "lazy_loader", "seqconv.errors", "seqconv.files", "seqconv.geometry", "seqconv.parts",
         "seqconv.tasks", "seqconv.features", "seqconv.data.spec", "seqconv.layers", "seqconv.models",
     ),
 }  # fmt: skip
