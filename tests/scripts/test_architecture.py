@@ -35,8 +35,8 @@ ALLOWED = {
     ),
     "layers": ("keras", "numpy", "seqconv.errors", "seqconv.geometry", "seqconv.layers"),
     "models": (
-        "keras", "numpy", "pydantic", "h5py", "lazy_loader", "seqconv.errors", "seqconv.files", "seqconv.geometry", "seqconv.parts",
-        "seqconv.tasks", "seqconv.features", "seqconv.data.spec", "seqconv.layers", "seqconv.models",
+        "keras", "numpy", "pydantic", "h5py", "lazy_loader", "seqconv.errors", "seqconv.files", "seqconv.geometry",
+        "seqconv.parts", "seqconv.tasks", "seqconv.features", "seqconv.data.spec", "seqconv.layers", "seqconv.models",
     ),
 }  # fmt: skip
 WITHOUT_FRAMEWORK = ("metrics", "tasks", "batching", "features", "data", "config")
