@@ -34,7 +34,7 @@ def test_both_forms_of_a_key_are_taken_and_one_is_written(key):
     assert config.model.blocks[1].filters == 6
     with pytest.raises(ConfigError, match=r"^model\.blocks\.1\.filters: expected a whole number, got 'x'"):
         load_config(MODEL, [f"{key}=x"])
-    assert [parameter.key for parameter in read_space({key: [4, 6]}, config)] == ["model.blocks.1.filters"]
+    assert list(read_space({key: [4, 6]}, config)) == ["model.blocks.1.filters"]
     assert dict(read_grid(config, None, None, [f"{key}=4,6"]).sweeps) == {"model.blocks.1.filters": (4, 6)}
 
 

@@ -226,7 +226,7 @@ def test_sequences_in_memory_are_cut_beforehand(folder):
         ({"data": {"events": None, "unlabeled": "ignore"}}, r"unlabeled is 'ignore', but events names no table"),
         ({"data": {"windows": None, "events_as": "windows"}}, r"Set windows\.seconds"),
         ({"data": {"events_as": "frames"}}, r"data\.events_as: 'frames' does not fit model\.pooling"),
-        ({"data": {"events_as": "windows"}, "model": {"pooling": "frames"}}, r"Set model\.pooling to something else"),
+        ({"data": {"events_as": "windows"}, "model": {"pooling": "frames"}}, r"pooling to something other than"),
         ({"data": {"events_as": "sequences"}}, r"events_as is 'sequences', but windows is set"),
         (
             {"data": {"windows": None, "unlabeled": "negative"}, "target": {"background": None}},
