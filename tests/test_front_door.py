@@ -7,13 +7,15 @@ import sys
 import pytest
 
 import seqconv
+import seqconv.parts
 
 
 def test_every_name_is_there():
     assert 10 <= len(seqconv.__all__) <= 20
     for name in seqconv.__all__:
         assert getattr(seqconv, name).__name__ == name
-    assert set(seqconv.__all__) <= set(dir(seqconv))
+    assert {*seqconv.__all__, "__version__"} <= set(dir(seqconv))
+    assert {"Registry", "Role", "Section", "register"} <= set(dir(seqconv.parts))
     with pytest.raises(AttributeError, match="No seqconv attribute trian"):
         _ = seqconv.trian
 

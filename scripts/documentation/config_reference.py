@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from seqconv.config.schema import config_schema
+from seqconv.config.loading import config_schema
 
 PAGE = "reference/config.md"
 MARK = "<!-- settings -->"

@@ -116,7 +116,7 @@ def choose_shapes(demand: Demand, sample: Sample) -> tuple[Shape, ...]:
     for number in (rows >> i for i in range(rows.bit_length())):
         if number < rows:
             base = sample.try_shapes(needed_shapes(demand.shape_of(number, demand.total), demand))
-        others = [base.shapes[0]._replace(width=width) for width in _other_widths(base, demand, good)]
+        others = [base.shapes[0]._replace(width=width) for width in _other_widths(base, demand, sample, good)]
         for trial in (base, *(sample.try_shapes(needed_shapes(other, demand)) for other in others)):
             cost = trial.cost * (1 + _handicap(trial.shapes[0], rows, demand))
             if cost < lowest and _may_be(trial.shapes[0], demand):
@@ -163,7 +163,7 @@ def _may_be(first: Shape, demand: Demand) -> bool:
     return demand.must_hold is None or widest_shared(first, demand) >= demand.must_hold
 
 
-def _other_widths(base: Trial, demand: Demand, good: float) -> list[int]:
+def _other_widths(base: Trial, demand: Demand, sample: Sample, good: float) -> list[int]:
     """Return widths to try instead of that of the first shape."""
     rows, width, _ = base.shapes[0]
     widths: list[int] = []
@@ -171,7 +171,11 @@ def _other_widths(base: Trial, demand: Demand, good: float) -> list[int]:
     if demand.is_most:
         low, high = _LOWEST * demand.total / rows, width
     if base.unused > good:
-        ends = np.unique(np.quantile(base.ends, _ENDS, method="nearest")).tolist() if len(base.ends) else []
+        probe = base
+        if not demand.is_most:
+            probe = sample.try_shapes(needed_shapes(demand.shape_of(rows, demand.total * (1 + _AROUND)), demand))
+        # Where rows end if they have the room.
+        ends = np.unique(np.quantile(probe.ends, _ENDS, method="nearest")).tolist() if len(probe.ends) else []
         for unit in (demand.multiple, demand.unit_of(width)):
             widths += [w for end in ends if low <= (w := -(-int(end) // unit) * unit) <= high]
     if demand.is_small and demand.num_steps > 1:

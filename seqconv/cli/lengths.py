@@ -25,8 +25,7 @@ def read_lengths(path: str | Path) -> list[int]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
     column = 0
-    # A number may have a sign or begin with a point.
-    if rows and not rows[0][1][0].lstrip(" +-.")[:1].isdigit():
+    if rows and not _is_number(rows[0][1][0]):
         names = [name.strip() for name in rows[0][1]]
         known = [name for name in COLUMNS if name in names]
         if not known:
@@ -36,6 +35,14 @@ def read_lengths(path: str | Path) -> list[int]:
     if wrong:
         raise ManifestError(f"{path}: expected a whole number of frames in {list_some(wrong)}")
     return [int(row[column]) for _, row in rows]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def measure_lengths(frame: pd.DataFrame, settings: FeatureKind) -> list[int]:

@@ -1,4 +1,4 @@
-"""Reading a config: file or dict, overrides on top, every problem in one error."""
+"""Reading a config: file or dict, overrides on top, every problem in one error; and the schema of the files."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -105,3 +105,19 @@ def _from_here(value: Any) -> Any:
     if isinstance(value, list):
         return [plugin_path(name, Path.cwd()) if isinstance(name, str) else name for name in value]
     return absolute_path(value, Path.cwd()) if isinstance(value, str) else value
+
+
+def config_schema() -> dict[str, Any]:
+    """Return the schema of `Config` as users may write it, shorthand included; each key with a description.
+
+    >>> schema = config_schema()
+    >>> schema["$defs"]["TCNBlock"]["properties"]["kernel_size"]["description"]
+    'Frames that the kernel reads.'
+    """
+    schema = Config.model_json_schema()
+    for section in schema["$defs"].values():
+        for tag in ("type", "kind"):
+            if tag in section["properties"]:
+                # An editor that offers the types of blocks and poolings says with each what it is.
+                section["properties"][tag].setdefault("description", section["description"])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

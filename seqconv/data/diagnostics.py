@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from seqconv.data.sequences import Sequences
 from seqconv.errors import list_some
+from seqconv.features.kinds import Precomputed
 from seqconv.features.statistics import FrameMoments
 from seqconv.sources import ContentKeys, FloatArray, FrameBlock, content_keys, is_in_memory, join_arrays
 from seqconv.tasks.target import Target
@@ -163,7 +164,8 @@ def _equal_columns(frames: FloatArray, columns: npt.NDArray[np.int64], values: F
 
 
 def _name_columns(columns: list[int], part: Sequences) -> str:
-    names = getattr(part.feature_settings, "columns", None) or ()
+    settings = part.feature_settings
+    names = (settings.columns if isinstance(settings, Precomputed) else None) or ()
     if len(names) == part.num_features:
         return list_some(names[column] for column in columns)
     return f"{_some(columns)} (counted from 0)"

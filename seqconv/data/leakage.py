@@ -83,7 +83,8 @@ def join_equal(data: Sequences) -> list[str]:
     content[rows] = keys
     names = np.array(data.ids if data.groups is None else data.groups, object)
     for unit in join_rows(_groups(data), content):
-        names[unit] = names[unit[0]]
+        if len(unit) > 1:
+            names[unit] = names[unit[0]]
     return list(names)
 
 
@@ -233,8 +234,9 @@ def _find_overlaps(parts: Mapping[str, Sequences]) -> Iterator[Leak]:
     """Yield, for each region of a recording, one that overlaps with it in an earlier split."""
     regions = {split: _by_recording(part) for split, part in parts.items()}
     for first, second in combinations(parts, 2):
-        for content, later in regions[second].items():
-            for (index, excerpt), (other, its_excerpt) in _overlapping(later, regions[first].get(content, [])):
+        for content in regions[second].keys() & regions[first].keys():
+            found = _overlapping(regions[second][content], regions[first][content])
+            for (index, excerpt), (other, its_excerpt) in found:
                 ids = parts[first].ids[other], parts[second].ids[index]
                 yield Leak("overlap", (first, second), ids, f"{_times(excerpt)} and {_times(its_excerpt)}")
 

@@ -98,7 +98,8 @@ def _cut_windows(
         is_left = np.array([label is not None for label in found.labels]) & (holds_event | settings.keep_empty)
         gone = f"; {np.count_nonzero(~is_left):,} left out" if not is_left.all() else ""
         labeled = f"{len(windows):,} windows, {np.count_nonzero(holds_event):,} of them labeled by events{gone}"
-        windows, notes = _leave(windows.with_labels(found.labels), is_left, found.notes()), [*found.notes(), labeled]
+        of_events = found.notes()
+        windows, notes = _leave(windows.with_labels(found.labels), is_left, of_events), [*of_events, labeled]
     elif not settings.keep_empty and isinstance(windows.labels, FrameLabels):
         is_left = np.array([windows.labels.holds_event(index, target.background) for index in range(len(windows))])
         notes = [f"{amount(int(np.count_nonzero(~is_left)), 'window')} without an event left out"]

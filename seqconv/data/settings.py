@@ -84,7 +84,7 @@ class DataConfig(Section):
     on_bad_file: Literal["error", "skip"] = Field(
         default="error", description="Recordings that cannot be read: list them all and stop, or leave them out."
     )
-    max_bad_fraction: Fraction = Field(default=0.01, description="Largest part that on_bad_file 'skip' may leave out.")
+    max_bad_fraction: Fraction = Field(default=0.01, description="Largest part of recordings that 'skip' leaves out.")
 
     on_leak: Literal["error", "warn"] = Field(
         default="error",

@@ -33,7 +33,8 @@ def score_whole(
     """
     background = read_card(model).background
     is_windows = getattr(getattr(data, "provenance", None), "cut", None) == "windows"
-    names, groups = data.metadata["recording"] if is_windows else data.ids, getattr(data, "groups", None)
+    names = data.metadata["recording"] if is_windows else data.ids
+    groups = getattr(data, "groups", None)
     recording_of = dict(zip(data.ids, names, strict=True))
     group_of = None if groups is None else dict(zip(names, groups, strict=True))
     metrics, tables = dict[str, Any](), dict[str, pd.DataFrame]()
@@ -53,7 +54,8 @@ def score_whole(
         table = answers.table.assign(recording=answers.table["id"].map(recording_of))
         if is_windows and "time" not in table:
             table = table.assign(start=np.asarray(data.metadata["start"]), end=np.asarray(data.metadata["end"]))
-        tables["events"], ids = detect_events(table, target, rules, stride), list(dict.fromkeys(table["recording"]))
+        tables["events"] = detect_events(table, target, rules, stride)
+        ids = list(dict.fromkeys(table["recording"]))
         found, scorer = _score_events(target, marked, tables["events"], ids, settings, background)
         metrics["events"] = found | {"intervals": intervals(scorer, ids)}
     return metrics, tables

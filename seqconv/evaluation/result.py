@@ -86,7 +86,8 @@ class Evaluation:
         facts = {"num_frames": ("loss", "size")}
         wrong = find_task(self.task).is_wrong(frames)
         if wrong is not None:
-            frames, facts["error_rate"] = frames.assign(error_rate=wrong), ("error_rate", "mean")
+            frames = frames.assign(error_rate=wrong)
+            facts["error_rate"] = ("error_rate", "mean")
         table: pd.DataFrame = frames.groupby("id", sort=False).agg(**facts, loss=("loss", "mean")).reset_index()
         return table
 

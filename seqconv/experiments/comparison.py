@@ -1,6 +1,6 @@
 """`write_comparison`: several runs on one page: scores with intervals, differences of their configs, their curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,6 @@ from seqconv.errors import ConfigError
 from seqconv.experiments import run_groups
 from seqconv.experiments.folder import is_sweep
 from seqconv.experiments.run_groups import Contender, score_names, scores_of
-from seqconv.parts.keys import flatten
 from seqconv.reports.curves import best_epoch, set_epochs
 from seqconv.reports.drawings import HEIGHT, SERIES, WIDTH, Drawing, draw, legend_columns, shorten_all, whiskers
 from seqconv.reports.folder import RunFolder
@@ -54,18 +53,6 @@ def write_comparison(run_dirs: Sequence[str | Path], path: str | Path) -> Path:
     return write_page("comparison.html.j2", path, **_contents(runs, contenders, path))
 
 
-def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Return the settings that are not the same in all configs, a row each.
-
-    >>> config_differences({"a": {"seed": 0, "model": {"x": 1}}, "b": {"seed": 1, "model": {"x": 1}}}).rows
-    (('seed', '0', '1'),)
-    """
-    flat = [flatten(config) for config in configs.values()]
-    keys = list(dict.fromkeys(key for settings in flat for key in settings))
-    differing = [key for key in keys if len({str(settings.get(key, "–")) for settings in flat}) > 1]
-    return make_table(["setting", *configs], [(key, *(str(each.get(key, "–")) for each in flat)) for key in differing])
-
-
 def _contents(runs: dict[str, RunFolder], contenders: Sequence[Contender], path: Path) -> dict[str, Any]:
     several = any(len(each.runs) > 1 for each in contenders)
     measured = dict.fromkeys(["val_loss", *(run.config.monitor for run in runs.values()), "loss"])
@@ -80,8 +67,8 @@ def _contents(runs: dict[str, RunFolder], contenders: Sequence[Contender], path:
         "facts": _fact_table(runs),
         "score_drawings": [_draw_scores(runs, score) for score in _shared_scores(runs)[:2]],
         "curves": [curve for curve in drawn if curve is not None],
-        "differences": config_differences({name: run.config.to_dict() for name, run in runs.items()}),
-        "version_differences": config_differences({name: run.versions for name, run in runs.items()}),
+        "differences": run_groups.config_differences({name: run.config.to_dict() for name, run in runs.items()}),
+        "version_differences": run_groups.config_differences({name: run.versions for name, run in runs.items()}),
     }
 
 

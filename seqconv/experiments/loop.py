@@ -74,10 +74,9 @@ class RunsProgress:
     def end(self, result: str, width: int) -> None:
         """Print the result of the run, in rich's markup, and how long it took; `width` letters for its name."""
         self.bar.advance(self._task, self._planned - self._of_run)
-        name = f"{escape(self._name.ljust(width))}  " if width else ""
         place = f"{self._number:>{len(str(self._count))}}/{self._count}"
         seconds = time.monotonic() - self._started
-        self._console.print(f"{place}  {name}{result}  {seconds:.0f} s", highlight=False)
+        self._console.print(f"{place}  {escape(self._name.ljust(width))}  {result}  {seconds:.0f} s", highlight=False)
 
     def _update(self, state: str) -> None:
         description = f"{self._number}/{self._count}  {escape(self._name)}"

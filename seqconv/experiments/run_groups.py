@@ -204,3 +204,15 @@ def _verdict(interval: Sequence[float] | None) -> str:
         return ""
     low, high = interval
     return "higher" if low > 0 else "lower" if high < 0 else "undecided"
+
+
+def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return the settings that are not the same in all configs, a row each.
+
+    >>> config_differences({"a": {"seed": 0, "model": {"x": 1}}, "b": {"seed": 1, "model": {"x": 1}}}).rows
+    (('seed', '0', '1'),)
+    """
+    flat = [flatten(config) for config in configs.values()]
+    keys = list(dict.fromkeys(key for settings in flat for key in settings))
+    differing = [key for key in keys if len({str(settings.get(key, "–")) for settings in flat}) > 1]
+    return make_table(["setting", *configs], [(key, *(str(each.get(key, "–")) for each in flat)) for key in differing])

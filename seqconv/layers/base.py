@@ -81,7 +81,7 @@ class MaskedLayer(LayerContract, keras.layers.Layer):  # type: ignore[misc]
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         # Keras finds a saved layer by this name. Layers of others register under the names of their packages.
-        if cls.__module__.startswith("seqconv."):
+        if cls.__module__.startswith("seqconv.") and not cls.__name__.startswith("_"):
             keras.saving.register_keras_serializable(package="seqconv")(cls)
 
     def output_channels(self, channels: int) -> int:

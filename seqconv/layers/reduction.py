@@ -117,7 +117,7 @@ class SequenceLayer(SummarizingLayer):
 
     def __init__(self, **options: Any) -> None:
         # A given summary must not be cast to half precision, which cannot count beyond 65,504 frames.
-        super().__init__(**{"autocast": False, **options})
+        super().__init__(**{**options, "autocast": False})
 
     def call(
         self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None, summary: Summary | None = None

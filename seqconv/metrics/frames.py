@@ -78,7 +78,8 @@ def label_frame_scorer(
             "map": precision(copies[owners]),
             "macro_f1": mean_of_finite(ratio(2 * correct, total)),
             "micro_f1": float(ratio(2 * correct.sum(), total.sum())),
-            "loss": float(ratio(copies @ losses, copies @ frames)),
+            # A product of two vectors would start BLAS's threads for each draw.
+            "loss": float(ratio((copies * losses).sum(), (copies * frames).sum())),
         }
 
     return scores

@@ -54,7 +54,7 @@ def check_archive(path: Path) -> None:
         raise ModelError(f"'{path}' is not loaded: {error}") from error
     except RecursionError as error:
         raise ModelError(f"'{path}' is not loaded: {CONFIG} nests lists or objects hundreds deep") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, LookupError, ArithmeticError, ValueError) as error:
         raise ModelError(f"'{path}' is damaged: {error}") from error
 
 
@@ -78,7 +78,9 @@ def _check_config(config: Any) -> None:
         raise ModelError(f"{CONFIG} describes no model: it is no object with a 'class_name' and a 'config'")
     # An optimizer and a loss are not loaded; the card is text and numbers for us, and Keras makes nothing of it.
     loaded = {**config, "config": {**config["config"], "card": None}, "compile_config": None}
-    problems = [problem for place, value in _walk(loaded, "model") for problem in _find_strangers(value, place)]
+    # Names of modules and of registered classes are checked with their classes.
+    places = _walk(loaded, "model", ("registered_name", "module"))
+    problems = [problem for place, value in places for problem in _find_strangers(value, place)]
     if _is_sequence_model(config):
         problems += _find_bad_settings(config["config"])
     if problems:
@@ -89,16 +91,16 @@ def _is_sequence_model(config: Mapping[str, Any]) -> bool:
     return "seqconv>SequenceModel" in (config.get("registered_name"), config.get("class_name"))
 
 
-def _walk(value: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """Yield all values of a config, with their places; not the names of classes, which are checked with their class."""
+def _walk(value: Any, place: str, skipped: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield all values of a config, with their places; not those under keys that are `skipped`."""
     yield place, value
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _walk(item, f"{place}[{index}]")
+            yield from _walk(item, f"{place}[{index}]", skipped)
     elif isinstance(value, dict):
         for name, item in value.items():
-            if name not in ("registered_name", "module"):
-                yield from _walk(item, f"{place}.{name}")
+            if name not in skipped:
+                yield from _walk(item, f"{place}.{name}", skipped)
 
 
 def _find_strangers(value: Any, place: str) -> Iterator[str]:

@@ -26,4 +26,8 @@ __all__ = [
 
 # Imported on first use: registries alone need no pydantic.
 _SECTIONS = ["FilePath", "FilePaths", "Fraction", "NameOf", "OneOf", "PositiveInt", "Section", "absolute_path"]
-__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"sections": _SECTIONS})
+__getattr__, _, _ = lazy_loader.attach(__name__, submod_attrs={"sections": _SECTIONS})
+
+
+def __dir__() -> list[str]:
+    return __all__

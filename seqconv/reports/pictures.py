@@ -73,10 +73,10 @@ def frame_strips(answers: Answers, place: int, num_frames: int) -> Strips | None
         return None
     rows = np.flatnonzero(answers.owners == place)
     at = answers.table["frame"].to_numpy()[rows]
-    strips = np.full((2, num_frames), -1)
+    strips, both = np.full((2, num_frames), -1), np.stack([targets[rows], given[rows]])
     for step in range(int(np.diff(at).min()) if len(at) > 1 else 1):
         inside = at + step < num_frames
-        strips[:, at[inside] + step] = np.stack([targets, given])[:, rows[inside]]
+        strips[:, at[inside] + step] = both[:, inside]
     return strips[0], strips[1], answers.names
 
 

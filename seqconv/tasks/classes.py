@@ -94,7 +94,7 @@ class ClassTask(Task):
     def check_classes(self, classes: Sequence[str], what: str) -> None:
         """Raise ManifestError where classes leave nothing to learn; `what` has them."""
         if not classes:
-            raise ManifestError(f"the {what} have none of the labels: there is nothing to learn")
+            raise ManifestError(f"none of the {what} has a label: there is nothing to learn")
 
     def name_decided(self, target: Meaning, decided: Array) -> list[str]:
         """Return the text of each decision."""

@@ -101,8 +101,10 @@ class Target:
     def from_dict(cls, values: Mapping[str, Any]) -> "Target":
         """Read the Target that `to_dict` described."""
         # Models saved before there were frames have no `kind`.
-        known = [(field.name, values[field.name]) for field in fields(cls) if field.name in values]
-        arguments: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in known}
+        arguments: dict[str, Any] = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        for name in ("names", "mean", "std"):
+            if name == "names" or arguments.get(name) is not None:
+                arguments[name] = tuple(arguments[name])
         return cls(**arguments)
 
     def _as_row(self, statistic: tuple[float, ...] | None) -> npt.NDArray[np.float64]:

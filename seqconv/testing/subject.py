@@ -69,7 +69,9 @@ class Subject:
             return self.layer(features, **options)
         if self.contract.takes_slots and num_slots is not None:
             options["num_slots"] = num_slots
-        return self.layer(features, segments, **options)
+        # A layer that is called without segments must work, too.
+        given = () if segments is None else (segments,)
+        return self.layer(features, *given, **options)
 
     def fault(self, layout: str, message: str, remedy: str) -> ModelError:
         """Return the error that names the layer and a layout."""

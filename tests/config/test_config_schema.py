@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.config.files import configs_folder, read_yaml
-from seqconv.config.schema import config_schema
+from seqconv.config.loading import config_schema
 from seqconv.errors import ConfigError
 
 CONFIGS = sorted(configs_folder().glob("*.yaml"))

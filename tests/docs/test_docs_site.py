@@ -13,8 +13,8 @@ import pytest
 from support.docs_blocks import blocks, run_block
 from support.extras import require
 
+from seqconv.config.loading import config_schema
 from seqconv.config.run import Config
-from seqconv.config.schema import config_schema
 from seqconv.parts.problems import sections_at
 
 ROOT = Path(__file__).parents[2]

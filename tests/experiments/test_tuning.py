@@ -91,6 +91,7 @@ def test_the_best_config_trains_as_it_is(config_file, tmp_path, capsys):
     assert main(command(config_file, folder, "--trials", "3")) == 0
     printed = capsys.readouterr().out
     assert "3 trials for the largest val_macro_f1" in printed
+    assert "1/3  trial-000  val_macro_f1" in printed
     assert f"train --config {folder / 'best.yaml'}" in printed
     best = load_config(folder / "best.yaml")
     base = load_config(config_file)

@@ -64,6 +64,17 @@ def test_all_problems_are_told_at_once():
     with pytest.raises(ConfigError, match="the space: 3 problems") as caught:
         read_space(space, CONFIG)
     assert str(caught.value).count("\n") == 3
+    with pytest.raises(ConfigError, match="the space: 3 problems") as caught:
+        read_space({"training.epochs": {"low": 1, "hihg": 3}, "training.learning_rate": [0.5, 0.5]}, CONFIG)
+    _, *lines = str(caught.value).splitlines()
+    assert all(line.startswith("  training.") for line in lines)
+    assert "did you mean 'high'" in lines[1]
+    assert lines[2] == "  training.learning_rate: [0.5, 0.5]: one choice is there twice"
+
+
+def test_a_key_in_two_forms_is_refused():
+    with pytest.raises(ConfigError, match=r"model\.blocks\.0\.filters: it is there twice"):
+        read_space({"model.blocks.0.filters": [4, 5], "model.blocks[0].filters": [6, 7]}, CONFIG)
 
 
 def test_the_command_refuses_before_keras_starts(tmp_path, capsys, monkeypatch):

@@ -10,7 +10,7 @@ from support.registries import registered
 
 from seqconv import train
 from seqconv.config import load_config
-from seqconv.config.schema import config_schema
+from seqconv.config.loading import config_schema
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ModelError, StoreError
 from seqconv.features import FeatureKind, RecordedKind, extract_features, num_features, open_features

@@ -56,6 +56,8 @@ def test_what_says_nothing_is_not_written():
         ({"target": {"names": ["a"]}}, r"card of the model has the target \{'names'.*'task'"),
         ({"features": {"kind": "log_mel", "n_melz": 3}}, r"the features .*unknown key; did you mean 'n_mels'"),
         ({"cutting": {"windows": 3}}, "the cutting"),
+        ({"target": {"task": "classification", "names": 5}}, "card of the model has the target .*cannot be read"),
+        ({"target": {"task": "regression", "names": ["a"], "mean": 0.5}}, "card of the model has the target"),
         ({"batching": 3}, "the batching 3, which cannot be read"),
     ],
 )

@@ -17,7 +17,7 @@ from seqconv import train
 from seqconv.batching.packing import plan_packed
 from seqconv.batching.padding import plan_padded
 from seqconv.config import load_config
-from seqconv.config.schema import config_schema
+from seqconv.config.loading import config_schema
 from seqconv.errors import ConfigError, ModelError
 from seqconv.geometry import TimeLayer
 from seqconv.inspection.attribution import contributions

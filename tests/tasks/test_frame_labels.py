@@ -145,7 +145,7 @@ def test_a_model_saved_before_there_were_frames_is_one_of_sequences():
     [
         ("classification", [["a", ""], ["a"]], "all labeled frames have the label 'a': there is nothing to tell apart"),
         ("classification", [["", ""]], "no frame of the training sequences has a label"),
-        ("multilabel", [[[0, 0]]], "the labeled frames have none of the labels"),
+        ("multilabel", [[[0, 0]]], "none of the labeled frames has a label: there is nothing to learn"),
         ("regression", [[NAN]], "no frame of the training sequences has a label"),
     ],
 )

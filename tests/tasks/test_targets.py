@@ -109,7 +109,7 @@ def test_a_constant_column_keeps_its_distance_and_is_not_divided_by_zero():
         ),
         ("classification", ["a", "a", "a", "a", "a"], "all sequences have the label 'a'"),
         ("classification", [["a", "b"], ["a"], ["b"], ["a"], ["b"]], r"1 sequences \('p'\) hold several.*multilabel"),
-        ("multilabel", ["", "", None, "", ""], "the sequences have none of the labels"),
+        ("multilabel", ["", "", None, "", ""], "none of the sequences has a label: there is nothing to learn"),
         ("multilabel", np.array([[0, 1], [2, 0], [1, 1], [0, 0], [0, 1]]), r"hold 0 or 1, but 1 sequences \('q'\)"),
         ("regression", ["1", "tall", "3", None, "5"], r"2 sequences \('q', 's'\) .*not numbers, the first 'tall'"),
         ("regression", [1.0, 2.0, np.inf, 4.0, 5.0], r"\('r'\) .* the first inf"),

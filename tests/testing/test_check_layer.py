@@ -150,6 +150,11 @@ class Refuses(MaskedLayer):
         return zero_padding(inputs, segments)
 
 
+class NeedsSegments(MaskedLayer):
+    def call(self, inputs, segments):
+        return inputs
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -186,6 +191,7 @@ def test_a_layer_that_keeps_the_contract_passes_and_stays_as_it_was(layer):
         (WrongChannels(), "a sequence alone", r"shape \(1, 1, 2\), but .* says \(1, 1, 4\)", "output_channels"),
         (ShortSighted(3, 1), "a sequence alone", "7 frames give 4, .* should give 7", "TimeLayer"),
         (Explodes(), "a sequence alone", "is not finite", "Guard"),
+        (NeedsSegments(), "a sequence alone", "TypeError: .*'segments'", "Without segments, all frames are real"),
         (Refuses(), "packed", "it raises IndexError: one sequence a row", "packable = False"),
         (keras.layers.BatchNormalization(), "training, padded", "the gradient nan", "zero_padding"),
     ],

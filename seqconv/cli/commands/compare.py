@@ -50,8 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 def describe(contenders: "Sequence[Contender]", width: int | None = None) -> "list[tuple[str, Table]]":
     """Return titles and tables of a comparison, for a terminal of so many columns."""
-    from seqconv.experiments.comparison import config_differences
-    from seqconv.experiments.run_groups import difference_table, kind_of, shorten, spread_table
+    from seqconv.experiments.run_groups import config_differences, difference_table, kind_of, shorten, spread_table
     from seqconv.reports.tables import Table
     from seqconv.reports.terminal_table import table_lines
 

@@ -13,6 +13,6 @@ from seqconv.cli.options import command
 )
 def main(arguments: argparse.Namespace) -> None:
     """Print the schema."""
-    from seqconv.config.schema import config_schema
+    from seqconv.config.loading import config_schema
 
     print(json.dumps(config_schema(), indent=2, ensure_ascii=False))

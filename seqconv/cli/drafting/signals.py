@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ class SignalFacts:
     are all numeric ones. `broken`: files that cannot be read, with the reason.
     """
 
-    kind: str
+    kind: Literal["audio", "samples", "features"]
     lengths: np.ndarray
     rates: dict[int, int] = field(default_factory=dict)
     num_mixed: int = 0

@@ -59,7 +59,7 @@ class Noise(Section):
     """Normal noise on the features, relative to how much each of them varies over the training frames."""
 
     probability: Probability = Field(default=1.0, description="Part of the sequences that are changed.")
-    deviation: AmountRange = Field(default=(0.0, 0.2), description="Least and most; 1 is the deviation in training.")
+    deviation: AmountRange = Field(default=(0.0, 0.2), description="Least and most; 1: the feature's in training.")
 
 
 class TimeShift(Section):
@@ -184,7 +184,9 @@ class Room(Section):
     """The sound of a room: convolution with a recorded impulse response, or with one that is made of decaying noise."""
 
     probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
-    folder: FilePath = Field(default=None, description="Recorded impulse responses, also in sub-folders; null: made.")
+    folder: FilePath = Field(
+        default=None, description="Recorded impulse responses, also in sub-folders; null: made ones."
+    )
     reverberation_time: AmountRange = Field(
         default=(0.1, 0.5), description="Seconds until a made response has fallen by 60 dB."
     )

@@ -1,7 +1,7 @@
 """Transforms of features `(time, d)` and labels: noise, masks, mixtures, and frames that are moved in time.
 
-A frame that is moved has a position in the original sequence, for features and labels alike. Array are whole
-numbers `(time,)`, or float64 where frames between two frames are wanted.
+A frame that is moved has a position in the original sequence, for features and labels alike. Positions are
+whole numbers `(time,)`, or float64 where frames between two frames are wanted.
 """
 
 from typing import Any, Literal

@@ -113,7 +113,8 @@ def read_timelines(
         if all(path.suffix.lower() == ".npy" for path in paths):
             recordings = RecordingEvents(ids, [], starts, ends)
             return EventTimelines(target, seconds_per_frame, recordings, _read_arrays(paths, ids, target))
-        (events, problems), notes = _read_tables(paths, ids), []
+        events, problems = _read_tables(paths, ids)
+        notes = []
     if seconds_per_frame is None:
         raise ConfigError(
             "events are given in seconds, but precomputed features do not say how many seconds a frame is. Set "

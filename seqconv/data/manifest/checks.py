@@ -56,7 +56,7 @@ def _find_repeated_ids(frame: pd.DataFrame) -> Iterable[str]:
 
 def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
     missing = [path for path in frame["path"].dropna().unique() if not is_file(path)]
-    text = f"{len(missing)} files of column 'path' are missing, the first is '{[*missing, ''][0]}'"
+    text = f"{len(missing)} files of column 'path' are missing, the first is '{next(iter(missing), '')}'"
     return find_rows(frame["id"], frame["path"].isin(missing), f"{text}: {{rows}}.")
 
 

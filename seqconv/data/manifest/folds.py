@@ -92,7 +92,9 @@ def _deal(num_folds: int, units: Units, strata: Strata, ids: Sequence[str], seed
         chosen[list(unit)] = fold
     if 0 in sizes:
         empty = sizes.count(0)
-        raise ManifestError(f"{len(units)} unequal groups leave {empty} of {num_folds} folds empty. Lower split.folds.")
+        raise ManifestError(
+            f"{len(units)} groups or files leave {empty} of {num_folds} folds empty. Lower split.folds."
+        )
     return chosen
 
 

@@ -109,7 +109,7 @@ def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[st
 def label_values(frame: pd.DataFrame, label: str | Sequence[str]) -> Any:
     """Return the labels of each row: a list, None if the column is empty, or a table of several columns."""
     if absent := LabelColumns(label).find_absent(frame):
-        raise ManifestError(absent[0])
+        raise ManifestError("; ".join(absent))
     if not isinstance(label, str):
         return frame[list(label)]
     return None if frame[label].isna().all() else frame[label].tolist()

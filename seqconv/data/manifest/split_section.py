@@ -68,7 +68,7 @@ def cut_splits(
         ConfigError: The manifest has splits, and folds are asked for; there is no such fold.
         ManifestError: There is no column to stratify by, or the rows cannot be cut so.
     """
-    if settings.stratify is not None and settings.stratify != labels.label:
+    if settings.stratify is not None and (strata is not None or settings.stratify != labels.label):
         cells = _text_column(manifest.frame, settings.stratify, "split.stratify")
         strata = [[] if cell is None else [cell] for cell in cells]
     note = None

@@ -18,11 +18,15 @@ def join_rows(*columns: Iterable[object]) -> list[list[int]]:
 
     >>> join_rows(["x", None, "x", None], ["a.wav", "b.wav", "c.wav", "c.wav"])
     [[0, 2, 3], [1]]
+    >>> join_rows([], [])
+    []
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     codes = [pd.factorize(np.asarray(column, object))[0] for column in columns]
+    if not len(codes[0]):
+        return []
     # Rows and the keys of each column are the nodes of one graph.
     starts = np.cumsum([len(codes[0]), *(each.max() + 1 for each in codes)])
     rows = np.concatenate([np.flatnonzero(each >= 0) for each in codes])

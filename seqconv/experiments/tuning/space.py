@@ -95,11 +95,14 @@ def read_space(source: str | Path | Mapping[str, Any], config: Config) -> Space:
     problems = []
     for key, written in ((written_key(str(key)), written) for key, written in values.items()):
         try:
+            if key in space:
+                raise ConfigError(f"{key}: it is there twice")
             _check_key(key)
             space[key] = _read_values(key, written)
             problems += _refused(key, space[key], config)
         except ConfigError as error:
-            problems.append(str(error))
+            # A plain list was not written under `choices`.
+            problems += str(error).replace(f"{key}.choices:", f"{key}:").splitlines()
     if problems:
         raise ConfigError("\n  ".join([f"{name}: {amount(len(problems), 'problem')}", *problems]))
     return space

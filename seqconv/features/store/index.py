@@ -158,7 +158,7 @@ def write_index(folder: Path, index: StoreIndex) -> None:
         header["variant"] = dict(index.variant)
     columns_of = {str: pa.string(), float: pa.float64(), int: pa.int64()}
     # Of `float | None`, the first.
-    types = {name: columns_of[(*get_args(kind), kind)[0]] for name, kind in _TYPES.items()}
+    types = {name: columns_of[(get_args(kind) or (kind,))[0]] for name, kind in _TYPES.items()}
     schema = pa.schema(types).with_metadata({"seqconv": json.dumps(header)})
     columns = {name: [getattr(row, name) for row in index.rows] for name in _TYPES}
     table = pa.table(columns, schema=schema)

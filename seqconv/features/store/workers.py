@@ -96,7 +96,8 @@ class _Team:
     def ask(self, function: Callable[..., Any], call: tuple[Any, ...]) -> Any:
         """Return the result of a call, from the process of this thread, or how that process died."""
         message = pickle.dumps((function, call))
-        worker = self._of_thread.__dict__.pop("worker", None) or self._start()
+        worker = getattr(self._of_thread, "worker", None) or self._start()
+        self._of_thread.worker = None
         calls, answers = cast(IO[bytes], worker.stdin), cast(IO[bytes], worker.stdout)
         try:
             calls.write(message)
@@ -136,9 +137,9 @@ class _Team:
         for worker in self._members:
             worker.kill()
         for worker in self._members:
-            # What was written to a worker that has ended cannot be flushed.
+            # Leaving it closes its pipes and waits for its end. What was written to it can no longer be flushed.
             with suppress(OSError), worker:
-                continue
+                pass
 
 
 @contextmanager

@@ -173,7 +173,7 @@ class FinishedBlock(Block):
     def _arguments_agree(self) -> "FinishedBlock":
         # Keys of the derived classes, of which not every one has them all.
         filters = getattr(self, "filters", None)
-        strides, dilation = getattr(self, "strides", 1), getattr(self, "dilation_rate", 1)
+        strides, dilation = getattr(self, "strides", None) or 1, getattr(self, "dilation_rate", None) or 1
         if self.norm == "group" and filters is not None and filters % self.norm_groups:
             raise ValueError(f"filters={filters} must be a multiple of norm_groups={self.norm_groups}")
         if strides > 1 and dilation > 1:

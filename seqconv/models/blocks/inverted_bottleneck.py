@@ -65,7 +65,7 @@ class InvertedBottleneckBlock(FinishedBlock, RepeatedBlock):
     def build_copy(self, copy: int, channels: int, scope: LayerScope) -> Built:
         from seqconv.layers import MaskedDepthwiseConv1D
 
-        layer = self.layers_of_copy(copy)[1]
+        _, layer, _ = self.layers_of_copy(copy)
         wide, initializer, has_bias = self.expansion * channels, self.initializer, self.has_bias
         expand, reduce = scope.inside("expand"), scope.inside("reduce")
         body: Nodes = (

@@ -144,7 +144,7 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
             self.progress = None
 
 
-class Kept:
+class StateOfAttributes:
     """A callback with a state that consists of some attributes."""
 
     KEPT: tuple[str, ...]
@@ -159,7 +159,7 @@ class Kept:
             setattr(self, name, state[name])
 
 
-class BestModel(Kept, keras.callbacks.Callback):  # type: ignore[misc]
+class BestModel(StateOfAttributes, keras.callbacks.Callback):  # type: ignore[misc]
     """A keeper of the model of the epoch with the best monitored value; the file is whole at any moment.
 
     With `anew_at`, that epoch replaces earlier ones, however good they are. Without `monitor` it is the last.
@@ -203,13 +203,13 @@ class BestModel(Kept, keras.callbacks.Callback):  # type: ignore[misc]
         write_atomically(self.path, self.copy.save)
 
 
-class Patience(Kept, keras.callbacks.EarlyStopping):  # type: ignore[misc]
+class Patience(StateOfAttributes, keras.callbacks.EarlyStopping):  # type: ignore[misc]
     """Keras's early stopping, with a count that continues in a resumed run."""
 
     KEPT = ("wait", "best", "best_epoch", "stopped_epoch")
 
 
-class HistoryFile(Kept, keras.callbacks.Callback):  # type: ignore[misc]
+class HistoryFile(StateOfAttributes, keras.callbacks.Callback):  # type: ignore[misc]
     """`history.csv`: one row an epoch, rewritten whole so that it is never cut."""
 
     KEPT = ("rows",)

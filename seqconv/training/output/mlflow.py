@@ -14,7 +14,7 @@ import keras
 from seqconv.config import Config
 from seqconv.errors import ConfigError
 from seqconv.parts.keys import flatten
-from seqconv.training.output.callbacks import Kept
+from seqconv.training.output.callbacks import StateOfAttributes
 from seqconv.training.state.interrupts import RunStopped
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class RunListener(Protocol):
         """Handle a run that has failed, or was stopped."""
 
 
-class MLflowLogger(Kept, keras.callbacks.Callback):  # type: ignore[misc]
+class MLflowLogger(StateOfAttributes, keras.callbacks.Callback):  # type: ignore[misc]
     """A writer of a run to MLflow: its settings as parameters, each epoch and the final scores as metrics, its files.
 
     A run that is resumed goes on in the same MLflow run, and no epoch is written twice. When MLflow cannot be reached

@@ -2,24 +2,50 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from seqconv.batching import FrameTargets, Layout
 from seqconv.batching.epoch_sampling import EpochSampler
 from seqconv.config import Config
-from seqconv.data.augmentation.draws import AugmentedDraw
 from seqconv.data.augmentation.epochs import Augmentation, AugmentedEpoch, AugmentedFrameLabels
 from seqconv.data.class_weights import class_weights, frame_class_weights
 from seqconv.data.datasets import Datasets
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.models import SequenceModel
+from seqconv.sources import IntArray
 from seqconv.tasks.frame_labels import FrameLabels
 from seqconv.training.step.prefetch import StepData, assemble
 
 Labels = np.ndarray | FrameTargets
 Moments = tuple[np.ndarray, np.ndarray]
+
+
+class AugmentedDraw:
+    """An `EpochSampler`: the entries of another one, or every sequence once, each as long as augmentation makes it."""
+
+    def __init__(self, augmentation: Augmentation, drawn: EpochSampler | None = None) -> None:
+        self.augmentation, self.drawn = augmentation, drawn
+        # As of a plan, two are enough: this epoch and the next.
+        self.epoch = lru_cache(maxsize=2)(self._epoch)
+
+    def _epoch(self, epoch: int) -> AugmentedEpoch:
+        """Return the sequences of an epoch; entry i is entry i of the sampler."""
+        return self.augmentation.epoch(epoch, None if self.drawn is None else self.drawn.indices(epoch))
+
+    def indices(self, epoch: int) -> IntArray:
+        """Return the sequences of an epoch by index, `(n,)`."""
+        return self.epoch(epoch).indices
+
+    def lengths(self, epoch: int) -> IntArray:
+        """Return the frames of each entry, `(n,)`."""
+        return self.epoch(epoch).lengths
+
+    def bounds(self) -> tuple[int, int]:
+        """Return the fewest and the most frames that any entry may have."""
+        return self.augmentation.bounds()
 
 
 @dataclass(frozen=True, eq=False)

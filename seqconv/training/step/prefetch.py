@@ -102,7 +102,7 @@ class EpochData(DataAdapter):  # type: ignore[misc]
 
     def __init__(self, feed: BatchFeed, num_steps: int) -> None:
         self._feed, self._num_steps = feed, num_steps
-        self._taken, self._first = 0, list[StepData]()
+        self._first = list[StepData]()
         self.data_wait = 0.0
 
     @property
