@@ -48,9 +48,13 @@ class RecordingOptimizer(keras.optimizers.Optimizer):
 
 def one_step(model: SequenceModel, batch: Batch) -> tuple:
     """Loss, gradients and moved statistics of one training step, as `fit` would do it; the model stays as it was."""
-    before, optimizer = model.get_weights(), RecordingOptimizer()
-    # JAX compiles whole steps faster than their operations one by one.
-    model.compile(optimizer=optimizer, loss=find_task("classification").make_loss(), run_eagerly=BACKEND != "jax")
+    before = model.get_weights()
+    if not isinstance(getattr(model, "optimizer", None), RecordingOptimizer):
+        loss_fn = find_task("classification").make_loss()
+        # JAX compiles whole steps faster than their operations one by one.
+        model.compile(optimizer=RecordingOptimizer(), loss=loss_fn, run_eagerly=BACKEND != "jax")
+    # Keras returns the mean loss of all steps since.
+    model.reset_metrics()
     loss = model.train_on_batch(inputs_of(batch), batch.labels, sample_weight=batch.weights)
     after = model.get_weights()
     # A step in inference mode would leave the statistics as they were, alike in every layout.
@@ -58,7 +62,7 @@ def one_step(model: SequenceModel, batch: Batch) -> tuple:
         is_statistic = isinstance(model, SequenceModel) and "moving_" in variable.path
         assert not is_statistic or (old != new).any(), variable.path
     model.set_weights(before)
-    return float(loss), [to_numpy(g.value) for g in optimizer.recorded], after
+    return float(loss), [to_numpy(g.value) for g in model.optimizer.recorded], after
 
 
 def assert_close(actual, expected, tolerance, name, unit=1.0):
