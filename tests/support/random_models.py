@@ -183,12 +183,12 @@ AT_ONCE = [attentions, recurrences]
 
 
 @st.composite
-def model_configs(draw, chunkable: bool = False):
+def model_configs(draw, chunkable: bool = False, most_blocks: int = 4):
     """A model config; `chunkable`: without recurrent and attention layers."""
     blocks, channels = [], NUM_FEATURES
     predicts_frames = draw(st.sampled_from([False, False, False, True]))
     kept = ["same", "same", "causal"]
-    for _ in range(draw(st.integers(1, 4))):
+    for _ in range(draw(st.integers(1, most_blocks))):
         kind = draw(st.sampled_from(ANYWHERE if chunkable else [*ANYWHERE, *AT_ONCE]))
         paddings = [*kept, "valid"] if kind is convolutions and not predicts_frames else kept
         block, channels = draw(kind(channels, paddings))
