@@ -13,7 +13,8 @@ from support.training_data import classified, quick
 from seqconv.cli.commands import report as report_command
 from seqconv.errors import ConfigError
 from seqconv.experiments import write_comparison
-from seqconv.experiments.comparison import _draw_curves, config_differences
+from seqconv.experiments.comparison import _draw_curves
+from seqconv.experiments.run_groups import config_differences
 from seqconv.reports.drawings import legend_columns, shorten_all
 from seqconv.reports.folder import read_run
 from seqconv.reports.tables import number
