@@ -103,8 +103,8 @@ def _call(layer: keras.layers.Layer, flow: TrunkState) -> TrunkState:
         if contract.per_sequence and flow.summary_interceptor is not None:
             options["summary"] = flow.summary_interceptor(layer, flow.features, flow.segments)
         # Keras's own layers here work on each frame by itself: activation, dropout.
-        segments = (flow.segments,) if isinstance(layer, MaskedLayer) else ()
-        outputs = layer(flow.features, *segments, **options)
+        given = (flow.segments,) if isinstance(layer, MaskedLayer) else ()
+        outputs = layer(flow.features, *given, **options)
         if contract.time_layer is not None and flow.segments is not None:
             outputs, segments = outputs
             return flow._replace(features=outputs, segments=segments, padding=padding)

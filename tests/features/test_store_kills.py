@@ -190,7 +190,7 @@ def test_a_signal_keeps_what_was_extracted_and_says_so_by_its_exit_code(tmp_path
 
 def test_a_build_waits_for_another_one_and_goes_on_where_that_was_killed(tmp_path, manifest, whole):
     first, store = caught(manifest, tmp_path)
-    with (store / "lock").open("rb") as lock, pytest.raises(BlockingIOError):
+    with (store / "lock").open("rb") as lock, pytest.raises(BlockingIOError, match="temporarily unavailable"):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     log = tmp_path / "second"
     log.mkdir()

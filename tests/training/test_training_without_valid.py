@@ -94,8 +94,9 @@ def test_a_manifest_without_splits_gets_two():
 
 def test_valid_that_is_given_is_used():
     config = load_config(quick(training={"monitor": "val_loss"}, **WITHOUT))
-    data = load_datasets(config.data_spec, classified(), classified(12, seed=2))
-    assert data.valid is not None
+    given = classified(12, seed=2)
+    data = load_datasets(config.data_spec, classified(), given)
+    assert data.valid is given
     assert not data.notes
 
 
