@@ -1,5 +1,6 @@
 """Fixtures for all tests, and how they share the cores."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -12,12 +13,21 @@ import pytest
 for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# No module is garbage: looking for some is half of what importing TensorFlow takes, and goes on with every test.
+gc.disable()
 
 import numpy as np  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 MOST_WORKERS = 4
 LONGEST = ("test_backends.py", "test_contract_random.py")
+# Counting lines takes a fourth of the time of a test. Of these, which take longest, every line is run by others, too.
+WITHOUT_COVERAGE = (
+    *("test_contract_random.py", "test_contract.py", "test_trained_models.py", "test_training_resume.py"),
+    *("test_docs.py", "test_layers_battery.py", "test_layer_contract.py", "test_reference.py", "test_pieces.py"),
+    *("test_batching_padding_bounds.py", "test_streaming.py", "test_streaming_random.py", "test_backend_runs.py"),
+    *("test_training_imbalance.py", "test_averaging.py", "test_frame_training.py", "test_training_weighting.py"),
+)
 # How long an example takes, or its making, says something of the machine alone.
 settings.register_profile("seqconv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("seqconv")
@@ -36,6 +46,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take minutes come first: a process that began one last would keep the others waiting."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+    for item in items:
+        if item.path.name in WITHOUT_COVERAGE:
+            item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """All modules are imported: what is created from here on may be garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,6 +1,7 @@
 """The framework that computes: chosen, and started quietly. Keras reads its name once, when it is imported."""
 
 import contextlib
+import gc
 import os
 import sys
 import tempfile
@@ -71,7 +72,7 @@ def start_keras(backend: Backend | None = None) -> None:
     is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     if is_quiet:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with _stderr_kept_back() if is_quiet else contextlib.nullcontext():
+    with _stderr_kept_back() if is_quiet else contextlib.nullcontext(), _collection_later():
         _import_keras()
 
 
@@ -94,6 +95,17 @@ def _import_keras() -> None:
 
     # Looks for devices, which has messages of its own.
     tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _collection_later() -> Iterator[None]:
+    """Look for no garbage among what imports create: the looking is half of what a start, and an end, take."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextlib.contextmanager

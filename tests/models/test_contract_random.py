@@ -23,8 +23,6 @@ from support.random_models import NUM_FEATURES, draw_model, model_configs
 
 from seqconv.testing.layouts import plans_in_one_step
 
-# Tracing lines takes a fifth of the time of these models, and other tests run the same lines.
-pytestmark = pytest.mark.no_cover
 MODELS = int(os.environ.get("SEQCONV_CONTRACT_MODELS", "200"))
 drawn: Counter = Counter()
 
