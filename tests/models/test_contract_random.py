@@ -50,11 +50,12 @@ def check_contract(config, extra_lengths, seed, tmp_path, tolerance=DOUBLE):
         drawn.update({block.type for block in model.config.blocks} | {pooling.type for pooling in model.config.pooling})
 
 
+# What other backends must keep are the layers; how layers follow each other is the same arithmetic on all of them, and
+# compiling is what takes time there, for each block and each length.
+MOST_BLOCKS, MOST_LENGTHS = (4, 4) if BACKEND == "tensorflow" else (2, 2)
 CASES = {
-    # What other backends must keep are the layers; how layers follow each other is the same arithmetic on all of them,
-    # and compiling is what takes time there.
-    "config": model_configs(most_blocks=4 if BACKEND == "tensorflow" else 2),
-    "extra_lengths": st.lists(st.one_of(st.integers(0, 12), st.integers(0, 200)), min_size=2, max_size=4),
+    "config": model_configs(most_blocks=MOST_BLOCKS),
+    "extra_lengths": st.lists(st.one_of(st.integers(0, 12), st.integers(0, 200)), min_size=2, max_size=MOST_LENGTHS),
     "seed": st.integers(0, 2**16),
 }
 OPTIONS = {
