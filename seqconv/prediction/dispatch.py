@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.reading import ARRAY_SUFFIXES, AUDIO_SUFFIXES
+from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some

@@ -170,15 +170,15 @@ def test_a_folder_has_one_class_per_sub_folder(tmp_path):
         "yes/deep/1": "yes",
     }
     assert all(Path(path).is_file() for path in frame["path"])
-    assert manifest.notes == (f"1 files in '{tmp_path}' are neither recordings nor arrays and were left out",)
+    assert manifest.notes == (f"1 files in '{tmp_path}' are neither recordings nor arrays and were left out: 1 .txt",)
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "it has no sub-folders; there must be one per class"),
+        ([], "it has no sub-folders with recordings; there must be one per class"),
         (["a.wav", "yes/b.wav"], "must be in sub-folders, one per class, but 'a.wav' are in none"),
-        (["yes/readme.txt"], "its sub-folders hold no recording"),
+        (["yes/readme.txt"], "it has no sub-folders with recordings; there must be one per class"),
         (
             ["train/yes/a.wav", "val/yes/b.wav"],
             "named like splits, not classes. Give a mapping .*{train: .*, valid: ",

@@ -3,18 +3,24 @@
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
+from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, Manifest, as_text, build_frame
+from seqconv.data.manifest.folders import read_folder
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
-from seqconv.data.manifest.reading import read_folder, read_table
+from seqconv.data.manifest.layout import arrange
+from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.parts.problems import read_section
 from seqconv.text import nearest
 
 PathText = str | PathLike[str]
 _Read = tuple[pd.DataFrame, list[str], list[str]]
+_PLAIN = CollectionSettings()
 Source = PathText | Mapping[str, PathText] | pd.DataFrame
 
 
@@ -26,6 +32,7 @@ def load_manifest(
     separator: str = ";",
     label_files: str | None = None,
     on_leak: str = "error",
+    layout: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Load a table of recordings.
 
@@ -38,6 +45,8 @@ def load_manifest(
         separator: Between the labels of one cell (multilabel).
         label_files: Column with paths to labels of frames (relative to the manifest); they become absolute.
         on_leak: A group or file in more than one split is an `error`; with `warn` it is let through.
+        layout: How the table, its folders and its paths are read, as in the section `data` of a config: `columns`,
+            `root`, `path`, `label_from`, `split_lists`, `ignore`, `names`, `separator`, `comment`.
 
     Returns:
         The columns `id`, `path` (absolute), `label`, `split`, `group` (text, None where empty), `fold` (Int64),
@@ -57,20 +66,26 @@ def load_manifest(
         [['a.wav', '001', 'NA', 1.0], ['b.wav', '002', 'x', 1.0]]
     """
     labels = None if label is None else LabelColumns(label, task, separator)
-    return read_manifest(source, labels, label_files=label_files, on_leak=on_leak).frame
+    collection = read_section(CollectionSettings, layout or {}, "layout")
+    return read_manifest(source, labels, label_files=label_files, on_leak=on_leak, collection=collection).frame
 
 
 def read_manifest(
-    source: Source, labels: LabelColumns | None = None, *, label_files: str | None = None, on_leak: str = "error"
+    source: Source,
+    labels: LabelColumns | None = None,
+    *,
+    label_files: str | None = None,
+    on_leak: str = "error",
+    collection: CollectionSettings = _PLAIN,
 ) -> Manifest:
     """Load a table of recordings with notes on how it was made; arguments and errors of `load_manifest`."""
     if isinstance(source, pd.DataFrame):
-        name, read = "", _read_frame(source, label_files)
+        name, read = "", _read_frame(source, label_files, collection)
     elif isinstance(source, Mapping):
         name = ", ".join(f"{split}: {fspath(path)}" for split, path in source.items())
-        read = _read_mapping(source, label_files)
+        read = _read_mapping(source, label_files, collection)
     else:
-        name, read = fspath(source), _read_one(Path(source), label_files)
+        name, read = fspath(source), _read_one(Path(source), label_files, collection)
     frame, problems, notes = read
     problems += find_problems(frame)
     leaks = list(find_leak_problems(frame))
@@ -84,30 +99,34 @@ def read_manifest(
     return Manifest(frame, tuple(notes))
 
 
-def _read_one(path: Path, label_files: str | None) -> _Read:
+def _read_one(path: Path, label_files: str | None, collection: CollectionSettings) -> _Read:
     """Read the table, the problems and the notes of one file or folder."""
     is_folder = path.is_dir()
     try:
-        table, notes = read_folder(path) if is_folder else (read_table(path), [])
-        return *_add_columns(table, path if is_folder else path.parent, label_files), notes
+        table, notes = read_folder(path, collection) if is_folder else (read_table(path, collection), [])
+        frame, problems, more = _arrange(table, path if is_folder else path.parent, label_files, collection)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
+    return frame, problems, notes + more
 
 
-def _read_frame(source: pd.DataFrame, label_files: str | None) -> _Read:
+def _read_frame(source: pd.DataFrame, label_files: str | None, collection: CollectionSettings) -> _Read:
     table = source.reset_index(drop=True)
-    text = {column: as_text(table[column]) for column in TEXT_COLUMNS if column in table}
-    return *_add_columns(table.assign(**text), Path.cwd(), label_files), []
+    frame, problems, notes = _arrange(table, Path.cwd(), label_files, collection)
+    return frame, problems, notes
 
 
-def _add_columns(table: pd.DataFrame, folder: Path, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
-    frame, problems = build_frame(table, folder)
+def _arrange(table: pd.DataFrame, folder: Path, label_files: str | None, collection: CollectionSettings) -> _Read:
+    arranged, found, notes = arrange(table, collection)
+    text = {column: as_text(arranged[column]) for column in TEXT_COLUMNS if column in arranged}
+    root = Path(collection.root) if isinstance(collection.root, str) else folder
+    frame, problems = build_frame(arranged.assign(**text), root)
     if label_files is not None:
         problems += place_label_files(frame, label_files, folder)
-    return frame, problems
+    return frame, found + problems, notes
 
 
-def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> _Read:
+def _read_mapping(sources: Mapping[str, PathText], label_files: str | None, collection: CollectionSettings) -> _Read:
     if not sources:
         raise ConfigError("data.manifest is an empty mapping; name at least {train: FILE}.")
     frames, problems, notes = [], [], []
@@ -116,13 +135,17 @@ def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> _
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
-        frame, found, more = _read_one(path, label_files)
+        frame, found, more = _read_one(path, label_files, collection.of_split(split))
         if path.is_dir() or path.suffix.lower() == ".ts":
             frame["id"] = f"{split}/" + frame["id"]
-        others = sorted(set(frame["split"].dropna()) - {split})
-        if others:
-            found.append(f"it is given as '{split}', but its column 'split' says '{others[0]}'.")
-        frame["split"] = pd.Series(split, frame.index, object)
+        others = set(frame["split"].dropna()) - {split}
+        if split == "train" and others == {"valid"} and "valid" not in sources:
+            # What is not for the test, divided by the collection itself.
+            more.append(f"'{path}' is given as train, and its column 'split' takes valid from it")
+        elif others:
+            found.append(f"it is given as '{split}', but its column 'split' says '{min(others)}'.")
+        else:
+            frame["split"] = pd.Series(split, frame.index, object)
         frames.append(frame)
         notes += more
         problems += [f"{source}: {problem}" for problem in found]

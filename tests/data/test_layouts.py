@@ -1,0 +1,85 @@
+"""Well-known data sets as they are unpacked, with the configs of docs/guides/datasets.md, as miniatures."""
+
+import os
+import re
+
+import pandas as pd
+import pytest
+import yaml
+from support.docs_blocks import ROOT
+from support.miniatures import MINIATURES, RATE
+
+from seqconv.cli.commands.evaluate import main as evaluate
+from seqconv.cli.commands.predict import main as predict
+from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
+from seqconv.data.manifest.loading import read_manifest
+from seqconv.training import train
+
+PAGE = (ROOT / "docs" / "guides" / "datasets.md").read_text(encoding="utf-8")
+CONFIGS = dict(re.findall(r"^### (.+?)\n\n```yaml\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE))
+QUICK = {
+    "features": {"kind": "log_mel", "sample_rate": RATE, "n_fft": 256, "hop_length": 128, "n_mels": 8},
+    "model": {"blocks": [{"filters": 4, "kernel_size": 3}]},
+    "training": {"epochs": 1, "warmup_epochs": 0},
+    "evaluation": {"bootstrap": 0, "report": False},
+    "batching": {"batch_size": 16},
+}
+# What is the same for all data sets, and what decides how a model is trained.
+MOST_KEYS = 6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("layouts")
+
+
+@pytest.fixture(params=MINIATURES, scope="module")
+def collection(request, folder):
+    """A miniature and its config, read from the folder where both are."""
+    name, build = MINIATURES[request.param]
+    here = folder / request.param.replace(" ", "_")
+    right = build(here / name)
+    (here / "config.yaml").write_text(yaml.safe_dump(yaml.safe_load(CONFIGS[request.param]) | QUICK), encoding="utf-8")
+    return here, right
+
+
+def test_each_config_of_the_page_has_a_miniature_and_few_keys():
+    assert set(CONFIGS) == set(MINIATURES)
+    for title, text in CONFIGS.items():
+        sections = yaml.safe_load(text)
+        assert sum(len(section) for section in sections.values()) <= MOST_KEYS, title
+
+
+def test_it_is_read_as_it_is_meant(collection):
+    here, right = collection
+    config = load_config(here / "config.yaml")
+    frame = read_manifest(config.data.manifest, collection=config.data).frame
+
+    def rows(part):
+        found = frame[frame["path"].str.contains(part, regex=False)]
+        assert len(found) == 1 or part.endswith("/"), part
+        return found.iloc[0]
+
+    assert {part: rows(part)["label"] for part in right.labels} == right.labels
+    assert {part: rows(part)["group"] for part in right.groups} == right.groups
+    assert {part: rows(part)["fold"] for part in right.folds} == right.folds
+    # A time of something else would be cut out of the file.
+    assert frame[["start", "end"]].isna().all(axis=None)
+
+
+def test_it_trains_evaluates_and_predicts(collection, monkeypatch, capsys):
+    here, right = collection
+    monkeypatch.chdir(here)
+    config = load_config("config.yaml", ["data.num_workers=0"])
+    data = load_datasets(config.data_spec)
+    if right.splits is not None:
+        assert {name: len(part) for name, part in data.parts().items() if name in right.splits} == right.splits
+    train(config, "run")
+    evaluate(["--model", "run/model.keras"])
+    some = data.test.metadata["path"].iloc[0]
+    predict(["--model", "run/model.keras", os.path.relpath(some)])
+    table = capsys.readouterr().out
+    assert some in table or os.path.relpath(some) in table
+    scored = pd.read_csv("run/predictions.csv")
+    assert scored["id"].tolist() == data.test.ids
