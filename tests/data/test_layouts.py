@@ -10,6 +10,7 @@ from support.docs_blocks import ROOT
 from support.miniatures import MINIATURES, RATE
 
 from seqconv.cli.commands.evaluate import main as evaluate
+from seqconv.cli.commands.init import main as init
 from seqconv.cli.commands.predict import main as predict
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
@@ -83,3 +84,47 @@ def test_it_trains_evaluates_and_predicts(collection, monkeypatch, capsys):
     assert some in table or os.path.relpath(some) in table
     scored = pd.read_csv("run/predictions.csv")
     assert scored["id"].tolist() == data.test.ids
+
+
+# What `init` needs to be told, or asks for by an error that says what to do.
+TOLD = {
+    "Common Voice": (["--label", "gender"], "there is no column 'label' with labels. Name what is to be learned with"),
+    "RAVDESS": (None, "named like speakers, not classes. Say where the labels are"),
+    "TIMIT": (None, "named like regions, not classes"),
+    "LJSpeech": (None, "there is no column 'path'"),
+    "AudioSet": (None, "named like splits, not classes"),
+    "AudioFolder with JSON Lines": ([], ""),
+}
+
+
+def test_init_finds_it_or_asks(collection, request, capsys):
+    title = request.node.callspec.params["collection"]
+    here, _ = collection
+    name, _ = MINIATURES[title]
+    output = here / "drafted.yaml"
+    more, refusal = TOLD.get(title, ([], ""))
+    if refusal:
+        assert init([str(here / name), "--output", str(output)]) == 2
+        assert refusal in capsys.readouterr().err
+    if more is None:
+        return
+    assert init([str(here / name), *more, "--output", str(output)]) == 0
+    drafted, own = load_config(output), load_config(here / "config.yaml")
+    frames = [read_manifest(config.data.manifest, collection=config.data).frame for config in (drafted, own)]
+    label = drafted.target.column
+    for column in ("split", "group", "fold", "start", "end"):
+        values = [dict(zip(frame["path"], frame[column].astype(str), strict=True)) for frame in frames]
+        assert values[0] == values[1], column
+    labels = [dict(zip(frames[n]["path"], frames[n][column], strict=True)) for n, column in enumerate((label, "label"))]
+    assert labels[0] == labels[1]
+    assert (drafted.target.task, drafted.target.separator) == (own.target.task, own.target.separator)
+    assert drafted.split == own.split
+    train(load_config(output, ["training.epochs=1", "evaluation.report=false", "data.num_workers=0"]), here / "drafted")
+
+
+def test_enough_layouts_are_found_without_help(capsys):
+    asked = [title for title, (more, _) in TOLD.items() if more != []]
+    found = [title for title in MINIATURES if title not in asked]
+    with capsys.disabled():
+        print(f"\ninit finds {len(found)} of {len(MINIATURES)} layouts alone, and asks at {len(asked)}", end=" ")
+    assert len(found) >= 7

@@ -81,15 +81,15 @@ def esc50(folder: Path) -> Miniature:
 def urbansound8k(folder: Path) -> Miniature:
     rows = ["slice_file_name,fsID,start,end,salience,fold,classID,class"]
     for number, fold, kind in grid(10, 3):
-        name = f"{100032 + number}-{kind}-0-0.wav"
+        name = f"{100032 + fold}-{kind}-0-0.wav"
         record(folder / "audio" / f"fold{fold + 1}" / name, number)
         # Seconds of the recording that the slice was taken from, not of the slice.
         seconds, label = f"{20.5 + number},{24.5 + number}", ("siren", "drilling", "dog_bark")[kind]
-        rows.append(f"{name},{100032 + number},{seconds},1,{fold + 1},{kind},{label}")
+        rows.append(f"{name},{100032 + fold},{seconds},1,{fold + 1},{kind},{label}")
     write(folder / "metadata" / "UrbanSound8K.csv", *rows)
-    labels = {"fold1/100032-0": "siren", "fold10/100061-2": "dog_bark"}
+    labels = {"fold1/100032-0": "siren", "fold10/100041-2": "dog_bark"}
     groups = {"fold1/100032-0": "100032"}
-    return Miniature(labels, None, groups, {"fold10/100061-2": 10})
+    return Miniature(labels, None, groups, {"fold10/100041-2": 10})
 
 
 @miniature("Speech Commands", "speech_commands_v0.02")
@@ -137,10 +137,10 @@ def common_voice(folder: Path) -> Miniature:
             # A sentence may begin with a quotation mark and never end with one.
             sentence = ('"Wait," he said.', '"Yes', "no", "It's 5\" long")[row % 4]
             gender = ("male_masculine", "female_feminine", "", "male_masculine", "female_feminine")[row % 5]
-            rows.append(f"{name}{row:04x}\tcommon_voice_en_{number}.mp3\t{sentence}\t2\t0\t\t{gender}\t\ten\t")
+            rows.append(f"{name}{row // 2:04x}\tcommon_voice_en_{number}.mp3\t{sentence}\t2\t0\t\t{gender}\t\ten\t")
         write(folder / f"{name}.tsv", *rows)
     labels = {"common_voice_en_0.": "male_masculine", "common_voice_en_13.": "female_feminine"}
-    return Miniature(labels, {"train": 6, "valid": 3, "test": 3}, {"common_voice_en_13.": "test0001"})
+    return Miniature(labels, {"train": 6, "valid": 3, "test": 3}, {"common_voice_en_13.": "test0000"})
 
 
 @miniature("FSD50K", "FSD50K")

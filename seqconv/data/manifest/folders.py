@@ -30,7 +30,8 @@ _SPLIT_WORDS = {*SPLITS, "training", "val", "validation", "dev", "development", 
 # What sub-folders most often are when they are no classes.
 _NO_CLASSES = {
     "folds": r"(fold|part)[ _-]?\d+",
-    "speakers": r"(actor|speaker|spk|subject|subj|user|person|participant|patient|dr)[ _-]?\d+",
+    "speakers": r"(actor|speaker|spk|subject|subj|user|person|participant|patient)[ _-]?\d+",
+    "regions": r"dr[ _-]?\d+",
     "sessions": r"(session|ses|recording|rec|take|trial)[ _-]?\d+",
 }
 _ASIDE = r"_.*_|_background_noise_"

@@ -150,6 +150,10 @@ def _read_mapping(sources: Mapping[str, PathText], label_files: str | None, coll
         notes += more
         problems += [f"{source}: {problem}" for problem in found]
     merged = pd.concat(frames, ignore_index=True)
+    # By default the id is the path, as the table has it: in tables with other roots it may be that of another file.
+    twice = merged["id"].duplicated(keep=False) & ~merged["path"].duplicated(keep=False)
+    if all(str(path).endswith(name) for path, name in zip(merged["path"][twice], merged["id"][twice], strict=True)):
+        merged["id"] = merged["id"].where(~twice, merged["split"] + "/" + merged["id"])
     for column in merged.columns.difference(list(KNOWN_COLUMNS)):
         if merged[column].dtype == object:
             merged[column] = merged[column].where(merged[column].notna(), None)
