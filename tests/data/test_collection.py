@@ -1,5 +1,8 @@
 """How tables, folders and paths are read: `data.columns`, `root`, `path`, `label_from`, `split_lists`, `ignore`."""
 
+import os
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -145,7 +148,7 @@ class TestFolders:
         [
             (["fold1/a.wav", "fold2/b.wav"], r"named like folds, not classes.*\(\?P<fold>...\) for these folders"),
             (["Actor_01/a.wav", "Actor_02/b.wav"], r"named like speakers, not classes.*\(\?P<group>...\)"),
-            (["DR1/F/a.wav", "DR2/M/b.wav"], "named like speakers, not classes"),
+            (["DR1/F/a.wav", "DR2/M/b.wav"], "named like regions, not classes"),
             (["dev_audio/a.wav", "eval_audio/b.wav"], "named like splits, not classes. Give a mapping instead"),
             (["train_audio/x/a.ogg", "test_soundscapes/b.ogg"], "named like splits, not classes"),
             (["yes/a.wav", "_background_noise_/b.wav"], "may be a class, or sounds that are none. Leave it out with"),
@@ -210,3 +213,26 @@ def test_rows_without_a_label_are_left_out_where_that_is_said(tmp_path):
     data = load_datasets(load_config(settings).data_spec)
     assert sum(len(part) for part in data.parts().values()) == 8
     assert "4 of 12 rows have no 'label' and were left out (data.unlabeled)" in data.notes
+
+
+def test_the_other_form_of_a_letter_is_found(tmp_path):
+    composed, apart = (unicodedata.normalize(form, "café.wav") for form in ("NFC", "NFD"))
+    assert composed != apart
+    make(tmp_path, apart)
+    frame = load_manifest(write(tmp_path / "t.csv", "path", composed))
+    assert frame["path"].tolist() == [str(tmp_path / apart)]
+    assert frame["id"].tolist() == [composed]
+
+
+def test_a_name_that_is_no_text_is_named(tmp_path):
+    make(tmp_path, "x/a.wav")
+    os.close(os.open(os.fsencode(tmp_path) + b"/x/caf\xe9.wav", os.O_CREAT))
+    with pytest.raises(ManifestError, match=r"1 names of files are not UTF-8: 'b'caf\\xe9.wav''. Rename them"):
+        load_manifest(tmp_path)
+
+
+def test_a_column_that_is_the_target_is_no_mistake(tmp_path, recwarn):
+    make(tmp_path, "a.wav", "b.wav")
+    path = write(tmp_path / "t.csv", "path,labels", "a.wav,x", "b.wav,y")
+    load_manifest(path, label="labels")
+    assert not recwarn.list

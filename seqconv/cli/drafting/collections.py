@@ -30,7 +30,7 @@ _MOST_TABLES = 40
 
 @dataclass
 class Collection:
-    """What was found: the section `data` of a config, how many folds there are, and sentences for the user."""
+    """The section `data` of a config for a collection, how many folds it has, and sentences for the user."""
 
     data: dict[str, Any]
     found: str

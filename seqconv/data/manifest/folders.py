@@ -1,8 +1,9 @@
 """Folders of recordings as manifests: a sub-folder for each class, or what a pattern finds in the paths."""
 
+import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 import pandas as pd
@@ -49,6 +50,7 @@ def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFr
     Raises:
         ManifestError: there is no recording; recordings of no class; sub-folders that are hardly classes.
     """
+    check_names(folder.rglob("*"))
     tables = [name for name in METADATA if (folder / name).is_file()]
     if len(tables) > 1:
         raise ManifestError(f"it holds {list_some(tables)}. Name the one to use as data.manifest.")
@@ -78,6 +80,20 @@ def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFr
     kinds = ", ".join(f"{count} {suffix}" for suffix, count in listed)
     note = f"{len(rest)} files in '{folder}' are neither recordings nor arrays and were left out: {kinds}"
     return table, [note] if rest else []
+
+
+def check_names(paths: Iterable[Path]) -> None:
+    """Refuse names of files that are not UTF-8, which no table can hold.
+
+    Raises:
+        ManifestError: names them.
+    """
+    odd = [os.fsencode(path.name) for path in paths if any("\ud800" <= sign <= "\udfff" for sign in path.name)]
+    if odd:
+        raise ManifestError(
+            f"{len(odd)} names of files are not UTF-8: {list_some(odd)}. Rename them (if they are Latin-1: "
+            "convmv -f latin1 -t utf8 -r --notest FOLDER)."
+        )
 
 
 def _refuse_other_audio(present: Sequence[PurePath]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -21,6 +21,14 @@ from seqconv.text import nearest
 PathText = str | PathLike[str]
 _Read = tuple[pd.DataFrame, list[str], list[str]]
 _PLAIN = CollectionSettings()
+
+
+class _Reading(NamedTuple):
+    collection: CollectionSettings
+    label_files: str | None
+    used: tuple[str, ...]
+
+
 Source = PathText | Mapping[str, PathText] | pd.DataFrame
 
 
@@ -79,13 +87,14 @@ def read_manifest(
     collection: CollectionSettings = _PLAIN,
 ) -> Manifest:
     """Load a table of recordings with notes on how it was made; arguments and errors of `load_manifest`."""
+    how = _Reading(collection, label_files, () if labels is None else tuple(labels.names))
     if isinstance(source, pd.DataFrame):
-        name, read = "", _read_frame(source, label_files, collection)
+        name, read = "", _read_frame(source, how)
     elif isinstance(source, Mapping):
         name = ", ".join(f"{split}: {fspath(path)}" for split, path in source.items())
-        read = _read_mapping(source, label_files, collection)
+        read = _read_mapping(source, how)
     else:
-        name, read = fspath(source), _read_one(Path(source), label_files, collection)
+        name, read = fspath(source), _read_one(Path(source), how)
     frame, problems, notes = read
     problems += find_problems(frame)
     leaks = list(find_leak_problems(frame))
@@ -99,34 +108,34 @@ def read_manifest(
     return Manifest(frame, tuple(notes))
 
 
-def _read_one(path: Path, label_files: str | None, collection: CollectionSettings) -> _Read:
+def _read_one(path: Path, how: _Reading) -> _Read:
     """Read the table, the problems and the notes of one file or folder."""
     is_folder = path.is_dir()
     try:
-        table, notes = read_folder(path, collection) if is_folder else (read_table(path, collection), [])
-        frame, problems, more = _arrange(table, path if is_folder else path.parent, label_files, collection)
+        table, notes = read_folder(path, how.collection) if is_folder else (read_table(path, how.collection), [])
+        frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
     return frame, problems, notes + more
 
 
-def _read_frame(source: pd.DataFrame, label_files: str | None, collection: CollectionSettings) -> _Read:
+def _read_frame(source: pd.DataFrame, how: _Reading) -> _Read:
     table = source.reset_index(drop=True)
-    frame, problems, notes = _arrange(table, Path.cwd(), label_files, collection)
+    frame, problems, notes = _arrange(table, Path.cwd(), how)
     return frame, problems, notes
 
 
-def _arrange(table: pd.DataFrame, folder: Path, label_files: str | None, collection: CollectionSettings) -> _Read:
-    arranged, found, notes = arrange(table, collection)
+def _arrange(table: pd.DataFrame, folder: Path, how: _Reading) -> _Read:
+    arranged, found, notes = arrange(table, how.collection)
     text = {column: as_text(arranged[column]) for column in TEXT_COLUMNS if column in arranged}
-    root = Path(collection.root) if isinstance(collection.root, str) else folder
-    frame, problems = build_frame(arranged.assign(**text), root)
-    if label_files is not None:
-        problems += place_label_files(frame, label_files, folder)
+    root = Path(how.collection.root) if isinstance(how.collection.root, str) else folder
+    frame, problems = build_frame(arranged.assign(**text), root, how.used)
+    if how.label_files is not None:
+        problems += place_label_files(frame, how.label_files, folder)
     return frame, found + problems, notes
 
 
-def _read_mapping(sources: Mapping[str, PathText], label_files: str | None, collection: CollectionSettings) -> _Read:
+def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
     if not sources:
         raise ConfigError("data.manifest is an empty mapping; name at least {train: FILE}.")
     frames, problems, notes = [], [], []
@@ -135,7 +144,7 @@ def _read_mapping(sources: Mapping[str, PathText], label_files: str | None, coll
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
-        frame, found, more = _read_one(path, label_files, collection.of_split(split))
+        frame, found, more = _read_one(path, how._replace(collection=how.collection.of_split(split)))
         if path.is_dir() or path.suffix.lower() == ".ts":
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}

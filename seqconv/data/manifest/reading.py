@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -76,7 +76,7 @@ def read_delimited(path: Path, collection: CollectionSettings = _PLAIN) -> pd.Da
 
 def _divide(path: Path, separator: str, comment: str | None) -> list[tuple[int, list[str]]]:
     """Return the number of each line and its cells; of a separator such as ", ", spaces before cells are left out."""
-    quoting = csv.QUOTE_MINIMAL if separator[0] in ",;" else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if separator[0] in ",;" else csv.QUOTE_NONE
     spaces = len(separator) > 1
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = (line for line in file if comment is None or not line.startswith(comment))
