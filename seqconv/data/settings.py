@@ -163,7 +163,7 @@ def check_made(data: DataConfig) -> None:
     if data.made_by is None:
         return
     named = [*(data.manifest.values() if isinstance(data.manifest, dict) else [data.manifest]), data.events]
-    missing = [path for path in named if path is not None and not Path(path).exists()]
+    missing = [path for path in named if path is not None and not Path(path.removeprefix("kaldi:")).exists()]
     if missing:
         raise ManifestError(f"'{missing[0]}' is not there yet. Make it with: {data.made_by}")
 

@@ -236,3 +236,48 @@ def test_a_column_that_is_the_target_is_no_mistake(tmp_path, recwarn):
     path = write(tmp_path / "t.csv", "path,labels", "a.wav,x", "b.wav,y")
     load_manifest(path, label="labels")
     assert not recwarn.list
+
+
+class TestKaldi:
+    def make(self, folder, **tables):
+        for name, lines in ({"wav.scp": ["a a.wav", "b b.wav"]} | tables).items():
+            write(folder / name.replace("__", "."), *lines)
+        make(folder, "a.wav", "b.wav")
+        return f"kaldi:{folder}"
+
+    def test_tables_are_columns(self, tmp_path):
+        tables = {"utt2spk": ["a p", "b q"], "text": ["a well yes", "b"], "utt2label": ["b y", "a x", "c z"]}
+        read = read_manifest(self.make(tmp_path, **tables))
+        assert read.frame[["id", "group", "label", "text"]].values.tolist() == [
+            ["a", "p", "x", "well yes"],
+            ["b", "q", "y", None],
+        ]
+        assert read.notes == ("'utt2label' has 1 utterances without a recording: 'c'",)
+
+    def test_segments(self, tmp_path):
+        tables = {"segments": ["a-1 a 0.5 1.25", "a-2 a 2 -1"]}
+        frame = load_manifest(self.make(tmp_path, **tables))
+        assert frame["id"].tolist() == ["a-1", "a-2"]
+        assert frame["start"].tolist() == [0.5, 2.0]
+        assert frame["end"].fillna(-1).tolist() == [1.25, -1]
+
+    @pytest.mark.parametrize(
+        ("tables", "message"),
+        [
+            (
+                {"wav.scp": ["a sph2pipe -f wav a.sph |"]},
+                r"makes 1 recordings by commands, which are not run: 'a' \(the first",
+            ),
+            ({"wav.scp": ["a wav.ark:12"]}, "finds 1 recordings inside archives: 'a'. Write them to files"),
+            ({"wav.scp": ["a a.wav", "a b.wav"]}, "'wav.scp' has lines that begin alike: 'a'"),
+            ({"segments": ["a-1 a 0.5"]}, "an utterance, a recording, start and end in 'a-1'"),
+            ({"segments": ["a-1 c 0 1"]}, "names recordings that 'wav.scp' does not list: 'c'"),
+        ],
+    )
+    def test_what_cannot_be_read_is_named(self, tmp_path, tables, message):
+        with pytest.raises(ManifestError, match=message):
+            load_manifest(self.make(tmp_path, **tables))
+
+    def test_another_folder(self, tmp_path):
+        with pytest.raises(ManifestError, match=r"it holds no 'wav.scp', so it is no data directory of Kaldi"):
+            load_manifest(f"kaldi:{tmp_path}")

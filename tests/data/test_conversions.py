@@ -83,5 +83,7 @@ def test_a_table_of_frames(arrays):
 
 
 def test_what_nobody_knows_is_named():
-    with pytest.raises(ConfigError, match=r"train_data is of type dict. Convert it: .* Sequences\(arrays, labels\)"):
+    with pytest.raises(
+        ConfigError, match=r"train_data is of type dict. Convert it with .*: Sequences\(arrays, labels\)"
+    ):
         load_datasets(load_config(quick()).data_spec, train_data={"a": 1})

@@ -66,7 +66,8 @@ def test_it_is_read_as_it_is_meant(collection):
     assert {part: rows(part)["group"] for part in right.groups} == right.groups
     assert {part: rows(part)["fold"] for part in right.folds} == right.folds
     # A time of something else would be cut out of the file.
-    assert frame[["start", "end"]].isna().all(axis=None)
+    parts = frame[["start", "end"]]
+    assert parts.isna().all(axis=None) if right.parts is None else (parts == list(right.parts)).all(axis=None)
 
 
 def test_it_trains_evaluates_and_predicts(collection, monkeypatch, capsys):
@@ -91,6 +92,7 @@ TOLD = {
     "Common Voice": (["--label", "gender"], "there is no column 'label' with labels. Name what is to be learned with"),
     "RAVDESS": (None, "named like speakers, not classes. Say where the labels are"),
     "TIMIT": (None, "named like regions, not classes"),
+    "Kaldi": (None, "it holds data directories of Kaldi. Give each as kaldi:FOLDER"),
     "LJSpeech": (None, "there is no column 'path'"),
     "AudioSet": (None, "named like splits, not classes"),
     "AudioFolder with JSON Lines": ([], ""),

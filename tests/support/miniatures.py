@@ -25,6 +25,8 @@ class Miniature:
     splits: dict[str, int] | None = None
     groups: dict[str, str] = field(default_factory=dict)
     folds: dict[str, int] = field(default_factory=dict)
+    # Seconds of each recording that are used; None: all.
+    parts: tuple[float, float] | None = None
 
 
 Build = Callable[[Path], Miniature]
@@ -220,3 +222,22 @@ def birdclef(folder: Path) -> Miniature:
     write(folder / "train_metadata.csv", *rows)
     record(folder / "test_soundscapes" / "soundscape_1.ogg", 3)
     return Miniature({"XC134896": "asbfly", "XC134913": "zitcis1"}, None, {"XC134896": "Person 0"})
+
+
+@miniature("Kaldi", "kaldi")
+def kaldi_directory(folder: Path) -> Miniature:
+    for part, size in (("train", 8), ("test", 4)):
+        tables: dict[str, list[str]] = {"wav.scp": [], "segments": [], "utt2spk": [], "utt2lang": [], "text": []}
+        for number in range(size):
+            name = f"{part}{number // 2}-{number}"
+            record(folder / "wav" / f"{name}.sph", number + 8 * (part == "test"), format="NIST")
+            tables["wav.scp"].append(f"rec-{name} {folder / 'wav' / name}.sph")
+            tables["segments"].append(f"{name} rec-{name} 0.05 {SECONDS - 0.05}")
+            tables["utt2spk"].append(f"{name} {part}{number // 2}")
+            tables["utt2lang"].append(f"{name} {('en', 'fr')[number % 2]}")
+            tables["text"].append(f"{name} well yes and no")
+        for file, lines in tables.items():
+            write(folder / part / file, *lines)
+    return Miniature(
+        {"train0-0": "en", "test1-3": "fr"}, {"test": 4}, {"test1-3": "test1"}, parts=(0.05, SECONDS - 0.05)
+    )

@@ -17,7 +17,9 @@ class CollectionSettings(Section):
     """A collection of recordings: its manifest, and how its tables, folders and paths are read."""
 
     manifest: FilePaths = Field(
-        default=None, description="One manifest or folder, or a mapping from split (train, valid, test) to manifest."
+        default=None,
+        description="One manifest or folder (kaldi:FOLDER: a data directory of Kaldi), or a mapping from split (train, "
+        "valid, test) to manifest.",
     )
     columns: dict[str, str | None] | None = Field(
         default=None,

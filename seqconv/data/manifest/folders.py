@@ -108,6 +108,9 @@ def _refuse_other_audio(present: Sequence[PurePath]) -> None:
 
 
 def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
+    of_kaldi = [path.parent.name for path in present if path.name == "wav.scp"]
+    if of_kaldi:
+        raise ManifestError(f"it holds data directories of Kaldi. Give each as kaldi:FOLDER: {list_some(of_kaldi)}.")
     loose = [path for path in paths if len(path.parts) == 1]
     if loose:
         raise ManifestError(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from seqconv.data.manifest import kaldi
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, Manifest, as_text, build_frame
@@ -46,7 +47,8 @@ def load_manifest(
 
     Args:
         source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file); a folder with one
-            sub-folder per class; an unequal-length `.ts` file; a mapping from split to any of these, such as
+            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi;
+            an unequal-length `.ts` file; a mapping from split to any of these, such as
             `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder).
         label: Target column, or columns; when given, the labels are checked together with the rest.
         task: `classification`, `multilabel` or `regression`; read only with `label`.
@@ -94,7 +96,7 @@ def read_manifest(
         name = ", ".join(f"{split}: {fspath(path)}" for split, path in source.items())
         read = _read_mapping(source, how)
     else:
-        name, read = fspath(source), _read_one(Path(source), how)
+        name, read = fspath(source), _read_one(source, how)
     frame, problems, notes = read
     problems += find_problems(frame)
     leaks = list(find_leak_problems(frame))
@@ -108,11 +110,16 @@ def read_manifest(
     return Manifest(frame, tuple(notes))
 
 
-def _read_one(path: Path, how: _Reading) -> _Read:
+def _read_one(source: PathText, how: _Reading) -> _Read:
     """Read the table, the problems and the notes of one file or folder."""
+    is_kaldi = fspath(source).startswith(kaldi.SCHEME)
+    path = Path(fspath(source).removeprefix(kaldi.SCHEME))
     is_folder = path.is_dir()
     try:
-        table, notes = read_folder(path, how.collection) if is_folder else (read_table(path, how.collection), [])
+        if is_kaldi:
+            table, notes = kaldi.read_kaldi(path)
+        else:
+            table, notes = read_folder(path, how.collection) if is_folder else (read_table(path, how.collection), [])
         frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
@@ -144,7 +151,7 @@ def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
-        frame, found, more = _read_one(path, how._replace(collection=how.collection.of_split(split)))
+        frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
         if path.is_dir() or path.suffix.lower() == ".ts":
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
