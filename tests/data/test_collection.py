@@ -56,7 +56,10 @@ def test_columns_say_what_a_table_means(table):
             {"columns": {"path": "file"}, "root": "/nowhere"},
             "2 files of column 'path' are missing, the first is '/nowhere",
         ),
-        ({}, "there is no column 'path'; the columns are 'file', 'kind', 'label', 'who'"),
+        (
+            {},
+            r"there is no column 'path'; the columns .* data.columns: {path: file}, or data.path: '{file}.wav'",
+        ),
     ],
 )
 def test_what_does_not_fit_a_table_is_named(table, layout, message):
@@ -281,3 +284,11 @@ class TestKaldi:
     def test_another_folder(self, tmp_path):
         with pytest.raises(ManifestError, match=r"it holds no 'wav.scp', so it is no data directory of Kaldi"):
             load_manifest(f"kaldi:{tmp_path}")
+
+
+def test_names_without_suffix_have_a_remedy_that_works(tmp_path):
+    make(tmp_path, "a.flac", "b.flac")
+    path = write(tmp_path / "t.csv", "path", "a", "b")
+    with pytest.raises(ManifestError, match=r"There is one with '.flac': say so with data.path: '{path}.flac'"):
+        load_manifest(path)
+    assert len(load_manifest(path, layout={"path": "{path}.flac"})) == 2

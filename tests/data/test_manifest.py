@@ -119,7 +119,7 @@ def test_a_near_miss_beside_the_known_column_is_metadata(folder):
     [
         ("m.csv", "", "m.csv': it is empty; the first row must name the columns"),
         ("m.csv", "path,label\n", "there are columns, but no row"),
-        ("m.csv", "file,label\na.wav,x\n", "no column 'path'; the columns are 'file', 'label'. Rename that of"),
+        ("m.csv", "file,label\na.wav,x\n", "no column 'path'; the columns are 'file', 'label'. Say which has"),
         ("m.csv", "path,label\na.wav,x,y\n", "line 2 has 3 cells, but the first row names 2 columns"),
         ("m.csv", "path,label\na.wav,x\nb.wav\n", "line 3 has 1 cells"),
         ("m.csv", 'path,label\n"a.wav,x\n', "line 2: unexpected end of data"),

@@ -56,8 +56,11 @@ def _find_repeated_ids(frame: pd.DataFrame) -> Iterable[str]:
 
 def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
     missing = [path for path in frame["path"].dropna().unique() if not is_file(path)]
-    text = f"{len(missing)} files of column 'path' are missing, the first is '{next(iter(missing), '')}'"
-    return find_rows(frame["id"], frame["path"].isin(missing), f"{text}: {{rows}}.")
+    first = next(iter(missing), "")
+    text = f"{len(missing)} files of column 'path' are missing, the first is '{first}'"
+    suffix = next((suffix for suffix in (".wav", ".flac", ".ogg", ".mp3", ".npy") if is_file(first + suffix)), None)
+    hint = f" There is one with '{suffix}': say so with data.path: '{{path}}{suffix}'." if suffix and missing else ""
+    return find_rows(frame["id"], frame["path"].isin(missing), f"{text}: {{rows}}.{hint}")
 
 
 def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:

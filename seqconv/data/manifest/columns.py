@@ -19,6 +19,7 @@ SPLITS = ("train", "valid", "test")
 TEXT_COLUMNS = ("id", "path", "label", "split", "group")
 NUMBER_COLUMNS = ("start", "end", "weight")
 KNOWN_COLUMNS = ("id", "path", "label", "split", "group", "fold", "start", "end", "weight")
+_LIKELY_PATHS = ("filename", "file", "fname", "wav", "audio", "audio_path", "clip", "recording", "slice_file_name")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,11 @@ def build_frame(table: pd.DataFrame, folder: Path, used: Sequence[str] = ()) -> 
     warn_near_misses(table.columns, used)
     if "path" not in table:
         known = list_some(table.columns, limit=12)
-        raise ManifestError(f"there is no column 'path'; the columns are {known}. Rename that of the files to 'path'.")
+        likely = next((name for name in table.columns if name.lower() in _LIKELY_PATHS), "COLUMN")
+        raise ManifestError(
+            f"there is no column 'path'; the columns are {known}. Say which has the files: data.columns: "
+            f"{{path: {likely}}}, or data.path: '{{{likely}}}.wav' if it has names without suffix."
+        )
     if table.empty:
         raise ManifestError("there are columns, but no row.")
     frame = table.assign(**dict.fromkeys(column for column in KNOWN_COLUMNS if column not in table))

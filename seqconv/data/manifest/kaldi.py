@@ -71,7 +71,7 @@ def _refuse_commands(recordings: dict[str, str]) -> None:
     if commands:
         raise ManifestError(
             f"'wav.scp' makes {len(commands)} recordings by commands, which are not run: {list_some(commands)} (the "
-            f"first: '{recordings[commands[0]]}'). Write their paths instead; SPHERE and FLAC are read without commands."
+            f"first: '{recordings[commands[0]]}'). Write their paths instead; SPHERE and FLAC need no command."
         )
     inside = [name for name, path in recordings.items() if ".ark:" in path]
     if inside:
