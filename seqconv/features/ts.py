@@ -19,8 +19,8 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
     """Read the sequences of a `.ts` file.
 
     A line below `@data` is one case: its dimensions separated by `:`, the values of a dimension by `,`, the label last.
-    All dimensions of a case have the same number of frames; cases may differ. Missing values (`?`, `NaN`) at the end of
-    all dimensions are no frames.
+    All dimensions of a case have the same number of frames; cases may differ. Missing values (`?`, `NaN`) at the end
+    of all dimensions are no frames.
 
     Args:
         path: The file.
@@ -145,8 +145,8 @@ def _parse_case(dimensions: list[str], place: str) -> NDArray[np.float32]:
     if np.isnan(case).any():
         frame, dimension = np.argwhere(np.isnan(case))[0]
         raise ManifestError(
-            f"{place}, dimension {dimension + 1}: a value is missing, that of frame {frame}. Fill the gaps, or leave the "
-            "case out."
+            f"{place}, dimension {dimension + 1}: a value is missing, that of frame {frame}. Fill the gaps, or leave "
+            "the case out."
         )
     return case
 
