@@ -44,7 +44,7 @@ def read_split(
         raise ConfigError(f"there is no manifest: '{run_dir}' holds no config that names one. Pass --manifest.")
     if manifest is None:
         check_made(config.data)
-    loaded = read_manifest(source, label_files=label_files, on_leak=config.data.on_leak)
+    loaded = read_manifest(source, label_files=label_files, on_leak=config.data.on_leak, collection=config.data)
     frame = loaded.frame
     # Another manifest may name its groups as it likes.
     if manifest is None or config.split.by in frame:
@@ -73,13 +73,13 @@ def read_rows(config: "Config", missing: str) -> "pd.DataFrame":
     Raises:
         ConfigError: the config has no manifest, with `missing` as the first part of the message.
     """
-    from seqconv.data.manifest import load_manifest
+    from seqconv.data.manifest.loading import read_manifest
     from seqconv.data.settings import check_made
 
     if config.data.manifest is None:
         raise ConfigError(f"{missing}, or a --config that sets data.manifest")
     check_made(config.data)
-    return load_manifest(config.data.manifest, on_leak=config.data.on_leak)
+    return read_manifest(config.data.manifest, on_leak=config.data.on_leak, collection=config.data).frame
 
 
 def read_trained_splits(run_dir: Path) -> dict[str, str]:
@@ -102,11 +102,16 @@ def _apply(trained: dict[str, str], frame: "pd.DataFrame", is_own: bool) -> "pd.
     known = frame["id"].isin(trained.keys())
     if not known.any() and not is_own:
         return frame
-    if not known.all():
-        unknown = frame["id"][~known]
+    unknown = frame["id"][~known]
+    if not known.all() and not (is_own and known.any()):
         raise ManifestError(
             f"{len(unknown)} sequences of the manifest were not there when the model was trained, so that their split "
             f"is unknown: {list_some(unknown)}. Give the manifest a column 'split' and pass it with --manifest, or use "
             "--split all."
         )
-    return frame.assign(split=frame["id"].map(trained).astype(object))
+    if not known.all():
+        say(
+            f"note: {len(unknown)} sequences of the manifest are in no split of the run, and left out: "
+            f"{list_some(unknown)}. They could not be read then, or are new; --split all takes them, too."
+        )
+    return frame[known].assign(split=frame["id"].map(trained).astype(object)).reset_index(drop=True)

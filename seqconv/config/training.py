@@ -51,7 +51,7 @@ class CheckpointSettings(Section):
 class MLflowSettings(Section):
     """The MLflow server or folder to which runs are written."""
 
-    tracking_uri: str | None = Field(
+    tracking_uri: FilePath = Field(
         default=None, description="A folder, or an address such as http://localhost:5000; null: as MLflow is set."
     )
     experiment: str = Field(default="seqconv", description="Made if it does not exist.")

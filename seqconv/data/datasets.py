@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqconv.data.conversions import as_sequences
 from seqconv.data.diagnostics import class_members
 from seqconv.data.labeled_manifest import LabeledManifest, read_labels
 from seqconv.data.leakage import find_leaks, join_equal
@@ -81,7 +82,9 @@ def load_datasets(
         ManifestError: when the manifest cannot be used; it lists all problems.
     """
     if train_data is not None:
-        return _from_memory(spec, train_data, valid_data, test_data)
+        valid = None if valid_data is None else as_sequences(valid_data, "valid_data")
+        test = None if test_data is None else as_sequences(test_data, "test_data")
+        return _from_memory(spec, as_sequences(train_data, "train_data"), valid, test)
     if valid_data is not None or test_data is not None:
         raise ConfigError("valid_data or test_data was given without train_data. Pass all of them, or none.")
     if spec.data.manifest is None:

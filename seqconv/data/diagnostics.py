@@ -1,5 +1,6 @@
 """Oddities in the data of a run that need not be errors: constant features, very rare classes."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -100,6 +101,12 @@ def describe_survey(split: str, part: Sequences, found: Survey) -> Iterator[str]
             f"{len(columns)} of {part.num_features} features never {'changes' if len(columns) == 1 else 'change'} in "
             f"the {found.num_frames:,} training frames: {_name_columns(columns, part)}"
         )
+    frames = int(part.lengths[0])
+    if split == "train" and part.num_features > frames > 1 and (part.lengths == frames).all() and len(part) > 1:
+        yield (
+            f"all sequences have {frames} frames of {part.num_features} features. If they came as (cases, channels, "
+            "time), they are transposed: pass x.transpose(0, 2, 1)"
+        )
     if found.still_ids:
         count = len(found.still_ids)
         yield (
@@ -118,6 +125,13 @@ def describe_classes(parts: Mapping[str, Sequences], target: Target, encoded: Ma
     >>> list(describe_classes(parts, target, {split: target.encode(labels) for split, labels in names.items()}))
     ["1 of 2 classes has a single training sequence: 'b' (of '2')", "valid has no sequence of 1 of 2 classes: 'b'"]
     """
+    similar: dict[str, list[str]] = {}
+    for name in map(str, target.definition.class_names(target.names)):
+        similar.setdefault(" ".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
+    for same in similar.values():
+        if len(same) > 1:
+            written = ", ".join(map(repr, same))
+            yield f"classes that differ only in case, spaces or the form of their letters: {written}"
     for split, part in parts.items():
         members = class_members(target, encoded[split])
         if members is None:

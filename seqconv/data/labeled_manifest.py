@@ -7,8 +7,9 @@ import numpy as np
 
 from seqconv.data.events.annotations import Annotations, read_annotations
 from seqconv.data.events.frame_labels import EventTimelines, read_timelines
+from seqconv.data.manifest.checks import raise_problems
 from seqconv.data.manifest.columns import Manifest
-from seqconv.data.manifest.labels import LabelColumns, label_values
+from seqconv.data.manifest.labels import LabelColumns, label_values, leave_out_unlabeled
 from seqconv.data.manifest.split_section import read_grouped
 from seqconv.data.manifest.splits import select_split
 from seqconv.data.provenance import Provenance
@@ -95,12 +96,16 @@ def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks
     Raises:
         ManifestError: whatever is wrong with the manifest, the events or the labels of frames.
     """
-    manifest = source
+    manifest, labels, ignores = source, None, spec.data.unlabeled == "ignore"
+    if spec.label_columns is not None:
+        labels = LabelColumns(spec.label_columns, spec.target.task, spec.target.separator)
     if not isinstance(source, Manifest):
-        labels = None
-        if checks and spec.label_columns is not None:
-            labels = LabelColumns(spec.label_columns, spec.target.task, spec.target.separator)
-        manifest = read_grouped(source, spec.split, labels, on_leak=spec.data.on_leak, label_files=spec.label_files)
+        checked = labels if checks and not ignores else None
+        manifest = read_grouped(source, spec.split, spec.data, checked, label_files=spec.label_files)
+    if ignores and labels is not None:
+        manifest = leave_out_unlabeled(manifest, labels)
+        if checks:
+            raise_problems(labels.find_problems(manifest.frame))
     if split is not None:
         manifest = select_split(manifest, split)
     annotations = timelines = None

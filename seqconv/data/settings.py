@@ -1,12 +1,13 @@
 """The sections `data` and `split`: recordings, windows, events, features in files, and the division into splits."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.parts import FilePath, FilePaths, Fraction, Role, Section
+from seqconv.parts import FilePath, Fraction, Role, Section
 
 EventUse = Literal["windows", "frames", "sequences"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -49,12 +50,9 @@ class WindowSettings(Section):
         return size, step
 
 
-class DataConfig(Section):
-    """Manifest and feature cache. Relative paths start at the folder of the config file."""
+class DataConfig(CollectionSettings):
+    """Manifest, events and feature cache. Relative paths start at the folder of the config file."""
 
-    manifest: FilePaths = Field(
-        default=None, description="One manifest or folder, or a mapping from split (train, valid, test) to manifest."
-    )
     made_by: Annotated[str | None, Role.MACHINE] = Field(
         default=None,
         min_length=1,
@@ -73,7 +71,8 @@ class DataConfig(Section):
     )
     unlabeled: Literal["negative", "ignore"] | None = Field(
         default=None,
-        description="Recordings without events: nothing happens in them, or leave them out; null: an error.",
+        description="Recordings without events: nothing happens in them (negative), or leave them out (ignore), "
+        "like those without a label; null: an error.",
     )
     cache_dir: Annotated[FilePath, Role.MACHINE] = Field(
         default=None, description="Folder of the feature stores; default: the user's cache folder, or $SEQCONV_CACHE."
@@ -96,18 +95,12 @@ class DataConfig(Section):
         """The part of the recordings that may be left out; 0 if a bad one is an error."""
         return self.max_bad_fraction if self.on_bad_file == "skip" else 0.0
 
-    @field_validator("manifest")
-    @classmethod
-    def _lists_a_manifest(cls, value: Any) -> Any:
-        if value == {}:
-            raise ValueError("an empty mapping lists no manifest; give {train: ..., valid: ..., test: ...}")
-        return value
-
     @model_validator(mode="after")
     def _events_are_used(self) -> "DataConfig":
         for name in ("events_as", "unlabeled"):
             value = getattr(self, name)
-            if value and self.events is None:
+            # Without events, those without a label are meant.
+            if value not in (None, "ignore") and self.events is None:
                 raise ValueError(f"{name} is '{value}', but events names no table. Set events, or remove {name}")
         if self.events_as == "windows" and self.windows is None:
             raise ValueError("events_as is 'windows', but windows does not say how long they are. Set windows.seconds")
@@ -170,7 +163,7 @@ def check_made(data: DataConfig) -> None:
     if data.made_by is None:
         return
     named = [*(data.manifest.values() if isinstance(data.manifest, dict) else [data.manifest]), data.events]
-    missing = [path for path in named if path is not None and not Path(path).exists()]
+    missing = [path for path in named if path is not None and not Path(path.removeprefix("kaldi:")).exists()]
     if missing:
         raise ManifestError(f"'{missing[0]}' is not there yet. Make it with: {data.made_by}")
 

@@ -124,7 +124,7 @@ def _read_folds(config: Config, text: str) -> tuple[int, ...]:
 
     if config.data.manifest is None:
         raise ConfigError("--folds: data.manifest is not set, so that there is nothing to cut into folds.")
-    frame = read_grouped(config.data.manifest, config.split, on_leak=config.data.on_leak).frame
+    frame = read_grouped(config.data.manifest, config.split, config.data).frame
     numbers = fold_numbers(frame, config.split.folds)
     if text == "all":
         return tuple(numbers)

@@ -19,7 +19,8 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
     """Read the sequences of a `.ts` file.
 
     A line below `@data` is one case: its dimensions separated by `:`, the values of a dimension by `,`, the label last.
-    All dimensions of a case have the same number of frames; cases may differ.
+    All dimensions of a case have the same number of frames; cases may differ. Missing values (`?`, `NaN`) at the end
+    of all dimensions are no frames.
 
     Args:
         path: The file.
@@ -29,7 +30,8 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
         are none); and the header, with keys in lower case (`{"dimensions": "12", ...}`).
 
     Raises:
-        ManifestError: A line is malformed (the message gives its number), a value is missing, or there is no case.
+        ManifestError: A line is malformed (the message gives its number), a value before the end is missing, or there is
+            no case.
 
     Reference:
         https://www.aeon-toolkit.org/en/stable/api_reference/file_specifications/ts.html
@@ -134,28 +136,39 @@ def _parse_case(dimensions: list[str], place: str) -> NDArray[np.float32]:
         )
     if not columns:
         raise ManifestError(f"{place}: the case has no dimension, just a label.")
-    return np.stack(columns, axis=1)
+    case = np.stack(columns, axis=1)
+    # Archives that need equal lengths fill the end of shorter sequences.
+    is_filled = np.isnan(case).all(axis=1)
+    case = case[: len(case) - np.argmin(is_filled[::-1]) if not is_filled.all() else 0]
+    if not len(case):
+        raise ManifestError(f"{place}: holds no frame.")
+    if np.isnan(case).any():
+        frame, dimension = np.argwhere(np.isnan(case))[0]
+        raise ManifestError(
+            f"{place}, dimension {dimension + 1}: a value is missing, that of frame {frame}. Fill the gaps, or leave "
+            "the case out."
+        )
+    return case
 
 
 def _parse_values(text: str, place: str) -> NDArray[np.float32]:
-    values = text.split(",")
+    """Return the values of a dimension, NaN where they are missing."""
+    values = ["nan" if value.strip() == "?" else value for value in text.split(",")]
+    if not text.strip():
+        raise ManifestError(f"{place}: holds no frame.")
     try:
         with np.errstate(over="ignore"):
             column = np.array(values, dtype=np.float64).astype(np.float32)
     except ValueError:
-        column = np.full(len(values), np.nan, dtype=np.float32)
-    if np.isfinite(column).all():
-        return column
-    if not text.strip():
-        raise ManifestError(f"{place}: holds no frame.")
-    bad = next(value.strip() for value in values if not _is_finite_number(value))
-    if bad in ("?", "NaN", "nan"):
-        raise ManifestError(f"{place}: a value is missing ('{bad}'). Fill the gaps, or leave the case out.")
-    raise ManifestError(f"{place}: '{bad}' is not a finite number.")
+        column = np.full(len(values), np.inf, dtype=np.float32)
+    if np.isinf(column).any():
+        bad = next(value.strip() for value in values if not _is_number(value))
+        raise ManifestError(f"{place}: '{bad}' is not a finite number.")
+    return column
 
 
-def _is_finite_number(text: str) -> bool:
+def _is_number(text: str) -> bool:
     try:
-        return bool(abs(float(text)) <= float(np.finfo(np.float32).max))
+        return not abs(float(text)) > float(np.finfo(np.float32).max)
     except ValueError:
         return False

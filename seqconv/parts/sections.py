@@ -1,6 +1,7 @@
 """The base of the sections of a config, and the types of their values."""
 
 import os.path
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,13 +79,18 @@ class NameOf:
 
 
 def absolute_path(path: str, folder: Path) -> str:
-    """Return `path` as seen from `folder`; `~` is the user's home.
+    """Return `path` as seen from `folder`; `~` is the user's home. An address such as `http://...` stays as it is.
 
-    >>> absolute_path("../data/m.csv", Path("/work/configs"))
-    '/work/data/m.csv'
+    >>> absolute_path("../data/m.csv", Path("/work/configs")), absolute_path("kaldi:train", Path("/work"))
+    ('/work/data/m.csv', 'kaldi:/work/train')
     """
     if not path.strip():
         raise ValueError("an empty path; leave the key out or write null for none")
+    scheme, _, rest = path.rpartition(":")
+    if scheme in ("kaldi",) and rest:
+        return f"{scheme}:{absolute_path(rest, folder)}"
+    if re.match(r"[A-Za-z][\w+.-]+://", path):
+        return path
     # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
     return os.path.normpath((folder / expand_user(path)).absolute())
 

@@ -1,5 +1,7 @@
 """`predict`: from recordings, arrays or sequences to a table of predictions."""
 
+import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.reading import ARRAY_SUFFIXES, AUDIO_SUFFIXES
+from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO, check_names
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
@@ -165,12 +167,14 @@ def _feature_settings(model: Any, features: FeatureKind | Mapping[str, Any] | No
 
 
 def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    hidden = set(folder.rglob(".*"))
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes and path.is_file() and not hidden.intersection((path, *path.parents))
-    )
+    hidden, present = set(folder.rglob(".*")), sorted(path for path in folder.rglob("*") if path.is_file())
+    check_names(present)
+    present = [path for path in present if not hidden.intersection((path, *path.parents))]
+    files = [path for path in present if path.suffix.lower() in suffixes]
+    others = Counter(path.suffix.lower() for path in present if path.suffix.lower() in OTHER_AUDIO)
+    if others:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
+        warnings.warn(f"'{folder}' also holds recordings that libsndfile cannot read, left out: {kinds}", stacklevel=3)
     if not files:
         raise AudioError(f"folder '{folder}' holds no file to predict ({', '.join(suffixes)}).")
     return files

@@ -152,8 +152,18 @@ def indicator_rows(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | N
 
 
 def indexable(labels: Any) -> Any:
-    """Return labels as a list, an array, a DataFrame (its columns name the classes) or labels of frames."""
-    if labels is None or isinstance(labels, list | np.ndarray | FrameLabels) or hasattr(labels, "columns"):
+    """Return labels as a list, an array, a DataFrame (its columns name the classes) or labels of frames.
+
+    Bytes, in which TensorFlow and HDF5 keep text, become text.
+
+    >>> indexable((b"yes", "no"))
+    ['yes', 'no']
+    """
+    if isinstance(labels, np.ndarray) and labels.dtype.kind == "S":
+        return np.char.decode(labels, "utf-8")
+    if isinstance(labels, list | tuple):
+        return [cell.decode() if isinstance(cell, bytes) else cell for cell in labels]
+    if labels is None or isinstance(labels, np.ndarray | FrameLabels) or hasattr(labels, "columns"):
         return labels
     return labels.tolist() if hasattr(labels, "tolist") else list(labels)
 

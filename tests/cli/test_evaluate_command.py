@@ -120,6 +120,17 @@ def test_sequences_that_training_did_not_split_are_named(run_dir, corpus, capsys
     assert "'newcomer'" in error
 
 
+def test_sequences_in_no_split_of_the_run_are_left_out(run_dir, corpus, capsys):
+    """One that could not be read then, and one that is new: the command that the run printed still works."""
+    splits = pd.read_csv(run_dir / "splits.csv", dtype=str)
+    splits[splits["id"] != "040"].to_csv(run_dir / "splits.csv", index=False)
+    assert evaluate(run_dir) == 0
+    said = capsys.readouterr().err
+    assert "1 sequences of the manifest are in no split of the run, and left out: '040'" in said
+    assert "040" not in read(run_dir)[1]["id"].astype(str).str.zfill(3).tolist()
+    assert len(read(run_dir)[1]) == 15
+
+
 @pytest.mark.parametrize("strategy", ["packed", "bucketed", "padded", "single"])
 def test_the_strategy_changes_nothing(run_dir, tmp_path, strategy):
     assert evaluate(run_dir) == 0

@@ -119,7 +119,7 @@ def test_a_near_miss_beside_the_known_column_is_metadata(folder):
     [
         ("m.csv", "", "m.csv': it is empty; the first row must name the columns"),
         ("m.csv", "path,label\n", "there are columns, but no row"),
-        ("m.csv", "file,label\na.wav,x\n", "no column 'path'; the columns are 'file', 'label'. Rename that of"),
+        ("m.csv", "file,label\na.wav,x\n", "no column 'path'; the columns are 'file', 'label'. Say which has"),
         ("m.csv", "path,label\na.wav,x,y\n", "line 2 has 3 cells, but the first row names 2 columns"),
         ("m.csv", "path,label\na.wav,x\nb.wav\n", "line 3 has 1 cells"),
         ("m.csv", 'path,label\n"a.wav,x\n', "line 2: unexpected end of data"),
@@ -170,15 +170,15 @@ def test_a_folder_has_one_class_per_sub_folder(tmp_path):
         "yes/deep/1": "yes",
     }
     assert all(Path(path).is_file() for path in frame["path"])
-    assert manifest.notes == (f"1 files in '{tmp_path}' are neither recordings nor arrays and were left out",)
+    assert manifest.notes == (f"1 files in '{tmp_path}' are neither recordings nor arrays and were left out: 1 .txt",)
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "it has no sub-folders; there must be one per class"),
+        ([], "it has no sub-folders with recordings; there must be one per class"),
         (["a.wav", "yes/b.wav"], "must be in sub-folders, one per class, but 'a.wav' are in none"),
-        (["yes/readme.txt"], "its sub-folders hold no recording"),
+        (["yes/readme.txt"], "it has no sub-folders with recordings; there must be one per class"),
         (
             ["train/yes/a.wav", "val/yes/b.wav"],
             "named like splits, not classes. Give a mapping .*{train: .*, valid: ",

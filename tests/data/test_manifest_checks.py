@@ -38,16 +38,16 @@ def load(tmp_path):
             "1 files of column 'path' are missing, the first is '.*gone.wav': row 2 .'gone.wav'.",
         ),
         (
-            {"path": NAMES[:2], "split": ["train", "validation"]},
-            "'validation' in column 'split' is not a split; .* Write 'valid'",
+            {"path": NAMES[:2], "split": ["eval", "dev"]},
+            "'dev' in column 'split' is not a split; .* It may be valid or test, or what is trained on",
         ),
         (
-            {"path": NAMES[:2], "split": ["train", "dev"]},
-            "'dev' in column 'split' is not a split; .* Write 'valid' instead",
+            {"path": NAMES[:3], "split": ["train", "dev", "valid"]},
+            "'dev' in column 'split' is not a split; .* It may be valid or test, or what is trained on",
         ),
         (
-            {"path": NAMES[:2], "split": ["Train", "test"]},
-            "'Train' in column 'split' is not a split; .* Write 'train' instead",
+            {"path": NAMES[:2], "split": ["trian", "test"]},
+            "'trian' in column 'split' is not a split; .* Write 'train' instead",
         ),
         (
             {"path": NAMES[:2], "split": ["train", "7"]},

@@ -13,11 +13,11 @@ from support.training_data import CLASSES, classified, framed, quick, toned
 from seqconv import sources
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
-from seqconv.data.diagnostics import describe_classes, survey
+from seqconv.data.diagnostics import describe_classes, describe_survey, survey
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ManifestError, ShapeError
 from seqconv.sources import ArraySource, content_digest
-from seqconv.tasks.target import fit_target
+from seqconv.tasks.target import Target, fit_target
 from seqconv.training import train
 from seqconv.training.run.setup import prepare
 
@@ -240,3 +240,22 @@ def test_a_source_that_does_not_keep_its_word_is_named_before_training(tmp_path)
     with pytest.raises(ManifestError, match=f"train: 3 sequences have not the shape .*: {shapes}"):
         train(quick(), tmp_path / "run", train_data=wrong, valid_data=classified(20, seed=1))
     assert not (tmp_path / "run").exists()
+
+
+def test_classes_that_differ_only_in_how_they_are_written():
+    names = ["dog", "dog ", "Dog", "cafe\u0301", "caf\u00e9", "cat"]
+    parts = {"train": Sequences([[[0.0]]] * 12, names * 2)}
+    target = Target("classification", tuple(names))
+    said = list(describe_classes(parts, target, {"train": target.encode(names * 2)}))
+    assert [line.split(": ")[0] for line in said] == [
+        "classes that differ only in case, spaces or the form of their letters"
+    ] * 2
+    assert all(repr(name) in said[0] for name in ("dog", "dog ", "Dog"))
+    assert "cat" not in "".join(said)
+
+
+@pytest.mark.parametrize(("shape", "is_odd"), [((9, 6, 100), True), ((9, 100, 6), False), ((9, 1, 6), False)])
+def test_arrays_of_channels_by_time_are_noticed(shape, is_odd, rng):
+    part = Sequences(rng.normal(size=shape))
+    said = [line for line in describe_survey("train", part, survey(part)) if "pass x.transpose(0, 2, 1)" in line]
+    assert len(said) == is_odd

@@ -57,7 +57,9 @@ def test_target_numbers_are_labels(write):
         ("1,2:3,inf:a\n", r"line 7, dimension 2: 'inf' is not a finite number"),
         ("1,2:3,1e99:a\n", r"line 7, dimension 2: '1e99' is not a finite number"),
         ("1,,2:3,4,5:a\n", r"line 7, dimension 1: '' is not a finite number"),
-        ("1,?:3,4:a\n", r"line 7, dimension 1: a value is missing \('\?'\). Fill the gaps"),
+        ("1,?:3,4:a\n", r"line 7, dimension 1: a value is missing, that of frame 1. Fill the gaps"),
+        ("NaN,1,?:nan,4,NaN:a\n", r"line 7, dimension 1: a value is missing, that of frame 0. Fill the gaps"),
+        ("?,NaN:NaN,?:a\n", r"line 7: holds no frame"),
         (":3:a\n", r"line 7, dimension 1: holds no frame"),
         ("1:2:c\n", r"line 7: label 'c' is not one of @classLabel: 'a', 'b'"),
         ("1:2:\n", r"line 7: the label after the last ':' is empty"),
@@ -97,3 +99,9 @@ def test_a_binary_file_is_refused(tmp_path):
     (tmp_path / "x.ts").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ManifestError, match=r"x\.ts' is not a \.ts file: line 1 is not UTF-8"):
         read_ts(tmp_path / "x.ts")
+
+
+def test_the_filled_end_of_a_shorter_sequence_is_no_frames(write):
+    sequences, _, _ = read_ts(write(HEADER + "1,2,NaN,?:3,4,?,nan:a\n5,6,7,8:5,6,7,8:b\n"))
+    np.testing.assert_array_equal(sequences[0], [[1, 3], [2, 4]])
+    assert len(sequences[1]) == 4

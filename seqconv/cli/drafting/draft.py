@@ -12,7 +12,7 @@ import pandas as pd
 from seqconv.cli.drafting import choices
 from seqconv.cli.drafting.choices import Choice
 from seqconv.cli.drafting.signals import SignalFacts, measure_signals
-from seqconv.cli.drafting.sources import SEPARATOR, Source, TargetFacts, find_groups, find_source, find_target
+from seqconv.cli.drafting.sources import Source, TargetFacts, find_groups, find_source, find_target
 from seqconv.config import Config, load_config
 from seqconv.config.files import parse_yaml, write_yaml
 from seqconv.data.manifest import check_labels, load_manifest, make_splits
@@ -21,6 +21,17 @@ from seqconv.errors import AudioError, list_some
 MOST_LISTED = 12
 WIDTH = 118
 COMMENT_COLUMN = 30
+
+
+_WHY_KEYS = {
+    "root": "where the paths start",
+    "path": "the path, made of columns",
+    "columns": "what the columns mean",
+    "ignore": "left out",
+    "split_lists": "the files of these splits; all others are train",
+    "label_from": "found in the paths",
+    "unlabeled": "rows without a label are left out",
+}
 
 
 @dataclass(frozen=True)
@@ -46,15 +57,19 @@ def draft_config(source: str | Path, output: str | Path, *, label: str | None = 
     found = find_source(Path(source))
     target = find_target(found.frame, label)
     # The same checks as in training, so that it will not stop there.
-    frame = load_manifest(found.manifest, label=target.column, task=target.task, separator=SEPARATOR)
+    options: dict[str, Any] = {"label": target.column, "task": target.task, "separator": target.separator}
+    frame = load_manifest(found.manifest, layout=found.layout)
+    is_empty = frame[target.column].isna()
+    if is_empty.any() and target.task == "classification":
+        found, frame = found.without(is_empty, target.column), frame[~is_empty].reset_index(drop=True)
     signals = measure_signals(frame)
-    split = make_splits(frame, label=target.column, task=target.task, separator=SEPARATOR)
-    check_labels(split, target.column, target.task, SEPARATOR)
+    split = make_splits(frame, **options)
+    check_labels(split, target.column, target.task, target.separator)
     parts = _Parts(found, target, signals, split, Path(output))
     text = parts.text()
     values = parse_yaml(text, source=str(output))
     # Paths of a dict start elsewhere than those of the file to be.
-    values["data"]["manifest"] = found.manifest
+    values["data"] |= {"manifest": found.manifest, **found.layout, **found.more}
     return Draft(text, parts.found(), load_config({"name": Path(output).stem, **values}))
 
 
@@ -69,6 +84,7 @@ class _Parts:
     def found(self) -> list[str]:
         """Return the findings, in a few lines."""
         lines = [f"{len(self.split):,} sequences: {self.source.found}", self._lengths(), self._labels()]
+        lines += self.source.said
         broken = self.signals.broken
         if broken:
             lines.append(f"LOOK AT THIS: {_described(broken)}; left out in training")
@@ -83,6 +99,7 @@ class _Parts:
         batching = choices.choose_batching(frames, num_train)
         sections = {
             "data": self._data(),
+            **self._folds(),
             "target": self._target(),
             "features": features,
             "batching": batching,
@@ -103,10 +120,11 @@ class _Parts:
         return "\n".join(lines) + "\n"
 
     def _data(self) -> dict[str, Choice]:
-        folder, manifest = self.output.absolute().parent, self.source.manifest
-        parts = manifest if isinstance(manifest, dict) else {"": manifest}
-        paths = {split: os.path.relpath(Path(path).absolute(), folder) for split, path in parts.items()}
-        chosen = {"manifest": Choice(paths.get("", paths), "relative to this file")}
+        chosen = {"manifest": Choice(self._relative(self.source.manifest), "relative to this file")}
+        for key, value in self.source.layout.items():
+            where = self._relative(value) if key in ("root", "split_lists") else value
+            chosen[key] = Choice(where, _WHY_KEYS[key])
+        chosen |= {key: Choice(value, _WHY_KEYS[key]) for key, value in self.source.more.items()}
         broken = self.signals.broken
         if broken:
             share = len(broken) / len(self.split)
@@ -117,6 +135,18 @@ class _Parts:
             chosen["max_bad_fraction"] = Choice(round(share + 0.005, 3), "if more are bad, the run stops")
         return chosen
 
+    def _relative(self, paths: str | dict[str, str]) -> str | dict[str, str]:
+        if isinstance(paths, dict):
+            return {name: str(self._relative(path)) for name, path in paths.items()}
+        return os.path.relpath(Path(paths).absolute(), self.output.absolute().parent)
+
+    def _folds(self) -> dict[str, dict[str, Choice]]:
+        if self.source.folds is None:
+            return {}
+        first = int(self.source.frame["fold"].min())
+        why = "those of the table; all of them: seqconv train --folds all"
+        return {"split": {"folds": Choice(self.source.folds, why), "fold": Choice(first, "the one that is test")}}
+
     def _target(self) -> dict[str, Choice]:
         target = self.target
         chosen = {
@@ -124,7 +154,7 @@ class _Parts:
             "column": Choice(target.column, "what is learned; another one: seqconv init --label COLUMN"),
         }
         if target.task == "multilabel":
-            chosen["separator"] = Choice(SEPARATOR, "between the labels of a cell")
+            chosen["separator"] = Choice(target.separator, "between the labels of a cell")
         return chosen
 
     def _lengths(self) -> str:
@@ -198,6 +228,9 @@ def _section(section: dict[str, Choice]) -> list[str]:
 
 def _flow(value: Any) -> str:
     """Return a value on one line, as YAML reads it back."""
+    if isinstance(value, dict):
+        return write_yaml(value, on_one_line=True).strip()
+    # In a list: behind a single word there would be a mark for the end of a document.
     return write_yaml([value], on_one_line=True).strip()[1:-1]
 
 

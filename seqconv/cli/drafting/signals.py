@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.reading import AUDIO_SUFFIXES
+from seqconv.data.manifest.folders import AUDIO_SUFFIXES
 from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features import load_features
 from seqconv.features.arrays import load_npy

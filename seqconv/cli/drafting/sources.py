@@ -2,13 +2,17 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from seqconv.cli.drafting.collections import Collection, find_collection, find_lists
 from seqconv.data.manifest import load_manifest
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS
+from seqconv.data.manifest.folders import AUDIO_SUFFIXES
 from seqconv.errors import ManifestError, list_some
 
 TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
@@ -20,11 +24,25 @@ SEPARATOR = ";"
 
 @dataclass(frozen=True)
 class Source:
-    """The value of `data.manifest` in a config, its rows, and how it was found."""
+    """The value of `data.manifest` in a config, its rows, and how it was found.
+
+    `layout`, `more`: further keys of `data`, those that say how it is read and others. `folds`: how many the table has.
+    `said`: sentences for the user.
+    """
 
     manifest: str | dict[str, str]
     frame: pd.DataFrame
     found: str
+    layout: Mapping[str, Any] = field(default_factory=dict)
+    folds: int | None = None
+    said: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def without(self, is_out: pd.Series, column: str) -> "Source":
+        """Return the source without rows that have no label."""
+        note = f"LOOK AT THIS: {is_out.sum():,} of {len(self.frame):,} rows have no '{column}', and are left out"
+        kept = self.frame[~is_out].reset_index(drop=True)
+        return replace(self, frame=kept, said=(*self.said, note), more={**self.more, "unlabeled": "ignore"})
 
 
 @dataclass(frozen=True)
@@ -35,6 +53,7 @@ class TargetFacts:
     column: str
     counts: dict[str, int]
     why: str
+    separator: str = SEPARATOR
 
 
 def find_source(path: Path) -> Source:
@@ -50,11 +69,35 @@ def find_source(path: Path) -> Source:
     for name in TABLES:
         if (path / name).is_file():
             return Source(str(path / name), load_manifest(path / name), f"'{name}' in '{path}'")
+    collection = find_collection(path) or find_lists(path)
+    if collection is not None:
+        return _read_collection(collection)
     parts = _find_splits(path)
     if parts:
         files = ", ".join(f"{split}: {Path(part).name}" for split, part in parts.items())
         return Source(parts, load_manifest(parts), f"a part for each split in '{path}' ({files})")
     return Source(str(path), load_manifest(path), f"a sub-folder of '{path}' for each class")
+
+
+def _read_collection(collection: Collection) -> Source:
+    layout = {key: value for key, value in collection.data.items() if key != "manifest"}
+    frame, said = load_manifest(collection.data["manifest"], layout=layout), collection.said
+    if _is_of_other_files(frame):
+        layout["columns"] = {**layout.get("columns", {}), "start": None, "end": None}
+        frame = load_manifest(collection.data["manifest"], layout=layout)
+        said = [*said, "'start' and 'end' go beyond the recordings: they are times of something else, and not used"]
+    return Source(collection.data["manifest"], frame, collection.found, layout, collection.folds, tuple(said))
+
+
+def _is_of_other_files(frame: pd.DataFrame) -> bool:
+    """Whether columns `start` and `end` are no parts of the recordings, which end before."""
+    import soundfile
+
+    some = frame[frame["end"].notna()].iloc[:50]
+    for path, end in zip(some["path"], some["end"], strict=True):
+        if Path(path).suffix.lower() in AUDIO_SUFFIXES and end > soundfile.info(path).duration + 0.1:
+            return True
+    return False
 
 
 def _find_splits(folder: Path) -> dict[str, str]:
@@ -112,12 +155,22 @@ def find_target(frame: pd.DataFrame, column: str | None) -> TargetFacts:
 
 def _target_of(name: str, cells: list[str]) -> TargetFacts:
     numbers, distinct = _numbers_in(cells), len(set(cells))
-    if len(numbers) == len(cells) and (distinct > MOST_CLASSES or any(number % 1 for number in numbers)):
+    counted = distinct == len(set(numbers)) == max(numbers, default=0) - min(numbers, default=0) + 1 < len(cells) / 2
+    if (
+        len(numbers) == len(cells)
+        and (distinct > MOST_CLASSES or any(number % 1 for number in numbers))
+        and not counted
+    ):
         span = f"{distinct} different numbers from {min(numbers):g} to {max(numbers):g}"
         return TargetFacts("regression", name, {}, span)
-    if any(SEPARATOR in cell for cell in cells):
-        parts = [part.strip() for cell in cells for part in cell.split(SEPARATOR) if part.strip()]
-        return TargetFacts("multilabel", name, _counted(parts), "cells with several labels, separated by ';'")
+    for separator in (SEPARATOR, ",", "|"):
+        if not any(separator in cell for cell in cells):
+            continue
+        parts = [part.strip() for cell in cells for part in cell.split(separator) if part.strip()]
+        # Names of single classes may hold a comma, and then their parts do not occur elsewhere.
+        if separator == SEPARATOR or len(set(parts)) < len(parts) / 2:
+            why = f"cells with several labels, separated by '{separator}'"
+            return TargetFacts("multilabel", name, _counted(parts), why, separator)
     return TargetFacts("classification", name, _counted(cells), f"{distinct} different labels")
 
 

@@ -56,16 +56,18 @@ def _find_repeated_ids(frame: pd.DataFrame) -> Iterable[str]:
 
 def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
     missing = [path for path in frame["path"].dropna().unique() if not is_file(path)]
-    text = f"{len(missing)} files of column 'path' are missing, the first is '{next(iter(missing), '')}'"
-    return find_rows(frame["id"], frame["path"].isin(missing), f"{text}: {{rows}}.")
+    first = next(iter(missing), "")
+    text = f"{len(missing)} files of column 'path' are missing, the first is '{first}'"
+    suffix = next((suffix for suffix in (".wav", ".flac", ".ogg", ".mp3", ".npy") if is_file(first + suffix)), None)
+    hint = f" There is one with '{suffix}': say so with data.path: '{{path}}{suffix}'." if suffix and missing else ""
+    return find_rows(frame["id"], frame["path"].isin(missing), f"{text}: {{rows}}.{hint}")
 
 
 def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:
     ids, splits = frame["id"], frame["split"]
     for value in splits.dropna().unique():
         if value not in SPLITS:
-            near = _nearest_split(value)
-            hint = f" Write '{near}' instead." if near else ""
+            hint = _hint(value)
             text = f"'{value}' in column 'split' is not a split; splits are {', '.join(SPLITS)}.{hint}"
             yield from find_rows(ids, splits == value, f"{text} {{count}} rows have it: {{rows}}.")
     if splits.notna().any():
@@ -73,12 +75,12 @@ def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:
         yield from find_rows(ids, splits.isna(), f"{text} Fill them, or empty the whole column to have splits made.")
 
 
-def _nearest_split(value: str) -> str | None:
+def _hint(value: str) -> str:
     lowered = value.strip().lower()
-    if lowered in ("val", "dev", "development", "eval"):
-        return "valid"
+    if lowered in ("dev", "development", "eval", "evaluation"):
+        return " It may be valid or test, or what is trained on: write one of them."
     near = difflib.get_close_matches(lowered, SPLITS, n=1, cutoff=0.6)
-    return near[0] if near else None
+    return f" Write '{near[0]}' instead." if near else ""
 
 
 def file_keys(frame: pd.DataFrame) -> pd.Series:

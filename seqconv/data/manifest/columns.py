@@ -2,6 +2,7 @@
 
 import difflib
 import os.path
+import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import expand_user
+from seqconv.files import expand_user, is_file
 
 SPLITS = ("train", "valid", "test")
 TEXT_COLUMNS = ("id", "path", "label", "split", "group")
 NUMBER_COLUMNS = ("start", "end", "weight")
 KNOWN_COLUMNS = ("id", "path", "label", "split", "group", "fold", "start", "end", "weight")
+_LIKELY_PATHS = ("filename", "file", "fname", "wav", "audio", "audio_path", "clip", "recording", "slice_file_name")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +40,13 @@ class Manifest:
         return replace(self, frame=frame, notes=(*self.notes, *notes))
 
 
-def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str]]:
+def build_frame(table: pd.DataFrame, folder: Path, used: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
     """Add all known columns to a table of text, with numbers and absolute paths.
 
     Args:
         table: What the file holds; every cell is text, or None where it is empty.
         folder: Where relative paths start.
+        used: Columns of other names that are used, so that no warning is due.
 
     Returns:
         The frame, known columns first, and the problems found: cells that should be numbers and are not.
@@ -51,10 +54,14 @@ def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
     Raises:
         ManifestError: There is no column `path`, or no row.
     """
-    warn_near_misses(table.columns)
+    warn_near_misses(table.columns, used)
     if "path" not in table:
         known = list_some(table.columns, limit=12)
-        raise ManifestError(f"there is no column 'path'; the columns are {known}. Rename that of the files to 'path'.")
+        likely = next((name for name in table.columns if name.lower() in _LIKELY_PATHS), "COLUMN")
+        raise ManifestError(
+            f"there is no column 'path'; the columns are {known}. Say which has the files: data.columns: "
+            f"{{path: {likely}}}, or data.path: '{{{likely}}}.wav' if it has names without suffix."
+        )
     if table.empty:
         raise ManifestError("there are columns, but no row.")
     frame = table.assign(**dict.fromkeys(column for column in KNOWN_COLUMNS if column not in table))
@@ -69,11 +76,11 @@ def build_frame(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
     return frame[[*KNOWN_COLUMNS, *others]], problems
 
 
-def warn_near_misses(columns: Iterable[str]) -> None:
+def warn_near_misses(columns: Iterable[str], used: Sequence[str] = ()) -> None:
     """Warn of columns that are almost a known one which the table lacks: "lable" instead of "label"."""
     columns = list(columns)
     absent = [name for name in KNOWN_COLUMNS if name not in columns]
-    for column in (name for name in columns if name not in KNOWN_COLUMNS):
+    for column in (name for name in columns if name not in (*KNOWN_COLUMNS, *used)):
         near = difflib.get_close_matches(column.strip().lower(), absent, n=1, cutoff=0.8)
         if near:
             warnings.warn(
@@ -113,7 +120,15 @@ def make_absolute(paths: pd.Series, folder: Path) -> pd.Series:
     """Return paths as seen from the folder of a manifest; `~` is the user's home."""
     # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
     found = [None if pd.isna(path) else os.path.normpath((folder / expand_user(path)).absolute()) for path in paths]
-    return pd.Series(found, paths.index, object)
+    return pd.Series(
+        [path if path is None or path.isascii() else _as_on_disk(path) for path in found], paths.index, object
+    )
+
+
+def _as_on_disk(path: str) -> str:
+    """Return the form of a path under which there is a file: letters with marks have two forms in Unicode."""
+    forms = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
+    return next((form for form in forms if is_file(form)), path)
 
 
 def _parse_numbers(cells: pd.Series, ids: pd.Series, problems: list[str]) -> pd.Series:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.checks import raise_problems
-from seqconv.data.manifest.columns import as_text, describe_rows, find_rows, make_absolute
+from seqconv.data.manifest.columns import Manifest, as_text, describe_rows, find_rows, make_absolute
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.files import is_file
 from seqconv.tasks import Task, find_task
@@ -87,6 +87,17 @@ def check_labels(
         ManifestError: With every problem, each with the first few ids and the count.
     """
     raise_problems(LabelColumns(column, task, separator).find_problems(frame))
+
+
+def leave_out_unlabeled(manifest: Manifest, labels: LabelColumns) -> Manifest:
+    """Return the rows that have a label, and note how many have none."""
+    frame = manifest.frame
+    names = [name for name in labels.names if name in frame]
+    is_empty = frame[names].isna().all(axis=1).to_numpy()
+    if not names or not is_empty.any():
+        return manifest
+    note = f"{is_empty.sum()} of {len(frame)} rows have no {list_some(names)} and were left out (data.unlabeled)"
+    return manifest.with_frame(frame[~is_empty].reset_index(drop=True), note)
 
 
 def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[str]:

@@ -3,18 +3,33 @@
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from seqconv.data.manifest import kaldi
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
+from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, Manifest, as_text, build_frame
+from seqconv.data.manifest.folders import read_folder
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
-from seqconv.data.manifest.reading import read_folder, read_table
+from seqconv.data.manifest.layout import arrange
+from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.parts.problems import read_section
 from seqconv.text import nearest
 
 PathText = str | PathLike[str]
 _Read = tuple[pd.DataFrame, list[str], list[str]]
+_PLAIN = CollectionSettings()
+
+
+class _Reading(NamedTuple):
+    collection: CollectionSettings
+    label_files: str | None
+    used: tuple[str, ...]
+
+
 Source = PathText | Mapping[str, PathText] | pd.DataFrame
 
 
@@ -26,18 +41,22 @@ def load_manifest(
     separator: str = ";",
     label_files: str | None = None,
     on_leak: str = "error",
+    layout: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Load a table of recordings.
 
     Args:
         source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file); a folder with one
-            sub-folder per class; an unequal-length `.ts` file; a mapping from split to any of these, such as
+            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi;
+            an unequal-length `.ts` file; a mapping from split to any of these, such as
             `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder).
         label: Target column, or columns; when given, the labels are checked together with the rest.
         task: `classification`, `multilabel` or `regression`; read only with `label`.
         separator: Between the labels of one cell (multilabel).
         label_files: Column with paths to labels of frames (relative to the manifest); they become absolute.
         on_leak: A group or file in more than one split is an `error`; with `warn` it is let through.
+        layout: How the table, its folders and its paths are read, as in the section `data` of a config: `columns`,
+            `root`, `path`, `label_from`, `split_lists`, `ignore`, `names`, `separator`, `comment`.
 
     Returns:
         The columns `id`, `path` (absolute), `label`, `split`, `group` (text, None where empty), `fold` (Int64),
@@ -57,20 +76,27 @@ def load_manifest(
         [['a.wav', '001', 'NA', 1.0], ['b.wav', '002', 'x', 1.0]]
     """
     labels = None if label is None else LabelColumns(label, task, separator)
-    return read_manifest(source, labels, label_files=label_files, on_leak=on_leak).frame
+    collection = read_section(CollectionSettings, layout or {}, "layout")
+    return read_manifest(source, labels, label_files=label_files, on_leak=on_leak, collection=collection).frame
 
 
 def read_manifest(
-    source: Source, labels: LabelColumns | None = None, *, label_files: str | None = None, on_leak: str = "error"
+    source: Source,
+    labels: LabelColumns | None = None,
+    *,
+    label_files: str | None = None,
+    on_leak: str = "error",
+    collection: CollectionSettings = _PLAIN,
 ) -> Manifest:
     """Load a table of recordings with notes on how it was made; arguments and errors of `load_manifest`."""
+    how = _Reading(collection, label_files, () if labels is None else tuple(labels.names))
     if isinstance(source, pd.DataFrame):
-        name, read = "", _read_frame(source, label_files)
+        name, read = "", _read_frame(source, how)
     elif isinstance(source, Mapping):
         name = ", ".join(f"{split}: {fspath(path)}" for split, path in source.items())
-        read = _read_mapping(source, label_files)
+        read = _read_mapping(source, how)
     else:
-        name, read = fspath(source), _read_one(Path(source), label_files)
+        name, read = fspath(source), _read_one(source, how)
     frame, problems, notes = read
     problems += find_problems(frame)
     leaks = list(find_leak_problems(frame))
@@ -84,30 +110,39 @@ def read_manifest(
     return Manifest(frame, tuple(notes))
 
 
-def _read_one(path: Path, label_files: str | None) -> _Read:
+def _read_one(source: PathText, how: _Reading) -> _Read:
     """Read the table, the problems and the notes of one file or folder."""
+    is_kaldi = fspath(source).startswith(kaldi.SCHEME)
+    path = Path(fspath(source).removeprefix(kaldi.SCHEME))
     is_folder = path.is_dir()
     try:
-        table, notes = read_folder(path) if is_folder else (read_table(path), [])
-        return *_add_columns(table, path if is_folder else path.parent, label_files), notes
+        if is_kaldi:
+            table, notes = kaldi.read_kaldi(path)
+        else:
+            table, notes = read_folder(path, how.collection) if is_folder else (read_table(path, how.collection), [])
+        frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
+    return frame, problems, notes + more
 
 
-def _read_frame(source: pd.DataFrame, label_files: str | None) -> _Read:
+def _read_frame(source: pd.DataFrame, how: _Reading) -> _Read:
     table = source.reset_index(drop=True)
-    text = {column: as_text(table[column]) for column in TEXT_COLUMNS if column in table}
-    return *_add_columns(table.assign(**text), Path.cwd(), label_files), []
+    frame, problems, notes = _arrange(table, Path.cwd(), how)
+    return frame, problems, notes
 
 
-def _add_columns(table: pd.DataFrame, folder: Path, label_files: str | None) -> tuple[pd.DataFrame, list[str]]:
-    frame, problems = build_frame(table, folder)
-    if label_files is not None:
-        problems += place_label_files(frame, label_files, folder)
-    return frame, problems
+def _arrange(table: pd.DataFrame, folder: Path, how: _Reading) -> _Read:
+    arranged, found, notes = arrange(table, how.collection)
+    text = {column: as_text(arranged[column]) for column in TEXT_COLUMNS if column in arranged}
+    root = Path(how.collection.root) if isinstance(how.collection.root, str) else folder
+    frame, problems = build_frame(arranged.assign(**text), root, how.used)
+    if how.label_files is not None:
+        problems += place_label_files(frame, how.label_files, folder)
+    return frame, found + problems, notes
 
 
-def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> _Read:
+def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
     if not sources:
         raise ConfigError("data.manifest is an empty mapping; name at least {train: FILE}.")
     frames, problems, notes = [], [], []
@@ -116,17 +151,25 @@ def _read_mapping(sources: Mapping[str, PathText], label_files: str | None) -> _
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
-        frame, found, more = _read_one(path, label_files)
+        frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
         if path.is_dir() or path.suffix.lower() == ".ts":
             frame["id"] = f"{split}/" + frame["id"]
-        others = sorted(set(frame["split"].dropna()) - {split})
-        if others:
-            found.append(f"it is given as '{split}', but its column 'split' says '{others[0]}'.")
-        frame["split"] = pd.Series(split, frame.index, object)
+        others = set(frame["split"].dropna()) - {split}
+        if split == "train" and others == {"valid"} and "valid" not in sources:
+            # What is not for the test, divided by the collection itself.
+            more.append(f"'{path}' is given as train, and its column 'split' takes valid from it")
+        elif others:
+            found.append(f"it is given as '{split}', but its column 'split' says '{min(others)}'.")
+        else:
+            frame["split"] = pd.Series(split, frame.index, object)
         frames.append(frame)
         notes += more
         problems += [f"{source}: {problem}" for problem in found]
     merged = pd.concat(frames, ignore_index=True)
+    # By default the id is the path, as the table has it: in tables with other roots it may be that of another file.
+    twice = merged["id"].duplicated(keep=False) & ~merged["path"].duplicated(keep=False)
+    if all(str(path).endswith(name) for path, name in zip(merged["path"][twice], merged["id"][twice], strict=True)):
+        merged["id"] = merged["id"].where(~twice, merged["split"] + "/" + merged["id"])
     for column in merged.columns.difference(list(KNOWN_COLUMNS)):
         if merged[column].dtype == object:
             merged[column] = merged[column].where(merged[column].notna(), None)

@@ -3,24 +3,28 @@
 import csv
 import json
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
-from seqconv.data.manifest.columns import SPLITS
+from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.ts import read_ts
 from seqconv.files import undecodable_line
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
-ARRAY_SUFFIXES = (".npy", ".npz")
+_PLAIN = CollectionSettings()
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFrame:
     """Read one manifest: CSV, TSV, JSON Lines, Parquet or `.ts`.
+
+    Args:
+        path: The file.
+        collection: Of which `names`, `separator` and `comment` say how text is divided into cells; a table with a
+            separator may have any suffix.
 
     Returns:
         A table of text with None for empty cells; a `.ts` file also has the number of each `case`, from 0.
@@ -30,7 +34,9 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     if not path.exists():
         raise ManifestError("there is no such file or folder.")
-    reader = _READERS.get(path.suffix.lower())
+    reader: Callable[[Path], pd.DataFrame] | None = _READERS.get(path.suffix.lower())
+    if reader is read_delimited or collection.separator is not None:
+        reader = partial(read_delimited, collection=collection)
     if reader is None:
         raise ManifestError(
             f"the format '{path.suffix}' is not known. A manifest is {', '.join(_READERS)}, "
@@ -43,15 +49,16 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ManifestError(f"it is not UTF-8 text: line {line} ({error.reason}). Save it as UTF-8.") from error
 
 
-def read_delimited(path: Path) -> pd.DataFrame:
-    """Read CSV, or TSV (tabs): the first row names the columns."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        try:
-            rows = [(reader.line_num, row) for row in reader if row]
-        except csv.Error as error:
-            raise ManifestError(f"line {reader.line_num}: {error}.") from error
+def read_delimited(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFrame:
+    """Read CSV, or TSV (tabs): the first row names the columns, unless `names` does."""
+    separator = collection.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    rows = _divide(path, separator, collection.comment)
+    if separator == "," and len({len(row) for _, row in rows}) > 1:
+        # Spaces before quotation marks: a reading without them either fits all rows, or is none.
+        spaced = _divide(path, ", ", collection.comment)
+        rows = spaced if len({len(row) for _, row in spaced}) == 1 else rows
+    if collection.names is not None:
+        rows.insert(0, (0, collection.names))
     if not rows:
         raise ManifestError("it is empty; the first row must name the columns.")
     header = rows[0][1]
@@ -65,6 +72,19 @@ def read_delimited(path: Path) -> pd.DataFrame:
                 "Put quotes around cells that hold the separator."
             )
     return _build_table(header, [row for _, row in rows[1:]])
+
+
+def _divide(path: Path, separator: str, comment: str | None) -> list[tuple[int, list[str]]]:
+    """Return the number of each line and its cells; of a separator such as ", ", spaces before cells are left out."""
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if separator[0] in ",;" else csv.QUOTE_NONE
+    spaces = len(separator) > 1
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        lines = (line for line in file if comment is None or not line.startswith(comment))
+        reader = csv.reader(lines, delimiter=separator[0], strict=True, quoting=quoting, skipinitialspace=spaces)
+        try:
+            return [(reader.line_num, row) for row in reader if row]
+        except csv.Error as error:
+            raise ManifestError(f"line {reader.line_num}: {error}.") from error
 
 
 def read_json_lines(path: Path) -> pd.DataFrame:
@@ -114,50 +134,6 @@ def read_ts_cases(path: Path) -> pd.DataFrame:
     numbers = [str(case) for case in range(len(sequences))]
     table = pd.DataFrame({"id": numbers, "path": path.name, "label": cells}, dtype=object)
     return table.assign(case=range(len(sequences)))
-
-
-def read_folder(folder: Path) -> tuple[pd.DataFrame, list[str]]:
-    """List the recordings and arrays of a folder: each sub-folder is a class, deeper folders belong to it.
-
-    Returns:
-        The table, and notes.
-    """
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    _check_classes(folder, classes)
-    present = [(path, each.name) for each in classes for path in _visible_files(each.rglob("*"))]
-    files = [(path, label) for path, label in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
-    if not files:
-        raise ManifestError(
-            f"its sub-folders hold no recording ({', '.join(AUDIO_SUFFIXES)}) "
-            f"and no array ({', '.join(ARRAY_SUFFIXES)})."
-        )
-    paths = [path.relative_to(folder) for path, _ in files]
-    names, stems = [path.as_posix() for path in paths], [path.with_suffix("").as_posix() for path in paths]
-    counts = Counter(stems)
-    ids = [stem if counts[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]
-    table = pd.DataFrame({"id": ids, "path": names, "label": [label for _, label in files]}, dtype=object)
-    others = len(present) - len(files)
-    note = f"{others} files in '{folder}' are neither recordings nor arrays and were left out"
-    return table, [note] if others else []
-
-
-def _check_classes(folder: Path, classes: Sequence[Path]) -> None:
-    names = [path.name for path in classes]
-    loose = [path.name for path in _visible_files(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES]
-    if loose:
-        raise ManifestError(f"recordings must be in sub-folders, one per class, but {list_some(loose)} are in none.")
-    if not names:
-        raise ManifestError("it has no sub-folders; there must be one per class.")
-    if set(names) <= {*SPLITS, "val", "validation", "dev"}:
-        mapping = ", ".join(f"{'valid' if name not in SPLITS else name}: {folder / name}" for name in names)
-        raise ManifestError(
-            f"its sub-folders {list_some(names)} are named like splits, not classes. "
-            f"Give a mapping instead: {{{mapping}}}."
-        )
-
-
-def _visible_files(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
 
 
 def _to_text(value: Any, place: str) -> str | None:

@@ -12,21 +12,21 @@ from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns, describe_absen
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.manifest.splits import add_splits, count_splits
 from seqconv.data.manifest.units import Strata
-from seqconv.data.settings import SplitConfig
+from seqconv.data.settings import DataConfig, SplitConfig
 from seqconv.errors import ConfigError, ManifestError, list_some
 
 
 def read_grouped(
-    source: Any, settings: SplitConfig, labels: LabelColumns | None = None, *, on_leak: str, **options: Any
+    source: Any, settings: SplitConfig, data: DataConfig, labels: LabelColumns | None = None, **options: Any
 ) -> Manifest:
     """Load a manifest, grouped as the `split` section says; `labels` and `options` are those of `read_manifest`.
 
     Raises:
         ManifestError: what `load_manifest` refuses; folds of the manifest that divide a group or file.
     """
-    manifest = read_manifest(source, labels, on_leak=on_leak, **options)
+    manifest = read_manifest(source, labels, on_leak=data.on_leak, collection=data, **options)
     frame = group_rows(manifest.frame, settings.by)
-    return manifest.with_frame(frame, *check_folds(frame, settings, on_leak))
+    return manifest.with_frame(frame, *check_folds(frame, settings, data.on_leak))
 
 
 def group_rows(frame: pd.DataFrame, by: str) -> pd.DataFrame:

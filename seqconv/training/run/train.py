@@ -176,7 +176,7 @@ def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Seque
         return load_config(config)
     if isinstance(config, Mapping) and "features" not in config:
         # The model tells prediction how to extract features: as these were, or not at all where they came as arrays.
-        used = train_data.feature_settings
+        used = getattr(train_data, "feature_settings", None)
         if used is not None:
             config = {**config, "features": used.model_dump()}
         elif not (isinstance(training := config.get("training"), Mapping) and training.get("init")):

@@ -1,0 +1,149 @@
+"""Folders of recordings as manifests: a sub-folder for each class, or what a pattern finds in the paths."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
+
+import pandas as pd
+
+from seqconv.data.manifest.collection import CollectionSettings
+from seqconv.data.manifest.columns import SPLITS
+from seqconv.data.manifest.layout import is_ignored
+from seqconv.data.manifest.reading import read_table
+from seqconv.errors import ManifestError, list_some
+
+# What libsndfile reads, as seqconv.features does.
+AUDIO_SUFFIXES = (
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd"),
+    *(".w64", ".rf64", ".caf", ".sph", ".voc", ".avr"),
+)
+ARRAY_SUFFIXES = (".npy", ".npz")
+# Recordings that libsndfile does not read.
+OTHER_AUDIO = (
+    *(".m4a", ".aac", ".mp4", ".m4b", ".wma", ".amr", ".ac3", ".ape", ".wv", ".mpc", ".mka", ".3gp"),
+    *(".webm", ".mkv", ".mov", ".avi"),
+)
+# Tables of a folder of recordings, as Hugging Face names them.
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_SPLIT_WORDS = {*SPLITS, "training", "val", "validation", "dev", "development", "eval", "evaluation", "testing"}
+# What sub-folders most often are when they are no classes.
+_NO_CLASSES = {
+    "folds": r"(fold|part)[ _-]?\d+",
+    "speakers": r"(actor|speaker|spk|subject|subj|user|person|participant|patient)[ _-]?\d+",
+    "regions": r"dr[ _-]?\d+",
+    "sessions": r"(session|ses|recording|rec|take|trial)[ _-]?\d+",
+}
+_ASIDE = r"_.*_|_background_noise_"
+
+
+def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
+    """List the recordings and arrays of a folder.
+
+    Each sub-folder is a class, and deeper folders belong to it; unless `collection.label_from` finds the labels in the
+    paths. A folder with a file `metadata.csv` (or .jsonl, .parquet) is read by that.
+
+    Returns:
+        The table, and notes.
+
+    Raises:
+        ManifestError: there is no recording; recordings of no class; sub-folders that are hardly classes.
+    """
+    check_names(folder.rglob("*"))
+    tables = [name for name in METADATA if (folder / name).is_file()]
+    if len(tables) > 1:
+        raise ManifestError(f"it holds {list_some(tables)}. Name the one to use as data.manifest.")
+    if tables:
+        return read_table(folder / tables[0], collection), [f"'{folder}' is read by its table '{tables[0]}'"]
+    present = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    present = [path for path in present if not is_ignored(path.as_posix(), collection)]
+    present = [path for path in present if not any(part.startswith(".") for part in path.parts)]
+    paths = [path for path in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
+    _refuse_other_audio(present)
+    has_labels = "label" in collection.found_in_paths
+    if not has_labels:
+        _check_classes(folder, present, paths)
+    if not paths:
+        raise ManifestError(
+            f"it holds no recording ({', '.join(AUDIO_SUFFIXES)}) and no array ({', '.join(ARRAY_SUFFIXES)}), also not "
+            "in its sub-folders."
+        )
+    names, stems = [path.as_posix() for path in paths], [path.with_suffix("").as_posix() for path in paths]
+    counts = Counter(stems)
+    ids = [stem if counts[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]
+    table = pd.DataFrame({"id": ids, "path": names}, dtype=object)
+    if not has_labels:
+        table["label"] = pd.Series([path.parts[0] for path in paths], table.index, object)
+    rest = sorted(set(present) - set(paths))
+    listed = Counter(path.suffix.lower() or path.name for path in rest).most_common(10)
+    kinds = ", ".join(f"{count} {suffix}" for suffix, count in listed)
+    note = f"{len(rest)} files in '{folder}' are neither recordings nor arrays and were left out: {kinds}"
+    return table, [note] if rest else []
+
+
+def check_names(paths: Iterable[Path]) -> None:
+    """Refuse names of files that are not UTF-8, which no table can hold.
+
+    Raises:
+        ManifestError: names them.
+    """
+    odd = [os.fsencode(path.name) for path in paths if any("\ud800" <= sign <= "\udfff" for sign in path.name)]
+    if odd:
+        raise ManifestError(
+            f"{len(odd)} names of files are not UTF-8: {list_some(odd)}. Rename them (if they are Latin-1: "
+            "convmv -f latin1 -t utf8 -r --notest FOLDER)."
+        )
+
+
+def _refuse_other_audio(present: Sequence[PurePath]) -> None:
+    others = [path for path in present if path.suffix.lower() in OTHER_AUDIO]
+    if others:
+        suffixes = sorted({path.suffix.lower() for path in others})
+        kinds = ", ".join(suffixes)
+        raise ManifestError(
+            f"it holds {len(others)} recordings that libsndfile cannot read ({kinds}): {list_some(others)}. "
+            f"Convert them (ffmpeg -i A{suffixes[0]} A.flac), or leave them out with data.ignore: ['*{suffixes[0]}']."
+        )
+
+
+def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
+    of_kaldi = [path.parent.name for path in present if path.name == "wav.scp"]
+    if of_kaldi:
+        raise ManifestError(f"it holds data directories of Kaldi. Give each as kaldi:FOLDER: {list_some(of_kaldi)}.")
+    loose = [path for path in paths if len(path.parts) == 1]
+    if loose:
+        raise ManifestError(
+            f"recordings must be in sub-folders, one per class, but {list_some(loose)} are in none. Or say where the "
+            "labels are: a table as data.manifest, or data.label_from for labels in the names of files."
+        )
+    names = sorted({path.parts[0] for path in paths})
+    empty = sorted({path.parts[0] for path in present if len(path.parts) > 1} - set(names))
+    if not names:
+        raise ManifestError("it has no sub-folders with recordings; there must be one per class.")
+    if empty:
+        raise ManifestError(
+            f"its sub-folders {list_some(empty)} hold files, but no recording or array. Leave them out "
+            f"with data.ignore: ['{empty[0]}/*']."
+        )
+    aside = [name for name in names if re.fullmatch(_ASIDE, name, re.IGNORECASE)]
+    if aside and len(aside) < len(names):
+        raise ManifestError(
+            f"its sub-folder {list_some(aside)} may be a class, or sounds that are none. Leave it out with "
+            f"data.ignore: ['{aside[0]}/*'], or say that it is a class: data.label_from: '^(?P<label>[^/]+)/'."
+        )
+    if all(_SPLIT_WORDS & set(re.split(r"[\W_]+|(?<=\D)(?=\d)", name.lower())) for name in names):
+        ours = {name: next((word for word in SPLITS if word in name.lower()), "valid") for name in names}
+        mapping = ", ".join(f"{split}: {folder / name}" for name, split in ours.items())
+        raise ManifestError(
+            f"its sub-folders {list_some(names)} are named like splits, not classes. "
+            f"Give a mapping instead: {{{mapping}}}."
+        )
+    for kind, pattern in _NO_CLASSES.items():
+        if len(names) > 1 and all(re.fullmatch(pattern, name, re.IGNORECASE) for name in names):
+            column = "fold" if kind == "folds" else "group"
+            raise ManifestError(
+                f"its sub-folders {list_some(names)} are named like {kind}, not classes. Say where the labels are: a "
+                f"table as data.manifest, or data.label_from with a group (?P<label>...) for the names of files, and "
+                f"(?P<{column}>...) for these folders. If they are classes: data.label_from: '^(?P<label>[^/]+)/'."
+            )

@@ -1,0 +1,132 @@
+"""Well-known data sets as they are unpacked, with the configs of docs/guides/datasets.md, as miniatures."""
+
+import os
+import re
+
+import pandas as pd
+import pytest
+import yaml
+from support.docs_blocks import ROOT
+from support.miniatures import MINIATURES, RATE
+
+from seqconv.cli.commands.evaluate import main as evaluate
+from seqconv.cli.commands.init import main as init
+from seqconv.cli.commands.predict import main as predict
+from seqconv.config import load_config
+from seqconv.data.datasets import load_datasets
+from seqconv.data.manifest.loading import read_manifest
+from seqconv.training import train
+
+PAGE = (ROOT / "docs" / "guides" / "datasets.md").read_text(encoding="utf-8")
+CONFIGS = dict(re.findall(r"^### (.+?)\n\n```yaml\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE))
+QUICK = {
+    "features": {"kind": "log_mel", "sample_rate": RATE, "n_fft": 256, "hop_length": 128, "n_mels": 8},
+    "model": {"blocks": [{"filters": 4, "kernel_size": 3}]},
+    "training": {"epochs": 1, "warmup_epochs": 0},
+    "evaluation": {"bootstrap": 0, "report": False},
+    "batching": {"batch_size": 16},
+}
+# What is the same for all data sets, and what decides how a model is trained.
+MOST_KEYS = 6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("layouts")
+
+
+@pytest.fixture(params=MINIATURES, scope="module")
+def collection(request, folder):
+    """A miniature and its config, read from the folder where both are."""
+    name, build = MINIATURES[request.param]
+    here = folder / request.param.replace(" ", "_")
+    right = build(here / name)
+    (here / "config.yaml").write_text(yaml.safe_dump(yaml.safe_load(CONFIGS[request.param]) | QUICK), encoding="utf-8")
+    return here, right
+
+
+def test_each_config_of_the_page_has_a_miniature_and_few_keys():
+    assert set(CONFIGS) == set(MINIATURES)
+    for title, text in CONFIGS.items():
+        sections = yaml.safe_load(text)
+        assert sum(len(section) for section in sections.values()) <= MOST_KEYS, title
+
+
+def test_it_is_read_as_it_is_meant(collection):
+    here, right = collection
+    config = load_config(here / "config.yaml")
+    frame = read_manifest(config.data.manifest, collection=config.data).frame
+
+    def rows(part):
+        found = frame[frame["path"].str.contains(part, regex=False)]
+        assert len(found) == 1 or part.endswith("/"), part
+        return found.iloc[0]
+
+    assert {part: rows(part)["label"] for part in right.labels} == right.labels
+    assert {part: rows(part)["group"] for part in right.groups} == right.groups
+    assert {part: rows(part)["fold"] for part in right.folds} == right.folds
+    # A time of something else would be cut out of the file.
+    parts = frame[["start", "end"]]
+    assert parts.isna().all(axis=None) if right.parts is None else (parts == list(right.parts)).all(axis=None)
+
+
+def test_it_trains_evaluates_and_predicts(collection, monkeypatch, capsys):
+    here, right = collection
+    monkeypatch.chdir(here)
+    config = load_config("config.yaml", ["data.num_workers=0"])
+    data = load_datasets(config.data_spec)
+    if right.splits is not None:
+        assert {name: len(part) for name, part in data.parts().items() if name in right.splits} == right.splits
+    train(config, "run")
+    evaluate(["--model", "run/model.keras"])
+    some = data.test.metadata["path"].iloc[0]
+    predict(["--model", "run/model.keras", os.path.relpath(some)])
+    table = capsys.readouterr().out
+    assert some in table or os.path.relpath(some) in table
+    scored = pd.read_csv("run/predictions.csv")
+    assert scored["id"].tolist() == data.test.ids
+
+
+# What `init` needs to be told, or asks for by an error that says what to do.
+TOLD = {
+    "Common Voice": (["--label", "gender"], "there is no column 'label' with labels. Name what is to be learned with"),
+    "RAVDESS": (None, "named like speakers, not classes. Say where the labels are"),
+    "TIMIT": (None, "named like regions, not classes"),
+    "Kaldi": (None, "it holds data directories of Kaldi. Give each as kaldi:FOLDER"),
+    "LJSpeech": (None, "there is no column 'path'"),
+    "AudioSet": (None, "named like splits, not classes"),
+    "AudioFolder with JSON Lines": ([], ""),
+}
+
+
+def test_init_finds_it_or_asks(collection, request, capsys):
+    title = request.node.callspec.params["collection"]
+    here, _ = collection
+    name, _ = MINIATURES[title]
+    output = here / "drafted.yaml"
+    more, refusal = TOLD.get(title, ([], ""))
+    if refusal:
+        assert init([str(here / name), "--output", str(output)]) == 2
+        assert refusal in capsys.readouterr().err
+    if more is None:
+        return
+    assert init([str(here / name), *more, "--output", str(output)]) == 0
+    drafted, own = load_config(output), load_config(here / "config.yaml")
+    frames = [read_manifest(config.data.manifest, collection=config.data).frame for config in (drafted, own)]
+    label = drafted.target.column
+    for column in ("split", "group", "fold", "start", "end"):
+        values = [dict(zip(frame["path"], frame[column].astype(str), strict=True)) for frame in frames]
+        assert values[0] == values[1], column
+    labels = [dict(zip(frames[n]["path"], frames[n][column], strict=True)) for n, column in enumerate((label, "label"))]
+    assert labels[0] == labels[1]
+    assert (drafted.target.task, drafted.target.separator) == (own.target.task, own.target.separator)
+    assert drafted.split == own.split
+    train(load_config(output, ["training.epochs=1", "evaluation.report=false", "data.num_workers=0"]), here / "drafted")
+
+
+def test_enough_layouts_are_found_without_help(capsys):
+    asked = [title for title, (more, _) in TOLD.items() if more != []]
+    found = [title for title in MINIATURES if title not in asked]
+    with capsys.disabled():
+        print(f"\ninit finds {len(found)} of {len(MINIATURES)} layouts alone, and asks at {len(asked)}", end=" ")
+    assert len(found) >= 7
