@@ -1,6 +1,5 @@
 """Read the file formats of a manifest into tables of text, in which '001' and 'NA' stay what they are."""
 
-import csv
 import json
 import math
 from collections import Counter
@@ -12,6 +11,7 @@ import pandas as pd
 
 from seqconv.data.manifest.columns import SPLITS
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.tables import read_rows
 from seqconv.features.ts import read_ts
 from seqconv.files import undecodable_line
 
@@ -45,26 +45,8 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def read_delimited(path: Path) -> pd.DataFrame:
     """Read CSV, or TSV (tabs): the first row names the columns."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        try:
-            rows = [(reader.line_num, row) for row in reader if row]
-        except csv.Error as error:
-            raise ManifestError(f"line {reader.line_num}: {error}.") from error
-    if not rows:
-        raise ManifestError("it is empty; the first row must name the columns.")
-    header = rows[0][1]
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise ManifestError(f"the column {list_some(repeated)} stands more than once in the first row.")
-    for number, row in rows[1:]:
-        if len(row) != len(header):
-            raise ManifestError(
-                f"line {number} has {len(row)} cells, but the first row names {len(header)} columns. "
-                "Put quotes around cells that hold the separator."
-            )
-    return _build_table(header, [row for _, row in rows[1:]])
+    rows = read_rows(path)
+    return _build_table(rows.header, rows.cells)
 
 
 def read_json_lines(path: Path) -> pd.DataFrame:
