@@ -36,13 +36,13 @@ _LIKE_NUMBER = re.compile(
 class Columns:
     """The columns of a table in their order: those of numbers, `(time,)` each, NaN where a cell is empty.
 
-    `words`: columns of words or dates, in which no cell is or looks like a number. `problems`: what is wrong with
-    those that are neither, by column.
+    `words`: columns of words or dates, in which no cell is or looks like a number, as they are. `problems`: what is
+    wrong with those that are neither, by column.
     """
 
     names: tuple[str, ...]
     numbers: dict[str, FloatArray] = field(default_factory=dict)
-    words: tuple[str, ...] = ()
+    words: dict[str, Any] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
 
@@ -60,7 +60,7 @@ def read_columns(path: Path) -> Columns:
     >>> _ = path.write_text('x,up,who,y\\n1,True,ann,"1,5"\\n2,False,ann,2\\n')
     >>> columns = read_columns(path)
     >>> [(name, values.tolist()) for name, values in columns.numbers.items()], columns.words
-    ([('x', [1.0, 2.0]), ('up', [1.0, 0.0])], ('who',))
+    ([('x', [1.0, 2.0]), ('up', [1.0, 0.0])], {'who': ('ann', 'ann')})
     >>> columns.problems["y"]
     "'1,5' in row 1 of column 'y' is not a number, but other cells of it are"
     """
@@ -90,26 +90,55 @@ def is_clock(name: str, values: npt.NDArray[Any]) -> bool:
 
 
 def _sort(named: Iterable[tuple[str, Any]]) -> Columns:
-    numbers, words, problems, names = {}, [], {}, []
+    numbers, words, problems, names = {}, {}, {}, []
     for name, cells in named:
         names.append(name)
-        found = cells if cells is None or isinstance(cells, np.ndarray) else _convert(name, cells)
+        found = None if _are_dates(cells) else cells if isinstance(cells, np.ndarray) else _convert(name, cells)
         if found is None:
-            words.append(name)
+            words[name] = cells
         elif isinstance(found, str):
             problems[name] = found
         else:
             numbers[name] = found
-    return Columns(tuple(names), numbers, tuple(words), problems)
+    return Columns(tuple(names), numbers, words, problems)
 
 
-def _plain(cells: "pd.Series") -> FloatArray | list[Any] | None:
-    """Return numbers as an array, other cells as objects; None for dates."""
+def read_clock(table: Columns, name: str) -> FloatArray:
+    """Return the times of rows in seconds; dates and times, as ISO 8601 writes them, count from the first.
+
+    Raises:
+        ValueError: the column holds something else; says what.
+
+    >>> read_clock(Columns(("t",), words={"t": ["2024-01-01 00:00:59", "2024-01-01 00:01:00.5"]}), "t").tolist()
+    [0.0, 1.5]
+    """
+    import pandas as pd
+
+    if name in table.numbers:
+        return table.numbers[name]
+    if name in table.problems:
+        raise ValueError(table.problems[name])
+    cells = pd.Series(table.words[name])
+    times = cells if cells.dtype.kind in "mM" else pd.to_datetime(cells, errors="coerce", utc=True, format="ISO8601")
+    if times.isna().any():
+        row = int(np.flatnonzero(times.isna())[0])
+        raise ValueError(
+            f"{_describe(name, row, table.words[name])} is neither a number nor a date as ISO 8601 writes it"
+        )
+    return np.asarray((times - times.iloc[0]).dt.total_seconds(), np.float64)
+
+
+def _are_dates(cells: Any) -> bool:
+    return getattr(getattr(cells, "dtype", None), "kind", "") in ("m", "M")
+
+
+def _plain(cells: "pd.Series") -> "FloatArray | list[Any] | pd.Series":
+    """Return numbers as an array, dates as they are, other cells as objects."""
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_complex_dtype(cells):
         return cells.to_numpy(np.float64, na_value=np.nan)
-    return None if cells.dtype.kind in "mM" else cells.astype(object).tolist()
+    return cells.reset_index(drop=True) if _are_dates(cells) else cells.astype(object).tolist()
 
 
 def _convert(name: str, cells: Sequence[Any]) -> FloatArray | str | None:

@@ -10,7 +10,8 @@ import numpy as np
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.features.arrays import load_npy, load_npz
 from seqconv.features.audio.recordings import describe_absence
-from seqconv.features.columns import Columns, read_columns
+from seqconv.features.columns import Columns, read_clock, read_columns
+from seqconv.features.gaps import fill_gaps, resample
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
 from seqconv.features.statistics import finish_features
 from seqconv.features.ts import read_ts
@@ -83,25 +84,54 @@ def read_features(
         raise ManifestError(f"{path}: case={case} selects a sequence of a .ts file, and this is none")
     if not isinstance(settings, Precomputed):
         raise ConfigError(f"features.kind '{settings.kind}' is computed from recordings; use extract_features")
-    values, names = _read(path, settings, case)
-    return finish_features(check_features(path, values, names=names.used), settings), names
+    content = _read(path, settings, case)
+    values = _complete(path, content, settings)
+    return finish_features(check_features(path, values, names=content.names.used), settings), content.names
 
 
-def _read(path: Path, settings: Precomputed, case: int | None) -> tuple[Array, TableNames]:
-    match path.suffix.lower():
+class _Content(NamedTuple):
+    """What a file holds: values, names of their columns, and the times of rows, if there is a clock."""
+
+    values: Array
+    names: TableNames = TableNames()
+    times: Array | None = None
+
+
+def _read(path: Path, settings: Precomputed, case: int | None) -> _Content:
+    suffix = path.suffix.lower()
+    if suffix in TABLE_SUFFIXES:
+        return _load_table(path, settings)
+    if settings.clock is not None:
+        raise ManifestError(f"{path}: features.clock names a column of tables, and this is none")
+    match suffix:
         case ".npy":
-            return load_array(path), TableNames()
+            return _Content(load_array(path))
         case ".npz":
-            return _load_archive(path, settings.key), TableNames()
-        case suffix if suffix in TABLE_SUFFIXES:
-            return _load_table(path, settings.columns)
+            return _Content(_load_archive(path, settings.key))
         case ".ts":
-            return _load_case(path, case), TableNames()
-        case suffix:
-            raise ManifestError(
-                f"{path}: features of kind 'precomputed' are read from .npy, .npz, .csv, .tsv, .parquet and .ts, "
-                f"not '{suffix}'. For recordings choose another features.kind, such as log_mel"
-            )
+            return _Content(_load_case(path, case))
+    raise ManifestError(
+        f"{path}: features of kind 'precomputed' are read from .npy, .npz, .csv, .tsv, .parquet and .ts, "
+        f"not '{suffix}'. For recordings choose another features.kind, such as log_mel"
+    )
+
+
+def _complete(path: Path, content: _Content, settings: Precomputed) -> Array:
+    """Return the values without gaps, at equal steps of time, as far as the settings ask for it."""
+    values, names, times = content
+    if times is None and settings.missing == "error":
+        return values
+    check_shape(path, values)
+    # What is refused is refused with the row of the file.
+    if not len(values) or np.isinf(values).any() or (settings.missing == "error" and np.isnan(values).any()):
+        return values
+    is_masked, most = settings.missing == "mask", settings.max_gap
+    try:
+        if times is None or settings.resample is None or most is None:
+            return fill_gaps(values, max_gap=most, mask=is_masked, names=names.used)
+        return resample(values, times, settings.resample, max_gap=most, mask=is_masked, names=names.used)
+    except ManifestError as error:
+        raise ManifestError(f"{path}: {error}") from error
 
 
 def load_array(path: Path, *, mapped: bool = False) -> Array:
@@ -130,23 +160,29 @@ def _load_archive(path: Path, key: str | None) -> Array:
         raise ManifestError(f"{path}: not a plain .npz archive ({error})") from error
 
 
-def _load_table(path: Path, chosen: tuple[str, ...] | None) -> tuple[Array, TableNames]:
+def _load_table(path: Path, settings: Precomputed) -> _Content:
+    chosen, clock, times = settings.columns, settings.clock, None
     try:
         table = read_columns(path)
+        if clock in table.names:
+            times = read_clock(table, clock)
     except ManifestError as error:
         raise ManifestError(f"{path}: {error}") from error
     except (ValueError, OSError) as error:
         raise ManifestError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
+    if clock is not None and times is None:
+        raise ManifestError(f"{path}: lacks '{clock}', which is features.clock; it has {list_some(table.names)}")
     if chosen is not None:
         _check_chosen(path, table, chosen)
     elif table.problems:
         raise ManifestError(
             f"{path}: {next(iter(table.problems.values()))}. Fix it, or name the columns to use in features.columns"
         )
-    elif not table.numbers:
+    used = chosen or tuple(name for name in table.numbers if name != clock)
+    if not used:
         raise ManifestError(f"{path}: has no numeric column; is the first line the header?")
-    names = TableNames(chosen or tuple(table.numbers), () if chosen else table.words)
-    return np.column_stack([table.numbers[name] for name in names.used]), names
+    left_out = () if chosen else tuple(name for name in table.words if name != clock)
+    return _Content(np.column_stack([table.numbers[name] for name in used]), TableNames(used, left_out), times)
 
 
 def _check_chosen(path: Path, table: Columns, chosen: tuple[str, ...]) -> None:
@@ -180,6 +216,23 @@ def _read_cases(path: Path, modified: int) -> list[Features]:
     return read_ts(path)[0]
 
 
+def check_shape(path: Path, values: Array) -> None:
+    """Check that values are numbers of shape `(time, d)`.
+
+    Raises:
+        ManifestError: they are not.
+    """
+    if values.dtype.kind not in "fiub":
+        raise ManifestError(f"{path}: holds {values.dtype} values, but features are numbers of shape (time, d)")
+    if values.ndim != 2:
+        remedy = (
+            "save x[:, None], one feature per frame" if values.ndim == 1 else "save one (time, d) array per sequence"
+        )
+        raise ManifestError(f"{path}: has shape {values.shape}, but (time, d) is expected; {remedy}")
+    if 0 in values.shape:
+        raise ManifestError(f"{path}: has shape {values.shape}; at least one frame of one feature is needed")
+
+
 def check_features(path: Path, values: Array, first_frame: int = 0, names: Sequence[str] = ()) -> Features:
     """Return a file's values as float32 features.
 
@@ -192,15 +245,7 @@ def check_features(path: Path, values: Array, first_frame: int = 0, names: Seque
     Raises:
         ManifestError: they are no features `(time, d)`, or not finite.
     """
-    if values.dtype.kind not in "fiub":
-        raise ManifestError(f"{path}: holds {values.dtype} values, but features are numbers of shape (time, d)")
-    if values.ndim != 2:
-        remedy = (
-            "save x[:, None], one feature per frame" if values.ndim == 1 else "save one (time, d) array per sequence"
-        )
-        raise ManifestError(f"{path}: has shape {values.shape}, but (time, d) is expected; {remedy}")
-    if 0 in values.shape:
-        raise ManifestError(f"{path}: has shape {values.shape}; at least one frame of one feature is needed")
+    check_shape(path, values)
     with np.errstate(over="ignore"):
         features = values.astype(np.float32)
     wrong = np.argwhere(~np.isfinite(features))
@@ -220,8 +265,8 @@ def _refuse_columns(path: Path, values: Array, wrong: Array, names: Sequence[str
     columns = list_some([names[place] for place in np.unique(wrong[:, 1])])
     if np.isnan(values[frame, feature]):
         raise ManifestError(
-            f"{path}: {len(wrong)} cells of {columns} are empty or not a number, the first in row {frame + 1}. Fill "
-            "them, or leave these columns out: features.columns names those to use"
+            f"{path}: {len(wrong)} cells of {columns} are empty or not a number, the first in row {frame + 1}. Set "
+            "features.missing to 'interpolate' or 'mask', fill them, or leave these columns out of features.columns"
         )
     raise ManifestError(
         f"{path}: {len(wrong)} cells of {columns} are infinite or beyond float32, the first in row {frame + 1}"

@@ -123,7 +123,7 @@ def test_parquet_columns_that_are_no_numbers_are_refused(tmp_path, cells):
 
 
 def test_a_gap_is_named_by_its_columns(tmp_path):
-    with pytest.raises(ManifestError, match=r"2 cells of 'b' are empty or not a number, .* row 2\. Fill them"):
+    with pytest.raises(ManifestError, match=r"2 cells of 'b' are empty or not .* row 2\. Set features\.missing"):
         read(tmp_path, "a,b,c\n1,2,3\n1,NA,3\n1,,3\n")
 
 

@@ -66,8 +66,9 @@ def identity(
     part = part_of(settings) if part is None else part
     if not part:
         # In the order and with the keys that stores have been named by from the beginning.
-        values = {"kind": values.pop("kind"), **{name: values.pop(name, default) for name, default in _FIRST_KEYS}}
-        values = {name: value for name, value in values.items() if value is not _ABSENT}
+        first = {"kind": values.pop("kind"), **{name: values.pop(name, default) for name, default in _FIRST_KEYS}}
+        later = {name: value for name, value in values.items() if value != type(settings).model_fields[name].default}
+        values = {name: value for name, value in first.items() if value is not _ABSENT} | later
     if settings.normalize == "recording":
         values["normalize"] = "recording"
     values |= {"format_version": FORMAT_VERSION}
