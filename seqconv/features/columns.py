@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.errors import ManifestError
 from seqconv.features.tables import read_rows
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ def read_columns(path: Path) -> Columns:
         table = pd.read_parquet(path)
         return _sort((str(name), _plain(table.iloc[:, place])) for place, name in enumerate(table.columns))
     rows = read_rows(path)
+    skipped = np.flatnonzero(np.diff(rows.lines) > 1)
+    if len(rows.header) == 1 and len(skipped):
+        raise ManifestError(
+            f"line {rows.lines[skipped[0]] + 1} is empty, which may be a missing value of the only column. Write NaN, "
+            "or remove the line"
+        )
     cells: Iterable[Sequence[str]] = zip(*rows.cells, strict=True) if rows.cells else [()] * len(rows.header)
     # As pandas calls columns without a name, such as the row numbers that it writes.
     names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(rows.header)]
@@ -144,9 +151,8 @@ def _plain(cells: "pd.Series") -> "FloatArray | list[Any] | pd.Series":
 def _convert(name: str, cells: Sequence[Any]) -> FloatArray | str | None:
     """Return the cells as numbers, a problem, or None where they are words."""
     try:
-        # float() takes 1_000, which nobody meant as a thousand.
-        if not any("_" in cell for cell in cells if isinstance(cell, str)):
-            return np.array(cells, dtype=object).astype(np.float64)
+        if not any(_misleads(cell) for cell in cells):
+            return np.array(list(map(float, cells)))
     except (ValueError, TypeError):
         pass
     values = [_number(cell) for cell in cells]
@@ -173,12 +179,17 @@ def _number(cell: Any) -> float | None:
 
     if cell is None or cell is pd.NA or (isinstance(cell, str) and cell.strip().lower() in _MISSING):
         return np.nan
-    if isinstance(cell, str) and "_" in cell:
+    if _misleads(cell):
         return None
     try:
         return float(cell)
     except (ValueError, TypeError):
         return None
+
+
+def _misleads(cell: Any) -> bool:
+    """Whether float() takes a cell that nobody meant as a number: 1_000, or a list with one value."""
+    return "_" in cell if isinstance(cell, str) else isinstance(cell, np.ndarray)
 
 
 def _is_nan(value: float | None) -> bool:

@@ -90,7 +90,7 @@ def read_features(
 
 
 class _Content(NamedTuple):
-    """What a file holds: values, names of their columns, and the times of rows, if there is a clock."""
+    """The content of a file: values, names of their columns, and the times of rows, if there is a clock."""
 
     values: Array
     names: TableNames = TableNames()

@@ -13,6 +13,7 @@ from seqconv.files import undecodable_line
 
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 _DIGITS = re.compile(r"\s*[-+]?\d+\s*")
+_NO_NUMBERS = ("nan", "inf", "-inf")
 _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "spaces"}
 # Text between other separators is mostly written as it is, without quotes around cells.
 _QUOTED = (",", ";")
@@ -78,7 +79,7 @@ def read_rows(
             named = "the first row names" if names is None else "names are given for"
             raise ManifestError(
                 f"line {line} has {len(cells)} cells, but {named} {len(header)} columns. "
-                f"{_likely_cause(cells, len(header), mark[0])}"
+                f"{_likely_cause(cells, header, mark[0])}"
             )
     return Rows(header, [cells for _, cells in body], [line for line, _ in body])
 
@@ -158,7 +159,7 @@ def _check_names(header: list[str], line: int, rows: Sequence[tuple[int, list[st
             f"{_NAMES[others[0]].removeprefix('a ')}s. Save the table with commas, and decimal points within numbers "
             f"(of a manifest, set data.separator to {others[0]!r})."
         )
-    numbers = [name for name in header if NUMBER.fullmatch(name)]
+    numbers = [name for name in header if NUMBER.fullmatch(name) or name.strip().lower() in _NO_NUMBERS]
     if numbers and _is_data(header, numbers, rows[0][1] if rows else []):
         raise ManifestError(
             f"line {line}, which must name the columns, holds numbers: {list_some(numbers, 3)}. If these are data, put "
@@ -175,7 +176,7 @@ def _is_data(header: list[str], numbers: list[str], below: list[str]) -> bool:
     if numbers == [str(number) for number in range(len(numbers))]:
         return False
     if len(numbers) == len(header):
-        return True
+        return any(map(NUMBER.fullmatch, numbers))
     are_alike = all(
         bool(NUMBER.fullmatch(name)) == bool(NUMBER.fullmatch(cell)) or not cell.strip()
         for name, cell in zip(header, below, strict=False)
@@ -183,9 +184,11 @@ def _is_data(header: list[str], numbers: list[str], below: list[str]) -> bool:
     return are_alike and not all(number.strip().isdecimal() for number in numbers)
 
 
-def _likely_cause(cells: list[str], width: int, mark: str) -> str:
+def _likely_cause(cells: list[str], header: list[str], mark: str) -> str:
     separator = _NAMES.get(mark, repr(mark))
-    if len(cells) < width:
+    if header[0].startswith(("#", "%")):
+        return f"Is '{header[0]:.40}' a comment? Remove it (for a manifest, or set data.comment)."
+    if len(cells) < len(header):
         other = next((_NAMES[each] for each in ";\t|" if each != mark and any(each in cell for cell in cells)), None)
         return f"Is it cut off{f', or is {other} between its cells' if other else ''}? Cells are between {separator}."
     quotes = "Put quotes around cells that hold the separator."

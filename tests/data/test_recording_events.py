@@ -110,7 +110,9 @@ def test_recordings_without_events_are_a_decision(frame, tmp_path):
     [
         ("e.csv", "id,start,end,label\nx,0,1,a\n", r"none of the ids in column 'id' \('x'\) is one of the manifest"),
         ("e.csv", "path,start,end,label\nx,0,1,a\n", r"none of the recordings in column 'path' \('x'\)"),
-        ("e.csv", "filename,when,end,label\na.wav,0,1,a\n", "no column 'start'; the columns are 'path', 'when', 'end'"),
+        ("e.csv", "filename,when,end,label\na.wav,0,1,a\n", "no column 'start'; the columns are 'filename', 'when'"),
+        ("e.csv", "path,start,start_time,end,label\n", "'start', 'start_time' may each be the column 'start'"),
+        ("e.csv", "# made by me\npath,start,end,label\n", "Is '# made by me' a comment. Remove it"),
         ("e.csv", "filename,file,onset,offset,event,class\n", "'filename', 'file' may each be the column 'path'"),
         ("e.csv", "filename,file,onset,offset,event,class\n", "'event', 'class' may each be the column 'label'"),
         ("e.csv", "filename,onset,offset,event\na.wav,0,1,x\n,1,2,y\n", "'filename' is empty in row 2"),

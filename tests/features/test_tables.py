@@ -33,7 +33,8 @@ def read(folder: Path, text: str, name: str = "a.csv", **settings) -> list[list[
         ("on,x\nTrue,1\nFALSE,2\n", {"columns": ["x", "on"]}, [[1, 1], [2, 0]]),
         (" x , y\n 1, -2e3\n+.5,3.\n", {"columns": ["y", "x"]}, [[-2000, 1], [3, 0.5]]),
         ("id,day,x\na1,2024-05-01,1\nb2,2024-05-01 12:00:01.5,2\n", {}, [[1], [2]]),
-        ("x\r\n1\r\n\r\n2\r\n", {}, [[1], [2]]),
+        ("x,y\r\n1,0\r\n\r\n2,0\r\n", {}, [[1, 0], [2, 0]]),
+        ("x\n1\n2\n\n\n", {}, [[1], [2]]),
     ],
 )
 def test_tables_that_are_read(tmp_path, text, settings, expected):
@@ -62,6 +63,8 @@ def test_tables_that_are_read(tmp_path, text, settings, expected):
             r"line 1, .*holds numbers: '0\.1', '0\.2'\. If these are data, put a row of names",
         ),
         ("1,2\n3,4\n", "holds numbers: '1', '2'"),
+        ("1e-3,nan\n2e-3,5\n", "holds numbers: '1e-3', 'nan'"),
+        ("x\n1\n\n3\n", "line 3 is empty, which may be a missing value"),
         ("walk,0.1,0.2\nrun,0.3,0.4\n", r"holds numbers: '0\.1', '0\.2'"),
         ("x,x\n1,2\n", "the column 'x' stands more than once in the first row"),
         ("", "it is empty; the first row must name the columns"),
@@ -115,7 +118,10 @@ def test_parquet_columns_of_numbers_of_any_type(tmp_path):
     assert load_features(tmp_path / "a.parquet", columns).tolist() == [[1.25, 1], [-3, 2]]
 
 
-@pytest.mark.parametrize("cells", [[[1.0, 2.0], [3.0]], ["1,5", "2,5"], [b"1", b"x"], [{"x": 1}, {"x": 2}]])
+@pytest.mark.parametrize(
+    "cells",
+    [[[1.0, 2.0], [3.0]], [[1.0, 2.0], [3.0, 4.0]], [[1.0], [2.0]], ["1,5", "2,5"], [b"1", b"x"], [{"x": 1}, {"x": 2}]],
+)
 def test_parquet_columns_that_are_no_numbers_are_refused(tmp_path, cells):
     pd.DataFrame({"x": cells, "y": [1, 2]}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(ManifestError, match=r"a\.parquet: .* in row \d of column 'x'"):

@@ -11,7 +11,7 @@ from seqconv.errors import list_some
 _OTHER_NAMES = {
     "path": (
         "filename", "file", "filepath", "recording", "audio", "audiofile", "audiofilename", "audiopath", "beginpath",
-        "beginfile", "fname", "wavfile",
+        "beginfile", "fname", "wavfile", "path",
     ),
     "start": (
         "start", "onset", "begin", "starttime", "begintime", "onsettime", "tmin", "startseconds", "startsec", "onsets",
@@ -24,7 +24,7 @@ _OTHER_NAMES = {
     "duration": ("duration", "dur", "durationseconds", "durationsec", "durations"),
     "label": (
         "label", "eventlabel", "event", "class", "text", "category", "species", "commonname", "annotation",
-        "tag",
+        "tag", "labels", "eventclass", "eventtype", "classname",
     ),
 }  # fmt: skip
 
@@ -32,7 +32,7 @@ _OTHER_NAMES = {
 def name_columns(table: pd.DataFrame, wanted: Iterable[str]) -> tuple[pd.DataFrame, dict[str, str], list[str]]:
     """Rename the columns of a table that mean `path`, `start`, `end` or `label`, if the table has none of that name.
 
-    The end may be given by a duration.
+    The end may be given by a duration. Times must be clear: another column of times is a problem beside `start`, too.
 
     Returns:
         The table; the names that renamed columns had, by what they are now; and a problem for each meaning that several
@@ -45,14 +45,18 @@ def name_columns(table: pd.DataFrame, wanted: Iterable[str]) -> tuple[pd.DataFra
     problems, names = [], {}
     for meaning in wanted:
         found = _candidates(table, meaning)
+        if meaning in found and meaning not in ("start", "end"):
+            continue
         if len(found) > 1:
-            problems.append(f"{list_some(found)} may each be the column '{meaning}'. Rename the one that is")
-        elif found:
+            problems.append(
+                f"{list_some(found)} may each be the column '{meaning}'. Keep the one that is, under that name"
+            )
+        elif found and found[0] != meaning:
             names[meaning] = found[0]
     if problems:
         return table, names, problems
     table = table.rename(columns={name: meaning for meaning, name in names.items()})
-    durations = _candidates(table, "duration") or [name for name in ("duration",) if name in table]
+    durations = _candidates(table, "duration")
     if "end" in wanted and "end" not in table and "start" in table and len(durations) == 1:
         table["end"] = _add(table["start"], table[durations[0]])
         names["end"] = durations[0]
@@ -60,8 +64,6 @@ def name_columns(table: pd.DataFrame, wanted: Iterable[str]) -> tuple[pd.DataFra
 
 
 def _candidates(table: pd.DataFrame, meaning: str) -> list[str]:
-    if meaning in table:
-        return []
     plain = {name: re.sub(r"\(s(ec(onds)?)?\)|[\s_-]", "", str(name).lower()) for name in table.columns}
     return [name for name, text in plain.items() if text in _OTHER_NAMES[meaning]]
 

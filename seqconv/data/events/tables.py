@@ -77,11 +77,12 @@ def read_events(
             table = read_selections(table)
     except ManifestError as error:
         return {}, "", [f"'{path}': {error}"]
+    columns = list(table.columns)
     table, names, problems = name_columns(table, ("start", "end", "label", *(() if "id" in table else ("path",))))
     key = "" if not has_ids else "path" if "path" in table and "id" not in table else "id"
     missing = [name for name in (key, "start", "end", "label") if name and name not in table]
     if missing and not problems:
-        problems = [_describe_missing(missing, list(table.columns), path)]
+        problems = [_describe_missing(missing, columns, path)]
     if not has_ids and recording is not None and "path" in table:
         problems += _find_others(table["path"], recording)
     if not problems:
