@@ -98,6 +98,11 @@ class DerivedSource(Sequence[FloatArray]):
         """Features in a frame; None if the source does not say it."""
         return getattr(self.source, "num_features", None)
 
+    @property
+    def table_names(self) -> Any:
+        """Names of the columns of the tables that a store was read from; None for arrays."""
+        return getattr(self.source, "table_names", None)
+
 
 class Selection(DerivedSource):
     """Some sequences of a source, in a given order; nothing is copied."""

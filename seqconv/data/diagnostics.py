@@ -1,4 +1,4 @@
-"""Oddities in the data of a run that need not be errors: constant features, very rare classes."""
+"""Oddities in the data of a run that need not be errors: constant features, clocks among them, very rare classes."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,10 +10,14 @@ import numpy.typing as npt
 
 from seqconv.data.sequences import Sequences
 from seqconv.errors import list_some
+from seqconv.features.columns import is_clock
 from seqconv.features.kinds import Precomputed
 from seqconv.features.statistics import FrameMoments
 from seqconv.sources import ContentKeys, FloatArray, FrameBlock, content_keys, is_in_memory, join_arrays
 from seqconv.tasks.target import Target
+
+# Sequences that are looked at for clocks; one that is none shows it in the first.
+_CLOCK_SAMPLE = 100
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ def describe_survey(split: str, part: Sequences, found: Survey) -> Iterator[str]
     >>> list(describe_survey("valid", sequences, survey(sequences)))
     ["1 of 2 sequences of valid has one value in each feature, all frames long, as digital silence has: '1'"]
     """
+    if split == "train":
+        yield from _describe_columns(part)
     if found.still_features and split == "train":
         columns = found.still_features
         yield (
@@ -112,6 +118,28 @@ def describe_survey(split: str, part: Sequences, found: Survey) -> Iterator[str]
         yield (
             f"{count} of {len(part)} sequences of {split} {'has' if count == 1 else 'have'} one value in each feature, "
             f"all frames long, as digital silence has: {list_some(found.still_ids)}"
+        )
+
+
+def _describe_columns(part: Sequences) -> Iterator[str]:
+    """Describe the columns of tables that were left out, and those that look like no measurement."""
+    names, settings = part.table_names, part.feature_settings
+    if names.left_out:
+        yield f"columns of words in the tables were left out: {list_some(names.left_out)}"
+    if not names.used or not isinstance(settings, Precomputed) or settings.columns is not None:
+        return
+    places, seen = list(range(len(names.used))), 0
+    for index in range(min(_CLOCK_SAMPLE, len(part))):
+        if part.lengths[index] > 1:
+            features, seen = part[index], seen + 1
+            places = [place for place in places if is_clock(names.used[place], features[:, place])]
+    if places and seen:
+        clocks = [names.used[place] for place in places]
+        others = ", ".join(name for name in names.used if name not in clocks)
+        remedy = f". Without: features.columns: [{others}]" if others else ""
+        yield (
+            f"{list_some(clocks)} never {'falls' if len(clocks) == 1 else 'fall'} within a sequence, as a clock or a "
+            f"row number does, and {'is' if len(clocks) == 1 else 'are'} learned as a feature{remedy}"
         )
 
 
@@ -178,8 +206,7 @@ def _equal_columns(frames: FloatArray, columns: npt.NDArray[np.int64], values: F
 
 
 def _name_columns(columns: list[int], part: Sequences) -> str:
-    settings = part.feature_settings
-    names = (settings.columns if isinstance(settings, Precomputed) else None) or ()
+    names = part.table_names.used
     if len(names) == part.num_features:
         return list_some(names[column] for column in columns)
     return f"{_some(columns)} (counted from 0)"

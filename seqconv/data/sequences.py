@@ -12,6 +12,7 @@ import numpy.typing as npt
 from seqconv.data.provenance import UNKNOWN, Provenance
 from seqconv.data.splitting import label_strata, split_groups
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.precomputed import TableNames
 from seqconv.sources import FloatArray, IntArray, Selection, Source, as_source, num_features
 from seqconv.tasks.raw_labels import indexable, take_labels
 from seqconv.tasks.settings import TargetConfig
@@ -168,6 +169,11 @@ class Sequences:
     def feature_settings(self) -> "FeatureKind | None":
         """The settings with which the features were extracted; None for arrays."""
         return getattr(self.features, "settings", None)
+
+    @property
+    def table_names(self) -> TableNames:
+        """The columns of tables that are the features, and those left out; none of arrays and recordings."""
+        return getattr(self.features, "table_names", None) or TableNames()
 
     def subset(self, indices: npt.ArrayLike) -> "Sequences":
         """Return the sequences at `indices` (integers, or a mask of booleans), in that order; nothing is copied.

@@ -62,7 +62,8 @@ class DataConfig(CollectionSettings):
     events: FilePath = Field(
         default=None,
         description="Events: a table of path (or id), start, end (seconds) and label, a Raven selection "
-        "table, or a folder with a table, Raven table or Audacity label track for each recording.",
+        "table, or a folder with a table, Raven table or Audacity label track for each recording, or with tables that "
+        "name their recordings.",
     )
     events_as: EventUse | None = Field(
         default=None,

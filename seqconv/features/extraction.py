@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from seqconv.errors import AudioError, ConfigError, ShapeError
 from seqconv.features.audio.decoding import count_samples, read_blocks, resample_blocks
-from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
+from seqconv.features.kinds import FeatureKind, Features, Precomputed, RecordedKind, as_settings
 from seqconv.features.precomputed import check_features, load_array, load_features
 from seqconv.features.statistics import SMALLEST_DEVIATION, FrameMoments, finish_features
 
@@ -144,7 +144,8 @@ def open_features(
     path, settings = Path(path), as_settings(settings)
     if isinstance(settings, RecordedKind):
         return _pieces_of_recording(path, settings, start, end, piece_frames)
-    if path.suffix.lower() == ".npy" and path.is_file() and start is None and end is None and case is None:
+    is_whole = start is None and end is None and case is None
+    if path.suffix.lower() == ".npy" and path.is_file() and is_whole and _reads_as_it_is(settings):
         return _normalized(_pieces_of_npy(path, piece_frames or PIECE_FRAMES), settings)
     return pieces_of(load_features(path, settings, case=case, start=start, end=end), piece_frames=piece_frames)
 
@@ -195,6 +196,11 @@ def _pieces_of_recording(
         return iterate_features(read_blocks(path, **part), settings.sample_rate, raw, piece_frames=piece_frames)
 
     return _normalized(FeaturePieces(read, num_frames), settings)
+
+
+def _reads_as_it_is(settings: FeatureKind) -> bool:
+    """Whether a frame depends on itself alone: gaps are filled from the frames around them."""
+    return isinstance(settings, Precomputed) and settings.missing == "error" and settings.clock is None
 
 
 def _pieces_of_npy(path: Path, piece_frames: int) -> FeaturePieces:

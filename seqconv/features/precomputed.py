@@ -1,22 +1,30 @@
 """Features that were computed elsewhere: arrays, tables and `.ts` files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.features.arrays import load_npy, load_npz
 from seqconv.features.audio.recordings import describe_absence
+from seqconv.features.columns import Columns, read_clock, read_columns
+from seqconv.features.gaps import fill_gaps, resample
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
 from seqconv.features.statistics import finish_features
 from seqconv.features.ts import read_ts
-from seqconv.files import is_file, undecodable_line
+from seqconv.files import is_file
 
-if TYPE_CHECKING:
-    import pandas as pd
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+class TableNames(NamedTuple):
+    """Names of the columns of a table that are features, in order, and of those that were left out as words."""
+
+    used: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def load_features(
@@ -52,6 +60,18 @@ def load_features(
     >>> load_features(path, {"kind": "precomputed"}).shape
     (7, 3)
     """
+    return read_features(path, settings, case=case, start=start, end=end)[0]
+
+
+def read_features(
+    path: str | Path,
+    settings: FeatureKind | Mapping[str, Any],
+    *,
+    case: int | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> tuple[Features, TableNames]:
+    """Read one sequence like `load_features`, and the names of the columns if it is in a table."""
     path, settings = Path(path), as_settings(settings)
     if start is not None or end is not None:
         raise ManifestError(
@@ -64,24 +84,54 @@ def load_features(
         raise ManifestError(f"{path}: case={case} selects a sequence of a .ts file, and this is none")
     if not isinstance(settings, Precomputed):
         raise ConfigError(f"features.kind '{settings.kind}' is computed from recordings; use extract_features")
-    return finish_features(check_features(path, _read(path, settings, case)), settings)
+    content = _read(path, settings, case)
+    values = _complete(path, content, settings)
+    return finish_features(check_features(path, values, names=content.names.used), settings), content.names
 
 
-def _read(path: Path, settings: Precomputed, case: int | None) -> Array:
-    match path.suffix.lower():
+class _Content(NamedTuple):
+    """The content of a file: values, names of their columns, and the times of rows, if there is a clock."""
+
+    values: Array
+    names: TableNames = TableNames()
+    times: Array | None = None
+
+
+def _read(path: Path, settings: Precomputed, case: int | None) -> _Content:
+    suffix = path.suffix.lower()
+    if suffix in TABLE_SUFFIXES:
+        return _load_table(path, settings)
+    if settings.clock is not None:
+        raise ManifestError(f"{path}: features.clock names a column of tables, and this is none")
+    match suffix:
         case ".npy":
-            return load_array(path)
+            return _Content(load_array(path))
         case ".npz":
-            return _load_archive(path, settings.key)
-        case ".csv" | ".tsv" | ".parquet":
-            return _load_table(path, settings.columns)
+            return _Content(_load_archive(path, settings.key))
         case ".ts":
-            return _load_case(path, case)
-        case suffix:
-            raise ManifestError(
-                f"{path}: features of kind 'precomputed' are read from .npy, .npz, .csv, .tsv, .parquet and .ts, "
-                f"not '{suffix}'. For recordings choose another features.kind, such as log_mel"
-            )
+            return _Content(_load_case(path, case))
+    raise ManifestError(
+        f"{path}: features of kind 'precomputed' are read from .npy, .npz, .csv, .tsv, .parquet and .ts, "
+        f"not '{suffix}'. For recordings choose another features.kind, such as log_mel"
+    )
+
+
+def _complete(path: Path, content: _Content, settings: Precomputed) -> Array:
+    """Return the values without gaps, at equal steps of time, as far as the settings ask for it."""
+    values, names, times = content
+    if times is None and settings.missing == "error":
+        return values
+    check_shape(path, values)
+    # What is refused is refused with the row of the file.
+    if not len(values) or np.isinf(values).any() or (settings.missing == "error" and np.isnan(values).any()):
+        return values
+    is_masked, most = settings.missing == "mask", settings.max_gap
+    try:
+        if times is None or settings.resample is None or most is None:
+            return fill_gaps(values, max_gap=most, mask=is_masked, names=names.used)
+        return resample(values, times, settings.resample, max_gap=most, mask=is_masked, names=names.used)
+    except ManifestError as error:
+        raise ManifestError(f"{path}: {error}") from error
 
 
 def load_array(path: Path, *, mapped: bool = False) -> Array:
@@ -110,58 +160,39 @@ def _load_archive(path: Path, key: str | None) -> Array:
         raise ManifestError(f"{path}: not a plain .npz archive ({error})") from error
 
 
-def _load_table(path: Path, columns: tuple[str, ...] | None) -> Array:
-    import pandas as pd
-
+def _load_table(path: Path, settings: Precomputed) -> _Content:
+    chosen, clock, times = settings.columns, settings.clock, None
     try:
-        table = read_table(path)
-    except UnicodeDecodeError as error:
-        raise ManifestError(
-            f"{path}: cannot be read as a table (line {undecodable_line(path)} is not UTF-8)"
-        ) from error
+        table = read_columns(path)
+        if clock in table.names:
+            times = read_clock(table, clock)
+    except ManifestError as error:
+        raise ManifestError(f"{path}: {error}") from error
     except (ValueError, OSError) as error:
         raise ManifestError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
-    if columns is None:
-        # One word among numbers makes a column text, which must not leave it out.
-        bad = [_first_text(table[name]) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
-        if any(bad):
-            raise ManifestError(
-                f"{path}: {next(filter(None, bad))} is not a number, but other cells of it are. Fix it, or name the "
-                "columns to use in features.columns"
-            )
-        table = table.select_dtypes("number")
-        if not table.shape[1]:
-            raise ManifestError(f"{path}: has no numeric column; is the first line the header?")
-        return table.to_numpy()
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
+    if clock is not None and times is None:
+        raise ManifestError(f"{path}: lacks '{clock}', which is features.clock; it has {list_some(table.names)}")
+    if chosen is not None:
+        _check_chosen(path, table, chosen)
+    elif table.problems:
         raise ManifestError(
-            f"{path}: lacks {list_some(missing)} of features.columns; it has {list_some(table.columns)}"
+            f"{path}: {next(iter(table.problems.values()))}. Fix it, or name the columns to use in features.columns"
         )
-    texts = [name for name in columns if not pd.api.types.is_numeric_dtype(table[name])]
+    used = chosen or tuple(name for name in table.numbers if name != clock)
+    if not used:
+        raise ManifestError(f"{path}: has no numeric column; is the first line the header?")
+    left_out = () if chosen else tuple(name for name in table.words if name != clock)
+    return _Content(np.column_stack([table.numbers[name] for name in used]), TableNames(used, left_out), times)
+
+
+def _check_chosen(path: Path, table: Columns, chosen: tuple[str, ...]) -> None:
+    missing = [name for name in chosen if name not in table.names]
+    if missing:
+        raise ManifestError(f"{path}: lacks {list_some(missing)} of features.columns; it has {list_some(table.names)}")
+    texts = [name for name in chosen if name not in table.numbers]
     if texts:
-        first = _first_text(table[texts[0]]) or f"all of column '{texts[0]}'"
-        raise ManifestError(f"{path}: {list_some(texts)} of features.columns hold text, not numbers: {first}")
-    return table[list(columns)].to_numpy()
-
-
-def read_table(path: Path) -> "pd.DataFrame":
-    """Read a `.csv`, `.tsv` or `.parquet` file with a frame per row."""
-    import pandas as pd
-
-    suffix = path.suffix.lower()
-    return pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",")
-
-
-def _first_text(cells: "pd.Series") -> str:
-    """Return the first cell that is no number, with its position; nothing if all are, or none is."""
-    import pandas as pd
-
-    is_text = (pd.to_numeric(cells, errors="coerce").isna() & cells.notna()).to_numpy()
-    if is_text.sum() in (0, cells.notna().sum()):
-        return ""
-    row = int(np.flatnonzero(is_text)[0])
-    return f"'{cells.iloc[row]!s:.40}' in row {row + 1} of column '{cells.name}'"
+        reason = table.problems.get(texts[0], f"all of column '{texts[0]}'")
+        raise ManifestError(f"{path}: {list_some(texts)} of features.columns hold text, not numbers: {reason}")
 
 
 def _load_case(path: Path, case: int | None) -> Array:
@@ -185,11 +216,11 @@ def _read_cases(path: Path, modified: int) -> list[Features]:
     return read_ts(path)[0]
 
 
-def check_features(path: Path, values: Array, first_frame: int = 0) -> Features:
-    """Return a file's values as float32 features; `first_frame` is the frame at which a piece begins.
+def check_shape(path: Path, values: Array) -> None:
+    """Check that values are numbers of shape `(time, d)`.
 
     Raises:
-        ManifestError: they are no features `(time, d)`, or not finite.
+        ManifestError: they are not.
     """
     if values.dtype.kind not in "fiub":
         raise ManifestError(f"{path}: holds {values.dtype} values, but features are numbers of shape (time, d)")
@@ -200,13 +231,43 @@ def check_features(path: Path, values: Array, first_frame: int = 0) -> Features:
         raise ManifestError(f"{path}: has shape {values.shape}, but (time, d) is expected; {remedy}")
     if 0 in values.shape:
         raise ManifestError(f"{path}: has shape {values.shape}; at least one frame of one feature is needed")
+
+
+def check_features(path: Path, values: Array, first_frame: int = 0, names: Sequence[str] = ()) -> Features:
+    """Return a file's values as float32 features.
+
+    Args:
+        path: the file, for messages.
+        values: what it holds.
+        first_frame: the frame at which a piece begins.
+        names: those of the columns, if it is a table.
+
+    Raises:
+        ManifestError: they are no features `(time, d)`, or not finite.
+    """
+    check_shape(path, values)
     with np.errstate(over="ignore"):
         features = values.astype(np.float32)
     wrong = np.argwhere(~np.isfinite(features))
     if len(wrong):
         frame, feature = wrong[0]
+        if names:
+            _refuse_columns(path, values, wrong, names)
         raise ManifestError(
             f"{path}: {len(wrong)} values are NaN, infinite or beyond float32, "
             f"the first at frame {first_frame + frame}, feature {feature}"
         )
     return features
+
+
+def _refuse_columns(path: Path, values: Array, wrong: Array, names: Sequence[str]) -> None:
+    frame, feature = wrong[0]
+    columns = list_some([names[place] for place in np.unique(wrong[:, 1])])
+    if np.isnan(values[frame, feature]):
+        raise ManifestError(
+            f"{path}: {len(wrong)} cells of {columns} are empty or not a number, the first in row {frame + 1}. Set "
+            "features.missing to 'interpolate' or 'mask', fill them, or leave these columns out of features.columns"
+        )
+    raise ManifestError(
+        f"{path}: {len(wrong)} cells of {columns} are infinite or beyond float32, the first in row {frame + 1}"
+    )

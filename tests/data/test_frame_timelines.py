@@ -214,12 +214,7 @@ def test_events_that_cannot_be_are_refused(folder, rows, match):
         read(folder, **write_events(folder, rows))
 
 
-def test_columns_with_the_names_of_other_collections(folder):
-    table = write_events(folder, [("x", 0, 1, "a")], "dcase.tsv", ("filename", "onset", "offset", "event_label"))
-    text = (folder / "dcase.tsv").read_text().replace(",", "\t")
-    (folder / "dcase.tsv").write_text(text)
-    with pytest.raises(ManifestError, match=r"Rename 'filename' to 'id', 'onset' to 'start', 'offset' to 'end'"):
-        read(folder, **table)
+def test_a_table_of_events_that_is_not_there(folder):
     with pytest.raises(ManifestError, match="no such file"):
         read(folder, events=str(folder / "nowhere.csv"))
 

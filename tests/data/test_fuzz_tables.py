@@ -96,7 +96,7 @@ PLACES = {
     "ts": r"line \d+|is empty: a \.ts file has|holds no case: nothing follows @data|@\w+",
     "npy": ARRAY,
     "npz": rf"{ARRAY}|features\.key",
-    "features": r"(line|row) \d+|at frame \d+, feature \d+|has no numeric column|has shape|No columns to parse",
+    "features": r"(line|row) \d+|has no numeric column|has shape|it is empty|in the first row",
     # The line, or each key with what was expected of it.
     "yaml": r"^\S+(, line \d+: .|: \d+ problems\n  .+: .|: .+: .)|are nested hundreds deep|its aliases",
 }

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.training_data import CLASSES, classified, framed, quick, toned
 
-from seqconv import sources
+from seqconv import predict, sources
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
 from seqconv.data.diagnostics import describe_classes, describe_survey, survey
@@ -117,6 +117,42 @@ def test_features_that_never_change_are_told_by_name(tmp_path):
     assert notes(data=data, features=features) == [
         "2 of 3 features never change in the 72 training frames: 'gear', 'brake'"
     ]
+
+
+def clocked_tables(folder):
+    """Write a manifest of tables with a row number, a clock that jitters, words, and two measurements."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for index in range(24):
+        columns = {"Time (s)": np.cumsum(rng.uniform(0.01, 0.02, 6)), "x": rng.normal(size=6), "y": rng.normal(size=6)}
+        pd.DataFrame({**columns, "who": "ann"}).to_csv(folder / f"{index}.csv")
+        split = ("train", "train", "valid", "test")[index % 4]
+        rows.append({"path": f"{index}.csv", "label": "ab"[index // 4 % 2], "split": split})
+    pd.DataFrame(rows).to_csv(folder / "manifest.csv", index=False)
+    return {"manifest": str(folder / "manifest.csv"), "cache_dir": str(folder / "cache"), "num_workers": 0}
+
+
+def test_clocks_and_words_in_tables_are_told_by_name(tmp_path):
+    data = clocked_tables(tmp_path)
+    assert notes(data=data) == [
+        "columns of words in the tables were left out: 'who'",
+        "'Unnamed: 0', 'Time (s)' never fall within a sequence, as a clock or a row number does, and are learned as a "
+        "feature. Without: features.columns: [x, y]",
+    ]
+    assert notes(data=data, features={"kind": "precomputed", "columns": ["x", "y"]}) == []
+
+
+def test_a_model_reads_tables_by_the_names_of_their_columns(tmp_path):
+    data = clocked_tables(tmp_path)
+    run = train({**quick(), "data": data, "features": {"kind": "precomputed"}}, tmp_path / "run")
+    table = pd.read_csv(tmp_path / "3.csv")
+    (tmp_path / "new").mkdir()
+    table[["y", "who", "x", "Time (s)", "Unnamed: 0"]].to_csv(tmp_path / "new" / "3.csv", index=False)
+    same, moved = (predict(run.model, tmp_path / name) for name in ("3.csv", "new/3.csv"))
+    np.testing.assert_allclose(same["p_a"], moved["p_a"], atol=1e-6)
+    table.rename(columns={"x": "z"}).to_csv(tmp_path / "new" / "3.csv", index=False)
+    with pytest.raises(ManifestError, match=r"lacks 'x' of features\.columns"):
+        predict(run.model, tmp_path / "new" / "3.csv")
 
 
 def test_still_sequences_of_all_splits_are_told_by_id():

@@ -14,12 +14,10 @@ from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features import load_features
 from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
-from seqconv.features.precomputed import read_table
+from seqconv.features.columns import is_clock, read_columns
 
 MOST_READ = 200
 """Number of tables that are read, evenly spread, since no header says their length."""
-
-TIME_NAMES = ("time", "times", "t", "second", "seconds", "timestamp", "frame", "index")
 
 
 @dataclass(frozen=True)
@@ -126,20 +124,12 @@ def _find_columns(rows: list[dict[Any, Any]]) -> tuple[str, ...] | None:
         return None
     path = Path(paths[0])
     try:
-        table = read_table(path)
+        numbers = read_columns(path).numbers
     except (ValueError, OSError):
         # Whoever reads the features says what is wrong.
         return None
-    numeric = table.select_dtypes("number")
-    clocks = [name for name in numeric.columns if str(name).strip().lower() in TIME_NAMES and _counts(numeric[name])]
-    left = tuple(str(name) for name in numeric.columns if name not in clocks)
-    return left if clocks and left else None
-
-
-def _counts(values: pd.Series) -> bool:
-    """Whether values only rise, in equal steps."""
-    steps = np.diff(values.to_numpy(float))
-    return bool(len(steps) and (steps > 0).all() and np.ptp(steps) < 0.01 * steps.mean())
+    left = tuple(name for name, values in numbers.items() if not is_clock(name, values))
+    return left if 0 < len(left) < len(numbers) else None
 
 
 def _refuse_shapes(shapes: dict[str, tuple[int, ...]]) -> None:

@@ -113,7 +113,7 @@ def read_timelines(
         if all(path.suffix.lower() == ".npy" for path in paths):
             recordings = RecordingEvents(ids, [], starts, ends)
             return EventTimelines(target, seconds_per_frame, recordings, _read_arrays(paths, ids, target))
-        events, problems = _read_tables(paths, ids)
+        events, problems = _read_tables(paths, ids, frame["path"].tolist())
         notes = []
     if seconds_per_frame is None:
         raise ConfigError(
@@ -132,7 +132,7 @@ def read_timelines(
     return EventTimelines(target, seconds_per_frame, RecordingEvents(ids, events, starts, ends), notes=notes)
 
 
-def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[str]]:
+def _read_tables(paths: list[Path], ids: list[str], recordings: list[str]) -> tuple[list[Events], list[str]]:
     strange = [(name, path) for name, path in zip(ids, paths, strict=True) if path.suffix.lower() not in TABLE_SUFFIXES]
     if strange:
         name, path = strange[0]
@@ -142,8 +142,8 @@ def _read_tables(paths: list[Path], ids: list[str]) -> tuple[list[Events], list[
         )
         return [NO_EVENTS] * len(ids), [problem]
     events, problems = [], []
-    for path in paths:
-        by_id, _, found = read_events(path, has_ids=False)
+    for path, recording in zip(paths, recordings, strict=True):
+        by_id, _, found = read_events(path, has_ids=False, recording=recording)
         events.append(by_id.get("", NO_EVENTS))
         problems += found
     return events, problems

@@ -1,30 +1,23 @@
-"""Events as listening programs write them: Audacity's label tracks and Raven's selection tables."""
+"""Events as listening programs write them into `.txt` files: label tracks of Audacity, and tables between tabs."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
 
-from seqconv.errors import ManifestError, list_some
-
-RAVEN_START, RAVEN_END, RAVEN_OFFSET = "Begin Time (s)", "End Time (s)", "File Offset (s)"
-RAVEN_LABELS = ("label", "annotation", "species", "class", "type", "tag", "name")
-"""Columns of a selection table that hold labels, whatever their case; the first that there is."""
-_RAVEN_PATHS = ("Begin Path", "Begin File")
-# Some languages write decimal commas.
-_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+from seqconv.data.events.raven import RAVEN_START, with_point
+from seqconv.errors import ManifestError
+from seqconv.features.tables import NUMBER, read_rows
 
 
 def read_label_track(path: Path) -> pd.DataFrame:
     """Read a text file of events.
 
     In a label track of Audacity each line has start, end (seconds) and label, between tabs; a line with a backslash
-    holds frequencies and is passed over. In a selection table of Raven, which names its columns, `Begin Path` or
-    `Begin File` says of which recording a row is, and with `File Offset (s)` times count from the beginning of that; a
-    selection that stands in several views counts once.
+    holds frequencies and is passed over. If the first line has names instead of numbers, as in a selection table of
+    Raven, it is a table between tabs.
 
     Returns:
-        A table of text with the columns `start`, `end`, `label`, and `path` where the rows name recordings.
+        A table of text with the columns `start`, `end`, `label`, or with those that the first line names.
 
     Raises:
         ManifestError: neither of the two.
@@ -36,14 +29,18 @@ def read_label_track(path: Path) -> pd.DataFrame:
     [['0.5', '1.25', 'bird']]
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ManifestError(f"it is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
     except OSError as error:
         raise ManifestError(f"it cannot be read ({error.strerror}).") from error
-    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    if numbered and RAVEN_START in numbered[0][1].split("\t"):
-        return _read_raven(numbered)
+    numbered = [(number, line.rstrip("\r")) for number, line in enumerate(lines, start=1) if line.strip()]
+    first = [with_point(cell) for cell in numbered[0][1].split("\t")] if numbered else []
+    if RAVEN_START in first:
+        return _read_padded(numbered)
+    if len(first) > 1 and not any(NUMBER.fullmatch(cell) for cell in first) and first[0] != "\\":
+        rows = read_rows(path, separator="\t")
+        return pd.DataFrame([[cell or None for cell in row] for row in rows.cells], columns=rows.header, dtype=object)
     return _read_audacity(numbered)
 
 
@@ -69,47 +66,16 @@ def _read_audacity(lines: list[tuple[int, str]]) -> pd.DataFrame:
                 f"line {number} is '{line:.40}', but a label track has start, end and label between tabs (and the "
                 f"first line of a Raven selection table names the column '{RAVEN_START}')."
             )
-        rows.append([*map(_with_point, cells[:2]), " ".join(cells[2:]).strip() or None])
+        rows.append([*map(with_point, cells[:2]), " ".join(cells[2:]).strip() or None])
     return pd.DataFrame(rows, columns=["start", "end", "label"], dtype=object)
 
 
-def _read_raven(lines: list[tuple[int, str]]) -> pd.DataFrame:
+def _read_padded(lines: list[tuple[int, str]]) -> pd.DataFrame:
+    """Return a table whose rows may lack empty cells at their end, as those of Raven do."""
     header = [name.strip() for name in lines[0][1].split("\t")]
-    short = [number for number, line in lines[1:] if len(line.split("\t")) > len(header)]
-    if short:
-        raise ManifestError(f"line {short[0]} has more cells than the first line names columns.")
-    cells = [[cell.strip() or None for cell in line.split("\t")] for _, line in lines[1:]]
-    filled = [[*row, *[None] * (len(header) - len(row))] for row in cells]
-    table = pd.DataFrame(filled, columns=header, dtype=object)
-    by_name = {name.lower(): name for name in reversed(header)}
-    label = next((by_name[name] for name in RAVEN_LABELS if name in by_name), None)
-    if label is None:
-        raise ManifestError(
-            f"no column of the selection table is called {', '.join(RAVEN_LABELS)}; the columns are "
-            f"{list_some(header, 20)}. Rename the one that holds the labels to 'label'."
-        )
-    if RAVEN_END not in table:
-        raise ManifestError(f"there is no column '{RAVEN_END}'; the columns are {list_some(header, 12)}.")
-    for name in (RAVEN_START, RAVEN_END, RAVEN_OFFSET):
-        if name in table:
-            table[name] = table[name].map(_with_point, na_action="ignore")
-    if "Selection" in table:
-        table = table.drop_duplicates("Selection", ignore_index=True)
-    found = pd.DataFrame({"start": table[RAVEN_START], "end": table[RAVEN_END], "label": table[label]}, dtype=object)
-    path = next((name for name in _RAVEN_PATHS if name in table), None)
-    if path is None:
-        return found
-    if RAVEN_OFFSET in table:
-        # With several files open, begin and end count through all of them.
-        times = (RAVEN_OFFSET, RAVEN_START, RAVEN_END)
-        offset, start, end = (pd.to_numeric(table[name], errors="coerce") for name in times)
-        # Where one of them is no number, the cell itself tells what is there.
-        found["start"] = offset.astype(object).where(offset.notna(), table[RAVEN_OFFSET])
-        moved = offset + (end - start).round(9)
-        found["end"] = moved.astype(object).where(moved.notna(), table[RAVEN_END])
-    return found.assign(path=table[path])
-
-
-def _with_point(cell: str) -> str:
-    text = cell.strip()
-    return text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text
+    rows = [(number, [cell.strip() or None for cell in line.split("\t")]) for number, line in lines[1:]]
+    for number, cells in rows:
+        if any(cells[len(header) :]):
+            raise ManifestError(f"line {number} has more cells than the first line names columns.")
+    filled = [[*cells, *[None] * len(header)][: len(header)] for _, cells in rows]
+    return pd.DataFrame(filled, columns=header, dtype=object)

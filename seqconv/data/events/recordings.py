@@ -1,8 +1,9 @@
 """The events of the recordings of a manifest: found by id, by path, or by the name of a file in a folder."""
 
 import os.path
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from seqconv.errors import list_some
 from seqconv.files import expand_user
 from seqconv.text import amount
 
-RAVEN_NAME = ".selections.txt"
+# What Raven and BirdNET write between the name of the recording and the suffix.
+_PROGRAMS = re.compile(r"(\.Table\.\d+)?\.selections?(\.table)?$|\.BirdNET(\..+)?$", re.IGNORECASE)
 
 
 @dataclass
@@ -30,7 +32,8 @@ def read_recording_events(path: Path, frame: pd.DataFrame) -> FoundEvents:
 
     Args:
         path: a table of events with a column `id` or `path` (relative to the table, or the bare name of a file); or a
-            folder with a table, Raven selection table or Audacity label track for each recording, named like it.
+            folder with a table, Raven selection table or Audacity label track for each recording, named like it, or
+            with tables that name their recordings.
         frame: a manifest, of which the columns `id` and (unless the table has ids) `path` are read.
 
     Returns:
@@ -52,17 +55,24 @@ def _read_table(path: Path, frame: pd.DataFrame) -> FoundEvents:
     found = FoundEvents(problems=problems)
     if not by_key:
         return found
-    ids_of = {name: [name] for name in frame["id"]} if key == "id" else _ids_by_path(frame, by_key, path)
-    foreign = sorted(name for name in by_key if name not in ids_of)
-    known: Sequence[object] = frame["id"].tolist() if key == "id" else [os.path.relpath(p) for p in frame["path"]]
-    kind = "ids" if key == "id" else "recordings"
+    foreign = _add_table(found, frame, path, by_key, key)
     if len(foreign) == len(by_key):
+        known: Sequence[object] = frame["id"].tolist() if key == "id" else [os.path.relpath(p) for p in frame["path"]]
         found.problems.append(
-            f"'{path}': none of the {kind} in column '{key}' ({list_some(foreign, 3)}) is one of the manifest, "
+            f"'{path}': none of the {_kind(key)} in column '{key}' ({list_some(foreign, 3)}) is one of the manifest, "
             f"such as {list_some(known, 3)}"
         )
-    elif foreign:
-        found.notes.append(f"{len(foreign)} {kind} of the events are not in the manifest: {list_some(foreign)}")
+    return found
+
+
+def _add_table(
+    found: FoundEvents, frame: pd.DataFrame, path: Path, by_key: Mapping[str, Events], key: str
+) -> list[str]:
+    """Add the events of a table to those of its recordings; return those that the manifest lacks."""
+    ids_of = {name: [name] for name in frame["id"]} if key == "id" else _ids_by_path(frame, by_key, path)
+    foreign = sorted(name for name in by_key if name not in ids_of)
+    if foreign and len(foreign) < len(by_key):
+        found.notes.append(f"{len(foreign)} {_kind(key)} of the events are not in the manifest: {list_some(foreign)}")
     several = [name for name, ids in ids_of.items() if not ids]
     if several:
         found.problems.append(
@@ -72,55 +82,125 @@ def _read_table(path: Path, frame: pd.DataFrame) -> FoundEvents:
     for name, events in by_key.items():
         for identity in ids_of.get(name, []):
             found.by_id[identity] = join_events(found.by_id.get(identity, NO_EVENTS), events)
-    return found
+    return foreign
 
 
-def _ids_by_path(frame: pd.DataFrame, keys: Mapping[str, Events], table: Path) -> dict[str, list[str]]:
+def _kind(key: str) -> str:
+    return "ids" if key == "id" else "recordings"
+
+
+def _ids_by_path(frame: pd.DataFrame, keys: Iterable[str], table: Path) -> dict[str, list[str]]:
     """Return the ids of the recordings that each path means; none if a bare name has several meanings."""
-    by_path, by_name = defaultdict(list), defaultdict(set)
+    by_path, by_name, by_stem = defaultdict(list), defaultdict(set), defaultdict(set)
     for name, path in zip(frame["id"], frame["path"], strict=True):
         by_path[path].append(name)
         by_name[Path(path).name].add(path)
+        by_stem[Path(path).stem].add(path)
+    own_ids = set(frame["id"])
     ids_of: dict[str, list[str]] = {}
     for key in keys:
         path = os.path.normpath((table.parent / expand_user(key)).absolute())
-        # Programs of other systems write other slashes.
-        named = [path] if path in by_path else list(by_name.get(key.replace("\\", "/").rsplit("/", 1)[-1], ()))
-        if named:
+        # Programs of other systems write other slashes, and some collections leave out the suffix.
+        bare = key.replace("\\", "/").rsplit("/", 1)[-1]
+        named = [path] if path in by_path else [*by_name.get(bare, ())]
+        if not named and key in own_ids:
+            ids_of[key] = [key]
+        elif named := named or [*by_stem.get(bare, ())]:
             ids_of[key] = by_path[named[0]] if len(named) == 1 else []
     return ids_of
 
 
 def _read_folder(folder: Path, frame: pd.DataFrame) -> FoundEvents:
-    found = FoundEvents()
-    tables: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith("."):
-            tables[_stem(path)].append(path)
-    for name, recording in zip(frame["id"], frame["path"], strict=True):
-        own = tables.get(Path(recording).stem, [])
-        if len(own) > 1:
-            shown = list_some(path.name for path in own)
-            found.problems.append(f"'{folder}': '{name}' has several tables of events: {shown}. Leave one")
-        elif own:
-            by_key, _, problems = read_events(own[0], has_ids=False)
-            found.problems += problems
-            found.by_id[name] = by_key.get("", NO_EVENTS)
-    others = sorted(tables.keys() - {Path(recording).stem for recording in frame["path"]})
-    if not found.by_id and not found.problems:
-        there = f"it holds tables for {list_some(others, 3)}" if others else f"it holds no {', '.join(TABLE_SUFFIXES)}"
-        found.problems.append(
-            f"'{folder}': no table of events is named like a recording of the manifest, such as "
-            f"{list_some([Path(path).stem for path in frame['path'][:3]])}; {there}"
-        )
-    elif others:
+    recordings: dict[str, list[str]] = defaultdict(list)
+    for recording in dict.fromkeys(frame["path"]):
+        recordings[Path(recording).stem].append(recording)
+    tables = _find_tables(folder, recordings)
+    others = sorted(tables.keys() - recordings.keys())
+    if len(others) == len(tables):
+        return _read_joined(folder, frame, others, [path for stem in others for path in tables[stem]])
+    found, read = FoundEvents(), {}
+    for stem in (stem for stem in recordings if stem in tables):
+        for recording, own, problem in _share(tables[stem], recordings[stem], folder):
+            if problem:
+                found.problems.append(problem)
+            elif own is not None:
+                by_key, _, problems = read_events(own, has_ids=False, recording=recording)
+                found.problems += problems
+                read[recording] = by_key.get("", NO_EVENTS)
+                tables[stem].remove(own)
+        others += [str(path.relative_to(folder)) for path in tables[stem] if not found.problems]
+    found.by_id = {name: read[path] for name, path in zip(frame["id"], frame["path"], strict=True) if path in read}
+    if others:
         found.notes.append(f"{len(others)} tables of events are of no recording of the manifest: {list_some(others)}")
+    return found
+
+
+def _find_tables(folder: Path, recordings: Mapping[str, Sequence[str]]) -> dict[str, list[Path]]:
+    """Return the tables in a folder and those in it by the stem of the recording that they are named like."""
+    names = {Path(path).name: stem for stem, paths in recordings.items() for path in paths}
+    tables: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith("."):
+            tables[names.get(path.stem, _stem(path))].append(path)
+    return dict(tables)
+
+
+def _share(tables: Sequence[Path], recordings: Sequence[str], folder: Path) -> Iterator[tuple[str, Path | None, str]]:
+    """Yield each of the recordings of one name with its table, or with a problem.
+
+    A table in a folder within `folder` is of the recording whose own folder has the same name, `siteA/r1.txt` of
+    `siteA/r1.wav`.
+    """
+    fitting: dict[str, list[Path]] = {}
+    for recording in recordings:
+        near = [path for path in tables if _is_tail(path.relative_to(folder).parent, Path(recording).parent)]
+        fitting[recording] = near or (list(tables) if len(recordings) == 1 else [])
+    for recording, own in fitting.items():
+        rivals = [other for other in recordings if set(fitting[other]) & set(own)]
+        if len(own) > 1:
+            shown = list_some(str(path.relative_to(folder)) for path in own)
+            yield recording, None, f"'{folder}': '{recording}' has several tables of events: {shown}. Leave one"
+        elif len(rivals) > 1:
+            yield (
+                recording,
+                None,
+                f"'{own[0]}' may be of any of {list_some(rivals)}. Put it into a folder named like "
+                "that of its recording, or let data.events name one table with a column path",
+            )
+        else:
+            yield recording, own[0] if own else None, ""
+
+
+def _is_tail(folders: Path, whole: Path) -> bool:
+    return whole.parts[len(whole.parts) - len(folders.parts) :] == folders.parts
+
+
+def _read_joined(folder: Path, frame: pd.DataFrame, stems: Sequence[str], tables: Sequence[Path]) -> FoundEvents:
+    """Read tables that are not named like recordings, but name them in a column, such as one for each split."""
+    read = [(path, *read_events(path, has_ids=True)) for path in tables]
+    if not any(by_key for _, by_key, _, _ in read):
+        there = f"it holds tables for {list_some(stems, 3)}" if stems else f"it holds no {', '.join(TABLE_SUFFIXES)}"
+        stems_wanted = list_some([Path(path).stem for path in frame["path"][:3]])
+        return FoundEvents(
+            problems=[
+                f"'{folder}': no table of events is named like a recording of the manifest, such as {stems_wanted}; "
+                f"{there}"
+            ]
+        )
+    found = FoundEvents()
+    for path, by_key, key, problems in read:
+        part = FoundEvents(problems=problems)
+        if by_key:
+            _add_table(part, frame, path, by_key, key)
+        found.problems += part.problems
+        found.notes += part.notes
+        for name, events in part.by_id.items():
+            found.by_id[name] = join_events(found.by_id.get(name, NO_EVENTS), events)
+    if not found.by_id and not found.problems:
+        found.problems.append(f"'{folder}': none of the recordings that its tables name is one of the manifest")
     return found
 
 
 def _stem(path: Path) -> str:
     """Return the recording's name in a file name: `rec` for `rec.txt` and for `rec.Table.1.selections.txt`."""
-    name = path.name
-    if name.lower().endswith(RAVEN_NAME):
-        return name.split(".Table.")[0].removesuffix(RAVEN_NAME)
-    return path.stem
+    return _PROGRAMS.sub("", path.stem)

@@ -1,6 +1,6 @@
 """Tables of events: start and end in seconds, and a label, in a recording."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from seqconv.data.events.columns import name_columns
 from seqconv.data.events.label_tracks import read_label_track
+from seqconv.data.events.raven import RAVEN_START, read_selections
 from seqconv.data.manifest.columns import describe_rows, find_rows
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
@@ -16,13 +18,10 @@ from seqconv.errors import ManifestError, list_some
 FloatArray = npt.NDArray[np.float64]
 TRACK_SUFFIX = ".txt"
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", TRACK_SUFFIX)
-# What other collections call these columns.
-_OTHER_NAMES = {
-    "id": ("filename", "file", "recording", "audio_filename"),
-    "start": ("onset", "begin", "start_time", "tmin"),
-    "end": ("offset", "stop", "end_time", "tmax"),
-    "label": ("event_label", "event", "class", "text"),
-}
+_POINTS = (
+    "A point in time covers no frame: give it a length, such as end = start + 0.5, or mark regions (in Audacity, "
+    "select a part before you add a label)"
+)
 _TOLERANCE = 1e-9
 _ROUNDING = 1e-6
 
@@ -52,10 +51,19 @@ class Events:
 NO_EVENTS = Events(np.zeros(0), np.zeros(0), ())
 
 
-def read_events(path: Path, *, has_ids: bool) -> tuple[dict[str, Events], str, list[str]]:
+def read_events(
+    path: Path, *, has_ids: bool, recording: str | Path | None = None
+) -> tuple[dict[str, Events], str, list[str]]:
     """Read a table with the columns `start`, `end`, `label`, and `id` or `path` if it covers several recordings.
 
-    A `.txt` file is a label track of Audacity, which is of one recording, or a selection table of Raven.
+    Columns may have the names that other collections give them, such as `onset`, `offset`, `event_label` and
+    `filename`. A row with neither time nor label says that nothing happens in its recording. A `.txt` file is a label
+    track of Audacity, which is of one recording, a selection table of Raven, or another table between tabs.
+
+    Args:
+        path: the file.
+        has_ids: whether its rows name recordings.
+        recording: the one that it is of, otherwise; a row that names another one is a problem.
 
     Returns:
         The events by id (by "" where the table is of one recording); the column that names recordings; and everything
@@ -65,21 +73,42 @@ def read_events(path: Path, *, has_ids: bool) -> tuple[dict[str, Events], str, l
         return {}, "", [f"'{path}': a table of events is {', '.join(TABLE_SUFFIXES)}, not '{path.suffix}'"]
     try:
         table = read_label_track(path) if path.suffix.lower() == TRACK_SUFFIX else read_table(path)
+        if RAVEN_START in table:
+            table = read_selections(table)
     except ManifestError as error:
         return {}, "", [f"'{path}': {error}"]
+    columns = list(table.columns)
+    table, names, problems = name_columns(table, ("start", "end", "label", *(() if "id" in table else ("path",))))
     key = "" if not has_ids else "path" if "path" in table and "id" not in table else "id"
     missing = [name for name in (key, "start", "end", "label") if name and name not in table]
-    if missing:
-        return {}, key, [f"'{path}': {_describe_missing(missing, list(table.columns), path)}"]
-    problems: list[str] = []
-    ids = table[key] if key else pd.Series([""] * len(table), dtype=object)
-    starts, ends = (_parse_seconds(table[name], ids, problems) for name in ("start", "end"))
-    problems += find_rows(ids, starts < 0, "'start' is before the recording begins, at 0, in {rows}")
-    problems += find_rows(ids, ends <= starts, "'end' must be after 'start', but is not in {rows}")
-    problems += find_rows(ids, ids.isna(), f"'{key}' is empty in {{rows}}")
+    if missing and not problems:
+        problems = [_describe_missing(missing, columns, path)]
+    if not has_ids and recording is not None and "path" in table:
+        problems += _find_others(table["path"], recording)
+    if not problems:
+        ids = table[key] if key else pd.Series([""] * len(table), dtype=object)
+        events, problems = _parse(table, ids.rename(names.get(key, key)), names)
     if problems:
-        return {}, key, [f"'{path}': {problem}" for problem in problems]
-    return _by_id(ids, starts, ends, table["label"]), key, []
+        return {}, names.get(key, key), [f"'{path}': {problem}" for problem in problems]
+    return events, names.get(key, key), []
+
+
+def _parse(table: pd.DataFrame, ids: pd.Series, names: Mapping[str, str]) -> tuple[dict[str, Events], list[str]]:
+    """Return the events by id, and what is wrong with times and ids; `names` are those that columns had."""
+    problems: list[str] = []
+    start, end = names.get("start", "start"), names.get("end", "end")
+    is_event = table[["start", "end", "label"]].notna().any(axis=1)
+    rows, of = table[is_event], ids[is_event]
+    starts = _parse_seconds(rows["start"].rename(start), of, problems)
+    ends = _parse_seconds(rows["end"].rename(end), of, problems)
+    problems += find_rows(of, starts < 0, f"'{start}' is before the recording begins, at 0, in {{rows}}")
+    after = f"'{end}' must be after '{start}', but is not in {{rows}}"
+    problems += find_rows(of, ends < starts, after)
+    problems += find_rows(of, ends == starts, f"{after}. {_POINTS}")
+    problems += find_rows(ids, ids.isna(), f"'{ids.name}' is empty in {{rows}}")
+    if problems:
+        return {}, problems
+    return dict.fromkeys(ids, NO_EVENTS) | _by_id(of, starts, ends, rows["label"]), []
 
 
 def join_events(first: Events, second: Events) -> Events:
@@ -132,9 +161,20 @@ def _describe_missing(missing: Sequence[str], columns: Sequence[str], path: Path
             "a label track is of one recording, and does not name it. Give the folder of label tracks, each named like "
             "its recording"
         )
-    hints = [f"'{other}' to '{name}'" for name in missing for other in _OTHER_NAMES[name] if other in columns]
-    remedy = f" Rename {', '.join(hints)}." if hints else ""
-    return f"there is no column {list_some(missing)}; the columns are {list_some(columns, 12)}.{remedy}"
+    columns_are = f"the columns are {list_some(columns, 12)}"
+    return f"there is no column {list_some(missing)}; {columns_are}. Rename those that hold them."
+
+
+def _find_others(paths: pd.Series, recording: str | Path) -> list[str]:
+    """Find rows of other recordings in a table that is of one; files are compared by name, without suffix."""
+    own = Path(recording).stem.casefold()
+    others = {name for name in paths.dropna() if Path(str(name).replace("\\", "/")).stem.casefold() != own}
+    if not others:
+        return []
+    return [
+        f"it is taken for the table of '{Path(recording).name}', but has rows of {list_some(sorted(others), 3)}. Let "
+        "data.events name a table of all recordings, or remove the column that names them"
+    ]
 
 
 def _parse_seconds(cells: pd.Series, ids: pd.Series, problems: list[str]) -> FloatArray:

@@ -1,17 +1,17 @@
 """Read the file formats of a manifest into tables of text, in which '001' and 'NA' stay what they are."""
 
-import csv
 import json
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
-from seqconv.errors import ManifestError, list_some
+from seqconv.errors import ManifestError
+from seqconv.features.tables import Rows, read_rows
 from seqconv.features.ts import read_ts
 from seqconv.files import undecodable_line
 
@@ -51,40 +51,24 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
 
 def read_delimited(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFrame:
     """Read CSV, or TSV (tabs): the first row names the columns, unless `names` does."""
-    separator = collection.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
-    rows = _divide(path, separator, collection.comment)
-    if separator == "," and len({len(row) for _, row in rows}) > 1:
-        # Spaces before quotation marks: a reading without them either fits all rows, or is none.
-        spaced = _divide(path, ", ", collection.comment)
-        rows = spaced if len({len(row) for _, row in spaced}) == 1 else rows
-    if collection.names is not None:
-        rows.insert(0, (0, collection.names))
-    if not rows:
-        raise ManifestError("it is empty; the first row must name the columns.")
-    header = rows[0][1]
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise ManifestError(f"the column {list_some(repeated)} stands more than once in the first row.")
-    for number, row in rows[1:]:
-        if len(row) != len(header):
-            raise ManifestError(
-                f"line {number} has {len(row)} cells, but the first row names {len(header)} columns. "
-                "Put quotes around cells that hold the separator."
-            )
-    return _build_table(header, [row for _, row in rows[1:]])
+    options: dict[str, Any] = {"comment": collection.comment, "names": collection.names}
+    try:
+        rows = read_rows(path, separator=collection.separator, **options)
+    except ManifestError:
+        if collection.separator is not None:
+            raise
+        # Spaces before quotation marks: without them, either all rows fit or the table is none.
+        rows = _read_spaced(path, options)
+        if rows is None:
+            raise
+    return _build_table(rows.header, rows.cells)
 
 
-def _divide(path: Path, separator: str, comment: str | None) -> list[tuple[int, list[str]]]:
-    """Return the number of each line and its cells; of a separator such as ", ", spaces before cells are left out."""
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if separator[0] in ",;" else csv.QUOTE_NONE
-    spaces = len(separator) > 1
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        lines = (line for line in file if comment is None or not line.startswith(comment))
-        reader = csv.reader(lines, delimiter=separator[0], strict=True, quoting=quoting, skipinitialspace=spaces)
-        try:
-            return [(reader.line_num, row) for row in reader if row]
-        except csv.Error as error:
-            raise ManifestError(f"line {reader.line_num}: {error}.") from error
+def _read_spaced(path: Path, options: dict[str, Any]) -> Rows | None:
+    try:
+        return None if path.suffix.lower() == ".tsv" else read_rows(path, separator=", ", **options)
+    except ManifestError:
+        return None
 
 
 def read_json_lines(path: Path) -> pd.DataFrame:

@@ -13,6 +13,8 @@ from seqconv.features.kinds.spectral import MelKind, SpectralKind
 from seqconv.features.spectra import mel_edges, power_to_db, raise_level
 from seqconv.parts import PositiveInt, register
 
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
 
 @register
 class LogMel(MelKind):
@@ -170,8 +172,23 @@ class Precomputed(FeatureKind):
         default=None, min_length=1, description="Columns of precomputed tables; default all numeric ones."
     )
     key: str | None = Field(default=None, description="Name of the array in precomputed .npz files.")
-    frame_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+    frame_rate: PositiveNumber | None = Field(
         default=None, description="Frames a second of precomputed features, for labels whose times are in seconds."
+    )
+    missing: Literal["error", "interpolate", "mask"] = Field(
+        default="error",
+        description="Empty and NaN values of precomputed features: an error; a line between the values around them; or "
+        "that, and a further feature that is 1 in frames with such values.",
+    )
+    max_gap: PositiveNumber | None = Field(
+        default=None, description="Longest gap that is filled: in frames, or with clock in seconds."
+    )
+    clock: str | None = Field(
+        default=None,
+        description="Column with the times of rows, in seconds or as dates, which is no feature; for resample.",
+    )
+    resample: PositiveNumber | None = Field(
+        default=None, description="Frames a second that rows at the times of clock become, on lines between them."
     )
 
     @property
@@ -180,7 +197,23 @@ class Precomputed(FeatureKind):
 
     @property
     def seconds_per_frame(self) -> float | None:
-        return None if self.frame_rate is None else 1 / self.frame_rate
+        rate = self.resample or self.frame_rate
+        return None if rate is None else 1 / rate
+
+    @model_validator(mode="after")
+    def _gaps_have_a_limit(self) -> "Precomputed":
+        if (self.clock is None) != (self.resample is None):
+            raise ValueError("clock names the column of times, and resample the frames a second: give both, or neither")
+        if self.resample is not None and self.frame_rate not in (None, self.resample):
+            raise ValueError(
+                f"frame_rate is {self.frame_rate:g}, but resample makes {self.resample:g}. Remove frame_rate"
+            )
+        if self.max_gap is None and (self.missing == "interpolate" or self.clock is not None):
+            unit, why = ("seconds", "clock") if self.clock is not None else ("frames", "missing 'interpolate'")
+            raise ValueError(f"{why} needs max_gap, the longest gap in {unit} that is filled")
+        if self.max_gap is not None and self.missing != "interpolate" and self.clock is None:
+            raise ValueError(f"max_gap has no effect on missing '{self.missing}'. Set 'interpolate', or remove max_gap")
+        return self
 
 
 @lru_cache(maxsize=8)

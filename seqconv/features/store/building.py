@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -94,6 +95,7 @@ def build_store(
             bad = [row for row in rows_of if row.problem is not None]
             _check_bad(bad, len(rows_of), max_bad_fraction, precomputed=not isinstance(settings, RecordedKind))
             listed = [row for row in rows_of if row.problem is None]
+            _check_columns(listed)
             _check_widths(listed)
             keys = {row.key for row in listed}
             kept = [replace(row, id=None) for row in index.rows if row.key not in keys and still_valid(row)]
@@ -135,12 +137,41 @@ def _check_bad(bad: Sequence[StoredSequence], count: int, max_bad_fraction: floa
         return
     is_limited = 0 < max_bad_fraction < 1
     shown = _SHOWN_PROBLEMS if is_limited else len(bad)
-    lines = [f"  {row.id} ({row.path}): {row.problem}" for row in bad[:shown]]
-    rest = [f"  and {len(bad) - shown} more"] if len(bad) > shown else []
+    groups = _group(bad) if precomputed else [[row] for row in bad]
+    lines = [f"  {group[0].id} ({group[0].path}){_others(group)}: {group[0].problem}" for group in groups[:shown]]
+    left = sum(map(len, groups[shown:]))
+    rest = [f"  and {left} more"] if left else []
     what = "1 recording" if len(bad) == 1 else f"{len(bad)} recordings"
     limit = f", more than the part of {max_bad_fraction:g} that may be left out" if is_limited else ""
     error = ManifestError if precomputed else AudioError
     raise error("\n".join([f"{what} of {count} cannot be read{limit}:", *lines, *rest]))
+
+
+def _group(bad: Sequence[StoredSequence]) -> list[list[StoredSequence]]:
+    """Group rows whose problems differ only in numbers, such as gaps in one column of many tables."""
+    groups: dict[str, list[StoredSequence]] = {}
+    for row in bad:
+        groups.setdefault(re.sub(r"\d+", "0", str(row.problem)), []).append(row)
+    return list(groups.values())
+
+
+def _others(group: Sequence[StoredSequence]) -> str:
+    return f", and so in {list_some([row.id for row in group[1:]], 3)}" if len(group) > 1 else ""
+
+
+def _check_columns(listed: Sequence[StoredSequence]) -> None:
+    """Check that all tables have the same columns in the same order."""
+    ids: dict[tuple[str, ...], list[str | None]] = {}
+    for row in listed:
+        if row.columns:
+            ids.setdefault(row.table_names.used, []).append(row.id)
+    if len(ids) < 2:
+        return
+    shown = "; ".join(f"{', '.join(names)} in {list_some(own, 3)}" for names, own in [*ids.items()][:4])
+    same = set.intersection(*map(set, ids))
+    common = ", ".join(name for name in next(iter(ids)) if name in same)
+    remedy = f"features.columns: [{common}] takes these of each, by name" if common else "Give all the same columns"
+    raise ManifestError(f"tables differ in their columns or the order of these: {shown}. {remedy}")
 
 
 def _check_widths(listed: Sequence[StoredSequence]) -> None:

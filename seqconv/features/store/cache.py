@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from seqconv.errors import AudioError
+from seqconv.features.precomputed import TABLE_SUFFIXES
 from seqconv.features.store.entries import Entry, Key, StoredSequence
 from seqconv.features.store.shards import fingerprint
 
@@ -31,7 +32,7 @@ def match_rows(folder: Path, entries: Sequence[Entry], rows: Sequence[StoredSequ
     for entry in entries:
         row = known.get(entry.key)
         now = status_once(entry.path)
-        if row is None or row.shard not in shards or now is None or now[0] != row.size:
+        if row is None or row.shard not in shards or now is None or now[0] != row.size or _is_outdated(row):
             pending.setdefault(entry.key, entry)
         elif now[1] != row.mtime_ns:
             touched.setdefault(entry.key, entry)
@@ -50,6 +51,11 @@ def match_rows(folder: Path, entries: Sequence[Entry], rows: Sequence[StoredSequ
 def still_valid(row: StoredSequence) -> bool:
     """Whether the file of a row is as it was when its features were extracted."""
     return _status(row.path) == (row.size, row.mtime_ns)
+
+
+def _is_outdated(row: StoredSequence) -> bool:
+    """Whether a row is of a table that was read before tables were read by the names of their columns."""
+    return not row.columns and Path(row.path).suffix.lower() in TABLE_SUFFIXES
 
 
 def _status(path: str) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """Requests to a store, and its knowledge of each stored sequence."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.precomputed import TableNames
 from seqconv.sources import FloatArray
 
 Key = tuple[str, float | None, float | None, int | None]
@@ -33,7 +35,8 @@ class StoredSequence:
     """The location of an entry's features and the content from which they were computed, or why there are none.
 
     `size` and `mtime_ns` are the file's when it was last hashed; `batch` is the number of the record batch in `shard`.
-    A row whose `id` is None is kept for reuse, though the manifest of the last build does not name it.
+    A row whose `id` is None is kept for reuse, though the manifest of the last build does not name it. Of a table,
+    `columns` are the names of its features and `left_out` those of words, as JSON.
     """
 
     id: str | None
@@ -48,6 +51,8 @@ class StoredSequence:
     batch: int = -1
     num_frames: int = 0
     num_features: int = 0
+    columns: str = ""
+    left_out: str = ""
     problem: str | None = None
 
     @classmethod
@@ -59,6 +64,11 @@ class StoredSequence:
     def key(self) -> Key:
         """The key of its entry."""
         return (self.path, self.start, self.end, self.case)
+
+    @property
+    def table_names(self) -> TableNames:
+        """Names of the columns of its table; none if it is in an array."""
+        return TableNames(*(tuple(json.loads(names or "[]")) for names in (self.columns, self.left_out)))
 
 
 class RecordingTransform(Protocol):

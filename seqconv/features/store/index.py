@@ -26,6 +26,8 @@ _FIRST_KEYS: tuple[tuple[str, Any], ...] = (
     ("key", None),
 )  # fmt: skip
 _TYPES = {field.name: field.type for field in fields(StoredSequence) if field.name != "problem"}
+# The first stores had no such columns.
+_LATER = ("columns", "left_out")
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ def identity(
     part = part_of(settings) if part is None else part
     if not part:
         # In the order and with the keys that stores have been named by from the beginning.
-        values = {"kind": values.pop("kind"), **{name: values.pop(name, default) for name, default in _FIRST_KEYS}}
-        values = {name: value for name, value in values.items() if value is not _ABSENT}
+        first = {"kind": values.pop("kind"), **{name: values.pop(name, default) for name, default in _FIRST_KEYS}}
+        later = {name: value for name, value in values.items() if value != type(settings).model_fields[name].default}
+        values = {name: value for name, value in first.items() if value is not _ABSENT} | later
     if settings.normalize == "recording":
         values["normalize"] = "recording"
     values |= {"format_version": FORMAT_VERSION}
@@ -110,7 +113,8 @@ def read_index(folder: Path) -> StoreIndex:
                 "here. Name that file in plugins, or import it first"
             )
         settings = FeatureKind.model_validate(header["settings"])
-        columns = [table[name].to_pylist() for name in _TYPES]
+        absent = {name for name in _LATER if name not in table.column_names}
+        columns = [[""] * len(table) if name in absent else table[name].to_pylist() for name in _TYPES]
         variant = header.get("variant")
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
         raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built again") from error

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from seqconv.errors import StoreError
 from seqconv.features.kinds import FeatureKind
+from seqconv.features.precomputed import TableNames
 from seqconv.features.store.entries import BadFile
 from seqconv.features.store.index import StoreIndex, part_of, read_index
 from seqconv.sources import SourceSpan
@@ -33,6 +34,7 @@ class FeatureStore:
         num_extracted: how many of the sequences were extracted just now, for a report; the others were cached.
 
     Attributes:
+        table_names: the columns that are features, and those left out, where the sequences are in tables.
         quarantine: what the build that returned this store left out, as (id, path, reason).
         variant: what was done to the recordings before; None where they are stored as they are.
 
@@ -56,6 +58,7 @@ class FeatureStore:
         self.ids: list[str] = [str(row.id) for row in rows]
         self.lengths: npt.NDArray[np.int64] = np.array([row.num_frames for row in rows], dtype=np.int64)
         self.num_features: int = rows[0].num_features
+        self.table_names: TableNames = rows[0].table_names
         self.num_extracted = num_extracted
         self.quarantine: list[BadFile] = []
         self._rows = rows

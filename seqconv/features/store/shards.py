@@ -1,6 +1,7 @@
 """Shards: immutable Arrow IPC files, one record batch per sequence, each one contiguous `(time, d)` block."""
 
 import hashlib
+import json
 import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
-from seqconv.features import extract_features, load_features
+from seqconv.features import extract_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
 from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
+from seqconv.features.precomputed import TableNames, read_features
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.files import as_storage_error, commit_file, is_file
 
@@ -59,11 +61,13 @@ def extract_shard(
             try:
                 with _alarm(entry.path, time_limit):
                     size, modified, content = fingerprint_once(entry.path)
-                    features = _read_entry(entry, settings, variant, content)
+                    features, names = _read_entry(entry, settings, variant, content)
             except (AudioError, ManifestError, ShapeError, OSError, MemoryError) as error:
                 rows.append(StoredSequence.of(entry, problem=_reason(error, entry.path)))
                 continue
             row = StoredSequence.of(entry, size=size, mtime_ns=modified, content=content, shard=path.name)
+            if names.used:
+                row = replace(row, columns=json.dumps(names.used), left_out=json.dumps(names.left_out))
             batch, (num_frames, num_features) = writer.stats.num_record_batches, features.shape
             rows.append(replace(row, batch=batch, num_frames=num_frames, num_features=num_features))
             writer.write_batch(_as_batch(features))
@@ -105,10 +109,12 @@ def _schema() -> Any:
     return pa.schema([pa.field("values", pa.float32(), nullable=False)])
 
 
-def _read_entry(entry: Entry, settings: FeatureKind, variant: RecordingTransform | None, content: str) -> Features:
+def _read_entry(
+    entry: Entry, settings: FeatureKind, variant: RecordingTransform | None, content: str
+) -> tuple[Features, TableNames]:
     """Read the features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
     if not isinstance(settings, RecordedKind):
-        return load_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
+        return read_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
     if entry.case is not None:
         raise ConfigError(
             f"features.kind '{settings.kind}' is computed from recordings, but {entry.path} holds sequences of "
@@ -117,7 +123,7 @@ def _read_entry(entry: Entry, settings: FeatureKind, variant: RecordingTransform
     samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=settings.sample_rate)
     if variant is not None:
         samples = variant.apply(samples, rate, content_of(entry, content))
-    return extract_features(samples, rate, settings)
+    return extract_features(samples, rate, settings), TableNames()
 
 
 def content_of(entry: Entry, content: str) -> str:

@@ -9,6 +9,7 @@ from seqconv.config import Config
 from seqconv.config.averaging import describe_reach
 from seqconv.data.datasets import Datasets
 from seqconv.data.sampling import draw_by_class
+from seqconv.features.kinds import FeatureKind, Precomputed
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.card import PLAIN_FORMAT, ModelCard
 from seqconv.text import package_version
@@ -101,11 +102,19 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
     return RunSetup(config, data, model, plan, training_set, loss_scale, steps, step, notes)
 
 
+def _named_features(settings: FeatureKind, data: Datasets) -> FeatureKind:
+    """Return feature settings with the columns that were read, so that tables are read by name at prediction."""
+    names = data.train.table_names.used
+    if not names or not isinstance(settings, Precomputed) or settings.columns is not None:
+        return settings
+    return settings.model_copy(update={"columns": names})
+
+
 def _card(config: Config, data: Datasets) -> ModelCard:
     target, events, frames = config.target, config.evaluation.events, config.batching.frames_per_batch
     return ModelCard(
         target=data.target,
-        features=config.features,
+        features=_named_features(config.features, data),
         segmentation=config.data_spec.segmentation,
         label_column=target.column,
         label_columns=target.columns,

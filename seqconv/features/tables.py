@@ -1,0 +1,198 @@
+"""Rows of delimited text (CSV, TSV and the like), read strictly: each row has a cell for each column."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from seqconv.errors import ManifestError, list_some
+from seqconv.files import undecodable_line
+
+NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+_DIGITS = re.compile(r"\s*[-+]?\d+\s*")
+_NO_NUMBERS = ("nan", "inf", "-inf")
+_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "spaces"}
+# Text between other separators is mostly written as it is, without quotes around cells.
+_QUOTED = (",", ";")
+
+
+class Rows(NamedTuple):
+    """The names of the columns, and of each row its cells and the number of its line, from 1."""
+
+    header: list[str]
+    cells: list[list[str]]
+    lines: list[int]
+
+
+def read_rows(
+    path: Path, *, separator: str | None = None, comment: str | None = None, names: Sequence[str] | None = None
+) -> Rows:
+    r"""Read a table of delimited text.
+
+    Cells between commas or semicolons may be in quotes. Between tabs and bars, text is what is written, and only a cell
+    that is wholly in quotes loses them. Empty lines are passed over, and so is an empty cell at the end of every row.
+
+    Args:
+        path: the file, in UTF-8.
+        separator: what is between cells; default: a comma, in `.tsv` a tab. With spaces after it (`", "`), spaces at
+            the beginning of a cell are no part of it; a space alone stands for any number of spaces and tabs.
+        comment: lines that begin with it are no rows.
+        names: names of the columns, for a table whose first row has none.
+
+    Raises:
+        ManifestError: rows and header that do not fit each other, or another separator: with the number of the line,
+            without the path.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "segments.txt")
+    >>> _ = path.write_text('# two columns\na, "b, c"\n')
+    >>> read_rows(path, separator=", ", comment="#", names=["id", "labels"])
+    Rows(header=['id', 'labels'], cells=[['a', 'b, c']], lines=[2])
+    """
+    mark = separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    if mark[0] in '"\r\n' or mark[1:].strip(" "):
+        raise ManifestError(f"the separator {mark!r} is not one character, alone or with spaces after it.")
+    try:
+        rows = _parse(path, mark, comment, is_quoted=mark[0] in _QUOTED)
+        if mark[0] not in _QUOTED and not _are_even(rows):
+            # Some programs put quotes around a cell that holds a tab or a line break.
+            with suppress(ManifestError):
+                quoted = _parse(path, mark, comment, is_quoted=True)
+                rows = quoted if _are_even(quoted) else rows
+    except UnicodeDecodeError as error:
+        line = undecodable_line(path)
+        raise ManifestError(f"it is not UTF-8 text: line {line} ({error.reason}). Save it as UTF-8.") from error
+    if not rows:
+        raise ManifestError("it is empty; the first row must name the columns.")
+    header = rows[0][1] if names is None else list(names)
+    body = rows[1:] if names is None else rows
+    header, body = _without_trailing(header, body)
+    if names is None:
+        _check_names(header, rows[0][0], body, is_default=separator is None)
+    elif body[0][1] == header:
+        raise ManifestError(f"line {body[0][0]} names the columns already, so that names for them have no place.")
+    for line, cells in body:
+        if len(cells) != len(header):
+            named = "the first row names" if names is None else "names are given for"
+            raise ManifestError(
+                f"line {line} has {len(cells)} cells, but {named} {len(header)} columns. "
+                f"{_likely_cause(cells, header, mark[0])}"
+            )
+    return Rows(header, [cells for _, cells in body], [line for line, _ in body])
+
+
+class _Lines:
+    """The lines of a file without comments; `number` is that of the last one, from 1.
+
+    `begins_row`: whether the next line begins a row: within quotes, no line is a comment.
+    """
+
+    def __init__(self, file: IO[str], comment: str | None) -> None:
+        self.number, self.begins_row = 0, True
+        self._file, self._comment = file, comment
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        for line in self._file:
+            self.number += 1
+            if self._comment is None or not (self.begins_row and line.startswith(self._comment)):
+                self.begins_row = False
+                return line
+        raise StopIteration
+
+
+def _parse(path: Path, mark: str, comment: str | None, *, is_quoted: bool) -> list[tuple[int, list[str]]]:
+    """Return number of the line and cells of each row that is not empty."""
+    rows = []
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        lines = _Lines(file, comment)
+        quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
+        reader: Iterator[list[str]] = csv.reader(
+            lines, delimiter=mark[0], quoting=quoting, strict=True, skipinitialspace=len(mark) > 1
+        )
+        if mark == " ":
+            reader = (line.split() for line in lines)
+        try:
+            for cells in reader:
+                lines.begins_row = True
+                if cells:
+                    rows.append((lines.number, cells if is_quoted else [_unquote(cell) for cell in cells]))
+        except csv.Error as error:
+            raise ManifestError(f"line {lines.number}: {error}.") from error
+    return rows
+
+
+def _unquote(cell: str) -> str:
+    if len(cell) < 2 or not cell[0] == '"' == cell[-1] or '"' in cell[1:-1].replace('""', ""):
+        return cell
+    return cell[1:-1].replace('""', '"')
+
+
+def _are_even(rows: Sequence[tuple[int, list[str]]]) -> bool:
+    return len({len(cells) for _, cells in rows}) <= 1
+
+
+def _without_trailing(
+    header: list[str], rows: list[tuple[int, list[str]]]
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Remove what stands for nothing: an empty last cell of every row, whether or not the header has one."""
+    width = len(header) - (len(header) > 1 and not header[-1].strip())
+    widths = {len(cells) for _, cells in rows}
+    if not rows or not widths <= {width, width + 1} or (width == len(header) and width in widths):
+        return header, rows
+    if any("".join(cells[width:]).strip() for _, cells in rows):
+        return header, rows
+    return header[:width], [(line, cells[:width]) for line, cells in rows]
+
+
+def _check_names(header: list[str], line: int, rows: Sequence[tuple[int, list[str]]], *, is_default: bool) -> None:
+    """Check that the first row names columns, each one once, and between the separator that was expected."""
+    others = [mark for mark in ";\t|," if mark in header[0]]
+    if is_default and len(header) == 1 and others:
+        raise ManifestError(
+            f"line {line}, which names the columns, is {header[0]!r:.60}: the cells seem to be between "
+            f"{_NAMES[others[0]].removeprefix('a ')}s. Save the table with commas, and decimal points within numbers "
+            f"(of a manifest, set data.separator to {others[0]!r})."
+        )
+    numbers = [name for name in header if NUMBER.fullmatch(name) or name.strip().lower() in _NO_NUMBERS]
+    if numbers and _is_data(header, numbers, rows[0][1] if rows else []):
+        raise ManifestError(
+            f"line {line}, which must name the columns, holds numbers: {list_some(numbers, 3)}. If these are data, put "
+            "a row of names above them (for a manifest, or set data.names). If they are names, begin each with a "
+            "letter."
+        )
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise ManifestError(f"the column {list_some(repeated)} stands more than once in the first row.")
+
+
+def _is_data(header: list[str], numbers: list[str], below: list[str]) -> bool:
+    """Whether a first row is a row like those below it; 0, 1, 2 and so on are the names that pandas gives."""
+    if numbers == [str(number) for number in range(len(numbers))]:
+        return False
+    if len(numbers) == len(header):
+        return any(map(NUMBER.fullmatch, numbers))
+    are_alike = all(
+        bool(NUMBER.fullmatch(name)) == bool(NUMBER.fullmatch(cell)) or not cell.strip()
+        for name, cell in zip(header, below, strict=False)
+    )
+    return are_alike and not all(number.strip().isdecimal() for number in numbers)
+
+
+def _likely_cause(cells: list[str], header: list[str], mark: str) -> str:
+    separator = _NAMES.get(mark, repr(mark))
+    if header[0].startswith(("#", "%")):
+        return f"Is '{header[0]:.40}' a comment? Remove it (for a manifest, or set data.comment)."
+    if len(cells) < len(header):
+        other = next((_NAMES[each] for each in ";\t|" if each != mark and any(each in cell for cell in cells)), None)
+        return f"Is it cut off{f', or is {other} between its cells' if other else ''}? Cells are between {separator}."
+    quotes = "Put quotes around cells that hold the separator."
+    are_digits = [_DIGITS.fullmatch(cell) is not None for cell in cells]
+    if mark == "," and any(map(all, pairwise(are_digits))):
+        return f"Are there decimal commas within numbers? Write 0.5 instead of 0,5. {quotes}"
+    return quotes if mark in _QUOTED else f"A cell cannot hold {separator}, which ends it."
