@@ -66,6 +66,10 @@ def identity(
         # In the order and with the keys that stores have been named by from the beginning.
         values = {"kind": values.pop("kind"), **{name: values.pop(name, default) for name, default in _FIRST_KEYS}}
         values = {name: value for name, value in values.items() if value is not _ABSENT}
+    channel = getattr(settings, "channel", None)
+    values.pop("channel", None)
+    if channel is not None:
+        values["channel"] = channel
     if settings.normalize == "recording":
         values["normalize"] = "recording"
     values |= {"format_version": FORMAT_VERSION}
