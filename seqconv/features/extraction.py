@@ -92,8 +92,7 @@ class FeaturePieces:
 
     Attributes:
         read: starts a pass over the pieces.
-        num_frames: frames of all pieces together, as known before the first is read. The header of a recording may be
-            off by a little (of MP3, for instance): what counts is what comes.
+        num_frames: frames of all pieces together, as known before the first is read.
 
     >>> pieces = pieces_of(np.zeros((10, 2)), piece_frames=4)
     >>> pieces.num_frames, [len(piece) for piece in pieces], [len(piece) for piece in pieces]
@@ -188,7 +187,8 @@ def _check_samples(samples: npt.ArrayLike) -> Features:
 def _pieces_of_recording(
     path: Path, settings: RecordedKind, start: float | None, end: float | None, piece_frames: int | None
 ) -> FeaturePieces:
-    part: dict[str, Any] = {"start": start, "end": end, "sample_rate": settings.sample_rate}
+    part: dict[str, Any] = {"start": start, "end": end}
+    part |= {"sample_rate": settings.sample_rate, "channel": settings.channel}
     num_frames = settings.count_frames(count_samples(path, **part))
     raw = settings.model_copy(update={"normalize": "none"})
 

@@ -46,7 +46,7 @@ def write_originals(folder: Path) -> list[bytes]:
     files = []
     for number, source in enumerate(sorted(PROMPTS.glob("*/*.ogg"))[::97][:6]):
         samples, rate = soundfile.read(source, frames=6000)
-        stereo = np.stack([samples, -samples], axis=1) if number % 2 else samples
+        stereo = np.stack([samples, -samples / 2], axis=1) if number % 2 else samples
         for suffix in SUFFIXES:
             path = folder / f"{number}{suffix}"
             soundfile.write(path, stereo, rate)

@@ -98,6 +98,7 @@ def _write_recordings(config: "Config", data: "Datasets", index: int, path: Path
     from seqconv.features.store.shards import content_of, fingerprint
 
     (entry,) = entries_of(variable_parts(data.train.subset([index])))
-    samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=settings.sample_rate)
+    part = {"start": entry.start, "end": entry.end}
+    samples, rate = decode_audio(entry.path, **part, sample_rate=settings.sample_rate, channel=settings.channel)
     variants = [AudioVariant(config.audio_augment, number + 1) for number in range(len(data.variants))]
     return write_recordings(samples, rate, variants, content_of(entry, fingerprint(entry.path)[2]), path)

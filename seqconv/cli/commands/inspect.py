@@ -150,7 +150,7 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureK
         _refuse_unknown(model, f"'{arguments.recording}'")
     path = Path(arguments.recording)
     if isinstance(settings, RecordedKind):
-        return settings, extract_features(*decode_audio(path), settings)
+        return settings, extract_features(*decode_audio(path, channel=settings.channel), settings)
     if path.suffix.lower() == ".ts":
         raise ConfigError(f"'{path}' holds many sequences. Say which: --recording {path}/0 is the first one.")
     if path.parent.suffix.lower() == ".ts" and path.name.isdecimal():

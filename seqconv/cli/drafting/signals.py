@@ -69,11 +69,9 @@ def _measure_recordings(rows: list[dict[Any, Any]]) -> SignalFacts:
 
 def _measure_recording(row: dict[Any, Any]) -> tuple[float, int, int]:
     """Return seconds, sample rate and channels of a recording."""
-    import soundfile
-
     start, end = (None if pd.isna(row[name]) else float(row[name]) for name in ("start", "end"))
     part = open_audio(row["path"], start, end, None)
-    return (part.stop - part.first) / part.sample_rate, part.sample_rate, soundfile.info(row["path"]).channels
+    return (part.stop - part.first) / part.sample_rate, part.sample_rate, part.num_channels
 
 
 def _measure_arrays(rows: list[dict[Any, Any]]) -> SignalFacts:

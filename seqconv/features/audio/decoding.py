@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from seqconv.errors import AudioError
-from seqconv.features.audio.recordings import Samples, open_audio
+from seqconv.features.audio.mixing import Samples
+from seqconv.features.audio.recordings import open_audio
 
 # A header may be damaged, or made to do damage: a second at 1 Hz would become 16,000 samples for each of its own.
 _MOST_UPSAMPLING = 256
@@ -16,24 +17,31 @@ _LARGEST_SAMPLE = 1e12
 
 
 def decode_audio(
-    path: str | Path, *, start: float | None = None, end: float | None = None, sample_rate: int | None = None
+    path: str | Path,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    sample_rate: int | None = None,
+    channel: int | None = None,
 ) -> tuple[Samples, int]:
     """Read one recording, or a part of it, as mono float32 samples.
 
     WAV, FLAC, Ogg and MP3 are decoded by soundfile; `.npy` holds raw samples, `(n,)` or `(n, channels)`, that have
-    `sample_rate` already. Channels are averaged, other rates resampled by soxr.
+    `sample_rate` already. Channels are averaged, or one is chosen; other rates are resampled by soxr.
 
     Args:
         path: the file.
         start, end: seconds from the beginning of the file; only this part is read. An end up to 50 ms after the last
             sample counts as the last sample.
         sample_rate: Hz of the result; None keeps the rate of the file.
+        channel: the number of one channel, from 0; None: the mean of all.
 
     Returns:
         `(samples, sample_rate)`: float32 of shape `(n,)` with n >= 1, and Hz.
 
     Raises:
-        AudioError: the file is missing, empty or not audio, the part is outside it, or a sample is not finite.
+        AudioError: the file is missing, empty, damaged, cut off or not audio, the part is outside it, a sample is not
+            finite, or the channels cancel each other.
 
     >>> import tempfile, soundfile
     >>> path = Path(tempfile.mkdtemp()) / "stereo.wav"
@@ -42,7 +50,7 @@ def decode_audio(
     >>> samples.shape, sample_rate
     ((8000,), 16000)
     """
-    part = open_audio(path, start, end, sample_rate)
+    part = open_audio(path, start, end, sample_rate, channel)
     samples = _check_values(path, _join(part.blocks()))
     rate = part.sample_rate if sample_rate is None else sample_rate
     try:
@@ -52,12 +60,17 @@ def decode_audio(
 
 
 def read_blocks(
-    path: str | Path, *, start: float | None = None, end: float | None = None, sample_rate: int | None = None
+    path: str | Path,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    sample_rate: int | None = None,
+    channel: int | None = None,
 ) -> Iterator[Samples]:
     """Yield the samples of `decode_audio`, block by block: memory does not grow with the recording.
 
     Args:
-        path, start, end, sample_rate: as for `decode_audio`.
+        path, start, end, sample_rate, channel: as for `decode_audio`.
 
     Raises:
         AudioError: as `decode_audio`, though damage is found only when its block is reached.
@@ -68,20 +81,25 @@ def read_blocks(
     >>> sum(len(block) for block in read_blocks(path, sample_rate=8000))
     8000
     """
-    part = open_audio(path, start, end, sample_rate)
+    part = open_audio(path, start, end, sample_rate, channel)
     blocks = (_check_values(path, block) for block in part.blocks())
     return resample_blocks(blocks, part.sample_rate, part.sample_rate if sample_rate is None else sample_rate)
 
 
 def count_samples(
-    path: str | Path, *, start: float | None = None, end: float | None = None, sample_rate: int | None = None
+    path: str | Path,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    sample_rate: int | None = None,
+    channel: int | None = None,
 ) -> int:
-    """Return how many samples `decode_audio` will return, from the header of the file; nothing is decoded.
+    """Return how many samples `decode_audio` will return; nothing is decoded.
 
     Raises:
-        AudioError: as `decode_audio`, as far as the header shows it.
+        AudioError: as `decode_audio`, as far as header, pages and frames show it.
     """
-    part = open_audio(path, start, end, sample_rate)
+    part = open_audio(path, start, end, sample_rate, channel)
     rate = part.sample_rate if sample_rate is None else sample_rate
     return max((2 * (part.stop - part.first) * rate + part.sample_rate) // (2 * part.sample_rate), 1)
 

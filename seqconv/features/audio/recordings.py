@@ -4,18 +4,18 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.errors import AudioError
 from seqconv.features.arrays import load_npy
 from seqconv.features.audio.headers import DataSize, read_data_size
+from seqconv.features.audio.mixing import Mixer, Samples
+from seqconv.features.audio.streams import Stream, scan_stream
 from seqconv.files import is_file
-
-Samples = npt.NDArray[np.float32]
 
 # Frames of one channel, or as many values of several channels, that are decoded at once.
 _BLOCK_FRAMES = 1 << 20
@@ -23,35 +23,42 @@ _BLOCK_FRAMES = 1 << 20
 _END_TOLERANCE = 0.05
 # Digital silence: FLAC needs 14 bytes for 65,535 samples, Ogg and MP3 need more. A header that declares more is wrong.
 _MOST_SAMPLES_PER_BYTE = 8192
-# Lossy encoders pad with some frames of their own, which not every header counts.
-_LOSSY_TOLERANCE = 0.25
-_LOSSY = ("MPEG", "MP3", "OGG")
 _SAMPLE_BYTES = {
     "PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1,
 }  # fmt: skip
 
 
 class AudioRegion(NamedTuple):
-    """A region of a file: samples `first` to `stop` at the rate of the file, and how to read them, once."""
+    """A region of a file: samples `first` to `stop` at the rate of the file, and how to read them, once, as mono."""
 
     first: int
     stop: int
     sample_rate: int
+    num_channels: int
     blocks: Callable[[], Iterator[Samples]]
 
 
-def open_audio(path: str | Path, start: float | None, end: float | None, sample_rate: int | None) -> AudioRegion:
+def open_audio(
+    path: str | Path,
+    start: float | None,
+    end: float | None,
+    sample_rate: int | None = None,
+    channel: int | None = None,
+) -> AudioRegion:
     """Open a recording, or raw samples in `.npy`, which have `sample_rate`; nothing is decoded before `blocks()`.
 
+    How many samples there are is what will be decoded: pages and frames of Ogg, FLAC and MP3 are counted.
+
     Raises:
-        AudioError: the file is missing or no recording, its header cannot be true, or the part is outside it.
+        AudioError: the file is missing, damaged or no recording, its header cannot be true, or there is no such part
+            or channel.
     """
     path = Path(path)
     if not is_file(path):
         raise AudioError(f"{path}: {describe_absence(path)}")
     if path.suffix.lower() == ".npy":
-        return _open_raw(path, start, end, sample_rate)
-    return _open_encoded(path, start, end)
+        return _open_raw(path, start, end, sample_rate, channel)
+    return _open_encoded(path, start, end, channel)
 
 
 def describe_absence(path: Path) -> str:
@@ -66,53 +73,77 @@ def describe_absence(path: Path) -> str:
         return f"no such file ({error.strerror})"
 
 
-def _open_encoded(path: Path, start: float | None, end: float | None) -> AudioRegion:
-    import soundfile
-
+def _open_encoded(path: Path, start: float | None, end: float | None, channel: int | None) -> AudioRegion:
     if path.suffix.lower() == ".raw":
         raise AudioError(f"{path}: raw samples without a header do not say their rate; save them as WAV or .npy")
     with _as_audio_error(path):
         # Opened here first: for a failure, libsndfile says "System error" at best.
         with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            data_size = read_data_size(stream, size)
-        # In bytes: a name that is not UTF-8 is still the name of a file.
-        file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
+            status = os.fstat(stream.fileno())
+            data_size = read_data_size(stream, status.st_size)
+        scan = scan_stream(path, status.st_size, status.st_mtime_ns)
+        file = _decoder(path, scan)
     try:
-        _check_header(path, file, size, data_size)
-        num_samples = _declared_frames(file, data_size)
+        _check_header(path, file, status.st_size, data_size, scan)
+        num_samples = _declared_frames(file, data_size) if scan.num_samples is None else scan.num_samples
         first, stop = _cut(path, start, end, num_samples=num_samples, sample_rate=int(file.samplerate))
         if stop > file.frames:
             raise _cut_off(path, file.frames, stop, file.samplerate)
+        with _as_audio_error(path):
+            mixer = Mixer(file.channels, channel)
     except AudioError:
         file.close()
         raise
     # Opening again would cost as much as decoding a second of Vorbis. A part that is never read is closed as it goes.
-    return AudioRegion(first, stop, int(file.samplerate), lambda: _decode_blocks(path, file, first, stop))
+    blocks = partial(_decode_blocks, path, file, mixer, first, stop)
+    return AudioRegion(first, stop, int(file.samplerate), file.channels, blocks)
 
 
-def _check_header(path: Path, file: Any, size: int, data_size: DataSize | None) -> None:
+def _decoder(path: Path, scan: Stream) -> Any:
+    import soundfile
+
+    spliced = scan.splice(path)
+    # In bytes: a name that is not UTF-8 is still the name of a file.
+    source = spliced or (path if os.name == "nt" else os.fsencode(path))
+    try:
+        return soundfile.SoundFile(source)
+    except soundfile.LibsndfileError as error:
+        if not scan.is_whole:
+            raise
+        reason = error.error_string.strip()
+        raise AudioError(f"cannot be decoded ({reason}), but is whole. Try ffmpeg -i OLD NEW.wav") from error
+
+
+def _check_header(path: Path, file: Any, size: int, data_size: DataSize | None, scan: Stream) -> None:
     if file.samplerate < 1 or file.channels < 1:
         raise AudioError(f"{path}: its header declares {file.samplerate} Hz and {file.channels} channels")
     if file.frames > size * _MOST_SAMPLES_PER_BYTE:
         raise AudioError(f"{path}: its header declares {file.frames} samples, more than {size} bytes can hold")
+    if scan.num_samples is not None and file.frames < scan.num_samples:
+        raise AudioError(
+            f"{path}: holds {scan.num_samples} samples, but the decoder finds {file.frames}. "
+            "Convert it: ffmpeg -i OLD NEW.wav"
+        )
     if file.frames < 1 and data_size is not None and data_size.declared == 0 < data_size.there:
         raise AudioError(f"{path}: holds no samples: its header declares none, and {data_size.there} bytes follow it")
 
 
 def _declared_frames(file: Any, data_size: DataSize | None) -> int:
-    """Return the frames that the header declares, or those that are there, if it declares no more."""
+    """Return the frames that the header declares, or else those that libsndfile finds."""
     frames: int = file.frames
-    if data_size is None or data_size.declared <= data_size.there or frames < 1:
-        return frames
     width: int = _SAMPLE_BYTES.get(file.subtype, 0) * file.channels
+    if data_size is None or data_size.declared < 1 or frames < 1:
+        return frames
+    if data_size.declared <= data_size.there:
+        # Where some zeros follow, libsndfile may take them for samples.
+        return min(frames, data_size.declared // width) if width else frames
     if width:
         # What is missing may be less than a frame, such as the byte that makes chunks even.
         return max(frames, data_size.declared // width)
     return -(-frames * data_size.declared // data_size.there)
 
 
-def _decode_blocks(path: Path, file: Any, first: int, stop: int) -> Iterator[Samples]:
+def _decode_blocks(path: Path, file: Any, mixer: Mixer, first: int, stop: int) -> Iterator[Samples]:
     """Yield mono blocks: a long recording with many channels is never in memory as a whole."""
     begin = first
     rows = max(_BLOCK_FRAMES // file.channels, 1)
@@ -124,13 +155,14 @@ def _decode_blocks(path: Path, file: Any, first: int, stop: int) -> Iterator[Sam
             if not len(block):
                 break
             first += len(block)
-            yield block[:, 0] if block.shape[1] == 1 else _mix(block)
-        tolerance = _LOSSY_TOLERANCE * file.samplerate if file.format in _LOSSY else 0
+            yield mixer.mix(block)
         rate = file.samplerate
-    if first == begin:
-        raise AudioError(f"{path}: the file ends before its first sample; it is damaged or empty")
-    if stop - first > tolerance:
+        if first == begin:
+            raise AudioError("the file ends before its first sample; it is damaged or empty")
+    if first < stop:
         raise _cut_off(path, first, stop, rate)
+    with _as_audio_error(path):
+        mixer.check()
 
 
 def _cut_off(path: Path, num_samples: int, wanted: int, sample_rate: int) -> AudioError:
@@ -142,11 +174,13 @@ def _cut_off(path: Path, num_samples: int, wanted: int, sample_rate: int) -> Aud
 
 @contextmanager
 def _as_audio_error(path: Path) -> Iterator[None]:
-    """Turn what soundfile and the operating system raise into an AudioError that names the path and the reason."""
+    """Turn what soundfile, the operating system and those who do not know the path raise into an AudioError with it."""
     import soundfile
 
     try:
         yield
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
     except soundfile.SoundFileError as error:
         reason = getattr(error, "error_string", str(error)).strip()
         raise AudioError(f"{path}: cannot be decoded ({reason})") from error
@@ -154,7 +188,9 @@ def _as_audio_error(path: Path) -> Iterator[None]:
         raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: int | None) -> AudioRegion:
+def _open_raw(
+    path: Path, start: float | None, end: float | None, sample_rate: int | None, channel: int | None
+) -> AudioRegion:
     if sample_rate is None:
         raise AudioError(f"{path}: raw samples do not say their rate; give sample_rate (features.sample_rate) in Hz")
     try:
@@ -166,11 +202,19 @@ def _open_raw(path: Path, start: float | None, end: float | None, sample_rate: i
             f"{path}: holds {values.dtype} of shape {values.shape}, "
             "but raw samples are numbers of shape (n,) or (n, channels)"
         )
+    num_channels = values.shape[1] if values.ndim == 2 else 1
+    if num_channels > len(values) > 0:
+        raise AudioError(
+            f"{path}: raw samples have the shape (n,) or (n, channels), so that {values.shape} means {len(values)} "
+            f"samples of {num_channels} channels. If it is {len(values)} channels of {num_channels} samples, save x.T"
+        )
+    with _as_audio_error(path):
+        mixer = Mixer(num_channels, channel)
     first, stop = _cut(path, start, end, num_samples=len(values), sample_rate=sample_rate)
-    return AudioRegion(first, stop, sample_rate, lambda: _raw_blocks(path, first, stop))
+    return AudioRegion(first, stop, sample_rate, num_channels, partial(_raw_blocks, path, mixer, first, stop))
 
 
-def _raw_blocks(path: Path, first: int, stop: int) -> Iterator[Samples]:
+def _raw_blocks(path: Path, mixer: Mixer, first: int, stop: int) -> Iterator[Samples]:
     for begin in range(first, stop, _BLOCK_FRAMES):
         # Mapped again for each block: pages that were read count as memory of the process until they are unmapped.
         block = load_npy(path, mapped=True)[begin : min(begin + _BLOCK_FRAMES, stop)]
@@ -180,14 +224,9 @@ def _raw_blocks(path: Path, first: int, stop: int) -> Iterator[Samples]:
             limits = np.iinfo(block.dtype)
             center = 0 if block.dtype.kind == "i" else (limits.max + 1) // 2
             samples = ((block.astype(np.float64) - center) / (limits.max + 1 - center)).astype(np.float32)
-        yield _mix(samples) if samples.ndim == 2 else samples
-
-
-def _mix(samples: Samples) -> Samples:
-    # The caller counts infinite samples and refuses them.
-    with np.errstate(over="ignore", invalid="ignore"):
-        mixed: Samples = samples.mean(axis=1, dtype=np.float32)
-    return mixed
+        yield mixer.mix(samples)
+    with _as_audio_error(path):
+        mixer.check()
 
 
 def _cut(path: Path, start: float | None, end: float | None, *, num_samples: int, sample_rate: int) -> tuple[int, int]:

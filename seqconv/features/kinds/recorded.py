@@ -26,6 +26,9 @@ class RecordedKind(FeatureKind):
     sample_rate: PositiveInt = Field(default=16000, description="Hz; recordings of another rate are resampled.")
     n_fft: PositiveInt = Field(default=512, description="Samples in a window; for waveform, in a frame.")
     hop_length: PositiveInt = Field(default=160, description="Samples from one frame to the next.")
+    channel: int | None = Field(
+        default=None, ge=0, description="The channel of the recordings, from 0; null: the mean of all channels."
+    )
 
     @property
     def seconds_per_frame(self) -> float:

@@ -120,7 +120,8 @@ def _read_entry(
             f"features.kind '{settings.kind}' is computed from recordings, but {entry.path} holds sequences of "
             "features. Set features.kind to precomputed"
         )
-    samples, rate = decode_audio(entry.path, start=entry.start, end=entry.end, sample_rate=settings.sample_rate)
+    part = {"start": entry.start, "end": entry.end}
+    samples, rate = decode_audio(entry.path, **part, sample_rate=settings.sample_rate, channel=settings.channel)
     if variant is not None:
         samples = variant.apply(samples, rate, content_of(entry, content))
     return extract_features(samples, rate, settings), TableNames()

@@ -1,0 +1,85 @@
+"""Frames without sound that tell the length of an MP3: Info or Xing, of LAME and others, and VBRI."""
+
+import struct
+from typing import Any, NamedTuple
+
+from seqconv.features.audio.mpeg_headers import Frame, read_header
+
+# What libmpg123 leaves out at the beginning of a file with an Info frame: the delay of every decoder of layer III.
+DECODER_DELAY = 529
+_VBRI_PLACE = 36
+# Bytes of an Info frame behind its header and side information: name, flags, two numbers, and zeros.
+_INFO_BYTES = 64
+# In an Info frame, from its name on: who wrote it, and the checksum of all before, which says what the encoder added.
+_WRITER, _CHECKSUM = 120, 154
+
+
+class InfoFrame(NamedTuple):
+    """`num_frames`: as declared, without itself. `is_sound`: whether libmpg123 reads it, and it is not damaged."""
+
+    num_frames: int | None
+    is_sound: bool
+
+
+def find_info(data: Any, first: int, size: int) -> dict[int, InfoFrame]:
+    """Return the frames that tell the length, by their places."""
+    found = {}
+    for name in (b"Xing", b"Info", b"VBRI"):
+        place = data.find(name, first, size)
+        while place >= 0:
+            for side in (_VBRI_PLACE,) if name == b"VBRI" else (36, 21, 13):
+                start = max(place - side, 0)
+                frame = read_header(data[start : start + 4])
+                if frame is not None and frame.kind[1] == 3 and side in (frame.side, _VBRI_PLACE):
+                    found[start] = _read_info(data[start : start + frame.num_bytes], side)
+            place = data.find(name, place + 4, size)
+    return found
+
+
+def _read_info(frame: bytes, side: int) -> InfoFrame:
+    info = frame[side:].ljust(_CHECKSUM + 2, b"\0")
+    if info.startswith(b"VBRI"):
+        return InfoFrame(int.from_bytes(info[14:18], "big"), is_sound=False)
+    num_frames = int.from_bytes(info[8:12], "big") if info[7] & 1 else None
+    # FFmpeg computes its checksum in another way.
+    is_whole = info[_WRITER : _WRITER + 4] != b"LAME" or _checksum(frame[: side + _CHECKSUM]) == int.from_bytes(
+        info[_CHECKSUM : _CHECKSUM + 2], "big"
+    )
+    return InfoFrame(num_frames, is_whole and not any(frame[4:side]))
+
+
+def make_info(header: bytes, num_frames: int, num_bytes: int) -> bytes:
+    """Make an Info frame for so many frames and bytes, the first of which has this header.
+
+    Layers I and II have none: their files are of constant rate.
+    """
+    start = read_header(header)
+    if start is None or start.kind[1] != 3:
+        return b""
+    own, frame = _large_enough(header, start)
+    info = own + bytes(frame.side - 4) + b"Info" + struct.pack(">III", 3, num_frames, num_bytes + frame.num_bytes)
+    return info.ljust(frame.num_bytes, b"\0")
+
+
+def _large_enough(header: bytes, start: Frame) -> tuple[bytes, Frame]:
+    """Return a header without a checksum, of the lowest bitrate at which the frame holds what it has to."""
+    for bitrate in range(1, 15):
+        own = bytes([0xFF, header[1] | 1, bitrate << 4 | header[2] & 0x0C, header[3]])
+        frame = read_header(own)
+        if frame is not None and frame.num_bytes >= frame.side + _INFO_BYTES:
+            return own, frame
+    return header, start
+
+
+def _checksum(data: bytes) -> int:
+    """Compute CRC-16/ARC.
+
+    >>> hex(_checksum(b"123456789"))
+    '0xbb3d'
+    """
+    rest = 0
+    for value in data:
+        rest ^= value
+        for _ in range(8):
+            rest = rest >> 1 ^ (0xA001 if rest & 1 else 0)
+    return rest

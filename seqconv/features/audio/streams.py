@@ -1,0 +1,59 @@
+"""Compressed recordings (Ogg, FLAC, MP3) as their own pages and frames say: nothing is decoded."""
+
+import mmap
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from seqconv.features.audio import flac, mpeg, ogg
+from seqconv.features.audio.mpeg_headers import read_header
+from seqconv.features.audio.splicing import Span, SplicedFile
+from seqconv.features.audio.tags import skip_tags, skip_zeros
+
+
+class Stream(NamedTuple):
+    """What to decode: the file itself, or `head` and `spans` of it; `num_samples` where the decoder may not know.
+
+    `is_whole`: whether pages or frames were looked at, and none is damaged or missing.
+    """
+
+    is_whole: bool = False
+    num_samples: int | None = None
+    head: bytes = b""
+    spans: tuple[Span, ...] = ()
+
+    def splice(self, path: Path) -> SplicedFile | None:
+        """Open what is to be decoded; None: the file itself."""
+        return SplicedFile(path, self.head, self.spans) if self.head or self.spans else None
+
+
+# Windows and chunks open one recording many times.
+@lru_cache(maxsize=64)
+def scan_stream(path: Path, size: int, modified: int) -> Stream:
+    """Scan the file at `path`, of `size` bytes and changed at `modified`; anything but Ogg, FLAC and MP3 says nothing.
+
+    Raises:
+        AudioError: it is damaged, was cut off, or holds several recordings. It does not name the file.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if size < 4 or file.read(1) not in (b"O", b"f", b"I", b"\xff", b"\0"):
+            return Stream()
+        with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
+            return _scan(data, size)
+
+
+def _scan(data: mmap.mmap, size: int) -> Stream:
+    first = skip_zeros(data, skip_tags(data, 0, size), size)
+    magic = data[first : first + 4]
+    if magic == b"OggS":
+        return Stream(is_whole=True, head=ogg.check_pages(data, first, size) or b"")
+    if magic == b"fLaC":
+        end = flac.scan_end(data, first, size)
+        if end is None or end.head is None:
+            return Stream(is_whole=end is not None)
+        return Stream(True, end.num_samples, end.head, (Span(first + len(end.head), size),))
+    if read_header(magic) is None:
+        return Stream()
+    frames = mpeg.scan_frames(data, first, size)
+    return Stream(True) if frames.is_told else Stream(True, frames.num_samples, frames.head, frames.spans)
