@@ -94,11 +94,14 @@ def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> An
     Raises:
         ManifestError: no sequence has a label.
     """
-    task, decisions = target.definition, read_decision_rule(model, target)
+    task = target.definition
     targets = task.truth(target, data.labels, data.ids)
     if not task.is_labeled(targets).any():
         raise ManifestError(f"none of the {len(targets)} sequences has a label to score against")
-    predictions = decisions.probabilities(forward(model, data, strategy=strategy))
+    outputs = forward(model, data, strategy=strategy, raw=True)
+    # A stock model is looked at after it has run: only that may have built it.
+    decisions = read_decision_rule(model, target)
+    predictions = decisions.probabilities(outputs)
     decided = decisions.decide(predictions)
     losses = _losses(target, targets, predictions)
     first = {"id": list(data.ids), "num_frames": np.asarray(data.lengths), **task.truth_columns(target, targets)}

@@ -10,6 +10,8 @@ from seqconv.inspection.effects import kind_of
 from seqconv.inspection.heads import Head, run_to_head
 from seqconv.layers.reduction import as_double
 from seqconv.layers.shares import Array, Mask, Shares, shares_in_maximum, shares_in_mean
+from seqconv.prediction.forward import check_source
+from seqconv.sources import ArraySource
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ def contributions(model: Any, features: Any, *, output: int | str | None = None)
         output: number or name of a class.
 
     Raises:
-        ModelError: the model has another kind of head, or no such output.
-        ShapeError: the features are not one sequence.
+        ModelError: the model has another kind of head, no such output, or several of them.
+        ShapeError: the features are not one sequence, or have another number of features than the model.
+        ManifestError: the sequence is too short for the model.
 
     >>> from seqconv.models import build_model
     >>> model = build_model({"blocks": [{"filters": 4}], "pooling": "mean"}, num_features=2, num_outputs=3)
@@ -86,7 +89,7 @@ def contributions(model: Any, features: Any, *, output: int | str | None = None)
     """
     from seqconv.models.card import read_card, seconds_per_frame
 
-    head = run_to_head(model, as_sequence(features))
+    head = run_to_head(model, as_sequence(model, features))
     shares = [_shares_of(pooling, head.frames, head.is_real) for pooling in head.poolings]
     frames = np.concatenate([each.frames for each in shares], axis=1)
     rest = np.concatenate([each.rest for each in shares])
@@ -113,15 +116,18 @@ def contributions(model: Any, features: Any, *, output: int | str | None = None)
     )
 
 
-def as_sequence(features: Any) -> Array:
-    """Return one sequence `(time, num_features)` as float32.
+def as_sequence(model: Any, features: Any) -> Array:
+    """Return one sequence `(time, num_features)` as float32, if the model can take it.
 
     Raises:
-        ShapeError: the array has another number of axes.
+        ShapeError: the array has another number of axes, or of features than the model.
+        ManifestError: it is too short for the model.
+        ModelError: the model does not take sequences, or has several outputs.
     """
     sequence = np.asarray(features, np.float32)
     if sequence.ndim != 2:
         raise ShapeError(f"expected one sequence (time, num_features), got an array of shape {sequence.shape}.")
+    check_source(model, ArraySource([sequence], ["the recording"]))
     return sequence
 
 

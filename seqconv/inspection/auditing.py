@@ -1,7 +1,7 @@
 """`audit`: does the batch change a model's answers, and which layers are the cause?"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from seqconv.errors import ManifestError, ShapeError
-from seqconv.inspection.findings import FAULT, Finding, make_finding
+from seqconv.inspection.findings import FAULT, NOTE, Finding, make_finding
 from seqconv.inspection.graph import read_graph
-from seqconv.inspection.padding_probe import Measurement, Subject, make_sequences, measure
+from seqconv.inspection.padding_probe import Measurement, Subject, check_time_axis, make_sequences, measure
 from seqconv.inspection.static_audit import find_suspects
 from seqconv.inspection.table import as_text
+from seqconv.models.stock import answers_any_length, check_answers
+from seqconv.prediction.stock import as_tokens
 from seqconv.tasks import find_task
 from seqconv.text import amount
 
@@ -89,7 +91,8 @@ def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
         seed: of random sequences, garbage and batches.
 
     Raises:
-        ModelError: the model has other inputs than features and a mask, or several outputs.
+        ModelError: the model has other inputs than features and a mask, several outputs, keeps states, or has time on
+            another axis.
         ShapeError: the sequences have another number of features than the model.
         ManifestError: every sequence is too short for the model.
 
@@ -99,7 +102,9 @@ def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
     """
     from seqconv.models.card import read_card
 
-    graph = read_graph(model)
+    check_answers(model)
+    graph = read_graph(model, is_open=answers_any_length(model))
+    check_time_axis(model, graph)
     findings = find_suspects(model, graph)
     if any(finding.problem == "fixed_length" for finding in findings):
         return Audit(model.name, tuple(findings), (), "nothing: only one length fits")
@@ -113,6 +118,9 @@ def audit(model: Any, sequences: Any = None, *, seed: int = 0) -> Audit:
     is_labeled = target is None or bool(find_task(target.task).class_names(target.names))
     measurements = measure(subject, arrays, is_labeled=is_labeled, seed=seed)
     failed = sorted({each.what for each in measurements if not each.passes}, reverse=True)
+    if not failed:
+        # What changes no answer is no fault of the answers.
+        findings = [replace(finding, severity=NOTE) for finding in findings]
     findings += [make_finding(f"changes_with_{what}", kind=type(model).__name__) for what in failed]
     return Audit(model.name, tuple(findings), tuple(measurements), data)
 
@@ -122,6 +130,8 @@ def _choose(sequences: Any, subject: Subject) -> tuple[list[Any], str]:
     count = len(sequences.lengths) if hasattr(sequences, "lengths") else len(sequences)
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_SEQUENCES)).astype(int))
     arrays = [np.asarray(sequences[int(index)], np.float32) for index in chosen]
+    if len(subject.shape) == 2:
+        arrays = [as_tokens(subject.model, array, f"sequence {i}") for array, i in zip(arrays, chosen, strict=True)]
     _check_shapes(arrays, subject)
     long_enough = [array for array in arrays if len(array) >= subject.min_frames]
     if not long_enough:

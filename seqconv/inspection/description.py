@@ -6,6 +6,8 @@ from itertools import groupby
 from math import prod
 from typing import Any
 
+import keras
+
 from seqconv.inspection import effects
 from seqconv.inspection.axes import WHOLE, Axis
 from seqconv.inspection.effects import ATTENTION, CONVOLUTIONS, RECURRENT, TRANSPOSED, kind_of
@@ -40,7 +42,7 @@ def describe(model: Any) -> Description:
 
 def _row(call: Call, graph: Graph, axes: dict[int, tuple[Axis, ...]], mask: str, seconds: float | None) -> LayerRow:
     before, behind = effects.axes_around(call, axes)
-    per_frame, per_sequence = multiply_adds(call.layer, before, behind)
+    per_frame, per_sequence = _multiply_adds_of(call, graph, axes)
     seen = [axis.num_seen for axis in behind]
     fields = tuple(axis.num_seen or axis.sees for axis in behind) or (WHOLE,) * len(before)
     return LayerRow(
@@ -62,9 +64,23 @@ def _row(call: Call, graph: Graph, axes: dict[int, tuple[Axis, ...]], mask: str,
 
 
 def _shape_text(behind: tuple[Axis, ...], shape: tuple[int | None, ...]) -> str:
-    sizes = [str(axis.length) for axis in behind]
-    sizes += ["?" if size is None else str(size) for size in shape[len(behind) + 1 :]]
+    lengths, channels = [str(axis.length) for axis in behind], shape[len(behind) + 1 :]
+    sizes = [*lengths, *("?" if size is None else str(size) for size in channels)]
+    if has_channels_first(behind, shape):
+        sizes = [str(shape[1]), *lengths]
     return f"({', '.join(sizes)})" if len(sizes) != 1 else f"({sizes[0]},)"
+
+
+def has_channels_first(axes: Sequence[Axis], shape: tuple[int | None, ...]) -> bool:
+    """Whether a tensor has its channels before its axes: their sizes fit only there.
+
+    >>> from seqconv.inspection.axes import Length
+    >>> axes = [Axis(Length("T")), Axis(Length(64))]
+    >>> has_channels_first(axes, (None, 4, None, 64)), has_channels_first(axes, (None, None, 64, 64))
+    (True, False)
+    """
+    sizes = tuple(None if axis.length.is_free else axis.length.at(0) for axis in axes)
+    return len(shape) == len(sizes) + 2 and sizes == shape[2:] and sizes != shape[1:-1]
 
 
 def _settings(layer: Any) -> str:
@@ -156,7 +172,7 @@ def multiply_adds(layer: Any, before: Sequence[Axis], behind: Sequence[Axis]) ->
     matrices = [tuple(weight.shape) for weight in layer_weights(layer) if len(weight.shape) > 1]
     if kind == "Embedding" or not matrices:
         return 0.0, 0.0
-    known = (*CONVOLUTIONS, *TRANSPOSED, *RECURRENT, *ATTENTION, "Dense", "TimeDistributed")
+    known = (*CONVOLUTIONS, *TRANSPOSED, *RECURRENT, *ATTENTION, "Dense")
     if kind not in known and not type(layer).__module__.startswith("seqconv."):
         return None, None
     # Each weight of a matrix is used once at each position; a transposed kernel at each position of its input.
@@ -168,3 +184,23 @@ def multiply_adds(layer: Any, before: Sequence[Axis], behind: Sequence[Axis]) ->
         products *= 1 / axis.stride if axis.length.is_free else axis.length.at(0)
     is_per_frame = any(axis.length.is_free for axis in positions)
     return (float(products), 0.0) if is_per_frame else (0.0, float(products))
+
+
+def _multiply_adds_of(call: Call, graph: Graph, axes: dict[int, tuple[Axis, ...]]) -> tuple[float | None, float | None]:
+    """Return the products of a call; of a TimeDistributed those of its layer, at each position of the first axis."""
+    before, behind = effects.axes_around(call, axes)
+    if kind_of(call.layer) != "TimeDistributed":
+        return multiply_adds(call.layer, before, behind)
+    if not before:
+        return None, None
+    inputs = keras.Input(graph.shapes[call.inputs[0]][2:])
+    inner = read_graph(keras.Model(inputs, call.layer.layer(inputs)))
+    within = effects.follow_axes(inner)
+    parts = [_multiply_adds_of(each, inner, within) for each in inner.calls]
+    if any(per_frame != 0 or once is None for per_frame, once in parts):
+        # Of an axis that is open within each position, too, no single number is true.
+        return None, None
+    products, axis = sum(once or 0.0 for _, once in parts), before[0]
+    if axis.length.is_free:
+        return float(products / axis.stride), 0.0
+    return 0.0, float(products * axis.length.at(0))

@@ -29,7 +29,7 @@ POINTWISE = (
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "TrueDivide", "Divide")
 ELEMENTWISE = (
     "Relu", "Gelu", "Silu", "Sigmoid", "Tanh", "Elu", "LeakyRelu", "Softplus", "Exp", "Log", "Square", "Sqrt",
-    "Absolute", "Negative", "Cast", "Clip", "Where", "StopGradient",
+    "Absolute", "Negative", "Cast", "Clip", "Where", "StopGradient", "ConvertToTensor",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from seqconv.errors import ModelError
+from seqconv.models.stock import built_shape
 
 Shape = tuple[int | None, ...]
 
@@ -49,13 +50,13 @@ class Graph:
         return len(self.tensors) - 1
 
 
-def read_graph(model: Any) -> Graph:
-    """Read the graph of a Sequential, functional or subclassed model.
+def read_graph(model: Any, *, is_open: bool = False) -> Graph:
+    """Read the graph of a Sequential, functional or subclassed model; `is_open`: for sequences of any length.
 
     Raises:
         ModelError: it is no model, has never been built, or does in `call` what no graph holds.
     """
-    inputs, outputs = _ends_of(model)
+    inputs, outputs = _ends_of(model, is_open)
     graph = Graph()
     numbers = {id(tensor): graph.add(tensor) for tensor in inputs}
     graph.inputs = tuple(numbers.values())
@@ -93,13 +94,16 @@ def run_until(model: Any, graph: Graph, tensors: Sequence[int], features: Any) -
     return _flat(part(np.asarray(features, np.float32)[None], training=False))
 
 
-def _ends_of(model: Any) -> tuple[list[Any], list[Any]]:
+def _ends_of(model: Any, is_open: bool) -> tuple[list[Any], list[Any]]:
     if not isinstance(model, keras.Model):
         raise ModelError(f"expected a Keras model, got {type(model).__name__}.")
     inputs, outputs = _flat(getattr(model, "inputs", None)), _flat(getattr(model, "outputs", None))
+    if inputs and outputs and is_open:
+        inputs = [keras.Input((None, *inputs[0].shape[2:]), dtype=inputs[0].dtype)]
+        return inputs, _flat(model.call(inputs[0]))
     if inputs and outputs:
         return inputs, outputs
-    shape = _built_shape(model)
+    shape = built_shape(model)
     if shape is None:
         raise ModelError(
             f"model '{model.name}' has not been built, so its layers have no shapes yet. Call it once on data, or "
@@ -114,15 +118,6 @@ def _ends_of(model: Any) -> tuple[list[Any], list[Any]]:
             f"model '{model.name}' is a {type(model).__name__} whose `call` cannot be followed layer by layer: {error}."
             " Build it from keras.Input and layers, or inspect its parts."
         ) from error
-
-
-def _built_shape(model: Any) -> Shape | None:
-    """Return the input shape of a subclassed model that was called once, its lengths left open."""
-    shapes = getattr(model, "_build_shapes_dict", None) or {}
-    shape = next(iter(shapes.values()), None)
-    if not isinstance(shape, tuple | list) or len(shape) < 2 or any(isinstance(size, tuple | list) for size in shape):
-        return None
-    return (None, *([None] * (len(shape) > 2)), *shape[2:]) if len(shape) > 2 else (None, *shape[1:])
 
 
 def _flat(tensors: Any) -> list[Any]:

@@ -12,13 +12,18 @@ from seqconv.inspection.effects import follow_axes, kind_of
 from seqconv.inspection.graph import Graph
 from seqconv.inspection.masks import is_mask
 from seqconv.prediction.compiled import Array, runner_for
-from seqconv.prediction.forward import as_logits, forward
+from seqconv.prediction.forward import forward
+from seqconv.prediction.stock import as_logits
 from seqconv.sources import ArraySource
 
 PADDINGS = (1, 2, 7, 64)
 BATCH_SIZE = 8
 # Relative to the largest logit. Half precision rounds each layer's output.
 TOLERANCE, HALF_TOLERANCE = 1e-4, 5e-2
+# They leave values as they are when a model answers.
+_KEEPING = (
+    "ActivityRegularization", "Cast", "ConvertToTensor", "Dropout", "GaussianNoise", "Identity", "SpatialDropout1D",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Subject:
     """A model that is run on sequences in different surroundings.
 
     A `SequenceModel`, or a functional model of features and a mask, knows which frames are real, and gets garbage in
-    the others. Any other model is padded with zeros, as people do.
+    the others. Any other model is padded with zeros, as people do, or with what its `Masking` takes for padding.
     """
 
     def __init__(self, model: Any, graph: Graph) -> None:
@@ -64,18 +69,17 @@ class Subject:
                 f"model '{model.name}' has {self.num_inputs} inputs. What is measured needs a model of features "
                 "alone, or of features and a boolean mask (batch, time)."
             )
-        if len(graph.outputs) > 1:
-            raise ModelError(f"model '{model.name}' has {len(graph.outputs)} outputs. Measure one of them at a time.")
         self.knows_lengths = self.is_ours or self.takes_mask
         self.shape = graph.shapes[graph.inputs[0]]
         embeddings = (call.layer for call in graph.calls if kind_of(call.layer) == "Embedding")
         self.num_tokens = next((int(layer.input_dim) for layer in embeddings), None)
         self.min_frames = model.min_frames if self.is_ours else _shortest(graph)
+        self.filler = _find_filler(graph)
 
     def answer(self, sequences: Sequence[Array], width: int, rng: np.random.Generator) -> list[Array]:
         """Return logits of sequences in rows of one width; of each output frame if there are several."""
         lengths = np.array([len(sequence) for sequence in sequences], np.int32)
-        rows = np.zeros((len(sequences), width, *sequences[0].shape[1:]), np.float32)
+        rows = np.full((len(sequences), width, *sequences[0].shape[1:]), self.filler, np.float32)
         for row, sequence in zip(rows, sequences, strict=True):
             row[: len(sequence)] = sequence
             if self.knows_lengths:
@@ -90,10 +94,9 @@ class Subject:
             batch = {"features": rows, "segments": segments, "lengths": lengths[:, None]}
             outputs: Array = runner_for(self.model)(batch)
             return outputs if self.model.predicts_frames else outputs[:, 0]
-        if not self.takes_mask and rows.ndim == 3:
+        if not self.takes_mask:
             return runner_for(self.model)(rows)
-        inputs = [rows, mask] if self.takes_mask else rows
-        return np.asarray(ops.convert_to_numpy(ops.cast(self.model(inputs, training=False), "float32")))
+        return np.asarray(ops.convert_to_numpy(ops.cast(self.model([rows, mask], training=False), "float32")))
 
 
 def measure(subject: Subject, sequences: Sequence[Array], *, is_labeled: bool, seed: int) -> list[Measurement]:
@@ -150,6 +153,35 @@ def _among_others(subject: Subject, sequences: Sequence[Array], rng: np.random.G
 
 def _labels(logits: Array) -> Array:
     return np.atleast_1d(logits[..., 0] > 0 if logits.shape[-1] == 1 else logits.argmax(axis=-1))
+
+
+def check_time_axis(model: Any, graph: Graph) -> None:
+    """Check that the first axis of the input after the batch is time.
+
+    Raises:
+        ModelError: another one is of any length, and the first is not.
+    """
+    shape = graph.shapes[graph.inputs[0]]
+    free = [axis for axis, size in enumerate(shape) if size is None and axis > 0]
+    if len(shape) > 2 and free and free[0] > 1:
+        raise ModelError(
+            f"model '{model.name}' takes inputs of shape {shape}, with time on axis {free[0]}. What is measured needs "
+            f"time on axis 1, (batch, time, ...): put keras.layers.Permute before the model."
+        )
+
+
+def _find_filler(graph: Graph) -> float:
+    """Return the value that a `Masking` before every other layer takes for padding; 0 where there is none."""
+    reached = set(graph.inputs)
+    for call in graph.calls:
+        if not reached.intersection(call.inputs):
+            continue
+        kind = kind_of(call.layer)
+        if kind == "Masking":
+            return float(call.layer.mask_value)
+        if kind in _KEEPING:
+            reached.update(call.outputs)
+    return 0.0
 
 
 def _shortest(graph: Graph) -> int:

@@ -158,8 +158,18 @@ def read_decision_rule(model: Any, target: Target | None = None) -> DecisionRule
         ConfigError: nothing says what the outputs mean.
         ModelError: the card holds thresholds or a temperature that cannot be.
     """
-    card = read_card(model)
-    return DecisionRule.read(model_target(model, target), card.thresholds, card.temperature)
+    card, meaning = read_card(model), model_target(model, target)
+    rule = DecisionRule.read(meaning, card.thresholds, card.temperature)
+    return replace(rule, are_probabilities=_returns_probabilities(model, meaning))
+
+
+def _returns_probabilities(model: Any, target: Target) -> bool:
+    """Whether the outputs of a model need no softmax or sigmoid; ours are logits."""
+    if hasattr(model, "time_geometry") or not target.definition.class_names(target.names):
+        return False
+    from seqconv.models.stock_outputs import OTHER, output_kind
+
+    return output_kind(model) != OTHER
 
 
 def predicts_frames(model: Any, target: Target) -> bool:

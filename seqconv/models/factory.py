@@ -9,6 +9,7 @@ import keras
 
 from seqconv.errors import ModelError
 from seqconv.models.card import ModelCard
+from seqconv.models.older_formats import check_format
 from seqconv.models.safe_loading import check_archive
 from seqconv.models.sequence_model import SequenceModel
 from seqconv.models.settings import ModelConfig
@@ -56,10 +57,12 @@ def load_model(path: str | Path) -> keras.Model:
     The file is checked first (`seqconv.models.safe_loading`): no code of its author runs, and nothing is written.
 
     Raises:
-        ModelError: when there is no such file, it does not hold a model, or it holds anything besides one: classes that
-            are neither Keras's nor seqconv's, Lambda layers, members that no model needs, sizes that are absurd.
+        ModelError: when there is no such file, it does not hold a model, it is in a format of Keras 2, or it holds
+            anything besides a model: classes that are neither Keras's nor seqconv's, Lambda layers, members that no
+            model needs, sizes that are absurd.
     """
     path = Path(path)
+    check_format(path)
     if not path.is_file():
         hint = f" The run directory holds {path / 'model.keras'}." if (path / "model.keras").is_file() else ""
         raise ModelError(f"there is no model file at '{path}'.{hint}")

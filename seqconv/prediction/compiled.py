@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seqconv.errors import ModelError
+
 Array = npt.NDArray[Any]
 Runner = Callable[[Any], Array]
 
@@ -58,18 +60,30 @@ def rounded_width(width: int) -> int:
 def _compile(model: Any) -> Runner:
     import keras
 
+    from seqconv.models.stock import takes_open_time, takes_tokens
+    from seqconv.prediction.time_distributed import folded_frames
+
     # Weak, because the cache would otherwise keep its own key alive.
     reference = weakref.ref(model)
     if keras.backend.backend() != "tensorflow":
         return lambda inputs: _as_numpy(reference().predict_on_batch(inputs))  # type: ignore[union-attr]
     import tensorflow as tf
 
+    is_ours = hasattr(model, "time_geometry")
+    if not is_ours and not takes_open_time(model):
+        return lambda inputs: _as_numpy(reference()(tf.convert_to_tensor(inputs), training=False))  # type: ignore[misc]
     # Axes of any size: one trace for all shapes.
-    signature: Any = tf.TensorSpec((None, None, model.input_shape[-1]), tf.float32)
-    if hasattr(model, "time_geometry"):
+    rest = () if takes_tokens(model) else tuple(model.input_shape[2:])
+    signature: Any = tf.TensorSpec((None, None, *rest), tf.float32)
+    if is_ours:
         slots = tf.TensorSpec((None, None), tf.int32)
         signature = {"features": signature, "segments": slots, "lengths": slots}
-    run = trace(lambda inputs: reference()(inputs, training=False), signature)  # type: ignore[misc]
+
+    def call(inputs: Any) -> Any:
+        with folded_frames(reference()):
+            return reference()(inputs, training=False)  # type: ignore[misc]
+
+    run = trace(call, signature)
     return lambda inputs: _as_numpy(run(inputs))
 
 
@@ -82,8 +96,13 @@ def trace(call: Callable[[Any], Any], *signature: Any) -> Callable[[Any], Any]:
 
 
 def _as_numpy(output: Any) -> Array:
-    """Convert to NumPy, which has no bfloat16: half precision becomes float32."""
+    """Convert the one output to NumPy, which has no bfloat16: half precision becomes float32."""
     import keras
 
-    array: Array = np.asarray(keras.ops.convert_to_numpy(output))
+    parts = keras.tree.flatten(output)
+    if len(parts) != 1:
+        raise ModelError(
+            f"the model returns {len(parts)} outputs. Build a model of one of them, or let its `call` return one."
+        )
+    array: Array = np.asarray(keras.ops.convert_to_numpy(parts[0]))
     return array if array.dtype == np.float64 else array.astype(np.float32)

@@ -18,6 +18,7 @@ from seqconv.features.store import BadFile
 from seqconv.features.ts import read_ts
 from seqconv.models.card import ModelCard, model_target, read_card
 from seqconv.models.factory import open_model
+from seqconv.models.stock import takes_tokens
 from seqconv.prediction.files import predict_files, predict_source
 from seqconv.prediction.windows import predict_windows
 from seqconv.sources import Source
@@ -40,7 +41,8 @@ def predict(
     Args:
         model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
         inputs: recordings (a path, a folder with all recordings below it, or a list of these); features (an array
-            `(time, d)` or `(n, time, d)`, or a list of arrays `(time, d)`); or `Sequences`, or a feature store.
+            `(time, d)` or `(n, time, d)`, or a list of arrays `(time, d)`; for a model that looks up tokens also
+            `(time,)`); or `Sequences`, or a feature store.
         strategy: auto, packed, bucketed, padded or single; it changes the time, not the predictions.
         features: how to compute features from recordings; default: as the model was trained.
         batch_size: sequences per step, on average.
@@ -96,7 +98,7 @@ def predict_tables(
     target = model_target(model, target)
     paths = _as_paths(inputs)
     if paths is None:
-        yield from predict_source(model, target, _as_source(inputs), options)
+        yield from predict_source(model, target, _as_source(model, inputs), options)
         return
     settings = _feature_settings(model, features)
     entries, windows = find_entries(paths, settings), trained_windows(read_card(model))
@@ -147,12 +149,18 @@ def _as_paths(inputs: Any) -> list[str | Path] | None:
     return list(paths) if are_paths else None
 
 
-def _as_source(inputs: Any) -> Source:
+def _as_source(model: Any, inputs: Any) -> Source:
     if isinstance(inputs, Source):
         return inputs
     if len(inputs) == 0:
         raise ManifestError("there is nothing to predict: no recordings and no arrays were given.")
-    is_single = isinstance(inputs, np.ndarray) and inputs.ndim <= 2 and inputs.dtype != object
+    is_array = isinstance(inputs, np.ndarray) and inputs.dtype != object
+    if not hasattr(model, "time_geometry") and takes_tokens(model):
+        # A sequence of tokens is (time,), or (time, 1); rows of a matrix are one each, as for Keras.
+        is_single = is_array and (inputs.ndim == 1 or inputs.shape[1:] == (1,))
+        rows = [np.asarray(each) for each in ([inputs] if is_single else inputs)]
+        return Sequences([each[:, None] if each.ndim == 1 else each for each in rows])
+    is_single = is_array and inputs.ndim <= 2
     return Sequences([inputs] if is_single else list(inputs))
 
 

@@ -15,7 +15,7 @@ from seqconv.features.kinds import RecordedKind
 from seqconv.features.store import BadFile, FeatureStore, build_store
 from seqconv.layers.shares import Mask
 from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
-from seqconv.prediction.forward import forward
+from seqconv.prediction.forward import forward, min_frames
 from seqconv.prediction.streaming.whole import ChunkRunner, default_chunk_frames, find_long
 from seqconv.sources import Selection, Source
 from seqconv.tasks.outputs import frame_columns, recording_starts
@@ -32,7 +32,7 @@ def predict_source(model: Any, target: Target, source: Source, options: dict[str
     """Yield the table of a source; for a model that predicts frames, a table for every million of them."""
     if not predicts_frames(model, target):
         columns = {"id": list(source.ids), "num_frames": np.asarray(source.lengths, np.int64)}
-        yield pd.DataFrame({**columns, **answer_columns(model, target, forward(model, source, **options))})
+        yield pd.DataFrame({**columns, **answer_columns(model, target, forward(model, source, raw=True, **options))})
         return
     stride, seconds, starts = model.total_stride, seconds_per_frame(model, source), recording_starts(source)
     table_of = np.cumsum(-(-np.asarray(source.lengths, np.int64) // stride)) // _FRAMES_PER_TABLE
@@ -156,7 +156,7 @@ def _read_short(
             raise
         return None, {name: BadFile(name, path, _listed_reason(error, name, path)) for name, path in path_of.items()}
     bad = {file.id: file for file in store.quarantine}
-    shortest = getattr(model, "min_frames", 1)
+    shortest = min_frames(model)
     brief = np.flatnonzero(store.lengths < shortest).tolist()
     # Where there is no other, the model says so itself.
     for place in brief if len(brief) < len(store) or is_long.any() else ():
@@ -195,7 +195,7 @@ class _Blank:
 
 
 def answer_columns(model: Any, target: Target, logits: Any) -> dict[str, Any]:
-    """Return the columns of answers to logits `(n, num_outputs)`."""
+    """Return the columns of answers to logits `(n, num_outputs)`, or to what a stock model returns."""
     decisions = read_decision_rule(model, target)
     return decisions.columns(decisions.probabilities(logits))
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from seqconv.batching import make_batch, make_plan, restore_order, unpack, unpack_frames
 from seqconv.batching.strategies import STRATEGIES
-from seqconv.errors import ConfigError, ManifestError, ModelError, ShapeError, list_some
+from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
 from seqconv.prediction.compiled import Array, runner_for
 from seqconv.sources import Selection, Source
 
@@ -26,6 +26,7 @@ def forward(
     batch_size: int | None = None,
     frames_per_batch: int | None = None,
     chunk_frames: int | None = None,
+    raw: bool = False,
 ) -> Any:
     """Return logits `(n, num_outputs)` of all sequences, in the order of the source.
 
@@ -39,10 +40,12 @@ def forward(
         frames_per_batch: instead of `batch_size`, frames per step.
         chunk_frames: sequences of more frames run in chunks of that many, in bounded memory, with the same answer;
             default: where the strategy is auto and the model allows it, as many as keep activations near 32 MB.
+        raw: return what a stock model returns, be it logits, probabilities or values; the logits of ours either way.
 
     Raises:
         ConfigError: the model cannot be run in this layout.
         ManifestError: sequences are too short for the model, or there are none.
+        ModelError: a stock model takes something else, keeps states, has several outputs, or does not pool over time.
         ShapeError: the sequences have another number of features than the model.
 
     >>> from seqconv.models import build_model
@@ -51,12 +54,15 @@ def forward(
     >>> forward(model, Sequences([np.ones((5, 2)), np.ones((9, 2))])).shape
     (2, 3)
     """
-    choice = choose_strategy(model, strategy)
-    _check_source(model, source)
-    if not is_sequence_model(model):
-        return _forward_alone(model, source)
     # Imported late: whoever only reads saved scores needs no Keras.
+    from seqconv.prediction import stock
     from seqconv.prediction.streaming import whole
+
+    choice = choose_strategy(model, strategy)
+    check_source(model, source)
+    if not is_sequence_model(model):
+        outputs = stock.run_alone(model, source)
+        return outputs if raw else stock.as_logits(model, outputs)
 
     is_long = whole.find_long(model, source.lengths, chunk_frames, strategy)
     if batch_size is None and frames_per_batch is None:
@@ -104,27 +110,35 @@ def choose_strategy(model: Any, strategy: str = "auto") -> Choice:
     return Choice("bucketed", f"these layers cannot be packed: {list_some(model.unpackable_layers)}")
 
 
-def _check_source(model: Any, source: Source) -> None:
+def min_frames(model: Any) -> int:
+    """Return the frames that a sequence needs at least, of our models and of stock ones."""
+    if is_sequence_model(model):
+        return int(model.min_frames)
+    from seqconv.models.stock import least_frames
+
+    return least_frames(model)
+
+
+def check_source(model: Any, source: Source) -> None:
+    """Check that a model can take the sequences of a source.
+
+    Raises:
+        ManifestError: sequences are too short for the model, or there are none.
+        ModelError: a stock model that takes something else, keeps states, or has several inputs or outputs.
+        ShapeError: the sequences have another number of features than the model.
+    """
+    from seqconv.prediction.stock import check_inputs
+
     if not len(source.lengths):
         raise ManifestError("there are no sequences to run the model on.")
     num_features = source[0].shape[1]
-    if is_sequence_model(model):
-        expected, shortest = model.num_features, model.min_frames
-    else:
-        shape = getattr(model, "input_shape", None)
-        if not isinstance(shape, tuple) or len(shape) != 3:
-            raise ModelError(f"the model takes inputs of shape {shape}, expected (None, None, num_features).")
-        if shape[1] is not None:
-            raise ModelError(
-                f"the model takes inputs of shape {shape}: a fixed length of {shape[1]} frames. "
-                f"Build it over keras.Input((None, {shape[2]}))."
-            )
-        expected, shortest = shape[2], 1
+    expected = model.num_features if is_sequence_model(model) else check_inputs(model, source)
     if expected is not None and num_features != expected:
         raise ShapeError(
             f"the sequences have {num_features} features in a frame ('{source.ids[0]}' is one), but the model was "
             f"trained on {expected}. Extract them with the settings of the model."
         )
+    shortest = min_frames(model)
     short = np.flatnonzero(np.asarray(source.lengths) < shortest)
     if len(short):
         names = list_some(f"{source.ids[i]} ({source.lengths[i]} frames)" for i in short.tolist())
@@ -148,28 +162,3 @@ def _forward_batches(model: Any, source: Source, strategy: str, sizes: dict[str,
             # A copy: a view would keep the whole batch, its padding too.
             answers[index] = frames.copy()
     return answers
-
-
-def _forward_alone(model: Any, source: Source) -> Array:
-    run = runner_for(model)
-    outputs = []
-    for index in range(len(source.lengths)):
-        outputs.append(run(source[index][None]))
-        if outputs[-1].ndim != 2:
-            raise ModelError(
-                f"'{model.name}' returns shape {outputs[-1].shape} for one sequence, expected (1, outputs): "
-                "pool over time first."
-            )
-    return as_logits(model, np.concatenate(outputs))
-
-
-def as_logits(model: Any, outputs: Array) -> Array:
-    """Return logits: a stock model often ends with its softmax or sigmoid, which is inverted here."""
-    last = model.layers[-1]
-    activation = type(last).__name__.lower() if not hasattr(last, "activation") else last.activation.__name__
-    if activation not in ("softmax", "sigmoid"):
-        return outputs
-    tiny = np.finfo(np.float64).tiny
-    probabilities = outputs.astype(np.float64)
-    logits = np.log(np.maximum(probabilities, tiny))
-    return logits if activation == "softmax" else logits - np.log(np.maximum(1 - probabilities, tiny))

@@ -63,7 +63,8 @@ def predict_windows(
                 ends = starts + np.array([len(window) for _, window in some]) * seconds
                 source = ArraySource([window for _, window in some], [f"{name} at {start:.2f} s" for start in starts])
                 columns = {"id": name, "start": np.round(starts, 6), "end": np.round(ends, 6)}
-                yield pd.DataFrame({**columns, **answer_columns(model, target, forward(model, source, **options))})
+                outputs = forward(model, source, raw=True, **options)
+                yield pd.DataFrame({**columns, **answer_columns(model, target, outputs)})
         except (AudioError, ManifestError) as error:
             if len(entries) == 1:
                 raise

@@ -169,6 +169,7 @@ class DecisionRule:
 
     `thresholds`: one for each label (multilabel); for two classes, one for the class that it gives and None for the
     other; None where nothing was chosen: 0.5, or the most probable class. `temperature`: logits are divided by it.
+    `are_probabilities`: the model, of stock Keras, returns probabilities, which are taken as they are.
 
     >>> decisions = DecisionRule(Target("classification", ("fault", "fine")), thresholds=(0.2, None))
     >>> decisions.columns(decisions.probabilities(np.log([[0.3, 0.7], [0.1, 0.9]])))["prediction"]
@@ -178,6 +179,7 @@ class DecisionRule:
     target: Target
     thresholds: tuple[float | None, ...] | None = None
     temperature: float = 1.0
+    are_probabilities: bool = False
 
     @classmethod
     def read(cls, target: Target, thresholds: Any, temperature: Any) -> "DecisionRule":
@@ -195,6 +197,8 @@ class DecisionRule:
         Raises:
             ModelError: the model has another number of outputs than the target.
         """
+        if self.are_probabilities:
+            return _keep_probabilities(self.target, np.asarray(logits, np.float64))
         scaled = logits if self.temperature == 1 else np.asarray(logits, np.float64) / self.temperature
         return self.target.definition.predictions(self.target, scaled)
 
@@ -214,6 +218,14 @@ class DecisionRule:
         """Return the thresholds that there are, by label."""
         pairs = zip(self.target.names, self.thresholds or (), strict=False)
         return {name: threshold for name, threshold in pairs if threshold is not None}
+
+
+def _keep_probabilities(target: Target, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return probabilities as they are; of two classes, one may stand for both."""
+    if values.shape[1] == 1:
+        known = np.clip(values, np.finfo(np.float64).tiny, 1 - np.finfo(np.float64).epsneg)
+        return target.definition.predictions(target, np.log(known) - np.log1p(-known))
+    return Task.predictions(target.definition, target, values)
 
 
 def _read_temperature(found: Any) -> float:

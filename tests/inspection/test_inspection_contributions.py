@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras import layers, ops
 from support.random_models import NUM_FEATURES, draw_model, model_configs
 
-from seqconv.errors import ModelError, ShapeError
+from seqconv.errors import ManifestError, ModelError, ShapeError
 from seqconv.inspection import contributions
 from seqconv.models import build_model
 
@@ -127,3 +127,33 @@ def test_other_heads_are_refused_by_name():
     recurrent = keras.Sequential([keras.Input((None, 3)), layers.LSTM(4, name="memory"), layers.Dense(2)])
     with pytest.raises(ModelError, match=r"'memory' \(LSTM\) of model .* is something else"):
         contributions(recurrent, np.ones((9, 3)))
+
+
+def ours():
+    return build_model(
+        {"blocks": [{"filters": 4, "kernel_size": 6, "padding": "valid"}]}, num_features=3, num_outputs=2
+    )
+
+
+def stock():
+    inputs = keras.Input((None, 3))
+    x = layers.MaxPooling1D(2)(layers.Conv1D(4, 5)(inputs))
+    return keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+
+
+@pytest.mark.parametrize("make", [ours, stock])
+def test_a_recording_that_does_not_fit_is_refused(make, rng):
+    model, features = make(), rng.normal(size=(20, 3))
+    check_sum(model, features[:6].astype(np.float32), contributions(model, features[:6]))
+    with pytest.raises(ManifestError, match=r"'the recording \(5 frames\)'. It needs at least 6 frames"):
+        contributions(model, features[:5])
+    with pytest.raises(ShapeError, match=r"have 2 features in a frame .* trained on 3"):
+        contributions(model, features[:, :2])
+
+
+def test_several_outputs_are_refused():
+    inputs = keras.Input((None, 3))
+    pooled = layers.GlobalMaxPooling1D()(inputs)
+    model = keras.Model(inputs, [layers.Dense(2)(pooled), layers.Dense(3)(pooled)])
+    with pytest.raises(ModelError, match=r"has 2 outputs .*keras\.Model\(model\.inputs, model\.outputs\[0\]\)"):
+        contributions(model, np.ones((9, 3)))

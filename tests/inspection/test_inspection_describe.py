@@ -255,3 +255,34 @@ def test_the_frame_has_a_row_for_each_layer():
     assert len(frame) == len(described)
     assert frame["parameters"].sum() == described.parameters
     assert list(frame["layer"])[1].startswith("inner/")
+
+
+def test_time_distributed_does_its_work_at_each_frame():
+    """By hand: 3 taps x 2 channels x 4 filters at 8 positions; 10 steps of an LSTM with (2 + 4) x 16 weights."""
+    inner = keras.Sequential([keras.Input((8, 2)), layers.Conv1D(4, 3, padding="same")])
+    assert (
+        describe(sequential(layers.TimeDistributed(inner), shape=(None, 8, 2))).rows[0].multiply_adds_per_frame == 192
+    )
+    lstm = layers.TimeDistributed(layers.LSTM(4))
+    assert describe(sequential(lstm, shape=(None, 10, 2))).rows[0].multiply_adds_per_frame == 960
+    twice = layers.TimeDistributed(layers.TimeDistributed(layers.Dense(5)))
+    assert describe(sequential(twice, shape=(None, 4, 6, 2))).rows[0].multiply_adds_per_frame == 4 * 6 * 10
+    fixed = describe(sequential(layers.TimeDistributed(layers.Dense(5)), shape=(7, 2))).rows[0]
+    assert (fixed.multiply_adds_per_frame, fixed.multiply_adds_per_sequence) == (0, 70)
+    strided = sequential(layers.Conv1D(2, 3, 2), layers.TimeDistributed(layers.Dense(5)))
+    assert describe(strided).rows[1].multiply_adds_per_frame == 5
+    assert describe(sequential(lstm, shape=(None, None, 2))).rows[0].multiply_adds_per_frame is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "output"),
+    [
+        (layers.Conv2D(4, 3, padding="same", data_format="channels_first"), (1, None, 64), "(4, T, 64)"),
+        (layers.Conv2D(4, 3, padding="same", data_format="channels_first"), (4, 4, None), "(4, 4, T)"),
+        (layers.Conv1D(4, 3, data_format="channels_first"), (2, None), "(4, T - 2)"),
+        (layers.MaxPooling2D(2, data_format="channels_first"), (3, None, 8), "(3, floor(T/2), 4)"),
+    ],
+)
+def test_channels_first_is_shown_as_keras_has_it(layer, shape, output):
+    inputs = keras.Input(shape)
+    assert describe(keras.Model(inputs, layer(inputs))).rows[0].output == output

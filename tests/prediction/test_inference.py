@@ -91,7 +91,7 @@ def test_a_stock_model_is_never_padded(stock, sequences):
 
 
 def test_a_stock_model_of_fixed_length_says_so(sequences):
-    fixed = keras.Sequential([keras.Input((20, 3)), keras.layers.GlobalAveragePooling1D()])
+    fixed = keras.Sequential([keras.Input((20, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
     with pytest.raises(ModelError, match=r"a fixed length of 20 frames. Build it over keras.Input\(\(None, 3\)\)"):
         forward(fixed, sequences)
 

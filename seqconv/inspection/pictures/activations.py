@@ -29,9 +29,9 @@ def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
 
     Raises:
         ModelError: the model holds another one, or has no layer over time.
-        ShapeError: the features are not one sequence.
+        ShapeError, ManifestError: the features are not one sequence that the model can take.
     """
-    features, graph = as_sequence(features), read_graph(model)
+    features, graph = as_sequence(model, features), read_graph(model)
     axes = follow_axes(graph)
     ends = {call.name: _behind(call, graph) for call in graph.calls if _looks_around(call)}
     ends = {name: tensor for name, tensor in ends.items() if len(axes[tensor]) == 1}
