@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seqconv.cli.detection import EVENT_OPTIONS, wants_events, write_events
 from seqconv.cli.options import PLUGINS, command
 from seqconv.cli.splits import say
-from seqconv.cli.stock_models import STOCK_OPTIONS, open_own_or_stock, stock_target
+from seqconv.cli.stock_models import STOCK_OPTIONS, find_card, open_stored, stock_target
 from seqconv.cli.tables import TABLE_FORMATS, table_format, write_tables
 from seqconv.text import amount
 
@@ -33,7 +33,7 @@ def _seconds(text: str) -> float:
     "predict",
     "Predict for recordings, or for files of features where the model was trained on those.",
     {
-        "--model FILE": ("RUN/model.keras", {"required": True}),
+        "--model RUN": ("folder of a run, or a .keras file", {"required": True}),
         "inputs FILE_OR_FOLDER": ("a folder: all recordings below it", {"nargs": "+"}),
         "--output PATH": "a .csv, .tsv or .jsonl file; with --events also a .txt file or a folder for label tracks of "
         "Audacity (default: standard output)",
@@ -62,14 +62,17 @@ def main(arguments: argparse.Namespace) -> int:
     is_about_events = wants_events(arguments)
     if not is_about_events and arguments.format is None:
         table_format(arguments.output)
-    model, card = open_own_or_stock(arguments)
+    card = find_card(arguments)
     from seqconv.config import load_config
-    from seqconv.prediction.dispatch import predict_tables, trained_windows
+    from seqconv.prediction.dispatch import check_entries, find_entries, predict_tables, trained_windows
 
-    target = features = None
-    if card.is_empty:
-        config = load_config(arguments.config or {}, arguments.set)
-        target, features = stock_target(model, arguments.labels, config), config.features
+    config = load_config(arguments.config or {}, arguments.set) if card.is_empty else None
+    features = None if config is None else config.features
+    settings = features or card.features
+    if settings is not None and arguments.stream is None:
+        check_entries(find_entries(arguments.inputs, settings))
+    model = open_stored(arguments)
+    target = None if config is None else stock_target(model, arguments.labels, config)
     bad: list[BadFile] = []
     options = {"strategy": arguments.strategy, "chunk_frames": arguments.chunk_frames}
     if is_about_events:
