@@ -1,52 +1,66 @@
-"""A hook of MkDocs: the settings of a config as tables, from the schema that the loader checks against."""
+"""The page of settings, docs/reference/config.md: tables made from the schema that the loader checks against.
+
+After a change of settings: python scripts/documentation/config_reference.py
+"""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqconv.config.loading import config_schema
 
-PAGE = "reference/config.md"
-MARK = "<!-- settings -->"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "config.md"
+MARK = "<!-- Written by scripts/documentation/config_reference.py from here on. -->"
 # Keys by which one of several sections is chosen.
 TAGS = ("type", "kind")
 BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
 
 
 class Place(NamedTuple):
-    """Where a definition of the schema stands on the page, and what links to it say."""
+    """Where a definition of the schema stands: its keys, joined by `-`; its title; and what links to it say."""
 
-    anchor: str
+    keys: str
+    title: str
     text: str
+
+    @property
+    def anchor(self) -> str:
+        """The anchor that GitHub, and MkDocs as we set it up, give to the title."""
+        return re.sub(r"[^\w\- ]", "", self.title.lower()).replace(" ", "-")
 
 
 Places = dict[str, Place]
 
 
-def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:
-    """Called by MkDocs for each page."""
-    return markdown.replace(MARK, settings_text(config_schema())) if page.file.src_uri == PAGE else markdown
+def page_text(written: str) -> str:
+    """The page: what is written in front of the mark, and all settings."""
+    head, mark, _ = written.partition(MARK)
+    if not mark:
+        raise ValueError(f"{PAGE} has no line {MARK}")
+    return f"{head}{mark}\n\n{settings_text(config_schema())}\n"
 
 
 def settings_text(schema: dict[str, Any]) -> str:
     """All settings of a schema: a heading and a table for each section, block and pooling."""
     plain = {name: each for name, each in schema["properties"].items() if not {"$ref", "discriminator"} & each.keys()}
-    parts = ["## The run itself { #run }", _table(plain, set(), {})]
+    parts = ["## The run itself", _table(plain, set(), {})]
     places = dict(_places(schema))
     for name, each in schema["properties"].items():
         if name not in plain:
             if "$ref" in each:
-                parts += _section(f"`{name}`", _name(each["$ref"]), 2, schema, places)
+                parts += _section(_name(each["$ref"]), 2, schema, places)
             else:
-                parts += [f"## `{name}` {{ #{name} }}", f"One of several kinds; `{_tag(each)}` names it."]
+                parts += [f"## `{name}`", f"One of several kinds; `{_tag(each)}` names it."]
             for key, place in places.items():
-                if place.anchor.startswith(f"{name}-"):
-                    parts += _section(_title(schema["$defs"][key], place.anchor), key, 3, schema, places)
+                if place.keys.startswith(f"{name}-"):
+                    parts += _section(key, 3, schema, places)
     return "\n\n".join(parts)
 
 
 def _places(schema: dict[str, Any]) -> Iterator[tuple[str, Place]]:
-    """Definition -> place, each where it is met first: `training`, `training-checkpoint`, `model-blocks-conv`."""
+    """Definition -> place, each where it is met first: keys `training`, `training-checkpoint`, `model-blocks-conv`."""
     pending = [(name, each) for name, each in schema["properties"].items()]
     met = set()
     while pending:
@@ -57,9 +71,9 @@ def _places(schema: dict[str, Any]) -> Iterator[tuple[str, Place]]:
             met.add(reference)
             section = schema["$defs"][reference]
             kinds = _kinds(section)
-            anchor = f"{path}-{kinds[0]}" if kinds else path
-            yield reference, Place(anchor, ", ".join(kinds) or anchor.rsplit("-", 1)[-1])
-            pending += [(f"{anchor}-{key}", each) for key, each in section["properties"].items()]
+            keys = f"{path}-{kinds[0]}" if kinds else path
+            yield reference, Place(keys, _title(section, keys), ", ".join(kinds) or keys.rsplit("-", 1)[-1])
+            pending += [(f"{keys}-{key}", each) for key, each in section["properties"].items()]
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -74,20 +88,20 @@ def _references(value: Any) -> Iterator[str]:
             yield from _references(each)
 
 
-def _section(title: str, key: str, level: int, schema: dict[str, Any], places: Places) -> list[str]:
+def _section(key: str, level: int, schema: dict[str, Any], places: Places) -> list[str]:
     section = schema["$defs"][key]
     properties = {name: each for name, each in section["properties"].items() if not (name in TAGS and _kinds(section))}
-    heading = f"{'#' * level} {title} {{ #{places[key].anchor} }}"
+    heading = f"{'#' * level} {places[key].title}"
     body = [_table(properties, set(section.get("required", ())), places)] if properties else []
     return [heading, section["description"], *body]
 
 
-def _title(section: dict[str, Any], anchor: str) -> str:
+def _title(section: dict[str, Any], keys: str) -> str:
     """`training.checkpoint`, or for blocks and poolings their types."""
     kinds = _kinds(section)
     if not kinds:
-        return f"`{anchor.replace('-', '.')}`"
-    *_, many, _ = anchor.split("-")
+        return f"`{keys.replace('-', '.')}`"
+    *_, many, _ = keys.split("-")
     one = many if many == "features" else many.removesuffix("s")
     return f"{one.capitalize()} {', '.join(f'`{kind}`' for kind in kinds)}"
 
@@ -144,3 +158,7 @@ def _default(each: dict[str, Any]) -> str:
 
 def _name(reference: str) -> str:
     return reference.rsplit("/", 1)[-1]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_text(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,7 +1,8 @@
-"""`seqconv predict --events`: the events in recordings, as a table or as label tracks of Audacity."""
+"""`seqconv predict --events`: the events in recordings, as a table, or as files of Audacity or Raven."""
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,15 @@ from seqconv.files import write_text
 from seqconv.text import amount
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqconv.features import FeatureKind
     from seqconv.features.store import BadFile
 
-TRACK_SUFFIX = ".txt"
+RAVEN = "raven"
+TRACK_SUFFIX, RAVEN_SUFFIX = ".txt", ".selections.txt"
+TRACK_FORMATS = {"audacity": (TRACK_SUFFIX, "label track"), RAVEN: (RAVEN_SUFFIX, "selection table")}
+"""Formats that write a file for each recording, by the value of `--format`: the end of its name, and what it is."""
 _RULES = ("max_gap", "min_seconds", "threshold")
 
 
@@ -33,16 +40,21 @@ EVENT_OPTIONS = Group(
 
 
 def wants_events(arguments: argparse.Namespace) -> bool:
-    """Whether events are asked for.
+    """Whether events are asked for: by `--events`, or by a selection table of Raven, which holds nothing else.
 
     Raises:
         ConfigError: options for events without --events, or options for other predictions with it.
     """
-    if arguments.events:
-        if arguments.format is None and not _are_tracks(arguments):
+    flags = given(arguments, "--stream", "--top")
+    chosen = _track_format(arguments)
+    if arguments.events or chosen == RAVEN:
+        if chosen is None and arguments.format is None:
             table_format(arguments.output)
-        if arguments.stream is not None:
-            raise ConfigError("--stream answers while a recording comes in, --events at its end: leave one out.")
+        if flags:
+            raise ConfigError(
+                f"{', '.join(flags)}: this is about predictions while a recording comes in, or about each window or "
+                "frame, and not about the events of a whole recording. Leave it out."
+            )
         return True
     flags = given(arguments, "--max-gap", "--min-seconds", "--threshold")
     if arguments.format == "audacity":
@@ -56,25 +68,45 @@ def wants_events(arguments: argparse.Namespace) -> bool:
 
 def write_events(arguments: argparse.Namespace, model: Any, bad: "list[BadFile]", **options: Any) -> None:
     """Find the events of the recordings, and print or write them."""
+    from seqconv.models.card import read_card
     from seqconv.prediction.events import event_tables
 
     rules = {name: getattr(arguments, name) for name in _RULES}
     tables, output = event_tables(model, arguments.inputs, rules, bad, **options), arguments.output
-    if _are_tracks(arguments):
-        from seqconv.data.events.label_tracks import label_track_text
-
-        _write_tracks({name: label_track_text(events) for name, events in tables}, output)
+    chosen = _track_format(arguments)
+    if chosen is not None:
+        write_text_of = _text_writer(chosen, options["features"] or read_card(model).features)
+        _write_tracks({name: write_text_of(events, name) for name, events in tables}, output, chosen)
         return
     rows, count = write_tables((table for _, table in tables), output, arguments.format)
     if output is not None:
         say(f"wrote {amount(rows, 'event')} of {amount(count, 'recording')} to {output}")
 
 
-def _are_tracks(arguments: argparse.Namespace) -> bool:
+def _track_format(arguments: argparse.Namespace) -> str | None:
+    """Return the format that writes a file for each recording, by `--format` or the name of the output."""
     output = arguments.output
-    if arguments.format is not None or output is None:
-        return bool(arguments.format == "audacity")
-    return output.suffix.lower() == TRACK_SUFFIX or _is_folder(output)
+    if arguments.format is not None:
+        return arguments.format if arguments.format in TRACK_FORMATS else None
+    if output is None:
+        return None
+    if output.name.lower().endswith(RAVEN_SUFFIX):
+        return RAVEN
+    return "audacity" if output.suffix.lower() == TRACK_SUFFIX or _is_folder(output) else None
+
+
+def _text_writer(chosen: str, features: "FeatureKind | None") -> "Callable[[pd.DataFrame, str], str]":
+    """Return the function that formats the events of a recording; selections span the frequencies of the features."""
+    if chosen == RAVEN:
+        from seqconv.data.events.selection_tables import selection_table_text
+
+        rate = getattr(features, "sample_rate", None)
+        highest = getattr(features, "highest_frequency", None if rate is None else rate / 2)
+        band = None if highest is None else (getattr(features, "fmin", 0.0), highest)
+        return lambda events, name: selection_table_text(events, name, band)
+    from seqconv.data.events.label_tracks import label_track_text
+
+    return lambda events, name: label_track_text(events)
 
 
 def _is_folder(output: Path) -> bool:
@@ -82,23 +114,25 @@ def _is_folder(output: Path) -> bool:
     return output.is_dir() or not output.suffix
 
 
-def _write_tracks(texts: dict[str, str], output: Path | None) -> None:
-    """Write the label tracks of recordings: one into a file, or print it; several into a folder."""
-    count = amount(sum(text.count("\n") for text in texts.values()), "event")
+def _write_tracks(texts: dict[str, str], output: Path | None, chosen: str) -> None:
+    """Write the files of recordings: one into a file, or print it; several into a folder."""
+    suffix, kind = TRACK_FORMATS[chosen]
+    headers = len(texts) if chosen == RAVEN else 0
+    count = amount(sum(text.count("\n") for text in texts.values()) - headers, "event")
     if output is not None and _is_folder(output):
-        files = {name: output / f"{Path(name).stem}{TRACK_SUFFIX}" for name in texts}
+        files = {name: output / f"{Path(name).stem}{suffix}" for name in texts}
         if len(set(files.values())) < len(files):
             raise ConfigError(
-                f"recordings of the same name would share a label track in '{output}': {list_some(sorted(files))}. "
+                f"recordings of the same name would share a {kind} in '{output}': {list_some(sorted(files))}. "
                 "Predict for each folder by itself, or write a .csv file."
             )
         for name, text in texts.items():
             write_text(text, files[name])
-        say(f"wrote {count} to {amount(len(files), 'label track')} in {output}")
+        say(f"wrote {count} to {amount(len(files), kind)} in {output}")
     elif len(texts) != 1:
         raise ConfigError(
-            f"a label track is of one recording, and these are {len(texts)}: {list_some(texts)}. Name a folder with "
-            "--output, for a file of each."
+            f"a {kind} is of one recording, and these are {len(texts)}: {list_some(texts)}. Name a folder with "
+            f"--output{'' if chosen == 'audacity' else f', and --format {chosen}'}, for a file of each."
         )
     elif output is None:
         sys.stdout.write("".join(texts.values()))

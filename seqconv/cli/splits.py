@@ -1,6 +1,7 @@
 """The rows of a manifest: all, or those of a split, its own or that of the run."""
 
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,20 @@ def read_rows(config: "Config", missing: str) -> "pd.DataFrame":
         raise ConfigError(f"{missing}, or a --config that sets data.manifest")
     check_made(config.data)
     return read_manifest(config.data.manifest, on_leak=config.data.on_leak, collection=config.data).frame
+
+
+def check_slices(columns: Iterable[str], frame: "pd.DataFrame", key: str) -> None:
+    """Check that a manifest has the columns to slice by; `key` is what names them.
+
+    Raises:
+        ConfigError: there is no such column.
+    """
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise ConfigError(
+            f"{key}: the manifest has no column {list_some(missing)} to slice by; there are "
+            f"{list_some(frame.columns, limit=20)}."
+        )
 
 
 def read_trained_splits(run_dir: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Options for Keras models that seqconv did not make: the meaning of their outputs and their features."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqconv.cli.options import Group, given, settable
@@ -26,27 +27,41 @@ STOCK_OPTIONS = Group(
 )
 
 
-def open_own_or_stock(arguments: argparse.Namespace) -> "tuple[Any, ModelCard]":
-    """Start Keras, load the plugins, the model and its card, which is empty for a stock model.
+def find_card(arguments: argparse.Namespace) -> "ModelCard":
+    """Find the model file, load the plugins, and read the card, which is empty for a stock model.
+
+    None of this needs Keras, unless a plugin does: what is wrong with a path is said at once.
 
     Raises:
+        ModelError: there is no model file.
         ConfigError: options that the card already answers.
     """
-    start_keras()
     from seqconv.models.card import read_card
-    from seqconv.models.factory import open_model
+    from seqconv.models.model_files import find_model_file, read_file_card
     from seqconv.parts.plugins import load_plugins
 
+    arguments.model = str(find_model_file(arguments.model))
+    if arguments.plugin:
+        # It may import Keras, which is to start quietly, on the backend that was chosen.
+        start_keras()
     load_plugins(arguments.plugin)
-    model = open_model(arguments.model)
-    card = read_card(model)
+    # A card that cannot be read is an error of loading, which says more.
+    card = read_file_card(Path(arguments.model)) or read_card(open_stored(arguments))
     named = [text for text in arguments.set if text.startswith(MODEL_SECTIONS)] + given(arguments, "--labels")
     if named and not card.is_empty:
         raise ConfigError(
             f"{', '.join(named)}: the model carries its own labels, feature settings and windows, which were fixed by "
             "training. Leave this out."
         )
-    return model, card
+    return card
+
+
+def open_stored(arguments: argparse.Namespace) -> Any:
+    """Start Keras, and load the model that `find_card` has found."""
+    start_keras()
+    from seqconv.models.factory import open_model
+
+    return open_model(arguments.model)
 
 
 def stock_target(model: Any, labels: str | None, config: "Config") -> "Target":

@@ -1,7 +1,7 @@
 """Results as text, printed or written."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,10 +48,56 @@ def table_text(frame: "pd.DataFrame", file_format: str, *, header: bool = True) 
     return frame.to_csv(index=False, header=header, sep="\t" if file_format == "tsv" else ",")
 
 
+def most_probable(frame: "pd.DataFrame", names: Sequence[str], count: int) -> "pd.DataFrame":
+    """Return a table with the `count` most probable classes of each row, in place of the probabilities of all.
+
+    Args:
+        frame: a table with the columns `p_<name>`.
+        names: the classes; `count` of more than these are all of them.
+        count: how many.
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"id": ["x"], "p_a": [0.1], "p_b": [0.7], "p_c": [0.2]})
+    >>> most_probable(frame, ["a", "b", "c"], 2).values.tolist()
+    [['x', 'b', 0.7, 'c', 0.2]]
+    """
+    import numpy as np
+
+    columns = [f"p_{name}" for name in names]
+    values = frame[columns].to_numpy(np.float64)
+    # Those of equal probability, in the order of the classes. A row without prediction has none.
+    order = np.argsort(-values, axis=1, kind="stable")
+    found = frame.drop(columns=columns)
+    for rank in range(min(count, len(names))):
+        chosen = np.take_along_axis(values, order[:, rank : rank + 1], axis=1)[:, 0]
+        labels = np.array(names, object)[order[:, rank]]
+        found[f"top_{rank + 1}"] = np.where(np.isnan(chosen), None, labels)
+        found[f"score_{rank + 1}"] = chosen
+    return found
+
+
+def shortened(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a table for the screen: probabilities with four decimals, other predicted numbers with six digits.
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"time": [3600.123456], "prediction": [2503.14159], "p_up": [0.987654321]})
+    >>> shortened(frame).values.tolist()
+    [[3600.123456, 2503.14, 0.9877]]
+    """
+    numbers = frame.select_dtypes("floating")
+    likely = [name for name in numbers if name.startswith(("p_", "score"))]
+    predicted = [name for name in numbers if name.startswith("prediction")]
+    short = {name: numbers[name].astype(float).round(4) for name in likely}
+    short |= {name: numbers[name].map(lambda value: float(f"{value:.6g}")) for name in predicted}
+    return frame.assign(**short)
+
+
 def write_tables(
     tables: "Iterable[pd.DataFrame]", output: str | Path | None, file_format: str | None
 ) -> tuple[int, int]:
     """Print tables, or write them into one file, one at a time: all of them need not fit in memory.
+
+    What is printed is `shortened`; a file has all digits.
 
     Returns:
         Rows and tables.
@@ -62,7 +108,7 @@ def write_tables(
     def pieces() -> Iterator[str]:
         for table in tables:
             if len(table) or not counts[1]:
-                yield table_text(table, chosen, header=not counts[1])
+                yield table_text(table if output is not None else shortened(table), chosen, header=not counts[1])
             counts[0] += len(table)
             counts[1] += 1
 

@@ -4,12 +4,12 @@ import contextlib
 import gc
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Literal, NoReturn, get_args
 
+from seqconv.config.standard_error import LEVEL, stderr_kept_back
 from seqconv.errors import ConfigError
 
 Backend = Literal["tensorflow", "jax", "torch"]
@@ -61,7 +61,8 @@ def refuse_missing(name: str) -> NoReturn:
 def start_keras(backend: Backend | None = None) -> None:
     """Import Keras, on `backend` if one is named, without the start-up messages of TensorFlow.
 
-    `TF_CPP_MIN_LOG_LEVEL=0` in the environment shows them. TensorFlow also reads data for the other backends.
+    They are shown if the start fails, and with `TF_CPP_MIN_LOG_LEVEL=0` in the environment. TensorFlow also reads data
+    for the other backends.
 
     Raises:
         ConfigError: the backend is not installed, or is none that Keras can train with.
@@ -69,10 +70,8 @@ def start_keras(backend: Backend | None = None) -> None:
     choose_backend(backend)
     # Otherwise waiting threads of PyTorch use the CPU: next to other programs, a step takes up to twenty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
-    if is_quiet:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with _stderr_kept_back() if is_quiet else contextlib.nullcontext(), _collection_later():
+    os.environ.setdefault(LEVEL, "3")
+    with stderr_kept_back(), _collection_later():
         _import_keras()
 
 
@@ -106,21 +105,3 @@ def _collection_later() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-@contextlib.contextmanager
-def _stderr_kept_back() -> Iterator[None]:
-    """Hold back what C++ code writes to standard error, and show it if something fails."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(saved, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqconv.features import as_settings
+from seqconv.models.model_files import find_model_file
 from seqconv.models.settings import ModelConfig, find_part_problems
 from seqconv.parts import absolute_path
 
@@ -42,11 +43,9 @@ def read_sections(path: Path) -> dict[str, Any]:
     """Return the sections `model` and `features` of the config that a model file was made with, if it has them.
 
     Raises:
-        ValueError: there is no such file, or it is none that `build_model` made.
+        ModelError, ValueError: there is no such file, or it is none that `build_model` made.
     """
-    if not path.is_file():
-        hint = f" The run directory holds {path / 'model.keras'}." if (path / "model.keras").is_file() else ""
-        raise ValueError(f"there is no model file at '{path}'.{hint}")
+    path = find_model_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             info = archive.getinfo("config.json")

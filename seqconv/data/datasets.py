@@ -9,7 +9,7 @@ import pandas as pd
 
 from seqconv.data.conversions import as_sequences
 from seqconv.data.diagnostics import class_members
-from seqconv.data.labeled_manifest import LabeledManifest, read_labels
+from seqconv.data.labeled_manifest import LabeledManifest, read_labels, read_training_rows
 from seqconv.data.leakage import find_leaks, join_equal
 from seqconv.data.manifest.checks import raise_problems
 from seqconv.data.manifest.columns import SPLITS, Manifest
@@ -17,7 +17,6 @@ from seqconv.data.manifest.labels import LabelColumns
 from seqconv.data.manifest.split_section import cut_splits, cuts_anew
 from seqconv.data.segmentation import segment_recordings
 from seqconv.data.sequences import Sequences
-from seqconv.data.settings import check_made
 from seqconv.data.spec import DataSpec
 from seqconv.data.splitting import label_strata, split_groups
 from seqconv.errors import ConfigError, ManifestError, list_some
@@ -74,8 +73,15 @@ def load_datasets(
     train_data: Sequences | None = None,
     valid_data: Sequences | None = None,
     test_data: Sequences | None = None,
+    *,
+    rows: LabeledManifest | None = None,
 ) -> Datasets:
     """Load datasets from a manifest, or from sequences in memory.
+
+    Args:
+        spec: how they are read and cut.
+        train_data, valid_data, test_data: sequences in memory, instead of the manifest of the spec.
+        rows: the manifest of the spec, if it was read before, by `read_training_rows`.
 
     Raises:
         ConfigError: when there is nothing to train on, or labels are missing.
@@ -87,12 +93,7 @@ def load_datasets(
         return _from_memory(spec, as_sequences(train_data, "train_data"), valid, test)
     if valid_data is not None or test_data is not None:
         raise ConfigError("valid_data or test_data was given without train_data. Pass all of them, or none.")
-    if spec.data.manifest is None:
-        raise ConfigError(
-            "there is nothing to train on: data.manifest is not set and no train_data was passed. Set data.manifest to "
-            "a table of recordings, or call train(spec, train_data=Sequences(arrays, labels))."
-        )
-    return _from_manifest(spec, spec.data.manifest)
+    return _from_rows(rows or read_training_rows(spec))
 
 
 def load_sequences(source: Any, spec: DataSpec, split: str | None = None) -> Sequences:
@@ -107,9 +108,13 @@ def load_sequences(source: Any, spec: DataSpec, split: str | None = None) -> Seq
         ManifestError: whatever is wrong with the manifest, the events or the labels of frames.
         AudioError: recordings that cannot be read, beyond what the spec allows.
     """
-    rows = read_labels(source, spec, split)
+    return sequences_of(read_labels(source, spec, split))
+
+
+def sequences_of(rows: LabeledManifest) -> Sequences:
+    """Return the labeled sequences of a manifest that was read; arguments and errors are those of `load_sequences`."""
     recordings = Sequences(**rows.read_recordings())
-    return segment_recordings(recordings, spec.segmentation, spec.target, rows.annotations)
+    return segment_recordings(recordings, rows.spec.segmentation, rows.spec.target, rows.annotations)
 
 
 def _from_memory(spec: DataSpec, train: Sequences, valid: Sequences | None, test: Sequences | None) -> Datasets:
@@ -199,10 +204,8 @@ def _set_aside(spec: DataSpec, data: Sequences, test: Sequences | None) -> Datas
     return made
 
 
-def _from_manifest(spec: DataSpec, source: Any) -> Datasets:
-    check_made(spec.data)
-    rows = read_labels(source, spec, checks=True)
-    recordings = _cut_and_read(rows)
+def _from_rows(rows: LabeledManifest) -> Datasets:
+    spec, recordings = rows.spec, _cut_and_read(rows)
     return _split(spec, recordings, segment_recordings(recordings, spec.segmentation, spec.target, rows.annotations))
 
 

@@ -13,8 +13,9 @@ from seqconv.data.manifest.labels import LabelColumns, label_values, leave_out_u
 from seqconv.data.manifest.split_section import read_grouped
 from seqconv.data.manifest.splits import select_split
 from seqconv.data.provenance import Provenance
+from seqconv.data.settings import check_made
 from seqconv.data.spec import DataSpec
-from seqconv.errors import list_some
+from seqconv.errors import ConfigError, list_some
 from seqconv.features.store import build_store
 
 
@@ -116,3 +117,18 @@ def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks
     if spec.predicts_frames:
         timelines = read_timelines(manifest.frame, spec.target, spec.features.seconds_per_frame, annotations)
     return LabeledManifest(spec, manifest, annotations, timelines)
+
+
+def read_training_rows(spec: DataSpec) -> LabeledManifest:
+    """Read the manifest of a spec and the labels of its recordings, and check them all; no features are read.
+
+    Raises:
+        ConfigError, ManifestError: as `seqconv.data.datasets.load_datasets`.
+    """
+    if spec.data.manifest is None:
+        raise ConfigError(
+            "there is nothing to train on: data.manifest is not set and no train_data was passed. Set data.manifest to "
+            "a table of recordings, or call train(spec, train_data=Sequences(arrays, labels))."
+        )
+    check_made(spec.data)
+    return read_labels(spec.data.manifest, spec, checks=True)

@@ -17,7 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from seqconv.config import Config, load_config
 from seqconv.errors import SeqconvError
 from seqconv.experiments.folder import LOGS
-from seqconv.training.run.run_dir import CONFIG, program
+from seqconv.reports.folder import CONFIG
+from seqconv.training.run.run_dir import program
 from seqconv.training.run.train import Load, begin, go_on
 from seqconv.training.state.interrupts import RunStopped
 

@@ -1,6 +1,5 @@
 """Building and loading models."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import keras
 
 from seqconv.errors import ModelError
 from seqconv.models.card import ModelCard
-from seqconv.models.older_formats import check_format
+from seqconv.models.model_files import find_model_file
 from seqconv.models.safe_loading import check_archive
 from seqconv.models.sequence_model import SequenceModel
 from seqconv.models.settings import ModelConfig
@@ -52,7 +51,7 @@ def open_model(model: Any) -> Any:
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """Load a `.keras` file in Keras's safe mode: a `SequenceModel`, or any other Keras model.
+    """Load a `.keras` file, or that in the folder of a run, in Keras's safe mode: a `SequenceModel`, or another model.
 
     The file is checked first (`seqconv.models.safe_loading`): no code of its author runs, and nothing is written.
 
@@ -61,13 +60,7 @@ def load_model(path: str | Path) -> keras.Model:
             anything besides a model: classes that are neither Keras's nor seqconv's, Lambda layers, members that no
             model needs, sizes that are absurd.
     """
-    path = Path(path)
-    check_format(path)
-    if not path.is_file():
-        hint = f" The run directory holds {path / 'model.keras'}." if (path / "model.keras").is_file() else ""
-        raise ModelError(f"there is no model file at '{path}'.{hint}")
-    if not zipfile.is_zipfile(path):
-        raise ModelError(f"'{path}' is not a .keras archive (a zip file). Save models with model.save('NAME.keras').")
+    path = find_model_file(path)
     check_archive(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)

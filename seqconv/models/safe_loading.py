@@ -16,9 +16,8 @@ from seqconv.errors import ModelError, list_some
 from seqconv.files import is_bomb
 from seqconv.models.card import FORMAT_VERSION
 from seqconv.models.keras_internals import forget_uninitialized_weights
+from seqconv.models.model_files import CONFIG, LARGEST_TEXT, METADATA, WEIGHTS, check_members
 
-CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_LARGEST_TEXT = 64 << 20
 _LARGEST_SETTING = 1 << 20
 _MODEL_KEYS = ("model", "num_features", "num_outputs", "dtype")
 _MODULES = (
@@ -60,16 +59,14 @@ def check_archive(path: Path) -> None:
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
     names = [info.filename for info in members]
-    missing = [name for name in (CONFIG, METADATA, WEIGHTS) if name not in names]
-    if missing:
-        raise ModelError(f"it is no complete .keras archive: {list_some(missing)} is missing")
+    check_members(names)
     others = sorted({name for name in names if name not in (CONFIG, METADATA, WEIGHTS) or names.count(name) > 1})
     if others:
         raise ModelError(f"it holds {list_some(others)}, which models have no use for")
     for info in members:
         if stat.S_ISLNK(info.external_attr >> 16):
             raise ModelError(f"its member '{info.filename}' is a link")
-        if is_bomb(info) if info.filename == WEIGHTS else info.file_size > _LARGEST_TEXT:
+        if is_bomb(info) if info.filename == WEIGHTS else info.file_size > LARGEST_TEXT:
             raise ModelError(f"'{info.filename}' would unpack from {info.compress_size} to {info.file_size} bytes")
 
 

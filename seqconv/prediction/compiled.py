@@ -92,6 +92,9 @@ def trace(call: Callable[[Any], Any], *signature: Any) -> Callable[[Any], Any]:
     import tensorflow as tf
 
     traced = tf.function(call, input_signature=signature or None, autograph=False)
+    if signature:
+        # TensorFlow warns of a trace at a call, after some models in a process: it takes all of them for one function.
+        traced.get_concrete_function()
     return lambda inputs: traced(tf.nest.map_structure(tf.convert_to_tensor, inputs))
 
 

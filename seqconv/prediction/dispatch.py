@@ -16,13 +16,11 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
 from seqconv.features.store import BadFile
 from seqconv.features.ts import read_ts
+from seqconv.files import is_file
 from seqconv.models.card import ModelCard, model_target, read_card
-from seqconv.models.factory import open_model
-from seqconv.models.stock import takes_tokens
-from seqconv.prediction.files import predict_files, predict_source
-from seqconv.prediction.windows import predict_windows
 from seqconv.sources import Source
 from seqconv.tasks.target import Target
+from seqconv.text import amount
 
 
 def predict(
@@ -39,7 +37,8 @@ def predict(
     """Predict each of the inputs, in their order.
 
     Args:
-        model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
+        model: a `SequenceModel`, a run folder, a `.keras` file, or a stock Keras model over
+            `(batch, time, num_features)`.
         inputs: recordings (a path, a folder with all recordings below it, or a list of these); features (an array
             `(time, d)` or `(n, time, d)`, or a list of arrays `(time, d)`; for a model that looks up tokens also
             `(time,)`); or `Sequences`, or a feature store.
@@ -94,6 +93,11 @@ def predict_tables(
     and errors are those of `predict`; `options` are its strategy, batch_size and chunk_frames. The files without a
     prediction are added to `quarantine` at the end.
     """
+    # Which files there are to read is found without Keras.
+    from seqconv.models.factory import open_model
+    from seqconv.prediction.files import predict_files, predict_source
+    from seqconv.prediction.windows import predict_windows
+
     model = open_model(model)
     target = model_target(model, target)
     paths = _as_paths(inputs)
@@ -142,6 +146,19 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataF
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
 
 
+def check_entries(entries: pd.DataFrame) -> None:
+    """Refuse a list of files of which none is there; if some are, the others are reported with the predictions.
+
+    Raises:
+        AudioError: names them.
+    """
+    if any(map(is_file, entries["path"])):
+        return
+    count = len(entries)
+    lines = [f"  {name} ({Path(path).absolute()}): no such file" for name, path in entries[["id", "path"]].to_numpy()]
+    raise AudioError("\n".join([f"{amount(count, 'recording')} of {count} cannot be read:", *lines[:5]]))
+
+
 def _as_paths(inputs: Any) -> list[str | Path] | None:
     """Return the paths, or `None` if the inputs are sequences already."""
     paths = [inputs] if isinstance(inputs, str | Path) else inputs
@@ -155,6 +172,8 @@ def _as_source(model: Any, inputs: Any) -> Source:
     if len(inputs) == 0:
         raise ManifestError("there is nothing to predict: no recordings and no arrays were given.")
     is_array = isinstance(inputs, np.ndarray) and inputs.dtype != object
+    from seqconv.models.stock import takes_tokens
+
     if not hasattr(model, "time_geometry") and takes_tokens(model):
         # A sequence of tokens is (time,), or (time, 1); rows of a matrix are one each, as for Keras.
         is_single = is_array and (inputs.ndim == 1 or inputs.shape[1:] == (1,))

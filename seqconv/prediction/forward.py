@@ -106,7 +106,7 @@ def choose_strategy(model: Any, strategy: str = "auto") -> Choice:
     if strategy != "auto":
         return Choice(strategy, "as asked for")
     if model.packable:
-        return Choice("packed", "every layer can tell the sequences of a row apart")
+        return Choice("packed", "every layer can take several sequences in one row")
     return Choice("bucketed", f"these layers cannot be packed: {list_some(model.unpackable_layers)}")
 
 

@@ -15,6 +15,43 @@ from seqconv.errors import ConfigError, StoreError, list_some
 SCORES_VERSION = 1
 VERSION_KEY = "format_version"
 LENGTHS = "lengths.csv"
+CONFIG = "config.yaml"
+MODEL_FACTS = "model.json"
+"""The last file of a run: if it exists, the run has finished."""
+
+
+def check_run_dir(run_dir: str | Path | None) -> None:
+    """Refuse a run directory with any files except those of a run that was killed before it began.
+
+    Raises:
+        ConfigError: it is a file, or not empty.
+    """
+    if run_dir is None:
+        return
+    path = Path(run_dir)
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"run directory '{path}' is a file. Choose another with --run-dir.")
+    if path.is_dir() and any(not file.name.startswith(".") for file in path.iterdir()):
+        is_open = (path / CONFIG).exists() and not is_finished(path)
+        other = f", or go on with the run that it holds: --resume {path}" if is_open else "."
+        raise ConfigError(f"run directory '{path}' exists and is not empty. Choose another with --run-dir{other}")
+
+
+def is_finished(path: Path) -> bool:
+    """Whether the run of a folder is trained and scored."""
+    return (path / MODEL_FACTS).exists()
+
+
+def check_resumed(run_dir: str | Path) -> None:
+    """Refuse to go on with a folder that holds no run.
+
+    Raises:
+        ConfigError: it has no config, or does not exist.
+    """
+    path = Path(run_dir)
+    if not (path / CONFIG).is_file():
+        what = "holds no run that has begun" if path.is_dir() else "is no folder"
+        raise ConfigError(f"--resume {path}: it {what} ({CONFIG} is missing). Start one with --config.")
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def test_files_of_the_time_series_archive(tmp_path):
     assert config.features.kind == "precomputed"
     text = written(tmp_path / "vowels.yaml")
     assert "7 to 29 frames of 12 features, median 15" in text
-    assert "in part cut by the run out of what the manifest gives for training" in unwrapped(text)
+    assert "some as the manifest says, the others taken from its training rows by the run" in unwrapped(text)
     assert trains(tmp_path / "vowels.yaml").model.num_outputs == 9
 
 

@@ -35,7 +35,59 @@ def recordings():
 def test_csv_goes_to_standard_output(model_path, recordings, capsys):
     assert main(["--model", str(model_path), *recordings]) == 0
     frame = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    pd.testing.assert_frame_equal(frame, predict(model_path, recordings), rtol=1e-6)
+    expected = predict(model_path, recordings)
+    pd.testing.assert_frame_equal(frame, expected, rtol=0, atol=5.1e-5)
+    shown = frame[["p_en", "p_it"]].to_numpy()
+    assert (shown == shown.round(4)).all()
+    assert not np.array_equal(shown, expected[["p_en", "p_it"]])
+
+
+def test_a_file_keeps_all_digits(model_path, recordings, tmp_path):
+    for name in ("out.csv", "out.tsv", "out.jsonl"):
+        assert main(["--model", str(model_path), *recordings, "--output", str(tmp_path / name)]) == 0
+    expected = predict(model_path, recordings)
+    for found in (
+        pd.read_csv(tmp_path / "out.csv"),
+        pd.read_csv(tmp_path / "out.tsv", sep="\t"),
+        pd.read_json(tmp_path / "out.jsonl", lines=True),
+    ):
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, 1), (2, 2), (3, 2)])
+def test_the_most_probable_classes(model_path, recordings, tmp_path, capsys, count, shown):
+    assert main(["--model", str(model_path), *recordings, "--top", str(count)]) == 0
+    frame = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    columns = [f"{kind}_{rank + 1}" for rank in range(shown) for kind in ("top", "score")]
+    assert list(frame) == ["id", "num_frames", "prediction", *columns]
+    everything = predict(model_path, recordings).set_index("id")
+    for row in frame.to_dict("records"):
+        ranked = everything.loc[row["id"], ["p_en", "p_it"]].sort_values(ascending=False)
+        assert [row[f"top_{rank + 1}"] for rank in range(shown)] == [name[2:] for name in ranked.index[:shown]]
+        np.testing.assert_allclose(
+            [row[f"score_{rank + 1}"] for rank in range(shown)], ranked.astype(float)[:shown], atol=5.1e-5
+        )
+    assert (frame["prediction"] == frame["top_1"]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--top", "0"], "--top 0: expected how many classes to show"),
+        (["--top", "2", "--events"], "--top: this is about predictions"),
+        (["--top", "2", "--output", "x.selections.txt"], "--top: this is about predictions"),
+    ],
+)
+def test_where_there_is_no_top(model_path, recordings, capsys, options, message):
+    assert main(["--model", str(model_path), *recordings, *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_numbers_have_no_top(recordings, tmp_path, capsys):
+    card = {"target": fit_target("regression", [1.0, 2.0]).to_dict(), "features": FEATURES}
+    build_model({"blocks": [{"filters": 4}]}, num_features=12, num_outputs=1, card=card).save(tmp_path / "model.keras")
+    assert main(["--model", str(tmp_path), *recordings, "--top", "2"]) == 2
+    assert "--top is about classes, but the model predicts numbers" in capsys.readouterr().err
 
 
 def test_json_lines(model_path, recordings, capsys):

@@ -99,7 +99,7 @@ def test_ctrl_c_ends_without_a_traceback(capsys, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seqconv.training.train", interrupt)
+    monkeypatch.setattr("seqconv.training.run.train.train_manifest", interrupt)
     assert main(["train", "--config", "japanese_vowels.yaml"]) == 130
     expected = "stopped by SIGINT: no run was begun; features that were extracted are kept\n"
     assert capsys.readouterr().err == expected

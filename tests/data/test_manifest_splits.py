@@ -157,7 +157,7 @@ def test_columns_of_zeros_and_ones_are_cut_too():
             make_frame(["a"] * 9, ["g"] * 9),
             {},
             ManifestError,
-            r"9 rows in 1 groups .* too few .*\(valid, test",
+            r"9 rows in 1 group or file .* too few .*\(valid, test",
         ),
         (make_frame(["a"] * 2, splits=["test"] * 2), {}, ManifestError, "has test, but no 'train' to learn from"),
         (make_frame(["a"] * 9), {"label": "labl"}, ManifestError, "no target column 'labl'; .*; did you mean 'label'"),

@@ -10,6 +10,7 @@ from support.docs_blocks import ROOT, blocks, run_block
 from support.extras import require
 
 from seqconv.cli.commands import plan
+from seqconv.cli.main import COMMANDS, main
 from seqconv.config import load_config
 from seqconv.config.run import Config
 from seqconv.parts.problems import sections_at
@@ -20,6 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_LINKS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "data").rglob("README.md"))]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+WRAPPERS = [script for script in SCRIPTS if "from seqconv.cli.commands" in script.read_text(encoding="utf-8")]
 SETTING = re.compile(rf"`((?:{'|'.join(Config.model_fields)})(?:\.(?!keras)\w+)+)(?:: ([^`]+))?`")
 SET_UP = ["pip install -e . && python scripts/train.py --config audio.yaml", "pip install -e '.[test]' && pytest"]
 LISTS_HEAVY_MODULES = """
@@ -92,10 +94,13 @@ def test_readme_holds_the_two_set_up_lines_in_a_block_of_their_own():
     assert blocks(README, "").count("\n".join(SET_UP) + "\n") == 1
 
 
-def test_readme_lists_every_script():
+def test_readme_lists_every_command_and_every_other_script():
+    commands = re.findall(r"^\| `seqconv (\w+)` \|.*\| `seqconv (\w+)", README, flags=re.MULTILINE)
+    assert commands == [(name, name) for name in dict(commands)]
+    assert sorted(dict(commands)) == sorted(COMMANDS)
     listed = re.findall(r"^\| `(\w+)` \|.*`python scripts/(\w+)\.py", README, flags=re.MULTILINE)
     assert all(name == script for name, script in listed)
-    assert sorted(name for name, _ in listed) == [script.stem for script in SCRIPTS]
+    assert sorted(name for name, _ in listed) == [script.stem for script in SCRIPTS if script not in WRAPPERS]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
@@ -109,21 +114,49 @@ def test_help_is_light_and_knows_the_flags_of_the_pages(script):
     )
     assert done.stdout.endswith("exit 0\nheavy []\n"), done.stdout[-200:]
     for page in PAGES:
-        for command in re.findall(rf"python scripts/{script.name}([^`\n]*)", page.read_text(encoding="utf-8")):
-            for flag in re.findall(r"--[\w-]+", command):
-                assert re.search(rf"{flag}\b", done.stdout), f"{page_name(page)}: {flag}"
+        check_flags(page, f"python scripts/{script.name}", done.stdout)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_know_the_flags_of_the_pages(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    known = capsys.readouterr().out
+    for page in [*WITH_LINKS, *CONFIGS]:
+        check_flags(page, f"seqconv {command}", known)
+
+
+def check_flags(page, command, known):
+    """Check that the flags with which a page names a command are those of its help."""
+    for rest in re.findall(rf"{re.escape(command)}\b([^`\n#]*)", page.read_text(encoding="utf-8")):
+        # A line may go on with another command behind a bar.
+        for flag in re.findall(r"--[\w-]+", rest.split("|")[0]):
+            assert re.search(rf"{flag}\b", known), f"{page_name(page)}: {command} {flag}"
 
 
 def test_commands_that_pages_name_exist():
     for page in [*WITH_LINKS, *CONFIGS]:
-        for name in re.findall(r"python scripts/(\w+\.py)", page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"python scripts/(\w+\.py)", text):
             assert (ROOT / "scripts" / name).is_file(), f"{page_name(page)}: {name}"
+        code = "\n".join([*re.findall(r"`[^`\n]+`", text), *blocks(text, "bash"), *blocks(text, "")])
+        for name in re.findall(r"(?:^|`|\| )seqconv ([a-z]+)\b", code, flags=re.MULTILINE):
+            assert name in COMMANDS, f"{page_name(page)}: seqconv {name}"
+
+
+def test_pages_have_one_name_for_each_command():
+    """For those who install it: `scripts/` is there only in a clone."""
+    wrappers = "|".join(script.stem for script in WRAPPERS)
+    for page in [*PAGES, *CONFIGS]:
+        text = page.read_text(encoding="utf-8").replace(SET_UP[0], "")
+        named = re.findall(rf"python scripts/(?:{wrappers})\.py", text)
+        assert named == (["python scripts/train.py"] if page.name == "README.md" else []), page_name(page)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
 def test_configs_say_how_they_were_measured(config):
     header = [line for line in config.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
-    assert f"python scripts/train.py --config {config.name}" in "\n".join(header)
+    assert f"seqconv train --config {config.name}" in "\n".join(header)
     load_config(config.name)
 
 

@@ -1,20 +1,20 @@
 """The commands of the guides about several runs and searches run as they stand."""
 
 import re
-from importlib import import_module
 from pathlib import Path
 
 from support.docs_blocks import blocks
 from support.extras import require
+
+from seqconv.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 
 
 def run_commands(text):
     for command in "".join(blocks(text, "bash")).splitlines():
-        script, *arguments = command.removeprefix("python scripts/").split()
         # In this process: starting TensorFlow once for each would take longer than all that it does.
-        assert import_module(f"seqconv.cli.commands.{Path(script).stem}").main(arguments) == 0, command
+        assert main(command.removeprefix("seqconv ").split()) == 0, command
 
 
 def test_several_runs(checkout, capsys):

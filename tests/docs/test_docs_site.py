@@ -13,6 +13,8 @@ import pytest
 from support.docs_blocks import blocks, run_block
 from support.extras import require
 
+from seqconv.cli.main import main
+from seqconv.config import load_config
 from seqconv.config.loading import config_schema
 from seqconv.config.run import Config
 from seqconv.parts.problems import sections_at
@@ -68,6 +70,13 @@ def hooks(monkeypatch):
     require("mkdocs")
     monkeypatch.syspath_prepend(ROOT / "scripts")
     return lambda name: import_module(f"documentation.{name}")
+
+
+@pytest.fixture
+def reference(monkeypatch):
+    """The script that writes the page of settings."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    return import_module("documentation.config_reference")
 
 
 def html_of(site, page):
@@ -144,17 +153,23 @@ def test_every_setting_is_on_the_page_with_its_default(site):
                 assert any(f"<code>{shown}</code>" in row for row in rows), name
 
 
-def test_settings_follow_the_schema(hooks):
-    settings_text = hooks("config_reference").settings_text
+def test_settings_follow_the_schema(reference):
+    settings_text = reference.settings_text
     schema = config_schema()
     schema["$defs"]["DataConfig"]["properties"]["shiny"] = {"type": "integer", "minimum": 3, "default": 7}
     assert "| `shiny` | integer ≥ 3 | `7` |" in settings_text(schema)
     assert "shiny" not in settings_text(config_schema())
 
 
-def test_links_of_settings_lead_somewhere(hooks):
-    text = hooks("config_reference").settings_text(config_schema())
-    linked, anchors = set(re.findall(r"\]\(#([\w-]+)\)", text)), re.findall(r"\{ #([\w-]+) \}", text)
+def test_the_page_of_settings_is_what_the_schema_says(reference):
+    written = (DOCS / "reference" / "config.md").read_text(encoding="utf-8")
+    assert reference.page_text(written) == written, "python scripts/documentation/config_reference.py writes it again"
+
+
+def test_links_of_settings_lead_somewhere(reference):
+    text = reference.settings_text(config_schema())
+    linked, titles = set(re.findall(r"\]\(#([\w-]+)\)", text)), re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    anchors = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
     assert len(linked) > 10
     assert linked <= set(anchors)
     assert len(anchors) == len(set(anchors))
@@ -175,11 +190,11 @@ def test_the_start_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     Path("own.yaml").write_text(blocks(text, "yaml")[0], encoding="utf-8")
     commands = "".join(blocks(text, "bash")).splitlines()
     for command in commands:
-        script, *arguments = command.removeprefix("python scripts/").split()
         # In this process: starting TensorFlow once for each would take longer than all that it does.
-        assert import_module(f"seqconv.cli.commands.{Path(script).stem}").main(arguments) == 0, command
+        assert main(command.removeprefix("seqconv ").split()) == 0, command
     printed = capsys.readouterr().out
-    assert [Path(command.split()[1]).stem for command in commands] == ["train", "evaluate", "predict", "report"]
+    assert [command.split()[1] for command in commands] == ["init", "train", "evaluate", "predict", "report"]
+    assert load_config("first.yaml").data.manifest == str(Path("recordings").absolute())
     assert re.search(r"it/7\.ogg,\d+,it,", printed), printed[-800:]
     assert re.search(r"ru/7\.ogg,\d+,ru,", printed), printed[-800:]
     assert Path("runs/own/report.html").is_file()

@@ -12,6 +12,8 @@ from seqconv.cli.commands import predict as predict_command
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
 from seqconv.data.events.label_tracks import read_label_track
+from seqconv.data.events.recordings import read_recording_events
+from seqconv.data.manifest import load_manifest
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.prediction import predict_events
 from seqconv.prediction.dispatch import predict, predict_tables
@@ -159,6 +161,47 @@ def test_predict_writes_tables_and_label_tracks(run, folder, tmp_path, capsys):
     assert "--max-gap: this is about events. Add --events" in capsys.readouterr().err
     assert call("--output", str(tmp_path / "x.txt")) == 2
     assert "this is about events. Add --events" in capsys.readouterr().err
+
+
+def test_selection_tables_of_raven_are_written_and_read_back(run, folder, tmp_path, capsys):
+    first, second = str(folder / "test00.flac"), str(folder / "test01.flac")
+
+    def call(*options):
+        return predict_command.main(["--model", str(run.path), *map(str, options)])
+
+    assert call(first, second, "--events", "--output", tmp_path / "e.csv") == 0
+    assert call(first, "--output", tmp_path / "e.selections.txt") == 0
+    assert call(first, second, "--format", "raven", "--output", tmp_path / "tables") == 0
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == [
+        "test00.selections.txt",
+        "test01.selections.txt",
+    ]
+    assert (tmp_path / "tables/test00.selections.txt").read_text() == (tmp_path / "e.selections.txt").read_text()
+    written = pd.read_csv(tmp_path / "e.csv")
+    rows = written[written["id"] == first]
+    table = pd.read_csv(tmp_path / "e.selections.txt", sep="\t")
+    assert list(table)[:7] == [
+        *("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)"),
+    ]
+    assert table["Selection"].tolist() == list(range(1, len(rows) + 1))
+    assert (set(table["View"]), set(table["Channel"])) == ({"Spectrogram 1"}, {1})
+    assert (set(table["Low Freq (Hz)"]), set(table["High Freq (Hz)"])) == ({0}, {4000})
+    np.testing.assert_allclose(table[["Begin Time (s)", "score"]], rows[["start", "score"]], atol=1e-6)
+    manifest = load_manifest(pd.DataFrame({"id": ["one", "two"], "path": [first, second]}))
+    for source in (tmp_path / "tables", tmp_path / "e.selections.txt"):
+        found = read_recording_events(source, manifest)
+        assert found.problems == []
+        names = ["one", "two"] if source.is_dir() else ["one"]
+        for name, path in zip(names, (first, second), strict=False):
+            expected = written[written["id"] == path]
+            np.testing.assert_allclose(found.by_id[name].starts, expected["start"], atol=1e-6)
+            np.testing.assert_allclose(found.by_id[name].ends, expected["end"], atol=1e-6)
+            assert list(found.by_id[name].labels) == expected["label"].tolist()
+    capsys.readouterr()
+    assert call(first, second, "--output", tmp_path / "two.selections.txt") == 2
+    said = capsys.readouterr().err
+    assert "a selection table is of one recording, and these are 2" in said
+    assert "--format raven" in said
 
 
 def test_a_file_that_cannot_be_read_is_told_and_the_others_are_answered(run, folder, tmp_path):

@@ -199,7 +199,7 @@ def test_packing_layers_that_cannot_be_packed_is_refused_by_name(tmp_path):
 
     model = build_model({"blocks": [{"type": "lstm", "units": 3}]}, num_features=3, num_outputs=2)
     config = load_config({"batching": {"strategy": "packed"}})
-    with pytest.raises(ConfigError, match=r"cannot tell the sequences of a row apart: 'block0_lstm'. Set batching"):
+    with pytest.raises(ConfigError, match=r"cannot take several sequences in one row: 'block0_lstm'. Set batching"):
         plan_batches(config, model, np.array([4, 5]))
     plan, notes = plan_batches(load_config({}), model, np.array([4, 5]))
     assert plan.strategy == "bucketed"

@@ -14,6 +14,7 @@ from seqconv.text import amount
 if TYPE_CHECKING:
     from seqconv.config import Config
     from seqconv.data.datasets import Datasets
+    from seqconv.data.labeled_manifest import LabeledManifest
 
 EPOCHS = 3
 
@@ -42,16 +43,23 @@ def main(arguments: argparse.Namespace) -> None:
             "there is nothing to show: neither augment nor audio_augment of the config names a transform. Try --set "
             "augment.spec_mask={}"
         )
+    from seqconv.data.labeled_manifest import read_training_rows
+
+    rows = read_training_rows(config.data_spec)
     start_keras()
-    written = preview(config, Path(arguments.output), count=arguments.preview, num_epochs=arguments.epochs)
+    written = preview(config, Path(arguments.output), rows=rows, count=arguments.preview, num_epochs=arguments.epochs)
     pictures = sum(path.suffix == ".png" for path in written)
     sounds = len(written) - pictures
     heard = f" and {sounds} sounds" if sounds else ""
     say(f"wrote {amount(pictures, 'picture')}{heard} to {arguments.output}")
 
 
-def preview(config: "Config", folder: Path, *, count: int, num_epochs: int = EPOCHS) -> list[Path]:
+def preview(
+    config: "Config", folder: Path, *, count: int, num_epochs: int = EPOCHS, rows: "LabeledManifest | None" = None
+) -> list[Path]:
     """Write a picture of each of `count` training sequences, unchanged and as some epochs see it, and its sounds.
+
+    `rows`: the manifest of the config, if it was read before.
 
     Raises:
         ConfigError, ManifestError: the sequences cannot be read or varied.
@@ -64,7 +72,7 @@ def preview(config: "Config", folder: Path, *, count: int, num_epochs: int = EPO
     from seqconv.geometry import min_frames
     from seqconv.training.run.training_set import augment_training, needs_moments, with_variants
 
-    data = with_variants(config, load_datasets(config.data_spec))
+    data = with_variants(config, load_datasets(config.data_spec, rows=rows))
     moments = feature_statistics(data.train) if needs_moments(config) else None
     augmented = augment_training(config, data, shortest=min_frames(config.model.time_geometry), moments=moments)
     if augmented is None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from seqconv.cli.interruption import interruptible
 from seqconv.cli.options import PLUGINS, command
-from seqconv.cli.splits import read_split, say
-from seqconv.cli.stock_models import STOCK_OPTIONS, open_own_or_stock, stock_target
+from seqconv.cli.splits import check_slices, read_split, say
+from seqconv.cli.stock_models import STOCK_OPTIONS, find_card, open_stored, stock_target
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqconv.config import Config
+    from seqconv.data.labeled_manifest import LabeledManifest
     from seqconv.data.sequences import Sequences
     from seqconv.data.spec import DataSpec
     from seqconv.evaluation import Evaluation
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     "evaluate",
     "Score a model on a split of a manifest; prints a table, writes metrics.json and predictions.csv.",
     {
-        "--model FILE": ("RUN/model.keras", {"required": True}),
+        "--model RUN": ("folder of a run, or a .keras file", {"required": True}),
         "--manifest FILE": "default: the manifest that the run was trained on",
         "--events FILE": "events, for labels of windows or frames (default: those of the run)",
         "--split NAME": ("train, valid, test (default) or all", {"default": "test"}),
@@ -40,17 +41,20 @@ if TYPE_CHECKING:
 )
 def main(arguments: argparse.Namespace) -> None:
     """Score, print and write."""
-    model, card = open_own_or_stock(arguments)
+    card = find_card(arguments)
     from seqconv.config import load_config
-    from seqconv.evaluation import evaluate
 
     of_run = Path(arguments.model).with_name("config.yaml")
     config = load_config(arguments.config or (of_run if of_run.is_file() else {}), arguments.set)
+    rows = read_rows(arguments, card, config)
+    model = open_stored(arguments)
+    from seqconv.evaluation import evaluate
+
     target = stock_target(model, arguments.labels, config) if card.is_empty else None
     with interruptible("the scores are as they were, and features that were extracted are kept"):
         evaluation = evaluate(
             model,
-            load_split(arguments, card, config),
+            load_split(rows),
             strategy=arguments.strategy,
             slices=arguments.slice,
             seed=config.seed,
@@ -61,13 +65,21 @@ def main(arguments: argparse.Namespace) -> None:
     report(evaluation, Path(arguments.output or of_run.parent), arguments.worst)
 
 
-def load_split(arguments: argparse.Namespace, card: "ModelCard", config: "Config") -> "Sequences":
-    """Return the labeled sequences to evaluate, with windows and features as in the model's training."""
-    from seqconv.data.datasets import load_sequences
+def read_rows(arguments: argparse.Namespace, card: "ModelCard", config: "Config") -> "LabeledManifest":
+    """Read the rows to evaluate and their labels, as in the model's training; this needs no Keras."""
+    from seqconv.data.labeled_manifest import read_labels
 
     spec = find_spec(card, config, arguments.events)
     manifest = read_split(arguments.manifest, arguments.split, Path(arguments.model).parent, config, spec.label_files)
-    data = load_sequences(manifest, spec)
+    check_slices(arguments.slice, manifest.frame, "--slice")
+    return read_labels(manifest, spec)
+
+
+def load_split(rows: "LabeledManifest") -> "Sequences":
+    """Return the labeled sequences to evaluate, with windows and features as in the model's training."""
+    from seqconv.data.datasets import sequences_of
+
+    data = sequences_of(rows)
     for note in data.notes:
         say(f"note: {note}")
     return data

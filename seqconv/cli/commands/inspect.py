@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "Look inside a Keras model, ours or not: a table of layers, one layer in plain words, pictures, what decided for a "
     "recording, and whether padding changes its answers.",
     {
-        "model MODEL": "a .keras file, for example RUN/model.keras",
+        "model RUN": "folder of a run, or a .keras file",
         "--explain LAYER ...": "what one output value of this convolution is, with its numbers (may be repeated)",
         "--audit": "name the layers that lose a mask or read padding, and measure what padding and batch mates change; "
         "exit status 0 where nothing is wrong, else 1",
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 def main(arguments: argparse.Namespace) -> int:
     """Print or draw what is asked for; exit code 1 where an audit fails."""
     check_arguments(arguments)
+    check_paths(arguments)
     start_keras()
     # What the table and the audit say layer by layer.
     warnings.filterwarnings("ignore", message=".*destroy the mask information", category=UserWarning)
@@ -83,6 +84,27 @@ def check_arguments(arguments: argparse.Namespace) -> None:
     problems = [f"{name} needs {other}" for name, value, other, is_there in needs if value and not is_there]
     if problems:
         raise ConfigError("; ".join(problems) + ".")
+
+
+def check_paths(arguments: argparse.Namespace) -> None:
+    """Find the models, the manifest and the recording, before Keras is started.
+
+    Raises:
+        ModelError, ManifestError, ConfigError: there is no such file.
+    """
+    from seqconv.models.model_files import find_model_file
+
+    for name in ("model", "before"):
+        if getattr(arguments, name) is not None:
+            setattr(arguments, name, str(find_model_file(getattr(arguments, name))))
+    if arguments.manifest is not None:
+        from seqconv.data.manifest import load_manifest
+
+        load_manifest(arguments.manifest)
+    if arguments.recording is not None:
+        path = Path(arguments.recording)
+        if not (path.is_file() or (path.parent.suffix.lower() == ".ts" and path.parent.is_file())):
+            raise ConfigError(f"--recording {path}: there is no such file.")
 
 
 def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureKind | None":

@@ -4,17 +4,19 @@ import argparse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from seqconv.cli.detection import EVENT_OPTIONS, wants_events, write_events
+from seqconv.cli.detection import EVENT_OPTIONS, TRACK_FORMATS, wants_events, write_events
 from seqconv.cli.options import PLUGINS, command
 from seqconv.cli.splits import say
-from seqconv.cli.stock_models import STOCK_OPTIONS, open_own_or_stock, stock_target
-from seqconv.cli.tables import TABLE_FORMATS, table_format, write_tables
+from seqconv.cli.stock_models import STOCK_OPTIONS, find_card, open_stored, stock_target
+from seqconv.cli.tables import TABLE_FORMATS, most_probable, table_format, write_tables
+from seqconv.errors import ConfigError
 from seqconv.text import amount
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from seqconv.features.store import BadFile
+    from seqconv.tasks.target import Target
 
 SOME_WITHOUT = 3
 """Exit code if some of the files have no prediction; 2 is an error, after which none has."""
@@ -33,11 +35,16 @@ def _seconds(text: str) -> float:
     "predict",
     "Predict for recordings, or for files of features where the model was trained on those.",
     {
-        "--model FILE": ("RUN/model.keras", {"required": True}),
+        "--model RUN": ("folder of a run, or a .keras file", {"required": True}),
         "inputs FILE_OR_FOLDER": ("a folder: all recordings below it", {"nargs": "+"}),
-        "--output PATH": "a .csv, .tsv or .jsonl file; with --events also a .txt file or a folder for label tracks of "
-        "Audacity (default: standard output)",
-        "--format NAME": ("default: as the name of --output ends, or csv", {"choices": (*TABLE_FORMATS, "audacity")}),
+        "--output PATH": "a .csv, .tsv or .jsonl file, which has all digits; of events also a .selections.txt file, a "
+        "selection table of Raven, or a .txt file or a folder for label tracks of Audacity (default: standard output, "
+        "probabilities with four decimals)",
+        "--format NAME": (
+            "default: as the name of --output ends, or csv",
+            {"choices": (*TABLE_FORMATS, *TRACK_FORMATS)},
+        ),
+        "--top N": "the N most probable classes and their probabilities, instead of the probabilities of all",
     },
     EVENT_OPTIONS,
     {
@@ -62,14 +69,18 @@ def main(arguments: argparse.Namespace) -> int:
     is_about_events = wants_events(arguments)
     if not is_about_events and arguments.format is None:
         table_format(arguments.output)
-    model, card = open_own_or_stock(arguments)
+    card = find_card(arguments)
     from seqconv.config import load_config
-    from seqconv.prediction.dispatch import predict_tables, trained_windows
+    from seqconv.prediction.dispatch import check_entries, find_entries, predict_tables, trained_windows
 
-    target = features = None
-    if card.is_empty:
-        config = load_config(arguments.config or {}, arguments.set)
-        target, features = stock_target(model, arguments.labels, config), config.features
+    config = load_config(arguments.config or {}, arguments.set) if card.is_empty else None
+    features = None if config is None else config.features
+    settings = features or card.features
+    if settings is not None and arguments.stream is None:
+        check_entries(find_entries(arguments.inputs, settings))
+    model = open_stored(arguments)
+    target = None if config is None else stock_target(model, arguments.labels, config)
+    _check_top(arguments.top, target or card.target)
     bad: list[BadFile] = []
     options = {"strategy": arguments.strategy, "chunk_frames": arguments.chunk_frames}
     if is_about_events:
@@ -79,15 +90,32 @@ def main(arguments: argparse.Namespace) -> int:
         if windows is not None:
             say(f"a row for each window of {windows.seconds:g} s, every {windows.step:g} s; --events merges them")
         options |= {"features": features, "target": target, "quarantine": bad}
-        _write(predict_tables(model, arguments.inputs, **options), arguments)
+        _write(predict_tables(model, arguments.inputs, **options), arguments, target or card.target)
     else:
         from seqconv.cli.streaming import stream_tables
 
-        _write(stream_tables(arguments, model), arguments)
+        _write(stream_tables(arguments, model), arguments, target or card.target)
     return SOME_WITHOUT if bad else 0
 
 
-def _write(tables: "Iterable[pd.DataFrame]", arguments: argparse.Namespace) -> None:
+def _write(tables: "Iterable[pd.DataFrame]", arguments: argparse.Namespace, target: "Target | None") -> None:
+    if arguments.top is not None and target is not None:
+        names, count = target.definition.class_names(target.names), arguments.top
+        tables = (most_probable(table, names, count) for table in tables)
     rows, _ = write_tables(tables, arguments.output, arguments.format)
     if arguments.output is not None:
         say(f"wrote {amount(rows, 'prediction')} to {arguments.output}")
+
+
+def _check_top(count: int | None, target: "Target | None") -> None:
+    """Refuse `--top` where there are no classes, or none are to be shown.
+
+    Raises:
+        ConfigError: says which.
+    """
+    if count is None:
+        return
+    if count < 1:
+        raise ConfigError(f"--top {count}: expected how many classes to show, 1 or more.")
+    if target is not None and not target.definition.class_names(target.names):
+        raise ConfigError("--top is about classes, but the model predicts numbers. Leave it out.")

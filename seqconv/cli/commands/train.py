@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from seqconv.cli.interruption import interruptible
 from seqconv.cli.options import CONFIG, Group, command, given, refuse_beside_resume, settable
+from seqconv.cli.splits import check_slices
 from seqconv.config.backends import start_keras
 
 if TYPE_CHECKING:
     from seqconv.config import Config
+    from seqconv.data.labeled_manifest import LabeledManifest
 
 SEVERAL = ("--folds", "--seeds", "--sweep")
 
@@ -43,26 +45,49 @@ def main(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config, arguments.set)
     if given(arguments, *SEVERAL):
         return _train_sweep(arguments, config)
-    start_keras(config.backend)
-    from seqconv.training import dry_run, train
+    from seqconv.reports.folder import check_run_dir
 
+    check_run_dir(arguments.run_dir)
     with interruptible("no run was begun; features that were extracted are kept"):
+        rows = _read_rows(config)
+        start_keras(config.backend)
+        from seqconv.training.run.train import dry_run, train_manifest
+
         if arguments.dry_run:
-            dry_run(config)
+            dry_run(config, rows=rows)
         else:
-            train(config, arguments.run_dir)
+            train_manifest(config, arguments.run_dir, rows)
     return 0
+
+
+def _read_rows(config: "Config") -> "LabeledManifest":
+    """Read the manifest and look at the other paths and columns that the config names, before Keras is started.
+
+    Raises:
+        ConfigError, ManifestError, ModelError: there is no such file or column.
+    """
+    from seqconv.data.labeled_manifest import read_training_rows
+    from seqconv.models.model_files import find_model_file
+
+    if config.training.init is not None:
+        find_model_file(config.training.init)
+    rows = read_training_rows(config.data_spec)
+    check_slices(config.evaluation.slices, rows.manifest.frame, "evaluation.slices")
+    return rows
 
 
 def _train_sweep(arguments: argparse.Namespace, config: "Config") -> int:
     from seqconv.errors import ConfigError
     from seqconv.experiments.run_specs import make_specs, read_grid
+    from seqconv.reports.folder import check_run_dir
 
     if arguments.dry_run:
         raise ConfigError("--dry-run is for one run: leave out --folds, --seeds and --sweep.")
     grid = read_grid(config, arguments.folds, arguments.seeds, arguments.sweep)
-    # Errors of a setting are reported before TensorFlow starts.
-    make_specs(config, grid)
+    # Errors of a setting, a path or a column are reported before TensorFlow starts.
+    first = make_specs(config, grid)[0].config
+    check_run_dir(arguments.run_dir)
+    _read_rows(first)
     start_keras(config.backend)
     from seqconv.experiments import train_sweep
 
@@ -75,6 +100,7 @@ def _resume(arguments: argparse.Namespace) -> int:
     refuse_beside_resume(arguments, "a run", "--run-dir", "--dry-run", *SEVERAL)
     from seqconv.config import load_config
     from seqconv.experiments.folder import is_sweep, read_sweep
+    from seqconv.reports.folder import CONFIG, check_resumed
 
     if is_sweep(arguments.resume):
         start_keras(read_sweep(arguments.resume).config.backend)
@@ -82,9 +108,8 @@ def _resume(arguments: argparse.Namespace) -> int:
 
         with interruptible("the runs are as they were"):
             return int(bool(resume_sweep(arguments.resume, arguments.set).failures))
-    file = Path(arguments.resume, "config.yaml")
-    # A folder that holds no run is refused by name, later.
-    start_keras(load_config(file, arguments.set).backend if file.is_file() else None)
+    check_resumed(arguments.resume)
+    start_keras(load_config(Path(arguments.resume, CONFIG), arguments.set).backend)
     from seqconv.training import resume
 
     with interruptible("the run is as it was"):

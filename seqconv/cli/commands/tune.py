@@ -34,11 +34,15 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.space is None:
         raise ConfigError("--space is missing: a YAML file with keys such as 'model.blocks.0.filters: [32, 64]'.")
     from seqconv.config import load_config
+    from seqconv.data.labeled_manifest import read_training_rows
     from seqconv.experiments.tuning.space import read_space
+    from seqconv.reports.folder import check_run_dir
 
     config = load_config(arguments.config, arguments.set)
-    # Errors of the space are reported before TensorFlow starts.
+    # Errors of the space, of a path or a column are reported before TensorFlow starts.
     read_space(arguments.space, config)
+    check_run_dir(arguments.run_dir)
+    read_training_rows(config.data_spec)
     start_keras(config.backend)
     from seqconv.experiments.tuning import tune
 

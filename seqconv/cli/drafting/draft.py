@@ -185,7 +185,7 @@ class _Parts:
         if made.all():
             how = "cut by the run, each class in proportion"
         elif made.any() or set(self.source.frame["split"]) != set(self.split["split"]):
-            how = "in part cut by the run out of what the manifest gives for training"
+            how = "some as the manifest says, the others taken from its training rows by the run"
         groups = self.source.frame["group"]
         together = "" if groups.isna().all() else f", {groups.nunique():,} groups kept together"
         return f"Splits: {sizes}; {how}{together}"

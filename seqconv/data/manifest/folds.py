@@ -10,6 +10,7 @@ from seqconv.data.manifest.columns import find_rows
 from seqconv.data.manifest.labels import LabelColumns
 from seqconv.data.manifest.units import Strata, Units, in_order, labels_of, units_of
 from seqconv.errors import ManifestError, list_some
+from seqconv.text import amount
 
 
 def make_folds(
@@ -53,8 +54,8 @@ def make_folds(
     units = units_of(frame)
     if len(units) < num_folds:
         raise ManifestError(
-            f"{len(frame)} rows in {len(units)} groups or files cannot be cut into {num_folds} folds. Lower "
-            "split.folds, or add recordings."
+            f"{amount(len(frame), 'row')} in {amount(len(units), 'group or file', 'groups or files')} cannot be cut "
+            f"into {num_folds} folds. Lower split.folds, or add recordings."
         )
     folds = _deal(num_folds, units, strata, frame["id"].tolist(), seed)
     made = frame.assign(fold=pd.array(folds, dtype="Int64"))

@@ -103,7 +103,7 @@ def read_manifest(
     if on_leak == "warn":
         notes += leaks
     else:
-        problems += [f"{leak} data.on_leak 'warn' trains all the same." for leak in leaks]
+        problems += [f"{leak} To train anyway, set data.on_leak to 'warn'." for leak in leaks]
     if labels is not None:
         problems += labels.find_problems(frame)
     raise_problems(problems, name)

@@ -119,7 +119,7 @@ def check_folds(frame: pd.DataFrame, settings: SplitConfig, on_leak: str) -> lis
         return []
     problems = find_parted(frame)
     if problems and on_leak == "error":
-        raise ManifestError(f"{problems[0]} data.on_leak 'warn' trains all the same.")
+        raise ManifestError(f"{problems[0]} To train anyway, set data.on_leak to 'warn'.")
     return problems
 
 

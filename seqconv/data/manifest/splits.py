@@ -10,6 +10,7 @@ from seqconv.data.manifest.columns import SPLITS, Manifest
 from seqconv.data.manifest.labels import ONE_LABEL, LabelColumns
 from seqconv.data.manifest.units import Strata, Units, in_order, labels_of, units_of
 from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.text import amount
 
 
 def make_splits(
@@ -83,8 +84,9 @@ def add_splits(
     chosen = _deal({split: share[split] / total for split in wanted}, units, of_rows, part["id"].tolist(), seed)
     if empty := [split for split in wanted if split not in set(chosen)]:
         raise ManifestError(
-            f"{len(part)} rows in {len(units)} groups or files are too few to cut {', '.join(wanted)} from them "
-            f"({', '.join(empty)} would be empty). Fill the column 'split' yourself, or add recordings."
+            f"{amount(len(part), 'row')} in {amount(len(units), 'group or file', 'groups or files')} are too few to "
+            f"cut {', '.join(wanted)} from them ({', '.join(empty)} would be empty). Fill the column 'split' yourself, "
+            "or add recordings."
         )
     splits = frame["split"].to_numpy(dtype=object, copy=True)
     splits[rows] = chosen

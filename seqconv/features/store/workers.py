@@ -117,9 +117,8 @@ class _Team:
         with self._lock, _parent_only_signals():
             if self._is_dismissed:
                 raise StoreError("the workers were dismissed")
-            worker = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **_ONE_THREAD}, bufsize=-1
-            )
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": _descriptor_of(sys.stderr)}
+            worker = subprocess.Popen(command, **pipes, env={**os.environ, **_ONE_THREAD}, bufsize=-1)
             self._members.append(worker)
         if cast(IO[bytes], worker.stdout).read(len(_READY)) != _READY:
             worker.kill()
@@ -203,6 +202,14 @@ def _end_with_parent(parent: int) -> None:
     while not hang_up.poll(_POLL_MS) and os.getppid() == parent:
         continue
     os._exit(1)
+
+
+def _descriptor_of(stream: Any) -> int | None:
+    """Return the descriptor to which a stream writes; None if it has none, as in a notebook."""
+    try:
+        return int(stream.fileno())
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def _answer(function: Any, arguments: tuple[Any, ...]) -> tuple[bool, Any]:

@@ -14,6 +14,7 @@ from seqconv.features.kinds import FeatureKind, Precomputed
 from seqconv.models import SequenceModel, load_model
 from seqconv.models.blocks import Block
 from seqconv.models.card import ModelCard
+from seqconv.models.model_files import find_model_file
 from seqconv.models.settings import ModelConfig
 from seqconv.training.run.runtime import random_states_kept
 
@@ -42,7 +43,7 @@ def read_initial(config: Config) -> InitialModel | None:
     """
     if config.training.init is None:
         return None
-    path = Path(config.training.init)
+    path = find_model_file(config.training.init)
     # Its weights are drawn before they are read: the weights that the run draws must not depend on that.
     with random_states_kept():
         model = load_model(path)

@@ -17,39 +17,16 @@ import pandas as pd
 
 from seqconv.errors import ConfigError
 from seqconv.files import hold_lock, remove_leftovers, write_text
+from seqconv.reports.folder import CONFIG, check_resumed, check_run_dir, is_finished
 from seqconv.text import package_version
 from seqconv.training.run.setup import RunSetup
 from seqconv.training.state.checkpoints import CHECKPOINTS, list_checkpoints
 from seqconv.training.step.divergence import DivergenceError
 
-CONFIG, HISTORY, MODEL, UNFINISHED = "config.yaml", "history.csv", "model.keras", "unfinished.txt"
-MODEL_FACTS = "model.json"
-"""The last file of a run: if it exists, the run has finished."""
+HISTORY, MODEL, UNFINISHED = "history.csv", "model.keras", "unfinished.txt"
 TRANSFER = "transfer.json"
 INPUTS = (CONFIG, "versions.json", "splits.csv", "quarantine.csv", TRANSFER)
 LOCK = ".lock"
-
-
-def check_run_dir(run_dir: str | Path | None) -> None:
-    """Refuse a run directory with any files except those of a run that was killed before it began.
-
-    Raises:
-        ConfigError: it is a file, or not empty.
-    """
-    if run_dir is None:
-        return
-    path = Path(run_dir)
-    if path.exists() and not path.is_dir():
-        raise ConfigError(f"run directory '{path}' is a file. Choose another with --run-dir.")
-    if path.is_dir() and any(not file.name.startswith(".") for file in path.iterdir()):
-        is_open = (path / CONFIG).exists() and not is_finished(path)
-        other = f", or go on with the run that it holds: --resume {path}" if is_open else "."
-        raise ConfigError(f"run directory '{path}' exists and is not empty. Choose another with --run-dir{other}")
-
-
-def is_finished(path: Path) -> bool:
-    """Whether the run of a folder is trained and scored."""
-    return (path / MODEL_FACTS).exists()
 
 
 def read_history(path: Path) -> pd.DataFrame:
@@ -106,10 +83,8 @@ def resumed_run_folder(run_dir: str | Path) -> Iterator[Path]:
     Raises:
         ConfigError: it holds no run, or another process works in it.
     """
+    check_resumed(run_dir)
     path = Path(run_dir)
-    if not (path / CONFIG).is_file():
-        what = "holds no run that has begun" if path.is_dir() else "is no folder"
-        raise ConfigError(f"--resume {path}: it {what} ({CONFIG} is missing). Start one with --config.")
     with _locked(path):
         for folder in (path, path / CHECKPOINTS):
             remove_leftovers(folder)

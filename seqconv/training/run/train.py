@@ -14,12 +14,14 @@ from rich.console import Console
 
 from seqconv.config import Config, load_config
 from seqconv.data.datasets import Datasets, load_datasets
+from seqconv.data.labeled_manifest import LabeledManifest
 from seqconv.data.sequences import Sequences
 from seqconv.data.spec import DataSpec
 from seqconv.evaluation import Evaluation, choose_decision_rule, evaluate
 from seqconv.evaluation.hardest import WorstSequences
 from seqconv.files import write_atomically, write_text
 from seqconv.models import SequenceModel, load_model
+from seqconv.reports.folder import CONFIG, MODEL_FACTS, check_run_dir, is_finished
 from seqconv.training.output import report
 from seqconv.training.output.callbacks import BestModel, Callbacks, HistoryFile, Patience, ProgressBar, RunCallbacks
 from seqconv.training.output.mlflow import MLflowLogger, RunListener
@@ -98,7 +100,7 @@ def train(
     Raises:
         ConfigError, ManifestError: before any training, naming what is wrong; and when the loss is no longer a number.
     """
-    folders.check_run_dir(run_dir)
+    check_run_dir(run_dir)
     load = partial(load_datasets, train_data=train_data, valid_data=valid_data, test_data=test_data)
     return begin(as_config(config, train_data), run_dir, load, list(callbacks), make_console())
 
@@ -145,15 +147,24 @@ def go_on(run_dir: str | Path, overrides: Iterable[str], load: Load, callbacks: 
     """Resume like `resume` on the result of `load`, with messages on a console."""
     with (
         folders.resumed_run_folder(run_dir) as path,
-        _prepared(load_config(path / folders.CONFIG, overrides), load, console) as experiment,
+        _prepared(load_config(path / CONFIG, overrides), load, console) as experiment,
     ):
         return _run(experiment, path, callbacks, console)
 
 
-def dry_run(config: Config | Mapping[str, Any] | str | Path) -> None:
-    """Report what `train` would do, do two steps of it, and estimate the time; only the feature cache is written."""
+def train_manifest(config: Config, run_dir: str | Path | None, rows: LabeledManifest) -> Run:
+    """Train like `train` on the manifest of the config, which was read and checked."""
+    check_run_dir(run_dir)
+    return begin(config, run_dir, partial(load_datasets, rows=rows), [], make_console())
+
+
+def dry_run(config: Config | Mapping[str, Any] | str | Path, *, rows: LabeledManifest | None = None) -> None:
+    """Report what `train` would do, do two steps of it, and estimate the time; only the feature cache is written.
+
+    `rows`: the manifest of the config, if it was read before.
+    """
     console = make_console()
-    with _prepared(as_config(config, None), load_datasets, console) as experiment:
+    with _prepared(as_config(config, None), partial(load_datasets, rows=rows), console) as experiment:
         report.print_dry_run(experiment, time_steps(experiment, num_steps=2), console)
 
 
@@ -214,7 +225,7 @@ def _run(experiment: RunSetup, path: Path, callbacks: Callbacks, console: Consol
 def _fit(experiment: RunSetup, path: Path, users: Callbacks, console: Console, signals: StopSignals) -> pd.DataFrame:
     """Train with our callbacks, then those of the user, and return the history."""
     config = experiment.config
-    if folders.is_finished(path):
+    if is_finished(path):
         report.print_fact("resumed", "the run has finished: it is scored again", console)
         return folders.read_history(path)
     monitor = None if experiment.data.valid is None else config.monitor
@@ -268,7 +279,7 @@ def _finish(experiment: RunSetup, path: Path, history: pd.DataFrame, console: Co
     console.print()
     console.print(str(final), highlight=False, markup=False)
     facts = report.model_facts(model, path / folders.MODEL, data) | {"compilations": experiment.step.compilations}
-    write_text(json.dumps(facts, indent=2) + "\n", path / folders.MODEL_FACTS)
+    write_text(json.dumps(facts, indent=2) + "\n", path / MODEL_FACTS)
     page = None
     if config.evaluation.report:
         # Drawing needs matplotlib, which training does not.

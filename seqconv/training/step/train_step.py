@@ -58,12 +58,17 @@ class CompiledStep:
         import tensorflow as tf
 
         step = self._traced(self._model.train_step)
-        if not self._model.run_eagerly:
-            signature = [_tensorflow_signature(self._model, shapes)]
-            step = tf.function(step, signature, jit_compile=self._model.jit_compile, autograph=False)
+        if self._model.run_eagerly:
+            return lambda iterator: step(tuple(self._seen(next(iterator))))
+        signature = [_tensorflow_signature(self._model, shapes)]
+        compiled = tf.function(step, signature, jit_compile=self._model.jit_compile, autograph=False)
 
         def train_function(iterator: Iterator[StepData]) -> Any:
-            return step(tuple(self._seen(next(iterator))))
+            batch = tuple(self._seen(next(iterator)))
+            if not self.traces:
+                # TensorFlow warns of a trace at a call, after some runs in a process: it takes all for one function.
+                compiled.get_concrete_function()
+            return compiled(batch)
 
         return train_function
 
