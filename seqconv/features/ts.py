@@ -30,8 +30,8 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
         are none); and the header, with keys in lower case (`{"dimensions": "12", ...}`).
 
     Raises:
-        ManifestError: A line is malformed (the message gives its number), a value before the end is missing, or there is
-            no case.
+        ManifestError: A line is malformed (the message gives its number), a value before the end is missing, or there
+            is no case.
 
     Reference:
         https://www.aeon-toolkit.org/en/stable/api_reference/file_specifications/ts.html
@@ -138,7 +138,7 @@ def _parse_case(dimensions: list[str], place: str) -> NDArray[np.float32]:
         raise ManifestError(f"{place}: the case has no dimension, just a label.")
     case = np.stack(columns, axis=1)
     # Archives that need equal lengths fill the end of shorter sequences.
-    is_filled = np.isnan(case).all(axis=1)
+    is_filled = np.asarray(np.isnan(case).all(axis=1))
     case = case[: len(case) - np.argmin(is_filled[::-1]) if not is_filled.all() else 0]
     if not len(case):
         raise ManifestError(f"{place}: holds no frame.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from seqconv.data.events.label_tracks import RAVEN_END, RAVEN_OFFSET, RAVEN_START
+from seqconv.data.events.raven import RAVEN_END, RAVEN_OFFSET, RAVEN_START
 
 Band = tuple[float, float]
 """Lowest and highest frequency, in Hz."""

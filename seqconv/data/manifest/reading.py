@@ -58,9 +58,10 @@ def read_delimited(path: Path, collection: CollectionSettings = _PLAIN) -> pd.Da
         if collection.separator is not None:
             raise
         # Spaces before quotation marks: without them, either all rows fit or the table is none.
-        rows = _read_spaced(path, options)
-        if rows is None:
+        spaced = _read_spaced(path, options)
+        if spaced is None:
             raise
+        rows = spaced
     return _build_table(rows.header, rows.cells)
 
 

@@ -134,7 +134,7 @@ def check_optuna() -> None:
         raise ConfigError("a search needs Optuna, which is not installed. Install it with: pip install 'seqconv[tune]'")
 
 
-def _without_test(data: Mapping[str, Sequences], spec: DataSpec) -> Datasets:
+def _without_test(data: Mapping[str, Any], spec: DataSpec) -> Datasets:
     """Return the sequences of a trial, without the test split: settings must not be chosen on it."""
     loaded = load_datasets(spec, **data)
     if loaded.valid is None:
