@@ -111,9 +111,12 @@ def _parse(path: Path, mark: str, comment: str | None, *, is_quoted: bool) -> li
     rows = []
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = _Lines(file, comment)
-        quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
         reader: Iterator[list[str]] = csv.reader(
-            lines, delimiter=mark[0], quoting=quoting, strict=True, skipinitialspace=len(mark) > 1
+            lines,
+            delimiter=mark[0],
+            quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE,
+            strict=True,
+            skipinitialspace=len(mark) > 1,
         )
         if mark == " ":
             reader = (line.split() for line in lines)
