@@ -69,6 +69,11 @@ def read_columns(path: Path) -> Columns:
         import pandas as pd
 
         table = pd.read_parquet(path)
+        # A named index is a column of the file.
+        named = (
+            [] if isinstance(table.index, pd.RangeIndex) else [name for name in table.index.names if name is not None]
+        )
+        table = table.reset_index(named)
         return _sort((str(name), _plain(table.iloc[:, place])) for place, name in enumerate(table.columns))
     rows = read_rows(path)
     skipped = np.flatnonzero(np.diff(rows.lines) > 1)

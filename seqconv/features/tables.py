@@ -184,7 +184,9 @@ def _is_data(header: list[str], numbers: list[str], below: list[str]) -> bool:
         bool(NUMBER.fullmatch(name)) == bool(NUMBER.fullmatch(cell)) or not cell.strip()
         for name, cell in zip(header, below, strict=False)
     )
-    return are_alike and not all(number.strip().isdecimal() for number in numbers)
+    # Whole numbers that rise may name frequencies, coefficients or years.
+    values = [float(number) for number in numbers]
+    return are_alike and not (all(map(float.is_integer, values)) and values == sorted(set(values)))
 
 
 def _likely_cause(cells: list[str], header: list[str], mark: str) -> str:

@@ -28,6 +28,7 @@ def read(folder: Path, text: str, name: str = "a.csv", **settings) -> list[list[
         ("x,y,\n1,2,\n4,5,\n", {}, [[1, 2], [4, 5]]),
         ("x,y,\n1,2\n4,5\n", {}, [[1, 2], [4, 5]]),
         ("0,1\n0.5,2\n3,4\n", {}, [[0.5, 2], [3, 4]]),
+        ("who,100,200\nann,1,2\n", {}, [[1, 2]]),
         (",0,1\n0,0.5,2\n1,3,4\n", {"columns": ["0", "1"]}, [[0.5, 2], [3, 4]]),
         ("on,x\nTrue,1\nFALSE,2\n", {}, [[1, 1], [0, 2]]),
         ("on,x\nTrue,1\nFALSE,2\n", {"columns": ["x", "on"]}, [[1, 1], [2, 0]]),
@@ -63,6 +64,7 @@ def test_tables_that_are_read(tmp_path, text, settings, expected):
             r"line 1, .*holds numbers: '0\.1', '0\.2'\. If these are data, put a row of names",
         ),
         ("1,2\n3,4\n", "holds numbers: '1', '2'"),
+        ("walk,3,2\nrun,5,1\n", "holds numbers: '3', '2'"),
         ("1e-3,nan\n2e-3,5\n", "holds numbers: '1e-3', 'nan'"),
         ("x\n1\n\n3\n", "line 3 is empty, which may be a missing value"),
         ("walk,0.1,0.2\nrun,0.3,0.4\n", r"holds numbers: '0\.1', '0\.2'"),
@@ -126,6 +128,14 @@ def test_parquet_columns_that_are_no_numbers_are_refused(tmp_path, cells):
     pd.DataFrame({"x": cells, "y": [1, 2]}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(ManifestError, match=r"a\.parquet: .* in row \d of column 'x'"):
         load_features(tmp_path / "a.parquet", PRECOMPUTED)
+
+
+def test_a_named_index_of_parquet_is_a_column(tmp_path):
+    table = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.Index([0.5, 0.75], name="time"))
+    table.to_parquet(tmp_path / "a.parquet")
+    assert load_features(tmp_path / "a.parquet", PRECOMPUTED).tolist() == [[0.5, 1], [0.75, 2]]
+    table.rename_axis(None).to_parquet(tmp_path / "a.parquet")
+    assert load_features(tmp_path / "a.parquet", PRECOMPUTED).tolist() == [[1], [2]]
 
 
 def test_a_gap_is_named_by_its_columns(tmp_path):
