@@ -1,12 +1,16 @@
 """Tables of features as people have them: read as they were meant, or refused with what is wrong and what to do."""
 
+import csv
 import datetime
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqconv.errors import ManifestError
 from seqconv.features import load_features
@@ -177,6 +181,46 @@ def test_tabs_are_between_text_as_it_is_written(tmp_path):
     table = pd.DataFrame({"path": ["a.wav", "b.wav"], "label": ["two\twords", "two\nlines"]})
     table.to_csv(path, sep="\t", index=False)
     assert read_rows(path).cells == table.to_numpy().tolist()
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+plain = st.text(st.characters(exclude_categories=["Cs"], exclude_characters='\t\r\n"\0'), max_size=8)
+
+
+@given(st.lists(st.tuples(text, text), min_size=1, max_size=5), st.sampled_from(",;"), st.sampled_from("\n\r"))
+def test_quoted_cells_come_back_whatever_is_in_them(rows, separator, end):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.txt")
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, delimiter=separator, quoting=csv.QUOTE_ALL, lineterminator=end).writerows(
+                [("x", "y"), *rows]
+            )
+        assert read_rows(path, separator=separator).cells == [list(row) for row in rows]
+
+
+@given(st.lists(st.tuples(plain, plain), min_size=1, max_size=5), st.sampled_from("\t|"))
+def test_text_between_tabs_comes_back_as_it_is(rows, separator):
+    rows = [tuple(cell.replace(separator, "") for cell in row) for row in rows]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.txt")
+        lines = [separator.join(row) for row in [("x", "y"), *rows]]
+        path.write_text("\n".join(lines), encoding="utf-8", newline="")
+        assert read_rows(path, separator=separator).cells == [list(row) for row in rows]
+
+
+@given(
+    st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=9),
+    st.sampled_from(["csv", "tsv", "parquet"]),
+)
+def test_numbers_come_back_exactly(values, suffix):
+    table = pd.DataFrame({"x": np.array(values), "y": 1})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"a.{suffix}")
+        if suffix == "parquet":
+            table.to_parquet(path)
+        else:
+            table.to_csv(path, sep="," if suffix == "csv" else "\t", index=False)
+        assert load_features(path, PRECOMPUTED)[:, 0].tolist() == values
 
 
 @pytest.mark.parametrize(
