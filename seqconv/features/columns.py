@@ -69,6 +69,11 @@ def read_columns(path: Path) -> Columns:
         import pandas as pd
 
         table = pd.read_parquet(path)
+        # A named index is a column of the file.
+        named = (
+            [] if isinstance(table.index, pd.RangeIndex) else [name for name in table.index.names if name is not None]
+        )
+        table = table.reset_index(named)
         return _sort((str(name), _plain(table.iloc[:, place])) for place, name in enumerate(table.columns))
     rows = read_rows(path)
     skipped = np.flatnonzero(np.diff(rows.lines) > 1)
@@ -111,7 +116,7 @@ def _sort(named: Iterable[tuple[str, Any]]) -> Columns:
 
 
 def read_clock(table: Columns, name: str) -> FloatArray:
-    """Return the times of rows in seconds; dates and times, as ISO 8601 writes them, count from the first.
+    """Return the times of rows in seconds; dates and times, as ISO 8601 writes them, count from the earliest.
 
     Raises:
         ValueError: the column holds something else; says what.
@@ -126,25 +131,25 @@ def read_clock(table: Columns, name: str) -> FloatArray:
     if name in table.problems:
         raise ValueError(table.problems[name])
     cells = pd.Series(table.words[name])
-    times = cells if cells.dtype.kind in "mM" else pd.to_datetime(cells, errors="coerce", utc=True, format="ISO8601")
+    times: Any = cells if _are_dates(cells) else pd.to_datetime(cells, errors="coerce", utc=True, format="ISO8601")
     if times.isna().any():
         row = int(np.flatnonzero(times.isna())[0])
         raise ValueError(
             f"{_describe(name, row, table.words[name])} is neither a number nor a date as ISO 8601 writes it"
         )
-    return np.asarray((times - times.iloc[0]).dt.total_seconds(), np.float64)
+    return np.asarray((times - times.min()) / pd.Timedelta(seconds=1), np.float64)
 
 
 def _are_dates(cells: Any) -> bool:
     return getattr(getattr(cells, "dtype", None), "kind", "") in ("m", "M")
 
 
-def _plain(cells: "pd.Series") -> "FloatArray | list[Any] | pd.Series":
+def _plain(cells: "pd.Series") -> Any:
     """Return numbers as an array, dates as they are, other cells as objects."""
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_complex_dtype(cells):
-        return cells.to_numpy(np.float64, na_value=np.nan)
+        return np.asarray(cells.to_numpy(np.float64, na_value=np.nan))
     return cells.reset_index(drop=True) if _are_dates(cells) else cells.astype(object).tolist()
 
 

@@ -1,12 +1,13 @@
 """Gaps in sequences, and steps of time that differ: values between two known ones lie on a line between these."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError
+from seqconv.features.kinds import Precomputed
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -20,6 +21,24 @@ class _Spans(NamedTuple):
 
     before: IntArray
     after: IntArray
+
+
+def complete(
+    values: npt.NDArray[Any], times: FloatArray | None, settings: Precomputed, names: Sequence[str] = ()
+) -> npt.NDArray[Any]:
+    """Return values without gaps, at equal steps of time, as far as the settings ask for it.
+
+    Values that are refused, infinite ones and gaps without a setting, stay, to be named with the row of their file.
+
+    Raises:
+        ManifestError: a gap that is too long, or times that do not rise; without the path.
+    """
+    if not len(values) or np.isinf(values).any() or (settings.missing == "error" and np.isnan(values).any()):
+        return values
+    is_masked, most = settings.missing == "mask", settings.max_gap
+    if times is None or settings.resample is None or most is None:
+        return fill_gaps(values, max_gap=most, mask=is_masked, names=names)
+    return resample(values, times, settings.resample, max_gap=most, mask=is_masked, names=names)
 
 
 def fill_gaps(

@@ -11,7 +11,7 @@ from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.features.arrays import load_npy, load_npz
 from seqconv.features.audio.recordings import describe_absence
 from seqconv.features.columns import Columns, read_clock, read_columns
-from seqconv.features.gaps import fill_gaps, resample
+from seqconv.features.gaps import complete
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
 from seqconv.features.statistics import finish_features
 from seqconv.features.ts import read_ts
@@ -117,19 +117,11 @@ def _read(path: Path, settings: Precomputed, case: int | None) -> _Content:
 
 
 def _complete(path: Path, content: _Content, settings: Precomputed) -> Array:
-    """Return the values without gaps, at equal steps of time, as far as the settings ask for it."""
-    values, names, times = content
-    if times is None and settings.missing == "error":
-        return values
-    check_shape(path, values)
-    # What is refused is refused with the row of the file.
-    if not len(values) or np.isinf(values).any() or (settings.missing == "error" and np.isnan(values).any()):
-        return values
-    is_masked, most = settings.missing == "mask", settings.max_gap
+    if content.times is None and settings.missing == "error":
+        return content.values
+    check_shape(path, content.values)
     try:
-        if times is None or settings.resample is None or most is None:
-            return fill_gaps(values, max_gap=most, mask=is_masked, names=names.used)
-        return resample(values, times, settings.resample, max_gap=most, mask=is_masked, names=names.used)
+        return complete(content.values, content.times, settings, content.names.used)
     except ManifestError as error:
         raise ManifestError(f"{path}: {error}") from error
 

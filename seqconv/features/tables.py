@@ -111,9 +111,12 @@ def _parse(path: Path, mark: str, comment: str | None, *, is_quoted: bool) -> li
     rows = []
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = _Lines(file, comment)
-        quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
         reader: Iterator[list[str]] = csv.reader(
-            lines, delimiter=mark[0], quoting=quoting, strict=True, skipinitialspace=len(mark) > 1
+            lines,
+            delimiter=mark[0],
+            quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE,
+            strict=True,
+            skipinitialspace=len(mark) > 1,
         )
         if mark == " ":
             reader = (line.split() for line in lines)
@@ -181,7 +184,9 @@ def _is_data(header: list[str], numbers: list[str], below: list[str]) -> bool:
         bool(NUMBER.fullmatch(name)) == bool(NUMBER.fullmatch(cell)) or not cell.strip()
         for name, cell in zip(header, below, strict=False)
     )
-    return are_alike and not all(number.strip().isdecimal() for number in numbers)
+    # Whole numbers that rise may name frequencies, coefficients or years.
+    values = [float(number) for number in numbers]
+    return are_alike and not (all(map(float.is_integer, values)) and values == sorted(set(values)))
 
 
 def _likely_cause(cells: list[str], header: list[str], mark: str) -> str:

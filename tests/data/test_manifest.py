@@ -100,6 +100,13 @@ def test_a_byte_order_mark_and_blank_lines_do_no_harm(folder):
     assert load_manifest(folder / "m.csv")["label"].tolist() == ["x"]
 
 
+def test_text_between_tabs_is_what_is_written(folder):
+    (folder / "m.tsv").write_text('path\tlabel\tsaid\na.wav\t"Yes\tx\nsub/b.wav\tno"\t"Wait," he said.\n')
+    frame = load_manifest(folder / "m.tsv")
+    assert frame["label"].tolist() == ['"Yes', 'no"']
+    assert frame["said"].tolist() == ["x", '"Wait," he said.']
+
+
 @pytest.mark.parametrize(("column", "known"), [("lable", "label"), ("splits", "split"), ("Group", "group")])
 def test_a_near_miss_warns_and_is_kept(folder, column, known):
     (folder / "m.csv").write_text(f"path,{column}\na.wav,train\n")
@@ -123,6 +130,18 @@ def test_a_near_miss_beside_the_known_column_is_metadata(folder):
         ("m.csv", "path,label\na.wav,x,y\n", "line 2 has 3 cells, but the first row names 2 columns"),
         ("m.csv", "path,label\na.wav,x\nb.wav\n", "line 3 has 1 cells"),
         ("m.csv", 'path,label\n"a.wav,x\n', "line 2: unexpected end of data"),
+        (
+            "m.csv",
+            "path;label\na.wav;x\n",
+            r"'path;label': the cells seem to be between semicolons\. .* data\.separator to ';'",
+        ),
+        ("m.tsv", "path,label\na.wav,x\n", "the cells seem to be between commas"),
+        (
+            "m.csv",
+            "a.wav,0.5\nb.wav,1.5\n",
+            r"line 1, .* holds numbers: '0\.5'\. If these are data, .* set data\.names",
+        ),
+        ("m.csv", "# of 2024\npath,label\na.wav,x\n", "line 2 has 2 cells.*Is '# of 2024' a comment.*data.comment"),
         ("m.csv", "path,label,label\na.wav,x,y\n", "the column 'label' stands more than once"),
         ("m.jsonl", "", "it is empty; each line must hold one JSON object"),
         ("m.jsonl", '{"path": "a.wav"}\n{"path"\n', "line 2 is not JSON"),

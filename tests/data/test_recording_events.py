@@ -260,6 +260,22 @@ def test_a_name_that_means_several_recordings(frame, tmp_path):
         read_annotations(load_manifest(tmp_path / "m.csv"), tmp_path / "e.csv", "negative")
 
 
+def test_files_of_one_name_in_other_folders_are_other_recordings(tmp_path):
+    (tmp_path / "siteA").mkdir()
+    (tmp_path / "siteA" / "r1.wav").touch()
+    (tmp_path / "m.csv").write_text("id,path\nA,siteA/r1.wav\n")
+    frame = load_manifest(tmp_path / "m.csv")
+    table = tmp_path / "e.csv"
+    for near in ("siteA", "D:\\field\\siteA"):
+        table.write_text(f"path,start,end,label\n{near}/r1.wav,0,1,x\nsiteB/r1.wav,1,2,y\nsiteC/r1.wav,1,2,y\n")
+        assert found(frame, table) == {"A": [(0, 1, "x")]}
+    table.write_text("path,start,end,label\n/elsewhere/r1.wav,0,1,x\n")
+    assert found(frame, table) == {"A": [(0, 1, "x")]}, "the folder may have another name on another machine"
+    table.write_text("path,start,end,label\n/one/r1.wav,0,1,x\n/two/r1.wav,0,1,x\n")
+    with pytest.raises(ManifestError, match=r"'/one/r1\.wav', '/two/r1\.wav' in column 'path' may be any of several"):
+        found(frame, table)
+
+
 def test_what_is_not_there_and_what_is_foreign(frame, tmp_path):
     with pytest.raises(ManifestError, match=r"data\.events names '.*nowhere\.csv', and there is no such file"):
         read_annotations(frame, tmp_path / "nowhere.csv")

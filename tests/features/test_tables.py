@@ -1,12 +1,16 @@
 """Tables of features as people have them: read as they were meant, or refused with what is wrong and what to do."""
 
+import csv
 import datetime
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqconv.errors import ManifestError
 from seqconv.features import load_features
@@ -28,6 +32,7 @@ def read(folder: Path, text: str, name: str = "a.csv", **settings) -> list[list[
         ("x,y,\n1,2,\n4,5,\n", {}, [[1, 2], [4, 5]]),
         ("x,y,\n1,2\n4,5\n", {}, [[1, 2], [4, 5]]),
         ("0,1\n0.5,2\n3,4\n", {}, [[0.5, 2], [3, 4]]),
+        ("who,100,200\nann,1,2\n", {}, [[1, 2]]),
         (",0,1\n0,0.5,2\n1,3,4\n", {"columns": ["0", "1"]}, [[0.5, 2], [3, 4]]),
         ("on,x\nTrue,1\nFALSE,2\n", {}, [[1, 1], [0, 2]]),
         ("on,x\nTrue,1\nFALSE,2\n", {"columns": ["x", "on"]}, [[1, 1], [2, 0]]),
@@ -63,6 +68,7 @@ def test_tables_that_are_read(tmp_path, text, settings, expected):
             r"line 1, .*holds numbers: '0\.1', '0\.2'\. If these are data, put a row of names",
         ),
         ("1,2\n3,4\n", "holds numbers: '1', '2'"),
+        ("walk,3,2\nrun,5,1\n", "holds numbers: '3', '2'"),
         ("1e-3,nan\n2e-3,5\n", "holds numbers: '1e-3', 'nan'"),
         ("x\n1\n\n3\n", "line 3 is empty, which may be a missing value"),
         ("walk,0.1,0.2\nrun,0.3,0.4\n", r"holds numbers: '0\.1', '0\.2'"),
@@ -128,6 +134,14 @@ def test_parquet_columns_that_are_no_numbers_are_refused(tmp_path, cells):
         load_features(tmp_path / "a.parquet", PRECOMPUTED)
 
 
+def test_a_named_index_of_parquet_is_a_column(tmp_path):
+    table = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.Index([0.5, 0.75], name="time"))
+    table.to_parquet(tmp_path / "a.parquet")
+    assert load_features(tmp_path / "a.parquet", PRECOMPUTED).tolist() == [[0.5, 1], [0.75, 2]]
+    table.rename_axis(None).to_parquet(tmp_path / "a.parquet")
+    assert load_features(tmp_path / "a.parquet", PRECOMPUTED).tolist() == [[1], [2]]
+
+
 def test_a_gap_is_named_by_its_columns(tmp_path):
     with pytest.raises(ManifestError, match=r"2 cells of 'b' are empty or not .* row 2\. Set features\.missing"):
         read(tmp_path, "a,b,c\n1,2,3\n1,NA,3\n1,,3\n")
@@ -167,6 +181,46 @@ def test_tabs_are_between_text_as_it_is_written(tmp_path):
     table = pd.DataFrame({"path": ["a.wav", "b.wav"], "label": ["two\twords", "two\nlines"]})
     table.to_csv(path, sep="\t", index=False)
     assert read_rows(path).cells == table.to_numpy().tolist()
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+plain = st.text(st.characters(exclude_categories=["Cs"], exclude_characters='\t\r\n"\0'), max_size=8)
+
+
+@given(st.lists(st.tuples(text, text), min_size=1, max_size=5), st.sampled_from(",;"), st.sampled_from("\n\r"))
+def test_quoted_cells_come_back_whatever_is_in_them(rows, separator, end):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.txt")
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, delimiter=separator, quoting=csv.QUOTE_ALL, lineterminator=end).writerows(
+                [("x", "y"), *rows]
+            )
+        assert read_rows(path, separator=separator).cells == [list(row) for row in rows]
+
+
+@given(st.lists(st.tuples(plain, plain), min_size=1, max_size=5), st.sampled_from("\t|"))
+def test_text_between_tabs_comes_back_as_it_is(rows, separator):
+    rows = [tuple(cell.replace(separator, "") for cell in row) for row in rows]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.txt")
+        lines = [separator.join(row) for row in [("x", "y"), *rows]]
+        path.write_text("\n".join(lines), encoding="utf-8", newline="")
+        assert read_rows(path, separator=separator).cells == [list(row) for row in rows]
+
+
+@given(
+    st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=9),
+    st.sampled_from(["csv", "tsv", "parquet"]),
+)
+def test_numbers_come_back_exactly(values, suffix):
+    table = pd.DataFrame({"x": np.array(values), "y": 1})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"a.{suffix}")
+        if suffix == "parquet":
+            table.to_parquet(path)
+        else:
+            table.to_csv(path, sep="," if suffix == "csv" else "\t", index=False)
+        assert load_features(path, PRECOMPUTED)[:, 0].tolist() == values
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ def _find_label(table: pd.DataFrame) -> str:
 
 def _number_tables(selections: pd.Series, found: pd.DataFrame) -> pd.Series:
     """Return the number of the table that each row is of."""
-    numbers, seen = [], {}
+    numbers: list[int] = []
+    seen: dict[object, object] = {}
     rows = zip(selections, found.drop(columns="label").itertuples(index=False, name=None), strict=True)
     number = 0
     for selection, row in rows:

@@ -76,8 +76,8 @@ def _add_table(
     several = [name for name, ids in ids_of.items() if not ids]
     if several:
         found.problems.append(
-            f"'{path}': {list_some(sorted(several))} in column '{key}' may be any of several recordings of the "
-            "manifest with that name. Write the path, or an id"
+            f"'{path}': {list_some(sorted(several))} in column '{key}' may be any of several recordings of that "
+            "name. Write the path from the folder of the table, or an id of the manifest"
         )
     for name, events in by_key.items():
         for identity in ids_of.get(name, []):
@@ -90,23 +90,37 @@ def _kind(key: str) -> str:
 
 
 def _ids_by_path(frame: pd.DataFrame, keys: Iterable[str], table: Path) -> dict[str, list[str]]:
-    """Return the ids of the recordings that each path means; none if a bare name has several meanings."""
-    by_path, by_name, by_stem = defaultdict(list), defaultdict(set), defaultdict(set)
+    """Return the ids of the recordings that each path means; none if it may mean several."""
+    by_path, by_name = defaultdict(list), defaultdict(set)
     for name, path in zip(frame["id"], frame["path"], strict=True):
         by_path[path].append(name)
-        by_name[Path(path).name].add(path)
-        by_stem[Path(path).stem].add(path)
+        # Some collections leave out the suffix.
+        for bare in (Path(path).name, Path(path).stem):
+            by_name[bare].add(path)
     own_ids = set(frame["id"])
     ids_of: dict[str, list[str]] = {}
+    certain: set[str] = set()
+    guesses: dict[str, list[str]] = defaultdict(list)
     for key in keys:
-        path = os.path.normpath((table.parent / expand_user(key)).absolute())
-        # Programs of other systems write other slashes, and some collections leave out the suffix.
-        bare = key.replace("\\", "/").rsplit("/", 1)[-1]
-        named = [path] if path in by_path else [*by_name.get(bare, ())]
-        if not named and key in own_ids:
+        # Programs of other systems write other slashes.
+        *folders, bare = key.replace("\\", "/").split("/")
+        exact = os.path.normpath((table.parent / expand_user(key)).absolute())
+        found = by_name.get(bare, set())
+        near = {exact} & by_path.keys() or {path for path in found if Path(path).parent.name in folders[-1:]}
+        if not near and key in own_ids:
             ids_of[key] = [key]
-        elif named := named or [*by_stem.get(bare, ())]:
+        elif named := [*(near or found)]:
             ids_of[key] = by_path[named[0]] if len(named) == 1 else []
+            if near:
+                certain |= near
+            elif folders:
+                guesses[named[0]].append(key)
+    for path, others in guesses.items():
+        # In other folders, files of this name are other recordings.
+        if path in certain:
+            ids_of = {key: ids for key, ids in ids_of.items() if key not in others}
+        elif len(others) > 1:
+            ids_of |= {key: [] for key in others}
     return ids_of
 
 
