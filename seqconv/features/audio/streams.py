@@ -17,7 +17,7 @@ _TICK = 2_000_000_000
 
 
 class Stream(NamedTuple):
-    """What to decode: the file itself, or `head` and `spans` of it; `num_samples` where the decoder may not know.
+    """A file to decode: the one on disk, or `head` and `spans` of it; `num_samples` where the decoder may not know.
 
     `is_whole`: whether pages or frames were looked at, and none is damaged or missing.
     """
@@ -28,7 +28,7 @@ class Stream(NamedTuple):
     spans: tuple[Span, ...] = ()
 
     def splice(self, path: Path) -> SplicedFile | None:
-        """Open what is to be decoded; None: the file itself."""
+        """Open the file to decode; None: it is the one on disk."""
         return SplicedFile(path, self.head, self.spans) if self.head or self.spans else None
 
 
