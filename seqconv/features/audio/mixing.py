@@ -22,7 +22,11 @@ class Mixer:
     """
 
     def __init__(self, num_channels: int, channel: int | None):
-        """Raises AudioError, which does not name the file: there is no such channel."""
+        """Begin with the first block.
+
+        Raises:
+            AudioError: there is no such channel. It does not name the file.
+        """
         if channel is not None and channel >= num_channels:
             raise AudioError(f"has no channel {channel} (features.channel): it has {num_channels}, and the first is 0")
         self._num_channels, self._channel = num_channels, channel

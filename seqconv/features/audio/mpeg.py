@@ -12,7 +12,7 @@ _REMEDY = "ffmpeg -i OLD.mp3 NEW.wav"
 
 
 class MpegStream(NamedTuple):
-    """What the frames of a file say.
+    """The frames of a file.
 
     `is_told`: whether an Info frame, the first, declares how many there are, so that a decoder knows it, and how many
     samples the encoder has put before and after the recording. Otherwise, `head` and `spans` of the file are a file
@@ -36,26 +36,26 @@ def scan_frames(data: Any, first: int, size: int) -> MpegStream:
     if start is None:
         raise AudioError("holds no frames of MPEG audio")
     infos = find_info(data, first, size)
-    spans, declared, place, begin, count = list[Span](), list[int | None](), first, first, 0
+    spans, declared, place, begin, count = list[Span](), list[int](), first, first, 0
     while place < size:
         frame = read_header(data[place : place + 4])
-        is_own = frame is not None and frame.kind == start.kind
-        stop = place + frame.num_bytes if is_own else skip_tags(data, place, size)
-        if stop == place and skip_zeros(data, place, size) == size and sum(map(int, filter(None, declared))) == count:
+        own = frame if frame is not None and frame.kind == start.kind else None
+        stop = place + own.num_bytes if own else skip_tags(data, place, size)
+        if stop == place and skip_zeros(data, place, size) == size and sum(declared) == count:
             stop = size
         if stop > size or (stop == place and size - place < 4):
             raise AudioError(f"ends within a frame of MPEG audio; it was cut off. To keep the rest: {_REMEDY}")
         if stop == place:
             raise AudioError(_strange(place, size, start, frame))
-        if is_own and place not in infos:
+        if own and place not in infos:
             count += 1
         else:
-            declared += [infos[place].num_frames] if is_own else []
+            declared += [infos[place].num_frames] if own else []
             spans.append(Span(begin, place))
             begin = stop
         place = stop
     spans = [span for span in [*spans, Span(begin, place)] if span.stop > span.start]
-    wanted = sum(number or 0 for number in declared)
+    wanted = sum(declared)
     if wanted > count:
         seconds = (number * start.num_samples / start.kind[2] for number in (count, wanted))
         raise AudioError(

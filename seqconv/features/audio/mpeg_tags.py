@@ -15,9 +15,13 @@ _WRITER, _CHECKSUM = 120, 154
 
 
 class InfoFrame(NamedTuple):
-    """`num_frames`: as declared, without itself. `is_sound`: whether libmpg123 reads it, and it is not damaged."""
+    """A frame that tells the length.
 
-    num_frames: int | None
+    `num_frames`: as declared, without itself; 0 where it does not say. `is_sound`: whether libmpg123 reads it, and it
+    is not damaged.
+    """
+
+    num_frames: int
     is_sound: bool
 
 
@@ -40,7 +44,7 @@ def _read_info(frame: bytes, side: int) -> InfoFrame:
     info = frame[side:].ljust(_CHECKSUM + 2, b"\0")
     if info.startswith(b"VBRI"):
         return InfoFrame(int.from_bytes(info[14:18], "big"), is_sound=False)
-    num_frames = int.from_bytes(info[8:12], "big") if info[7] & 1 else None
+    num_frames = int.from_bytes(info[8:12], "big") if info[7] & 1 else 0
     # FFmpeg computes its checksum in another way.
     is_whole = info[_WRITER : _WRITER + 4] != b"LAME" or _checksum(frame[: side + _CHECKSUM]) == int.from_bytes(
         info[_CHECKSUM : _CHECKSUM + 2], "big"

@@ -58,7 +58,8 @@ def check_pages(data: Any, first: int, size: int) -> bytes | None:
         found = [*found[:4], page]
     if _is_unmarked(data, found):
         page = found[2]
-        return data[first : page.place] + _sealed(data[page.place : page.stop], page.flags | _ENDS)
+        before: bytes = data[first : page.place]
+        return before + _sealed(data[page.place : page.stop], page.flags | _ENDS)
     if begun.keys() != ended:
         raise AudioError(
             "its last Ogg page is not marked as the end; it was cut off. To keep the rest: ffmpeg -i OLD.ogg NEW.wav"

@@ -1,18 +1,23 @@
 """Compressed recordings (Ogg, FLAC, MP3) as their own pages and frames say: nothing is decoded."""
 
 import mmap
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from seqconv.errors import AudioError
 from seqconv.features.audio import flac, mpeg, ogg
 from seqconv.features.audio.mpeg_headers import read_header
 from seqconv.features.audio.splicing import Span, SplicedFile
 from seqconv.features.audio.tags import skip_tags, skip_zeros
 
+# In ns. A file that changes again within the resolution of its time would look the same.
+_TICK = 2_000_000_000
+
 
 class Stream(NamedTuple):
-    """What to decode: the file itself, or `head` and `spans` of it; `num_samples` where the decoder may not know.
+    """A file to decode: the one on disk, or `head` and `spans` of it; `num_samples` where the decoder may not know.
 
     `is_whole`: whether pages or frames were looked at, and none is damaged or missing.
     """
@@ -23,24 +28,37 @@ class Stream(NamedTuple):
     spans: tuple[Span, ...] = ()
 
     def splice(self, path: Path) -> SplicedFile | None:
-        """Open what is to be decoded; None: the file itself."""
+        """Open the file to decode; None: it is the one on disk."""
         return SplicedFile(path, self.head, self.spans) if self.head or self.spans else None
 
 
-# Windows and chunks open one recording many times.
-@lru_cache(maxsize=64)
 def scan_stream(path: Path, size: int, modified: int) -> Stream:
-    """Scan the file at `path`, of `size` bytes and changed at `modified`; anything but Ogg, FLAC and MP3 says nothing.
+    """Scan the file at `path`, of `size` bytes and changed at `modified` ns; only Ogg, FLAC and MP3 say something.
+
+    Windows and chunks open one recording many times: what was found is kept.
 
     Raises:
         AudioError: it is damaged, was cut off, or holds several recordings. It does not name the file.
         OSError: it cannot be read.
     """
+    is_settled = time.time_ns() - modified > _TICK
+    found = (_scan_file if is_settled else _scan_file.__wrapped__)(path, size, modified)
+    if isinstance(found, str):
+        raise AudioError(found)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _scan_file(path: Path, size: int, modified: int) -> Stream | str:
+    """Return what is in the file, or what is wrong with it, which is kept, too."""
     with path.open("rb") as file:
         if size < 4 or file.read(1) not in (b"O", b"f", b"I", b"\xff", b"\0"):
             return Stream()
         with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
-            return _scan(data, size)
+            try:
+                return _scan(data, size)
+            except AudioError as error:
+                return str(error)
 
 
 def _scan(data: mmap.mmap, size: int) -> Stream:

@@ -13,7 +13,7 @@ def skip_tags(data: Any, place: int, size: int) -> int:
     b'fLaC'
     """
     while place < size:
-        stop = min(_end_of_tag(data, place, size), size)
+        stop: int = min(_end_of_tag(data, place, size), size)
         if stop <= place:
             return place
         place = stop
@@ -21,7 +21,7 @@ def skip_tags(data: Any, place: int, size: int) -> int:
 
 
 def _end_of_tag(data: Any, place: int, size: int) -> int:
-    head = data[place : place + 32]
+    head: bytes = data[place : place + 32]
     if head.startswith(b"ID3") and len(head) >= 10 and max(head[6:10]) < 128:
         number = sum(value << 7 * (3 - index) for index, value in enumerate(head[6:10]))
         return place + 10 + number + (10 if head[5] & 16 else 0)
@@ -34,7 +34,7 @@ def _end_of_tag(data: Any, place: int, size: int) -> int:
         is_header = int.from_bytes(head[20:24], "little") & 1 << 29
         return place + 32 + (int.from_bytes(head[12:16], "little") if is_header else 0)
     if head.startswith(b"LYRICSBEGIN"):
-        stop = max(data.find(name, place, size) for name in (b"LYRICS200", b"LYRICSEND"))
+        stop: int = max(data.find(name, place, size) for name in (b"LYRICS200", b"LYRICSEND"))
         return stop + 9 if stop >= 0 else place
     return place
 
