@@ -28,7 +28,9 @@ def check_inputs(model: Any, source: Source) -> int | None:
     if takes_tokens(model) and len(shape) == 2:
         return 1
     if len(shape) != 3:
-        raise ModelError(f"the model takes inputs of shape {shape}, expected (None, None, num_features).")
+        raise ModelError(
+            f"the model takes inputs of shape {shape}, expected (None, None, num_features).{_bridge(shape)}"
+        )
     if shape[1] is not None and shape[2] is None:
         raise ModelError(
             f"the model takes inputs of shape {shape}, with time on axis 2, expected (None, None, {shape[1]}). Put "
@@ -36,6 +38,16 @@ def check_inputs(model: Any, source: Source) -> int | None:
             "keras.layers.Permute((2, 1)), model])."
         )
     return shape[2]
+
+
+def _bridge(shape: tuple[int | None, ...]) -> str:
+    """Return the line that makes frames of features into the bands of an image, where that is what a model takes."""
+    if len(shape) != 4 or shape[1] is not None or shape[2] is None or shape[3] != 1:
+        return ""
+    return (
+        f" Put keras.layers.Reshape((-1, {shape[2]}, 1)) before it: keras.Sequential([keras.Input((None, {shape[2]})), "
+        f"keras.layers.Reshape((-1, {shape[2]}, 1)), model])."
+    )
 
 
 def run_alone(model: Any, source: Source) -> Array:

@@ -249,6 +249,10 @@ REFUSED = {
         lambda: functional(lambda x: dense(layers.Permute((2, 1))(x)), (3, None)),
         r"with time on axis 2, expected \(None, None, 3\). Put keras.layers.Permute\(\(2, 1\)\)",
     ),
+    "image": (
+        lambda: functional(lambda x: layers.Dense(3)(layers.GlobalAveragePooling2D()(x)), (None, 3, 1)),
+        r"takes inputs of shape \(None, None, 3, 1\), .* Put keras.layers.Reshape\(\(-1, 3, 1\)\)",
+    ),
     "length": (
         lambda: functional(lambda x: layers.Dense(3)(layers.Flatten()(x)), (9, 3)),
         r"'1' has 12 frames, but .* a fixed length of 9 frames. Build it over keras.Input\(\(None, 3\)\)",
@@ -271,6 +275,9 @@ def test_the_remedies_work():
     turned = functional(lambda x: dense(layers.Permute((2, 1))(x)), (3, None))
     fixed = keras.Sequential([keras.Input((None, 3)), layers.Permute((2, 1)), turned])
     np.testing.assert_allclose(predicted(fixed), answers(turned, [each.T for each in SEQUENCES]), atol=2e-6)
+    image = functional(lambda x: layers.Dense(3, "softmax")(layers.GlobalMaxPooling2D()(x)), (None, 3, 1))
+    fixed = keras.Sequential([keras.Input((None, 3)), layers.Reshape((-1, 3, 1)), image])
+    np.testing.assert_allclose(predicted(fixed), answers(image, [each[..., None] for each in SEQUENCES]), atol=2e-6)
     several = functional(lambda x: {"one": dense(x), "two": dense(x, units=2)})
     one = keras.Model(several.inputs, several.outputs[0])
     expected = [several.predict(each[None], verbose=0)["one"][0] for each in SEQUENCES]
