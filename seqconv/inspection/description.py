@@ -66,21 +66,9 @@ def _row(call: Call, graph: Graph, axes: dict[int, tuple[Axis, ...]], mask: str,
 def _shape_text(behind: tuple[Axis, ...], shape: tuple[int | None, ...]) -> str:
     lengths, channels = [str(axis.length) for axis in behind], shape[len(behind) + 1 :]
     sizes = [*lengths, *("?" if size is None else str(size) for size in channels)]
-    if has_channels_first(behind, shape):
+    if effects.has_channels_first(behind, shape):
         sizes = [str(shape[1]), *lengths]
     return f"({', '.join(sizes)})" if len(sizes) != 1 else f"({sizes[0]},)"
-
-
-def has_channels_first(axes: Sequence[Axis], shape: tuple[int | None, ...]) -> bool:
-    """Whether a tensor has its channels before its axes: their sizes fit only there.
-
-    >>> from seqconv.inspection.axes import Length
-    >>> axes = [Axis(Length("T")), Axis(Length(64))]
-    >>> has_channels_first(axes, (None, 4, None, 64)), has_channels_first(axes, (None, None, 64, 64))
-    (True, False)
-    """
-    sizes = tuple(None if axis.length.is_free else axis.length.at(0) for axis in axes)
-    return len(shape) == len(sizes) + 2 and sizes == shape[2:] and sizes != shape[1:-1]
 
 
 def _settings(layer: Any) -> str:

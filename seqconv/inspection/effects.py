@@ -60,12 +60,22 @@ def windows_of(layer: Any) -> tuple[Window, ...]:
 
 def follow_axes(graph: Graph) -> dict[int, Axes]:
     """Return the axes of every tensor, except batch and channels; a vector has none."""
-    is_first = any(getattr(call.layer, "data_format", None) == "channels_first" for call in graph.calls)
-    axes = {tensor: _input_axes(graph, tensor, is_first) for tensor in graph.inputs}
+    axes = {tensor: _input_axes(graph, tensor, _feeds_channels_first(graph, tensor)) for tensor in graph.inputs}
     for call in graph.calls:
         behind = _behind(call, [axes[tensor] for tensor in call.inputs if tensor in axes], graph)
         axes |= dict.fromkeys(call.outputs, behind)
     return axes
+
+
+def _feeds_channels_first(graph: Graph, tensor: int) -> bool:
+    """Whether the first layer that says where it looks for channels looks at the first axis."""
+    for call in graph.consumers(tensor):
+        data_format = getattr(call.layer, "data_format", None)
+        if data_format is not None:
+            return bool(data_format == "channels_first")
+        if kind_of(call.layer) not in ("Permute", "Reshape", "Flatten", *RECURRENT) and call.outputs:
+            return _feeds_channels_first(graph, call.outputs[0])
+    return False
 
 
 def axes_around(call: Call, axes: dict[int, Axes]) -> tuple[Axes, Axes]:
@@ -95,7 +105,8 @@ def _behind(call: Call, taken: Sequence[Axes], graph: Graph) -> Axes:
         sizes = shape[2:] if getattr(layer, "data_format", None) == "channels_first" else shape[1:-1]
         return tuple(axis.through(window, size) for axis, window, size in zip(before, windows, sizes, strict=True))
     if kind in MERGES:
-        if kind == "Concatenate" and getattr(layer, "axis", -1) not in (-1, len(shape) - 1):
+        channels = 1 if has_channels_first(before, graph.shapes[call.inputs[0]]) else len(shape) - 1
+        if kind == "Concatenate" and layer.axis % len(shape) != channels:
             return _unknown(shape, before)
         return merge_axes(taken) if taken else ()
     if kind == "Reshape":
@@ -109,6 +120,17 @@ def _behind(call: Call, taken: Sequence[Axes], graph: Graph) -> Axes:
     if kind in ("GroupNormalization", *RECURRENT, *ATTENTION) or contract_of(layer).sees_all:
         return tuple(axis.seeing(WHOLE) for axis in before) if len(shape) > 2 else ()
     return _unknown(shape, before)
+
+
+def has_channels_first(axes: Sequence[Axis], shape: tuple[int | None, ...]) -> bool:
+    """Whether a tensor has its channels before its axes: their sizes fit only there.
+
+    >>> axes = [Axis(Length("T")), Axis(Length(64))]
+    >>> has_channels_first(axes, (None, 4, None, 64)), has_channels_first(axes, (None, None, 64, 64))
+    (True, False)
+    """
+    sizes = tuple(None if axis.length.is_free else axis.length.at(0) for axis in axes)
+    return len(shape) == len(sizes) + 2 and sizes == shape[2:] and sizes != shape[1:-1]
 
 
 def _unknown(shape: Shape, before: Axes) -> Axes:
@@ -138,10 +160,18 @@ def _distributed(layer: Any, before: Axes, shape: Shape) -> Axes:
 
 
 def _permute(layer: Any, before: Axes, shape: Shape) -> Axes:
+    """Follow axes to their new places; channels may move from the last place to the first, or back."""
     order = [place - 1 for place in layer.dims]
-    if order[-1] != len(before):
+    if len(order) != len(before) + 1:
         return _unknown(shape, ())
-    return tuple(before[place] for place in order[:-1])
+    for channels in (len(before), 0):
+        moved = tuple(before[place - (channels == 0)] for place in order if place != channels)
+        is_last = order[-1] == channels
+        sizes = tuple(None if axis.length.is_free else axis.length.at(0) for axis in moved)
+        # In front of an axis of any length, nothing but channels can be.
+        if (is_last and sizes == shape[1:-1]) or (order[0] == channels and has_channels_first(moved, shape)):
+            return moved
+    return _unknown(shape, ())
 
 
 def _upsample(layer: Any, before: Axes, shape: Shape) -> Axes:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from seqconv.errors import ModelError
-from seqconv.models.stock import built_shape
+from seqconv.models.stock import built_shape, refusal
 
 Shape = tuple[int | None, ...]
 
@@ -82,7 +82,7 @@ def run_until(model: Any, graph: Graph, tensors: Sequence[int], features: Any) -
     """Return what a model computes of one sequence `(time, num_features)` up to some tensors, each with its batch axis.
 
     Raises:
-        ModelError: a tensor is within another model.
+        ModelError: a tensor is within another model, or the model cannot take the sequence.
     """
     try:
         part = keras.Model(graph.tensors[graph.inputs[0]], [graph.tensors[tensor] for tensor in tensors])
@@ -91,7 +91,12 @@ def run_until(model: Any, graph: Graph, tensors: Sequence[int], features: Any) -
             f"model '{model.name}' holds another model, which cannot be cut here: {error}. Inspect its parts one by "
             "one."
         ) from error
-    return _flat(part(np.asarray(features, np.float32)[None], training=False))
+    sequence = np.asarray(features, np.float32)
+    try:
+        return _flat(part(sequence[None], training=False))
+    except Exception as error:
+        # Whatever Keras and its backend raise for inputs that do not fit.
+        raise refusal(model, "the recording", sequence.shape, error) from error
 
 
 def _ends_of(model: Any, is_open: bool) -> tuple[list[Any], list[Any]]:

@@ -12,6 +12,7 @@ from seqconv.inspection.graph import Call, Graph, read_graph, run_until
 from seqconv.layers.base import contract_of
 from seqconv.layers.reduction import as_double
 from seqconv.layers.shares import Array, Mask
+from seqconv.models.stock import answers_any_length
 
 _KNOWN = "Contributions are known for heads of global poolings and Dense layers"
 
@@ -43,7 +44,7 @@ def run_to_head(model: Any, features: Array) -> Head:
     """
     if hasattr(model, "time_geometry"):
         return _run_ours(model, features)
-    graph = read_graph(model)
+    graph = read_graph(model, is_open=answers_any_length(model))
     poolings, dense = _tail_of(model, graph)
     (tensor,) = {call.inputs[0] for call in poolings}
     axes = follow_axes(graph)[tensor]

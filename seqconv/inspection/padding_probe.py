@@ -11,6 +11,7 @@ from seqconv.errors import ModelError
 from seqconv.inspection.effects import follow_axes, kind_of
 from seqconv.inspection.graph import Graph
 from seqconv.inspection.masks import is_mask
+from seqconv.models.stock import move_time_first
 from seqconv.prediction.compiled import Array, runner_for
 from seqconv.prediction.forward import forward
 from seqconv.prediction.stock import as_logits
@@ -166,7 +167,7 @@ def check_time_axis(model: Any, graph: Graph) -> None:
     if len(shape) > 2 and free and free[0] > 1:
         raise ModelError(
             f"model '{model.name}' takes inputs of shape {shape}, with time on axis {free[0]}. What is measured needs "
-            f"time on axis 1, (batch, time, ...): put keras.layers.Permute before the model."
+            f"time on axis 1, (batch, time, ...): {move_time_first(shape)}."
         )
 
 

@@ -129,8 +129,12 @@ def as_decided(probabilities: FloatArray, decided: npt.ArrayLike | None) -> IntA
 def _normalized(probabilities: FloatArray) -> FloatArray:
     """Return rows that sum to one in float64: a float32 softmax is off by 1e-7, and scikit-learn warns of that."""
     sums = probabilities.sum(axis=1, keepdims=True)
-    if (probabilities < 0).any() or np.abs(sums - 1).max() > 1e-3:
-        raise ShapeError("probabilities must be from 0 to 1 and sum to one in each row; pass logits through a softmax.")
+    # A bfloat16 softmax is off by 2e-3.
+    if (probabilities < 0).any() or np.abs(sums - 1).max() > 4e-3:
+        raise ShapeError(
+            "probabilities must be from 0 to 1 and sum to one in each row; pass logits through a softmax, and score "
+            "outputs that do not exclude each other (sigmoids) with target.task multilabel."
+        )
     return np.asarray(probabilities / sums)
 
 

@@ -1,5 +1,6 @@
 """Keras models that seqconv did not make: the sequences that they take, found in their graph and by asking them."""
 
+import re
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -81,6 +82,34 @@ def built_shape(model: Any) -> Shape | None:
     if len(shape) == 2:
         return (None, None if takes_tokens(model) else shape[1])
     return (None, None, *shape[2:])
+
+
+def move_time_first(shape: Shape) -> str:
+    """Return the line that gives a model another input, with time on its first axis.
+
+    >>> print(move_time_first((None, 128, None, 1)))
+    keras.Sequential([keras.Input((None, 128, 1)), keras.layers.Permute((2, 1, 3)), model])
+    """
+    time = shape.index(None, 1)
+    others = [axis for axis in range(1, len(shape)) if axis != time]
+    order = [time, *others]
+    moved = tuple(shape[axis] for axis in order)
+    back = tuple(order.index(axis) + 1 for axis in range(1, len(shape)))
+    return f"keras.Sequential([keras.Input({moved}), keras.layers.Permute({back}), model])"
+
+
+def refusal(model: Any, name: str, shape: Shape, error: Exception) -> ModelError:
+    """Return the error for a sequence `(time, num_features)` that a model has refused with another error."""
+    takes, num_frames = input_shape(model), shape[0]
+    if takes is not None and takes[1] not in (None, num_frames):
+        sizes = f"({', '.join(map(str, (None, *takes[2:])))}{',' if len(takes) == 2 else ''})"
+        return ModelError(
+            f"'{name}' has {num_frames} frames, but the model takes inputs of shape {takes}: a fixed length of "
+            f"{takes[1]} frames. Build it over keras.Input({sizes})."
+        )
+    # Keras colors its messages.
+    reason = " ".join(re.sub(r"\x1b\[\d+m", "", str(error)).split())[:300]
+    return ModelError(f"'{model.name}' cannot take '{name}' of shape {shape}: {reason}")
 
 
 def takes_tokens(model: Any) -> bool:

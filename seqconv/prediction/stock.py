@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from seqconv.errors import ManifestError, ModelError, ShapeError
-from seqconv.models.stock import check_stock, input_shape, num_tokens, takes_tokens
+from seqconv.models.stock import check_stock, input_shape, move_time_first, num_tokens, refusal, takes_tokens
 from seqconv.models.stock_outputs import OTHER, SOFTMAX, output_kind
 from seqconv.prediction.compiled import Array, Runner, runner_for
 from seqconv.sources import Source
@@ -27,15 +27,19 @@ def check_inputs(model: Any, source: Source) -> int | None:
         return None
     if takes_tokens(model) and len(shape) == 2:
         return 1
-    if len(shape) != 3:
+    if len(shape) != 3 and not _takes_images(shape):
         raise ModelError(f"the model takes inputs of shape {shape}, expected (None, None, num_features).")
     if shape[1] is not None and shape[2] is None:
         raise ModelError(
             f"the model takes inputs of shape {shape}, with time on axis 2, expected (None, None, {shape[1]}). Put "
-            f"keras.layers.Permute((2, 1)) before it: keras.Sequential([keras.Input((None, {shape[1]})), "
-            "keras.layers.Permute((2, 1)), model])."
+            f"keras.layers.Permute before it: {move_time_first(shape)}."
         )
     return shape[2]
+
+
+def _takes_images(shape: tuple[int | None, ...]) -> bool:
+    """Whether the features of a frame are the rows of an image with one channel."""
+    return len(shape) == 4 and shape[3] == 1
 
 
 def run_alone(model: Any, source: Source) -> Array:
@@ -51,13 +55,15 @@ def run_alone(model: Any, source: Source) -> Array:
 
 def _answer(model: Any, run: Runner, sequence: Array, name: str) -> Array:
     inputs = as_tokens(model, sequence, name) if takes_tokens(model) else sequence
+    if _takes_images(input_shape(model) or ()):
+        inputs = inputs[..., None]
     try:
         output = run(inputs[None])
     except ModelError:
         raise
     except Exception as error:
         # Whatever Keras, its backend or a user's own code raises for inputs that do not fit.
-        raise _refusal(model, name, sequence, error) from error
+        raise refusal(model, name, sequence.shape, error) from error
     if output.ndim != 2:
         raise ModelError(
             f"'{model.name}' returns shape {output.shape} for one sequence, expected (1, outputs): "
@@ -96,17 +102,6 @@ def as_tokens(model: Any, sequence: Array, name: str) -> Array:
             f"to {count - 1}."
         )
     return tokens
-
-
-def _refusal(model: Any, name: str, sequence: Array, error: Exception) -> ModelError:
-    shape, reason = input_shape(model), " ".join(str(error).split())[:300]
-    if shape is not None and shape[1] not in (None, len(sequence)):
-        size = f"({', '.join(map(str, (None, *shape[2:])))}{',' if len(shape) == 2 else ''})"
-        return ModelError(
-            f"'{name}' has {len(sequence)} frames, but the model takes inputs of shape {shape}: a fixed length of "
-            f"{shape[1]} frames. Build it over keras.Input({size})."
-        )
-    return ModelError(f"'{model.name}' cannot take '{name}' of shape {sequence.shape}: {reason}")
 
 
 def as_logits(model: Any, outputs: Array) -> Array:

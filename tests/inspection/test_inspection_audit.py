@@ -243,8 +243,13 @@ def over_mels(inputs):
 )
 def test_time_on_another_axis_is_named(shape, build, axis):
     inputs = keras.Input(shape)
-    with pytest.raises(ModelError, match=rf"time on axis {axis}\. What is measured needs time on axis 1"):
-        audit(keras.Model(inputs, build(inputs)))
+    model = keras.Model(inputs, build(inputs))
+    with pytest.raises(ModelError, match=rf"time on axis {axis}\. What is measured needs time on axis 1") as caught:
+        audit(model)
+    line = str(caught.value).partition("(batch, time, ...): ")[2].removesuffix(".")
+    turned = eval(line, {"keras": keras, "model": model})
+    assert turned.input_shape[1] is None
+    assert len(audit(turned).measurements) == 5
 
 
 def test_what_changes_no_answer_is_a_note():

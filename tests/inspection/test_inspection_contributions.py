@@ -151,6 +151,17 @@ def test_a_recording_that_does_not_fit_is_refused(make, rng):
         contributions(model, features[:, :2])
 
 
+def test_a_fixed_length_is_named_and_one_that_keras_ignores_is_none(rng):
+    inputs, features = keras.Input((20, 3)), rng.normal(size=(9, 3)).astype(np.float32)
+    pooled = layers.GlobalAveragePooling1D()(layers.Conv1D(4, 3)(inputs))
+    with pytest.raises(ModelError, match=r"'the recording' has 9 frames, but .* a fixed length of 20 frames"):
+        contributions(keras.Model(inputs, layers.Dense(2)(pooled)), features)
+    fitted = keras.Sequential([layers.Conv1D(4, 3), layers.GlobalAveragePooling1D(), layers.Dense(2)])
+    fitted.compile("sgd", "mse")
+    fitted.fit(np.ones((8, 20, 3)), np.ones((8, 2)), verbose=0)
+    check_sum(fitted, features, contributions(fitted, features))
+
+
 def test_several_outputs_are_refused():
     inputs = keras.Input((None, 3))
     pooled = layers.GlobalMaxPooling1D()(inputs)

@@ -286,3 +286,25 @@ def test_time_distributed_does_its_work_at_each_frame():
 def test_channels_first_is_shown_as_keras_has_it(layer, shape, output):
     inputs = keras.Input(shape)
     assert describe(keras.Model(inputs, layer(inputs))).rows[0].output == output
+
+
+def test_channels_are_followed_to_the_front_and_back():
+    inputs = keras.Input((None, 3))
+    front = layers.Permute((2, 1))(inputs)
+    x = layers.Conv1D(4, 5, strides=2, padding="same", data_format="channels_first")(front)
+    x = layers.Concatenate(axis=1)([x, layers.ReLU()(x)])
+    x = layers.Conv1D(2, 3, padding="same")(layers.Permute((2, 1))(x))
+    rows = describe(keras.Model(inputs, layers.GlobalMaxPooling1D()(x))).rows
+    assert [row.output for row in rows] == [
+        "(3, T)", "(4, ceil(T/2))", "(4, ceil(T/2))", "(8, ceil(T/2))", "(ceil(T/2), 8)", "(ceil(T/2), 2)", "(2,)"
+    ]  # fmt: skip
+    assert [row.receptive_field for row in rows[:-1]] == [(1,), (5,), (5,), (5,), (5,), (9,)]
+    assert [row.multiply_adds_per_frame for row in rows if row.kernel] == [3 * 4 * 5 / 2, 8 * 2 * 3 / 2]
+
+
+def test_an_image_of_mels_with_channels_moved_to_the_front():
+    inputs = keras.Input((None, 64, 1))
+    x = layers.Conv2D(4, 3, padding="same", data_format="channels_first")(layers.Permute((3, 1, 2))(inputs))
+    rows = describe(keras.Model(inputs, x)).rows
+    assert [row.output for row in rows] == ["(1, T, 64)", "(4, T, 64)"]
+    assert rows[1].multiply_adds_per_frame == 64 * 9 * 4

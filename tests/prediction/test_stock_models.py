@@ -247,7 +247,15 @@ REFUSED = {
     ),
     "axis": (
         lambda: functional(lambda x: dense(layers.Permute((2, 1))(x)), (3, None)),
-        r"with time on axis 2, expected \(None, None, 3\). Put keras.layers.Permute\(\(2, 1\)\)",
+        r"with time on axis 2, expected \(None, None, 3\). .*keras\.layers\.Permute\(\(2, 1\)\), model\]\)",
+    ),
+    "bands first": (
+        lambda: functional(lambda x: layers.Dense(3)(layers.GlobalAveragePooling2D()(x)), (3, None, 1)),
+        r"with time on axis 2, .*Input\(\(None, 3, 1\)\), keras\.layers\.Permute\(\(2, 1, 3\)\), model",
+    ),
+    "colors": (
+        lambda: functional(lambda x: layers.Dense(3)(layers.GlobalAveragePooling2D()(x)), (None, 3, 2)),
+        r"takes inputs of shape \(None, None, 3, 2\), expected \(None, None, num_features\)",
     ),
     "length": (
         lambda: functional(lambda x: layers.Dense(3)(layers.Flatten()(x)), (9, 3)),
@@ -275,6 +283,21 @@ def test_the_remedies_work():
     one = keras.Model(several.inputs, several.outputs[0])
     expected = [several.predict(each[None], verbose=0)["one"][0] for each in SEQUENCES]
     np.testing.assert_allclose(predicted(one), expected, atol=2e-6)
+
+
+def over_bands(x):
+    x = layers.MaxPooling2D((2, 1))(layers.Conv2D(2, 3, padding="same")(x))
+    return layers.Dense(3, activation="softmax")(layers.GRU(2)(layers.Reshape((-1, 6))(x)))
+
+
+def test_frames_are_the_rows_of_an_image():
+    image = functional(over_bands, (None, 3, 1))
+    np.testing.assert_allclose(predicted(image), answers(image, [each[..., None] for each in SEQUENCES]), atol=2e-6)
+    with pytest.raises(ManifestError, match="It needs at least 2 frames"):
+        predict(image, [SEQUENCES[0][:1]], target=CLASSES)
+    bands = functional(lambda x: over_bands(layers.Permute((2, 1, 3))(x)), (3, None, 1))
+    turned = keras.Sequential([keras.Input((None, 3, 1)), layers.Permute((2, 1, 3)), bands])
+    np.testing.assert_allclose(predicted(turned), answers(bands, [each.T[..., None] for each in SEQUENCES]), atol=2e-6)
 
 
 def test_one_output_in_a_dict_is_that_output():

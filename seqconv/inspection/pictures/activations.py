@@ -14,6 +14,7 @@ from seqconv.inspection.pictures import scales
 from seqconv.layers.base import contract_of
 from seqconv.layers.reduction import as_double
 from seqconv.layers.shares import Array
+from seqconv.models.stock import answers_any_length
 
 FOR, AGAINST = "#b2182b", "#2166ac"
 
@@ -31,7 +32,7 @@ def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
         ModelError: the model holds another one, or has no layer over time.
         ShapeError, ManifestError: the features are not one sequence that the model can take.
     """
-    features, graph = as_sequence(model, features), read_graph(model)
+    features, graph = as_sequence(model, features), read_graph(model, is_open=answers_any_length(model))
     axes = follow_axes(graph)
     ends = {call.name: _behind(call, graph) for call in graph.calls if _looks_around(call)}
     ends = {name: tensor for name, tensor in ends.items() if len(axes[tensor]) == 1}
