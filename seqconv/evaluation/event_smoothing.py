@@ -1,4 +1,4 @@
-"""How frames become events: a median filter, gaps and shortest lengths, chosen on valid."""
+"""Rules by which frames become events, chosen on valid: a median filter, gaps and shortest lengths."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ SHARES = {
     "max_gap": (0.0, 0.1, 0.2, 0.4),
     "min_seconds": (0.0, 0.1, 0.2, 0.4, 0.6),
 }
-"""What is tried for each rule, in this order: parts of the median length of the true events."""
+"""Candidates for each rule, in the order of the choice: parts of the median length of the true events."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class ChosenRules:
     def apply_to(self, card: ModelCard) -> ModelCard:
         """Return the card of a model that finds events so."""
         chosen = {"chosen_on": self.split, "event_f1": [self.before, self.after]}
-        changed = replace(card, **self.rules, decisions={**card.decisions, "events": chosen})
+        changes: dict[str, Any] = {**self.rules}
+        changed = replace(card, **changes, decisions={**card.decisions, "events": chosen})
         # An earlier version has no median filter, and would find other events.
         return replace(changed, format_version=FORMAT_VERSION) if self.rules.get("median") else changed
 
