@@ -23,14 +23,16 @@ RAVEN = "raven"
 TRACK_SUFFIX, RAVEN_SUFFIX = ".txt", ".selections.txt"
 TRACK_FORMATS = {"audacity": (TRACK_SUFFIX, "label track"), RAVEN: (RAVEN_SUFFIX, "selection table")}
 """Formats that write a file for each recording, by the value of `--format`: the end of its name, and what it is."""
-_RULES = ("max_gap", "min_seconds", "threshold")
+_RULES = ("median", "max_gap", "min_seconds", "threshold")
 
 
 EVENT_OPTIONS = Group(
     {
         "--events": "start, end, label and score of each event, which is merged from neighboring windows or frames",
-        "--max-gap SECONDS": "bridge gaps up to this (default: as in the run's config)",
-        "--min-seconds SECONDS": "leave out shorter events (default: as in the config)",
+        "--median SECONDS": "width of a median filter over the hits of each class (default, for this and the next two: "
+        "as in the run's config, or as chosen on valid)",
+        "--max-gap SECONDS": "bridge gaps up to this",
+        "--min-seconds SECONDS": "leave out shorter events",
         "--threshold P": "only what is at least so probable (default: the most probable class, or the thresholds of "
         "the model)",
     },
@@ -56,7 +58,7 @@ def wants_events(arguments: argparse.Namespace) -> bool:
                 "frame, and not about the events of a whole recording. Leave it out."
             )
         return True
-    flags = given(arguments, "--max-gap", "--min-seconds", "--threshold")
+    flags = given(arguments, "--median", "--max-gap", "--min-seconds", "--threshold")
     if arguments.format == "audacity":
         flags.append("--format audacity")
     elif arguments.output is not None and arguments.output.suffix.lower() == TRACK_SUFFIX:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqconv.cli.interruption import interruptible
 from seqconv.errors import ConfigError
@@ -70,8 +70,10 @@ def most_probable(frame: "pd.DataFrame", names: Sequence[str], count: int) -> "p
     found = frame.drop(columns=columns)
     for rank in range(min(count, len(names))):
         chosen = np.take_along_axis(values, order[:, rank : rank + 1], axis=1)[:, 0]
-        labels = np.array(names, object)[order[:, rank]]
-        found[f"top_{rank + 1}"] = np.where(np.isnan(chosen), None, labels)
+        labels = [
+            None if np.isnan(value) else names[place] for value, place in zip(chosen, order[:, rank], strict=True)
+        ]
+        found[f"top_{rank + 1}"] = labels
         found[f"score_{rank + 1}"] = chosen
     return found
 
@@ -84,11 +86,12 @@ def shortened(frame: "pd.DataFrame") -> "pd.DataFrame":
     >>> shortened(frame).values.tolist()
     [[3600.123456, 2503.14, 0.9877]]
     """
-    numbers = frame.select_dtypes("floating")
-    likely = [name for name in numbers if name.startswith(("p_", "score"))]
-    predicted = [name for name in numbers if name.startswith("prediction")]
-    short = {name: numbers[name].astype(float).round(4) for name in likely}
-    short |= {name: numbers[name].map(lambda value: float(f"{value:.6g}")) for name in predicted}
+    short: dict[str, Any] = {}
+    for name in map(str, frame.columns):
+        if frame[name].dtype.kind == "f" and name.startswith(("p_", "score")):
+            short[name] = frame[name].astype(float).round(4)
+        elif frame[name].dtype.kind == "f" and name.startswith("prediction"):
+            short[name] = frame[name].map(lambda value: float(f"{value:.6g}"))
     return frame.assign(**short)
 
 

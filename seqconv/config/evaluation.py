@@ -14,10 +14,23 @@ Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class EventScoring(Section):
     """Rules that turn windows or frames into events, and rules that score these; all in seconds."""
 
-    max_gap: Duration = Field(default=0.0, description="Hits of a class with at most this between them are one event.")
-    min_seconds: Duration = Field(default=0.0, description="Shorter events are left out.")
+    median: Duration | None = Field(
+        default=None,
+        description="Width of a median filter over the hits of each class. Null, for this and the next two: of models "
+        "that predict frames, chosen on valid by the event F1, and saved in the model; else 0.",
+    )
+    max_gap: Duration | None = Field(
+        default=None, description="Hits of a class with at most this between them are one event; null: see median."
+    )
+    min_seconds: Duration | None = Field(default=None, description="Shorter events are left out; null: see median.")
     collar: Length = Field(default=0.2, description="A found event may begin this much earlier or later.")
     segment: Length = Field(default=1.0, description="Length of the segments of the segment-based scores.")
+
+    @property
+    def known_rules(self) -> dict[str, float]:
+        """Those rules by which events are found that are not left to a choice."""
+        rules = {"median": self.median, "max_gap": self.max_gap, "min_seconds": self.min_seconds}
+        return {name: value for name, value in rules.items() if value is not None}
 
 
 class WantedPrecision(Section):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.config.evaluation import Aggregate, EvaluationConfig
+from seqconv.config.evaluation import Aggregate, EvaluationConfig, EventScoring
 from seqconv.data.events.annotations import RecordingEvents
 from seqconv.data.events.arrays import judged_arrays, true_arrays
 from seqconv.evaluation.predictions import Answers, HeadlineScorer
@@ -49,16 +49,20 @@ def score_whole(
     marked: RecordingEvents | None = getattr(data, "annotations", None)
     if marked is not None and target.definition.class_names(target.names) and (is_windows or target.kind == "frame"):
         decisions = read_decision_rule(model, target)
-        rules = DetectionRules(background, settings.events.max_gap, settings.events.min_seconds, decisions=decisions)
-        stride = getattr(model, "total_stride", 1) * (seconds_per_frame(model, data) or 0.0)
+        rules = DetectionRules(background, **settings.events.known_rules, decisions=decisions)
         table = answers.table.assign(recording=answers.table["id"].map(recording_of))
         if is_windows and "time" not in table:
             table = table.assign(start=np.asarray(data.metadata["start"]), end=np.asarray(data.metadata["end"]))
-        tables["events"] = detect_events(table, target, rules, stride)
+        tables["events"] = detect_events(table, target, rules, output_seconds(model, data))
         ids = list(dict.fromkeys(table["recording"]))
-        found, scorer = _score_events(target, marked, tables["events"], ids, settings, background)
+        found, scorer = score_events(target, marked, tables["events"], ids, settings.events, background)
         metrics["events"] = found | {"intervals": intervals(scorer, ids)}
     return metrics, tables
+
+
+def output_seconds(model: Any, data: Any) -> float:
+    """Return the seconds from one output frame to the next; 0 if they are unknown."""
+    return float(getattr(model, "total_stride", 1) * (seconds_per_frame(model, data) or 0.0))
 
 
 def aggregate_windows(values: FloatArray, owners: IntArray, how: Aggregate) -> FloatArray:
@@ -114,12 +118,12 @@ def _of_recordings(targets: FloatArray, owners: IntArray) -> FloatArray:
     return np.where(is_unknown & (truth == 0), np.nan, truth)
 
 
-def _score_events(
+def score_events(
     target: Target,
     marked: RecordingEvents,
     found: pd.DataFrame,
     ids: list[str],
-    settings: EvaluationConfig,
+    rules: EventScoring,
     background: str | None,
 ) -> tuple[dict[str, Any], HeadlineScorer]:
     """Return segment-based and event-based scores, and false alarms per hour; and the function that scores some.
@@ -128,7 +132,7 @@ def _score_events(
     """
     names = list(target.definition.class_names(target.names, background))
     places = {name: place for place, name in enumerate(marked.ids)}
-    rules, config = settings.events, TargetConfig(task=target.task, separator=target.separator)
+    config = TargetConfig(task=target.task, separator=target.separator)
     true, judged, spans = [], [], []
     for name in ids:
         place = places[name]
@@ -136,5 +140,6 @@ def _score_events(
         judged.append(judged_arrays(found[found["id"] == name], marked.events[place], names))
         spans.append((float(marked.starts[place]), float(marked.ends[place])))
     counts = count_events(true, judged, spans, len(names), segment=rules.segment, collar=rules.collar)
-    scores = {**rules.model_dump(), "num_recordings": len(ids), **event_scores(counts, names)}
+    used = {"median": 0.0, "max_gap": 0.0, "min_seconds": 0.0, **rules.known_rules}
+    scores = {**rules.model_dump(), **used, "num_recordings": len(ids), **event_scores(counts, names)}
     return scores, event_scorer(counts)

@@ -85,6 +85,8 @@ def evaluate(
         metrics["notes"]["decisions"] = (
             f"temperature and thresholds were chosen on {split_name}, which makes its scores too good"
         )
+    if read_card(model).decisions.get("events", {}).get("chosen_on") == split_name:
+        metrics["notes"]["events"] = f"how events are found was chosen on {split_name}, which makes its scores too good"
 
     def headline(indices: IntArray) -> dict[str, float | None]:
         return {name: plain(value) for name, value in answers.headline(indices).items()}
@@ -110,12 +112,10 @@ def evaluate(
 
 
 def _settings(settings: EvaluationConfig | Mapping[str, Any] | None, model: Any) -> EvaluationConfig:
-    """Return the settings; rules for events that they leave out come from the model's card."""
-    if isinstance(settings, EvaluationConfig):
-        return settings
-    values = dict(settings or {})
-    rules, given = read_card(model).event_rules, values.get("events", {})
-    return EvaluationConfig(**{**values, "events": {**rules, **given} if isinstance(given, Mapping) else given})
+    """Return the settings; rules for events that they leave open come from the model's card."""
+    settings = settings if isinstance(settings, EvaluationConfig) else EvaluationConfig(**(settings or {}))
+    rules = {**read_card(model).event_rules, **settings.events.known_rules}
+    return settings.model_copy(update={"events": settings.events.model_copy(update=rules)})
 
 
 def _describe_decisions(model: Any, target: Target) -> dict[str, Any]:

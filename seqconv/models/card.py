@@ -32,7 +32,7 @@ class ModelCard:
         features: how to compute the features that it takes.
         segmentation: how recordings are cut into the sequences that it takes.
         label_column, label_columns, separator, background: of the `target` section that it was trained with.
-        max_gap, min_seconds: in seconds, the rules by which its predictions become events.
+        median, max_gap, min_seconds: in seconds, the rules by which its predictions become events.
         batch_size, frames_per_batch: of a step in training.
         thresholds: probability from which on a label is given, for each label; of two classes, for one of them.
         temperature: number that logits are divided by.
@@ -49,6 +49,7 @@ class ModelCard:
     label_columns: tuple[str, ...] | None = None
     separator: str | None = None
     background: str | None = None
+    median: float | None = None
     max_gap: float | None = None
     min_seconds: float | None = None
     batch_size: int | None = None
@@ -110,7 +111,7 @@ class ModelCard:
     @property
     def event_rules(self) -> dict[str, float]:
         """The rules for events that it has, by the names of `DetectionRules`."""
-        return _known(max_gap=self.max_gap, min_seconds=self.min_seconds)
+        return _known(median=self.median, max_gap=self.max_gap, min_seconds=self.min_seconds)
 
     @property
     def predicts_frames(self) -> bool:
@@ -202,7 +203,7 @@ _READERS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "features": lambda written: {"features": as_settings(written)},
     "cutting": lambda written: {"segmentation": Segmentation.from_dict(written)},
     "label_columns": lambda written: {"label_columns": tuple(written)},
-    "events": lambda written: {name: written.get(name) for name in ("max_gap", "min_seconds")},
+    "events": lambda written: {name: written.get(name) for name in ("median", "max_gap", "min_seconds")},
     "batching": lambda written: {name: written.get(name) for name in ("batch_size", "frames_per_batch")},
     "thresholds": lambda written: {"thresholds": tuple(written) if isinstance(written, list) else written},
 }

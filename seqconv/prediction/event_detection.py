@@ -10,6 +10,7 @@ from seqconv.errors import ConfigError
 from seqconv.tasks.target import DecisionRule, Target
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 COLUMNS = ("id", "start", "end", "label", "score")
 _TOLERANCE = 1e-6
 
@@ -21,7 +22,8 @@ class DetectionRules:
     `background`: the class that is none. `max_gap`: hits of a class with at most so many seconds between them are one
     event. `min_seconds`: shorter events are left out. `threshold`: probability from which on a class (of several
     classes also the most probable one) is a hit; None: what `decisions` give, by default the most probable class, or
-    labels from 0.5 on.
+    labels from 0.5 on. `median`: width in seconds of a median filter over the hits of each class, which comes first; it
+    is rounded to an odd number of frames or windows.
 
     Raises:
         ConfigError: seconds below 0, or a threshold that is no probability.
@@ -32,9 +34,10 @@ class DetectionRules:
     min_seconds: float = 0.0
     threshold: float | None = None
     decisions: DecisionRule | None = None
+    median: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("max_gap", "min_seconds"):
+        for name in ("median", "max_gap", "min_seconds"):
             value = getattr(self, name)
             if not 0 <= value < np.inf:
                 raise ConfigError(f"{name} is {value:g}: expected seconds, 0 or more")
@@ -105,8 +108,7 @@ def merge_hits(
     >>> merge_hits(np.arange(4.0), np.arange(4.0) + 1, p, target, DetectionRules("none")).values.tolist()
     [[1.0, 3.0, 'song', 0.8]]
     """
-    decisions = DecisionRule(target) if rules.threshold is not None or rules.decisions is None else rules.decisions
-    is_hit = decisions.hits(probabilities, rules.threshold)
+    is_hit = _find_hits(starts, probabilities, target, rules)
     rows: list[tuple[float, float, str, float]] = []
     for place, name in enumerate(target.names):
         hits = np.flatnonzero(is_hit[:, place])
@@ -119,6 +121,28 @@ def merge_hits(
                 score = round(float(probabilities[run, place].max()), 6)
                 rows.append((round(start, 6), round(end, 6), name, score))
     return pd.DataFrame(sorted(rows), columns=list(COLUMNS[1:]))
+
+
+def filter_hits(is_hit: BoolArray, width: int) -> BoolArray:
+    """Return the median of `width` neighbors, an odd number: what most of them are. The edges are repeated.
+
+    >>> filter_hits(np.array([[True], [False], [True], [True], [False], [False]]), 3)[:, 0].tolist()
+    [True, True, True, True, False, False]
+    """
+    half = width // 2
+    padded = np.pad(is_hit.astype(np.int64), [(half + 1, half), (0, 0)], mode="edge")
+    padded[0] = 0
+    sums = padded.cumsum(axis=0)
+    return np.asarray(sums[width:] - sums[:-width] > half)
+
+
+def _find_hits(starts: FloatArray, probabilities: FloatArray, target: Target, rules: DetectionRules) -> BoolArray:
+    """Return which predictions are hits of which class, `(n, C)`."""
+    decisions = DecisionRule(target) if rules.threshold is not None or rules.decisions is None else rules.decisions
+    is_hit = decisions.hits(probabilities, rules.threshold)
+    step = float(np.median(np.diff(starts))) if len(starts) > 1 else 0.0
+    half = round(rules.median / (2 * step)) if step > 0 else 0
+    return filter_hits(is_hit, 2 * half + 1) if half else is_hit
 
 
 def no_detections() -> pd.DataFrame:

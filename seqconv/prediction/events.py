@@ -20,6 +20,7 @@ def predict_events(
     model: Any,
     inputs: Any,
     *,
+    median: float | None = None,
     max_gap: float | None = None,
     min_seconds: float | None = None,
     threshold: float | None = None,
@@ -33,6 +34,7 @@ def predict_events(
 
     Args:
         model, inputs, quarantine, options: as for `predict`.
+        median: width in seconds of a median filter over the hits of each class.
         max_gap: hits of a class with at most so many seconds between them are one event.
         min_seconds: shorter events are left out.
         threshold: probability from which on a class is a hit; default: of classes the most probable one, of several
@@ -40,12 +42,13 @@ def predict_events(
 
     Returns:
         A row for each event: id, start, end (in seconds), label, score (the highest probability within it).
-        `max_gap` and `min_seconds` are by default those of `evaluation.events` in the config of the run.
+        `median`, `max_gap` and `min_seconds` are by default those of the model: of `evaluation.events` in the config of
+        its run, or chosen on valid.
 
     Raises:
         As `predict`; ConfigError: the model gives one answer for a recording.
     """
-    rules = {"max_gap": max_gap, "min_seconds": min_seconds, "threshold": threshold}
+    rules = {"median": median, "max_gap": max_gap, "min_seconds": min_seconds, "threshold": threshold}
     tables = [events for _, events in event_tables(model, inputs, rules, quarantine, **options) if len(events)]
     return pd.concat(tables, ignore_index=True) if tables else no_detections()
 

@@ -5,7 +5,7 @@ from typing import Any
 from seqconv.metrics.records import score_label
 from seqconv.text import amount
 
-NO_SCORES = ("hours", "max_gap", "min_seconds", "collar", "segment")
+NO_SCORES = ("hours", "median", "max_gap", "min_seconds", "collar", "segment")
 """Numbers among the scores that describe the data and the method."""
 
 

@@ -9,7 +9,8 @@ from seqconv.reports.tables import Table, interval_text, make_table, number
 
 
 def score_table(metrics: Mapping[str, Any]) -> Table:
-    """Return every score of every split, with its interval."""
+    """Return every score of every split, with its interval; test, which counts, comes first."""
+    metrics = dict(sorted(metrics.items(), key=lambda item: item[0] != "test"))
     names = list(dict.fromkeys(name for scores in metrics.values() for name in _scores(scores)))
     columns, rows = ["score"], [[label(name)] for name in names]
     for split, scores in metrics.items():

@@ -21,6 +21,7 @@ FULL = ModelCard(
     label_columns=("a", "b"),
     separator="|",
     background="none",
+    median=0.3,
     max_gap=0.5,
     min_seconds=0.1,
     batch_size=8,

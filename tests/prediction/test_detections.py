@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqconv.data.windows import cut_frames
 from seqconv.errors import ConfigError
 from seqconv.evaluation.recordings import aggregate_windows
-from seqconv.prediction.event_detection import DetectionRules, detect_events, merge_hits, window_slots
+from seqconv.prediction.event_detection import DetectionRules, detect_events, filter_hits, merge_hits, window_slots
 from seqconv.tasks.target import DecisionRule, Target
 
 CLASSES = Target("classification", ("bark", "none", "song"))
@@ -50,6 +50,23 @@ def test_each_hit_lies_in_one_event_and_nothing_else_does(drawn, max_gap):
         assert inside >= len(hits)
         if not max_gap:
             assert inside == len(hits)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30), st.integers(0, 6))
+def test_filtered_hits_are_medians(drawn, half):
+    hits = np.array(drawn)[:, None]
+    padded = np.pad(hits[:, 0], half, mode="edge")
+    expected = [bool(np.median(padded[place : place + 2 * half + 1])) for place in range(len(hits))]
+    assert filter_hits(hits, 2 * half + 1)[:, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(("median", "events"), [(0.0, [(0, 1), (2, 6), (7, 8)]), (3.0, [(0, 7)]), (2.9, [(0, 7)])])
+def test_a_median_filter_is_as_wide_as_its_seconds(median, events):
+    likely = np.array([1, 0, 1, 1, 1, 1, 0, 1, 0, 0])
+    probabilities = np.stack([likely * 0.8 + 0.1, np.full(10, 0.05)], axis=1)
+    starts = np.arange(10.0)
+    found = merge_hits(starts, starts + 1, probabilities, SETS, DetectionRules(median=median))
+    assert found[["start", "end"]].to_numpy().tolist() == [list(map(float, event)) for event in events]
 
 
 def test_thresholds_and_short_events():

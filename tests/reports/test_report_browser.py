@@ -30,7 +30,7 @@ def pages(tmp_path_factory):
     """The report of a run on a few prompts, and a comparison of it with itself, trained longer."""
     folder = tmp_path_factory.mktemp("audio")
     frame = pd.read_csv(PROMPTS / "manifest.csv", dtype=str, keep_default_na=False)
-    chosen = frame[frame["label"].isin(["en", "es"])].groupby(["label", "split"]).head(9)
+    chosen = frame[frame["label"].isin(["en", "es"])].groupby(["label", "split"]).head(12)
     chosen = chosen.assign(path=[str(PROMPTS / path) for path in chosen["path"]])
     chosen.to_csv(folder / "manifest.csv", index=False)
     features = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 24}
@@ -147,13 +147,15 @@ def test_the_table_of_predictions_can_be_filtered(browser, pages):
         .map(row => [...row.cells].map(cell => cell.textContent))"""
     from selenium.webdriver.support.select import Select
 
+    run(browser, "document.querySelector('#table .unfold input').click()")
     everything = run(browser, shown)
+    assert len(everything) == 24
     search, kind = (browser.find_element("css selector", f"#filter {tag}") for tag in ("input", "select"))
     Select(kind).select_by_value("wrong")
     wrong = run(browser, shown)
     assert 0 < len(wrong) < len(everything)
     assert wrong == [row for row in everything if "wrong" in row]
-    assert browser.find_element("css selector", "#filter output").text == f"{len(wrong)} shown"
+    assert browser.find_element("css selector", "#filter output").text == f"{len(wrong)} found"
     Select(kind).select_by_value("all")
     search.send_keys("ES/")
     found = run(browser, shown)
@@ -162,6 +164,54 @@ def test_the_table_of_predictions_can_be_filtered(browser, pages):
     search.clear()
     search.send_keys("no such recording")
     assert run(browser, shown) == []
+
+
+def visible_rows(browser):
+    return run(
+        browser, "return [...document.querySelectorAll('#predictions tbody tr')].filter(e => e.offsetHeight).length"
+    )
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_long_table_is_folded_opens_without_scripts_and_prints_whole(browser, pages, scripts):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+    try:
+        show(browser, pages["report"], width=390)
+        assert visible_rows(browser) == 20
+        box = browser.find_element("css selector", "#table .unfold")
+        assert box.text == "Show all 24 rows"
+        box.click()
+        assert visible_rows(browser) == 24
+        box.click()
+        assert visible_rows(browser) == 20
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        assert visible_rows(browser) == 24
+        assert not box.is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_on_a_phone_the_test_scores_come_first_and_nothing_is_cut_without_a_sign(browser, pages):
+    show(browser, pages["report"], width=390)
+    heads = run(browser, """const box = document.querySelector('#score-table').parentElement.getBoundingClientRect();
+        return [...document.querySelectorAll('#score-table th')].map(e => [e.textContent,
+            e.getBoundingClientRect().right <= box.right + 1])""")  # fmt: skip
+    assert heads[:2] == [["score", True], ["test", True]]
+    # What is wider than its box has a shadow at the edge, which is drawn behind the cells.
+    unmarked = run(browser, """const wide = e => e.scrollWidth > e.clientWidth;
+        const has_shadow = e => getComputedStyle(e).backgroundAttachment === 'local, local, scroll, scroll';
+        return [...document.querySelectorAll('.table')].filter(e => wide(e) && !has_shadow(e)).length""")  # fmt: skip
+    assert unmarked == 0
+    widths = run(browser, """const field = document.querySelector('#filter input');
+        const text = document.createElement('span');
+        text.style.font = getComputedStyle(field).font;
+        text.textContent = field.placeholder;
+        document.body.append(text);
+        const width = text.getBoundingClientRect().width;
+        text.remove();
+        return [width, field.clientWidth - 20]""")  # fmt: skip
+    assert 0 < widths[0] <= widths[1]
 
 
 def test_a_recording_plays_and_a_line_moves_over_its_picture(browser, pages):

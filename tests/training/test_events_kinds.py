@@ -14,6 +14,7 @@ from seqconv.config.evaluation import EvaluationConfig
 from seqconv.data.datasets import load_datasets
 from seqconv.errors import ConfigError
 from seqconv.evaluation import evaluate
+from seqconv.evaluation.event_smoothing import choose_event_rules
 from seqconv.models import load_model
 from seqconv.prediction import predict_events
 from seqconv.training import resume, train
@@ -40,6 +41,58 @@ def test_a_stopped_run_goes_on_bit_for_bit_and_knows_its_events(folder, tmp_path
     assert_same_run(resume(tmp_path / "run"), whole)
 
 
+NONE = {"median": 0.0, "max_gap": 0.0, "min_seconds": 0.0}
+
+
+def test_smoothing_of_frames_is_chosen_on_valid_and_kept_by_the_model(folder, tmp_path, capsys):
+    blocks = [{"filters": 32, "kernel_size": 9}, {"filters": 32, "kernel_size": 9, "dilation_rate": 3}]
+    sections = config(
+        folder,
+        data={"windows": None},
+        model={"pooling": "frames", "blocks": blocks},
+        batching={"batch_size": 2},
+        training={"epochs": 25},
+    )
+    run = train(sections, tmp_path / "run")
+    said = capsys.readouterr().out
+    assert "decision events: " in said
+    assert "chosen on valid: event F1 " in said
+    model, data = load_model(run.path), load_datasets(load_config(sections).data_spec)
+    chosen, settings = model.card.event_rules, EvaluationConfig(bootstrap=0)
+    assert set(chosen) == set(NONE)
+    assert chosen["median"] + chosen["min_seconds"] > 0.1
+    # What the card says already changes nothing: it depends on the weights and on these sequences alone.
+    again = choose_event_rules(model, data.valid, settings)
+    assert again.rules == chosen
+    plain = evaluate(model, data.valid, settings=EvaluationConfig(bootstrap=0, events=NONE), split_name="valid").metrics
+    smooth = evaluate(model, data.valid, settings=settings, split_name="valid").metrics
+    assert (again.before, again.after) == (plain["events"]["event_f1"], smooth["events"]["event_f1"])
+    assert again.after > again.before
+    assert smooth["events"]["num_found"] < plain["events"]["num_found"]
+    assert "was chosen on valid" in smooth["notes"]["events"]
+    # Test is scored, and predicted, by the same rules.
+    scores = run.metrics["test"]["events"]
+    assert {name: scores[name] for name in NONE} == chosen
+    assert "events" not in run.metrics["test"]["notes"]
+    found = predict_events(model, [folder / "test00.flac", folder / "test01.flac"])
+    assert len(found) == scores["num_found"]
+    raw = predict_events(model, [folder / "test00.flac", folder / "test01.flac"], **NONE)
+    assert len(raw) > len(found)
+
+
+def test_smoothing_that_the_config_sets_is_not_chosen(folder, tmp_path, capsys):
+    sections = config(
+        folder,
+        data={"windows": None},
+        model={"pooling": "frames"},
+        training={"epochs": 1},
+        evaluation={"events": {**NONE, "max_gap": 0.2}},
+    )
+    run = train(sections, tmp_path / "run")
+    assert run.model.card.event_rules == {**NONE, "max_gap": 0.2}
+    assert "decision" not in capsys.readouterr().out
+
+
 def test_frames_of_windows(folder, tmp_path):
     """The frame head learns the frame labels of windows, and events of whole recordings are found again."""
     sections = config(
@@ -61,7 +114,7 @@ def test_frames_of_windows(folder, tmp_path):
     assert [rules[name] for name in ("max_gap", "min_seconds", "collar")] == [0.3, 0.2, 0.5]
     again = evaluate(run.model, data.test, bootstrap=0).metrics["events"]
     assert again["event_f1"] == metrics["events"]["event_f1"], "scored as the run has scored"
-    plain = evaluate(run.model, data.test, bootstrap=0, settings=EvaluationConfig()).metrics["events"]
+    plain = evaluate(run.model, data.test, bootstrap=0, settings=EvaluationConfig(events=NONE)).metrics["events"]
     assert plain["max_gap"] == 0.0
 
 

@@ -136,7 +136,8 @@ def check_optuna() -> None:
 
 def _without_test(data: Mapping[str, Any], spec: DataSpec) -> Datasets:
     """Return the sequences of a trial, without the test split: settings must not be chosen on it."""
-    loaded = load_datasets(spec, **data)
+    given: Any = data
+    loaded = load_datasets(spec, **given)
     if loaded.valid is None:
         raise ConfigError("split.valid is 0, but trials are compared on valid. Set it above 0 for the search.")
     return replace(loaded, test=None)

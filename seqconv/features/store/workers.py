@@ -117,8 +117,15 @@ class _Team:
         with self._lock, _parent_only_signals():
             if self._is_dismissed:
                 raise StoreError("the workers were dismissed")
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": _descriptor_of(sys.stderr)}
-            worker = subprocess.Popen(command, **pipes, env={**os.environ, **_ONE_THREAD}, bufsize=-1)
+            worker = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # That of Python: what is below it may be held back.
+                stderr=_descriptor_of(sys.stderr),
+                env={**os.environ, **_ONE_THREAD},
+                bufsize=-1,
+            )
             self._members.append(worker)
         if cast(IO[bytes], worker.stdout).read(len(_READY)) != _READY:
             worker.kill()

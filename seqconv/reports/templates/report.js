@@ -46,7 +46,7 @@
         row.hidden = !(fits && words.every((word) => texts.get(row).includes(word)));
         shown += row.hidden ? 0 : 1;
       }
-      count.value = `${shown.toLocaleString("en")} shown`;
+      count.value = `${shown.toLocaleString("en")} found`;
     };
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", apply);

@@ -3,8 +3,9 @@
 import shlex
 import textwrap
 import timeit
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from seqconv.batching import Plan
 from seqconv.data.datasets import Datasets
 from seqconv.data.windows import count_covered
 from seqconv.evaluation import Chosen
+from seqconv.evaluation.event_smoothing import ChosenRules
 from seqconv.models import SequenceModel
 from seqconv.text import amount
 from seqconv.training.output.callbacks import BestModel, Logs
@@ -79,10 +81,10 @@ def print_stop(history: list[Logs], planned: int, best: BestModel, step: Compile
     console.print(f"{early}kept epoch {best.best_epoch + 1}{value}; {cost}", highlight=False)
 
 
-def print_decisions(chosen: Chosen, console: Console) -> None:
-    """Print temperature and thresholds, and the targets that they could not reach."""
+def print_decisions(chosen: Iterable[Chosen | ChosenRules], console: Console) -> None:
+    """Print temperature and thresholds, the targets that they could not reach, and how events are found."""
     console.print()
-    for name, line in chosen.describe():
+    for name, line in chain.from_iterable(each.describe() for each in chosen):
         print_fact(name, line, console, style="yellow" if name == "note" else "bold")
 
 

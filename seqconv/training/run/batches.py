@@ -43,7 +43,8 @@ def plan_batches(
     if batching.strategy != "auto" and STRATEGIES[batching.strategy].fills_rows and not model.packable:
         raise ConfigError(
             f"batching.strategy is '{batching.strategy}', but these layers of the model cannot take several "
-            f"sequences in one row: {list_some(model.unpackable_layers)}. Set batching.strategy to 'bucketed' or 'auto'."
+            f"sequences in one row: {list_some(model.unpackable_layers)}. Set batching.strategy to 'bucketed' or "
+            "'auto'."
         )
     strategy, reason = choose_strategy(model, batching.strategy)
     notes = [f"batching.strategy auto: {strategy}, because {reason}"] if batching.strategy == "auto" else []

@@ -120,6 +120,7 @@ def _card(config: Config, data: Datasets) -> ModelCard:
         label_columns=target.columns,
         separator=target.separator,
         background=target.background,
+        median=events.median,
         max_gap=events.max_gap,
         min_seconds=events.min_seconds,
         batch_size=config.batching.sequences_per_step,

@@ -18,6 +18,7 @@ from seqconv.data.labeled_manifest import LabeledManifest
 from seqconv.data.sequences import Sequences
 from seqconv.data.spec import DataSpec
 from seqconv.evaluation import Evaluation, choose_decision_rule, evaluate
+from seqconv.evaluation.event_smoothing import choose_event_rules
 from seqconv.evaluation.hardest import WorstSequences
 from seqconv.files import write_atomically, write_text
 from seqconv.models import SequenceModel, load_model
@@ -266,10 +267,16 @@ def _finish(experiment: RunSetup, path: Path, history: pd.DataFrame, console: Co
     model = load_model(path / folders.MODEL)
     data, config = experiment.data, experiment.config
     chosen = None if data.valid is None else choose_decision_rule(model, data.valid, config.evaluation)
-    if chosen is not None:
-        model.card = chosen.apply_to(model.card)
+    decided: list[Any] = [] if chosen is None else [chosen]
+    for each in decided:
+        model.card = each.apply_to(model.card)
+    smoothing = None if data.valid is None else choose_event_rules(model, data.valid, config.evaluation)
+    if smoothing is not None:
+        model.card = smoothing.apply_to(model.card)
+        decided.append(smoothing)
+    if decided:
         write_atomically(path / folders.MODEL, model.save)
-        report.print_decisions(chosen, console)
+        report.print_decisions(decided, console)
     evaluations = {}
     for split, part in data.parts().items():
         if split != "train":
