@@ -66,10 +66,13 @@ def read_delimited(path: Path, collection: CollectionSettings = _PLAIN) -> pd.Da
 
 
 def _read_spaced(path: Path, options: dict[str, Any]) -> Rows | None:
+    if path.suffix.lower() == ".tsv":
+        return None
     try:
-        return None if path.suffix.lower() == ".tsv" else read_rows(path, separator=", ", **options)
+        rows = read_rows(path, separator=", ", **options)
     except ManifestError:
         return None
+    return rows if len(rows.header) > 1 else None
 
 
 def read_json_lines(path: Path) -> pd.DataFrame:
