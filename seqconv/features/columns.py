@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError
+from seqconv.features.plain_numbers import read_plain_numbers
 from seqconv.features.tables import read_rows
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ def read_columns(path: Path) -> Columns:
         )
         table = table.reset_index(named)
         return _sort((str(name), _plain(table.iloc[:, place])) for place, name in enumerate(table.columns))
+    plain = read_plain_numbers(path)
+    if plain is not None:
+        return Columns(tuple(plain), plain)
     rows = read_rows(path)
     skipped = np.flatnonzero(np.diff(rows.lines) > 1)
     if len(rows.header) == 1 and len(skipped):
