@@ -56,6 +56,7 @@ def test_it_is_read_as_it_is_meant(collection):
     here, right = collection
     config = load_config(here / "config.yaml")
     frame = read_manifest(config.data.manifest, collection=config.data).frame
+    assert right.events == frame["label"].isna().all()
 
     def rows(part):
         found = frame[frame["path"].str.contains(part, regex=False)]
@@ -93,6 +94,8 @@ TOLD = {
     "RAVDESS": (None, "named like speakers, not classes. Say where the labels are"),
     "TIMIT": (None, "named like regions, not classes"),
     "Kaldi": (None, "it holds data directories of Kaldi. Give each as kaldi:FOLDER"),
+    "DESED": (None, "list events. Write a config with data: {manifest: FOLDER, events:"),
+    "BirdNET and Raven": (None, "recordings must be in sub-folders, one per class"),
     "LJSpeech": (None, "there is no column 'path'"),
     "AudioSet": (None, "named like splits, not classes"),
     "AudioFolder with JSON Lines": ([], ""),

@@ -27,6 +27,8 @@ class Miniature:
     folds: dict[str, int] = field(default_factory=dict)
     # Seconds of each recording that are used; None: all.
     parts: tuple[float, float] | None = None
+    # Whether events label it.
+    events: bool = False
 
 
 Build = Callable[[Path], Miniature]
@@ -241,3 +243,29 @@ def kaldi_directory(folder: Path) -> Miniature:
     return Miniature(
         {"train0-0": "en", "test1-3": "fr"}, {"test": 4}, {"test1-3": "test1"}, parts=(0.05, SECONDS - 0.05)
     )
+
+
+@miniature("DESED", "DESED")
+def desed(folder: Path) -> Miniature:
+    for part, size in (("train", 8), ("validation", 4)):
+        rows = ["filename\tonset\toffset\tevent_label"]
+        for row in range(size):
+            name = f"Y{part[0]}{row}_30.000_40.000.wav"
+            record(folder / "audio" / part / name, row + 8 * (part == "validation"))
+            # Nothing happens in some recordings.
+            rows.append(f"{name}\t" + (f"0.1\t0.3\t{('Dog', 'Speech')[row % 2]}" if row % 4 != 3 else "\t\t"))
+        write(folder / "metadata" / f"{part}.tsv", *rows)
+    return Miniature({}, None, events=True)
+
+
+@miniature("BirdNET and Raven", "dawn")
+def birdnet(folder: Path) -> Miniature:
+    for row in range(12):
+        record(folder / f"night{row}.wav", row)
+        names = (
+            "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tBegin Path\tCommon Name\tSpecies Code\tConfidence"
+        )
+        bird = ("Eurasian Wren\twinwre4", "Common Blackbird\teurbla")[row % 2]
+        cells = f"1\tSpectrogram 1\t1\t0.0\t0.2\t/media/{folder.name}/night{row}.wav\t{bird}\t0.9"
+        write(folder / f"night{row}.BirdNET.selection.table.txt", names, cells)
+    return Miniature({}, None, events=True)

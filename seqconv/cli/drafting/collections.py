@@ -13,7 +13,7 @@ import pandas as pd
 from seqconv.data.manifest.columns import SPLITS
 from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, METADATA
 from seqconv.data.manifest.reading import read_table
-from seqconv.errors import SeqconvError, list_some
+from seqconv.errors import ManifestError, SeqconvError, list_some
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 # Names of columns with classes, and of columns with what must stay together; the first that is there is proposed.
@@ -56,11 +56,27 @@ def find_collection(folder: Path) -> Collection | None:
         (tables.append(table) if table is not None else unused.append(path))
     if not tables:
         return None
+    _refuse_events(tables, folder)
     parts = _by_split(tables)
     chosen = parts or {"": max(tables, key=lambda table: len(table.rows))}
     unused += [table.path for table in tables if table not in chosen.values()]
     said = [f"not used: {list_some(path.relative_to(folder) for path in unused)}"] if unused else []
     return _describe(chosen, folder, files, said)
+
+
+def _refuse_events(tables: Sequence[_Table], folder: Path) -> None:
+    """Say what to write for tables of events, which label windows or frames in many ways.
+
+    Raises:
+        ManifestError: there are some.
+    """
+    events = [table for table in tables if {"onset", "offset"} <= set(table.rows.columns)]
+    if events:
+        names = list_some(table.path.relative_to(folder) for table in events)
+        raise ManifestError(
+            f"{names} in '{folder}' list events. Write a config with data: {{manifest: FOLDER, events: "
+            f"{events[0].path.parent}, windows: {{seconds: 1}}}}, as in docs/guides/datasets.md (DESED)"
+        )
 
 
 class _Files:

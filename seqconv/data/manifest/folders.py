@@ -42,7 +42,7 @@ def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFr
     """List the recordings and arrays of a folder.
 
     Each sub-folder is a class, and deeper folders belong to it; unless `collection.label_from` finds the labels in the
-    paths. A folder with a file `metadata.csv` (or .jsonl, .parquet) is read by that.
+    paths, or `events` label the recordings. A folder with a file `metadata.csv` (or .jsonl, .parquet) is read by that.
 
     Returns:
         The table, and notes.
@@ -61,7 +61,8 @@ def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFr
     present = [path for path in present if not any(part.startswith(".") for part in path.parts)]
     paths = [path for path in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
     _refuse_other_audio(present)
-    has_labels = "label" in collection.found_in_paths
+    # Where events label them, folders need not be classes.
+    has_labels = "label" in collection.found_in_paths or getattr(collection, "events", None) is not None
     if not has_labels:
         _check_classes(folder, present, paths)
     if not paths:
