@@ -109,9 +109,13 @@ def test_a_backend_that_is_not_installed_is_refused_with_the_pip_command(monkeyp
     assert running_backend() == BACKEND
 
 
-def test_a_command_says_what_is_wrong_with_the_environment():
+def test_a_command_says_what_is_wrong_with_the_environment(tmp_path):
+    model, array = tmp_path / "model.keras", tmp_path / "x.npy"
+    card = {"features": {"kind": "precomputed"}}
+    build_model({"blocks": [{"filters": 2}]}, num_features=2, num_outputs=2, card=card).save(model)
+    np.save(array, np.zeros((9, 2)))
     environment = {**os.environ, "KERAS_BACKEND": "mxnet"}
-    command = [sys.executable, "-m", "seqconv", "predict", "--model", "model.keras", "x.wav"]
+    command = [sys.executable, "-m", "seqconv", "predict", "--model", model, array]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: Keras does not start: Unable to import backend : mxnet. Set KERAS_BACKEND")
