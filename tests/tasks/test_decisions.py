@@ -135,7 +135,7 @@ def test_a_precision_is_reached_or_said_not_to_be(runs, capsys):
     model.card = kept
     assert scores["0"]["precision"] >= 0.9
     assert (scores["1"]["precision"], scores["1"]["recall"]) == (0.5, 1.0)
-    print_decisions(chosen, make_console())
+    print_decisions([chosen], make_console())
     printed = " ".join(capsys.readouterr().out.split())
     assert "a precision of 0.9 is not reached for '1' on valid: its best is 0.500 (recall 1.000), at the" in printed
     assert "not reached for '0'" not in printed
