@@ -266,7 +266,7 @@ def test_sequences_in_memory_are_cut_beforehand(folder):
             r"data\.windows\.keep_empty: windows without an event are kept, but have no",
         ),
         ({"data": {"windows": {"seconds": 1, "keep_empty": False}}}, r"target\.background: 'nobody' is the class of"),
-        ({"data": {"events": None, "unlabeled": "ignore"}}, r"unlabeled is 'ignore', but events names no table"),
+        ({"data": {"events": None, "unlabeled": "negative"}}, r"unlabeled is 'negative', but events names no table"),
         ({"data": {"windows": None, "events_as": "windows"}}, r"Set windows\.seconds"),
         ({"data": {"events_as": "frames"}}, r"data\.events_as: 'frames' does not fit model\.pooling"),
         ({"data": {"events_as": "windows"}, "model": {"pooling": "frames"}}, r"pooling to something other than"),
