@@ -1,13 +1,16 @@
 """Files: written whole or not at all, locked by one process at a time, and archives of unknown origin."""
 
+import json
 import os
 import re
 import secrets
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from seqconv.errors import StorageError
 
@@ -217,3 +220,16 @@ else:
         except BlockingIOError:
             return False
         return True
+
+
+def read_json_member(path: Path, name: str, *, largest: int) -> Any:
+    """Return the JSON in a member of an archive of unknown origin; None if there is none of at most `largest` bytes."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(name)
+            return json.loads(archive.read(info)) if info.file_size <= largest else None
+    except (
+        *(ValueError, KeyError, OSError, RecursionError),
+        *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),
+    ):
+        return None

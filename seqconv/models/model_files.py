@@ -1,12 +1,10 @@
 """Model files, before Keras is started: where they are, and the card that they hold."""
 
-import json
 import zipfile
-import zlib
 from pathlib import Path
-from typing import Any
 
 from seqconv.errors import ModelError, list_some
+from seqconv.files import read_json_member
 from seqconv.models.card import ModelCard
 from seqconv.models.older_formats import check_format
 
@@ -57,15 +55,8 @@ def read_file_card(path: Path) -> ModelCard | None:
 
     Loading the model says why it cannot be.
     """
+    config = read_json_member(path, CONFIG, largest=LARGEST_TEXT)
     try:
-        with zipfile.ZipFile(path) as archive:
-            info = archive.getinfo(CONFIG)
-            if info.file_size > LARGEST_TEXT:
-                return None
-            config: Any = json.loads(archive.read(info))
         return ModelCard.from_dict(config["config"].get("card") or {})
-    except (
-        *(ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError),
-        *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),
-    ):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -1,12 +1,11 @@
 """Model files of Keras 2: what wrote them, and how to make them files of today."""
 
-import json
-import zipfile
 from pathlib import Path
 
 import h5py
 
 from seqconv.errors import ModelError
+from seqconv.files import read_json_member
 
 _METADATA = "metadata.json"
 _BY_KERAS_2 = "Load it with Keras 2 (pip install tf_keras; tf_keras.models.load_model) and save it as 'model.h5'. Then"
@@ -56,14 +55,9 @@ def _refuse_hdf5(path: Path) -> str:
 
 def _archive_version(path: Path) -> str:
     """Return the version of Keras that wrote a .keras file; "" if it does not say one."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            # What else is wrong with the file is found where it is checked.
-            if archive.getinfo(_METADATA).file_size > 1 << 20:
-                return ""
-            return str(json.loads(archive.read(_METADATA))["keras_version"])
-    except Exception:
-        return ""
+    # What else is wrong with the file is found where it is checked.
+    found = read_json_member(path, _METADATA, largest=1 << 20)
+    return str(found.get("keras_version", "")) if isinstance(found, dict) else ""
 
 
 def _convert(path: Path | str) -> str:

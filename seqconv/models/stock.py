@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from seqconv.errors import ModelError, list_some
 
@@ -144,12 +145,19 @@ def answers_any_length(model: Any) -> bool:
     shape = input_shape(model) or ()
     if not isinstance(model, keras.Sequential) or len(shape) != 3 or shape[1] is None or shape[2] is None:
         return False
+    others = (2 * shape[1] + 1, 3 * shape[1] + 2)
+    tried = (np.zeros((shape[0] or 1, num_frames, shape[2]), np.float32) for num_frames in others)
+    return all(try_answer(model, inputs) is not None for inputs in tried)
+
+
+def try_answer(model: Any, inputs: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]] | None:
+    """Return the outputs of a model as arrays; None if it cannot take the inputs."""
     try:
-        for num_frames in (2 * shape[1] + 1, 3 * shape[1] + 2):
-            model(np.zeros((shape[0] or 1, num_frames, shape[2]), np.float32), training=False)
+        outputs = keras.tree.flatten(model(inputs, training=False))
+        return [np.asarray(keras.ops.convert_to_numpy(output)) for output in outputs]
     except Exception:
-        return False
-    return True
+        # Whatever Keras, its backend or code of a user raises: only asking tells.
+        return None
 
 
 def least_frames(model: Any) -> int:
@@ -186,12 +194,8 @@ def _fits(model: Any, num_frames: int) -> bool:
     sizes = [8 if size is None else size for size in shape[2:]]
     if tensors_of(model, "inputs"):
         return _keeps_frames(model, [(1, num_frames, *sizes)])
-    # Code of a user: only running it tells.
-    try:
-        answer = model(np.zeros((1, num_frames, *sizes), np.float32), training=False)
-    except Exception:
-        return False
-    return all(np.isfinite(keras.ops.convert_to_numpy(part)).all() for part in keras.tree.flatten(answer))
+    answer = try_answer(model, np.zeros((1, num_frames, *sizes), np.float32))
+    return answer is not None and all(np.isfinite(part).all() for part in answer)
 
 
 def _keeps_frames(model: Any, shapes: list[Shape]) -> bool:

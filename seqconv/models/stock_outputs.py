@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from seqconv.models.stock import input_shape, least_frames, num_tokens, takes_tokens, tensors_of
+from seqconv.models.stock import input_shape, least_frames, num_tokens, takes_tokens, tensors_of, try_answer
 
 SOFTMAX, SIGMOID, OTHER = "softmax", "sigmoid", "other"
 _UNCLEAR = "unclear"
@@ -100,10 +100,9 @@ def _try_answers(model: Any) -> list[npt.NDArray[Any]]:
         frames = scale * rng.normal(size=(1, first + (3 * number if shape[1] is None else 0), *sizes))
         if takes_tokens(model):
             frames = np.floor(rng.uniform(size=frames.shape) * num_tokens(model))
-        try:
-            answer = keras.tree.flatten(model(frames.astype(np.float32), training=False))[0]
-            answers.append(np.asarray(keras.ops.convert_to_numpy(answer)))
-        except Exception:
+        outputs = try_answer(model, frames.astype(np.float32))
+        if not outputs:
             # What it cannot be asked, it says where it is run.
             return []
+        answers.append(outputs[0])
     return answers

@@ -136,8 +136,7 @@ def check_optuna() -> None:
 
 def _without_test(data: Mapping[str, Any], spec: DataSpec) -> Datasets:
     """Return the sequences of a trial, without the test split: settings must not be chosen on it."""
-    given: Any = data
-    loaded = load_datasets(spec, **given)
+    loaded = load_datasets(spec, **data)
     if loaded.valid is None:
         raise ConfigError("split.valid is 0, but trials are compared on valid. Set it above 0 for the search.")
     return replace(loaded, test=None)
