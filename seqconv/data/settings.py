@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.parts import FilePath, Fraction, Role, Section
+from seqconv.parts.sections import split_scheme
 
 EventUse = Literal["windows", "frames", "sequences"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -164,7 +165,7 @@ def check_made(data: DataConfig) -> None:
     if data.made_by is None:
         return
     named = [*(data.manifest.values() if isinstance(data.manifest, dict) else [data.manifest]), data.events]
-    missing = [path for path in named if path is not None and not Path(path.removeprefix("kaldi:")).exists()]
+    missing = [path for path in named if path is not None and not Path(split_scheme(path)[1]).exists()]
     if missing:
         raise ManifestError(f"'{missing[0]}' is not there yet. Make it with: {data.made_by}")
 

@@ -78,16 +78,30 @@ class NameOf:
         return core_schema.literal_schema([*self.more, *self.registry])
 
 
+SCHEMES: set[str] = set()
+"""Words that say, before a path and a colon, what is there; who reads it adds its own."""
+
+
+def split_scheme(path: str) -> tuple[str, str]:
+    """Return the scheme of a path, "" if it has none, and the path itself.
+
+    >>> split_scheme("recordings/7:30.wav")
+    ('', 'recordings/7:30.wav')
+    """
+    scheme, _, rest = path.partition(":")
+    return (scheme, rest) if scheme in SCHEMES and rest else ("", path)
+
+
 def absolute_path(path: str, folder: Path) -> str:
     """Return `path` as seen from `folder`; `~` is the user's home. An address such as `http://...` stays as it is.
 
-    >>> absolute_path("../data/m.csv", Path("/work/configs")), absolute_path("kaldi:train", Path("/work"))
-    ('/work/data/m.csv', 'kaldi:/work/train')
+    >>> absolute_path("../data/m.csv", Path("/work/configs"))
+    '/work/data/m.csv'
     """
     if not path.strip():
         raise ValueError("an empty path; leave the key out or write null for none")
-    scheme, _, rest = path.rpartition(":")
-    if scheme in ("kaldi",) and rest:
+    scheme, rest = split_scheme(path)
+    if scheme:
         return f"{scheme}:{absolute_path(rest, folder)}"
     if re.match(r"[A-Za-z][\w+.-]+://", path):
         return path

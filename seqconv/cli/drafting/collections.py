@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from seqconv.data.manifest.columns import SPLITS
+from seqconv.data.manifest.collection import template_fields
+from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, METADATA
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, SeqconvError, list_some
@@ -18,12 +19,7 @@ from seqconv.errors import ManifestError, SeqconvError, list_some
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 # Names of columns with classes, and of columns with what must stay together; the first that is there is proposed.
 LABEL_NAMES = ("label", "labels", "category", "class", "primary_label", "emotion", "genre", "species", "scene_label")
-GROUP_NAMES = ("client_id", "speaker_id", "subject_id", "patient_id", "user_id", "author", "fsID", "source_id")
-SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
-}
+SURE_GROUPS = ("client_id", "speaker_id", "subject_id", "patient_id", "user_id", "author", "fsID", "source_id")
 _DEEPEST = 3
 _MOST_TABLES = 40
 
@@ -206,13 +202,13 @@ def _describe(chosen: Mapping[str, _Table], folder: Path, files: _Files, said: l
     names = [name for name in LABEL_NAMES if name in columns]
     if names and names[0] != "label":
         meant["label"] = names[0]
-    groups = [name for name in GROUP_NAMES if name in columns and first.rows[name].nunique() < len(first.rows)]
+    groups = [name for name in SURE_GROUPS if name in columns and first.rows[name].nunique() < len(first.rows)]
     if groups and "group" not in columns:
         meant["group"] = groups[0]
         said.append(f"rows with the same '{groups[0]}' stay in one split")
     if meant:
         data["columns"] = meant
-    used = {*meant.values(), *columns_in(data.get("path")), *names[:1]}
+    used = {*meant.values(), *template_fields(data.get("path", "")), *names[:1]}
     rest = [name for name in columns if name not in {*used, "split", "fold"}]
     said += [f"columns that are kept, and not used: {list_some(rest, 12)}"] if rest else []
     folds = first.rows["fold"].nunique() if "fold" in columns and "" in chosen else None
@@ -244,9 +240,9 @@ def find_lists(folder: Path) -> Collection | None:
     if speaker:
         data["label_from"] = f"^(?P<label>[^/]+)/{speaker}"
         said.append(
-            "LOOK AT THIS: the beginnings of the names of files occur in several classes, and are taken for who"
+            "LOOK AT THIS: the beginnings of the names of files occur in several classes, and are taken for who or "
+            "what was recorded: each stays in one split"
         )
-        said[-1] += " or what was recorded: each stays in one split"
     return Collection(data, f"a sub-folder of '{folder}' for each class, with lists of splits", None, said)
 
 
@@ -260,8 +256,3 @@ def _speaker(paths: Sequence[PurePosixPath]) -> str | None:
         classes[words[0]].add(label)
     several = sum(len(labels) > 1 for labels in classes.values())
     return f"(?P<group>[^/{parts[0][1][1]}]+){parts[0][1][1]}" if several > len(classes) / 2 else None
-
-
-def columns_in(template: str | None) -> list[str]:
-    """Return the columns in a template of paths."""
-    return re.findall(r"\{([^{}]+)\}", template or "")

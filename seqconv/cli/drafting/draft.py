@@ -17,6 +17,7 @@ from seqconv.config import Config, load_config
 from seqconv.config.files import parse_yaml, write_yaml
 from seqconv.data.manifest import check_labels, load_manifest, make_splits
 from seqconv.errors import AudioError, list_some
+from seqconv.tasks import find_task
 
 MOST_LISTED = 12
 WIDTH = 118
@@ -60,7 +61,8 @@ def draft_config(source: str | Path, output: str | Path, *, label: str | None = 
     options: dict[str, Any] = {"label": target.column, "task": target.task, "separator": target.separator}
     frame = load_manifest(found.manifest, layout=found.layout)
     is_empty = frame[target.column].isna()
-    if is_empty.any() and target.task == "classification":
+    rule = find_task(target.task).cell_rule(is_single=True)
+    if is_empty.any() and rule is not None and not rule.may_be_empty:
         found, frame = found.without(is_empty, target.column), frame[~is_empty].reset_index(drop=True)
     signals = measure_signals(frame)
     split = make_splits(frame, **options)

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import pandas as pd
 
 from seqconv.cli.drafting.collections import Collection, find_collection, find_lists
 from seqconv.data.manifest import load_manifest
-from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS
+from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.folders import AUDIO_SUFFIXES
-from seqconv.errors import ManifestError, list_some
+from seqconv.errors import AudioError, ManifestError, list_some
+from seqconv.features.audio.recordings import open_audio
 
 TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
-SPLIT_NAMES = {**{name: name for name in SPLITS}, "val": "valid", "validation": "valid", "dev": "valid"}
 GROUP_NAMES = ("speaker", "subject", "patient", "person", "machine", "device", "session", "user", "site", "room", "day")
 MOST_CLASSES = 30
 SEPARATOR = ";"
@@ -91,12 +92,13 @@ def _read_collection(collection: Collection) -> Source:
 
 def _is_of_other_files(frame: pd.DataFrame) -> bool:
     """Whether columns `start` and `end` are no parts of the recordings, which end before."""
-    import soundfile
-
     some = frame[frame["end"].notna()].iloc[:50]
     for path, end in zip(some["path"], some["end"], strict=True):
-        if Path(path).suffix.lower() in AUDIO_SUFFIXES and end > soundfile.info(path).duration + 0.1:
-            return True
+        # A file that cannot be read is named later, with all others.
+        with suppress(AudioError):
+            whole = open_audio(path, None, None, None) if Path(path).suffix.lower() in AUDIO_SUFFIXES else None
+            if whole is not None and end > whole.stop / whole.sample_rate + 0.1:
+                return True
     return False
 
 
@@ -108,11 +110,11 @@ def _find_splits(folder: Path) -> dict[str, str]:
     """
     visible = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     folders = [path for path in visible if path.is_dir()]
-    if folders and {path.name.lower() for path in folders} <= set(SPLIT_NAMES):
-        splits = [(SPLIT_NAMES[path.name.lower()], path) for path in folders]
+    if folders and {path.name.lower() for path in folders} <= set(SPLIT_WORDS):
+        splits = [(SPLIT_WORDS[path.name.lower()], path) for path in folders]
     else:
         ends = [(path.stem.rsplit("_", 1)[-1].lower(), path) for path in visible if path.suffix.lower() == ".ts"]
-        splits = [(SPLIT_NAMES[end], path) for end, path in ends if end in SPLIT_NAMES]
+        splits = [(SPLIT_WORDS[end], path) for end, path in ends if end in SPLIT_WORDS]
     found: dict[str, str] = {}
     for split in SPLITS:
         same = [path for name, path in splits if name == split]

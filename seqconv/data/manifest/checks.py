@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from seqconv.data.manifest.columns import SPLITS, find_rows
+from seqconv.data.manifest.columns import SPLITS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
 from seqconv.files import is_file
 
@@ -77,7 +77,7 @@ def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:
 
 def _hint(value: str) -> str:
     lowered = value.strip().lower()
-    if lowered in ("dev", "development", "eval", "evaluation"):
+    if lowered in UNSURE_SPLITS:
         return " It may be valid or test, or what is trained on: write one of them."
     near = difflib.get_close_matches(lowered, SPLITS, n=1, cutoff=0.6)
     return f" Write '{near[0]}' instead." if near else ""

@@ -19,6 +19,13 @@ SPLITS = ("train", "valid", "test")
 TEXT_COLUMNS = ("id", "path", "label", "split", "group")
 NUMBER_COLUMNS = ("start", "end", "weight")
 KNOWN_COLUMNS = ("id", "path", "label", "split", "group", "fold", "start", "end", "weight")
+# What collections call the splits. "dev" and "eval" may mean another one, or what is trained on.
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "val", "validation", "dev", "development"), "valid"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+UNSURE_SPLITS = ("dev", "development", "eval", "evaluation")
 _LIKELY_PATHS = ("filename", "file", "fname", "wav", "audio", "audio_path", "clip", "recording", "slice_file_name")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
-from seqconv.data.manifest.columns import SPLITS
+from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
@@ -27,7 +27,6 @@ OTHER_AUDIO = (
 )
 # Tables of a folder of recordings, as Hugging Face names them.
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-_SPLIT_WORDS = {*SPLITS, "training", "val", "validation", "dev", "development", "eval", "evaluation", "testing"}
 # What sub-folders most often are when they are no classes.
 _NO_CLASSES = {
     "folds": r"(fold|part)[ _-]?\d+",
@@ -133,7 +132,7 @@ def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[Pu
             f"its sub-folder {list_some(aside)} may be a class, or sounds that are none. Leave it out with "
             f"data.ignore: ['{aside[0]}/*'], or say that it is a class: data.label_from: '^(?P<label>[^/]+)/'."
         )
-    if all(_SPLIT_WORDS & set(re.split(r"[\W_]+|(?<=\D)(?=\d)", name.lower())) for name in names):
+    if all(SPLIT_WORDS.keys() & set(re.split(r"[\W_]+|(?<=\D)(?=\d)", name.lower())) for name in names):
         ours = {name: next((word for word in SPLITS if word in name.lower()), "valid") for name in names}
         mapping = ", ".join(f"{split}: {folder / name}" for name, split in ours.items())
         raise ManifestError(

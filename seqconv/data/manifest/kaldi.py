@@ -7,8 +7,6 @@ import pandas as pd
 
 from seqconv.errors import ManifestError, list_some
 
-SCHEME = "kaldi:"
-
 
 def read_kaldi(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     """Read a data directory of Kaldi: an utterance per row.

@@ -9,13 +9,9 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.collection import FIELD, CollectionSettings, template_fields
-from seqconv.data.manifest.columns import SPLITS, find_rows
+from seqconv.data.manifest.columns import SPLIT_WORDS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
 from seqconv.text import nearest
-
-# What collections write into a column of splits. "dev" and "eval" mean valid or test, or both, by what else there is.
-_SPLIT_NAMES = {"training": "train", "val": "valid", "validation": "valid", "testing": "test"}
-_BY_THE_OTHERS = {"dev": "valid", "development": "valid", "eval": "test", "evaluation": "test"}
 
 
 def arrange(table: pd.DataFrame, settings: CollectionSettings) -> tuple[pd.DataFrame, list[str], list[str]]:
@@ -164,13 +160,14 @@ def _name_splits(cells: pd.Series, notes: list[str]) -> pd.Series:
     ['train', 'valid', 'test']
     """
     lowered = {cell: str(cell).strip().lower() for cell in cells.dropna().unique()}
-    meant = {cell: _SPLIT_NAMES.get(name, name) for cell, name in lowered.items()}
-    known = set(meant.values()) & set(SPLITS)
-    others = {cell: _BY_THE_OTHERS[name] for cell, name in meant.items() if name in _BY_THE_OTHERS}
+    known_as = {cell: SPLIT_WORDS[name] for cell, name in lowered.items() if name in SPLIT_WORDS}
+    others = {cell: split for cell, split in known_as.items() if lowered[cell] in UNSURE_SPLITS}
+    meant = {cell: split for cell, split in known_as.items() if cell not in others}
+    known = set(meant.values())
     # Of "dev" and "eval" alone, either may be what is trained on.
     if "train" in known and len(set(others.values()) | known) == len(others) + len(known):
         meant |= others
-    renamed = {cell: split for cell, split in meant.items() if split in SPLITS and split != cell}
+    renamed = {cell: split for cell, split in meant.items() if split != cell}
     if renamed:
         notes.append("column 'split': " + ", ".join(f"'{cell}' is read as {split}" for cell, split in renamed.items()))
     return cells.map(lambda cell: renamed.get(cell, cell))

@@ -1,27 +1,31 @@
 """Load a manifest: read it, give it its columns, and report everything that is wrong with it at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from seqconv.data.manifest import kaldi
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, Manifest, as_text, build_frame
 from seqconv.data.manifest.folders import read_folder
+from seqconv.data.manifest.kaldi import read_kaldi
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.parts.problems import read_section
+from seqconv.parts.sections import SCHEMES, split_scheme
 from seqconv.text import nearest
 
 PathText = str | PathLike[str]
 _Read = tuple[pd.DataFrame, list[str], list[str]]
 _PLAIN = CollectionSettings()
+# Manifests of other kinds than tables and folders of recordings, by the scheme before their path.
+_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {"kaldi": read_kaldi}
+SCHEMES.update(_READERS)
 
 
 class _Reading(NamedTuple):
@@ -112,12 +116,12 @@ def read_manifest(
 
 def _read_one(source: PathText, how: _Reading) -> _Read:
     """Read the table, the problems and the notes of one file or folder."""
-    is_kaldi = fspath(source).startswith(kaldi.SCHEME)
-    path = Path(fspath(source).removeprefix(kaldi.SCHEME))
+    scheme, place = split_scheme(fspath(source))
+    path = Path(place)
     is_folder = path.is_dir()
     try:
-        if is_kaldi:
-            table, notes = kaldi.read_kaldi(path)
+        if scheme:
+            table, notes = _READERS[scheme](path)
         else:
             table, notes = read_folder(path, how.collection) if is_folder else (read_table(path, how.collection), [])
         frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
