@@ -124,6 +124,9 @@ def test_init_finds_it_or_asks(collection, request, capsys):
     assert labels[0] == labels[1]
     assert (drafted.target.task, drafted.target.separator) == (own.target.task, own.target.separator)
     assert drafted.split == own.split
+    said = capsys.readouterr().out
+    assert ("folds of the table; fold 1 is test" in said) == (own.split.folds is not None)
+    assert ("cut by the run" in said) == (own.split.folds is None and frames[1]["split"].isna().all())
     train(load_config(output, ["training.epochs=1", "evaluation.report=false", "data.num_workers=0"]), here / "drafted")
 
 

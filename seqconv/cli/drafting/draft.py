@@ -145,9 +145,16 @@ class _Parts:
     def _folds(self) -> dict[str, dict[str, Choice]]:
         if self.source.folds is None:
             return {}
-        first = int(self.source.frame["fold"].min())
         why = "those of the table; all of them: seqconv train --folds all"
-        return {"split": {"folds": Choice(self.source.folds, why), "fold": Choice(first, "the one that is test")}}
+        return {
+            "split": {
+                "folds": Choice(self.source.folds, why),
+                "fold": Choice(self._first_fold(), "the one that is test"),
+            }
+        }
+
+    def _first_fold(self) -> int:
+        return int(self.source.frame["fold"].min())
 
     def _target(self) -> dict[str, Choice]:
         target = self.target
@@ -180,6 +187,9 @@ class _Parts:
         return f"{len(labels)} classes: {', '.join(labels[:MOST_LISTED])}{more}"
 
     def _splits(self) -> str:
+        if self.source.folds is not None:
+            fold = self._first_fold()
+            return f"Splits: {self.source.folds} folds of the table; fold {fold} is test, valid is cut from the others"
         counts = self.split["split"].value_counts()
         sizes = ", ".join(f"{name} {int(counts.get(name, 0)):,}" for name in ("train", "valid", "test"))
         made = self.source.frame["split"].isna()
@@ -194,6 +204,9 @@ class _Parts:
 
     def _hints(self) -> list[str]:
         """Return what readers should know before they trust a score."""
+        if self.source.folds is not None:
+            # Whoever made them has kept together what belongs together.
+            return []
         names = find_groups(self.source.frame, self.target.column)
         splits = self.source.frame["split"]
         if names and not splits.notna().all():
