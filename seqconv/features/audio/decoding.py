@@ -26,8 +26,9 @@ def decode_audio(
 ) -> tuple[Samples, int]:
     """Read one recording, or a part of it, as mono float32 samples.
 
-    WAV, FLAC, Ogg and MP3 are decoded by soundfile; `.npy` holds raw samples, `(n,)` or `(n, channels)`, that have
-    `sample_rate` already. Channels are averaged, or one is chosen; other rates are resampled by soxr.
+    WAV, FLAC, Ogg, MP3 and the like are decoded by soundfile; M4A, AAC, WMA, AMR, the sound of videos and others by
+    PyAV (the extra `media`). `.npy` holds raw samples, `(n,)` or `(n, channels)`, that have `sample_rate` already.
+    Channels are averaged, or one is chosen; other rates are resampled by soxr.
 
     Args:
         path: the file.
@@ -94,7 +95,7 @@ def count_samples(
     sample_rate: int | None = None,
     channel: int | None = None,
 ) -> int:
-    """Return how many samples `decode_audio` will return; nothing is decoded.
+    """Return how many samples `decode_audio` will return; nothing is decoded, but for what PyAV reads, once.
 
     Raises:
         AudioError: as `decode_audio`, as far as header, pages and frames show it.

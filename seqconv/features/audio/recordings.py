@@ -12,9 +12,11 @@ import numpy as np
 
 from seqconv.errors import AudioError
 from seqconv.features.arrays import load_npy
+from seqconv.features.audio.containers import is_media_installed
 from seqconv.features.audio.headers import DataSize, read_data_size
+from seqconv.features.audio.media import open_media
 from seqconv.features.audio.mixing import Mixer, Samples
-from seqconv.features.audio.streams import Stream, scan_stream
+from seqconv.features.audio.streams import Stream, is_settled, scan_stream
 from seqconv.files import is_file
 
 # Frames of one channel, or as many values of several channels, that are decoded at once.
@@ -82,7 +84,9 @@ def _open_encoded(path: Path, start: float | None, end: float | None, channel: i
             status = os.fstat(stream.fileno())
             data_size = read_data_size(stream, status.st_size)
         scan = scan_stream(path, status.st_size, status.st_mtime_ns)
-        file = _decoder(path, scan)
+        file = _decoder(path, scan) if scan.container is None or scan.is_whole else None
+    if file is None:
+        return _open_media(path, scan, status, (start, end), channel)
     try:
         _check_header(path, file, status.st_size, data_size, scan)
         num_samples = _declared_frames(file, data_size) if scan.num_samples is None else scan.num_samples
@@ -99,7 +103,34 @@ def _open_encoded(path: Path, start: float | None, end: float | None, channel: i
     return AudioRegion(first, stop, int(file.samplerate), file.channels, blocks)
 
 
+def _open_media(
+    path: Path, scan: Stream, status: os.stat_result, part: tuple[float | None, float | None], channel: int | None
+) -> AudioRegion:
+    """Open what FFmpeg decodes, and has decoded to count it."""
+    key = (path, status.st_size, status.st_mtime_ns) if is_settled(status.st_mtime_ns) else None
+    with _as_audio_error(path):
+        media = open_media(partial(path.open, "rb"), str(scan.container), key)
+    first, stop = _cut(path, *part, num_samples=media.num_samples, sample_rate=media.sample_rate)
+    with _as_audio_error(path):
+        mixer = Mixer(media.num_channels, channel)
+    blocks = partial(_mix_blocks, path, media.read, mixer, first, stop)
+    return AudioRegion(first, stop, media.sample_rate, media.num_channels, blocks)
+
+
+def _mix_blocks(
+    path: Path, read: Callable[[int, int], Iterator[Samples]], mixer: Mixer, first: int, stop: int
+) -> Iterator[Samples]:
+    with _as_audio_error(path):
+        for block in read(first, stop):
+            first += len(block)
+            yield mixer.mix(block)
+        if first < stop:
+            raise AudioError("has fewer samples than when it was opened; it has changed meanwhile")
+        mixer.check()
+
+
 def _decoder(path: Path, scan: Stream) -> Any:
+    """Open a file with libsndfile; None if it cannot, but FFmpeg perhaps can (Speex, Opus of odd times)."""
     import soundfile
 
     spliced = scan.splice(path)
@@ -110,6 +141,8 @@ def _decoder(path: Path, scan: Stream) -> Any:
     except soundfile.LibsndfileError as error:
         if not scan.is_whole:
             raise
+        if scan.container is not None and is_media_installed():
+            return None
         reason = error.error_string.strip()
         raise AudioError(f"cannot be decoded ({reason}), but is whole. Try ffmpeg -i OLD NEW.wav") from error
 
