@@ -14,6 +14,7 @@ from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
 from seqconv.features.audio.containers import describe_unreadable, find_unreadable
+from seqconv.features.foreign import find_recipe
 from seqconv.features.store import BadFile
 from seqconv.features.ts import read_ts
 from seqconv.files import is_file
@@ -206,5 +207,6 @@ def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
             raise AudioError(f"{note}.")
         warnings.warn(f"{note}. They are left out", stacklevel=3)
     if not files:
-        raise AudioError(f"folder '{folder}' holds no file to predict ({', '.join(suffixes)}).")
+        wanted = ", ".join(suffixes)
+        raise AudioError(f"folder '{folder}' holds no file to predict ({wanted}).{find_recipe(present)}")
     return files

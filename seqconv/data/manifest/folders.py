@@ -14,6 +14,7 @@ from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.audio.containers import MEDIA_SUFFIXES, describe_unreadable, find_unreadable
+from seqconv.features.foreign import find_recipe
 
 # What libsndfile reads, as seqconv.features does, and what PyAV does.
 _COMMON_SUFFIXES = (
@@ -64,7 +65,7 @@ def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFr
     if not paths:
         raise ManifestError(
             f"it holds no recording ({', '.join(_COMMON_SUFFIXES)}, .m4a, .mp4 and the like) and no array "
-            f"({', '.join(ARRAY_SUFFIXES)}), also not in its sub-folders."
+            f"({', '.join(ARRAY_SUFFIXES)}), also not in its sub-folders.{find_recipe(present)}"
         )
     names, stems = [path.as_posix() for path in paths], [path.with_suffix("").as_posix() for path in paths]
     counts = Counter(stems)
@@ -120,11 +121,13 @@ def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[Pu
     names = sorted({path.parts[0] for path in paths})
     empty = sorted({path.parts[0] for path in present if len(path.parts) > 1} - set(names))
     if not names:
-        raise ManifestError("it has no sub-folders with recordings; there must be one per class.")
+        raise ManifestError(
+            f"it has no sub-folders with recordings; there must be one per class.{find_recipe(present)}"
+        )
     if empty:
         raise ManifestError(
             f"its sub-folders {list_some(empty)} hold files, but no recording or array. Leave them out "
-            f"with data.ignore: ['{empty[0]}/*']."
+            f"with data.ignore: ['{empty[0]}/*'].{find_recipe(path for path in present if path.parts[0] in empty)}"
         )
     aside = [name for name in names if re.fullmatch(_ASIDE, name, re.IGNORECASE)]
     if aside and len(aside) < len(names):

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from seqconv.features.audio.headers import DataSize, read_data_size
 from seqconv.features.audio.media import open_media
 from seqconv.features.audio.mixing import Mixer, Samples
 from seqconv.features.audio.streams import Stream, is_settled, scan_stream
+from seqconv.features.foreign import find_recipe, what_is_no_recording
 from seqconv.files import is_file
 
 # Frames of one channel, or as many values of several channels, that are decoded at once.
@@ -25,6 +26,8 @@ _BLOCK_FRAMES = 1 << 20
 _END_TOLERANCE = 0.05
 # Digital silence: FLAC needs 14 bytes for 65,535 samples, Ogg and MP3 need more. A header that declares more is wrong.
 _MOST_SAMPLES_PER_BYTE = 8192
+# The first of the two matrices of a recording; libsndfile takes any others for sound of 44,100 Hz, or of any rate.
+_MATLAB_HEAD = 256
 _SAMPLE_BYTES = {
     "PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1,
 }  # fmt: skip
@@ -83,11 +86,16 @@ def _open_encoded(path: Path, start: float | None, end: float | None, channel: i
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
             data_size = read_data_size(stream, status.st_size)
+            stream.seek(0)
+            is_named = b"samplerate" in stream.read(_MATLAB_HEAD)
         scan = scan_stream(path, status.st_size, status.st_mtime_ns)
         file = _decoder(path, scan) if scan.container is None or scan.is_whole else None
     if file is None:
         return _open_media(path, scan, status, (start, end), channel)
     try:
+        if file.format in ("MAT4", "MAT5") and not is_named:
+            remedy = find_recipe([PurePath("x.mat")])
+            raise AudioError(f"{path}: holds matrices of MATLAB, but no recording as libsndfile writes it.{remedy}")
         _check_header(path, file, status.st_size, data_size, scan)
         num_samples = _declared_frames(file, data_size) if scan.num_samples is None else scan.num_samples
         first, stop = _cut(path, start, end, num_samples=num_samples, sample_rate=int(file.samplerate))
@@ -216,7 +224,8 @@ def _as_audio_error(path: Path) -> Iterator[None]:
         raise AudioError(f"{path}: {error}") from error
     except soundfile.SoundFileError as error:
         reason = getattr(error, "error_string", str(error)).strip()
-        raise AudioError(f"{path}: cannot be decoded ({reason})") from error
+        hint = what_is_no_recording(path)
+        raise AudioError(f"{path}: cannot be decoded ({reason}){'.' if hint else ''}{hint}") from error
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
 
