@@ -9,6 +9,9 @@ from seqconv.errors import AudioError
 from seqconv.features.audio.mixing import Samples
 from seqconv.features.audio.recordings import open_audio
 
+# Raise it when the same recordings come to give other samples: stores are then extracted again.
+# 2: what was cut off, damaged or joined is refused, and MP3s without their Info frame are whole.
+DECODER_VERSION = 2
 # A header may be damaged, or made to do damage: a second at 1 Hz would become 16,000 samples for each of its own.
 _MOST_UPSAMPLING = 256
 _MOST_DOWNSAMPLING = 1024

@@ -76,7 +76,7 @@ def build_store(
         (folder / LOCK_NAME).touch()
     with hold_lock(folder / LOCK_NAME, when_busy=partial(_say_waiting, folder)):
         # Another process may have built meanwhile.
-        index = usable_index(folder, wanted)
+        index = usable_index(folder, wanted, _say_outdated)
         match = match_rows(folder, entries, index.rows)
         ledger = Ledger(folder, index)
         results = extract_entries(
@@ -114,6 +114,15 @@ def build_store(
 
 def _say_waiting(folder: Path) -> None:
     print(f"Waiting for another process that is writing {folder}", file=sys.stderr, flush=True)
+
+
+def _say_outdated(folder: Path, count: int) -> None:
+    print(
+        f"{folder} was built by an earlier version, which took recordings that were cut off, damaged or joined for "
+        f"shorter ones; its {count} recordings are read again",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _default_folder(entries: Sequence[Entry], wanted: StoreIndex, cache_dir: str | Path | None) -> Path:
