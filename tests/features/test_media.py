@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.extras import require
 from support.media import copied, encode_media, video_only
-from support.streams import encode, noise
+from support.streams import encode, noise, without_info
 
 from seqconv.cli.drafting.signals import measure_signals
 from seqconv.data.sequences import Sequences
@@ -77,11 +77,11 @@ def refuses(path, data: bytes, reason: str) -> None:
         assert str(caught.value).count(str(path)) == 1
 
 
-def as_ffmpeg_decodes(data: bytes) -> np.ndarray:
+def as_ffmpeg_decodes(data: bytes, kind: str | None = None) -> np.ndarray:
     """The samples `(n, channels)`, by the shortest program with PyAV."""
     import av
 
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), format=kind) as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
         channels = container.streams.audio[0].channels
     return np.concatenate([x.T if len(x) == channels else x.reshape(-1, channels) for x in frames])
@@ -167,6 +167,18 @@ def test_what_libsndfile_encodes_comes_the_same_out_of_other_containers(tmp_path
     # Written live: neither length nor duration.
     live = copied(encode(SOUND, 48000, "OGG", "OPUS"), "webm", live="1")
     assert len(decoded(tmp_path / "x", live)) == len(SOUND)
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("rate", [48000, 22050])
+def test_an_mp3_is_what_ffmpeg_makes_of_it_whatever_its_info_frame_says(tmp_path, mode, rate):
+    data = encode(noise(2 * rate, num_channels=2), rate, "MP3", bitrate_mode=mode, compression_level=0.3)
+    place = max(data.find(name, 0, 64) for name in (b"Xing", b"Info"))
+    # Older encoders do not say what they have added.
+    unsaid = data[: place + 120] + bytes(36) + data[place + 156 :]
+    for kind in (data, unsaid, without_info(data), 2 * without_info(data)):
+        ours, theirs = decoded(tmp_path / "x", kind), as_ffmpeg_decodes(kind, "mp3")
+        np.testing.assert_allclose(ours, theirs.mean(axis=1), atol=1e-5)
 
 
 def test_sound_that_is_none_or_several_or_protected_is_refused(tmp_path):
