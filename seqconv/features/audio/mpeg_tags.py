@@ -11,7 +11,9 @@ _DECODER_DELAY = 529
 _VBRI_PLACE = 36
 # What an Info frame has behind its name and flags, by flag: number of frames, of bytes, places to seek, quality.
 _FIELDS = {1: 4, 2: 4, 4: 100, 8: 4}
-# From there on: who wrote it; what the encoder added at both ends (12 bits each); the checksum of all before.
+# From there on: who wrote it (these are believed, as by FFmpeg); what the encoder added at both ends, 12 bits each; the
+# checksum of all before.
+_WRITERS = (b"LAME", b"Lavf", b"Lavc")
 _ADDED, _CHECKSUM = 21, 34
 _INFO_BYTES = 64
 
@@ -51,7 +53,7 @@ def _read_info(frame: bytes, side: int) -> InfoFrame:
     place = side + 8 + sum(size for flag, size in _FIELDS.items() if info[7] & flag)
     writer, end = frame[place : place + 4], place + _CHECKSUM
     is_whole = writer != b"LAME" or _checksum(frame[:end]) == int.from_bytes(frame[end : end + 2], "big")
-    return InfoFrame(num_frames, is_whole and bool(writer.strip(b"\0")) and not any(frame[4:side]))
+    return InfoFrame(num_frames, is_whole and writer in _WRITERS and not any(frame[4:side]))
 
 
 def make_info(header: bytes, num_frames: int, num_bytes: int) -> bytes:

@@ -160,6 +160,11 @@ def _check_header(path: Path, file: Any, size: int, data_size: DataSize | None, 
         raise AudioError(f"{path}: its header declares {file.samplerate} Hz and {file.channels} channels")
     if file.frames > size * _MOST_SAMPLES_PER_BYTE:
         raise AudioError(f"{path}: its header declares {file.frames} samples, more than {size} bytes can hold")
+    packets = None if data_size is None else data_size.in_packets
+    if packets not in (None, file.frames) and file.subtype.startswith("ALAC"):
+        raise AudioError(
+            f"{path}: holds {file.frames} samples, but its table of packets declares {packets}; it is damaged"
+        )
     if scan.num_samples is not None and file.frames < scan.num_samples:
         raise AudioError(
             f"{path}: holds {scan.num_samples} samples, but the decoder finds {file.frames}. "
