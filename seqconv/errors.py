@@ -1,10 +1,16 @@
 """The errors that seqconv raises for bad input. Each names the thing, the value and the remedy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 
 class SeqconvError(ValueError):
-    """Base of all errors that a user can cause and correct."""
+    """Base of all errors that a user can cause and correct.
+
+    `reasons`: of an error about several recordings, what is wrong with each, by its id.
+    """
+
+    reasons: Mapping[str, str] = MappingProxyType({})
 
 
 class ConfigError(SeqconvError):

@@ -11,6 +11,7 @@ from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.features.arrays import load_npy, load_npz
 from seqconv.features.audio.recordings import describe_absence
 from seqconv.features.columns import Columns, read_clock, read_columns
+from seqconv.features.foreign import find_recipe
 from seqconv.features.gaps import complete
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
 from seqconv.features.statistics import finish_features
@@ -110,9 +111,10 @@ def _read(path: Path, settings: Precomputed, case: int | None) -> _Content:
             return _Content(_load_archive(path, settings.key))
         case ".ts":
             return _Content(_load_case(path, case))
+    remedy = find_recipe([path]) or " For recordings choose another features.kind, such as log_mel"
     raise ManifestError(
         f"{path}: features of kind 'precomputed' are read from .npy, .npz, .csv, .tsv, .parquet and .ts, "
-        f"not '{suffix}'. For recordings choose another features.kind, such as log_mel"
+        f"not '{suffix}'.{remedy}"
     )
 
 

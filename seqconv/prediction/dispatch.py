@@ -1,7 +1,6 @@
 """`predict`: from recordings, arrays or sequences to a table of predictions."""
 
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO, check_names
+from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, check_names
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
+from seqconv.features.audio.containers import describe_unreadable, find_unreadable
+from seqconv.features.foreign import find_recipe
 from seqconv.features.store import BadFile
 from seqconv.features.ts import read_ts
 from seqconv.files import is_file
@@ -198,10 +199,14 @@ def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     check_names(present)
     present = [path for path in present if not hidden.intersection((path, *path.parents))]
     files = [path for path in present if path.suffix.lower() in suffixes]
-    others = Counter(path.suffix.lower() for path in present if path.suffix.lower() in OTHER_AUDIO)
-    if others:
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
-        warnings.warn(f"'{folder}' also holds recordings that libsndfile cannot read, left out: {kinds}", stacklevel=3)
+    unreadable = find_unreadable(files)
+    if unreadable:
+        files = [path for path in files if path not in set(unreadable)]
+        note = f"folder '{folder}' holds {describe_unreadable(unreadable)}"
+        if not files:
+            raise AudioError(f"{note}.")
+        warnings.warn(f"{note}. They are left out", stacklevel=3)
     if not files:
-        raise AudioError(f"folder '{folder}' holds no file to predict ({', '.join(suffixes)}).")
+        wanted = ", ".join(suffixes)
+        raise AudioError(f"folder '{folder}' holds no file to predict ({wanted}).{find_recipe(present)}")
     return files

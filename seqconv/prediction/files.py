@@ -154,7 +154,7 @@ def _read_short(
     except (AudioError, ManifestError) as error:
         if not is_long.any():
             raise
-        return None, {name: BadFile(name, path, _listed_reason(error, name, path)) for name, path in path_of.items()}
+        return None, {name: BadFile(name, path, error.reasons.get(name, str(error))) for name, path in path_of.items()}
     bad = {file.id: file for file in store.quarantine}
     shortest = min_frames(model)
     brief = np.flatnonzero(store.lengths < shortest).tolist()
@@ -203,12 +203,6 @@ def answer_columns(model: Any, target: Target, logits: Any) -> dict[str, Any]:
 def reason_of(error: Exception, name: str) -> str:
     """Return an error's reason for a file, without its name."""
     return str(error).removeprefix(f"{name}: ").removeprefix(f"'{name}': ")
-
-
-def _listed_reason(error: Exception, name: str, path: str) -> str:
-    """Return the reason for one file in an error that lists several."""
-    listed = str(error).partition(f"\n  {name} ({path}): ")[2]
-    return listed.partition("\n  ")[0] or "cannot be read"
 
 
 def report_bad(bad: Sequence[BadFile], count: int) -> None:

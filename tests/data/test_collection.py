@@ -155,7 +155,6 @@ class TestFolders:
             (["dev_audio/a.wav", "eval_audio/b.wav"], "named like splits, not classes. Give a mapping instead"),
             (["train_audio/x/a.ogg", "test_soundscapes/b.ogg"], "named like splits, not classes"),
             (["yes/a.wav", "_background_noise_/b.wav"], "may be a class, or sounds that are none. Leave it out with"),
-            (["yes/a.wav", "no/a.m4a"], r"holds 1 recordings that libsndfile cannot read \(.m4a\): 'no/a.m4a'"),
             (["yes/a.wav", "no/a.txt"], "its sub-folders 'no' hold files, but no recording"),
         ],
     )
@@ -165,7 +164,7 @@ class TestFolders:
             load_manifest(tmp_path)
 
     def test_the_remedies_work(self, tmp_path):
-        make(tmp_path, "fold1/a.wav", "fold2/b.wav", "_noise_/c.wav", "_noise_/d.m4a")
+        make(tmp_path, "fold1/a.wav", "fold2/b.wav", "_noise_/c.wav", "_noise_/d.txt")
         layout = {"label_from": "^(?P<label>[^/]+)/", "ignore": ["_noise_/*"]}
         assert load_manifest(tmp_path, layout=layout)["label"].tolist() == ["fold1", "fold2"]
 

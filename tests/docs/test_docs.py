@@ -39,7 +39,11 @@ def page_name(page):
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "```python" in page.read_text("utf-8")], ids=page_name)
+# `test_docs_other_files.py` runs the blocks of the others, with files to read.
+RUN = [page for page in PAGES if "```python" in page.read_text("utf-8") and page.stem != "other_files"]
+
+
+@pytest.mark.parametrize("page", RUN, ids=page_name)
 def test_python_blocks_run(page, checkout):
     if page.stem == "tuning":
         require("optuna")

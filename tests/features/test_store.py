@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import re
 import shutil
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, StorageError,
 from seqconv.features import FeatureKind, extract_features
 from seqconv.features.store import Entry, FeatureStore, build_store, extract_shard
 from seqconv.features.store.extraction import cut_into_shards
+from seqconv.features.store.index import read_index, write_index
+from seqconv.features.store.shards import fingerprint
 
 SETTINGS = FeatureKind(sample_rate=8000, n_fft=256, hop_length=80, n_mels=20)
 DATA = Path(__file__).parents[2] / "data"
@@ -355,3 +359,35 @@ def test_a_store_of_another_format_is_refused_by_name(recordings, tmp_path, monk
     monkeypatch.undo()
     with pytest.raises(StoreError, match=r"written in format 7, this version of seqconv reads format 1\. Delete"):
         FeatureStore(store.path)
+
+
+def test_a_store_of_an_earlier_decoder_is_built_again_and_says_so(recordings, tmp_path, capsys):
+    """Earlier versions took what was cut off for a shorter recording, and so it is in their stores."""
+    path, first = tmp_path / "store", Path(recordings["path"].iloc[0])
+    built = build(recordings, tmp_path, path=path)
+    first.write_bytes(first.read_bytes()[:-500])
+    size, modified, content = fingerprint(str(first))
+    rows = list(read_index(path).rows)
+    rows[0] = replace(rows[0], size=size, mtime_ns=modified, content=content)
+    write_index(path, replace(read_index(path), rows=tuple(rows)))
+    assert build(recordings, tmp_path, path=path).num_extracted == 0
+    write_index(path, replace(read_index(path), decoder=1))
+    with pytest.raises(AudioError, match=r"(?s)1 recording of 5 cannot be read:.* ends after"):
+        build(recordings, tmp_path, path=path)
+    said = r"was built by an earlier version, .* shorter ones; its 5 recordings are read again"
+    assert re.search(said, capsys.readouterr().err)
+    # The good ones are kept by the build that has failed.
+    store = build(recordings.iloc[1:], tmp_path, path=path)
+    assert store.num_extracted == 0
+    assert_holds(store, recordings.iloc[1:])
+    assert "earlier version" not in capsys.readouterr().err
+    assert len(built) == 5
+
+
+def test_features_from_elsewhere_do_not_depend_on_the_decoder(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.zeros((5, 2)))
+    options = {"settings": FeatureKind(kind="precomputed"), "path": tmp_path / "store"}
+    build(manifest([tmp_path / "a.npy"]), tmp_path, **options)
+    write_index(tmp_path / "store", replace(read_index(tmp_path / "store"), decoder=1))
+    assert build(manifest([tmp_path / "a.npy"]), tmp_path, **options).num_extracted == 0
+    assert capsys.readouterr().err == ""

@@ -107,6 +107,21 @@ def test_short_files_that_are_all_bad_take_nothing_from_a_long_one(model, files)
     assert frame["num_frames"].tolist() == [0, 51, 0]
 
 
+@pytest.mark.parametrize("beside", ["{name}", "./{name}", "sub/../{name}", "linked/{name}", "füño/{name}"])
+def test_reasons_are_told_however_a_path_is_written(model, files, monkeypatch, beside):
+    """Also if no short file can be read, whose reasons come out of one error."""
+    folder = files[0].parent
+    monkeypatch.chdir(folder)
+    (folder / "sub").mkdir()
+    (folder / "linked").symlink_to(folder, target_is_directory=True)
+    (folder / "füño").symlink_to(folder, target_is_directory=True)
+    names = [beside.format(name=f"{number}.wav") for number in (4, 1, 3)]
+    with pytest.warns(UserWarning, match=r"2 of 3 files have no prediction") as caught:
+        predict(model, names, chunk_frames=70, quarantine=(bad := []))
+    assert [file.reason[:16] for file in bad] == ["cannot be decode", "ends after 0.559"]
+    assert all(file.reason in str(caught[-1].message) for file in bad)
+
+
 def test_nothing_is_given_where_none_can_be_read(model, files):
     tables = predict_tables(model, [files[1], files[3]])
     with pytest.raises(AudioError, match="2 recordings of 2 cannot be read:"):

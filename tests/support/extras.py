@@ -11,6 +11,7 @@ EXTRAS = {
     "torch": "torch",
     "mkdocs": "docs",
     "audiomentations": "augment",
+    "av": "media",
     "optuna": "tune",
     "mlflow": "mlflow",
     "selenium": "test-all",

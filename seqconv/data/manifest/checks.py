@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from seqconv.data.manifest.columns import SPLITS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.audio.containers import describe_unreadable, find_unreadable, is_media
 from seqconv.files import is_file
 
 
@@ -40,6 +42,7 @@ def find_problems(frame: pd.DataFrame) -> list[str]:
         *find_rows(ids, frame["path"].isna(), "{count} rows have an empty 'path': {rows}."),
         *_find_repeated_ids(frame),
         *_find_missing_files(frame),
+        *_find_unreadable_files(frame),
         *_find_bad_splits(frame),
         *find_rows(ids, (start < 0) | (end < 0), "'start' and 'end' are seconds from 0; {count} rows are not: {rows}."),
         *find_rows(ids, is_reversed, "'end' must be after 'start' (0 if empty); in {count} rows it is not: {rows}."),
@@ -61,6 +64,15 @@ def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
     suffix = next((suffix for suffix in (".wav", ".flac", ".ogg", ".mp3", ".npy") if is_file(first + suffix)), None)
     hint = f" There is one with '{suffix}': say so with data.path: '{{path}}{suffix}'." if suffix and missing else ""
     return find_rows(frame["id"], frame["path"].isin(missing), f"{text}: {{rows}}.{hint}")
+
+
+def _find_unreadable_files(frame: pd.DataFrame) -> Iterable[str]:
+    paths = find_unreadable(map(Path, frame["path"].dropna().unique()))
+    # The content decides, whatever the name.
+    found = [path for path in paths if is_media(path)]
+    if found:
+        text = f"column 'path' names {describe_unreadable(found)}. {{count}} rows have them: {{rows}}."
+        yield from find_rows(frame["id"], frame["path"].isin(set(map(str, found))), text)
 
 
 def _find_bad_splits(frame: pd.DataFrame) -> Iterable[str]:

@@ -13,18 +13,16 @@ from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.audio.containers import MEDIA_SUFFIXES, describe_unreadable, find_unreadable
+from seqconv.features.foreign import find_recipe
 
-# What libsndfile reads, as seqconv.features does.
-AUDIO_SUFFIXES = (
+# What libsndfile reads, as seqconv.features does, and what PyAV does.
+_COMMON_SUFFIXES = (
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd"),
     *(".w64", ".rf64", ".caf", ".sph", ".voc", ".avr"),
 )
+AUDIO_SUFFIXES = (*_COMMON_SUFFIXES, *MEDIA_SUFFIXES)
 ARRAY_SUFFIXES = (".npy", ".npz")
-# Recordings that libsndfile does not read.
-OTHER_AUDIO = (
-    *(".m4a", ".aac", ".mp4", ".m4b", ".wma", ".amr", ".ac3", ".ape", ".wv", ".mpc", ".mka", ".3gp"),
-    *(".webm", ".mkv", ".mov", ".avi"),
-)
 # Tables of a folder of recordings, as Hugging Face names them.
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 # What sub-folders most often are when they are no classes.
@@ -59,15 +57,15 @@ def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFr
     present = [path for path in present if not is_ignored(path.as_posix(), collection)]
     present = [path for path in present if not any(part.startswith(".") for part in path.parts)]
     paths = [path for path in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
-    _refuse_other_audio(present)
+    _refuse_unreadable(paths)
     # Where events label them, folders need not be classes.
     has_labels = "label" in collection.found_in_paths or getattr(collection, "events", None) is not None
     if not has_labels:
         _check_classes(folder, present, paths)
     if not paths:
         raise ManifestError(
-            f"it holds no recording ({', '.join(AUDIO_SUFFIXES)}) and no array ({', '.join(ARRAY_SUFFIXES)}), also not "
-            "in its sub-folders."
+            f"it holds no recording ({', '.join(_COMMON_SUFFIXES)}, .m4a, .mp4 and the like) and no array "
+            f"({', '.join(ARRAY_SUFFIXES)}), also not in its sub-folders.{find_recipe(present)}"
         )
     names, stems = [path.as_posix() for path in paths], [path.with_suffix("").as_posix() for path in paths]
     counts = Counter(stems)
@@ -96,14 +94,17 @@ def check_names(paths: Iterable[Path]) -> None:
         )
 
 
-def _refuse_other_audio(present: Sequence[PurePath]) -> None:
-    others = [path for path in present if path.suffix.lower() in OTHER_AUDIO]
-    if others:
-        suffixes = sorted({path.suffix.lower() for path in others})
-        kinds = ", ".join(suffixes)
+def _refuse_unreadable(paths: Sequence[PurePath]) -> None:
+    unreadable = find_unreadable(paths)
+    if unreadable:
+        suffix = unreadable[0].suffix
+        classes = Counter(path.parts[0] for path in unreadable if len(path.parts) > 1)
+        where = ", ".join(f"{count} in '{name}'" for name, count in classes.most_common(5))
+        more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
         raise ManifestError(
-            f"it holds {len(others)} recordings that libsndfile cannot read ({kinds}): {list_some(others)}. "
-            f"Convert them (ffmpeg -i A{suffixes[0]} A.flac), or leave them out with data.ignore: ['*{suffixes[0]}']."
+            f"it holds {describe_unreadable(unreadable)}. They are {list_some(unreadable, 3)}"
+            f"{f' ({where}{more})' if where else ''}. Or convert them (ffmpeg -i A{suffix} A.flac), or leave them out "
+            f"with data.ignore: ['*{suffix}']."
         )
 
 
@@ -120,11 +121,13 @@ def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[Pu
     names = sorted({path.parts[0] for path in paths})
     empty = sorted({path.parts[0] for path in present if len(path.parts) > 1} - set(names))
     if not names:
-        raise ManifestError("it has no sub-folders with recordings; there must be one per class.")
+        raise ManifestError(
+            f"it has no sub-folders with recordings; there must be one per class.{find_recipe(present)}"
+        )
     if empty:
         raise ManifestError(
             f"its sub-folders {list_some(empty)} hold files, but no recording or array. Leave them out "
-            f"with data.ignore: ['{empty[0]}/*']."
+            f"with data.ignore: ['{empty[0]}/*'].{find_recipe(path for path in present if path.parts[0] in empty)}"
         )
     aside = [name for name in names if re.fullmatch(_ASIDE, name, re.IGNORECASE)]
     if aside and len(aside) < len(names):

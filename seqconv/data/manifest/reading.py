@@ -11,6 +11,7 @@ import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ManifestError
+from seqconv.features.foreign import find_recipe
 from seqconv.features.tables import Rows, read_rows
 from seqconv.features.ts import read_ts
 from seqconv.files import undecodable_line
@@ -40,7 +41,7 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
     if reader is None:
         raise ManifestError(
             f"the format '{path.suffix}' is not known. A manifest is {', '.join(_READERS)}, "
-            "or a folder with one sub-folder per class."
+            f"or a folder with one sub-folder per class.{find_recipe([path])}"
         )
     try:
         return reader(path)

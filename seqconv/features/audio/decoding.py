@@ -9,6 +9,9 @@ from seqconv.errors import AudioError
 from seqconv.features.audio.mixing import Samples
 from seqconv.features.audio.recordings import open_audio
 
+# Raise it when the same recordings come to give other samples: stores are then extracted again.
+# 2: what was cut off, damaged or joined is refused, and MP3s without their Info frame are whole.
+DECODER_VERSION = 2
 # A header may be damaged, or made to do damage: a second at 1 Hz would become 16,000 samples for each of its own.
 _MOST_UPSAMPLING = 256
 _MOST_DOWNSAMPLING = 1024
@@ -26,8 +29,9 @@ def decode_audio(
 ) -> tuple[Samples, int]:
     """Read one recording, or a part of it, as mono float32 samples.
 
-    WAV, FLAC, Ogg and MP3 are decoded by soundfile; `.npy` holds raw samples, `(n,)` or `(n, channels)`, that have
-    `sample_rate` already. Channels are averaged, or one is chosen; other rates are resampled by soxr.
+    WAV, FLAC, Ogg, MP3 and the like are decoded by soundfile; M4A, AAC, WMA, AMR, the sound of videos and others by
+    PyAV (the extra `media`). `.npy` holds raw samples, `(n,)` or `(n, channels)`, that have `sample_rate` already.
+    Channels are averaged, or one is chosen; other rates are resampled by soxr.
 
     Args:
         path: the file.
@@ -94,7 +98,7 @@ def count_samples(
     sample_rate: int | None = None,
     channel: int | None = None,
 ) -> int:
-    """Return how many samples `decode_audio` will return; nothing is decoded.
+    """Return how many samples `decode_audio` will return; nothing is decoded, but for what PyAV reads, once.
 
     Raises:
         AudioError: as `decode_audio`, as far as header, pages and frames show it.

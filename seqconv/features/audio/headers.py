@@ -23,10 +23,14 @@ _COMMON = re.compile(
 
 
 class DataSize(NamedTuple):
-    """Bytes of samples: as many as the header declares, and as many as the file has from there on."""
+    """Bytes of samples: as many as the header declares, and as many as the file has from there on.
+
+    `in_packets`: samples of each channel, where a table of packets declares them.
+    """
 
     declared: int
     there: int
+    in_packets: int | None = None
 
 
 class _Layout(NamedTuple):
@@ -57,6 +61,7 @@ _LAYOUTS = {
     b"riff": _Layout(40, "<", 16, 8, True, 8, b"data", 0),
     b"caff": _Layout(8, ">", 4, 8, False, 1, b"data", 4),
 }
+_PACKETS = _LAYOUTS[b"caff"]._replace(data=b"pakt", prefix=0)
 _AMIGA = _Layout(12, ">", 4, 4, False, 2, b"BODY", 0)
 
 
@@ -72,8 +77,8 @@ def read_data_size(file: IO[bytes], size: int) -> DataSize | None:
 
     >>> import io
     >>> header = b"RIFF" + struct.pack("<I", 136) + b"WAVE" + b"data" + struct.pack("<I", 100)
-    >>> read_data_size(io.BytesIO(header + bytes(40)), len(header) + 40)
-    DataSize(declared=100, there=40)
+    >>> read_data_size(io.BytesIO(header + bytes(40)), len(header) + 40)[:2]
+    (100, 40)
     """
     head = file.read(12)
     layout = _AMIGA if head[8:] in (b"8SVX", b"16SV") else _LAYOUTS.get(head[:4])
@@ -85,7 +90,16 @@ def read_data_size(file: IO[bytes], size: int) -> DataSize | None:
         return None
     if 0 < declared < size - start:
         _check_rest(file, start + declared, size, layout)
-    return DataSize(declared, size - start)
+    return DataSize(declared, size - start, _count_in_packets(file, layout))
+
+
+def _count_in_packets(file: IO[bytes], layout: _Layout | None) -> int | None:
+    """Return the samples of each channel that the table of packets of a CAF declares; None where there is none."""
+    place = _find_data(file, _PACKETS) if layout is _LAYOUTS[b"caff"] else None
+    if place is None:
+        return None
+    file.seek(place[0] + 8)
+    return int.from_bytes(file.read(8), "big")
 
 
 def _check_rest(file: IO[bytes], place: int, size: int, layout: _Layout | None) -> None:

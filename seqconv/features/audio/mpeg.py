@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from seqconv.errors import AudioError
 from seqconv.features.audio.mpeg_headers import Frame, read_header
-from seqconv.features.audio.mpeg_tags import DECODER_DELAY, find_info, make_info
+from seqconv.features.audio.mpeg_tags import find_info, make_info
 from seqconv.features.audio.splicing import Span
 from seqconv.features.audio.tags import skip_tags, skip_zeros
 
@@ -63,8 +63,7 @@ def scan_frames(data: Any, first: int, size: int) -> MpegStream:
         )
     is_told = declared == [count] and first in infos and infos[first].is_sound
     head = make_info(data[first : first + 4], count, sum(span.stop - span.start for span in spans))
-    num_samples = count * start.num_samples - (DECODER_DELAY if head else 0)
-    return MpegStream(num_samples, is_told, head, tuple(spans))
+    return MpegStream(count * start.num_samples, is_told, head, tuple(spans))
 
 
 def _strange(place: int, size: int, start: Frame, frame: Frame | None) -> str:

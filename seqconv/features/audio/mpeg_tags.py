@@ -5,20 +5,24 @@ from typing import Any, NamedTuple
 
 from seqconv.features.audio.mpeg_headers import Frame, read_header
 
-# What libmpg123 leaves out at the beginning of a file with an Info frame: the delay of every decoder of layer III.
-DECODER_DELAY = 529
+# What libmpg123 leaves out at the beginning of a file with an Info frame, besides what that one says: the delay of
+# every decoder of layer III.
+_DECODER_DELAY = 529
 _VBRI_PLACE = 36
-# Bytes of an Info frame behind its header and side information: name, flags, two numbers, and zeros.
+# What an Info frame has behind its name and flags, by flag: number of frames, of bytes, places to seek, quality.
+_FIELDS = {1: 4, 2: 4, 4: 100, 8: 4}
+# From there on: who wrote it (these are believed, as by FFmpeg); what the encoder added at both ends, 12 bits each; the
+# checksum of all before.
+_WRITERS = (b"LAME", b"Lavf", b"Lavc")
+_ADDED, _CHECKSUM = 21, 34
 _INFO_BYTES = 64
-# In an Info frame, from its name on: who wrote it, and the checksum of all before, which says what the encoder added.
-_WRITER, _CHECKSUM = 120, 154
 
 
 class InfoFrame(NamedTuple):
     """A frame that tells the length.
 
-    `num_frames`: as declared, without itself; 0 where it does not say. `is_sound`: whether libmpg123 reads it, and it
-    is not damaged.
+    `num_frames`: as declared, without itself; 0 where it does not say. `is_sound`: whether libmpg123 reads it, it says
+    what the encoder has added, and it is not damaged.
     """
 
     num_frames: int
@@ -41,28 +45,34 @@ def find_info(data: Any, first: int, size: int) -> dict[int, InfoFrame]:
 
 
 def _read_info(frame: bytes, side: int) -> InfoFrame:
-    info = frame[side:].ljust(_CHECKSUM + 2, b"\0")
+    info = frame[side:].ljust(36, b"\0")
     if info.startswith(b"VBRI"):
         return InfoFrame(int.from_bytes(info[14:18], "big"), is_sound=False)
     num_frames = int.from_bytes(info[8:12], "big") if info[7] & 1 else 0
     # FFmpeg computes its checksum in another way.
-    is_whole = info[_WRITER : _WRITER + 4] != b"LAME" or _checksum(frame[: side + _CHECKSUM]) == int.from_bytes(
-        info[_CHECKSUM : _CHECKSUM + 2], "big"
-    )
-    return InfoFrame(num_frames, is_whole and not any(frame[4:side]))
+    place = side + 8 + sum(size for flag, size in _FIELDS.items() if info[7] & flag)
+    writer, end = frame[place : place + 4], place + _CHECKSUM
+    is_whole = writer != b"LAME" or _checksum(frame[:end]) == int.from_bytes(frame[end : end + 2], "big")
+    return InfoFrame(num_frames, is_whole and writer in _WRITERS and not any(frame[4:side]))
 
 
 def make_info(header: bytes, num_frames: int, num_bytes: int) -> bytes:
-    """Make an Info frame for so many frames and bytes, the first of which has this header.
+    """Make an Info frame for so many frames and bytes, the first of which has this header, and a silent frame.
 
-    Layers I and II have none: their files are of constant rate.
+    It declares the silent frame to be what the encoder has added, so that libmpg123 leaves out this one, and not the
+    first samples of the recording. Layers I and II have none: their files are of constant rate.
     """
     start = read_header(header)
     if start is None or start.kind[1] != 3:
         return b""
     own, frame = _large_enough(header, start)
-    info = own + bytes(frame.side - 4) + b"Info" + struct.pack(">III", 3, num_frames, num_bytes + frame.num_bytes)
-    return info.ljust(frame.num_bytes, b"\0")
+    size = num_bytes + 2 * frame.num_bytes
+    info = own + bytes(frame.side - 4) + b"Info" + struct.pack(">III", 3, num_frames + 1, size)
+    place = len(info)
+    info = (info + b"LAME").ljust(place + _ADDED, b"\0") + (start.num_samples - _DECODER_DELAY << 12).to_bytes(3, "big")
+    info = info.ljust(place + _CHECKSUM, b"\0")
+    info += _checksum(info).to_bytes(2, "big")
+    return info.ljust(frame.num_bytes, b"\0") + own.ljust(frame.num_bytes, b"\0")
 
 
 def _large_enough(header: bytes, start: Frame) -> tuple[bytes, Frame]:

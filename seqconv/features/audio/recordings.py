@@ -5,16 +5,19 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqconv.errors import AudioError
 from seqconv.features.arrays import load_npy
+from seqconv.features.audio.containers import is_media_installed
 from seqconv.features.audio.headers import DataSize, read_data_size
+from seqconv.features.audio.media import open_media
 from seqconv.features.audio.mixing import Mixer, Samples
-from seqconv.features.audio.streams import Stream, scan_stream
+from seqconv.features.audio.streams import Stream, is_settled, scan_stream
+from seqconv.features.foreign import find_recipe, what_is_no_recording
 from seqconv.files import is_file
 
 # Frames of one channel, or as many values of several channels, that are decoded at once.
@@ -23,6 +26,8 @@ _BLOCK_FRAMES = 1 << 20
 _END_TOLERANCE = 0.05
 # Digital silence: FLAC needs 14 bytes for 65,535 samples, Ogg and MP3 need more. A header that declares more is wrong.
 _MOST_SAMPLES_PER_BYTE = 8192
+# The first of the two matrices of a recording; libsndfile takes any others for sound of 44,100 Hz, or of any rate.
+_MATLAB_HEAD = 256
 _SAMPLE_BYTES = {
     "PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1,
 }  # fmt: skip
@@ -81,9 +86,16 @@ def _open_encoded(path: Path, start: float | None, end: float | None, channel: i
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
             data_size = read_data_size(stream, status.st_size)
+            stream.seek(0)
+            is_named = b"samplerate" in stream.read(_MATLAB_HEAD)
         scan = scan_stream(path, status.st_size, status.st_mtime_ns)
-        file = _decoder(path, scan)
+        file = _decoder(path, scan) if scan.container is None or scan.is_whole else None
+    if file is None:
+        return _open_media(path, scan, status, (start, end), channel)
     try:
+        if file.format in ("MAT4", "MAT5") and not is_named:
+            remedy = find_recipe([PurePath("x.mat")])
+            raise AudioError(f"{path}: holds matrices of MATLAB, but no recording as libsndfile writes it.{remedy}")
         _check_header(path, file, status.st_size, data_size, scan)
         num_samples = _declared_frames(file, data_size) if scan.num_samples is None else scan.num_samples
         first, stop = _cut(path, start, end, num_samples=num_samples, sample_rate=int(file.samplerate))
@@ -99,7 +111,34 @@ def _open_encoded(path: Path, start: float | None, end: float | None, channel: i
     return AudioRegion(first, stop, int(file.samplerate), file.channels, blocks)
 
 
+def _open_media(
+    path: Path, scan: Stream, status: os.stat_result, part: tuple[float | None, float | None], channel: int | None
+) -> AudioRegion:
+    """Open what FFmpeg decodes, and has decoded to count it."""
+    key = (path, status.st_size, status.st_mtime_ns) if is_settled(status.st_mtime_ns) else None
+    with _as_audio_error(path):
+        media = open_media(partial(path.open, "rb"), str(scan.container), key)
+    first, stop = _cut(path, *part, num_samples=media.num_samples, sample_rate=media.sample_rate)
+    with _as_audio_error(path):
+        mixer = Mixer(media.num_channels, channel)
+    blocks = partial(_mix_blocks, path, media.read, mixer, first, stop)
+    return AudioRegion(first, stop, media.sample_rate, media.num_channels, blocks)
+
+
+def _mix_blocks(
+    path: Path, read: Callable[[int, int], Iterator[Samples]], mixer: Mixer, first: int, stop: int
+) -> Iterator[Samples]:
+    with _as_audio_error(path):
+        for block in read(first, stop):
+            first += len(block)
+            yield mixer.mix(block)
+        if first < stop:
+            raise AudioError("has fewer samples than when it was opened; it has changed meanwhile")
+        mixer.check()
+
+
 def _decoder(path: Path, scan: Stream) -> Any:
+    """Open a file with libsndfile; None if it cannot, but FFmpeg perhaps can (Speex, Opus of odd times)."""
     import soundfile
 
     spliced = scan.splice(path)
@@ -110,6 +149,8 @@ def _decoder(path: Path, scan: Stream) -> Any:
     except soundfile.LibsndfileError as error:
         if not scan.is_whole:
             raise
+        if scan.container is not None and is_media_installed():
+            return None
         reason = error.error_string.strip()
         raise AudioError(f"cannot be decoded ({reason}), but is whole. Try ffmpeg -i OLD NEW.wav") from error
 
@@ -119,6 +160,11 @@ def _check_header(path: Path, file: Any, size: int, data_size: DataSize | None, 
         raise AudioError(f"{path}: its header declares {file.samplerate} Hz and {file.channels} channels")
     if file.frames > size * _MOST_SAMPLES_PER_BYTE:
         raise AudioError(f"{path}: its header declares {file.frames} samples, more than {size} bytes can hold")
+    packets = None if data_size is None else data_size.in_packets
+    if packets not in (None, file.frames) and file.subtype.startswith("ALAC"):
+        raise AudioError(
+            f"{path}: holds {file.frames} samples, but its table of packets declares {packets}; it is damaged"
+        )
     if scan.num_samples is not None and file.frames < scan.num_samples:
         raise AudioError(
             f"{path}: holds {scan.num_samples} samples, but the decoder finds {file.frames}. "
@@ -183,7 +229,8 @@ def _as_audio_error(path: Path) -> Iterator[None]:
         raise AudioError(f"{path}: {error}") from error
     except soundfile.SoundFileError as error:
         reason = getattr(error, "error_string", str(error)).strip()
-        raise AudioError(f"{path}: cannot be decoded ({reason})") from error
+        hint = what_is_no_recording(path)
+        raise AudioError(f"{path}: cannot be decoded ({reason}){'.' if hint else ''}{hint}") from error
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from seqconv.errors import AudioError
 from seqconv.features.audio import flac, mpeg, ogg
+from seqconv.features.audio.containers import HEAD_BYTES, find_container
 from seqconv.features.audio.mpeg_headers import read_header
 from seqconv.features.audio.splicing import Span, SplicedFile
 from seqconv.features.audio.tags import skip_tags, skip_zeros
@@ -19,13 +20,15 @@ _TICK = 2_000_000_000
 class Stream(NamedTuple):
     """A file to decode: the one on disk, or `head` and `spans` of it; `num_samples` where the decoder may not know.
 
-    `is_whole`: whether pages or frames were looked at, and none is damaged or missing.
+    `is_whole`: whether pages or frames were looked at, and none is damaged or missing. `container`: FFmpeg's name of
+    a format that libsndfile does not read, or, of a whole file, of one of which it does not read all kinds.
     """
 
     is_whole: bool = False
     num_samples: int | None = None
     head: bytes = b""
     spans: tuple[Span, ...] = ()
+    container: str | None = None
 
     def splice(self, path: Path) -> SplicedFile | None:
         """Open the file to decode; None: it is the one on disk."""
@@ -41,19 +44,25 @@ def scan_stream(path: Path, size: int, modified: int) -> Stream:
         AudioError: it is damaged, was cut off, or holds several recordings. It does not name the file.
         OSError: it cannot be read.
     """
-    is_settled = time.time_ns() - modified > _TICK
-    found = (_scan_file if is_settled else _scan_file.__wrapped__)(path, size, modified)
+    found = (_scan_file if is_settled(modified) else _scan_file.__wrapped__)(path, size, modified)
     if isinstance(found, str):
         raise AudioError(found)
     return found
+
+
+def is_settled(modified: int) -> bool:
+    """Whether a file that was changed at `modified` ns will have another time when it changes again."""
+    return time.time_ns() - modified > _TICK
 
 
 @lru_cache(maxsize=64)
 def _scan_file(path: Path, size: int, modified: int) -> Stream | str:
     """Return what is in the file, or what is wrong with it, which is kept, too."""
     with path.open("rb") as file:
-        if size < 4 or file.read(1) not in (b"O", b"f", b"I", b"\xff", b"\0"):
-            return Stream()
+        head = file.read(HEAD_BYTES)
+        container = find_container(head)
+        if container is not None or size < 4 or head[:1] not in (b"O", b"f", b"I", b"\xff", b"\0"):
+            return Stream(container=container)
         with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
             try:
                 return _scan(data, size)
@@ -65,13 +74,13 @@ def _scan(data: mmap.mmap, size: int) -> Stream:
     first = skip_zeros(data, skip_tags(data, 0, size), size)
     magic = data[first : first + 4]
     if magic == b"OggS":
-        return Stream(is_whole=True, head=ogg.check_pages(data, first, size) or b"")
+        return Stream(is_whole=True, head=ogg.check_pages(data, first, size) or b"", container="ogg")
     if magic == b"fLaC":
         end = flac.scan_end(data, first, size)
         if end is None or end.head is None:
             return Stream(is_whole=end is not None)
         return Stream(True, end.num_samples, end.head, (Span(first + len(end.head), size),))
     if read_header(magic) is None:
-        return Stream()
+        return Stream(container=find_container(data[first : first + HEAD_BYTES]))
     frames = mpeg.scan_frames(data, first, size)
     return Stream(True) if frames.is_told else Stream(True, frames.num_samples, frames.head, frames.spans)

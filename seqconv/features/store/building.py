@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -75,7 +76,7 @@ def build_store(
         (folder / LOCK_NAME).touch()
     with hold_lock(folder / LOCK_NAME, when_busy=partial(_say_waiting, folder)):
         # Another process may have built meanwhile.
-        index = usable_index(folder, wanted)
+        index = usable_index(folder, wanted, _say_outdated)
         match = match_rows(folder, entries, index.rows)
         ledger = Ledger(folder, index)
         results = extract_entries(
@@ -115,6 +116,15 @@ def _say_waiting(folder: Path) -> None:
     print(f"Waiting for another process that is writing {folder}", file=sys.stderr, flush=True)
 
 
+def _say_outdated(folder: Path, count: int) -> None:
+    print(
+        f"{folder} was built by an earlier version, which took recordings that were cut off, damaged or joined for "
+        f"shorter ones; its {count} recordings are read again",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
 def _default_folder(entries: Sequence[Entry], wanted: StoreIndex, cache_dir: str | Path | None) -> Path:
     """Return a folder for these settings and the folder of the recordings, so that added recordings find it again."""
     if cache_dir is None:
@@ -137,21 +147,33 @@ def _check_bad(bad: Sequence[StoredSequence], count: int, max_bad_fraction: floa
         return
     is_limited = 0 < max_bad_fraction < 1
     shown = _SHOWN_PROBLEMS if is_limited else len(bad)
-    groups = _group(bad) if precomputed else [[row] for row in bad]
+    groups = _group_similar(bad) if precomputed else _group_equal(bad)
     lines = [f"  {group[0].id} ({group[0].path}){_others(group)}: {group[0].problem}" for group in groups[:shown]]
     left = sum(map(len, groups[shown:]))
     rest = [f"  and {left} more"] if left else []
     what = "1 recording" if len(bad) == 1 else f"{len(bad)} recordings"
     limit = f", more than the part of {max_bad_fraction:g} that may be left out" if is_limited else ""
-    error = ManifestError if precomputed else AudioError
-    raise error("\n".join([f"{what} of {count} cannot be read{limit}:", *lines, *rest]))
+    message = "\n".join([f"{what} of {count} cannot be read{limit}:", *lines, *rest])
+    error = ManifestError(message) if precomputed else AudioError(message)
+    error.reasons = {str(row.id): str(row.problem) for row in bad}
+    raise error
 
 
-def _group(bad: Sequence[StoredSequence]) -> list[list[StoredSequence]]:
+def _group_similar(bad: Sequence[StoredSequence]) -> list[list[StoredSequence]]:
     """Group rows whose problems differ only in numbers, such as gaps in one column of many tables."""
     groups: dict[str, list[StoredSequence]] = {}
     for row in bad:
         groups.setdefault(re.sub(r"\d+", "0", str(row.problem)), []).append(row)
+    return list(groups.values())
+
+
+def _group_equal(bad: Sequence[StoredSequence]) -> list[list[StoredSequence]]:
+    """Group rows with the same problem if they are many, such as files of another kind; else each has a line."""
+    numbers = Counter(row.problem for row in bad)
+    groups: dict[tuple[str | None, str | None], list[StoredSequence]] = {}
+    for row in bad:
+        own = None if numbers[row.problem] > _SHOWN_PROBLEMS else row.id
+        groups.setdefault((row.problem, own), []).append(row)
     return list(groups.values())
 
 

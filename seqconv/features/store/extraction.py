@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from seqconv.errors import ConfigError, StoreError, list_some
+from seqconv.features.audio.containers import MEDIA_SUFFIXES
 from seqconv.features.kinds import FeatureKind, RecordedKind
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.features.store.shards import extract_shard
@@ -15,7 +16,7 @@ from seqconv.features.store.workers import WorkerDeath, available_cores, map_in_
 _MOST_ENTRIES = 32
 _SHARD_BYTES = 64 << 20
 # Bytes of samples, 16 bits each, over bytes of file; a long FLAC, Ogg or MP3 says little about its duration.
-_COMPRESSION = {".flac": 3, ".ogg": 12, ".oga": 12, ".opus": 16, ".mp3": 12}
+_COMPRESSION = {".flac": 3, ".ogg": 12, ".oga": 12, ".opus": 16, ".mp3": 12, **dict.fromkeys(MEDIA_SUFFIXES, 12)}
 # Below both, workers would still be importing when this process is done.
 _SMALL_JOB_ENTRIES = 512
 _SMALL_JOB_BYTES = 64 << 20

@@ -1,7 +1,7 @@
 """The index of a store: one Arrow file, replaced in one step, with the position of every sequence."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -9,14 +9,15 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from seqconv.errors import StoreError, list_some
-from seqconv.features.kinds import FeatureKind
+from seqconv.features.audio.decoding import DECODER_VERSION
+from seqconv.features.kinds import FeatureKind, RecordedKind
 from seqconv.features.store.entries import StoredSequence
 from seqconv.files import write_atomically
 
 INDEX_NAME = "index.arrow"
 LOCK_NAME = "lock"
 SHARD_PATTERN = "shard-*.arrow*"
-# Raise it when extraction changes what it computes, or the files their layout: older stores are then built again.
+# Raise it when the files change their layout: older stores are then refused.
 FORMAT_VERSION = 1
 
 _ABSENT = object()
@@ -36,12 +37,19 @@ class StoreIndex:
 
     `variant`: what was done to the recordings before, by name; None where they are stored as they are.
     `part`: version and file of the kind of features, as `part_of` says them, when it was written; None: now.
+    `decoder`: the version of what has decoded the recordings.
     """
 
     settings: FeatureKind
     rows: tuple[StoredSequence, ...] = ()
     variant: Mapping[str, Any] | None = None
     part: Mapping[str, Any] | None = None
+    decoder: int = DECODER_VERSION
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether its recordings would give other samples now."""
+        return self.decoder != DECODER_VERSION and isinstance(self.settings, RecordedKind)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -115,14 +123,23 @@ def read_index(folder: Path) -> StoreIndex:
         settings = FeatureKind.model_validate(header["settings"])
         absent = {name for name in _LATER if name not in table.column_names}
         columns = [[""] * len(table) if name in absent else table[name].to_pylist() for name in _TYPES]
-        variant = header.get("variant")
+        variant, decoder = header.get("variant"), int(header.get("decoder", 1))
     except (pa.ArrowException, OSError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
         raise StoreError(f"{path}: damaged ({error}). Delete {folder}; it will be built again") from error
-    return StoreIndex(settings, tuple(StoredSequence(*values) for values in zip(*columns, strict=True)), variant, part)
+    rows = tuple(StoredSequence(*values) for values in zip(*columns, strict=True))
+    return StoreIndex(settings, rows, variant, part, decoder)
 
 
-def usable_index(folder: Path, wanted: StoreIndex) -> StoreIndex:
+def usable_index(
+    folder: Path, wanted: StoreIndex, say_outdated: Callable[[Path, int], None] | None = None
+) -> StoreIndex:
     """Return `wanted` with the rows that the index of a folder has; there may be no folder yet.
+
+    Args:
+        folder: of the store.
+        wanted: its settings.
+        say_outdated: is told the folder, and the number of rows, where earlier versions have decoded the recordings in
+            another way, so that these rows are of no use.
 
     Raises:
         StoreError: the folder holds something else, or features of other settings than those of `wanted`.
@@ -136,6 +153,10 @@ def usable_index(folder: Path, wanted: StoreIndex) -> StoreIndex:
             raise StoreError(
                 f"{folder}: holds features of other settings ({differences}). Choose another folder, or delete this one"
             )
+        if index.is_outdated:
+            if say_outdated is not None:
+                say_outdated(folder, len(index.rows))
+            return wanted
         return replace(wanted, rows=index.rows)
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: is a file, not a folder for a store")
@@ -156,6 +177,7 @@ def write_index(folder: Path, index: StoreIndex) -> None:
     import pyarrow as pa
 
     header: dict[str, Any] = {"format_version": FORMAT_VERSION, "settings": index.settings.model_dump(mode="json")}
+    header["decoder"] = index.decoder
     if part := part_of(index.settings):
         header["part"] = part
     if index.variant is not None:

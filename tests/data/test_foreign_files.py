@@ -1,0 +1,88 @@
+"""Files of other kinds are refused with the recipe that converts them, wherever they are given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.io import savemat
+from support.streams import encode, noise
+
+from seqconv.cli.drafting.sources import find_source
+from seqconv.data.events.tables import read_events
+from seqconv.data.manifest import load_manifest
+from seqconv.data.sequences import Sequences
+from seqconv.errors import AudioError, ManifestError
+from seqconv.features import FeatureKind, load_features, open_features
+from seqconv.features.foreign import PAGE, RECIPES
+from seqconv.prediction.dispatch import find_entries
+
+SUFFIXES = [(suffix, title) for title, suffixes in RECIPES.items() for suffix in suffixes]
+LOG_MEL = FeatureKind(kind="log_mel")
+
+
+def recipe(suffix: str, title: str) -> str:
+    return rf'Convert \{suffix} first, by the recipe "{title}" in {PAGE}\.'
+
+
+@pytest.mark.parametrize(("suffix", "title"), SUFFIXES)
+def test_every_way_of_giving_one_names_the_recipe(tmp_path, suffix, title):
+    path = tmp_path / "dog" / f"a{suffix}"
+    path.parent.mkdir()
+    path.write_bytes(b"\x89what its program wrote" * 99)
+    message = recipe(suffix, title)
+    with pytest.raises(AudioError, match=rf"a\{suffix}: cannot be decoded .*{message}"):
+        open_features(path, LOG_MEL)
+    with pytest.raises(ManifestError, match=rf"not '\{suffix}'\. {message}"):
+        load_features(path, {"kind": "precomputed"})
+    for read in (load_manifest, find_source):
+        with pytest.raises(ManifestError, match=rf"the format '\{suffix}' is not known.* {message}"):
+            read(path)
+        with pytest.raises(ManifestError, match=rf"it has no sub-folders with recordings.* {message}"):
+            read(tmp_path)
+    with pytest.raises(AudioError, match=rf"holds no file to predict .* {message}"):
+        find_entries([tmp_path], LOG_MEL)
+    assert read_events(path, has_ids=True)[2][0].endswith(f"{PAGE}.")
+
+
+def test_a_class_of_them_beside_a_class_of_recordings_names_it(tmp_path):
+    for name in ("dog/a.wav", "cat/a.mid", "cow/a.edf"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(encode(noise(800), 8000, "WAV"))
+    with pytest.raises(
+        ManifestError, match=r"'cat', 'cow' hold files.*\.edf, \.mid first, by the recipes .Biosignals., .MIDI. in"
+    ):
+        load_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "error"), [("log_mel", AudioError), ("precomputed", ManifestError)])
+def test_a_table_of_many_says_it_once(tmp_path, kind, error):
+    paths = [f"{number}.mat" for number in range(40)]
+    for path in paths:
+        savemat(tmp_path / path, {"signal": noise(800)})
+    pd.DataFrame({"path": paths, "label": list("ab" * 20)}).to_csv(tmp_path / "m.csv", index=False)
+    with pytest.raises(error, match=recipe(".mat", "MATLAB")) as caught:
+        Sequences.from_manifest(tmp_path / "m.csv", {"kind": kind}, cache_dir=tmp_path / "cache", num_workers=0)
+    assert str(caught.value).count(PAGE) == 1
+    assert "40 recordings of 40 cannot be read" in str(caught.value)
+
+
+def test_features_given_as_recordings_say_which_kind_reads_them(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(AudioError, match=r"Files \.csv hold features, which features.kind 'precomputed' reads"):
+        open_features(tmp_path / "a.csv", LOG_MEL)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"x": noise(800)}, {"x": noise(800).T}, {"x": np.ones((3, 2), np.int16)}, {"fs": 8000.0, "x": noise(800)}],
+    ids=["column", "row", "16 bits", "with a rate"],
+)
+def test_matrices_of_matlab_are_no_recording(tmp_path, values):
+    savemat(tmp_path / "a.wav", values)
+    with pytest.raises(
+        AudioError,
+        match=rf"holds matrices of MATLAB, but no recording as libsndfile writes it.*{recipe('.mat', 'MATLAB')}",
+    ):
+        open_features(tmp_path / "a.wav", LOG_MEL)
+    # As libsndfile writes it, it is a recording.
+    (tmp_path / "b.mat").write_bytes(encode(noise(800), 8000, "MAT5"))
+    assert open_features(tmp_path / "b.mat", LOG_MEL).num_frames == 11
