@@ -19,6 +19,14 @@ _LARGE_MEMBER = 256 << 20
 _MOST_EXPANSION = 100
 
 _TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.\w+)?")
+CACHE_VARIABLE = "SEQCONV_CACHE"
+
+
+def cache_folder(given: str | Path | None = None) -> Path:
+    """Return the folder of caches: the one given, or $SEQCONV_CACHE, or the user's."""
+    import platformdirs
+
+    return Path(given or os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("seqconv"))
 
 
 def is_file(path: str | Path) -> bool:

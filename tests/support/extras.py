@@ -17,6 +17,8 @@ EXTRAS = {
     "nbclient": "test-all",
     "nbformat": "test-all",
     "ipykernel": "test-all",
+    "datasets": "test-all",
+    "lhotse": "test-all",
 }
 
 
