@@ -35,6 +35,7 @@ _NO_CLASSES = {
     "sessions": r"(session|ses|recording|rec|take|trial)[ _-]?\d+",
 }
 _ASIDE = r"_.*_|_background_noise_"
+_LHOTSE = r"(cuts|supervisions|recordings).*\.jsonl(\.gz)?$"
 
 
 def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
@@ -111,6 +112,14 @@ def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[Pu
     of_kaldi = [path.parent.name for path in present if path.name == "wav.scp"]
     if of_kaldi:
         raise ManifestError(f"it holds data directories of Kaldi. Give each as kaldi:FOLDER: {list_some(of_kaldi)}.")
+    of_lhotse = [path.name for path in present if re.search(_LHOTSE, path.name)]
+    if of_lhotse:
+        raise ManifestError(f"it holds manifests of lhotse. Give each as lhotse:FILE: {list_some(of_lhotse)}.")
+    if any(path.name == "dataset_info.json" for path in present):
+        raise ManifestError(
+            "it holds a dataset that Hugging Face's datasets saved. Pass it to train in Python: "
+            "train(config, train_data=datasets.load_from_disk(FOLDER)), or write it to Parquet (data.to_parquet)."
+        )
     loose = [path for path in paths if len(path.parts) == 1]
     if loose:
         raise ManifestError(

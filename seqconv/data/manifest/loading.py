@@ -23,6 +23,7 @@ from seqconv.data.manifest.folders import read_folder
 from seqconv.data.manifest.kaldi import read_kaldi
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
+from seqconv.data.manifest.lhotse import read_lhotse
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.files import is_file
@@ -34,7 +35,7 @@ PathText = str | PathLike[str]
 _Read = tuple[pd.DataFrame, list[str], list[str]]
 _PLAIN = CollectionSettings()
 # Manifests of other kinds than tables and folders of recordings, by the scheme before their path.
-_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {"kaldi": read_kaldi}
+_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {"kaldi": read_kaldi, "lhotse": read_lhotse}
 SCHEMES.update(_READERS)
 
 
@@ -61,8 +62,8 @@ def load_manifest(
 
     Args:
         source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file); a folder with one
-            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi;
-            an unequal-length `.ts` file; a mapping from split to any of these, such as
+            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi; `lhotse:FILE`, cuts of lhotse; an
+            unequal-length `.ts` file; a mapping from split to any of these, such as
             `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder), a
             Dataset or a DatasetDict of Hugging Face.
         label: Target column, or columns; when given, the labels are checked together with the rest.
