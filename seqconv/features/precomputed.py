@@ -15,7 +15,7 @@ from seqconv.features.gaps import complete
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
 from seqconv.features.statistics import finish_features
 from seqconv.features.ts import read_ts
-from seqconv.files import is_file
+from seqconv.files import conversion_hint, is_file
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
@@ -112,7 +112,7 @@ def _read(path: Path, settings: Precomputed, case: int | None) -> _Content:
             return _Content(_load_case(path, case))
     raise ManifestError(
         f"{path}: features of kind 'precomputed' are read from .npy, .npz, .csv, .tsv, .parquet and .ts, "
-        f"not '{suffix}'. For recordings choose another features.kind, such as log_mel"
+        f"not '{suffix}'. For recordings choose another features.kind, such as log_mel.{conversion_hint(path)}"
     )
 
 

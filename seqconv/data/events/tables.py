@@ -14,6 +14,7 @@ from seqconv.data.events.raven import RAVEN_START, read_selections
 from seqconv.data.manifest.columns import describe_rows, find_rows
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
+from seqconv.files import conversion_hint
 
 FloatArray = npt.NDArray[np.float64]
 TRACK_SUFFIX = ".txt"
@@ -70,7 +71,8 @@ def read_events(
         that is wrong with the table.
     """
     if path.suffix.lower() not in TABLE_SUFFIXES:
-        return {}, "", [f"'{path}': a table of events is {', '.join(TABLE_SUFFIXES)}, not '{path.suffix}'"]
+        known = ", ".join(TABLE_SUFFIXES)
+        return {}, "", [f"'{path}': a table of events is {known}, not '{path.suffix}'.{conversion_hint(path)}"]
     try:
         table = read_label_track(path) if path.suffix.lower() == TRACK_SUFFIX else read_table(path)
         if RAVEN_START in table:

@@ -14,7 +14,7 @@ from seqconv.data.manifest.columns import to_text
 from seqconv.errors import ManifestError
 from seqconv.features.tables import Rows, read_rows
 from seqconv.features.ts import read_ts
-from seqconv.files import undecodable_line
+from seqconv.files import conversion_hint, decoding_problem, text_encoding
 
 _PLAIN = CollectionSettings()
 
@@ -41,13 +41,12 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
     if reader is None:
         raise ManifestError(
             f"the format '{path.suffix}' is not known. A manifest is {', '.join(_READERS)}, "
-            "or a folder with one sub-folder per class."
+            f"or a folder with one sub-folder per class.{conversion_hint(path)}"
         )
     try:
         return reader(path)
     except UnicodeDecodeError as error:
-        line = undecodable_line(path)
-        raise ManifestError(f"it is not UTF-8 text: line {line} ({error.reason}). Save it as UTF-8.") from error
+        raise ManifestError(decoding_problem(path, error)) from error
 
 
 def read_delimited(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFrame:
@@ -79,7 +78,7 @@ def _read_spaced(path: Path, options: dict[str, Any]) -> Rows | None:
 def read_json_lines(path: Path) -> pd.DataFrame:
     """Read JSON Lines: one object per line; a list of labels is joined with ';'."""
     records = []
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding=text_encoding(path)) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
