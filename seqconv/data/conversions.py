@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
 from typing import Any, NamedTuple
 
 from seqconv.data.manifest.arrow import has_recordings, is_dataset
+from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
 from seqconv.sources import Source
 
 
 class _Kind(NamedTuple):
-    """What is done with a type of another package.
+    """The way from a type of another package to sequences.
 
     `line`: code that makes `Sequences` of `data`. `pairs`: returns the pairs (features, label) of which it consists, or
     another such line where it is something else. `arrays`: returns its arrays, if it has no labels.
@@ -73,7 +75,8 @@ _KINDS = {
     ),
     "Series": _Kind("Sequences(data.to_list(), labels)", arrays=lambda data: data.to_list()),
     "pandas": _Kind(
-        "Sequences([rows[COLUMNS].to_numpy() for _, rows in data.groupby(ID)], labels), for rows that are frames"
+        "Sequences([rows[COLUMNS].to_numpy() for _, rows in data.groupby(ID)], labels), for rows that are frames. A "
+        "table of recordings has a column 'path'"
     ),
     "polars": _Kind(
         "Sequences([rows[COLUMNS].to_numpy() for rows in data.partition_by(ID)], labels), for rows that are frames"
@@ -97,6 +100,8 @@ def as_sequences(data: Any, name: str = "data") -> Sequences:
     """
     if isinstance(data, Sequences):
         return data
+    if isinstance(data, str | PathLike):
+        raise ConfigError(f"{name} is a path. Read the manifest: load_manifest('{data}'), or set data.manifest to it.")
     if isinstance(data, tuple) and len(data) == 2:
         arrays = _find_kind(data[0]).arrays
         return Sequences(data[0] if arrays is None else arrays(data[0]), data[1])
@@ -128,12 +133,18 @@ def as_features(data: Any, name: str = "data") -> Any:
     return data if kind is _OTHERS and not are_pairs(data) else as_sequences(data, name)
 
 
-def holds_recordings(data: Any) -> bool:
-    """Whether it is a table of recordings, to be read like a manifest: a DataFrame, or datasets of Hugging Face."""
+def holds_recordings(data: Any, collection: CollectionSettings | None = None) -> bool:
+    """Whether it is a table of recordings, to be read like a manifest: a DataFrame, or datasets of Hugging Face.
+
+    `collection`: settings that may say which columns make their paths.
+    """
     if isinstance(data, Mapping):
-        return bool(data) and all(map(holds_recordings, data.values()))
+        return bool(data) and all(holds_recordings(part, collection) for part in data.values())
+    is_named = collection is not None and bool(collection.path or (collection.columns or {}).get("path"))
     if is_dataset(data):
-        return has_recordings(data)
+        return is_named or has_recordings(data)
+    if is_named and hasattr(data, "iloc"):
+        return True
     return hasattr(data, "iloc") and not {"path", "file_name"}.isdisjoint(getattr(data, "columns", ()))
 
 

@@ -89,8 +89,8 @@ def load_datasets(
         ConfigError: when there is nothing to train on, or labels are missing.
         ManifestError: when the manifest cannot be used; it lists all problems.
     """
-    if holds_recordings(train_data):
-        return _from_rows(read_labels(_as_manifest(train_data, valid_data, test_data), spec, checks=True))
+    if holds_recordings(train_data, spec.data):
+        return _from_rows(read_labels(_as_manifest(spec, train_data, valid_data, test_data), spec, checks=True))
     if train_data is not None:
         valid = None if valid_data is None else as_sequences(valid_data, "valid_data")
         test = None if test_data is None else as_sequences(test_data, "test_data")
@@ -100,7 +100,7 @@ def load_datasets(
     return _from_rows(rows or read_training_rows(spec))
 
 
-def _as_manifest(train: Any, valid: Any, test: Any) -> Any:
+def _as_manifest(spec: DataSpec, train: Any, valid: Any, test: Any) -> Any:
     """Return tables of recordings as one manifest, with the splits that they were passed as.
 
     Raises:
@@ -109,7 +109,7 @@ def _as_manifest(train: Any, valid: Any, test: Any) -> Any:
     others = {name: data for name, data in (("valid", valid), ("test", test)) if data is not None}
     if not others:
         return train
-    odd = [name for name, data in others.items() if isinstance(data, Mapping) or not holds_recordings(data)]
+    odd = [name for name, data in others.items() if isinstance(data, Mapping) or not holds_recordings(data, spec.data)]
     if odd or isinstance(train, Mapping):
         raise ConfigError(
             f"train_data holds recordings, {'by split' if isinstance(train, Mapping) else 'and'} "

@@ -112,6 +112,27 @@ def test_a_table_of_paths_trains_as_it_is(paths, config, tmp_path):
     assert sorted(run.model.card.target.names) == ["high", "low"]
     assert evaluate(run.model, table, bootstrap=0).metrics["num_sequences"] == 12
     assert predict(run.model, table)["id"].tolist() == table["path"].tolist()
+    named = {**config, "data": {"num_workers": 0, "columns": {"path": "file", "label": "sound"}}, "features": FEATURES}
+    table = table.rename(columns={"path": "file", "label": "sound"})
+    assert train(named, tmp_path / "named", train_data=table).model.card.target.names == run.model.card.target.names
+    with pytest.raises(ConfigError, match=r"for rows that are frames\. A table of recordings has a column 'path'"):
+        train(config, tmp_path / "unnamed", train_data=table)
+    with pytest.raises(ConfigError, match=r"train_data is a path\. Read the manifest: load_manifest\('m\.csv'\)"):
+        train(config, tmp_path / "path", train_data="m.csv")
+
+
+def test_names_of_recordings_inside_say_what_paths_say(paths, tmp_path):
+    data = with_bytes(paths, LABELS).remove_columns("label")
+    (tmp_path / "test.txt").write_text("0.wav\n1.flac\n")
+    layout = {"label_from": r"/(?P<label>\d+)\.\w+$", "split_lists": {"test": str(tmp_path / "test.txt")}}
+    frame = load_manifest(data, layout=layout)
+    assert frame["label"].tolist() == [str(number) for number in range(12)]
+    assert frame["id"][frame["split"] == "test"].tolist() == ["0.wav", "1.flac"]
+
+
+def test_predict_takes_whole_recordings(paths, config, tmp_path):
+    table = pd.DataFrame({"path": list(map(str, paths)), "label": NAMES})
+    run = train(config, tmp_path / "run", train_data=table)
     with pytest.raises(ConfigError, match=r"names parts of recordings \(start, end\), but predict takes whole ones"):
         predict(run.model, table.assign(start=0.05))
 

@@ -6,7 +6,6 @@ the names of classes.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from seqconv.files import cache_folder, write_atomically
 
 # Rows that are in memory at once, with their recordings.
 _ROWS_AT_ONCE = 256
-_SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
+# Of the name of a file, in letters.
+_LONGEST = 60
 # Where a recording is, and its name in the table.
 _File = tuple[str | None, str | None]
 # What pandas calls the numbers of rows.
@@ -78,8 +78,8 @@ def read_arrow(
     """Read a table of Arrow, batch by batch.
 
     Numbers become text, a list of labels is joined with ';', the number of a class is its name. A column of recordings
-    has their paths, and is the column `path`; those whose bytes are in the table are written to the cache, each under
-    the hash of its content.
+    has their paths, and is the column `path`; those whose bytes are in the table are written to the cache, each in a
+    folder with the hash of its content.
 
     Args:
         schema: that of the table.
@@ -138,11 +138,14 @@ def _as_file(value: Any, folder: Path) -> _File:
     content, name = (value or {}).get("bytes"), (value or {}).get("path")
     if content is None:
         return name, name
-    suffix = Path(name or "").suffix.lower()
-    suffix = suffix if _SUFFIX.fullmatch(suffix) else ""
-    path = folder / f"{hashlib.blake2b(content, digest_size=16).hexdigest()}{suffix}"
+    # What the config finds in paths is found in the name, too.
+    path = (
+        folder
+        / hashlib.blake2b(content, digest_size=16).hexdigest()
+        / (Path(name or "").name[-_LONGEST:] or "recording")
+    )
     if not path.is_file() or path.stat().st_size != len(content):
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda temporary: temporary.write_bytes(content))
     return str(path), name
 

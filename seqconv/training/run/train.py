@@ -187,7 +187,8 @@ def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Any) 
     """Return the config of a run on these sequences."""
     if train_data is None:
         return load_config(config)
-    if isinstance(config, Mapping) and "features" not in config and not holds_recordings(train_data):
+    is_manifest = holds_recordings(train_data, load_config(config).data)
+    if isinstance(config, Mapping) and "features" not in config and not is_manifest:
         # The model tells prediction how to extract features: as these were, or not at all where they came as arrays.
         used = getattr(train_data, "feature_settings", None)
         if used is not None:
