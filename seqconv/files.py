@@ -81,12 +81,11 @@ def text_encoding(path: Path) -> str:
 
 def decoding_problem(path: Path, error: UnicodeError) -> str:
     """Say where a text is not what its first bytes declare, and what to do."""
-    encoding = text_encoding(path)
+    encoding, reason = text_encoding(path), getattr(error, "reason", error)
     if encoding.startswith("utf-8"):
-        place = f"it is not UTF-8 text: line {undecodable_line(path)} ({getattr(error, 'reason', error)})"
-    else:
-        place = f"it is not whole {encoding.upper()} text, which it begins like ({getattr(error, 'reason', error)})"
-    return f"{place}. Save it as UTF-8."
+        return f"it is not UTF-8 text: line {undecodable_line(path)} ({reason}). Save it as UTF-8."
+    line = 1 + path.read_bytes().decode(encoding, errors="ignore").count("\n")
+    return f"it begins like {encoding.upper()} text, but is not: up to line {line} ({reason}). Save it as UTF-8."
 
 
 def conversion_hint(path: Path) -> str:

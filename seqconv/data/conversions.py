@@ -47,14 +47,21 @@ def _pairs_of_tensorflow(data: Any) -> Iterable[Any] | str:
 def _pairs_of_torch(data: Any) -> Iterable[Any] | str:
     if not (hasattr(data, "__getitem__") and hasattr(data, "__len__") and len(data)):
         return _KINDS["torch"].line
-    items = [data[index] for index in range(len(data))]
-    if all(map(is_pair, items)):
-        return items
-    return "Sequences([FEATURES of each for each in data], [LABEL of each for each in data])"
+    if is_pair(data[0]):
+        return [data[index] for index in range(len(data))]
+    pair = 'each["FEATURES"], each["LABEL"]' if isinstance(data[0], Mapping) else "each[0], each[1]"
+    return f"Sequences(*zip(*(({pair}) for each in map(data.__getitem__, range(len(data))))))"
 
 
 def _arrays_of_torch(data: Any) -> Any:
     return data.unbind() if data.is_nested else data.detach().cpu().numpy()
+
+
+def _line_of_pandas(data: Any) -> str:
+    if data.size and _rank(data.iat[0, 0]) == 1:
+        # As sktime has them, a Series in each cell.
+        return "Sequences([np.column_stack([*row]) for row in data.to_numpy()], labels)"
+    return _KINDS["pandas"].line
 
 
 def is_pair(item: Any) -> bool:
@@ -76,7 +83,8 @@ _KINDS = {
     "Series": _Kind("Sequences(data.to_list(), labels)", arrays=lambda data: data.to_list()),
     "pandas": _Kind(
         "Sequences([rows[COLUMNS].to_numpy() for _, rows in data.groupby(ID)], labels), for rows that are frames. A "
-        "table of recordings has a column 'path'"
+        "table of recordings has a column 'path'",
+        _line_of_pandas,
     ),
     "polars": _Kind(
         "Sequences([rows[COLUMNS].to_numpy() for rows in data.partition_by(ID)], labels), for rows that are frames"

@@ -150,6 +150,26 @@ def test_parquet_of_the_hub(paths, as_written, folder):
     assert any(note.startswith("'place': neither text nor numbers") for note in found.notes)
 
 
+def test_several_parquet_files_are_one_table(paths, tmp_path):
+    """As a clone of a repository of the Hub has them."""
+    data = with_bytes(paths, LABELS)
+    for part, rows in enumerate((range(4), range(4, 8))):
+        data.select(rows).to_parquet(tmp_path / f"train-0000{part}-of-00002.parquet")
+    data.select(range(8, 12)).to_parquet(tmp_path / "test-00000-of-00001.parquet")
+    with pytest.raises(ManifestError, match="it holds tables, no recordings") as caught:
+        load_manifest(tmp_path)
+    manifest = {split: str(tmp_path / f"{split}-*.parquet") for split in ("train", "test")}
+    assert all(f"{split}: {tmp_path}/{split}*.parquet" in str(caught.value) for split in manifest)
+    frame = load_manifest(manifest)
+    assert frame["split"].tolist() == ["train"] * 8 + ["test"] * 4
+    assert frame["label"].tolist() == NAMES
+    data.remove_columns("label").to_parquet(tmp_path / "train-00002-of-00002.parquet")
+    with pytest.raises(ManifestError, match="' has other columns than"):
+        load_manifest(manifest)
+    with pytest.raises(ManifestError, match="there is no such file"):
+        load_manifest(tmp_path / "none-*.parquet")
+
+
 def table(folder, audio, metadata=None, **columns):
     made = pa.table({"audio": pa.array(audio, pa.struct([("bytes", pa.binary()), ("path", pa.string())])), **columns})
     pq.write_table(made.replace_schema_metadata(metadata), folder / "m.parquet")

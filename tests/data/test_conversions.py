@@ -110,6 +110,17 @@ def test_torch(arrays):
     assert_same(as_features(Walks()), arrays, LABELS)
     assert_same(as_sequences(Subset(Walks(), [0, 1, 2])), arrays, LABELS)
     assert_same(converted(Stream()), arrays, LABELS)
+
+    class Named(Walks):
+        def __getitem__(self, index):
+            return dict(zip(("FEATURES", "LABEL"), super().__getitem__(index), strict=True))
+
+    class Longer(Walks):
+        def __getitem__(self, index):
+            return [*super().__getitem__(index), index]
+
+    for others in (Named(), Longer()):
+        assert_same(converted(others), arrays, LABELS)
     tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
     assert_same(as_sequences((tensors, torch.tensor([0, 1, 0]))), arrays, [0, 1, 0])
     assert_same(Sequences(as_features(tensors), LABELS), arrays, LABELS)
@@ -205,6 +216,8 @@ def test_train_evaluate_and_predict_take_the_same(rng, tmp_path):
 
 def test_a_table_of_frames(arrays):
     rows = [{"ID": number, "x": x, "y": y} for number, array in enumerate(arrays) for x, y in array]
+    nested = pd.DataFrame({name: [pd.Series(array[:, n]) for array in arrays] for n, name in enumerate("xy")})
+    assert_same(converted(nested, labels=["a", "b", "a"], np=np), arrays, ["a", "b", "a"])
     found = converted(pd.DataFrame(rows), ID="ID", COLUMNS=["x", "y"], labels=["a", "b", "a"])
     assert_same(found, arrays, ["a", "b", "a"])
 

@@ -6,7 +6,8 @@ the names of classes.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pandas as pd
 
 from seqconv.data.manifest.columns import to_text
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import cache_folder, write_atomically
+from seqconv.files import as_storage_error, cache_folder
 
 # Rows that are in memory at once, with their recordings.
 _ROWS_AT_ONCE = 256
@@ -26,16 +27,23 @@ _File = tuple[str | None, str | None]
 _ROW_NUMBERS = "__index_level_0__"
 
 
-def read_parquet(path: Path, cache_dir: str | Path | None = None) -> tuple[pd.DataFrame, list[str]]:
-    """Read a Parquet file; arguments and result of `read_arrow`."""
+def read_parquet(paths: Sequence[Path], cache_dir: str | Path | None = None) -> tuple[pd.DataFrame, list[str]]:
+    """Read Parquet files with the same columns, one after the other; arguments and result of `read_arrow`."""
     import pyarrow
     import pyarrow.parquet
 
+    path = paths[0]
     try:
-        file = pyarrow.parquet.ParquetFile(path)
-        batches = file.iter_batches(batch_size=_ROWS_AT_ONCE)
-        return read_arrow(file.schema_arrow, batches, cache_dir)
-    except (pyarrow.ArrowInvalid, OSError) as error:
+        schema = pyarrow.parquet.read_schema(path)
+        for path in paths:
+            if not pyarrow.parquet.read_schema(path).equals(schema):
+                raise ManifestError(f"'{path.name}' has other columns than '{paths[0].name}'.")
+        files = (pyarrow.parquet.ParquetFile(path) for path in paths)
+        batches = (batch for file in files for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE))
+        return read_arrow(schema, batches, cache_dir)
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"it is not a whole Parquet file: text in it is not UTF-8 ({error.reason}).") from error
+    except (pyarrow.ArrowException, OSError) as error:
         raise ManifestError(f"it is not a whole Parquet file: {str(error).strip().rstrip('.')}.") from error
 
 
@@ -145,8 +153,12 @@ def _as_file(value: Any, folder: Path) -> _File:
         / (Path(name or "").name[-_LONGEST:] or "recording")
     )
     if not path.is_file() or path.stat().st_size != len(content):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda temporary: temporary.write_bytes(content))
+        # Of a file that was not written whole, the size is another one.
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        with as_storage_error(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(path)
     return str(path), name
 
 

@@ -26,7 +26,6 @@ from seqconv.data.manifest.layout import arrange
 from seqconv.data.manifest.lhotse import read_lhotse
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ConfigError, ManifestError, list_some
-from seqconv.files import is_file
 from seqconv.parts.problems import read_section
 from seqconv.parts.sections import SCHEMES, split_scheme
 from seqconv.text import nearest
@@ -61,7 +60,8 @@ def load_manifest(
     """Load a table of recordings.
 
     Args:
-        source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file); a folder with one
+        source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file; Parquet also as a pattern,
+            `train-*.parquet`); a folder with one
             sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi; `lhotse:FILE`, cuts of lhotse; an
             unequal-length `.ts` file; a mapping from split to any of these, such as
             `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder), a
@@ -150,8 +150,8 @@ def _read_one(source: Any, how: _Reading) -> _Read:
             table, notes = _READERS[scheme](path)
         elif is_folder:
             table, notes = read_folder(path, how.collection)
-        elif path.suffix.lower() == ".parquet" and is_file(path):
-            table, notes = read_parquet(path, cache)
+        elif path.suffix.lower() == ".parquet" and (files := sorted(path.parent.glob(path.name))):
+            table, notes = read_parquet(files, cache)
         else:
             table, notes = read_table(path, how.collection), []
         frame, problems, more = _arrange(table, path if is_folder else path.parent, how)

@@ -115,6 +115,6 @@ def _build_table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) ->
 _READERS = {
     **dict.fromkeys((".csv", ".tsv"), read_delimited),
     **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
-    ".parquet": lambda path: read_parquet(path)[0],
+    ".parquet": lambda path: read_parquet([path])[0],
     ".ts": read_ts_cases,
 }
