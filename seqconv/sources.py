@@ -226,7 +226,8 @@ def as_source(features: Any, ids: Sequence[str] | None = None) -> Source:
     """Return `features` itself if it is a source, otherwise its arrays as one."""
     if isinstance(features, Source):
         return features
-    if isinstance(features, str | bytes | dict) or not isinstance(features, Iterable):
+    is_iterable = isinstance(features, Iterable) or hasattr(features, "__getitem__")
+    if isinstance(features, str | bytes | dict) or not is_iterable:
         raise ShapeError(
             "expected a list of arrays of shape (time, d), or a source with lengths and ids, got "
             f"{type(features).__name__}"
@@ -245,12 +246,26 @@ def num_features(source: Source) -> int:
 
 def _as_array(index: int, item: Any) -> npt.NDArray[Any]:
     try:
-        array = np.asarray(item)
+        array = np.asarray(as_plain(item))
     except ValueError as error:
         raise ShapeError(f"sequence {index} is not an array (time, d): its frames differ in size") from error
+    except (TypeError, RuntimeError) as error:
+        raise ShapeError(
+            f"sequence {index} is no array (time, d), but {type(item).__name__}: {error}. Convert it to float32"
+        ) from error
     if array.dtype.kind not in "fiub":
         raise ShapeError(f"sequence {index} holds {array.dtype} values, expected numbers")
     return array
+
+
+def as_plain(item: Any) -> Any:
+    """Return a tensor or cell of another package (TensorFlow, PyTorch, Arrow) as NumPy or Python knows it."""
+    if hasattr(item, "detach"):
+        item = item.detach().cpu()
+    for method in ("numpy", "as_py"):
+        if hasattr(item, method):
+            return getattr(item, method)()
+    return item
 
 
 def _check_shapes(arrays: list[npt.NDArray[Any]], ids: Sequence[str] | None) -> None:

@@ -45,7 +45,9 @@ def read_split(
         raise ConfigError(f"there is no manifest: '{run_dir}' holds no config that names one. Pass --manifest.")
     if manifest is None:
         check_made(config.data)
-    loaded = read_manifest(source, label_files=label_files, on_leak=config.data.on_leak, collection=config.data)
+    options: dict[str, Any] = {"on_leak": config.data.on_leak, "collection": config.data}
+    used = (config.target.column, *(config.target.columns or ()), config.split.by)
+    loaded = read_manifest(source, label_files=label_files, used=used, **options)
     frame = loaded.frame
     # Another manifest may name its groups as it likes.
     if manifest is None or config.split.by in frame:
@@ -80,7 +82,8 @@ def read_rows(config: "Config", missing: str) -> "pd.DataFrame":
     if config.data.manifest is None:
         raise ConfigError(f"{missing}, or a --config that sets data.manifest")
     check_made(config.data)
-    return read_manifest(config.data.manifest, on_leak=config.data.on_leak, collection=config.data).frame
+    used = (config.target.column, *(config.target.columns or ()), config.split.by)
+    return read_manifest(config.data.manifest, on_leak=config.data.on_leak, collection=config.data, used=used).frame
 
 
 def check_slices(columns: Iterable[str], frame: "pd.DataFrame", key: str) -> None:

@@ -1,5 +1,6 @@
 """The three splits of a run, from a manifest or from arrays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.data.conversions import as_sequences
+from seqconv.data.conversions import as_sequences, holds_recordings
 from seqconv.data.diagnostics import class_members
 from seqconv.data.labeled_manifest import LabeledManifest, read_labels, read_training_rows
 from seqconv.data.leakage import find_leaks, join_equal
@@ -70,9 +71,9 @@ class Datasets:
 
 def load_datasets(
     spec: DataSpec,
-    train_data: Sequences | None = None,
-    valid_data: Sequences | None = None,
-    test_data: Sequences | None = None,
+    train_data: Any = None,
+    valid_data: Any = None,
+    test_data: Any = None,
     *,
     rows: LabeledManifest | None = None,
 ) -> Datasets:
@@ -80,13 +81,16 @@ def load_datasets(
 
     Args:
         spec: how they are read and cut.
-        train_data, valid_data, test_data: sequences in memory, instead of the manifest of the spec.
+        train_data, valid_data, test_data: sequences in memory, or tables of recordings, instead of the manifest of the
+            spec.
         rows: the manifest of the spec, if it was read before, by `read_training_rows`.
 
     Raises:
         ConfigError: when there is nothing to train on, or labels are missing.
         ManifestError: when the manifest cannot be used; it lists all problems.
     """
+    if holds_recordings(train_data, spec.data):
+        return _from_rows(read_labels(_as_manifest(spec, train_data, valid_data, test_data), spec, checks=True))
     if train_data is not None:
         valid = None if valid_data is None else as_sequences(valid_data, "valid_data")
         test = None if test_data is None else as_sequences(test_data, "test_data")
@@ -94,6 +98,37 @@ def load_datasets(
     if valid_data is not None or test_data is not None:
         raise ConfigError("valid_data or test_data was given without train_data. Pass all of them, or none.")
     return _from_rows(rows or read_training_rows(spec))
+
+
+def _as_manifest(spec: DataSpec, train: Any, valid: Any, test: Any) -> Any:
+    """Return tables of recordings as one manifest, with the splits that they were passed as.
+
+    Raises:
+        ConfigError: they are passed together with something else, or with splits of their own.
+    """
+    others = {name: data for name, data in (("valid", valid), ("test", test)) if data is not None}
+    if not others:
+        return train
+    odd = [name for name, data in others.items() if isinstance(data, Mapping) or not holds_recordings(data, spec.data)]
+    if odd or isinstance(train, Mapping):
+        raise ConfigError(
+            f"train_data holds recordings, {'by split' if isinstance(train, Mapping) else 'and'} "
+            f"{list_some(f'{name}_data' for name in odd or others)} was passed, too. Pass one table for each split, or "
+            "all of them as train_data={'train': ..., 'test': ...}."
+        )
+    return {"train": train, **others}
+
+
+def sequences_from(data: Any, spec: DataSpec, name: str = "data") -> Sequences:
+    """Return labeled sequences of what a user has: sequences, pairs, or tables of recordings, read as the spec says.
+
+    Raises:
+        ConfigError: it is something else, or has several splits.
+        ManifestError, AudioError: as of `load_sequences`.
+    """
+    if isinstance(data, Mapping) and holds_recordings(data):
+        raise ConfigError(f"{name} has the splits {list_some(data)}. Pass one of them: data['{next(iter(data))}'].")
+    return load_sequences(data, spec) if holds_recordings(data) else as_sequences(data, name)
 
 
 def load_sequences(source: Any, spec: DataSpec, split: str | None = None) -> Sequences:

@@ -102,7 +102,8 @@ def read_labels(source: Any, spec: DataSpec, split: str | None = None, *, checks
         labels = LabelColumns(spec.label_columns, spec.target.task, spec.target.separator)
     if not isinstance(source, Manifest):
         checked = labels if checks and not ignores else None
-        manifest = read_grouped(source, spec.split, spec.data, checked, label_files=spec.label_files)
+        used = () if labels is None else labels.names
+        manifest = read_grouped(source, spec.split, spec.data, checked, used, label_files=spec.label_files)
     if ignores and labels is not None:
         manifest = leave_out_unlabeled(manifest, labels)
         if checks:

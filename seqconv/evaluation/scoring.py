@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqconv.config.evaluation import EvaluationConfig
+from seqconv.data.datasets import sequences_from
+from seqconv.data.spec import DataSpec
 from seqconv.errors import ManifestError
 from seqconv.evaluation.predictions import answer_frames, answer_sequences
 from seqconv.evaluation.recordings import score_whole
@@ -15,6 +17,7 @@ from seqconv.metrics.intervals import Bootstrap
 from seqconv.models.card import model_target, predicts_frames, read_card, read_decision_rule
 from seqconv.models.factory import open_model
 from seqconv.prediction.forward import choose_strategy
+from seqconv.sources import Source
 from seqconv.tasks.target import Target
 
 
@@ -38,7 +41,8 @@ def evaluate(
 
     Args:
         model: a `SequenceModel`, a path to a `.keras` file, or a stock Keras model over `(batch, time, num_features)`.
-        data: `Sequences` with labels, or anything with `.lengths`, `.ids`, `.labels` and `[i] -> (time, d)`.
+        data: `Sequences` with labels, or anything with `.lengths`, `.ids`, `.labels` and `[i] -> (time, d)`; a pair of
+            arrays and labels; or a table of recordings, a DataFrame with a column `path` or a Dataset of Hugging Face.
         strategy: auto, packed, bucketed, padded or single; it changes the time, not the scores.
         slices: metadata columns (or "group") whose values get separate scores; default: those of `settings`. A
             column of many numbers is cut into classes.
@@ -66,6 +70,8 @@ def evaluate(
     model = open_model(model)
     target = model_target(model, target)
     settings = _settings(settings, model)
+    if not isinstance(data, Source):
+        data = sequences_from(data, read_card(model).data_spec(DataSpec()))
     if getattr(data, "labels", None) is None:
         raise ManifestError("these sequences have no labels to score against; predict needs none.")
     answer = answer_frames if predicts_frames(model, target) else answer_sequences

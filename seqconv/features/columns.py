@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError
-from seqconv.features.plain_numbers import read_plain_numbers
+from seqconv.features.plain_columns import read_plain_columns
 from seqconv.features.tables import read_rows
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def read_columns(path: Path) -> Columns:
         )
         table = table.reset_index(named)
         return _sort((str(name), _plain(table.iloc[:, place])) for place, name in enumerate(table.columns))
-    plain = read_plain_numbers(path)
+    plain = read_plain_columns(path)
     if plain is not None:
-        return Columns(tuple(plain), plain)
+        return _sort(_name_all(plain.items()))
     rows = read_rows(path)
     skipped = np.flatnonzero(np.diff(rows.lines) > 1)
     if len(rows.header) == 1 and len(skipped):
@@ -87,9 +87,7 @@ def read_columns(path: Path) -> Columns:
             "or remove the line"
         )
     cells: Iterable[Sequence[str]] = zip(*rows.cells, strict=True) if rows.cells else [()] * len(rows.header)
-    # As pandas calls columns without a name, such as the row numbers that it writes.
-    names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(rows.header)]
-    return _sort(zip(names, cells, strict=True))
+    return _sort(_name_all(zip(rows.header, cells, strict=True)))
 
 
 def is_clock(name: str, values: npt.NDArray[Any]) -> bool:
@@ -103,6 +101,11 @@ def is_clock(name: str, values: npt.NDArray[Any]) -> bool:
         return False
     is_even = len(steps) >= _ENOUGH_STEPS and np.ptp(steps) < 0.01 * steps.mean()
     return bool(is_even or _CLOCK.search(name.lower().replace("_", " ")))
+
+
+def _name_all(columns: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Any]]:
+    """Yield columns with their names; as pandas calls those without one, such as the row numbers that it writes."""
+    return ((name or f"Unnamed: {place}", cells) for place, (name, cells) in enumerate(columns))
 
 
 def _sort(named: Iterable[tuple[str, Any]]) -> Columns:
@@ -159,23 +162,53 @@ def _plain(cells: "pd.Series") -> Any:
 
 def _convert(name: str, cells: Sequence[Any]) -> FloatArray | str | None:
     """Return the cells as numbers, a problem, or None where they are words."""
-    try:
-        if not any(_misleads(cell) for cell in cells):
-            return np.array(list(map(float, cells)))
-    except (ValueError, TypeError):
-        pass
-    values = [_number(cell) for cell in cells]
-    texts = [row for row, value in enumerate(values) if value is None]
+    numbers = _as_numbers(cells)
+    if numbers is not None:
+        return numbers
+    # Of text, what is equal is looked at once.
+    distinct = list(dict.fromkeys(cells)) if _are_text(cells) else list(cells)
+    values = [_number(cell) for cell in distinct]
+    texts = [place for place, value in enumerate(values) if value is None]
     if not texts:
-        return np.array(values, np.float64)
-    if all(str(cells[row]).strip().lower() in _TRUTH for row, value in enumerate(values) if not _is_nan(value)):
-        return np.array([_TRUTH.get(str(cell).strip().lower(), np.nan) for cell in cells])
-    if any(value is not None and not _is_nan(value) for value in values):
-        return f"{_describe(name, texts[0], cells)} is not a number, but other cells of it are"
-    alike = next((row for row in texts if _looks_like_number(cells[row])), None)
+        return _spread(values, distinct, cells)
+    is_known = [not _is_nan(value) for value in values]
+    if all(str(cell).strip().lower() in _TRUTH for cell, known in zip(distinct, is_known, strict=True) if known):
+        return _spread([_TRUTH.get(str(cell).strip().lower(), np.nan) for cell in distinct], distinct, cells)
+    if any(known and value is not None for known, value in zip(is_known, values, strict=True)):
+        return (
+            f"{_describe(name, _row_of(texts[0], distinct, cells), cells)} is not a number, but other cells of it are"
+        )
+    alike = next((place for place in texts if _looks_like_number(distinct[place])), None)
     if alike is None:
         return None
-    return f"{_describe(name, alike, cells)} is text, and not a number as 1.5 or -2e3 is"
+    row = _row_of(alike, distinct, cells)
+    return f"{_describe(name, row, cells)} is text, and not a number as 1.5 or -2e3 is"
+
+
+def _as_numbers(cells: Sequence[Any]) -> FloatArray | None:
+    """Return text that is numbers or empty as an array; None if there is anything else."""
+    try:
+        if "_" in "".join(cells):
+            return None
+        return np.array(list(map(float, [cell or "nan" for cell in cells])))
+    except (TypeError, ValueError):
+        return None
+
+
+def _are_text(cells: Sequence[Any]) -> bool:
+    return all(type(cell) is str for cell in cells)
+
+
+def _spread(values: Sequence[float | None], distinct: Sequence[Any], cells: Sequence[Any]) -> FloatArray:
+    """Return the value of each cell from those of distinct cells."""
+    if len(distinct) == len(cells):
+        return np.array(values, np.float64)
+    value_of = dict(zip(distinct, values, strict=True))
+    return np.array([value_of[cell] for cell in cells], np.float64)
+
+
+def _row_of(place: int, distinct: Sequence[Any], cells: Sequence[Any]) -> int:
+    return place if len(distinct) == len(cells) else cells.index(distinct[place])
 
 
 def _describe(name: str, row: int, cells: Sequence[Any]) -> str:
@@ -184,9 +217,7 @@ def _describe(name: str, row: int, cells: Sequence[Any]) -> str:
 
 def _number(cell: Any) -> float | None:
     """Return the number in a cell, NaN where it is empty, None for text."""
-    import pandas as pd
-
-    if cell is None or cell is pd.NA or (isinstance(cell, str) and cell.strip().lower() in _MISSING):
+    if cell is None or (isinstance(cell, str) and cell.strip().lower() in _MISSING) or type(cell).__name__ == "NAType":
         return np.nan
     if _misleads(cell):
         return None

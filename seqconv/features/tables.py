@@ -4,12 +4,13 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import undecodable_line
+from seqconv.files import decoding_problem, text_encoding
 
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 _DIGITS = re.compile(r"\s*[-+]?\d+\s*")
@@ -36,9 +37,10 @@ def read_rows(
     that is wholly in quotes loses them. Empty lines are passed over, and so is an empty cell at the end of every row.
 
     Args:
-        path: the file, in UTF-8.
-        separator: what is between cells; default: a comma, in `.tsv` a tab. With spaces after it (`", "`), spaces at
-            the beginning of a cell are no part of it; a space alone stands for any number of spaces and tabs.
+        path: the file, in UTF-8, or in UTF-16 or UTF-32 with a mark that says so.
+        separator: what is between cells; default: what a first line `sep=;` says, else a comma, in `.tsv` a tab. With
+            spaces after it (`", "`), spaces at the beginning of a cell are no part of it; a space alone stands for any
+            number of spaces and tabs.
         comment: lines that begin with it are no rows.
         names: names of the columns, for a table whose first row has none.
 
@@ -52,26 +54,28 @@ def read_rows(
     >>> read_rows(path, separator=", ", comment="#", names=["id", "labels"])
     Rows(header=['id', 'labels'], cells=[['a', 'b, c']], lines=[2])
     """
-    mark = separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    declared = _declared_separator(path)
+    mark = separator or declared or ("\t" if path.suffix.lower() == ".tsv" else ",")
     if mark[0] in '"\r\n' or mark[1:].strip(" "):
         raise ManifestError(f"the separator {mark!r} is not one character, alone or with spaces after it.")
+    parse = partial(_parse, path, mark, comment, is_declared=declared is not None)
     try:
-        rows = _parse(path, mark, comment, is_quoted=mark[0] in _QUOTED)
+        rows = parse(is_quoted=mark[0] in _QUOTED)
         if mark[0] not in _QUOTED and not _are_even(rows):
             # Some programs put quotes around a cell that holds a tab or a line break.
             with suppress(ManifestError):
-                quoted = _parse(path, mark, comment, is_quoted=True)
+                quoted = parse(is_quoted=True)
                 rows = quoted if _are_even(quoted) else rows
-    except UnicodeDecodeError as error:
-        line = undecodable_line(path)
-        raise ManifestError(f"it is not UTF-8 text: line {line} ({error.reason}). Save it as UTF-8.") from error
+    except UnicodeError as error:
+        raise ManifestError(decoding_problem(path, error)) from error
     if not rows:
         raise ManifestError("it is empty; the first row must name the columns.")
-    header = rows[0][1] if names is None else list(names)
+    header = [name.strip() for name in rows[0][1]] if names is None else list(names)
     body = rows[1:] if names is None else rows
     header, body = _without_trailing(header, body)
     if names is None:
-        _check_names(header, rows[0][0], body, is_default=separator is None)
+        line, below = rows[0][0], body[0][1] if body else []
+        check_names(header, line, below, is_default=separator is None and declared is None)
     elif body[0][1] == header:
         raise ManifestError(f"line {body[0][0]} names the columns already, so that names for them have no place.")
     for line, cells in body:
@@ -82,6 +86,14 @@ def read_rows(
                 f"{_likely_cause(cells, header, mark[0])}"
             )
     return Rows(header, [cells for _, cells in body], [line for line, _ in body])
+
+
+def _declared_separator(path: Path) -> str | None:
+    """Return the separator that a first line `sep=;` names, which Excel writes and reads; None if there is no such."""
+    with suppress(UnicodeError), path.open(encoding=text_encoding(path)) as file:
+        found = re.fullmatch(r'"?sep=(.)"?', file.readline(16).rstrip("\n"), re.IGNORECASE)
+        return found and found[1]
+    return None
 
 
 class _Lines:
@@ -100,16 +112,23 @@ class _Lines:
     def __next__(self) -> str:
         for line in self._file:
             self.number += 1
+            if "\0" in line:
+                raise ManifestError(
+                    f"line {self.number} holds bytes of zero: the file is damaged, or text in UTF-16 without its mark. "
+                    "Save it as UTF-8."
+                )
             if self._comment is None or not (self.begins_row and line.startswith(self._comment)):
                 self.begins_row = False
                 return line
         raise StopIteration
 
 
-def _parse(path: Path, mark: str, comment: str | None, *, is_quoted: bool) -> list[tuple[int, list[str]]]:
-    """Return number of the line and cells of each row that is not empty."""
+def _parse(
+    path: Path, mark: str, comment: str | None, *, is_quoted: bool, is_declared: bool
+) -> list[tuple[int, list[str]]]:
+    """Return number of the line and cells of each row that is not empty, but for a first one with the separator."""
     rows = []
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding=text_encoding(path)) as file:
         lines = _Lines(file, comment)
         reader: Iterator[list[str]] = csv.reader(
             lines,
@@ -127,7 +146,7 @@ def _parse(path: Path, mark: str, comment: str | None, *, is_quoted: bool) -> li
                     rows.append((lines.number, cells if is_quoted else [_unquote(cell) for cell in cells]))
         except csv.Error as error:
             raise ManifestError(f"line {lines.number}: {error}.") from error
-    return rows
+    return rows[is_declared:]
 
 
 def _unquote(cell: str) -> str:
@@ -153,8 +172,18 @@ def _without_trailing(
     return header[:width], [(line, cells[:width]) for line, cells in rows]
 
 
-def _check_names(header: list[str], line: int, rows: Sequence[tuple[int, list[str]]], *, is_default: bool) -> None:
-    """Check that the first row names columns, each one once, and between the separator that was expected."""
+def check_names(header: list[str], line: int, below: list[str], *, is_default: bool) -> None:
+    """Check that the first row names columns, each one once, and between the separator that was expected.
+
+    Args:
+        header: its cells.
+        line: its number.
+        below: the cells of the row after it.
+        is_default: whether nobody has said which separator there is.
+
+    Raises:
+        ManifestError: it does not.
+    """
     others = [mark for mark in ";\t|," if mark in header[0]]
     if is_default and len(header) == 1 and others:
         raise ManifestError(
@@ -163,13 +192,15 @@ def _check_names(header: list[str], line: int, rows: Sequence[tuple[int, list[st
             f"(of a manifest, set data.separator to {others[0]!r})."
         )
     numbers = [name for name in header if NUMBER.fullmatch(name) or name.strip().lower() in _NO_NUMBERS]
-    if numbers and _is_data(header, numbers, rows[0][1] if rows else []):
+    if numbers and _is_data(header, numbers, below):
         raise ManifestError(
             f"line {line}, which must name the columns, holds numbers: {list_some(numbers, 3)}. If these are data, put "
             "a row of names above them (for a manifest, or set data.names). If they are names, begin each with a "
             "letter."
         )
     repeated = sorted({name for name in header if header.count(name) > 1})
+    if "" in repeated:
+        raise ManifestError(f"line {line}, which names the columns, leaves {header.count('')} of them without a name.")
     if repeated:
         raise ManifestError(f"the column {list_some(repeated)} stands more than once in the first row.")
 

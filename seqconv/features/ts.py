@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import undecodable_line
+from seqconv.files import text_encoding, undecodable_line
 
 _KNOWN_KEYS = {
     "problemname", "timestamps", "missing", "univariate", "dimension", "dimensions", "equallength", "serieslength",
@@ -77,7 +77,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
     if not path.is_file():
         raise ManifestError(f"'{path}' does not exist or is not a file.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding=text_encoding(path))
     except UnicodeDecodeError as error:
         raise ManifestError(f"'{path}' is not a .ts file: line {undecodable_line(path)} is not UTF-8.") from error
     for number, line in enumerate(text.splitlines(), start=1):

@@ -3,12 +3,14 @@
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from seqconv.data.conversions import as_features, holds_recordings
 from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, check_names
+from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
@@ -22,6 +24,9 @@ from seqconv.models.card import ModelCard, model_target, read_card
 from seqconv.sources import Source
 from seqconv.tasks.target import Target
 from seqconv.text import amount
+
+if TYPE_CHECKING:
+    from seqconv.prediction.files import Tables
 
 
 def predict(
@@ -40,9 +45,10 @@ def predict(
     Args:
         model: a `SequenceModel`, a run folder, a `.keras` file, or a stock Keras model over
             `(batch, time, num_features)`.
-        inputs: recordings (a path, a folder with all recordings below it, or a list of these); features (an array
-            `(time, d)` or `(n, time, d)`, or a list of arrays `(time, d)`; for a model that looks up tokens also
-            `(time,)`); or `Sequences`, or a feature store.
+        inputs: recordings (a path, a folder with all recordings below it, or a list of these; or a table of them: a
+            DataFrame with a column `path`, a Dataset of Hugging Face); features (an array `(time, d)` or
+            `(n, time, d)`, or a list of arrays `(time, d)`; for a model that looks up tokens also `(time,)`; tensors);
+            or `Sequences`, or a feature store. Labels of `(arrays, labels)` are left out.
         strategy: auto, packed, bucketed, padded or single; it changes the time, not the predictions.
         features: how to compute features from recordings; default: as the model was trained.
         batch_size: sequences per step, on average.
@@ -86,13 +92,14 @@ def predict_tables(
     features: FeatureKind | Mapping[str, Any] | None = None,
     target: Target | None = None,
     quarantine: list[BadFile] | None = None,
+    repeats: bool = True,
     **options: Any,
 ) -> Iterator[pd.DataFrame]:
     """Yield the result of `predict` in pieces: tables of as many sequences as have a million output frames together.
 
     A model that predicts sequences gives one table, and one more for each recording that is run in chunks. Arguments
     and errors are those of `predict`; `options` are its strategy, batch_size and chunk_frames. The files without a
-    prediction are added to `quarantine` at the end.
+    prediction are added to `quarantine` at the end. What is named twice is predicted twice only with `repeats`.
     """
     # Which files there are to read is found without Keras.
     from seqconv.models.factory import open_model
@@ -101,16 +108,25 @@ def predict_tables(
 
     model = open_model(model)
     target = model_target(model, target)
-    paths = _as_paths(inputs)
-    if paths is None:
+    inputs = list(inputs) if isinstance(inputs, Iterator) else inputs
+    entries, settings = None, None
+    if holds_recordings(inputs):
+        settings = _feature_settings(model, features)
+        entries = _listed_entries(inputs, settings)
+    elif (paths := _as_paths(inputs)) is not None:
+        settings = _feature_settings(model, features)
+        entries = find_entries(paths, settings)
+    if entries is None or settings is None:
         yield from predict_source(model, target, _as_source(model, inputs), options)
         return
-    settings = _feature_settings(model, features)
-    entries, windows = find_entries(paths, settings), trained_windows(read_card(model))
+    windows, wanted = trained_windows(read_card(model)), entries
+    entries = entries.drop_duplicates(ignore_index=True)
     if windows is None:
-        bad = yield from predict_files(model, target, entries, settings, options)
+        found = predict_files(model, target, entries, settings, options)
     else:
-        bad = yield from predict_windows(model, target, entries, settings, windows, options)
+        found = predict_windows(model, target, entries, settings, windows, options)
+    is_repeated = repeats and len(entries) < len(wanted)
+    bad = yield from _repeat(found, wanted["id"].tolist()) if is_repeated else found
     if quarantine is not None:
         quarantine += bad
 
@@ -122,6 +138,8 @@ def trained_windows(card: ModelCard) -> WindowSettings | None:
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataFrame:
     """Return the sequences to read, as the columns `id` and `path` (and `case`, within a `.ts` file), folders sorted.
+
+    What is named twice is there twice.
 
     Raises:
         ConfigError: recordings are given, but the features are precomputed.
@@ -144,7 +162,41 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataF
             rows += [{"id": f"{path}/{i}", "path": str(path), "case": i} for i in range(len(read_ts(path)[0]))]
         else:
             rows.append({"id": str(path), "path": str(path)})
-    return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
+    return pd.DataFrame(rows)
+
+
+def _listed_entries(table: Any, settings: FeatureKind) -> pd.DataFrame:
+    """Return the recordings of a table, as `find_entries` does.
+
+    Raises:
+        ConfigError: the features are precomputed, or the table names parts of recordings.
+        ManifestError: as of `read_manifest`.
+    """
+    frame = read_manifest(table, on_leak="warn").frame
+    if frame[["start", "end"]].notna().any(axis=None):
+        raise ConfigError(
+            "the table names parts of recordings (start, end), but predict takes whole ones. Pass "
+            "Sequences.from_manifest(table, features), which cuts them."
+        )
+    entries = find_entries(frame["path"], settings)
+    # Recordings inside the table are files that it does not name.
+    return entries.assign(id=frame["id"]) if len(entries) == len(frame) else entries
+
+
+def _repeat(tables: "Tables", names: Sequence[str]) -> "Tables":
+    """Yield the rows of each name, as often and in the order in which they are wanted; all are kept until then."""
+    parts: list[pd.DataFrame] = []
+    while True:
+        try:
+            parts.append(next(tables))
+        except StopIteration as end:
+            bad: list[BadFile] = end.value
+            break
+    rows = pd.concat(parts, ignore_index=True)
+    of_name = rows.groupby("id", sort=False).indices
+    chosen = [of_name[name] for name in names if name in of_name]
+    yield rows.iloc[np.concatenate(chosen)].reset_index(drop=True)
+    return bad
 
 
 def check_entries(entries: pd.DataFrame) -> None:
@@ -163,11 +215,15 @@ def check_entries(entries: pd.DataFrame) -> None:
 def _as_paths(inputs: Any) -> list[str | Path] | None:
     """Return the paths, or `None` if the inputs are sequences already."""
     paths = [inputs] if isinstance(inputs, str | Path) else inputs
+    if getattr(getattr(paths, "dtype", None), "kind", "") in ("O", "U"):
+        # A column of a table, or an array of text.
+        paths = paths.tolist()
     are_paths = isinstance(paths, Sequence) and paths and all(isinstance(path, str | Path) for path in paths)
     return list(paths) if are_paths else None
 
 
 def _as_source(model: Any, inputs: Any) -> Source:
+    inputs = as_features(inputs, "inputs")
     if isinstance(inputs, Source):
         return inputs
     if len(inputs) == 0:

@@ -63,7 +63,7 @@ def event_tables(
     decisions = read_decision_rule(model, target)
     chosen = DetectionRules(card.background, **{**card.event_rules, **known}, decisions=decisions)
     frame_seconds = getattr(model, "total_stride", 1) * (seconds_per_frame(model, None) or 0.0)
-    tables = predict_tables(model, inputs, quarantine=quarantine, **options)
+    tables = predict_tables(model, inputs, quarantine=quarantine, repeats=False, **options)
     for name, parts in groupby(_recordings(tables, target), key=itemgetter(0)):
         rows = pd.concat([rows for _, rows in parts], ignore_index=True)
         yield name, detect_events(rows.assign(recording=name), target, chosen, frame_seconds)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.sources import as_plain
 from seqconv.tasks.frame_labels import FrameLabels
 
 LabelSets = list[tuple[str, ...]]
@@ -27,8 +28,8 @@ def class_labels(raw_labels: Any, ids: Sequence[str] | None = None) -> list[str]
     if several:
         raise ManifestError(
             f"classification needs one label per sequence, but {_named(several, ids)} hold several. "
-            "Set target.task to multilabel, pass class names instead of one-hot rows, or, for one label per frame, set "
-            "model.pooling to frames"
+            "Set target.task to multilabel, pass class names or numbers instead of one-hot rows "
+            "(labels.argmax(axis=1)), or, for one label per frame, set model.pooling to frames"
         )
     names = _names(values)
     missing = [index for index, name in enumerate(names) if not name]
@@ -154,18 +155,36 @@ def indicator_rows(sets: LabelSets, names: Sequence[str], ids: Sequence[str] | N
 def indexable(labels: Any) -> Any:
     """Return labels as a list, an array, a DataFrame (its columns name the classes) or labels of frames.
 
-    Bytes, in which TensorFlow and HDF5 keep text, become text.
+    Bytes, in which TensorFlow and HDF5 keep text, become text; tensors and columns of other packages become NumPy's, or
+    lists.
+
+    Raises:
+        ManifestError: bytes that are not UTF-8.
 
     >>> indexable((b"yes", "no"))
     ['yes', 'no']
     """
-    if isinstance(labels, np.ndarray) and labels.dtype.kind == "S":
-        return np.char.decode(labels, "utf-8")
-    if isinstance(labels, list | tuple):
-        return [cell.decode() if isinstance(cell, bytes) else cell for cell in labels]
-    if labels is None or isinstance(labels, np.ndarray | FrameLabels) or hasattr(labels, "columns"):
+    if labels is None or isinstance(labels, FrameLabels) or hasattr(labels, "columns"):
         return labels
-    return labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    labels = as_plain(labels)
+    if not isinstance(labels, np.ndarray):
+        return [_plain_label(cell) for cell in (labels.tolist() if hasattr(labels, "tolist") else labels)]
+    if labels.dtype.kind == "O":
+        plain = np.empty_like(labels)
+        plain.flat = [_plain_label(cell) for cell in labels.flat]
+        return plain
+    return _plain_label(labels)
+
+
+def _plain_label(cell: Any) -> Any:
+    cell = as_plain(cell)
+    try:
+        if isinstance(cell, bytes):
+            return cell.decode()
+        is_text = isinstance(cell, np.ndarray) and cell.dtype.kind == "S"
+        return np.char.decode(cell, "utf-8") if is_text else cell
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"the label {cell!r:.60} is not UTF-8 text. Decode it, for example with Latin-1") from error
 
 
 def take_labels(labels: Any, indices: npt.NDArray[np.int64]) -> Any:

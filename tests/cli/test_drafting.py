@@ -91,6 +91,15 @@ def test_a_table_is_found_in_its_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_column_that_was_asked_for_is_no_misspelled_other(tmp_path):
+    prompts(tmp_path / "words", languages=("en", "it"))
+    frame = load_manifest(tmp_path / "words")
+    frame[["path", "label"]].rename(columns={"label": "labels"}).to_csv(tmp_path / "m.csv", index=False)
+    # A warning would be an error here.
+    draft = draft_config(tmp_path / "m.csv", tmp_path / "m.yaml", label="labels")
+    assert draft.config.target.column == "labels"
+
+
 def test_paths_are_relative_to_the_config(tmp_path, monkeypatch):
     prompts(tmp_path / "data" / "words")
     (tmp_path / "configs").mkdir()

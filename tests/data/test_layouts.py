@@ -94,6 +94,7 @@ TOLD = {
     "RAVDESS": (None, "named like speakers, not classes. Say where the labels are"),
     "TIMIT": (None, "named like regions, not classes"),
     "Kaldi": (None, "it holds data directories of Kaldi. Give each as kaldi:FOLDER"),
+    "lhotse": (None, "it holds manifests of lhotse. Give each as lhotse:FILE"),
     "DESED": (None, "list events. Write a config with data: {manifest: FOLDER, events:"),
     "BirdNET and Raven": (None, "recordings must be in sub-folders, one per class"),
     "LJSpeech": (None, "there is no column 'path'"),

@@ -1,10 +1,15 @@
 """Everything wrong with a manifest is reported at once, with ids, counts and the remedy."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
+from seqconv.config import load_config
+from seqconv.data.labeled_manifest import read_labels
 from seqconv.data.manifest import check_labels, check_manifest, load_manifest
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.tasks.settings import TargetConfig
 
 NAMES = [f"{letter}.wav" for letter in "abcdefgh"]
 
@@ -188,3 +193,19 @@ def test_another_separator_divides_labels(load):
 def test_an_unknown_task_is_refused(load):
     with pytest.raises(ConfigError, match=r"target\.task must be one of .*, not 'ranking'"):
         load(path=["a.wav"], label=["x"], target="label", task="ranking")
+
+
+def test_a_column_that_is_used_is_no_misspelled_other(tmp_path):
+    """Whatever is called 'labels', 'groups' or 'splits' and is named by the config raises no warning."""
+    rows = [f"{name}.wav,{name},{name}" for name in "ab"]
+    for name in "ab":
+        (tmp_path / f"{name}.wav").touch()
+    path = tmp_path / "m.csv"
+    path.write_text("\n".join(["path,labels,groups", *rows]) + "\n", encoding="utf-8")
+    config = {"data": {"manifest": str(path)}, "target": {"column": "labels"}, "split": {"by": "groups"}}
+    for unlabeled in (None, "ignore"):
+        spec = load_config({**config, "data": {**config["data"], "unlabeled": unlabeled}}).data_spec
+        for checks in (False, True):
+            assert len(read_labels(spec.data.manifest, spec, checks=checks).manifest.frame) == 2
+    with pytest.warns(UserWarning, match="'labels' and no 'label'"):
+        read_labels(path, replace(spec, target=TargetConfig()))

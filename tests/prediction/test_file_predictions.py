@@ -165,3 +165,52 @@ def test_the_command_says_so_by_its_exit_code(model, files, tmp_path, capsys, su
     assert [pd.isna(row["p_en"]) for row in rows] == [False, True, False, True, False]
     assert main(["--model", str(tmp_path / "model.keras"), str(files[0])]) == 0
     assert "warning" not in capsys.readouterr().err
+
+
+def by_path(frame: pd.DataFrame) -> dict[str, float]:
+    return dict(zip(frame["id"], frame["p_en"], strict=True))
+
+
+def test_a_file_that_is_named_twice_is_answered_twice(model, files, tmp_path, monkeypatch):
+    """In the order of the inputs, each under the name that it was given."""
+    a, b = files[0], files[4]
+    alone = by_path(predict(model, [a, b]))
+    found = predict(model, [a, b, a])
+    assert found["id"].tolist() == [str(a), str(b), str(a)]
+    np.testing.assert_allclose(found["p_en"], [alone[str(each)] for each in (a, b, a)], rtol=1e-6)
+    monkeypatch.chdir(tmp_path)
+    names = ["0.wav", str(a), "4.wav", "0.wav"]
+    found = predict(model, names)
+    assert found["id"].tolist() == names
+    np.testing.assert_allclose(found["p_en"], [alone[str(each)] for each in (a, a, b, a)], rtol=1e-6)
+
+
+def test_a_folder_and_a_file_in_it(model, files, tmp_path):
+    for number in (1, 3):
+        files[number].unlink()
+    found = predict(model, [tmp_path, files[2]])
+    assert found["id"].tolist() == [str(files[number]) for number in (0, 2, 4, 2)]
+    assert found["p_en"][1] == found["p_en"][3]
+
+
+def test_bad_files_that_are_named_twice(model, files):
+    with pytest.warns(UserWarning, match="1 of 2 files have no prediction"):
+        found = predict(model, [files[1], files[0], files[1]], quarantine=(bad := []))
+    assert found["prediction"].isna().tolist() == [True, False, True]
+    assert [each.id for each in bad] == [str(files[1])]
+
+
+def test_frames_of_a_file_that_is_named_twice(files):
+    model = make_model(pooling="frames")
+    once = predict(model, files[0])
+    found = predict(model, [files[0], files[4], files[0]])
+    counts = [51, 76, 51]
+    assert found["id"].tolist() == np.repeat([str(files[number]) for number in (0, 4, 0)], counts).tolist()
+    pd.testing.assert_frame_equal(found[-51:].reset_index(drop=True), once, rtol=1e-5)
+
+
+def test_paths_in_a_column_or_an_iterator(model, files, tmp_path):
+    expected = predict(model, [files[0], files[4]])
+    column = pd.Series([str(files[0]), str(files[4])])
+    for inputs in (column, column.to_numpy(object), np.array(column.tolist()), iter([files[0], files[4]])):
+        pd.testing.assert_frame_equal(predict(model, inputs), expected)

@@ -18,6 +18,8 @@ EXTRAS = {
     "nbclient": "test-all",
     "nbformat": "test-all",
     "ipykernel": "test-all",
+    "datasets": "test-all",
+    "lhotse": "test-all",
 }
 
 

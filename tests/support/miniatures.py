@@ -1,5 +1,7 @@
 """Miniatures of well-known collections: their folders, names and tables, with short recordings of real prompts."""
 
+import gzip
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -243,6 +245,28 @@ def kaldi_directory(folder: Path) -> Miniature:
     return Miniature(
         {"train0-0": "en", "test1-3": "fr"}, {"test": 4}, {"test1-3": "test1"}, parts=(0.05, SECONDS - 0.05)
     )
+
+
+@miniature("lhotse", "lhotse")
+def lhotse_cuts(folder: Path) -> Miniature:
+    """As `CutSet.to_file` writes them, which a test in test_lhotse.py compares."""
+    for part, size in (("train", 8), ("test", 4)):
+        lines = []
+        for number in range(size):
+            name = f"{part}{number}"
+            record(folder / "wav" / f"{name}.flac", number + 8 * (part == "test"))
+            place = {"channel": 0, "recording_id": name, "start": 0.0, "duration": 0.3}
+            emotion = {"emotion": ("calm", "glad")[number % 2]}
+            supervision = {"id": name, **place, "text": "yes", "speaker": f"{part}{number // 2}", "custom": emotion}
+            source = {"type": "file", "channels": [0], "source": f"wav/{name}.flac"}
+            length = {"sampling_rate": RATE, "num_samples": int(SECONDS * RATE), "duration": SECONDS}
+            recording = {"id": name, "sources": [source], **length, "channel_ids": [0]}
+            cut = {"id": f"{name}-0", "start": 0.05, "duration": 0.3, "channel": 0, "supervisions": [supervision]}
+            lines.append(json.dumps({**cut, "recording": recording, "type": "MonoCut"}) + "\n")
+        with gzip.open(folder / f"cuts_{part}.jsonl.gz", "wt", encoding="utf-8") as file:
+            file.writelines(lines)
+    right = {"train0.": "calm", "test3.": "glad"}
+    return Miniature(right, {"test": 4}, {"train3.": "train1"}, parts=(0.05, 0.35))
 
 
 @miniature("DESED", "DESED")

@@ -1,7 +1,9 @@
 """A config as text, with the reasons as comments."""
 
 import os.path
+import re
 import textwrap
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,11 +57,15 @@ def draft_config(source: str | Path, output: str | Path, *, label: str | None = 
     Raises:
         ManifestError, AudioError: what keeps this data from being trained on, all at once.
     """
-    found = find_source(Path(source))
+    with warnings.catch_warnings():
+        if label is not None:
+            # It is used, and no misspelled 'label'.
+            warnings.filterwarnings("ignore", f"the manifest has a column '{re.escape(label)}'")
+        found = find_source(Path(source))
+        frame = load_manifest(found.manifest, layout=found.layout)
     target = find_target(found.frame, label)
     # The same checks as in training, so that it will not stop there.
     options: dict[str, Any] = {"label": target.column, "task": target.task, "separator": target.separator}
-    frame = load_manifest(found.manifest, layout=found.layout)
     is_empty = frame[target.column].isna()
     rule = find_task(target.task).cell_rule(is_single=True)
     if is_empty.any() and rule is not None and not rule.may_be_empty:

@@ -7,6 +7,7 @@ import pandas as pd
 from seqconv.data.events.raven import RAVEN_START, with_point
 from seqconv.errors import ManifestError
 from seqconv.features.tables import NUMBER, read_rows
+from seqconv.files import decoding_problem, text_encoding
 
 
 def read_label_track(path: Path) -> pd.DataFrame:
@@ -29,9 +30,9 @@ def read_label_track(path: Path) -> pd.DataFrame:
     [['0.5', '1.25', 'bird']]
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"it is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+        lines = path.read_text(encoding=text_encoding(path)).split("\n")
+    except UnicodeError as error:
+        raise ManifestError(decoding_problem(path, error)) from error
     except OSError as error:
         raise ManifestError(f"it cannot be read ({error.strerror}).") from error
     numbered = [(number, line.rstrip("\r")) for number, line in enumerate(lines, start=1) if line.strip()]

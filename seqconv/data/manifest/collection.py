@@ -18,8 +18,8 @@ class CollectionSettings(Section):
 
     manifest: FilePaths = Field(
         default=None,
-        description="One manifest or folder (kaldi:FOLDER: a data directory of Kaldi), or a mapping from split (train, "
-        "valid, test) to manifest.",
+        description="One manifest or folder (kaldi:FOLDER: a data directory of Kaldi, lhotse:FILE: cuts of lhotse), or "
+        "a mapping from split (train, valid, test) to manifest.",
     )
     columns: dict[str, str | None] | None = Field(
         default=None,

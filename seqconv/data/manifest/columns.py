@@ -1,6 +1,7 @@
 """`Manifest`: a table of recordings, its columns, and the conversion of a table of text to a table with them."""
 
 import difflib
+import math
 import os.path
 import unicodedata
 import warnings
@@ -121,6 +122,31 @@ def as_text(cells: pd.Series) -> pd.Series:
     """Return cells as text, None where they are empty."""
     text = [None if pd.isna(cell) or cell == "" else str(cell) for cell in cells]
     return pd.Series(text, cells.index, object)
+
+
+def to_text(value: Any, place: str) -> str | None:
+    """Return the value of a cell as text: labels in a list joined by ';', None where there is nothing.
+
+    Raises:
+        ManifestError: it is none that a cell can hold; `place` says where.
+
+    >>> to_text([1, "b"], ""), to_text(True, ""), to_text(float("nan"), "")
+    ('1;b', 'true', None)
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+        labels = [str(item) for item in value]
+        if mixed := [label for label in labels if ";" in label]:
+            raise ManifestError(f"{place}: the label '{mixed[0]}' holds ';', which is between the labels of a list.")
+        return ";".join(labels)
+    if isinstance(value, dict | list):
+        raise ManifestError(f"{place}: a cell must be text, a number or a list of labels, not {value!r:.60}.")
+    return str(value)
 
 
 def make_absolute(paths: pd.Series, folder: Path) -> pd.Series:

@@ -33,6 +33,7 @@ _NO_CLASSES = {
     "sessions": r"(session|ses|recording|rec|take|trial)[ _-]?\d+",
 }
 _ASIDE = r"_.*_|_background_noise_"
+_LHOTSE = r"(cuts|supervisions|recordings).*\.jsonl(\.gz)?$"
 
 
 def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
@@ -61,6 +62,7 @@ def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFr
     # Where events label them, folders need not be classes.
     has_labels = "label" in collection.found_in_paths or getattr(collection, "events", None) is not None
     if not has_labels:
+        _refuse_manifests(folder, present, paths)
         _check_classes(folder, present, paths)
     if not paths:
         raise ManifestError(
@@ -108,10 +110,31 @@ def _refuse_unreadable(paths: Sequence[PurePath]) -> None:
         )
 
 
-def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
+def _refuse_manifests(folder: Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
+    """Say how a folder is read that holds manifests of other programs."""
     of_kaldi = [path.parent.name for path in present if path.name == "wav.scp"]
     if of_kaldi:
         raise ManifestError(f"it holds data directories of Kaldi. Give each as kaldi:FOLDER: {list_some(of_kaldi)}.")
+    of_lhotse = [path.name for path in present if re.search(_LHOTSE, path.name)]
+    if of_lhotse:
+        raise ManifestError(f"it holds manifests of lhotse. Give each as lhotse:FILE: {list_some(of_lhotse)}.")
+    if any(path.name == "dataset_info.json" for path in present):
+        raise ManifestError(
+            "it holds a dataset that Hugging Face's datasets saved. Pass it to train in Python: "
+            "train(config, train_data=datasets.load_from_disk(FOLDER)), or write it to Parquet (data.to_parquet)."
+        )
+    tables = [path for path in present if path.suffix.lower() == ".parquet"]
+    if tables and not paths:
+        words = {path: re.split(r"[-_.]", path.stem.lower())[0] for path in tables}
+        named = {
+            SPLIT_WORDS.get(word, "train"): (folder / path).with_name(f"{word}*.parquet")
+            for path, word in words.items()
+        }
+        mapping = ", ".join(f"{split}: {pattern}" for split, pattern in named.items())
+        raise ManifestError(f"it holds tables, no recordings. Name them as data.manifest, such as {{{mapping}}}.")
+
+
+def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
     loose = [path for path in paths if len(path.parts) == 1]
     if loose:
         raise ManifestError(

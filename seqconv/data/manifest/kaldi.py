@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.files import decoding_problem, text_encoding
 
 
 def read_kaldi(folder: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -53,7 +54,9 @@ def read_kaldi(folder: Path) -> tuple[pd.DataFrame, list[str]]:
 def _read(file: Path) -> dict[str, str]:
     """Return the rest of each line by its first word."""
     try:
-        lines = [line.strip().split(maxsplit=1) for line in file.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip().split(maxsplit=1) for line in file.read_text(encoding=text_encoding(file)).splitlines()]
+    except UnicodeError as error:
+        raise ManifestError(f"'{file.name}': {decoding_problem(file, error)}") from error
     except FileNotFoundError:
         raise ManifestError(f"it holds no '{file.name}', so it is no data directory of Kaldi.") from None
     rows = [(line[0], line[1] if len(line) > 1 else "") for line in lines if line]

@@ -11,6 +11,7 @@ import pandas as pd
 from seqconv.data.manifest.collection import FIELD, CollectionSettings, template_fields
 from seqconv.data.manifest.columns import SPLIT_WORDS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
+from seqconv.files import decoding_problem, text_encoding
 from seqconv.text import nearest
 
 
@@ -148,7 +149,9 @@ def _read_lists(table: pd.DataFrame, lists: Mapping[str, str], problems: list[st
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text(encoding="utf-8-sig").splitlines()
+        return file.read_text(encoding=text_encoding(file)).splitlines()
+    except UnicodeError as error:
+        raise ManifestError(f"data.split_lists: '{file}': {decoding_problem(file, error)}") from error
     except OSError as error:
         raise ManifestError(f"data.split_lists: '{file}' cannot be read: {error.strerror}.") from error
 

@@ -7,15 +7,25 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from seqconv.data.manifest.arrow import is_dataset, read_dataset, read_parquet
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
 from seqconv.data.manifest.collection import CollectionSettings
-from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, Manifest, as_text, build_frame
+from seqconv.data.manifest.columns import (
+    KNOWN_COLUMNS,
+    SPLIT_WORDS,
+    SPLITS,
+    TEXT_COLUMNS,
+    Manifest,
+    as_text,
+    build_frame,
+)
 from seqconv.data.manifest.folders import read_folder
 from seqconv.data.manifest.kaldi import read_kaldi
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
+from seqconv.data.manifest.lhotse import read_lhotse
 from seqconv.data.manifest.reading import read_table
-from seqconv.errors import ConfigError, ManifestError
+from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.parts.problems import read_section
 from seqconv.parts.sections import SCHEMES, split_scheme
 from seqconv.text import nearest
@@ -24,7 +34,7 @@ PathText = str | PathLike[str]
 _Read = tuple[pd.DataFrame, list[str], list[str]]
 _PLAIN = CollectionSettings()
 # Manifests of other kinds than tables and folders of recordings, by the scheme before their path.
-_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {"kaldi": read_kaldi}
+_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {"kaldi": read_kaldi, "lhotse": read_lhotse}
 SCHEMES.update(_READERS)
 
 
@@ -34,7 +44,7 @@ class _Reading(NamedTuple):
     used: tuple[str, ...]
 
 
-Source = PathText | Mapping[str, PathText] | pd.DataFrame
+Source = PathText | Mapping[str, Any] | pd.DataFrame | Any
 
 
 def load_manifest(
@@ -50,10 +60,12 @@ def load_manifest(
     """Load a table of recordings.
 
     Args:
-        source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file); a folder with one
-            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi;
-            an unequal-length `.ts` file; a mapping from split to any of these, such as
-            `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder).
+        source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file; Parquet also as a pattern,
+            `train-*.parquet`); a folder with one
+            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi; `lhotse:FILE`, cuts of lhotse; an
+            unequal-length `.ts` file; a mapping from split to any of these, such as
+            `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder), a
+            Dataset or a DatasetDict of Hugging Face.
         label: Target column, or columns; when given, the labels are checked together with the rest.
         task: `classification`, `multilabel` or `regression`; read only with `label`.
         separator: Between the labels of one cell (multilabel).
@@ -91,16 +103,19 @@ def read_manifest(
     label_files: str | None = None,
     on_leak: str = "error",
     collection: CollectionSettings = _PLAIN,
+    used: Sequence[str | None] = (),
 ) -> Manifest:
-    """Load a table of recordings with notes on how it was made; arguments and errors of `load_manifest`."""
-    how = _Reading(collection, label_files, () if labels is None else tuple(labels.names))
-    if isinstance(source, pd.DataFrame):
-        name, read = "", _read_frame(source, how)
-    elif isinstance(source, Mapping):
-        name = ", ".join(f"{split}: {fspath(path)}" for split, path in source.items())
+    """Load a table of recordings with notes on how it was made; arguments and errors of `load_manifest`.
+
+    `used`: further columns that are used, and so are no misspelled others.
+    """
+    names = [*used, label_files, *([] if labels is None else labels.names)]
+    how = _Reading(collection, label_files, tuple(name for name in names if name is not None))
+    if isinstance(source, Mapping):
+        name = ", ".join(f"{split}: {_name(part)}".removesuffix(": ") for split, part in source.items())
         read = _read_mapping(source, how)
     else:
-        name, read = fspath(source), _read_one(source, how)
+        name, read = _name(source), _read_one(source, how)
     frame, problems, notes = read
     problems += find_problems(frame)
     leaks = list(find_leak_problems(frame))
@@ -114,26 +129,35 @@ def read_manifest(
     return Manifest(frame, tuple(notes))
 
 
-def _read_one(source: PathText, how: _Reading) -> _Read:
-    """Read the table, the problems and the notes of one file or folder."""
+def _name(source: Any) -> str:
+    return fspath(source) if isinstance(source, str | PathLike) else ""
+
+
+def _read_one(source: Any, how: _Reading) -> _Read:
+    """Read the table, the problems and the notes of one file, folder, table or dataset."""
+    if isinstance(source, pd.DataFrame):
+        return _arrange(source.reset_index(drop=True), Path.cwd(), how)
+    cache = getattr(how.collection, "cache_dir", None)
+    if is_dataset(source):
+        table, notes = read_dataset(source, cache)
+        frame, problems, more = _arrange(table, Path.cwd(), how)
+        return frame, problems, notes + more
     scheme, place = split_scheme(fspath(source))
     path = Path(place)
     is_folder = path.is_dir()
     try:
         if scheme:
             table, notes = _READERS[scheme](path)
+        elif is_folder:
+            table, notes = read_folder(path, how.collection)
+        elif path.suffix.lower() == ".parquet" and (files := sorted(path.parent.glob(path.name))):
+            table, notes = read_parquet(files, cache)
         else:
-            table, notes = read_folder(path, how.collection) if is_folder else (read_table(path, how.collection), [])
+            table, notes = read_table(path, how.collection), []
         frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
     return frame, problems, notes + more
-
-
-def _read_frame(source: pd.DataFrame, how: _Reading) -> _Read:
-    table = source.reset_index(drop=True)
-    frame, problems, notes = _arrange(table, Path.cwd(), how)
-    return frame, problems, notes
 
 
 def _arrange(table: pd.DataFrame, folder: Path, how: _Reading) -> _Read:
@@ -146,35 +170,51 @@ def _arrange(table: pd.DataFrame, folder: Path, how: _Reading) -> _Read:
     return frame, found + problems, notes
 
 
-def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
+def _read_mapping(sources: Mapping[str, Any], how: _Reading) -> _Read:
     if not sources:
         raise ConfigError("data.manifest is an empty mapping; name at least {train: FILE}.")
     frames, problems, notes = [], [], []
+    if any(map(is_dataset, sources.values())):
+        sources = _name_splits(sources)
     for split, source in sources.items():
         if split not in SPLITS:
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
-        path = Path(source)
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if path.is_dir() or path.suffix.lower() == ".ts":
+        if isinstance(source, str | PathLike) and (Path(source).is_dir() or Path(source).suffix.lower() == ".ts"):
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:
             # What is not for the test, divided by the collection itself.
-            more.append(f"'{path}' is given as train, and its column 'split' takes valid from it")
+            more.append(f"'{_name(source)}' is given as train, and its column 'split' takes valid from it")
         elif others:
             found.append(f"it is given as '{split}', but its column 'split' says '{min(others)}'.")
         else:
             frame["split"] = pd.Series(split, frame.index, object)
         frames.append(frame)
         notes += more
-        problems += [f"{source}: {problem}" for problem in found]
+        problems += [f"{_name(source) or split}: {problem}" for problem in found]
     merged = pd.concat(frames, ignore_index=True)
     # By default the id is the path, as the table has it: in tables with other roots it may be that of another file.
+    # Recordings inside tables have but a name, or a number.
     twice = merged["id"].duplicated(keep=False) & ~merged["path"].duplicated(keep=False)
-    if all(str(path).endswith(name) for path, name in zip(merged["path"][twice], merged["id"][twice], strict=True)):
+    of_arrow = {split for split, source in sources.items() if is_dataset(source) or _name(source).endswith(".parquet")}
+    parts = merged.loc[twice, ["path", "id", "split"]].itertuples(index=False)
+    if all(split in of_arrow or str(path).endswith(name) for path, name, split in parts):
         merged["id"] = merged["id"].where(~twice, merged["split"] + "/" + merged["id"])
     for column in merged.columns.difference(list(KNOWN_COLUMNS)):
         if merged[column].dtype == object:
             merged[column] = merged[column].where(merged[column].notna(), None)
     return merged, problems, notes
+
+
+def _name_splits(sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the splits of a dataset under our names, such as "validation"."""
+    named = {SPLIT_WORDS.get(split, split): source for split, source in sources.items()}
+    if len(named) < len(sources) or not set(named) <= set(SPLITS):
+        others = ", ".join(f"'{split}': data['{split}']" for split in sources if SPLIT_WORDS.get(split) is None)
+        raise ConfigError(
+            f"the dataset has the splits {list_some(sources)}, but splits are {', '.join(SPLITS)}. Say which is which: "
+            f"{{'train': data['...'], 'test': data['...']}}{f'; there are {others}' if others else ''}."
+        )
+    return named

@@ -1,7 +1,6 @@
 """Read the file formats of a manifest into tables of text, in which '001' and 'NA' stay what they are."""
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,12 +8,14 @@ from typing import Any
 
 import pandas as pd
 
+from seqconv.data.manifest.arrow import read_parquet
 from seqconv.data.manifest.collection import CollectionSettings
+from seqconv.data.manifest.columns import to_text
 from seqconv.errors import ManifestError
 from seqconv.features.foreign import find_recipe
 from seqconv.features.tables import Rows, read_rows
 from seqconv.features.ts import read_ts
-from seqconv.files import undecodable_line
+from seqconv.files import decoding_problem, text_encoding
 
 _PLAIN = CollectionSettings()
 
@@ -46,8 +47,7 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
     try:
         return reader(path)
     except UnicodeDecodeError as error:
-        line = undecodable_line(path)
-        raise ManifestError(f"it is not UTF-8 text: line {line} ({error.reason}). Save it as UTF-8.") from error
+        raise ManifestError(decoding_problem(path, error)) from error
 
 
 def read_delimited(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def _read_spaced(path: Path, options: dict[str, Any]) -> Rows | None:
 def read_json_lines(path: Path) -> pd.DataFrame:
     """Read JSON Lines: one object per line; a list of labels is joined with ';'."""
     records = []
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding=text_encoding(path)) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -92,28 +92,11 @@ def read_json_lines(path: Path) -> pd.DataFrame:
                 raise ManifestError(f"line {number} nests lists or objects hundreds deep; cells are text.") from error
             if not isinstance(record, dict):
                 raise ManifestError(f'line {number} is not a JSON object such as {{"path": "a.wav", "label": "yes"}}.')
-            records.append({key: _to_text(value, f"line {number}, '{key}'") for key, value in record.items()})
+            records.append({key: to_text(value, f"line {number}, '{key}'") for key, value in record.items()})
     if not records:
         raise ManifestError("it is empty; each line must hold one JSON object.")
     header = list(dict.fromkeys(key for record in records for key in record))
     return _build_table(header, [[record.get(key) for key in header] for record in records])
-
-
-def read_parquet(path: Path) -> pd.DataFrame:
-    """Read Parquet; numbers become text, a list of labels is joined with ';'."""
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise ManifestError(f"it is not a whole Parquet file: {str(error).strip().rstrip('.')}.") from error
-    columns = {
-        name: [_to_text(cell, f"row {row}, '{name}'") for row, cell in enumerate(table[name].to_pylist(), start=1)]
-        for name in table.column_names
-        if name != "__index_level_0__"
-    }
-    return _build_table(list(columns), list(zip(*columns.values(), strict=True)))
 
 
 def read_ts_cases(path: Path) -> pd.DataFrame:
@@ -125,20 +108,6 @@ def read_ts_cases(path: Path) -> pd.DataFrame:
     return table.assign(case=range(len(sequences)))
 
 
-def _to_text(value: Any, place: str) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
-        return ";".join(str(item) for item in value)
-    if isinstance(value, dict | list):
-        raise ManifestError(f"{place}: a cell must be text, a number or a list of labels, not {value!r:.60}.")
-    return str(value)
-
-
 def _build_table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> pd.DataFrame:
     cells = [[value or None for value in row] for row in rows]
     return pd.DataFrame(cells, columns=list(header), dtype=object)
@@ -147,6 +116,6 @@ def _build_table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) ->
 _READERS = {
     **dict.fromkeys((".csv", ".tsv"), read_delimited),
     **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
-    ".parquet": read_parquet,
+    ".parquet": lambda path: read_parquet([path])[0],
     ".ts": read_ts_cases,
 }

@@ -1,5 +1,6 @@
 """A manifest divided as the `split` section of a config says."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,14 +18,20 @@ from seqconv.errors import ConfigError, ManifestError, list_some
 
 
 def read_grouped(
-    source: Any, settings: SplitConfig, data: DataConfig, labels: LabelColumns | None = None, **options: Any
+    source: Any,
+    settings: SplitConfig,
+    data: DataConfig,
+    labels: LabelColumns | None = None,
+    used: Sequence[str | None] = (),
+    **options: Any,
 ) -> Manifest:
-    """Load a manifest, grouped as the `split` section says; `labels` and `options` are those of `read_manifest`.
+    """Load a manifest, grouped as the `split` section says; `labels`, `used`, `options` are those of `read_manifest`.
 
     Raises:
         ManifestError: what `load_manifest` refuses; folds of the manifest that divide a group or file.
     """
-    manifest = read_manifest(source, labels, on_leak=data.on_leak, collection=data, **options)
+    used = (*used, settings.by, settings.stratify)
+    manifest = read_manifest(source, labels, on_leak=data.on_leak, collection=data, used=used, **options)
     frame = group_rows(manifest.frame, settings.by)
     return manifest.with_frame(frame, *check_folds(frame, settings, data.on_leak))
 

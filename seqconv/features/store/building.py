@@ -21,9 +21,8 @@ from seqconv.features.store.entries import BadFile, Entry, RecordingTransform, S
 from seqconv.features.store.extraction import extract_entries
 from seqconv.features.store.index import LOCK_NAME, StoreIndex, remove_unnamed, usable_index, write_index
 from seqconv.features.store.reading import FeatureStore
-from seqconv.files import as_storage_error, hold_lock
+from seqconv.files import as_storage_error, cache_folder, hold_lock
 
-CACHE_VARIABLE = "SEQCONV_CACHE"
 _SHOWN_PROBLEMS = 10
 
 
@@ -127,10 +126,6 @@ def _say_outdated(folder: Path, count: int) -> None:
 
 def _default_folder(entries: Sequence[Entry], wanted: StoreIndex, cache_dir: str | Path | None) -> Path:
     """Return a folder for these settings and the folder of the recordings, so that added recordings find it again."""
-    if cache_dir is None:
-        import platformdirs
-
-        cache_dir = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("seqconv")
     folders = {str(Path(entry.path).parent) for entry in entries}
     try:
         root = os.path.commonpath(folders)
@@ -138,7 +133,7 @@ def _default_folder(entries: Sequence[Entry], wanted: StoreIndex, cache_dir: str
         root = min(folders)
     digest = hashlib.blake2b(json.dumps([wanted.identity, root]).encode(), digest_size=6).hexdigest()
     name = f"{Path(root).name or 'recordings'}-{wanted.settings.kind}"
-    return Path(cache_dir) / "features" / f"{name}{'' if wanted.variant is None else '-variant'}-{digest}"
+    return cache_folder(cache_dir) / "features" / f"{name}{'' if wanted.variant is None else '-variant'}-{digest}"
 
 
 def _check_bad(bad: Sequence[StoredSequence], count: int, max_bad_fraction: float, *, precomputed: bool) -> None:

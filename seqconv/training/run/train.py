@@ -13,9 +13,9 @@ import pandas as pd
 from rich.console import Console
 
 from seqconv.config import Config, load_config
+from seqconv.data.conversions import holds_recordings
 from seqconv.data.datasets import Datasets, load_datasets
 from seqconv.data.labeled_manifest import LabeledManifest
-from seqconv.data.sequences import Sequences
 from seqconv.data.spec import DataSpec
 from seqconv.evaluation import Evaluation, choose_decision_rule, evaluate
 from seqconv.evaluation.event_smoothing import choose_event_rules
@@ -79,9 +79,9 @@ def train(
     config: Config | Mapping[str, Any] | str | Path,
     run_dir: str | Path | None = None,
     *,
-    train_data: Sequences | None = None,
-    valid_data: Sequences | None = None,
-    test_data: Sequences | None = None,
+    train_data: Any = None,
+    valid_data: Any = None,
+    test_data: Any = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> Run:
     """Train a model, keep the best epoch, score it on the test split, and write the run directory.
@@ -93,8 +93,9 @@ def train(
         config: a config, a path to a YAML file, or a dict of sections; what is left out has defaults.
         run_dir: where to write; default `runs/NAME-TIME`. It must be empty or not exist. A run that fails before its
             first epoch ends leaves nothing there; one that fails later leaves `unfinished.txt`, which says why.
-        train_data, valid_data, test_data: sequences in memory, instead of `data.manifest`. Without `valid_data`, a part
-            of the training sequences is set aside.
+        train_data, valid_data, test_data: instead of `data.manifest`, sequences in memory: `Sequences`, or a pair of
+            arrays and labels; or tables of recordings: a DataFrame with a column `path`, a Dataset or DatasetDict of
+            Hugging Face. Without `valid_data`, a part of the training sequences is set aside.
         callbacks: further Keras callbacks: each begins and ends once, sees `val_...` scores at the end of an epoch, and
             may set `model.stop_training`.
 
@@ -116,9 +117,9 @@ def resume(
     run_dir: str | Path,
     overrides: Iterable[str] = (),
     *,
-    train_data: Sequences | None = None,
-    valid_data: Sequences | None = None,
-    test_data: Sequences | None = None,
+    train_data: Any = None,
+    valid_data: Any = None,
+    test_data: Any = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> Run:
     """Go on with a run that was stopped or killed, at the step of its newest whole checkpoint.
@@ -182,11 +183,12 @@ def _prepared(config: Config, load: Load, console: Console) -> Iterator[RunSetup
         yield experiment
 
 
-def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Sequences | None) -> Config:
+def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Any) -> Config:
     """Return the config of a run on these sequences."""
     if train_data is None:
         return load_config(config)
-    if isinstance(config, Mapping) and "features" not in config:
+    is_manifest = holds_recordings(train_data, load_config(config).data)
+    if isinstance(config, Mapping) and "features" not in config and not is_manifest:
         # The model tells prediction how to extract features: as these were, or not at all where they came as arrays.
         used = getattr(train_data, "feature_settings", None)
         if used is not None:
