@@ -157,10 +157,10 @@ def test_line_ends_and_what_follows_them(tmp_path, end):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("m.csv.gz", "Convert .gz first, by the recipe \"Archives\""),
+        ("m.csv.gz", 'Convert .gz first, by the recipe "Archives"'),
         ("m.tsv.xz", "Convert .xz first"),
         ("m.zip", "Convert .zip first"),
-        ("m.xlsx", "Convert .xlsx first, by the recipe \"Tables\""),
+        ("m.xlsx", 'Convert .xlsx first, by the recipe "Tables"'),
     ],
 )
 def test_packed_tables_and_workbooks(tmp_path, name, message):
