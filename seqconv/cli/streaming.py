@@ -12,6 +12,7 @@ import pandas as pd
 from seqconv.cli.options import given
 from seqconv.cli.splits import say
 from seqconv.errors import ConfigError
+from seqconv.features.cases import case_arguments
 from seqconv.features.kinds import RecordedKind
 from seqconv.models.card import model_target, read_card
 from seqconv.prediction.dispatch import find_entries
@@ -47,6 +48,5 @@ def stream_tables(arguments: argparse.Namespace, model: Any) -> Iterator[pd.Data
             yield from live.listen(read_raw_samples(sound, settings.sample_rate), STANDARD_INPUT)
             continue
         entries = find_entries([Path(name)], settings)
-        cases = entries["case"] if "case" in entries else [None] * len(entries)
-        for identity, path, case in zip(entries["id"], entries["path"], cases, strict=True):
-            yield from live.play(path, identity, case=case)
+        for row in entries.to_dict("records"):
+            yield from live.play(row["path"], row["id"], **case_arguments(row))

@@ -14,8 +14,8 @@ from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
+from seqconv.features.cases import FORMATS, read_cases
 from seqconv.features.store import BadFile
-from seqconv.features.ts import read_ts
 from seqconv.files import is_file
 from seqconv.models.card import ModelCard, model_target, read_card
 from seqconv.sources import Source
@@ -120,14 +120,14 @@ def trained_windows(card: ModelCard) -> WindowSettings | None:
 
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataFrame:
-    """Return the sequences to read, as the columns `id` and `path` (and `case`, within a `.ts` file), folders sorted.
+    """Return the sequences to read: columns `id` and `path` (and `case`, in a file of several), folders sorted.
 
     Raises:
         ConfigError: recordings are given, but the features are precomputed.
         AudioError: a folder holds nothing to read.
     """
     is_precomputed = not isinstance(settings, RecordedKind)
-    wanted = (*ARRAY_SUFFIXES, ".ts") if is_precomputed else AUDIO_SUFFIXES
+    wanted = (*ARRAY_SUFFIXES, *FORMATS) if is_precomputed else AUDIO_SUFFIXES
     files: list[Path] = []
     for path in map(Path, paths):
         files += _files_below(path, wanted) if path.is_dir() else [path]
@@ -139,8 +139,9 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataF
         )
     rows: list[dict[str, Any]] = []
     for path in files:
-        if is_precomputed and path.suffix.lower() == ".ts":
-            rows += [{"id": f"{path}/{i}", "path": str(path), "case": i} for i in range(len(read_ts(path)[0]))]
+        if is_precomputed and path.suffix.lower() in FORMATS:
+            names = read_cases(path).ids
+            rows += [{"id": f"{path}/{name}", "path": str(path), "case": case} for case, name in enumerate(names)]
         else:
             rows.append({"id": str(path), "path": str(path)})
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)

@@ -16,6 +16,7 @@ from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.features.cases import FORMATS
 from seqconv.parts.problems import read_section
 from seqconv.parts.sections import SCHEMES, split_scheme
 from seqconv.text import nearest
@@ -156,7 +157,7 @@ def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if path.is_dir() or path.suffix.lower() == ".ts":
+        if path.is_dir() or path.suffix.lower() in FORMATS:
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:

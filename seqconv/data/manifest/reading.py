@@ -11,15 +11,15 @@ import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ManifestError
+from seqconv.features.cases import FORMATS, read_cases
 from seqconv.features.tables import Rows, read_rows
-from seqconv.features.ts import read_ts
 from seqconv.files import undecodable_line
 
 _PLAIN = CollectionSettings()
 
 
 def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFrame:
-    """Read one manifest: CSV, TSV, JSON Lines, Parquet or `.ts`.
+    """Read one manifest: CSV, TSV, JSON Lines, Parquet, or a file that holds several sequences.
 
     Args:
         path: The file.
@@ -27,7 +27,8 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
             separator may have any suffix.
 
     Returns:
-        A table of text with None for empty cells; a `.ts` file also has the number of each `case`, from 0.
+        A table of text with None for empty cells; of a file that holds several sequences also the number of each
+        `case`, from 0.
 
     Raises:
         ManifestError: The file is missing, malformed or of another format.
@@ -115,13 +116,11 @@ def read_parquet(path: Path) -> pd.DataFrame:
     return _build_table(list(columns), list(zip(*columns.values(), strict=True)))
 
 
-def read_ts_cases(path: Path) -> pd.DataFrame:
-    """List the cases of a `.ts` file: `path` is the file itself, `case` and `id` the number of the case from 0."""
-    sequences, labels, _ = read_ts(path)
-    cells: Sequence[str | None] = labels or [None] * len(sequences)
-    numbers = [str(case) for case in range(len(sequences))]
-    table = pd.DataFrame({"id": numbers, "path": path.name, "label": cells}, dtype=object)
-    return table.assign(case=range(len(sequences)))
+def list_cases(path: Path) -> pd.DataFrame:
+    """List the sequences of one file: `path` is the file itself, `case` the number of the sequence from 0."""
+    cases = read_cases(path)
+    table = pd.DataFrame({"id": cases.ids, "path": path.name, **cases.columns}, dtype=object)
+    return table.assign(case=range(len(cases)))
 
 
 def _to_text(value: Any, place: str) -> str | None:
@@ -147,5 +146,5 @@ _READERS = {
     **dict.fromkeys((".csv", ".tsv"), read_delimited),
     **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
     ".parquet": read_parquet,
-    ".ts": read_ts_cases,
+    **dict.fromkeys(FORMATS, list_cases),
 }

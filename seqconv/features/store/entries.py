@@ -4,11 +4,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.features.precomputed import TableNames
+from seqconv.features.cases import case_arguments
+from seqconv.features.contents import TableNames
 from seqconv.sources import FloatArray
 
 Key = tuple[str, float | None, float | None, int | None]
@@ -16,7 +18,7 @@ Key = tuple[str, float | None, float | None, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One sequence to extract: a file, a part of it in seconds, or one case of a `.ts` file."""
+    """One sequence to extract: a file, a part of it in seconds, or one case of a file that holds several."""
 
     id: str
     path: str
@@ -94,7 +96,7 @@ class BadFile(NamedTuple):
 
 
 def entries_of(frame: Any) -> list[Entry]:
-    """Return the entries of a manifest: columns `id` and `path`, and, if present, `start`, `end` and (`.ts`) `case`.
+    """Return the entries of a manifest: columns `id` and `path`, and, if present, `start`, `end` and `case`.
 
     Raises:
         ManifestError: no rows, a missing column, or ids that are not unique.
@@ -113,11 +115,12 @@ def entries_of(frame: Any) -> list[Entry]:
     if repeated:
         raise ManifestError(f"ids must be unique, but the manifest repeats {list_some(repeated)}")
     absent = [None] * len(frame)
-    optional = [frame[name] if name in frame.columns else absent for name in ("start", "end", "case")]
+    optional = [frame[name] if name in frame.columns else absent for name in ("start", "end")]
+    cases = map(case_arguments, frame[["path", "case"]].to_dict("records")) if "case" in frame.columns else repeat({})
     paths = [str(Path(path).absolute()) for path in frame["path"]]
     return [
-        Entry(name, path, _number(start), _number(end), _case(path, case))
-        for name, path, start, end, case in zip(ids, paths, *optional, strict=True)
+        Entry(name, path, _number(start), _number(end), **case)
+        for name, path, start, end, case in zip(ids, paths, *optional, cases, strict=False)
     ]
 
 
@@ -125,9 +128,3 @@ def _number(value: Any) -> float | None:
     import pandas as pd
 
     return None if pd.isna(value) or value == "" else float(value)
-
-
-def _case(path: str, value: Any) -> int | None:
-    # In any other manifest, a column of this name is the user's own.
-    number = _number(value) if path.lower().endswith(".ts") else None
-    return None if number is None else int(number)

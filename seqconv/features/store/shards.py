@@ -17,8 +17,9 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import extract_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
+from seqconv.features.contents import TableNames
 from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
-from seqconv.features.precomputed import TableNames, read_features
+from seqconv.features.precomputed import read_features
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.files import as_storage_error, commit_file, is_file
 
