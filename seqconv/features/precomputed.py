@@ -25,19 +25,21 @@ def load_features(
     settings: FeatureKind | Mapping[str, Any],
     *,
     case: int | None = None,
+    form: str = "",
     start: float | None = None,
     end: float | None = None,
 ) -> Features:
     """Read one sequence of precomputed features.
 
     `.npy` holds `(time, d)`; `.npz` the same under `settings.key`, or as its only array; CSV, TSV and Parquet hold a
-    frame per row, `settings.columns` or all numeric columns in their order; `.ts` holds many sequences, of which `case`
-    is one. Nothing is ever unpickled.
+    frame per row, `settings.columns` or all numeric columns in their order; `.ts` and long
+    tables hold many sequences, of which `case` is one. Nothing is ever unpickled.
 
     Args:
         path: the file.
         settings: feature settings of kind precomputed.
-        case: number of the sequence in a `.ts` file, from 0.
+        case: number of the sequence in a file that holds several, from 0.
+        form: how the file holds them, where its suffix does not say it: column `case_form` of a manifest.
         start, end: refused: without a frame rate, seconds cannot be cut out of frames.
 
     Returns:
@@ -53,7 +55,7 @@ def load_features(
     >>> load_features(path, {"kind": "precomputed"}).shape
     (7, 3)
     """
-    return read_features(path, settings, case=case, start=start, end=end)[0]
+    return read_features(path, settings, case=case, form=form, start=start, end=end)[0]
 
 
 def read_features(
@@ -61,6 +63,7 @@ def read_features(
     settings: FeatureKind | Mapping[str, Any],
     *,
     case: int | None = None,
+    form: str = "",
     start: float | None = None,
     end: float | None = None,
 ) -> tuple[Features, TableNames]:
@@ -73,22 +76,22 @@ def read_features(
         )
     if not is_file(path):
         raise ManifestError(f"{path}: {describe_absence(path)}")
-    if case is not None and path.suffix.lower() not in FORMATS:
+    if case is not None and not form and path.suffix.lower() not in FORMATS:
         several = " or ".join(FORMATS)
         raise ManifestError(f"{path}: case={case} selects a sequence of a {several} file, and this is none")
     if not isinstance(settings, Precomputed):
         raise ConfigError(f"features.kind '{settings.kind}' is computed from recordings; use extract_features")
-    content = _read(path, settings, case)
+    content = _read(path, settings, case, form)
     if settings.clock is not None and content.times is None:
         raise ManifestError(f"{path}: features.clock names a column of tables, and this is none")
     values = _complete(path, content, settings)
     return finish_features(check_features(path, values, names=content.names.used), settings), content.names
 
 
-def _read(path: Path, settings: Precomputed, case: int | None) -> Content:
+def _read(path: Path, settings: Precomputed, case: int | None, form: str) -> Content:
     suffix = path.suffix.lower()
-    if suffix in FORMATS:
-        return _load_case(path, case, settings)
+    if form or suffix in FORMATS:
+        return _load_case(path, case, form, settings)
     if suffix in TABLE_SUFFIXES:
         return _load_table(path, settings)
     if suffix == ".npy":
@@ -146,15 +149,17 @@ def _load_table(path: Path, settings: Precomputed) -> Content:
         raise ManifestError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
 
 
-def _load_case(path: Path, case: int | None, settings: Precomputed) -> Content:
-    cases = read_cases(path)
-    if case is None and len(cases) == 1:
-        return cases.read(0, settings)
+def _load_case(path: Path, case: int | None, form: str, settings: Precomputed) -> Content:
+    cases = read_cases(path, form)
+    case = 0 if case is None and len(cases) == 1 else case
     if case is None or not 0 <= case < len(cases):
         raise ManifestError(
             f"{path}: holds {len(cases)} sequences; column 'case' must name one of 0 to {len(cases) - 1}, got {case}"
         )
-    return cases.read(case, settings)
+    try:
+        return cases.read(case, settings)
+    except ManifestError as error:
+        raise ManifestError(f"{path}: {error}") from error
 
 
 def check_shape(path: Path, values: Array) -> None:

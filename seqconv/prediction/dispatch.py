@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO, check_names
+from seqconv.data.manifest.rows import ROW_SUFFIXES
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
@@ -105,7 +106,9 @@ def predict_tables(
         yield from predict_source(model, target, _as_source(model, inputs), options)
         return
     settings = _feature_settings(model, features)
-    entries, windows = find_entries(paths, settings), trained_windows(read_card(model))
+    card = read_card(model)
+    entries, windows = find_entries(paths, settings, card.segmentation.form), trained_windows(card)
+    _warn_of_notes(entries)
     if windows is None:
         bad = yield from predict_files(model, target, entries, settings, options)
     else:
@@ -119,15 +122,20 @@ def trained_windows(card: ModelCard) -> WindowSettings | None:
     return None if card.predicts_frames else card.segmentation.windows
 
 
-def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataFrame:
+def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str = "") -> pd.DataFrame:
     """Return the sequences to read: columns `id` and `path` (and `case`, in a file of several), folders sorted.
+
+    Args:
+        paths: files and folders.
+        settings: feature settings.
+        form: how tables hold several sequences, by the card of the model.
 
     Raises:
         ConfigError: recordings are given, but the features are precomputed.
         AudioError: a folder holds nothing to read.
     """
     is_precomputed = not isinstance(settings, RecordedKind)
-    wanted = (*ARRAY_SUFFIXES, *FORMATS) if is_precomputed else AUDIO_SUFFIXES
+    wanted = (*ARRAY_SUFFIXES, *FORMATS, *(ROW_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
     files: list[Path] = []
     for path in map(Path, paths):
         files += _files_below(path, wanted) if path.is_dir() else [path]
@@ -139,12 +147,30 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataF
         )
     rows: list[dict[str, Any]] = []
     for path in files:
-        if is_precomputed and path.suffix.lower() in FORMATS:
-            names = read_cases(path).ids
-            rows += [{"id": f"{path}/{name}", "path": str(path), "case": case} for case, name in enumerate(names)]
-        else:
-            rows.append({"id": str(path), "path": str(path)})
+        rows += _sequences_in(path, form) if is_precomputed else [{"id": str(path), "path": str(path)}]
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
+
+
+def _sequences_in(path: Path, form: str) -> list[dict[str, Any]]:
+    """Return a row for each sequence in a file of features."""
+    suffix = path.suffix.lower()
+    if suffix in FORMATS:
+        form = ""
+    elif not form or suffix in ARRAY_SUFFIXES:
+        return [{"id": str(path), "path": str(path)}]
+    cases, named = read_cases(path, form), {"case_form": form} if form else {}
+    return [
+        {"id": f"{path}/{name}", "path": str(path), "case": number, **named} for number, name in enumerate(cases.ids)
+    ]
+
+
+def _warn_of_notes(entries: pd.DataFrame) -> None:
+    """Warn of what a file of several sequences did not say."""
+    if "case_form" not in entries:
+        return
+    for path, form in entries[["path", "case_form"]].dropna().drop_duplicates().itertuples(index=False):
+        for note in read_cases(Path(path), form).notes:
+            warnings.warn(f"'{path}': {note}", stacklevel=3)
 
 
 def check_entries(entries: pd.DataFrame) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from seqconv.data.manifest.columns import SPLITS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
-from seqconv.features.cases import case_arguments
+from seqconv.features.cases import case_arguments, case_columns
 from seqconv.files import is_file
 
 
@@ -88,7 +88,7 @@ def file_keys(frame: pd.DataFrame) -> pd.Series:
     """Return what a row reads: its file, or one case of it. Regions of one recording have the same key."""
     if "case" not in frame:
         return frame["path"]
-    cases = [case_arguments(row)["case"] for row in frame[["path", "case"]].to_dict("records")]
+    cases = [case_arguments(row)["case"] for row in frame[case_columns(frame)].to_dict("records")]
     keys = [path if case is None else f"{path}:{case}" for path, case in zip(frame["path"], cases, strict=True)]
     return pd.Series(keys, frame.index, object)
 

@@ -15,6 +15,7 @@ from seqconv.data.manifest.kaldi import read_kaldi
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
 from seqconv.data.manifest.reading import read_table
+from seqconv.data.manifest.rows import read_rows
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.features.cases import FORMATS
 from seqconv.parts.problems import read_section
@@ -61,12 +62,13 @@ def load_manifest(
         label_files: Column with paths to labels of frames (relative to the manifest); they become absolute.
         on_leak: A group or file in more than one split is an `error`; with `warn` it is let through.
         layout: How the table, its folders and its paths are read, as in the section `data` of a config: `columns`,
-            `root`, `path`, `label_from`, `split_lists`, `ignore`, `names`, `separator`, `comment`.
+            `root`, `path`, `label_from`, `split_lists`, `ignore`, `rows`, `names`, `separator`, `comment`.
 
     Returns:
         The columns `id`, `path` (absolute), `label`, `split`, `group` (text, None where empty), `fold` (Int64),
         `start`, `end` (seconds, NaN where empty), `weight` (1 where empty), then all others of the file, as text; from
-        `.ts` files also `case`, the number of the sequence within the file.
+        files that hold several sequences also `case`, the number of the sequence within the file, and, where its suffix
+        does not say it, `case_form`: how it holds them.
 
     Raises:
         ManifestError: With all problems of the manifest, each with the first few ids and the count.
@@ -123,6 +125,8 @@ def _read_one(source: PathText, how: _Reading) -> _Read:
     try:
         if scheme:
             table, notes = _READERS[scheme](path)
+        elif how.collection.rows is not None and path.exists():
+            table, notes = read_rows(path, how.collection, how.used)
         else:
             table, notes = read_folder(path, how.collection) if is_folder else (read_table(path, how.collection), [])
         frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
@@ -132,6 +136,11 @@ def _read_one(source: PathText, how: _Reading) -> _Read:
 
 
 def _read_frame(source: pd.DataFrame, how: _Reading) -> _Read:
+    if how.collection.rows is not None:
+        raise ManifestError(
+            "data.rows divides the rows of a file, but a DataFrame was given. Write it to a file (to_parquet), or make "
+            "the sequences yourself: Sequences([rows[COLUMNS].to_numpy() for _, rows in table.groupby(KEYS)], labels)."
+        )
     table = source.reset_index(drop=True)
     frame, problems, notes = _arrange(table, Path.cwd(), how)
     return frame, problems, notes
@@ -157,7 +166,7 @@ def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if path.is_dir() or path.suffix.lower() in FORMATS:
+        if path.is_dir() or path.suffix.lower() in FORMATS or how.collection.rows is not None:
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:

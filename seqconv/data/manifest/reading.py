@@ -11,7 +11,7 @@ import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ManifestError
-from seqconv.features.cases import FORMATS, read_cases
+from seqconv.features.cases import FORMATS, Cases, read_cases
 from seqconv.features.tables import Rows, read_rows
 from seqconv.files import undecodable_line
 
@@ -116,11 +116,18 @@ def read_parquet(path: Path) -> pd.DataFrame:
     return _build_table(list(columns), list(zip(*columns.values(), strict=True)))
 
 
-def list_cases(path: Path) -> pd.DataFrame:
-    """List the sequences of one file: `path` is the file itself, `case` the number of the sequence from 0."""
-    cases = read_cases(path)
-    table = pd.DataFrame({"id": cases.ids, "path": path.name, **cases.columns}, dtype=object)
-    return table.assign(case=range(len(cases)))
+def list_cases(cases: Cases, path: str, form: str = "", prefix: str = "") -> pd.DataFrame:
+    """Return a row for each sequence of a file: `path` is the file itself, `case` the number of the sequence from 0.
+
+    `case_form` says how the file holds them, where its suffix does not. `prefix` comes before the ids.
+    """
+    ids = [prefix + name for name in cases.ids]
+    table = pd.DataFrame({"id": ids, "path": path, **cases.columns}, dtype=object).assign(case=range(len(cases)))
+    return table.assign(case_form=form) if form else table
+
+
+def _read_cases(path: Path) -> pd.DataFrame:
+    return list_cases(read_cases(path), path.name)
 
 
 def _to_text(value: Any, place: str) -> str | None:
@@ -146,5 +153,5 @@ _READERS = {
     **dict.fromkeys((".csv", ".tsv"), read_delimited),
     **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
     ".parquet": read_parquet,
-    **dict.fromkeys(FORMATS, list_cases),
+    **dict.fromkeys(FORMATS, _read_cases),
 }

@@ -1,11 +1,13 @@
-"""The formats of files that hold several sequences: which suffix has which reader."""
+"""The formats of files that hold several sequences: which suffix, or which form, has which reader."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from seqconv.errors import ManifestError
+from seqconv.features.cases.long_tables import read_long_table
 from seqconv.features.cases.sequences import Cases
 from seqconv.features.ts import read_ts
 
@@ -19,39 +21,64 @@ def read_ts_cases(path: Path) -> Cases:
 FORMATS: dict[str, Callable[[Path], Cases]] = {".ts": read_ts_cases}
 """Readers of the formats that hold several sequences, by suffix."""
 
+FORMS: dict[str, Callable[[Path, Mapping[str, Any]], Cases]] = {"rows": read_long_table}
+"""Readers of files of which the suffix does not say how they hold sequences, by name; they take its options, too."""
 
-def read_cases(path: Path) -> Cases:
+
+def name_form(name: str, options: Mapping[str, Any]) -> str:
+    """Return the text that says how files hold sequences: the name of a reader, and its options.
+
+    >>> name_form("rows", {"by": ["user"]})
+    '{"rows": {"by": ["user"]}}'
+    """
+    return json.dumps({name: options})
+
+
+def read_cases(path: Path, form: str = "") -> Cases:
     """Read a file that holds several sequences; cached, because the next entry is most often its next sequence.
+
+    Args:
+        path: the file.
+        form: how it holds them, as `name_form` returns it; "": as its suffix says.
 
     Raises:
         ManifestError: the file holds none, or cannot be read.
     """
     if not path.is_file():
         raise ManifestError(f"'{path}' does not exist or is not a file.")
-    return _read(path, path.stat().st_mtime_ns)
+    return _read(path, form, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, modified: int) -> Cases:
+def _read(path: Path, form: str, modified: int) -> Cases:
     """Read a file; the time of the last change, `modified`, is there to read a changed file again."""
-    return FORMATS[path.suffix.lower()](path)
+    if not form:
+        return FORMATS[path.suffix.lower()](path)
+    ((name, options),) = json.loads(form).items()
+    return FORMS[name](path, options)
 
 
 def case_arguments(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return which sequence of its file a row of a manifest is, as the argument `case` of the readers of features.
+    """Return which sequence of its file a row of a manifest is, as arguments of the readers of features.
 
     In a manifest of other files, a column `case` is the user's own.
 
     >>> case_arguments({"path": "walks.ts", "case": "3"}), case_arguments({"path": "a.wav", "case": "3"})
-    ({'case': 3}, {'case': None})
+    ({'case': 3, 'form': ''}, {'case': None, 'form': ''})
     """
     import pandas as pd
 
-    value = row.get("case")
-    is_case = str(row["path"]).lower().endswith(tuple(FORMATS))
+    value, form = row.get("case"), row.get("case_form")
+    form = form if isinstance(form, str) else ""
+    is_case = bool(form) or str(row["path"]).lower().endswith(tuple(FORMATS))
     if not is_case or pd.isna(value) or value == "":
-        return {"case": None}
+        return {"case": None, "form": ""}
     try:
-        return {"case": int(float(value))}
+        return {"case": int(float(value)), "form": form}
     except ValueError as error:
         raise ManifestError(f"{row['path']}: the number of its sequence, column 'case', is '{value}'") from error
+
+
+def case_columns(frame: Any) -> list[str]:
+    """Return those of the columns that say which sequence of its file a row is that a manifest has."""
+    return [name for name in ("path", "case", "case_form") if name in frame.columns]

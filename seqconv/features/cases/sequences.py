@@ -19,12 +19,14 @@ class Cases:
         read: returns the content of a sequence, by its number from 0.
         columns: what the file says of each sequence, such as its `label`: cells of text, None where it says nothing.
         notes: what the user should know of the reading.
+        changes: of each other column, a place where it changes within a sequence.
     """
 
     ids: Sequence[str]
     read: Callable[[int, Precomputed], Content]
     columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    changes: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)

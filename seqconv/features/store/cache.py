@@ -55,7 +55,7 @@ def still_valid(row: StoredSequence) -> bool:
 
 def _is_outdated(row: StoredSequence) -> bool:
     """Whether a row is of a table that was read before tables were read by the names of their columns."""
-    return not row.columns and Path(row.path).suffix.lower() in TABLE_SUFFIXES
+    return not row.columns and row.case is None and Path(row.path).suffix.lower() in TABLE_SUFFIXES
 
 
 def _status(path: str) -> tuple[int, int] | None:

@@ -115,7 +115,7 @@ def _read_entry(
 ) -> tuple[Features, TableNames]:
     """Read the features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
     if not isinstance(settings, RecordedKind):
-        return read_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
+        return read_features(entry.path, settings, case=entry.case, form=entry.form, start=entry.start, end=entry.end)
     if entry.case is not None:
         raise ConfigError(
             f"features.kind '{settings.kind}' is computed from recordings, but {entry.path} holds sequences of "
