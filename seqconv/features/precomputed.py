@@ -199,9 +199,12 @@ def check_features(path: Path, values: Array, first_frame: int = 0, names: Seque
         frame, feature = wrong[0]
         if names:
             _refuse_columns(path, values, wrong, names)
+        remedy = ". Set features.missing to 'interpolate' or 'mask', or fill them" * bool(
+            np.isnan(values[frame, feature])
+        )
         raise ManifestError(
             f"{path}: {len(wrong)} values are NaN, infinite or beyond float32, "
-            f"the first at frame {first_frame + frame}, feature {feature}"
+            f"the first at frame {first_frame + frame}, feature {feature}{remedy}"
         )
     return features
 

@@ -15,7 +15,7 @@ from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
-from seqconv.features.cases import FORMATS, read_cases
+from seqconv.features.cases import FORMATS, find_form, read_cases
 from seqconv.features.store import BadFile
 from seqconv.files import is_file
 from seqconv.models.card import ModelCard, model_target, read_card
@@ -153,11 +153,10 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
 
 def _sequences_in(path: Path, form: str) -> list[dict[str, Any]]:
     """Return a row for each sequence in a file of features."""
-    suffix = path.suffix.lower()
-    if suffix in FORMATS:
-        form = ""
-    elif not form or suffix in ARRAY_SUFFIXES:
+    found = find_form(path)
+    if found is None and (not form or path.suffix.lower() in ARRAY_SUFFIXES):
         return [{"id": str(path), "path": str(path)}]
+    form = form if found is None else found
     cases, named = read_cases(path, form), {"case_form": form} if form else {}
     return [
         {"id": f"{path}/{name}", "path": str(path), "case": number, **named} for number, name in enumerate(cases.ids)

@@ -131,11 +131,11 @@ def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:
     if arguments.manifest is None:
         return None
     from seqconv.data.sequences import Sequences
-    from seqconv.features.cases import FORMATS
+    from seqconv.features.cases import find_form
     from seqconv.features.kinds import Precomputed
 
     settings = feature_settings(arguments, model)
-    if settings is None and Path(arguments.manifest).suffix.lower() not in FORMATS:
+    if settings is None and find_form(Path(arguments.manifest)) is None:
         _refuse_unknown(model, "recordings")
     return Sequences.from_manifest(arguments.manifest, settings or Precomputed(), label=None)
 

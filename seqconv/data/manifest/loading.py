@@ -14,10 +14,9 @@ from seqconv.data.manifest.folders import read_folder
 from seqconv.data.manifest.kaldi import read_kaldi
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
-from seqconv.data.manifest.reading import read_table
+from seqconv.data.manifest.reading import form_of, read_file
 from seqconv.data.manifest.rows import read_rows
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.features.cases import FORMATS
 from seqconv.parts.problems import read_section
 from seqconv.parts.sections import SCHEMES, split_scheme
 from seqconv.text import nearest
@@ -128,7 +127,7 @@ def _read_one(source: PathText, how: _Reading) -> _Read:
         elif how.collection.rows is not None and path.exists():
             table, notes = read_rows(path, how.collection, how.used)
         else:
-            table, notes = read_folder(path, how.collection) if is_folder else (read_table(path, how.collection), [])
+            table, notes = (read_folder if is_folder else read_file)(path, how.collection)
         frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
@@ -166,7 +165,7 @@ def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if path.is_dir() or path.suffix.lower() in FORMATS or how.collection.rows is not None:
+        if path.is_dir() or form_of(path, how.collection) is not None:
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:

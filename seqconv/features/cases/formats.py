@@ -7,21 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from seqconv.errors import ManifestError
+from seqconv.features.cases.arff import read_arff
 from seqconv.features.cases.long_tables import read_long_table
 from seqconv.features.cases.sequences import Cases
+from seqconv.features.cases.ucr import is_ucr, read_ucr
 from seqconv.features.ts import read_ts
 
 
 def read_ts_cases(path: Path) -> Cases:
     """Read the cases of a `.ts` file."""
-    sequences, labels, _ = read_ts(path)
+    # What is missing, the settings of features may fill.
+    sequences, labels, _ = read_ts(path, keeps_gaps=True)
     return Cases.of_arrays(sequences, {"label": labels or [None] * len(sequences)})
 
 
-FORMATS: dict[str, Callable[[Path], Cases]] = {".ts": read_ts_cases}
+FORMATS: dict[str, Callable[[Path], Cases]] = {".ts": read_ts_cases, ".arff": read_arff}
 """Readers of the formats that hold several sequences, by suffix."""
 
-FORMS: dict[str, Callable[[Path, Mapping[str, Any]], Cases]] = {"rows": read_long_table}
+FORMS: dict[str, Callable[[Path, Mapping[str, Any]], Cases]] = {"rows": read_long_table, "ucr": read_ucr}
 """Readers of files of which the suffix does not say how they hold sequences, by name; they take its options, too."""
 
 
@@ -32,6 +35,16 @@ def name_form(name: str, options: Mapping[str, Any]) -> str:
     '{"rows": {"by": ["user"]}}'
     """
     return json.dumps({name: options})
+
+
+def find_form(path: Path) -> str | None:
+    """Return how a file holds several sequences, as far as suffix and content say it: a form, "" for the suffix alone.
+
+    None: it holds one, or nothing says it.
+    """
+    if path.suffix.lower() in FORMATS:
+        return ""
+    return name_form("ucr", {}) if is_ucr(path) else None
 
 
 def read_cases(path: Path, form: str = "") -> Cases:
