@@ -101,8 +101,17 @@ def is_clock(name: str, values: npt.NDArray[Any]) -> bool:
     steps = np.diff(values)
     if not len(steps) or not (steps >= 0).all() or not steps.any():
         return False
-    is_even = len(steps) >= _ENOUGH_STEPS and np.ptp(steps) < 0.01 * steps.mean()
-    return bool(is_even or _CLOCK.search(name.lower().replace("_", " ")))
+    is_even = len(steps) >= _ENOUGH_STEPS and bool(np.ptp(steps) < 0.01 * steps.mean())
+    return is_even or is_clock_name(name)
+
+
+def is_clock_name(name: str) -> bool:
+    """Whether a column is named like one that counts time or rows.
+
+    >>> is_clock_name("seconds_elapsed"), is_clock_name("speed")
+    (True, False)
+    """
+    return _CLOCK.search(name.lower().replace("_", " ")) is not None
 
 
 def sort_cells(named: Iterable[tuple[str, Any]]) -> Columns:

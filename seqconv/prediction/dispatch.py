@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO, check_names
-from seqconv.data.manifest.rows import ROW_SUFFIXES
+from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
+from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO, ROW_SUFFIXES, check_names
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
-from seqconv.features.cases import FORMATS, find_form, read_cases
+from seqconv.features.cases import FORMATS, case_columns, find_form, read_cases
 from seqconv.features.store import BadFile
 from seqconv.files import is_file
 from seqconv.models.card import ModelCard, model_target, read_card
@@ -137,15 +137,23 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
     is_precomputed = not isinstance(settings, RecordedKind)
     wanted = (*ARRAY_SUFFIXES, *FORMATS, *(ROW_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
     files: list[Path] = []
-    for path in map(Path, paths):
-        files += _files_below(path, wanted) if path.is_dir() else [path]
+    rows: list[dict[str, Any]] = []
+    for given in map(str, paths):
+        if given.startswith(CHANNELS):
+            listed, _ = read_channel_folder(Path(given.removeprefix(CHANNELS)))
+            listed = listed.assign(
+                id=f"{given}/" + listed["id"], path=given.removeprefix(CHANNELS) + "/" + listed["path"]
+            )
+            rows += listed[["id", *case_columns(listed)]].to_dict("records")
+        else:
+            path = Path(given)
+            files += _files_below(path, wanted) if path.is_dir() else [path]
     recordings = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
     if is_precomputed and recordings:
         raise ConfigError(
             f"the model takes features that were computed elsewhere, but {list_some(recordings)} are recordings. Pass "
             "arrays (time, d), or files of them (.npy, .npz, .csv, .parquet, .ts), or features=... to compute them."
         )
-    rows: list[dict[str, Any]] = []
     for path in files:
         rows += _sequences_in(path, form) if is_precomputed else [{"id": str(path), "path": str(path)}]
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)

@@ -150,7 +150,9 @@ def test_a_pause_ends_a_sequence_or_is_asked_about(tmp_path):
     path, table = tmp_path / "t.csv", sensors(users=1, activities=("walk", "walk"), pause=6000)
     table.to_csv(path, index=False)
     whole = runs_of(table)[0]
-    message = r"rises by 6000, and mostly by 50 in row 13, within 'u0/walk' \(1 place of this kind\)\..*data.rows.max_step"
+    message = (
+        r"rises by 6000, and mostly by 50 in row 13, within 'u0/walk' \(1 place of this kind\)\..*data.rows.max_step"
+    )
     with pytest.raises(ManifestError, match=message):
         read(path, tmp_path, order="timestamp")
     same(read(path, tmp_path, order="timestamp", max_step=500), [whole[:12], whole[12:]])

@@ -22,7 +22,8 @@ class CollectionSettings(Section):
 
     manifest: FilePaths = Field(
         default=None,
-        description="One manifest or folder (kaldi:FOLDER: a data directory of Kaldi), or a mapping from split (train, "
+        description="One manifest or folder (kaldi:FOLDER: a data directory of Kaldi; "
+        "channels:FOLDER: a file for each channel), or a mapping from split (train, "
         "valid, test) to manifest.",
     )
     columns: dict[str, str | None] | None = Field(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, Manifest, as_text, build_frame
@@ -25,7 +26,10 @@ PathText = str | PathLike[str]
 _Read = tuple[pd.DataFrame, list[str], list[str]]
 _PLAIN = CollectionSettings()
 # Manifests of other kinds than tables and folders of recordings, by the scheme before their path.
-_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {"kaldi": read_kaldi}
+_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {
+    "kaldi": read_kaldi,
+    CHANNELS.removesuffix(":"): read_channel_folder,
+}
 SCHEMES.update(_READERS)
 
 
@@ -52,7 +56,7 @@ def load_manifest(
 
     Args:
         source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file); a folder with one
-            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi;
+            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi; `channels:FOLDER`, a file for each channel;
             an unequal-length `.ts` file; a mapping from split to any of these, such as
             `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder).
         label: Target column, or columns; when given, the labels are checked together with the rest.
@@ -165,7 +169,7 @@ def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if path.is_dir() or form_of(path, how.collection) is not None:
+        if path.is_dir() or "case_form" in frame or form_of(path, how.collection) is not None:
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:

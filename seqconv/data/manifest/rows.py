@@ -6,13 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
+from seqconv.data.manifest.folders import ROW_SUFFIXES
 from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import list_cases
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases import Cases, read_cases
 
-# In a folder, whatever its cells are between.
-ROW_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet")
 _MEANINGS = ("label", "group", "split", "fold")
 
 

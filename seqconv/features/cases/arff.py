@@ -59,7 +59,7 @@ def read_arff(path: Path) -> Cases:
     if not values or (others and not is_relational):
         raise ManifestError(
             f"'{path}': the attributes {list_some(others or [last.name])} are not numbers. Expected numbers, one for "
-            "each frame, or one relational attribute with a line for each dimension; and last, if there is one, a label."
+            "each frame, or one relational attribute with a line for each dimension; and last, if any, a label."
         )
     sequences, labels = [], []
     for number, line in lines:

@@ -8,6 +8,7 @@ from typing import Any
 
 from seqconv.errors import ManifestError
 from seqconv.features.cases.arff import read_arff
+from seqconv.features.cases.channels import channel_files, read_channels
 from seqconv.features.cases.long_tables import read_long_table
 from seqconv.features.cases.sequences import Cases
 from seqconv.features.cases.ucr import is_ucr, read_ucr
@@ -24,7 +25,11 @@ def read_ts_cases(path: Path) -> Cases:
 FORMATS: dict[str, Callable[[Path], Cases]] = {".ts": read_ts_cases, ".arff": read_arff}
 """Readers of the formats that hold several sequences, by suffix."""
 
-FORMS: dict[str, Callable[[Path, Mapping[str, Any]], Cases]] = {"rows": read_long_table, "ucr": read_ucr}
+FORMS: dict[str, Callable[[Path, Mapping[str, Any]], Cases]] = {
+    "rows": read_long_table,
+    "ucr": read_ucr,
+    "channels": read_channels,
+}
 """Readers of files of which the suffix does not say how they hold sequences, by name; they take its options, too."""
 
 
@@ -47,6 +52,12 @@ def find_form(path: Path) -> str | None:
     return name_form("ucr", {}) if is_ucr(path) else None
 
 
+def files_of(path: Path, form: str) -> list[Path]:
+    """Return the files in which the sequences of a path are: mostly it alone."""
+    ((name, options),) = json.loads(form).items() if form else [("", {})]
+    return channel_files(path, options) if name == "channels" else [path]
+
+
 def read_cases(path: Path, form: str = "") -> Cases:
     """Read a file that holds several sequences; cached, because the next entry is most often its next sequence.
 
@@ -57,9 +68,11 @@ def read_cases(path: Path, form: str = "") -> Cases:
     Raises:
         ManifestError: the file holds none, or cannot be read.
     """
-    if not path.is_file():
-        raise ManifestError(f"'{path}' does not exist or is not a file.")
-    return _read(path, form, path.stat().st_mtime_ns)
+    files = files_of(path, form)
+    absent = [file for file in files if not file.is_file()]
+    if absent:
+        raise ManifestError(f"'{absent[0]}' does not exist or is not a file.")
+    return _read(path, form, max(file.stat().st_mtime_ns for file in files))
 
 
 @lru_cache(maxsize=2)

@@ -37,6 +37,7 @@ class Cases:
     ) -> "Cases":
         """Make the cases of arrays `(time, d)`, named by their numbers.
 
+        >>> import numpy as np
         >>> cases = Cases.of_arrays([np.zeros((3, 2)), np.ones((1, 2))], {"label": ["a", "b"]})
         >>> len(cases), cases.read(1, Precomputed()).values.tolist()
         (2, [[1.0, 1.0]])
