@@ -360,6 +360,14 @@ def test_another_table_is_evaluated_and_predicted(tmp_path, monkeypatch, capsys)
     table = pd.read_csv("with.csv")
     assert table["id"].tolist() == [f"unseen.csv/{name}" for name in scored.index]
     np.testing.assert_allclose(table["p_walk"], scored["p_walk"], atol=1e-5)
+    # A table of sequences, without the rows of the run.
+    for name, array in {"a": unseen[:20], "b": unseen[20:]}.items():
+        array[["x", "y", "z"]].to_csv(f"{name}.csv", index=False)
+    Path("plain.csv").write_text("path,label\na.csv,walk\nb.csv,sit\n")
+    plain = ["--model", "run", "--manifest", "plain.csv", "--split", "all"]
+    assert evaluate(plain) == 2
+    assert "add --set data.rows=null" in capsys.readouterr().err
+    assert evaluate([*plain, "--set", "data.rows=null", "--set", "data.columns=null"]) == 0
     # Without the label, the table is divided by what is left.
     unseen.drop(columns="activity").to_csv("bare.csv", index=False)
     with pytest.raises(ManifestError, match=r"goes back|rises by 10000"):
