@@ -29,7 +29,7 @@ def read_plain_columns(path: Path) -> dict[str, list[str]] | None:
     first, _, body = content.partition(b"\n")
     body = body.strip(b"\n")
     width = first.count(mark.encode()) + 1
-    if width == 1 or not body or not _are_even(body, mark, width):
+    if width == 1 or not body or not are_even(body, mark, width):
         return None
     try:
         names = [name.strip() for name in first.decode().split(mark)]
@@ -41,7 +41,7 @@ def read_plain_columns(path: Path) -> dict[str, list[str]] | None:
     return {name: cells[place::width] for place, name in enumerate(names)} if names[-1] else None
 
 
-def _are_even(body: bytes, mark: str, width: int) -> bool:
+def are_even(body: bytes, mark: str, width: int) -> bool:
     """Whether each line has one cell for each column."""
     values = np.frombuffer(body + b"\n", np.uint8)
     ends = np.flatnonzero(values == ord("\n"))

@@ -16,6 +16,7 @@ from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.folders import AUDIO_SUFFIXES
 from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features.audio.recordings import open_audio
+from seqconv.features.cases import find_form
 
 TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
 GROUP_NAMES = ("speaker", "subject", "patient", "person", "machine", "device", "session", "user", "site", "room", "day")
@@ -113,7 +114,7 @@ def _find_splits(folder: Path) -> dict[str, str]:
     if folders and {path.name.lower() for path in folders} <= set(SPLIT_WORDS):
         splits = [(SPLIT_WORDS[path.name.lower()], path) for path in folders]
     else:
-        ends = [(path.stem.rsplit("_", 1)[-1].lower(), path) for path in visible if path.suffix.lower() == ".ts"]
+        ends = [(path.stem.rsplit("_", 1)[-1].lower(), path) for path in visible if find_form(path) is not None]
         splits = [(SPLIT_WORDS[end], path) for end, path in ends if end in SPLIT_WORDS]
     found: dict[str, str] = {}
     for split in SPLITS:

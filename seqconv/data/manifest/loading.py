@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from seqconv.data.manifest.arrow import is_dataset, read_dataset, read_parquet
+from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import (
@@ -24,7 +25,8 @@ from seqconv.data.manifest.kaldi import read_kaldi
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
 from seqconv.data.manifest.lhotse import read_lhotse
-from seqconv.data.manifest.reading import read_table
+from seqconv.data.manifest.reading import form_of, read_file
+from seqconv.data.manifest.rows import read_rows
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.parts.problems import read_section
 from seqconv.parts.sections import SCHEMES, split_scheme
@@ -34,7 +36,11 @@ PathText = str | PathLike[str]
 _Read = tuple[pd.DataFrame, list[str], list[str]]
 _PLAIN = CollectionSettings()
 # Manifests of other kinds than tables and folders of recordings, by the scheme before their path.
-_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {"kaldi": read_kaldi, "lhotse": read_lhotse}
+_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {
+    "kaldi": read_kaldi,
+    "lhotse": read_lhotse,
+    CHANNELS.removesuffix(":"): read_channel_folder,
+}
 SCHEMES.update(_READERS)
 
 
@@ -62,7 +68,8 @@ def load_manifest(
     Args:
         source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file; Parquet also as a pattern,
             `train-*.parquet`); a folder with one
-            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi; `lhotse:FILE`, cuts of lhotse; an
+            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi; `lhotse:FILE`, cuts of lhotse;
+            `channels:FOLDER`, a file for each channel; an
             unequal-length `.ts` file; a mapping from split to any of these, such as
             `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder), a
             Dataset or a DatasetDict of Hugging Face.
@@ -72,12 +79,13 @@ def load_manifest(
         label_files: Column with paths to labels of frames (relative to the manifest); they become absolute.
         on_leak: A group or file in more than one split is an `error`; with `warn` it is let through.
         layout: How the table, its folders and its paths are read, as in the section `data` of a config: `columns`,
-            `root`, `path`, `label_from`, `split_lists`, `ignore`, `names`, `separator`, `comment`.
+            `root`, `path`, `label_from`, `split_lists`, `ignore`, `rows`, `names`, `separator`, `comment`.
 
     Returns:
         The columns `id`, `path` (absolute), `label`, `split`, `group` (text, None where empty), `fold` (Int64),
         `start`, `end` (seconds, NaN where empty), `weight` (1 where empty), then all others of the file, as text; from
-        `.ts` files also `case`, the number of the sequence within the file.
+        files that hold several sequences also `case`, the number of the sequence within the file, and, where its suffix
+        does not say it, `case_form`: how it holds them.
 
     Raises:
         ManifestError: With all problems of the manifest, each with the first few ids and the count.
@@ -135,6 +143,11 @@ def _name(source: Any) -> str:
 
 def _read_one(source: Any, how: _Reading) -> _Read:
     """Read the table, the problems and the notes of one file, folder, table or dataset."""
+    if how.collection.rows is not None and not isinstance(source, str | PathLike):
+        raise ManifestError(
+            "data.rows divides the rows of a file, but a table was given. Write it to a file (to_parquet), or make the "
+            "sequences yourself: Sequences([rows[COLUMNS].to_numpy() for _, rows in table.groupby(KEYS)], labels)."
+        )
     if isinstance(source, pd.DataFrame):
         return _arrange(source.reset_index(drop=True), Path.cwd(), how)
     cache = getattr(how.collection, "cache_dir", None)
@@ -148,16 +161,23 @@ def _read_one(source: Any, how: _Reading) -> _Read:
     try:
         if scheme:
             table, notes = _READERS[scheme](path)
+        elif how.collection.rows is not None and path.exists():
+            table, notes = read_rows(path, how.collection, how.used)
         elif is_folder:
             table, notes = read_folder(path, how.collection)
         elif path.suffix.lower() == ".parquet" and (files := sorted(path.parent.glob(path.name))):
             table, notes = read_parquet(files, cache)
         else:
-            table, notes = read_table(path, how.collection), []
+            table, notes = read_file(path, how.collection)
         frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
     return frame, problems, notes + more
+
+
+def _numbers_its_rows(path: Path, frame: pd.DataFrame, collection: CollectionSettings) -> bool:
+    """Whether ids are unique only within one folder or file."""
+    return path.is_dir() or "case_form" in frame or form_of(path, collection) is not None
 
 
 def _arrange(table: pd.DataFrame, folder: Path, how: _Reading) -> _Read:
@@ -181,7 +201,7 @@ def _read_mapping(sources: Mapping[str, Any], how: _Reading) -> _Read:
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if isinstance(source, str | PathLike) and (Path(source).is_dir() or Path(source).suffix.lower() == ".ts"):
+        if isinstance(source, str | PathLike) and _numbers_its_rows(Path(source), frame, how.collection):
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:
