@@ -183,7 +183,8 @@ def test_tabs_are_between_text_as_it_is_written(tmp_path):
     assert read_rows(path).cells == table.to_numpy().tolist()
 
 
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+# Bytes of zero are no text: the strict reader names them.
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 plain = st.text(st.characters(exclude_categories=["Cs"], exclude_characters='\t\r\n"\0'), max_size=8)
 
 
