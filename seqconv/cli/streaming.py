@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Iterator
 from io import BufferedIOBase
-from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
@@ -46,7 +45,7 @@ def stream_tables(arguments: argparse.Namespace, model: Any) -> Iterator[pd.Data
             sound = cast(BufferedIOBase, sys.stdin.buffer)
             yield from live.listen(read_raw_samples(sound, settings.sample_rate), STANDARD_INPUT)
             continue
-        entries = find_entries([Path(name)], settings)
+        entries = find_entries([name], settings)
         cases = entries["case"] if "case" in entries else [None] * len(entries)
         for identity, path, case in zip(entries["id"], entries["path"], cases, strict=True):
             yield from live.play(path, identity, case=case)

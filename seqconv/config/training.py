@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seqconv.config.averaging import NamedAveraging
-from seqconv.parts import FilePath, Fraction, PositiveInt, Role, Section
+from seqconv.parts import FilePath, Fraction, LocalPath, PositiveInt, Role, Section
 from seqconv.text import nearest
 
 OPTIMIZERS = (
@@ -86,7 +86,7 @@ class TrainingConfig(Section):
         description="The loss of a step is the sum over its sequences divided by this. Default: batching.batch_size, "
         "at most the number of sequences; with frames_per_batch, the mean number of sequences in a step.",
     )
-    init: FilePath = Field(
+    init: LocalPath = Field(
         default=None,
         description="A model.keras to begin with, relative to the config file. Sections model and features that are "
         "left out are then its own.",

@@ -15,7 +15,7 @@ from seqconv.features.gaps import complete
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
 from seqconv.features.statistics import finish_features
 from seqconv.features.ts import read_ts
-from seqconv.files import is_file
+from seqconv.files import find_file
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
@@ -72,21 +72,22 @@ def read_features(
     end: float | None = None,
 ) -> tuple[Features, TableNames]:
     """Read one sequence like `load_features`, and the names of the columns if it is in a table."""
-    path, settings = Path(path), as_settings(settings)
+    settings = as_settings(settings)
     if start is not None or end is not None:
         raise ManifestError(
             f"{path}: start and end are seconds, and precomputed features have no frame rate to count them by. "
             "Cut the file itself, or remove start and end"
         )
-    if not is_file(path):
+    here = find_file(path)
+    if here is None:
         raise ManifestError(f"{path}: {describe_absence(path)}")
-    if case is not None and path.suffix.lower() != ".ts":
+    if case is not None and here.suffix.lower() != ".ts":
         raise ManifestError(f"{path}: case={case} selects a sequence of a .ts file, and this is none")
     if not isinstance(settings, Precomputed):
         raise ConfigError(f"features.kind '{settings.kind}' is computed from recordings; use extract_features")
-    content = _read(path, settings, case)
-    values = _complete(path, content, settings)
-    return finish_features(check_features(path, values, names=content.names.used), settings), content.names
+    content = _read(here, settings, case)
+    values = _complete(here, content, settings)
+    return finish_features(check_features(here, values, names=content.names.used), settings), content.names
 
 
 class _Content(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import undecodable_line
+from seqconv.files import fetch, undecodable_line
 
 _KNOWN_KEYS = {
     "problemname", "timestamps", "missing", "univariate", "dimension", "dimensions", "equallength", "serieslength",
@@ -44,7 +44,7 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
         >>> [sequence.shape for sequence in sequences], labels
         ([(3, 2), (1, 2)], ['a', 'b'])
     """
-    path = Path(path)
+    path = fetch(path)
     lines = _read_lines(path)
     header = _read_header(path, lines)
     has_label = any(header.get(key, "").lower().split()[:1] == ["true"] for key in ("classlabel", "targetlabel"))

@@ -1,5 +1,6 @@
 """`predict`: from recordings, arrays or sequences to a table of predictions."""
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,14 +11,16 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO, check_names
+from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
 from seqconv.features.store import BadFile
 from seqconv.features.ts import read_ts
-from seqconv.files import is_file
+from seqconv.files import is_address, is_file, list_files, seen_from, suffix_of
 from seqconv.models.card import ModelCard, model_target, read_card
+from seqconv.parts.sections import split_scheme
 from seqconv.sources import Source
 from seqconv.tasks.target import Target
 from seqconv.text import amount
@@ -125,24 +128,23 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataF
     Raises:
         ConfigError: recordings are given, but the features are precomputed.
         AudioError: a folder holds nothing to read.
+        StorageError: an address cannot be reached.
     """
     is_precomputed = not isinstance(settings, RecordedKind)
     wanted = (*ARRAY_SUFFIXES, ".ts") if is_precomputed else AUDIO_SUFFIXES
-    files: list[Path] = []
-    for path in map(Path, paths):
-        files += _files_below(path, wanted) if path.is_dir() else [path]
-    recordings = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
+    files = [file for path in paths for file in _find_files(os.fspath(path), wanted)]
+    recordings = [path for _, path in files if suffix_of(path) in AUDIO_SUFFIXES]
     if is_precomputed and recordings:
         raise ConfigError(
             f"the model takes features that were computed elsewhere, but {list_some(recordings)} are recordings. Pass "
             "arrays (time, d), or files of them (.npy, .npz, .csv, .parquet, .ts), or features=... to compute them."
         )
     rows: list[dict[str, Any]] = []
-    for path in files:
-        if is_precomputed and path.suffix.lower() == ".ts":
-            rows += [{"id": f"{path}/{i}", "path": str(path), "case": i} for i in range(len(read_ts(path)[0]))]
+    for name, path in files:
+        if is_precomputed and suffix_of(path) == ".ts":
+            rows += [{"id": f"{path}/{i}", "path": path, "case": i} for i in range(len(read_ts(path)[0]))]
         else:
-            rows.append({"id": str(path), "path": str(path)})
+            rows.append({"id": name, "path": path})
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
 
 
@@ -155,7 +157,7 @@ def check_entries(entries: pd.DataFrame) -> None:
     if any(map(is_file, entries["path"])):
         return
     count = len(entries)
-    lines = [f"  {name} ({Path(path).absolute()}): no such file" for name, path in entries[["id", "path"]].to_numpy()]
+    lines = [f"  {name} ({seen_from('', path)}): no such file" for name, path in entries[["id", "path"]].to_numpy()]
     raise AudioError("\n".join([f"{amount(count, 'recording')} of {count} cannot be read:", *lines[:5]]))
 
 
@@ -191,6 +193,30 @@ def _feature_settings(model: Any, features: FeatureKind | Mapping[str, Any] | No
             "'log_mel', ...}, or --set features.kind=log_mel on the command line."
         )
     return as_settings(settings)
+
+
+def _find_files(path: str, suffixes: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return id and path of each file that an input means."""
+    if split_scheme(path)[0]:
+        frame = read_manifest(path).frame
+        if frame[["start", "end"]].notna().any(axis=None):
+            raise ConfigError(f"'{path}' lists parts of recordings, and predictions are of whole ones. Name the files.")
+        return list(zip(frame["id"], frame["path"], strict=True))
+    if is_address(path):
+        is_folder = not suffix_of(path) and not is_file(path)
+        found = _addresses_below(path, suffixes) if is_folder else [path]
+    else:
+        # As a Path writes it: without dots and doubled slashes.
+        place = Path(path)
+        found = [str(file) for file in (_files_below(place, suffixes) if place.is_dir() else [place])]
+    return [(file, file) for file in found]
+
+
+def _addresses_below(folder: str, suffixes: tuple[str, ...]) -> list[str]:
+    names = [name.as_posix() for name in list_files(folder) if name.suffix.lower() in suffixes]
+    if not names:
+        raise AudioError(f"folder '{folder}' holds no file to predict ({', '.join(suffixes)}).")
+    return [seen_from(folder, name) for name in names]
 
 
 def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

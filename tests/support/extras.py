@@ -13,6 +13,8 @@ EXTRAS = {
     "audiomentations": "augment",
     "optuna": "tune",
     "mlflow": "mlflow",
+    "aiohttp": "test-all",
+    "s3fs": "test-all",
     "selenium": "test-all",
     "nbclient": "test-all",
     "nbformat": "test-all",

@@ -13,6 +13,7 @@ from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
+from seqconv.files import fetch, is_file, list_files, seen_from
 
 # What libsndfile reads, as seqconv.features does.
 AUDIO_SUFFIXES = (
@@ -37,7 +38,7 @@ _NO_CLASSES = {
 _ASIDE = r"_.*_|_background_noise_"
 
 
-def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
+def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
     """List the recordings and arrays of a folder.
 
     Each sub-folder is a class, and deeper folders belong to it; unless `collection.label_from` finds the labels in the
@@ -49,13 +50,19 @@ def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFr
     Raises:
         ManifestError: there is no recording; recordings of no class; sub-folders that are hardly classes.
     """
-    check_names(folder.rglob("*"))
-    tables = [name for name in METADATA if (folder / name).is_file()]
+    if isinstance(folder, Path):
+        check_names(folder.rglob("*"))
+    tables = [name for name in METADATA if is_file(seen_from(folder, name))]
     if len(tables) > 1:
         raise ManifestError(f"it holds {list_some(tables)}. Name the one to use as data.manifest.")
     if tables:
-        return read_table(folder / tables[0], collection), [f"'{folder}' is read by its table '{tables[0]}'"]
-    present = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+        table = read_table(fetch(seen_from(folder, tables[0])), collection)
+        return table, [f"'{folder}' is read by its table '{tables[0]}'"]
+    present: list[PurePath]
+    if isinstance(folder, Path):
+        present = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    else:
+        present = [*list_files(folder)]
     present = [path for path in present if not is_ignored(path.as_posix(), collection)]
     present = [path for path in present if not any(part.startswith(".") for part in path.parts)]
     paths = [path for path in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
@@ -107,7 +114,7 @@ def _refuse_other_audio(present: Sequence[PurePath]) -> None:
         )
 
 
-def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
+def _check_classes(folder: str | Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
     of_kaldi = [path.parent.name for path in present if path.name == "wav.scp"]
     if of_kaldi:
         raise ManifestError(f"it holds data directories of Kaldi. Give each as kaldi:FOLDER: {list_some(of_kaldi)}.")
@@ -134,7 +141,7 @@ def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[Pu
         )
     if all(SPLIT_WORDS.keys() & set(re.split(r"[\W_]+|(?<=\D)(?=\d)", name.lower())) for name in names):
         ours = {name: next((word for word in SPLITS if word in name.lower()), "valid") for name in names}
-        mapping = ", ".join(f"{split}: {folder / name}" for name, split in ours.items())
+        mapping = ", ".join(f"{split}: {folder}/{name}" for name, split in ours.items())
         raise ManifestError(
             f"its sub-folders {list_some(names)} are named like splits, not classes. "
             f"Give a mapping instead: {{{mapping}}}."

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.collection import FIELD, CollectionSettings, template_fields
 from seqconv.data.manifest.columns import SPLIT_WORDS, UNSURE_SPLITS, find_rows
-from seqconv.errors import ManifestError, list_some
+from seqconv.errors import ManifestError, StorageError, list_some
+from seqconv.files import fetch, is_address
 from seqconv.text import nearest
 
 
@@ -86,7 +87,7 @@ def _leave_out(table: pd.DataFrame, settings: CollectionSettings, notes: list[st
 
 
 def _posix(path: str) -> str:
-    return PurePosixPath(path.replace("\\", "/")).as_posix()
+    return path if is_address(path) else PurePosixPath(path.replace("\\", "/")).as_posix()
 
 
 def _read_paths(table: pd.DataFrame, pattern: str, problems: list[str]) -> pd.DataFrame:
@@ -123,7 +124,7 @@ def _read_lists(table: pd.DataFrame, lists: Mapping[str, str], problems: list[st
             rows.setdefault(name, []).append(row)
     splits: list[str | None] = [None] * len(paths)
     for split, file in lists.items():
-        lines = [_posix(line.strip()) for line in _lines(Path(file)) if line.strip()]
+        lines = [_posix(line.strip()) for line in _lines(file) if line.strip()]
         if unknown := [line for line in lines if line not in rows]:
             problems.append(
                 f"data.split_lists: '{file}' lists {list_some(unknown)}, which are not among the recordings."
@@ -146,9 +147,11 @@ def _read_lists(table: pd.DataFrame, lists: Mapping[str, str], problems: list[st
     return table.assign(split=pd.Series([split or "train" for split in splits], table.index, object))
 
 
-def _lines(file: Path) -> list[str]:
+def _lines(file: str) -> list[str]:
     try:
-        return file.read_text(encoding="utf-8-sig").splitlines()
+        return fetch(file).read_text(encoding="utf-8-sig").splitlines()
+    except StorageError:
+        raise
     except OSError as error:
         raise ManifestError(f"data.split_lists: '{file}' cannot be read: {error.strerror}.") from error
 

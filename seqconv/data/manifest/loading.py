@@ -16,6 +16,7 @@ from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.files import fetch, folder_of, is_address, is_file, suffix_of
 from seqconv.parts.problems import read_section
 from seqconv.parts.sections import SCHEMES, split_scheme
 from seqconv.text import nearest
@@ -117,6 +118,10 @@ def read_manifest(
 def _read_one(source: PathText, how: _Reading) -> _Read:
     """Read the table, the problems and the notes of one file or folder."""
     scheme, place = split_scheme(fspath(source))
+    if is_address(place):
+        if scheme:
+            raise ManifestError(f"manifest '{source}': '{scheme}:' reads from this machine. Copy the data here first.")
+        return _read_address(place, how)
     path = Path(place)
     is_folder = path.is_dir()
     try:
@@ -130,16 +135,38 @@ def _read_one(source: PathText, how: _Reading) -> _Read:
     return frame, problems, notes + more
 
 
+def _read_address(address: str, how: _Reading) -> _Read:
+    """Read the table or the folder at an address."""
+    is_folder = _is_folder(address)
+    try:
+        if is_folder:
+            table, notes = read_folder(address, how.collection)
+        else:
+            table, notes = read_table(fetch(address), how.collection), []
+        frame, problems, more = _arrange(table, address if is_folder else folder_of(address), how)
+    except FileNotFoundError as error:
+        raise ManifestError(f"manifest '{address}': there is no such file.") from error
+    except ManifestError as error:
+        raise ManifestError(f"manifest '{address}': {error}") from error
+    return frame, problems, notes + more
+
+
+def _is_folder(path: str) -> bool:
+    if is_address(path):
+        return not suffix_of(path) and not is_file(path)
+    return Path(path).is_dir()
+
+
 def _read_frame(source: pd.DataFrame, how: _Reading) -> _Read:
     table = source.reset_index(drop=True)
     frame, problems, notes = _arrange(table, Path.cwd(), how)
     return frame, problems, notes
 
 
-def _arrange(table: pd.DataFrame, folder: Path, how: _Reading) -> _Read:
+def _arrange(table: pd.DataFrame, folder: str | Path, how: _Reading) -> _Read:
     arranged, found, notes = arrange(table, how.collection)
     text = {column: as_text(arranged[column]) for column in TEXT_COLUMNS if column in arranged}
-    root = Path(how.collection.root) if isinstance(how.collection.root, str) else folder
+    root = how.collection.root if isinstance(how.collection.root, str) else folder
     frame, problems = build_frame(arranged.assign(**text), root, how.used)
     if how.label_files is not None:
         problems += place_label_files(frame, how.label_files, folder)
@@ -154,14 +181,13 @@ def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
         if split not in SPLITS:
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
-        path = Path(source)
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if path.is_dir() or path.suffix.lower() == ".ts":
+        if suffix_of(fspath(source)) == ".ts" or _is_folder(fspath(source)):
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:
             # What is not for the test, divided by the collection itself.
-            more.append(f"'{path}' is given as train, and its column 'split' takes valid from it")
+            more.append(f"'{source}' is given as train, and its column 'split' takes valid from it")
         elif others:
             found.append(f"it is given as '{split}', but its column 'split' says '{min(others)}'.")
         else:

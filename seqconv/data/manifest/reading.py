@@ -13,7 +13,7 @@ from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ManifestError
 from seqconv.features.tables import Rows, read_rows
 from seqconv.features.ts import read_ts
-from seqconv.files import undecodable_line
+from seqconv.files import LocalCopy, undecodable_line
 
 _PLAIN = CollectionSettings()
 
@@ -118,9 +118,10 @@ def read_parquet(path: Path) -> pd.DataFrame:
 def read_ts_cases(path: Path) -> pd.DataFrame:
     """List the cases of a `.ts` file: `path` is the file itself, `case` and `id` the number of the case from 0."""
     sequences, labels, _ = read_ts(path)
+    name = str(path) if isinstance(path, LocalCopy) else path.name
     cells: Sequence[str | None] = labels or [None] * len(sequences)
     numbers = [str(case) for case in range(len(sequences))]
-    table = pd.DataFrame({"id": numbers, "path": path.name, "label": cells}, dtype=object)
+    table = pd.DataFrame({"id": numbers, "path": name, "label": cells}, dtype=object)
     return table.assign(case=range(len(sequences)))
 
 

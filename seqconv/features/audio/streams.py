@@ -1,6 +1,7 @@
 """Compressed recordings (Ogg, FLAC, MP3) as their own pages and frames say: nothing is decoded."""
 
 import mmap
+import os
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -42,16 +43,17 @@ def scan_stream(path: Path, size: int, modified: int) -> Stream:
         OSError: it cannot be read.
     """
     is_settled = time.time_ns() - modified > _TICK
-    found = (_scan_file if is_settled else _scan_file.__wrapped__)(path, size, modified)
+    # By name: what is kept must not keep a copy of a file elsewhere, too.
+    found = (_scan_file if is_settled else _scan_file.__wrapped__)(os.fspath(path), size, modified)
     if isinstance(found, str):
         raise AudioError(found)
     return found
 
 
 @lru_cache(maxsize=64)
-def _scan_file(path: Path, size: int, modified: int) -> Stream | str:
+def _scan_file(path: str, size: int, modified: int) -> Stream | str:
     """Return what is in the file, or what is wrong with it, which is kept, too."""
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         if size < 4 or file.read(1) not in (b"O", b"f", b"I", b"\xff", b"\0"):
             return Stream()
         with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:

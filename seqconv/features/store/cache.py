@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
-from seqconv.errors import AudioError
+from seqconv.errors import AudioError, StorageError
 from seqconv.features.precomputed import TABLE_SUFFIXES
 from seqconv.features.store.entries import Entry, Key, StoredSequence
 from seqconv.features.store.shards import fingerprint
+from seqconv.files import look_up, suffix_of
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ def match_rows(folder: Path, entries: Sequence[Entry], rows: Sequence[StoredSequ
     """Find the entries whose features the store, which has these rows, already holds."""
     known = {row.key: row for row in rows}
     shards = {path.name for path in folder.iterdir()} if known else set()
-    status_once = cache(_status)
+    statuses = look_up(entry.path for entry in entries if entry.key in known)
     reused: dict[Key, StoredSequence] = {}
     touched: dict[Key, Entry] = {}
     pending: dict[Key, Entry] = {}
     for entry in entries:
         row = known.get(entry.key)
-        now = status_once(entry.path)
+        now = statuses.get(entry.path)
         if row is None or row.shard not in shards or now is None or now[0] != row.size or _is_outdated(row):
             pending.setdefault(entry.key, entry)
         elif now[1] != row.mtime_ns:
@@ -50,20 +50,16 @@ def match_rows(folder: Path, entries: Sequence[Entry], rows: Sequence[StoredSequ
 
 def still_valid(row: StoredSequence) -> bool:
     """Whether the file of a row is as it was when its features were extracted."""
-    return _status(row.path) == (row.size, row.mtime_ns)
+    try:
+        return look_up([row.path])[row.path] == (row.size, row.mtime_ns)
+    except StorageError:
+        # Nothing asks for it now, so that nothing depends on its address.
+        return False
 
 
 def _is_outdated(row: StoredSequence) -> bool:
     """Whether a row is of a table that was read before tables were read by the names of their columns."""
-    return not row.columns and Path(row.path).suffix.lower() in TABLE_SUFFIXES
-
-
-def _status(path: str) -> tuple[int, int] | None:
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
+    return not row.columns and suffix_of(row.path) in TABLE_SUFFIXES
 
 
 def _hash_files(paths: set[str]) -> dict[str, tuple[int, int, str]]:

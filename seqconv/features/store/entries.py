@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.precomputed import TableNames
+from seqconv.files import is_address, suffix_of
 from seqconv.sources import FloatArray
 
 Key = tuple[str, float | None, float | None, int | None]
@@ -34,9 +35,10 @@ class Entry:
 class StoredSequence:
     """The location of an entry's features and the content from which they were computed, or why there are none.
 
-    `size` and `mtime_ns` are the file's when it was last hashed; `batch` is the number of the record batch in `shard`.
-    A row whose `id` is None is kept for reuse, though the manifest of the last build does not name it. Of a table,
-    `columns` are the names of its features and `left_out` those of words, as JSON.
+    `size` and `mtime_ns` are the file's when it was last hashed (of one at an address, a number for its version);
+    `batch` is the number of the record batch in `shard`. A row whose `id` is None is kept for reuse, though the
+    manifest of the last build does not name it. Of a table, `columns` are the names of its features and `left_out`
+    those of words, as JSON.
     """
 
     id: str | None
@@ -114,7 +116,7 @@ def entries_of(frame: Any) -> list[Entry]:
         raise ManifestError(f"ids must be unique, but the manifest repeats {list_some(repeated)}")
     absent = [None] * len(frame)
     optional = [frame[name] if name in frame.columns else absent for name in ("start", "end", "case")]
-    paths = [str(Path(path).absolute()) for path in frame["path"]]
+    paths = [path if is_address(path) else str(Path(path).absolute()) for path in frame["path"]]
     return [
         Entry(name, path, _number(start), _number(end), _case(path, case))
         for name, path, start, end, case in zip(ids, paths, *optional, strict=True)
@@ -129,5 +131,5 @@ def _number(value: Any) -> float | None:
 
 def _case(path: str, value: Any) -> int | None:
     # In any other manifest, a column of this name is the user's own.
-    number = _number(value) if path.lower().endswith(".ts") else None
+    number = _number(value) if suffix_of(path) == ".ts" else None
     return None if number is None else int(number)
