@@ -12,12 +12,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+from s3fs import S3FileSystem
+
 
 class Server(ThreadingHTTPServer):
     """A server whose content is bytes by path, such as `/bucket/a.wav`.
 
     `refusals`: a status by path, instead of the content. `cuts`: bytes to send of a path before the connection ends.
-    `requests`: method and path of each request. `gives_parts`: whether it answers to ranges.
+    `failures`: how often it fails before it answers, by path. `requests`: method and path of each request.
+    `gives_parts`: whether it answers to ranges. `says_versions`: whether it gives an ETag and the time of a change.
     """
 
     daemon_threads = True
@@ -28,7 +31,8 @@ class Server(ThreadingHTTPServer):
         self.refusals: dict[str, int] = {}
         self.cuts: dict[str, int] = {}
         self.requests: list[tuple[str, str]] = []
-        self.gives_parts = True
+        self.gives_parts = self.says_versions = True
+        self.failures: dict[str, int] = {}
 
     @property
     def address(self) -> str:
@@ -66,6 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
     def is_refused(self) -> bool:
         self.server.requests.append((self.command, self.path))
         status = self.server.refusals.get(self.place)
+        if self.server.failures.get(self.place, 0) > 0:
+            self.server.failures[self.place] -= 1
+            status = 503
         if status is not None:
             self.send(status)
         return status is not None
@@ -75,7 +82,9 @@ class _Handler(BaseHTTPRequestHandler):
         if content is None:
             self.send(404, b"<Error><Code>NoSuchKey</Code></Error>" if self.command == "GET" else b"")
             return
-        headers = {"ETag": f'"{hashlib.md5(content).hexdigest()}"', "Last_Modified": formatdate(usegmt=True)}
+        headers: dict[str, str] = {}
+        if self.server.says_versions:
+            headers = {"ETag": f'"{hashlib.md5(content).hexdigest()}"', "Last_Modified": formatdate(usegmt=True)}
         wanted = self.headers.get("Range")
         if wanted is None or not self.server.gives_parts:
             self.send(200, content, **headers)
@@ -197,9 +206,12 @@ def object_store() -> Iterator[Server]:
         }
         before = {name: os.environ.get(name) for name in settings}
         os.environ.update(settings)
+        # One that was made for another server goes on asking that.
+        S3FileSystem.clear_instance_cache()
         try:
             yield server
         finally:
+            S3FileSystem.clear_instance_cache()
             for name, value in before.items():
                 if value is None:
                     del os.environ[name]
