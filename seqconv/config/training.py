@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seqconv.config.averaging import NamedAveraging
+from seqconv.files.mirror import check_target
 from seqconv.parts import FilePath, Fraction, LocalPath, PositiveInt, Role, Section
 from seqconv.text import nearest
 
@@ -26,6 +27,11 @@ def _known_optimizer(name: str) -> str:
 def _names_as_text(weights: Any) -> Any:
     # YAML reads the class 1 as a number; class names are text everywhere else.
     return {str(name): weight for name, weight in weights.items()} if isinstance(weights, dict) else weights
+
+
+def _writable(address: str) -> str:
+    check_target(address)
+    return address.rstrip("/")
 
 
 Optimizer = Annotated[str, AfterValidator(_known_optimizer)]
@@ -104,6 +110,11 @@ class TrainingConfig(Section):
     )
     checkpoint: Annotated[CheckpointSettings, Role.MACHINE] = Field(
         default=CheckpointSettings(), description="When the state of the run is saved for --resume."
+    )
+    copy_to: Annotated[Annotated[str, AfterValidator(_writable)] | None, Role.MACHINE] = Field(
+        default=None,
+        description="An address such as s3://bucket/runs/a, to which the folder of the run is copied at each "
+        "checkpoint and at the end; --resume takes it, too.",
     )
     early_stopping: EarlyStopping | None = Field(default=None, description="Null: run all epochs.")
     monitor: str | None = Field(

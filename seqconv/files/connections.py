@@ -53,6 +53,8 @@ def _locate(address: str) -> tuple[Any, str]:
 
     # Listings that were kept would hide what has changed since.
     options: dict[str, Any] = {"use_listings_cache": False}
+    if scheme_of(address) in ("file", "local"):
+        options["auto_mkdir"] = True
     if is_web(address):
         options["client_kwargs"] = _web_options(fsspec.config.conf.get(scheme_of(address), {}))
     located: tuple[Any, str] = fsspec.core.url_to_fs(address, **options)
@@ -69,15 +71,25 @@ def _web_options(configured: dict[str, Any]) -> dict[str, Any]:
 
 def _may_pass(error: BaseException) -> bool:
     """Whether another attempt may succeed."""
-    status = getattr(error, "status", None)
-    if isinstance(status, int):
+    status = _status_in(error)
+    if status is not None:
         return status >= 500 or status == _TOO_MANY_REQUESTS
     return not isinstance(error, FileNotFoundError | PermissionError | ImportError | ValueError | TypeError)
 
 
+def _status_in(error: BaseException) -> int | None:
+    """Return the status of HTTP that an error of aiohttp, of AWS's or of Google's packages tells."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    # Google's is called `code`, a name for which aiohttp warns.
+    status = error.status if hasattr(error, "status") else getattr(error, "code", None)
+    return status if isinstance(status, int) else None
+
+
 def _explain(error: BaseException, address: str) -> OSError:
     """Return an error of ours that says what is wrong, and what to do."""
-    scheme, status = scheme_of(address), getattr(error, "status", None)
+    scheme, status = scheme_of(address), _status_in(error)
     reason = str(error).strip() or type(error).__name__
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageError(

@@ -113,7 +113,7 @@ def _from_folder(value: Any, info: pydantic.ValidationInfo) -> Any:
 
 def _is_local(value: str | None) -> str | None:
     if value is not None and is_address(value):
-        raise ValueError(f"'{value}' is an address, and this must be on this machine. Copy it here, and give its path")
+        raise ValueError("an address, but this must be on this machine. Copy it here, and give its path")
     return value
 
 

@@ -239,7 +239,7 @@ def test_what_must_be_on_this_machine_says_so(section, key):
     value = {"folder": "s3://bucket/x"} if inner else "s3://bucket/x"
     with pytest.raises(
         ConfigError,
-        match=r"'s3://bucket/x' is an address, and (this must be on this machine|models are loaded from files)\. Copy",
+        match=r"'s3://bucket/x'(: an address, but this must be| is an address, and models are loaded from files)",
     ):
         load_config({section: {name: value}})
 

@@ -19,8 +19,9 @@ class Server(ThreadingHTTPServer):
     """A server whose content is bytes by path, such as `/bucket/a.wav`.
 
     `refusals`: a status by path, instead of the content. `cuts`: bytes to send of a path before the connection ends.
-    `failures`: how often it fails before it answers, by path. `requests`: method and path of each request.
-    `gives_parts`: whether it answers to ranges. `says_versions`: whether it gives an ETag and the time of a change.
+    `failures`: how often it fails before it answers, by path. `refused_ends`: ends of paths to which nothing may be
+    written. `requests`: method and path of each request. `gives_parts`: whether it answers to ranges. `says_versions`:
+    whether it gives an ETag and the time of a change.
     """
 
     daemon_threads = True
@@ -33,6 +34,7 @@ class Server(ThreadingHTTPServer):
         self.requests: list[tuple[str, str]] = []
         self.gives_parts = self.says_versions = True
         self.failures: dict[str, int] = {}
+        self.refused_ends: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
@@ -70,6 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
     def is_refused(self) -> bool:
         self.server.requests.append((self.command, self.path))
         status = self.server.refusals.get(self.place)
+        if self.command == "PUT" and self.place.endswith(self.server.refused_ends):
+            status = 403
         if self.server.failures.get(self.place, 0) > 0:
             self.server.failures[self.place] -= 1
             status = 503
