@@ -17,7 +17,7 @@ _PLAIN = "/!$&'()*+,;=:@~"
 
 
 def is_address(path: str | Path) -> TypeGuard[str]:
-    """Whether a path names a file elsewhere, or a part of an archive: `SCHEME://...`.
+    """Return True for the address of a file elsewhere, or of a part of an archive: `SCHEME://...`.
 
     >>> is_address("s3://bucket/a.wav"), is_address("C:/a.wav"), is_address(Path("a.wav"))
     (True, False, False)

@@ -67,6 +67,8 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     present = [path for path in present if not any(part.startswith(".") for part in path.parts)]
     paths = [path for path in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
     _refuse_other_audio(present)
+    if not paths and any(path.suffix.lower() == ".tar" for path in present):
+        raise ManifestError(f"it holds tar archives. Give those of samples as webdataset:{folder}/*.tar.")
     # Where events label them, folders need not be classes.
     has_labels = "label" in collection.found_in_paths or getattr(collection, "events", None) is not None
     if not has_labels:

@@ -44,7 +44,8 @@ class LabelColumns(NamedTuple):
             return absent
         empty = [name for name in self.names if frame[name].isna().all()]
         if empty:
-            return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows."]
+            known = list_some((name for name in frame.columns if frame[name].notna().any()), limit=15)
+            return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows; others are {known}."]
         rule = find_task(self.task).cell_rule(is_single=isinstance(self.label, str))
         bad = [] if rule is None else [problem for name in self.names for problem in _find_bad_cells(frame, name, rule)]
         return bad + _find_unseen(frame, self.class_sets(frame))

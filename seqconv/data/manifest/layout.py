@@ -11,7 +11,7 @@ import pandas as pd
 from seqconv.data.manifest.collection import FIELD, CollectionSettings, template_fields
 from seqconv.data.manifest.columns import SPLIT_WORDS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, StorageError, list_some
-from seqconv.files import fetch, is_address
+from seqconv.files import fetch, is_address, name_of, tar_member
 from seqconv.text import nearest
 
 
@@ -120,7 +120,7 @@ def _read_lists(table: pd.DataFrame, lists: Mapping[str, str], problems: list[st
     rows: dict[str, list[int]] = {}
     for row, path in enumerate(paths):
         # Lists name whole paths, or leave out the suffix or the folder.
-        for name in {path, PurePosixPath(path).with_suffix("").as_posix(), PurePosixPath(path).name} if path else ():
+        for name in _names(path) if path else ():
             rows.setdefault(name, []).append(row)
     splits: list[str | None] = [None] * len(paths)
     for split, file in lists.items():
@@ -145,6 +145,12 @@ def _read_lists(table: pd.DataFrame, lists: Mapping[str, str], problems: list[st
             "them out with data.ignore, or leave out the list of train: then all others are train."
         )
     return table.assign(split=pd.Series([split or "train" for split in splits], table.index, object))
+
+
+def _names(path: str) -> set[str]:
+    member = tar_member(path)
+    place = PurePosixPath(member.name if member else path)
+    return {path, place.as_posix(), place.with_suffix("").as_posix(), name_of(path)}
 
 
 def _lines(file: str) -> list[str]:

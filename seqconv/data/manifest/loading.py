@@ -15,6 +15,7 @@ from seqconv.data.manifest.kaldi import read_kaldi
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
 from seqconv.data.manifest.reading import read_table
+from seqconv.data.manifest.shards import read_shards
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.files import fetch, folder_of, is_address, is_file, suffix_of
 from seqconv.parts.problems import read_section
@@ -26,7 +27,9 @@ _Read = tuple[pd.DataFrame, list[str], list[str]]
 _PLAIN = CollectionSettings()
 # Manifests of other kinds than tables and folders of recordings, by the scheme before their path.
 _READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {"kaldi": read_kaldi}
-SCHEMES.update(_READERS)
+# Those whose places are patterns of several files, here or at addresses.
+_PATTERN_READERS = {"webdataset": read_shards}
+SCHEMES.update((*_READERS, *_PATTERN_READERS))
 
 
 class _Reading(NamedTuple):
@@ -52,8 +55,8 @@ def load_manifest(
 
     Args:
         source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file); a folder with one
-            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi;
-            an unequal-length `.ts` file; a mapping from split to any of these, such as
+            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi; `webdataset:SHARDS`, tar archives; an
+            unequal-length `.ts` file; a mapping from split to any of these, such as
             `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder).
         label: Target column, or columns; when given, the labels are checked together with the rest.
         task: `classification`, `multilabel` or `regression`; read only with `label`.
@@ -118,6 +121,8 @@ def read_manifest(
 def _read_one(source: PathText, how: _Reading) -> _Read:
     """Read the table, the problems and the notes of one file or folder."""
     scheme, place = split_scheme(fspath(source))
+    if scheme in _PATTERN_READERS:
+        return _read_pattern(fspath(source), _PATTERN_READERS[scheme], how)
     if is_address(place):
         if scheme:
             raise ManifestError(f"manifest '{source}': '{scheme}:' reads from this machine. Copy the data here first.")
@@ -132,6 +137,16 @@ def _read_one(source: PathText, how: _Reading) -> _Read:
         frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
+    return frame, problems, notes + more
+
+
+def _read_pattern(source: str, read: Callable[[str, CollectionSettings], Any], how: _Reading) -> _Read:
+    """Read the files that a pattern means, by a reader that says where each recording is."""
+    try:
+        table, notes = read(split_scheme(source)[1], how.collection)
+        frame, problems, more = _arrange(table, Path.cwd(), how)
+    except ManifestError as error:
+        raise ManifestError(f"manifest '{source}': {error}") from error
     return frame, problems, notes + more
 
 
@@ -182,7 +197,8 @@ def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if suffix_of(fspath(source)) == ".ts" or _is_folder(fspath(source)):
+        is_pattern = split_scheme(fspath(source))[0] in _PATTERN_READERS
+        if is_pattern or suffix_of(fspath(source)) == ".ts" or _is_folder(fspath(source)):
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:
