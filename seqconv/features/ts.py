@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import fetch, undecodable_line
+from seqconv.files import find_file, undecodable_line
 
 _KNOWN_KEYS = {
     "problemname", "timestamps", "missing", "univariate", "dimension", "dimensions", "equallength", "serieslength",
@@ -44,7 +44,10 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
         >>> [sequence.shape for sequence in sequences], labels
         ([(3, 2), (1, 2)], ['a', 'b'])
     """
-    path = fetch(path)
+    here = find_file(path)
+    if here is None:
+        raise ManifestError(f"'{path}' does not exist or is not a file.")
+    path = here
     lines = _read_lines(path)
     header = _read_header(path, lines)
     has_label = any(header.get(key, "").lower().split()[:1] == ["true"] for key in ("classlabel", "targetlabel"))
@@ -74,8 +77,6 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
 
 def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield number (from 1) and text of each line that is neither empty nor a comment."""
-    if not path.is_file():
-        raise ManifestError(f"'{path}' does not exist or is not a file.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -7,6 +7,8 @@ import soundfile
 from support.extras import require
 from support.prompt_files import FEATURES, write_prompts
 
+from seqconv.cli.commands.predict import main as predict_command
+from seqconv.cli.commands.train import main as train_command
 from seqconv.config import load_config
 from seqconv.data.events.annotations import read_annotations
 from seqconv.data.manifest import load_manifest
@@ -190,9 +192,11 @@ def test_root_path_and_split_lists_may_be_addresses(prompts, elsewhere, tmp_path
     table.to_csv(tmp_path / "table.csv", index=False)
     (prompts / "test.txt").write_text("en00\nfr01\n", encoding="utf-8")
     root = elsewhere(prompts)["web"]
+    whole = load_manifest(tmp_path / "table.csv", layout={"path": f"{root}/{{id}}.wav"})
     layout = {"root": root, "path": "{id}.wav", "split_lists": {"test": f"{root}/test.txt"}}
     frame = load_manifest(tmp_path / "table.csv", layout=layout)
     assert frame["path"].tolist() == [f"{root}/{name}.wav" for name in table["id"]]
+    assert whole["path"].tolist() == frame["path"].tolist()
     assert frame.loc[frame["split"] == "test", "id"].tolist() == ["en00", "fr01"]
 
 
@@ -242,6 +246,19 @@ def test_what_must_be_on_this_machine_says_so(section, key):
         match=r"'s3://bucket/x'(: an address, but this must be| is an address, and models are loaded from files)",
     ):
         load_config({section: {name: value}})
+
+
+@pytest.mark.parametrize("flag", ["--config", "--run-dir"])
+def test_commands_write_to_this_machine(flag, capsys):
+    wanted = {"--config": "x.yaml", "--run-dir": "run", flag: "s3://bucket/x"}
+    assert train_command([word for pair in wanted.items() for word in pair]) == 2
+    assert f"{flag} s3://bucket/x: an address, but this must be on this machine" in capsys.readouterr().err
+
+
+def test_predictions_are_written_to_this_machine(capsys):
+    with pytest.raises(SystemExit):
+        predict_command(["--model", "run", "a.wav", "--output", "s3://bucket/x.csv"])
+    assert "'s3://bucket/x.csv' is an address, but this must be on this machine" in capsys.readouterr().err
 
 
 def test_a_store_of_features_is_on_this_machine(prompts):

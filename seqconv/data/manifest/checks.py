@@ -7,7 +7,7 @@ import pandas as pd
 
 from seqconv.data.manifest.columns import SPLITS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import is_file, look_up
+from seqconv.files import is_file, look_up, suffix_of
 
 
 def check_manifest(frame: pd.DataFrame) -> None:
@@ -87,7 +87,7 @@ def file_keys(frame: pd.DataFrame) -> pd.Series:
     """Return what a row reads: its file, or one case of a `.ts` file. Regions of one recording have the same key."""
     if "case" not in frame:
         return frame["path"]
-    is_case = frame["path"].str.lower().str.endswith(".ts").fillna(False).astype(bool)
+    is_case = frame["path"].map(suffix_of, na_action="ignore") == ".ts"
     return frame["path"].where(~is_case, frame["path"] + ":" + frame["case"].astype(str))
 
 
