@@ -166,7 +166,8 @@ def check_made(data: DataConfig) -> None:
     if data.made_by is None:
         return
     named = [*(data.manifest.values() if isinstance(data.manifest, dict) else [data.manifest]), data.events]
-    local = [path for path in named if path is not None and not is_address(path)]
+    # Of addresses and patterns, reading says what is not there.
+    local = [path for path in named if path is not None and not is_address(path) and not set("{*?[") & set(path)]
     missing = [path for path in local if not Path(split_scheme(path)[1]).exists()]
     if missing:
         raise ManifestError(f"'{missing[0]}' is not there yet. Make it with: {data.made_by}")

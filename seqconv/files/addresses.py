@@ -3,7 +3,7 @@
 import os.path
 import posixpath
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple, TypeGuard
 from urllib.parse import quote, unquote, urlsplit
 
@@ -82,7 +82,8 @@ def suffix_of(path: str | Path) -> str:
     >>> suffix_of("https://host/a.WAV?token=x.y"), suffix_of("a.tar.gz")
     ('.wav', '.gz')
     """
-    return PurePosixPath(name_of(path)).suffix.lower()
+    # As text: it is asked of each of many files.
+    return os.path.splitext(name_of(path) if is_address(path) else path)[1].lower()  # noqa: PTH122
 
 
 def folder_of(path: str) -> str:
@@ -110,11 +111,11 @@ def seen_from(folder: str | Path, path: str) -> str:
     """
     if is_address(path):
         return path
-    local = expand_user(path)
-    if is_address(folder) and not local.is_absolute():
+    local = str(expand_user(path)) if path.startswith("~") else path
+    if is_address(folder) and not os.path.isabs(local):  # noqa: PTH117
         scheme, _, rest = folder.partition("://")
         host, _, start = rest.partition("/")
         joined = posixpath.normpath(posixpath.join("/", start, quote(path, safe=_PLAIN) if is_web(folder) else path))
         return f"{scheme}://{host}{joined}"
-    # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
-    return os.path.normpath((Path(folder) / local).absolute())
+    # Not resolve(): where recordings are links, the paths stay those that the user wrote. As text: for many files.
+    return os.path.abspath(os.path.join(folder, local))  # noqa: PTH100, PTH118

@@ -81,9 +81,10 @@ def _status_in(error: BaseException) -> int | None:
     """Return the status of HTTP that an error of aiohttp, of AWS's or of Google's packages tells."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
-        return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    # Google's is called `code`, a name for which aiohttp warns.
-    status = error.status if hasattr(error, "status") else getattr(error, "code", None)
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    else:
+        # Google's is called `code`, a name for which aiohttp warns.
+        status = error.status if hasattr(error, "status") else getattr(error, "code", None)
     return status if isinstance(status, int) else None
 
 

@@ -80,21 +80,22 @@ def look_up(paths: Iterable[str]) -> dict[str, Status | None]:
             folders.setdefault(folder_of(path), []).append(path)
         else:
             found[path] = _status_or_none(path)
+    singly: list[str] = []
     for folder, addresses in folders.items():
-        found |= _look_up_in(folder, addresses)
-    return found
-
-
-def _look_up_in(folder: str, addresses: list[str]) -> dict[str, Status | None]:
-    members = [tar_member(address) for address in addresses]
-    shard = _status_or_none(folder) if members[0] else None
-    if members[0]:
-        sizes = {each.address: each.stop - each.start for each in members if each}
-        return {address: shard and Status(size, shard.version) for address, size in sizes.items()}
-    if len(addresses) >= _FEWEST_TO_LIST and not is_web(folder):
-        return _look_up_listed(folder, addresses)
+        if tar_member(addresses[0]):
+            found |= _look_up_members(folder, addresses)
+        elif len(addresses) >= _FEWEST_TO_LIST and not is_web(folder):
+            found |= _look_up_listed(folder, addresses)
+        else:
+            singly += addresses
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(addresses, pool.map(_status_or_none, addresses), strict=True))
+        return found | dict(zip(singly, pool.map(_status_or_none, singly), strict=True))
+
+
+def _look_up_members(shard: str, addresses: list[str]) -> dict[str, Status | None]:
+    status = _status_or_none(shard)
+    members = [member for member in map(tar_member, addresses) if member is not None]
+    return {each.address: status and Status(each.stop - each.start, status.version) for each in members}
 
 
 def _look_up_listed(folder: str, addresses: list[str]) -> dict[str, Status | None]:

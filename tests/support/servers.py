@@ -181,13 +181,29 @@ def _unchunked(content: bytes) -> Iterator[bytes]:
 
 
 @contextmanager
-def _serving(server: Server) -> Iterator[Server]:
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+def _environment(**settings: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     try:
-        yield server
+        yield
     finally:
-        server.shutdown()
-        server.server_close()
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _serving(server: Server, **settings: str) -> Iterator[Server]:
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    # No proxy knows the way to this machine.
+    with _environment(NO_PROXY="127.0.0.1", no_proxy="127.0.0.1", **settings):
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            server.server_close()
 
 
 @contextmanager
@@ -200,24 +216,18 @@ def web_server() -> Iterator[Server]:
 @contextmanager
 def object_store() -> Iterator[Server]:
     """Serve objects as S3 does, for this process and those that it starts: `objects` has them as `/BUCKET/KEY`."""
-    with _serving(Server(_Store)) as server:
-        settings = {
-            "AWS_ENDPOINT_URL": server.address,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_MAX_ATTEMPTS": "1",
-        }
-        before = {name: os.environ.get(name) for name in settings}
-        os.environ.update(settings)
+    server = Server(_Store)
+    settings = {
+        "AWS_ENDPOINT_URL": server.address,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    with _serving(server, **settings):
         # One that was made for another server goes on asking that.
         S3FileSystem.clear_instance_cache()
         try:
             yield server
         finally:
             S3FileSystem.clear_instance_cache()
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value

@@ -6,6 +6,7 @@ import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,7 @@ _LONGEST_TEXT = 1 << 20
 _DEEPEST = 8
 _PACKED = {b"\x1f\x8b": "gzip -d", b"BZh": "bzip2 -d", b"\xfd7z": "xz -d", b"\x28\xb5\x2f\xfd": "zstd -d"}
 _BLOCK = 512
+_AT_ONCE = 16
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _MOST_SHARDS = 1_000_000
 
@@ -61,8 +63,8 @@ def read_shards(pattern: str, collection: CollectionSettings) -> tuple[pd.DataFr
     names = _short_names(shards)
     chosen = collection.columns or {}
     rows, left_out = [], Counter[str]()
-    for shard, name in zip(shards, names, strict=True):
-        for key, members in _by_key(_read_shard(shard), shard).items():
+    for shard, name, found in zip(shards, names, _read_all(shards), strict=True):
+        for key, members in _by_key(found, shard).items():
             row: dict[str, str | None] = {"id": f"{name}/{key}", "shard": name}
             media = {member.extension: member for member in members if _is_media(member.extension)}
             row |= {each: _address(shard, member) for each, member in media.items()}
@@ -113,7 +115,7 @@ def _choices(inner: str) -> list[str]:
 
 
 def _find_shards(pattern: str) -> list[str]:
-    found = [shard for name in expand_braces(pattern) for shard in _match(name)]
+    found = [seen_from(Path.cwd(), shard) for name in expand_braces(pattern) for shard in _match(name)]
     twice = [shard for shard, count in Counter(found).items() if count > 1]
     if twice:
         raise ManifestError(f"the pattern names {list_some(twice)} more than once.")
@@ -142,6 +144,15 @@ def _short_names(shards: list[str]) -> list[str]:
     """Return names of archives without suffix; where two have the same, with their folders."""
     names = [PurePosixPath(name_of(shard)).stem for shard in shards]
     return names if len(set(names)) == len(names) else [shard.removesuffix(".tar") for shard in shards]
+
+
+def _read_all(shards: list[str]) -> Iterator[list[_Member]]:
+    if not any(map(is_address, shards)):
+        yield from map(_read_shard, shards)
+        return
+    # Most of the time goes by on the way there and back.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield from pool.map(_read_shard, shards)
 
 
 def _read_shard(shard: str) -> list[_Member]:
