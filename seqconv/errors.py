@@ -30,7 +30,7 @@ class StoreError(SeqconvError):
 
 
 class StorageError(SeqconvError, OSError):
-    """A file cannot be written: the disk is full, or permission is missing."""
+    """A file cannot be written, or an address not be reached: the disk is full, permission or network is missing."""
 
 
 class ShapeError(SeqconvError):

@@ -10,7 +10,7 @@ from seqconv.cli.options import Group, given
 from seqconv.cli.splits import say
 from seqconv.cli.tables import table_format, write_tables
 from seqconv.errors import ConfigError, list_some
-from seqconv.files import write_text
+from seqconv.files import name_of, write_text
 from seqconv.text import amount
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _write_tracks(texts: dict[str, str], output: Path | None, chosen: str) -> No
     headers = len(texts) if chosen == RAVEN else 0
     count = amount(sum(text.count("\n") for text in texts.values()) - headers, "event")
     if output is not None and _is_folder(output):
-        files = {name: output / f"{Path(name).stem}{suffix}" for name in texts}
+        files = {name: output / f"{Path(name_of(name)).stem}{suffix}" for name in texts}
         if len(set(files.values())) < len(files):
             raise ConfigError(
                 f"recordings of the same name would share a {kind} in '{output}': {list_some(sorted(files))}. "

@@ -77,7 +77,7 @@ def cut_lengths(lengths: list[int], cutting: Segmentation, settings: FeatureKind
 
 
 def _measure(row: dict[Any, Any], settings: FeatureKind) -> int:
-    path = Path(row["path"])
+    path = row["path"]
     start, end = (None if row.get(name) != row.get(name) else row.get(name) for name in ("start", "end"))
     case = case_arguments(row)
     if isinstance(settings, RecordedKind) and case["case"] is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from seqconv.cli.terminal import report_errors
 from seqconv.errors import ConfigError
+from seqconv.files import is_address
 
 Work = Callable[[argparse.Namespace], int | None]
 Options = Mapping[str, Any]
@@ -19,7 +20,17 @@ config has the key as its `dest`.
 """
 CONFIG = "a YAML file; looked up as given, then in the project's configs/"
 PLUGINS: Options = {"--plugin FILE ...": "Python file with parts of your own that the model needs (may be repeated)"}
-_TYPES: dict[str, Callable[[str], Any]] = {"N": int, "HZ": int, "SECONDS": float, "P": float, "PATH": Path}
+# What is written to this machine, or loaded from it as a whole.
+_LOCAL = ("config", "model", "output", "pictures", "run_dir", "space")
+
+
+def _local_path(text: str) -> Path:
+    if is_address(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is an address, but this must be on this machine")
+    return Path(text)
+
+
+_TYPES: dict[str, Callable[[str], Any]] = {"N": int, "HZ": int, "SECONDS": float, "P": float, "PATH": _local_path}
 
 
 @dataclass(frozen=True)
@@ -44,11 +55,25 @@ def command(name: str, description: str, *parts: Options | Group) -> Callable[[W
             parser = argparse.ArgumentParser(prog=f"seqconv {name}", description=description)
             for part in parts:
                 _add(parser, part)
-            return function(parser.parse_args(argv)) or 0
+            arguments = parser.parse_args(argv)
+            _refuse_addresses(arguments)
+            return function(arguments) or 0
 
         return report_errors(main)
 
     return make
+
+
+def _refuse_addresses(arguments: argparse.Namespace) -> None:
+    """Refuse addresses of what is written to this machine, or loaded from it as a whole.
+
+    Raises:
+        ConfigError: names the first of them.
+    """
+    for name in _LOCAL:
+        value = getattr(arguments, name, None)
+        if isinstance(value, str) and is_address(value):
+            raise ConfigError(f"--{name.replace('_', '-')} {value}: an address, but this must be on this machine.")
 
 
 def settable(example: str, text: str = "override a setting") -> Options:

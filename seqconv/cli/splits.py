@@ -73,7 +73,7 @@ def read_split(
     loaded = replace(loaded, is_part=True)
     trained = read_trained_splits(run_dir)
     known = config.data.manifest
-    is_own = manifest is None or (isinstance(known, str) and Path(manifest).resolve() == Path(known).resolve())
+    is_own = manifest is None or (isinstance(known, str) and _are_same(manifest, known))
     if trained and (is_own or frame["split"].isna().all()):
         frame = _apply(trained, frame, is_own)
     if frame["split"].isna().all():
@@ -84,6 +84,12 @@ def read_split(
         there = list_some(sorted(frame["split"].dropna().unique()))
         raise ManifestError(f"no sequence is in split '{split}'; there are {there}. Choose one with --split, or all.")
     return loaded.with_frame(chosen)
+
+
+def _are_same(manifest: str, known: str) -> bool:
+    from seqconv.parts.sections import absolute_path
+
+    return absolute_path(manifest, Path.cwd()) == known or Path(manifest).resolve() == Path(known).resolve()
 
 
 def read_rows(config: "Config", missing: str) -> "pd.DataFrame":

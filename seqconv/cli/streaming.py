@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Iterator
 from io import BufferedIOBase
-from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
@@ -47,6 +46,6 @@ def stream_tables(arguments: argparse.Namespace, model: Any) -> Iterator[pd.Data
             sound = cast(BufferedIOBase, sys.stdin.buffer)
             yield from live.listen(read_raw_samples(sound, settings.sample_rate), STANDARD_INPUT)
             continue
-        entries = find_entries([Path(name)], settings, card.segmentation.form)
+        entries = find_entries([name], settings, card.segmentation.form)
         for row in entries.to_dict("records"):
             yield from live.play(row["path"], row["id"], **case_arguments(row))

@@ -30,7 +30,7 @@ def take_sections(values: dict[str, Any], folder: Path) -> str | None:
     missing = [name for name in SECTIONS if name not in values]
     if not isinstance(path, str) or not path.strip() or not missing:
         return None
-    file = Path(absolute_path(path, folder))
+    file = absolute_path(path, folder)
     try:
         found = read_sections(file)
     except (ValueError, OSError) as error:
@@ -39,7 +39,7 @@ def take_sections(values: dict[str, Any], folder: Path) -> str | None:
     return None
 
 
-def read_sections(path: Path) -> dict[str, Any]:
+def read_sections(path: str | Path) -> dict[str, Any]:
     """Return the sections `model` and `features` of the config that a model file was made with, if it has them.
 
     Raises:

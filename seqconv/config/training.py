@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seqconv.config.averaging import NamedAveraging
-from seqconv.parts import FilePath, Fraction, PositiveInt, Role, Section
+from seqconv.files.mirror import check_target
+from seqconv.parts import FilePath, Fraction, LocalPath, PositiveInt, Role, Section
 from seqconv.text import nearest
 
 OPTIMIZERS = (
@@ -26,6 +27,11 @@ def _known_optimizer(name: str) -> str:
 def _names_as_text(weights: Any) -> Any:
     # YAML reads the class 1 as a number; class names are text everywhere else.
     return {str(name): weight for name, weight in weights.items()} if isinstance(weights, dict) else weights
+
+
+def _writable(address: str) -> str:
+    check_target(address)
+    return address.rstrip("/")
 
 
 Optimizer = Annotated[str, AfterValidator(_known_optimizer)]
@@ -86,7 +92,7 @@ class TrainingConfig(Section):
         description="The loss of a step is the sum over its sequences divided by this. Default: batching.batch_size, "
         "at most the number of sequences; with frames_per_batch, the mean number of sequences in a step.",
     )
-    init: FilePath = Field(
+    init: LocalPath = Field(
         default=None,
         description="A model.keras to begin with, relative to the config file. Sections model and features that are "
         "left out are then its own.",
@@ -104,6 +110,11 @@ class TrainingConfig(Section):
     )
     checkpoint: Annotated[CheckpointSettings, Role.MACHINE] = Field(
         default=CheckpointSettings(), description="When the state of the run is saved for --resume."
+    )
+    copy_to: Annotated[Annotated[str, AfterValidator(_writable)] | None, Role.MACHINE] = Field(
+        default=None,
+        description="An address such as s3://bucket/runs/a, to which the folder of the run is copied at each "
+        "checkpoint and at the end; --resume takes it, too.",
     )
     early_stopping: EarlyStopping | None = Field(default=None, description="Null: run all epochs.")
     monitor: str | None = Field(

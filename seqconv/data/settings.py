@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.parts import FilePath, Fraction, Role, Section
+from seqconv.files import is_address
+from seqconv.parts import FilePath, Fraction, LocalPath, Role, Section
 from seqconv.parts.sections import split_scheme
 
 EventUse = Literal["windows", "frames", "sequences"]
@@ -76,7 +77,7 @@ class DataConfig(CollectionSettings):
         description="Recordings without events: nothing happens in them (negative), or leave them out (ignore), "
         "like those without a label; null: an error.",
     )
-    cache_dir: Annotated[FilePath, Role.MACHINE] = Field(
+    cache_dir: Annotated[LocalPath, Role.MACHINE] = Field(
         default=None, description="Folder of the feature stores; default: the user's cache folder, or $SEQCONV_CACHE."
     )
     num_workers: Annotated[Annotated[int, Field(ge=0)] | None, Role.MACHINE] = Field(
@@ -165,7 +166,9 @@ def check_made(data: DataConfig) -> None:
     if data.made_by is None:
         return
     named = [*(data.manifest.values() if isinstance(data.manifest, dict) else [data.manifest]), data.events]
-    missing = [path for path in named if path is not None and not Path(split_scheme(path)[1]).exists()]
+    # Of addresses and patterns, reading says what is not there.
+    local = [path for path in named if path is not None and not is_address(path) and not set("{*?[") & set(path)]
+    missing = [path for path in local if not Path(split_scheme(path)[1]).exists()]
     if missing:
         raise ManifestError(f"'{missing[0]}' is not there yet. Make it with: {data.made_by}")
 

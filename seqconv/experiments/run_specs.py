@@ -63,6 +63,19 @@ def describe_setting(setting: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in setting.items())
 
 
+def check_not_copied(config: Config) -> None:
+    """Refuse to copy several runs to one address.
+
+    Raises:
+        ConfigError: the config says so.
+    """
+    if config.training.copy_to is not None:
+        raise ConfigError(
+            "training.copy_to is the place of one run, and there are several. Leave it out, and copy their folder when "
+            "they are done."
+        )
+
+
 def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
     """List the runs of a sweep: for each setting its folds, for each fold its seeds.
 
@@ -74,6 +87,7 @@ def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
     >>> [spec.name for spec in make_specs(Config(), Grid(folds=(0, 1), seeds=(3,)))]
     ['fold0-seed3', 'fold1-seed3']
     """
+    check_not_copied(config)
     specs, problems = [], []
     labels = short_keys(list(grid.sweeps))
     for chosen in product(*(enumerate(values) for values in grid.sweeps.values())):

@@ -13,6 +13,7 @@ from seqconv.features.audio.decoding import count_samples, read_blocks, resample
 from seqconv.features.kinds import FeatureKind, Features, Precomputed, RecordedKind, as_settings
 from seqconv.features.precomputed import check_features, load_array, load_features
 from seqconv.features.statistics import SMALLEST_DEVIATION, FrameMoments, finish_features
+from seqconv.files import find_file
 
 PIECE_FRAMES = 8192
 
@@ -141,12 +142,13 @@ def open_features(
     >>> pieces.num_frames, [piece.shape for piece in pieces]
     (101, [(60, 64), (41, 64)])
     """
-    path, settings = Path(path), as_settings(settings)
+    settings = as_settings(settings)
     if isinstance(settings, RecordedKind):
         return _pieces_of_recording(path, settings, start, end, piece_frames)
     is_whole = start is None and end is None and case is None
-    if path.suffix.lower() == ".npy" and path.is_file() and is_whole and _reads_as_it_is(settings):
-        return _normalized(_pieces_of_npy(path, piece_frames or PIECE_FRAMES), settings)
+    here = find_file(path)
+    if here is not None and here.suffix.lower() == ".npy" and is_whole and _reads_as_it_is(settings):
+        return _normalized(_pieces_of_npy(here, piece_frames or PIECE_FRAMES), settings)
     return pieces_of(
         load_features(path, settings, case=case, form=form, start=start, end=end), piece_frames=piece_frames
     )
@@ -188,7 +190,7 @@ def _check_samples(samples: npt.ArrayLike) -> Features:
 
 
 def _pieces_of_recording(
-    path: Path, settings: RecordedKind, start: float | None, end: float | None, piece_frames: int | None
+    path: str | Path, settings: RecordedKind, start: float | None, end: float | None, piece_frames: int | None
 ) -> FeaturePieces:
     part: dict[str, Any] = {"start": start, "end": end}
     part |= {"sample_rate": settings.sample_rate, "channel": settings.channel}

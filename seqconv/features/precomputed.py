@@ -16,7 +16,7 @@ from seqconv.features.foreign import find_recipe
 from seqconv.features.gaps import complete
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
 from seqconv.features.statistics import finish_features
-from seqconv.files import is_file
+from seqconv.files import find_file
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
@@ -69,24 +69,25 @@ def read_features(
     end: float | None = None,
 ) -> tuple[Features, TableNames]:
     """Read one sequence like `load_features`, and the names of the columns if it is in a table."""
-    path, settings = Path(path), as_settings(settings)
+    settings = as_settings(settings)
     if start is not None or end is not None:
         raise ManifestError(
             f"{path}: start and end are seconds, and precomputed features have no frame rate to count them by. "
             "Cut the file itself, or remove start and end"
         )
-    if not is_file(path):
+    here = find_file(path)
+    if here is None:
         raise ManifestError(f"{path}: {describe_absence(path)}")
-    if case is not None and not form and path.suffix.lower() not in FORMATS:
+    if case is not None and not form and here.suffix.lower() not in FORMATS:
         several = " or ".join(FORMATS)
         raise ManifestError(f"{path}: case={case} selects a sequence of a {several} file, and this is none")
     if not isinstance(settings, Precomputed):
         raise ConfigError(f"features.kind '{settings.kind}' is computed from recordings; use extract_features")
-    content = _read(path, settings, case, form)
+    content = _read(here, settings, case, form)
     if settings.clock is not None and content.times is None:
         raise ManifestError(f"{path}: features.clock names a column of tables, and this is none")
-    values = _complete(path, content, settings)
-    return finish_features(check_features(path, values, names=content.names.used), settings), content.names
+    values = _complete(here, content, settings)
+    return finish_features(check_features(here, values, names=content.names.used), settings), content.names
 
 
 def _read(path: Path, settings: Precomputed, case: int | None, form: str) -> Content:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import text_encoding, undecodable_line
+from seqconv.files import find_file, text_encoding, undecodable_line
 
 _KNOWN_KEYS = {
     "problemname", "timestamps", "missing", "univariate", "dimension", "dimensions", "equallength", "serieslength",
@@ -47,7 +47,10 @@ def read_ts(
         >>> [sequence.shape for sequence in sequences], labels
         ([(3, 2), (1, 2)], ['a', 'b'])
     """
-    path = Path(path)
+    here = find_file(path)
+    if here is None:
+        raise ManifestError(f"'{path}' does not exist or is not a file.")
+    path = here
     lines = _read_lines(path)
     header = _read_header(path, lines)
     has_label = any(header.get(key, "").lower().split()[:1] == ["true"] for key in ("classlabel", "targetlabel"))
@@ -77,8 +80,6 @@ def read_ts(
 
 def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield number (from 1) and text of each line that is neither empty nor a comment."""
-    if not path.is_file():
-        raise ManifestError(f"'{path}' does not exist or is not a file.")
     try:
         text = path.read_text(encoding=text_encoding(path))
     except UnicodeDecodeError as error:

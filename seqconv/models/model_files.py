@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 from seqconv.errors import ModelError, list_some
-from seqconv.files import read_json_member
+from seqconv.files import is_address, read_json_member
 from seqconv.models.card import ModelCard
 from seqconv.models.older_formats import check_format
 
@@ -20,6 +20,8 @@ def find_model_file(path: str | Path) -> Path:
     Raises:
         ModelError: there is none, it is in a format of Keras 2, or no complete `.keras` archive.
     """
+    if is_address(path):
+        raise ModelError(f"'{path}' is an address, and models are loaded from files. Copy it to this machine.")
     path = Path(path)
     check_format(path)
     file = path / MODEL if path.is_dir() else path

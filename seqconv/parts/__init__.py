@@ -8,12 +8,23 @@ from seqconv.parts.registry import Registry, register
 from seqconv.parts.roles import Role
 
 if TYPE_CHECKING:
-    from seqconv.parts.sections import FilePath, FilePaths, Fraction, NameOf, OneOf, PositiveInt, Section, absolute_path
+    from seqconv.parts.sections import (
+        FilePath,
+        FilePaths,
+        Fraction,
+        LocalPath,
+        NameOf,
+        OneOf,
+        PositiveInt,
+        Section,
+        absolute_path,
+    )
 
 __all__ = [
     "FilePath",
     "FilePaths",
     "Fraction",
+    "LocalPath",
     "NameOf",
     "OneOf",
     "PositiveInt",
@@ -25,7 +36,10 @@ __all__ = [
 ]
 
 # Imported on first use: registries alone need no pydantic.
-_SECTIONS = ["FilePath", "FilePaths", "Fraction", "NameOf", "OneOf", "PositiveInt", "Section", "absolute_path"]
+_SECTIONS = [
+    *("FilePath", "FilePaths", "LocalPath", "Fraction", "PositiveInt"),
+    *("NameOf", "OneOf", "Section", "absolute_path"),
+]
 __getattr__, _, _ = lazy_loader.attach(__name__, submod_attrs={"sections": _SECTIONS})
 
 

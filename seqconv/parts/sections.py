@@ -1,7 +1,5 @@
 """The base of the sections of a config, and the types of their values."""
 
-import os.path
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +7,7 @@ import pydantic
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from seqconv.files import expand_user
+from seqconv.files import is_address, seen_from
 from seqconv.parts.registry import Registry, listeners
 from seqconv.parts.roles import Role
 
@@ -103,10 +101,7 @@ def absolute_path(path: str, folder: Path) -> str:
     scheme, rest = split_scheme(path)
     if scheme:
         return f"{scheme}:{absolute_path(rest, folder)}"
-    if re.match(r"[A-Za-z][\w+.-]+://", path):
-        return path
-    # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
-    return os.path.normpath((folder / expand_user(path)).absolute())
+    return seen_from(folder, path)
 
 
 def _from_folder(value: Any, info: pydantic.ValidationInfo) -> Any:
@@ -116,7 +111,15 @@ def _from_folder(value: Any, info: pydantic.ValidationInfo) -> Any:
     return None if value is None else absolute_path(value, folder)
 
 
+def _is_local(value: str | None) -> str | None:
+    if value is not None and is_address(value):
+        raise ValueError("an address, but this must be on this machine. Copy it here, and give its path")
+    return value
+
+
 FilePath = Annotated[str | None, pydantic.AfterValidator(_from_folder), Role.PATH]
-"""A path that begins at the folder of the config file."""
+"""A path that begins at the folder of the config file, or an address."""
+LocalPath = Annotated[FilePath, pydantic.AfterValidator(_is_local)]
+"""A path on this machine."""
 FilePaths = Annotated[str | dict[str, str] | None, pydantic.AfterValidator(_from_folder), Role.PATH]
-"""A path, or several by name."""
+"""A path or an address, or several by name."""

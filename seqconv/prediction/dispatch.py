@@ -1,5 +1,6 @@
 """`predict`: from recordings, arrays or sequences to a table of predictions."""
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.conversions import as_features, holds_recordings
-from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
 from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, ROW_SUFFIXES, check_names
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.sequences import Sequences
@@ -20,8 +20,9 @@ from seqconv.features.audio.containers import describe_unreadable, find_unreadab
 from seqconv.features.cases import FORMATS, case_columns, find_form, read_cases
 from seqconv.features.foreign import find_recipe
 from seqconv.features.store import BadFile
-from seqconv.files import is_file
+from seqconv.files import fetch, is_address, is_file, list_files, seen_from, suffix_of
 from seqconv.models.card import ModelCard, model_target, read_card
+from seqconv.parts.sections import split_scheme
 from seqconv.sources import Source
 from seqconv.tasks.target import Target
 from seqconv.text import amount
@@ -151,30 +152,37 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
     Raises:
         ConfigError: recordings are given, but the features are precomputed.
         AudioError: a folder holds nothing to read.
+        StorageError: an address cannot be reached.
     """
     is_precomputed = not isinstance(settings, RecordedKind)
     wanted = (*ARRAY_SUFFIXES, *FORMATS, *(ROW_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
-    files: list[Path] = []
-    rows: list[dict[str, Any]] = []
-    for given in map(str, paths):
-        if given.startswith(CHANNELS):
-            listed, _ = read_channel_folder(Path(given.removeprefix(CHANNELS)))
-            listed = listed.assign(
-                id=f"{given}/" + listed["id"], path=given.removeprefix(CHANNELS) + "/" + listed["path"]
-            )
-            rows += listed[["id", *case_columns(listed)]].to_dict("records")
-        else:
-            path = Path(given)
-            files += _files_below(path, wanted) if path.is_dir() else [path]
-    recordings = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
+    names = [os.fspath(path) for path in paths]
+    files = {name: _find_files(name, wanted) for name in names if not split_scheme(name)[0]}
+    recordings = [path for found in files.values() for path in found if suffix_of(path) in AUDIO_SUFFIXES]
     if is_precomputed and recordings:
         raise ConfigError(
             f"the model takes features that were computed elsewhere, but {list_some(recordings)} are recordings. Pass "
             "arrays (time, d), or files of them (.npy, .npz, .csv, .parquet, .ts), or features=... to compute them."
         )
-    for path in files:
-        rows += _sequences_in(path, form) if is_precomputed else [{"id": str(path), "path": str(path)}]
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        if name not in files:
+            rows += _rows_of(name)
+        for path in files.get(name, ()):
+            rows += _sequences_in(path, form) if is_precomputed else [{"id": path, "path": path}]
     return pd.DataFrame(rows)
+
+
+def _rows_of(manifest: str) -> list[dict[str, Any]]:
+    """Return a row for each sequence of a manifest with a scheme, such as `webdataset:`."""
+    frame = read_manifest(manifest).frame
+    if frame[["start", "end"]].notna().any(axis=None):
+        raise ConfigError(f"'{manifest}' lists parts of recordings, and predictions are of whole ones. Name the files.")
+    if "case_form" in frame:
+        # They are numbered within their folder.
+        frame["id"] = f"{manifest}/" + frame["id"]
+    rows: list[dict[str, Any]] = frame[["id", *case_columns(frame)]].rename(columns=str).to_dict("records")  # type: ignore[assignment]
+    return rows
 
 
 def _listed_entries(table: Any, settings: FeatureKind) -> pd.DataFrame:
@@ -211,16 +219,15 @@ def _repeat(tables: "Tables", names: Sequence[str]) -> "Tables":
     return bad
 
 
-def _sequences_in(path: Path, form: str) -> list[dict[str, Any]]:
+def _sequences_in(path: str, form: str) -> list[dict[str, Any]]:
     """Return a row for each sequence in a file of features."""
-    found = find_form(path)
-    if found is None and (not form or path.suffix.lower() in ARRAY_SUFFIXES):
-        return [{"id": str(path), "path": str(path)}]
+    suffix = suffix_of(path)
+    found = ("" if suffix in FORMATS else None) if is_address(path) else find_form(Path(path))
+    if found is None and (not form or suffix in ARRAY_SUFFIXES or is_address(path)):
+        return [{"id": path, "path": path}]
     form = form if found is None else found
-    cases, named = read_cases(path, form), {"case_form": form} if form else {}
-    return [
-        {"id": f"{path}/{name}", "path": str(path), "case": number, **named} for number, name in enumerate(cases.ids)
-    ]
+    cases, named = read_cases(fetch(path), form), {"case_form": form} if form else {}
+    return [{"id": f"{path}/{name}", "path": path, "case": number, **named} for number, name in enumerate(cases.ids)]
 
 
 def _warn_of_notes(entries: pd.DataFrame) -> None:
@@ -228,7 +235,7 @@ def _warn_of_notes(entries: pd.DataFrame) -> None:
     if "case_form" not in entries:
         return
     for path, form in entries[["path", "case_form"]].dropna().drop_duplicates().itertuples(index=False):
-        for note in read_cases(Path(path), form).notes:
+        for note in read_cases(fetch(path), form).notes:
             warnings.warn(f"'{path}': {note}", stacklevel=3)
 
 
@@ -241,7 +248,7 @@ def check_entries(entries: pd.DataFrame) -> None:
     if any(map(is_file, entries["path"])):
         return
     count = len(entries)
-    lines = [f"  {name} ({Path(path).absolute()}): no such file" for name, path in entries[["id", "path"]].to_numpy()]
+    lines = [f"  {name} ({seen_from('', path)}): no such file" for name, path in entries[["id", "path"]].to_numpy()]
     raise AudioError("\n".join([f"{amount(count, 'recording')} of {count} cannot be read:", *lines[:5]]))
 
 
@@ -281,6 +288,23 @@ def _feature_settings(model: Any, features: FeatureKind | Mapping[str, Any] | No
             "'log_mel', ...}, or --set features.kind=log_mel on the command line."
         )
     return as_settings(settings)
+
+
+def _find_files(path: str, suffixes: tuple[str, ...]) -> list[str]:
+    """Return the files that an input means: itself, or those below it."""
+    if is_address(path):
+        is_folder = not suffix_of(path) and not is_file(path)
+        return _addresses_below(path, suffixes) if is_folder else [path]
+    # As a Path writes it: without dots and doubled slashes.
+    place = Path(path)
+    return [str(file) for file in (_files_below(place, suffixes) if place.is_dir() else [place])]
+
+
+def _addresses_below(folder: str, suffixes: tuple[str, ...]) -> list[str]:
+    names = [name.as_posix() for name in list_files(folder) if name.suffix.lower() in suffixes]
+    if not names:
+        raise AudioError(f"folder '{folder}' holds no file to predict ({', '.join(suffixes)}).")
+    return [seen_from(folder, name) for name in names]
 
 
 def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

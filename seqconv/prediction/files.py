@@ -13,6 +13,7 @@ from seqconv.errors import AudioError, ManifestError, SeqconvError, ShapeError, 
 from seqconv.features import FeatureKind, open_features
 from seqconv.features.kinds import RecordedKind
 from seqconv.features.store import BadFile, FeatureStore, build_store
+from seqconv.files import suffix_of
 from seqconv.layers.shares import Mask
 from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
 from seqconv.prediction.forward import forward, min_frames
@@ -113,7 +114,7 @@ def _find_long_files(model: Any, entries: pd.DataFrame, settings: FeatureKind, o
 
 def _count_frames(path: str, settings: FeatureKind) -> int:
     """Return frames as the header says; 0 if a file cannot be opened or has to be read whole anyway."""
-    if not isinstance(settings, RecordedKind) and not path.lower().endswith(".npy"):
+    if not isinstance(settings, RecordedKind) and suffix_of(path) != ".npy":
         return 0
     try:
         return open_features(path, settings).num_frames

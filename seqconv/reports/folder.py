@@ -10,6 +10,8 @@ import pandas as pd
 
 from seqconv.config import Config, load_config
 from seqconv.errors import ConfigError, StoreError, list_some
+from seqconv.files import is_address, name_of
+from seqconv.files.mirror import download
 
 # Raise it when `metrics.json` changes so that older versions cannot read it; older files do not have it.
 SCORES_VERSION = 1
@@ -28,6 +30,11 @@ def check_run_dir(run_dir: str | Path | None) -> None:
     """
     if run_dir is None:
         return
+    if is_address(run_dir):
+        raise ConfigError(
+            f"run directory '{run_dir}' is an address, and runs are written to this machine. To have a copy there, "
+            f"set training.copy_to to it."
+        )
     path = Path(run_dir)
     if path.exists() and not path.is_dir():
         raise ConfigError(f"run directory '{path}' is a file. Choose another with --run-dir.")
@@ -40,6 +47,29 @@ def check_run_dir(run_dir: str | Path | None) -> None:
 def is_finished(path: Path) -> bool:
     """Whether the run of a folder is trained and scored."""
     return (path / MODEL_FACTS).exists()
+
+
+def bring_run(run_dir: str | Path) -> Path:
+    """Return the folder of a run; of a copy at an address, a new folder in `runs/` on this machine.
+
+    Raises:
+        ConfigError: the address holds no copy of a run, or there is a folder of its name already.
+        StorageError: the address cannot be reached.
+    """
+    if not is_address(run_dir):
+        return Path(run_dir)
+    path = Path("runs") / name_of(run_dir.rstrip("/"))
+    if path.exists():
+        raise ConfigError(
+            f"--resume {run_dir}: it would be copied to '{path}', which exists. Go on with that folder (--resume "
+            f"{path}), or, where the copy is newer, move the folder away first."
+        )
+    path.parent.mkdir(exist_ok=True)
+    try:
+        download(run_dir, path)
+    except FileNotFoundError as error:
+        raise ConfigError(f"--resume {error}. Start a run with --config.") from error
+    return path
 
 
 def check_resumed(run_dir: str | Path) -> None:

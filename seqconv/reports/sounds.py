@@ -11,6 +11,7 @@ from seqconv.errors import SeqconvError
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import open_audio
 from seqconv.features.kinds import RecordedKind
+from seqconv.files import fetch, suffix_of
 
 MOST_BYTES = 200_000
 """A file up to this size goes into the page as it is; anything else is encoded again."""
@@ -34,13 +35,13 @@ class Sound:
 
 def embed_sound(path: str | Path, start: float | None = None, end: float | None = None) -> Sound | None:
     """Return the sound of a recording, or of a region of it; None if it is no audio (or no longer exists)."""
-    path = Path(path)
-    kind = _TYPES.get(path.suffix.lower())
+    kind = _TYPES.get(suffix_of(path))
     is_whole = start is None and end is None
     try:
-        if kind is not None and is_whole and path.stat().st_size <= MOST_BYTES:
-            return _sound(path.read_bytes(), kind)
-        return _encode(path, start, end)
+        here = fetch(path)
+        if kind is not None and is_whole and here.stat().st_size <= MOST_BYTES:
+            return _sound(here.read_bytes(), kind)
+        return _encode(here, start, end)
     except (SeqconvError, OSError):
         return None
 

@@ -15,6 +15,7 @@ from seqconv.cli.commands.predict import main as predict
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
 from seqconv.data.manifest.loading import read_manifest
+from seqconv.files import is_address
 from seqconv.training import train
 
 PAGE = (ROOT / "docs" / "guides" / "datasets.md").read_text(encoding="utf-8")
@@ -84,9 +85,10 @@ def test_it_trains_evaluates_and_predicts(collection, monkeypatch, capsys):
     train(config, "run")
     evaluate(["--model", "run/model.keras"])
     some = right.predicted or data.test.metadata["path"].iloc[0]
-    predict(["--model", "run/model.keras", right.predicted or os.path.relpath(some)])
+    given = some if right.predicted or is_address(some) else os.path.relpath(some)
+    predict(["--model", "run/model.keras", given])
     table = capsys.readouterr().out
-    assert some in table or os.path.relpath(some) in table
+    assert some in table or given in table
     scored = pd.read_csv("run/predictions.csv")
     assert scored["id"].tolist() == data.test.ids
 
@@ -96,6 +98,7 @@ TOLD = {
     "Common Voice": (["--label", "gender"], "there is no column 'label' with labels. Name what is to be learned with"),
     "RAVDESS": (None, "named like speakers, not classes. Say where the labels are"),
     "TIMIT": (None, "named like regions, not classes"),
+    "WebDataset": (None, "it holds tar archives. Give those of samples as webdataset:"),
     "Kaldi": (None, "it holds data directories of Kaldi. Give each as kaldi:FOLDER"),
     "lhotse": (None, "it holds manifests of lhotse. Give each as lhotse:FILE"),
     "DESED": (None, "list events. Write a config with data: {manifest: FOLDER, events:"),

@@ -139,7 +139,7 @@ def test_cases_of_one_ts_file_may_lie_in_different_splits(tmp_path):
             ["x", "y", None, "x"],
             r"must hold a label, but 1 rows .*\(.* is empty\): row 3",
         ),
-        ("label", "classification", [None] * 4, "the target column 'label' is empty in all 4 rows"),
+        ("label", "classification", [None] * 4, "the target column 'label' is empty in all 4 rows; others"),
         ("labels", "classification", ["x"] * 4, "there is no target column 'labels'; .*; did you mean 'label'"),
         ("label", "classification", ["x", "x", "y", "z"], "1 labels of valid are not in train: 'y'; 1 ids: 'c.wav'"),
         ("label", "classification", ["x", "x", "y", "z"], "1 labels of test are not in train: 'z'; 1 ids: 'd.wav'"),

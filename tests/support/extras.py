@@ -14,6 +14,8 @@ EXTRAS = {
     "av": "media",
     "optuna": "tune",
     "mlflow": "mlflow",
+    "aiohttp": "test-all",
+    "s3fs": "test-all",
     "selenium": "test-all",
     "nbclient": "test-all",
     "nbformat": "test-all",

@@ -1,7 +1,9 @@
 """Miniatures of well-known collections: their folders, names and tables, with short recordings of real prompts."""
 
 import gzip
+import io
 import json
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -269,6 +271,24 @@ def lhotse_cuts(folder: Path) -> Miniature:
             file.writelines(lines)
     right = {"train0.": "calm", "test3.": "glad"}
     return Miniature(right, {"test": 4}, {"train3.": "train1"}, parts=(0.05, 0.35))
+@miniature("WebDataset", "shards")
+def webdataset(folder: Path) -> Miniature:
+    folder.mkdir(parents=True)
+    for name, first in (("train-000", 0), ("train-001", 8), ("test-000", 16)):
+        with tarfile.open(folder / f"{name}.tar", "w") as archive:
+            for number in range(first, first + 8):
+                sound = io.BytesIO()
+                soundfile.write(sound, sounds()[number], RATE, format="FLAC")
+                fields = json.dumps({"speaker": f"s{number // 2}", "seconds": SECONDS})
+                for extension, content in (
+                    ("flac", sound.getvalue()),
+                    ("cls", str(number % 2).encode()),
+                    ("json", fields.encode()),
+                ):
+                    info = tarfile.TarInfo(f"{number:06}.{extension}")
+                    info.size = len(content)
+                    archive.addfile(info, io.BytesIO(content))
+    return Miniature({"000000.": "0", "000017.": "1"}, {"test": 8}, {"000009.": "s4"})
 
 
 @miniature("DESED", "DESED")

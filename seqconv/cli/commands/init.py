@@ -22,8 +22,13 @@ from seqconv.errors import ConfigError
 def main(arguments: argparse.Namespace) -> None:
     """Write the config."""
     from seqconv.cli.drafting import draft_config
-    from seqconv.files import expand_user, write_text
+    from seqconv.files import expand_user, is_address, write_text
 
+    if is_address(arguments.source):
+        raise ConfigError(
+            f"init looks at folders and tables on this machine, and '{arguments.source}' is an address. Draft a config "
+            "for a few of the recordings here, then write the address as data.manifest."
+        )
     source = expand_user(arguments.source)
     output = Path(arguments.output or f"{_name_of(source)}.yaml")
     if output.exists():

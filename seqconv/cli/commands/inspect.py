@@ -10,6 +10,7 @@ from seqconv.cli.options import PLUGINS, command, settable
 from seqconv.cli.splits import say
 from seqconv.config.backends import start_keras
 from seqconv.errors import ConfigError
+from seqconv.files import fetch, is_file, name_of
 
 if TYPE_CHECKING:
     from seqconv.features import FeatureKind
@@ -103,8 +104,8 @@ def check_paths(arguments: argparse.Namespace) -> None:
         load_manifest(arguments.manifest)
     if arguments.recording is not None:
         path = Path(arguments.recording)
-        if not (path.is_file() or path.parent.is_file()):
-            raise ConfigError(f"--recording {path}: there is no such file.")
+        if not (is_file(arguments.recording) or path.parent.is_file()):
+            raise ConfigError(f"--recording {arguments.recording}: there is no such file.")
 
 
 def feature_settings(arguments: argparse.Namespace, model: Any) -> "FeatureKind | None":
@@ -158,7 +159,7 @@ def show_recording(arguments: argparse.Namespace, model: Any) -> None:
     from seqconv.inspection.pictures import draw_activations, draw_contributions
 
     path = Path(arguments.recording)
-    name = path.name if path.is_file() else f"{path.parent.name}/{path.name}"
+    name = name_of(arguments.recording) if is_file(arguments.recording) else f"{path.parent.name}/{path.name}"
     save(draw_contributions(found, features, settings, title=name), arguments.pictures, "decided")
     save(draw_activations(model, features, settings, title=name), arguments.pictures, "activations")
 
@@ -174,7 +175,7 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureK
     settings = feature_settings(arguments, model)
     if settings is None:
         _refuse_unknown(model, f"'{arguments.recording}'")
-    path = Path(arguments.recording)
+    path = fetch(arguments.recording)
     if isinstance(settings, RecordedKind):
         return settings, extract_features(*decode_audio(path, channel=settings.channel), settings)
     holder = path.parent if path.parent.is_file() else path

@@ -20,7 +20,11 @@ SEVERAL = ("--folds", "--seeds", "--sweep")
     "train",
     "Train a model as a config file says, and score it on the test split.",
     Group(
-        {"--config FILE": CONFIG, "--resume RUN_DIR": "go on with a run, or with several, that was stopped or killed"},
+        {
+            "--config FILE": CONFIG,
+            "--resume RUN_DIR": "go on with a run, or with several, that was stopped or killed; or with the copy of "
+            "a run at an address (training.copy_to)",
+        },
         is_required=True,
     ),
     {"--run-dir DIR": "where to write the run (default: runs/NAME-TIME)"},
@@ -100,8 +104,9 @@ def _resume(arguments: argparse.Namespace) -> int:
     refuse_beside_resume(arguments, "a run", "--run-dir", "--dry-run", *SEVERAL)
     from seqconv.config import load_config
     from seqconv.experiments.folder import is_sweep, read_sweep
-    from seqconv.reports.folder import CONFIG, check_resumed
+    from seqconv.reports.folder import CONFIG, bring_run, check_resumed
 
+    arguments.resume = bring_run(arguments.resume)
     if is_sweep(arguments.resume):
         start_keras(read_sweep(arguments.resume).config.backend)
         from seqconv.experiments import resume_sweep

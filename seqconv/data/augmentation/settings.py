@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from seqconv.features import FeatureKind
 from seqconv.features.kinds import RecordedKind
-from seqconv.parts import FilePath, OneOf, Registry, Section
+from seqconv.parts import LocalPath, OneOf, Registry, Section
 
 if TYPE_CHECKING:
     import numpy as np
@@ -184,7 +184,7 @@ class Room(Section):
     """The sound of a room: convolution with a recorded impulse response, or with one that is made of decaying noise."""
 
     probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
-    folder: FilePath = Field(
+    folder: LocalPath = Field(
         default=None, description="Recorded impulse responses, also in sub-folders; null: made ones."
     )
     reverberation_time: AmountRange = Field(
@@ -207,7 +207,7 @@ class Background(Section):
     """Another sound in the background: a random part of a random recording of a folder, or pink noise."""
 
     probability: Probability = Field(default=0.5, description="Part of the variants that are changed.")
-    folder: FilePath = Field(default=None, description="Recordings of noise, also in sub-folders; null: pink noise.")
+    folder: LocalPath = Field(default=None, description="Recordings of noise, also in sub-folders; null: pink noise.")
     snr: Range = Field(default=(5.0, 30.0), description="Lowest and highest signal-to-noise ratio, in dB.")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from seqconv.data.events.recordings import read_recording_events
 from seqconv.data.events.tables import NO_EVENTS, Events, FloatArray
 from seqconv.errors import ManifestError, list_some
+from seqconv.files import fetch
 from seqconv.sources import IntArray
 from seqconv.tasks.frame_labels import raise_listed
 from seqconv.tasks.settings import TargetConfig
@@ -110,7 +111,12 @@ def read_annotations(
     Raises:
         ManifestError: with every problem of every table; a recording without events.
     """
-    path = Path(path)
+    try:
+        path = fetch(path)
+    except FileNotFoundError:
+        raise ManifestError(
+            f"data.events names '{path}', and there is no such file (a folder of tables must be on this machine)"
+        ) from None
     if not path.exists():
         raise ManifestError(f"data.events names '{path}', and there is no such file or folder")
     found = read_recording_events(path, frame)

@@ -11,6 +11,7 @@ from seqconv.data.events.annotations import Annotations, RecordingEvents, check_
 from seqconv.data.events.tables import NO_EVENTS, TABLE_SUFFIXES, Events, find_overlaps, read_events
 from seqconv.errors import ConfigError, list_some
 from seqconv.features.arrays import load_npy
+from seqconv.files import fetch, name_of
 from seqconv.tasks.frame_arrays import read_frame_labels
 from seqconv.tasks.frame_labels import MISSING, FrameLabels, find_length_problems, raise_listed
 from seqconv.tasks.raw_labels import sorted_names
@@ -109,7 +110,7 @@ def read_timelines(
     if annotations is not None:
         events, notes = annotations.of(ids), list(annotations.notes)
     else:
-        paths = [Path(path) for path in frame[target.column]]
+        paths = [fetch(path) for path in frame[target.column]]
         if all(path.suffix.lower() == ".npy" for path in paths):
             recordings = RecordingEvents(ids, [], starts, ends)
             return EventTimelines(target, seconds_per_frame, recordings, _read_arrays(paths, ids, target))
@@ -138,7 +139,7 @@ def _read_tables(paths: list[Path], ids: list[str], recordings: list[str]) -> tu
         name, path = strange[0]
         problem = (
             f"{len(strange)} of {len(ids)} rows name no table of events ({', '.join(TABLE_SUFFIXES)}), the first is "
-            f"'{path.name}' of '{name}'. Let all rows name tables, or all of them .npy files"
+            f"'{name_of(str(path))}' of '{name}'. Let all rows name tables, or all of them .npy files"
         )
         return [NO_EVENTS] * len(ids), [problem]
     events, problems = [], []

@@ -11,7 +11,7 @@ import pandas as pd
 
 from seqconv.data.events.tables import NO_EVENTS, TABLE_SUFFIXES, Events, drop_doubles, join_events, read_events
 from seqconv.errors import list_some
-from seqconv.files import expand_user
+from seqconv.files import LocalCopy, folder_of, is_address, name_of, seen_from
 from seqconv.text import amount
 
 # What Raven and BirdNET write between the name of the recording and the suffix.
@@ -57,7 +57,11 @@ def _read_table(path: Path, frame: pd.DataFrame) -> FoundEvents:
         return found
     foreign = _add_table(found, frame, path, by_key, key)
     if len(foreign) == len(by_key):
-        known: Sequence[object] = frame["id"].tolist() if key == "id" else [os.path.relpath(p) for p in frame["path"]]
+        known: Sequence[object] = (
+            frame["id"].tolist()
+            if key == "id"
+            else [path if is_address(path) else os.path.relpath(path) for path in frame["path"]]
+        )
         found.problems.append(
             f"'{path}': none of the {_kind(key)} in column '{key}' ({list_some(foreign, 3)}) is one of the manifest, "
             f"such as {list_some(known, 3)}"
@@ -85,6 +89,10 @@ def _add_table(
     return foreign
 
 
+def _stem_of(recording: str) -> str:
+    return Path(name_of(recording)).stem
+
+
 def _kind(key: str) -> str:
     return "ids" if key == "id" else "recordings"
 
@@ -95,16 +103,17 @@ def _ids_by_path(frame: pd.DataFrame, keys: Iterable[str], table: Path) -> dict[
     for name, path in zip(frame["id"], frame["path"], strict=True):
         by_path[path].append(name)
         # Some collections leave out the suffix.
-        for bare in (Path(path).name, Path(path).stem):
+        for bare in (name_of(path), _stem_of(path)):
             by_name[bare].add(path)
     own_ids = set(frame["id"])
+    folder = folder_of(str(table)) if isinstance(table, LocalCopy) else table.parent
     ids_of: dict[str, list[str]] = {}
     certain: set[str] = set()
     guesses: dict[str, list[str]] = defaultdict(list)
     for key in keys:
         # Programs of other systems write other slashes.
         *folders, bare = key.replace("\\", "/").split("/")
-        exact = os.path.normpath((table.parent / expand_user(key)).absolute())
+        exact = seen_from(folder, key)
         found = by_name.get(bare, set())
         near = {exact} & by_path.keys() or {path for path in found if Path(path).parent.name in folders[-1:]}
         if not near and key in own_ids:
@@ -127,7 +136,7 @@ def _ids_by_path(frame: pd.DataFrame, keys: Iterable[str], table: Path) -> dict[
 def _read_folder(folder: Path, frame: pd.DataFrame) -> FoundEvents:
     recordings: dict[str, list[str]] = defaultdict(list)
     for recording in dict.fromkeys(frame["path"]):
-        recordings[Path(recording).stem].append(recording)
+        recordings[_stem_of(recording)].append(recording)
     tables = _find_tables(folder, recordings)
     others = sorted(tables.keys() - recordings.keys())
     if len(others) == len(tables):
@@ -151,7 +160,7 @@ def _read_folder(folder: Path, frame: pd.DataFrame) -> FoundEvents:
 
 def _find_tables(folder: Path, recordings: Mapping[str, Sequence[str]]) -> dict[str, list[Path]]:
     """Return the tables in a folder and those in it by the stem of the recording that they are named like."""
-    names = {Path(path).name: stem for stem, paths in recordings.items() for path in paths}
+    names = {name_of(path): stem for stem, paths in recordings.items() for path in paths}
     tables: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith("."):
@@ -194,7 +203,7 @@ def _read_joined(folder: Path, frame: pd.DataFrame, stems: Sequence[str], tables
     read = [(path, *read_events(path, has_ids=True)) for path in tables]
     if not any(by_key for _, by_key, _, _ in read):
         there = f"it holds tables for {list_some(stems, 3)}" if stems else f"it holds no {', '.join(TABLE_SUFFIXES)}"
-        stems_wanted = list_some([Path(path).stem for path in frame["path"][:3]])
+        stems_wanted = list_some([_stem_of(path) for path in frame["path"][:3]])
         return FoundEvents(
             problems=[
                 f"'{folder}': no table of events is named like a recording of the manifest, such as {stems_wanted}; "

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from seqconv.data.events.raven import RAVEN_END, RAVEN_OFFSET, RAVEN_START
+from seqconv.files import is_address
 
 Band = tuple[float, float]
 """Lowest and highest frequency, in Hz."""
@@ -33,7 +34,7 @@ def selection_table_text(events: pd.DataFrame, recording: str, band: Band | None
         RAVEN_START: starts,
         RAVEN_END: ends,
         **({} if band is None else {"Low Freq (Hz)": f"{band[0]:.1f}", "High Freq (Hz)": f"{band[1]:.1f}"}),
-        "Begin Path": str(Path(recording).absolute()),
+        "Begin Path": recording if is_address(recording) else str(Path(recording).absolute()),
         RAVEN_OFFSET: starts,
         # A tab or a line break within a label would end the cell.
         "label": [" ".join(str(label).split()) for label in events["label"]],

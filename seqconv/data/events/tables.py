@@ -15,6 +15,7 @@ from seqconv.data.manifest.columns import describe_rows, find_rows
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.foreign import find_recipe
+from seqconv.files import name_of
 
 FloatArray = npt.NDArray[np.float64]
 TRACK_SUFFIX = ".txt"
@@ -170,12 +171,12 @@ def _describe_missing(missing: Sequence[str], columns: Sequence[str], path: Path
 
 def _find_others(paths: pd.Series, recording: str | Path) -> list[str]:
     """Find rows of other recordings in a table that is of one; files are compared by name, without suffix."""
-    own = Path(recording).stem.casefold()
+    own = Path(name_of(recording)).stem.casefold()
     others = {name for name in paths.dropna() if Path(str(name).replace("\\", "/")).stem.casefold() != own}
     if not others:
         return []
     return [
-        f"it is taken for the table of '{Path(recording).name}', but has rows of {list_some(sorted(others), 3)}. Let "
+        f"it is taken for the table of '{name_of(recording)}', but has rows of {list_some(sorted(others), 3)}. Let "
         "data.events name a table of all recordings, or remove the column that names them"
     ]
 

@@ -10,7 +10,7 @@ from seqconv.data.manifest.columns import SPLITS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.audio.containers import describe_unreadable, find_unreadable, is_media
 from seqconv.features.cases import case_arguments, case_columns
-from seqconv.files import is_file
+from seqconv.files import is_file, look_up
 
 
 def check_manifest(frame: pd.DataFrame) -> None:
@@ -59,7 +59,7 @@ def _find_repeated_ids(frame: pd.DataFrame) -> Iterable[str]:
 
 
 def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
-    missing = [path for path in frame["path"].dropna().unique() if not is_file(path)]
+    missing = [path for path, status in look_up(frame["path"].dropna()).items() if status is None]
     first = next(iter(missing), "")
     text = f"{len(missing)} files of column 'path' are missing, the first is '{first}'"
     suffix = next((suffix for suffix in (".wav", ".flac", ".ogg", ".mp3", ".npy") if is_file(first + suffix)), None)

@@ -22,8 +22,10 @@ class CollectionSettings(Section):
 
     manifest: FilePaths = Field(
         default=None,
-        description="One manifest or folder (kaldi:FOLDER: a data directory of Kaldi; lhotse:FILE: cuts of lhotse; "
-        "channels:FOLDER: a file for each channel), or a mapping from split (train, valid, test) to manifest.",
+        description="One manifest or folder, here or at an address such as s3://bucket/m.csv (kaldi:FOLDER: a data "
+        "directory of Kaldi; lhotse:FILE: cuts of lhotse; channels:FOLDER: a file for each channel; webdataset:SHARDS: "
+        "tar archives, such as webdataset:train-{000..003}.tar), or a mapping from split (train, valid, test) to "
+        "manifest.",
     )
     columns: dict[str, str | None] | None = Field(
         default=None,
@@ -31,7 +33,8 @@ class CollectionSettings(Section):
         "client_id}; null for a column that means something else there, such as {start: null}.",
     )
     root: FilePaths = Field(
-        default=None, description="Folder where the paths in the manifest start (or one by split); default: its own."
+        default=None,
+        description="Folder or address where the paths in the manifest start (or one by split); default: its own.",
     )
     path: str | dict[str, str] | None = Field(
         default=None,

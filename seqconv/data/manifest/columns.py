@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import os.path
 import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import expand_user, is_file
+from seqconv.files import is_address, is_file, seen_from
 
 SPLITS = ("train", "valid", "test")
 TEXT_COLUMNS = ("id", "path", "label", "split", "group")
@@ -48,7 +47,7 @@ class Manifest:
         return replace(self, frame=frame, notes=(*self.notes, *notes))
 
 
-def build_frame(table: pd.DataFrame, folder: Path, used: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
+def build_frame(table: pd.DataFrame, folder: str | Path, used: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
     """Add all known columns to a table of text, with numbers and absolute paths.
 
     Args:
@@ -149,10 +148,9 @@ def to_text(value: Any, place: str) -> str | None:
     return str(value)
 
 
-def make_absolute(paths: pd.Series, folder: Path) -> pd.Series:
-    """Return paths as seen from the folder of a manifest; `~` is the user's home."""
-    # normpath, not resolve(): where recordings are links, the paths stay those that the user wrote.
-    found = [None if pd.isna(path) else os.path.normpath((folder / expand_user(path)).absolute()) for path in paths]
+def make_absolute(paths: pd.Series, folder: str | Path) -> pd.Series:
+    """Return paths, or addresses, as seen from the folder of a manifest; `~` is the user's home."""
+    found = [None if pd.isna(path) else seen_from(folder, path) for path in paths]
     return pd.Series(
         [path if path is None or path.isascii() else _as_on_disk(path) for path in found], paths.index, object
     )
@@ -160,6 +158,8 @@ def make_absolute(paths: pd.Series, folder: Path) -> pd.Series:
 
 def _as_on_disk(path: str) -> str:
     """Return the form of a path under which there is a file: letters with marks have two forms in Unicode."""
+    if is_address(path):
+        return path
     forms = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
     return next((form for form in forms if is_file(form)), path)
 

@@ -15,6 +15,7 @@ from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.audio.containers import MEDIA_SUFFIXES, describe_unreadable, find_unreadable
 from seqconv.features.foreign import find_recipe
+from seqconv.files import fetch, is_file, list_files, seen_from
 
 # What libsndfile reads, as seqconv.features does, and what PyAV does.
 _COMMON_SUFFIXES = (
@@ -38,7 +39,7 @@ _ASIDE = r"_.*_|_background_noise_"
 _LHOTSE = r"(cuts|supervisions|recordings).*\.jsonl(\.gz)?$"
 
 
-def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
+def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
     """List the recordings and arrays of a folder.
 
     Each sub-folder is a class, and deeper folders belong to it; unless `collection.label_from` finds the labels in the
@@ -50,17 +51,25 @@ def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFr
     Raises:
         ManifestError: there is no recording; recordings of no class; sub-folders that are hardly classes.
     """
-    check_names(folder.rglob("*"))
-    tables = [name for name in METADATA if (folder / name).is_file()]
+    if isinstance(folder, Path):
+        check_names(folder.rglob("*"))
+    tables = [name for name in METADATA if is_file(seen_from(folder, name))]
     if len(tables) > 1:
         raise ManifestError(f"it holds {list_some(tables)}. Name the one to use as data.manifest.")
     if tables:
-        return read_table(folder / tables[0], collection), [f"'{folder}' is read by its table '{tables[0]}'"]
-    present = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+        table = read_table(fetch(seen_from(folder, tables[0])), collection)
+        return table, [f"'{folder}' is read by its table '{tables[0]}'"]
+    present: list[PurePath]
+    if isinstance(folder, Path):
+        present = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    else:
+        present = [*list_files(folder)]
     present = [path for path in present if not is_ignored(path.as_posix(), collection)]
     present = [path for path in present if not any(part.startswith(".") for part in path.parts)]
     paths = [path for path in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
     _refuse_unreadable(paths)
+    if not paths and any(path.suffix.lower() == ".tar" for path in present):
+        raise ManifestError(f"it holds tar archives. Give those of samples as webdataset:{folder}/*.tar.")
     # Where events label them, folders need not be classes.
     has_labels = "label" in collection.found_in_paths or getattr(collection, "events", None) is not None
     if not has_labels:
@@ -112,7 +121,7 @@ def _refuse_unreadable(paths: Sequence[PurePath]) -> None:
         )
 
 
-def _refuse_manifests(folder: Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
+def _refuse_manifests(folder: str | Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
     """Say how a folder is read that holds manifests of other programs."""
     of_kaldi = [path.parent.name for path in present if path.name == "wav.scp"]
     if of_kaldi:
@@ -168,7 +177,7 @@ def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[Pu
         )
     if all(SPLIT_WORDS.keys() & set(re.split(r"[\W_]+|(?<=\D)(?=\d)", name.lower())) for name in names):
         ours = {name: next((word for word in SPLITS if word in name.lower()), "valid") for name in names}
-        mapping = ", ".join(f"{split}: {folder / name}" for name, split in ours.items())
+        mapping = ", ".join(f"{split}: {folder}/{name}" for name, split in ours.items())
         raise ManifestError(
             f"its sub-folders {list_some(names)} are named like splits, not classes. "
             f"Give a mapping instead: {{{mapping}}}."

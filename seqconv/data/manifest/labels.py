@@ -10,7 +10,7 @@ import pandas as pd
 from seqconv.data.manifest.checks import raise_problems
 from seqconv.data.manifest.columns import Manifest, as_text, describe_rows, find_rows, make_absolute
 from seqconv.errors import ConfigError, ManifestError, list_some
-from seqconv.files import is_file
+from seqconv.files import look_up
 from seqconv.tasks import Task, find_task
 from seqconv.tasks.forms import CellRule
 from seqconv.text import nearest
@@ -44,7 +44,8 @@ class LabelColumns(NamedTuple):
             return absent
         empty = [name for name in self.names if frame[name].isna().all()]
         if empty:
-            return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows."]
+            known = list_some((name for name in frame.columns if frame[name].notna().any()), limit=15)
+            return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows; others are {known}."]
         rule = find_task(self.task).cell_rule(is_single=isinstance(self.label, str))
         bad = [] if rule is None else [problem for name in self.names for problem in _find_bad_cells(frame, name, rule)]
         return bad + _find_unseen(frame, self.class_sets(frame))
@@ -100,12 +101,13 @@ def leave_out_unlabeled(manifest: Manifest, labels: LabelColumns) -> Manifest:
     return manifest.with_frame(frame[~is_empty].reset_index(drop=True), note)
 
 
-def place_label_files(frame: pd.DataFrame, column: str, folder: Path) -> list[str]:
+def place_label_files(frame: pd.DataFrame, column: str, folder: str | Path) -> list[str]:
     """Make the paths of a column to files with labels of frames absolute, and report what is wrong with them."""
     if column not in frame:
         return [describe_absent(column, frame.columns)]
     paths = make_absolute(as_text(frame[column]), folder)
-    missing = [row for row, path in enumerate(paths) if path is not None and not is_file(path)]
+    there = look_up(paths.dropna())
+    missing = [row for row, path in enumerate(paths) if path is not None and there[path] is None]
     problems = find_rows(frame["id"], paths.isna(), f"'{column}' names no file with labels of frames in {{rows}}.")
     if missing:
         problems.append(

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.collection import FIELD, CollectionSettings, template_fields
 from seqconv.data.manifest.columns import SPLIT_WORDS, UNSURE_SPLITS, find_rows
-from seqconv.errors import ManifestError, list_some
-from seqconv.files import decoding_problem, text_encoding
+from seqconv.errors import ManifestError, StorageError, list_some
+from seqconv.files import decoding_problem, fetch, is_address, name_of, tar_member, text_encoding
 from seqconv.text import nearest
 
 
@@ -106,7 +106,7 @@ def _leave_out_cells(table: pd.DataFrame, ignore: Mapping[str, list[str]], notes
 
 
 def _posix(path: str) -> str:
-    return PurePosixPath(path.replace("\\", "/")).as_posix()
+    return path if is_address(path) else PurePosixPath(path.replace("\\", "/")).as_posix()
 
 
 def _read_paths(table: pd.DataFrame, pattern: str, problems: list[str]) -> pd.DataFrame:
@@ -139,11 +139,11 @@ def _read_lists(table: pd.DataFrame, lists: Mapping[str, str], problems: list[st
     rows: dict[str, list[int]] = {}
     for row, path in enumerate(paths):
         # Lists name whole paths, or leave out the suffix or the folder.
-        for name in {path, PurePosixPath(path).with_suffix("").as_posix(), PurePosixPath(path).name} if path else ():
+        for name in _names(path) if path else ():
             rows.setdefault(name, []).append(row)
     splits: list[str | None] = [None] * len(paths)
     for split, file in lists.items():
-        lines = [_posix(line.strip()) for line in _lines(Path(file)) if line.strip()]
+        lines = [_posix(line.strip()) for line in _lines(file) if line.strip()]
         if unknown := [line for line in lines if line not in rows]:
             problems.append(
                 f"data.split_lists: '{file}' lists {list_some(unknown)}, which are not among the recordings."
@@ -166,11 +166,20 @@ def _read_lists(table: pd.DataFrame, lists: Mapping[str, str], problems: list[st
     return table.assign(split=pd.Series([split or "train" for split in splits], table.index, object))
 
 
-def _lines(file: Path) -> list[str]:
+def _names(path: str) -> set[str]:
+    member = tar_member(path)
+    place = PurePosixPath(member.name if member else path)
+    return {path, place.as_posix(), place.with_suffix("").as_posix(), name_of(path)}
+
+
+def _lines(file: str) -> list[str]:
     try:
-        return file.read_text(encoding=text_encoding(file)).splitlines()
+        here = fetch(file)
+        return here.read_text(encoding=text_encoding(here)).splitlines()
     except UnicodeError as error:
-        raise ManifestError(f"data.split_lists: '{file}': {decoding_problem(file, error)}") from error
+        raise ManifestError(f"data.split_lists: '{file}': {decoding_problem(here, error)}") from error
+    except StorageError:
+        raise
     except OSError as error:
         raise ManifestError(f"data.split_lists: '{file}' cannot be read: {error.strerror}.") from error
 

@@ -25,9 +25,12 @@ from seqconv.data.manifest.kaldi import read_kaldi
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
 from seqconv.data.manifest.lhotse import read_lhotse
-from seqconv.data.manifest.reading import form_of, read_file
+from seqconv.data.manifest.reading import read_file
 from seqconv.data.manifest.rows import read_rows
+from seqconv.data.manifest.shards import read_shards
 from seqconv.errors import ConfigError, ManifestError, list_some
+from seqconv.features.cases import FORMATS
+from seqconv.files import fetch, folder_of, is_address, is_file, suffix_of
 from seqconv.parts.problems import read_section
 from seqconv.parts.sections import SCHEMES, split_scheme
 from seqconv.text import nearest
@@ -41,7 +44,9 @@ _READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {
     "lhotse": read_lhotse,
     CHANNELS.removesuffix(":"): read_channel_folder,
 }
-SCHEMES.update(_READERS)
+# Those whose places are patterns of several files, here or at addresses.
+_PATTERN_READERS = {"webdataset": read_shards}
+SCHEMES.update((*_READERS, *_PATTERN_READERS))
 
 
 class _Reading(NamedTuple):
@@ -69,7 +74,7 @@ def load_manifest(
         source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file; Parquet also as a pattern,
             `train-*.parquet`); a folder with one
             sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi; `lhotse:FILE`, cuts of lhotse;
-            `channels:FOLDER`, a file for each channel; an
+            `channels:FOLDER`, a file for each channel; `webdataset:SHARDS`, tar archives; an
             unequal-length `.ts` file; a mapping from split to any of these, such as
             `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder), a
             Dataset or a DatasetDict of Hugging Face.
@@ -156,6 +161,12 @@ def _read_one(source: Any, how: _Reading) -> _Read:
         frame, problems, more = _arrange(table, Path.cwd(), how)
         return frame, problems, notes + more
     scheme, place = split_scheme(fspath(source))
+    if scheme in _PATTERN_READERS:
+        return _read_pattern(fspath(source), _PATTERN_READERS[scheme], how)
+    if is_address(place):
+        if scheme:
+            raise ManifestError(f"manifest '{source}': '{scheme}:' reads from this machine. Copy the data here first.")
+        return _read_address(place, how)
     path = Path(place)
     is_folder = path.is_dir()
     try:
@@ -175,15 +186,50 @@ def _read_one(source: Any, how: _Reading) -> _Read:
     return frame, problems, notes + more
 
 
-def _numbers_its_rows(path: Path, frame: pd.DataFrame, collection: CollectionSettings) -> bool:
-    """Whether ids are unique only within one folder or file."""
-    return path.is_dir() or "case_form" in frame or form_of(path, collection) is not None
+def _read_pattern(source: str, read: Callable[[str, CollectionSettings], Any], how: _Reading) -> _Read:
+    """Read the files that a pattern means, by a reader that says where each recording is."""
+    try:
+        table, notes = read(split_scheme(source)[1], how.collection)
+        frame, problems, more = _arrange(table, Path.cwd(), how)
+    except ManifestError as error:
+        raise ManifestError(f"manifest '{source}': {error}") from error
+    return frame, problems, notes + more
 
 
-def _arrange(table: pd.DataFrame, folder: Path, how: _Reading) -> _Read:
+def _read_address(address: str, how: _Reading) -> _Read:
+    """Read the table or the folder at an address."""
+    if how.collection.rows is not None:
+        raise ManifestError(f"manifest '{address}': data.rows reads from this machine. Copy the data here first.")
+    is_folder = _is_folder(address)
+    try:
+        if is_folder:
+            table, notes = read_folder(address, how.collection)
+        else:
+            table, notes = read_file(fetch(address), how.collection)
+        frame, problems, more = _arrange(table, address if is_folder else folder_of(address), how)
+    except FileNotFoundError as error:
+        raise ManifestError(f"manifest '{address}': there is no such file.") from error
+    except ManifestError as error:
+        raise ManifestError(f"manifest '{address}': {error}") from error
+    return frame, problems, notes + more
+
+
+def _is_folder(path: str) -> bool:
+    if is_address(path):
+        return not suffix_of(path) and not is_file(path)
+    return Path(path).is_dir()
+
+
+def _numbers_its_rows(source: str, frame: pd.DataFrame) -> bool:
+    """Whether ids are unique only within one folder, file or pattern of files."""
+    holds_cases = "case_form" in frame or suffix_of(source) in FORMATS
+    return holds_cases or split_scheme(source)[0] in _PATTERN_READERS or _is_folder(source)
+
+
+def _arrange(table: pd.DataFrame, folder: str | Path, how: _Reading) -> _Read:
     arranged, found, notes = arrange(table, how.collection)
     text = {column: as_text(arranged[column]) for column in TEXT_COLUMNS if column in arranged}
-    root = Path(how.collection.root) if isinstance(how.collection.root, str) else folder
+    root = how.collection.root if isinstance(how.collection.root, str) else folder
     frame, problems = build_frame(arranged.assign(**text), root, how.used)
     if how.label_files is not None:
         problems += place_label_files(frame, how.label_files, folder)
@@ -201,7 +247,7 @@ def _read_mapping(sources: Mapping[str, Any], how: _Reading) -> _Read:
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if isinstance(source, str | PathLike) and _numbers_its_rows(Path(source), frame, how.collection):
+        if isinstance(source, str | PathLike) and _numbers_its_rows(fspath(source), frame):
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:

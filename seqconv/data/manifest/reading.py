@@ -15,7 +15,7 @@ from seqconv.errors import ManifestError
 from seqconv.features.cases import FORMATS, Cases, find_form, read_cases
 from seqconv.features.foreign import find_recipe
 from seqconv.features.tables import Rows, read_rows
-from seqconv.files import decoding_problem, text_encoding
+from seqconv.files import LocalCopy, decoding_problem, text_encoding
 
 _PLAIN = CollectionSettings()
 
@@ -26,7 +26,8 @@ def read_file(path: Path, collection: CollectionSettings = _PLAIN) -> tuple[pd.D
     if form is None or not path.is_file():
         return read_table(path, collection), []
     cases = read_cases(path, form)
-    return list_cases(cases, path.name, form), list(cases.notes)
+    name = str(path) if isinstance(path, LocalCopy) else path.name
+    return list_cases(cases, name, form), list(cases.notes)
 
 
 def form_of(path: Path, collection: CollectionSettings) -> str | None:

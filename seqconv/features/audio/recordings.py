@@ -18,7 +18,7 @@ from seqconv.features.audio.media import open_media
 from seqconv.features.audio.mixing import Mixer, Samples
 from seqconv.features.audio.streams import Stream, is_settled, scan_stream
 from seqconv.features.foreign import find_recipe, what_is_no_recording
-from seqconv.files import is_file
+from seqconv.files import find_file
 
 # Frames of one channel, or as many values of several channels, that are decoded at once.
 _BLOCK_FRAMES = 1 << 20
@@ -52,22 +52,24 @@ def open_audio(
 ) -> AudioRegion:
     """Open a recording, or raw samples in `.npy`, which have `sample_rate`; nothing is decoded before `blocks()`.
 
-    How many samples there are is what will be decoded: pages and frames of Ogg, FLAC and MP3 are counted.
+    What is at an address is copied to this machine first. How many samples there are is what will be decoded: pages and
+    frames of Ogg, FLAC and MP3 are counted.
 
     Raises:
         AudioError: the file is missing, damaged or no recording, its header cannot be true, or there is no such part
             or channel.
     """
-    path = Path(path)
-    if not is_file(path):
+    here = find_file(path)
+    if here is None:
         raise AudioError(f"{path}: {describe_absence(path)}")
-    if path.suffix.lower() == ".npy":
-        return _open_raw(path, start, end, sample_rate, channel)
-    return _open_encoded(path, start, end, channel)
+    if here.suffix.lower() == ".npy":
+        return _open_raw(here, start, end, sample_rate, channel)
+    return _open_encoded(here, start, end, channel)
 
 
-def describe_absence(path: Path) -> str:
+def describe_absence(path: str | Path) -> str:
     """Return why there is no readable file at `path`: nothing, a folder, a broken link, a pipe."""
+    path = Path(path)
     try:
         if path.is_dir():
             return "a folder, not a file"

@@ -1,6 +1,7 @@
 """Compressed recordings (Ogg, FLAC, MP3) as their own pages and frames say: nothing is decoded."""
 
 import mmap
+import os
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -44,7 +45,8 @@ def scan_stream(path: Path, size: int, modified: int) -> Stream:
         AudioError: it is damaged, was cut off, or holds several recordings. It does not name the file.
         OSError: it cannot be read.
     """
-    found = (_scan_file if is_settled(modified) else _scan_file.__wrapped__)(path, size, modified)
+    # By name: what is kept must not keep a copy of a file elsewhere, too.
+    found = (_scan_file if is_settled(modified) else _scan_file.__wrapped__)(os.fspath(path), size, modified)
     if isinstance(found, str):
         raise AudioError(found)
     return found
@@ -56,9 +58,9 @@ def is_settled(modified: int) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _scan_file(path: Path, size: int, modified: int) -> Stream | str:
+def _scan_file(path: str, size: int, modified: int) -> Stream | str:
     """Return what is in the file, or what is wrong with it, which is kept, too."""
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         head = file.read(HEAD_BYTES)
         container = find_container(head)
         if container is not None or size < 4 or head[:1] not in (b"O", b"f", b"I", b"\xff", b"\0"):

@@ -13,6 +13,7 @@ from seqconv.features.cases.long_tables import read_long_table
 from seqconv.features.cases.sequences import Cases
 from seqconv.features.cases.ucr import is_ucr, read_ucr
 from seqconv.features.ts import read_ts
+from seqconv.files import suffix_of
 
 
 def read_ts_cases(path: Path) -> Cases:
@@ -52,10 +53,10 @@ def find_form(path: Path) -> str | None:
     return name_form("ucr", {}) if is_ucr(path) else None
 
 
-def files_of(path: Path, form: str) -> list[Path]:
-    """Return the files in which the sequences of a path are: mostly it alone."""
+def files_of(path: str | Path, form: str) -> list[str | Path]:
+    """Return the files in which the sequences of a path, or of an address, are: mostly it alone."""
     ((name, options),) = json.loads(form).items() if form else [("", {})]
-    return channel_files(path, options) if name == "channels" else [path]
+    return [*channel_files(Path(path), options)] if name == "channels" else [path]
 
 
 def read_cases(path: Path, form: str = "") -> Cases:
@@ -68,7 +69,7 @@ def read_cases(path: Path, form: str = "") -> Cases:
     Raises:
         ManifestError: the file holds none, or cannot be read.
     """
-    files = files_of(path, form)
+    files = [Path(file) for file in files_of(path, form)]
     absent = [file for file in files if not file.is_file()]
     if absent:
         raise ManifestError(f"'{absent[0]}' does not exist or is not a file.")
@@ -96,7 +97,7 @@ def case_arguments(row: Mapping[Any, Any]) -> dict[str, Any]:
 
     value, form = row.get("case"), row.get("case_form")
     form = form if isinstance(form, str) else ""
-    is_case = bool(form) or str(row["path"]).lower().endswith(tuple(FORMATS))
+    is_case = bool(form) or suffix_of(str(row["path"])) in FORMATS
     if not is_case or pd.isna(value) or value == "":
         return {"case": None, "form": ""}
     try:

@@ -1,16 +1,16 @@
 """Reuse of stored features: files are compared by size and time, and by content if these differ."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
-from seqconv.errors import AudioError
+from seqconv.errors import AudioError, StorageError
 from seqconv.features.cases import files_of
 from seqconv.features.precomputed import TABLE_SUFFIXES
 from seqconv.features.store.entries import Entry, Key, StoredSequence
 from seqconv.features.store.shards import fingerprint
+from seqconv.files import Status, look_up, suffix_of
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ def match_rows(folder: Path, entries: Sequence[Entry], rows: Sequence[StoredSequ
     """Find the entries whose features the store, which has these rows, already holds."""
     known = {row.key: row for row in rows}
     shards = {path.name for path in folder.iterdir()} if known else set()
-    status_once = cache(_status)
+    statuses = _look_up(entry for entry in entries if entry.key in known)
     reused: dict[Key, StoredSequence] = {}
     touched: dict[Key, Entry] = {}
     pending: dict[Key, Entry] = {}
     for entry in entries:
         row = known.get(entry.key)
-        now = status_once(entry.path, entry.form)
+        now = statuses.get((entry.path, entry.form))
         if row is None or row.shard not in shards or now is None or now[0] != row.size or _is_outdated(row):
             pending.setdefault(entry.key, entry)
         elif now[1] != row.mtime_ns:
@@ -51,20 +51,30 @@ def match_rows(folder: Path, entries: Sequence[Entry], rows: Sequence[StoredSequ
 
 def still_valid(row: StoredSequence) -> bool:
     """Whether the file of a row is as it was when its features were extracted."""
-    return _status(row.path, row.form) == (row.size, row.mtime_ns)
+    try:
+        return _look_up([row])[row.path, row.form] == (row.size, row.mtime_ns)
+    except StorageError:
+        # Nothing asks for it now, so that nothing depends on its address.
+        return False
 
 
 def _is_outdated(row: StoredSequence) -> bool:
     """Whether a row is of a table that was read before tables were read by the names of their columns."""
-    return not row.columns and row.case is None and Path(row.path).suffix.lower() in TABLE_SUFFIXES
+    return not row.columns and row.case is None and suffix_of(row.path) in TABLE_SUFFIXES
 
 
-def _status(path: str, form: str) -> tuple[int, int] | None:
-    try:
-        found = [file.stat() for file in files_of(Path(path), form)]
-    except OSError:
+def _look_up(wanted: Iterable[Entry | StoredSequence]) -> dict[tuple[str, str], tuple[int, int] | None]:
+    """Return size and version by path and form; of several files, the sum and the latest; None if one is missing."""
+    files = {(each.path, each.form): [str(file) for file in files_of(each.path, each.form)] for each in wanted}
+    found = look_up(file for each in files.values() for file in each)
+    return {place: _join([found[file] for file in each]) for place, each in files.items()}
+
+
+def _join(statuses: Sequence[Status | None]) -> tuple[int, int] | None:
+    known = [status for status in statuses if status is not None]
+    if len(known) < len(statuses):
         return None
-    return sum(status.st_size for status in found), max(status.st_mtime_ns for status in found)
+    return sum(status.size for status in known), max(status.version for status in known)
 
 
 def _hash_files(places: set[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, int, str]]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases import case_arguments, case_columns
 from seqconv.features.contents import TableNames
+from seqconv.files import is_address
 from seqconv.sources import FloatArray
 
 Key = tuple[str, float | None, float | None, int | None, str]
@@ -37,9 +38,10 @@ class Entry:
 class StoredSequence:
     """The location of an entry's features and the content from which they were computed, or why there are none.
 
-    `size` and `mtime_ns` are the file's when it was last hashed; `batch` is the number of the record batch in `shard`.
-    A row whose `id` is None is kept for reuse, though the manifest of the last build does not name it. Of a table,
-    `columns` are the names of its features and `left_out` those of words, as JSON.
+    `size` and `mtime_ns` are the file's when it was last hashed (of one at an address, a number for its version);
+    `batch` is the number of the record batch in `shard`. A row whose `id` is None is kept for reuse, though the
+    manifest of the last build does not name it. Of a table, `columns` are the names of its features and `left_out`
+    those of words, as JSON.
     """
 
     id: str | None
@@ -120,7 +122,7 @@ def entries_of(frame: Any) -> list[Entry]:
     optional = [frame[name] if name in frame.columns else absent for name in ("start", "end")]
     named = case_columns(frame)
     cases = map(case_arguments, frame[named].to_dict("records")) if len(named) > 1 else repeat({})
-    paths = [str(Path(path).absolute()) for path in frame["path"]]
+    paths = [path if is_address(path) else str(Path(path).absolute()) for path in frame["path"]]
     return [
         Entry(name, path, _number(start), _number(end), **case)
         for name, path, start, end, case in zip(ids, paths, *optional, cases, strict=False)

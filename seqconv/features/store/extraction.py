@@ -13,6 +13,7 @@ from seqconv.features.kinds import FeatureKind, RecordedKind
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.features.store.shards import extract_shard
 from seqconv.features.store.workers import WorkerDeath, available_cores, map_in_workers
+from seqconv.files import is_address, suffix_of
 
 _MOST_ENTRIES = 32
 # Nothing has to be decoded for a sequence of a file that is read whole.
@@ -20,6 +21,7 @@ _MOST_CASES = 4096
 _SHARD_BYTES = 64 << 20
 # Bytes of samples, 16 bits each, over bytes of file; a long FLAC, Ogg or MP3 says little about its duration.
 _COMPRESSION = {".flac": 3, ".ogg": 12, ".oga": 12, ".opus": 16, ".mp3": 12, **dict.fromkeys(MEDIA_SUFFIXES, 12)}
+_UNKNOWN_BYTES = 1 << 20
 # Below both, workers would still be importing when this process is done.
 _SMALL_JOB_ENTRIES = 512
 _SMALL_JOB_BYTES = 64 << 20
@@ -110,12 +112,13 @@ def estimated_bytes(entry: Entry, settings: FeatureKind) -> int:
     if isinstance(settings, RecordedKind) and entry.end is not None:
         return int((entry.end - (entry.start or 0.0)) / settings.seconds_per_frame + 1) * width * 4
     try:
-        size = Path(entry.path).stat().st_size
+        # Of a file at an address, the way there would take longer than the estimate is worth.
+        size = _UNKNOWN_BYTES if is_address(entry.path) else Path(entry.path).stat().st_size
     except OSError:
         return 0
     if not isinstance(settings, RecordedKind):
         return size
-    samples = size * _COMPRESSION.get(Path(entry.path).suffix.lower(), 1) // 2
+    samples = size * _COMPRESSION.get(suffix_of(entry.path), 1) // 2
     return settings.count_frames(samples) * width * 4
 
 

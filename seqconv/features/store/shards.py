@@ -6,14 +6,14 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
+from seqconv.errors import AudioError, ConfigError, ManifestError, SeqconvError, ShapeError
 from seqconv.features import extract_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
@@ -22,7 +22,7 @@ from seqconv.features.contents import TableNames
 from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
 from seqconv.features.precomputed import read_features
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
-from seqconv.files import as_storage_error, commit_file, is_file
+from seqconv.files import as_storage_error, commit_file, find_file, status_of
 
 _LIMIT_BYTES = 64 << 20
 
@@ -55,15 +55,18 @@ def extract_shard(
         StorageError: the shard cannot be written.
     """
     settings, path = as_settings(settings), Path(path)
-    fingerprint_once = cache(fingerprint)
+    find_once = lru_cache(maxsize=1)(find_file)
+    fingerprint_once = cache(lambda path, form: fingerprint(find_once(path) or path, form))
     rows: list[StoredSequence] = []
     # On one core, as in a worker: matrix products differ in the last digit by how many cores share them.
     with threadpool_limits(1), _new_shard(path) as writer:
         for entry in entries:
             try:
-                with _alarm(entry.path, time_limit):
+                # The network takes its own time, and has limits of its own.
+                here = find_once(entry.path)
+                with _alarm(here, time_limit):
                     size, modified, content = fingerprint_once(entry.path, entry.form)
-                    features, names = _read_entry(entry, settings, variant, content)
+                    features, names = _read_entry(entry, here or entry.path, settings, variant, content)
             except (AudioError, ManifestError, ShapeError, OSError, MemoryError) as error:
                 rows.append(StoredSequence.of(entry, problem=_reason(error, entry.path)))
                 continue
@@ -112,18 +115,18 @@ def _schema() -> Any:
 
 
 def _read_entry(
-    entry: Entry, settings: FeatureKind, variant: RecordingTransform | None, content: str
+    entry: Entry, path: str | Path, settings: FeatureKind, variant: RecordingTransform | None, content: str
 ) -> tuple[Features, TableNames]:
-    """Read the features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
+    """Read the features of one entry from `path`, `(time, d)`, or of a variant; `content` is the hash of its file."""
     if not isinstance(settings, RecordedKind):
-        return read_features(entry.path, settings, case=entry.case, form=entry.form, start=entry.start, end=entry.end)
+        return read_features(path, settings, case=entry.case, form=entry.form, start=entry.start, end=entry.end)
     if entry.case is not None:
         raise ConfigError(
             f"features.kind '{settings.kind}' is computed from recordings, but {entry.path} holds sequences of "
             "features. Set features.kind to precomputed"
         )
     part = {"start": entry.start, "end": entry.end}
-    samples, rate = decode_audio(entry.path, **part, sample_rate=settings.sample_rate, channel=settings.channel)
+    samples, rate = decode_audio(path, **part, sample_rate=settings.sample_rate, channel=settings.channel)
     if variant is not None:
         samples = variant.apply(samples, rate, content_of(entry, content))
     return extract_features(samples, rate, settings), TableNames()
@@ -135,12 +138,12 @@ def content_of(entry: Entry, content: str) -> str:
 
 
 @contextmanager
-def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
+def _alarm(path: Path | None, time_limit: float | None) -> Iterator[None]:
     """Set a SIGALRM for this process, which ends it, unless the block is done in time."""
     if time_limit is None or not hasattr(signal, "setitimer"):
         yield
         return
-    size = Path(path).stat().st_size if is_file(path) else 0
+    size = 0 if path is None else path.stat().st_size
     signal.setitimer(signal.ITIMER_REAL, time_limit * (1 + size / _LIMIT_BYTES))
     try:
         yield
@@ -148,31 +151,32 @@ def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def fingerprint(path: str, form: str = "") -> tuple[int, int, str]:
-    """Return size in bytes, time of the last change in ns, and hash of a file; the time is read first.
+def fingerprint(path: str | Path, form: str = "") -> tuple[int, int, str]:
+    """Return size in bytes, number of the version (see `Status`) and hash of a file; the hash is taken last.
 
     Where the sequences of a path are in several files, as its `form` says, all of these.
     """
-    files = files_of(Path(path), form)
+    files = files_of(path, form)
     if len(files) > 1:
-        sizes, times, contents = zip(*(fingerprint(str(file)) for file in files), strict=True)
-        return sum(sizes), max(times), hashlib.blake2b("".join(contents).encode(), digest_size=16).hexdigest()
-    if not is_file(path):
+        sizes, versions, contents = zip(*map(fingerprint, files), strict=True)
+        return sum(sizes), max(versions), hashlib.blake2b("".join(contents).encode(), digest_size=16).hexdigest()
+    here = find_file(path)
+    if here is None:
         # Opening a pipe would wait for its writer.
-        raise AudioError(f"{path}: {describe_absence(Path(path))}")
+        raise AudioError(f"{path}: {describe_absence(path)}")
     try:
-        status = Path(path).stat()
-        with Path(path).open("rb") as file:
+        size, version = status_of(here)
+        with here.open("rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
     except FileNotFoundError as error:
         raise AudioError(f"{path}: no such file") from error
-    return status.st_size, status.st_mtime_ns, digest.hexdigest()
+    return size, version, digest.hexdigest()
 
 
 def _reason(error: Exception, path: str) -> str:
     """Return the reason without the path, which the report names together with the id."""
     if isinstance(error, MemoryError):
         return f"there is not enough memory for it ({error})"
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, SeqconvError):
         return f"cannot be read ({error.strerror or error})"
     return str(error).removeprefix(f"{path}: ").removeprefix(f"{Path(path)}: ")

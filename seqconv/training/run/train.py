@@ -22,11 +22,12 @@ from seqconv.evaluation.event_smoothing import choose_event_rules
 from seqconv.evaluation.hardest import WorstSequences
 from seqconv.files import write_atomically, write_text
 from seqconv.models import SequenceModel, load_model
-from seqconv.reports.folder import CONFIG, MODEL_FACTS, check_run_dir, is_finished
+from seqconv.reports.folder import CONFIG, MODEL_FACTS, bring_run, check_run_dir, is_finished
 from seqconv.training.output import report
 from seqconv.training.output.callbacks import BestModel, Callbacks, HistoryFile, Patience, ProgressBar, RunCallbacks
 from seqconv.training.output.mlflow import MLflowLogger, RunListener
 from seqconv.training.output.report import make_console
+from seqconv.training.output.run_copy import RunCopy, claim_copy
 from seqconv.training.output.tensorboard import BoardPictures
 from seqconv.training.run import run_dir as folders
 from seqconv.training.run.checks import check_packages
@@ -109,6 +110,7 @@ def train(
 
 def begin(config: Config, run_dir: str | Path | None, load: Load, callbacks: Callbacks, console: Console) -> Run:
     """Train like `train` on the result of `load`, with messages on a console."""
+    claim_copy(config.training.copy_to)
     with _prepared(config, load, console) as experiment, folders.new_run_folder(run_dir, config.name) as path:
         return _run(experiment, path, callbacks, console)
 
@@ -129,10 +131,10 @@ def resume(
     the run starts again; where training is over, the rest of the work is done, and a finished run is scored again.
 
     Args:
-        run_dir: the folder of the run.
+        run_dir: the folder of the run, or the address of its copy (`training.copy_to`), which is copied to `runs/`.
         overrides: of paths and devices: data.manifest, data.cache_dir, data.num_workers,
             the folders of audio_augment, training.init, training.device, training.jit_compile,
-            training.checkpoint, training.mlflow.
+            training.checkpoint, training.copy_to, training.mlflow.
         train_data, valid_data, test_data: for a run on sequences in memory, the same ones again.
         callbacks: the same ones again. One with `state()` and `restore(state)` goes on where it was; others start
             again.
@@ -147,11 +149,11 @@ def resume(
 
 def go_on(run_dir: str | Path, overrides: Iterable[str], load: Load, callbacks: Callbacks, console: Console) -> Run:
     """Resume like `resume` on the result of `load`, with messages on a console."""
-    with (
-        folders.resumed_run_folder(run_dir) as path,
-        _prepared(load_config(path / CONFIG, overrides), load, console) as experiment,
-    ):
-        return _run(experiment, path, callbacks, console)
+    with folders.resumed_run_folder(bring_run(run_dir)) as path:
+        config = load_config(path / CONFIG, overrides)
+        claim_copy(config.training.copy_to, path)
+        with _prepared(config, load, console) as experiment:
+            return _run(experiment, path, callbacks, console)
 
 
 def train_manifest(config: Config, run_dir: str | Path | None, rows: LabeledManifest) -> Run:
@@ -208,9 +210,10 @@ def _run(experiment: RunSetup, path: Path, callbacks: Callbacks, console: Consol
     if mlflow is not None:
         callbacks = [*callbacks, MLflowLogger(mlflow.tracking_uri, mlflow.experiment)]
     listeners = [callback for callback in callbacks if isinstance(callback, RunListener)]
+    copy = RunCopy(path, experiment.config.training.copy_to, console)
     try:
         with StopSignals() as signals:
-            history = _fit(experiment, path, callbacks, console, signals)
+            history = _fit(experiment, path, callbacks, copy, signals)
             with signals.at_once():
                 run = _finish(experiment, path, history, console)
     except BaseException as error:
@@ -220,14 +223,15 @@ def _run(experiment: RunSetup, path: Path, callbacks: Callbacks, console: Consol
             raise RunStopped(error.signal, f"{error}. Go on with: {folders.resume_command(path)}") from None
         raise
     remove_checkpoints(path)
+    copy.finish()
     for listener in listeners:
         listener.on_run_end(run.metrics, path)
     return run
 
 
-def _fit(experiment: RunSetup, path: Path, users: Callbacks, console: Console, signals: StopSignals) -> pd.DataFrame:
+def _fit(experiment: RunSetup, path: Path, users: Callbacks, copy: RunCopy, signals: StopSignals) -> pd.DataFrame:
     """Train with our callbacks, then those of the user, and return the history."""
-    config = experiment.config
+    config, console = experiment.config, copy.console
     if is_finished(path):
         report.print_fact("resumed", "the run has finished: it is scored again", console)
         return folders.read_history(path)
@@ -244,7 +248,7 @@ def _fit(experiment: RunSetup, path: Path, users: Callbacks, console: Console, s
     listed = [*own, *users]
     average, watch = WeightAverage(experiment), LossWatch(experiment)
     callbacks = RunCallbacks(listed, experiment.model, config.training.epochs)
-    keeper, progress = StateKeeper(experiment, listed, path, watch), Progress()
+    keeper, progress = StateKeeper(experiment, listed, path, watch, copy), Progress()
     checkpoint = keeper.find(console)
     if checkpoint is None:
         folders.write_inputs(experiment, path)

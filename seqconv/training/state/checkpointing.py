@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from seqconv.errors import ConfigError
 from seqconv.training.output.callbacks import BestModel, Callbacks
+from seqconv.training.output.run_copy import RunCopy
 from seqconv.training.run.identity import RunIdentity
 from seqconv.training.run.runtime import random_states, set_random_states
 from seqconv.training.run.setup import RunSetup
@@ -40,10 +41,11 @@ class StateKeeper:
         callbacks: those that have a state, and the best model.
         path: the folder of the run.
         watch: looks at the loss; a state from which nothing can be trained is never saved.
+        copy: of the folder, which follows each save.
     """
 
-    def __init__(self, experiment: RunSetup, callbacks: Callbacks, path: Path, watch: LossWatch) -> None:
-        self._model, self._watch = experiment.model, watch
+    def __init__(self, experiment: RunSetup, callbacks: Callbacks, path: Path, watch: LossWatch, copy: RunCopy) -> None:
+        self._model, self._watch, self._copy = experiment.model, watch, copy
         self._resumable = find_resumable(callbacks)
         self._best = next(callback for callback in callbacks if isinstance(callback, BestModel))
         self._settings = experiment.config.training.checkpoint
@@ -122,6 +124,7 @@ class StateKeeper:
             self._sequences = None
         checkpoint = Checkpoint(position, variables, self._best.weights(), state, self._identity, is_complete)
         checkpoints.save_checkpoint(self._folder, checkpoint, keep=self._settings.keep)
+        self._copy.update()
         self._steps, self._saved_at = 0, time.monotonic()
 
     def _check(self, checkpoint: Checkpoint) -> None:

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, locked by one process at a time, and archives of unknown origin."""
+"""Files of this machine: written whole or not at all, locked by one process at a time, archives of unknown origin."""
 
 import codecs
 import json
@@ -39,11 +39,7 @@ def cache_folder(given: str | Path | None = None) -> Path:
 
 
 def is_file(path: str | Path) -> bool:
-    """Whether there is a file; a name that no file can have, too long for instance, is none.
-
-    >>> is_file("x" * 10_000)
-    False
-    """
+    """Whether there is a file of this machine at a path."""
     try:
         return Path(path).is_file()
     except OSError:

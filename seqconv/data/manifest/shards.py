@@ -1,0 +1,276 @@
+"""Tar archives as WebDataset writes them, as manifests: the files of one key are a sample. Nothing is unpacked."""
+
+import glob
+import json
+import re
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from itertools import product
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, NamedTuple
+
+import pandas as pd
+
+from seqconv.data.manifest.collection import CollectionSettings
+from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO
+from seqconv.errors import ManifestError, StorageError, list_some
+from seqconv.files import TarMember, is_address, is_web, list_files, name_of, read_parts, seen_from
+
+# As WebDataset has it: a key goes up to the first dot of the name.
+_NAME = re.compile(r"((?:.*/)?[^./][^/.]*)\.([^/]+)")
+_MEDIA = (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES, *OTHER_AUDIO)
+_TEXTS = ("cls", "cls2", "class", "index", "inx", "count", "txt", "text", "transcript", "label", "lang")
+_JSON = ("json", "jsn")
+_LONGEST_TEXT = 1 << 20
+_DEEPEST = 8
+_PACKED = {b"\x1f\x8b": "gzip -d", b"BZh": "bzip2 -d", b"\xfd7z": "xz -d", b"\x28\xb5\x2f\xfd": "zstd -d"}
+_BLOCK = 512
+_AT_ONCE = 16
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_MOST_SHARDS = 1_000_000
+
+
+class _Member(NamedTuple):
+    """A file of an archive: its key, what follows the key, its bytes, and its text if it is one that is read."""
+
+    key: str
+    extension: str
+    start: int
+    stop: int
+    text: str | None
+
+
+def read_shards(pattern: str, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
+    """Read tar archives of samples, such as `shards/train-{000..003}.tar` or `s3://bucket/train-*.tar`.
+
+    A row is a key. Its columns: `id` (archive and key), `shard`, `path` (the recording or array: an address of the
+    bytes within the archive), and by their extensions the texts (`cls`, `txt`) and the fields of JSON (`json.label`).
+    `label` is the text in `.cls`, unless `collection.columns` says otherwise.
+
+    Returns:
+        The table, and notes.
+
+    Raises:
+        ManifestError: there is no such archive, it is compressed or was cut off, a key comes twice, or has no
+            recording, or several of which `collection.columns` chooses none.
+
+    Source: the WebDataset format (https://github.com/webdataset/webdataset).
+    """
+    shards = _find_shards(pattern)
+    names = _short_names(shards)
+    chosen = collection.columns or {}
+    rows, left_out = [], Counter[str]()
+    for shard, name, found in zip(shards, names, _read_all(shards), strict=True):
+        for key, members in _by_key(found, shard).items():
+            row: dict[str, str | None] = {"id": f"{name}/{key}", "shard": name}
+            media = {member.extension: member for member in members if _is_media(member.extension)}
+            row |= {each: _address(shard, member) for each, member in media.items()}
+            for member in members:
+                row |= _cells(member, f"'{shard}', '{member.key}.{member.extension}'")
+            left_out.update(each.extension for each in members if each.extension not in media and each.text is None)
+            if "path" not in chosen:
+                row["path"] = row[_the_only(media, members, key, shard)]
+            rows.append(row)
+    if not rows:
+        raise ManifestError("it holds no sample: no file whose name has a key and an extension, such as 000.wav.")
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    table = pd.DataFrame({name: [row.get(name) for row in rows] for name in header}, dtype=object)
+    if "label" not in chosen and "label" not in table and "cls" in table:
+        table["label"] = table["cls"]
+    kinds = ", ".join(f"{count} .{extension}" for extension, count in left_out.most_common(10))
+    return table, [f"files that are neither recordings nor texts were left out: {kinds}"] if left_out else []
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """Return the names that a pattern with braces means.
+
+    >>> expand_braces("{train,test}-{08..10}.tar")
+    ['train-08.tar', 'train-09.tar', 'train-10.tar', 'test-08.tar', 'test-09.tar', 'test-10.tar']
+    """
+    parts = re.split(r"\{([^{}]*)\}", pattern)
+    choices = [[part] if place % 2 == 0 else _choices(part) for place, part in enumerate(parts)]
+    count = 1
+    for each in choices:
+        count *= len(each)
+    if count > _MOST_SHARDS or set("{}") & set("".join(parts[::2])):
+        raise ManifestError(f"'{pattern}' is no pattern of names, such as train-{{000..003}}.tar or {{a,b}}.tar.")
+    return ["".join(chosen) for chosen in product(*choices)]
+
+
+def _choices(inner: str) -> list[str]:
+    numbers = _RANGE.fullmatch(inner)
+    if numbers is None:
+        return inner.split(",")
+    first, last = numbers.groups()
+    count = int(last) - int(first) + 1
+    if not 0 < count <= _MOST_SHARDS:
+        raise ManifestError(
+            f"'{{{inner}}}' is no range of at most {_MOST_SHARDS} numbers that go up, such as {{000..003}}."
+        )
+    width = len(first) if first.startswith("0") else 0
+    return [str(int(first) + number).zfill(width) for number in range(count)]
+
+
+def _find_shards(pattern: str) -> list[str]:
+    found = [seen_from(Path.cwd(), shard) for name in expand_braces(pattern) for shard in _match(name)]
+    twice = [shard for shard, count in Counter(found).items() if count > 1]
+    if twice:
+        raise ManifestError(f"the pattern names {list_some(twice)} more than once.")
+    return found
+
+
+def _match(pattern: str) -> list[str]:
+    # Of an address of the web, a question mark begins the query.
+    signs = "*[" if is_web(pattern) else "*?["
+    if not set(signs) & set(pattern) or (not is_address(pattern) and Path(pattern).is_file()):
+        return [pattern]
+    if is_web(pattern):
+        raise ManifestError(f"'{pattern}': folders of the web cannot be listed. Write braces: NAME-{{000..003}}.tar.")
+    if is_address(pattern):
+        folder = re.split(r"[*?\[]", pattern)[0].rpartition("/")[0]
+        addresses = [seen_from(folder, name.as_posix()) for name in list_files(folder)]
+        found = [each for each in addresses if each.count("/") == pattern.count("/") and fnmatchcase(each, pattern)]
+    else:
+        found = sorted(glob.glob(pattern))  # noqa: PTH207
+    if not found:
+        raise ManifestError(f"there is no file '{pattern}'.")
+    return found
+
+
+def _short_names(shards: list[str]) -> list[str]:
+    """Return names of archives without suffix; where two have the same, with their folders."""
+    names = [PurePosixPath(name_of(shard)).stem for shard in shards]
+    return names if len(set(names)) == len(names) else [shard.removesuffix(".tar") for shard in shards]
+
+
+def _read_all(shards: list[str]) -> Iterator[list[_Member]]:
+    if not any(map(is_address, shards)):
+        yield from map(_read_shard, shards)
+        return
+    # Most of the time goes by on the way there and back.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield from pool.map(_read_shard, shards)
+
+
+def _read_shard(shard: str) -> list[_Member]:
+    try:
+        return read_parts(shard, lambda file: [*_read_members(file)])
+    except ManifestError as error:
+        raise ManifestError(f"'{shard}': {error}") from error
+    except StorageError:
+        raise
+    except OSError as error:
+        raise ManifestError(f"there is no archive '{shard}' ({error.strerror or error}).") from error
+
+
+def _read_members(file: IO[bytes]) -> Iterator[_Member]:
+    """Yield the files of an archive in their order; the open file is left anywhere."""
+    magic = file.read(4)
+    for sign, command in _PACKED.items():
+        if magic.startswith(sign):
+            raise ManifestError(
+                f"it is compressed, so that no part of it can be read alone. Unpack it once: {command}."
+            )
+    file.seek(0)
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            for info in archive:
+                if info.isreg() and not info.issparse():
+                    yield from _as_member(info, file)
+                elif not info.isdir():
+                    raise ManifestError(
+                        f"'{info.name}' in it is a link or of another special kind. Store files as they are."
+                    )
+            file.seek(archive.offset)
+            # Where it was cut off between two files, nothing else shows it.
+            if file.read(_BLOCK) != bytes(_BLOCK):
+                raise ManifestError(f"it was cut off or is damaged at byte {archive.offset}: its end is not marked.")
+    except (tarfile.TarError, UnicodeDecodeError, OverflowError) as error:
+        raise ManifestError(f"it is no tar archive, or is damaged ({error}).") from error
+
+
+def _as_member(info: tarfile.TarInfo, file: IO[bytes]) -> Iterator[_Member]:
+    name = _NAME.fullmatch(info.name.removeprefix("./"))
+    if name is None or name[1].startswith("__"):
+        return
+    extension, text = name[2].lower(), None
+    kind = extension.rpartition(".")[2]
+    if kind in (*_TEXTS, *_JSON):
+        if info.size > _LONGEST_TEXT:
+            raise ManifestError(f"'{info.name}' in it has {info.size} bytes, which is more than a label or a text has.")
+        file.seek(info.offset_data)
+        try:
+            text = file.read(info.size).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ManifestError(f"'{info.name}' in it is not UTF-8 text ({error.reason}).") from error
+    yield _Member(name[1], extension, info.offset_data, info.offset_data + info.size, text)
+
+
+def _by_key(members: Iterable[_Member], shard: str) -> dict[str, list[_Member]]:
+    found: dict[str, list[_Member]] = {}
+    last = None
+    for member in members:
+        if member.key in found and member.key != last:
+            raise ManifestError(
+                f"'{shard}': the key '{member.key}' comes twice, so that it may be one sample or two. Name them "
+                "otherwise."
+            )
+        last = member.key
+        known = found.setdefault(member.key, [])
+        if any(each.extension == member.extension for each in known):
+            raise ManifestError(f"'{shard}' holds '{member.key}.{member.extension}' twice. Name them otherwise.")
+        known.append(member)
+    return found
+
+
+def _is_media(extension: str) -> bool:
+    return f".{extension.rpartition('.')[2]}" in _MEDIA
+
+
+def _address(shard: str, member: _Member) -> str:
+    return TarMember(member.start, member.stop, f"{member.key}.{member.extension}", shard).address
+
+
+def _the_only(media: Mapping[str, _Member], members: Iterable[_Member], key: str, shard: str) -> str:
+    if len(media) > 1:
+        first = next(iter(media))
+        raise ManifestError(
+            f"'{shard}': the key '{key}' has several recordings: {list_some(media)}. Say which: data.columns: "
+            f"{{path: {first}}}."
+        )
+    if not media:
+        there = list_some(member.extension for member in members)
+        raise ManifestError(
+            f"'{shard}': the key '{key}' has no recording and no array; it has {there}. A recording ends with "
+            f"{', '.join(AUDIO_SUFFIXES[:4])} or the like, an array with {', '.join(ARRAY_SUFFIXES)}."
+        )
+    return next(iter(media))
+
+
+def _cells(member: _Member, place: str) -> dict[str, str | None]:
+    """Return the cells that a text makes: of JSON, one for each field."""
+    if member.text is None:
+        return {}
+    if member.extension.rpartition(".")[2] not in _JSON:
+        return {member.extension: member.text.strip() or None}
+    try:
+        # Numbers stay as written.
+        content = json.loads(member.text, parse_int=str, parse_float=str)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ManifestError(f"{place} is not JSON ({error}).") from error
+    return {f"{member.extension}.{name}": cell for name, cell in _fields(content)} if isinstance(content, dict) else {}
+
+
+def _fields(content: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[str, str | None]]:
+    for name, value in content.items():
+        if isinstance(value, dict) and depth < _DEEPEST:
+            yield from ((f"{name}.{inner}", cell) for inner, cell in _fields(value, depth + 1))
+        elif isinstance(value, bool):
+            yield name, str(value).lower()
+        elif isinstance(value, list) and all(isinstance(each, str) for each in value):
+            yield name, ";".join(value) or None
+        elif value is None or isinstance(value, str):
+            yield name, value
