@@ -271,6 +271,8 @@ def lhotse_cuts(folder: Path) -> Miniature:
             file.writelines(lines)
     right = {"train0.": "calm", "test3.": "glad"}
     return Miniature(right, {"test": 4}, {"train3.": "train1"}, parts=(0.05, 0.35))
+
+
 @miniature("WebDataset", "shards")
 def webdataset(folder: Path) -> Miniature:
     folder.mkdir(parents=True)

@@ -10,7 +10,7 @@ from seqconv.data.manifest.columns import SPLITS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.audio.containers import describe_unreadable, find_unreadable, is_media
 from seqconv.features.cases import case_arguments, case_columns
-from seqconv.files import is_file, look_up
+from seqconv.files import is_address, is_file, look_up
 
 
 def check_manifest(frame: pd.DataFrame) -> None:
@@ -68,9 +68,9 @@ def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
 
 
 def _find_unreadable_files(frame: pd.DataFrame) -> Iterable[str]:
-    paths = find_unreadable(map(Path, frame["path"].dropna().unique()))
+    here = [Path(path) for path in frame["path"].dropna().unique() if not is_address(path)]
     # The content decides, whatever the name.
-    found = [path for path in paths if is_media(path)]
+    found = [path for path in find_unreadable(here) if is_media(path)]
     if found:
         text = f"column 'path' names {describe_unreadable(found)}. {{count}} rows have them: {{rows}}."
         yield from find_rows(frame["id"], frame["path"].isin(set(map(str, found))), text)

@@ -145,7 +145,7 @@ def _refuse_manifests(folder: str | Path, present: Sequence[PurePath], paths: Se
         raise ManifestError(f"it holds tables, no recordings. Name them as data.manifest, such as {{{mapping}}}.")
 
 
-def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
+def _check_classes(folder: str | Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
     loose = [path for path in paths if len(path.parts) == 1]
     if loose:
         raise ManifestError(

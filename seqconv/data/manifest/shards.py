@@ -15,13 +15,13 @@ from typing import IO, Any, NamedTuple
 import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO
+from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
 from seqconv.errors import ManifestError, StorageError, list_some
 from seqconv.files import TarMember, is_address, is_web, list_files, name_of, read_parts, seen_from
 
 # As WebDataset has it: a key goes up to the first dot of the name.
 _NAME = re.compile(r"((?:.*/)?[^./][^/.]*)\.([^/]+)")
-_MEDIA = (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES, *OTHER_AUDIO)
+_MEDIA = (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)
 _TEXTS = ("cls", "cls2", "class", "index", "inx", "count", "txt", "text", "transcript", "label", "lang")
 _JSON = ("json", "jsn")
 _LONGEST_TEXT = 1 << 20

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 MEDIA_SUFFIXES = (
     *(".m4a", ".m4b", ".m4r", ".m4p", ".aac", ".mp4", ".m4v", ".3gp", ".3g2", ".mov", ".qt"),
@@ -11,6 +12,7 @@ MEDIA_SUFFIXES = (
     *(".mka", ".mkv", ".webm", ".weba", ".avi", ".flv", ".mpg", ".mpeg", ".vob", ".mts", ".m2ts", ".ra", ".rm"),
     *(".ogv", ".spx", ".dsf"),
 )
+_AnyPath = TypeVar("_AnyPath", bound=PurePath)
 MEDIA_REMEDY = "pip install 'seqconv[media]'"
 # The name of FFmpeg's demuxer, by place and bytes; others that begin alike come later.
 _BEGINNINGS = (
@@ -72,7 +74,7 @@ def is_media(path: Path) -> bool:
         return False
 
 
-def find_unreadable(paths: Iterable[PurePath]) -> list[PurePath]:
+def find_unreadable(paths: Iterable[_AnyPath]) -> list[_AnyPath]:
     """Return the paths with a suffix of these formats, if there is nothing to read them with."""
     if is_media_installed():
         return []

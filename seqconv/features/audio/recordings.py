@@ -117,7 +117,7 @@ def _open_media(
     path: Path, scan: Stream, status: os.stat_result, part: tuple[float | None, float | None], channel: int | None
 ) -> AudioRegion:
     """Open what FFmpeg decodes, and has decoded to count it."""
-    key = (path, status.st_size, status.st_mtime_ns) if is_settled(status.st_mtime_ns) else None
+    key = (os.fspath(path), status.st_size, status.st_mtime_ns) if is_settled(status.st_mtime_ns) else None
     with _as_audio_error(path):
         media = open_media(partial(path.open, "rb"), str(scan.container), key)
     first, stop = _cut(path, *part, num_samples=media.num_samples, sample_rate=media.sample_rate)
