@@ -11,7 +11,7 @@ import pandas as pd
 
 from seqconv.data.conversions import as_features, holds_recordings
 from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, ROW_SUFFIXES, check_names
-from seqconv.data.manifest.loading import read_manifest
+from seqconv.data.manifest.loading import has_scheme, read_manifest
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
@@ -22,7 +22,6 @@ from seqconv.features.foreign import find_recipe
 from seqconv.features.store import BadFile
 from seqconv.files import fetch, is_address, is_file, list_files, seen_from, suffix_of
 from seqconv.models.card import ModelCard, model_target, read_card
-from seqconv.parts.sections import split_scheme
 from seqconv.sources import Source
 from seqconv.tasks.target import Target
 from seqconv.text import amount
@@ -157,7 +156,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
     is_precomputed = not isinstance(settings, RecordedKind)
     wanted = (*ARRAY_SUFFIXES, *FORMATS, *(ROW_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
     names = [os.fspath(path) for path in paths]
-    files = {name: _find_files(name, wanted) for name in names if not split_scheme(name)[0]}
+    files = {name: _find_files(name, wanted) for name in names if not has_scheme(name)}
     recordings = [path for found in files.values() for path in found if suffix_of(path) in AUDIO_SUFFIXES]
     if is_precomputed and recordings:
         raise ConfigError(

@@ -220,6 +220,11 @@ def _is_folder(path: str) -> bool:
     return Path(path).is_dir()
 
 
+def has_scheme(source: str) -> bool:
+    """Whether a text names a manifest of another kind than a table or a folder, such as `kaldi:FOLDER`."""
+    return bool(split_scheme(source)[0])
+
+
 def _numbers_its_rows(source: str, frame: pd.DataFrame) -> bool:
     """Whether ids are unique only within one folder, file or pattern of files."""
     holds_cases = "case_form" in frame or suffix_of(source) in FORMATS
