@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 
 import numpy as np
 import pandas as pd
@@ -179,6 +180,30 @@ def test_an_mp3_is_what_ffmpeg_makes_of_it_whatever_its_info_frame_says(tmp_path
     for kind in (data, unsaid, without_info(data), 2 * without_info(data)):
         ours, theirs = decoded(tmp_path / "x", kind), as_ffmpeg_decodes(kind, "mp3")
         np.testing.assert_allclose(ours, theirs.mean(axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("caf", "adpcm_ima_qt"), ("caf", "alac"), ("wav", "aac"), ("wav", "adpcm_yamaha"), ("wav", "ac3")],
+)
+def test_encodings_in_wav_and_caf_that_libsndfile_does_not_know(tmp_path, monkeypatch, container, codec):
+    data = encode_media(SOUND, RATE, container, codec)
+    samples = decoded(tmp_path / "x", data)
+    assert len(samples) == len(as_ffmpeg_decodes(data))
+    assert np.corrcoef(samples[:30000], SOUND[:30000].mean(axis=1))[0, 1] > 0.5 or codec in ("aac", "ac3")
+    refuses(tmp_path / "x", data[: len(data) // 2], "but its header declares|cut off")
+    (tmp_path / "x").write_bytes(data)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(AudioError, match=r"cannot be decoded .* Try ffmpeg .*, or pip install 'seqconv\[media\]'"):
+        decode_audio(tmp_path / "x")
+
+
+def test_an_mp3_in_a_wav_is_decoded_whole(tmp_path):
+    data = encode_media(SOUND, RATE, "wav", "libmp3lame")
+    samples = decoded(tmp_path / "x", data)
+    np.testing.assert_allclose(samples, as_ffmpeg_decodes(data).mean(axis=1), atol=1e-5)
+    for part in (0.9, 0.5):
+        refuses(tmp_path / "x", data[: int(part * len(data))], "but its header declares .*; it was cut off")
 
 
 def test_sound_that_is_none_or_several_or_protected_is_refused(tmp_path):

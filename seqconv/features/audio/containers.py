@@ -36,6 +36,26 @@ _BEGINNINGS = (
     *(("mpegts", place, b"G") for place in (0, 4)),
 )
 _TS_PACKET = 188
+# Encodings that libsndfile does not read in formats that it does: in CAF by name, in WAV by number.
+_CAF_ENCODINGS = (b"aac ", b"aach", b"aacl", b"alac", b"ima4", b"opus", b".mp3", b"samr", b"MAC3", b"MAC6", b"QDM2")
+_WAV_ENCODINGS = (
+    0x20,
+    0x22,
+    0x28,
+    0x42,
+    0x45,
+    0x83,
+    0xFF,
+    0x160,
+    0x161,
+    0x162,
+    0x163,
+    0x1600,
+    0x1610,
+    0x2000,
+    0x2001,
+    0x28F,
+)
 # Frames of AAC; in those of AC-3, the sixth byte has the version.
 _ADTS = (b"\xff\xf1", b"\xff\xf9", b"\xff\xf0", b"\xff\xf8")
 HEAD_BYTES = 3 * (_TS_PACKET + 4)
@@ -53,6 +73,19 @@ def find_container(head: bytes) -> str | None:
     if head[:2] == b"\x0bw" and len(head) > 5:
         return "ac3" if head[5] >> 3 <= 10 else "eac3"
     return "aac" if head[:2] in _ADTS else None
+
+
+def find_encoding(head: bytes) -> str | None:
+    """Return FFmpeg's name of a CAF or WAV in an encoding that libsndfile does not know; None if it is another.
+
+    >>> find_encoding(b"caff\\0\\1\\0\\0desc" + bytes(16) + b"aac ")
+    'caf'
+    """
+    if head.startswith(b"caff") and head[28:32] in _CAF_ENCODINGS:
+        return "caf"
+    # What is not PCM says more than 16 bytes about itself.
+    is_wav = head.startswith(b"RIFF") and head[8:16] == b"WAVEfmt " and head[16:17] > b"\x10"
+    return "wav" if is_wav and int.from_bytes(head[20:22], "little") in _WAV_ENCODINGS else None
 
 
 def _is_stream(head: bytes, place: int) -> bool:

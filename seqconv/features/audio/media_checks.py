@@ -30,9 +30,17 @@ def choose_stream(container: Any) -> Any:
             "ffmpeg -i OLD -map 0:a:0 NEW.flac"
         )
     codec = sounds[0].codec_context
-    if codec is None or codec.codec_tag in _PROTECTED:
+    if codec is None or _tag(codec) in _PROTECTED:
         raise AudioError("its sound cannot be decoded: it is protected (DRM), or of a kind that FFmpeg does not know")
     return sounds[0]
+
+
+def _tag(codec: Any) -> str:
+    try:
+        return str(codec.codec_tag)
+    except UnicodeDecodeError:
+        # A number, in AVI and WAV.
+        return ""
 
 
 def _codec(stream: Any) -> str:

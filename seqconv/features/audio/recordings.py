@@ -12,7 +12,7 @@ import numpy as np
 
 from seqconv.errors import AudioError
 from seqconv.features.arrays import load_npy
-from seqconv.features.audio.containers import is_media_installed
+from seqconv.features.audio.containers import MEDIA_REMEDY, is_media_installed
 from seqconv.features.audio.headers import DataSize, read_data_size
 from seqconv.features.audio.media import open_media
 from seqconv.features.audio.mixing import Mixer, Samples
@@ -91,7 +91,12 @@ def _open_encoded(path: Path, start: float | None, end: float | None, channel: i
             stream.seek(0)
             is_named = b"samplerate" in stream.read(_MATLAB_HEAD)
         scan = scan_stream(path, status.st_size, status.st_mtime_ns)
-        file = _decoder(path, scan) if scan.container is None or scan.is_whole else None
+        file = None if scan.is_for_ffmpeg else _decoder(path, scan)
+        if file is None and data_size is not None and data_size.there < data_size.declared:
+            raise AudioError(
+                f"has {data_size.there} bytes of samples, but its header declares {data_size.declared}; it was cut off "
+                "or is damaged"
+            )
     if file is None:
         return _open_media(path, scan, status, (start, end), channel)
     try:
@@ -140,7 +145,7 @@ def _mix_blocks(
 
 
 def _decoder(path: Path, scan: Stream) -> Any:
-    """Open a file with libsndfile; None if it cannot, but FFmpeg perhaps can (Speex, Opus of odd times)."""
+    """Open a file with libsndfile; None if it cannot, but FFmpeg perhaps can: Speex, AAC in CAF or WAV."""
     import soundfile
 
     spliced = scan.splice(path)
@@ -149,12 +154,13 @@ def _decoder(path: Path, scan: Stream) -> Any:
     try:
         return soundfile.SoundFile(source)
     except soundfile.LibsndfileError as error:
-        if not scan.is_whole:
-            raise
         if scan.container is not None and is_media_installed():
             return None
-        reason = error.error_string.strip()
-        raise AudioError(f"cannot be decoded ({reason}), but is whole. Try ffmpeg -i OLD NEW.wav") from error
+        if scan.container is None and not scan.is_whole:
+            raise
+        remedy = "Try ffmpeg -i OLD NEW.wav" + (f", or {MEDIA_REMEDY}" if scan.container else "")
+        state = ", but is whole" if scan.is_whole else ""
+        raise AudioError(f"cannot be decoded ({error.error_string.strip()}){state}. {remedy}") from error
 
 
 def _check_header(path: Path, file: Any, size: int, data_size: DataSize | None, scan: Stream) -> None:

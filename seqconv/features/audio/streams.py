@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from seqconv.errors import AudioError
 from seqconv.features.audio import flac, mpeg, ogg
-from seqconv.features.audio.containers import HEAD_BYTES, find_container
+from seqconv.features.audio.containers import HEAD_BYTES, find_container, find_encoding
+from seqconv.features.audio.headers import read_data_size
 from seqconv.features.audio.mpeg_headers import read_header
 from seqconv.features.audio.splicing import Span, SplicedFile
 from seqconv.features.audio.tags import skip_tags, skip_zeros
@@ -22,7 +23,7 @@ class Stream(NamedTuple):
     """A file to decode: the one on disk, or `head` and `spans` of it; `num_samples` where the decoder may not know.
 
     `is_whole`: whether pages or frames were looked at, and none is damaged or missing. `container`: FFmpeg's name of
-    a format that libsndfile does not read, or, of a whole file, of one of which it does not read all kinds.
+    the format, if libsndfile does not read it (`is_for_ffmpeg`) or may not.
     """
 
     is_whole: bool = False
@@ -30,6 +31,7 @@ class Stream(NamedTuple):
     head: bytes = b""
     spans: tuple[Span, ...] = ()
     container: str | None = None
+    is_for_ffmpeg: bool = False
 
     def splice(self, path: Path) -> SplicedFile | None:
         """Open the file to decode; None: it is the one on disk."""
@@ -63,11 +65,13 @@ def _scan_file(path: str, size: int, modified: int) -> Stream | str:
     with Path(path).open("rb") as file:
         head = file.read(HEAD_BYTES)
         container = find_container(head)
-        if container is not None or size < 4 or head[:1] not in (b"O", b"f", b"I", b"\xff", b"\0"):
-            return Stream(container=container)
+        is_wav = head.startswith(b"RIFF") and head[8:12] + head[20:22] in (b"WAVE\x50\0", b"WAVE\x55\0")
+        is_stream = size >= 4 and head[:1] in (b"O", b"f", b"I", b"\xff", b"\0")
+        if container is not None or not (is_wav or is_stream):
+            return Stream(container=container or find_encoding(head), is_for_ffmpeg=container is not None)
         with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
             try:
-                return _scan(data, size)
+                return _scan_wav(data, size) if is_wav else _scan(data, size)
             except AudioError as error:
                 return str(error)
 
@@ -83,6 +87,24 @@ def _scan(data: mmap.mmap, size: int) -> Stream:
             return Stream(is_whole=end is not None)
         return Stream(True, end.num_samples, end.head, (Span(first + len(end.head), size),))
     if read_header(magic) is None:
-        return Stream(container=find_container(data[first : first + HEAD_BYTES]))
+        container = find_container(data[first : first + HEAD_BYTES])
+        return Stream(container=container, is_for_ffmpeg=container is not None)
     frames = mpeg.scan_frames(data, first, size)
     return Stream(True) if frames.is_told else Stream(True, frames.num_samples, frames.head, frames.spans)
+
+
+def _scan_wav(data: mmap.mmap, size: int) -> Stream:
+    """Scan the MP3 in a WAV, of which libsndfile only estimates the length."""
+    found = read_data_size(data, size)
+    if found is None:
+        return Stream()
+    if found.there < found.declared:
+        raise AudioError(
+            f"has {found.there} bytes of samples, but its header declares {found.declared}; it was cut off"
+        )
+    first = size - found.there
+    stop = first + found.declared
+    frames = mpeg.scan_frames(data, first, stop)
+    if frames.is_told:
+        return Stream(True, spans=(Span(first, stop),))
+    return Stream(True, frames.num_samples, frames.head, frames.spans)
