@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 from urllib.parse import quote, unquote, urlsplit
 
+from seqconv.errors import StorageError
 from seqconv.files.local import expand_user
 
 _ADDRESS = re.compile(r"[A-Za-z][\w+.-]+://")
@@ -99,6 +100,19 @@ def folder_of(path: str) -> str:
     whole = path.partition("?")[0] if is_web(path) else path
     scheme, _, rest = whole.partition("://")
     return f"{scheme}://{rest.rpartition('/')[0] or rest}"
+
+
+def local_path(path: str | Path) -> Path:
+    """Return the path of what must be on this machine.
+
+    Raises:
+        StorageError: it is an address.
+    """
+    if is_address(path):
+        raise StorageError(
+            f"'{path}' is an address, but this must be on this machine. Copy it here, and give its path."
+        )
+    return Path(path)
 
 
 def seen_from(folder: str | Path, path: str) -> str:

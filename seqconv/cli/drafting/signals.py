@@ -15,6 +15,7 @@ from seqconv.features import load_features
 from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
 from seqconv.features.columns import is_clock, read_columns
+from seqconv.files import fetch
 
 MOST_READ = 200
 """Number of tables that are read, evenly spread, since no header says their length."""
@@ -108,7 +109,7 @@ def _measure_each(
 
 
 def _shape_of(row: dict[Any, Any], columns: tuple[str, ...] | None) -> tuple[int, ...]:
-    path, case = Path(row["path"]), row.get("case")
+    path, case = fetch(row["path"]), row.get("case")
     if path.suffix.lower() == ".npy":
         return load_npy(path, mapped=True).shape
     number = None if case is None or pd.isna(case) else int(case)
@@ -120,9 +121,8 @@ def _find_columns(rows: list[dict[Any, Any]]) -> tuple[str, ...] | None:
     paths = [row["path"] for row in rows if Path(row["path"]).suffix.lower() in (".csv", ".tsv", ".parquet")]
     if not paths:
         return None
-    path = Path(paths[0])
     try:
-        numbers = read_columns(path).numbers
+        numbers = read_columns(fetch(paths[0])).numbers
     except (ValueError, OSError):
         # Whoever reads the features says what is wrong.
         return None
