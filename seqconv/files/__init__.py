@@ -2,9 +2,11 @@
 
 from seqconv.files.addresses import (
     TarMember,
+    cache_folder,
     folder_of,
     is_address,
     is_web,
+    local_path,
     name_of,
     seen_from,
     suffix_of,
@@ -12,9 +14,7 @@ from seqconv.files.addresses import (
 )
 from seqconv.files.copies import LocalCopy, fetch, find_file, status_of
 from seqconv.files.local import (
-    CACHE_VARIABLE,
     as_storage_error,
-    cache_folder,
     commit_file,
     decoding_problem,
     expand_user,
@@ -31,7 +31,6 @@ from seqconv.files.local import (
 from seqconv.files.remote import Status, is_file, list_files, look_up, read_parts
 
 __all__ = [
-    "CACHE_VARIABLE",
     "LocalCopy",
     "Status",
     "TarMember",
@@ -49,6 +48,7 @@ __all__ = [
     "is_file",
     "is_web",
     "list_files",
+    "local_path",
     "look_up",
     "name_of",
     "read_json_member",

@@ -1,14 +1,16 @@
 """Addresses of files, such as `s3://bucket/a.wav`: text, since a `pathlib.Path` would take a slash from it."""
 
-import os.path
+import os
 import posixpath
 import re
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 from urllib.parse import quote, unquote, urlsplit
 
+from seqconv.errors import StorageError
 from seqconv.files.local import expand_user
 
+CACHE_VARIABLE = "SEQCONV_CACHE"
 _ADDRESS = re.compile(r"[A-Za-z][\w+.-]+://")
 _TAR = re.compile(r"tar://(\d+)-(\d+)/(.*?)::(.+)", re.DOTALL)
 _WEB = ("http", "https")
@@ -99,6 +101,30 @@ def folder_of(path: str) -> str:
     whole = path.partition("?")[0] if is_web(path) else path
     scheme, _, rest = whole.partition("://")
     return f"{scheme}://{rest.rpartition('/')[0] or rest}"
+
+
+def local_path(path: str | Path) -> Path:
+    """Return the path of what must be on this machine.
+
+    Raises:
+        StorageError: it is an address.
+    """
+    if is_address(path):
+        raise StorageError(
+            f"'{path}' is an address, but this must be on this machine. Copy it here, and give its path."
+        )
+    return Path(path)
+
+
+def cache_folder(given: str | Path | None = None) -> Path:
+    """Return the folder of caches: the one given, or $SEQCONV_CACHE, or the user's.
+
+    Raises:
+        StorageError: it is an address.
+    """
+    import platformdirs
+
+    return local_path(given or os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("seqconv"))
 
 
 def seen_from(folder: str | Path, path: str) -> str:

@@ -28,14 +28,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.\w+)?")
-CACHE_VARIABLE = "SEQCONV_CACHE"
-
-
-def cache_folder(given: str | Path | None = None) -> Path:
-    """Return the folder of caches: the one given, or $SEQCONV_CACHE, or the user's."""
-    import platformdirs
-
-    return Path(given or os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("seqconv"))
 
 
 def is_file(path: str | Path) -> bool:

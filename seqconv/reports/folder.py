@@ -10,7 +10,7 @@ import pandas as pd
 
 from seqconv.config import Config, load_config
 from seqconv.errors import ConfigError, StoreError, list_some
-from seqconv.files import is_address, name_of
+from seqconv.files import is_address, local_path, name_of
 from seqconv.files.mirror import download
 
 # Raise it when `metrics.json` changes so that older versions cannot read it; older files do not have it.
@@ -166,8 +166,9 @@ def read_run(path: str | Path) -> RunFolder:
     Raises:
         ConfigError: there is no run in this folder.
         StoreError: one of its files is damaged.
+        StorageError: it is an address.
     """
-    path = Path(path)
+    path = local_path(path)
     if not (path / "config.yaml").is_file():
         what = "holds no run: config.yaml is missing" if path.is_dir() else "is no folder"
         raise ConfigError(f"'{path}' {what}. Give the folder that training has written, runs/NAME-TIME for instance.")

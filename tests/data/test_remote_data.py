@@ -16,10 +16,11 @@ from seqconv.data.sequences import Sequences
 from seqconv.errors import AudioError, ConfigError, ManifestError, StorageError
 from seqconv.features import FeatureKind, load_features, open_features
 from seqconv.features.audio.decoding import count_samples, decode_audio, read_blocks
-from seqconv.features.store import build_store
+from seqconv.features.store import FeatureStore, build_store
 from seqconv.files import connections, seen_from
 from seqconv.prediction import predict
 from seqconv.prediction.dispatch import find_entries
+from seqconv.reports.folder import read_run
 from seqconv.reports.sounds import embed_sound
 from seqconv.training import train
 
@@ -263,5 +264,11 @@ def test_predictions_are_written_to_this_machine(capsys):
 
 def test_a_store_of_features_is_on_this_machine(prompts):
     frame = load_manifest(prompts / "manifest.csv")
-    with pytest.raises(ConfigError, match="'s3://bucket/store' is an address, and stores of features are on this"):
-        build_store(frame, FEATURES, "s3://bucket/store")
+    for wrong in (
+        lambda: build_store(frame, FEATURES, "s3://bucket/store"),
+        lambda: build_store(frame, FEATURES, cache_dir="s3://bucket/store"),
+        lambda: FeatureStore("s3://bucket/store"),
+        lambda: read_run("s3://bucket/store"),
+    ):
+        with pytest.raises(StorageError, match="'s3://bucket/store' is an address, but this must be on this machine"):
+            wrong()

@@ -16,6 +16,7 @@ from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
 from seqconv.features.cases import FORMATS, case_arguments
 from seqconv.features.columns import is_clock, read_columns
+from seqconv.files import fetch
 
 MOST_READ = 200
 """Number of tables that are read, evenly spread, since no header says their length."""
@@ -109,7 +110,7 @@ def _measure_each(
 
 
 def _shape_of(row: dict[Any, Any], columns: tuple[str, ...] | None) -> tuple[int, ...]:
-    path = Path(row["path"])
+    path = fetch(row["path"])
     if path.suffix.lower() == ".npy":
         return load_npy(path, mapped=True).shape
     return load_features(path, {"kind": "precomputed", "columns": columns}, **case_arguments(row)).shape
@@ -120,9 +121,8 @@ def _find_columns(rows: list[dict[Any, Any]]) -> tuple[str, ...] | None:
     paths = [row["path"] for row in rows if Path(row["path"]).suffix.lower() in (".csv", ".tsv", ".parquet")]
     if not paths:
         return None
-    path = Path(paths[0])
     try:
-        numbers = read_columns(path).numbers
+        numbers = read_columns(fetch(paths[0])).numbers
     except (ValueError, OSError):
         # Whoever reads the features says what is wrong.
         return None

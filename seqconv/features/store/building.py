@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
+from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
 from seqconv.features.store.cache import match_rows, still_valid
 from seqconv.features.store.commit_log import Ledger
@@ -21,7 +21,7 @@ from seqconv.features.store.entries import BadFile, Entry, RecordingTransform, S
 from seqconv.features.store.extraction import extract_entries
 from seqconv.features.store.index import LOCK_NAME, StoreIndex, remove_unnamed, usable_index, write_index
 from seqconv.features.store.reading import FeatureStore
-from seqconv.files import CACHE_VARIABLE, as_storage_error, cache_folder, folder_of, hold_lock, is_address
+from seqconv.files import as_storage_error, cache_folder, folder_of, hold_lock, local_path
 
 _SHOWN_PROBLEMS = 10
 
@@ -58,17 +58,13 @@ def build_store(
         executor: runs `extract_shard` in place of own processes, for example on a cluster that shares the file system.
 
     Raises:
-        ConfigError: the folder is an address.
         AudioError, ManifestError: recordings that cannot be read, all of them in one error; the others stay extracted.
         StoreError: the folder holds something else, or no worker process could start.
-        StorageError: the disk is full, or nobody may write there; what was committed stays.
+        StorageError: the disk is full, or nobody may write there; what was committed stays. The folder is an address.
     """
     settings, entries = as_settings(settings), entries_of(frame)
     wanted = StoreIndex(settings, variant=None if variant is None else variant.identity)
-    for given in (path, cache_dir, os.environ.get(CACHE_VARIABLE)):
-        if given is not None and is_address(given):
-            raise ConfigError(f"'{given}' is an address, and stores of features are on this machine. Give a folder.")
-    folder = _default_folder(entries, wanted, cache_dir) if path is None else Path(path)
+    folder = _default_folder(entries, wanted, cache_dir) if path is None else local_path(path)
     index = usable_index(folder, wanted)
     match = match_rows(folder, entries, index.rows)
     listed_keys = [(row.id, row.key) for row in index.listed]

@@ -16,6 +16,7 @@ from seqconv.features.contents import TableNames
 from seqconv.features.kinds import FeatureKind
 from seqconv.features.store.entries import BadFile
 from seqconv.features.store.index import StoreIndex, part_of, read_index
+from seqconv.files import local_path
 from seqconv.sources import SourceSpan
 
 # Each open shard holds a file descriptor, of which processes often have 1024.
@@ -40,10 +41,11 @@ class FeatureStore:
 
     Raises:
         StoreError: the folder holds no complete store, or a damaged one.
+        StorageError: it is an address.
     """
 
     def __init__(self, path: str | Path, *, index: StoreIndex | None = None, num_extracted: int = 0) -> None:
-        self.path = Path(path)
+        self.path = local_path(path)
         index = read_index(self.path) if index is None else index
         if index.part is not None and index.part != part_of(index.settings):
             raise StoreError(
