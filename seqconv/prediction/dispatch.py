@@ -144,7 +144,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
             listed = listed.assign(
                 id=f"{given}/" + listed["id"], path=given.removeprefix(CHANNELS) + "/" + listed["path"]
             )
-            rows += listed[["id", *case_columns(listed)]].to_dict("records")
+            rows += listed[["id", *case_columns(listed)]].rename(columns=str).to_dict("records")
         else:
             path = Path(given)
             files += _files_below(path, wanted) if path.is_dir() else [path]
