@@ -167,7 +167,8 @@ def _sequences_in(path: Path, form: str) -> list[dict[str, Any]]:
     form = form if found is None else found
     cases, named = read_cases(path, form), {"case_form": form} if form else {}
     return [
-        {"id": f"{path}/{name}", "path": str(path), "case": number, **named} for number, name in enumerate(cases.ids)
+        {"id": f"{path}/{name}".rstrip("/"), "path": str(path), "case": number, **named}
+        for number, name in enumerate(cases.ids)
     ]
 
 

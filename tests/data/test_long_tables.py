@@ -364,6 +364,24 @@ def test_a_folder_of_long_tables(tmp_path):
         load_manifest(folder, layout={**layout, "ignore": {"activty": ["0"]}})
 
 
+def test_each_file_may_be_one_sequence(tmp_path):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for number, run in enumerate(runs_of(sensors(users=1))):
+        text = "\n".join(
+            " ".join(f"{value:.4f}" for value in (step / 20, *row)) for step, row in enumerate(run.tolist())
+        )
+        (folder / f"walk_{number}.txt").write_text(text)
+    layout = {"rows": {"by": [], "order": "time"}, "names": ["time", "x", "y", "z"], "separator": " "}
+    frame = load_manifest(folder, layout={**layout, "label_from": "(?P<label>[a-z]+)_"})
+    assert frame[["id", "label"]].to_numpy().tolist() == [[f"walk_{number}", "walk"] for number in range(3)]
+    data = Sequences.from_manifest(frame, {"kind": "precomputed"}, cache_dir=tmp_path / "cache")
+    same(data, runs_of(sensors(users=1)))
+    assert load_manifest(folder / "walk_1.txt", layout=layout)["id"].tolist() == ["walk_1"]
+    cut = load_manifest(folder, layout={**layout, "rows": {"by": [], "order": "time", "max_step": 0.01}})
+    assert cut["id"].tolist()[:2] == ["walk_0/0", "walk_0/1"]
+
+
 def test_a_table_is_read_once_and_stores_of_other_divisions_differ(tmp_path, monkeypatch):
     from seqconv.features.cases import long_tables
 

@@ -63,9 +63,9 @@ def _divide(cells: dict[str, Any], form: TableForm) -> Cases:
     if not len(next(iter(cells.values()))):
         raise ManifestError("there are columns, but no row.")
     keys, first = number_cells([cells[name] for name in by]) if by else _one_key(cells)
-    names = _name_keys([cells[name] for name in by], by, first) if by else ["all"]
+    names = _name_keys([cells[name] for name in by], by, first) if by else [""]
     times = None if form.order is None else _read_times(to_columns({form.order: cells[form.order]}), form.order)
-    division = divide_rows(keys, times, form, names)
+    division = divide_rows(keys, times, form, [name or "the file" for name in names])
     short = int(np.count_nonzero(np.diff(division.bounds) == 1))
     if short > _MOST_SINGLE * len(division.bounds):
         notes.append(
@@ -112,7 +112,7 @@ def _unique(names: Sequence[str]) -> list[str]:
     counts, seen = Counter(names), Counter[str]()
     unique = []
     for name in names:
-        unique.append(f"{name}/{seen[name]}" if counts[name] > 1 else name)
+        unique.append(f"{name}/{seen[name]}".lstrip("/") if counts[name] > 1 else name)
         seen[name] += 1
     return unique
 
