@@ -144,7 +144,8 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
             listed = listed.assign(
                 id=f"{given}/" + listed["id"], path=given.removeprefix(CHANNELS) + "/" + listed["path"]
             )
-            rows += listed[["id", *case_columns(listed)]].rename(columns=str).to_dict("records")
+            columns = ["id", *case_columns(listed)]
+            rows += [dict(zip(columns, cells, strict=True)) for cells in listed[columns].to_numpy().tolist()]
         else:
             path = Path(given)
             files += _files_below(path, wanted) if path.is_dir() else [path]
