@@ -13,6 +13,7 @@ from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.cells import TABLE_SUFFIXES
 
 # What libsndfile reads, as seqconv.features does.
 AUDIO_SUFFIXES = (
@@ -25,8 +26,6 @@ OTHER_AUDIO = (
     *(".m4a", ".aac", ".mp4", ".m4b", ".wma", ".amr", ".ac3", ".ape", ".wv", ".mpc", ".mka", ".3gp"),
     *(".webm", ".mkv", ".mov", ".avi"),
 )
-# Tables with a row for each frame; in a folder, whatever their cells are between.
-ROW_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet")
 # Tables of a folder of recordings, as Hugging Face names them.
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 # What sub-folders most often are when they are no classes.
@@ -122,7 +121,7 @@ def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[Pu
     names = sorted({path.parts[0] for path in paths})
     empty = sorted({path.parts[0] for path in present if len(path.parts) > 1} - set(names))
     if not names:
-        tables = [path for path in present if path.suffix.lower() in ROW_SUFFIXES]
+        tables = [path for path in present if path.suffix.lower() in TABLE_SUFFIXES]
         hint = (
             f" It holds tables ({list_some(tables)}): if each of their rows is a frame, data.rows says which are a "
             f"sequence; if each file is a channel and each line a sequence, write channels:FOLDER."
