@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.conversions import as_features, holds_recordings
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, ROW_SUFFIXES, check_names
+from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, check_names
 from seqconv.data.manifest.loading import has_scheme, read_manifest
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
@@ -18,6 +18,7 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
 from seqconv.features.audio.containers import describe_unreadable, find_unreadable
 from seqconv.features.cases import FORMATS, case_columns, find_form, read_cases
+from seqconv.features.cells import TABLE_SUFFIXES
 from seqconv.features.foreign import find_recipe
 from seqconv.features.store import BadFile
 from seqconv.files import fetch, is_address, is_file, list_files, seen_from, suffix_of
@@ -154,7 +155,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
         StorageError: an address cannot be reached.
     """
     is_precomputed = not isinstance(settings, RecordedKind)
-    wanted = (*ARRAY_SUFFIXES, *FORMATS, *(ROW_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
+    wanted = (*ARRAY_SUFFIXES, *FORMATS, *(TABLE_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
     names = [os.fspath(path) for path in paths]
     files = {name: _find_files(name, wanted) for name in names if not has_scheme(name)}
     recordings = [path for found in files.values() for path in found if suffix_of(path) in AUDIO_SUFFIXES]
@@ -168,7 +169,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
         if name not in files:
             rows += _rows_of(name)
         for path in files.get(name, ()):
-            rows += _sequences_in(path, form) if is_precomputed else [{"id": path, "path": path}]
+            rows += _sequences_in(path, settings, form) if is_precomputed else [{"id": path, "path": path}]
     return pd.DataFrame(rows)
 
 
@@ -218,15 +219,18 @@ def _repeat(tables: "Tables", names: Sequence[str]) -> "Tables":
     return bad
 
 
-def _sequences_in(path: str, form: str) -> list[dict[str, Any]]:
+def _sequences_in(path: str, settings: FeatureKind, form: str) -> list[dict[str, Any]]:
     """Return a row for each sequence in a file of features."""
     suffix = suffix_of(path)
-    found = ("" if suffix in FORMATS else None) if is_address(path) else find_form(Path(path))
+    # A model of tables knows their columns: to it, a table of numbers without names is none of several sequences.
+    is_open = not is_address(path) and getattr(settings, "columns", None) is None
+    found = "" if suffix in FORMATS else find_form(Path(path)) if is_open else None
     if found is None and (not form or suffix in ARRAY_SUFFIXES or is_address(path)):
         return [{"id": path, "path": path}]
     form = form if found is None else found
     cases, named = read_cases(fetch(path), form), {"case_form": form} if form else {}
-    return [{"id": f"{path}/{name}", "path": path, "case": number, **named} for number, name in enumerate(cases.ids)]
+    names = [f"{path}/{name}".rstrip("/") for name in cases.ids]
+    return [{"id": name, "path": path, "case": number, **named} for number, name in enumerate(names)]
 
 
 def _warn_of_notes(entries: pd.DataFrame) -> None:

@@ -118,7 +118,8 @@ def _shape_of(row: dict[Any, Any], columns: tuple[str, ...] | None) -> tuple[int
 
 def _find_columns(rows: list[dict[Any, Any]]) -> tuple[str, ...] | None:
     """Return the columns of the tables without one that only counts time; None if all are needed."""
-    paths = [row["path"] for row in rows if Path(row["path"]).suffix.lower() in (".csv", ".tsv", ".parquet")]
+    tables = [row for row in rows if case_arguments(row)["case"] is None]
+    paths = [row["path"] for row in tables if Path(row["path"]).suffix.lower() in (".csv", ".tsv", ".parquet")]
     if not paths:
         return None
     try:

@@ -14,6 +14,7 @@ from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.audio.containers import MEDIA_SUFFIXES, describe_unreadable, find_unreadable
+from seqconv.features.cells import TABLE_SUFFIXES
 from seqconv.features.foreign import find_recipe
 from seqconv.files import fetch, is_file, list_files, seen_from
 
@@ -24,8 +25,6 @@ _COMMON_SUFFIXES = (
 )
 AUDIO_SUFFIXES = (*_COMMON_SUFFIXES, *MEDIA_SUFFIXES)
 ARRAY_SUFFIXES = (".npy", ".npz")
-# Tables with a row for each frame; in a folder, whatever their cells are between.
-ROW_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet")
 # Tables of a folder of recordings, as Hugging Face names them.
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 # What sub-folders most often are when they are no classes.
@@ -155,7 +154,7 @@ def _check_classes(folder: str | Path, present: Sequence[PurePath], paths: Seque
     names = sorted({path.parts[0] for path in paths})
     empty = sorted({path.parts[0] for path in present if len(path.parts) > 1} - set(names))
     if not names:
-        tables = [path for path in present if path.suffix.lower() in ROW_SUFFIXES]
+        tables = [path for path in present if path.suffix.lower() in TABLE_SUFFIXES]
         hint = (
             f" It holds tables ({list_some(tables)}): if each of their rows is a frame, data.rows says which are a "
             f"sequence; if each file is a channel and each line a sequence, write channels:FOLDER."

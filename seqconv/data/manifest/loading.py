@@ -174,6 +174,8 @@ def _read_one(source: Any, how: _Reading) -> _Read:
             table, notes = _READERS[scheme](path)
         elif how.collection.rows is not None and path.exists():
             table, notes = read_rows(path, how.collection, how.used)
+            # That is done, before the columns of sequences were added.
+            how = how._replace(collection=how.collection.model_copy(update={"columns": None}))
         elif is_folder:
             table, notes = read_folder(path, how.collection)
         elif path.suffix.lower() == ".parquet" and (files := sorted(path.parent.glob(path.name))):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -120,8 +120,11 @@ def list_cases(cases: Cases, path: str, form: str = "", prefix: str = "") -> pd.
 
     `case_form` says how the file holds them, where its suffix does not. `prefix` comes before the ids.
     """
-    ids = [prefix + name for name in cases.ids]
-    table = pd.DataFrame({"id": ids, "path": path, **cases.columns}, dtype=object).assign(case=range(len(cases)))
+    # Where a whole file is one sequence, that has no name in it.
+    names = cases.columns.get("id", cases.ids)
+    ids = [f"{prefix}{name}".rstrip("/") or PurePosixPath(path).stem for name in names]
+    said = {name: cells for name, cells in cases.columns.items() if name != "id"}
+    table = pd.DataFrame({"id": ids, "path": path, **said}, dtype=object).assign(case=range(len(cases)))
     return table.assign(case_form=form) if form else table
 
 
