@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqconv.data.manifest.columns import to_text
+from seqconv.data.manifest.columns import refuse_indicators, to_text
 from seqconv.errors import ManifestError, list_some
 from seqconv.files import as_storage_error, cache_folder
 
@@ -113,6 +113,8 @@ def read_arrow(
                 cells += [_as_file(value, folder) for value in values]
             else:
                 classes = _class_names(features.get(name))
+                if classes is None:
+                    refuse_indicators(name, values)
                 named = values if classes is None else [_name_class(value, classes, name) for value in values]
                 cells += [to_text(value, f"row {row + place}, '{name}'") for place, value in enumerate(named, start=1)]
         row += batch.num_rows

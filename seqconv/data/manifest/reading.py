@@ -10,7 +10,7 @@ import pandas as pd
 
 from seqconv.data.manifest.arrow import read_parquet
 from seqconv.data.manifest.collection import CollectionSettings
-from seqconv.data.manifest.columns import to_text
+from seqconv.data.manifest.columns import refuse_indicators, to_text
 from seqconv.errors import ManifestError
 from seqconv.features.tables import Rows, read_rows
 from seqconv.features.ts import read_ts
@@ -77,7 +77,7 @@ def _read_spaced(path: Path, options: dict[str, Any]) -> Rows | None:
 
 def read_json_lines(path: Path) -> pd.DataFrame:
     """Read JSON Lines: one object per line; a list of labels is joined with ';'."""
-    records = []
+    records, lists = [], dict[str, list[Any]]()
     with path.open(encoding=text_encoding(path)) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -91,9 +91,14 @@ def read_json_lines(path: Path) -> pd.DataFrame:
                 raise ManifestError(f"line {number} nests lists or objects hundreds deep; cells are text.") from error
             if not isinstance(record, dict):
                 raise ManifestError(f'line {number} is not a JSON object such as {{"path": "a.wav", "label": "yes"}}.')
+            for key, value in record.items():
+                if isinstance(value, list):
+                    lists.setdefault(key, []).append(value)
             records.append({key: to_text(value, f"line {number}, '{key}'") for key, value in record.items()})
     if not records:
         raise ManifestError("it is empty; each line must hold one JSON object.")
+    for key, values in lists.items():
+        refuse_indicators(key, values)
     header = list(dict.fromkeys(key for record in records for key in record))
     return _build_table(header, [[record.get(key) for key in header] for record in records])
 
