@@ -92,6 +92,9 @@ _KINDS = {
     "Table": _Kind('Sequences(data["FEATURES"].to_pylist(), data["LABEL"].to_pylist())'),
     "pyarrow": _Kind("Sequences(data.to_pylist(), labels)", arrays=lambda data: data.to_pylist()),
     "awkward": _Kind("Sequences([row.to_numpy() for row in data], labels)", arrays=list),
+    "lhotse": _Kind(
+        "Sequences.from_manifest('lhotse:cuts.jsonl.gz', features, label=COLUMN), after data.to_file('cuts.jsonl.gz')"
+    ),
     "dict": _Kind("Sequences(list(data.values()), labels, ids=list(data))"),
 }
 _OTHERS = _Kind("Sequences(arrays, labels)")

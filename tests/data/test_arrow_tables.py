@@ -187,6 +187,21 @@ def test_without_metadata_a_recording_is_known_by_its_form(paths, tmp_path):
         table(tmp_path, audio, pictures, label=["a", "b"])
 
 
+def test_tables_of_arrow_in_memory(paths, config, tmp_path):
+    audio = [{"bytes": path.read_bytes(), "path": path.name} for path in paths]
+    made = pa.table({"sound": audio, "label": NAMES})
+    assert load_manifest(made)["id"].tolist() == [path.name for path in paths]
+    run = train(config, tmp_path / "run", train_data=made)
+    assert evaluate(run.model, made, bootstrap=0).metrics["num_sequences"] == 12
+    assert predict(run.model, made.slice(3, 2))["id"].tolist() == [path.name for path in paths[3:5]]
+    require("datasets")
+    import datasets
+
+    # Without the type Audio, by their form.
+    plain = datasets.Dataset.from_dict({"sound": audio, "label": NAMES})
+    assert evaluate(run.model, plain, bootstrap=0).metrics["num_sequences"] == 12
+
+
 def test_what_a_table_inside_itself_may_be(paths, tmp_path):
     audio = [{"bytes": None, "path": path.name} for path in paths[:2]]
     for path in paths[:2]:
