@@ -150,6 +150,15 @@ def test_parquet_of_the_hub(paths, as_written, folder):
     assert any(note.startswith("'place': neither text nor numbers") for note in found.notes)
 
 
+def test_a_recording_that_was_not_written_whole_is_written_again(paths):
+    data = with_bytes(paths, LABELS)
+    place = Path(load_manifest(data)["path"][2])
+    place.write_bytes(place.read_bytes()[:100])
+    assert Path(load_manifest(data)["path"][2]) == place
+    assert place.read_bytes() == paths[2].read_bytes()
+    assert [file.name for file in place.parent.iterdir()] == [place.name], "nothing else is left"
+
+
 def test_several_parquet_files_are_one_table(paths, tmp_path):
     """As a clone of a repository of the Hub has them."""
     data = with_bytes(paths, LABELS)
