@@ -10,7 +10,7 @@ from seqconv.data.spec import Segmentation
 from seqconv.data.windows import cut_frames
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, open_features
-from seqconv.files import decoding_problem, text_encoding
+from seqconv.features.text_files import decoding_problem, text_encoding
 
 COLUMNS = ("num_frames", "lengths", "length")
 

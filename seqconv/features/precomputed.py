@@ -14,8 +14,9 @@ from seqconv.features.columns import Columns, read_clock, read_columns
 from seqconv.features.gaps import complete
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
 from seqconv.features.statistics import finish_features
+from seqconv.features.text_files import conversion_hint
 from seqconv.features.ts import read_ts
-from seqconv.files import conversion_hint, is_file
+from seqconv.files import is_file
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 

@@ -14,7 +14,7 @@ from seqconv.data.events.raven import RAVEN_START, read_selections
 from seqconv.data.manifest.columns import describe_rows, find_rows
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import conversion_hint
+from seqconv.features.text_files import conversion_hint
 
 FloatArray = npt.NDArray[np.float64]
 TRACK_SUFFIX = ".txt"

@@ -13,8 +13,8 @@ from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import refuse_indicators, to_text
 from seqconv.errors import ManifestError
 from seqconv.features.tables import Rows, read_rows
+from seqconv.features.text_files import conversion_hint, decoding_problem, text_encoding
 from seqconv.features.ts import read_ts
-from seqconv.files import conversion_hint, decoding_problem, text_encoding
 
 _PLAIN = CollectionSettings()
 
