@@ -14,7 +14,12 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _UNPACK = {".gz": "gunzip", ".bz2": "bunzip2", ".xz": "unxz", ".zst": "unzstd", ".zip": "unzip", ".7z": "7z x"}
-_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_OTHERS = {
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), " It is a workbook: save its sheet as CSV (UTF-8)."),
+    **dict.fromkeys((".pkl", ".pickle"), " Nothing is unpickled: save it as CSV or Parquet."),
+    **dict.fromkeys((".arrow", ".feather", ".orc"), " Save it as Parquet."),
+    ".json": " Write an object on each line, and call it .jsonl.",
+}
 
 
 def text_encoding(path: Path) -> str:
@@ -42,7 +47,7 @@ def decoding_problem(path: Path, error: UnicodeError) -> str:
 
 
 def conversion_hint(path: Path) -> str:
-    """Return the way to a readable file, if one is packed or a workbook; else nothing.
+    """Return the way to a readable file from one that is packed, a workbook or another kind of table; else nothing.
 
     >>> conversion_hint(Path("m.csv.gz"))
     ' It is packed: gunzip m.csv.gz.'
@@ -50,4 +55,4 @@ def conversion_hint(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in _UNPACK:
         return f" It is packed: {_UNPACK[suffix]} {path.name}."
-    return " It is a workbook: save its sheet as CSV (UTF-8)." if suffix in _WORKBOOKS else ""
+    return _OTHERS.get(suffix, "")

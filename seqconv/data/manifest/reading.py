@@ -41,7 +41,7 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
     if reader is None:
         raise ManifestError(
             f"the format '{path.suffix}' is not known. A manifest is {', '.join(_READERS)}, "
-            f"or a folder with one sub-folder per class.{conversion_hint(path)}"
+            f"or a folder with one sub-folder per class; with data.separator, text of any name.{conversion_hint(path)}"
         )
     try:
         return reader(path)
