@@ -11,6 +11,7 @@ from seqconv.data.windows import cut_frames
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, open_features
 from seqconv.features.cases import case_arguments
+from seqconv.features.text_files import decoding_problem, text_encoding
 
 COLUMNS = ("num_frames", "lengths", "length")
 
@@ -23,8 +24,13 @@ def read_lengths(path: str | Path) -> list[int]:
     path = Path(path)
     if not path.is_file():
         raise ManifestError(f"{path}: no such file of lengths")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
+    try:
+        with path.open(newline="", encoding=text_encoding(path)) as file:
+            rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
+    except UnicodeError as error:
+        raise ManifestError(f"{path}: {decoding_problem(path, error)}") from error
+    except csv.Error as error:
+        raise ManifestError(f"{path}: it is no table of lengths ({error})") from error
     column = 0
     if rows and not _is_number(rows[0][1][0]):
         names = [name.strip() for name in rows[0][1]]

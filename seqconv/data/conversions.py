@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from seqconv.data.manifest.arrow import has_recordings, is_dataset
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.sequences import Sequences
-from seqconv.errors import ConfigError
+from seqconv.errors import ConfigError, list_some
 from seqconv.sources import Source
 
 
@@ -92,6 +92,9 @@ _KINDS = {
     "Table": _Kind('Sequences(data["FEATURES"].to_pylist(), data["LABEL"].to_pylist())'),
     "pyarrow": _Kind("Sequences(data.to_pylist(), labels)", arrays=lambda data: data.to_pylist()),
     "awkward": _Kind("Sequences([row.to_numpy() for row in data], labels)", arrays=list),
+    "lhotse": _Kind(
+        "Sequences.from_manifest('lhotse:cuts.jsonl.gz', features, label=COLUMN), after data.to_file('cuts.jsonl.gz')"
+    ),
     "dict": _Kind("Sequences(list(data.values()), labels, ids=list(data))"),
 }
 _OTHERS = _Kind("Sequences(arrays, labels)")
@@ -154,6 +157,25 @@ def holds_recordings(data: Any, collection: CollectionSettings | None = None) ->
     if is_named and hasattr(data, "iloc"):
         return True
     return hasattr(data, "iloc") and not {"path", "file_name"}.isdisjoint(getattr(data, "columns", ()))
+
+
+def as_manifest(collection: CollectionSettings, train: Any, valid: Any, test: Any) -> Any:
+    """Return tables of recordings as one manifest, with the splits that they were passed as.
+
+    Raises:
+        ConfigError: they are passed together with something else, or with splits of their own.
+    """
+    others = {name: data for name, data in (("valid", valid), ("test", test)) if data is not None}
+    if not others:
+        return train
+    odd = [name for name, data in others.items() if isinstance(data, Mapping) or not holds_recordings(data, collection)]
+    if odd or isinstance(train, Mapping):
+        raise ConfigError(
+            f"train_data holds recordings, {'by split' if isinstance(train, Mapping) else 'and'} "
+            f"{list_some(f'{name}_data' for name in odd or others)} was passed, too. Pass one table for each split, or "
+            "all of them as train_data={'train': ..., 'test': ...}."
+        )
+    return {"train": train, **others}
 
 
 def are_pairs(data: Any) -> bool:

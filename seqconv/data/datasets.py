@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.data.conversions import as_sequences, holds_recordings
+from seqconv.data.conversions import as_manifest, as_sequences, holds_recordings
 from seqconv.data.diagnostics import class_members
 from seqconv.data.labeled_manifest import LabeledManifest, read_labels, read_training_rows
 from seqconv.data.leakage import find_leaks, join_equal
@@ -90,7 +90,7 @@ def load_datasets(
         ManifestError: when the manifest cannot be used; it lists all problems.
     """
     if holds_recordings(train_data, spec.data):
-        return _from_rows(read_labels(_as_manifest(spec, train_data, valid_data, test_data), spec, checks=True))
+        return _from_rows(read_labels(as_manifest(spec.data, train_data, valid_data, test_data), spec, checks=True))
     if train_data is not None:
         valid = None if valid_data is None else as_sequences(valid_data, "valid_data")
         test = None if test_data is None else as_sequences(test_data, "test_data")
@@ -98,25 +98,6 @@ def load_datasets(
     if valid_data is not None or test_data is not None:
         raise ConfigError("valid_data or test_data was given without train_data. Pass all of them, or none.")
     return _from_rows(rows or read_training_rows(spec))
-
-
-def _as_manifest(spec: DataSpec, train: Any, valid: Any, test: Any) -> Any:
-    """Return tables of recordings as one manifest, with the splits that they were passed as.
-
-    Raises:
-        ConfigError: they are passed together with something else, or with splits of their own.
-    """
-    others = {name: data for name, data in (("valid", valid), ("test", test)) if data is not None}
-    if not others:
-        return train
-    odd = [name for name, data in others.items() if isinstance(data, Mapping) or not holds_recordings(data, spec.data)]
-    if odd or isinstance(train, Mapping):
-        raise ConfigError(
-            f"train_data holds recordings, {'by split' if isinstance(train, Mapping) else 'and'} "
-            f"{list_some(f'{name}_data' for name in odd or others)} was passed, too. Pass one table for each split, or "
-            "all of them as train_data={'train': ..., 'test': ...}."
-        )
-    return {"train": train, **others}
 
 
 def sequences_from(data: Any, spec: DataSpec, name: str = "data") -> Sequences:

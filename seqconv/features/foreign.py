@@ -12,7 +12,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "MIDI": (".mid", ".midi"),
     "Pickle": (".pkl", ".pickle", ".joblib"),
     "PyTorch": (".pt", ".pth"),
-    "Tables": (".xlsx", ".xls", ".xlsm", ".ods", ".feather", ".arrow", ".json"),
+    "Tables": (".xlsx", ".xls", ".xlsm", ".ods", ".feather", ".arrow", ".orc", ".json"),
     "TFRecord": (".tfrecord", ".tfrecords"),
     "Archives": (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import decoding_problem, text_encoding
+from seqconv.features.text_files import decoding_problem, text_encoding
 
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 _DIGITS = re.compile(r"\s*[-+]?\d+\s*")

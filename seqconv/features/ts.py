@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import find_file, text_encoding, undecodable_line
+from seqconv.features.text_files import text_encoding
+from seqconv.files import find_file, undecodable_line
 
 _KNOWN_KEYS = {
     "problemname", "timestamps", "missing", "univariate", "dimension", "dimensions", "equallength", "serieslength",

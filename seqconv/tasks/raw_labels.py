@@ -167,13 +167,18 @@ def indexable(labels: Any) -> Any:
     if labels is None or isinstance(labels, FrameLabels) or hasattr(labels, "columns"):
         return labels
     labels = as_plain(labels)
-    if not isinstance(labels, np.ndarray):
-        return [_plain_label(cell) for cell in (labels.tolist() if hasattr(labels, "tolist") else labels)]
-    if labels.dtype.kind == "O":
-        plain = np.empty_like(labels)
-        plain.flat = [_plain_label(cell) for cell in labels.flat]
-        return plain
-    return _plain_label(labels)
+    if isinstance(labels, np.ndarray) and (labels.dtype.kind != "O" or labels.ndim != 1):
+        return _plain_label(labels)
+    is_array = isinstance(labels, np.ndarray)
+    cells = labels if is_array else list(labels.tolist() if hasattr(labels, "tolist") else labels)
+    if not any(map(_is_foreign, set(map(type, cells)))):
+        return cells
+    return [_plain_label(cell) for cell in cells]
+
+
+def _is_foreign(kind: type) -> bool:
+    """Whether labels of a type are bytes, or values of another package."""
+    return issubclass(kind, bytes | np.ndarray) or any(hasattr(kind, name) for name in ("detach", "numpy", "as_py"))
 
 
 def _plain_label(cell: Any) -> Any:

@@ -150,6 +150,15 @@ def test_parquet_of_the_hub(paths, as_written, folder):
     assert any(note.startswith("'place': neither text nor numbers") for note in found.notes)
 
 
+def test_a_recording_that_was_not_written_whole_is_written_again(paths):
+    data = with_bytes(paths, LABELS)
+    place = Path(load_manifest(data)["path"][2])
+    place.write_bytes(place.read_bytes()[:100])
+    assert Path(load_manifest(data)["path"][2]) == place
+    assert place.read_bytes() == paths[2].read_bytes()
+    assert [file.name for file in place.parent.iterdir()] == [place.name], "nothing else is left"
+
+
 def test_several_parquet_files_are_one_table(paths, tmp_path):
     """As a clone of a repository of the Hub has them."""
     data = with_bytes(paths, LABELS)
@@ -185,6 +194,21 @@ def test_without_metadata_a_recording_is_known_by_its_form(paths, tmp_path):
     pictures = {b"huggingface": b'{"info": {"features": {"audio": {"_type": "Image"}}}}'}
     with pytest.raises(ManifestError, match="there is no column 'path'; the columns are 'label'"):
         table(tmp_path, audio, pictures, label=["a", "b"])
+
+
+def test_tables_of_arrow_in_memory(paths, config, tmp_path):
+    audio = [{"bytes": path.read_bytes(), "path": path.name} for path in paths]
+    made = pa.table({"sound": audio, "label": NAMES})
+    assert load_manifest(made)["id"].tolist() == [path.name for path in paths]
+    run = train(config, tmp_path / "run", train_data=made)
+    assert evaluate(run.model, made, bootstrap=0).metrics["num_sequences"] == 12
+    assert predict(run.model, made.slice(3, 2))["id"].tolist() == [path.name for path in paths[3:5]]
+    require("datasets")
+    import datasets
+
+    # Without the type Audio, by their form.
+    plain = datasets.Dataset.from_dict({"sound": audio, "label": NAMES})
+    assert evaluate(run.model, plain, bootstrap=0).metrics["num_sequences"] == 12
 
 
 def test_what_a_table_inside_itself_may_be(paths, tmp_path):

@@ -31,7 +31,7 @@ def converted(data, **names):
     """What the line of the message makes."""
     with pytest.raises(ConfigError, match=r"Convert it with seqconv\.Sequences: Sequences") as caught:
         as_sequences(data, "train_data")
-    line = re.search(r": (Sequences\(.*?\))(, (if|as|which|for) .*)?\. Arrays are", str(caught.value))[1]
+    line = re.search(r": (Sequences\(.*?\))(, (if|as|which|for|after) .*)?\. Arrays are", str(caught.value))[1]
     return eval(line, {"Sequences": Sequences, "data": data, **names})
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ import soundfile
 from support.extras import require
 
 from seqconv import Sequences, load_manifest
-from seqconv.errors import ManifestError
+from seqconv.data.conversions import as_sequences
+from seqconv.errors import ConfigError, ManifestError
 from seqconv.features import extract_features
 
 require("lhotse")
@@ -148,6 +150,21 @@ def test_what_is_more_than_a_part_of_a_file_is_refused(case, cuts, folder):
     place = written(changed if isinstance(changed, CutSet) else CutSet.from_cuts(changed), folder)
     with pytest.raises(ManifestError, match=message):
         load_manifest(place)
+
+
+def test_cuts_in_memory_are_written_first(cuts, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    data = cuts.trim_to_supervisions(keep_overlapping=False)
+    with pytest.raises(
+        ConfigError, match=r"of type CutSet\. .*: Sequences\.from_manifest\('lhotse:cuts\.jsonl\.gz'"
+    ) as caught:
+        as_sequences(data, "train_data")
+    line, first = re.search(r": (Sequences\.from_manifest.*), after (.*)\. Arrays", str(caught.value)).groups()
+    eval(first, {"data": data})
+    found = eval(line, {"Sequences": Sequences, "features": FEATURES, "COLUMN": "supervision.text"})
+    assert found.labels == [f"word {number}" for number in range(4)]
+    with pytest.raises(ConfigError, match=r"a manifest is a path, .* or a dataset, not CutSet"):
+        load_manifest(data)
 
 
 def test_commands_are_not_run(folder):

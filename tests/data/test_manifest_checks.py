@@ -209,3 +209,31 @@ def test_a_column_that_is_used_is_no_misspelled_other(tmp_path):
             assert len(read_labels(spec.data.manifest, spec, checks=checks).manifest.frame) == 2
     with pytest.warns(UserWarning, match="'labels' and no 'label'"):
         read_labels(path, replace(spec, target=TargetConfig()))
+
+
+def test_numbers_of_classes_in_a_column_with_a_gap(tmp_path):
+    """pandas makes real numbers of them; the classes are those of a column without a gap."""
+    for name in NAMES[:3]:
+        (tmp_path / name).touch()
+    table = pd.DataFrame({"path": [str(tmp_path / name) for name in NAMES[:3]], "label": [3, None, 0], "id": [7, 8, 9]})
+    for source in (table, tmp_path / "m.parquet"):
+        table.to_parquet(tmp_path / "m.parquet")
+        frame = load_manifest(source)
+        assert frame["label"].tolist() == ["3", None, "0"]
+        assert frame["id"].tolist() == ["7", "8", "9"]
+
+
+def test_lists_of_0_and_1_are_no_lists_of_labels(tmp_path):
+    (tmp_path / "a.wav").touch()
+    for rows in ([[0, 1, 1], [1, 0, 0]], [[0, 1], [1, 0]]):
+        pd.DataFrame({"path": "a.wav", "id": ["x", "y"], "label": rows}).to_parquet(tmp_path / "m.parquet")
+        lines = [f'{{"path": "a.wav", "id": "{name}", "label": {row}}}' for name, row in zip("xy", rows, strict=True)]
+        (tmp_path / "m.jsonl").write_text("\n".join(lines))
+        for name in ("m.parquet", "m.jsonl"):
+            with pytest.raises(
+                ManifestError, match=r"'label' holds lists of 0 and 1 such as .*a column for each class"
+            ):
+                load_manifest(tmp_path / name)
+    # Numbers of classes, of which a row has as many as apply.
+    pd.DataFrame({"path": "a.wav", "id": ["x", "y"], "label": [[0, 1], [1]]}).to_parquet(tmp_path / "m.parquet")
+    assert load_manifest(tmp_path / "m.parquet")["label"].tolist() == ["0;1", "1"]

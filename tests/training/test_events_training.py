@@ -106,6 +106,17 @@ def test_predict_cuts_files_as_training_did(run, folder):
     np.testing.assert_allclose(table[columns], windows[columns], atol=1e-4)
 
 
+def test_windows_come_again_with_their_file_and_events_do_not(run, folder):
+    first, second = folder / "test00.flac", folder / "test01.flac"
+    found = predict(run.model, [first, second, first])
+    once = predict(run.model, first)
+    pd.testing.assert_frame_equal(found[: len(once)], once, rtol=1e-4, atol=1e-6)
+    pd.testing.assert_frame_equal(found[-len(once) :].reset_index(drop=True), once, rtol=1e-4, atol=1e-6)
+    assert found["id"].nunique() == 2
+    events = predict_events(run.model, [first, second, first, first])
+    pd.testing.assert_frame_equal(events, predict_events(run.model, [first, second]), rtol=1e-4, atol=1e-6)
+
+
 def test_hours_are_answered_piece_by_piece(run, folder, monkeypatch):
     whole = predict(run.model, folder / "test00.flac")
     monkeypatch.setattr("seqconv.prediction.windows._FRAMES_AT_ONCE", 1000)

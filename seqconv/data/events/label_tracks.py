@@ -7,7 +7,7 @@ import pandas as pd
 from seqconv.data.events.raven import RAVEN_START, with_point
 from seqconv.errors import ManifestError
 from seqconv.features.tables import NUMBER, read_rows
-from seqconv.files import decoding_problem, text_encoding
+from seqconv.features.text_files import decoding_problem, text_encoding
 
 
 def read_label_track(path: Path) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqconv.data.manifest.columns import to_text
+from seqconv.data.manifest.columns import refuse_indicators, to_text
 from seqconv.errors import ManifestError, list_some
 from seqconv.files import as_storage_error, cache_folder
 
@@ -48,20 +48,32 @@ def read_parquet(paths: Sequence[Path], cache_dir: str | Path | None = None) -> 
 
 
 def is_dataset(source: Any) -> bool:
-    """Whether it is a dataset of Hugging Face: one split, or a stream of it."""
-    return type(source).__module__.split(".")[0] == "datasets" and not isinstance(source, Mapping)
+    """Whether it is a dataset of Hugging Face, one split or a stream of it, or a table of Arrow."""
+    kind = type(source)
+    if kind.__module__.split(".")[0] == "datasets":
+        return not isinstance(source, Mapping)
+    return kind.__module__.startswith("pyarrow") and kind.__name__ == "Table"
 
 
 def has_recordings(dataset: Any) -> bool:
-    """Whether a dataset of Hugging Face has a column of recordings, or of their paths."""
-    features = dataset.features or {}
-    return not {"path", "file_name"}.isdisjoint(features) or any(
-        type(feature).__name__ == "Audio" for feature in features.values()
+    """Whether a dataset has a column of recordings, or of their paths."""
+    schema = _schema(dataset)
+    if schema is None:
+        return False
+    features = _features(schema)
+    return any(
+        field.name in ("path", "file_name") or _holds_recordings(field, features.get(field.name)) for field in schema
     )
 
 
+def _schema(dataset: Any) -> Any:
+    """Return the schema of a dataset; None of a stream that does not know it."""
+    features = getattr(dataset, "features", None)
+    return getattr(dataset, "schema", None) if features is None else features.arrow_schema
+
+
 def read_dataset(dataset: Any, cache_dir: str | Path | None = None) -> tuple[pd.DataFrame, list[str]]:
-    """Read a dataset of Hugging Face, without decoding its recordings; arguments and result of `read_arrow`.
+    """Read a dataset, of which no recording is decoded, or a table in memory; arguments and result of `read_arrow`.
 
     Raises:
         ManifestError: it is a stream, or has a transform, which would not be applied.
@@ -71,13 +83,15 @@ def read_dataset(dataset: Any, cache_dir: str | Path | None = None) -> tuple[pd.
             "it is a stream (IterableDataset), of which nobody knows the length. Load it whole: "
             "datasets.load_dataset(..., streaming=False)."
         )
+    if not hasattr(dataset, "format"):
+        return read_arrow(dataset.schema, dataset.to_batches(max_chunksize=_ROWS_AT_ONCE), cache_dir)
     if dataset.format["type"] == "custom":
         raise ManifestError(
             "it has a transform (set_transform), which is not applied to recordings. Apply it with map, or take it "
             "away: data.with_format(None)."
         )
     table = dataset.with_format("arrow")
-    return read_arrow(table.features.arrow_schema, table.iter(_ROWS_AT_ONCE), cache_dir)
+    return read_arrow(_schema(table), table.iter(_ROWS_AT_ONCE), cache_dir)
 
 
 def read_arrow(
@@ -113,6 +127,8 @@ def read_arrow(
                 cells += [_as_file(value, folder) for value in values]
             else:
                 classes = _class_names(features.get(name))
+                if classes is None:
+                    refuse_indicators(name, values)
                 named = values if classes is None else [_name_class(value, classes, name) for value in values]
                 cells += [to_text(value, f"row {row + place}, '{name}'") for place, value in enumerate(named, start=1)]
         row += batch.num_rows

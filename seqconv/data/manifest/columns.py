@@ -119,8 +119,13 @@ def find_rows(ids: pd.Series, is_bad: Any, problem: str) -> list[str]:
 
 def as_text(cells: pd.Series) -> pd.Series:
     """Return cells as text, None where they are empty."""
-    text = [None if pd.isna(cell) or cell == "" else str(cell) for cell in cells]
+    text = [None if pd.isna(cell) or cell == "" else _cell_text(cell) for cell in cells]
     return pd.Series(text, cells.index, object)
+
+
+def _cell_text(cell: Any) -> str:
+    """Return the text of a cell; whole numbers are real ones in a column with a gap."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def to_text(value: Any, place: str) -> str | None:
@@ -145,7 +150,24 @@ def to_text(value: Any, place: str) -> str | None:
         return ";".join(labels)
     if isinstance(value, dict | list):
         raise ManifestError(f"{place}: a cell must be text, a number or a list of labels, not {value!r:.60}.")
-    return str(value)
+    return _cell_text(value)
+
+
+def refuse_indicators(name: str, values: Iterable[Any]) -> None:
+    """Refuse a column of lists that are no lists of labels, but say of each class whether it applies.
+
+    Raises:
+        ManifestError: they are of one length, two or more, and hold 0 and 1 alone.
+
+    >>> refuse_indicators("label", [[0, 1], [1]])
+    """
+    lists = [value for value in values if isinstance(value, list)]
+    are_bits = all(str(item) in ("0", "1") for row in lists for item in row)
+    if are_bits and lists and {len(value) for value in lists} == {max(len(lists[0]), 2)}:
+        raise ManifestError(
+            f"'{name}' holds lists of 0 and 1 such as {lists[0]!r:.40}, which seem to say of each class whether it "
+            "applies. Write the names of those that apply, or a column for each class (target.columns)."
+        )
 
 
 def make_absolute(paths: pd.Series, folder: str | Path) -> pd.Series:

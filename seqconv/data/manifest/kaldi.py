@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.files import decoding_problem, text_encoding
+from seqconv.features.text_files import decoding_problem, text_encoding
 
 
 def read_kaldi(folder: Path) -> tuple[pd.DataFrame, list[str]]:

@@ -11,7 +11,8 @@ import pandas as pd
 from seqconv.data.manifest.collection import FIELD, CollectionSettings, template_fields
 from seqconv.data.manifest.columns import SPLIT_WORDS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, StorageError, list_some
-from seqconv.files import decoding_problem, fetch, is_address, name_of, tar_member, text_encoding
+from seqconv.features.text_files import decoding_problem, text_encoding
+from seqconv.files import fetch, is_address, name_of, tar_member
 from seqconv.text import nearest
 
 

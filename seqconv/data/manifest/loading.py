@@ -77,7 +77,7 @@ def load_manifest(
             `channels:FOLDER`, a file for each channel; `webdataset:SHARDS`, tar archives; an
             unequal-length `.ts` file; a mapping from split to any of these, such as
             `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder), a
-            Dataset or a DatasetDict of Hugging Face.
+            table of Arrow, a Dataset or a DatasetDict of Hugging Face.
         label: Target column, or columns; when given, the labels are checked together with the rest.
         task: `classification`, `multilabel` or `regression`; read only with `label`.
         separator: Between the labels of one cell (multilabel).
@@ -160,6 +160,12 @@ def _read_one(source: Any, how: _Reading) -> _Read:
         table, notes = read_dataset(source, cache)
         frame, problems, more = _arrange(table, Path.cwd(), how)
         return frame, problems, notes + more
+    if not isinstance(source, str | PathLike):
+        raise ConfigError(
+            "a manifest is a path, a mapping from split to path, a DataFrame or a dataset, not "
+            f"{type(source).__name__}. "
+            "Of a list of paths, make a table: pandas.DataFrame({'path': paths, 'label': labels})."
+        )
     scheme, place = split_scheme(fspath(source))
     if scheme in _PATTERN_READERS:
         return _read_pattern(fspath(source), _PATTERN_READERS[scheme], how)

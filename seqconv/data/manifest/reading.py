@@ -10,12 +10,13 @@ import pandas as pd
 
 from seqconv.data.manifest.arrow import read_parquet
 from seqconv.data.manifest.collection import CollectionSettings
-from seqconv.data.manifest.columns import to_text
+from seqconv.data.manifest.columns import refuse_indicators, to_text
 from seqconv.errors import ManifestError
 from seqconv.features.cases import FORMATS, Cases, find_form, read_cases
 from seqconv.features.foreign import find_recipe
 from seqconv.features.tables import Rows, read_rows
-from seqconv.files import LocalCopy, decoding_problem, text_encoding
+from seqconv.features.text_files import decoding_problem, text_encoding
+from seqconv.files import LocalCopy
 
 _PLAIN = CollectionSettings()
 
@@ -57,8 +58,8 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
         reader = partial(read_delimited, collection=collection)
     if reader is None:
         raise ManifestError(
-            f"the format '{path.suffix}' is not known. A manifest is {', '.join([*_READERS, *FORMATS])}, "
-            f"or a folder with one sub-folder per class.{find_recipe([path])}"
+            f"the format '{path.suffix}' is not known. A manifest is {', '.join([*_READERS, *FORMATS])}, or a folder "
+            f"with one sub-folder per class; with data.separator, text of any name.{find_recipe([path])}"
         )
     try:
         return reader(path)
@@ -94,7 +95,7 @@ def _read_spaced(path: Path, options: dict[str, Any]) -> Rows | None:
 
 def read_json_lines(path: Path) -> pd.DataFrame:
     """Read JSON Lines: one object per line; a list of labels is joined with ';'."""
-    records = []
+    records, lists = [], dict[str, list[Any]]()
     with path.open(encoding=text_encoding(path)) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -108,9 +109,14 @@ def read_json_lines(path: Path) -> pd.DataFrame:
                 raise ManifestError(f"line {number} nests lists or objects hundreds deep; cells are text.") from error
             if not isinstance(record, dict):
                 raise ManifestError(f'line {number} is not a JSON object such as {{"path": "a.wav", "label": "yes"}}.')
+            for key, value in record.items():
+                if isinstance(value, list):
+                    lists.setdefault(key, []).append(value)
             records.append({key: to_text(value, f"line {number}, '{key}'") for key, value in record.items()})
     if not records:
         raise ManifestError("it is empty; each line must hold one JSON object.")
+    for key, values in lists.items():
+        refuse_indicators(key, values)
     header = list(dict.fromkeys(key for record in records for key in record))
     return _build_table(header, [[record.get(key) for key in header] for record in records])
 
