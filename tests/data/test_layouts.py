@@ -14,6 +14,7 @@ from seqconv.cli.commands.init import main as init
 from seqconv.cli.commands.predict import main as predict
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
+from seqconv.data.events.annotations import read_annotations
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.training import train
 
@@ -88,17 +89,12 @@ def test_it_trains_evaluates_and_predicts(collection, monkeypatch, capsys):
     assert scored["id"].tolist() == data.test.ids
 
 
-# What `init` needs to be told, or asks for by an error that says what to do.
-TOLD = {
-    "Common Voice": (["--label", "gender"], "there is no column 'label' with labels. Name what is to be learned with"),
-    "RAVDESS": (None, "named like speakers, not classes. Say where the labels are"),
-    "TIMIT": (None, "named like regions, not classes"),
-    "Kaldi": (None, "it holds data directories of Kaldi. Give each as kaldi:FOLDER"),
-    "DESED": (None, "list events. Write a config with data: {manifest: FOLDER, events:"),
-    "BirdNET and Raven": (None, "recordings must be in sub-folders, one per class"),
-    "LJSpeech": (None, "there is no column 'path'"),
-    "AudioSet": (None, "named like splits, not classes"),
-    "AudioFolder with JSON Lines": ([], ""),
+# What `init` asks for without a terminal, and the reading that the config of the page has: its option is in the error.
+ASKED = {
+    "TIMIT": (
+        "what is to be learned may stand in several places of the paths",
+        r"data.label_from=(?P<group>(?P<label>[FM])[^/]+)/",
+    )
 }
 
 
@@ -106,13 +102,14 @@ def test_init_finds_it_or_asks(collection, request, capsys):
     title = request.node.callspec.params["collection"]
     here, _ = collection
     name, _ = MINIATURES[title]
-    output = here / "drafted.yaml"
-    more, refusal = TOLD.get(title, ([], ""))
-    if refusal:
+    output, more = here / "drafted.yaml", []
+    if title in ASKED:
+        question, option = ASKED[title]
         assert init([str(here / name), "--output", str(output)]) == 2
-        assert refusal in capsys.readouterr().err
-    if more is None:
-        return
+        said = capsys.readouterr().err
+        assert question in said
+        assert f"--set '{option}'" in said
+        more = ["--set", option]
     assert init([str(here / name), *more, "--output", str(output)]) == 0
     drafted, own = load_config(output), load_config(here / "config.yaml")
     frames = [read_manifest(config.data.manifest, collection=config.data).frame for config in (drafted, own)]
@@ -124,15 +121,26 @@ def test_init_finds_it_or_asks(collection, request, capsys):
     assert labels[0] == labels[1]
     assert (drafted.target.task, drafted.target.separator) == (own.target.task, own.target.separator)
     assert drafted.split == own.split
-    said = capsys.readouterr().out
+    if own.data.events is not None:
+        events = [
+            read_annotations(frame, config.data.events, "negative")[1].by_id
+            for frame, config in zip(frames, (drafted, own), strict=True)
+        ]
+        rows = [
+            {name: (found.starts.tolist(), found.ends.tolist(), found.labels) for name, found in each.items()}
+            for each in events
+        ]
+        assert rows[0] == rows[1]
+        assert any(rows[0].values())
+        assert (drafted.data.windows, drafted.target.background) == (own.data.windows, own.target.background)
+    said = " ".join(capsys.readouterr().out.split())
     assert ("folds of the table; fold 1 is test" in said) == (own.split.folds is not None)
     assert ("cut by the run" in said) == (own.split.folds is None and frames[1]["split"].isna().all())
     train(load_config(output, ["training.epochs=1", "evaluation.report=false", "data.num_workers=0"]), here / "drafted")
 
 
 def test_enough_layouts_are_found_without_help(capsys):
-    asked = [title for title, (more, _) in TOLD.items() if more != []]
-    found = [title for title in MINIATURES if title not in asked]
+    found = [title for title in MINIATURES if title not in ASKED]
     with capsys.disabled():
-        print(f"\ninit finds {len(found)} of {len(MINIATURES)} layouts alone, and asks at {len(asked)}", end=" ")
-    assert len(found) >= 7
+        print(f"\ninit finds {len(found)} of {len(MINIATURES)} layouts alone, and asks at {len(ASKED)}", end=" ")
+    assert len(found) >= 14

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from seqconv.cli.drafting.feature_tables import TableFacts, look_at_tables
 from seqconv.data.manifest.folders import AUDIO_SUFFIXES
 from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features import load_features
 from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
-from seqconv.features.columns import is_clock, read_columns
 
 MOST_READ = 200
 """Number of tables that are read, evenly spread, since no header says their length."""
@@ -26,8 +26,8 @@ class SignalFacts:
 
     `kind`: "audio" for recordings, "samples" for raw ones `(n,)`, or "features" `(time, d)`. `lengths`: of each file
     that was measured, in seconds for recordings, else in frames. `rates`: the number of recordings with each sample
-    rate, in Hz. `num_mixed`: recordings with several channels. `columns`: the columns to use of tables, unless these
-    are all numeric ones. `broken`: files that cannot be read, with the reason.
+    rate, in Hz. `num_mixed`: recordings with several channels. `table`: how tables are read. `broken`: files that
+    cannot be read, with the reason.
     """
 
     kind: Literal["audio", "samples", "features"]
@@ -35,7 +35,7 @@ class SignalFacts:
     rates: dict[int, int] = field(default_factory=dict)
     num_mixed: int = 0
     num_features: int = 0
-    columns: tuple[str, ...] | None = None
+    table: TableFacts = field(default_factory=TableFacts)
     broken: dict[str, str] = field(default_factory=dict)
 
 
@@ -76,10 +76,10 @@ def _measure_recording(row: dict[Any, Any]) -> tuple[float, int, int]:
 
 def _measure_arrays(rows: list[dict[Any, Any]]) -> SignalFacts:
     has_headers = all(Path(row["path"]).suffix.lower() in (".npy", ".ts") for row in rows)
-    columns = _find_columns(rows)
+    table = look_at_tables([row["path"] for row in rows])
     if not has_headers and len(rows) > MOST_READ:
         rows = [rows[index] for index in np.linspace(0, len(rows) - 1, MOST_READ).astype(int)]
-    shapes, broken = _measure_each(rows, lambda row: _shape_of(row, columns))
+    shapes, broken = _measure_each(rows, lambda row: _shape_of(row, table))
     if not shapes:
         raise ManifestError(f"none of the {len(rows)} arrays can be read: {next(iter(broken.values()))}")
     ranks = {len(shape) for shape in shapes.values()}
@@ -89,7 +89,7 @@ def _measure_arrays(rows: list[dict[Any, Any]]) -> SignalFacts:
         return SignalFacts("samples", lengths, broken=broken)
     if ranks != {2} or len(widths) > 1:
         _refuse_shapes(shapes)
-    return SignalFacts("features", lengths, num_features=widths.pop(), columns=columns, broken=broken)
+    return SignalFacts("features", lengths, num_features=widths.pop(), table=table, broken=broken)
 
 
 def _measure_each(
@@ -107,27 +107,12 @@ def _measure_each(
     return found, broken
 
 
-def _shape_of(row: dict[Any, Any], columns: tuple[str, ...] | None) -> tuple[int, ...]:
+def _shape_of(row: dict[Any, Any], table: TableFacts) -> tuple[int, ...]:
     path, case = Path(row["path"]), row.get("case")
     if path.suffix.lower() == ".npy":
         return load_npy(path, mapped=True).shape
     number = None if case is None or pd.isna(case) else int(case)
-    return load_features(path, {"kind": "precomputed", "columns": columns}, case=number).shape
-
-
-def _find_columns(rows: list[dict[Any, Any]]) -> tuple[str, ...] | None:
-    """Return the columns of the tables without one that only counts time; None if all are needed."""
-    paths = [row["path"] for row in rows if Path(row["path"]).suffix.lower() in (".csv", ".tsv", ".parquet")]
-    if not paths:
-        return None
-    path = Path(paths[0])
-    try:
-        numbers = read_columns(path).numbers
-    except (ValueError, OSError):
-        # Whoever reads the features says what is wrong.
-        return None
-    left = tuple(name for name, values in numbers.items() if not is_clock(name, values))
-    return left if 0 < len(left) < len(numbers) else None
+    return load_features(path, {"kind": "precomputed", **table.settings}, case=number).shape
 
 
 def _refuse_shapes(shapes: dict[str, tuple[int, ...]]) -> None:

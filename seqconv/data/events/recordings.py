@@ -166,7 +166,7 @@ def _find_tables(folder: Path, recordings: Mapping[str, Sequence[str]]) -> dict[
     tables: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith("."):
-            tables[names.get(path.stem, _stem(path))].append(path)
+            tables[names.get(path.stem, recording_stem(path))].append(path)
     return dict(tables)
 
 
@@ -222,6 +222,6 @@ def _read_joined(tables: Sequence[Path], frame: pd.DataFrame, nameless: str | No
     return found
 
 
-def _stem(path: Path) -> str:
+def recording_stem(path: Path) -> str:
     """Return the recording's name in a file name: `rec` for `rec.txt` and for `rec.Table.1.selections.txt`."""
     return _PROGRAMS.sub("", path.stem)
