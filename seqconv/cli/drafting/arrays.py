@@ -21,7 +21,7 @@ def refuse_arrays(place: Place) -> Find | None:
     pairs = [(path, arrays[labels]) for name, path in arrays.items() if (labels := _labels_of(name, arrays))]
     if not pairs:
         return None
-    values, labels = pairs[0]
+    values, labels = next((pair for pair in pairs if "train" in pair[0].stem.lower()), pairs[0])
     try:
         shapes = [load_npy(place.path / path, mapped=True).shape for path in (values, labels)]
     except (ValueError, OSError) as error:
@@ -52,5 +52,6 @@ def _describe(place: Place, values: PurePosixPath, labels: PurePosixPath, shape:
         f"np.save(f'cases/{{label}}/{{number}}.npy', {case})) for number, (case, label) in "
         f"enumerate(zip(np.load('{x}'), np.load('{y}')))]\"\n"
         "  seqconv init cases\n"
+        "Of several such pairs, write each to a folder of its own: cases/train, cases/test.\n"
         "Or train in Python: seqconv.train({...}, train_data=(arrays, labels))."
     )

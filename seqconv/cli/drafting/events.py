@@ -48,22 +48,29 @@ def find_events(place: Place) -> Find | None:
 def _find_own_tables(place: Place) -> Find | None:
     """Find a table or label track for each recording, named like it."""
     stems = {path.stem for path in place.recordings}
-    own = [path for path in place.files if path.suffix.lower() in TABLE_SUFFIXES and recording_stem(path) in stems]
-    some = own[:: max(1, len(own) // _MOST_TRIED)]
-    readable = [path for path in some if not read_events(place.path / path, has_ids=False)[2]]
-    if len(readable) <= len(some) / 2:
+    for files in ([place.path / path for path in place.files], place.files_beside):
+        own = [path for path in files if path.suffix.lower() in TABLE_SUFFIXES and recording_stem(path) in stems]
+        some = own[:: max(1, len(own) // _MOST_TRIED)]
+        readable = [path for path in some if not read_events(path, has_ids=False)[2]]
+        if len(readable) > len(some) / 2:
+            break
+    else:
         return None
-    folder = place.path / os.path.commonpath([path.parent for path in own])
-    data = {"manifest": _manifest_of(place.recordings, place), "events": str(folder)}
+    folder = os.path.commonpath([path.parent for path in own])
+    data = {"manifest": _manifest_of(place.recordings, place), "events": folder}
     return Find(data, f"{len(own):,} tables of events in '{folder}', each named like its recording")
 
 
 def _find_joined_tables(place: Place) -> Find | None:
     """Find tables with times and labels in recordings that they name."""
-    tables = [table for table in match_tables(place.tables, place) if _has_events(table, place)]
-    if not tables:
+    for paths in (place.tables, place.tables_beside):
+        tables = [table for table in match_tables(paths, place) if _has_events(table, place)]
+        if tables:
+            break
+    else:
         return None
-    if {"start", "end"} <= set(tables[0].rows.columns):
+    if {"start", "end"} <= set(tables[0].rows.columns) and len(tables[0].listed) == len(tables[0].rows):
+        # Rows that each name another recording may also be those of a manifest.
         name = place.show(*(table.path for table in tables))
         parts = Place(tables[0].path).command()
         are_events = choose(
@@ -81,19 +88,19 @@ def _find_joined_tables(place: Place) -> Find | None:
     manifest: Any = _manifest_of(files, place)
     if set(chosen) <= set(SPLITS) and len(set(roots.values())) == len(roots):
         manifest = {split: str(root) for split, root in roots.items()}
-    paths = {split: str(table.path) for split, table in chosen.items()}
-    events: Any = paths if len(paths) > 1 else next(iter(paths.values()))
+    events: Any = {split: str(table.path) for split, table in chosen.items()}
+    events = events if len(events) > 1 else next(iter(events.values()))
     found = f"events in {place.show(*(table.path for table in chosen.values()))} in '{place.path}'"
     used = [table.path for table in chosen.values()]
-    others = [path for path in place.tables if path not in used]
+    others = [path for path in paths if path not in used]
     said = [f"not used, since they are no tables of events: {place.show(*others)}"] if others else []
     return Find({"manifest": manifest, "events": events}, found, said=tuple(said))
 
 
 def _has_events(table: Table, place: Place) -> bool:
-    """Whether rows have start, end and label, at times that are in the recordings."""
+    """Whether rows have start, end and label, at times that are in the recordings; rows with ids are of a manifest."""
     rows, _, problems = name_columns(table.rows, _MEANINGS)
-    if problems or not set(_MEANINGS) <= set(rows.columns):
+    if problems or "id" in rows or not set(_MEANINGS) <= set(rows.columns):
         return False
     timed = rows[rows["start"].notna() & rows["end"].notna()]
     late = []

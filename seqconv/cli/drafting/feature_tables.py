@@ -43,10 +43,10 @@ def look_at_tables(paths: Sequence[str]) -> TableFacts:
     if 0 < len(left) < len(numbers):
         facts["columns"] = left, "of the tables; the others count time or hold text"
     gaps = max(_longest_gap(table.numbers[name]) for table in read for name in left if name in table.numbers)
-    steps = _uneven_steps(read)
-    if steps is not None:
-        facts |= _describe_clock(*steps)
-    if gaps and (steps is not None or gaps <= _LONG_GAP):
+    clock = _find_uneven_clock(read)
+    if clock is not None:
+        facts |= _describe_clock(read, clock, left)
+    if gaps and (clock is not None or gaps <= _LONG_GAP):
         facts["missing"] = "interpolate", f"gaps of up to {gaps} rows are filled by lines; 'mask' marks them, too"
         facts.setdefault("max_gap", (gaps, "frames, of the longest gap that was seen"))
     elif gaps:
@@ -54,15 +54,15 @@ def look_at_tables(paths: Sequence[str]) -> TableFacts:
     return TableFacts(*({key: fact[part] for key, fact in facts.items()} for part in (0, 1)))
 
 
-def _uneven_steps(tables: Sequence[Columns]) -> tuple[str, FloatArray] | None:
-    """Return the clock, and its steps in seconds, if these differ; None if there is none or they are even."""
+def _find_uneven_clock(tables: Sequence[Columns]) -> str | None:
+    """Return the column with the times of rows, if their steps differ."""
     for name in tables[0].names:
         times = [_times_of(table, name) for table in tables]
         known = [each for each in times if each is not None]
         if len(known) == len(times):
             steps = np.concatenate([np.diff(each) for each in known])
             if len(steps) and (steps > 0).all() and np.ptp(steps) > _UNEVEN * np.median(steps):
-                return name, steps
+                return name
     return None
 
 
@@ -76,13 +76,20 @@ def _times_of(table: Columns, name: str) -> FloatArray | None:
         return None
 
 
-def _describe_clock(name: str, steps: FloatArray) -> dict[str, tuple[Any, str]]:
-    rate, longest = float(f"{1 / np.median(steps):.2g}"), float(np.ceil(steps.max() * 100) / 100)
-    spread = f"steps of {steps.min():g} to {steps.max():g}, median {np.median(steps):g}"
+def _describe_clock(tables: Sequence[Columns], clock: str, names: Sequence[str]) -> dict[str, tuple[Any, str]]:
+    steps, spans = [], []
+    for table in tables:
+        times = read_clock(table, clock)
+        steps.append(np.diff(times))
+        known = [times[~np.isnan(table.numbers[name])] for name in names if name in table.numbers]
+        spans += [float(np.diff(each).max()) for each in known if len(each) > 1]
+    joined = np.concatenate(steps)
+    rate = float(f"{1 / np.median(joined):.2g}")
+    spread = f"steps of {joined.min():.3g} to {joined.max():.3g}, median {np.median(joined):.3g}"
     return {
-        "clock": (name, f"rows are at uneven times, in seconds: {spread}"),
+        "clock": (clock, f"rows are at uneven times, in seconds: {spread}"),
         "resample": (rate, "frames a second that the rows become"),
-        "max_gap": (longest, "seconds, of the longest step that was seen; a longer one stops the run"),
+        "max_gap": (float(np.ceil(max(spans) * 100) / 100), "seconds, of the longest gap that was seen"),
     }
 
 

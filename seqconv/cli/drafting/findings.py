@@ -38,6 +38,8 @@ class Findings:
         kept = [name for name in self.source.find.kept if name != self.target.column]
         lines += [*self.target.said, *self.source.find.said]
         lines += [f"columns that are kept, and not used: {list_some(kept, MOST_LISTED)}"] if kept else []
+        reasons = self.signals.table.reasons
+        lines += [f"LOOK AT THIS: {reasons[key]} (features.{key})" for key in ("clock", "missing") if key in reasons]
         broken = self.signals.broken
         if broken:
             lines.append(f"LOOK AT THIS: {describe_broken(broken)}; left out in training")

@@ -89,7 +89,7 @@ def find_classes(place: Place) -> Find:
             f"'{place.path}': the sub-folder {list_some(noise)} may be a class, or sounds of no class.",
             [
                 Reading("a class like the others", place.set("data.label_from", _CLASSES), False),
-                Reading("sounds of no class: left out", place.set("data.ignore", str(ignored)), True),
+                Reading("sounds of no class: left out", place.set("data.ignore", f"[{', '.join(ignored)}]"), True),
             ],
         )
         if not left_out:
@@ -106,7 +106,8 @@ def _with_labels(find: Find, place: Place, paths: Sequence[PurePosixPath]) -> Fi
     if labels is None:
         return find
     names = find.found if isinstance(find.data["manifest"], dict) else f"the recordings in '{place.path}'"
-    return Find({**find.data, "label_from": labels.pattern}, names, said=(*find.said, *labels.said))
+    data = {**find.data, "label_from": labels.pattern}
+    return Find(data, names, folds=labels.folds, said=(*find.said, *labels.said))
 
 
 def _top(place: Place) -> list[str]:

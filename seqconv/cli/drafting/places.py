@@ -30,6 +30,7 @@ class Place:
 
     def __init__(self, path: Path, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.path = path
+        self._absolute = path.absolute()
         self.given = {section: dict(keys) for section, keys in (given or {}).items()}
 
     def knows(self, *keys: str) -> bool:
@@ -61,18 +62,19 @@ class Place:
         return tuple(self.path / path for paths in by_folder.values() if len(paths) <= _MOST_TABLES for path in paths)
 
     @cached_property
+    def files_beside(self) -> tuple[Path, ...]:
+        """Files in the folder above and in its other folders, but for those of runs."""
+        above = self.path.parent if self.path.name not in ("", "..") else self.path / ".."
+        own = self.path.absolute()
+        folders = [above, *(path for path in _visible(above) if path.is_dir() and path.absolute() != own)]
+        found = [[path for path in _visible(folder) if path.is_file()] for folder in folders[:_MOST_FOLDERS]]
+        return tuple(path for files in found if not any(path.name in _OF_RUNS for path in files) for path in files)
+
+    @cached_property
     def tables_beside(self) -> tuple[Path, ...]:
-        """Tables in the folder above, and in its other folders that hold no recordings."""
-        above = self.path.absolute().parent
-        folders = [above, *(path for path in _visible(above) if path.is_dir() and path != self.path.absolute())]
-        found: list[Path] = []
-        for folder in folders[:_MOST_FOLDERS]:
-            files = [path for path in _visible(folder) if path.is_file()]
-            tables = [path for path in files if path.suffix.lower() in TABLE_SUFFIXES]
-            is_run = any(path.name in _OF_RUNS for path in files)
-            if len(tables) <= _MOST_TABLES and not is_run:
-                found += tables
-        return tuple(found) if len(found) <= _MOST_TABLES else ()
+        """Tables beside the folder that may list recordings."""
+        found = tuple(path for path in self.files_beside if path.suffix.lower() in TABLE_SUFFIXES)
+        return found if len(found) <= _MOST_TABLES else ()
 
     @cached_property
     def _by_name(self) -> dict[str, list[PurePosixPath]]:
@@ -88,14 +90,24 @@ class Place:
         Of several, the only one below the folder of the table.
         """
         named = PurePosixPath(cell.replace("\\", "/"))
-        depth = len(named.parts)
-        found = [path for path in self._by_name.get(named.name, ()) if path.parts[-depth:-1] == named.parts[:-1]]
+        inner = tuple(part for part in named.parts[:-1] if part != "..")
+        found = [
+            path
+            for path in self._by_name.get(named.name, ())
+            if not inner or self.place_of(path).parent.parts[-len(inner) :] == inner
+        ]
         below = [path for path in found if table.parent in (self.path / path).parents]
         return next((paths[0] for paths in (found, below) if len(paths) == 1), None)
 
+    def place_of(self, path: PurePosixPath) -> Path:
+        """Return the absolute path of a file."""
+        return self._absolute / path
+
     def show(self, *paths: Path | PurePosixPath) -> str:
         """Return paths for a sentence, as seen from the folder."""
-        return list_some(os.path.relpath(self.path / path, self.path) for path in paths)
+        return list_some(
+            os.path.relpath(path if isinstance(path, Path) else self.path / path, self.path) for path in paths
+        )
 
     def command(self, *options: str) -> str:
         """Return the command that drafts the config again, with further options."""

@@ -1,5 +1,6 @@
 """The data behind a path: what finders, tried one after the other, say about it, read as training reads it."""
 
+import os.path
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ from seqconv.data.settings import DataConfig
 from seqconv.errors import AudioError, ManifestError, SeqconvError
 from seqconv.features.audio.recordings import open_audio
 from seqconv.parts.problems import read_section
+from seqconv.text import amount
 
 TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
 _NO_PARTS = {"start": None, "end": None}
@@ -71,11 +73,19 @@ def _say_unused(place: Place, data: Mapping[str, Any]) -> list[str]:
         *place.recordings,
         *(path.relative_to(place.path) for path in (*lists, *events) if path.is_relative_to(place.path)),
     }
-    if any(path.is_dir() for path in events):
+    if events:
+        # Those that are not used were named.
         used |= {path for path in place.files if path.suffix.lower() in EVENT_TABLES}
+    outside = [path for path in place.recordings if not any(_lies_in(place.path / path, folder) for folder in folders)]
     kinds = Counter(path.suffix.lower() or path.name for path in place.files if path not in used).most_common(10)
     shown = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
-    return [f"not used, since they are neither recordings nor arrays: {shown}"] if kinds else []
+    said = [f"not used, since they are neither recordings nor arrays: {shown}"] if kinds else []
+    count = amount(len(outside), "recording")
+    return [*said, f"not used, in other folders: {count}, such as {place.show(outside[0])}"] if outside else said
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    return path.absolute().is_relative_to(os.path.normpath(folder.absolute()))
 
 
 def _paths_in(value: str | Mapping[str, str] | None) -> list[Path]:
@@ -90,7 +100,16 @@ def _read(data: Mapping[str, Any]) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def _find_given(place: Place) -> Find | None:
-    return Find({}, "the manifest that you name") if place.knows("manifest") else None
+    """Take the manifest that the user names; match tables with the recordings of the place."""
+    if not place.knows("manifest"):
+        return None
+    manifest = place.given["data"]["manifest"]
+    named = manifest if isinstance(manifest, dict) else {"": manifest}
+    paths = {split: Path(str(path)) for split, path in named.items()}
+    found = {split: match_tables([path], place) for split, path in paths.items() if path.is_file()}
+    if len(found) == len(paths) and all(found.values()):
+        return describe_tables({split: tables[0] for split, tables in found.items()}, place)
+    return Find({}, "the manifest that you name")
 
 
 def _find_file(place: Place) -> Find | None:
@@ -103,7 +122,8 @@ def _find_file(place: Place) -> Find | None:
     with suppress(SeqconvError):
         rows, _ = _read({**find.data, **place.given.get("data", {})})
         return find if len(rows) else None
-    for folder in place.path.absolute().parents[:2]:
+    above = place.path.parent
+    for folder in (above, Path(os.path.normpath(above / ".."))):
         tables = match_tables([place.path], Place(folder, place.given))
         if tables:
             return describe_tables({"": tables[0]}, Place(folder, place.given))

@@ -50,7 +50,13 @@ def find_tables(place: Place) -> Find | None:
         tables = [table for table in beside if len(table.listed) >= _FEWEST_LISTED * len(place.recordings)]
     if not tables:
         return None
-    chosen = by_split(tables, place.path) or {"": _choose_one(tables, place)}
+    chosen = by_split(tables, place.path)
+    if not chosen and len(tables) > 1:
+        # Many tables that each name a few recordings are of something else, such as transcripts.
+        tables = [table for table in tables if len(table.listed) >= _FEWEST_LISTED * len(place.recordings)]
+        if not tables:
+            return None
+    chosen = chosen or {"": _choose_one(tables, place)}
     return describe_tables(chosen, place).saying(*_say_unused(chosen, tables, place))
 
 
@@ -140,7 +146,7 @@ def _match_columns(path: Path, rows: pd.DataFrame, text: Mapping[str, Any], plac
         if not len(some) or len(pairs) < max(1, len(some) // 2):
             continue
         suffixes = {file.suffix for _, cell, file in pairs if PurePosixPath(cell).suffix != file.suffix}
-        heads = [_head(cell, file) for _, cell, file in pairs]
+        heads = [_head(cell, place.place_of(file)) for _, cell, file in pairs]
         parents = {head.parent for head in heads}
         if len(suffixes) > 1:
             continue
@@ -160,19 +166,21 @@ def _table(
     path: Path,
     rows: pd.DataFrame,
     place: Place,
-    root: PurePosixPath,
+    root: Path,
     keys: Mapping[str, Any],
     files: frozenset[PurePosixPath],
 ) -> Table:
-    return Table(path, rows, place.path / root, keys, [file.relative_to(root) for file in sorted(files)], files)
+    paths = [PurePosixPath(place.place_of(file).relative_to(root)) for file in sorted(files)]
+    return Table(path, rows, root, keys, paths, files)
 
 
-def _head(cell: str, file: PurePosixPath) -> PurePosixPath:
+def _head(cell: str, file: Path) -> Path:
     """Return the part of a path that its cell leaves out."""
-    return PurePosixPath(*file.parts[: len(file.parts) - len(PurePosixPath(cell).parts)])
+    inner = [part for part in PurePosixPath(cell.replace("\\", "/")).parts if part != ".."]
+    return Path(*file.parts[: len(file.parts) - len(inner)])
 
 
-def _folder_column(rows: pd.DataFrame, places: Sequence[int], heads: Sequence[PurePosixPath], used: str) -> str | None:
+def _folder_column(rows: pd.DataFrame, places: Sequence[int], heads: Sequence[Path], used: str) -> str | None:
     """Return a template of the folder of each row, from another column: 'fold{fold}'."""
     for column in (name for name in rows.columns if name != used):
         cells = [rows[column].iloc[place] for place in places]
@@ -187,7 +195,7 @@ def _folder_column(rows: pd.DataFrame, places: Sequence[int], heads: Sequence[Pu
 def locate(chosen: Mapping[str, Table]) -> dict[str, Any]:
     """Return the keys of `data` that say where tables and recordings are, one or by split."""
     first = next(iter(chosen.values()))
-    is_elsewhere = any(table.root != table.path.parent for table in chosen.values())
+    is_elsewhere = any(table.root != table.path.absolute().parent for table in chosen.values())
     if "" in chosen:
         return {"manifest": str(first.path), **({"root": str(first.root)} if is_elsewhere else {})}
     data: dict[str, Any] = {"manifest": {split: str(table.path) for split, table in chosen.items()}}
@@ -227,5 +235,6 @@ def describe_tables(chosen: Mapping[str, Table], place: Place) -> Find:
     used = {*meant.values(), *template_fields(str(data.get("path", ""))), *sure[:1], "path", "file_name"}
     kept = tuple(name for name in columns if name not in {*used, "split", "fold"})
     folds = first.rows["fold"].nunique() if "fold" in columns and "" in chosen else None
-    found = f"{place.show(*(table.path for table in chosen.values()))} in '{place.path}'"
+    where = "in" if all(table.path.is_relative_to(place.path) for table in chosen.values()) else "beside"
+    found = f"{place.show(*(table.path for table in chosen.values()))} {where} '{place.path}'"
     return Find(data, found, folds=folds, kept=kept, said=tuple(said))

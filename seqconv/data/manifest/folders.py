@@ -13,6 +13,7 @@ from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.precomputed import TABLE_SUFFIXES
 
 # What libsndfile reads, as seqconv.features does.
 AUDIO_SUFFIXES = (
@@ -38,7 +39,7 @@ _ASIDE = r"_.*_|_background_noise_"
 
 
 def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
-    """List the recordings and arrays of a folder.
+    """List the recordings and arrays of a folder; if there are none, the tables of features in its sub-folders.
 
     Each sub-folder is a class, and deeper folders belong to it; unless `collection.label_from` finds the labels in the
     paths, or `events` label the recordings. A folder with a file `metadata.csv` (or .jsonl, .parquet) is read by that.
@@ -60,6 +61,9 @@ def read_folder(folder: Path, collection: CollectionSettings) -> tuple[pd.DataFr
     present = [path for path in present if not any(part.startswith(".") for part in path.parts)]
     paths = [path for path in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
     _refuse_other_audio(present)
+    if not paths:
+        # Tables of features, one for each sequence.
+        paths = [path for path in present if path.suffix.lower() in TABLE_SUFFIXES and len(path.parts) > 1]
     # Where events label them, folders need not be classes.
     has_labels = "label" in collection.found_in_paths or getattr(collection, "events", None) is not None
     if not has_labels:
