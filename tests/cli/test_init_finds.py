@@ -187,7 +187,8 @@ def test_arrays_of_all_sequences_become_files_by_the_line_that_is_printed(here, 
     np.save("y.npy", np.arange(24) % 2)
     assert init(["."]) == 2
     said = capsys.readouterr().err
-    assert "'X.npy' (24, 3, 40) holds all sequences in one array, with labels in 'y.npy'" in said
+    assert "'X' (24, 3, 40) holds all sequences in one array, and a config names a file for each" in said
+    assert "this seems to be (cases, d, time), since 3 < 40" in said
     line = next(line.strip() for line in said.splitlines() if line.strip().startswith("python -c"))
     code = line.removeprefix('python -c "').removesuffix('"')
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -195,6 +196,15 @@ def test_arrays_of_all_sequences_become_files_by_the_line_that_is_printed(here, 
     assert frame.groupby("label").size().to_dict() == {"0": 12, "1": 12}
     assert "40 to 40 frames of 3 features" in said
     assert "configs/pickup_gesture.yaml is a recipe for 50 sequences" in said
+    # One feature, in an archive.
+    (here / "one").mkdir()
+    np.savez(here / "one" / "walks.npz", X_train=np.ones((6, 9)), Y_train=np.arange(6), X_test=np.ones((3, 9)))
+    for path in ("one", "one/walks.npz"):
+        assert init([path]) == 2
+        said = capsys.readouterr().err
+        assert "'X_train' (6, 9) holds all sequences" in said
+        assert "case[:, None]" in said
+        assert "zip(np.load('one/walks.npz')['X_train'], np.load('one/walks.npz')['Y_train'])" in said
 
 
 def test_tables_of_features_at_uneven_times_with_gaps(here, draft):

@@ -38,7 +38,7 @@ _WHY_KEYS = {
     "separator": "between the cells of the table",
     "comment": "lines of the table that begin with it are none",
     "events": "when something happens, from the beginning of its recording",
-    "windows": "sequences are parts of recordings, about as long as the events",
+    "windows": "sequences are parts of recordings, about as long as the events (model.pooling: frames: each frame)",
     "unlabeled": "what has no label: ignore leaves it out, negative: nothing happens there",
 }
 

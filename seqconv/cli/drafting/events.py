@@ -90,11 +90,10 @@ def _find_joined_tables(place: Place) -> Find | None:
         manifest = {split: str(root) for split, root in roots.items()}
     events: Any = {split: str(table.path) for split, table in chosen.items()}
     events = events if len(events) > 1 else next(iter(events.values()))
-    found = f"events in {place.show(*(table.path for table in chosen.values()))} in '{place.path}'"
     used = [table.path for table in chosen.values()]
     others = [path for path in paths if path not in used]
     said = [f"not used, since they are no tables of events: {place.show(*others)}"] if others else []
-    return Find({"manifest": manifest, "events": events}, found, said=tuple(said))
+    return Find({"manifest": manifest, "events": events}, f"events in {place.tell(*used)}", said=tuple(said))
 
 
 def _has_events(table: Table, place: Place) -> bool:

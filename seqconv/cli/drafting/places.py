@@ -25,11 +25,13 @@ _OF_RUNS = ("model.keras", "splits.csv", "metrics.json")
 class Place:
     """A folder, or a file, that a config is drafted for.
 
-    `given`: sections of the config with the keys that the user sets: nothing is asked about them.
+    `given`: sections of the config with the keys that the user sets: nothing is asked about them. `matched`: tables
+    that were compared with the recordings, by path.
     """
 
     def __init__(self, path: Path, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.path = path
+        self.matched: dict[Path, Any] = {}
         self._absolute = path.absolute()
         self.given = {section: dict(keys) for section, keys in (given or {}).items()}
 
@@ -108,6 +110,11 @@ class Place:
         return list_some(
             os.path.relpath(path if isinstance(path, Path) else self.path / path, self.path) for path in paths
         )
+
+    def tell(self, *paths: Path) -> str:
+        """Return where files are: in the folder, or beside it."""
+        where = "in" if all(path.is_relative_to(self.path) for path in paths) else "beside"
+        return f"{self.show(*paths)} {where} '{self.path}'"
 
     def command(self, *options: str) -> str:
         """Return the command that drafts the config again, with further options."""

@@ -151,9 +151,9 @@ def _is_of_other_files(frame: pd.DataFrame) -> bool:
 # The first that finds something is right; the last always does.
 FINDERS: tuple[Callable[[Place], Find | None], ...] = (
     _find_given,
+    refuse_arrays,
     _find_file,
     _find_manifest,
-    refuse_arrays,
     find_kaldi,
     find_events,
     find_tables,

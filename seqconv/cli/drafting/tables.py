@@ -61,8 +61,11 @@ def find_tables(place: Place) -> Find | None:
 
 
 def match_tables(paths: Sequence[Path], place: Place) -> list[Table]:
-    """Return the tables that name recordings of the place."""
-    return [table for path in paths if (table := _match(path, place)) is not None]
+    """Return the tables that name recordings of the place; each is read once."""
+    for path in paths:
+        if path not in place.matched:
+            place.matched[path] = _match(path, place)
+    return [table for path in paths if (table := place.matched[path]) is not None]
 
 
 def by_split(tables: Sequence[Table], folder: Path) -> dict[str, Table]:
@@ -192,7 +195,7 @@ def _folder_column(rows: pd.DataFrame, places: Sequence[int], heads: Sequence[Pa
     return None
 
 
-def locate(chosen: Mapping[str, Table]) -> dict[str, Any]:
+def _locate(chosen: Mapping[str, Table]) -> dict[str, Any]:
     """Return the keys of `data` that say where tables and recordings are, one or by split."""
     first = next(iter(chosen.values()))
     is_elsewhere = any(table.root != table.path.absolute().parent for table in chosen.values())
@@ -209,8 +212,7 @@ def describe_tables(chosen: Mapping[str, Table], place: Place) -> Find:
     """Return the keys of `data` for one table, or one by split."""
     first = next(iter(chosen.values()))
     columns, said = list(first.rows.columns), []
-    data = locate(chosen)
-    data |= first.keys
+    data = _locate(chosen) | dict(first.keys)
     paths = {split: str(table.keys.get("path", "")) for split, table in chosen.items()}
     if len(set(paths.values())) > 1 and all(paths.values()):
         data["path"] = paths
@@ -235,6 +237,4 @@ def describe_tables(chosen: Mapping[str, Table], place: Place) -> Find:
     used = {*meant.values(), *template_fields(str(data.get("path", ""))), *sure[:1], "path", "file_name"}
     kept = tuple(name for name in columns if name not in {*used, "split", "fold"})
     folds = first.rows["fold"].nunique() if "fold" in columns and "" in chosen else None
-    where = "in" if all(table.path.is_relative_to(place.path) for table in chosen.values()) else "beside"
-    found = f"{place.show(*(table.path for table in chosen.values()))} {where} '{place.path}'"
-    return Find(data, found, folds=folds, kept=kept, said=tuple(said))
+    return Find(data, place.tell(*(table.path for table in chosen.values())), folds=folds, kept=kept, said=tuple(said))
