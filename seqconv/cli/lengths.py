@@ -10,6 +10,7 @@ from seqconv.data.spec import Segmentation
 from seqconv.data.windows import cut_frames
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, open_features
+from seqconv.features.cases import case_arguments
 
 COLUMNS = ("num_frames", "lengths", "length")
 
@@ -77,7 +78,8 @@ def cut_lengths(lengths: list[int], cutting: Segmentation, settings: FeatureKind
 
 def _measure(row: dict[Any, Any], settings: FeatureKind) -> int:
     path = Path(row["path"])
-    start, end, case = (None if row.get(name) != row.get(name) else row.get(name) for name in ("start", "end", "case"))
-    if isinstance(settings, RecordedKind) and path.suffix.lower() == ".ts":
+    start, end = (None if row.get(name) != row.get(name) else row.get(name) for name in ("start", "end"))
+    case = case_arguments(row)
+    if isinstance(settings, RecordedKind) and case["case"] is not None:
         raise ManifestError(f"{path}: holds features, not recordings. Add --set features.kind=precomputed")
-    return open_features(path, settings, start=start, end=end, case=None if case is None else int(case)).num_frames
+    return open_features(path, settings, start=start, end=end, **case).num_frames

@@ -12,6 +12,7 @@ import pandas as pd
 from seqconv.cli.options import given
 from seqconv.cli.splits import say
 from seqconv.errors import ConfigError
+from seqconv.features.cases import case_arguments
 from seqconv.features.kinds import RecordedKind
 from seqconv.models.card import model_target, read_card
 from seqconv.prediction.dispatch import find_entries
@@ -30,7 +31,7 @@ def stream_tables(arguments: argparse.Namespace, model: Any) -> Iterator[pd.Data
     flags = given(arguments, "--chunk-frames") if arguments.strategy == "auto" else ["--strategy"]
     if flags:
         raise ConfigError(f"{', '.join(flags)}: there are no batches and no chunks with --stream. Leave this out")
-    if not is_sequence_model(model) or (settings := read_card(model).features) is None:
+    if not is_sequence_model(model) or (settings := (card := read_card(model)).features) is None:
         raise ConfigError(
             f"--stream: model '{model.name}' was not trained by seqconv, so it is unknown what its layers read. "
             "Predict without --stream"
@@ -46,7 +47,6 @@ def stream_tables(arguments: argparse.Namespace, model: Any) -> Iterator[pd.Data
             sound = cast(BufferedIOBase, sys.stdin.buffer)
             yield from live.listen(read_raw_samples(sound, settings.sample_rate), STANDARD_INPUT)
             continue
-        entries = find_entries([Path(name)], settings)
-        cases = entries["case"] if "case" in entries else [None] * len(entries)
-        for identity, path, case in zip(entries["id"], entries["path"], cases, strict=True):
-            yield from live.play(path, identity, case=case)
+        entries = find_entries([Path(name)], settings, card.segmentation.form)
+        for row in entries.to_dict("records"):
+            yield from live.play(row["path"], row["id"], **case_arguments(row))

@@ -177,6 +177,11 @@ def _packing_problems(config: Config) -> Iterator[str]:
 
 def _target_problems(config: Config) -> Iterator[str]:
     frames, task, positive = config.model.predicts_frames, config.target.definition, config.evaluation.positive
+    if config.data.rows is not None and config.features.kind != "precomputed":
+        yield (
+            f"data.rows: the frames are the rows of a table, but features.kind '{config.features.kind}' is computed "
+            "from recordings. Set features.kind to precomputed."
+        )
     yield from event_problems(config.data, config.target, config.features, predicts_frames=frames)
     yield from _misfits(config)
     if positive is not None and config.evaluation.thresholds is None and "evaluation.positive" not in task.misfits:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from seqconv.data.provenance import UNKNOWN, Provenance
 from seqconv.data.splitting import label_strata, split_groups
 from seqconv.errors import ManifestError, list_some
-from seqconv.features.precomputed import TableNames
+from seqconv.features.contents import TableNames
 from seqconv.sources import FloatArray, IntArray, Selection, Source, as_source, num_features
 from seqconv.tasks.raw_labels import indexable, take_labels
 from seqconv.tasks.settings import TargetConfig

@@ -12,13 +12,15 @@ from seqconv.tasks.settings import TargetConfig
 class Segmentation:
     """Rules that turn recordings into sequences: the part of a config that evaluation and prediction need, too.
 
-    `frame_rate`: frames a second, of features that do not say it.
+    `frame_rate`: frames a second, of features that do not say it. `form`: how files hold several sequences, as
+    `seqconv.features.cases` reads it, where their suffix does not say it.
     """
 
     windows: WindowSettings | None = None
     events_as: EventUse | None = None
     unlabeled: str | None = None
     frame_rate: float | None = None
+    form: str = ""
 
     @property
     def labels_cuts(self) -> bool:
@@ -28,7 +30,8 @@ class Segmentation:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as the card of a model has them."""
         windows = None if self.windows is None else self.windows.model_dump(mode="json")
-        return {"windows": windows, "events_as": self.events_as, "unlabeled": self.unlabeled}
+        form = {"form": self.form} if self.form else {}
+        return {"windows": windows, "events_as": self.events_as, "unlabeled": self.unlabeled, **form}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any] | None) -> "Segmentation":
@@ -57,7 +60,8 @@ class DataSpec:
     def segmentation(self) -> Segmentation:
         """The way from recordings to sequences."""
         use = event_use(self.data, predicts_frames=self.predicts_frames)
-        return Segmentation(self.data.windows, use, self.data.unlabeled)
+        labels = (*(self.target.columns or ()), self.target.column)
+        return Segmentation(self.data.windows, use, self.data.unlabeled, form=self.data.form_without(labels))
 
     @property
     def label_columns(self) -> str | tuple[str, ...] | None:

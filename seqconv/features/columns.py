@@ -75,7 +75,7 @@ def read_columns(path: Path) -> Columns:
             [] if isinstance(table.index, pd.RangeIndex) else [name for name in table.index.names if name is not None]
         )
         table = table.reset_index(named)
-        return _sort((str(name), _plain(table.iloc[:, place])) for place, name in enumerate(table.columns))
+        return sort_cells((str(name), plain_cells(table.iloc[:, place])) for place, name in enumerate(table.columns))
     plain = read_plain_numbers(path)
     if plain is not None:
         return Columns(tuple(plain), plain)
@@ -89,7 +89,7 @@ def read_columns(path: Path) -> Columns:
     cells: Iterable[Sequence[str]] = zip(*rows.cells, strict=True) if rows.cells else [()] * len(rows.header)
     # As pandas calls columns without a name, such as the row numbers that it writes.
     names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(rows.header)]
-    return _sort(zip(names, cells, strict=True))
+    return sort_cells(zip(names, cells, strict=True))
 
 
 def is_clock(name: str, values: npt.NDArray[Any]) -> bool:
@@ -101,11 +101,21 @@ def is_clock(name: str, values: npt.NDArray[Any]) -> bool:
     steps = np.diff(values)
     if not len(steps) or not (steps >= 0).all() or not steps.any():
         return False
-    is_even = len(steps) >= _ENOUGH_STEPS and np.ptp(steps) < 0.01 * steps.mean()
-    return bool(is_even or _CLOCK.search(name.lower().replace("_", " ")))
+    is_even = len(steps) >= _ENOUGH_STEPS and bool(np.ptp(steps) < 0.01 * steps.mean())
+    return is_even or is_clock_name(name)
 
 
-def _sort(named: Iterable[tuple[str, Any]]) -> Columns:
+def is_clock_name(name: str) -> bool:
+    """Whether a column is named like one that counts time or rows.
+
+    >>> is_clock_name("seconds_elapsed"), is_clock_name("speed")
+    (True, False)
+    """
+    return _CLOCK.search(name.lower().replace("_", " ")) is not None
+
+
+def sort_cells(named: Iterable[tuple[str, Any]]) -> Columns:
+    """Sort columns: arrays are numbers, dates stay as they are, and other cells are looked at one by one."""
     numbers, words, problems, names = {}, {}, {}, []
     for name, cells in named:
         names.append(name)
@@ -148,7 +158,7 @@ def _are_dates(cells: Any) -> bool:
     return getattr(getattr(cells, "dtype", None), "kind", "") in ("m", "M")
 
 
-def _plain(cells: "pd.Series") -> Any:
+def plain_cells(cells: "pd.Series") -> Any:
     """Return numbers as an array, dates as they are, other cells as objects."""
     import pandas as pd
 

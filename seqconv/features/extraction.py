@@ -113,6 +113,7 @@ def open_features(
     start: float | None = None,
     end: float | None = None,
     case: int | None = None,
+    form: str = "",
     piece_frames: int | None = None,
 ) -> FeaturePieces:
     """Return the features in a file, or those computed from its recording, in pieces.
@@ -125,7 +126,7 @@ def open_features(
         path: the file.
         settings: feature settings of any kind.
         start, end: seconds; the part of a recording.
-        case: number of the sequence in a `.ts` file, from 0.
+        case, form: number of the sequence in a file that holds several, and how; see `load_features`.
         piece_frames: frames of a piece; default: some thousand.
 
     Raises:
@@ -146,7 +147,9 @@ def open_features(
     is_whole = start is None and end is None and case is None
     if path.suffix.lower() == ".npy" and path.is_file() and is_whole and _reads_as_it_is(settings):
         return _normalized(_pieces_of_npy(path, piece_frames or PIECE_FRAMES), settings)
-    return pieces_of(load_features(path, settings, case=case, start=start, end=end), piece_frames=piece_frames)
+    return pieces_of(
+        load_features(path, settings, case=case, form=form, start=start, end=end), piece_frames=piece_frames
+    )
 
 
 def pieces_of(features: npt.ArrayLike, *, piece_frames: int | None = None) -> FeaturePieces:

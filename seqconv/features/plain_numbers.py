@@ -33,7 +33,7 @@ def read_plain_numbers(path: Path) -> dict[str, npt.NDArray[np.float64]] | None:
     is_header = len(set(names)) == len(names) > 1 and all(
         name and name == name.strip() and not NUMBER.fullmatch(name) and '"' not in name for name in names
     )
-    if not is_header or not body.strip() or body.translate(None, _PLAIN) or not _are_even(body, mark, len(names)):
+    if not is_header or not body.strip() or body.translate(None, _PLAIN) or not are_even(body, mark, len(names)):
         return None
     try:
         table = np.loadtxt(io.BytesIO(body), np.float64, comments=None, delimiter=mark, ndmin=2)
@@ -42,7 +42,7 @@ def read_plain_numbers(path: Path) -> dict[str, npt.NDArray[np.float64]] | None:
     return dict(zip(names, table.T, strict=True))
 
 
-def _are_even(body: bytes, mark: str, width: int) -> bool:
+def are_even(body: bytes, mark: str, width: int) -> bool:
     """Whether each line has one cell for each column."""
     values = np.frombuffer(body if body.endswith(b"\n") else body + b"\n", np.uint8)
     ends = np.flatnonzero(values == ord("\n"))

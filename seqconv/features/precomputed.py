@@ -1,30 +1,23 @@
 """Features that were computed elsewhere: arrays, tables and `.ts` files."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.features.arrays import load_npy, load_npz
 from seqconv.features.audio.recordings import describe_absence
-from seqconv.features.columns import Columns, read_clock, read_columns
+from seqconv.features.cases import FORMATS, read_cases
+from seqconv.features.columns import read_columns
+from seqconv.features.contents import Content, TableNames, content_of_table
 from seqconv.features.gaps import complete
 from seqconv.features.kinds import Array, FeatureKind, Features, Precomputed, as_settings
 from seqconv.features.statistics import finish_features
-from seqconv.features.ts import read_ts
 from seqconv.files import is_file
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
-
-
-class TableNames(NamedTuple):
-    """Names of the columns of a table that are features, in order, and of those that were left out as words."""
-
-    used: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
 
 
 def load_features(
@@ -32,19 +25,21 @@ def load_features(
     settings: FeatureKind | Mapping[str, Any],
     *,
     case: int | None = None,
+    form: str = "",
     start: float | None = None,
     end: float | None = None,
 ) -> Features:
     """Read one sequence of precomputed features.
 
     `.npy` holds `(time, d)`; `.npz` the same under `settings.key`, or as its only array; CSV, TSV and Parquet hold a
-    frame per row, `settings.columns` or all numeric columns in their order; `.ts` holds many sequences, of which `case`
-    is one. Nothing is ever unpickled.
+    frame per row, `settings.columns` or all numeric columns in their order; `.ts` and long
+    tables hold many sequences, of which `case` is one. Nothing is ever unpickled.
 
     Args:
         path: the file.
         settings: feature settings of kind precomputed.
-        case: number of the sequence in a `.ts` file, from 0.
+        case: number of the sequence in a file that holds several, from 0.
+        form: how the file holds them, where its suffix does not say it: column `case_form` of a manifest.
         start, end: refused: without a frame rate, seconds cannot be cut out of frames.
 
     Returns:
@@ -60,7 +55,7 @@ def load_features(
     >>> load_features(path, {"kind": "precomputed"}).shape
     (7, 3)
     """
-    return read_features(path, settings, case=case, start=start, end=end)[0]
+    return read_features(path, settings, case=case, form=form, start=start, end=end)[0]
 
 
 def read_features(
@@ -68,6 +63,7 @@ def read_features(
     settings: FeatureKind | Mapping[str, Any],
     *,
     case: int | None = None,
+    form: str = "",
     start: float | None = None,
     end: float | None = None,
 ) -> tuple[Features, TableNames]:
@@ -80,43 +76,35 @@ def read_features(
         )
     if not is_file(path):
         raise ManifestError(f"{path}: {describe_absence(path)}")
-    if case is not None and path.suffix.lower() != ".ts":
-        raise ManifestError(f"{path}: case={case} selects a sequence of a .ts file, and this is none")
+    if case is not None and not form and path.suffix.lower() not in FORMATS:
+        several = " or ".join(FORMATS)
+        raise ManifestError(f"{path}: case={case} selects a sequence of a {several} file, and this is none")
     if not isinstance(settings, Precomputed):
         raise ConfigError(f"features.kind '{settings.kind}' is computed from recordings; use extract_features")
-    content = _read(path, settings, case)
+    content = _read(path, settings, case, form)
+    if settings.clock is not None and content.times is None:
+        raise ManifestError(f"{path}: features.clock names a column of tables, and this is none")
     values = _complete(path, content, settings)
     return finish_features(check_features(path, values, names=content.names.used), settings), content.names
 
 
-class _Content(NamedTuple):
-    """The content of a file: values, names of their columns, and the times of rows, if there is a clock."""
-
-    values: Array
-    names: TableNames = TableNames()
-    times: Array | None = None
-
-
-def _read(path: Path, settings: Precomputed, case: int | None) -> _Content:
+def _read(path: Path, settings: Precomputed, case: int | None, form: str) -> Content:
     suffix = path.suffix.lower()
+    if form or suffix in FORMATS:
+        return _load_case(path, case, form, settings)
     if suffix in TABLE_SUFFIXES:
         return _load_table(path, settings)
-    if settings.clock is not None:
-        raise ManifestError(f"{path}: features.clock names a column of tables, and this is none")
-    match suffix:
-        case ".npy":
-            return _Content(load_array(path))
-        case ".npz":
-            return _Content(_load_archive(path, settings.key))
-        case ".ts":
-            return _Content(_load_case(path, case))
+    if suffix == ".npy":
+        return Content(load_array(path))
+    if suffix == ".npz":
+        return Content(_load_archive(path, settings.key))
     raise ManifestError(
-        f"{path}: features of kind 'precomputed' are read from .npy, .npz, .csv, .tsv, .parquet and .ts, "
-        f"not '{suffix}'. For recordings choose another features.kind, such as log_mel"
+        f"{path}: features of kind 'precomputed' are read from .npy, .npz, .csv, .tsv, .parquet, "
+        f"{', '.join(FORMATS)}, not '{suffix}'. For recordings choose another features.kind, such as log_mel"
     )
 
 
-def _complete(path: Path, content: _Content, settings: Precomputed) -> Array:
+def _complete(path: Path, content: Content, settings: Precomputed) -> Array:
     if content.times is None and settings.missing == "error":
         return content.values
     check_shape(path, content.values)
@@ -152,60 +140,26 @@ def _load_archive(path: Path, key: str | None) -> Array:
         raise ManifestError(f"{path}: not a plain .npz archive ({error})") from error
 
 
-def _load_table(path: Path, settings: Precomputed) -> _Content:
-    chosen, clock, times = settings.columns, settings.clock, None
+def _load_table(path: Path, settings: Precomputed) -> Content:
     try:
-        table = read_columns(path)
-        if clock in table.names:
-            times = read_clock(table, clock)
+        return content_of_table(read_columns(path), settings)
     except ManifestError as error:
         raise ManifestError(f"{path}: {error}") from error
     except (ValueError, OSError) as error:
         raise ManifestError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
-    if clock is not None and times is None:
-        raise ManifestError(f"{path}: lacks '{clock}', which is features.clock; it has {list_some(table.names)}")
-    if chosen is not None:
-        _check_chosen(path, table, chosen)
-    elif table.problems:
+
+
+def _load_case(path: Path, case: int | None, form: str, settings: Precomputed) -> Content:
+    cases = read_cases(path, form)
+    case = 0 if case is None and len(cases) == 1 else case
+    if case is None or not 0 <= case < len(cases):
         raise ManifestError(
-            f"{path}: {next(iter(table.problems.values()))}. Fix it, or name the columns to use in features.columns"
+            f"{path}: holds {len(cases)} sequences; column 'case' must name one of 0 to {len(cases) - 1}, got {case}"
         )
-    used = chosen or tuple(name for name in table.numbers if name != clock)
-    if not used:
-        raise ManifestError(f"{path}: has no numeric column; is the first line the header?")
-    left_out = () if chosen else tuple(name for name in table.words if name != clock)
-    return _Content(np.column_stack([table.numbers[name] for name in used]), TableNames(used, left_out), times)
-
-
-def _check_chosen(path: Path, table: Columns, chosen: tuple[str, ...]) -> None:
-    missing = [name for name in chosen if name not in table.names]
-    if missing:
-        raise ManifestError(f"{path}: lacks {list_some(missing)} of features.columns; it has {list_some(table.names)}")
-    texts = [name for name in chosen if name not in table.numbers]
-    if texts:
-        reason = table.problems.get(texts[0], f"all of column '{texts[0]}'")
-        raise ManifestError(f"{path}: {list_some(texts)} of features.columns hold text, not numbers: {reason}")
-
-
-def _load_case(path: Path, case: int | None) -> Array:
-    sequences = _read_cases(path, path.stat().st_mtime_ns)
-    if case is None and len(sequences) == 1:
-        return sequences[0]
-    if case is None or not 0 <= case < len(sequences):
-        raise ManifestError(
-            f"{path}: holds {len(sequences)} sequences; column 'case' must name one of 0 to {len(sequences) - 1}, "
-            f"got {case}"
-        )
-    return sequences[case]
-
-
-@lru_cache(maxsize=2)
-def _read_cases(path: Path, modified: int) -> list[Features]:
-    """Return all sequences of a `.ts` file, cached because the next entry is most often its next sequence.
-
-    The time of the last change, `modified`, is there to read a changed file again.
-    """
-    return read_ts(path)[0]
+    try:
+        return cases.read(case, settings)
+    except ManifestError as error:
+        raise ManifestError(f"{path}: {error}") from error
 
 
 def check_shape(path: Path, values: Array) -> None:
@@ -245,9 +199,12 @@ def check_features(path: Path, values: Array, first_frame: int = 0, names: Seque
         frame, feature = wrong[0]
         if names:
             _refuse_columns(path, values, wrong, names)
+        remedy = ". Set features.missing to 'interpolate' or 'mask', or fill them" * bool(
+            np.isnan(values[frame, feature])
+        )
         raise ManifestError(
             f"{path}: {len(wrong)} values are NaN, infinite or beyond float32, "
-            f"the first at frame {first_frame + frame}, feature {feature}"
+            f"the first at frame {first_frame + frame}, feature {feature}{remedy}"
         )
     return features
 

@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -15,6 +15,11 @@ NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 _DIGITS = re.compile(r"\s*[-+]?\d+\s*")
 _NO_NUMBERS = ("nan", "inf", "-inf")
 _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "spaces"}
+# What some programs write after the last cell of each row.
+_ROW_END = ";"
+_LOOKED_AT = 50
+# Stands in names for all further columns.
+_FURTHER = "..."
 # Text between other separators is mostly written as it is, without quotes around cells.
 _QUOTED = (",", ";")
 
@@ -33,14 +38,16 @@ def read_rows(
     r"""Read a table of delimited text.
 
     Cells between commas or semicolons may be in quotes. Between tabs and bars, text is what is written, and only a cell
-    that is wholly in quotes loses them. Empty lines are passed over, and so is an empty cell at the end of every row.
+    that is wholly in quotes loses them. Empty lines are passed over, and so is an empty cell at the end of every row. A
+    semicolon at the end of each line, where cells are between others, ends a row.
 
     Args:
         path: the file, in UTF-8.
         separator: what is between cells; default: a comma, in `.tsv` a tab. With spaces after it (`", "`), spaces at
             the beginning of a cell are no part of it; a space alone stands for any number of spaces and tabs.
         comment: lines that begin with it are no rows.
-        names: names of the columns, for a table whose first row has none.
+        names: names of the columns, for a table whose first row has none; a last one of "..." names further columns by
+            their numbers, from 1.
 
     Raises:
         ManifestError: rows and header that do not fit each other, or another separator: with the number of the line,
@@ -67,7 +74,7 @@ def read_rows(
         raise ManifestError(f"it is not UTF-8 text: line {line} ({error.reason}). Save it as UTF-8.") from error
     if not rows:
         raise ManifestError("it is empty; the first row must name the columns.")
-    header = rows[0][1] if names is None else list(names)
+    header = rows[0][1] if names is None else expand_names(names, len(rows[0][1]))
     body = rows[1:] if names is None else rows
     header, body = _without_trailing(header, body)
     if names is None:
@@ -84,22 +91,53 @@ def read_rows(
     return Rows(header, [cells for _, cells in body], [line for line, _ in body])
 
 
+def expand_names(names: Sequence[str], width: int) -> list[str]:
+    """Return names of `width` columns, where a last name of "..." stands for the numbers of the further ones.
+
+    >>> expand_names(["time", "label", "..."], 5)
+    ['time', 'label', '3', '4', '5']
+    """
+    if names[-1] != _FURTHER:
+        return list(names)
+    return [*names[:-1], *map(str, range(len(names), width + 1))]
+
+
+def find_row_end(path: Path, mark: str) -> str:
+    """Return what ends the rows of a table besides the end of the line: a semicolon, or nothing.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    if mark[0] == _ROW_END:
+        return ""
+    with path.open(encoding="utf-8-sig") as file:
+        lines = [line.strip() for line in islice(file, _LOOKED_AT)]
+    # A line may hold two rows, or lack its end, but not the first one.
+    ends = [line.find(_ROW_END) == len(line) - 1 for line in lines if line]
+    return _ROW_END if ends and ends[0] and sum(ends) > 0.9 * len(ends) else ""
+
+
 class _Lines:
     """The lines of a file without comments; `number` is that of the last one, from 1.
 
     `begins_row`: whether the next line begins a row: within quotes, no line is a comment.
     """
 
-    def __init__(self, file: IO[str], comment: str | None) -> None:
+    def __init__(self, file: IO[str], comment: str | None, end: str) -> None:
         self.number, self.begins_row = 0, True
-        self._file, self._comment = file, comment
+        self._file, self._comment, self._end = file, comment, end
+        self._rest: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
+        if self._rest:
+            return self._rest.pop(0)
         for line in self._file:
             self.number += 1
+            if self._end and self._end in line:
+                line, *self._rest = [part for part in line.split(self._end) if part.strip()] or ["\n"]
             if self._comment is None or not (self.begins_row and line.startswith(self._comment)):
                 self.begins_row = False
                 return line
@@ -108,9 +146,9 @@ class _Lines:
 
 def _parse(path: Path, mark: str, comment: str | None, *, is_quoted: bool) -> list[tuple[int, list[str]]]:
     """Return number of the line and cells of each row that is not empty."""
-    rows = []
+    rows, end = [], find_row_end(path, mark)
     with path.open(newline="", encoding="utf-8-sig") as file:
-        lines = _Lines(file, comment)
+        lines = _Lines(file, comment, end)
         reader: Iterator[list[str]] = csv.reader(
             lines,
             delimiter=mark[0],

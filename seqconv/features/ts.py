@@ -15,7 +15,9 @@ _KNOWN_KEYS = {
 }  # fmt: skip
 
 
-def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dict[str, str]]:
+def read_ts(
+    path: str | Path, *, keeps_gaps: bool = False
+) -> tuple[list[NDArray[np.float32]], list[str], dict[str, str]]:
     """Read the sequences of a `.ts` file.
 
     A line below `@data` is one case: its dimensions separated by `:`, the values of a dimension by `,`, the label last.
@@ -24,6 +26,7 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
 
     Args:
         path: The file.
+        keeps_gaps: Whether values that are missing before the end are NaN, and no error.
 
     Returns:
         The sequences, each `(time, d)` float32; their labels as text (an empty list when the header says that there
@@ -59,7 +62,7 @@ def read_ts(path: str | Path) -> tuple[list[NDArray[np.float32]], list[str], dic
             label = dimensions.pop().strip()
             _check_label(label, classes, place)
             labels.append(label)
-        sequence = _parse_case(dimensions, place)
+        sequence = _parse_case(dimensions, place, keeps_gaps=keeps_gaps)
         num_features = num_features or sequence.shape[1]
         if sequence.shape[1] != num_features:
             raise ManifestError(
@@ -125,9 +128,21 @@ def _check_label(label: str, classes: list[str], place: str) -> None:
         raise ManifestError(f"{place}: label '{label}' is not one of @classLabel: {list_some(classes, limit=20)}.")
 
 
-def _parse_case(dimensions: list[str], place: str) -> NDArray[np.float32]:
+def cut_missing_end(case: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a case `(time, d)` without the frames at its end in which all values are missing.
+
+    Archives that need equal lengths fill the end of shorter sequences with them.
+
+    >>> cut_missing_end(np.array([[1.0], [np.nan], [2.0], [np.nan]], np.float32)).ravel().tolist()
+    [1.0, nan, 2.0]
+    """
+    is_filled = np.asarray(np.isnan(case).all(axis=1))
+    return case[: len(case) - np.argmin(is_filled[::-1]) if not is_filled.all() else 0]
+
+
+def _parse_case(dimensions: list[str], place: str, *, keeps_gaps: bool) -> NDArray[np.float32]:
     """Return one case as `(time, d)`; `dimensions` are the texts between the colons, without the label."""
-    columns = [_parse_values(text, f"{place}, dimension {index}") for index, text in enumerate(dimensions, start=1)]
+    columns = [parse_values(text, f"{place}, dimension {index}") for index, text in enumerate(dimensions, start=1)]
     lengths = [len(column) for column in columns]
     if len(set(lengths)) > 1:
         raise ManifestError(
@@ -136,13 +151,10 @@ def _parse_case(dimensions: list[str], place: str) -> NDArray[np.float32]:
         )
     if not columns:
         raise ManifestError(f"{place}: the case has no dimension, just a label.")
-    case = np.stack(columns, axis=1)
-    # Archives that need equal lengths fill the end of shorter sequences.
-    is_filled = np.asarray(np.isnan(case).all(axis=1))
-    case = case[: len(case) - np.argmin(is_filled[::-1]) if not is_filled.all() else 0]
+    case = cut_missing_end(np.stack(columns, axis=1))
     if not len(case):
         raise ManifestError(f"{place}: holds no frame.")
-    if np.isnan(case).any():
+    if np.isnan(case).any() and not keeps_gaps:
         frame, dimension = np.argwhere(np.isnan(case))[0]
         raise ManifestError(
             f"{place}, dimension {dimension + 1}: a value is missing, that of frame {frame}. Fill the gaps, or leave "
@@ -151,9 +163,13 @@ def _parse_case(dimensions: list[str], place: str) -> NDArray[np.float32]:
     return case
 
 
-def _parse_values(text: str, place: str) -> NDArray[np.float32]:
-    """Return the values of a dimension, NaN where they are missing."""
-    values = ["nan" if value.strip() == "?" else value for value in text.split(",")]
+def parse_values(text: str, place: str, separator: str = ",") -> NDArray[np.float32]:
+    """Return the values of a dimension, NaN where they are missing (`?`, `NaN`).
+
+    Raises:
+        ManifestError: there is none, or one is no finite number; `place` is where.
+    """
+    values = ["nan" if value.strip() == "?" else value for value in text.split(separator)]
     if not text.strip():
         raise ManifestError(f"{place}: holds no frame.")
     try:

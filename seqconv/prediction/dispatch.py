@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO, check_names
+from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
+from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO, ROW_SUFFIXES, check_names
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
+from seqconv.features.cases import FORMATS, case_columns, find_form, read_cases
 from seqconv.features.store import BadFile
-from seqconv.features.ts import read_ts
 from seqconv.files import is_file
 from seqconv.models.card import ModelCard, model_target, read_card
 from seqconv.sources import Source
@@ -105,7 +106,9 @@ def predict_tables(
         yield from predict_source(model, target, _as_source(model, inputs), options)
         return
     settings = _feature_settings(model, features)
-    entries, windows = find_entries(paths, settings), trained_windows(read_card(model))
+    card = read_card(model)
+    entries, windows = find_entries(paths, settings, card.segmentation.form), trained_windows(card)
+    _warn_of_notes(entries)
     if windows is None:
         bad = yield from predict_files(model, target, entries, settings, options)
     else:
@@ -119,31 +122,62 @@ def trained_windows(card: ModelCard) -> WindowSettings | None:
     return None if card.predicts_frames else card.segmentation.windows
 
 
-def find_entries(paths: Iterable[str | Path], settings: FeatureKind) -> pd.DataFrame:
-    """Return the sequences to read, as the columns `id` and `path` (and `case`, within a `.ts` file), folders sorted.
+def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str = "") -> pd.DataFrame:
+    """Return the sequences to read: columns `id` and `path` (and `case`, in a file of several), folders sorted.
+
+    Args:
+        paths: files and folders.
+        settings: feature settings.
+        form: how tables hold several sequences, by the card of the model.
 
     Raises:
         ConfigError: recordings are given, but the features are precomputed.
         AudioError: a folder holds nothing to read.
     """
     is_precomputed = not isinstance(settings, RecordedKind)
-    wanted = (*ARRAY_SUFFIXES, ".ts") if is_precomputed else AUDIO_SUFFIXES
+    wanted = (*ARRAY_SUFFIXES, *FORMATS, *(ROW_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
     files: list[Path] = []
-    for path in map(Path, paths):
-        files += _files_below(path, wanted) if path.is_dir() else [path]
+    rows: list[dict[str, Any]] = []
+    for given in map(str, paths):
+        if given.startswith(CHANNELS):
+            listed, _ = read_channel_folder(Path(given.removeprefix(CHANNELS)))
+            listed = listed.assign(
+                id=f"{given}/" + listed["id"], path=given.removeprefix(CHANNELS) + "/" + listed["path"]
+            )
+            rows += listed[["id", *case_columns(listed)]].to_dict("records")
+        else:
+            path = Path(given)
+            files += _files_below(path, wanted) if path.is_dir() else [path]
     recordings = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
     if is_precomputed and recordings:
         raise ConfigError(
             f"the model takes features that were computed elsewhere, but {list_some(recordings)} are recordings. Pass "
             "arrays (time, d), or files of them (.npy, .npz, .csv, .parquet, .ts), or features=... to compute them."
         )
-    rows: list[dict[str, Any]] = []
     for path in files:
-        if is_precomputed and path.suffix.lower() == ".ts":
-            rows += [{"id": f"{path}/{i}", "path": str(path), "case": i} for i in range(len(read_ts(path)[0]))]
-        else:
-            rows.append({"id": str(path), "path": str(path)})
+        rows += _sequences_in(path, form) if is_precomputed else [{"id": str(path), "path": str(path)}]
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
+
+
+def _sequences_in(path: Path, form: str) -> list[dict[str, Any]]:
+    """Return a row for each sequence in a file of features."""
+    found = find_form(path)
+    if found is None and (not form or path.suffix.lower() in ARRAY_SUFFIXES):
+        return [{"id": str(path), "path": str(path)}]
+    form = form if found is None else found
+    cases, named = read_cases(path, form), {"case_form": form} if form else {}
+    return [
+        {"id": f"{path}/{name}", "path": str(path), "case": number, **named} for number, name in enumerate(cases.ids)
+    ]
+
+
+def _warn_of_notes(entries: pd.DataFrame) -> None:
+    """Warn of what a file of several sequences did not say."""
+    if "case_form" not in entries:
+        return
+    for path, form in entries[["path", "case_form"]].dropna().drop_duplicates().itertuples(index=False):
+        for note in read_cases(Path(path), form).notes:
+            warnings.warn(f"'{path}': {note}", stacklevel=3)
 
 
 def check_entries(entries: pd.DataFrame) -> None:

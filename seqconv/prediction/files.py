@@ -53,7 +53,7 @@ def predict_files(
     predicted, it has none, or those before the place where it is damaged. A warning lists these at the end.
 
     Args:
-        entries: columns `id`, `path` and, for `.ts` files, `case`.
+        entries: columns `id`, `path` and, for files of several sequences, `case`.
 
     Returns:
         the bad files, when the generator has ended.

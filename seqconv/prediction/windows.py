@@ -12,6 +12,7 @@ from seqconv.data.settings import WindowSettings
 from seqconv.data.windows import left_frames
 from seqconv.errors import AudioError, ConfigError, ManifestError
 from seqconv.features import FeatureKind, open_features
+from seqconv.features.cases import case_arguments
 from seqconv.features.store import BadFile
 from seqconv.prediction.files import Tables, answer_columns, reason_of, report_bad
 from seqconv.prediction.forward import forward
@@ -35,7 +36,7 @@ def predict_windows(
     A file that cannot be read has no rows, or those before the place where it is damaged; a warning lists these.
 
     Args:
-        entries: columns `id`, `path` and, for `.ts` files, `case`.
+        entries: columns `id`, `path` and, for files of several sequences, `case`.
         options: of `forward`.
 
     Returns:
@@ -53,10 +54,10 @@ def predict_windows(
         )
     size, step = windows.in_frames(seconds)
     bad = []
-    cases = entries["case"] if "case" in entries else [None] * len(entries)
-    for name, path, case in zip(entries["id"], entries["path"], cases, strict=True):
+    for row in entries.to_dict("records"):
+        name, path = row["id"], row["path"]
         try:
-            pieces = open_features(path, settings, case=None if pd.isna(case) else int(case))
+            pieces = open_features(path, settings, **case_arguments(row))
             found = iterate_windows(pieces, size, step)
             while some := list(islice(found, -(-_FRAMES_AT_ONCE // size))):
                 starts = np.array([first for first, _ in some]) * seconds

@@ -29,6 +29,8 @@ class Miniature:
     parts: tuple[float, float] | None = None
     # Whether events label it.
     events: bool = False
+    # What is predicted, within the folder of the config; default: the file of the first recording of test.
+    predicted: str | None = None
 
 
 Build = Callable[[Path], Miniature]
@@ -269,3 +271,87 @@ def birdnet(folder: Path) -> Miniature:
         cells = f"1\tSpectrogram 1\t1\t0.0\t0.2\t/media/{folder.name}/night{row}.wav\t{bird}\t0.9"
         write(folder / f"night{row}.BirdNET.selection.table.txt", names, cells)
     return Miniature({}, None, events=True)
+
+
+def signals(number: int, length: int, width: int = 3) -> np.ndarray:
+    """Measurements `(length, width)` of something that moves."""
+    rng, steps = np.random.default_rng(number), np.arange(length)[:, None]
+    return (np.sin(steps * (0.3 + number % 3) + np.arange(width)) + rng.normal(size=(length, width)) / 10).round(6)
+
+
+@miniature("WISDM", "WISDM_ar_v1.1")
+def wisdm(folder: Path) -> Miniature:
+    rows, clock = [], 49_105_962_326_000
+    for number, user, piece in grid(9, 3):
+        activity = ("Jogging", "Walking", "Jogging")[piece]
+        clock += 600_000_000_000
+        for values in signals(number, 12 + number % 5):
+            clock += 50_000_000
+            rows.append(f"{user + 1},{activity},{clock}," + ",".join(map(str, values)) + ";")
+    # As it is: a value is missing, an empty line, and two rows in one line.
+    rows[5] = rows[5].rpartition(",")[0] + ",;"
+    rows[20:22] = [rows[20] + rows[21], ""]
+    write(folder / "WISDM_ar_v1.1_raw.txt", *rows)
+    labels = {"/1/Jogging/0": "Jogging", "/9/Walking": "Walking"}
+    return Miniature(labels, None, {"/9/Jogging/1": "9"})
+
+
+@miniature("PAMAP2", "PAMAP2_Dataset")
+def pamap2(folder: Path) -> Miniature:
+    for subject in range(6):
+        rows, clock = [], 5.0
+        for piece, activity in enumerate((0, 1, 0, 2, 0, 1)):
+            for step, values in enumerate(signals(subject + activity, 20 + piece, 51)):
+                clock += 0.01
+                # The heart rate comes at a lower rate, and what the radio loses is NaN.
+                cells = [f"{clock:.2f}", activity, 100 if step % 11 == 0 else "NaN", *values.tolist()]
+                cells[20:23] = ["NaN"] * 3 if step == 7 else cells[20:23]
+                rows.append(" ".join(map(str, cells)))
+        write(folder / "Protocol" / f"subject10{subject + 1}.dat", *rows)
+    write(folder / "readme.txt", "PAMAP2")
+    return Miniature({"subject101/1/0": "1", "subject106/2": "2"}, None, {"subject103/1/1": "103"})
+
+
+@miniature("UCI HAR", "UCI HAR Dataset")
+def uci_har(folder: Path) -> Miniature:
+    kinds = ("body_acc", "body_gyro", "total_acc")
+    for part, size in (("train", 12), ("test", 6)):
+        cases = [signals(number + 50 * (part == "test"), 128, 9) for number in range(size)]
+        for channel in range(9):
+            name = f"{kinds[channel // 3]}_{'xyz'[channel % 3]}_{part}.txt"
+            lines = ["".join(f"{value:16.7e}" for value in case[:, channel]) for case in cases]
+            write(folder / part / "Inertial Signals" / name, *lines)
+        write(folder / part / f"y_{part}.txt", *(str(1 + number % 2) for number in range(size)))
+        first = 21 if part == "test" else 1
+        write(folder / part / f"subject_{part}.txt", *(str(first + number // 2) for number in range(size)))
+        write(folder / part / f"X_{part}.txt", *("  0.1 0.2" for _ in range(size)))
+    write(folder / "activity_labels.txt", "1 WALKING", "2 WALKING_UPSTAIRS")
+    where = f"channels:{folder.name}/test/Inertial Signals"
+    return Miniature({"train/0": "1", "test/5": "2"}, {"test": 6}, {"train/11": "6"}, predicted=where)
+
+
+@miniature("UCR archive", "GunPoint")
+def ucr(folder: Path) -> Miniature:
+    for part, size in (("TRAIN", 10), ("TEST", 6)):
+        lines = []
+        for number in range(size):
+            values = [
+                *signals(number + 50 * (part == "TEST"), 15 + number % 4, 1)[:, 0].tolist(),
+                *["NaN"] * (3 - number % 4),
+            ]
+            lines.append("\t".join(map(str, [1 + number % 2, *values])))
+        write(folder / f"GunPoint_{part}.tsv", *lines)
+    return Miniature({"train/0": "1", "test/5": "2"}, {"test": 6})
+
+
+@miniature("UEA archive", "BasicMotions")
+def uea(folder: Path) -> Miniature:
+    for part, size in (("TRAIN", 10), ("TEST", 6)):
+        lines = ["@relation BasicMotions", "@attribute relationalAtt relational"]
+        lines += [f"\t@attribute att{number} numeric" for number in range(20)]
+        lines += ["@end relationalAtt", "@attribute activity {Standing,Running}", "@data"]
+        for number in range(size):
+            dimensions = [",".join(map(str, row)) for row in signals(number + 50 * (part == "TEST"), 20, 6).T]
+            lines.append('"' + "\\n".join(dimensions) + f'",{("Standing", "Running")[number % 2]}')
+        write(folder / f"BasicMotions_{part}.arff", *lines)
+    return Miniature({"train/0": "Standing", "test/5": "Running"}, {"test": 6})

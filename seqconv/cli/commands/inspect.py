@@ -103,7 +103,7 @@ def check_paths(arguments: argparse.Namespace) -> None:
         load_manifest(arguments.manifest)
     if arguments.recording is not None:
         path = Path(arguments.recording)
-        if not (path.is_file() or (path.parent.suffix.lower() == ".ts" and path.parent.is_file())):
+        if not (path.is_file() or path.parent.is_file()):
             raise ConfigError(f"--recording {path}: there is no such file.")
 
 
@@ -131,10 +131,11 @@ def read_sequences(arguments: argparse.Namespace, model: Any) -> Any:
     if arguments.manifest is None:
         return None
     from seqconv.data.sequences import Sequences
+    from seqconv.features.cases import find_form
     from seqconv.features.kinds import Precomputed
 
     settings = feature_settings(arguments, model)
-    if settings is None and not arguments.manifest.endswith(".ts"):
+    if settings is None and find_form(Path(arguments.manifest)) is None:
         _refuse_unknown(model, "recordings")
     return Sequences.from_manifest(arguments.manifest, settings or Precomputed(), label=None)
 
@@ -166,6 +167,7 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureK
     """Return settings and features of the one recording."""
     from seqconv.features import RecordedKind, extract_features, load_features
     from seqconv.features.audio.decoding import decode_audio
+    from seqconv.features.cases import FORMATS
 
     settings = feature_settings(arguments, model)
     if settings is None:
@@ -173,9 +175,9 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureK
     path = Path(arguments.recording)
     if isinstance(settings, RecordedKind):
         return settings, extract_features(*decode_audio(path, channel=settings.channel), settings)
-    if path.suffix.lower() == ".ts":
+    if path.suffix.lower() in FORMATS:
         raise ConfigError(f"'{path}' holds many sequences. Say which: --recording {path}/0 is the first one.")
-    if path.parent.suffix.lower() == ".ts" and path.name.isdecimal():
+    if path.parent.is_file() and path.name.isdecimal():
         return settings, load_features(path.parent, settings, case=int(path.name))
     return settings, load_features(path, settings)
 

@@ -77,7 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
     features = None if config is None else config.features
     settings = features or card.features
     if settings is not None and arguments.stream is None:
-        check_entries(find_entries(arguments.inputs, settings))
+        check_entries(find_entries(arguments.inputs, settings, card.segmentation.form))
     model = open_stored(arguments)
     target = None if config is None else stock_target(model, arguments.labels, config)
     _check_top(arguments.top, target or card.target)

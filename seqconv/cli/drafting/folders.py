@@ -12,19 +12,20 @@ from seqconv.cli.drafting.places import Place
 from seqconv.cli.drafting.questions import Reading, choose
 from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.cases import find_form
 
 _NOISE = r"(back[ _-]?ground)?[ _-]?(noises?|silence)"
 _CLASSES = "^(?P<label>[^/]+)/"
 
 
 def find_splits(place: Place) -> Find | None:
-    """Find sub-folders named like splits, or files NAME_TRAIN.ts and NAME_TEST.ts.
+    """Find sub-folders named like splits, or files of sequences, NAME_TRAIN.ts and NAME_TEST.ts.
 
     Raises:
         ManifestError: two of them are the same split, so that one would be left out.
     """
     folders = sorted({path.parts[0] for path in place.recordings if len(path.parts) > 1})
-    series = [path for path in place.files if len(path.parts) == 1 and path.suffix.lower() == ".ts"]
+    series = [path for path in place.files if len(path.parts) == 1 and find_form(place.path / path) is not None]
     if folders and {name.lower() for name in folders} <= set(SPLIT_WORDS):
         named = [(name.lower(), name) for name in folders]
     else:

@@ -12,6 +12,7 @@ from seqconv.cli.drafting.signals import SignalFacts
 from seqconv.errors import SeqconvError
 from seqconv.features import load_features
 from seqconv.features.audio.decoding import read_blocks
+from seqconv.features.cases import case_arguments
 
 MUCH = 12.0
 """Decibels between the quiet and the loud tenth, from which on the scale of recordings differs much."""
@@ -74,9 +75,7 @@ def measure_levels(frame: pd.DataFrame, signals: SignalFacts, labels: str | None
 def _scales_of(row: dict[Any, Any], signals: SignalFacts) -> np.ndarray:
     """Return the standard deviation of each feature, or the root mean square of samples."""
     if signals.kind == "features":
-        case = row.get("case")
-        settings = {"kind": "precomputed", **signals.table.settings}
-        values = load_features(row["path"], settings, case=None if case is None or pd.isna(case) else int(case))
+        values = load_features(row["path"], {"kind": "precomputed", **signals.table.settings}, **case_arguments(row))
         return np.asarray(values.std(axis=0), np.float64)
     start, end = (None if pd.isna(row[name]) else float(row[name]) for name in ("start", "end"))
     found = 0

@@ -43,6 +43,7 @@ class Place:
     def files(self) -> tuple[PurePosixPath, ...]:
         """All visible files but those to ignore, as seen from the folder."""
         ignored = self.given.get("data", {}).get("ignore") or ()
+        ignored = ignored.get("path", ()) if isinstance(ignored, dict) else ignored
         files = _walk(self.path)
         return tuple(path for path in files if not any(fnmatchcase(path.as_posix(), pattern) for pattern in ignored))
 

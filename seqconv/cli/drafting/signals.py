@@ -15,6 +15,7 @@ from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features import load_features
 from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
+from seqconv.features.cases import FORMATS, case_arguments
 
 MOST_READ = 200
 """Number of tables that are read, evenly spread, since no header says their length."""
@@ -75,7 +76,7 @@ def _measure_recording(row: dict[Any, Any]) -> tuple[float, int, int]:
 
 
 def _measure_arrays(rows: list[dict[Any, Any]]) -> SignalFacts:
-    has_headers = all(Path(row["path"]).suffix.lower() in (".npy", ".ts") for row in rows)
+    has_headers = all(Path(row["path"]).suffix.lower() in (".npy", *FORMATS) for row in rows)
     table = look_at_tables([row["path"] for row in rows])
     if not has_headers and len(rows) > MOST_READ:
         rows = [rows[index] for index in np.linspace(0, len(rows) - 1, MOST_READ).astype(int)]
@@ -108,11 +109,10 @@ def _measure_each(
 
 
 def _shape_of(row: dict[Any, Any], table: TableFacts) -> tuple[int, ...]:
-    path, case = Path(row["path"]), row.get("case")
+    path = Path(row["path"])
     if path.suffix.lower() == ".npy":
         return load_npy(path, mapped=True).shape
-    number = None if case is None or pd.isna(case) else int(case)
-    return load_features(path, {"kind": "precomputed", **table.settings}, case=number).shape
+    return load_features(path, {"kind": "precomputed", **table.settings}, **case_arguments(row)).shape
 
 
 def _refuse_shapes(shapes: dict[str, tuple[int, ...]]) -> None:

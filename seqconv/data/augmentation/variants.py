@@ -218,7 +218,7 @@ def build_variants(
 def variable_parts(sequences: Sequences) -> pd.DataFrame:
     """Return the file region to vary for each of some sequences of a manifest; columns as in a manifest."""
     frame: Any = sequences.metadata
-    columns = frame.columns.intersection(["id", "path", "start", "end", "case"], sort=False)
+    columns = frame.columns.intersection(["id", "path", "start", "end", "case", "case_form"], sort=False)
     parts: pd.DataFrame = frame[columns].assign(id=sequences.ids)
     settings = sequences.feature_settings
     if sequences.provenance.cut is None or not isinstance(settings, RecordedKind):

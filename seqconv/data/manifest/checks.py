@@ -7,6 +7,7 @@ import pandas as pd
 
 from seqconv.data.manifest.columns import SPLITS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.cases import case_arguments, case_columns
 from seqconv.files import is_file
 
 
@@ -84,11 +85,12 @@ def _hint(value: str) -> str:
 
 
 def file_keys(frame: pd.DataFrame) -> pd.Series:
-    """Return what a row reads: its file, or one case of a `.ts` file. Regions of one recording have the same key."""
+    """Return what a row reads: its file, or one case of it. Regions of one recording have the same key."""
     if "case" not in frame:
         return frame["path"]
-    is_case = frame["path"].str.lower().str.endswith(".ts").fillna(False).astype(bool)
-    return frame["path"].where(~is_case, frame["path"] + ":" + frame["case"].astype(str))
+    cases = [case_arguments(row)["case"] for row in frame[case_columns(frame)].to_dict("records")]
+    keys = [path if case is None else f"{path}:{case}" for path, case in zip(frame["path"], cases, strict=True)]
+    return pd.Series(keys, frame.index, object)
 
 
 def find_leak_problems(frame: pd.DataFrame) -> Iterable[str]:

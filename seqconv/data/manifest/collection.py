@@ -1,16 +1,20 @@
 """The part of the section `data` that says what a collection of recordings is and how it is read."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.cases import name_form
+from seqconv.features.cases.division import RowSettings
 from seqconv.parts import FilePaths, Section
 from seqconv.text import nearest
 
 FIELD = re.compile(r"\{([^{}]+)\}")
+Patterns = Annotated[list[str], Field(min_length=1)]
 
 
 class CollectionSettings(Section):
@@ -18,7 +22,8 @@ class CollectionSettings(Section):
 
     manifest: FilePaths = Field(
         default=None,
-        description="One manifest or folder (kaldi:FOLDER: a data directory of Kaldi), or a mapping from split (train, "
+        description="One manifest or folder (kaldi:FOLDER: a data directory of Kaldi; "
+        "channels:FOLDER: a file for each channel), or a mapping from split (train, "
         "valid, test) to manifest.",
     )
     columns: dict[str, str | None] | None = Field(
@@ -42,11 +47,20 @@ class CollectionSettings(Section):
         default=None,
         description="Text files with a path on each line, by the split that they list; all others are train.",
     )
-    ignore: Annotated[list[str], Field(min_length=1)] | None = Field(
-        default=None, description="Patterns of paths to leave out, such as '_background_noise_/*'."
+    ignore: Patterns | dict[str, Patterns] | None = Field(
+        default=None,
+        description="Patterns of paths to leave out, such as '_background_noise_/*', or by column those of its cells, "
+        "such as {activity: ['0']}.",
+    )
+    rows: RowSettings | None = Field(
+        default=None,
+        description="For a table with a row for each frame, or a folder of these: which rows are one "
+        "sequence; null: a row is a recording.",
     )
     names: Annotated[list[str], Field(min_length=1)] | None = Field(
-        default=None, description="Names of the columns of a table without a header."
+        default=None,
+        description="Names of the columns of a table without a header; a last one of '...' gives further columns their "
+        "numbers, from 1.",
     )
     separator: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="Between the cells of a table; default: a comma, in .tsv files a tab."
@@ -105,7 +119,30 @@ class CollectionSettings(Section):
     def _names_paths_once(self) -> "CollectionSettings":
         if self.path is not None and (self.columns or {}).get("path"):
             raise ValueError("path and columns.path both say where the recordings are. Keep one of them")
+        placed = [key for key in ("path", "root", "split_lists") if getattr(self, key) is not None]
+        placed += ["columns.path"] if (self.columns or {}).get("path") else []
+        if self.rows is not None and placed:
+            raise ValueError(f"rows says that the frames are in the table itself, so that {placed[0]} has no place")
         return self
+
+    @property
+    def form(self) -> str:
+        """How long tables hold sequences, as `seqconv.features.cases` reads it; "" if a row is a recording."""
+        return self.form_without(())
+
+    def form_without(self, labels: Sequence[str]) -> str:
+        """Return the form of tables that may lack the columns with labels, as those of a prediction do."""
+        if self.rows is None:
+            return ""
+        names = {(self.columns or {}).get(name) or name for name in labels}
+        may_lack = [name for name in self.rows.by if name in names]
+        text = {"names": self.names, "separator": self.separator, "comment": self.comment}
+        return name_form("rows", self.rows.model_dump(mode="json") | text | {"may_lack": may_lack})
+
+    def patterns_of(self, column: str) -> list[str]:
+        """Return the patterns of cells of a column that `ignore` leaves out; a list is of paths."""
+        by_column = self.ignore if isinstance(self.ignore, dict) else {"path": self.ignore or []}
+        return by_column.get(column, [])
 
     @property
     def found_in_paths(self) -> tuple[str, ...]:

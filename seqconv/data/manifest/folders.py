@@ -26,6 +26,8 @@ OTHER_AUDIO = (
     *(".m4a", ".aac", ".mp4", ".m4b", ".wma", ".amr", ".ac3", ".ape", ".wv", ".mpc", ".mka", ".3gp"),
     *(".webm", ".mkv", ".mov", ".avi"),
 )
+# Tables with a row for each frame; in a folder, whatever their cells are between.
+ROW_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet")
 # Tables of a folder of recordings, as Hugging Face names them.
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 # What sub-folders most often are when they are no classes.
@@ -124,7 +126,14 @@ def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[Pu
     names = sorted({path.parts[0] for path in paths})
     empty = sorted({path.parts[0] for path in present if len(path.parts) > 1} - set(names))
     if not names:
-        raise ManifestError("it has no sub-folders with recordings; there must be one per class.")
+        tables = [path for path in present if path.suffix.lower() in ROW_SUFFIXES]
+        hint = (
+            f" It holds tables ({list_some(tables)}): if each of their rows is a frame, data.rows says which are a "
+            f"sequence; if each file is a channel and each line a sequence, write channels:FOLDER."
+        )
+        raise ManifestError(
+            f"it has no sub-folders with recordings; there must be one per class.{hint if tables else ''}"
+        )
     if empty:
         raise ManifestError(
             f"its sub-folders {list_some(empty)} hold files, but no recording or array. Leave them out "

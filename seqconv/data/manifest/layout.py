@@ -38,6 +38,8 @@ def arrange(table: pd.DataFrame, settings: CollectionSettings) -> tuple[pd.DataF
         table = _read_paths(table, settings.label_from, problems)
     if isinstance(settings.split_lists, dict):
         table = _read_lists(table, settings.split_lists, problems)
+    if isinstance(settings.ignore, dict):
+        table = _leave_out_cells(table, settings.ignore, notes)
     if "split" in table:
         table = table.assign(split=_name_splits(table["split"], notes))
     return table, problems, notes
@@ -75,7 +77,7 @@ def _fill(template: str, table: pd.DataFrame) -> pd.Series:
 
 def is_ignored(path: str, collection: CollectionSettings) -> bool:
     """Whether a path, as seen from the root, is one of those that `ignore` leaves out."""
-    return any(fnmatchcase(_posix(path), pattern) for pattern in collection.ignore or ())
+    return any(fnmatchcase(_posix(path), pattern) for pattern in collection.patterns_of("path"))
 
 
 def _leave_out(table: pd.DataFrame, settings: CollectionSettings, notes: list[str]) -> pd.DataFrame:
@@ -83,6 +85,23 @@ def _leave_out(table: pd.DataFrame, settings: CollectionSettings, notes: list[st
     if is_out.any():
         notes.append(f"data.ignore leaves out {is_out.sum()} of {len(table)} rows")
     return table[~is_out].reset_index(drop=True)
+
+
+def _leave_out_cells(table: pd.DataFrame, ignore: Mapping[str, list[str]], notes: list[str]) -> pd.DataFrame:
+    for column, patterns in ignore.items():
+        if column == "path":
+            continue
+        if column not in table:
+            known = list_some(table.columns, limit=15)
+            raise ManifestError(
+                f"data.ignore names the column '{column}', which is not there; the columns are {known}"
+                f"{nearest(column, table.columns)}"
+            )
+        cells = table[column].tolist()
+        is_out = [not pd.isna(cell) and any(fnmatchcase(str(cell), pattern) for pattern in patterns) for cell in cells]
+        notes.append(f"data.ignore leaves out {sum(is_out)} of {len(table)} rows by their '{column}'")
+        table = table[~np.array(is_out, bool)].reset_index(drop=True)
+    return table
 
 
 def _posix(path: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS, TEXT_COLUMNS, Manifest, as_text, build_frame
@@ -14,7 +15,8 @@ from seqconv.data.manifest.folders import read_folder
 from seqconv.data.manifest.kaldi import read_kaldi
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
-from seqconv.data.manifest.reading import read_table
+from seqconv.data.manifest.reading import form_of, read_file
+from seqconv.data.manifest.rows import read_rows
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.parts.problems import read_section
 from seqconv.parts.sections import SCHEMES, split_scheme
@@ -24,7 +26,10 @@ PathText = str | PathLike[str]
 _Read = tuple[pd.DataFrame, list[str], list[str]]
 _PLAIN = CollectionSettings()
 # Manifests of other kinds than tables and folders of recordings, by the scheme before their path.
-_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {"kaldi": read_kaldi}
+_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {
+    "kaldi": read_kaldi,
+    CHANNELS.removesuffix(":"): read_channel_folder,
+}
 SCHEMES.update(_READERS)
 
 
@@ -51,7 +56,7 @@ def load_manifest(
 
     Args:
         source: CSV, TSV, JSON Lines or Parquet with a column `path` (relative to that file); a folder with one
-            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi;
+            sub-folder per class; `kaldi:FOLDER`, a data directory of Kaldi; `channels:FOLDER`, a file for each channel;
             an unequal-length `.ts` file; a mapping from split to any of these, such as
             `{"train": "a_TRAIN.ts", "test": "a_TEST.ts"}`; or a DataFrame (paths relative to the working folder).
         label: Target column, or columns; when given, the labels are checked together with the rest.
@@ -60,12 +65,13 @@ def load_manifest(
         label_files: Column with paths to labels of frames (relative to the manifest); they become absolute.
         on_leak: A group or file in more than one split is an `error`; with `warn` it is let through.
         layout: How the table, its folders and its paths are read, as in the section `data` of a config: `columns`,
-            `root`, `path`, `label_from`, `split_lists`, `ignore`, `names`, `separator`, `comment`.
+            `root`, `path`, `label_from`, `split_lists`, `ignore`, `rows`, `names`, `separator`, `comment`.
 
     Returns:
         The columns `id`, `path` (absolute), `label`, `split`, `group` (text, None where empty), `fold` (Int64),
         `start`, `end` (seconds, NaN where empty), `weight` (1 where empty), then all others of the file, as text; from
-        `.ts` files also `case`, the number of the sequence within the file.
+        files that hold several sequences also `case`, the number of the sequence within the file, and, where its suffix
+        does not say it, `case_form`: how it holds them.
 
     Raises:
         ManifestError: With all problems of the manifest, each with the first few ids and the count.
@@ -122,8 +128,10 @@ def _read_one(source: PathText, how: _Reading) -> _Read:
     try:
         if scheme:
             table, notes = _READERS[scheme](path)
+        elif how.collection.rows is not None and path.exists():
+            table, notes = read_rows(path, how.collection, how.used)
         else:
-            table, notes = read_folder(path, how.collection) if is_folder else (read_table(path, how.collection), [])
+            table, notes = (read_folder if is_folder else read_file)(path, how.collection)
         frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
     except ManifestError as error:
         raise ManifestError(f"manifest '{path}': {error}") from error
@@ -131,6 +139,11 @@ def _read_one(source: PathText, how: _Reading) -> _Read:
 
 
 def _read_frame(source: pd.DataFrame, how: _Reading) -> _Read:
+    if how.collection.rows is not None:
+        raise ManifestError(
+            "data.rows divides the rows of a file, but a DataFrame was given. Write it to a file (to_parquet), or make "
+            "the sequences yourself: Sequences([rows[COLUMNS].to_numpy() for _, rows in table.groupby(KEYS)], labels)."
+        )
     table = source.reset_index(drop=True)
     frame, problems, notes = _arrange(table, Path.cwd(), how)
     return frame, problems, notes
@@ -156,7 +169,7 @@ def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         path = Path(source)
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if path.is_dir() or path.suffix.lower() == ".ts":
+        if path.is_dir() or "case_form" in frame or form_of(path, how.collection) is not None:
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:

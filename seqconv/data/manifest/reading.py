@@ -11,15 +11,30 @@ import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ManifestError
+from seqconv.features.cases import FORMATS, Cases, find_form, read_cases
 from seqconv.features.tables import Rows, read_rows
-from seqconv.features.ts import read_ts
 from seqconv.files import undecodable_line
 
 _PLAIN = CollectionSettings()
 
 
+def read_file(path: Path, collection: CollectionSettings = _PLAIN) -> tuple[pd.DataFrame, list[str]]:
+    """Read one manifest like `read_table`, or a file that holds several sequences; with notes."""
+    form = form_of(path, collection)
+    if form is None or not path.is_file():
+        return read_table(path, collection), []
+    cases = read_cases(path, form)
+    return list_cases(cases, path.name, form), list(cases.notes)
+
+
+def form_of(path: Path, collection: CollectionSettings) -> str | None:
+    """Return how a file holds several sequences; None if it is a table of recordings."""
+    # Names are given for a table that has no header.
+    return collection.form or (find_form(path) if collection.names is None else None)
+
+
 def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFrame:
-    """Read one manifest: CSV, TSV, JSON Lines, Parquet or `.ts`.
+    """Read one manifest: CSV, TSV, JSON Lines or Parquet.
 
     Args:
         path: The file.
@@ -27,7 +42,7 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
             separator may have any suffix.
 
     Returns:
-        A table of text with None for empty cells; a `.ts` file also has the number of each `case`, from 0.
+        A table of text with None for empty cells.
 
     Raises:
         ManifestError: The file is missing, malformed or of another format.
@@ -39,7 +54,7 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
         reader = partial(read_delimited, collection=collection)
     if reader is None:
         raise ManifestError(
-            f"the format '{path.suffix}' is not known. A manifest is {', '.join(_READERS)}, "
+            f"the format '{path.suffix}' is not known. A manifest is {', '.join([*_READERS, *FORMATS])}, "
             "or a folder with one sub-folder per class."
         )
     try:
@@ -115,13 +130,14 @@ def read_parquet(path: Path) -> pd.DataFrame:
     return _build_table(list(columns), list(zip(*columns.values(), strict=True)))
 
 
-def read_ts_cases(path: Path) -> pd.DataFrame:
-    """List the cases of a `.ts` file: `path` is the file itself, `case` and `id` the number of the case from 0."""
-    sequences, labels, _ = read_ts(path)
-    cells: Sequence[str | None] = labels or [None] * len(sequences)
-    numbers = [str(case) for case in range(len(sequences))]
-    table = pd.DataFrame({"id": numbers, "path": path.name, "label": cells}, dtype=object)
-    return table.assign(case=range(len(sequences)))
+def list_cases(cases: Cases, path: str, form: str = "", prefix: str = "") -> pd.DataFrame:
+    """Return a row for each sequence of a file: `path` is the file itself, `case` the number of the sequence from 0.
+
+    `case_form` says how the file holds them, where its suffix does not. `prefix` comes before the ids.
+    """
+    ids = [prefix + name for name in cases.ids]
+    table = pd.DataFrame({"id": ids, "path": path, **cases.columns}, dtype=object).assign(case=range(len(cases)))
+    return table.assign(case_form=form) if form else table
 
 
 def _to_text(value: Any, place: str) -> str | None:
@@ -147,5 +163,4 @@ _READERS = {
     **dict.fromkeys((".csv", ".tsv"), read_delimited),
     **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
     ".parquet": read_parquet,
-    ".ts": read_ts_cases,
 }

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from seqconv.errors import AudioError
+from seqconv.features.cases import files_of
 from seqconv.features.precomputed import TABLE_SUFFIXES
 from seqconv.features.store.entries import Entry, Key, StoredSequence
 from seqconv.features.store.shards import fingerprint
@@ -31,16 +32,16 @@ def match_rows(folder: Path, entries: Sequence[Entry], rows: Sequence[StoredSequ
     pending: dict[Key, Entry] = {}
     for entry in entries:
         row = known.get(entry.key)
-        now = status_once(entry.path)
+        now = status_once(entry.path, entry.form)
         if row is None or row.shard not in shards or now is None or now[0] != row.size or _is_outdated(row):
             pending.setdefault(entry.key, entry)
         elif now[1] != row.mtime_ns:
             touched.setdefault(entry.key, entry)
         else:
             reused[entry.key] = row
-    fingerprints = _hash_files({entry.path for entry in touched.values()})
+    fingerprints = _hash_files({(entry.path, entry.form) for entry in touched.values()})
     for key, entry in touched.items():
-        size, modified, content = fingerprints[entry.path]
+        size, modified, content = fingerprints[entry.path, entry.form]
         if content == known[key].content:
             reused[key] = replace(known[key], size=size, mtime_ns=modified)
         else:
@@ -50,32 +51,32 @@ def match_rows(folder: Path, entries: Sequence[Entry], rows: Sequence[StoredSequ
 
 def still_valid(row: StoredSequence) -> bool:
     """Whether the file of a row is as it was when its features were extracted."""
-    return _status(row.path) == (row.size, row.mtime_ns)
+    return _status(row.path, row.form) == (row.size, row.mtime_ns)
 
 
 def _is_outdated(row: StoredSequence) -> bool:
     """Whether a row is of a table that was read before tables were read by the names of their columns."""
-    return not row.columns and Path(row.path).suffix.lower() in TABLE_SUFFIXES
+    return not row.columns and row.case is None and Path(row.path).suffix.lower() in TABLE_SUFFIXES
 
 
-def _status(path: str) -> tuple[int, int] | None:
+def _status(path: str, form: str) -> tuple[int, int] | None:
     try:
-        status = Path(path).stat()
+        found = [file.stat() for file in files_of(Path(path), form)]
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
+    return sum(status.st_size for status in found), max(status.st_mtime_ns for status in found)
 
 
-def _hash_files(paths: set[str]) -> dict[str, tuple[int, int, str]]:
-    """Return fingerprints of files; hashing releases the interpreter, so threads are enough."""
-    ordered = sorted(paths)
+def _hash_files(places: set[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, int, str]]:
+    """Return fingerprints by path and form; hashing releases the interpreter, so threads are enough."""
+    ordered = sorted(places)
     with ThreadPoolExecutor() as pool:
         return dict(zip(ordered, pool.map(_fingerprint_or_nothing, ordered), strict=True))
 
 
-def _fingerprint_or_nothing(path: str) -> tuple[int, int, str]:
+def _fingerprint_or_nothing(place: tuple[str, str]) -> tuple[int, int, str]:
     try:
-        return fingerprint(path)
+        return fingerprint(*place)
     except (AudioError, OSError):
         # The extraction that follows says what is wrong with it.
         return (-1, -1, "")

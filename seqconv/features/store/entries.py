@@ -4,30 +4,33 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.features.precomputed import TableNames
+from seqconv.features.cases import case_arguments, case_columns
+from seqconv.features.contents import TableNames
 from seqconv.sources import FloatArray
 
-Key = tuple[str, float | None, float | None, int | None]
+Key = tuple[str, float | None, float | None, int | None, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One sequence to extract: a file, a part of it in seconds, or one case of a `.ts` file."""
+    """One sequence to extract: a file, a part of it in seconds, or one case of a file that holds several, and how."""
 
     id: str
     path: str
     start: float | None = None
     end: float | None = None
     case: int | None = None
+    form: str = ""
 
     @property
     def key(self) -> Key:
         """A text that distinguishes its features from those of every other entry under the same settings."""
-        return (self.path, self.start, self.end, self.case)
+        return (self.path, self.start, self.end, self.case, self.form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +56,18 @@ class StoredSequence:
     num_features: int = 0
     columns: str = ""
     left_out: str = ""
+    form: str = ""
     problem: str | None = None
 
     @classmethod
     def of(cls, entry: Entry, **found: Any) -> "StoredSequence":
         """Make the row of an entry from what was found: its `problem`, or the fields from `size` on."""
-        return cls(entry.id, entry.path, entry.start, entry.end, entry.case, **found)
+        return cls(entry.id, entry.path, entry.start, entry.end, entry.case, form=entry.form, **found)
 
     @property
     def key(self) -> Key:
         """The key of its entry."""
-        return (self.path, self.start, self.end, self.case)
+        return (self.path, self.start, self.end, self.case, self.form)
 
     @property
     def table_names(self) -> TableNames:
@@ -94,14 +98,14 @@ class BadFile(NamedTuple):
 
 
 def entries_of(frame: Any) -> list[Entry]:
-    """Return the entries of a manifest: columns `id` and `path`, and, if present, `start`, `end` and (`.ts`) `case`.
+    """Return the entries of a manifest: columns `id` and `path`, and, if present, `start`, `end`, `case`, `case_form`.
 
     Raises:
         ManifestError: no rows, a missing column, or ids that are not unique.
 
     >>> import pandas as pd
     >>> entries_of(pd.DataFrame({"id": ["a"], "path": ["/x/a.wav"], "start": [0.5], "end": [None]}))
-    [Entry(id='a', path='/x/a.wav', start=0.5, end=None, case=None)]
+    [Entry(id='a', path='/x/a.wav', start=0.5, end=None, case=None, form='')]
     """
     missing = [name for name in ("id", "path") if name not in frame.columns]
     if missing:
@@ -113,11 +117,13 @@ def entries_of(frame: Any) -> list[Entry]:
     if repeated:
         raise ManifestError(f"ids must be unique, but the manifest repeats {list_some(repeated)}")
     absent = [None] * len(frame)
-    optional = [frame[name] if name in frame.columns else absent for name in ("start", "end", "case")]
+    optional = [frame[name] if name in frame.columns else absent for name in ("start", "end")]
+    named = case_columns(frame)
+    cases = map(case_arguments, frame[named].to_dict("records")) if len(named) > 1 else repeat({})
     paths = [str(Path(path).absolute()) for path in frame["path"]]
     return [
-        Entry(name, path, _number(start), _number(end), _case(path, case))
-        for name, path, start, end, case in zip(ids, paths, *optional, strict=True)
+        Entry(name, path, _number(start), _number(end), **case)
+        for name, path, start, end, case in zip(ids, paths, *optional, cases, strict=False)
     ]
 
 
@@ -125,9 +131,3 @@ def _number(value: Any) -> float | None:
     import pandas as pd
 
     return None if pd.isna(value) or value == "" else float(value)
-
-
-def _case(path: str, value: Any) -> int | None:
-    # In any other manifest, a column of this name is the user's own.
-    number = _number(value) if path.lower().endswith(".ts") else None
-    return None if number is None else int(number)

@@ -1,5 +1,6 @@
 """The extraction: in this process, in workers, or on an executor."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from functools import partial
@@ -13,6 +14,8 @@ from seqconv.features.store.shards import extract_shard
 from seqconv.features.store.workers import WorkerDeath, available_cores, map_in_workers
 
 _MOST_ENTRIES = 32
+# Nothing has to be decoded for a sequence of a file that is read whole.
+_MOST_CASES = 4096
 _SHARD_BYTES = 64 << 20
 # Bytes of samples, 16 bits each, over bytes of file; a long FLAC, Ogg or MP3 says little about its duration.
 _COMPRESSION = {".flac": 3, ".ogg": 12, ".oga": 12, ".opus": 16, ".mp3": 12}
@@ -83,14 +86,21 @@ def cut_into_shards(entries: Sequence[Entry], settings: FeatureKind) -> list[lis
     """Cut entries, in order, into groups with features of about 64 MB at most; a single entry may take more."""
     shards: list[list[Entry]] = []
     size = 0
-    for entry in entries:
-        bytes_ = estimated_bytes(entry, settings)
-        if not shards or len(shards[-1]) == _MOST_ENTRIES or size + bytes_ > _SHARD_BYTES:
+    for entry, bytes_ in zip(entries, _estimate_all(entries, settings), strict=True):
+        most = _MOST_ENTRIES if entry.case is None else _MOST_CASES
+        if not shards or len(shards[-1]) >= most or size + bytes_ > _SHARD_BYTES:
             shards.append([])
             size = 0
         shards[-1].append(entry)
         size += bytes_
     return shards
+
+
+def _estimate_all(entries: Sequence[Entry], settings: FeatureKind) -> list[int]:
+    """Estimate the bytes of features; the sequences of one file have its bytes together."""
+    shares = Counter(entry.path for entry in entries if entry.case is not None)
+    sizes = {path: estimated_bytes(Entry("", path), settings) // count for path, count in shares.items()}
+    return [estimated_bytes(entry, settings) if entry.case is None else sizes[entry.path] for entry in entries]
 
 
 def estimated_bytes(entry: Entry, settings: FeatureKind) -> int:
@@ -118,8 +128,9 @@ def _choose_workers(entries: Sequence[Entry], settings: FeatureKind, num_workers
         return 0
     # A decoder that crashes must not take this process with it; arrays cannot crash.
     fewest = 1 if isinstance(settings, RecordedKind) else 0
-    small = len(entries) <= _SMALL_JOB_ENTRIES
-    if small and sum(estimated_bytes(entry, settings) for entry in entries) <= _SMALL_JOB_BYTES:
+    # Each worker would read a file of several sequences again.
+    small = len({entry.id if entry.case is None else entry.path for entry in entries}) <= _SMALL_JOB_ENTRIES
+    if small and sum(_estimate_all(entries, settings)) <= _SMALL_JOB_BYTES:
         return fewest
     return available_cores()
 

@@ -27,7 +27,7 @@ _FIRST_KEYS: tuple[tuple[str, Any], ...] = (
 )  # fmt: skip
 _TYPES = {field.name: field.type for field in fields(StoredSequence) if field.name != "problem"}
 # The first stores had no such columns.
-_LATER = ("columns", "left_out")
+_LATER = ("columns", "left_out", "form")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.errors import StoreError
+from seqconv.features.contents import TableNames
 from seqconv.features.kinds import FeatureKind
-from seqconv.features.precomputed import TableNames
 from seqconv.features.store.entries import BadFile
 from seqconv.features.store.index import StoreIndex, part_of, read_index
 from seqconv.sources import SourceSpan
@@ -77,13 +77,13 @@ class FeatureStore:
     def digest(self, index: int) -> str:
         """Hash the data of a sequence: the content of its file, and the region of it."""
         row = self._rows[index]
-        content = (row.content, row.start, row.end, row.case)
+        content = (row.content, row.start, row.end, row.case, *([row.form] if row.form else []))
         return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
     def excerpt(self, index: int) -> SourceSpan:
-        """Return the recording and the region of a sequence; a case of a `.ts` file counts as a recording."""
+        """Return the recording and the region of a sequence; a case of a file counts as a recording."""
         row = self._rows[index]
-        content = row.content if row.case is None else f"{row.content}:{row.case}"
+        content = row.content if row.case is None else f"{row.content}:{row.case}{row.form}"
         return SourceSpan(content, row.start or 0.0, np.inf if row.end is None else row.end)
 
     def __repr__(self) -> str:

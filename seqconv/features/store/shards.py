@@ -17,8 +17,10 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, ShapeError
 from seqconv.features import extract_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
+from seqconv.features.cases import files_of
+from seqconv.features.contents import TableNames
 from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
-from seqconv.features.precomputed import TableNames, read_features
+from seqconv.features.precomputed import read_features
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
 from seqconv.files import as_storage_error, commit_file, is_file
 
@@ -60,7 +62,7 @@ def extract_shard(
         for entry in entries:
             try:
                 with _alarm(entry.path, time_limit):
-                    size, modified, content = fingerprint_once(entry.path)
+                    size, modified, content = fingerprint_once(entry.path, entry.form)
                     features, names = _read_entry(entry, settings, variant, content)
             except (AudioError, ManifestError, ShapeError, OSError, MemoryError) as error:
                 rows.append(StoredSequence.of(entry, problem=_reason(error, entry.path)))
@@ -114,7 +116,7 @@ def _read_entry(
 ) -> tuple[Features, TableNames]:
     """Read the features of one entry, `(time, d)`, or of a variant of it; `content` is the hash of its file."""
     if not isinstance(settings, RecordedKind):
-        return read_features(entry.path, settings, case=entry.case, start=entry.start, end=entry.end)
+        return read_features(entry.path, settings, case=entry.case, form=entry.form, start=entry.start, end=entry.end)
     if entry.case is not None:
         raise ConfigError(
             f"features.kind '{settings.kind}' is computed from recordings, but {entry.path} holds sequences of "
@@ -146,8 +148,15 @@ def _alarm(path: str, time_limit: float | None) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def fingerprint(path: str) -> tuple[int, int, str]:
-    """Return size in bytes, time of the last change in ns, and hash of a file; the time is read first."""
+def fingerprint(path: str, form: str = "") -> tuple[int, int, str]:
+    """Return size in bytes, time of the last change in ns, and hash of a file; the time is read first.
+
+    Where the sequences of a path are in several files, as its `form` says, all of these.
+    """
+    files = files_of(Path(path), form)
+    if len(files) > 1:
+        sizes, times, contents = zip(*(fingerprint(str(file)) for file in files), strict=True)
+        return sum(sizes), max(times), hashlib.blake2b("".join(contents).encode(), digest_size=16).hexdigest()
     if not is_file(path):
         # Opening a pipe would wait for its writer.
         raise AudioError(f"{path}: {describe_absence(Path(path))}")

@@ -73,13 +73,16 @@ class LivePredictions:
         self.delay = round(self.delay_frames * seconds, 6)
         self.feature_delay = settings.delay
 
-    def play(self, path: str | Path, name: str | None = None, *, case: int | None = None) -> Iterator[pd.DataFrame]:
+    def play(
+        self, path: str | Path, name: str | None = None, *, case: int | None = None, form: str = ""
+    ) -> Iterator[pd.DataFrame]:
         """Yield a table for each answer on a recording: its row is the answer at `time`; for frames, the new ones.
 
         The last one is the answer to the whole recording. Columns: id, time (seconds received; of a frame, its own),
         then as in `predict`.
         """
-        pieces = open_features(path, self._settings, case=case, piece_frames=max(int(self._every_frames), 1))
+        piece_frames = max(int(self._every_frames), 1)
+        pieces = open_features(path, self._settings, case=case, form=form, piece_frames=piece_frames)
         yield from self._tables(pieces, str(path) if name is None else name)
 
     def listen(self, blocks: Iterable[Samples], name: str) -> Iterator[pd.DataFrame]:

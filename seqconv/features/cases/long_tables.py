@@ -1,0 +1,181 @@
+"""Long tables: a row for each frame, and the sequences one after the other or mixed."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqconv.errors import ManifestError, list_some
+from seqconv.features.cases.division import Division, FloatArray, IntArray, RowSettings, divide_rows
+from seqconv.features.cases.sequences import Cases
+from seqconv.features.cells import need_columns, number_cells, read_cells, to_columns, to_text
+from seqconv.features.columns import Columns, read_clock
+from seqconv.features.contents import Content, content_of_table
+from seqconv.features.kinds import Precomputed
+from seqconv.text import amount
+
+
+class TableForm(RowSettings):
+    """All that decides which sequences a long table holds: its rows, and how its text is divided into cells.
+
+    `may_lack`: columns of `by`, such as the label, without which it is divided by the others.
+    """
+
+    names: tuple[str, ...] | None = None
+    separator: str | None = None
+    comment: str | None = None
+    may_lack: tuple[str, ...] = ()
+
+
+def read_long_table(path: Path, options: Mapping[str, Any]) -> Cases:
+    """Read a long table, whole.
+
+    The columns of numbers that change within sequences are features, or those that the settings name. Columns whose
+    cells are equal in each sequence say something of it, such as its label.
+
+    Args:
+        path: the file.
+        options: those of `TableForm`.
+
+    Raises:
+        ManifestError: rows that do not fit each other, columns that are not there, sequences that nothing divides.
+    """
+    form = TableForm(**options)
+    try:
+        cells = read_cells(path, separator=form.separator, comment=form.comment, names=form.names)
+        return _divide(cells, form)
+    except (ValueError, OSError) as error:
+        raise ManifestError(f"{path}: {str(error).strip()}") from error
+
+
+def _divide(cells: dict[str, Any], form: TableForm) -> Cases:
+    gone = [name for name in form.by if name in form.may_lack and name not in cells]
+    by = tuple(name for name in form.by if name not in gone)
+    notes = [] if not gone else [f"it has no {list_some(gone)}, and is divided by {list_some(by) or 'nothing'} alone"]
+    need_columns(cells, [*by, *([form.order] if form.order else [])], "data.rows")
+    table = to_columns(cells)
+    count = len(next(iter(cells.values())))
+    if not count:
+        raise ManifestError("there are columns, but no row.")
+    keys, first = number_cells([cells[name] for name in by]) if by else (np.zeros(count, np.int64), np.zeros(1, int))
+    names = _name_keys([cells[name] for name in by], by, first) if by else ["all"]
+    times = None if form.order is None else _read_times(table, form.order)
+    division = divide_rows(keys, times, form, names)
+    owners = keys[division.rows[division.bounds[:-1]]]
+    return _LongTable(cells, table, division, form, by).cases(_unique([names[key] for key in owners]), notes)
+
+
+def _name_keys(columns: Sequence[Any], by: Sequence[str], first: IntArray) -> list[str]:
+    """Return the cells of each key, joined; `first` are the rows where they occur first."""
+    cells = [to_text(column.take(first)) for column in columns]
+    for name, texts in zip(by, cells, strict=True):
+        if None in texts:
+            row = int(first[texts.index(None)])
+            raise ManifestError(
+                f"row {row + 1} has no '{name}', which is in data.rows.by. Fill it, or take the row out."
+            )
+    return ["/".join(map(str, texts)) for texts in zip(*cells, strict=True)]
+
+
+def _read_times(table: Columns, order: str) -> FloatArray:
+    times = read_clock(table, order)
+    missing = np.flatnonzero(~np.isfinite(times))
+    if len(missing):
+        raise ManifestError(
+            f"row {missing[0] + 1} has no time in '{order}', which is data.rows.order; {amount(len(missing), 'row')} "
+            "in all. Fill them, or take these rows out."
+        )
+    return times
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Return names, with a number, from 0, after those that occur several times.
+
+    >>> _unique(["ann", "bob", "ann"])
+    ['ann/0', 'bob', 'ann/1']
+    """
+    counts, seen = Counter(names), Counter[str]()
+    unique = []
+    for name in names:
+        unique.append(f"{name}/{seen[name]}" if counts[name] > 1 else name)
+        seen[name] += 1
+    return unique
+
+
+class _LongTable:
+    """The columns of a table and its division."""
+
+    def __init__(
+        self, cells: dict[str, Any], table: Columns, division: Division, form: TableForm, by: Sequence[str]
+    ) -> None:
+        self._cells, self._division, self._by = cells, division, by
+        self._apart = {*by, form.order}
+        self._changes = {name: row for name in cells if (row := self._first_change(name)) is not None}
+        if form.order is not None and form.order not in table.numbers:
+            # Dates, counted once from the earliest of all.
+            table = replace(table, numbers={**table.numbers, form.order: read_clock(table, form.order)})
+        self._table = table
+
+    def cases(self, ids: list[str], notes: list[str]) -> Cases:
+        rows, bounds = self._division
+        columns = {
+            name: to_text(column.take(rows[bounds[:-1]]))
+            for name, column in self._cells.items()
+            if name not in self._changes and name not in ("path", "case")
+        }
+        left = [name for name in self._table.numbers if name in columns and name not in self._apart]
+        if left:
+            notes = [
+                *notes,
+                f"numbers that are equal in all rows of each sequence are no features, unless features.columns names "
+                f"them: {list_some(left)}",
+            ]
+        changes = {
+            name: self._describe(name, row, ids) for name, row in self._changes.items() if name not in self._apart
+        }
+        return Cases(ids, self._read, columns, tuple(notes), changes)
+
+    def _first_change(self, name: str) -> int | None:
+        """Return the first place among the rows of the division where a column changes within a sequence."""
+        if name in self._by:
+            return None
+        import pyarrow.compute as pc
+
+        rows, bounds = self._division
+        codes = pc.dictionary_encode(self._cells[name], null_encoding="encode").indices.to_numpy()[rows]
+        changes = np.diff(codes, prepend=codes[:1]) != 0
+        changes[bounds[:-1]] = False
+        return int(changes.argmax()) if changes.any() else None
+
+    def _describe(self, name: str, place: int, ids: list[str]) -> str:
+        rows, bounds = self._division
+        owner = ids[int(np.searchsorted(bounds, place, side="right")) - 1]
+        before, after = to_text(self._cells[name].take(rows[place - 1 : place + 1]))
+        return f"in '{owner}' it is '{before}' up to row {rows[place - 1] + 1} and '{after}' in row {rows[place] + 1}"
+
+    def _read(self, number: int, settings: Precomputed) -> Content:
+        rows, bounds = self._division
+        own = rows[bounds[number] : bounds[number + 1]]
+        # Of neighbors in the file, a view.
+        part: Any = slice(own[0], own[-1] + 1) if (np.diff(own) == 1).all() else own
+        table, chosen = self._table, settings.columns
+        free = [name for name in self._changes if name not in self._apart]
+        wanted = [*(chosen or free), settings.clock]
+        if chosen is None and not any(name in table.numbers or name in table.problems for name in free):
+            raise ManifestError(f"none of the columns {list_some(table.names)} has numbers that change in a sequence")
+        names = table.names if chosen else tuple(name for name in table.names if name in free or name == settings.clock)
+        return content_of_table(
+            Columns(
+                names,
+                {name: table.numbers[name][part] for name in wanted if name in table.numbers},
+                {name: self._words(name, part) for name in wanted if name in table.words and name not in table.numbers},
+                {name: table.problems[name] for name in chosen or free if name in table.problems},
+            ),
+            settings,
+        )
+
+    def _words(self, name: str, part: Any) -> Any:
+        return np.asarray(self._table.words[name], object)[part].tolist()
