@@ -261,3 +261,40 @@ def test_data_directories_of_kaldi(here, draft, capsys):
     assert frame[config.target.column].tolist() == ["en", "fr"] * 4
     assert init(["data"]) == 2
     assert "data directories of Kaldi: 'data/all', 'data/all_sp'. Say which are which split" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["logs", "logs/frames.csv"])
+def test_a_table_with_a_frame_in_each_row(here, draft, place):
+    rng = np.random.default_rng(0)
+    rows, clock = [], 0.0
+    for who in range(8):
+        for what in ("walk", "run"):
+            for _ in range(20 + who):
+                clock += 0.05
+                rows.append(f"{who},{what},{clock:.2f}," + ",".join(f"{value:.3f}" for value in rng.normal(size=3)))
+    write(here / "logs" / "frames.csv", "user,activity,seconds_elapsed,x,y,z", *rows)
+    config, frame, said = draft(place)
+    assert config.data.rows.by == ("user", "activity")
+    assert (config.data.rows.order, config.features.frame_rate) == ("seconds_elapsed", 20)
+    assert frame[["label", "group"]].iloc[[0, 15]].values.tolist() == [["walk", "0"], ["run", "7"]]
+    assert len(frame) == 16
+    assert "20 to 27 frames of 3 features" in said
+    assert "LOOK AT THIS: each row is a frame; a sequence has equal cells in 'user', 'activity'" in said
+    # The prediction does not know where the label changes.
+    assert config.data.windows.seconds == 1
+    run = train(load_config("drafted.yaml", ["training.epochs=1", "evaluation.report=false"]), here / "run")
+    assert run.model.num_features == 3
+
+
+def test_a_table_of_frames_without_names_of_columns(here, draft, capsys):
+    rows = [f"{who},{what},{step},{step % 4}" for who in range(8) for what in ("walk", "run") for step in range(12)]
+    write(here / "frames.txt", *rows)
+    assert init(["."]) == 2
+    said = capsys.readouterr().err
+    assert (
+        "'frames.txt' has a frame in each row, and no names of columns; its first row is '0', 'walk', '0', '0'" in said
+    )
+    assert "seqconv init . --set 'data.names=[NAME, NAME, NAME, NAME]'" in said
+    config, frame, _ = draft(".", "--set", "data.names=[group, label, time, x]")
+    assert (config.data.rows.by, config.data.rows.order) == (("group", "label"), "time")
+    assert frame[["label", "group"]].iloc[15].tolist() == ["run", "7"]

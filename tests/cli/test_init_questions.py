@@ -51,11 +51,23 @@ def timed(folder):
     write(folder / "all.csv", "path,start,end,label", *rows)
 
 
+def walked(folder):
+    """People who walk, run, and walk again: a frame in each row."""
+    rows = [
+        f"{who},{what},{8 * part + step},{step % 3},{step % 5}"
+        for who in range(9)
+        for part, what in enumerate(("walk", "run", "walk"))
+        for step in range(8)
+    ]
+    write(folder / "frames.csv", "user,activity,time,x,y", *rows)
+
+
 QUESTIONS = {
     "spoken": (spoken, "may stand in several places of the paths", [{"ann", "bob"}, {"yes", "no"}]),
     "noisy": (noisy, "'noise' may be a class, or sounds of no class", [{"yes", "no", "noise"}, {"yes", "no"}]),
     "two_tables": (two_tables, "several tables name its recordings", [{"a", "b"}, {"x", "y"}]),
     "two_columns": (two_columns, "there is no column 'label' with labels", [{"a", "b"}, {"x", "y"}]),
+    "walked": (walked, "stand in several runs. What is a sequence?", [{"walk", "run"}, {"walk", "run"}]),
     "timed": (timed, "'all.csv' has start, end and label", [{None}, {"x", "y"}]),
 }
 

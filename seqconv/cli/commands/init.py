@@ -42,14 +42,16 @@ def main(arguments: argparse.Namespace) -> None:
 def _read_given(settings: list[str]) -> dict[str, dict[str, Any]]:
     """Return sections with the keys that are set."""
     from seqconv.config.files import parse_yaml
+    from seqconv.parts.keys import set_value
 
     given: dict[str, dict[str, Any]] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
-        section, _, name = key.strip().partition(".")
-        if not (equals and name) or "." in name:
+        if not equals or "." not in key:
             raise ConfigError(f"--set {setting}: expected SECTION.KEY=VALUE, such as data.events=labels.csv")
-        given.setdefault(section, {})[name] = parse_yaml(value, source=f"--set {key}")
+        obstacle = set_value(given, key.strip(), parse_yaml(value, source=f"--set {key}"))
+        if obstacle:
+            raise ConfigError(f"--set {setting}: {obstacle}")
     return given
 
 

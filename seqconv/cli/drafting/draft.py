@@ -11,6 +11,7 @@ import pandas as pd
 from seqconv.cli.drafting import choices
 from seqconv.cli.drafting.choices import Choice
 from seqconv.cli.drafting.comments import wrap, write_section
+from seqconv.cli.drafting.feature_tables import GIVEN
 from seqconv.cli.drafting.findings import Findings, describe_broken
 from seqconv.cli.drafting.levels import MUCH, measure_levels
 from seqconv.cli.drafting.places import Place
@@ -25,7 +26,6 @@ from seqconv.parts.sections import split_scheme
 from seqconv.tasks import find_task
 
 _PATHS = ("manifest", "root", "split_lists", "events")
-_GIVEN = "as you say"
 _WHY_KEYS = {
     "manifest": "relative to this file",
     "root": "where the paths start",
@@ -38,7 +38,8 @@ _WHY_KEYS = {
     "separator": "between the cells of the table",
     "comment": "lines of the table that begin with it are none",
     "events": "when something happens, from the beginning of its recording",
-    "windows": "sequences are parts of recordings, about as long as the events (model.pooling: frames: each frame)",
+    "windows": "sequences are parts of this length, and each has a prediction",
+    "rows": "each row is a frame: which rows are a sequence",
     "unlabeled": "what has no label: ignore leaves it out, negative: nothing happens there",
 }
 
@@ -78,7 +79,7 @@ def draft_config(
     target = found.find.target or find_target(found.frame, label, place)
     if target.column is not None:
         found = _without_unlabeled(found, target)
-    signals = measure_signals(found.frame)
+    signals = measure_signals(found.frame, place.given.get("features"))
     split = _check(found, target)
     levels = measure_levels(found.frame, signals, target.column if target.task == "classification" else None)
     findings = Findings(place, found, target, signals, levels, split)
@@ -112,6 +113,7 @@ def _write(findings: Findings, output: Path) -> str:
     """Return the config as text."""
     num_train, signals = findings.count("train"), findings.signals
     features = choices.choose_features(signals)
+    features |= {key: Choice(*choice) for key, choice in findings.source.find.features.items()}
     if findings.levels is not None and findings.levels.spread >= MUCH:
         features["normalize"] = Choice(*choices.choose_normalize(findings.levels, signals))
     frames = choices.frames_of(replace(signals, lengths=findings.lengths), features)
@@ -129,7 +131,7 @@ def _write(findings: Findings, output: Path) -> str:
     }
     for name, keys in findings.place.given.items():
         if name != "data":
-            sections[name] = sections.get(name, {}) | {key: Choice(value, _GIVEN) for key, value in keys.items()}
+            sections[name] = sections.get(name, {}) | {key: Choice(value, GIVEN) for key, value in keys.items()}
     lines = [f"# {line}" for entry in [*findings.lines(), *findings.hints()] for line in wrap(entry)]
     lines += [
         "#",
@@ -147,7 +149,7 @@ def _write(findings: Findings, output: Path) -> str:
 def _choose_data(findings: Findings, output: Path) -> dict[str, Choice]:
     folder, is_given = output.absolute().parent, findings.place.given.get("data", {})
     chosen = {
-        key: Choice(_relative(value, folder) if key in _PATHS else value, _GIVEN if key in is_given else _WHY_KEYS[key])
+        key: Choice(_relative(value, folder) if key in _PATHS else value, GIVEN if key in is_given else _WHY_KEYS[key])
         for key, value in findings.source.data.items()
     }
     broken = findings.signals.broken

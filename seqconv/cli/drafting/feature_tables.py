@@ -1,6 +1,6 @@
 """Tables of features: their clock, whether its steps are even, and their gaps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,20 @@ _UNEVEN = 0.1
 _LONG_GAP = 10
 
 
+GIVEN = "as you say"
+"""The reason of what the user sets."""
+
+
 @dataclass(frozen=True)
 class TableFacts:
     """Keys of `features` that say how tables are read, each with its reason."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+
+    def given(self, settings: Mapping[str, Any]) -> "TableFacts":
+        """Return the same with keys that the user sets."""
+        return TableFacts({**self.settings, **settings}, {**self.reasons, **dict.fromkeys(settings, GIVEN)})
 
 
 def look_at_tables(paths: Sequence[str]) -> TableFacts:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.cli.drafting import choices
+from seqconv.cli.drafting.feature_tables import GIVEN
 from seqconv.cli.drafting.levels import MUCH, Levels, describe_levels
 from seqconv.cli.drafting.places import Place
 from seqconv.cli.drafting.signals import SignalFacts
@@ -39,7 +40,8 @@ class Findings:
         lines += [*self.target.said, *self.source.find.said]
         lines += [f"columns that are kept, and not used: {list_some(kept, MOST_LISTED)}"] if kept else []
         reasons = self.signals.table.reasons
-        lines += [f"LOOK AT THIS: {reasons[key]} (features.{key})" for key in ("clock", "missing") if key in reasons]
+        noted = [key for key in ("clock", "missing") if key in reasons]
+        lines += [f"LOOK AT THIS: {reasons[key]} (features.{key})" for key in noted if reasons[key] != GIVEN]
         broken = self.signals.broken
         if broken:
             lines.append(f"LOOK AT THIS: {describe_broken(broken)}; left out in training")
@@ -54,9 +56,13 @@ class Findings:
 
     @property
     def window(self) -> tuple[float, float] | None:
-        """Seconds of a window, and from one to the next; None if recordings are sequences."""
+        """The length of a window, and from one to the next, as the signals have lengths; None if there are none."""
         windows = self.source.data.get("windows")
-        return None if windows is None else (windows["seconds"], windows.get("hop") or windows["seconds"])
+        if windows is None:
+            return None
+        chosen = {key: value for key, (value, _) in self.source.find.features.items()}
+        rate = (chosen | self.place.given.get("features", {})).get("frame_rate", 1)
+        return windows["seconds"] * rate, (windows.get("hop") or windows["seconds"]) * rate
 
     @property
     def lengths(self) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Facts about recordings and arrays, from their headers: duration, sample rate, number of features."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from seqconv.features import load_features
 from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
 from seqconv.features.cases import FORMATS, case_arguments
+from seqconv.features.kinds import Precomputed
 
 MOST_READ = 200
 """Number of tables that are read, evenly spread, since no header says their length."""
@@ -40,8 +41,12 @@ class SignalFacts:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def measure_signals(frame: pd.DataFrame) -> SignalFacts:
+def measure_signals(frame: pd.DataFrame, given: Mapping[str, Any] | None = None) -> SignalFacts:
     """Read the files of a manifest; of recordings and `.npy`, only their headers.
+
+    Args:
+        frame: a manifest.
+        given: keys of `features` that the user sets.
 
     Raises:
         ManifestError: files of different kinds, or arrays of different shape; says which.
@@ -56,7 +61,7 @@ def measure_signals(frame: pd.DataFrame) -> SignalFacts:
             "manifest of each."
         )
     rows = frame.to_dict("records")
-    return _measure_recordings(rows) if all(is_audio.values()) else _measure_arrays(rows)
+    return _measure_recordings(rows) if all(is_audio.values()) else _measure_arrays(rows, given or {})
 
 
 def _measure_recordings(rows: list[dict[Any, Any]]) -> SignalFacts:
@@ -75,9 +80,11 @@ def _measure_recording(row: dict[Any, Any]) -> tuple[float, int, int]:
     return (part.stop - part.first) / part.sample_rate, part.sample_rate, part.num_channels
 
 
-def _measure_arrays(rows: list[dict[Any, Any]]) -> SignalFacts:
+def _measure_arrays(rows: list[dict[Any, Any]], given: Mapping[str, Any]) -> SignalFacts:
     has_headers = all(Path(row["path"]).suffix.lower() in (".npy", *FORMATS) for row in rows)
-    table = look_at_tables([row["path"] for row in rows])
+    # A table of many sequences says which of its columns are features.
+    table = look_at_tables([row["path"] for row in rows if case_arguments(row)["case"] is None])
+    table = table.given({key: value for key, value in given.items() if key in Precomputed.model_fields})
     if not has_headers and len(rows) > MOST_READ:
         rows = [rows[index] for index in np.linspace(0, len(rows) - 1, MOST_READ).astype(int)]
     shapes, broken = _measure_each(rows, lambda row: _shape_of(row, table))

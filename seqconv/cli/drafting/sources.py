@@ -15,14 +15,16 @@ from seqconv.cli.drafting.events import find_events
 from seqconv.cli.drafting.finds import Find
 from seqconv.cli.drafting.folders import find_classes, find_lists, find_splits
 from seqconv.cli.drafting.kaldi import find_kaldi
+from seqconv.cli.drafting.long_tables import find_channels, find_long_tables
 from seqconv.cli.drafting.places import TABLE_SUFFIXES, Place
 from seqconv.cli.drafting.tables import describe_tables, find_tables, match_tables
 from seqconv.data.events.tables import TABLE_SUFFIXES as EVENT_TABLES
-from seqconv.data.manifest.folders import AUDIO_SUFFIXES
+from seqconv.data.manifest.folders import AUDIO_SUFFIXES, ROW_SUFFIXES
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.settings import DataConfig
 from seqconv.errors import AudioError, ManifestError, SeqconvError
 from seqconv.features.audio.recordings import open_audio
+from seqconv.parts.keys import merge
 from seqconv.parts.problems import read_section
 from seqconv.text import amount
 
@@ -53,7 +55,8 @@ def find_source(place: Place) -> Source:
         raise ManifestError(f"'{place.path}': there is no such file or folder")
     found = (find for finder in FINDERS if (find := finder(place)) is not None)
     find = next(found)
-    data = {**find.data, **place.given.get("data", {})}
+    data = dict(find.data)
+    merge(data, place.given.get("data", {}))
     frame, notes = _read(data)
     if "columns" in find.data and _is_of_other_files(frame):
         data["columns"] = {**(data["columns"] or {}), **_NO_PARTS}
@@ -67,7 +70,7 @@ def find_source(place: Place) -> Source:
 def _say_unused(place: Place, data: Mapping[str, Any]) -> list[str]:
     """Say which files of a folder are neither recordings nor read for what they say of these."""
     folders, lists, events = (_paths_in(data.get(key)) for key in ("manifest", "split_lists", "events"))
-    if not all(folder.is_dir() for folder in folders):
+    if data.get("rows") is not None or not all(folder.is_dir() for folder in folders):
         return []
     used = {
         *place.recordings,
@@ -117,7 +120,7 @@ def _find_file(place: Place) -> Find | None:
     if not place.path.is_file():
         return None
     find = Find({"manifest": str(place.path)}, f"the table '{place.path.name}'")
-    if place.path.suffix.lower() not in TABLE_SUFFIXES:
+    if place.path.suffix.lower() not in (*TABLE_SUFFIXES, *ROW_SUFFIXES):
         return find
     with suppress(SeqconvError):
         rows, _ = _read({**find.data, **place.given.get("data", {})})
@@ -127,7 +130,7 @@ def _find_file(place: Place) -> Find | None:
         tables = match_tables([place.path], Place(folder, place.given))
         if tables:
             return describe_tables({"": tables[0]}, Place(folder, place.given))
-    return find
+    return find_long_tables(place) or find
 
 
 def _find_manifest(place: Place) -> Find | None:
@@ -157,6 +160,8 @@ FINDERS: tuple[Callable[[Place], Find | None], ...] = (
     find_kaldi,
     find_events,
     find_tables,
+    find_channels,
+    find_long_tables,
     find_splits,
     find_lists,
     find_classes,

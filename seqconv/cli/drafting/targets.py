@@ -16,7 +16,7 @@ from seqconv.errors import ManifestError, list_some
 LABEL_NAMES = ("label", "labels", "category", "class", "primary_label", "emotion", "genre", "species", "scene_label")
 SURE_GROUPS = ("client_id", "speaker_id", "subject_id", "patient_id", "user_id", "author", "fsID", "source_id")
 GROUP_NAMES = ("speaker", "subject", "patient", "person", "machine", "device", "session", "user", "site", "room", "day")
-_LABEL_WORDS = {"label", "labels", "class", "classes", "category", "emotion", "species", "genre"}
+LABEL_WORDS = {"label", "labels", "class", "classes", "category", "emotion", "species", "genre"}
 MOST_CLASSES = 30
 SEPARATOR = ";"
 _FEWEST_EACH = 2
@@ -80,7 +80,7 @@ def find_label_columns(frame: pd.DataFrame) -> list[str]:
     if named:
         return named[:1]
     classes = [name for name in frame.columns if _holds_classes(str(name), frame[name])]
-    worded = [name for name in classes if _LABEL_WORDS & set(re.split(r"[\W_]+", name.lower()))]
+    worded = [name for name in classes if LABEL_WORDS & set(re.split(r"[\W_]+", name.lower()))]
     return worded if len(worded) == 1 else classes
 
 
