@@ -1,5 +1,6 @@
 """The rows of a manifest: all, or those of a split, its own or that of the run."""
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
     from seqconv.config import Config
     from seqconv.data.manifest.columns import Manifest
 
+LAYOUT_KEYS = (
+    "columns",
+    "root",
+    "path",
+    "label_from",
+    "split_lists",
+    "ignore",
+    "rows",
+    "names",
+    "separator",
+    "comment",
+)
 SPLITS_FILE = "splits.csv"
 
 
@@ -45,7 +58,10 @@ def read_split(
         raise ConfigError(f"there is no manifest: '{run_dir}' holds no config that names one. Pass --manifest.")
     if manifest is None:
         check_made(config.data)
-    loaded = read_manifest(source, label_files=label_files, on_leak=config.data.on_leak, collection=config.data)
+    try:
+        loaded = read_manifest(source, label_files=label_files, on_leak=config.data.on_leak, collection=config.data)
+    except ManifestError as error:
+        raise error if manifest is None else ManifestError(f"{error}{_of_run(error, config)}") from error
     frame = loaded.frame
     # Another manifest may name its groups as it likes.
     if manifest is None or config.split.by in frame:
@@ -111,6 +127,15 @@ def read_trained_splits(run_dir: Path) -> dict[str, str]:
 def say(message: str) -> None:
     """Print a message for the user to stderr: stdout is for results."""
     print(message, file=sys.stderr)
+
+
+def _of_run(error: ManifestError, config: "Config") -> str:
+    """Say how to read a manifest without the layout of the run, where an error names a part of that."""
+    named = [key for key in LAYOUT_KEYS if re.search(rf"data\.{key}\b", str(error)) and getattr(config.data, key)]
+    if not named:
+        return ""
+    sets = " ".join(f"--set data.{key}=null" for key in named)
+    return f" That is how the run reads its own manifest. For one that is laid out otherwise, add {sets}."
 
 
 def _apply(trained: dict[str, str], frame: "pd.DataFrame", is_own: bool) -> "pd.DataFrame":

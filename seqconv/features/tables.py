@@ -103,14 +103,10 @@ def expand_names(names: Sequence[str], width: int) -> list[str]:
 
 
 def find_row_end(path: Path, mark: str) -> str:
-    """Return what ends the rows of a table besides the end of the line: a semicolon, or nothing.
-
-    Raises:
-        UnicodeDecodeError: it is not UTF-8.
-    """
+    """Return what ends the rows of a table besides the end of the line: a semicolon, or nothing."""
     if mark[0] == _ROW_END:
         return ""
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         lines = [line.strip() for line in islice(file, _LOOKED_AT)]
     # A line may hold two rows, or lack its end, but not the first one.
     ends = [line.find(_ROW_END) == len(line) - 1 for line in lines if line]

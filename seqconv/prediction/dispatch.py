@@ -144,7 +144,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
             listed = listed.assign(
                 id=f"{given}/" + listed["id"], path=given.removeprefix(CHANNELS) + "/" + listed["path"]
             )
-            rows += listed[["id", *case_columns(listed)]].to_dict("records")
+            rows += listed[["id", *case_columns(listed)]].rename(columns=str).to_dict("records")
         else:
             path = Path(given)
             files += _files_below(path, wanted) if path.is_dir() else [path]
@@ -167,7 +167,8 @@ def _sequences_in(path: Path, form: str) -> list[dict[str, Any]]:
     form = form if found is None else found
     cases, named = read_cases(path, form), {"case_form": form} if form else {}
     return [
-        {"id": f"{path}/{name}", "path": str(path), "case": number, **named} for number, name in enumerate(cases.ids)
+        {"id": f"{path}/{name}".rstrip("/"), "path": str(path), "case": number, **named}
+        for number, name in enumerate(cases.ids)
     ]
 
 

@@ -110,6 +110,25 @@ def test_a_copy_of_the_manifest_keeps_the_splits_of_training(run_dir, corpus):
     assert read(run_dir)[0]["test"]["num_sequences"] == 16
 
 
+def test_a_table_of_another_layout_says_how_to_read_it_without_that_of_the_run(run_dir, corpus, capsys):
+    config = run_dir / "config.yaml"
+    config.write_text(config.read_text().replace("num_workers: 0}", "num_workers: 0, columns: {label: kind}}"))
+    plain = corpus / "split.csv"
+    other = corpus / "other.csv"
+    pd.read_csv(plain).rename(columns={"label": "kind"}).to_csv(other, index=False)
+    options = ["--model", str(run_dir), "--split", "test", "--manifest"]
+    assert main([*options, str(other)]) == 0
+    assert main([*options, str(plain)]) == 2
+    said = capsys.readouterr().err
+    assert "data.columns names the column 'kind', which is not there" in said
+    assert said.rstrip().endswith("For one that is laid out otherwise, add --set data.columns=null.")
+    assert main([*options, str(plain), "--set", "data.columns=null"]) == 0
+    # What is wrong with the table itself gets no such advice.
+    pd.read_csv(other).assign(path="gone.npy").to_csv(other, index=False)
+    assert main([*options, str(other)]) == 2
+    assert "--set" not in capsys.readouterr().err
+
+
 def test_sequences_that_training_did_not_split_are_named(run_dir, corpus, capsys):
     frame = pd.read_csv(corpus / "manifest.csv", dtype=str)
     frame.loc[3, "id"] = "newcomer"

@@ -1,8 +1,11 @@
 """Files of the time series archives with several sequences: `.arff`, UCR's `.tsv`, `.ts` with gaps."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from support.docs_blocks import ROOT
 
 from seqconv.cli.commands.predict import main as predict
 from seqconv.config import load_config
@@ -13,6 +16,7 @@ from seqconv.data.sequences import Sequences
 from seqconv.errors import ManifestError
 from seqconv.features.cases.arff import read_arff
 from seqconv.features.kinds import Precomputed
+from seqconv.features.ts import cut_missing_end
 from seqconv.training import train
 
 FEATURES = {"kind": "precomputed"}
@@ -191,3 +195,29 @@ def test_archives_train_and_predict(suffix, tmp_path, monkeypatch, rng):
     train(config, "run")
     predict(["--model", "run", f"Toy_TEST{suffix}", "--output", "out.csv"])
     assert pd.read_csv("out.csv")["id"].tolist() == [f"Toy_TEST{suffix}/{case}" for case in range(6)]
+
+
+def test_arrays_of_other_packages_become_sequences_by_the_lines_of_the_page(rng):
+    page = (ROOT / "docs" / "guides" / "datasets.md").read_text(encoding="utf-8").partition("## Arrays of time")[2]
+    lines = dict(re.findall(r"^\| (.+?) \| `(Sequences\(.+?\))`", page, flags=re.MULTILINE))
+    cases = [rng.normal(size=(8, 2)).astype(np.float32) for _ in range(4)]
+    nested = pd.DataFrame({name: [pd.Series(case[:, column]) for case in cases] for column, name in enumerate("xy")})
+    stacked = pd.concat({number: pd.DataFrame(case) for number, case in enumerate(cases)})
+    padded = np.full((4, 11, 2), np.nan, np.float32)
+    padded[:, :8] = cases
+    # A frame without values within a case is no end.
+    padded[1, 3] = np.nan
+    given = {
+        "an array": np.stack(cases).transpose(0, 2, 1),
+        "aeon's list": [case.T for case in cases],
+        "sktime's nested": nested,
+        "sktime's DataFrame with": stacked,
+    }
+    for start, x in given.items():
+        (line,) = [line for name, line in lines.items() if name.startswith(start)]
+        data = eval(line, {"Sequences": Sequences, "np": np, "x": x, "y": list("abab")})
+        np.testing.assert_array_equal([data[number] for number in range(4)], cases)
+        assert data.labels == list("abab")
+    (line,) = set(lines.values()) - {line for name, line in lines.items() if name.startswith(tuple(given))}
+    names = {"Sequences": lambda arrays, _: arrays, "cut_missing_end": cut_missing_end, "x": padded, "y": None}
+    assert [len(case) for case in eval(line, names)] == [8, 8, 8, 8]

@@ -17,6 +17,7 @@ from seqconv.data.events.frame_labels import read_timelines
 from seqconv.data.manifest import load_manifest
 from seqconv.errors import ConfigError, ManifestError, SeqconvError
 from seqconv.features import load_features
+from seqconv.features.cases import name_form, read_cases
 from seqconv.features.ts import read_ts
 from seqconv.tasks.settings import TargetConfig
 
@@ -78,10 +79,35 @@ def cases(folder: Path) -> dict[str, tuple[list[bytes], str, Reader]]:
         "npz": ([arrays["a.npz"], arrays["b.npz"]], ".npz", lambda path: load_features(path, precomputed)),
         "features": ([b"x,y\n1,2\n3,4.5\n1e3,-2\n" * 3], ".csv", lambda path: load_features(path, precomputed)),
         "yaml": ([path.read_bytes() for path in CONFIGS], ".yaml", load_config),
+        "arff": ([ARFF, ARFF_OF_ONE], ".arff", lambda path: read_all(path, "")),
+        "ucr": (
+            [b"2\t-0.5\t1.5\t2\tNaN\n1\t0.25\t3\tNaN\tNaN\n2\t1\t2\t3\t4\n"],
+            ".tsv",
+            lambda path: read_all(path, UCR),
+        ),
+        "rows": ([LONG, LONG.replace(b"\n", b";\n")], ".csv", lambda path: read_all(path, ROWS)),
     }
 
 
-KINDS = ("csv", "tsv", "jsonl", "parquet", "events", "ts", "npy", "npz", "features", "yaml")
+def read_all(path: Path, form: str) -> object:
+    """All sequences of a file, with gaps filled."""
+    settings = {"kind": "precomputed", "missing": "mask"}
+    return [load_features(path, settings, case=case, form=form) for case in range(len(read_cases(path, form)))]
+
+
+ARFF = (
+    b"@relation toy\n@attribute all relational\n@attribute t0 numeric\n@end all\n@attribute how {a,b}\n@data\n"
+    b"'1,2,3\\n4,5,6',a\n\"7,8\\n9,?\",b\n"
+)
+ARFF_OF_ONE = (
+    b"% one\n@relation toy\n@attribute t0 numeric\n@attribute t1 real\n@attribute how {a,b}\n@data\n1,2.5,a\n3,?,b\n"
+)
+LONG = b"user,what,time,x\n" + b"".join(
+    b"%d,%d,%d,0.%d\n" % (row // 6, row // 3 % 2, row, row % 7) for row in range(18)
+)
+UCR = name_form("ucr", {})
+ROWS = name_form("rows", {"by": ["user", "what"], "order": "time"})
+KINDS = ("csv", "tsv", "jsonl", "parquet", "events", "ts", "npy", "npz", "features", "yaml", "arff", "ucr", "rows")
 
 
 # Where in the file, or that there is no place in it: nothing is there, or none of it can be read.
@@ -97,6 +123,9 @@ PLACES = {
     "npy": ARRAY,
     "npz": rf"{ARRAY}|features\.key",
     "features": r"(line|row) \d+|has no numeric column|has shape|it is empty|in the first row",
+    "arff": r"line \d+|has no @attribute|has no line '@data'|holds no case|are not numbers",
+    "ucr": r"line \d+|holds no case",
+    "rows": r"(line|row) \d+|in the first row|but no row|it is empty|lacks '|has numbers that change",
     # The line, or each key with what was expected of it.
     "yaml": r"^\S+(, line \d+: .|: \d+ problems\n  .+: .|: .+: .)|are nested hundreds deep|its aliases",
 }

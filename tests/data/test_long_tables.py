@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from seqconv.cli.commands.evaluate import main as evaluate
+from seqconv.cli.commands.inspect import main as inspect
 from seqconv.cli.commands.predict import main as predict
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
@@ -17,6 +18,9 @@ from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import DataConfig
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.features.cases import read_cases
+from seqconv.features.cases.detection import propose_rows
+from seqconv.features.kinds import Precomputed
 from seqconv.features.store import build_store
 from seqconv.training import train
 
@@ -284,6 +288,60 @@ def test_a_malformed_row_is_named_as_in_other_tables(tmp_path):
         read(path, tmp_path, names=NAMES, sequence="run")
 
 
+def test_the_quick_reader_is_as_strict_as_the_other(tmp_path):
+    """Quotation marks make a table one for the strict reader; what it holds is the same."""
+    table, rows = sensors().astype(object), {"by": BY, "sequence": "run"}
+    # Numbers as nobody writes them, and text that is a number to some.
+    table.loc[:5, "y"] = [" 1.5", "+2", "1e3", ".5", "7.", "-0"]
+    table.loc[:2, "z"] = ["NaN", "nan", "0x10"]
+    table["x"] = table["x"].map(lambda value: f"{value:.17g}")
+    table["who"] = ["001", "1", "NA"] * (len(table) // 3) + ["1"] * (len(table) % 3)
+    kept = {}
+    for name, quoting in (("plain.csv", 0), ("quoted.csv", 2)):
+        table.to_csv(tmp_path / name, index=False, quoting=quoting)
+        cases = read_cases(tmp_path / name, CollectionSettings(rows=rows).form)
+        chosen = Precomputed(columns=("x", "y"))
+        kept[name] = [cases.read(number, chosen).values.tolist() for number in range(len(cases))]
+        with pytest.raises(ManifestError, match="'0x10' in row 3 of column 'z' is not a number"):
+            cases.read(0, Precomputed())
+        assert cases.columns["user"][0] == "u0"
+        assert "'001' up to row 1 and '1' in row 2" in cases.changes["who"]
+    assert kept["plain.csv"] == kept["quoted.csv"]
+    assert [row[1] for row in kept["plain.csv"][0][:6]] == [1.5, 2, 1000, 0.5, 7, 0]
+    assert kept["plain.csv"][0][7][0] == float(table.loc[7, "x"])
+
+
+@pytest.mark.parametrize(
+    "text", [b"user,x\na,1\na,2,3\n", b"user,x\na,1\n\nb\n", b"user,x\na,\xff\na,2\n", b"", b"user,x\n"]
+)
+def test_malformed_tables_get_an_error_of_ours(text, tmp_path):
+    (tmp_path / "t.csv").write_bytes(text)
+    with pytest.raises(ManifestError, match=r"line|empty|no row"):
+        load_manifest(tmp_path / "t.csv", layout={"rows": {"by": ["user"]}})
+
+
+def test_rows_in_disorder_are_noticed(tmp_path):
+    path = tmp_path / "t.csv"
+    sensors().sample(frac=1, random_state=3).to_csv(path, index=False)
+    with pytest.raises(ManifestError, match="if rows are in disorder, sort the table"):
+        read(path, tmp_path, order="timestamp", sequence="key")
+    notes = read_manifest(path, collection=CollectionSettings(rows={"by": BY, "sequence": "run"})).notes
+    assert "sequences have a single row: are its rows in disorder?" in notes[0]
+
+
+def test_tables_by_split_have_ids_of_their_own(tmp_path):
+    table = sensors()
+    for split, users in {"train": ["u0", "u1"], "test": ["u2"]}.items():
+        table[table["user"].isin(users)].assign(user="u").to_csv(tmp_path / f"{split}.csv", index=False)
+    parts = {split: tmp_path / f"{split}.csv" for split in ("train", "test")}
+    rows = {"by": BY, "order": "timestamp", "sequence": "run", "max_step": 1000}
+    layout = {"rows": rows, "columns": {"label": "activity"}}
+    frame = load_manifest(parts, layout=layout)
+    assert frame["id"].tolist()[:2] == ["train/u/walk/0", "train/u/sit/0"]
+    data = Sequences.from_manifest(frame, {"kind": "precomputed"}, cache_dir=tmp_path / "cache", split="test")
+    same(data, runs_of(table)[6:])
+
+
 def test_a_folder_of_long_tables(tmp_path):
     folder = tmp_path / "Protocol"
     folder.mkdir()
@@ -304,6 +362,24 @@ def test_a_folder_of_long_tables(tmp_path):
     np.testing.assert_array_equal(data[3], runs_of(sensors(users=1, length=11))[2])
     with pytest.raises(ManifestError, match=r"data.ignore names the column 'activty', .* did you mean 'activity'"):
         load_manifest(folder, layout={**layout, "ignore": {"activty": ["0"]}})
+
+
+def test_each_file_may_be_one_sequence(tmp_path):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for number, run in enumerate(runs_of(sensors(users=1))):
+        text = "\n".join(
+            " ".join(f"{value:.4f}" for value in (step / 20, *row)) for step, row in enumerate(run.tolist())
+        )
+        (folder / f"walk_{number}.txt").write_text(text)
+    layout = {"rows": {"by": [], "order": "time"}, "names": ["time", "x", "y", "z"], "separator": " "}
+    frame = load_manifest(folder, layout={**layout, "label_from": "(?P<label>[a-z]+)_"})
+    assert frame[["id", "label"]].to_numpy().tolist() == [[f"walk_{number}", "walk"] for number in range(3)]
+    data = Sequences.from_manifest(frame, {"kind": "precomputed"}, cache_dir=tmp_path / "cache")
+    same(data, runs_of(sensors(users=1)))
+    assert load_manifest(folder / "walk_1.txt", layout=layout)["id"].tolist() == ["walk_1"]
+    cut = load_manifest(folder, layout={**layout, "rows": {"by": [], "order": "time", "max_step": 0.01}})
+    assert cut["id"].tolist()[:2] == ["walk_0/0", "walk_0/1"]
 
 
 def test_a_table_is_read_once_and_stores_of_other_divisions_differ(tmp_path, monkeypatch):
@@ -360,6 +436,17 @@ def test_another_table_is_evaluated_and_predicted(tmp_path, monkeypatch, capsys)
     table = pd.read_csv("with.csv")
     assert table["id"].tolist() == [f"unseen.csv/{name}" for name in scored.index]
     np.testing.assert_allclose(table["p_walk"], scored["p_walk"], atol=1e-5)
+    # A table of sequences, without the rows of the run.
+    for name, array in {"a": unseen[:20], "b": unseen[20:]}.items():
+        array[["x", "y", "z"]].to_csv(f"{name}.csv", index=False)
+    Path("plain.csv").write_text("path,label\na.csv,walk\nb.csv,sit\n")
+    plain = ["--model", "run", "--manifest", "plain.csv", "--split", "all"]
+    assert evaluate(plain) == 2
+    assert "add --set data.rows=null" in capsys.readouterr().err
+    assert evaluate([*plain, "--set", "data.rows=null", "--set", "data.columns=null"]) == 0
+    assert inspect(["run", "--recording", "unseen.csv/1"]) == 0
+    assert inspect(["run", "--recording", "unseen.csv"]) == 2
+    assert "'unseen.csv' holds many sequences. Say which: --recording unseen.csv/0" in capsys.readouterr().err
     # Without the label, the table is divided by what is left.
     unseen.drop(columns="activity").to_csv("bare.csv", index=False)
     with pytest.raises(ManifestError, match=r"goes back|rises by 10000"):
@@ -391,3 +478,25 @@ def test_windows_of_long_tables_are_the_same_in_training_and_prediction(tmp_path
     assert "divided by 'user' alone" in capsys.readouterr().err
     starts = pd.read_csv("out.csv")["start"].tolist()
     assert starts == [0, 1, 2, 3, 4, 5, pytest.approx(5.15)]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_long_tables_are_found_and_others_are_not(name, tmp_path):
+    WRITERS[name](sensors(), tmp_path / name)
+    found = propose_rows(tmp_path / name, names=NAMES if name == "wisdm.txt" else None)
+    assert (found.by, found.order) == (("user", "activity"), "timestamp")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame(
+            {"path": [f"{number}.wav" for number in range(30)], "label": ["a", "b"] * 15, "fold": [1, 2, 3] * 10}
+        ),
+        pd.DataFrame({"time": np.arange(30) / 10, "x": np.arange(30) % 7 / 3, "y": np.arange(30) % 5 / 3}),
+    ],
+    ids=["manifest", "one recording"],
+)
+def test_no_long_table_is_found_in_others(table, tmp_path):
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert propose_rows(tmp_path / "t.csv") is None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         "--manifest FILE": "sequences for --audit (default: random numbers)",
         "--json FILE": "write the findings of --audit, or else the table, as JSON",
         "--pictures DIR": "draw filters, and with --recording what it does to the model",
-        "--recording FILE": "which frames of this recording decided (of a .ts file: FILE.ts/0)",
+        "--recording FILE": "which frames of this recording decided (in a file of several: FILE/0)",
         "--output CLASS": "with --recording: for this class (default: the predicted one)",
         "--before MODEL": "with --pictures: the same model before training",
         "--config FILE": "a config whose features section says how to read, for stock models",
@@ -165,9 +165,11 @@ def show_recording(arguments: argparse.Namespace, model: Any) -> None:
 
 def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureKind, Any]":
     """Return settings and features of the one recording."""
+    from seqconv.data.manifest.folders import ARRAY_SUFFIXES
     from seqconv.features import RecordedKind, extract_features, load_features
     from seqconv.features.audio.decoding import decode_audio
-    from seqconv.features.cases import FORMATS
+    from seqconv.features.cases import find_form
+    from seqconv.models.card import read_card
 
     settings = feature_settings(arguments, model)
     if settings is None:
@@ -175,11 +177,14 @@ def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureK
     path = Path(arguments.recording)
     if isinstance(settings, RecordedKind):
         return settings, extract_features(*decode_audio(path, channel=settings.channel), settings)
-    if path.suffix.lower() in FORMATS:
-        raise ConfigError(f"'{path}' holds many sequences. Say which: --recording {path}/0 is the first one.")
-    if path.parent.is_file() and path.name.isdecimal():
-        return settings, load_features(path.parent, settings, case=int(path.name))
-    return settings, load_features(path, settings)
+    holder = path.parent if path.parent.is_file() else path
+    form = find_form(holder)
+    form = read_card(model).segmentation.form or None if form is None else form
+    if form is None or holder.suffix.lower() in ARRAY_SUFFIXES:
+        return settings, load_features(path, settings)
+    if holder == path or not path.name.isdecimal():
+        raise ConfigError(f"'{holder}' holds many sequences. Say which: --recording {holder}/0 is the first one.")
+    return settings, load_features(holder, settings, case=int(path.name), form=form)
 
 
 def draw_model(arguments: argparse.Namespace, model: Any) -> None:

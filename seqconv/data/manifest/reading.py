@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -135,7 +135,8 @@ def list_cases(cases: Cases, path: str, form: str = "", prefix: str = "") -> pd.
 
     `case_form` says how the file holds them, where its suffix does not. `prefix` comes before the ids.
     """
-    ids = [prefix + name for name in cases.ids]
+    # Where a whole file is one sequence, that has no name in it.
+    ids = [(prefix + name).rstrip("/") or PurePosixPath(path).stem for name in cases.ids]
     table = pd.DataFrame({"id": ids, "path": path, **cases.columns}, dtype=object).assign(case=range(len(cases)))
     return table.assign(case_form=form) if form else table
 

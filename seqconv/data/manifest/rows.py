@@ -76,7 +76,7 @@ def _check_changes(cases: Cases, collection: CollectionSettings, used: Sequence[
                 "sequences end where it changes: a prediction, which does not know it, cannot end them there, so cut "
                 "data.windows from them as well, which are the same there."
             )
-    for name in others:
+    for name in filter(None, others):
         if name in cases.changes:
             raise ManifestError(
                 f"the column '{name}' changes within a sequence: {cases.changes[name]}. Add it to data.rows.by, or say "

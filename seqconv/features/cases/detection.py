@@ -64,4 +64,4 @@ def _stays(column: Any, numbers: Any) -> bool:
         return False
     codes = pc.dictionary_encode(column, null_encoding="encode").indices.to_numpy(zero_copy_only=False)
     changes = np.count_nonzero(np.diff(codes))
-    return 0 < changes < len(codes) / _SHORTEST_RUN
+    return bool(0 < changes < len(codes) / _SHORTEST_RUN)

@@ -21,7 +21,8 @@ class RowSettings(Section):
     """A table, or several, in which each row is a frame: which rows are one sequence."""
 
     by: tuple[str, ...] = Field(
-        min_length=1, description="Columns whose cells are equal in all rows of a sequence, such as [user, activity]."
+        description="Columns whose cells are equal in all rows of a sequence, such as [user, activity]; none, []: all "
+        "rows of a file."
     )
     order: str | None = Field(
         default=None, description="Column with the times of rows, numbers or dates; within a sequence they never fall."

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,11 @@ from seqconv.features.columns import Columns, read_clock
 from seqconv.features.contents import Content, content_of_table
 from seqconv.features.kinds import Precomputed
 from seqconv.text import amount
+
+# Rows in which most columns change already.
+_LOOKED_AT = 4096
+# More sequences of a single row are hardly meant.
+_MOST_SINGLE = 0.1
 
 
 class TableForm(RowSettings):
@@ -56,16 +60,24 @@ def _divide(cells: dict[str, Any], form: TableForm) -> Cases:
     by = tuple(name for name in form.by if name not in gone)
     notes = [] if not gone else [f"it has no {list_some(gone)}, and is divided by {list_some(by) or 'nothing'} alone"]
     need_columns(cells, [*by, *([form.order] if form.order else [])], "data.rows")
-    table = to_columns(cells)
-    count = len(next(iter(cells.values())))
-    if not count:
+    if not len(next(iter(cells.values()))):
         raise ManifestError("there are columns, but no row.")
-    keys, first = number_cells([cells[name] for name in by]) if by else (np.zeros(count, np.int64), np.zeros(1, int))
-    names = _name_keys([cells[name] for name in by], by, first) if by else ["all"]
-    times = None if form.order is None else _read_times(table, form.order)
-    division = divide_rows(keys, times, form, names)
+    keys, first = number_cells([cells[name] for name in by]) if by else _one_key(cells)
+    names = _name_keys([cells[name] for name in by], by, first) if by else [""]
+    times = None if form.order is None else _read_times(to_columns({form.order: cells[form.order]}), form.order)
+    division = divide_rows(keys, times, form, [name or "the file" for name in names])
+    short = int(np.count_nonzero(np.diff(division.bounds) == 1))
+    if short > _MOST_SINGLE * len(division.bounds):
+        notes.append(
+            f"{short:,} of {len(division.bounds) - 1:,} sequences have a single row: are its rows in disorder?"
+        )
     owners = keys[division.rows[division.bounds[:-1]]]
-    return _LongTable(cells, table, division, form, by).cases(_unique([names[key] for key in owners]), notes)
+    ids = _unique([names[key] for key in owners])
+    return _LongTable(cells, division, by, form.order, times).cases(ids, notes)
+
+
+def _one_key(cells: dict[str, Any]) -> tuple[IntArray, IntArray]:
+    return np.zeros(len(next(iter(cells.values()))), np.int64), np.zeros(1, np.int64)
 
 
 def _name_keys(columns: Sequence[Any], by: Sequence[str], first: IntArray) -> list[str]:
@@ -100,24 +112,26 @@ def _unique(names: Sequence[str]) -> list[str]:
     counts, seen = Counter(names), Counter[str]()
     unique = []
     for name in names:
-        unique.append(f"{name}/{seen[name]}" if counts[name] > 1 else name)
+        unique.append(f"{name}/{seen[name]}".lstrip("/") if counts[name] > 1 else name)
         seen[name] += 1
     return unique
 
 
 class _LongTable:
-    """The columns of a table and its division."""
+    """The cells of a table and its division; columns become numbers when they are asked for."""
 
     def __init__(
-        self, cells: dict[str, Any], table: Columns, division: Division, form: TableForm, by: Sequence[str]
+        self,
+        cells: dict[str, Any],
+        division: Division,
+        by: Sequence[str],
+        order: str | None = None,
+        times: FloatArray | None = None,
     ) -> None:
-        self._cells, self._division, self._by = cells, division, by
-        self._apart = {*by, form.order}
-        self._changes = {name: row for name in cells if (row := self._first_change(name)) is not None}
-        if form.order is not None and form.order not in table.numbers:
-            # Dates, counted once from the earliest of all.
-            table = replace(table, numbers={**table.numbers, form.order: read_clock(table, form.order)})
-        self._table = table
+        self._cells, self._division, self._apart = cells, division, {*by, order}
+        self._changes = {name: row for name in cells if name not in by and (row := self._first_change(name))}
+        # Those of dates count from the earliest of all.
+        self._sorted = {} if order is None or times is None else {order: Columns((order,), {order: times})}
 
     def cases(self, ids: list[str], notes: list[str]) -> Cases:
         rows, bounds = self._division
@@ -126,13 +140,10 @@ class _LongTable:
             for name, column in self._cells.items()
             if name not in self._changes and name not in ("path", "case")
         }
-        left = [name for name in self._table.numbers if name in columns and name not in self._apart]
+        left = [name for name in columns if name not in self._apart and self._column(name).numbers]
         if left:
-            notes = [
-                *notes,
-                f"numbers that are equal in all rows of each sequence are no features, unless features.columns names "
-                f"them: {list_some(left)}",
-            ]
+            said = "numbers that are equal in all rows of each sequence are no features, unless features.columns names"
+            notes = [*notes, f"{said} them: {list_some(left)}"]
         changes = {
             name: self._describe(name, row, ids) for name, row in self._changes.items() if name not in self._apart
         }
@@ -140,15 +151,18 @@ class _LongTable:
 
     def _first_change(self, name: str) -> int | None:
         """Return the first place among the rows of the division where a column changes within a sequence."""
-        if name in self._by:
-            return None
         import pyarrow.compute as pc
 
         rows, bounds = self._division
-        codes = pc.dictionary_encode(self._cells[name], null_encoding="encode").indices.to_numpy()[rows]
-        changes = np.diff(codes, prepend=codes[:1]) != 0
-        changes[bounds[:-1]] = False
-        return int(changes.argmax()) if changes.any() else None
+        # Most columns change at once.
+        for count in (min(_LOOKED_AT, len(rows)), len(rows)):
+            column = self._cells[name].take(rows[:count])
+            codes = pc.dictionary_encode(column, null_encoding="encode").indices.to_numpy(zero_copy_only=False)
+            changes = np.diff(codes, prepend=codes[:1]) != 0
+            changes[bounds[bounds < count]] = False
+            if changes.any():
+                return int(changes.argmax())
+        return None
 
     def _describe(self, name: str, place: int, ids: list[str]) -> str:
         rows, bounds = self._division
@@ -161,21 +175,21 @@ class _LongTable:
         own = rows[bounds[number] : bounds[number + 1]]
         # Of neighbors in the file, a view.
         part: Any = slice(own[0], own[-1] + 1) if (np.diff(own) == 1).all() else own
-        table, chosen = self._table, settings.columns
+        chosen, clock = settings.columns, settings.clock
         free = [name for name in self._changes if name not in self._apart]
-        wanted = [*(chosen or free), settings.clock]
-        if chosen is None and not any(name in table.numbers or name in table.problems for name in free):
-            raise ManifestError(f"none of the columns {list_some(table.names)} has numbers that change in a sequence")
-        names = table.names if chosen else tuple(name for name in table.names if name in free or name == settings.clock)
-        return content_of_table(
-            Columns(
-                names,
-                {name: table.numbers[name][part] for name in wanted if name in table.numbers},
-                {name: self._words(name, part) for name in wanted if name in table.words and name not in table.numbers},
-                {name: table.problems[name] for name in chosen or free if name in table.problems},
-            ),
-            settings,
+        known = [name for name in self._cells if name in (*(chosen or free), clock)]
+        parts = [self._column(name) for name in known]
+        if chosen is None and not any(each.numbers or each.problems for each in parts):
+            raise ManifestError(f"none of the columns {list_some(self._cells)} has numbers that change in a sequence")
+        table = Columns(
+            tuple(self._cells) if chosen else tuple(known),
+            {name: values[part] for each in parts for name, values in each.numbers.items()},
+            {name: np.asarray(words, object)[part] for each in parts for name, words in each.words.items()},
+            {name: problem for each in parts for name, problem in each.problems.items()},
         )
+        return content_of_table(table, settings)
 
-    def _words(self, name: str, part: Any) -> Any:
-        return np.asarray(self._table.words[name], object)[part].tolist()
+    def _column(self, name: str) -> Columns:
+        if name not in self._sorted:
+            self._sorted[name] = to_columns({name: self._cells[name]})
+        return self._sorted[name]

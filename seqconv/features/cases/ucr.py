@@ -8,6 +8,7 @@ from seqconv.errors import ManifestError
 from seqconv.features.cases.sequences import Cases
 from seqconv.features.tables import NUMBER
 from seqconv.features.ts import cut_missing_end, parse_values
+from seqconv.files import undecodable_line
 
 _NOTE = (
     "it has no names of columns and numbers alone: read as the UCR archive writes them, a sequence in each line with "
@@ -42,15 +43,21 @@ def read_ucr(path: Path, options: Mapping[str, Any]) -> Cases:
     Raises:
         ManifestError: a line has no value, or another cell than a number; names it.
     """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path}: line {undecodable_line(path)} is not UTF-8.") from error
     sequences, labels = [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         label, _, rest = line.partition("\t")
-        values = parse_values(rest, f"line {number}", separator="\t")
-        sequence = cut_missing_end(values[:, None])
+        place = f"{path}: line {number}"
+        sequence = cut_missing_end(parse_values(rest, place, separator="\t")[:, None])
         if not len(sequence):
-            raise ManifestError(f"line {number}: holds no frame.")
+            raise ManifestError(f"{place}: holds no frame.")
         sequences.append(sequence)
         labels.append(label.strip() or None)
+    if not sequences:
+        raise ManifestError(f"{path}: holds no case, just empty lines.")
     return Cases.of_arrays(sequences, {"label": labels}, _NOTE)
