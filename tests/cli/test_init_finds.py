@@ -273,6 +273,7 @@ def test_a_table_with_a_frame_in_each_row(here, draft, place):
                 clock += 0.05
                 rows.append(f"{who},{what},{clock:.2f}," + ",".join(f"{value:.3f}" for value in rng.normal(size=3)))
     write(here / "logs" / "frames.csv", "user,activity,seconds_elapsed,x,y,z", *rows)
+    write(here / "logs" / "readme.txt", "People who walk and run.")
     config, frame, said = draft(place)
     assert config.data.rows.by == ("user", "activity")
     assert (config.data.rows.order, config.features.frame_rate) == ("seconds_elapsed", 20)

@@ -1,6 +1,8 @@
 """A config as text, with the reasons as comments."""
 
 import os.path
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,7 +77,11 @@ def draft_config(
             terminal to ask on.
     """
     place = Place(Path(source), given)
-    found = find_source(place)
+    with warnings.catch_warnings():
+        if label is not None:
+            # It is used, and no misspelled 'label'.
+            warnings.filterwarnings("ignore", f"the manifest has a column '{re.escape(label)}'")
+        found = find_source(place)
     target = found.find.target or find_target(found.frame, label, place)
     if target.column is not None:
         found = _without_unlabeled(found, target)

@@ -3,7 +3,7 @@
 import re
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,8 +20,10 @@ from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
 from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, ROW_SUFFIXES
 from seqconv.errors import ManifestError, SeqconvError, list_some
+from seqconv.features.cases.detection import propose_rows
+from seqconv.features.cases.division import RowSettings
 from seqconv.features.cells import read_cells, to_columns, to_text
-from seqconv.features.columns import Columns, is_clock, read_clock
+from seqconv.features.columns import Columns, read_clock
 
 _HEAD = 1 << 20
 _MOST_TRIED = 20
@@ -36,10 +38,11 @@ _WINDOW = 100
 
 @dataclass(frozen=True)
 class _Head:
-    """The beginning of a table: its cells as text and as numbers, by column."""
+    """The beginning of a table: its cells as text and as numbers, by column, and the proposal of its sequences."""
 
     cells: dict[str, list[str | None]]
     columns: Columns
+    rows: RowSettings
 
 
 def find_channels(place: Place) -> Find | None:
@@ -81,30 +84,30 @@ def find_long_tables(place: Place) -> Find | None:
     given = place.given.get("data", {})
     text = {key: given[key] for key in ("names", "separator", "comment") if key in given}
     heads = _read_heads(paths, text)
-    labels = _labels_in(heads)
+    labels = _labels_in(list(heads.values()))
     if labels:
-        return _describe(place, heads, labels, paths)
-    if heads or "names" in text:
-        return None
-    for separator in _SEPARATORS:
+        others = [path for path in paths[:_MOST_TRIED] if path not in heads]
+        return _describe(place, heads, labels, others)
+    for separator in () if heads or "names" in text else _SEPARATORS:
         numbered = _read_heads(paths, {"names": ["..."], "separator": separator})
-        if _labels_in(numbered):
-            _refuse_nameless(place, paths[0], numbered[0], separator)
+        if _labels_in(list(numbered.values())):
+            _refuse_nameless(place, *next(iter(numbered.items())), separator)
     return None
 
 
-def _read_heads(paths: Sequence[Path], text: dict[str, Any]) -> list[_Head]:
-    """Read the first rows of some tables; none unless all are tables with the same columns."""
-    some = paths[:_MOST_TRIED]
-    heads = [head for path in some if (head := _read_head(path, text)) is not None]
-    return heads if len(heads) == len(some) and len({tuple(head.cells) for head in heads}) == 1 else []
+def _read_heads(paths: Sequence[Path], text: dict[str, Any]) -> dict[Path, _Head]:
+    """Read the first rows of those of some tables that have a frame in each; none unless all have the same columns."""
+    heads = {path: head for path in paths[:_MOST_TRIED] if (head := _read_head(path, text)) is not None}
+    return heads if len({tuple(head.cells) for head in heads.values()}) == 1 else {}
 
 
 def _labels_in(heads: Sequence[_Head]) -> list[str]:
     """Return the columns that may say what happens: those that are named so, or else all of words."""
-    labels = [name for name in (heads[0].cells if heads else ()) if _may_be_label(name, heads)]
-    worded = [name for name in labels if _LABELS & _words_of(name)]
-    return worded or [name for name in labels if name in heads[0].columns.words]
+    if not heads:
+        return []
+    keys = dict.fromkeys(name for head in heads for name in head.rows.by if not _GROUPS & _words_of(name))
+    worded = [name for name in keys if _LABELS & _words_of(name)]
+    return worded or [name for name in keys if name in heads[0].columns.words]
 
 
 def _refuse_nameless(place: Place, path: Path, head: _Head, separator: str | None) -> None:
@@ -123,7 +126,8 @@ def _refuse_nameless(place: Place, path: Path, head: _Head, separator: str | Non
     )
 
 
-def _describe(place: Place, heads: Sequence[_Head], labels: Sequence[str], paths: Sequence[Path]) -> Find:
+def _describe(place: Place, tables: Mapping[Path, _Head], labels: Sequence[str], others: Sequence[Path]) -> Find:
+    heads = list(tables.values())
     first = heads[0]
     names = list(first.cells)
     label = labels[0]
@@ -134,17 +138,21 @@ def _describe(place: Place, heads: Sequence[_Head], labels: Sequence[str], paths
     groups = [name for name in names if _GROUPS & _words_of(name) and name != label]
     by = [*groups, label]
     keys = [list(zip(*(head.cells[name] for name in by), strict=True)) for head in heads]
-    order = _find_order(first, keys[0], [name for name in names if name not in by])
+    order = first.rows.order
     rows: dict[str, Any] = {"by": by, **({"order": order} if order else {})}
     if not _is_divided(keys) and "sequence" not in (place.given.get("data", {}).get("rows") or {}):
         rows["sequence"] = _ask_sequence(place, by)
     meant = {"label": label, "group": groups[0] if groups else None}
     named = {meaning: name for meaning, name in meant.items() if name not in (None, meaning)}
-    path = paths[0] if len(paths) == 1 else place.path
+    path = next(iter(tables)) if len(tables) == 1 else place.path
     data: dict[str, Any] = {"manifest": str(path), **({"columns": named} if named else {}), "rows": rows}
     ordered = f", in the order of '{order}'" if order else ""
     said = [f"LOOK AT THIS: each row is a frame; a sequence has equal cells in {list_some(by)}{ordered}"]
-    table = f"the table '{path.name}'" if len(paths) == 1 else f"{len(paths):,} tables in '{place.path}'"
+    if others and len(tables) > 1:
+        data["ignore"] = [path.relative_to(place.path).as_posix() for path in others]
+    if others:
+        said.append(f"not used, since they have no frame in each row: {place.show(*others)}")
+    table = f"the table '{path.name}'" if len(tables) == 1 else f"tables in '{place.path}'"
     step = None if order is None else _seconds_of_step(first, keys[0], order)
     if step is None:
         return Find(data, f"{table}, with a frame in each row", said=tuple(said))
@@ -183,34 +191,16 @@ def _read_head(path: Path, text: dict[str, Any]) -> _Head | None:
         return _sort_head(head, text)
 
 
-def _sort_head(path: Path, options: dict[str, Any]) -> _Head | None:
-    try:
-        cells = read_cells(path, **options)
-        return _Head({name: to_text(column) for name, column in cells.items()}, to_columns(cells)) if cells else None
-    except (SeqconvError, ValueError, OSError):
+def _sort_head(path: Path, text: dict[str, Any]) -> _Head | None:
+    rows = propose_rows(path, **text)
+    if rows is None:
         return None
+    cells = read_cells(path, **text)
+    return _Head({name: to_text(column) for name, column in cells.items()}, to_columns(cells), rows)
 
 
 def _words_of(name: str) -> set[str]:
     return {word for word in re.split(r"[\W_\d]+", name.lower()) if word}
-
-
-def _may_be_label(name: str, heads: Sequence[_Head]) -> bool:
-    """Whether a column has few values, each in runs of several rows."""
-    cells = [head.cells[name] for head in heads]
-    values = {cell for each in cells for cell in each}
-    is_few = 2 <= len(values) <= _MOST_CLASSES and not _GROUPS & _words_of(name)
-    return is_few and None not in values and sum(map(len, cells)) >= _FEWEST_FRAMES * sum(map(_count_runs, cells))
-
-
-def _find_order(head: _Head, keys: Sequence[Any], names: Sequence[str]) -> str | None:
-    """Return the column that counts time within the longest sequence."""
-    start, end = _longest_run(keys)
-    for name in names:
-        with suppress(ValueError, KeyError):
-            if is_clock(name, read_clock(head.columns, name)[start:end]):
-                return name
-    return None
 
 
 def _longest_run(keys: Sequence[Any]) -> tuple[int, int]:
