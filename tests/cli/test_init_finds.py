@@ -1,6 +1,7 @@
 """What `init` finds: events, tables beside the folder and without header, fields of names, arrays, clocks, levels."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
@@ -299,3 +300,54 @@ def test_a_table_of_frames_without_names_of_columns(here, draft, capsys):
     config, frame, _ = draft(".", "--set", "data.names=[group, label, time, x]")
     assert (config.data.rows.by, config.data.rows.order) == (("group", "label"), "time")
     assert frame[["label", "group"]].iloc[15].tolist() == ["run", "7"]
+
+
+def digits(folder):
+    """AudioMNIST: numbers of speakers as folders, the digit at the beginning of the names."""
+    for number, (who, digit, take) in enumerate((w, d, t) for w in (1, 2) for d in (0, 1, 2) for t in range(3)):
+        record(folder / f"{who:02d}" / f"{digit}_{who:02d}_{take}.wav", number)
+
+
+def days(folder):
+    for number in range(8):
+        record(folder / f"2024-05-0{number // 4 + 1}" / f"tape{number}.wav", number)
+
+
+def half_splits(folder):
+    for number in range(12):
+        record(folder / ("train", "test", "extra")[number // 4] / f"{number}.wav", number)
+
+
+def annotated_half(folder):
+    for number in range(9):
+        part = ("train", "test", "unlabeled")[number // 3]
+        record(folder / "audio" / part / f"{number}.wav", number)
+        write(folder / "annotations" / part / f"{number}.txt", "0.05\t0.25\tdog")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            digits,
+            r"what is to be learned may stand in several places of the paths.*'02' in '02/0_02_0.wav'.*'0' in '02/0_0",
+        ),
+        (days, r"its sub-folders seem to be groups \('2024-05-01', '2024-05-02'\), not classes, and the names"),
+        (half_splits, r"'train', 'test' are named like splits, and 'extra' like none. Leave these out: seqconv init"),
+        (annotated_half, r"'train', 'test' are named like splits, and 'unlabeled' like none"),
+    ],
+)
+def test_folders_that_may_not_be_classes_are_never_taken_in_silence(build, message, here, capsys):
+    build(here / "data")
+    assert init(["data"]) == 2
+    assert re.search(message, capsys.readouterr().err, re.DOTALL)
+
+
+def test_the_command_that_leaves_out_a_folder_works(here, draft, capsys):
+    annotated_half(here / "data")
+    assert init(["data"]) == 2
+    command = shlex.split(capsys.readouterr().err.partition("Leave these out: seqconv init ")[2])
+    config, frame, said = draft(*command)
+    assert frame.groupby("split").size().to_dict() == {"test": 3, "train": 3}
+    assert Path(config.data.events).name == "annotations"
+    assert "not used, in other folders: 3 recordings, such as 'audio/unlabeled/6.wav'" in said

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from seqconv.cli.drafting.finds import Find
-from seqconv.cli.drafting.places import Place
+from seqconv.cli.drafting.folders import refuse_half_splits
+from seqconv.cli.drafting.places import TABLES, Place
 from seqconv.cli.drafting.questions import Reading, choose
 from seqconv.cli.drafting.tables import Table, by_split, match_tables
 from seqconv.cli.drafting.targets import TargetFacts, counted_labels
@@ -34,7 +35,7 @@ _SHORTEST, _LONGEST = 0.1, 5.0
 
 def find_events(place: Place) -> Find | None:
     """Find tables of events: one named like each recording, or tables whose rows name recordings and have times."""
-    if not any(path.suffix.lower() in AUDIO_SUFFIXES for path in place.recordings):
+    if not any(path.suffix.lower() in AUDIO_SUFFIXES for path in place.recordings) or _has_table(place):
         return None
     if place.knows("events"):
         find = Find(
@@ -43,6 +44,13 @@ def find_events(place: Place) -> Find | None:
     else:
         find = _find_own_tables(place) or _find_joined_tables(place)
     return None if find is None else _with_target(find, place)
+
+
+def _has_table(place: Place) -> bool:
+    """Whether the user names a manifest that is no folder, or the folder has one that is named so."""
+    manifest = place.given.get("data", {}).get("manifest")
+    named = manifest.values() if isinstance(manifest, dict) else [manifest or place.path / name for name in TABLES]
+    return any(Path(path).is_file() for path in named)
 
 
 def _find_own_tables(place: Place) -> Find | None:
@@ -117,6 +125,7 @@ def _manifest_of(paths: Sequence[PurePosixPath], place: Place) -> str | dict[str
     """Return the folder that holds all recordings, or a mapping if its sub-folders are named like splits."""
     common = PurePosixPath(os.path.commonpath([path.parent for path in paths]))
     inner = {path.relative_to(common).parts[0] for path in paths}
+    refuse_half_splits(place, place.path / common, sorted(inner))
     splits = {SPLIT_WORDS.get(name.lower()): str(place.path / common / name) for name in inner}
     if None in splits or len(splits) < len(inner) or "train" not in splits:
         return str(place.path / common)

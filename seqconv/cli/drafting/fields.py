@@ -14,6 +14,7 @@ ROLES = {
     "group": r"(?:actor|speaker|spk|subject|subj|user|person|participant|patient|session|ses|take|trial)[ _-]?(\w*\d)",
     "fold": r"(?:fold)[ _-]?(\d+)",
 }
+_DATE = r"((?:19|20)\d\d[ _.-]?[01]\d[ _.-]?[0-3]\d)(?:[ _T-]\d.*)?"
 _SEPARATORS = r"[-_. ,+@#~=]+"
 FEWEST_EACH = 2
 """Recordings of a class, on average."""
@@ -76,9 +77,10 @@ def _fields_of(parts: Sequence[str], level: int, *, is_folder: bool) -> Iterator
             yield Field(level, *role)
             return
         yield Field(level, tuple(parts), "(?P<>[^/]+)")
-        if {part[0] for part in parts} == {"F", "M"} and all(re.fullmatch(r"[A-Z]{3,}\d*", part) for part in parts):
+        sexes = "".join(sorted({part[0] for part in parts}))
+        if sexes in ("FM", "fm") and all(re.fullmatch(r"[A-Z]{3,}\d*|[a-z]{3,}\d+", part) for part in parts):
             # Names of speakers that begin with their sex.
-            yield Field(level, tuple(part[0] for part in parts), "(?P<group>(?P<>[FM])[^/]+)")
+            yield Field(level, tuple(part[0] for part in parts), f"(?P<group>(?P<>[{sexes}])[^/]+)")
         return
     tokens = [re.split(f"({_SEPARATORS})", part) for part in parts]
     if len({(len(each), *each[1::2]) for each in tokens}) == 1 and len(tokens[0]) > 1:
@@ -130,13 +132,14 @@ def _role_of(parts: Sequence[str]) -> tuple[tuple[str, ...], str, str] | None:
         around = {tuple(part.split(word, 1)) for part, word in zip(parts, words, strict=True)}
         head, tail = map(_literal, around.pop()) if len(around) == 1 else (r"(?:[^/]*[^/a-zA-Z])?", "(?![a-zA-Z])[^/]*")
         return tuple(words), f"{head}(?P<>{'|'.join(sorted(set(words)))}){tail}", "split"
-    for column, pattern in ROLES.items():
+    for column, pattern in (*ROLES.items(), ("group", _DATE)):
         found = [re.fullmatch(pattern, part, re.IGNORECASE) for part in parts]
         if len(set(parts)) > 1 and all(found):
             values = tuple(match[1] for match in found if match)
             heads = {match.string[: match.start(1)] for match in found if match}
             head = _literal(heads.pop()) if len(heads) == 1 else r"[^/]*?"
-            return values, f"{head}(?P<>{_kind(values)})", column
+            kind = r"[\d _.-]+" if pattern == _DATE else r"\d+" if all(map(str.isdigit, values)) else r"\w+"
+            return values, f"{head}(?P<>{kind})", column
     return None
 
 
@@ -144,10 +147,6 @@ def _split_word(name: str) -> str:
     """Return the word of a name that means a split; "" if it has none, or several."""
     words = [word for word in re.split(r"[^a-zA-Z]+", name) if word.lower() in SPLIT_WORDS]
     return words[0] if len(words) == 1 else ""
-
-
-def _kind(values: Sequence[str]) -> str:
-    return r"\d+" if all(value.isdigit() for value in values) else r"\w+"
 
 
 def _division(values: Sequence[Any]) -> tuple[int, ...]:

@@ -82,6 +82,7 @@ def find_lists(place: Place) -> Find | None:
 def find_classes(place: Place) -> Find:
     """Take a sub-folder for each class, or find labels in the names of folders and files."""
     find = Find({"manifest": str(place.path)}, f"a sub-folder of '{place.path}' for each class")
+    refuse_half_splits(place, place.path, _top(place))
     noise = [name for name in _top(place) if re.fullmatch(_NOISE, name, re.IGNORECASE)]
     others = [path for path in place.recordings if path.parts[0] not in noise]
     if noise and others and not place.knows("ignore", "label_from"):
@@ -97,6 +98,23 @@ def find_classes(place: Place) -> Find:
             return find
         find = Find({**find.data, "ignore": ignored}, find.found)
     return _with_labels(find, place, others)
+
+
+def refuse_half_splits(place: Place, folder: Path, names: Sequence[str]) -> None:
+    """Refuse sub-folders of a folder of which some are named like splits, and others are not.
+
+    Raises:
+        ManifestError: names both.
+    """
+    named = {SPLIT_WORDS[name.lower()]: name for name in names if name.lower() in SPLIT_WORDS}
+    splits = {split: named[split] for split in SPLITS if split in named}
+    others = [name for name in names if name.lower() not in SPLIT_WORDS]
+    if len(splits) > 1 and others and not place.knows("manifest", "ignore", "label_from"):
+        mapping = ", ".join(f"{split}: {folder / name}" for split, name in splits.items())
+        raise ManifestError(
+            f"'{folder}': its sub-folders {list_some(splits.values())} are named like splits, and "
+            f"{list_some(others)} like none. Leave these out: {place.set('data.manifest', f'{{{mapping}}}')}"
+        )
 
 
 def _with_labels(find: Find, place: Place, paths: Sequence[PurePosixPath]) -> Find:

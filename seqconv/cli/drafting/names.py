@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from seqconv.cli.drafting.fields import FEWEST_EACH, Field, find_fields
 from seqconv.cli.drafting.places import Place
 from seqconv.cli.drafting.questions import Reading, choose
-from seqconv.errors import list_some
+from seqconv.errors import ManifestError, list_some
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Labels:
 def find_labels(place: Place, paths: Sequence[PurePosixPath]) -> Labels | None:
     """Find the field of paths that is the label; ask if there are several.
 
-    Folders go before names of files, except where the same words stand in the names in several folders: then either may
-    be the label.
+    Folders go before names of files, except where the same words (in folders of numbers: the same values) stand in the
+    names in several folders: then either may be the label.
 
     Args:
         place: what the config is drafted for.
@@ -35,7 +35,8 @@ def find_labels(place: Place, paths: Sequence[PurePosixPath]) -> Labels | None:
         None if there is no such field, or if it is that of a folder with a sub-folder for each class.
 
     Raises:
-        ManifestError: several fields may be the label, and there is no terminal to ask on.
+        ManifestError: several fields may be the label, and there is no terminal to ask on; or folders say who or when,
+            and nothing says what.
     """
     if len({len(path.parts) for path in paths}) != 1:
         return None
@@ -45,11 +46,12 @@ def find_labels(place: Place, paths: Sequence[PurePosixPath]) -> Labels | None:
     roles = list({field.role: field for field in reversed(fields) if field.role is not None}.values())
     folders = [field for field in fields if field.is_class and field.level < last]
     names = [field for field in fields if field.is_class and field.level == last]
-    if any(field.is_words for field in names):
+    if any(field.is_words for field in names) or len(names) > 1:
         # Words are counted: dog_1, dog_2.
         names = [field for field in names if not field.is_count]
     choices = [*folders, *(field for field in names if _crosses(field, folders[0]))] if folders else names
     if not choices:
+        _refuse_roles(place, roles)
         return None
     field = choices[0] if len(choices) == 1 else _ask(place, paths, choices, roles)
     if field.level == 0 < last and not roles:
@@ -69,6 +71,17 @@ def find_labels(place: Place, paths: Sequence[PurePosixPath]) -> Labels | None:
         said.append(f"{len(set(role.values))} {role.role}s in the paths, such as {shown}{kept}")
     folds = next((len(set(role.values)) for role in roles if role.role == "fold"), None)
     return Labels(pattern, folds, tuple(said))
+
+
+def _refuse_roles(place: Place, roles: Sequence[Field]) -> None:
+    outer = [role for role in roles if role.level == 0 and role.role != "split"]
+    if outer:
+        shown = list_some(sorted(set(outer[0].values))[:3])
+        raise ManifestError(
+            f"'{place.path}': its sub-folders seem to be {outer[0].role}s ({shown}), not classes, and the names of "
+            "files do not say labels. Add a table of the recordings, or if they are classes: "
+            f"{place.set('data.label_from', '^(?P<label>[^/]+)/')}"
+        )
 
 
 def _ask(place: Place, paths: Sequence[PurePosixPath], fields: Sequence[Field], roles: Sequence[Field]) -> Field:
@@ -110,8 +123,12 @@ def _finds(pattern: str, path: PurePosixPath, named: Sequence[tuple[Field, str]]
 
 
 def _crosses(field: Field, folders: Field) -> bool:
-    """Whether a field is of words, most of which stand in several folders, and in each folder several times."""
+    """Whether most values of a field stand in several folders, and in each several times.
+
+    Numbers within folders of words are mostly speakers or takes; within folders of numbers, either may be the label.
+    """
     pairs = set(zip(field.values, folders.values, strict=True))
     several = sum(count > 1 for count in Counter(value for value, _ in pairs).values())
     is_often = len(field.values) >= FEWEST_EACH * len(pairs)
-    return field.is_words and several > len(set(field.values)) / 2 and is_often
+    may_be_label = field.is_words or not folders.is_words
+    return may_be_label and several > len(set(field.values)) / 2 and is_often

@@ -13,6 +13,9 @@ from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
 from seqconv.errors import list_some
 from seqconv.features.precomputed import TABLE_SUFFIXES as FEATURE_TABLES
 
+TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
+"""Names of tables that are the manifest of their folder."""
+
 # Tables of recordings; a table of plain text says with which separator.
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
 _DEEPEST = 4

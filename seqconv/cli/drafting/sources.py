@@ -16,7 +16,7 @@ from seqconv.cli.drafting.finds import Find
 from seqconv.cli.drafting.folders import find_classes, find_lists, find_splits
 from seqconv.cli.drafting.kaldi import find_kaldi
 from seqconv.cli.drafting.long_tables import find_channels, find_long_tables
-from seqconv.cli.drafting.places import TABLE_SUFFIXES, Place
+from seqconv.cli.drafting.places import TABLE_SUFFIXES, TABLES, Place
 from seqconv.cli.drafting.tables import describe_tables, find_tables, match_tables
 from seqconv.data.events.tables import TABLE_SUFFIXES as EVENT_TABLES
 from seqconv.data.manifest.folders import AUDIO_SUFFIXES, ROW_SUFFIXES
@@ -28,7 +28,6 @@ from seqconv.parts.keys import merge
 from seqconv.parts.problems import read_section
 from seqconv.text import amount
 
-TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
 _NO_PARTS = {"start": None, "end": None}
 _MOST_OPENED = 50
 # The beginning of a note of the manifest, which counts tables of events and lists of splits, too.
@@ -153,12 +152,12 @@ def _is_of_other_files(frame: pd.DataFrame) -> bool:
 
 # The first that finds something is right; the last always does.
 FINDERS: tuple[Callable[[Place], Find | None], ...] = (
-    _find_given,
     refuse_arrays,
     _find_file,
+    find_events,
+    _find_given,
     _find_manifest,
     find_kaldi,
-    find_events,
     find_tables,
     find_channels,
     find_long_tables,

@@ -89,8 +89,10 @@ def _holds_classes(name: str, cells: pd.Series) -> bool:
     others = {*KNOWN_COLUMNS, *SURE_GROUPS, *GROUP_NAMES, *(name.lower() for name in SURE_GROUPS)}
     present = cells.dropna().astype(str)
     values = present.unique().tolist()
-    if name.lower() in others or not 2 <= len(values) <= len(present) / _FEWEST_EACH or len(_numbers_in(values)) > 1:
+    if name.lower() in others or not 2 <= len(values) <= len(present) / _FEWEST_EACH:
         return False
+    if len(_numbers_in(values)) > 1:
+        return set(values) == {"0", "1"}
     return not any(map(_SENTENCE.search, values)) and bool(
         pd.Series(values).str.split().str.len().mean() <= _MOST_WORDS
     )
