@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.files import is_address
-from seqconv.parts import FilePath, Fraction, LocalPath, Role, Section
+from seqconv.parts import FilePaths, Fraction, LocalPath, Role, Section
 from seqconv.parts.sections import split_scheme
 
 EventUse = Literal["windows", "frames", "sequences"]
@@ -61,11 +61,11 @@ class DataConfig(CollectionSettings):
         description="Command that makes the manifest; the error for a missing manifest names it.",
     )
     windows: WindowSettings | None = Field(default=None, description="Cut recordings into windows; null: do not cut.")
-    events: FilePath = Field(
+    events: FilePaths = Field(
         default=None,
         description="Events: a table of path (or id), start, end (seconds) and label, a Raven selection "
         "table, or a folder with a table, Raven table or Audacity label track for each recording, or with tables that "
-        "name their recordings.",
+        "name their recordings; or several tables by name, such as {train: a.csv, valid: b.csv}.",
     )
     events_as: EventUse | None = Field(
         default=None,
@@ -165,7 +165,8 @@ def check_made(data: DataConfig) -> None:
     """
     if data.made_by is None:
         return
-    named = [*(data.manifest.values() if isinstance(data.manifest, dict) else [data.manifest]), data.events]
+    values = (data.manifest, data.events)
+    named = [path for value in values for path in (value.values() if isinstance(value, dict) else [value])]
     # Of addresses and patterns, reading says what is not there.
     local = [path for path in named if path is not None and not is_address(path) and not set("{*?[") & set(path)]
     missing = [path for path in local if not Path(split_scheme(path)[1]).exists()]

@@ -76,6 +76,6 @@ class DataSpec:
         return self.target.column if self.predicts_frames and self.data.events is None else None
 
     @property
-    def events(self) -> str | None:
-        """Path of the events; None if no events are read."""
+    def events(self) -> str | dict[str, str] | None:
+        """Path of the events, or several by name; None if no events are read."""
         return self.data.events if self.predicts_frames or self.segmentation.labels_cuts else None

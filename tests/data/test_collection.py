@@ -291,3 +291,12 @@ def test_names_without_suffix_have_a_remedy_that_works(tmp_path):
     with pytest.raises(ManifestError, match=r"There is one with '.flac': say so with data.path: '{path}.flac'"):
         load_manifest(path)
     assert len(load_manifest(path, layout={"path": "{path}.flac"})) == 2
+
+
+def test_tables_of_features_in_sub_folders_are_sequences_where_there_are_no_recordings(tmp_path):
+    make(tmp_path, "walk/1.csv", "walk/2.csv", "run/1.csv", "readme.csv")
+    frame = load_manifest(tmp_path)
+    assert frame[["id", "label"]].values.tolist() == [["run/1", "run"], ["walk/1", "walk"], ["walk/2", "walk"]]
+    # Beside recordings they are notes.
+    make(tmp_path, "walk/1.wav", "run/2.wav")
+    assert load_manifest(tmp_path)["id"].tolist() == ["run/2", "walk/1"]

@@ -14,6 +14,7 @@ from seqconv.cli.commands.init import main as init
 from seqconv.cli.commands.predict import main as predict
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets
+from seqconv.data.events.annotations import read_annotations
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.files import is_address
 from seqconv.training import train
@@ -93,56 +94,76 @@ def test_it_trains_evaluates_and_predicts(collection, monkeypatch, capsys):
     assert scored["id"].tolist() == data.test.ids
 
 
-# What `init` needs to be told, or asks for by an error that says what to do.
-TOLD = {
-    "Common Voice": (["--label", "gender"], "there is no column 'label' with labels. Name what is to be learned with"),
-    "RAVDESS": (None, "named like speakers, not classes. Say where the labels are"),
-    "TIMIT": (None, "named like regions, not classes"),
-    "WebDataset": (None, "it holds tar archives. Give those of samples as webdataset:"),
-    "Kaldi": (None, "it holds data directories of Kaldi. Give each as kaldi:FOLDER"),
-    "lhotse": (None, "it holds manifests of lhotse. Give each as lhotse:FILE"),
-    "DESED": (None, "list events. Write a config with data: {manifest: FOLDER, events:"),
-    "BirdNET and Raven": (None, "recordings must be in sub-folders, one per class"),
-    "LJSpeech": (None, "there is no column 'path'"),
-    "AudioSet": (None, "named like splits, not classes"),
-    "AudioFolder with JSON Lines": ([], ""),
-    "WISDM": (None, "if each of their rows is a frame, data.rows says which are a sequence"),
-    "PAMAP2": (None, "if each of their rows is a frame, data.rows says which are a sequence"),
-    "UCI HAR": (None, "if each file is a channel and each line a sequence, write channels:FOLDER"),
+# What `init` asks for without a terminal, and options that lead to the config of the page; its error names the first.
+ASKED = {
+    "TIMIT": (
+        "what is to be learned may stand in several places of the paths",
+        (r"data.label_from=(?P<group>(?P<label>[FM])[^/]+)/",),
+    ),
+    "WISDM": (
+        "has a frame in each row, and no names of columns; its first row is '1', 'Jogging', '49",
+        (
+            "data.names=[group, label, timestamp, x, y, z]",
+            "data.rows.sequence=run",
+            "data.rows.max_step=1000000000",
+            "features.missing=interpolate",
+            "features.max_gap=1",
+        ),
+    ),
+    "PAMAP2": ("if each of their rows is a frame, data.rows says which are a sequence", ()),
 }
+
+
+def keys(frame):
+    """What a row reads, whatever its id."""
+    return list(zip(frame["path"], frame.get("case", frame["path"]), strict=True))
 
 
 def test_init_finds_it_or_asks(collection, request, capsys):
     title = request.node.callspec.params["collection"]
     here, _ = collection
     name, _ = MINIATURES[title]
-    output = here / "drafted.yaml"
-    more, refusal = TOLD.get(title, ([], ""))
-    if refusal:
+    output, more = here / "drafted.yaml", []
+    if title in ASKED:
+        question, options = ASKED[title]
         assert init([str(here / name), "--output", str(output)]) == 2
-        assert refusal in capsys.readouterr().err
-    if more is None:
-        return
+        said = capsys.readouterr().err
+        assert question in said
+        if not options:
+            return
+        assert f"--set '{options[0].partition('=')[0]}=" in said
+        more = [word for option in options for word in ("--set", option)]
     assert init([str(here / name), *more, "--output", str(output)]) == 0
     drafted, own = load_config(output), load_config(here / "config.yaml")
     frames = [read_manifest(config.data.manifest, collection=config.data).frame for config in (drafted, own)]
     label = drafted.target.column
     for column in ("split", "group", "fold", "start", "end"):
-        values = [dict(zip(frame["path"], frame[column].astype(str), strict=True)) for frame in frames]
+        values = [dict(zip(keys(frame), frame[column].astype(str), strict=True)) for frame in frames]
         assert values[0] == values[1], column
-    labels = [dict(zip(frames[n]["path"], frames[n][column], strict=True)) for n, column in enumerate((label, "label"))]
+    labels = [dict(zip(keys(frames[n]), frames[n][column], strict=True)) for n, column in enumerate((label, "label"))]
     assert labels[0] == labels[1]
     assert (drafted.target.task, drafted.target.separator) == (own.target.task, own.target.separator)
     assert drafted.split == own.split
-    said = capsys.readouterr().out
+    if own.data.events is not None:
+        events = [
+            read_annotations(frame, config.data.events, "negative")[1].by_id
+            for frame, config in zip(frames, (drafted, own), strict=True)
+        ]
+        rows = [
+            {name: (found.starts.tolist(), found.ends.tolist(), found.labels) for name, found in each.items()}
+            for each in events
+        ]
+        assert rows[0] == rows[1]
+        assert any(rows[0].values())
+        assert (drafted.data.windows, drafted.target.background) == (own.data.windows, own.target.background)
+    said = " ".join(capsys.readouterr().out.split())
     assert ("folds of the table; fold 1 is test" in said) == (own.split.folds is not None)
     assert ("cut by the run" in said) == (own.split.folds is None and frames[1]["split"].isna().all())
     train(load_config(output, ["training.epochs=1", "evaluation.report=false", "data.num_workers=0"]), here / "drafted")
 
 
 def test_enough_layouts_are_found_without_help(capsys):
-    asked = [title for title, (more, _) in TOLD.items() if more != []]
-    found = [title for title in MINIATURES if title not in asked]
+    found = [title for title in MINIATURES if title not in ASKED]
     with capsys.disabled():
-        print(f"\ninit finds {len(found)} of {len(MINIATURES)} layouts alone, and asks at {len(asked)}", end=" ")
-    assert len(found) >= 7
+        print(f"\ninit finds {len(found)} of {len(MINIATURES)} layouts alone, and asks at {len(ASKED)}", end=" ")
+    assert len(found) >= 17

@@ -57,6 +57,23 @@ def test_one_table_of_all_recordings(frame, tmp_path, name, text):
     assert found(frame, tmp_path / name) == EXPECTED
 
 
+def test_several_tables_by_name(frame, tmp_path):
+    (tmp_path / "train.tsv").write_text(
+        "filename\tonset\toffset\tevent_label\na.wav\t2\t3\tdog\na.wav\t0.5\t1.5\tcat\n"
+    )
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval" / "public.csv").write_text("filename,onset,offset,event_label\nc.wav,1,2,cat\nb.wav,,,\n")
+    tables = {"train": str(tmp_path / "train.tsv"), "valid": str(tmp_path / "eval" / "public.csv")}
+    assert found(frame, tables, None) == EXPECTED | {"two": []}
+    # A table that both names mean is read once.
+    assert found(frame, tables | {"test": tables["valid"]}, None) == EXPECTED | {"two": []}
+    with pytest.raises(ManifestError, match=r"data\.events names '.*gone\.csv', and there is no such file or folder"):
+        found(frame, tables | {"test": str(tmp_path / "gone.csv")})
+    (tmp_path / "weak.tsv").write_text("filename\tevent_labels\na.wav\tdog,cat\n")
+    with pytest.raises(ManifestError, match=r"weak\.tsv': there is no column 'start'"):
+        found(frame, tables | {"test": str(tmp_path / "weak.tsv")})
+
+
 def test_a_folder_of_tables(frame, tmp_path):
     folder = tmp_path / "labels"
     folder.mkdir()

@@ -6,12 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from seqconv.cli.drafting.levels import Levels
 from seqconv.cli.drafting.signals import SignalFacts
-from seqconv.cli.drafting.sources import TargetFacts
+from seqconv.cli.drafting.targets import TargetFacts
 from seqconv.features import RecordedKind, as_settings
 from seqconv.text import amount
 
 HIGHEST_RATE = 16000
+AUDIBLE = 4000
+"""Samples a second, below which recordings are of vibrations rather than of sounds."""
+
 WINDOW_SECONDS, HOP_SECONDS = 0.025, 0.010
 FEW, SOME = 300, 3000
 """Training sequences below which a model is small, and below which it is of middle size."""
@@ -35,10 +39,11 @@ def choose_features(signals: SignalFacts) -> dict[str, Choice]:
     """Choose the `features` section."""
     if signals.kind == "features":
         reason = f"arrays of {amount(signals.num_features, 'feature')} in a frame, taken as they are"
-        chosen = {"kind": Choice("precomputed", reason)}
-        if signals.columns is not None:
-            chosen["columns"] = Choice(list(signals.columns), "of the tables; the others count time or hold text")
-        return chosen
+        table = signals.table
+        return {
+            "kind": Choice("precomputed", reason),
+            **{key: Choice(value, table.reasons[key]) for key, value in table.settings.items()},
+        }
     if signals.kind == "samples":
         return {
             "kind": Choice("log_spectrogram", "arrays of samples, one value at a time: how strong each frequency is"),
@@ -53,7 +58,7 @@ def _choose_spectrum(signals: SignalFacts) -> dict[str, Choice]:
     commonest = max(signals.rates, key=lambda rate: (signals.rates[rate], rate))
     rate = min(commonest, HIGHEST_RATE)
     found = ", ".join(f"{count:,} at {each:,} Hz" for each, count in sorted(signals.rates.items()))
-    is_audible = rate >= 4000
+    is_audible = rate >= AUDIBLE
     reason = f"recordings: {found}"
     if rate < commonest:
         reason += f". {rate:,} keeps what sounds below {rate // 2:,} Hz, enough for speech; raise it for higher sounds"
@@ -71,6 +76,15 @@ def _choose_spectrum(signals: SignalFacts) -> dict[str, Choice]:
     if is_audible:
         chosen["n_mels"] = Choice(64 if rate >= 8000 else 32, "bands; more bands show finer differences, and cost more")
     return chosen
+
+
+def choose_normalize(levels: Levels, signals: SignalFacts) -> tuple[str, str]:
+    """Choose `features.normalize` where levels differ much, with the reason."""
+    if levels.is_telling:
+        return "train", "levels differ between the classes, so they may be what tells them apart"
+    if signals.kind == "audio" and max(signals.rates) >= AUDIBLE:
+        return "recording", "how loud a sound was recorded seldom says what it is"
+    return "train", "the strength of a signal from a sensor is mostly a part of it"
 
 
 def frames_of(signals: SignalFacts, features: dict[str, Choice]) -> np.ndarray:

@@ -2,38 +2,47 @@
 
 import os.path
 import re
-import textwrap
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from seqconv.cli.drafting import choices
 from seqconv.cli.drafting.choices import Choice
-from seqconv.cli.drafting.signals import SignalFacts, measure_signals
-from seqconv.cli.drafting.sources import Source, TargetFacts, find_groups, find_source, find_target
+from seqconv.cli.drafting.comments import wrap, write_section
+from seqconv.cli.drafting.feature_tables import GIVEN
+from seqconv.cli.drafting.findings import Findings, describe_broken
+from seqconv.cli.drafting.levels import MUCH, measure_levels
+from seqconv.cli.drafting.places import Place
+from seqconv.cli.drafting.signals import measure_signals
+from seqconv.cli.drafting.sources import Source, find_source
+from seqconv.cli.drafting.targets import TargetFacts, find_target
 from seqconv.config import Config, load_config
-from seqconv.config.files import parse_yaml, write_yaml
-from seqconv.data.manifest import check_labels, load_manifest, make_splits
-from seqconv.errors import AudioError, list_some
+from seqconv.config.files import parse_yaml
+from seqconv.data.manifest import check_labels, make_splits
+from seqconv.errors import AudioError
+from seqconv.parts.sections import split_scheme
 from seqconv.tasks import find_task
 
-MOST_LISTED = 12
-WIDTH = 118
-COMMENT_COLUMN = 30
-
-
+_PATHS = ("manifest", "root", "split_lists", "events")
 _WHY_KEYS = {
+    "manifest": "relative to this file",
     "root": "where the paths start",
     "path": "the path, made of columns",
     "columns": "what the columns mean",
     "ignore": "left out",
     "split_lists": "the files of these splits; all others are train",
     "label_from": "found in the paths",
-    "unlabeled": "rows without a label are left out",
+    "names": "of the columns: the table has no header",
+    "separator": "between the cells of the table",
+    "comment": "lines of the table that begin with it are none",
+    "events": "when something happens, from the beginning of its recording",
+    "windows": "sequences are parts of this length, and each has a prediction",
+    "rows": "each row is a frame: which rows are a sequence",
+    "unlabeled": "what has no label: ignore leaves it out, negative: nothing happens there",
 }
 
 
@@ -46,214 +55,146 @@ class Draft:
     config: Config
 
 
-def draft_config(source: str | Path, output: str | Path, *, label: str | None = None) -> Draft:
-    """Draft a config for a folder or manifest, from the files in it. Decode no recordings and write nothing.
+def draft_config(
+    source: str | Path,
+    output: str | Path,
+    *,
+    label: str | None = None,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Draft:
+    """Draft a config for a folder or manifest, from the files in it. Write nothing.
+
+    Where two readings are possible, ask on the terminal. Of recordings, read the headers, and a part of some.
 
     Args:
         source: a table, a `.ts` file, a folder with one sub-folder for each class, or one for each split.
         output: where the config will be saved; paths in it are relative to that.
-        label: column with the labels or numbers to learn; default `label`.
+        label: column with the labels or numbers to learn; default `label`, or the only one that can be meant.
+        given: keys by section that the user sets; paths start at the working folder.
 
     Raises:
-        ManifestError, AudioError: what keeps this data from being trained on, all at once.
+        ManifestError, AudioError: what keeps this data from being trained on, all at once; or several readings, and no
+            terminal to ask on.
     """
+    place = Place(Path(source), given)
     with warnings.catch_warnings():
         if label is not None:
             # It is used, and no misspelled 'label'.
             warnings.filterwarnings("ignore", f"the manifest has a column '{re.escape(label)}'")
-        found = find_source(Path(source))
-        frame = load_manifest(found.manifest, layout=found.layout)
-    target = find_target(found.frame, label)
-    # The same checks as in training, so that it will not stop there.
-    options: dict[str, Any] = {"label": target.column, "task": target.task, "separator": target.separator}
-    is_empty = frame[target.column].isna()
-    rule = find_task(target.task).cell_rule(is_single=True)
-    if is_empty.any() and rule is not None and not rule.may_be_empty:
-        found, frame = found.without(is_empty, target.column), frame[~is_empty].reset_index(drop=True)
-    signals = measure_signals(frame)
-    split = make_splits(frame, **options)
-    check_labels(split, target.column, target.task, target.separator)
-    parts = _Parts(found, target, signals, split, Path(output))
-    text = parts.text()
+        found = find_source(place)
+    target = found.find.target or find_target(found.frame, label, place)
+    if target.column is not None:
+        found = _without_unlabeled(found, target)
+    signals = measure_signals(found.frame, place.given.get("features"))
+    split = _check(found, target)
+    levels = measure_levels(found.frame, signals, target.column if target.task == "classification" else None)
+    findings = Findings(place, found, target, signals, levels, split)
+    text = _write(findings, Path(output))
     values = parse_yaml(text, source=str(output))
     # Paths of a dict start elsewhere than those of the file to be.
-    values["data"] |= {"manifest": found.manifest, **found.layout, **found.more}
-    return Draft(text, parts.found(), load_config({"name": Path(output).stem, **values}))
+    values["data"] |= {key: value for key, value in found.data.items() if key in _PATHS}
+    return Draft(text, findings.lines(), load_config({"name": Path(output).stem, **values}))
 
 
-@dataclass(frozen=True)
-class _Parts:
-    source: Source
-    target: TargetFacts
-    signals: SignalFacts
-    split: pd.DataFrame
-    output: Path
+def _without_unlabeled(found: Source, target: TargetFacts) -> Source:
+    """Return the source without rows that have no label, if the task needs one."""
+    is_out, rule = found.frame[target.column].isna(), find_task(target.task).cell_rule(is_single=True)
+    if not is_out.any() or rule is None or rule.may_be_empty:
+        return found
+    note = f"LOOK AT THIS: {is_out.sum():,} of {len(found.frame):,} rows have no '{target.column}', and are left out"
+    frame = found.frame[~is_out].reset_index(drop=True)
+    return replace(found, find=found.find.saying(note), frame=frame, data={**found.data, "unlabeled": "ignore"})
 
-    def found(self) -> list[str]:
-        """Return the findings, in a few lines."""
-        lines = [f"{len(self.split):,} sequences: {self.source.found}", self._lengths(), self._labels()]
-        lines += self.source.said
-        broken = self.signals.broken
-        if broken:
-            lines.append(f"LOOK AT THIS: {_described(broken)}; left out in training")
-        return [*lines, self._splits()]
 
-    def text(self) -> str:
-        """Return the config as text."""
-        counts = self.split["split"].value_counts()
-        num_train, num_valid = int(counts["train"]), int(counts["valid"])
-        features = choices.choose_features(self.signals)
-        frames = choices.frames_of(self.signals, features)
-        batching = choices.choose_batching(frames, num_train)
-        sections = {
-            "data": self._data(),
-            **self._folds(),
-            "target": self._target(),
-            "features": features,
-            "batching": batching,
-            "model": choices.choose_model(frames, num_train),
-            "training": choices.choose_training(self.target, batching["batch_size"].value, num_train, num_valid),
-        }
-        lines = [f"# {line}" for entry in [*self.found(), *self._hints()] for line in _wrapped(entry)]
-        lines += [
-            "#",
-            f"# Train:           seqconv train --config {self.output.name}",
-            f"# Two steps only:  seqconv train --config {self.output.name} --dry-run",
-            f"# Lengths, costs:  seqconv plan --config {self.output.name}",
-            "# All settings:    docs/reference/config.md",
-            "seed: 0    # another seed draws other splits, if splits are made, and other first weights",
-        ]
-        for name, section in sections.items():
-            lines += ["", f"{name}:", *_section(section)]
-        return "\n".join(lines) + "\n"
+def _check(found: Source, target: TargetFacts) -> pd.DataFrame:
+    """Return the manifest with the splits that it lacks, after the same checks as in training."""
+    if target.column is None:
+        return make_splits(found.frame, strata=[[] for _ in range(len(found.frame))])
+    split = make_splits(found.frame, label=target.column, task=target.task, separator=target.separator)
+    check_labels(split, target.column, target.task, target.separator)
+    return split
 
-    def _data(self) -> dict[str, Choice]:
-        chosen = {"manifest": Choice(self._relative(self.source.manifest), "relative to this file")}
-        for key, value in self.source.layout.items():
-            where = self._relative(value) if key in ("root", "split_lists") else value
-            chosen[key] = Choice(where, _WHY_KEYS[key])
-        chosen |= {key: Choice(value, _WHY_KEYS[key]) for key, value in self.source.more.items()}
-        broken = self.signals.broken
-        if broken:
-            share = len(broken) / len(self.split)
-            if share > 0.05:
-                reasons = "\n  ".join(list(broken.values())[:5])
-                raise AudioError(f"{len(broken)} of {len(self.split)} files cannot be read:\n  {reasons}")
-            chosen["on_bad_file"] = Choice("skip", _described(broken))
-            chosen["max_bad_fraction"] = Choice(round(share + 0.005, 3), "if more are bad, the run stops")
-        return chosen
 
-    def _relative(self, paths: str | dict[str, str]) -> str | dict[str, str]:
-        if isinstance(paths, dict):
-            return {name: str(self._relative(path)) for name, path in paths.items()}
-        return os.path.relpath(Path(paths).absolute(), self.output.absolute().parent)
+def _write(findings: Findings, output: Path) -> str:
+    """Return the config as text."""
+    num_train, signals = findings.count("train"), findings.signals
+    features = choices.choose_features(signals)
+    features |= {key: Choice(*choice) for key, choice in findings.source.find.features.items()}
+    if findings.levels is not None and findings.levels.spread >= MUCH:
+        features["normalize"] = Choice(*choices.choose_normalize(findings.levels, signals))
+    frames = choices.frames_of(replace(signals, lengths=findings.lengths), features)
+    batching = choices.choose_batching(frames, num_train)
+    sections = {
+        "data": _choose_data(findings, output),
+        **_choose_folds(findings),
+        "target": _choose_target(findings.target),
+        "features": features,
+        "batching": batching,
+        "model": choices.choose_model(frames, num_train),
+        "training": choices.choose_training(
+            findings.target, batching["batch_size"].value, num_train, findings.count("valid")
+        ),
+    }
+    for name, keys in findings.place.given.items():
+        if name != "data":
+            sections[name] = sections.get(name, {}) | {key: Choice(value, GIVEN) for key, value in keys.items()}
+    lines = [f"# {line}" for entry in [*findings.lines(), *findings.hints()] for line in wrap(entry)]
+    lines += [
+        "#",
+        f"# Train:           seqconv train --config {output.name}",
+        f"# Two steps only:  seqconv train --config {output.name} --dry-run",
+        f"# Lengths, costs:  seqconv plan --config {output.name}",
+        "# All settings:    docs/reference/config.md",
+        "seed: 0    # another seed draws other splits, if splits are made, and other first weights",
+    ]
+    for name, section in sections.items():
+        lines += ["", f"{name}:", *write_section(section)]
+    return "\n".join(lines) + "\n"
 
-    def _folds(self) -> dict[str, dict[str, Choice]]:
-        if self.source.folds is None:
-            return {}
-        why = "those of the table; all of them: seqconv train --folds all"
-        return {
-            "split": {
-                "folds": Choice(self.source.folds, why),
-                "fold": Choice(self._first_fold(), "the one that is test"),
-            }
-        }
 
-    def _first_fold(self) -> int:
-        return int(self.source.frame["fold"].min())
+def _choose_data(findings: Findings, output: Path) -> dict[str, Choice]:
+    folder, is_given = output.absolute().parent, findings.place.given.get("data", {})
+    chosen = {
+        key: Choice(_relative(value, folder) if key in _PATHS else value, GIVEN if key in is_given else _WHY_KEYS[key])
+        for key, value in findings.source.data.items()
+    }
+    broken = findings.signals.broken
+    if broken:
+        share = len(broken) / len(findings.split)
+        if share > 0.05:
+            reasons = "\n  ".join(list(broken.values())[:5])
+            raise AudioError(f"{len(broken)} of {len(findings.split)} files cannot be read:\n  {reasons}")
+        chosen["on_bad_file"] = Choice("skip", describe_broken(broken))
+        chosen["max_bad_fraction"] = Choice(round(share + 0.005, 3), "if more are bad, the run stops")
+    return chosen
 
-    def _target(self) -> dict[str, Choice]:
-        target = self.target
+
+def _relative(paths: str | dict[str, str], folder: Path) -> str | dict[str, str]:
+    if isinstance(paths, dict):
+        return {name: str(_relative(path, folder)) for name, path in paths.items()}
+    scheme, path = split_scheme(paths)
+    found = os.path.relpath(Path(path).absolute(), folder)
+    return f"{scheme}:{found}" if scheme else found
+
+
+def _choose_folds(findings: Findings) -> dict[str, dict[str, Choice]]:
+    if findings.source.find.folds is None:
+        return {}
+    why = "those of the table; all of them: seqconv train --folds all"
+    folds = Choice(findings.source.find.folds, why)
+    return {"split": {"folds": folds, "fold": Choice(findings.first_fold, "the one that is test")}}
+
+
+def _choose_target(target: TargetFacts) -> dict[str, Choice]:
+    if target.column is None:
+        chosen = {"task": Choice(target.task, target.why)}
+    else:
         chosen = {
             "task": Choice(target.task, f"column '{target.column}': {target.why}"),
             "column": Choice(target.column, "what is learned; another one: seqconv init --label COLUMN"),
         }
-        if target.task == "multilabel":
-            chosen["separator"] = Choice(target.separator, "between the labels of a cell")
-        return chosen
-
-    def _lengths(self) -> str:
-        signals = self.signals
-        low, middle, high = np.quantile(signals.lengths, [0.0, 0.5, 1.0])
-        count = len(signals.lengths)
-        some = "" if count + len(signals.broken) == len(self.split) else f" (of {count})"
-        if signals.kind != "audio":
-            unit = "samples" if signals.kind == "samples" else f"frames of {signals.num_features} features"
-            return f"Lengths{some}: {low:,.0f} to {high:,.0f} {unit}, median {middle:,.0f}"
-        hours = signals.lengths.sum() / 3600
-        mixed = f"; {signals.num_mixed:,} have several channels, which are mixed to one" if signals.num_mixed else ""
-        return f"Lengths{some}: {low:.2f} to {high:.2f} s, median {middle:.2f} s, {hours:.2f} h in all{mixed}"
-
-    def _labels(self) -> str:
-        target = self.target
-        if target.task == "regression":
-            return f"To be learned: the numbers of column '{target.column}', {target.why}"
-        labels = [f"{label} ({count:,})" for label, count in target.counts.items()]
-        more = f" and {len(labels) - MOST_LISTED} more" if len(labels) > MOST_LISTED else ""
-        return f"{len(labels)} classes: {', '.join(labels[:MOST_LISTED])}{more}"
-
-    def _splits(self) -> str:
-        if self.source.folds is not None:
-            fold = self._first_fold()
-            return f"Splits: {self.source.folds} folds of the table; fold {fold} is test, valid is cut from the others"
-        counts = self.split["split"].value_counts()
-        sizes = ", ".join(f"{name} {int(counts.get(name, 0)):,}" for name in ("train", "valid", "test"))
-        made = self.source.frame["split"].isna()
-        how = "as the manifest says"
-        if made.all():
-            how = "cut by the run, each class in proportion"
-        elif made.any() or set(self.source.frame["split"]) != set(self.split["split"]):
-            how = "some as the manifest says, the others taken from its training rows by the run"
-        groups = self.source.frame["group"]
-        together = "" if groups.isna().all() else f", {groups.nunique():,} groups kept together"
-        return f"Splits: {sizes}; {how}{together}"
-
-    def _hints(self) -> list[str]:
-        """Return what readers should know before they trust a score."""
-        if self.source.folds is not None:
-            # Whoever made them has kept together what belongs together.
-            return []
-        names = find_groups(self.source.frame, self.target.column)
-        splits = self.source.frame["split"]
-        if names and not splits.notna().all():
-            return [
-                f"LOOK AT THIS: column {list_some(names)} may name what must not be both in train and in test. Rename "
-                "it to 'group' in the manifest, or the score may be that of voices (machines, days) which the model "
-                "knows."
-            ]
-        if self.source.frame["group"].isna().all() and splits.isna().all():
-            return [
-                "LOOK AT THIS: nothing says which sequences belong together (one speaker, machine, day). If some do, "
-                "give the manifest a column 'group', or the score may be that of what the model knows."
-            ]
-        return []
-
-
-def _described(broken: dict[str, str]) -> str:
-    return f"{len(broken):,} {'file' if len(broken) == 1 else 'files'} cannot be read: {list_some(broken)}"
-
-
-def _section(section: dict[str, Choice]) -> list[str]:
-    lines = []
-    for name, choice in section.items():
-        if isinstance(choice.value, list) and choice.value and isinstance(choice.value[0], dict):
-            lines += [f"  {name}:    # {choice.why}", *(f"    - {_flow(item)}" for item in choice.value)]
-            continue
-        line = f"  {name}: {_flow(choice.value)}"
-        if len(line) + len(choice.why) + 6 <= WIDTH:
-            lines.append(f"{line:<{COMMENT_COLUMN}}    # {choice.why}")
-        else:
-            lines += [*(f"  # {part}" for part in _wrapped(choice.why)), line]
-    return lines
-
-
-def _flow(value: Any) -> str:
-    """Return a value on one line, as YAML reads it back."""
-    if isinstance(value, dict):
-        return write_yaml(value, on_one_line=True).strip()
-    # In a list: behind a single word there would be a mark for the end of a document.
-    return write_yaml([value], on_one_line=True).strip()[1:-1]
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH - 4, break_long_words=False, break_on_hyphens=False) or [""]
+    if target.background is not None:
+        chosen["background"] = Choice(target.background, "the class of windows without an event")
+    if target.task == "multilabel":
+        chosen["separator"] = Choice(target.separator, "between the labels of a cell")
+    return chosen

@@ -1,7 +1,7 @@
 """Facts about recordings and arrays, from their headers: duration, sample rate, number of features."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -9,13 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from seqconv.cli.drafting.feature_tables import TableFacts, look_at_tables
 from seqconv.data.manifest.folders import AUDIO_SUFFIXES
 from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features import load_features
 from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
 from seqconv.features.cases import FORMATS, case_arguments
-from seqconv.features.columns import is_clock, read_columns
+from seqconv.features.kinds import Precomputed
 from seqconv.files import fetch
 
 MOST_READ = 200
@@ -28,8 +29,8 @@ class SignalFacts:
 
     `kind`: "audio" for recordings, "samples" for raw ones `(n,)`, or "features" `(time, d)`. `lengths`: of each file
     that was measured, in seconds for recordings, else in frames. `rates`: the number of recordings with each sample
-    rate, in Hz. `num_mixed`: recordings with several channels. `columns`: the columns to use of tables, unless these
-    are all numeric ones. `broken`: files that cannot be read, with the reason.
+    rate, in Hz. `num_mixed`: recordings with several channels. `table`: how tables are read. `broken`: files that
+    cannot be read, with the reason.
     """
 
     kind: Literal["audio", "samples", "features"]
@@ -37,12 +38,16 @@ class SignalFacts:
     rates: dict[int, int] = field(default_factory=dict)
     num_mixed: int = 0
     num_features: int = 0
-    columns: tuple[str, ...] | None = None
+    table: TableFacts = field(default_factory=TableFacts)
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def measure_signals(frame: pd.DataFrame) -> SignalFacts:
+def measure_signals(frame: pd.DataFrame, given: Mapping[str, Any] | None = None) -> SignalFacts:
     """Read the files of a manifest; of recordings and `.npy`, only their headers.
+
+    Args:
+        frame: a manifest.
+        given: keys of `features` that the user sets.
 
     Raises:
         ManifestError: files of different kinds, or arrays of different shape; says which.
@@ -57,7 +62,7 @@ def measure_signals(frame: pd.DataFrame) -> SignalFacts:
             "manifest of each."
         )
     rows = frame.to_dict("records")
-    return _measure_recordings(rows) if all(is_audio.values()) else _measure_arrays(rows)
+    return _measure_recordings(rows) if all(is_audio.values()) else _measure_arrays(rows, given or {})
 
 
 def _measure_recordings(rows: list[dict[Any, Any]]) -> SignalFacts:
@@ -76,12 +81,14 @@ def _measure_recording(row: dict[Any, Any]) -> tuple[float, int, int]:
     return (part.stop - part.first) / part.sample_rate, part.sample_rate, part.num_channels
 
 
-def _measure_arrays(rows: list[dict[Any, Any]]) -> SignalFacts:
+def _measure_arrays(rows: list[dict[Any, Any]], given: Mapping[str, Any]) -> SignalFacts:
     has_headers = all(Path(row["path"]).suffix.lower() in (".npy", *FORMATS) for row in rows)
-    columns = _find_columns(rows)
+    # A table of many sequences says which of its columns are features.
+    table = look_at_tables([row["path"] for row in rows if case_arguments(row)["case"] is None])
+    table = table.given({key: value for key, value in given.items() if key in Precomputed.model_fields})
     if not has_headers and len(rows) > MOST_READ:
         rows = [rows[index] for index in np.linspace(0, len(rows) - 1, MOST_READ).astype(int)]
-    shapes, broken = _measure_each(rows, lambda row: _shape_of(row, columns))
+    shapes, broken = _measure_each(rows, lambda row: _shape_of(row, table))
     if not shapes:
         raise ManifestError(f"none of the {len(rows)} arrays can be read: {next(iter(broken.values()))}")
     ranks = {len(shape) for shape in shapes.values()}
@@ -91,7 +98,7 @@ def _measure_arrays(rows: list[dict[Any, Any]]) -> SignalFacts:
         return SignalFacts("samples", lengths, broken=broken)
     if ranks != {2} or len(widths) > 1:
         _refuse_shapes(shapes)
-    return SignalFacts("features", lengths, num_features=widths.pop(), columns=columns, broken=broken)
+    return SignalFacts("features", lengths, num_features=widths.pop(), table=table, broken=broken)
 
 
 def _measure_each(
@@ -109,26 +116,11 @@ def _measure_each(
     return found, broken
 
 
-def _shape_of(row: dict[Any, Any], columns: tuple[str, ...] | None) -> tuple[int, ...]:
+def _shape_of(row: dict[Any, Any], table: TableFacts) -> tuple[int, ...]:
     path = fetch(row["path"])
     if path.suffix.lower() == ".npy":
         return load_npy(path, mapped=True).shape
-    return load_features(path, {"kind": "precomputed", "columns": columns}, **case_arguments(row)).shape
-
-
-def _find_columns(rows: list[dict[Any, Any]]) -> tuple[str, ...] | None:
-    """Return the columns of the tables without one that only counts time; None if all are needed."""
-    tables = [row for row in rows if case_arguments(row)["case"] is None]
-    paths = [row["path"] for row in tables if Path(row["path"]).suffix.lower() in (".csv", ".tsv", ".parquet")]
-    if not paths:
-        return None
-    try:
-        numbers = read_columns(fetch(paths[0])).numbers
-    except (ValueError, OSError):
-        # Whoever reads the features says what is wrong.
-        return None
-    left = tuple(name for name, values in numbers.items() if not is_clock(name, values))
-    return left if 0 < len(left) < len(numbers) else None
+    return load_features(path, {"kind": "precomputed", **table.settings}, **case_arguments(row)).shape
 
 
 def _refuse_shapes(shapes: dict[str, tuple[int, ...]]) -> None:

@@ -1,99 +1,146 @@
-"""The manifest of a folder or file, and the column of it to learn."""
+"""The data behind a path: what finders, tried one after the other, say about it, read as training reads it."""
 
-import math
+import os.path
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from seqconv.cli.drafting.collections import Collection, find_collection, find_lists
-from seqconv.data.manifest import load_manifest
-from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLIT_WORDS, SPLITS
-from seqconv.data.manifest.folders import AUDIO_SUFFIXES
-from seqconv.errors import AudioError, ManifestError, list_some
+from seqconv.cli.drafting.arrays import refuse_arrays
+from seqconv.cli.drafting.events import find_events
+from seqconv.cli.drafting.finds import Find
+from seqconv.cli.drafting.folders import find_classes, find_lists, find_splits
+from seqconv.cli.drafting.kaldi import find_kaldi
+from seqconv.cli.drafting.long_tables import find_channels, find_long_tables
+from seqconv.cli.drafting.places import TABLE_SUFFIXES, TABLES, Place
+from seqconv.cli.drafting.tables import describe_tables, find_tables, match_tables
+from seqconv.data.events.tables import TABLE_SUFFIXES as EVENT_TABLES
+from seqconv.data.manifest.folders import AUDIO_SUFFIXES, ROW_SUFFIXES
+from seqconv.data.manifest.loading import read_manifest
+from seqconv.data.settings import DataConfig
+from seqconv.errors import AudioError, ManifestError, SeqconvError
 from seqconv.features.audio.recordings import open_audio
-from seqconv.features.cases import find_form
+from seqconv.parts.keys import merge
+from seqconv.parts.problems import read_section
+from seqconv.text import amount
 
-TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
-GROUP_NAMES = ("speaker", "subject", "patient", "person", "machine", "device", "session", "user", "site", "room", "day")
-MOST_CLASSES = 30
-SEPARATOR = ";"
+_NO_PARTS = {"start": None, "end": None}
+_MOST_OPENED = 50
+# The beginning of a note of the manifest, which counts tables of events and lists of splits, too.
+_OTHER_FILES = "are neither recordings nor arrays"
 
 
 @dataclass(frozen=True)
 class Source:
-    """The value of `data.manifest` in a config, its rows, and how it was found.
+    """What was found, the keys of the section `data` with those that the user sets, and the rows of the manifest."""
 
-    `layout`, `more`: further keys of `data`, those that say how it is read and others. `folds`: how many the table has.
-    `said`: sentences for the user.
-    """
-
-    manifest: str | dict[str, str]
+    find: Find
+    data: dict[str, Any]
     frame: pd.DataFrame
-    found: str
-    layout: Mapping[str, Any] = field(default_factory=dict)
-    folds: int | None = None
-    said: tuple[str, ...] = ()
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-    def without(self, is_out: pd.Series, column: str) -> "Source":
-        """Return the source without rows that have no label."""
-        note = f"LOOK AT THIS: {is_out.sum():,} of {len(self.frame):,} rows have no '{column}', and are left out"
-        kept = self.frame[~is_out].reset_index(drop=True)
-        return replace(self, frame=kept, said=(*self.said, note), more={**self.more, "unlabeled": "ignore"})
 
 
-@dataclass(frozen=True)
-class TargetFacts:
-    """The target to learn: `task`, its column, and for classes the number of sequences with each."""
-
-    task: str
-    column: str
-    counts: dict[str, int]
-    why: str
-    separator: str = SEPARATOR
-
-
-def find_source(path: Path) -> Source:
-    """Find the manifest of a path: a table, a `.ts` file, a folder with one sub-folder a class, or with one a split.
+def find_source(place: Place) -> Source:
+    """Find and read the manifest of a folder or file.
 
     Raises:
-        ManifestError: there is nothing, or nothing that a manifest can be; the message says what is expected.
+        ManifestError: there is nothing, or nothing that a manifest can be, or several things may be meant; says what is
+            expected.
     """
-    if not path.exists():
-        raise ManifestError(f"'{path}': there is no such file or folder")
-    if path.is_file():
-        return Source(str(path), load_manifest(path), f"the table '{path.name}'")
-    for name in TABLES:
-        if (path / name).is_file():
-            return Source(str(path / name), load_manifest(path / name), f"'{name}' in '{path}'")
-    collection = find_collection(path) or find_lists(path)
-    if collection is not None:
-        return _read_collection(collection)
-    parts = _find_splits(path)
-    if parts:
-        files = ", ".join(f"{split}: {Path(part).name}" for split, part in parts.items())
-        return Source(parts, load_manifest(parts), f"a part for each split in '{path}' ({files})")
-    return Source(str(path), load_manifest(path), f"a sub-folder of '{path}' for each class")
+    if not place.path.exists():
+        raise ManifestError(f"'{place.path}': there is no such file or folder")
+    found = (find for finder in FINDERS if (find := finder(place)) is not None)
+    find = next(found)
+    data = dict(find.data)
+    merge(data, place.given.get("data", {}))
+    frame, notes = _read(data)
+    if "columns" in find.data and _is_of_other_files(frame):
+        data["columns"] = {**(data["columns"] or {}), **_NO_PARTS}
+        frame, notes = _read(data)
+        notes = ("'start' and 'end' go beyond the recordings: they are times of something else, and not used",)
+    absolute = str(place.path.absolute())
+    notes = tuple(note.replace(absolute, str(place.path)) for note in notes if _OTHER_FILES not in note)
+    return Source(find.saying(*notes, *_say_unused(place, data)), data, frame)
 
 
-def _read_collection(collection: Collection) -> Source:
-    layout = {key: value for key, value in collection.data.items() if key != "manifest"}
-    frame, said = load_manifest(collection.data["manifest"], layout=layout), collection.said
-    if _is_of_other_files(frame):
-        layout["columns"] = {**layout.get("columns", {}), "start": None, "end": None}
-        frame = load_manifest(collection.data["manifest"], layout=layout)
-        said = [*said, "'start' and 'end' go beyond the recordings: they are times of something else, and not used"]
-    return Source(collection.data["manifest"], frame, collection.found, layout, collection.folds, tuple(said))
+def _say_unused(place: Place, data: Mapping[str, Any]) -> list[str]:
+    """Say which files of a folder are neither recordings nor read for what they say of these."""
+    folders, lists, events = (_paths_in(data.get(key)) for key in ("manifest", "split_lists", "events"))
+    if data.get("rows") is not None or not all(folder.is_dir() for folder in folders):
+        return []
+    used = {
+        *place.recordings,
+        *(path.relative_to(place.path) for path in (*lists, *events) if path.is_relative_to(place.path)),
+    }
+    if events:
+        # Those that are not used were named.
+        used |= {path for path in place.files if path.suffix.lower() in EVENT_TABLES}
+    outside = [path for path in place.recordings if not any(_lies_in(place.path / path, folder) for folder in folders)]
+    kinds = Counter(path.suffix.lower() or path.name for path in place.files if path not in used).most_common(10)
+    shown = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+    said = [f"not used, since they are neither recordings nor arrays: {shown}"] if kinds else []
+    count = amount(len(outside), "recording")
+    return [*said, f"not used, in other folders: {count}, such as {place.show(outside[0])}"] if outside else said
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    return path.absolute().is_relative_to(os.path.normpath(folder.absolute()))
+
+
+def _paths_in(value: str | Mapping[str, str] | None) -> list[Path]:
+    values = value.values() if isinstance(value, Mapping) else [] if value is None else [value]
+    return [Path(path) for path in values]
+
+
+def _read(data: Mapping[str, Any]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    collection = read_section(DataConfig, data, "data")
+    manifest = read_manifest(collection.manifest, collection=collection)
+    return manifest.frame, manifest.notes
+
+
+def _find_given(place: Place) -> Find | None:
+    """Take the manifest that the user names; match tables with the recordings of the place."""
+    if not place.knows("manifest"):
+        return None
+    manifest = place.given["data"]["manifest"]
+    named = manifest if isinstance(manifest, dict) else {"": manifest}
+    paths = {split: Path(str(path)) for split, path in named.items()}
+    found = {split: match_tables([path], place) for split, path in paths.items() if path.is_file()}
+    if len(found) == len(paths) and all(found.values()):
+        return describe_tables({split: tables[0] for split, tables in found.items()}, place)
+    return Find({}, "the manifest that you name")
+
+
+def _find_file(place: Place) -> Find | None:
+    """Take a table, or another file with sequences; match a table without paths with the recordings around it."""
+    if not place.path.is_file():
+        return None
+    find = Find({"manifest": str(place.path)}, f"the table '{place.path.name}'")
+    if place.path.suffix.lower() not in (*TABLE_SUFFIXES, *ROW_SUFFIXES):
+        return find
+    with suppress(SeqconvError):
+        rows, _ = _read({**find.data, **place.given.get("data", {})})
+        return find if len(rows) else None
+    above = place.path.parent
+    for folder in (above, Path(os.path.normpath(above / ".."))):
+        tables = match_tables([place.path], Place(folder, place.given))
+        if tables:
+            return describe_tables({"": tables[0]}, Place(folder, place.given))
+    return find_long_tables(place) or find
+
+
+def _find_manifest(place: Place) -> Find | None:
+    """Take a table named `manifest`."""
+    names = [name for name in TABLES if (place.path / name).is_file()]
+    return Find({"manifest": str(place.path / names[0])}, f"'{names[0]}' in '{place.path}'") if names else None
 
 
 def _is_of_other_files(frame: pd.DataFrame) -> bool:
     """Whether columns `start` and `end` are no parts of the recordings, which end before."""
-    some = frame[frame["end"].notna()].iloc[:50]
+    some = frame[frame["end"].notna()].iloc[:_MOST_OPENED]
     for path, end in zip(some["path"], some["end"], strict=True):
         # A file that cannot be read is named later, with all others.
         with suppress(AudioError):
@@ -103,101 +150,18 @@ def _is_of_other_files(frame: pd.DataFrame) -> bool:
     return False
 
 
-def _find_splits(folder: Path) -> dict[str, str]:
-    """Return sub-folders named like splits, or files NAME_TRAIN.ts and NAME_TEST.ts.
-
-    Raises:
-        ManifestError: two of them are the same split, so that one would be left out.
-    """
-    visible = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    folders = [path for path in visible if path.is_dir()]
-    if folders and {path.name.lower() for path in folders} <= set(SPLIT_WORDS):
-        splits = [(SPLIT_WORDS[path.name.lower()], path) for path in folders]
-    else:
-        ends = [(path.stem.rsplit("_", 1)[-1].lower(), path) for path in visible if find_form(path) is not None]
-        splits = [(SPLIT_WORDS[end], path) for end, path in ends if end in SPLIT_WORDS]
-    found: dict[str, str] = {}
-    for split in SPLITS:
-        same = [path for name, path in splits if name == split]
-        if len(same) > 1:
-            raise ManifestError(
-                f"'{folder}': {list_some(path.name for path in same)} are all {split}, and a config names one of each "
-                "split. Join them, give a table of the recordings, or move one away"
-            )
-        if same:
-            found[split] = str(same[0])
-    return found if "train" in found else {}
-
-
-def find_target(frame: pd.DataFrame, column: str | None) -> TargetFacts:
-    """Find the kind of values in the target column: classes, several classes in a cell, or numbers.
-
-    Args:
-        frame: a manifest.
-        column: the target; default `label`.
-
-    Raises:
-        ManifestError: there is no such column: lists the others, and what they hold; or it holds a single class.
-    """
-    name = column or "label"
-    if name not in frame or frame[name].isna().all():
-        others = [other for other in frame.columns if other not in KNOWN_COLUMNS]
-        held = "; ".join(f"{other} ({_describe(frame[other])})" for other in others)
-        raise ManifestError(
-            f"there is no column '{name}' with labels. Name what is to be learned with --label COLUMN"
-            + (f"; the table has {held}" if held else "; the table has no other column either, so add one")
-        )
-    target = _target_of(name, [str(cell) for cell in frame[name] if not pd.isna(cell)])
-    if target.task == "classification" and len(target.counts) == 1:
-        raise ManifestError(
-            f"all {len(frame):,} sequences have the label '{next(iter(target.counts))}': there is nothing to "
-            "learn. Add sequences of another class, or name another column with --label"
-        )
-    return target
-
-
-def _target_of(name: str, cells: list[str]) -> TargetFacts:
-    numbers, distinct = _numbers_in(cells), len(set(cells))
-    counted = distinct == len(set(numbers)) == max(numbers, default=0) - min(numbers, default=0) + 1 < len(cells) / 2
-    if (
-        len(numbers) == len(cells)
-        and (distinct > MOST_CLASSES or any(number % 1 for number in numbers))
-        and not counted
-    ):
-        span = f"{distinct} different numbers from {min(numbers):g} to {max(numbers):g}"
-        return TargetFacts("regression", name, {}, span)
-    for separator in (SEPARATOR, ",", "|"):
-        if not any(separator in cell for cell in cells):
-            continue
-        parts = [part.strip() for cell in cells for part in cell.split(separator) if part.strip()]
-        # Names of single classes may hold a comma, and then their parts do not occur elsewhere.
-        if separator == SEPARATOR or len(set(parts)) < len(parts) / 2:
-            why = f"cells with several labels, separated by '{separator}'"
-            return TargetFacts("multilabel", name, _counted(parts), why, separator)
-    return TargetFacts("classification", name, _counted(cells), f"{distinct} different labels")
-
-
-def find_groups(frame: pd.DataFrame, target: str) -> list[str]:
-    """Find columns that look like groups, if there is no column `group`."""
-    if not frame["group"].isna().all():
-        return []
-    return [name for name in frame.columns if name.lower() in GROUP_NAMES and name != target]
-
-
-def _counted(labels: list[str]) -> dict[str, int]:
-    return dict(Counter(sorted(labels)).most_common())
-
-
-def _describe(cells: pd.Series) -> str:
-    present = [str(cell) for cell in cells if not pd.isna(cell)]
-    distinct = sorted(set(present))
-    numbers = _numbers_in(distinct)
-    if len(distinct) > MOST_CLASSES and len(numbers) == len(distinct):
-        return f"numbers from {min(numbers):g} to {max(numbers):g}"
-    return f"{len(distinct)} values such as {list_some(distinct, limit=2).split(' and ')[0]}"
-
-
-def _numbers_in(cells: list[str]) -> list[float]:
-    """Return the values of the cells that are finite numbers."""
-    numbers = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce")
-    return [number for number in numbers.tolist() if math.isfinite(number)]
+# The first that finds something is right; the last always does.
+FINDERS: tuple[Callable[[Place], Find | None], ...] = (
+    refuse_arrays,
+    _find_file,
+    find_events,
+    _find_given,
+    _find_manifest,
+    find_kaldi,
+    find_tables,
+    find_channels,
+    find_long_tables,
+    find_splits,
+    find_lists,
+    find_classes,
+)

@@ -1,6 +1,6 @@
 """The true events of recordings, by id, and the meaning of a recording without events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,7 +94,11 @@ def event_names(label: str | None, target: TargetConfig) -> tuple[str, ...]:
 
 
 def read_annotations(
-    frame: pd.DataFrame, path: str | Path, unlabeled: str | None = None, *, is_part: bool = False
+    frame: pd.DataFrame,
+    path: str | Path | Mapping[str, str],
+    unlabeled: str | None = None,
+    *,
+    is_part: bool = False,
 ) -> tuple[pd.DataFrame, Annotations]:
     """Read the events of a manifest, and decide about recordings that have none.
 
@@ -112,21 +116,21 @@ def read_annotations(
         ManifestError: with every problem of every table; a recording without events.
     """
     try:
-        path = fetch(path)
+        paths = [fetch(each) for each in (path.values() if isinstance(path, Mapping) else [path])]
     except FileNotFoundError:
         raise ManifestError(
             f"data.events names '{path}', and there is no such file (a folder of tables must be on this machine)"
         ) from None
-    if not path.exists():
-        raise ManifestError(f"data.events names '{path}', and there is no such file or folder")
-    found = read_recording_events(path, frame)
+    if missing := [each for each in paths if not each.exists()]:
+        raise ManifestError(f"data.events names {list_some(missing)}, and there is no such file or folder")
+    found = read_recording_events(paths, frame)
     raise_listed(found.problems)
     annotations = Annotations(found.by_id, [] if is_part else found.notes)
     ids = frame["id"].tolist()
     without = [name for name in ids if name not in found.by_id]
     if not without:
         return frame, annotations
-    note = f"{len(without)} of {len(ids)} recordings have no event in '{path}': {list_some(without)}"
+    note = f"{len(without)} of {len(ids)} recordings have no event in {list_some(paths)}: {list_some(without)}"
     if unlabeled is None:
         raise ManifestError(
             f"{note}. If nothing happens in them, set data.unlabeled to 'negative'; if they were not labeled, to "

@@ -27,26 +27,32 @@ class FoundEvents:
     problems: list[str] = field(default_factory=list)
 
 
-def read_recording_events(path: Path, frame: pd.DataFrame) -> FoundEvents:
+def read_recording_events(path: Path | Sequence[Path], frame: pd.DataFrame) -> FoundEvents:
     """Read the events of the recordings of a manifest.
 
     Args:
         path: a table of events with a column `id` or `path` (relative to the table, or the bare name of a file); or a
             folder with a table, Raven selection table or Audacity label track for each recording, named like it, or
-            with tables that name their recordings.
+            with tables that name their recordings. Several tables of recordings are read together.
         frame: a manifest, of which the columns `id` and (unless the table has ids) `path` are read.
 
     Returns:
         The events of each id that has any; an empty table in a folder counts as having been listened to, with none. Of
         events that stand there twice one is left, and a note tells it.
     """
-    found = _read_folder(path, frame) if path.is_dir() else _read_table(path, frame)
+    paths = [path] if isinstance(path, Path) else list(dict.fromkeys(path))
+    if len(paths) > 1:
+        found = _read_joined(paths, frame)
+    else:
+        found = _read_folder(paths[0], frame) if paths[0].is_dir() else _read_table(paths[0], frame)
     once = {name: drop_doubles(events) for name, events in found.by_id.items()}
     found.by_id = {name: events for name, (events, _) in once.items()}
     doubled = {name: count for name, (_, count) in once.items() if count}
     if doubled:
         twice = amount(sum(doubled.values()), "event is", "events are")
-        found.notes.append(f"{twice} twice in '{path}' (same times and label), counted once: of {list_some(doubled)}")
+        found.notes.append(
+            f"{twice} twice in {list_some(paths)} (same times and label), counted once: of {list_some(doubled)}"
+        )
     return found
 
 
@@ -140,7 +146,12 @@ def _read_folder(folder: Path, frame: pd.DataFrame) -> FoundEvents:
     tables = _find_tables(folder, recordings)
     others = sorted(tables.keys() - recordings.keys())
     if len(others) == len(tables):
-        return _read_joined(folder, frame, others, [path for stem in others for path in tables[stem]])
+        there = f"it holds tables for {list_some(others, 3)}" if others else f"it holds no {', '.join(TABLE_SUFFIXES)}"
+        wanted = list_some([Path(path).stem for path in frame["path"][:3]])
+        nameless = (
+            f"'{folder}': no table of events is named like a recording of the manifest, such as {wanted}; {there}"
+        )
+        return _read_joined([path for stem in others for path in tables[stem]], frame, nameless)
     found, read = FoundEvents(), {}
     for stem in (stem for stem in recordings if stem in tables):
         for recording, own, problem in _share(tables[stem], recordings[stem], folder):
@@ -164,7 +175,7 @@ def _find_tables(folder: Path, recordings: Mapping[str, Sequence[str]]) -> dict[
     tables: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith("."):
-            tables[names.get(path.stem, _stem(path))].append(path)
+            tables[names.get(path.stem, recording_stem(path))].append(path)
     return dict(tables)
 
 
@@ -198,18 +209,14 @@ def _is_tail(folders: Path, whole: Path) -> bool:
     return whole.parts[len(whole.parts) - len(folders.parts) :] == folders.parts
 
 
-def _read_joined(folder: Path, frame: pd.DataFrame, stems: Sequence[str], tables: Sequence[Path]) -> FoundEvents:
-    """Read tables that are not named like recordings, but name them in a column, such as one for each split."""
+def _read_joined(tables: Sequence[Path], frame: pd.DataFrame, nameless: str | None = None) -> FoundEvents:
+    """Read tables that are not named like recordings, but name them in a column, such as one for each split.
+
+    If none of them does, `nameless` is the problem, instead of what is wrong with each.
+    """
     read = [(path, *read_events(path, has_ids=True)) for path in tables]
-    if not any(by_key for _, by_key, _, _ in read):
-        there = f"it holds tables for {list_some(stems, 3)}" if stems else f"it holds no {', '.join(TABLE_SUFFIXES)}"
-        stems_wanted = list_some([_stem_of(path) for path in frame["path"][:3]])
-        return FoundEvents(
-            problems=[
-                f"'{folder}': no table of events is named like a recording of the manifest, such as {stems_wanted}; "
-                f"{there}"
-            ]
-        )
+    if nameless is not None and not any(by_key for _, by_key, _, _ in read):
+        return FoundEvents(problems=[nameless])
     found = FoundEvents()
     for path, by_key, key, problems in read:
         part = FoundEvents(problems=problems)
@@ -220,10 +227,10 @@ def _read_joined(folder: Path, frame: pd.DataFrame, stems: Sequence[str], tables
         for name, events in part.by_id.items():
             found.by_id[name] = join_events(found.by_id.get(name, NO_EVENTS), events)
     if not found.by_id and not found.problems:
-        found.problems.append(f"'{folder}': none of the recordings that its tables name is one of the manifest")
+        found.problems.append(f"none of the recordings that {list_some(tables)} name is one of the manifest")
     return found
 
 
-def _stem(path: Path) -> str:
+def recording_stem(path: Path) -> str:
     """Return the recording's name in a file name: `rec` for `rec.txt` and for `rec.Table.1.selections.txt`."""
     return _PROGRAMS.sub("", path.stem)

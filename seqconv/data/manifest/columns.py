@@ -22,7 +22,7 @@ KNOWN_COLUMNS = ("id", "path", "label", "split", "group", "fold", "start", "end"
 # What collections call the splits. "dev" and "eval" may mean another one, or what is trained on.
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "dev", "development"), "valid"),
+    **dict.fromkeys(("valid", "val", "validation", "validate", "dev", "development"), "valid"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
 UNSURE_SPLITS = ("dev", "development", "eval", "evaluation")

@@ -16,6 +16,7 @@ from seqconv.errors import ManifestError, list_some
 from seqconv.features.audio.containers import MEDIA_SUFFIXES, describe_unreadable, find_unreadable
 from seqconv.features.cells import TABLE_SUFFIXES
 from seqconv.features.foreign import find_recipe
+from seqconv.features.precomputed import TABLE_SUFFIXES as FEATURE_TABLES
 from seqconv.files import fetch, is_file, list_files, seen_from
 
 # What libsndfile reads, as seqconv.features does, and what PyAV does.
@@ -39,7 +40,8 @@ _LHOTSE = r"(cuts|supervisions|recordings).*\.jsonl(\.gz)?$"
 
 
 def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
-    """List the recordings and arrays of a folder.
+    """List the recordings and arrays of a folder; if there are none, the tables of features in its sub-folders.
+
 
     Each sub-folder is a class, and deeper folders belong to it; unless `collection.label_from` finds the labels in the
     paths, or `events` label the recordings. A folder with a file `metadata.csv` (or .jsonl, .parquet) is read by that.
@@ -69,6 +71,9 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     _refuse_unreadable(paths)
     if not paths and any(path.suffix.lower() == ".tar" for path in present):
         raise ManifestError(f"it holds tar archives. Give those of samples as webdataset:{folder}/*.tar.")
+    if not paths:
+        # Tables of features, one for each sequence.
+        paths = [path for path in present if path.suffix.lower() in FEATURE_TABLES and len(path.parts) > 1]
     # Where events label them, folders need not be classes.
     has_labels = "label" in collection.found_in_paths or getattr(collection, "events", None) is not None
     if not has_labels:
