@@ -5,7 +5,6 @@ import re
 
 import pandas as pd
 import pytest
-import yaml
 from support.docs_blocks import ROOT
 from support.miniatures import MINIATURES, RATE
 
@@ -13,6 +12,7 @@ from seqconv.cli.commands.evaluate import main as evaluate
 from seqconv.cli.commands.init import main as init
 from seqconv.cli.commands.predict import main as predict
 from seqconv.config import load_config
+from seqconv.config.files import parse_yaml, write_yaml
 from seqconv.data.datasets import load_datasets
 from seqconv.data.events.annotations import read_annotations
 from seqconv.data.manifest.loading import read_manifest
@@ -43,14 +43,16 @@ def collection(request, folder):
     name, build = MINIATURES[request.param]
     here = folder / request.param.replace(" ", "_")
     right = build(here / name)
-    (here / "config.yaml").write_text(yaml.safe_dump(QUICK | yaml.safe_load(CONFIGS[request.param])), encoding="utf-8")
+    (here / "config.yaml").write_text(
+        write_yaml(QUICK | parse_yaml(CONFIGS[request.param], source=request.param)), encoding="utf-8"
+    )
     return here, right
 
 
 def test_each_config_of_the_page_has_a_miniature_and_few_keys():
     assert set(CONFIGS) == set(MINIATURES)
     for title, text in CONFIGS.items():
-        sections = yaml.safe_load(text)
+        sections = parse_yaml(text, source=title)
         keys = [key for name, section in sections.items() if name not in ("features", "model") for key in section]
         assert len(keys) <= MOST_KEYS, title
 
@@ -111,6 +113,8 @@ ASKED = {
         ),
     ),
     "PAMAP2": ("if each of their rows is a frame, data.rows says which are a sequence", ()),
+    "WebDataset": ("it holds tar archives. Give those of samples as webdataset:", ()),
+    "lhotse": ("it holds manifests of lhotse. Give each as lhotse:FILE", ()),
 }
 
 
