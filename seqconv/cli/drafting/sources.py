@@ -19,7 +19,7 @@ from seqconv.cli.drafting.long_tables import find_channels, find_long_tables
 from seqconv.cli.drafting.places import TABLE_SUFFIXES, TABLES, Place
 from seqconv.cli.drafting.tables import describe_tables, find_tables, match_tables
 from seqconv.data.events.tables import TABLE_SUFFIXES as EVENT_TABLES
-from seqconv.data.manifest.folders import AUDIO_SUFFIXES
+from seqconv.data.manifest.folders import AUDIO_SUFFIXES, refuse_manifests
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.settings import DataConfig
 from seqconv.errors import AudioError, ManifestError, SeqconvError
@@ -133,6 +133,14 @@ def _find_file(place: Place) -> Find | None:
     return find_long_tables(place) or find
 
 
+def _stop_at_manifests(place: Place) -> None:
+    """Say how manifests of other programs are read, of which nothing says what is to be learned."""
+    try:
+        refuse_manifests(place.files)
+    except ManifestError as error:
+        raise ManifestError(f"'{place.path}': {error}") from error
+
+
 def _find_manifest(place: Place) -> Find | None:
     """Take a table named `manifest`."""
     names = [name for name in TABLES if (place.path / name).is_file()]
@@ -159,6 +167,7 @@ FINDERS: tuple[Callable[[Place], Find | None], ...] = (
     _find_given,
     _find_manifest,
     find_kaldi,
+    _stop_at_manifests,
     find_tables,
     find_channels,
     find_long_tables,

@@ -77,7 +77,8 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     # Where events label them, folders need not be classes.
     has_labels = "label" in collection.found_in_paths or getattr(collection, "events", None) is not None
     if not has_labels:
-        _refuse_manifests(folder, present, paths)
+        refuse_manifests(present)
+        _refuse_tables(folder, present, paths)
         _check_classes(folder, present, paths)
     if not paths:
         raise ManifestError(
@@ -125,8 +126,13 @@ def _refuse_unreadable(paths: Sequence[PurePath]) -> None:
         )
 
 
-def _refuse_manifests(folder: str | Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
-    """Say how a folder is read that holds manifests of other programs."""
+def refuse_manifests(present: Iterable[PurePath]) -> None:
+    """Say how a folder with these files is read if some are manifests of other programs.
+
+    Raises:
+        ManifestError: says it.
+    """
+    present = list(present)
     of_kaldi = [path.parent.name for path in present if path.name == "wav.scp"]
     if of_kaldi:
         raise ManifestError(f"it holds data directories of Kaldi. Give each as kaldi:FOLDER: {list_some(of_kaldi)}.")
@@ -138,6 +144,10 @@ def _refuse_manifests(folder: str | Path, present: Sequence[PurePath], paths: Se
             "it holds a dataset that Hugging Face's datasets saved. Pass it to train in Python: "
             "train(config, train_data=datasets.load_from_disk(FOLDER)), or write it to Parquet (data.to_parquet)."
         )
+
+
+def _refuse_tables(folder: str | Path, present: Sequence[PurePath], paths: Sequence[PurePath]) -> None:
+    """Say how tables of recordings are named, of which a folder holds nothing else."""
     tables = [path for path in present if path.suffix.lower() == ".parquet"]
     if tables and not paths:
         words = {path: re.split(r"[-_.]", path.stem.lower())[0] for path in tables}
