@@ -6,6 +6,7 @@ import pytest
 from scipy.io import savemat
 from support.streams import encode, noise
 
+from seqconv.cli.drafting.places import Place
 from seqconv.cli.drafting.sources import find_source
 from seqconv.data.events.tables import read_events
 from seqconv.data.manifest import load_manifest
@@ -33,10 +34,10 @@ def test_every_way_of_giving_one_names_the_recipe(tmp_path, suffix, title):
         open_features(path, LOG_MEL)
     with pytest.raises(ManifestError, match=rf"not '\{suffix}'\. {message}"):
         load_features(path, {"kind": "precomputed"})
-    for read in (load_manifest, find_source):
+    for read in (load_manifest, lambda path: find_source(Place(path))):
         with pytest.raises(ManifestError, match=rf"the format '\{suffix}' is not known.* {message}"):
             read(path)
-        with pytest.raises(ManifestError, match=rf"it has no sub-folders with recordings.* {message}"):
+        with pytest.raises(ManifestError, match=rf"it (has no sub-folders with|holds tar) .* {message}"):
             read(tmp_path)
     with pytest.raises(AudioError, match=rf"holds no file to predict .* {message}"):
         find_entries([tmp_path], LOG_MEL)

@@ -70,7 +70,9 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     paths = [path for path in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
     _refuse_unreadable(paths)
     if not paths and any(path.suffix.lower() == ".tar" for path in present):
-        raise ManifestError(f"it holds tar archives. Give those of samples as webdataset:{folder}/*.tar.")
+        raise ManifestError(
+            f"it holds tar archives. Give those of samples as webdataset:{folder}/*.tar.{find_recipe(present)}"
+        )
     if not paths:
         # Tables of features, one for each sequence.
         paths = [path for path in present if path.suffix.lower() in FEATURE_TABLES and len(path.parts) > 1]

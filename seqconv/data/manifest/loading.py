@@ -150,8 +150,8 @@ def _read_one(source: Any, how: _Reading) -> _Read:
     """Read the table, the problems and the notes of one file, folder, table or dataset."""
     if how.collection.rows is not None and not isinstance(source, str | PathLike):
         raise ManifestError(
-            "data.rows divides the rows of a file, but a table was given. Write it to a file (to_parquet), or make the "
-            "sequences yourself: Sequences([rows[COLUMNS].to_numpy() for _, rows in table.groupby(KEYS)], labels)."
+            f"data.rows divides the rows of a file, but a {type(source).__name__} was given. Write it to a file "
+            "(to_parquet), or make the sequences yourself: Sequences([rows[COLUMNS].to_numpy() for _, rows in table.groupby(KEYS)], labels)."
         )
     if isinstance(source, pd.DataFrame):
         return _arrange(source.reset_index(drop=True), Path.cwd(), how)
