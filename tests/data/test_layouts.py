@@ -95,7 +95,7 @@ TOLD = {
     "Common Voice": (["--label", "gender"], "there is no column 'label' with labels. Name what is to be learned with"),
     "RAVDESS": (None, "named like speakers, not classes. Say where the labels are"),
     "TIMIT": (None, "named like regions, not classes"),
-    "WebDataset": (None, "it holds tar archives. Give those of samples as webdataset:"),
+    "WebDataset": (None, "It holds tar archives: if their files are samples, write webdataset:"),
     "Kaldi": (None, "it holds data directories of Kaldi. Give each as kaldi:FOLDER"),
     "DESED": (None, "list events. Write a config with data: {manifest: FOLDER, events:"),
     "BirdNET and Raven": (None, "recordings must be in sub-folders, one per class"),

@@ -67,8 +67,6 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     present = [path for path in present if not any(part.startswith(".") for part in path.parts)]
     paths = [path for path in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
     _refuse_other_audio(present)
-    if not paths and any(path.suffix.lower() == ".tar" for path in present):
-        raise ManifestError(f"it holds tar archives. Give those of samples as webdataset:{folder}/*.tar.")
     # Where events label them, folders need not be classes.
     has_labels = "label" in collection.found_in_paths or getattr(collection, "events", None) is not None
     if not has_labels:
@@ -76,7 +74,7 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     if not paths:
         raise ManifestError(
             f"it holds no recording ({', '.join(AUDIO_SUFFIXES)}) and no array ({', '.join(ARRAY_SUFFIXES)}), also not "
-            "in its sub-folders."
+            f"in its sub-folders.{_hint_at_shards(folder, present)}"
         )
     names, stems = [path.as_posix() for path in paths], [path.with_suffix("").as_posix() for path in paths]
     counts = Counter(stems)
@@ -89,6 +87,12 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     kinds = ", ".join(f"{count} {suffix}" for suffix, count in listed)
     note = f"{len(rest)} files in '{folder}' are neither recordings nor arrays and were left out: {kinds}"
     return table, [note] if rest else []
+
+
+def _hint_at_shards(folder: str | Path, present: Sequence[PurePath]) -> str:
+    if any(path.suffix.lower() == ".tar" for path in present):
+        return f" It holds tar archives: if their files are samples, write webdataset:{folder}/*.tar."
+    return ""
 
 
 def check_names(paths: Iterable[Path]) -> None:
@@ -129,7 +133,8 @@ def _check_classes(folder: str | Path, present: Sequence[PurePath], paths: Seque
     names = sorted({path.parts[0] for path in paths})
     empty = sorted({path.parts[0] for path in present if len(path.parts) > 1} - set(names))
     if not names:
-        raise ManifestError("it has no sub-folders with recordings; there must be one per class.")
+        hint = _hint_at_shards(folder, present)
+        raise ManifestError(f"it has no sub-folders with recordings; there must be one per class.{hint}")
     if empty:
         raise ManifestError(
             f"its sub-folders {list_some(empty)} hold files, but no recording or array. Leave them out "
