@@ -119,24 +119,25 @@ def read_manifest(
 
 
 def _read_one(source: PathText, how: _Reading) -> _Read:
-    """Read the table, the problems and the notes of one file or folder."""
+    """Read the table, the problems and the notes of one file or folder, here or at an address."""
     scheme, place = split_scheme(fspath(source))
     if scheme in _PATTERN_READERS:
         return _read_pattern(fspath(source), _PATTERN_READERS[scheme], how)
-    if is_address(place):
-        if scheme:
-            raise ManifestError(f"manifest '{source}': '{scheme}:' reads from this machine. Copy the data here first.")
-        return _read_address(place, how)
-    path = Path(place)
-    is_folder = path.is_dir()
+    if scheme and is_address(place):
+        raise ManifestError(f"manifest '{source}': '{scheme}:' reads from this machine. Copy the data here first.")
+    is_folder, name = _is_folder(place), place if is_address(place) else str(Path(place))
     try:
         if scheme:
-            table, notes = _READERS[scheme](path)
+            table, notes = _READERS[scheme](Path(place))
+        elif is_folder:
+            table, notes = read_folder(place if is_address(place) else Path(place), how.collection)
         else:
-            table, notes = read_folder(path, how.collection) if is_folder else (read_table(path, how.collection), [])
-        frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
+            table, notes = read_table(fetch(place), how.collection), []
+        frame, problems, more = _arrange(table, name if is_folder else folder_of(place), how)
+    except FileNotFoundError as error:
+        raise ManifestError(f"manifest '{name}': there is no such file.") from error
     except ManifestError as error:
-        raise ManifestError(f"manifest '{path}': {error}") from error
+        raise ManifestError(f"manifest '{name}': {error}") from error
     return frame, problems, notes + more
 
 
@@ -147,22 +148,6 @@ def _read_pattern(source: str, read: Callable[[str, CollectionSettings], Any], h
         frame, problems, more = _arrange(table, Path.cwd(), how)
     except ManifestError as error:
         raise ManifestError(f"manifest '{source}': {error}") from error
-    return frame, problems, notes + more
-
-
-def _read_address(address: str, how: _Reading) -> _Read:
-    """Read the table or the folder at an address."""
-    is_folder = _is_folder(address)
-    try:
-        if is_folder:
-            table, notes = read_folder(address, how.collection)
-        else:
-            table, notes = read_table(fetch(address), how.collection), []
-        frame, problems, more = _arrange(table, address if is_folder else folder_of(address), how)
-    except FileNotFoundError as error:
-        raise ManifestError(f"manifest '{address}': there is no such file.") from error
-    except ManifestError as error:
-        raise ManifestError(f"manifest '{address}': {error}") from error
     return frame, problems, notes + more
 
 
