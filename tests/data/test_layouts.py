@@ -113,7 +113,7 @@ ASKED = {
         ),
     ),
     "PAMAP2": ("if each of their rows is a frame, data.rows says which are a sequence", ()),
-    "WebDataset": ("it holds tar archives. Give those of samples as webdataset:", ()),
+    "WebDataset": ("It holds tar archives: if their files are samples, write webdataset:", ()),
     "lhotse": ("it holds manifests of lhotse. Give each as lhotse:FILE", ()),
 }
 

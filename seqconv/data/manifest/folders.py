@@ -69,10 +69,6 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     present = [path for path in present if not any(part.startswith(".") for part in path.parts)]
     paths = [path for path in present if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES)]
     _refuse_unreadable(paths)
-    if not paths and any(path.suffix.lower() == ".tar" for path in present):
-        raise ManifestError(
-            f"it holds tar archives. Give those of samples as webdataset:{folder}/*.tar.{find_recipe(present)}"
-        )
     if not paths:
         # Tables of features, one for each sequence.
         paths = [path for path in present if path.suffix.lower() in FEATURE_TABLES and len(path.parts) > 1]
@@ -85,7 +81,7 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     if not paths:
         raise ManifestError(
             f"it holds no recording ({', '.join(_COMMON_SUFFIXES)}, .m4a, .mp4 and the like) and no array "
-            f"({', '.join(ARRAY_SUFFIXES)}), also not in its sub-folders.{find_recipe(present)}"
+            f"({', '.join(ARRAY_SUFFIXES)}), also not in its sub-folders.{_hint_at(folder, present)}"
         )
     names, stems = [path.as_posix() for path in paths], [path.with_suffix("").as_posix() for path in paths]
     counts = Counter(stems)
@@ -98,6 +94,20 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     kinds = ", ".join(f"{count} {suffix}" for suffix, count in listed)
     note = f"{len(rest)} files in '{folder}' are neither recordings nor arrays and were left out: {kinds}"
     return table, [note] if rest else []
+
+
+def _hint_at(folder: str | Path, present: Sequence[PurePath]) -> str:
+    """Return what else may be meant by the files of a folder without recordings."""
+    tables = [path for path in present if path.suffix.lower() in TABLE_SUFFIXES]
+    hint = ""
+    if tables:
+        hint = (
+            f" It holds tables ({list_some(tables)}): if each of their rows is a frame, data.rows says which are a "
+            f"sequence; if each file is a channel and each line a sequence, write channels:FOLDER."
+        )
+    if any(path.suffix.lower() == ".tar" for path in present):
+        hint += f" It holds tar archives: if their files are samples, write webdataset:{folder}/*.tar."
+    return hint + find_recipe(present)
 
 
 def check_names(paths: Iterable[Path]) -> None:
@@ -171,15 +181,8 @@ def _check_classes(folder: str | Path, present: Sequence[PurePath], paths: Seque
     names = sorted({path.parts[0] for path in paths})
     empty = sorted({path.parts[0] for path in present if len(path.parts) > 1} - set(names))
     if not names:
-        tables = [path for path in present if path.suffix.lower() in TABLE_SUFFIXES]
-        hint = (
-            f" It holds tables ({list_some(tables)}): if each of their rows is a frame, data.rows says which are a "
-            f"sequence; if each file is a channel and each line a sequence, write channels:FOLDER."
-        )
-        raise ManifestError(
-            f"it has no sub-folders with recordings; there must be one per class.{hint if tables else ''}"
-            f"{find_recipe(present)}"
-        )
+        hint = _hint_at(folder, present)
+        raise ManifestError(f"it has no sub-folders with recordings; there must be one per class.{hint}")
     if empty:
         raise ManifestError(
             f"its sub-folders {list_some(empty)} hold files, but no recording or array. Leave them out "

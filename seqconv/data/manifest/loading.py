@@ -148,49 +148,51 @@ def _name(source: Any) -> str:
 
 def _read_one(source: Any, how: _Reading) -> _Read:
     """Read the table, the problems and the notes of one file, folder, table or dataset."""
-    if how.collection.rows is not None and not isinstance(source, str | PathLike):
+    if isinstance(source, str | PathLike):
+        return _read_path(fspath(source), how)
+    if how.collection.rows is not None:
         raise ManifestError(
             f"data.rows divides the rows of a file, but a {type(source).__name__} was given. Write it to a file "
-            "(to_parquet), or make the sequences yourself: Sequences([rows[COLUMNS].to_numpy() for _, rows in table.groupby(KEYS)], labels)."
+            "(to_parquet), or make the sequences yourself: Sequences([rows[COLUMNS].to_numpy() for _, rows in "
+            "table.groupby(KEYS)], labels)."
         )
     if isinstance(source, pd.DataFrame):
         return _arrange(source.reset_index(drop=True), Path.cwd(), how)
-    cache = getattr(how.collection, "cache_dir", None)
-    if is_dataset(source):
-        table, notes = read_dataset(source, cache)
-        frame, problems, more = _arrange(table, Path.cwd(), how)
-        return frame, problems, notes + more
-    if not isinstance(source, str | PathLike):
+    if not is_dataset(source):
         raise ConfigError(
             "a manifest is a path, a mapping from split to path, a DataFrame or a dataset, not "
-            f"{type(source).__name__}. "
-            "Of a list of paths, make a table: pandas.DataFrame({'path': paths, 'label': labels})."
+            f"{type(source).__name__}. Of a list of paths, make a table: pandas.DataFrame({'path': paths, 'label': labels})."
         )
-    scheme, place = split_scheme(fspath(source))
+    table, notes = read_dataset(source, _cache_of(how))
+    frame, problems, more = _arrange(table, Path.cwd(), how)
+    return frame, problems, notes + more
+
+
+def _cache_of(how: _Reading) -> str | None:
+    return getattr(how.collection, "cache_dir", None)
+
+
+def _read_path(source: str, how: _Reading) -> _Read:
+    """Read the table, the problems and the notes of one file or folder, here or at an address."""
+    scheme, place = split_scheme(source)
     if scheme in _PATTERN_READERS:
-        return _read_pattern(fspath(source), _PATTERN_READERS[scheme], how)
-    if is_address(place):
-        if scheme:
-            raise ManifestError(f"manifest '{source}': '{scheme}:' reads from this machine. Copy the data here first.")
-        return _read_address(place, how)
-    path = Path(place)
-    is_folder = path.is_dir()
+        return _read_pattern(source, _PATTERN_READERS[scheme], how)
+    if scheme and is_address(place):
+        raise ManifestError(f"manifest '{source}': '{scheme}:' reads from this machine. Copy the data here first.")
+    is_folder, name = _is_folder(place), place if is_address(place) else str(Path(place))
     try:
         if scheme:
-            table, notes = _READERS[scheme](path)
-        elif how.collection.rows is not None and path.exists():
-            table, notes = read_rows(path, how.collection, how.used)
+            table, notes = _READERS[scheme](Path(place))
+        else:
+            table, notes = _read_plainly(place, how, is_folder=is_folder)
+        if how.collection.rows is not None:
             # That is done, before the columns of sequences were added.
             how = how._replace(collection=how.collection.model_copy(update={"columns": None}))
-        elif is_folder:
-            table, notes = read_folder(path, how.collection)
-        elif path.suffix.lower() == ".parquet" and (files := sorted(path.parent.glob(path.name))):
-            table, notes = read_parquet(files, cache)
-        else:
-            table, notes = read_file(path, how.collection)
-        frame, problems, more = _arrange(table, path if is_folder else path.parent, how)
+        frame, problems, more = _arrange(table, name if is_folder else folder_of(place), how)
+    except FileNotFoundError as error:
+        raise ManifestError(f"manifest '{name}': there is no such file.") from error
     except ManifestError as error:
-        raise ManifestError(f"manifest '{path}': {error}") from error
+        raise ManifestError(f"manifest '{name}': {error}") from error
     return frame, problems, notes + more
 
 
@@ -204,22 +206,21 @@ def _read_pattern(source: str, read: Callable[[str, CollectionSettings], Any], h
     return frame, problems, notes + more
 
 
-def _read_address(address: str, how: _Reading) -> _Read:
-    """Read the table or the folder at an address."""
+def _read_plainly(place: str, how: _Reading, *, is_folder: bool) -> tuple[pd.DataFrame, list[str]]:
+    """Read a table or a folder, the kind of which nothing but itself and the settings says."""
     if how.collection.rows is not None:
-        raise ManifestError(f"manifest '{address}': data.rows reads from this machine. Copy the data here first.")
-    is_folder = _is_folder(address)
-    try:
-        if is_folder:
-            table, notes = read_folder(address, how.collection)
-        else:
-            table, notes = read_file(fetch(address), how.collection)
-        frame, problems, more = _arrange(table, address if is_folder else folder_of(address), how)
-    except FileNotFoundError as error:
-        raise ManifestError(f"manifest '{address}': there is no such file.") from error
-    except ManifestError as error:
-        raise ManifestError(f"manifest '{address}': {error}") from error
-    return frame, problems, notes + more
+        if is_address(place):
+            raise ManifestError("data.rows reads from this machine. Copy the data here first.")
+        if Path(place).exists():
+            return read_rows(Path(place), how.collection, how.used)
+    if is_folder:
+        return read_folder(place if is_address(place) else Path(place), how.collection)
+    if suffix_of(place) == ".parquet":
+        path = Path(place)
+        files = [fetch(place)] if is_address(place) else sorted(path.parent.glob(path.name))
+        if files:
+            return read_parquet(files, _cache_of(how))
+    return read_file(fetch(place), how.collection)
 
 
 def _is_folder(path: str) -> bool:
