@@ -16,7 +16,7 @@ from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
 from seqconv.features.cases import FORMATS, case_columns, find_form, read_cases
-from seqconv.features.cells import TABLE_SUFFIXES
+from seqconv.features.cells import ROW_SUFFIXES
 from seqconv.features.store import BadFile
 from seqconv.files import is_file
 from seqconv.models.card import ModelCard, model_target, read_card
@@ -136,7 +136,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
         AudioError: a folder holds nothing to read.
     """
     is_precomputed = not isinstance(settings, RecordedKind)
-    wanted = (*ARRAY_SUFFIXES, *FORMATS, *(TABLE_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
+    wanted = (*ARRAY_SUFFIXES, *FORMATS, *(ROW_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
     files: list[Path] = []
     rows: list[dict[str, Any]] = []
     for given in map(str, paths):

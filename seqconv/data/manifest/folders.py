@@ -13,7 +13,7 @@ from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
-from seqconv.features.cells import TABLE_SUFFIXES
+from seqconv.features.cells import ROW_SUFFIXES
 
 # What libsndfile reads, as seqconv.features does.
 AUDIO_SUFFIXES = (
@@ -121,7 +121,7 @@ def _check_classes(folder: Path, present: Sequence[PurePath], paths: Sequence[Pu
     names = sorted({path.parts[0] for path in paths})
     empty = sorted({path.parts[0] for path in present if len(path.parts) > 1} - set(names))
     if not names:
-        tables = [path for path in present if path.suffix.lower() in TABLE_SUFFIXES]
+        tables = [path for path in present if path.suffix.lower() in ROW_SUFFIXES]
         hint = (
             f" It holds tables ({list_some(tables)}): if each of their rows is a frame, data.rows says which are a "
             f"sequence; if each file is a channel and each line a sequence, write channels:FOLDER."
