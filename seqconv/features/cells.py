@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".log", ".parquet")
+ROW_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".log", ".parquet")
 """Of tables with a row for each frame, whatever their cells are between."""
 
 

@@ -18,7 +18,7 @@ from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
 from seqconv.features.audio.containers import describe_unreadable, find_unreadable
 from seqconv.features.cases import FORMATS, case_columns, find_form, read_cases
-from seqconv.features.cells import TABLE_SUFFIXES
+from seqconv.features.cells import ROW_SUFFIXES
 from seqconv.features.foreign import find_recipe
 from seqconv.features.store import BadFile
 from seqconv.files import fetch, is_address, is_file, list_files, seen_from, suffix_of
@@ -155,7 +155,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
         StorageError: an address cannot be reached.
     """
     is_precomputed = not isinstance(settings, RecordedKind)
-    wanted = (*ARRAY_SUFFIXES, *FORMATS, *(TABLE_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
+    wanted = (*ARRAY_SUFFIXES, *FORMATS, *(ROW_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
     names = [os.fspath(path) for path in paths]
     files = {name: _find_files(name, wanted) for name in names if not has_scheme(name)}
     recordings = [path for found in files.values() for path in found if suffix_of(path) in AUDIO_SUFFIXES]

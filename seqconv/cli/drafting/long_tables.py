@@ -22,7 +22,7 @@ from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
 from seqconv.errors import ManifestError, SeqconvError, list_some
 from seqconv.features.cases.detection import propose_rows
 from seqconv.features.cases.division import RowSettings
-from seqconv.features.cells import TABLE_SUFFIXES, read_cells, to_columns, to_text
+from seqconv.features.cells import ROW_SUFFIXES, read_cells, to_columns, to_text
 from seqconv.features.columns import Columns, read_clock
 
 _HEAD = 1 << 20
@@ -80,7 +80,7 @@ def find_long_tables(place: Place) -> Find | None:
     if _has_recordings(place):
         return None
     paths = [place.path] if place.path.is_file() else [place.path / path for path in place.files]
-    paths = [path for path in paths if path.suffix.lower() in TABLE_SUFFIXES]
+    paths = [path for path in paths if path.suffix.lower() in ROW_SUFFIXES]
     given = place.given.get("data", {})
     text = {key: given[key] for key in ("names", "separator", "comment") if key in given}
     heads = _read_heads(paths, text)

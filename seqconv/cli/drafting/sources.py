@@ -24,7 +24,7 @@ from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.settings import DataConfig
 from seqconv.errors import AudioError, ManifestError, SeqconvError
 from seqconv.features.audio.recordings import open_audio
-from seqconv.features.cells import TABLE_SUFFIXES as FRAME_TABLES
+from seqconv.features.cells import ROW_SUFFIXES
 from seqconv.parts.keys import merge
 from seqconv.parts.problems import read_section
 from seqconv.text import amount
@@ -120,7 +120,7 @@ def _find_file(place: Place) -> Find | None:
     if not place.path.is_file():
         return None
     find = Find({"manifest": str(place.path)}, f"the table '{place.path.name}'")
-    if place.path.suffix.lower() not in (*TABLE_SUFFIXES, *FRAME_TABLES):
+    if place.path.suffix.lower() not in (*TABLE_SUFFIXES, *ROW_SUFFIXES):
         return find
     with suppress(SeqconvError):
         rows, _ = _read({**find.data, **place.given.get("data", {})})

@@ -14,9 +14,9 @@ from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.audio.containers import MEDIA_SUFFIXES, describe_unreadable, find_unreadable
-from seqconv.features.cells import TABLE_SUFFIXES
+from seqconv.features.cells import ROW_SUFFIXES
 from seqconv.features.foreign import find_recipe
-from seqconv.features.precomputed import TABLE_SUFFIXES as FEATURE_TABLES
+from seqconv.features.precomputed import TABLE_SUFFIXES
 from seqconv.files import fetch, is_file, list_files, seen_from
 
 # What libsndfile reads, as seqconv.features does, and what PyAV does.
@@ -71,7 +71,7 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     _refuse_unreadable(paths)
     if not paths:
         # Tables of features, one for each sequence.
-        paths = [path for path in present if path.suffix.lower() in FEATURE_TABLES and len(path.parts) > 1]
+        paths = [path for path in present if path.suffix.lower() in TABLE_SUFFIXES and len(path.parts) > 1]
     # Where events label them, folders need not be classes.
     has_labels = "label" in collection.found_in_paths or getattr(collection, "events", None) is not None
     if not has_labels:
@@ -98,7 +98,7 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
 
 def _hint_at(folder: str | Path, present: Sequence[PurePath]) -> str:
     """Return what else may be meant by the files of a folder without recordings."""
-    tables = [path for path in present if path.suffix.lower() in TABLE_SUFFIXES]
+    tables = [path for path in present if path.suffix.lower() in ROW_SUFFIXES]
     hint = ""
     if tables:
         hint = (

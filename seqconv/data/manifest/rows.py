@@ -11,7 +11,7 @@ from seqconv.data.manifest.layout import choose_columns, is_ignored
 from seqconv.data.manifest.reading import list_cases
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases import Cases, read_cases
-from seqconv.features.cells import TABLE_SUFFIXES
+from seqconv.features.cells import ROW_SUFFIXES
 
 # Columns of a manifest that a reader of files with several sequences fills.
 _OF_SEQUENCES = ("id", "path", "case", "case_form")
@@ -54,9 +54,9 @@ def _find_tables(folder: Path, collection: CollectionSettings) -> tuple[list[Pat
     names = {path: path.relative_to(folder) for path in present}
     present = [path for path in present if not any(part.startswith(".") for part in names[path].parts)]
     present = [path for path in present if not is_ignored(names[path].as_posix(), collection)]
-    tables = [path for path in present if path.suffix.lower() in TABLE_SUFFIXES]
+    tables = [path for path in present if path.suffix.lower() in ROW_SUFFIXES]
     if not tables:
-        raise ManifestError(f"it holds no table ({', '.join(TABLE_SUFFIXES)}) with the rows of data.rows.")
+        raise ManifestError(f"it holds no table ({', '.join(ROW_SUFFIXES)}) with the rows of data.rows.")
     rest = [names[path].as_posix() for path in present if path not in set(tables)]
     left = f"{len(rest)} files in '{folder}' are no tables and were left out: {list_some(rest)}"
     return tables, [left] if rest else []
