@@ -232,7 +232,7 @@ def test_classes_are_their_names(paths):
     frame = load_manifest(with_paths(paths[:4], [1, -1, 0, 1]))
     assert frame["label"].tolist() == ["high", None, "low", "high"], "-1 is none"
     tags = datasets.Sequence(datasets.ClassLabel(names=["a", "b"]))
-    data = with_paths(paths[:3], [0, 1, 0], tags=[[0, 1], [], [1]]).cast_column("tags", tags)
+    data = with_paths(paths[:3], [0, 1, 0], tags=[[0, 1], [-1], [1, -1]]).cast_column("tags", tags)
     assert load_manifest(data)["tags"].tolist() == ["a;b", None, "b"]
 
 
