@@ -29,7 +29,8 @@ class Sequences:
     """Sequences of shape `(time, d)`, of different length; itself a source for training and evaluation.
 
     Args:
-        features: Arrays `(time, d)` with one d for all, an array `(n, time, d)`, or a source such as a feature store.
+        features: Arrays or tensors `(time, d)` with one d for all, an array `(n, time, d)`, or a source such as a
+            feature store.
         labels: One per sequence, as they come: class names or numbers; lists, `"a;b"` or 0/1 rows; numbers. For models
             that predict frames an array for each sequence, `(time,)` or `(time, C)`.
         ids: Unique names; default "0", "1", and so on, or those of the source.

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqconv.config.evaluation import EvaluationConfig
+from seqconv.data.conversions import holds_recordings
 from seqconv.data.datasets import sequences_from
 from seqconv.data.spec import DataSpec
-from seqconv.errors import ManifestError
+from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation.predictions import answer_frames, answer_sequences
 from seqconv.evaluation.recordings import score_whole
 from seqconv.evaluation.result import Evaluation
@@ -71,7 +72,7 @@ def evaluate(
     target = model_target(model, target)
     settings = _settings(settings, model)
     if not isinstance(data, Source):
-        data = sequences_from(data, read_card(model).data_spec(DataSpec()))
+        data = _load(data, model)
     if getattr(data, "labels", None) is None:
         raise ManifestError("these sequences have no labels to score against; predict needs none.")
     answer = answer_frames if predicts_frames(model, target) else answer_sequences
@@ -115,6 +116,27 @@ def evaluate(
         data=data,
         **tables,
     )
+
+
+def _load(data: Any, model: Any) -> Any:
+    """Return what is no source as sequences, with features as the model was trained on.
+
+    Raises:
+        ConfigError: recordings, of which the model does not say how to compute features, or which have no events to
+            compare; or as of `sequences_from`.
+    """
+    card = read_card(model)
+    if card.features is None and holds_recordings(data):
+        raise ConfigError(
+            f"model '{model.name}' does not say how to compute features from recordings. Pass "
+            "Sequences.from_manifest(data, features={'kind': 'log_mel', ...})."
+        )
+    if card.segmentation.events_as is not None and holds_recordings(data):
+        raise ConfigError(
+            "the model was trained on events, which a table of recordings does not have. Score it with the command: "
+            "seqconv evaluate --model RUN --manifest FILE --events FILE."
+        )
+    return sequences_from(data, card.data_spec(DataSpec()))
 
 
 def _settings(settings: EvaluationConfig | Mapping[str, Any] | None, model: Any) -> EvaluationConfig:

@@ -28,7 +28,7 @@ _CLOCK = re.compile(
 _DATE = re.compile(r"\d{1,2}\.\d{1,2}\.\d{2,4}")
 # Numbers with decimal commas, thousands, currencies, percent and units; hexadecimal and complex ones; lists of them.
 _LIKE_NUMBER = re.compile(
-    r"[-+−~<>]?\s*[$€£¥]?\s*[.,]?\d[\d.,'’_\s]*([eE][-+]?[\d.,]+)?\s*([%‰°$€£¥]\S*|[a-zA-Zµ]{1,3}(/\S{1,4})?)?"
+    r"[-+−±~<>]*\s*[$€£¥]?\s*[.,]?\d[\d.,'’_\s]*([eE][-+]?[\d.,]+)?\s*([%‰°$€£¥]\S*|[a-zA-Zµ]{1,3}(/\S{1,4})?)?"
     r"|0[xXbo][0-9a-fA-F]+|[-+]?[\d.]+\s*[-+]\s*[\d.]*[ij]|[\[({]\s*[-+]?\.?\d.*[\])}]",
     re.DOTALL,
 )

@@ -80,6 +80,9 @@ def read_rows(
     first = [name.strip() for name in rows[0][1]]
     header = first if names is None else expand_names(names, len(first))
     body = rows[1:] if names is None else rows
+    body = [(line, cells) for line, cells in body if not _is_blank(cells, header)]
+    if separator is None and mark in _QUOTED and _are_spaced([rows[0][1], *(cells for _, cells in body)]):
+        body = [(line, [cells[0], *(cell[1:] for cell in cells[1:])]) for line, cells in body]
     header, body = _without_trailing(header, body)
     if names is None:
         line, below = rows[0][0], body[0][1] if body else []
@@ -184,6 +187,16 @@ def _parse(
     return rows[is_declared:]
 
 
+def _is_blank(cells: list[str], header: list[str]) -> bool:
+    """Whether a line of a table of several columns holds nothing but spaces."""
+    return len(header) > 1 and len(cells) == 1 and cells[0].isspace()
+
+
+def _are_spaced(rows: list[list[str]]) -> bool:
+    """Whether there is a space before each cell, but the first of a row, of the header and those below it."""
+    return len(rows[0]) > 1 and all(cell.startswith(" ") for row in rows for cell in row[1:])
+
+
 def _unquote(cell: str) -> str:
     if len(cell) < 2 or not cell[0] == '"' == cell[-1] or '"' in cell[1:-1].replace('""', ""):
         return cell
@@ -220,6 +233,9 @@ def check_names(header: list[str], line: int, below: list[str], *, is_default: b
         ManifestError: it does not.
     """
     others = [mark for mark in ";\t|," if mark in header[0]]
+    words = header[0].split()
+    if is_default and len(header) == 1 and len(words) > 1 and [len(cell.split()) for cell in below] == [len(words)]:
+        others = others or [" "]
     if is_default and len(header) == 1 and others:
         raise ManifestError(
             f"line {line}, which names the columns, is {header[0]!r:.60}: the cells seem to be between "

@@ -15,6 +15,7 @@ from support.training_data import MODEL, quick
 from seqconv import Sequences, load_manifest
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation import evaluate
+from seqconv.models import build_model
 from seqconv.prediction import predict
 from seqconv.training import train
 
@@ -117,6 +118,11 @@ def test_a_table_of_paths_trains_as_it_is(paths, config, tmp_path):
     assert train(named, tmp_path / "named", train_data=table).model.card.target.names == run.model.card.target.names
     with pytest.raises(ConfigError, match=r"for rows that are frames\. A table of recordings has a column 'path'"):
         train(config, tmp_path / "unnamed", train_data=table)
+    stock = build_model({"blocks": [{"filters": 2}]}, num_features=8, num_outputs=2)
+    with pytest.raises(
+        ConfigError, match=r"does not say how to compute features from recordings\. Pass Sequences\.from"
+    ):
+        evaluate(stock, table.rename(columns={"file": "path"}), target=run.model.card.target)
     with pytest.raises(ConfigError, match=r"train_data is a path\. Read the manifest: load_manifest\('m\.csv'\)"):
         train(config, tmp_path / "path", train_data="m.csv")
 
@@ -232,7 +238,7 @@ def test_classes_are_their_names(paths):
     frame = load_manifest(with_paths(paths[:4], [1, -1, 0, 1]))
     assert frame["label"].tolist() == ["high", None, "low", "high"], "-1 is none"
     tags = datasets.Sequence(datasets.ClassLabel(names=["a", "b"]))
-    data = with_paths(paths[:3], [0, 1, 0], tags=[[0, 1], [], [1]]).cast_column("tags", tags)
+    data = with_paths(paths[:3], [0, 1, 0], tags=[[0, 1], [-1], [1, -1]]).cast_column("tags", tags)
     assert load_manifest(data)["tags"].tolist() == ["a;b", None, "b"]
 
 

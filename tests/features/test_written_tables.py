@@ -140,10 +140,32 @@ def test_what_is_no_text_or_no_table_is_named(tmp_path, content, message):
         load_features(tmp_path / "m.csv", PRECOMPUTED)
 
 
-def test_names_with_spaces_around_them_are_names(tmp_path):
-    (tmp_path / "a.wav").touch()
-    (tmp_path / "m.csv").write_text("path , label\na.wav,x y\n")
-    assert load_manifest(tmp_path / "m.csv")["label"].tolist() == ["x y"]
+def test_spaces_around_names_and_after_every_separator(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.wav").touch()
+    path = tmp_path / "m.csv"
+    path.write_text("path , label\na.wav,x y\n")
+    assert load_manifest(path)["label"].tolist() == ["x y"]
+    path.write_text("path, label\na.wav, x\nb.wav, y z\n")
+    assert load_manifest(path)["label"].tolist() == ["x", "y z"]
+    # A space before some cells is theirs.
+    path.write_text("path, label\na.wav, x\nb.wav,y\n")
+    assert load_manifest(path)["label"].tolist() == [" x", "y"]
+    path.write_text("x y\n1 2\n")
+    with pytest.raises(ManifestError, match="the cells seem to be between spaces"):
+        load_features(path, PRECOMPUTED)
+
+
+def test_lines_of_spaces_are_empty(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x,y\n1,2\n  \n3,4\n \t\n")
+    assert load_features(path, PRECOMPUTED).tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_key_that_comes_twice(tmp_path):
+    (tmp_path / "m.jsonl").write_text('{"path": "a.wav"}\n{"path": "a.wav", "label": "x", "label": "y"}\n')
+    with pytest.raises(ManifestError, match="line 2: an object has the key 'label' twice"):
+        load_manifest(tmp_path / "m.jsonl")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

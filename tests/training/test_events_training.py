@@ -15,6 +15,7 @@ from seqconv.data.events.label_tracks import read_label_track
 from seqconv.data.events.recordings import read_recording_events
 from seqconv.data.manifest import load_manifest
 from seqconv.errors import ConfigError, ManifestError
+from seqconv.evaluation import evaluate
 from seqconv.prediction import predict_events
 from seqconv.prediction.dispatch import predict, predict_tables
 from seqconv.training import resume, train
@@ -104,6 +105,12 @@ def test_predict_cuts_files_as_training_did(run, folder):
     assert len(table) == len(windows)
     columns = [f"p_{name}" for name in run.model.card.target.names]
     np.testing.assert_allclose(table[columns], windows[columns], atol=1e-4)
+
+
+def test_events_are_not_scored_without_any(run, folder):
+    table = pd.DataFrame({"path": [str(folder / "test00.flac")]})
+    with pytest.raises(ConfigError, match=r"was trained on events, which a table .* seqconv evaluate .* --events FILE"):
+        evaluate(run.model, table)
 
 
 def test_windows_come_again_with_their_file_and_events_do_not(run, folder):

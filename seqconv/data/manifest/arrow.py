@@ -163,11 +163,8 @@ def _as_file(value: Any, folder: Path) -> _File:
     if content is None:
         return name, name
     # What the config finds in paths is found in the name, too.
-    path = (
-        folder
-        / hashlib.blake2b(content, digest_size=16).hexdigest()
-        / (Path(name or "").name[-_LONGEST:] or "recording")
-    )
+    own = Path(name or "").name[-_LONGEST:] or "recording"
+    path = folder / hashlib.blake2b(content, digest_size=16).hexdigest() / own
     if not path.is_file() or path.stat().st_size != len(content):
         # Of a file that was not written whole, the size is another one.
         temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
@@ -236,7 +233,7 @@ def _class_names(feature: Any) -> list[str] | None:
 def _name_class(value: Any, names: list[str], column: str) -> Any:
     """Return the name of a class, or of each of a list; -1 is none."""
     if isinstance(value, list):
-        return [_name_class(each, names, column) for each in value]
+        return [name for each in value if (name := _name_class(each, names, column)) is not None]
     if value is None or value == -1:
         return None
     if not isinstance(value, int) or not 0 <= value < len(names):

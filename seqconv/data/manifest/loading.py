@@ -161,7 +161,8 @@ def _read_one(source: Any, how: _Reading) -> _Read:
     if not is_dataset(source):
         raise ConfigError(
             "a manifest is a path, a mapping from split to path, a DataFrame or a dataset, not "
-            f"{type(source).__name__}. Of a list of paths, make a table: pandas.DataFrame({'path': paths, 'label': labels})."
+            f"{type(source).__name__}. Of a list of paths, make a table: "
+            "pandas.DataFrame({'path': paths, 'label': labels})."
         )
     table, notes = read_dataset(source, _cache_of(how))
     frame, problems, more = _arrange(table, Path.cwd(), how)

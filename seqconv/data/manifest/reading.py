@@ -102,9 +102,11 @@ def read_json_lines(path: Path) -> pd.DataFrame:
                 continue
             try:
                 # Numbers stay as written: 1.50 is not 1.5 when it is an id.
-                record = json.loads(line, parse_int=str, parse_float=str)
+                record = json.loads(line, parse_int=str, parse_float=str, object_pairs_hook=_as_record)
             except json.JSONDecodeError as error:
                 raise ManifestError(f"line {number} is not JSON: {error.msg}.") from error
+            except ManifestError as error:
+                raise ManifestError(f"line {number}: {error}") from error
             except RecursionError as error:
                 raise ManifestError(f"line {number} nests lists or objects hundreds deep; cells are text.") from error
             if not isinstance(record, dict):
@@ -119,6 +121,14 @@ def read_json_lines(path: Path) -> pd.DataFrame:
         refuse_indicators(key, values)
     header = list(dict.fromkeys(key for record in records for key in record))
     return _build_table(header, [[record.get(key) for key in header] for record in records])
+
+
+def _as_record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ManifestError(f"an object has the key '{next(name for name in names if names.count(name) > 1)}' twice.")
+    return record
 
 
 def list_cases(cases: Cases, path: str, form: str = "", prefix: str = "") -> pd.DataFrame:
