@@ -319,10 +319,10 @@ def half_splits(folder):
 
 
 def annotated_half(folder):
-    for number in range(9):
-        part = ("train", "test", "unlabeled")[number // 3]
+    for number in range(15):
+        part = ("train", "test", "unlabeled")[number // 5]
         record(folder / "audio" / part / f"{number}.wav", number)
-        write(folder / "annotations" / part / f"{number}.txt", "0.05\t0.25\tdog")
+        write(folder / "annotations" / part / f"{number}.txt", f"0.05\t0.25\t{('dog', 'cat')[number % 2]}")
 
 
 @pytest.mark.parametrize(
@@ -348,6 +348,6 @@ def test_the_command_that_leaves_out_a_folder_works(here, draft, capsys):
     assert init(["data"]) == 2
     command = shlex.split(capsys.readouterr().err.partition("Leave these out: seqconv init ")[2])
     config, frame, said = draft(*command)
-    assert frame.groupby("split").size().to_dict() == {"test": 3, "train": 3}
+    assert frame.groupby("split").size().to_dict() == {"test": 5, "train": 5}
     assert Path(config.data.events).name == "annotations"
-    assert "not used, in other folders: 3 recordings, such as 'audio/unlabeled/6.wav'" in said
+    assert "not used, in other folders: 5 recordings, such as 'audio/unlabeled/10.wav'" in said
