@@ -125,6 +125,21 @@ def test_a_table_in_a_folder_beside_it_whose_paths_start_above(here, draft):
     assert of_table["path"].tolist() == frame["path"].tolist()
 
 
+def test_a_column_of_splits_and_the_only_one_of_classes(here, draft):
+    for row in range(12):
+        record(here / "wav" / f"{100 + row}.wav", row)
+    parts = ("train", "train", "train", "val", "test", "test")
+    write(
+        here / "list.csv",
+        "item,subset,bird,text",
+        *(f"{100 + row},{parts[row % 6]},{row // 6},what is {row}?" for row in range(12)),
+    )
+    config, frame, said = draft(".")
+    assert frame.groupby("split").size().to_dict() == {"test": 4, "train": 6, "valid": 2}
+    assert config.target.column == "bird"
+    assert "column 'subset' says the splits" in said
+
+
 def test_a_table_without_header_or_suffix(here, draft, capsys):
     for row in range(12):
         record(here / "flac" / f"LA_T_{row}.flac", row)
