@@ -131,7 +131,7 @@ def _ask(frame: pd.DataFrame, names: list[str], place: Place) -> str:
 
 
 def _others(frame: pd.DataFrame) -> list[str]:
-    return [name for name in frame.columns if name not in KNOWN_COLUMNS]
+    return [name for name in frame.columns if name not in (*KNOWN_COLUMNS, "case", "case_form")]
 
 
 def _target_of(name: str, cells: list[str], said: tuple[str, ...]) -> TargetFacts:
