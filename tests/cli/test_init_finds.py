@@ -125,6 +125,21 @@ def test_a_table_in_a_folder_beside_it_whose_paths_start_above(here, draft):
     assert of_table["path"].tolist() == frame["path"].tolist()
 
 
+def test_a_column_of_splits_and_the_only_one_of_classes(here, draft):
+    for row in range(12):
+        record(here / "wav" / f"{100 + row}.wav", row)
+    parts = ("train", "train", "train", "val", "test", "test")
+    write(
+        here / "list.csv",
+        "item,subset,bird,text",
+        *(f"{100 + row},{parts[row % 6]},{row // 6},what is {row}?" for row in range(12)),
+    )
+    config, frame, said = draft(".")
+    assert frame.groupby("split").size().to_dict() == {"test": 4, "train": 6, "valid": 2}
+    assert config.target.column == "bird"
+    assert "column 'subset' says the splits" in said
+
+
 def test_a_table_without_header_or_suffix(here, draft, capsys):
     for row in range(12):
         record(here / "flac" / f"LA_T_{row}.flac", row)
@@ -229,7 +244,7 @@ def test_levels_are_shown_with_both_readings(here, draft):
     for place, name in enumerate(("near", "far")):
         for number in range(10):
             (here / "distances" / name).mkdir(parents=True, exist_ok=True)
-            samples = sounds()[10 * place + number] * (0.01, 1)[number % 2]
+            samples = sounds()[10 * place + number] * (0.01, 1)[number % 2] * (number > 0)
             soundfile.write(here / "distances" / name / f"{number}.wav", samples, RATE)
             (here / "machines" / name).mkdir(parents=True, exist_ok=True)
             np.save(
@@ -319,10 +334,10 @@ def half_splits(folder):
 
 
 def annotated_half(folder):
-    for number in range(9):
-        part = ("train", "test", "unlabeled")[number // 3]
+    for number in range(15):
+        part = ("train", "test", "unlabeled")[number // 5]
         record(folder / "audio" / part / f"{number}.wav", number)
-        write(folder / "annotations" / part / f"{number}.txt", "0.05\t0.25\tdog")
+        write(folder / "annotations" / part / f"{number}.txt", f"0.05\t0.25\t{('dog', 'cat')[number % 2]}")
 
 
 @pytest.mark.parametrize(
@@ -348,6 +363,6 @@ def test_the_command_that_leaves_out_a_folder_works(here, draft, capsys):
     assert init(["data"]) == 2
     command = shlex.split(capsys.readouterr().err.partition("Leave these out: seqconv init ")[2])
     config, frame, said = draft(*command)
-    assert frame.groupby("split").size().to_dict() == {"test": 3, "train": 3}
+    assert frame.groupby("split").size().to_dict() == {"test": 5, "train": 5}
     assert Path(config.data.events).name == "annotations"
-    assert "not used, in other folders: 3 recordings, such as 'audio/unlabeled/6.wav'" in said
+    assert "not used, in other folders: 5 recordings, such as 'audio/unlabeled/10.wav'" in said

@@ -23,7 +23,7 @@ LITTLE = 100
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found. `split`: the manifest with the splits that a run would make."""
+    """The findings about some data. `split`: the manifest with the splits that a run would make."""
 
     place: Place
     source: Source

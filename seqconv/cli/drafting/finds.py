@@ -1,4 +1,4 @@
-"""What a finder returns: the keys of a config that say where the data are, and sentences for the user."""
+"""The result of a finder: keys of a config that say where the data are, and sentences for the user."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -17,7 +17,7 @@ from seqconv.features.cases import case_arguments
 MUCH = 12.0
 """Decibels between the quiet and the loud tenth, from which on the scale of recordings differs much."""
 
-_MOST_READ = 60
+_FEWEST, _MOST_READ = 4, 60
 _SECONDS = 10
 _TELLING = 0.3
 
@@ -53,22 +53,22 @@ def measure_levels(frame: pd.DataFrame, signals: SignalFacts, labels: str | None
         with suppress(SeqconvError, OSError, ValueError):
             scales.append(_scales_of(frame.iloc[row].to_dict(), signals))
             rows.append(row)
-    if len(scales) < 4:
+    if not scales:
         return None
     with np.errstate(divide="ignore"):
         decibels = 20 * np.log10(np.stack(scales))
     decibels[~np.isfinite(decibels)] = np.nan
     # Features have units of their own: each is compared with itself.
-    usable = ~np.isnan(decibels).all(axis=0)
-    levels = np.nanmean(decibels[:, usable] - np.nanmedian(decibels[:, usable], axis=0), axis=1) if usable.any() else []
-    levels = np.asarray(levels)
-    known = ~np.isnan(levels)
-    if known.sum() < 4:
+    decibels = decibels[:, ~np.isnan(decibels).all(axis=0)]
+    # Silence has no level.
+    heard = np.flatnonzero(~np.isnan(decibels).all(axis=1)) if decibels.size else []
+    if len(heard) < _FEWEST:
         return None
-    low, high = np.quantile(levels[known], [0.1, 0.9])
+    levels = np.nanmean((decibels - np.nanmedian(decibels, axis=0))[heard], axis=1)
+    low, high = np.quantile(levels, [0.1, 0.9])
     share = None
     if labels is not None:
-        share = _share_between(levels[known], [frame[labels].iloc[rows[place]] for place in np.flatnonzero(known)])
+        share = _share_between(levels, [frame[labels].iloc[rows[place]] for place in heard])
     return Levels(float(high - low), share)
 
 

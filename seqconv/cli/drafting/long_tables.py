@@ -27,8 +27,6 @@ from seqconv.features.columns import Columns, read_clock
 
 _HEAD = 1 << 20
 _MOST_TRIED = 20
-_FEWEST_FRAMES = 5
-_MOST_CLASSES = 200
 _LABELS = LABEL_WORDS | {"activity", "activities", "gesture", "state"}
 _GROUPS = {*GROUP_NAMES, "group", "participant", "patient", "volunteer", "recording", "trial", "run"}
 _SEPARATORS = (None, " ", ";", "\t")

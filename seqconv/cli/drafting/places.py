@@ -1,4 +1,4 @@
-"""What lies in a folder and beside it: recordings, tables, and which file a cell of a table names."""
+"""Files in a folder and beside it: recordings, tables, and which of them a cell of a table names."""
 
 import os
 import shlex

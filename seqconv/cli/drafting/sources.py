@@ -37,7 +37,7 @@ _OTHER_FILES = "are neither recordings nor arrays"
 
 @dataclass(frozen=True)
 class Source:
-    """What was found, the keys of the section `data` with those that the user sets, and the rows of the manifest."""
+    """Data that were found and read: keys of the section `data`, those of the user too, and rows of the manifest."""
 
     find: Find
     data: dict[str, Any]

@@ -13,7 +13,7 @@ from seqconv.cli.drafting.finds import Find
 from seqconv.cli.drafting.names import find_labels
 from seqconv.cli.drafting.places import Place
 from seqconv.cli.drafting.questions import Reading, choose
-from seqconv.cli.drafting.targets import LABEL_NAMES, SURE_GROUPS, find_label_columns, holds_numbers
+from seqconv.cli.drafting.targets import LABEL_NAMES, SURE_GROUPS, find_label_columns, holds_numbers, says_splits
 from seqconv.cli.drafting.text_tables import read_ways
 from seqconv.data.manifest.collection import template_fields
 from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
@@ -232,6 +232,10 @@ def describe_tables(chosen: Mapping[str, Table], place: Place) -> Find:
     if groups and "group" not in columns:
         meant["group"] = groups[0]
         said.append(f"rows with the same '{groups[0]}' stay in one split")
+    splits = [name for name in columns if says_splits(first.rows[name])]
+    if splits and "split" not in columns and "" in chosen:
+        meant["split"] = splits[0]
+        said.append(f"column '{splits[0]}' says the splits")
     if meant:
         data["columns"] = meant
     used = {*meant.values(), *template_fields(str(data.get("path", ""))), *sure[:1], "path", "file_name"}

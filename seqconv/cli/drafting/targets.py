@@ -9,7 +9,7 @@ import pandas as pd
 
 from seqconv.cli.drafting.places import Place
 from seqconv.cli.drafting.questions import Reading, choose
-from seqconv.data.manifest.columns import KNOWN_COLUMNS
+from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLIT_WORDS
 from seqconv.errors import ManifestError, list_some
 
 # Names of columns with classes, and of columns with what must stay together; the first that is there is proposed.
@@ -89,7 +89,7 @@ def _holds_classes(name: str, cells: pd.Series) -> bool:
     others = {*KNOWN_COLUMNS, *SURE_GROUPS, *GROUP_NAMES, *(name.lower() for name in SURE_GROUPS)}
     present = cells.dropna().astype(str)
     values = present.unique().tolist()
-    if name.lower() in others or not 2 <= len(values) <= len(present) / _FEWEST_EACH:
+    if name.lower() in others or says_splits(cells) or not 2 <= len(values) <= len(present) / _FEWEST_EACH:
         return False
     if len(_numbers_in(values)) > 1:
         return set(values) == {"0", "1"}
@@ -102,6 +102,12 @@ def holds_numbers(frame: pd.DataFrame) -> bool:
     """Whether a column holds numbers, which may be what is to be learned."""
     columns = [frame[name].dropna().tolist() for name in _others(frame)]
     return any(len(set(cells)) > 2 and len(_numbers_in(cells)) == len(cells) for cells in columns)
+
+
+def says_splits(cells: pd.Series) -> bool:
+    """Whether all cells of a column are words for splits, and some say train."""
+    words = {SPLIT_WORDS.get(str(cell).strip().lower()) for cell in cells.dropna()}
+    return None not in words and "train" in words and len(words) > 1
 
 
 def _describe_absence(frame: pd.DataFrame, name: str) -> str:
@@ -125,7 +131,7 @@ def _ask(frame: pd.DataFrame, names: list[str], place: Place) -> str:
 
 
 def _others(frame: pd.DataFrame) -> list[str]:
-    return [name for name in frame.columns if name not in KNOWN_COLUMNS]
+    return [name for name in frame.columns if name not in (*KNOWN_COLUMNS, "case", "case_form")]
 
 
 def _target_of(name: str, cells: list[str], said: tuple[str, ...]) -> TargetFacts:
