@@ -378,6 +378,27 @@ def test_columns_named_like_those_of_sequences_are_asked_about(name, tmp_path):
     assert set(frame["path"]) == {str(path)}
 
 
+def test_the_weight_of_a_person_is_no_weight_of_a_sequence(tmp_path):
+    path, table = tmp_path / "t.csv", sensors(activities=("walk", "sit"))
+    table.assign(weight=table["user"].map({"u0": 60, "u1": 70, "u2": 85})).to_csv(path, index=False)
+    layout = {"rows": {"by": BY}, "columns": MEANT}
+    with pytest.raises(
+        ManifestError, match=r"'weight' .* write data\.columns: {weight: weight}; if not, {weight: null}"
+    ):
+        load_manifest(path, layout=layout)
+    assert load_manifest(path, layout=layout | {"columns": {**MEANT, "weight": None}})["weight"].tolist() == [1.0] * 6
+    weighted = load_manifest(path, layout=layout | {"columns": {**MEANT, "weight": "weight"}})
+    assert weighted["weight"].tolist() == [60, 60, 70, 70, 85, 85]
+    table.assign(start=0.5).to_csv(path, index=False)
+    with pytest.raises(ManifestError, match=r"'start' .* Leave it out: data\.columns: {start: null}"):
+        load_manifest(path, layout=layout)
+
+
+def test_rows_are_of_tables(tmp_path):
+    with pytest.raises(ManifestError, match=r"data.rows divides tables, and 'channels:' reads something else"):
+        load_manifest(f"channels:{tmp_path}", layout={"rows": {"by": BY}})
+
+
 def test_an_id_of_each_sequence_is_its_id(tmp_path):
     path, table = tmp_path / "t.csv", sensors(activities=("walk", "sit"))
     table.assign(id=table["user"] + table["activity"].str[0]).to_csv(path, index=False)
