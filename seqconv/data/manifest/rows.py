@@ -53,7 +53,8 @@ def read_rows(path: Path, collection: CollectionSettings, used: Sequence[str] = 
         prefix = f"{place.with_suffix('').as_posix()}/" if path.is_dir() else ""
         notes += [f"'{place}': {note}" for note in cases.notes if note not in "\n".join(notes)]
         tables.append(list_cases(cases, place.as_posix(), form, prefix))
-    return pd.concat(tables, ignore_index=True), [*notes, *_notes_on_labels(collection, used)]
+    table = pd.concat(tables, ignore_index=True)
+    return table, [*notes, *_notes_on_labels(collection, used), *_notes_on_rows(collection, len(table))]
 
 
 def _find_tables(folder: Path, collection: CollectionSettings) -> tuple[list[Path], list[str]]:
@@ -113,6 +114,14 @@ def _check_changes(cases: Cases, collection: CollectionSettings, used: Sequence[
                 f"the column '{name}' changes within a sequence: {cases.changes[name]}. Add it to data.rows.by, or say "
                 f"that it means something else: data.columns: {{MEANING: null}}."
             )
+
+
+def _notes_on_rows(collection: CollectionSettings, count: int) -> list[str]:
+    rows = collection.rows
+    if rows is None or not rows.by:
+        return []
+    kinds = {"run": "a run of neighboring rows", "key": "all rows", None: "all rows, which are neighbors,"}
+    return [f"data.rows: {count:,} sequences, each {kinds[rows.sequence]} with equal {list_some(rows.by)}"]
 
 
 def _notes_on_labels(collection: CollectionSettings, used: Sequence[str]) -> list[str]:
