@@ -176,6 +176,10 @@ def _cache_of(how: _Reading) -> str | None:
 def _read_path(source: str, how: _Reading) -> _Read:
     """Read the table, the problems and the notes of one file or folder, here or at an address."""
     scheme, place = split_scheme(source)
+    if scheme and how.collection.rows is not None:
+        raise ManifestError(
+            f"manifest '{source}': data.rows divides tables, and '{scheme}:' reads something else. Remove one of them."
+        )
     if scheme in _PATTERN_READERS:
         return _read_pattern(source, _PATTERN_READERS[scheme], how)
     if scheme and is_address(place):
