@@ -3,6 +3,7 @@
 from seqconv.files.addresses import (
     TarMember,
     folder_of,
+    hint_at_address,
     is_address,
     is_web,
     local_path,
@@ -37,6 +38,7 @@ __all__ = [
     "fetch",
     "find_file",
     "folder_of",
+    "hint_at_address",
     "hold_lock",
     "is_address",
     "is_bomb",

@@ -57,7 +57,8 @@ def _locate(address: str) -> tuple[Any, str]:
         options["auto_mkdir"] = True
     if is_web(address):
         options["client_kwargs"] = _web_options(fsspec.config.conf.get(scheme_of(address), {}))
-    located: tuple[Any, str] = fsspec.core.url_to_fs(address, **options)
+    scheme, _, rest = address.partition("://")
+    located: tuple[Any, str] = fsspec.core.url_to_fs(f"{scheme.lower()}://{rest}", **options)
     return located
 
 

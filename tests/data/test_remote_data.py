@@ -1,5 +1,7 @@
 """Collections at addresses: manifests, recordings, tables of features and of events, over real sockets."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,19 +39,27 @@ KINDS = {
 ROOTS = ("web", "store")
 
 
+@pytest.fixture(scope="module")
+def servers():
+    with web_server() as web, object_store() as store:
+        yield web, store
+
+
 @pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
+def elsewhere(servers, monkeypatch):
     """Servers, and a function that gives them the files of a folder: the address of that folder, by kind of server."""
     monkeypatch.setattr(connections, "_SECONDS_BETWEEN", 0)
-    with web_server() as web, object_store() as store:
+    web, store = servers
+    web.forget()
+    store.forget()
 
-        def put(folder):
-            web.put_folder(folder, f"/{folder.name}")
-            store.put_folder(folder, f"/bucket/{folder.name}")
-            return {"web": f"{web.address}/{folder.name}", "store": f"s3://bucket/{folder.name}"}
+    def put(folder):
+        web.put_folder(folder, f"/{folder.name}")
+        store.put_folder(folder, f"/bucket/{folder.name}")
+        return {"web": f"{web.address}/{folder.name}", "store": f"s3://bucket/{folder.name}"}
 
-        put.web, put.store = web, store
-        yield put
+    put.web, put.store = web, store
+    return put
 
 
 @pytest.fixture
@@ -234,6 +244,15 @@ def test_problems_are_told_before_any_work(prompts, elsewhere, tmp_path):
     elsewhere.store.objects["/bucket/empty/notes.txt"] = b"none"
     with pytest.raises(AudioError, match=r"folder 's3://bucket/empty' holds no file to predict"):
         find_entries(["s3://bucket/empty"], FeatureKind())
+
+
+def test_an_address_that_pathlib_has_changed_is_noticed():
+    with pytest.raises(
+        ManifestError, match=r"no such file or folder. It seems to have been an address: give it as text"
+    ):
+        load_manifest(Path("s3://bucket/manifest.csv"))
+    with pytest.raises(AudioError, match=r"no such file. It seems to have been an address"):
+        decode_audio(Path("https://host/a.wav"))
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,16 @@ def web(monkeypatch):
         yield server
 
 
-@pytest.fixture
-def store():
+@pytest.fixture(scope="module")
+def running_store():
     with object_store() as server:
         yield server
+
+
+@pytest.fixture
+def store(running_store):
+    running_store.forget()
+    return running_store
 
 
 @pytest.mark.parametrize(
@@ -101,6 +107,11 @@ def test_a_copy_is_there_as_long_as_it_is_used(web):
     assert place.exists()
     del copy
     assert not place.parent.exists()
+
+
+def test_schemes_are_those_of_any_case(store):
+    store.objects["/bucket/a.wav"] = CONTENT
+    assert fetch("S3://bucket/a.wav").read_bytes() == CONTENT
 
 
 def test_what_has_changed_is_copied_again(web, store):
@@ -186,9 +197,10 @@ def test_what_cannot_be_reached_is_named_with_the_remedy(web, store):
         assert str(caught.value).startswith(f"{address}: ")
 
 
-def test_a_store_that_does_not_answer_is_named(monkeypatch, store):
+def test_a_store_that_does_not_answer_is_named(monkeypatch, request, store):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     s3fs.S3FileSystem.clear_instance_cache()
+    request.addfinalizer(s3fs.S3FileSystem.clear_instance_cache)
     with pytest.raises(StorageError, match=r"s3://elsewhere/a.wav: cannot be reached"):
         status_of("s3://elsewhere/a.wav")
 

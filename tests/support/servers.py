@@ -28,6 +28,10 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as at the beginning."""
         self.objects: dict[str, bytes] = {}
         self.refusals: dict[str, int] = {}
         self.cuts: dict[str, int] = {}

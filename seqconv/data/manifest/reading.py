@@ -13,7 +13,7 @@ from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.errors import ManifestError
 from seqconv.features.tables import Rows, read_rows
 from seqconv.features.ts import read_ts
-from seqconv.files import LocalCopy, undecodable_line
+from seqconv.files import LocalCopy, hint_at_address, undecodable_line
 
 _PLAIN = CollectionSettings()
 
@@ -33,7 +33,7 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
         ManifestError: The file is missing, malformed or of another format.
     """
     if not path.exists():
-        raise ManifestError("there is no such file or folder.")
+        raise ManifestError(f"there is no such file or folder.{hint_at_address(path)}")
     reader: Callable[[Path], pd.DataFrame] | None = _READERS.get(path.suffix.lower())
     if reader is read_delimited or collection.separator is not None:
         reader = partial(read_delimited, collection=collection)
