@@ -84,10 +84,14 @@ def look_up(paths: Iterable[str]) -> dict[str, Status | None]:
     for folder, addresses in folders.items():
         if tar_member(addresses[0]):
             found |= _look_up_members(folder, addresses)
-        elif len(addresses) >= _FEWEST_TO_LIST and not is_web(folder):
-            found |= _look_up_listed(folder, addresses)
-        else:
+        elif len(addresses) < _FEWEST_TO_LIST or is_web(folder):
             singly += addresses
+        else:
+            try:
+                found |= _look_up_listed(folder, addresses)
+            except StorageError:
+                # Who may read files may not be allowed to list them.
+                singly += addresses
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return found | dict(zip(singly, pool.map(_status_or_none, singly), strict=True))
 

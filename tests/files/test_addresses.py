@@ -145,6 +145,15 @@ def test_many_files_of_a_folder_take_few_requests(store):
     assert [str(name) for name in list_files("s3://bucket/many")[:2]] == ["0.wav", "1.wav"]
 
 
+def test_files_of_a_folder_that_may_not_be_listed_are_asked_for_one_by_one(store):
+    for number in range(60):
+        store.objects[f"/bucket/many/{number}.wav"] = bytes(number)
+    store.refusals["/bucket"] = store.refusals["/bucket/"] = 403
+    found = look_up(f"s3://bucket/many/{number}.wav" for number in range(60))
+    assert [status.size for status in found.values()] == [*range(60)]
+    assert sum(command == "HEAD" for command, _ in store.requests) == 60
+
+
 def test_a_part_of_a_file_is_all_that_is_read_of_it(web, store):
     web.objects["/x.tar"] = store.objects["/bucket/x.tar"] = CONTENT
     for shard in (f"{web.address}/x.tar", "s3://bucket/x.tar"):
