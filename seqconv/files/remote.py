@@ -98,8 +98,8 @@ def look_up(paths: Iterable[str]) -> dict[str, Status | None]:
 
 def _look_up_members(shard: str, addresses: list[str]) -> dict[str, Status | None]:
     status = _status_or_none(shard)
-    members = [member for member in map(tar_member, addresses) if member is not None]
-    return {each.address: status and Status(each.stop - each.start, status.version) for each in members}
+    members = [(address, member) for address in addresses if (member := tar_member(address))]
+    return {address: status and Status(each.stop - each.start, status.version) for address, each in members}
 
 
 def _look_up_listed(folder: str, addresses: list[str]) -> dict[str, Status | None]:

@@ -30,8 +30,7 @@ from seqconv.files import (
 
 require("aiohttp", "s3fs")
 
-import s3fs  # noqa: E402
-from support.servers import object_store, web_server  # noqa: E402
+from support.servers import forget_connections, object_store, web_server  # noqa: E402
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -208,8 +207,8 @@ def test_what_cannot_be_reached_is_named_with_the_remedy(web, store):
 
 def test_a_store_that_does_not_answer_is_named(monkeypatch, request, store):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    s3fs.S3FileSystem.clear_instance_cache()
-    request.addfinalizer(s3fs.S3FileSystem.clear_instance_cache)
+    forget_connections()
+    request.addfinalizer(forget_connections)
     with pytest.raises(StorageError, match=r"s3://elsewhere/a.wav: cannot be reached"):
         status_of("s3://elsewhere/a.wav")
 
