@@ -193,8 +193,13 @@ def test_a_folder_of_classes_in_a_store_is_a_manifest(tmp_path, elsewhere):
     frame = load_manifest(roots["store"], label="label")
     assert frame[["id", "label"]].to_numpy().tolist() == [["no/a", "no"], ["yes/b", "yes"], ["yes/deep/c", "yes"]]
     assert frame["path"].tolist()[0] == "s3://bucket/classes/no/a.wav"
+    elsewhere.web.objects["/classes"] = b"<html>a list of files</html>"
     with pytest.raises(StorageError, match=r"cannot be listed. Give a table of the recordings"):
         load_manifest(roots["web"])
+    elsewhere.web.objects["/table"] = b"path;label\nno/a.wav;no\n"
+    elsewhere.web.objects["/no/a.wav"] = elsewhere.web.objects["/classes/no/a.wav"]
+    frame = load_manifest(f"{elsewhere.web.address}/table?id=3", layout={"separator": ";"})
+    assert frame["path"].tolist() == [f"{elsewhere.web.address}/no/a.wav"]
 
 
 def test_root_path_and_split_lists_may_be_addresses(prompts, elsewhere, tmp_path):

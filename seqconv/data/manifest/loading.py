@@ -17,7 +17,7 @@ from seqconv.data.manifest.layout import arrange
 from seqconv.data.manifest.reading import read_table
 from seqconv.data.manifest.shards import read_shards
 from seqconv.errors import ConfigError, ManifestError
-from seqconv.files import fetch, folder_of, is_address, is_file, suffix_of
+from seqconv.files import fetch, folder_of, is_address, is_file, is_web, suffix_of
 from seqconv.parts.problems import read_section
 from seqconv.parts.sections import SCHEMES, split_scheme
 from seqconv.text import nearest
@@ -125,7 +125,7 @@ def _read_one(source: PathText, how: _Reading) -> _Read:
         return _read_pattern(fspath(source), _PATTERN_READERS[scheme], how)
     if scheme and is_address(place):
         raise ManifestError(f"manifest '{source}': '{scheme}:' reads from this machine. Copy the data here first.")
-    is_folder, name = _is_folder(place), place if is_address(place) else str(Path(place))
+    is_folder, name = _is_folder(place, how.collection), place if is_address(place) else str(Path(place))
     try:
         if scheme:
             table, notes = _READERS[scheme](Path(place))
@@ -151,10 +151,13 @@ def _read_pattern(source: str, read: Callable[[str, CollectionSettings], Any], h
     return frame, problems, notes + more
 
 
-def _is_folder(path: str) -> bool:
-    if is_address(path):
-        return not suffix_of(path) and not is_file(path)
-    return Path(path).is_dir()
+def _is_folder(path: str, collection: CollectionSettings) -> bool:
+    if not is_address(path):
+        return Path(path).is_dir()
+    if suffix_of(path):
+        return False
+    # For a folder, web servers send a page; a table without suffix is read by its separator alone.
+    return collection.separator is None if is_web(path) else not is_file(path)
 
 
 def _read_frame(source: pd.DataFrame, how: _Reading) -> _Read:
@@ -183,7 +186,7 @@ def _read_mapping(sources: Mapping[str, PathText], how: _Reading) -> _Read:
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
         is_pattern = split_scheme(fspath(source))[0] in _PATTERN_READERS
-        if is_pattern or suffix_of(fspath(source)) == ".ts" or _is_folder(fspath(source)):
+        if is_pattern or suffix_of(fspath(source)) == ".ts" or _is_folder(fspath(source), how.collection):
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:
