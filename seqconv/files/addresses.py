@@ -14,6 +14,7 @@ CACHE_VARIABLE = "SEQCONV_CACHE"
 _ADDRESS = re.compile(r"[A-Za-z][\w+.-]+://")
 _TAR = re.compile(r"tar://(\d+)-(\d+)/(.*?)::(.+)", re.DOTALL)
 _WEB = ("http", "https")
+_MANGLED = re.compile(r"(^|/)(https?|s3a?|gs|gcs|hf|az|abfss?):/[^/]")
 # What a name in a web page's address may hold as it is.
 _PLAIN = "/!$&'()*+,;=:@~"
 
@@ -25,6 +26,19 @@ def is_address(path: str | Path) -> TypeGuard[str]:
     (True, False, False)
     """
     return isinstance(path, str) and bool(_ADDRESS.match(path))
+
+
+def hint_at_address(path: str | Path) -> str:
+    """Return a sentence, after a space, on a path that was an address; "" if it was none.
+
+    >>> hint_at_address(Path("s3://bucket/a.wav"))
+    " It seems to have been an address: give it as text, since pathlib makes one slash of '://'."
+    >>> hint_at_address("a.wav")
+    ''
+    """
+    if is_address(path) or not _MANGLED.search(Path(path).as_posix()):
+        return ""
+    return " It seems to have been an address: give it as text, since pathlib makes one slash of '://'."
 
 
 def scheme_of(address: str) -> str:

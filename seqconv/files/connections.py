@@ -1,8 +1,10 @@
 """Ways to files at addresses, by fsspec: what goes wrong on them is told with the address and a remedy."""
 
 import errno
+import os
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from seqconv.errors import SeqconvError, StorageError
@@ -49,16 +51,29 @@ def reach(address: str, action: Callable[[Any, str], Result]) -> Result:
 
 
 def _locate(address: str) -> tuple[Any, str]:
+    """Return the file system of an address, and the path in it."""
+    import fsspec
+
+    scheme = scheme_of(address)
+    kind = fsspec.get_filesystem_class(scheme)
+    address = f"{scheme}://{address.partition('://')[2]}"
+    options = kind._get_kwargs_from_urls(address)
+    return _system(scheme, tuple(sorted(options.items())), os.getpid()), kind._strip_protocol(address)
+
+
+@lru_cache(maxsize=16)
+def _system(scheme: str, options: tuple[tuple[str, Any], ...], owner: int) -> Any:
+    """Return a file system for all threads of a process: fsspec makes one for each, which takes S3 a third of a
+    second."""
     import fsspec
 
     # Listings that were kept would hide what has changed since.
-    options: dict[str, Any] = {"use_listings_cache": False}
-    if scheme_of(address) in ("file", "local"):
-        options["auto_mkdir"] = True
-    if is_web(address):
-        options["client_kwargs"] = _web_options(fsspec.config.conf.get(scheme_of(address), {}))
-    located: tuple[Any, str] = fsspec.core.url_to_fs(address, **options)
-    return located
+    more: dict[str, Any] = {**dict(options), "use_listings_cache": False}
+    if scheme in ("file", "local"):
+        more["auto_mkdir"] = True
+    if scheme in ("http", "https"):
+        more["client_kwargs"] = _web_options(fsspec.config.conf.get(scheme, {}))
+    return fsspec.filesystem(scheme, **more)
 
 
 def _web_options(configured: dict[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _copy(address: str, status: Status) -> LocalCopy:
     suffix = suffix_of(address)
     # A name of our own: that of the original may be one which no file can have here, or which leads elsewhere.
     path = _folder() / uuid4().hex / f"copy{suffix if _SUFFIX.fullmatch(suffix) else ''}"
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     copy = LocalCopy.of(address, status, path)
     member = tar_member(address)
     if member is None:

@@ -84,18 +84,22 @@ def look_up(paths: Iterable[str]) -> dict[str, Status | None]:
     for folder, addresses in folders.items():
         if tar_member(addresses[0]):
             found |= _look_up_members(folder, addresses)
-        elif len(addresses) >= _FEWEST_TO_LIST and not is_web(folder):
-            found |= _look_up_listed(folder, addresses)
-        else:
+        elif len(addresses) < _FEWEST_TO_LIST or is_web(folder):
             singly += addresses
+        else:
+            try:
+                found |= _look_up_listed(folder, addresses)
+            except StorageError:
+                # Who may read files may not be allowed to list them.
+                singly += addresses
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return found | dict(zip(singly, pool.map(_status_or_none, singly), strict=True))
 
 
 def _look_up_members(shard: str, addresses: list[str]) -> dict[str, Status | None]:
     status = _status_or_none(shard)
-    members = [member for member in map(tar_member, addresses) if member is not None]
-    return {each.address: status and Status(each.stop - each.start, status.version) for each in members}
+    members = [(address, member) for address in addresses if (member := tar_member(address))]
+    return {address: status and Status(each.stop - each.start, status.version) for address, each in members}
 
 
 def _look_up_listed(folder: str, addresses: list[str]) -> dict[str, Status | None]:

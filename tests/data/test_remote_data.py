@@ -1,5 +1,7 @@
 """Collections at addresses: manifests, recordings, tables of features and of events, over real sockets."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,19 +39,27 @@ KINDS = {
 ROOTS = ("web", "store")
 
 
+@pytest.fixture(scope="module")
+def servers():
+    with web_server() as web, object_store() as store:
+        yield web, store
+
+
 @pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
+def elsewhere(servers, monkeypatch):
     """Servers, and a function that gives them the files of a folder: the address of that folder, by kind of server."""
     monkeypatch.setattr(connections, "_SECONDS_BETWEEN", 0)
-    with web_server() as web, object_store() as store:
+    web, store = servers
+    web.forget()
+    store.forget()
 
-        def put(folder):
-            web.put_folder(folder, f"/{folder.name}")
-            store.put_folder(folder, f"/bucket/{folder.name}")
-            return {"web": f"{web.address}/{folder.name}", "store": f"s3://bucket/{folder.name}"}
+    def put(folder):
+        web.put_folder(folder, f"/{folder.name}")
+        store.put_folder(folder, f"/bucket/{folder.name}")
+        return {"web": f"{web.address}/{folder.name}", "store": f"s3://bucket/{folder.name}"}
 
-        put.web, put.store = web, store
-        yield put
+    put.web, put.store = web, store
+    return put
 
 
 @pytest.fixture
@@ -183,8 +193,13 @@ def test_a_folder_of_classes_in_a_store_is_a_manifest(tmp_path, elsewhere):
     frame = load_manifest(roots["store"], label="label")
     assert frame[["id", "label"]].to_numpy().tolist() == [["no/a", "no"], ["yes/b", "yes"], ["yes/deep/c", "yes"]]
     assert frame["path"].tolist()[0] == "s3://bucket/classes/no/a.wav"
+    elsewhere.web.objects["/classes"] = b"<html>a list of files</html>"
     with pytest.raises(StorageError, match=r"cannot be listed. Give a table of the recordings"):
         load_manifest(roots["web"])
+    elsewhere.web.objects["/table"] = b"path;label\nno/a.wav;no\n"
+    elsewhere.web.objects["/no/a.wav"] = elsewhere.web.objects["/classes/no/a.wav"]
+    frame = load_manifest(f"{elsewhere.web.address}/table?id=3", layout={"separator": ";"})
+    assert frame["path"].tolist() == [f"{elsewhere.web.address}/no/a.wav"]
 
 
 def test_root_path_and_split_lists_may_be_addresses(prompts, elsewhere, tmp_path):
@@ -234,6 +249,15 @@ def test_problems_are_told_before_any_work(prompts, elsewhere, tmp_path):
     elsewhere.store.objects["/bucket/empty/notes.txt"] = b"none"
     with pytest.raises(AudioError, match=r"folder 's3://bucket/empty' holds no file to predict"):
         find_entries(["s3://bucket/empty"], FeatureKind())
+
+
+def test_an_address_that_pathlib_has_changed_is_noticed():
+    with pytest.raises(
+        ManifestError, match=r"no such file or folder. It seems to have been an address: give it as text"
+    ):
+        load_manifest(Path("s3://bucket/manifest.csv"))
+    with pytest.raises(AudioError, match=r"no such file. It seems to have been an address"):
+        decode_audio(Path("https://host/a.wav"))
 
 
 @pytest.mark.parametrize(

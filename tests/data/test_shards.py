@@ -12,7 +12,7 @@ import soundfile
 from support.extras import require
 
 from seqconv.data.manifest import load_manifest
-from seqconv.data.manifest.shards import expand_braces
+from seqconv.data.manifest.patterns import expand_braces
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ManifestError
 from seqconv.features import FeatureKind
@@ -125,6 +125,11 @@ def test_patterns_name_archives_in_their_order(tmp_path):
     assert find_entries([f"webdataset:{tmp_path}/test-*.tar"], FeatureKind())["id"].tolist() == ["test-000/t"]
 
 
+def test_a_file_that_is_there_is_no_pattern(tmp_path):
+    path = shard(tmp_path / "{a,b}[1]" / "x{0..1}.tar", samples("a"))
+    assert read(path)["id"].tolist() == ["x{0..1}/a"]
+
+
 def test_archives_of_one_name_have_ids_of_their_own(tmp_path):
     for folder in ("one", "two"):
         shard(tmp_path / folder / "000.tar", samples("a"))
@@ -136,7 +141,7 @@ def test_archives_of_one_name_have_ids_of_their_own(tmp_path):
 def test_braces_are_those_of_the_shell():
     assert expand_braces("a{1..3}b{x,y}") == ["a1bx", "a1by", "a2bx", "a2by", "a3bx", "a3by"]
     assert expand_braces("a{08..11}") == ["a08", "a09", "a10", "a11"]
-    assert expand_braces("plain.tar") == ["plain.tar"]
+    assert expand_braces("plain{x}.tar") == ["plain{x}.tar"]
     for pattern in ("a{3..1}", "a{0..9999999}", "{a,{b,c}}", "a{", "{0..999}{0..999}{0..999}"):
         with pytest.raises(ManifestError, match=r"is no (pattern of names|range of at most)"):
             expand_braces(pattern)

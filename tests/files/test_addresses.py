@@ -30,8 +30,7 @@ from seqconv.files import (
 
 require("aiohttp", "s3fs")
 
-import s3fs  # noqa: E402
-from support.servers import object_store, web_server  # noqa: E402
+from support.servers import forget_connections, object_store, web_server  # noqa: E402
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -43,10 +42,16 @@ def web(monkeypatch):
         yield server
 
 
-@pytest.fixture
-def store():
+@pytest.fixture(scope="module")
+def running_store():
     with object_store() as server:
         yield server
+
+
+@pytest.fixture
+def store(running_store):
+    running_store.forget()
+    return running_store
 
 
 @pytest.mark.parametrize(
@@ -103,6 +108,11 @@ def test_a_copy_is_there_as_long_as_it_is_used(web):
     assert not place.parent.exists()
 
 
+def test_schemes_are_those_of_any_case(store):
+    store.objects["/bucket/a.wav"] = CONTENT
+    assert fetch("S3://bucket/a.wav").read_bytes() == CONTENT
+
+
 def test_what_has_changed_is_copied_again(web, store):
     for server, address, key in (
         (web, f"{web.address}/a.wav", "/a.wav"),
@@ -132,6 +142,15 @@ def test_many_files_of_a_folder_take_few_requests(store):
     assert [found[address] for address in addresses[::20]] == [status_of(address) for address in addresses[::20]]
     assert found["s3://bucket/many/none.wav"] is None
     assert [str(name) for name in list_files("s3://bucket/many")[:2]] == ["0.wav", "1.wav"]
+
+
+def test_files_of_a_folder_that_may_not_be_listed_are_asked_for_one_by_one(store):
+    for number in range(60):
+        store.objects[f"/bucket/many/{number}.wav"] = bytes(number)
+    store.refusals["/bucket"] = store.refusals["/bucket/"] = 403
+    found = look_up(f"s3://bucket/many/{number}.wav" for number in range(60))
+    assert [status.size for status in found.values()] == [*range(60)]
+    assert sum(command == "HEAD" for command, _ in store.requests) == 60
 
 
 def test_a_part_of_a_file_is_all_that_is_read_of_it(web, store):
@@ -186,9 +205,10 @@ def test_what_cannot_be_reached_is_named_with_the_remedy(web, store):
         assert str(caught.value).startswith(f"{address}: ")
 
 
-def test_a_store_that_does_not_answer_is_named(monkeypatch, store):
+def test_a_store_that_does_not_answer_is_named(monkeypatch, request, store):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    s3fs.S3FileSystem.clear_instance_cache()
+    forget_connections()
+    request.addfinalizer(forget_connections)
     with pytest.raises(StorageError, match=r"s3://elsewhere/a.wav: cannot be reached"):
         status_of("s3://elsewhere/a.wav")
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from s3fs import S3FileSystem
+
+from seqconv.files import connections
 
 
 class Server(ThreadingHTTPServer):
@@ -28,6 +31,10 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as at the beginning."""
         self.objects: dict[str, bytes] = {}
         self.refusals: dict[str, int] = {}
         self.cuts: dict[str, int] = {}
@@ -35,6 +42,11 @@ class Server(ThreadingHTTPServer):
         self.gives_parts = self.says_versions = True
         self.failures: dict[str, int] = {}
         self.refused_ends: tuple[str, ...] = ()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Pass over clients that went away."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
@@ -170,6 +182,12 @@ class _Store(_Handler):
         self.send(200, text.encode(), Content_Type="application/xml")
 
 
+def forget_connections() -> None:
+    """Connect again at the next request: a connection that was made for another server goes on asking that."""
+    connections._system.cache_clear()
+    S3FileSystem.clear_instance_cache()
+
+
 def _unchunked(content: bytes) -> Iterator[bytes]:
     while content:
         head, _, content = content.partition(b"\r\n")
@@ -225,9 +243,8 @@ def object_store() -> Iterator[Server]:
         "AWS_MAX_ATTEMPTS": "1",
     }
     with _serving(server, **settings):
-        # One that was made for another server goes on asking that.
-        S3FileSystem.clear_instance_cache()
+        forget_connections()
         try:
             yield server
         finally:
-            S3FileSystem.clear_instance_cache()
+            forget_connections()

@@ -25,10 +25,16 @@ from support.servers import object_store  # noqa: E402
 ADDRESS = "s3://bucket/runs/first"
 
 
-@pytest.fixture
-def store():
+@pytest.fixture(scope="module")
+def running_store():
     with object_store() as server:
         yield server
+
+
+@pytest.fixture
+def store(running_store):
+    running_store.forget()
+    return running_store
 
 
 @pytest.fixture

@@ -25,12 +25,13 @@ from seqconv.data.manifest.kaldi import read_kaldi
 from seqconv.data.manifest.labels import LabelColumns, place_label_files
 from seqconv.data.manifest.layout import arrange
 from seqconv.data.manifest.lhotse import read_lhotse
+from seqconv.data.manifest.patterns import find_files
 from seqconv.data.manifest.reading import read_file
 from seqconv.data.manifest.rows import read_rows
 from seqconv.data.manifest.shards import read_shards
 from seqconv.errors import ConfigError, ManifestError, list_some
 from seqconv.features.cases import FORMATS
-from seqconv.files import fetch, folder_of, is_address, is_file, suffix_of
+from seqconv.files import fetch, folder_of, is_address, is_file, is_web, suffix_of
 from seqconv.parts.problems import read_section
 from seqconv.parts.sections import SCHEMES, split_scheme
 from seqconv.text import nearest
@@ -184,7 +185,7 @@ def _read_path(source: str, how: _Reading) -> _Read:
         return _read_pattern(source, _PATTERN_READERS[scheme], how)
     if scheme and is_address(place):
         raise ManifestError(f"manifest '{source}': '{scheme}:' reads from this machine. Copy the data here first.")
-    is_folder, name = _is_folder(place), place if is_address(place) else str(Path(place))
+    is_folder, name = _is_folder(place, how.collection), place if is_address(place) else str(Path(place))
     try:
         if scheme:
             table, notes = _READERS[scheme](Path(place))
@@ -221,17 +222,19 @@ def _read_plainly(place: str, how: _Reading, *, is_folder: bool) -> tuple[pd.Dat
     if is_folder:
         return read_folder(place if is_address(place) else Path(place), how.collection)
     if suffix_of(place) == ".parquet":
-        path = Path(place)
-        files = [fetch(place)] if is_address(place) else sorted(path.parent.glob(path.name))
+        files = find_files(place) if set("*?[{") & set(place) else [place] if is_file(place) else []
         if files:
-            return read_parquet(files, _cache_of(how))
+            return read_parquet([fetch(file) for file in files], _cache_of(how))
     return read_file(fetch(place), how.collection)
 
 
-def _is_folder(path: str) -> bool:
-    if is_address(path):
-        return not suffix_of(path) and not is_file(path)
-    return Path(path).is_dir()
+def _is_folder(path: str, collection: CollectionSettings) -> bool:
+    if not is_address(path):
+        return Path(path).is_dir()
+    if suffix_of(path):
+        return False
+    # For a folder, web servers send a page; a table without suffix is read by its separator alone.
+    return collection.separator is None if is_web(path) else not is_file(path)
 
 
 def has_scheme(source: str) -> bool:
@@ -239,10 +242,10 @@ def has_scheme(source: str) -> bool:
     return bool(split_scheme(source)[0])
 
 
-def _numbers_its_rows(source: str, frame: pd.DataFrame) -> bool:
+def _numbers_its_rows(source: str, frame: pd.DataFrame, collection: CollectionSettings) -> bool:
     """Whether ids are unique only within one folder, file or pattern of files."""
     holds_cases = "case_form" in frame or suffix_of(source) in FORMATS
-    return holds_cases or split_scheme(source)[0] in _PATTERN_READERS or _is_folder(source)
+    return holds_cases or split_scheme(source)[0] in _PATTERN_READERS or _is_folder(source, collection)
 
 
 def _arrange(table: pd.DataFrame, folder: str | Path, how: _Reading) -> _Read:
@@ -266,7 +269,7 @@ def _read_mapping(sources: Mapping[str, Any], how: _Reading) -> _Read:
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
         frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if isinstance(source, str | PathLike) and _numbers_its_rows(fspath(source), frame):
+        if isinstance(source, str | PathLike) and _numbers_its_rows(fspath(source), frame, how.collection):
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:

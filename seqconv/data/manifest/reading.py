@@ -16,7 +16,7 @@ from seqconv.features.cases import FORMATS, Cases, find_form, read_cases
 from seqconv.features.foreign import find_recipe
 from seqconv.features.tables import Rows, read_rows
 from seqconv.features.text_files import decoding_problem, text_encoding
-from seqconv.files import LocalCopy
+from seqconv.files import LocalCopy, hint_at_address
 
 _PLAIN = CollectionSettings()
 
@@ -52,7 +52,7 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
         ManifestError: The file is missing, malformed or of another format.
     """
     if not path.exists():
-        raise ManifestError("there is no such file or folder.")
+        raise ManifestError(f"there is no such file or folder.{hint_at_address(path)}")
     reader: Callable[[Path], pd.DataFrame] | None = _READERS.get(path.suffix.lower())
     if reader is read_delimited or collection.separator is not None:
         reader = partial(read_delimited, collection=collection)

@@ -1,23 +1,20 @@
 """Tar archives as WebDataset writes them, as manifests: the files of one key are a sample. Nothing is unpacked."""
 
-import glob
 import json
 import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from fnmatch import fnmatchcase
-from itertools import product
-from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
+from seqconv.data.manifest.patterns import find_files, short_names
 from seqconv.errors import ManifestError, StorageError, list_some
-from seqconv.files import TarMember, is_address, is_web, list_files, name_of, read_parts, seen_from
+from seqconv.files import TarMember, is_address, read_parts
 
 # As WebDataset has it: a key goes up to the first dot of the name.
 _NAME = re.compile(r"((?:.*/)?[^./][^/.]*)\.([^/]+)")
@@ -29,8 +26,6 @@ _DEEPEST = 8
 _PACKED = {b"\x1f\x8b": "gzip -d", b"BZh": "bzip2 -d", b"\xfd7z": "xz -d", b"\x28\xb5\x2f\xfd": "zstd -d"}
 _BLOCK = 512
 _AT_ONCE = 16
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
-_MOST_SHARDS = 1_000_000
 
 
 class _Member(NamedTuple):
@@ -59,8 +54,8 @@ def read_shards(pattern: str, collection: CollectionSettings) -> tuple[pd.DataFr
 
     Source: the WebDataset format (https://github.com/webdataset/webdataset).
     """
-    shards = _find_shards(pattern)
-    names = _short_names(shards)
+    shards = find_files(pattern)
+    names = short_names(shards)
     chosen = collection.columns or {}
     rows, left_out = [], Counter[str]()
     for shard, name, found in zip(shards, names, _read_all(shards), strict=True):
@@ -82,68 +77,6 @@ def read_shards(pattern: str, collection: CollectionSettings) -> tuple[pd.DataFr
         table["label"] = table["cls"]
     kinds = ", ".join(f"{count} .{extension}" for extension, count in left_out.most_common(10))
     return table, [f"files that are neither recordings nor texts were left out: {kinds}"] if left_out else []
-
-
-def expand_braces(pattern: str) -> list[str]:
-    """Return the names that a pattern with braces means.
-
-    >>> expand_braces("{train,test}-{08..10}.tar")
-    ['train-08.tar', 'train-09.tar', 'train-10.tar', 'test-08.tar', 'test-09.tar', 'test-10.tar']
-    """
-    parts = re.split(r"\{([^{}]*)\}", pattern)
-    choices = [[part] if place % 2 == 0 else _choices(part) for place, part in enumerate(parts)]
-    count = 1
-    for each in choices:
-        count *= len(each)
-    if count > _MOST_SHARDS or set("{}") & set("".join(parts[::2])):
-        raise ManifestError(f"'{pattern}' is no pattern of names, such as train-{{000..003}}.tar or {{a,b}}.tar.")
-    return ["".join(chosen) for chosen in product(*choices)]
-
-
-def _choices(inner: str) -> list[str]:
-    numbers = _RANGE.fullmatch(inner)
-    if numbers is None:
-        return inner.split(",")
-    first, last = numbers.groups()
-    count = int(last) - int(first) + 1
-    if not 0 < count <= _MOST_SHARDS:
-        raise ManifestError(
-            f"'{{{inner}}}' is no range of at most {_MOST_SHARDS} numbers that go up, such as {{000..003}}."
-        )
-    width = len(first) if first.startswith("0") else 0
-    return [str(int(first) + number).zfill(width) for number in range(count)]
-
-
-def _find_shards(pattern: str) -> list[str]:
-    found = [seen_from(Path.cwd(), shard) for name in expand_braces(pattern) for shard in _match(name)]
-    twice = [shard for shard, count in Counter(found).items() if count > 1]
-    if twice:
-        raise ManifestError(f"the pattern names {list_some(twice)} more than once.")
-    return found
-
-
-def _match(pattern: str) -> list[str]:
-    # Of an address of the web, a question mark begins the query.
-    signs = "*[" if is_web(pattern) else "*?["
-    if not set(signs) & set(pattern) or (not is_address(pattern) and Path(pattern).is_file()):
-        return [pattern]
-    if is_web(pattern):
-        raise ManifestError(f"'{pattern}': folders of the web cannot be listed. Write braces: NAME-{{000..003}}.tar.")
-    if is_address(pattern):
-        folder = re.split(r"[*?\[]", pattern)[0].rpartition("/")[0]
-        addresses = [seen_from(folder, name.as_posix()) for name in list_files(folder)]
-        found = [each for each in addresses if each.count("/") == pattern.count("/") and fnmatchcase(each, pattern)]
-    else:
-        found = sorted(glob.glob(pattern))  # noqa: PTH207
-    if not found:
-        raise ManifestError(f"there is no file '{pattern}'.")
-    return found
-
-
-def _short_names(shards: list[str]) -> list[str]:
-    """Return names of archives without suffix; where two have the same, with their folders."""
-    names = [PurePosixPath(name_of(shard)).stem for shard in shards]
-    return names if len(set(names)) == len(names) else [shard.removesuffix(".tar") for shard in shards]
 
 
 def _read_all(shards: list[str]) -> Iterator[list[_Member]]:

@@ -18,7 +18,7 @@ from seqconv.features.audio.media import open_media
 from seqconv.features.audio.mixing import Mixer, Samples
 from seqconv.features.audio.streams import Stream, is_settled, scan_stream
 from seqconv.features.foreign import find_recipe, what_is_no_recording
-from seqconv.files import find_file
+from seqconv.files import find_file, hint_at_address
 
 # Frames of one channel, or as many values of several channels, that are decoded at once.
 _BLOCK_FRAMES = 1 << 20
@@ -69,13 +69,13 @@ def open_audio(
 
 def describe_absence(path: str | Path) -> str:
     """Return why there is no readable file at `path`: nothing, a folder, a broken link, a pipe."""
-    path = Path(path)
+    given, path = path, Path(path)
     try:
         if path.is_dir():
             return "a folder, not a file"
         if path.is_symlink():
             return f"a broken link; there is no '{path.readlink()}'"
-        return "not a regular file" if path.exists() else "no such file"
+        return "not a regular file" if path.exists() else f"no such file.{hint_at_address(given)}".rstrip(".")
     except OSError as error:
         return f"no such file ({error.strerror})"
 
