@@ -26,8 +26,11 @@ _AMR_WB_BYTES = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
 _AC3_KILOBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 
 
-def check_layout(file: IO[bytes], container: str) -> None:
+def check_layout(file: IO[bytes], container: str) -> int:
     """Check that the parts of a file follow each other, and that it ends with them; it stays at its beginning.
+
+    Returns:
+        the packets that it must have at least, 0 where nothing says it.
 
     Raises:
         AudioError: it was cut off, parts of it are missing, or another recording follows. It does not name the file.
@@ -37,7 +40,7 @@ def check_layout(file: IO[bytes], container: str) -> None:
     head = file.read(_HEAD_BYTES)
     if container in _CHAINS:
         _check_chain(file, size, head, *_CHAINS[container])
-    stop = _find_end(file, container, head, size)
+    stop, num_packets = _find_end(file, container, head, size)
     if stop > size:
         raise AudioError(f"has {size} bytes, but its header declares {stop} or more; it was cut off or is damaged")
     file.seek(stop)
@@ -48,26 +51,27 @@ def check_layout(file: IO[bytes], container: str) -> None:
             f"another recording begins at byte {stop} of {size}, and only one of them would be decoded. Convert both "
             "and join them, or cut the file there"
         )
+    return num_packets
 
 
-def _find_end(file: IO[bytes], container: str, head: bytes, size: int) -> int:
-    """Return where the first recording ends, 0 if nothing says it."""
-    if container == "mov":
-        return _end_of_boxes(file, size)
+def _find_end(file: IO[bytes], container: str, head: bytes, size: int) -> tuple[int, int]:
+    """Return where the first recording ends, and its packets at least; 0 if nothing says it."""
     if container == "matroska":
         return _end_of_elements(file, size)
+    if container == "mov":
+        return _end_of_boxes(file, size), 0
     if container == "mpegts":
         # Packets, with 4 bytes before each on discs and in cameras.
         packet = 188 if head.startswith(b"G") else 192
-        return -(-size // packet) * packet
+        return -(-size // packet) * packet, 0
     if container in ("avi", "wav"):
         declared = int.from_bytes(head[4:8], "little")
         # A pipe leaves 0 or the largest size.
-        return max(8 + declared, _end_of_chunks(file, size)) if 0 < declared < 0xFFFF_0000 else 0
+        return (max(8 + declared, _end_of_chunks(file, size)) if 0 < declared < 0xFFFF_0000 else 0), 0
     if container == "asf":
         place = head.find(_FILE_PROPERTIES)
-        return int.from_bytes(head[place + 40 : place + 48], "little") if place >= 0 else 0
-    return 0
+        return (int.from_bytes(head[place + 40 : place + 48], "little") if place >= 0 else 0), 0
+    return 0, 0
 
 
 def _end_of_chunks(file: IO[bytes], size: int) -> int:
@@ -128,18 +132,18 @@ def _check_tables(moov: bytes, size: int) -> None:
             place = moov.find(name, place + 4)
 
 
-def _end_of_elements(file: IO[bytes], size: int) -> int:
-    """Return where the segment of a Matroska file ends (RFC 9559), 0 where it was written live and does not say.
+def _end_of_elements(file: IO[bytes], size: int) -> tuple[int, int]:
+    """Return where the segment of a Matroska file ends (RFC 9559), 0 if it was written live; and its blocks.
 
     Raises:
         AudioError: an element does not end where those around it say.
     """
-    place, ends, end = 0, list[int](), 0
+    place, ends, end, num_blocks = 0, list[int](), 0, 0
     for _ in range(_MOST_PARTS):
         while ends and place == ends[-1]:
             ends.pop()
         if end and not ends:
-            return end
+            break
         if place >= size:
             break
         file.seek(place)
@@ -156,9 +160,10 @@ def _end_of_elements(file: IO[bytes], size: int) -> int:
             ends.append(place + length)
         is_master = name in (_SEGMENT, _CLUSTER)
         if place + length > size and not is_open:
-            return end or place + length
+            return end or place + length, 0
         place = inside if is_master or is_open else place + length
-    return end
+        num_blocks += name in (b"\xa0", b"\xa3")
+    return end, num_blocks
 
 
 def _read_element(head: bytes) -> tuple[bytes, int, bool]:
