@@ -104,7 +104,8 @@ def test_few_samples_survive_resampling_in_blocks(num_samples):
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.npy"])
 @pytest.mark.parametrize(("start", "end"), [(None, None), (0.5, 2.25)])
 def test_blocks_of_a_file_are_its_samples(tmp_path, monkeypatch, samples, name, start, end):
-    monkeypatch.setattr("seqconv.features.audio.recordings._BLOCK_FRAMES", 5000)
+    for module in ("recordings", "raw"):
+        monkeypatch.setattr(f"seqconv.features.audio.{module}.BLOCK_FRAMES", 5000)
     stereo = np.stack([samples[:30000], samples[30000:60000]], axis=1)
     if name == "a.npy":
         np.save(tmp_path / name, (stereo * 30000).astype(np.int16))
@@ -119,7 +120,8 @@ def test_blocks_of_a_file_are_its_samples(tmp_path, monkeypatch, samples, name, 
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path, monkeypatch, samples):
-    monkeypatch.setattr("seqconv.features.audio.recordings._BLOCK_FRAMES", 1 << 17)
+    for module in ("recordings", "raw"):
+        monkeypatch.setattr(f"seqconv.features.audio.{module}.BLOCK_FRAMES", 1 << 17)
     peaks = []
     for repeats in (1, 6):
         soundfile.write(tmp_path / "long.wav", np.tile(samples, repeats), 8000)

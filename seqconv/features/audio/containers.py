@@ -56,6 +56,7 @@ _WAV_ENCODINGS = (
     0x2001,
     0x28F,
 )
+_MOST_FORMAT = 4096
 # Frames of AAC; in those of AC-3, the sixth byte has the version.
 _ADTS = (b"\xff\xf1", b"\xff\xf9", b"\xff\xf0", b"\xff\xf8")
 HEAD_BYTES = 3 * (_TS_PACKET + 4)
@@ -83,8 +84,9 @@ def find_encoding(head: bytes) -> str | None:
     """
     if head.startswith(b"caff") and head[28:32] in _CAF_ENCODINGS:
         return "caf"
-    # What is not PCM says more than 16 bytes about itself.
-    is_wav = head.startswith(b"RIFF") and head[8:16] == b"WAVEfmt " and head[16:17] > b"\x10"
+    # What is not PCM says more than 16 bytes about itself, and never much more.
+    is_wav = head.startswith(b"RIFF") and head[8:16] == b"WAVEfmt "
+    is_wav = is_wav and 16 < int.from_bytes(head[16:20], "little") < _MOST_FORMAT
     return "wav" if is_wav and int.from_bytes(head[20:22], "little") in _WAV_ENCODINGS else None
 
 

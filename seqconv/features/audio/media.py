@@ -145,10 +145,10 @@ class _Reader:
         gathered, count = list[Frames](), 0
         try:
             with self._open_file() as file:
-                check_layout(file, self._container)
+                num_packets = check_layout(file, self._container)
                 # With the format given, no playlist or list of other files is followed.
                 with av.open(file, format=self._container, metadata_errors="ignore") as container:
-                    for frame in self._frames(container):
+                    for frame in self._frames(container, num_packets):
                         gathered.append(_samples_of(frame))
                         count += len(gathered[-1])
                         if count >= _BLOCK_SAMPLES:
@@ -160,12 +160,13 @@ class _Reader:
         if gathered:
             yield np.concatenate(gathered)
 
-    def _frames(self, container: Any) -> Iterator[Any]:
+    def _frames(self, container: Any, num_packets: int) -> Iterator[Any]:
         """Yield the decoded frames of the only sound, which follow each other without a gap."""
         stream = choose_stream(container)
         stream.codec_context.thread_count = 1
         before, num_samples, last = None, 0, 0.0
         for packet in container.demux():
+            num_packets -= packet.size > 0
             if packet.pts is not None and packet.size:
                 last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             if packet.stream.index != stream.index:
@@ -183,6 +184,8 @@ class _Reader:
                 before = frame
                 num_samples += frame.samples
                 yield frame
+        if num_packets > 0:
+            raise AudioError(f"{num_packets} of its packets cannot be read; it is damaged")
         check_end(self._container, container, stream, num_samples / (self._form or (1, 1))[0], last)
 
 

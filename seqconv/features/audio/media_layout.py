@@ -1,6 +1,7 @@
 """The layout of files that FFmpeg reads: where damage has left a hole, it goes on behind it in silence."""
 
 import os
+import struct
 from collections.abc import Callable
 from typing import IO
 
@@ -9,6 +10,8 @@ from seqconv.errors import AudioError
 _HEAD_BYTES = 8192
 # A damaged file may hold any number of empty parts.
 _MOST_PARTS = 20_000_000
+# Older QuickTime counts the samples in place of the packets.
+_MOST_PER_BYTE = 64
 _BOXES = (b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"sidx", b"mfra", b"uuid", b"meta", b"styp")
 # How another recording would begin, and from which byte on.
 _BEGINNINGS = {
@@ -23,8 +26,11 @@ _AMR_WB_BYTES = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
 _AC3_KILOBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 
 
-def check_layout(file: IO[bytes], container: str) -> None:
+def check_layout(file: IO[bytes], container: str) -> int:
     """Check that the parts of a file follow each other, and that it ends with them; it stays at its beginning.
+
+    Returns:
+        the packets that it must have at least, 0 where nothing says it.
 
     Raises:
         AudioError: it was cut off, parts of it are missing, or another recording follows. It does not name the file.
@@ -34,36 +40,51 @@ def check_layout(file: IO[bytes], container: str) -> None:
     head = file.read(_HEAD_BYTES)
     if container in _CHAINS:
         _check_chain(file, size, head, *_CHAINS[container])
-    stop = _find_end(file, container, head, size)
+    stop, num_packets = _find_end(file, container, head, size)
+    if stop > size:
+        raise AudioError(f"has {size} bytes, but its header declares {stop} or more; it was cut off or is damaged")
     file.seek(stop)
     magic, (beginning, offset) = file.read(12), _BEGINNINGS.get(container, (b"", 0))
     file.seek(0)
-    if stop > size:
-        raise AudioError(f"has {size} bytes, but its header declares {stop} or more; it was cut off or is damaged")
     if stop and beginning and magic[offset:].startswith(beginning):
         raise AudioError(
             f"another recording begins at byte {stop} of {size}, and only one of them would be decoded. Convert both "
             "and join them, or cut the file there"
         )
+    return num_packets
 
 
-def _find_end(file: IO[bytes], container: str, head: bytes, size: int) -> int:
-    """Return where the first recording ends, 0 if nothing says it."""
-    if container == "mov":
-        return _end_of_boxes(file, size)
+def _find_end(file: IO[bytes], container: str, head: bytes, size: int) -> tuple[int, int]:
+    """Return where the first recording ends, and its packets at least; 0 if nothing says it."""
     if container == "matroska":
         return _end_of_elements(file, size)
+    if container == "mov":
+        return _end_of_boxes(file, size), 0
     if container == "mpegts":
         # Packets, with 4 bytes before each on discs and in cameras.
         packet = 188 if head.startswith(b"G") else 192
-        return -(-size // packet) * packet
-    if container == "avi":
+        return -(-size // packet) * packet, 0
+    if container in ("avi", "wav"):
         declared = int.from_bytes(head[4:8], "little")
         # A pipe leaves 0 or the largest size.
-        return 8 + declared if 0 < declared < 0xFFFF_0000 else 0
+        return (max(8 + declared, _end_of_chunks(file, size)) if 0 < declared < 0xFFFF_0000 else 0), 0
     if container == "asf":
         place = head.find(_FILE_PROPERTIES)
-        return int.from_bytes(head[place + 40 : place + 48], "little") if place >= 0 else 0
+        return (int.from_bytes(head[place + 40 : place + 48], "little") if place >= 0 else 0), 0
+    return 0, 0
+
+
+def _end_of_chunks(file: IO[bytes], size: int) -> int:
+    place = 12
+    for _ in range(_MOST_PARTS):
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8 or not head[:4].isascii():
+            return 0
+        place += 8 + int.from_bytes(head[4:], "little")
+        if place > size:
+            return place
+        place += place % 2
     return 0
 
 
@@ -82,22 +103,47 @@ def _end_of_boxes(file: IO[bytes], size: int) -> int:
         if own < 8 or place + own > size:
             # 0: to the end of the file.
             return place + own if own else 0
+        if head[4:8] == b"moov":
+            file.seek(place)
+            _check_tables(file.read(own), size)
         place += own
     return 0
 
 
-def _end_of_elements(file: IO[bytes], size: int) -> int:
-    """Return where the segment of a Matroska file ends (RFC 9559), 0 where it was written live and does not say.
+def _check_tables(moov: bytes, size: int) -> None:
+    """Check that the tables of packets declare no more of them than a file of `size` bytes holds.
+
+    FFmpeg takes memory for as many.
+
+    Raises:
+        AudioError: they do. It does not name the file.
+    """
+    for name in (b"stsz", b"stts"):
+        place = moov.find(name)
+        while place >= 0:
+            first, second = struct.unpack(">II", moov[place + 8 : place + 16].ljust(8, b"\0"))
+            if name == b"stsz":
+                num_packets = second
+            else:
+                table = moov[place + 12 : place + 12 + 8 * first]
+                num_packets = sum(count for count, _ in struct.iter_unpack(">II", table[: len(table) // 8 * 8]))
+            if num_packets > size * _MOST_PER_BYTE:
+                raise AudioError(f"its header declares {num_packets} packets, more than {size} bytes can hold")
+            place = moov.find(name, place + 4)
+
+
+def _end_of_elements(file: IO[bytes], size: int) -> tuple[int, int]:
+    """Return where the segment of a Matroska file ends (RFC 9559), 0 if it was written live; and its blocks.
 
     Raises:
         AudioError: an element does not end where those around it say.
     """
-    place, ends, end = 0, list[int](), 0
+    place, ends, end, num_blocks = 0, list[int](), 0, 0
     for _ in range(_MOST_PARTS):
         while ends and place == ends[-1]:
             ends.pop()
         if end and not ends:
-            return end
+            break
         if place >= size:
             break
         file.seek(place)
@@ -114,9 +160,10 @@ def _end_of_elements(file: IO[bytes], size: int) -> int:
             ends.append(place + length)
         is_master = name in (_SEGMENT, _CLUSTER)
         if place + length > size and not is_open:
-            return end or place + length
+            return end or place + length, 0
         place = inside if is_master or is_open else place + length
-    return end
+        num_blocks += name in (b"\xa0", b"\xa3")
+    return end, num_blocks
 
 
 def _read_element(head: bytes) -> tuple[bytes, int, bool]:

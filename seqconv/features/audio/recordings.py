@@ -1,29 +1,22 @@
 """Files of samples: their headers are checked, and they are read block by block."""
 
-import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from seqconv.errors import AudioError
-from seqconv.features.arrays import load_npy
 from seqconv.features.audio.containers import MEDIA_REMEDY, is_media_installed
 from seqconv.features.audio.headers import DataSize, read_data_size
 from seqconv.features.audio.media import open_media
 from seqconv.features.audio.mixing import Mixer, Samples
+from seqconv.features.audio.raw import open_raw
+from seqconv.features.audio.regions import BLOCK_FRAMES, AudioRegion, as_audio_error, cut_region
 from seqconv.features.audio.streams import Stream, is_settled, scan_stream
-from seqconv.features.foreign import find_recipe, what_is_no_recording
+from seqconv.features.foreign import find_recipe
 from seqconv.files import find_file, hint_at_address
 
-# Frames of one channel, or as many values of several channels, that are decoded at once.
-_BLOCK_FRAMES = 1 << 20
-# Annotated ends are rounded (to 10 ms, to a video frame) and so are a little after the last sample.
-_END_TOLERANCE = 0.05
 # Digital silence: FLAC needs 14 bytes for 65,535 samples, Ogg and MP3 need more. A header that declares more is wrong.
 _MOST_SAMPLES_PER_BYTE = 8192
 # The first of the two matrices of a recording; libsndfile takes any others for sound of 44,100 Hz, or of any rate.
@@ -31,16 +24,6 @@ _MATLAB_HEAD = 256
 _SAMPLE_BYTES = {
     "PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1,
 }  # fmt: skip
-
-
-class AudioRegion(NamedTuple):
-    """A region of a file: samples `first` to `stop` at the rate of the file, and how to read them, once, as mono."""
-
-    first: int
-    stop: int
-    sample_rate: int
-    num_channels: int
-    blocks: Callable[[], Iterator[Samples]]
 
 
 def open_audio(
@@ -63,7 +46,7 @@ def open_audio(
     if here is None:
         raise AudioError(f"{path}: {describe_absence(path)}")
     if here.suffix.lower() == ".npy":
-        return _open_raw(here, start, end, sample_rate, channel)
+        return open_raw(here, start, end, sample_rate, channel)
     return _open_encoded(here, start, end, channel)
 
 
@@ -83,7 +66,7 @@ def describe_absence(path: str | Path) -> str:
 def _open_encoded(path: Path, start: float | None, end: float | None, channel: int | None) -> AudioRegion:
     if path.suffix.lower() == ".raw":
         raise AudioError(f"{path}: raw samples without a header do not say their rate; save them as WAV or .npy")
-    with _as_audio_error(path):
+    with as_audio_error(path):
         # Opened here first: for a failure, libsndfile says "System error" at best.
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
@@ -105,10 +88,10 @@ def _open_encoded(path: Path, start: float | None, end: float | None, channel: i
             raise AudioError(f"{path}: holds matrices of MATLAB, but no recording as libsndfile writes it.{remedy}")
         _check_header(path, file, status.st_size, data_size, scan)
         num_samples = _declared_frames(file, data_size) if scan.num_samples is None else scan.num_samples
-        first, stop = _cut(path, start, end, num_samples=num_samples, sample_rate=int(file.samplerate))
+        first, stop = cut_region(path, start, end, num_samples=num_samples, sample_rate=int(file.samplerate))
         if stop > file.frames:
             raise _cut_off(path, file.frames, stop, file.samplerate)
-        with _as_audio_error(path):
+        with as_audio_error(path):
             mixer = Mixer(file.channels, channel)
     except AudioError:
         file.close()
@@ -122,11 +105,13 @@ def _open_media(
     path: Path, scan: Stream, status: os.stat_result, part: tuple[float | None, float | None], channel: int | None
 ) -> AudioRegion:
     """Open what FFmpeg decodes, and has decoded to count it."""
-    key = (os.fspath(path), status.st_size, status.st_mtime_ns) if is_settled(status.st_mtime_ns) else None
-    with _as_audio_error(path):
-        media = open_media(partial(path.open, "rb"), str(scan.container), key)
-    first, stop = _cut(path, *part, num_samples=media.num_samples, sample_rate=media.sample_rate)
-    with _as_audio_error(path):
+    name = os.fspath(path)
+    key = (name, status.st_size, status.st_mtime_ns) if is_settled(status.st_mtime_ns) else None
+    with as_audio_error(path):
+        # By name: what is kept must not keep the path.
+        media = open_media(partial(Path(name).open, "rb"), str(scan.container), key)
+    first, stop = cut_region(path, *part, num_samples=media.num_samples, sample_rate=media.sample_rate)
+    with as_audio_error(path):
         mixer = Mixer(media.num_channels, channel)
     blocks = partial(_mix_blocks, path, media.read, mixer, first, stop)
     return AudioRegion(first, stop, media.sample_rate, media.num_channels, blocks)
@@ -135,7 +120,7 @@ def _open_media(
 def _mix_blocks(
     path: Path, read: Callable[[int, int], Iterator[Samples]], mixer: Mixer, first: int, stop: int
 ) -> Iterator[Samples]:
-    with _as_audio_error(path):
+    with as_audio_error(path):
         for block in read(first, stop):
             first += len(block)
             yield mixer.mix(block)
@@ -200,8 +185,8 @@ def _declared_frames(file: Any, data_size: DataSize | None) -> int:
 def _decode_blocks(path: Path, file: Any, mixer: Mixer, first: int, stop: int) -> Iterator[Samples]:
     """Yield mono blocks: a long recording with many channels is never in memory as a whole."""
     begin = first
-    rows = max(_BLOCK_FRAMES // file.channels, 1)
-    with _as_audio_error(path), file:
+    rows = max(BLOCK_FRAMES // file.channels, 1)
+    with as_audio_error(path), file:
         if first:
             file.seek(first)
         while first < stop:
@@ -215,7 +200,7 @@ def _decode_blocks(path: Path, file: Any, mixer: Mixer, first: int, stop: int) -
             raise AudioError("the file ends before its first sample; it is damaged or empty")
     if first < stop:
         raise _cut_off(path, first, stop, rate)
-    with _as_audio_error(path):
+    with as_audio_error(path):
         mixer.check()
 
 
@@ -224,80 +209,3 @@ def _cut_off(path: Path, num_samples: int, wanted: int, sample_rate: int) -> Aud
     return AudioError(
         f"{path}: ends after {there}, but its header declares {declared} or more; it was cut off or is damaged"
     )
-
-
-@contextmanager
-def _as_audio_error(path: Path) -> Iterator[None]:
-    """Turn what soundfile, the operating system and those who do not know the path raise into an AudioError with it."""
-    import soundfile
-
-    try:
-        yield
-    except AudioError as error:
-        raise AudioError(f"{path}: {error}") from error
-    except soundfile.SoundFileError as error:
-        reason = getattr(error, "error_string", str(error)).strip()
-        hint = what_is_no_recording(path)
-        raise AudioError(f"{path}: cannot be decoded ({reason}){'.' if hint else ''}{hint}") from error
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _open_raw(
-    path: Path, start: float | None, end: float | None, sample_rate: int | None, channel: int | None
-) -> AudioRegion:
-    if sample_rate is None:
-        raise AudioError(f"{path}: raw samples do not say their rate; give sample_rate (features.sample_rate) in Hz")
-    try:
-        values = load_npy(path, mapped=True)
-    except (ValueError, OSError) as error:
-        raise AudioError(f"{path}: not a plain .npy array ({error})") from error
-    if values.ndim not in (1, 2) or values.dtype.kind not in "fiu" or values.shape[1:] == (0,):
-        raise AudioError(
-            f"{path}: holds {values.dtype} of shape {values.shape}, "
-            "but raw samples are numbers of shape (n,) or (n, channels)"
-        )
-    num_channels = values.shape[1] if values.ndim == 2 else 1
-    if num_channels > len(values) > 0:
-        raise AudioError(
-            f"{path}: raw samples have the shape (n,) or (n, channels), so that {values.shape} means {len(values)} "
-            f"samples of {num_channels} channels. If it is {len(values)} channels of {num_channels} samples, save x.T"
-        )
-    with _as_audio_error(path):
-        mixer = Mixer(num_channels, channel)
-    first, stop = _cut(path, start, end, num_samples=len(values), sample_rate=sample_rate)
-    return AudioRegion(first, stop, sample_rate, num_channels, partial(_raw_blocks, path, mixer, first, stop))
-
-
-def _raw_blocks(path: Path, mixer: Mixer, first: int, stop: int) -> Iterator[Samples]:
-    for begin in range(first, stop, _BLOCK_FRAMES):
-        # Mapped again for each block: pages that were read count as memory of the process until they are unmapped.
-        block = load_npy(path, mapped=True)[begin : min(begin + _BLOCK_FRAMES, stop)]
-        with np.errstate(over="ignore"):
-            samples = np.array(block, dtype=np.float32)
-        if block.dtype.kind in "iu":
-            limits = np.iinfo(block.dtype)
-            center = 0 if block.dtype.kind == "i" else (limits.max + 1) // 2
-            samples = ((block.astype(np.float64) - center) / (limits.max + 1 - center)).astype(np.float32)
-        yield mixer.mix(samples)
-    with _as_audio_error(path):
-        mixer.check()
-
-
-def _cut(path: Path, start: float | None, end: float | None, *, num_samples: int, sample_rate: int) -> tuple[int, int]:
-    """Return the first sample and the one after the last."""
-    if num_samples < 1:
-        raise AudioError(f"{path}: holds no samples")
-    duration = num_samples / sample_rate
-    for name, value in (("start", start), ("end", end)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise AudioError(f"{path}: {name}={value} must be seconds from the beginning, zero or more")
-    first = round((start or 0.0) * sample_rate)
-    stop = num_samples if end is None else round(end * sample_rate)
-    if first >= num_samples:
-        raise AudioError(f"{path}: start={start:g} s is after the end of the recording at {duration:g} s")
-    if end is not None and end > duration + _END_TOLERANCE:
-        raise AudioError(f"{path}: end={end:g} s is after the end of the recording at {duration:g} s")
-    if stop <= first:
-        raise AudioError(f"{path}: nothing is between start={start or 0:g} s and end={end:g} s")
-    return first, min(stop, num_samples)

@@ -5,7 +5,7 @@ import os
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from seqconv.errors import AudioError
 from seqconv.features.audio import flac, mpeg, ogg
@@ -71,7 +71,7 @@ def _scan_file(path: str, size: int, modified: int) -> Stream | str:
             return Stream(container=container or find_encoding(head), is_for_ffmpeg=container is not None)
         with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
             try:
-                return _scan_wav(data, size) if is_wav else _scan(data, size)
+                return _scan_wav(file, data, size) if is_wav else _scan(data, size)
             except AudioError as error:
                 return str(error)
 
@@ -93,9 +93,10 @@ def _scan(data: mmap.mmap, size: int) -> Stream:
     return Stream(True) if frames.is_told else Stream(True, frames.num_samples, frames.head, frames.spans)
 
 
-def _scan_wav(data: mmap.mmap, size: int) -> Stream:
+def _scan_wav(file: IO[bytes], data: mmap.mmap, size: int) -> Stream:
     """Scan the MP3 in a WAV, of which libsndfile only estimates the length."""
-    found = read_data_size(data, size)
+    file.seek(0)
+    found = read_data_size(file, size)
     if found is None:
         return Stream()
     if found.there < found.declared:
