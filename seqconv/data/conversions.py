@@ -16,12 +16,13 @@ class _Kind(NamedTuple):
     """The way from a type of another package to sequences.
 
     `line`: code that makes `Sequences` of `data`. `pairs`: returns the pairs (features, label) of which it consists, or
-    another such line where it is something else. `arrays`: returns its arrays, if it has no labels.
+    another such line where it is something else. `arrays`: returns its arrays, if it has no labels; None where it is
+    something else.
     """
 
     line: str
     pairs: Callable[[Any], Iterable[Any] | str] | None = None
-    arrays: Callable[[Any], Iterable[Any]] | None = None
+    arrays: Callable[[Any], Iterable[Any] | None] = lambda data: None
 
 
 def _pairs_of_tensorflow(data: Any) -> Iterable[Any] | str:
@@ -33,7 +34,8 @@ def _pairs_of_tensorflow(data: Any) -> Iterable[Any] | str:
         return _KINDS["tensorflow"].line
     if int(data.cardinality()) == -1:
         return "Sequences(*zip(*data.take(N).as_numpy_iterator())), as it repeats its N sequences without end"
-    rank = getattr(getattr(spec[0], "shape", None), "rank", None)
+    # Without a declared shape, the first pair says it.
+    rank = _rank(spec[0]) or _rank(next(iter(data), spec)[0])
     if rank == 2:
         return iter(data)
     if rank == 3 and type(spec[0]).__name__ == "RaggedTensorSpec":
@@ -57,6 +59,14 @@ def _arrays_of_torch(data: Any) -> Any:
     return data.unbind() if data.is_nested else data.detach().cpu().numpy()
 
 
+def _arrays_of_dataset(data: Any) -> Any:
+    """Return the arrays of a dataset of TensorFlow or PyTorch without labels."""
+    if hasattr(data, "element_spec"):
+        return list(data) if _rank(data.element_spec) == 2 and int(data.cardinality()) != -1 else None
+    has_items = hasattr(data, "__getitem__") and hasattr(data, "__len__") and len(data)
+    return [data[index] for index in range(len(data))] if has_items and _rank(data[0]) == 2 else None
+
+
 def _line_of_pandas(data: Any) -> str:
     if data.size and _rank(data.iat[0, 0]) == 1:
         # As sktime has them, a Series in each cell.
@@ -73,10 +83,14 @@ def is_pair(item: Any) -> bool:
 _KINDS = {
     "RaggedTensor": _Kind("Sequences([row.numpy() for row in data], labels)", arrays=list),
     "EagerTensor": _Kind("Sequences(data.numpy(), labels)", arrays=lambda data: data.numpy()),
-    "tensorflow": _Kind("Sequences(*zip(*data.as_numpy_iterator())), if it gives pairs", _pairs_of_tensorflow),
+    "tensorflow": _Kind(
+        "Sequences(*zip(*data.as_numpy_iterator())), if it gives pairs", _pairs_of_tensorflow, _arrays_of_dataset
+    ),
     "DataLoader": _Kind("Sequences(*zip(*data.dataset)), which takes all of the data set, whatever its sampler draws"),
     **dict.fromkeys(("Tensor", "NestedTensor"), _Kind("Sequences(data.unbind(), labels)", arrays=_arrays_of_torch)),
-    "torch": _Kind("Sequences(*zip(*data)), if it gives pairs of features (time, d) and label", _pairs_of_torch),
+    "torch": _Kind(
+        "Sequences(*zip(*data)), if it gives pairs of features (time, d) and label", _pairs_of_torch, _arrays_of_dataset
+    ),
     "datasets": _Kind(
         'Sequences(data["FEATURES"], [data.features["LABEL"].int2str(number) for number in data["LABEL"]])'
     ),
@@ -114,10 +128,9 @@ def as_sequences(data: Any, name: str = "data") -> Sequences:
     if isinstance(data, str | PathLike):
         raise ConfigError(f"{name} is a path. Read the manifest: load_manifest('{data}'), or set data.manifest to it.")
     if isinstance(data, tuple) and len(data) == 2:
-        arrays = _find_kind(data[0]).arrays
-        return Sequences(data[0] if arrays is None else arrays(data[0]), data[1])
-    kind = _find_kind(data)
-    pairs = data if are_pairs(data) else kind.line if kind.pairs is None else kind.pairs(data)
+        arrays = _find_kind(data[0]).arrays(data[0])
+        return Sequences(data[0] if arrays is None else arrays, data[1])
+    kind, pairs = _find_kind(data), _find_pairs(data)
     if not isinstance(pairs, str):
         return Sequences(*zip(*pairs, strict=True))
     if kind is _KINDS["datasets"]:
@@ -138,10 +151,11 @@ def as_features(data: Any, name: str = "data") -> Any:
         return data
     if isinstance(data, tuple) and len(data) == 2 and not is_pair(data) and _is_collection(data[0]):
         data = data[0]
-    kind = _find_kind(data)
-    if kind.arrays is not None:
-        return kind.arrays(data)
-    return data if kind is _OTHERS and not are_pairs(data) else as_sequences(data, name)
+    arrays = _find_kind(data).arrays(data)
+    if arrays is not None:
+        return arrays
+    is_plain = _find_kind(data) is _OTHERS and not are_pairs(data)
+    return data if is_plain else as_sequences(data, name)
 
 
 def holds_recordings(data: Any, collection: CollectionSettings | None = None) -> bool:
@@ -185,14 +199,24 @@ def are_pairs(data: Any) -> bool:
 
 def _is_collection(data: Any) -> bool:
     """Whether it is an array `(n, time, d)`, or a list of arrays `(time, d)`."""
-    arrays = _find_kind(data).arrays
-    items = data if arrays is None else arrays(data)
+    arrays = _find_kind(data).arrays(data)
+    items = data if arrays is None else arrays
     first = next(iter(items), None) if isinstance(items, Iterable) else None
     return _rank(data) == 3 or (_rank(items) is None and _rank(first) == 2)
 
 
 def _rank(item: Any) -> int | None:
-    return len(item.shape) if hasattr(item, "shape") else None
+    shape = getattr(item, "shape", None)
+    # TensorFlow's shapes may be unknown.
+    return None if shape is None or getattr(shape, "rank", 0) is None else len(shape)
+
+
+def _find_pairs(data: Any) -> Iterable[Any] | str:
+    """Return the pairs of which the data consist, or the line that makes sequences of them."""
+    kind = _find_kind(data)
+    if are_pairs(data):
+        return data
+    return kind.line if kind.pairs is None else kind.pairs(data)
 
 
 def _find_kind(data: Any) -> _Kind:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from seqconv.prediction.files import Tables
 
 
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+
 def predict(
     model: Any,
     inputs: Any,
@@ -61,7 +64,8 @@ def predict(
         quarantine: a list to which (id, path, reason) of each file without a prediction is added.
 
     Returns:
-        a row for each sequence: id (of a recording, its path), num_frames, prediction, and `p_<name>` for each class.
+        a row for each sequence: id (of a recording, its path, or its id in a table), num_frames, prediction, and
+        `p_<name>` for each class.
         Multilabel joins the labels given; a regression of several columns has `prediction_<name>` for each.
         Of a model that was trained on windows, recordings are cut in the same way, and have a row for each window: id,
         start, end (in seconds), prediction and so on; arrays and sequences are taken as they are.
@@ -150,7 +154,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
     What is named twice is there twice.
 
     Raises:
-        ConfigError: recordings are given, but the features are precomputed.
+        ConfigError: recordings are given, but the features are precomputed; or nothing but tables, and they are not.
         AudioError: a folder holds nothing to read.
         StorageError: an address cannot be reached.
     """
@@ -163,6 +167,12 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
         raise ConfigError(
             f"the model takes features that were computed elsewhere, but {list_some(recordings)} are recordings. Pass "
             "arrays (time, d), or files of them (.npy, .npz, .csv, .parquet, .ts), or features=... to compute them."
+        )
+    tables = [path for path in files if path.suffix.lower() in _TABLES]
+    if not is_precomputed and tables == files:
+        raise ConfigError(
+            f"the model takes recordings, and {list_some(tables)} are tables. Of a manifest, pass its rows in Python: "
+            f"predict(model, load_manifest('{tables[0]}'))."
         )
     rows: list[dict[str, Any]] = []
     for name in names:

@@ -13,6 +13,7 @@ from support.hugging_face import with_bytes, with_paths
 from support.training_data import MODEL, quick
 
 from seqconv import Sequences, load_manifest
+from seqconv.data.conversions import holds_recordings
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation import evaluate
 from seqconv.models import build_model
@@ -209,12 +210,33 @@ def test_tables_of_arrow_in_memory(paths, config, tmp_path):
     run = train(config, tmp_path / "run", train_data=made)
     assert evaluate(run.model, made, bootstrap=0).metrics["num_sequences"] == 12
     assert predict(run.model, made.slice(3, 2))["id"].tolist() == [path.name for path in paths[3:5]]
+
+
+def test_tables_by_the_interface_of_arrow(paths):
+    """Polars and others have it; this table has nothing else."""
+
+    class DataFrame:
+        def __init__(self, table):
+            self._table = table
+
+        def __arrow_c_stream__(self, requested_schema=None):
+            return self._table.__arrow_c_stream__(requested_schema)
+
+    table = DataFrame(pa.table({"path": list(map(str, paths)), "label": NAMES}))
+    assert load_manifest(table)["label"].tolist() == NAMES
+    assert holds_recordings(table)
+    assert not holds_recordings(DataFrame(pa.table({"x": [1.0]})))
+
+
+def test_datasets_without_the_type_of_recordings(paths):
     require("datasets")
     import datasets
 
+    audio = [{"bytes": path.read_bytes(), "path": path.name} for path in paths]
     # Without the type Audio, by their form.
     plain = datasets.Dataset.from_dict({"sound": audio, "label": NAMES})
-    assert evaluate(run.model, plain, bootstrap=0).metrics["num_sequences"] == 12
+    assert holds_recordings(plain)
+    assert load_manifest(plain)["id"].tolist() == [path.name for path in paths]
 
 
 def test_what_a_table_inside_itself_may_be(paths, tmp_path):

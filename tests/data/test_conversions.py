@@ -80,6 +80,10 @@ def test_datasets_of_tensorflow(arrays):
     assert_same(as_sequences(made), arrays, LABELS)
     assert_same(as_sequences(made.ragged_batch(2)), arrays, LABELS)
     assert_same(as_features(made), arrays, LABELS)
+    assert_same(Sequences(as_features(made.map(lambda features, label: features)), LABELS), arrays, LABELS)
+    assert_same(as_sequences((made.map(lambda features, label: features), LABELS)), arrays, LABELS)
+    undeclared = tf.data.Dataset.from_generator(lambda: zip(arrays, LABELS, strict=True), (tf.float32, tf.string))
+    assert_same(as_sequences(undeclared), arrays, LABELS)
     # Whether batches have padding, nobody can tell.
     assert_same(converted(made.batch(1)), arrays, LABELS)
     assert_same(converted(made.repeat(), N=3), arrays, LABELS)
@@ -119,6 +123,11 @@ def test_torch(arrays):
         def __getitem__(self, index):
             return [*super().__getitem__(index), index]
 
+    class Alone(Walks):
+        def __getitem__(self, index):
+            return super().__getitem__(index)[0]
+
+    assert_same(Sequences(as_features(Alone()), LABELS), arrays, LABELS)
     for others in (Named(), Longer()):
         assert_same(converted(others), arrays, LABELS)
     tensors = [torch.tensor(array, requires_grad=True) for array in arrays]

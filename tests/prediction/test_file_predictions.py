@@ -12,7 +12,8 @@ import soundfile
 from support.decoder import DECODER
 
 from seqconv.cli.commands.predict import main
-from seqconv.errors import AudioError, ManifestError
+from seqconv.data.manifest import load_manifest
+from seqconv.errors import AudioError, ConfigError, ManifestError
 from seqconv.models import build_model
 from seqconv.prediction.dispatch import predict, predict_tables
 from seqconv.tasks.target import fit_target
@@ -207,6 +208,13 @@ def test_frames_of_a_file_that_is_named_twice(files):
     counts = [51, 76, 51]
     assert found["id"].tolist() == np.repeat([str(files[number]) for number in (0, 4, 0)], counts).tolist()
     pd.testing.assert_frame_equal(found[-51:].reset_index(drop=True), once, rtol=1e-5)
+
+
+def test_a_manifest_is_no_recording(model, files, tmp_path):
+    (tmp_path / "m.csv").write_text("path\n0.wav\n")
+    with pytest.raises(ConfigError, match=r"'.*m\.csv' are tables\. .*predict\(model, load_manifest\('.*m\.csv'\)\)"):
+        predict(model, tmp_path / "m.csv")
+    assert predict(model, load_manifest(tmp_path / "m.csv"))["id"].tolist() == ["0.wav"], "the id of the table"
 
 
 def test_paths_in_a_column_or_an_iterator(model, files, tmp_path):

@@ -48,11 +48,16 @@ def read_parquet(paths: Sequence[Path], cache_dir: str | Path | None = None) -> 
 
 
 def is_dataset(source: Any) -> bool:
-    """Whether it is a dataset of Hugging Face, one split or a stream of it, or a table of Arrow."""
-    kind = type(source)
-    if kind.__module__.split(".")[0] == "datasets":
+    """Whether it is a dataset of Hugging Face, one split or a stream of it, or a table of Arrow or Polars."""
+    if _is_of_hugging_face(source):
         return not isinstance(source, Mapping)
-    return kind.__module__.startswith("pyarrow") and kind.__name__ == "Table"
+    # The interface of Arrow for data of all packages, of which pandas is read by itself.
+    is_table = type(source).__name__ in ("Table", "DataFrame") and not hasattr(source, "iloc")
+    return is_table and hasattr(source, "__arrow_c_stream__")
+
+
+def _is_of_hugging_face(source: Any) -> bool:
+    return type(source).__module__.split(".")[0] == "datasets"
 
 
 def has_recordings(dataset: Any) -> bool:
@@ -68,8 +73,11 @@ def has_recordings(dataset: Any) -> bool:
 
 def _schema(dataset: Any) -> Any:
     """Return the schema of a dataset; None of a stream that does not know it."""
-    features = getattr(dataset, "features", None)
-    return getattr(dataset, "schema", None) if features is None else features.arrow_schema
+    import pyarrow
+
+    if not _is_of_hugging_face(dataset):
+        return pyarrow.table(dataset).schema
+    return None if dataset.features is None else dataset.features.arrow_schema
 
 
 def read_dataset(dataset: Any, cache_dir: str | Path | None = None) -> tuple[pd.DataFrame, list[str]]:
@@ -78,20 +86,22 @@ def read_dataset(dataset: Any, cache_dir: str | Path | None = None) -> tuple[pd.
     Raises:
         ManifestError: it is a stream, or has a transform, which would not be applied.
     """
+    if not _is_of_hugging_face(dataset):
+        import pyarrow
+
+        table = pyarrow.table(dataset)
+        return read_arrow(table.schema, table.to_batches(max_chunksize=_ROWS_AT_ONCE), cache_dir)
     if not hasattr(dataset, "__len__"):
         raise ManifestError(
             "it is a stream (IterableDataset), of which nobody knows the length. Load it whole: "
             "datasets.load_dataset(..., streaming=False)."
         )
-    if not hasattr(dataset, "format"):
-        return read_arrow(dataset.schema, dataset.to_batches(max_chunksize=_ROWS_AT_ONCE), cache_dir)
     if dataset.format["type"] == "custom":
         raise ManifestError(
             "it has a transform (set_transform), which is not applied to recordings. Apply it with map, or take it "
             "away: data.with_format(None)."
         )
-    table = dataset.with_format("arrow")
-    return read_arrow(_schema(table), table.iter(_ROWS_AT_ONCE), cache_dir)
+    return read_arrow(_schema(dataset), dataset.with_format("arrow").iter(_ROWS_AT_ONCE), cache_dir)
 
 
 def read_arrow(
