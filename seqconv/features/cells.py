@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+ROW_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".log", ".parquet")
+"""Of tables with a row for each frame, whatever their cells are between."""
+
+
 def read_cells(
     path: Path, *, separator: str | None = None, comment: str | None = None, names: Sequence[str] | None = None
 ) -> "dict[str, pa.Array]":
@@ -44,7 +48,7 @@ def read_cells(
         # A named index is a column of the file.
         named = [name for name in table.index.names if name is not None]
         table = table.reset_index(named) if not isinstance(table.index, pd.RangeIndex) else table
-        return {str(name): pa.array(table[name], from_pandas=True) for name in table.columns}
+        return {str(name): _plain_array(pa.array(table[name], from_pandas=True)) for name in table.columns}
     plain = None if comment is not None else _read_plain(path, separator, names)
     if plain is not None:
         return plain
@@ -52,6 +56,14 @@ def read_cells(
     header = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(rows.header)]
     cells: Any = zip(*rows.cells, strict=True) if rows.cells else [()] * len(header)
     return {name: pa.array(column, pa.string()) for name, column in zip(header, cells, strict=True)}
+
+
+def _plain_array(column: Any) -> "pa.Array":
+    """Return an array in one piece, and categories as their names."""
+    import pyarrow as pa
+
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def to_columns(cells: "dict[str, pa.Array]") -> Columns:

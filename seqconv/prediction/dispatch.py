@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO, ROW_SUFFIXES, check_names
+from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, OTHER_AUDIO, check_names
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, as_settings
 from seqconv.features.cases import FORMATS, case_columns, find_form, read_cases
+from seqconv.features.cells import ROW_SUFFIXES
 from seqconv.features.store import BadFile
 from seqconv.files import is_file
 from seqconv.models.card import ModelCard, model_target, read_card
@@ -144,7 +145,8 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
             listed = listed.assign(
                 id=f"{given}/" + listed["id"], path=given.removeprefix(CHANNELS) + "/" + listed["path"]
             )
-            rows += listed[["id", *case_columns(listed)]].rename(columns=str).to_dict("records")
+            columns = ["id", *case_columns(listed)]
+            rows += [dict(zip(columns, cells, strict=True)) for cells in listed[columns].to_numpy().tolist()]
         else:
             path = Path(given)
             files += _files_below(path, wanted) if path.is_dir() else [path]
@@ -155,13 +157,15 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
             "arrays (time, d), or files of them (.npy, .npz, .csv, .parquet, .ts), or features=... to compute them."
         )
     for path in files:
-        rows += _sequences_in(path, form) if is_precomputed else [{"id": str(path), "path": str(path)}]
+        rows += _sequences_in(path, settings, form) if is_precomputed else [{"id": str(path), "path": str(path)}]
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
 
 
-def _sequences_in(path: Path, form: str) -> list[dict[str, Any]]:
+def _sequences_in(path: Path, settings: FeatureKind, form: str) -> list[dict[str, Any]]:
     """Return a row for each sequence in a file of features."""
-    found = find_form(path)
+    # A model of tables knows their columns: to it, a table of numbers without names is none of several sequences.
+    has_names = getattr(settings, "columns", None) is not None
+    found = find_form(path) if path.suffix.lower() in FORMATS or not has_names else None
     if found is None and (not form or path.suffix.lower() in ARRAY_SUFFIXES):
         return [{"id": str(path), "path": str(path)}]
     form = form if found is None else found

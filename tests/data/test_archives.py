@@ -14,9 +14,11 @@ from seqconv.data.manifest import load_manifest
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ManifestError
+from seqconv.features import load_features
 from seqconv.features.cases.arff import read_arff
 from seqconv.features.kinds import Precomputed
 from seqconv.features.ts import cut_missing_end
+from seqconv.prediction.dispatch import find_entries
 from seqconv.training import train
 
 FEATURES = {"kind": "precomputed"}
@@ -142,6 +144,14 @@ def test_a_tsv_with_names_given_is_a_table(write):
         np.save(path.parent / name, np.zeros((3, 2)))
     frame = load_manifest(path, layout={"names": ["number", "label"], "path": "{number}.npy"})
     assert frame["label"].tolist() == ["2", "4"]
+
+
+def test_a_model_of_tables_takes_no_tsv_for_ucr(write):
+    path = write("0.5\t1.5\n1.5\t2\n", "t.tsv")
+    assert len(find_entries([path], Precomputed())) == 2
+    (entry,) = find_entries([path], Precomputed(columns=("x", "y"))).to_dict("records")
+    with pytest.raises(ManifestError, match="line 1, which must name the columns, holds numbers"):
+        load_features(entry["path"], Precomputed(columns=("x", "y")))
 
 
 def test_malformed_ucr_is_named_with_its_line(write):

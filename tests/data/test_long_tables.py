@@ -364,6 +364,54 @@ def test_a_folder_of_long_tables(tmp_path):
         load_manifest(folder, layout={**layout, "ignore": {"activty": ["0"]}})
 
 
+@pytest.mark.parametrize("name", ["id", "path", "case"])
+def test_columns_named_like_those_of_sequences_are_asked_about(name, tmp_path):
+    path = tmp_path / "t.csv"
+    sensors().rename(columns={"user": name}).to_csv(path, index=False)
+    layout = {"rows": {"by": [name, "activity"], "sequence": "run"}, "columns": {"label": "activity"}}
+    with pytest.raises(ManifestError, match=rf"its column '{name}' has the name of .* data.columns: {{group: {name}}}"):
+        load_manifest(path, layout=layout)
+    frame = load_manifest(path, layout=layout | {"columns": {"label": "activity", "group": name}})
+    assert frame["group"].tolist() == [f"u{user}" for user in range(3) for _ in range(3)]
+    assert frame["id"].is_unique
+    assert frame["case"].tolist() == list(range(9))
+    assert set(frame["path"]) == {str(path)}
+
+
+def test_an_id_of_each_sequence_is_its_id(tmp_path):
+    path, table = tmp_path / "t.csv", sensors(activities=("walk", "sit"))
+    table.assign(id=table["user"] + table["activity"].str[0]).to_csv(path, index=False)
+    frame = load_manifest(path, layout={"rows": {"by": BY}, "columns": MEANT})
+    assert frame["id"].tolist() == ["u0w", "u0s", "u1w", "u1s", "u2w", "u2s"]
+
+
+def test_parquet_with_types_of_its_own(tmp_path):
+    path, table = tmp_path / "t.parquet", sensors()
+    table["steady"] = True
+    table["moved"] = table["x"] > 0
+    table["count"] = pd.array([None, *range(1, len(table))], dtype="Int64")
+    times = pd.to_datetime(table["timestamp"], unit="ms", utc=True)
+    table.astype({"activity": "category", "x": "float32"}).assign(timestamp=times).to_parquet(path)
+    layout = {"rows": {"by": BY, "order": "timestamp", "sequence": "run", "max_step": 1}, "columns": MEANT}
+    frame = load_manifest(path, layout=layout)
+    assert frame["label"].tolist() == ["walk", "sit", "walk"] * 3
+    assert frame["steady"].tolist() == ["true"] * 9
+    settings = {"kind": "precomputed", "columns": ["x", "moved", "count"], "missing": "mask"}
+    data = Sequences.from_manifest(frame, settings, cache_dir=tmp_path / "cache")
+    np.testing.assert_array_equal(data[1][:, 0], runs_of(table)[1][:, 0])
+    assert data[0][:2, 1].tolist() == [float(value > 0) for value in table["x"][:2]]
+    assert data[0][:3, 2:].tolist() == [[1, 1], [1, 0], [2, 0]]
+
+
+def test_other_files_have_no_rows(tmp_path):
+    path = tmp_path / "t.jsonl"
+    sensors().to_json(path, orient="records", lines=True)
+    with pytest.raises(
+        ManifestError, match=r"rows are read from \.csv, .*\.parquet, not '\.jsonl'\. Save it as one of"
+    ):
+        load_manifest(path, layout={"rows": {"by": BY}})
+
+
 def test_each_file_may_be_one_sequence(tmp_path):
     folder = tmp_path / "recordings"
     folder.mkdir()

@@ -304,7 +304,7 @@ def pamap2(folder: Path) -> Miniature:
             for step, values in enumerate(signals(subject + activity, 20 + piece, 51)):
                 clock += 0.01
                 # The heart rate comes at a lower rate, and what the radio loses is NaN.
-                cells = [f"{clock:.2f}", activity, 100 if step % 11 == 0 else "NaN", *values.tolist()]
+                cells = [f"{clock:.2f}", activity, 100 + step if step % 11 == 0 else "NaN", *values.tolist()]
                 cells[20:23] = ["NaN"] * 3 if step == 7 else cells[20:23]
                 rows.append(" ".join(map(str, cells)))
         write(folder / "Protocol" / f"subject10{subject + 1}.dat", *rows)

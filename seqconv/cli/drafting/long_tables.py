@@ -18,11 +18,11 @@ from seqconv.cli.drafting.questions import Reading, choose
 from seqconv.cli.drafting.targets import GROUP_NAMES, LABEL_WORDS
 from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
 from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, ROW_SUFFIXES
+from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
 from seqconv.errors import ManifestError, SeqconvError, list_some
 from seqconv.features.cases.detection import propose_rows
 from seqconv.features.cases.division import RowSettings
-from seqconv.features.cells import read_cells, to_columns, to_text
+from seqconv.features.cells import ROW_SUFFIXES, read_cells, to_columns, to_text
 from seqconv.features.columns import Columns, read_clock
 
 _HEAD = 1 << 20

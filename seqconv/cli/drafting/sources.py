@@ -19,11 +19,12 @@ from seqconv.cli.drafting.long_tables import find_channels, find_long_tables
 from seqconv.cli.drafting.places import TABLE_SUFFIXES, TABLES, Place
 from seqconv.cli.drafting.tables import describe_tables, find_tables, match_tables
 from seqconv.data.events.tables import TABLE_SUFFIXES as EVENT_TABLES
-from seqconv.data.manifest.folders import AUDIO_SUFFIXES, ROW_SUFFIXES
+from seqconv.data.manifest.folders import AUDIO_SUFFIXES
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.settings import DataConfig
 from seqconv.errors import AudioError, ManifestError, SeqconvError
 from seqconv.features.audio.recordings import open_audio
+from seqconv.features.cells import ROW_SUFFIXES
 from seqconv.parts.keys import merge
 from seqconv.parts.problems import read_section
 from seqconv.text import amount

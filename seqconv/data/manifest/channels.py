@@ -10,7 +10,7 @@ from seqconv.features.cases import name_form, read_cases
 from seqconv.features.cases.channels import name_channels
 
 CHANNELS = "channels:"
-"""What stands before the path of such a folder."""
+"""The scheme before the path of such a folder."""
 _SUFFIXES = (".txt", ".csv", ".dat")
 
 

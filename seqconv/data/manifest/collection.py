@@ -127,7 +127,7 @@ class CollectionSettings(Section):
 
     @property
     def form(self) -> str:
-        """How long tables hold sequences, as `seqconv.features.cases` reads it; "" if a row is a recording."""
+        """The way in which long tables hold sequences, for `seqconv.features.cases`; "" if a row is a recording."""
         return self.form_without(())
 
     def form_without(self, labels: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.layout import is_ignored
 from seqconv.data.manifest.reading import read_table
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.cells import ROW_SUFFIXES
 from seqconv.features.precomputed import TABLE_SUFFIXES
 
 # What libsndfile reads, as seqconv.features does.
@@ -26,8 +27,6 @@ OTHER_AUDIO = (
     *(".m4a", ".aac", ".mp4", ".m4b", ".wma", ".amr", ".ac3", ".ape", ".wv", ".mpc", ".mka", ".3gp"),
     *(".webm", ".mkv", ".mov", ".avi"),
 )
-# Tables with a row for each frame; in a folder, whatever their cells are between.
-ROW_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet")
 # Tables of a folder of recordings, as Hugging Face names them.
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 # What sub-folders most often are when they are no classes.

@@ -24,7 +24,7 @@ def arrange(table: pd.DataFrame, settings: CollectionSettings) -> tuple[pd.DataF
         ManifestError: it lacks a column that the settings name, or has it twice.
     """
     notes: list[str] = []
-    table = _choose_columns(table, settings.columns or {}, notes)
+    table = choose_columns(table, settings.columns or {}, notes)
     if isinstance(settings.path, str):
         table = table.assign(path=_fill(settings.path, table))
     elif "path" not in table and "file_name" in table:
@@ -45,7 +45,12 @@ def arrange(table: pd.DataFrame, settings: CollectionSettings) -> tuple[pd.DataF
     return table, problems, notes
 
 
-def _choose_columns(table: pd.DataFrame, columns: Mapping[str, str | None], notes: list[str]) -> pd.DataFrame:
+def choose_columns(table: pd.DataFrame, columns: Mapping[str, str | None], notes: list[str]) -> pd.DataFrame:
+    """Give columns the names of their meaning; a note says which others that hides.
+
+    Raises:
+        ManifestError: there is no such column.
+    """
     absent = [column for column in columns.values() if column is not None and column not in table]
     if absent:
         known = list_some(table.columns, limit=15)

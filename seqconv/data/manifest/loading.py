@@ -130,6 +130,8 @@ def _read_one(source: PathText, how: _Reading) -> _Read:
             table, notes = _READERS[scheme](path)
         elif how.collection.rows is not None and path.exists():
             table, notes = read_rows(path, how.collection, how.used)
+            # That is done, before the columns of sequences were added.
+            how = how._replace(collection=how.collection.model_copy(update={"columns": None}))
         else:
             table, notes = (read_folder if is_folder else read_file)(path, how.collection)
         frame, problems, more = _arrange(table, path if is_folder else path.parent, how)

@@ -136,8 +136,10 @@ def list_cases(cases: Cases, path: str, form: str = "", prefix: str = "") -> pd.
     `case_form` says how the file holds them, where its suffix does not. `prefix` comes before the ids.
     """
     # Where a whole file is one sequence, that has no name in it.
-    ids = [(prefix + name).rstrip("/") or PurePosixPath(path).stem for name in cases.ids]
-    table = pd.DataFrame({"id": ids, "path": path, **cases.columns}, dtype=object).assign(case=range(len(cases)))
+    names = cases.columns.get("id", cases.ids)
+    ids = [f"{prefix}{name}".rstrip("/") or PurePosixPath(path).stem for name in names]
+    said = {name: cells for name, cells in cases.columns.items() if name != "id"}
+    table = pd.DataFrame({"id": ids, "path": path, **said}, dtype=object).assign(case=range(len(cases)))
     return table.assign(case_form=form) if form else table
 
 

@@ -1,17 +1,20 @@
 """Long tables as manifests: a row for each sequence that the rows of a table make."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
-from seqconv.data.manifest.folders import ROW_SUFFIXES
-from seqconv.data.manifest.layout import is_ignored
+from seqconv.data.manifest.layout import choose_columns, is_ignored
 from seqconv.data.manifest.reading import list_cases
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases import Cases, read_cases
+from seqconv.features.cells import ROW_SUFFIXES
 
+# Columns of a manifest that a reader of files with several sequences fills.
+_OF_SEQUENCES = ("id", "path", "case", "case_form")
 _MEANINGS = ("label", "group", "split", "fold")
 
 
@@ -36,6 +39,7 @@ def read_rows(path: Path, collection: CollectionSettings, used: Sequence[str] = 
         try:
             cases = read_cases(file, form)
             _check_changes(cases, collection, used)
+            cases = replace(cases, columns=_name_columns(cases, collection, notes))
         except ManifestError as error:
             text = str(error).removeprefix(f"{file}: ")
             raise ManifestError(f"'{place}': {text}" if path.is_dir() else text) from error
@@ -56,6 +60,30 @@ def _find_tables(folder: Path, collection: CollectionSettings) -> tuple[list[Pat
     rest = [names[path].as_posix() for path in present if path not in set(tables)]
     left = f"{len(rest)} files in '{folder}' are no tables and were left out: {list_some(rest)}"
     return tables, [left] if rest else []
+
+
+def _name_columns(cases: Cases, collection: CollectionSettings, notes: list[str]) -> dict[str, list[str | None]]:
+    """Return what the table says of each sequence, under the names that `data.columns` gives.
+
+    Raises:
+        ManifestError: a column has a name that means something of the sequences here.
+    """
+    own, columns = dict(cases.columns), collection.columns or {}
+    if len(set(own.get("id", ())) - {None}) == len(cases):
+        # What tells sequences apart needs no word.
+        columns = {"id": "id", **columns}
+    taken = [name for name in _OF_SEQUENCES if name in own and name not in columns and name not in columns.values()]
+    if taken:
+        null = ", or {id: null} to leave it out" if taken == ["id"] else ""
+        raise ManifestError(
+            f"its column '{taken[0]}' has the name of what each sequence has here. Say what it means, such as "
+            f"data.columns: {{group: {taken[0]}}}{null}."
+        )
+    said: list[str] = []
+    table = choose_columns(pd.DataFrame(own, dtype=object), columns, said)
+    notes += [note for note in said if note not in notes]
+    kept = [name for name in table if name not in _OF_SEQUENCES or (name == "id" and columns.get("id"))]
+    return {str(name): table[name].tolist() for name in kept}
 
 
 def _label_columns(collection: CollectionSettings, used: Sequence[str]) -> list[str]:

@@ -6,9 +6,20 @@ from seqconv.features.cases.formats import (
     case_columns,
     files_of,
     find_form,
+    forget_cases,
     name_form,
     read_cases,
 )
 from seqconv.features.cases.sequences import Cases
 
-__all__ = ["FORMATS", "Cases", "case_arguments", "case_columns", "files_of", "find_form", "name_form", "read_cases"]
+__all__ = [
+    "FORMATS",
+    "Cases",
+    "case_arguments",
+    "case_columns",
+    "files_of",
+    "find_form",
+    "forget_cases",
+    "name_form",
+    "read_cases",
+]

@@ -84,6 +84,11 @@ def _read(path: Path, form: str, modified: int) -> Cases:
     return FORMS[name](path, options)
 
 
+def forget_cases() -> None:
+    """Free the memory of files that were read: what is in a store is read from there."""
+    _read.cache_clear()
+
+
 def case_arguments(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return which sequence of its file a row of a manifest is, as arguments of the readers of features.
 

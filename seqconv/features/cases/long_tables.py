@@ -10,7 +10,7 @@ import numpy as np
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases.division import Division, FloatArray, IntArray, RowSettings, divide_rows
 from seqconv.features.cases.sequences import Cases
-from seqconv.features.cells import need_columns, number_cells, read_cells, to_columns, to_text
+from seqconv.features.cells import ROW_SUFFIXES, need_columns, number_cells, read_cells, to_columns, to_text
 from seqconv.features.columns import Columns, read_clock
 from seqconv.features.contents import Content, content_of_table
 from seqconv.features.kinds import Precomputed
@@ -48,6 +48,11 @@ def read_long_table(path: Path, options: Mapping[str, Any]) -> Cases:
         ManifestError: rows that do not fit each other, columns that are not there, sequences that nothing divides.
     """
     form = TableForm(**options)
+    if path.suffix.lower() not in ROW_SUFFIXES and form.separator is None:
+        raise ManifestError(
+            f"{path}: rows are read from {', '.join(ROW_SUFFIXES)}, not '{path.suffix}'. Save it as one of these, or "
+            "say what is between its cells: data.separator."
+        )
     try:
         cells = read_cells(path, separator=form.separator, comment=form.comment, names=form.names)
         return _divide(cells, form)
@@ -138,7 +143,7 @@ class _LongTable:
         columns = {
             name: to_text(column.take(rows[bounds[:-1]]))
             for name, column in self._cells.items()
-            if name not in self._changes and name not in ("path", "case")
+            if name not in self._changes
         }
         left = [name for name in columns if name not in self._apart and self._column(name).numbers]
         if left:

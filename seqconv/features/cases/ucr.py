@@ -27,7 +27,7 @@ def is_ucr(path: Path) -> bool:
     """
     if path.suffix.lower() != ".tsv" or not path.is_file():
         return False
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         lines = [line.rstrip("\r\n").split("\t") for line in (file.readline(), file.readline()) if line.strip()]
     # The names that pandas gives are numbers, too.
     return bool(lines) and all(map(_holds_numbers, lines)) and lines[0] != list(map(str, range(len(lines[0]))))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seqconv.errors import AudioError, ManifestError, list_some
+from seqconv.features.cases import forget_cases
 from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
 from seqconv.features.store.cache import match_rows, still_valid
 from seqconv.features.store.commit_log import Ledger
@@ -106,6 +107,7 @@ def build_store(
             ledger.keep()
             raise
         remove_unnamed(folder, index.rows)
+    forget_cases()
     store = FeatureStore(folder, index=index, num_extracted=len(ledger.extracted) - len(bad))
     store.quarantine = [BadFile(str(row.id), row.path, str(row.problem)) for row in bad]
     return store
