@@ -191,9 +191,10 @@ def test_the_only_field_of_names_that_can_be_the_label(paths, last):
 
 
 def test_folders_of_classes_need_no_pattern():
+    splits = [f"wav/{part}{number}.flac" for part in ("train", "test") for number in range(4)]
     plain = [f"{name}/{name}.{take:05d}.wav" for name in ("blues", "rock") for take in range(4)]
     prompts = [f"{language}/{word}.ogg" for language in ("it", "ru") for word in ("yes", "no", "7")]
-    for paths in (plain, prompts, ["a.wav", "b/c.wav"], ["night1.wav", "night2.wav"]):
+    for paths in (plain, prompts, splits, ["a.wav", "b/c.wav"], ["night1.wav", "night2.wav"]):
         assert find_labels(Place(Path("x")), [PurePosixPath(path) for path in paths]) is None
 
 
