@@ -69,7 +69,7 @@ def _find_own_tables(place: Place) -> Find | None:
         return None
     folder = os.path.commonpath([path.parent for path in own])
     data = {"manifest": _manifest_of(place.recordings, place), "events": folder}
-    if not _are_meant(place, folder):
+    if not place.knows("manifest") and not _are_meant(place, folder):
         return None
     return Find(data, f"{len(own):,} tables of events in '{folder}', each named like its recording")
 
