@@ -162,14 +162,15 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
     wanted = (*ARRAY_SUFFIXES, *FORMATS, *(ROW_SUFFIXES if form else ())) if is_precomputed else AUDIO_SUFFIXES
     names = [os.fspath(path) for path in paths]
     files = {name: _find_files(name, wanted) for name in names if not has_scheme(name)}
-    recordings = [path for found in files.values() for path in found if suffix_of(path) in AUDIO_SUFFIXES]
+    present = [path for found in files.values() for path in found]
+    recordings = [path for path in present if suffix_of(path) in AUDIO_SUFFIXES]
     if is_precomputed and recordings:
         raise ConfigError(
             f"the model takes features that were computed elsewhere, but {list_some(recordings)} are recordings. Pass "
             "arrays (time, d), or files of them (.npy, .npz, .csv, .parquet, .ts), or features=... to compute them."
         )
-    tables = [path for path in files if path.suffix.lower() in _TABLES]
-    if not is_precomputed and tables == files:
+    tables = [path for path in present if suffix_of(path) in _TABLES]
+    if not is_precomputed and tables and tables == present:
         raise ConfigError(
             f"the model takes recordings, and {list_some(tables)} are tables. Of a manifest, pass its rows in Python: "
             f"predict(model, load_manifest('{tables[0]}'))."

@@ -191,9 +191,10 @@ def test_the_only_field_of_names_that_can_be_the_label(paths, last):
 
 
 def test_folders_of_classes_need_no_pattern():
+    splits = [f"wav/{part}{number}.flac" for part in ("train", "test") for number in range(4)]
     plain = [f"{name}/{name}.{take:05d}.wav" for name in ("blues", "rock") for take in range(4)]
     prompts = [f"{language}/{word}.ogg" for language in ("it", "ru") for word in ("yes", "no", "7")]
-    for paths in (plain, prompts, ["a.wav", "b/c.wav"], ["night1.wav", "night2.wav"]):
+    for paths in (plain, prompts, splits, ["a.wav", "b/c.wav"], ["night1.wav", "night2.wav"]):
         assert find_labels(Place(Path("x")), [PurePosixPath(path) for path in paths]) is None
 
 
@@ -366,3 +367,11 @@ def test_the_command_that_leaves_out_a_folder_works(here, draft, capsys):
     assert frame.groupby("split").size().to_dict() == {"test": 5, "train": 5}
     assert Path(config.data.events).name == "annotations"
     assert "not used, in other folders: 5 recordings, such as 'audio/unlabeled/10.wav'" in said
+
+
+def test_a_table_of_recordings_that_are_not_there_is_no_table_of_frames(here, capsys):
+    rows = [f"XC{number}.ogg,{'ab'[number // 8]},{number / 7:.3f},{1.5 * number}" for number in range(16)]
+    write(here / "birds" / "train_metadata.csv", "filename,species,latitude,longitude", *rows)
+    for path in ("birds", "birds/train_metadata.csv"):
+        assert init([path]) == 2
+    assert "there is no column 'path'" in capsys.readouterr().err

@@ -62,7 +62,15 @@ def walked(folder):
     write(folder / "frames.csv", "user,activity,time,x,y", *rows)
 
 
+def barks(folder):
+    """Classes as folders, and when something happens beside each recording."""
+    for number in range(12):
+        record(folder / ("dog", "cat")[number % 2] / f"{number}.wav", number)
+        write(folder / ("dog", "cat")[number % 2] / f"{number}.txt", f"0.05\t0.25\t{('bark', 'purr')[number % 2]}")
+
+
 QUESTIONS = {
+    "barks": (barks, "there are tables of events and sub-folders", [{None}, {"dog", "cat"}]),
     "spoken": (spoken, "may stand in several places of the paths", [{"ann", "bob"}, {"yes", "no"}]),
     "noisy": (noisy, "'noise' may be a class, or sounds of no class", [{"yes", "no", "noise"}, {"yes", "no"}]),
     "two_tables": (two_tables, "several tables name its recordings", [{"a", "b"}, {"x", "y"}]),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from seqconv.cli.drafting.fields import find_fields
 from seqconv.cli.drafting.finds import Find
 from seqconv.cli.drafting.folders import refuse_half_splits
 from seqconv.cli.drafting.places import TABLES, Place
@@ -36,6 +37,8 @@ _SHORTEST, _LONGEST = 0.1, 5.0
 def find_events(place: Place) -> Find | None:
     """Find tables of events: one named like each recording, or tables whose rows name recordings and have times."""
     if not any(path.suffix.lower() in AUDIO_SUFFIXES for path in place.recordings) or _has_table(place):
+        return None
+    if place.knows("label_from") and not place.knows("events"):
         return None
     if place.knows("events"):
         find = Find(
@@ -66,7 +69,27 @@ def _find_own_tables(place: Place) -> Find | None:
         return None
     folder = os.path.commonpath([path.parent for path in own])
     data = {"manifest": _manifest_of(place.recordings, place), "events": folder}
+    if not place.knows("manifest") and not _are_meant(place, folder):
+        return None
     return Find(data, f"{len(own):,} tables of events in '{folder}', each named like its recording")
+
+
+def _are_meant(place: Place, folder: str) -> bool:
+    """Whether events are to be learned, and not classes that sub-folders may be, too."""
+    if len({len(path.parts) for path in place.recordings}) > 1:
+        return True
+    last = len(place.recordings[0].parts) - 1
+    classes = [field for field in find_fields(place.recordings) if field.is_class and field.level < last]
+    if not classes:
+        return True
+    text = f"the sub-folders: {classes[0].describe()}; tables of events are not used"
+    return choose(
+        f"'{place.path}': there are tables of events and sub-folders. What is to be learned?",
+        [
+            Reading("the events", place.set("data.events", folder), True),
+            Reading(text, place.set("data.label_from", "^(?P<label>[^/]+)/"), False),
+        ],
+    )
 
 
 def _find_joined_tables(place: Place) -> Find | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -62,9 +62,11 @@ def find_fields(paths: Sequence[PurePosixPath]) -> Iterator[Field]:
     seen: set[tuple[int, ...]] = set()
     for level in range(depth):
         parts = [path.stem if level == depth - 1 else path.parts[level] for path in paths]
-        for field in _fields_of(parts, level, is_folder=level < depth - 1):
+        for found in _fields_of(parts, level, is_folder=level < depth - 1):
             # Fields that divide the recordings alike are one: the first stands for all.
-            division = _division(field.values)
+            division = _division(found.values)
+            are_splits = {value.lower() for value in found.values} <= set(SPLIT_WORDS)
+            field = replace(found, role="split") if are_splits else found
             if len(set(field.values)) > 1 and (field.role is not None or division not in seen):
                 seen.add(division)
                 yield field

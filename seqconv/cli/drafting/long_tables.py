@@ -193,8 +193,12 @@ def _sort_head(path: Path, text: dict[str, Any]) -> _Head | None:
     rows = propose_rows(path, **text)
     if rows is None:
         return None
-    cells = read_cells(path, **text)
-    return _Head({name: to_text(column) for name, column in cells.items()}, to_columns(cells), rows)
+    columns = read_cells(path, **text)
+    cells = {name: to_text(column) for name, column in columns.items()}
+    head = _Head(cells, to_columns(columns), rows)
+    # Other words in each row, such as names of files, are not measured.
+    names = [name for name in head.columns.words if name != rows.order]
+    return None if any(len(set(cells[name])) > len(cells[name]) / 2 for name in names) else head
 
 
 def _words_of(name: str) -> set[str]:
