@@ -103,8 +103,9 @@ def test_label_tracks_in_a_folder_of_their_own(here, draft, capsys, place):
 def test_a_table_beside_the_folder(here, draft):
     for row in range(8):
         record(here / "clips" / f"{row}.wav", row)
+    # Ages are numbers of recordings, too, but of fewer.
     write(
-        here / "labels.csv", "clip,emotion,age", *(f"{row},{('sad', 'happy')[row % 2]},{20 + row}" for row in range(8))
+        here / "labels.csv", "age,clip,emotion", *(f"{row // 2},{row},{('sad', 'happy')[row % 2]}" for row in range(8))
     )
     # What a run writes names the recordings, too.
     write(here / "run" / "splits.csv", "id,label", *(f"{row},{('x', 'y')[row % 2]}" for row in range(8)))

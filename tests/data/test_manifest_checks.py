@@ -237,3 +237,15 @@ def test_lists_of_0_and_1_are_no_lists_of_labels(tmp_path):
     # Numbers of classes, of which a row has as many as apply.
     pd.DataFrame({"path": "a.wav", "id": ["x", "y"], "label": [[0, 1], [1]]}).to_parquet(tmp_path / "m.parquet")
     assert load_manifest(tmp_path / "m.parquet")["label"].tolist() == ["0;1", "1"]
+
+
+def test_lists_are_not_divided_by_another_separator(tmp_path):
+    (tmp_path / "a.wav").touch()
+    rows = [["dog", "cat"], ["cat"]]
+    pd.DataFrame({"path": "a.wav", "id": ["x", "y"], "label": rows}).to_parquet(tmp_path / "m.parquet")
+    assert load_manifest(tmp_path / "m.parquet", label="label", task="multilabel")["label"].tolist() == [
+        "dog;cat",
+        "cat",
+    ]
+    with pytest.raises(ManifestError, match=r"cells such as 'dog;cat', but target\.separator is ','\. Lists of labels"):
+        load_manifest(tmp_path / "m.parquet", label="label", task="multilabel", separator=",")

@@ -142,12 +142,11 @@ def _match(path: Path, place: Place) -> Table | None:
 
 def _match_columns(path: Path, rows: pd.DataFrame, text: Mapping[str, Any], place: Place) -> Table | None:
     some = rows.iloc[:: max(1, len(rows) // _MOST_COMPARED)]
-    for column in rows.columns:
-        cells = some[column].tolist()
-        found = [None if pd.isna(cell) else place.find(str(cell), path) for cell in cells]
-        pairs = [(row, str(cell), file) for row, (cell, file) in enumerate(zip(cells, found, strict=True)) if file]
-        if not len(some) or len(pairs) < max(1, len(some) // 2):
-            continue
+    pairs_of = {column: _find_pairs(some[column], path, place) for column in rows.columns}
+    enough = [column for column in rows.columns if len(pairs_of[column]) >= max(1, len(some) // 2)]
+    # The column that names most: an age may be the number of a recording, too.
+    for column in sorted(enough, key=lambda column: -len({file for _, _, file in pairs_of[column]})):
+        pairs = pairs_of[column]
         suffixes = {file.suffix for _, cell, file in pairs if PurePosixPath(cell).suffix != file.suffix}
         heads = [_head(cell, place.place_of(file)) for _, cell, file in pairs]
         parents = {head.parent for head in heads}
@@ -163,6 +162,12 @@ def _match_columns(path: Path, rows: pd.DataFrame, text: Mapping[str, Any], plac
             keys = {"path": f"{other}/{name or f'{{{column}}}'}"}
             return _table(path, rows, place, parents.pop(), {**text, **keys}, files)
     return None
+
+
+def _find_pairs(cells: pd.Series, table: Path, place: Place) -> list[tuple[int, str, PurePosixPath]]:
+    """Return number, cell and recording of the rows that name one."""
+    found = [None if pd.isna(cell) else place.find(str(cell), table) for cell in cells]
+    return [(row, str(cell), file) for row, (cell, file) in enumerate(zip(cells, found, strict=True)) if file]
 
 
 def _table(

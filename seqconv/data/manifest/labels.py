@@ -48,7 +48,20 @@ class LabelColumns(NamedTuple):
             return [f"the target column {list_some(empty)} is empty in all {len(frame)} rows; others are {known}."]
         rule = find_task(self.task).cell_rule(is_single=isinstance(self.label, str))
         bad = [] if rule is None else [problem for name in self.names for problem in _find_bad_cells(frame, name, rule)]
-        return bad + _find_unseen(frame, self.class_sets(frame))
+        return bad + self._find_other_separator(frame) + _find_unseen(frame, self.class_sets(frame))
+
+    def _find_other_separator(self, frame: pd.DataFrame) -> list[str]:
+        """Find labels between ';', by which lists are joined, where another separator is expected and not found."""
+        if self.separator == ";" or not isinstance(self.label, str):
+            return []
+        cells = frame[self.label].dropna().astype(str)
+        joined = cells[cells.str.contains(";", regex=False)]
+        if joined.empty or cells.str.contains(self.separator, regex=False).any():
+            return []
+        return [
+            f"'{self.label}' holds cells such as '{joined.iloc[0]}', but target.separator is '{self.separator}'. Lists "
+            "of labels are joined by ';': leave target.separator out, or rename these labels."
+        ]
 
     def class_sets(self, frame: pd.DataFrame) -> list[list[str]]:
         """Return the classes of each row: one (classification), any number (multilabel); none for an empty cell.

@@ -205,6 +205,8 @@ def _run(experiment: RunSetup, path: Path, callbacks: Callbacks, console: Consol
     """Train from the state of the folder, and score."""
     # Printed before the run starts, because it may be interrupted.
     report.print_fact("folder", str(path), console)
+    if experiment.config.training.copy_to is not None:
+        report.print_fact("copy", experiment.config.training.copy_to, console)
     console.print()
     mlflow = experiment.config.training.mlflow
     if mlflow is not None:
