@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from support.streams import encode, noise
 
+from seqconv.cli.drafting.places import Place
 from seqconv.cli.drafting.sources import find_source
 from seqconv.data.manifest import load_manifest
 from seqconv.errors import AudioError, ManifestError
@@ -46,7 +47,7 @@ class TestWithout:
         message = (
             rf"holds 2 \.m4a, 1 \.mp4: libsndfile does not read these formats\. {REMEDY}\. .*\(2 in 'cat', 1 in 'cow'\)"
         )
-        for read in (load_manifest, find_source):
+        for read in (load_manifest, lambda path: find_source(Place(path))):
             with pytest.raises(ManifestError, match=message):
                 read(folder)
         with pytest.raises(ManifestError, match=r"data\.ignore: \['\*\.m4a'\]"):
@@ -58,7 +59,7 @@ class TestWithout:
         paths = ["dog/1.wav", "cat/1.m4a", "cat/2.M4A"]
         pd.DataFrame({"path": paths, "label": ["a", "b", "b"]}).to_csv(folder / "m.csv", index=False)
         message = rf"names 2 \.m4a: .*{REMEDY}. 2 rows have them: row 2 \('cat/1.m4a'\), row 3 \('cat/2.M4A'\)"
-        for read in (load_manifest, find_source):
+        for read in (load_manifest, lambda path: find_source(Place(path))):
             with pytest.raises(ManifestError, match=message):
                 read(folder / "m.csv")
         for path in paths[1:]:
@@ -79,4 +80,4 @@ def test_with_it_they_are_recordings_like_others(folder):
     require("av")
     assert load_manifest(folder)["label"].value_counts().to_dict() == {"dog": 2, "cat": 2, "cow": 1}
     assert len(find_entries([folder], FeatureKind(kind="log_mel"))) == 5
-    assert len(find_source(folder).frame) == 5
+    assert len(find_source(Place(folder)).frame) == 5
