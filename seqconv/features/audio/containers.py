@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path, PurePath
+from typing import TypeVar
+
+_AnyPath = TypeVar("_AnyPath", bound=PurePath)
 
 MEDIA_SUFFIXES = (
     *(".m4a", ".m4b", ".m4r", ".m4p", ".aac", ".mp4", ".m4v", ".3gp", ".3g2", ".mov", ".qt"),
@@ -107,7 +110,7 @@ def is_media(path: Path) -> bool:
         return False
 
 
-def find_unreadable(paths: Iterable[PurePath]) -> list[PurePath]:
+def find_unreadable(paths: Iterable[_AnyPath]) -> list[_AnyPath]:
     """Return the paths with a suffix of these formats, if there is nothing to read them with."""
     if is_media_installed():
         return []

@@ -119,10 +119,10 @@ class _Reader:
         for begin, block in list(self._kept):
             if begin < stop and first < begin + len(block):
                 yield block[max(first - begin, 0) : stop - begin]
-        while self._stop < stop and (block := self._decode_next()) is not None:
-            begin = self._stop - len(block)
+        while self._stop < stop and (decoded := self._decode_next()) is not None:
+            begin = self._stop - len(decoded)
             if first < self._stop:
-                yield block[max(first - begin, 0) : stop - begin]
+                yield decoded[max(first - begin, 0) : stop - begin]
 
     def _restart(self) -> None:
         self._blocks = self._decode()
