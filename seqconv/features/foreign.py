@@ -12,9 +12,9 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "MIDI": (".mid", ".midi"),
     "Pickle": (".pkl", ".pickle", ".joblib"),
     "PyTorch": (".pt", ".pth"),
-    "Tables": (".xlsx", ".xls", ".ods", ".feather", ".arrow", ".json"),
+    "Tables": (".xlsx", ".xls", ".xlsm", ".ods", ".feather", ".arrow", ".orc", ".json"),
     "TFRecord": (".tfrecord", ".tfrecords"),
-    "Archives": (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"),
+    "Archives": (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"),
 }
 _TITLES = {suffix: title for title, suffixes in RECIPES.items() for suffix in suffixes}
 _FEATURES = (".npz", ".csv", ".tsv", ".parquet", ".ts")
