@@ -178,6 +178,12 @@ def test_what_is_wrong_with_label_files_is_told_all_at_once(folder):
     frame.assign(label=["0.npy", "1.npy", "manifest.csv", "manifest.csv"]).to_csv(folder / "manifest.csv", index=False)
     with pytest.raises(ManifestError, match=r"2 of 4 rows name no table of events .* '0.npy' of 'en/agent-user'"):
         read(folder)
+    (folder / "0.xlsx").touch()
+    frame.assign(label=["0.xlsx", *["manifest.csv"] * 3]).to_csv(folder / "manifest.csv", index=False)
+    with pytest.raises(
+        ManifestError, match=r"1 of 4 rows name no table of events .* \.xlsx first, by the recipe .Tables"
+    ):
+        read(folder)
     with pytest.raises(ManifestError, match="there is no target column 'lable'"):
         read(folder, column="lable")
 

@@ -11,6 +11,7 @@ from seqconv.data.events.annotations import Annotations, RecordingEvents, check_
 from seqconv.data.events.tables import NO_EVENTS, TABLE_SUFFIXES, Events, find_overlaps, read_events
 from seqconv.errors import ConfigError, list_some
 from seqconv.features.arrays import load_npy
+from seqconv.features.foreign import find_recipe
 from seqconv.files import fetch, name_of
 from seqconv.tasks.frame_arrays import read_frame_labels
 from seqconv.tasks.frame_labels import MISSING, FrameLabels, find_length_problems, raise_listed
@@ -141,6 +142,8 @@ def _read_tables(paths: list[Path], ids: list[str], recordings: list[str]) -> tu
             f"{len(strange)} of {len(ids)} rows name no table of events ({', '.join(TABLE_SUFFIXES)}), the first is "
             f"'{name_of(str(path))}' of '{name}'. Let all rows name tables, or all of them .npy files"
         )
+        remedy = find_recipe(path for _, path in strange)
+        problem += f".{remedy}" if remedy else ""
         return [NO_EVENTS] * len(ids), [problem]
     events, problems = [], []
     for path, recording in zip(paths, recordings, strict=True):

@@ -22,7 +22,7 @@ from seqconv.files import fetch, is_file, list_files, seen_from
 # What libsndfile reads, as seqconv.features does, and what PyAV does.
 _COMMON_SUFFIXES = (
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd"),
-    *(".w64", ".rf64", ".caf", ".sph", ".voc", ".avr"),
+    *(".w64", ".rf64", ".caf", ".sph", ".voc", ".avr", ".wave", ".bwf", ".mp2", ".nist"),
 )
 AUDIO_SUFFIXES = (*_COMMON_SUFFIXES, *MEDIA_SUFFIXES)
 ARRAY_SUFFIXES = (".npy", ".npz")

@@ -6,13 +6,14 @@ from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import TypeVar
 
+_AnyPath = TypeVar("_AnyPath", bound=PurePath)
+
 MEDIA_SUFFIXES = (
     *(".m4a", ".m4b", ".m4r", ".m4p", ".aac", ".mp4", ".m4v", ".3gp", ".3g2", ".mov", ".qt"),
     *(".wma", ".wmv", ".asf", ".amr", ".awb", ".ac3", ".eac3", ".ec3", ".dts", ".ape", ".wv", ".mpc", ".tta", ".tak"),
     *(".mka", ".mkv", ".webm", ".weba", ".avi", ".flv", ".mpg", ".mpeg", ".vob", ".mts", ".m2ts", ".ra", ".rm"),
     *(".ogv", ".spx", ".dsf"),
 )
-_AnyPath = TypeVar("_AnyPath", bound=PurePath)
 MEDIA_REMEDY = "pip install 'seqconv[media]'"
 # The name of FFmpeg's demuxer, by place and bytes; others that begin alike come later.
 _BEGINNINGS = (

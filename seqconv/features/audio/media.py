@@ -18,6 +18,8 @@ OpenFile = Callable[[], IO[bytes]]
 _KEPT_VALUES = 1 << 22
 _BLOCK_SAMPLES = 1 << 16
 _COUNTS = 4096
+# FFmpeg's number for what is not read.
+_ALL = 48
 
 
 class Media(NamedTuple):
@@ -117,10 +119,10 @@ class _Reader:
         for begin, block in list(self._kept):
             if begin < stop and first < begin + len(block):
                 yield block[max(first - begin, 0) : stop - begin]
-        while self._stop < stop and (block := self._decode_next()) is not None:
-            begin = self._stop - len(block)
+        while self._stop < stop and (decoded := self._decode_next()) is not None:
+            begin = self._stop - len(decoded)
             if first < self._stop:
-                yield block[max(first - begin, 0) : stop - begin]
+                yield decoded[max(first - begin, 0) : stop - begin]
 
     def _restart(self) -> None:
         self._blocks = self._decode()
@@ -164,6 +166,10 @@ class _Reader:
         """Yield the decoded frames of the only sound, which follow each other without a gap."""
         stream = choose_stream(container)
         stream.codec_context.thread_count = 1
+        if self._container == "mov" and stream.duration:
+            # Pictures are not even read. Other formats are read as a whole, and say more about damage then.
+            for other in container.streams:
+                other.discard = other.discard if other.index == stream.index else _ALL
         before, num_samples, last = None, 0, 0.0
         for packet in container.demux():
             num_packets -= packet.size > 0

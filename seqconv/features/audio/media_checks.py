@@ -90,4 +90,5 @@ def check_end(container: str, opened: Any, stream: Any, seconds: float, last: fl
 
 def _slack(stream: Any) -> float:
     """Return the seconds that a header may declare too many: some frames of 1,152 samples, or their delay."""
-    return 0.01 + 2 * 1152 / max(stream.codec_context.sample_rate, 1)
+    rate: int = stream.codec_context.sample_rate
+    return 0.01 + 2 * 1152 / max(rate, 1)

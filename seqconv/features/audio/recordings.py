@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any
+from typing import IO, Any
 
 from seqconv.errors import AudioError
 from seqconv.features.audio.containers import MEDIA_REMEDY, is_media_installed
@@ -108,13 +108,17 @@ def _open_media(
     name = os.fspath(path)
     key = (name, status.st_size, status.st_mtime_ns) if is_settled(status.st_mtime_ns) else None
     with as_audio_error(path):
-        # By name: what is kept must not keep the path.
-        media = open_media(partial(Path(name).open, "rb"), str(scan.container), key)
+        media = open_media(partial(_open_file, name), str(scan.container), key)
     first, stop = cut_region(path, *part, num_samples=media.num_samples, sample_rate=media.sample_rate)
     with as_audio_error(path):
         mixer = Mixer(media.num_channels, channel)
     blocks = partial(_mix_blocks, path, media.read, mixer, first, stop)
     return AudioRegion(first, stop, media.sample_rate, media.num_channels, blocks)
+
+
+def _open_file(name: str) -> IO[bytes]:
+    # By name: what is kept must not keep the path, which may stand for a copy.
+    return Path(name).open("rb")
 
 
 def _mix_blocks(
