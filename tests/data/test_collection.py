@@ -301,3 +301,38 @@ def test_tables_of_features_in_sub_folders_are_sequences_where_there_are_no_reco
     # Beside recordings they are notes.
     make(tmp_path, "walk/1.wav", "run/2.wav")
     assert load_manifest(tmp_path)["id"].tolist() == ["run/2", "walk/1"]
+
+
+def test_rows_are_left_out_by_their_cells(tmp_path):
+    make(tmp_path, "p1_a.wav", "p1_b.wav", "p2_a.wav", "p3_x.wav")
+    rows = ("p1_a.wav,0,x", "p1_b.wav,12,y", "p2_a.wav,1,", "p3_x.wav,1,z")
+    table = write(tmp_path / "t.csv", "path,activity,label", *rows)
+    ignore = {"activity": ["0", "2?"], "path": ["p3_*"], "speaker": ["p9"]}
+    collection = CollectionSettings(ignore=ignore, label_from="(?P<speaker>p.)_")
+    manifest = read_manifest(table, collection=collection)
+    # A whole cell, as it is written: 12 is neither 0 nor 2 and another sign.
+    assert manifest.frame["id"].tolist() == ["p1_b.wav", "p2_a.wav"]
+    assert manifest.notes == (
+        "data.ignore leaves out 1 of 4 rows",
+        "data.ignore leaves out 1 of 3 rows by their 'activity'",
+        "data.ignore leaves out 0 of 2 rows by their 'speaker'",
+    )
+    # An empty cell is none that is named.
+    assert load_manifest(table, layout={"ignore": {"label": ["x", "z", "y"]}})["id"].tolist() == ["p2_a.wav"]
+
+
+def test_names_may_leave_the_further_columns_to_their_numbers(tmp_path):
+    make(tmp_path, "a.wav", "b.wav")
+    table = write(tmp_path / "t.txt", "a.wav x 3 4", "b.wav y 5 6")
+    frame = load_manifest(table, layout={"names": ["path", "label", "..."], "separator": " "})
+    assert frame[["label", "3", "4"]].to_numpy().tolist() == [["x", "3", "4"], ["y", "5", "6"]]
+
+
+def test_a_semicolon_at_the_end_of_rows_is_no_cell(tmp_path):
+    make(tmp_path, "a.wav", "b.wav")
+    ended = write(tmp_path / "ended.csv", "a.wav,x;", "b.wav,y;")
+    assert load_manifest(ended, layout={"names": ["path", "label"]})["label"].tolist() == ["x", "y"]
+    # Between labels it is one, also at their end.
+    labels = write(tmp_path / "labels.csv", "path,label", "a.wav,dog;cat;", "b.wav,dog;")
+    frame = load_manifest(labels, label="label", task="multilabel")
+    assert frame["label"].tolist() == ["dog;cat;", "dog;"]

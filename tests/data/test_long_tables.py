@@ -190,8 +190,11 @@ def test_a_label_that_changes_is_named_with_both_ways_out(tmp_path):
 def test_sequences_that_end_with_their_label_say_that_predictions_cannot():
     note = "sequences end where the label ('activity') changes, where a prediction, which does not know it, cannot"
     settings = {"rows": {"by": BY, "sequence": "run"}, "columns": MEANT}
-    assert [note in text for text in _notes(settings)] == [True]
-    assert _notes(settings, DataConfig, windows={"seconds": 1}) == ()
+    said = "data.rows: 9 sequences, each a run of neighboring rows with equal 'user', 'activity'"
+    first, second = _notes(settings)
+    assert note in first
+    assert second == said
+    assert _notes(settings, DataConfig, windows={"seconds": 1}) == (said,)
 
 
 def _notes(settings, kind=CollectionSettings, **more):
@@ -376,6 +379,27 @@ def test_columns_named_like_those_of_sequences_are_asked_about(name, tmp_path):
     assert frame["id"].is_unique
     assert frame["case"].tolist() == list(range(9))
     assert set(frame["path"]) == {str(path)}
+
+
+def test_the_weight_of_a_person_is_no_weight_of_a_sequence(tmp_path):
+    path, table = tmp_path / "t.csv", sensors(activities=("walk", "sit"))
+    table.assign(weight=table["user"].map({"u0": 60, "u1": 70, "u2": 85})).to_csv(path, index=False)
+    layout = {"rows": {"by": BY}, "columns": MEANT}
+    with pytest.raises(
+        ManifestError, match=r"'weight' .* write data\.columns: {weight: weight}; if not, {weight: null}"
+    ):
+        load_manifest(path, layout=layout)
+    assert load_manifest(path, layout=layout | {"columns": {**MEANT, "weight": None}})["weight"].tolist() == [1.0] * 6
+    weighted = load_manifest(path, layout=layout | {"columns": {**MEANT, "weight": "weight"}})
+    assert weighted["weight"].tolist() == [60, 60, 70, 70, 85, 85]
+    table.assign(start=0.5).to_csv(path, index=False)
+    with pytest.raises(ManifestError, match=r"'start' .* Leave it out: data\.columns: {start: null}"):
+        load_manifest(path, layout=layout)
+
+
+def test_rows_are_of_tables(tmp_path):
+    with pytest.raises(ManifestError, match=r"data.rows divides tables, and 'channels:' reads something else"):
+        load_manifest(f"channels:{tmp_path}", layout={"rows": {"by": BY}})
 
 
 def test_an_id_of_each_sequence_is_its_id(tmp_path):

@@ -98,7 +98,7 @@ def _paths_in(value: str | Mapping[str, str] | None) -> list[Path]:
 
 def _read(data: Mapping[str, Any]) -> tuple[pd.DataFrame, tuple[str, ...]]:
     collection = read_section(DataConfig, data, "data")
-    manifest = read_manifest(collection.manifest, collection=collection)
+    manifest = read_manifest(data["manifest"], collection=collection)
     return manifest.frame, manifest.notes
 
 

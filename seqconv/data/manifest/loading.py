@@ -126,6 +126,8 @@ def _read_one(source: PathText, how: _Reading) -> _Read:
     path = Path(place)
     is_folder = path.is_dir()
     try:
+        if scheme and how.collection.rows is not None:
+            raise ManifestError(f"data.rows divides tables, and '{scheme}:' reads something else. Remove one of them.")
         if scheme:
             table, notes = _READERS[scheme](path)
         elif how.collection.rows is not None and path.exists():

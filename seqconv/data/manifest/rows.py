@@ -13,8 +13,15 @@ from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases import Cases, read_cases
 from seqconv.features.cells import ROW_SUFFIXES
 
-# Columns of a manifest that a reader of files with several sequences fills.
-_OF_SEQUENCES = ("id", "path", "case", "case_form")
+_REMEDY = "Say what it means, such as data.columns: {{group: {0}}}"
+# Columns of a manifest that a table of a user may have in another sense, and what to say of them.
+_OF_SEQUENCES = {
+    "id": f"{_REMEDY.format('id')}, or leave it out: {{id: null}}.",
+    **{name: f"{_REMEDY.format(name)}." for name in ("path", "case", "case_form")},
+    "weight": "If it is how much a sequence counts in the loss, write data.columns: {weight: weight}; if not, {weight: "
+    "null}.",
+    **{name: f"Leave it out: data.columns: {{{name}: null}}." for name in ("start", "end")},
+}
 _MEANINGS = ("label", "group", "split", "fold")
 
 
@@ -46,7 +53,8 @@ def read_rows(path: Path, collection: CollectionSettings, used: Sequence[str] = 
         prefix = f"{place.with_suffix('').as_posix()}/" if path.is_dir() else ""
         notes += [f"'{place}': {note}" for note in cases.notes if note not in "\n".join(notes)]
         tables.append(list_cases(cases, place.as_posix(), form, prefix))
-    return pd.concat(tables, ignore_index=True), [*notes, *_notes_on_labels(collection, used)]
+    table = pd.concat(tables, ignore_index=True)
+    return table, [*notes, *_notes_on_labels(collection, used), *_notes_on_rows(collection, len(table))]
 
 
 def _find_tables(folder: Path, collection: CollectionSettings) -> tuple[list[Path], list[str]]:
@@ -72,17 +80,13 @@ def _name_columns(cases: Cases, collection: CollectionSettings, notes: list[str]
     if len(set(own.get("id", ())) - {None}) == len(cases):
         # What tells sequences apart needs no word.
         columns = {"id": "id", **columns}
-    taken = [name for name in _OF_SEQUENCES if name in own and name not in columns and name not in columns.values()]
-    if taken:
-        null = ", or {id: null} to leave it out" if taken == ["id"] else ""
-        raise ManifestError(
-            f"its column '{taken[0]}' has the name of what each sequence has here. Say what it means, such as "
-            f"data.columns: {{group: {taken[0]}}}{null}."
-        )
+    for name, remedy in _OF_SEQUENCES.items():
+        if name in own and name not in columns and name not in columns.values():
+            raise ManifestError(f"its column '{name}' has the name of what each sequence has here. {remedy}")
     said: list[str] = []
     table = choose_columns(pd.DataFrame(own, dtype=object), columns, said)
     notes += [note for note in said if note not in notes]
-    kept = [name for name in table if name not in _OF_SEQUENCES or (name == "id" and columns.get("id"))]
+    kept = [name for name in table if name not in _OF_SEQUENCES or columns.get(name)]
     return {str(name): table[name].tolist() for name in kept}
 
 
@@ -110,6 +114,14 @@ def _check_changes(cases: Cases, collection: CollectionSettings, used: Sequence[
                 f"the column '{name}' changes within a sequence: {cases.changes[name]}. Add it to data.rows.by, or say "
                 f"that it means something else: data.columns: {{MEANING: null}}."
             )
+
+
+def _notes_on_rows(collection: CollectionSettings, count: int) -> list[str]:
+    rows = collection.rows
+    if rows is None or not rows.by:
+        return []
+    kinds = {"run": "a run of neighboring rows", "key": "all rows", None: "all rows, which are neighbors,"}
+    return [f"data.rows: {count:,} sequences, each {kinds[rows.sequence]} with equal {list_some(rows.by)}"]
 
 
 def _notes_on_labels(collection: CollectionSettings, used: Sequence[str]) -> list[str]:
