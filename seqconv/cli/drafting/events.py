@@ -158,8 +158,10 @@ def _with_target(find: Find, place: Place) -> Find:
     """Add the classes of the events, windows that fit them, and what recordings without events mean."""
     values = {**find.data, **place.given.get("data", {})}
     data = read_section(DataConfig, values, "data")
-    frame = read_manifest(values["manifest"], collection=data).frame
-    _, annotations = read_annotations(frame, values["events"], "negative")
+    if data.manifest is None or data.events is None:
+        raise ManifestError("data.manifest or data.events is null, so that there are no events to look at")
+    frame = read_manifest(data.manifest, collection=data).frame
+    _, annotations = read_annotations(frame, data.events, "negative")
     ids = frame["id"].tolist()
     target = _describe_target(annotations.by_id)
     settings = dict(find.data)
