@@ -32,7 +32,7 @@ def find_kaldi(place: Place) -> Find | None:
         )
     manifest = {split: f"kaldi:{parts[split]}" for split in ("train", "valid", "test") if split in parts}
     roots = _root_of(parts["train"])
-    shown = ", ".join(f"{split}: {folder.name}" for split, folder in parts.items())
+    shown = ", ".join(f"{split}: {parts[split].name}" for split in manifest)
     return Find({"manifest": manifest, **roots}, f"data directories of Kaldi in '{place.path}' ({shown})")
 
 
