@@ -40,13 +40,12 @@ def find_events(place: Place) -> Find | None:
         return None
     if place.knows("label_from") and not place.knows("events"):
         return None
-    if place.knows("events"):
-        find = Find(
-            {"manifest": _manifest_of(place.recordings, place)}, f"the recordings in '{place.path}', with events"
-        )
-    else:
-        find = _find_own_tables(place) or _find_joined_tables(place)
+    find = _take_given(place) if place.knows("events") else _find_own_tables(place) or _find_joined_tables(place)
     return None if find is None else _with_target(find, place)
+
+
+def _take_given(place: Place) -> Find:
+    return Find({"manifest": _manifest_of(place.recordings, place)}, f"the recordings in '{place.path}', with events")
 
 
 def _has_table(place: Place) -> bool:
@@ -159,8 +158,10 @@ def _with_target(find: Find, place: Place) -> Find:
     """Add the classes of the events, windows that fit them, and what recordings without events mean."""
     values = {**find.data, **place.given.get("data", {})}
     data = read_section(DataConfig, values, "data")
+    if data.manifest is None or data.events is None:
+        raise ManifestError("data.manifest or data.events is null, so that there are no events to look at")
     frame = read_manifest(data.manifest, collection=data).frame
-    _, annotations = read_annotations(frame, values["events"], "negative")
+    _, annotations = read_annotations(frame, data.events, "negative")
     ids = frame["id"].tolist()
     target = _describe_target(annotations.by_id)
     settings = dict(find.data)

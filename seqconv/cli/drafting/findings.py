@@ -36,7 +36,8 @@ class Findings:
         """Return what was found, a line each."""
         unit = "sequences" if self.target.column is not None else "recordings"
         lines = [f"{len(self.split):,} {unit}: {self.source.find.found}", self._lengths(), self._labels()]
-        kept = [name for name in self.source.find.kept if name != self.target.column]
+        columns = self.source.data.get("columns") or {}
+        kept = [name for name in self.source.find.kept if name not in (self.target.column, *columns)]
         lines += [*self.target.said, *self.source.find.said]
         lines += [f"columns that are kept, and not used: {list_some(kept, MOST_LISTED)}"] if kept else []
         reasons = self.signals.table.reasons

@@ -30,10 +30,10 @@ def find_kaldi(place: Place) -> Find | None:
             f"'{place.path}' holds data directories of Kaldi: {list_some(folders, 12)}. Say which are which split: "
             f"{place.set('data.manifest', given)}"
         )
-    data = {"manifest": {split: f"kaldi:{parts[split]}" for split in ("train", "valid", "test") if split in parts}}
+    manifest = {split: f"kaldi:{parts[split]}" for split in ("train", "valid", "test") if split in parts}
     roots = _root_of(parts["train"])
-    shown = ", ".join(f"{split}: {folder.name}" for split, folder in parts.items())
-    return Find({**data, **roots}, f"data directories of Kaldi in '{place.path}' ({shown})")
+    shown = ", ".join(f"{split}: {parts[split].name}" for split in manifest)
+    return Find({"manifest": manifest, **roots}, f"data directories of Kaldi in '{place.path}' ({shown})")
 
 
 def _root_of(folder: Path) -> dict[str, str]:

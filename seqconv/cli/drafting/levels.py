@@ -61,7 +61,7 @@ def measure_levels(frame: pd.DataFrame, signals: SignalFacts, labels: str | None
     # Features have units of their own: each is compared with itself.
     decibels = decibels[:, ~np.isnan(decibels).all(axis=0)]
     # Silence has no level.
-    heard = np.flatnonzero(~np.isnan(decibels).all(axis=1)) if decibels.size else []
+    heard = np.flatnonzero((~np.isnan(decibels)).any(axis=1))
     if len(heard) < _FEWEST:
         return None
     levels = np.nanmean((decibels - np.nanmedian(decibels, axis=0))[heard], axis=1)

@@ -80,7 +80,7 @@ def find_long_tables(place: Place) -> Find | None:
     paths = [place.path] if place.path.is_file() else [place.path / path for path in place.files]
     paths = [path for path in paths if path.suffix.lower() in ROW_SUFFIXES]
     given = place.given.get("data", {})
-    text = {key: given[key] for key in ("names", "separator", "comment") if key in given}
+    text: dict[str, Any] = {key: given[key] for key in ("names", "separator", "comment") if key in given}
     heads = _read_heads(paths, text)
     labels = _labels_in(list(heads.values()))
     if labels:
@@ -216,7 +216,7 @@ def _is_divided(keys: Sequence[Sequence[Any]]) -> bool:
 
 
 def _count_runs(cells: Sequence[Any]) -> int:
-    return 1 + sum(one != other for one, other in pairwise(cells))
+    return 1 + sum(bool(one != other) for one, other in pairwise(cells))
 
 
 def _ask_sequence(place: Place, by: Sequence[str]) -> str:

@@ -98,6 +98,8 @@ def _paths_in(value: str | Mapping[str, str] | None) -> list[Path]:
 
 def _read(data: Mapping[str, Any]) -> tuple[pd.DataFrame, tuple[str, ...]]:
     collection = read_section(DataConfig, data, "data")
+    if collection.manifest is None:
+        raise ManifestError("data.manifest is null, so that there is nothing to look at")
     manifest = read_manifest(collection.manifest, collection=collection)
     return manifest.frame, manifest.notes
 

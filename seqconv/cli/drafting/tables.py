@@ -216,7 +216,7 @@ def _locate(chosen: Mapping[str, Table]) -> dict[str, Any]:
 def describe_tables(chosen: Mapping[str, Table], place: Place) -> Find:
     """Return the keys of `data` for one table, or one by split."""
     first = next(iter(chosen.values()))
-    columns, said = list(first.rows.columns), []
+    columns, said = list(first.rows.columns), list[str]()
     data = _locate(chosen) | dict(first.keys)
     paths = {split: str(table.keys.get("path", "")) for split, table in chosen.items()}
     if len(set(paths.values())) > 1 and all(paths.values()):

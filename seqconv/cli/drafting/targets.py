@@ -52,7 +52,7 @@ def find_target(frame: pd.DataFrame, column: str | None, place: Place) -> Target
     Raises:
         ManifestError: there is no such column: lists the others, and what they hold; or it holds a single class.
     """
-    name, said = column or "label", ()
+    name, said = column or "label", tuple[str, ...]()
     if name not in frame or frame[name].isna().all():
         choices = find_label_columns(frame) if column is None else []
         if not choices:
@@ -93,9 +93,8 @@ def _holds_classes(name: str, cells: pd.Series) -> bool:
         return False
     if len(_numbers_in(values)) > 1:
         return set(values) == {"0", "1"}
-    return not any(map(_SENTENCE.search, values)) and bool(
-        pd.Series(values).str.split().str.len().mean() <= _MOST_WORDS
-    )
+    num_words = sum(len(value.split()) for value in values) / len(values)
+    return not any(map(_SENTENCE.search, values)) and num_words <= _MOST_WORDS
 
 
 def holds_numbers(frame: pd.DataFrame) -> bool:

@@ -65,5 +65,6 @@ def _ways(path: Path) -> Iterator[dict[str, Any]]:
 def _cut(line: str, mark: str) -> list[str]:
     if mark == " ":
         return line.split()
-    quoting = csv.QUOTE_MINIMAL if mark in ",;" else csv.QUOTE_NONE
-    return next(csv.reader([line], delimiter=mark, quoting=quoting, skipinitialspace=True), [])
+    if mark not in ",;":
+        return line.split(mark)
+    return next(csv.reader([line], delimiter=mark, skipinitialspace=True), [])
