@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from typing import Any, NamedTuple
 
-from seqconv.data.manifest.arrow import has_recordings, is_dataset
 from seqconv.data.manifest.collection import CollectionSettings
+from seqconv.data.manifest.readers.arrow import has_recordings, is_dataset
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, list_some
 from seqconv.sources import Source

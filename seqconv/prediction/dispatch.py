@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from seqconv.data.conversions import as_features, holds_recordings
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, check_names
-from seqconv.data.manifest.loading import has_scheme, read_manifest
+from seqconv.data.manifest.loading import read_manifest
+from seqconv.data.manifest.opening import has_scheme
+from seqconv.data.manifest.readers.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, check_names
 from seqconv.data.sequences import Sequences
 from seqconv.data.settings import WindowSettings
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some

@@ -12,7 +12,7 @@ import soundfile
 from support.extras import require
 
 from seqconv.data.manifest import load_manifest
-from seqconv.data.manifest.patterns import expand_braces
+from seqconv.data.manifest.readers.patterns import expand_braces
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ManifestError
 from seqconv.features import FeatureKind

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seqconv.data.events.tables import read_events
 from seqconv.data.manifest import load_manifest
-from seqconv.data.manifest.reading import read_table
+from seqconv.data.manifest.readers.tables import read_table
 from seqconv.errors import ManifestError
 from seqconv.features import load_features
 from seqconv.features.tables import read_rows

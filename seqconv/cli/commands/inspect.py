@@ -166,7 +166,7 @@ def show_recording(arguments: argparse.Namespace, model: Any) -> None:
 
 def read_recording(arguments: argparse.Namespace, model: Any) -> "tuple[FeatureKind, Any]":
     """Return settings and features of the one recording."""
-    from seqconv.data.manifest.folders import ARRAY_SUFFIXES
+    from seqconv.data.manifest.readers.folders import ARRAY_SUFFIXES
     from seqconv.features import RecordedKind, extract_features, load_features
     from seqconv.features.audio.decoding import decode_audio
     from seqconv.features.cases import find_form

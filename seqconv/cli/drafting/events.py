@@ -22,8 +22,8 @@ from seqconv.data.events.columns import name_columns
 from seqconv.data.events.recordings import recording_stem
 from seqconv.data.events.tables import TABLE_SUFFIXES, Events, find_overlaps, read_events
 from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
-from seqconv.data.manifest.folders import AUDIO_SUFFIXES
 from seqconv.data.manifest.loading import read_manifest
+from seqconv.data.manifest.readers.folders import AUDIO_SUFFIXES
 from seqconv.data.settings import DataConfig
 from seqconv.errors import AudioError, ManifestError
 from seqconv.features.audio.recordings import open_audio

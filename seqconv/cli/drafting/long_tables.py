@@ -16,9 +16,9 @@ from seqconv.cli.drafting.finds import Find
 from seqconv.cli.drafting.places import Place
 from seqconv.cli.drafting.questions import Reading, choose
 from seqconv.cli.drafting.targets import GROUP_NAMES, LABEL_WORDS
-from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
 from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
+from seqconv.data.manifest.readers.channels import CHANNELS, read_channel_folder
+from seqconv.data.manifest.readers.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
 from seqconv.errors import ManifestError, SeqconvError, list_some
 from seqconv.features.cases.detection import propose_rows
 from seqconv.features.cases.division import RowSettings

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
+from seqconv.data.manifest.readers.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
 from seqconv.errors import list_some
 from seqconv.features.precomputed import TABLE_SUFFIXES as FEATURE_TABLES
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.cli.drafting.feature_tables import TableFacts, look_at_tables
-from seqconv.data.manifest.folders import AUDIO_SUFFIXES
+from seqconv.data.manifest.readers.folders import AUDIO_SUFFIXES
 from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features import load_features
 from seqconv.features.arrays import load_npy

@@ -19,8 +19,8 @@ from seqconv.cli.drafting.long_tables import find_channels, find_long_tables
 from seqconv.cli.drafting.places import TABLE_SUFFIXES, TABLES, Place
 from seqconv.cli.drafting.tables import describe_tables, find_tables, match_tables
 from seqconv.data.events.tables import TABLE_SUFFIXES as EVENT_TABLES
-from seqconv.data.manifest.folders import AUDIO_SUFFIXES, refuse_manifests
 from seqconv.data.manifest.loading import read_manifest
+from seqconv.data.manifest.readers.folders import AUDIO_SUFFIXES, refuse_manifests
 from seqconv.data.settings import DataConfig
 from seqconv.errors import AudioError, ManifestError, SeqconvError
 from seqconv.features.audio.recordings import open_audio

@@ -17,7 +17,7 @@ from seqconv.cli.drafting.targets import LABEL_NAMES, SURE_GROUPS, find_label_co
 from seqconv.cli.drafting.text_tables import read_ways
 from seqconv.data.manifest.collection import template_fields
 from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
-from seqconv.data.manifest.folders import METADATA
+from seqconv.data.manifest.readers.folders import METADATA
 from seqconv.errors import list_some
 from seqconv.text import amount
 

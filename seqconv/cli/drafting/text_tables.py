@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
-from seqconv.data.manifest.reading import read_table
+from seqconv.data.manifest.readers.tables import read_table
 from seqconv.errors import SeqconvError
 
 _SEPARATORS = {".csv": (None, ";", "|", "\t"), ".tsv": (None,), ".txt": ("\t", "|", ";", ",", " ")}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seqconv.data.manifest.folders import AUDIO_SUFFIXES
+from seqconv.data.manifest.readers.folders import AUDIO_SUFFIXES
 from seqconv.errors import ConfigError
 from seqconv.features.audio.decoding import count_samples, decode_audio
 from seqconv.sources import FloatArray

@@ -12,7 +12,7 @@ from seqconv.data.events.columns import name_columns
 from seqconv.data.events.label_tracks import read_label_track
 from seqconv.data.events.raven import RAVEN_START, read_selections
 from seqconv.data.manifest.columns import describe_rows, find_rows
-from seqconv.data.manifest.reading import read_table
+from seqconv.data.manifest.readers.tables import read_table
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.foreign import find_recipe
 from seqconv.files import name_of

@@ -1,61 +1,28 @@
 """Load a manifest: read it, give it its columns, and report everything that is wrong with it at once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
-from seqconv.data.manifest.arrow import is_dataset, read_dataset, read_parquet
-from seqconv.data.manifest.channels import CHANNELS, read_channel_folder
 from seqconv.data.manifest.checks import find_leak_problems, find_problems, raise_problems
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import (
     KNOWN_COLUMNS,
     SPLIT_WORDS,
     SPLITS,
-    TEXT_COLUMNS,
     Manifest,
-    as_text,
-    build_frame,
 )
-from seqconv.data.manifest.folders import read_folder
-from seqconv.data.manifest.kaldi import read_kaldi
-from seqconv.data.manifest.labels import LabelColumns, place_label_files
-from seqconv.data.manifest.layout import arrange
-from seqconv.data.manifest.lhotse import read_lhotse
-from seqconv.data.manifest.patterns import find_files
-from seqconv.data.manifest.reading import read_file
-from seqconv.data.manifest.rows import read_rows
-from seqconv.data.manifest.shards import read_shards
-from seqconv.errors import ConfigError, ManifestError, list_some
-from seqconv.features.cases import FORMATS
-from seqconv.files import fetch, folder_of, is_address, is_file, is_web, suffix_of
+from seqconv.data.manifest.labels import LabelColumns
+from seqconv.data.manifest.opening import HowToRead, TableRead, name_source, numbers_its_rows, read_source
+from seqconv.data.manifest.readers.arrow import is_dataset
+from seqconv.errors import ConfigError, list_some
 from seqconv.parts.problems import read_section
-from seqconv.parts.sections import SCHEMES, split_scheme
 from seqconv.text import nearest
 
 PathText = str | PathLike[str]
-_Read = tuple[pd.DataFrame, list[str], list[str]]
 _PLAIN = CollectionSettings()
-# Manifests of other kinds than tables and folders of recordings, by the scheme before their path.
-_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, list[str]]]] = {
-    "kaldi": read_kaldi,
-    "lhotse": read_lhotse,
-    CHANNELS.removesuffix(":"): read_channel_folder,
-}
-# Those whose places are patterns of several files, here or at addresses.
-_PATTERN_READERS = {"webdataset": read_shards}
-SCHEMES.update((*_READERS, *_PATTERN_READERS))
-
-
-class _Reading(NamedTuple):
-    collection: CollectionSettings
-    label_files: str | None
-    used: tuple[str, ...]
-
-
 Source = PathText | Mapping[str, Any] | pd.DataFrame | Any
 
 
@@ -124,12 +91,12 @@ def read_manifest(
     `used`: further columns that are used, and so are no misspelled others.
     """
     names = [*used, label_files, *([] if labels is None else labels.names)]
-    how = _Reading(collection, label_files, tuple(name for name in names if name is not None))
+    how = HowToRead(collection, label_files, tuple(name for name in names if name is not None))
     if isinstance(source, Mapping):
-        name = ", ".join(f"{split}: {_name(part)}".removesuffix(": ") for split, part in source.items())
+        name = ", ".join(f"{split}: {name_source(part)}".removesuffix(": ") for split, part in source.items())
         read = _read_mapping(source, how)
     else:
-        name, read = _name(source), _read_one(source, how)
+        name, read = name_source(source), read_source(source, how)
     frame, problems, notes = read
     problems += find_problems(frame)
     leaks = list(find_leak_problems(frame))
@@ -143,122 +110,7 @@ def read_manifest(
     return Manifest(frame, tuple(notes))
 
 
-def _name(source: Any) -> str:
-    return fspath(source) if isinstance(source, str | PathLike) else ""
-
-
-def _read_one(source: Any, how: _Reading) -> _Read:
-    """Read the table, the problems and the notes of one file, folder, table or dataset."""
-    if isinstance(source, str | PathLike):
-        return _read_path(fspath(source), how)
-    if how.collection.rows is not None:
-        raise ManifestError(
-            f"data.rows divides the rows of a file, but a {type(source).__name__} was given. Write it to a file "
-            "(to_parquet), or make the sequences yourself: Sequences([rows[COLUMNS].to_numpy() for _, rows in "
-            "table.groupby(KEYS)], labels)."
-        )
-    if isinstance(source, pd.DataFrame):
-        return _arrange(source.reset_index(drop=True), Path.cwd(), how)
-    if not is_dataset(source):
-        raise ConfigError(
-            "a manifest is a path, a mapping from split to path, a DataFrame or a dataset, not "
-            f"{type(source).__name__}. Of a list of paths, make a table: "
-            "pandas.DataFrame({'path': paths, 'label': labels})."
-        )
-    table, notes = read_dataset(source, _cache_of(how))
-    frame, problems, more = _arrange(table, Path.cwd(), how)
-    return frame, problems, notes + more
-
-
-def _cache_of(how: _Reading) -> str | None:
-    return getattr(how.collection, "cache_dir", None)
-
-
-def _read_path(source: str, how: _Reading) -> _Read:
-    """Read the table, the problems and the notes of one file or folder, here or at an address."""
-    scheme, place = split_scheme(source)
-    if scheme and how.collection.rows is not None:
-        raise ManifestError(
-            f"manifest '{source}': data.rows divides tables, and '{scheme}:' reads something else. Remove one of them."
-        )
-    if scheme in _PATTERN_READERS:
-        return _read_pattern(source, _PATTERN_READERS[scheme], how)
-    if scheme and is_address(place):
-        raise ManifestError(f"manifest '{source}': '{scheme}:' reads from this machine. Copy the data here first.")
-    is_folder, name = _is_folder(place, how.collection), place if is_address(place) else str(Path(place))
-    try:
-        if scheme:
-            table, notes = _READERS[scheme](Path(place))
-        else:
-            table, notes = _read_plainly(place, how, is_folder=is_folder)
-        if how.collection.rows is not None:
-            # That is done, before the columns of sequences were added.
-            how = how._replace(collection=how.collection.model_copy(update={"columns": None}))
-        frame, problems, more = _arrange(table, name if is_folder else folder_of(place), how)
-    except FileNotFoundError as error:
-        raise ManifestError(f"manifest '{name}': there is no such file.") from error
-    except ManifestError as error:
-        raise ManifestError(f"manifest '{name}': {error}") from error
-    return frame, problems, notes + more
-
-
-def _read_pattern(source: str, read: Callable[[str, CollectionSettings], Any], how: _Reading) -> _Read:
-    """Read the files that a pattern means, by a reader that says where each recording is."""
-    try:
-        table, notes = read(split_scheme(source)[1], how.collection)
-        frame, problems, more = _arrange(table, Path.cwd(), how)
-    except ManifestError as error:
-        raise ManifestError(f"manifest '{source}': {error}") from error
-    return frame, problems, notes + more
-
-
-def _read_plainly(place: str, how: _Reading, *, is_folder: bool) -> tuple[pd.DataFrame, list[str]]:
-    """Read a table or a folder, the kind of which nothing but itself and the settings says."""
-    if how.collection.rows is not None:
-        if is_address(place):
-            raise ManifestError("data.rows reads from this machine. Copy the data here first.")
-        if Path(place).exists():
-            return read_rows(Path(place), how.collection, how.used)
-    if is_folder:
-        return read_folder(place if is_address(place) else Path(place), how.collection)
-    if suffix_of(place) == ".parquet":
-        files = find_files(place) if set("*?[{") & set(place) else [place] if is_file(place) else []
-        if files:
-            return read_parquet([fetch(file) for file in files], _cache_of(how))
-    return read_file(fetch(place), how.collection)
-
-
-def _is_folder(path: str, collection: CollectionSettings) -> bool:
-    if not is_address(path):
-        return Path(path).is_dir()
-    if suffix_of(path):
-        return False
-    # For a folder, web servers send a page; a table without suffix is read by its separator alone.
-    return collection.separator is None if is_web(path) else not is_file(path)
-
-
-def has_scheme(source: str) -> bool:
-    """Whether a text names a manifest of another kind than a table or a folder, such as `kaldi:FOLDER`."""
-    return bool(split_scheme(source)[0])
-
-
-def _numbers_its_rows(source: str, frame: pd.DataFrame, collection: CollectionSettings) -> bool:
-    """Whether ids are unique only within one folder, file or pattern of files."""
-    holds_cases = "case_form" in frame or suffix_of(source) in FORMATS
-    return holds_cases or split_scheme(source)[0] in _PATTERN_READERS or _is_folder(source, collection)
-
-
-def _arrange(table: pd.DataFrame, folder: str | Path, how: _Reading) -> _Read:
-    arranged, found, notes = arrange(table, how.collection)
-    text = {column: as_text(arranged[column]) for column in TEXT_COLUMNS if column in arranged}
-    root = how.collection.root if isinstance(how.collection.root, str) else folder
-    frame, problems = build_frame(arranged.assign(**text), root, how.used)
-    if how.label_files is not None:
-        problems += place_label_files(frame, how.label_files, folder)
-    return frame, found + problems, notes
-
-
-def _read_mapping(sources: Mapping[str, Any], how: _Reading) -> _Read:
+def _read_mapping(sources: Mapping[str, Any], how: HowToRead) -> TableRead:
     if not sources:
         raise ConfigError("data.manifest is an empty mapping; name at least {train: FILE}.")
     frames, problems, notes = [], [], []
@@ -268,25 +120,27 @@ def _read_mapping(sources: Mapping[str, Any], how: _Reading) -> _Read:
         if split not in SPLITS:
             known = ", ".join(SPLITS)
             raise ConfigError(f"data.manifest names a split '{split}'; splits are {known}{nearest(split, SPLITS)}")
-        frame, found, more = _read_one(source, how._replace(collection=how.collection.of_split(split)))
-        if isinstance(source, str | PathLike) and _numbers_its_rows(fspath(source), frame, how.collection):
+        frame, found, more = read_source(source, how._replace(collection=how.collection.of_split(split)))
+        if isinstance(source, str | PathLike) and numbers_its_rows(fspath(source), frame, how.collection):
             frame["id"] = f"{split}/" + frame["id"]
         others = set(frame["split"].dropna()) - {split}
         if split == "train" and others == {"valid"} and "valid" not in sources:
             # What is not for the test, divided by the collection itself.
-            more.append(f"'{_name(source)}' is given as train, and its column 'split' takes valid from it")
+            more.append(f"'{name_source(source)}' is given as train, and its column 'split' takes valid from it")
         elif others:
             found.append(f"it is given as '{split}', but its column 'split' says '{min(others)}'.")
         else:
             frame["split"] = pd.Series(split, frame.index, object)
         frames.append(frame)
         notes += more
-        problems += [f"{_name(source) or split}: {problem}" for problem in found]
+        problems += [f"{name_source(source) or split}: {problem}" for problem in found]
     merged = pd.concat(frames, ignore_index=True)
     # By default the id is the path, as the table has it: in tables with other roots it may be that of another file.
     # Recordings inside tables have but a name, or a number.
     twice = merged["id"].duplicated(keep=False) & ~merged["path"].duplicated(keep=False)
-    of_arrow = {split for split, source in sources.items() if is_dataset(source) or _name(source).endswith(".parquet")}
+    of_arrow = {
+        split for split, source in sources.items() if is_dataset(source) or name_source(source).endswith(".parquet")
+    }
     parts = merged.loc[twice, ["path", "id", "split"]].itertuples(index=False)
     if all(split in of_arrow or str(path).endswith(name) for path, name, split in parts):
         merged["id"] = merged["id"].where(~twice, merged["split"] + "/" + merged["id"])

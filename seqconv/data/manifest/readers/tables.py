@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from seqconv.data.manifest.arrow import read_parquet
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import refuse_indicators, to_text
+from seqconv.data.manifest.readers.arrow import read_parquet
 from seqconv.errors import ManifestError
 from seqconv.features.cases import FORMATS, Cases, find_form, read_cases
 from seqconv.features.foreign import find_recipe

@@ -11,7 +11,7 @@ import pandas as pd
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.layout import is_ignored
-from seqconv.data.manifest.reading import read_table
+from seqconv.data.manifest.readers.tables import read_table
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.audio.containers import MEDIA_SUFFIXES, describe_unreadable, find_unreadable
 from seqconv.features.cells import ROW_SUFFIXES

@@ -11,8 +11,8 @@ from typing import IO, Any, NamedTuple
 import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
-from seqconv.data.manifest.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
-from seqconv.data.manifest.patterns import find_files, short_names
+from seqconv.data.manifest.readers.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
+from seqconv.data.manifest.readers.patterns import find_files, short_names
 from seqconv.errors import ManifestError, StorageError, list_some
 from seqconv.files import TarMember, is_address, read_parts
 

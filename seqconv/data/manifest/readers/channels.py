@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from seqconv.data.manifest.reading import list_cases
+from seqconv.data.manifest.readers.tables import list_cases
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases import name_form, read_cases
 from seqconv.features.cases.channels import name_channels

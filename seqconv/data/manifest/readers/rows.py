@@ -8,7 +8,7 @@ import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.layout import choose_columns, is_ignored
-from seqconv.data.manifest.reading import list_cases
+from seqconv.data.manifest.readers.tables import list_cases
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases import Cases, read_cases
 from seqconv.features.cells import ROW_SUFFIXES
