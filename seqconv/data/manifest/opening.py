@@ -39,7 +39,7 @@ SCHEMES.update((*_READERS, *_PATTERN_READERS))
 
 
 class HowToRead(NamedTuple):
-    """How manifests are read: the settings, the column with paths to labels of frames, and further columns in use."""
+    """Settings of reading: of the collection, the column with paths to labels of frames, and further columns in use."""
 
     collection: CollectionSettings
     label_files: str | None
