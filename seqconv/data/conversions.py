@@ -37,9 +37,9 @@ def _pairs_of_tensorflow(data: Any) -> Iterable[Any] | str:
     # Without a declared shape, the first pair says it.
     rank = _rank(spec[0]) or _rank(next(iter(data), spec)[0])
     if rank == 2:
-        return iter(data)
+        return list(data)
     if rank == 3 and type(spec[0]).__name__ == "RaggedTensorSpec":
-        return iter(data.unbatch())
+        return list(data.unbatch())
     return (
         "Sequences(*zip(*data.unbatch().as_numpy_iterator())), if its batches have no padding, which nobody can tell "
         "from frames: take it before padded_batch"
@@ -215,7 +215,7 @@ def _find_pairs(data: Any) -> Iterable[Any] | str:
     """Return the pairs of which the data consist, or the line that makes sequences of them."""
     kind = _find_kind(data)
     if are_pairs(data):
-        return data
+        return list(data)
     return kind.line if kind.pairs is None else kind.pairs(data)
 
 

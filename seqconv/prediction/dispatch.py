@@ -223,7 +223,7 @@ def check_entries(entries: pd.DataFrame) -> None:
 
 def _as_paths(inputs: Any) -> list[str | Path] | None:
     """Return the paths, or `None` if the inputs are sequences already."""
-    paths = [inputs] if isinstance(inputs, str | Path) else inputs
+    paths: Any = [inputs] if isinstance(inputs, str | Path) else inputs
     if getattr(getattr(paths, "dtype", None), "kind", "") in ("O", "U"):
         # A column of a table, or an array of text.
         paths = paths.tolist()

@@ -146,7 +146,7 @@ def read_arrow(
     files = {name: columns[name] for name in recordings}
     columns |= {name: [file for file, _ in found] for name, found in files.items()}
     if len(files) == 1:
-        notes += _add_paths(columns, *files.items(), folder)
+        notes += _add_paths(columns, next(iter(files.items())), folder)
     return pd.DataFrame(
         {name: [cell or None for cell in cells] for name, cells in columns.items()}, dtype=object
     ), notes
