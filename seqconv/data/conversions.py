@@ -36,13 +36,10 @@ def _pairs_of_tensorflow(data: Any) -> Iterable[Any] | str:
         return "Sequences(*zip(*data.take(N).as_numpy_iterator())), as it repeats its N sequences without end"
     # Without a declared shape, the first pair says it.
     rank = _rank(spec[0]) or _rank(next(iter(data), spec)[0])
-    pairs: Iterable[Any]
     if rank == 2:
-        pairs = iter(data)
-        return pairs
+        return list(data)
     if rank == 3 and type(spec[0]).__name__ == "RaggedTensorSpec":
-        pairs = iter(data.unbatch())
-        return pairs
+        return list(data.unbatch())
     return (
         "Sequences(*zip(*data.unbatch().as_numpy_iterator())), if its batches have no padding, which nobody can tell "
         "from frames: take it before padded_batch"
@@ -218,8 +215,7 @@ def _find_pairs(data: Any) -> Iterable[Any] | str:
     """Return the pairs of which the data consist, or the line that makes sequences of them."""
     kind = _find_kind(data)
     if are_pairs(data):
-        pairs: Iterable[Any] = data
-        return pairs
+        return list(data)
     return kind.line if kind.pairs is None else kind.pairs(data)
 
 

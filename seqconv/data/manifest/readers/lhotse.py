@@ -143,9 +143,8 @@ def _resolve(cut: _Object) -> _Cut:
     start, end = float(cut["start"]), round(float(cut["start"]) + float(cut["duration"]), _ROUNDING)
     # Half a sample less is all of it.
     is_whole = start == 0 and end > recording["duration"] - 0.5 / recording["sampling_rate"]
-    file = _file_of(recording, _as_list(cut.get("channel")))
-    supervision = supervisions[0] if supervisions else {}
-    return _Cut(file, None, None, supervision) if is_whole else _Cut(file, round(start, _ROUNDING), end, supervision)
+    path, supervision = _file_of(recording, _as_list(cut.get("channel"))), supervisions[0] if supervisions else {}
+    return _Cut(path, None if is_whole else round(start, _ROUNDING), None if is_whole else end, supervision)
 
 
 def _file_of(recording: _Object, channels: list[int]) -> str:
