@@ -8,7 +8,7 @@ import pandas as pd
 
 from seqconv.data.manifest.columns import SPLITS, UNSURE_SPLITS, find_rows
 from seqconv.errors import ManifestError, list_some
-from seqconv.features.audio.containers import describe_unreadable, find_unreadable, is_media
+from seqconv.features.audio.containers import MEDIA_SUFFIXES, describe_unreadable, find_unreadable, is_media
 from seqconv.features.cases import case_arguments, case_columns
 from seqconv.files import is_address, is_file, look_up
 
@@ -68,7 +68,8 @@ def _find_missing_files(frame: pd.DataFrame) -> Iterable[str]:
 
 
 def _find_unreadable_files(frame: pd.DataFrame) -> Iterable[str]:
-    here = [Path(path) for path in frame["path"].dropna().unique() if not is_address(path)]
+    named = [path for path in frame["path"].dropna().unique() if path.lower().endswith(MEDIA_SUFFIXES)]
+    here = [Path(path) for path in named if not is_address(path)]
     # The content decides, whatever the name.
     found = [path for path in find_unreadable(here) if is_media(path)]
     if found:
