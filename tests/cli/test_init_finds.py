@@ -126,6 +126,16 @@ def test_a_table_in_a_folder_beside_it_whose_paths_start_above(here, draft):
     assert of_table["path"].tolist() == frame["path"].tolist()
 
 
+def test_a_table_beside_the_folder_with_recordings_of_its_own_is_of_others(here, draft):
+    for row in range(8):
+        label = ("a", "b")[row % 2]
+        for project in ("mine", "other"):
+            record(here / project / label / f"{row}.wav", row)
+    write(here / "other" / "m.csv", "path,label", *(f"{'ab'[row % 2]}/{row}.wav,{row % 3}" for row in range(8)))
+    config, frame, _ = draft("mine")
+    assert frame[config.target.column].unique().tolist() == ["a", "b"]
+
+
 def test_a_column_of_splits_and_the_only_one_of_classes(here, draft):
     for row in range(12):
         record(here / "wav" / f"{100 + row}.wav", row)

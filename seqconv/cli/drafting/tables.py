@@ -19,6 +19,7 @@ from seqconv.data.manifest.collection import template_fields
 from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.readers.folders import METADATA
 from seqconv.errors import list_some
+from seqconv.files import is_file
 from seqconv.text import amount
 
 _MOST_COMPARED = 500
@@ -46,7 +47,7 @@ def find_tables(place: Place) -> Find | None:
     """Find tables in a folder, or else beside it, whose cells name the recordings in it; None if there are none."""
     tables = match_tables(place.tables, place)
     if not tables:
-        beside = match_tables(place.tables_beside, place)
+        beside = [table for table in match_tables(place.tables_beside, place) if not _has_its_own(table, place)]
         tables = [table for table in beside if len(table.listed) >= _FEWEST_LISTED * len(place.recordings)]
     if not tables:
         return None
@@ -58,6 +59,13 @@ def find_tables(place: Place) -> Find | None:
             return None
     chosen = chosen or {"": _choose_one(tables, place)}
     return describe_tables(chosen, place).saying(*_say_unused(chosen, tables, place))
+
+
+def _has_its_own(table: Table, place: Place) -> bool:
+    """Whether a cell of a table names a file as seen from the table, outside of the place."""
+    cells = table.rows.iloc[0].dropna()
+    own = [table.path.absolute().parent / str(cell) for cell in cells]
+    return any(is_file(path) and not path.is_relative_to(place.path.absolute()) for path in own)
 
 
 def match_tables(paths: Sequence[Path], place: Place) -> list[Table]:
