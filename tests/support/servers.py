@@ -13,8 +13,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from s3fs import S3FileSystem
-
 from seqconv.files import connections
 
 
@@ -185,6 +183,9 @@ class _Store(_Handler):
 def forget_connections() -> None:
     """Connect again at the next request: a connection that was made for another server goes on asking that."""
     connections._system.cache_clear()
+    # Not everybody who imports this has it.
+    from s3fs import S3FileSystem
+
     S3FileSystem.clear_instance_cache()
 
 
