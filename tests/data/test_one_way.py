@@ -7,7 +7,7 @@ import soundfile
 
 from seqconv.config import load_config
 from seqconv.data.datasets import load_datasets, load_sequences
-from seqconv.data.manifest import loading
+from seqconv.data.manifest import opening
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.manifest.splits import select_split
 from seqconv.data.sequences import Sequences
@@ -76,8 +76,8 @@ def test_a_notebook_reads_the_same(folder):
 
 @pytest.mark.parametrize("kind", SECTIONS)
 def test_a_manifest_is_loaded_once(folder, kind, monkeypatch):
-    loads, load = [], loading.build_frame
-    monkeypatch.setattr(loading, "build_frame", lambda *arguments: loads.append(1) or load(*arguments))
+    loads, load = [], opening.build_frame
+    monkeypatch.setattr(opening, "build_frame", lambda *arguments: loads.append(1) or load(*arguments))
     load_datasets(spec_of(folder, kind))
     assert len(loads) == 1
 

@@ -65,6 +65,7 @@ def load_manifest(
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> folder = Path(tempfile.mkdtemp())
         >>> for name in ("a.wav", "b.wav"):
         ...     (folder / name).touch()
