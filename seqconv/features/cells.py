@@ -1,6 +1,5 @@
 """Cells of large tables, column by column: as they are written, and as numbers."""
 
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.features.columns import Columns, plain_cells, sort_cells
-from seqconv.features.plain_columns import are_even
-from seqconv.features.tables import NUMBER, expand_names, find_row_end, read_rows
+from seqconv.features.columns import Columns, name_all, plain_cells, read_frame, sort_cells
+from seqconv.features.plain_columns import read_plain_columns
+from seqconv.features.tables import read_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,8 +24,7 @@ def read_cells(
 ) -> "dict[str, pa.Array]":
     r"""Read the columns of a table: text as it is written, in Parquet also other types.
 
-    Where a table is plain, without quotes and with equally many cells in each line, Arrow reads it; it is the same as
-    by `read_rows`, whose arguments these are, in a tenth of its time.
+    The arguments are those of `read_rows`.
 
     Raises:
         ManifestError: rows that do not fit the names; without the path.
@@ -42,28 +40,14 @@ def read_cells(
     import pyarrow as pa
 
     if path.suffix.lower() == ".parquet":
-        import pandas as pd
-
-        table = pd.read_parquet(path)
-        # A named index is a column of the file.
-        named = [name for name in table.index.names if name is not None]
-        table = table.reset_index(named) if not isinstance(table.index, pd.RangeIndex) else table
-        return {str(name): _plain_array(pa.array(table[name], from_pandas=True)) for name in table.columns}
-    plain = None if comment is not None else _read_plain(path, separator, names)
-    if plain is not None:
-        return plain
-    rows = read_rows(path, separator=separator, comment=comment, names=names)
-    header = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(rows.header)]
-    cells: Any = zip(*rows.cells, strict=True) if rows.cells else [()] * len(header)
-    return {name: pa.array(column, pa.string()) for name, column in zip(header, cells, strict=True)}
-
-
-def _plain_array(column: Any) -> "pa.Array":
-    """Return an array in one piece, and categories as their names."""
-    import pyarrow as pa
-
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        table = read_frame(path)
+        return {str(name): pa.array(table[name], from_pandas=True) for name in table.columns}
+    found = read_plain_columns(path, separator=separator, comment=comment, names=names)
+    if found is None:
+        rows = read_rows(path, separator=separator, comment=comment, names=names)
+        cells: Any = zip(*rows.cells, strict=True) if rows.cells else [()] * len(rows.header)
+        found = dict(zip(rows.header, cells, strict=True))
+    return {name: pa.array(column, pa.string()) for name, column in name_all(found.items())}
 
 
 def to_columns(cells: "dict[str, pa.Array]") -> Columns:
@@ -95,41 +79,6 @@ def _to_numbers(column: "pa.Array") -> Any:
         return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
         return column.to_pylist()
-
-
-def _read_plain(path: Path, separator: str | None, names: Sequence[str] | None) -> "dict[str, pa.Array] | None":
-    """Read a plain table; None where there may be anything that the strict reader knows better."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    mark = separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
-    body = path.read_bytes().removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
-    if len(mark) > 1 or not body.strip() or b'"' in body or b"\r" in body or not mark.isascii():
-        return None
-    if mark == " " and (b"\t" in body or b"  " in body or b" \n" in body or b"\n " in body or body[:1] == b" "):
-        return None
-    if end := find_row_end(path, mark):
-        body = b"\n".join(line for line in body.replace(end.encode(), b"\n").split(b"\n") if line.strip())
-    first, _, rest = body.partition(b"\n")
-    try:
-        cells = first.decode("utf-8").split(mark)
-    except UnicodeDecodeError:
-        return None
-    header = cells if names is None else expand_names(names, len(cells))
-    body = rest if names is None else body
-    is_header = len(set(header)) == len(header) > 1 and all(
-        name and name == name.strip() and (names is not None or not NUMBER.fullmatch(name)) for name in header
-    )
-    if not is_header or not body.strip() or cells == list(names or ()) or not are_even(body, mark, len(header)):
-        return None
-    convert = csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False)
-    parse = csv.ParseOptions(delimiter=mark, quote_char=False, double_quote=False, ignore_empty_lines=False)
-    read = csv.ReadOptions(column_names=header)
-    try:
-        table = csv.read_csv(io.BytesIO(body), read_options=read, parse_options=parse, convert_options=convert)
-    except pa.ArrowInvalid:
-        return None
-    return {name: table[name].combine_chunks() for name in header}
 
 
 def need_columns(cells: "dict[str, pa.Array]", wanted: Sequence[str], key: str) -> None:

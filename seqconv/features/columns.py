@@ -67,18 +67,11 @@ def read_columns(path: Path) -> Columns:
     "'1,5' in row 1 of column 'y' is not a number, but other cells of it are"
     """
     if path.suffix.lower() == ".parquet":
-        import pandas as pd
-
-        table = pd.read_parquet(path)
-        # A named index is a column of the file.
-        named = (
-            [] if isinstance(table.index, pd.RangeIndex) else [name for name in table.index.names if name is not None]
-        )
-        table = table.reset_index(named)
+        table = read_frame(path)
         return sort_cells((str(name), plain_cells(table.iloc[:, place])) for place, name in enumerate(table.columns))
     plain = read_plain_columns(path)
     if plain is not None:
-        return sort_cells(_name_all(plain.items()))
+        return sort_cells(name_all(plain.items()))
     rows = read_rows(path)
     skipped = np.flatnonzero(np.diff(rows.lines) > 1)
     if len(rows.header) == 1 and len(skipped):
@@ -87,7 +80,16 @@ def read_columns(path: Path) -> Columns:
             "or remove the line"
         )
     cells: Iterable[Sequence[str]] = zip(*rows.cells, strict=True) if rows.cells else [()] * len(rows.header)
-    return sort_cells(_name_all(zip(rows.header, cells, strict=True)))
+    return sort_cells(name_all(zip(rows.header, cells, strict=True)))
+
+
+def read_frame(path: Path) -> "pd.DataFrame":
+    """Read a Parquet file; a named index is a column of it."""
+    import pandas as pd
+
+    table = pd.read_parquet(path)
+    named = [] if isinstance(table.index, pd.RangeIndex) else [name for name in table.index.names if name is not None]
+    return table.reset_index(named)
 
 
 def is_clock(name: str, values: npt.NDArray[Any]) -> bool:
@@ -112,7 +114,7 @@ def is_clock_name(name: str) -> bool:
     return _CLOCK.search(name.lower().replace("_", " ")) is not None
 
 
-def _name_all(columns: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Any]]:
+def name_all(columns: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Any]]:
     """Yield columns with their names; as pandas calls those without one, such as the row numbers that it writes."""
     return ((name or f"Unnamed: {place}", cells) for place, (name, cells) in enumerate(columns))
 

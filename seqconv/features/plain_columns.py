@@ -1,25 +1,27 @@
 """Tables without quotes and gaps between lines, split as a whole: all else is left to the strict reader of rows."""
 
-import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqconv.errors import ManifestError
-from seqconv.features.tables import check_names
-
-_NUMBERS = b"0123456789+-.eE \t,\r\n"
+from seqconv.features.tables import check_names, expand_names, find_row_end
 
 
-def read_plain_columns(path: Path) -> dict[str, Any] | None:
-    r"""Read a `.csv` or `.tsv` file with a row of names and, below it, a cell for each name in every line.
+def read_plain_columns(
+    path: Path, *, separator: str | None = None, comment: str | None = None, names: Sequence[str] | None = None
+) -> dict[str, list[str]] | None:
+    r"""Read a table with a row of names, unless they are given, and below it a cell for each name in every line.
+
+    Args:
+        path: the file.
+        separator, comment, names: as of `read_rows`.
 
     Returns:
-        The cells of each column, equal to those of the strict reader and in a fraction of its time, or their values
-        where all are numbers; None where there may be anything else: quotes, empty lines, rows of another number of
-        cells, names that are none, other encodings than UTF-8.
+        The cells of each column, equal to those of the strict reader and in a fraction of its time; None where there
+        may be anything else: quotes, comments, empty lines, rows of another number of cells, names that are none, other
+        encodings than UTF-8.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "walk.csv")
@@ -27,41 +29,34 @@ def read_plain_columns(path: Path) -> dict[str, Any] | None:
     >>> read_plain_columns(path)
     {'x': ['1', ''], 'y': ['2.5', 'up']}
     """
-    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
-    mark = "\t" if path.suffix.lower() == ".tsv" else ","
-    if any(sign in content for sign in (b'"', b"\r", b"\0")):
+    mark = separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    body = path.read_bytes().removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    if comment is not None or len(mark) > 1 or not mark.isascii() or any(sign in body for sign in (b'"', b"\r", b"\0")):
         return None
-    first, _, body = content.partition(b"\n")
-    body = body.strip(b"\n")
+    # Between words, any number of spaces and tabs is one separator.
+    if mark == " " and (body[:1] == b" " or any(sign in body for sign in (b"\t", b"  ", b" \n", b"\n "))):
+        return None
+    if end := find_row_end(path, mark):
+        body = b"\n".join(line for line in body.replace(end.encode(), b"\n").split(b"\n") if line.strip())
+    first, _, rest = body.partition(b"\n")
     width = first.count(mark.encode()) + 1
-    if width == 1 or not body or not are_even(body, mark, width):
+    body = (rest if names is None else body).strip(b"\n")
+    if width == 1 or not body or not _are_even(body, mark, width):
         return None
     try:
-        names = [name.strip() for name in first.decode().split(mark)]
-        check_names(names, 1, body.partition(b"\n")[0].decode().split(mark), is_default=True)
-        # A last name that is empty may stand for nothing at all.
-        if not names[-1]:
-            return None
-        table = _read_numbers(body, mark)
-        if table is not None:
-            return dict(zip(names, table.T, strict=True))
         cells = body.decode().replace("\n", mark).split(mark)
+        header = [name.strip() for name in first.decode().split(mark)] if names is None else expand_names(names, width)
+        if names is None:
+            check_names(header, 1, cells[:width], is_default=separator is None)
     except (UnicodeDecodeError, ManifestError):
         return None
-    return {name: cells[place::width] for place, name in enumerate(names)}
-
-
-def _read_numbers(body: bytes, mark: str) -> npt.NDArray[np.float64] | None:
-    """Read a table of nothing but numbers, by NumPy; None where a cell is something else."""
-    if body.translate(None, _NUMBERS):
+    # A last name that is empty may stand for nothing at all; given names may be in the file, or too few.
+    if not header[-1] or len(header) != width or (names is not None and cells[:width] == header):
         return None
-    try:
-        return np.loadtxt(io.BytesIO(body), np.float64, comments=None, delimiter=mark, ndmin=2)
-    except ValueError:
-        return None
+    return {name: cells[place::width] for place, name in enumerate(header)}
 
 
-def are_even(body: bytes, mark: str, width: int) -> bool:
+def _are_even(body: bytes, mark: str, width: int) -> bool:
     """Whether each line has one cell for each column."""
     values = np.frombuffer(body + b"\n", np.uint8)
     ends = np.flatnonzero(values == ord("\n"))
