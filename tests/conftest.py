@@ -90,3 +90,19 @@ def float64_inputs() -> Iterator[None]:
     keras.config.set_floatx("float64")
     yield
     keras.config.set_floatx(floatx)
+
+
+@pytest.fixture(scope="module")
+def running_store() -> Iterator[object]:
+    """A stand-in for S3 on loopback."""
+    from support.servers import object_store
+
+    with object_store() as server:
+        yield server
+
+
+@pytest.fixture
+def store(running_store):
+    """The same, with nothing in it."""
+    running_store.forget()
+    return running_store

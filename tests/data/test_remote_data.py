@@ -281,7 +281,7 @@ def test_commands_write_to_this_machine(flag, capsys):
 
 
 def test_predictions_are_written_to_this_machine(capsys):
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="2"):
         predict_command(["--model", "run", "a.wav", "--output", "s3://bucket/x.csv"])
     assert "'s3://bucket/x.csv' is an address, but this must be on this machine" in capsys.readouterr().err
 

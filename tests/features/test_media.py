@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.extras import require
 from support.media import copied, encode_media, video_only
-from support.streams import encode, noise, without_info
+from support.streams import encode, noise, refuses, without_info
 
 from seqconv.cli.drafting.signals import measure_signals
 from seqconv.data.sequences import Sequences
@@ -68,14 +68,6 @@ def decoded(path, data: bytes) -> np.ndarray:
     measured = measure_signals(frame.assign(path=str(path.rename(path.with_suffix(".m4a")))))
     assert measured.lengths[0] * rate == pytest.approx(len(samples))
     return samples
-
-
-def refuses(path, data: bytes, reason: str) -> None:
-    path.write_bytes(data)
-    for ask in (decode_audio, count_samples):
-        with pytest.raises(AudioError, match=reason) as caught:
-            ask(path)
-        assert str(caught.value).count(str(path)) == 1
 
 
 def as_ffmpeg_decodes(data: bytes, kind: str | None = None) -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.streams import ape_tag, artwork, encode, noise, pages, short_opus, without_info, without_length
+from support.streams import ape_tag, artwork, encode, noise, pages, refuses, short_opus, without_info, without_length
 
 from seqconv.cli.drafting.signals import measure_signals
 from seqconv.data.sequences import Sequences
@@ -33,14 +33,6 @@ def decoded(path, data: bytes) -> np.ndarray:
     frame = pd.DataFrame({"id": ["x"], "path": [str(path)], "start": [None], "end": [None]})
     assert measure_signals(frame).lengths[0] * rate == pytest.approx(len(samples))
     return samples
-
-
-def refuses(path, data: bytes, reason: str) -> None:
-    path.write_bytes(data)
-    for ask in (decode_audio, count_samples):
-        with pytest.raises(AudioError, match=reason) as caught:
-            ask(path)
-        assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("part", [0.75, 0.5, 0.25, 0.999])

@@ -30,7 +30,7 @@ from seqconv.files import (
 
 require("aiohttp", "s3fs")
 
-from support.servers import forget_connections, object_store, web_server  # noqa: E402
+from support.servers import forget_connections, web_server  # noqa: E402
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -40,18 +40,6 @@ def web(monkeypatch):
     monkeypatch.setattr(connections, "_SECONDS_BETWEEN", 0)
     with web_server() as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def running_store():
-    with object_store() as server:
-        yield server
-
-
-@pytest.fixture
-def store(running_store):
-    running_store.forget()
-    return running_store
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,11 @@ import io
 import struct
 
 import numpy as np
+import pytest
 import soundfile
+
+from seqconv.errors import AudioError
+from seqconv.features.audio.decoding import count_samples, decode_audio
 
 
 def noise(num_samples: int, seed: int = 0, num_channels: int = 1) -> np.ndarray:
@@ -89,3 +93,12 @@ def _page(flags: int, granule: int, serial: bytes, number: int, parts: bytes, bo
             checksum = checksum << 1 ^ (0x04C11DB7 if checksum >> 31 else 0)
             checksum &= 0xFFFFFFFF
     return head + struct.pack("<I", checksum) + rest
+
+
+def refuses(path, data: bytes, reason: str) -> None:
+    """Every way of asking refuses a file with these bytes, and names it once."""
+    path.write_bytes(data)
+    for ask in (decode_audio, count_samples):
+        with pytest.raises(AudioError, match=reason) as caught:
+            ask(path)
+        assert str(caught.value).count(str(path)) == 1

@@ -20,21 +20,7 @@ from seqconv.training.state.interrupts import RunStopped
 
 require("aiohttp", "s3fs")
 
-from support.servers import object_store  # noqa: E402
-
 ADDRESS = "s3://bucket/runs/first"
-
-
-@pytest.fixture(scope="module")
-def running_store():
-    with object_store() as server:
-        yield server
-
-
-@pytest.fixture
-def store(running_store):
-    running_store.forget()
-    return running_store
 
 
 @pytest.fixture
@@ -124,7 +110,7 @@ def test_a_list_of_another_kind_is_refused(store, text):
 
 def test_a_run_goes_on_from_its_copy_on_another_machine(store, tmp_path, monkeypatch):
     whole = train(quick(**RICH), tmp_path / "whole", **data())
-    with pytest.raises(RunStopped):
+    with pytest.raises(RunStopped, match="SIGTERM"):
         train(copied(), tmp_path / "run", **data(), callbacks=[Stopping(1, 4, signal.SIGTERM)])
     shutil.rmtree(tmp_path / "run")
     assert not any(path.endswith("/history.csv") for path in store.objects), "an unfinished run has no plain names"
