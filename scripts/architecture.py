@@ -184,7 +184,7 @@ TASK_DECISION = (
 ROWS = (
     {
         "errors": "what went wrong", "text": "words", "geometry": "frames", "sources": "(time, d)",
-        "files": "safe writing", "parts": "registries",
+        "files": "here and elsewhere", "parts": "registries",
     },
     {"metrics": "arrays to scores", "tasks": "labels to answers", "batching": "lengths to batches"},
     {"features": "recordings to frames", "data": "manifests to sequences"},

@@ -14,7 +14,7 @@ from seqconv.errors import ConfigError
 from seqconv.features.cases import case_arguments
 from seqconv.features.kinds import RecordedKind
 from seqconv.models.card import model_target, read_card
-from seqconv.prediction.dispatch import find_entries
+from seqconv.prediction.entries import find_entries
 from seqconv.prediction.forward import is_sequence_model
 from seqconv.prediction.streaming.live import LivePredictions, read_raw_samples
 

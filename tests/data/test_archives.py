@@ -18,7 +18,7 @@ from seqconv.features import load_features
 from seqconv.features.cases.arff import read_arff
 from seqconv.features.kinds import Precomputed
 from seqconv.features.ts import cut_missing_end
-from seqconv.prediction.dispatch import find_entries
+from seqconv.prediction.entries import find_entries
 from seqconv.training import train
 
 FEATURES = {"kind": "precomputed"}

@@ -14,7 +14,7 @@ from seqconv.data.sequences import Sequences
 from seqconv.errors import AudioError, ManifestError
 from seqconv.features import FeatureKind, load_features, open_features
 from seqconv.features.foreign import PAGE, RECIPES
-from seqconv.prediction.dispatch import find_entries
+from seqconv.prediction.entries import find_entries
 
 SUFFIXES = [(suffix, title) for title, suffixes in RECIPES.items() for suffix in suffixes]
 LOG_MEL = FeatureKind(kind="log_mel")

@@ -21,7 +21,7 @@ from seqconv.features.audio.decoding import count_samples, decode_audio, read_bl
 from seqconv.features.store import FeatureStore, build_store
 from seqconv.files import connections, seen_from
 from seqconv.prediction import predict
-from seqconv.prediction.dispatch import find_entries
+from seqconv.prediction.entries import find_entries
 from seqconv.reports.folder import read_run
 from seqconv.reports.sounds import embed_sound
 from seqconv.training import train

@@ -19,7 +19,7 @@ from seqconv.features import FeatureKind
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.store import build_store
 from seqconv.files import tar_member
-from seqconv.prediction.dispatch import find_entries
+from seqconv.prediction.entries import find_entries
 
 RATE = 8000
 

@@ -12,7 +12,7 @@ from seqconv.data.manifest import load_manifest
 from seqconv.errors import AudioError, ManifestError
 from seqconv.features import FeatureKind
 from seqconv.features.audio.decoding import count_samples, decode_audio
-from seqconv.prediction.dispatch import find_entries
+from seqconv.prediction.entries import find_entries
 
 # How every such file begins; what follows is not looked at here.
 M4A = b"\0\0\0\x1cftypM4A " + bytes(99)

@@ -71,7 +71,8 @@ def main(arguments: argparse.Namespace) -> int:
         table_format(arguments.output)
     card = find_card(arguments)
     from seqconv.config import load_config
-    from seqconv.prediction.dispatch import check_entries, find_entries, predict_tables, trained_windows
+    from seqconv.prediction.dispatch import predict_tables, trained_windows
+    from seqconv.prediction.entries import check_entries, find_entries
 
     config = load_config(arguments.config or {}, arguments.set) if card.is_empty else None
     features = None if config is None else config.features
