@@ -59,9 +59,8 @@ def read_split(
     if manifest is None:
         check_made(config.data)
     options: dict[str, Any] = {"on_leak": config.data.on_leak, "collection": config.data}
-    used = (config.target.column, *(config.target.columns or ()), config.split.by)
     try:
-        loaded = read_manifest(source, label_files=label_files, used=used, **options)
+        loaded = read_manifest(source, label_files=label_files, used=_used(config), **options)
     except ManifestError as error:
         raise error if manifest is None else ManifestError(f"{error}{_of_run(error, config)}") from error
     frame = loaded.frame
@@ -104,8 +103,13 @@ def read_rows(config: "Config", missing: str) -> "pd.DataFrame":
     if config.data.manifest is None:
         raise ConfigError(f"{missing}, or a --config that sets data.manifest")
     check_made(config.data)
-    used = (config.target.column, *(config.target.columns or ()), config.split.by)
-    return read_manifest(config.data.manifest, on_leak=config.data.on_leak, collection=config.data, used=used).frame
+    options: dict[str, Any] = {"on_leak": config.data.on_leak, "collection": config.data, "used": _used(config)}
+    return read_manifest(config.data.manifest, **options).frame
+
+
+def _used(config: "Config") -> tuple[str | None, ...]:
+    """Return the columns of the manifest that the config uses beside those that are known."""
+    return (config.target.column, *(config.target.columns or ()), config.split.by)
 
 
 def check_slices(columns: Iterable[str], frame: "pd.DataFrame", key: str) -> None:

@@ -168,8 +168,9 @@ def check_made(data: DataConfig) -> None:
     values = (data.manifest, data.events)
     named = [path for value in values for path in (value.values() if isinstance(value, dict) else [value])]
     # Of addresses and patterns, reading says what is not there.
-    local = [path for path in named if path is not None and not is_address(path) and not set("{*?[") & set(path)]
-    missing = [path for path in local if not Path(split_scheme(path)[1]).exists()]
+    places = [split_scheme(path)[1] for path in named if path is not None]
+    local = [place for place in places if not is_address(place) and not set("{*?[") & set(place)]
+    missing = [place for place in local if not Path(place).exists()]
     if missing:
         raise ManifestError(f"'{missing[0]}' is not there yet. Make it with: {data.made_by}")
 

@@ -11,16 +11,15 @@ import pandas as pd
 from seqconv.data.manifest.loading import read_manifest
 from seqconv.data.manifest.opening import has_scheme
 from seqconv.data.manifest.readers.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES, check_names
+from seqconv.data.manifest.readers.tables import TABLE_SUFFIXES
 from seqconv.errors import AudioError, ConfigError, list_some
 from seqconv.features import FeatureKind, RecordedKind
 from seqconv.features.audio.containers import describe_unreadable, find_unreadable
-from seqconv.features.cases import FORMATS, case_columns, find_form, read_cases
+from seqconv.features.cases import FORMATS, case_arguments, case_columns, find_form, read_cases
 from seqconv.features.cells import ROW_SUFFIXES
 from seqconv.features.foreign import find_recipe
 from seqconv.files import fetch, is_address, is_file, list_files, seen_from, suffix_of
 from seqconv.text import amount
-
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
 def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str = "") -> pd.DataFrame:
@@ -49,7 +48,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
             f"the model takes features that were computed elsewhere, but {list_some(recordings)} are recordings. Pass "
             "arrays (time, d), or files of them (.npy, .npz, .csv, .parquet, .ts), or features=... to compute them."
         )
-    tables = [path for path in present if suffix_of(path) in _TABLES]
+    tables = [path for path in present if suffix_of(path) in TABLE_SUFFIXES]
     if not is_precomputed and tables and tables == present:
         raise ConfigError(
             f"the model takes recordings, and {list_some(tables)} are tables. Of a manifest, pass its rows in Python: "
@@ -80,7 +79,7 @@ def listed_entries(table: Any, settings: FeatureKind) -> pd.DataFrame:
     """Return the recordings of a table, as `find_entries` does.
 
     Raises:
-        ConfigError: the features are precomputed, or the table names parts of recordings.
+        ConfigError: recordings are given, but the features are precomputed; or the table names parts of recordings.
         ManifestError: as of `read_manifest`.
     """
     frame = read_manifest(table, on_leak="warn").frame
@@ -89,6 +88,9 @@ def listed_entries(table: Any, settings: FeatureKind) -> pd.DataFrame:
             "the table names parts of recordings (start, end), but predict takes whole ones. Pass "
             "Sequences.from_manifest(table, features), which cuts them."
         )
+    rows = frame[["id", *case_columns(frame)]]
+    if any(case_arguments(row)["case"] is not None for row in rows.to_dict("records")):
+        return rows
     entries = find_entries(frame["path"], settings)
     # Recordings inside the table are files that it does not name.
     return entries.assign(id=frame["id"]) if len(entries) == len(frame) else entries

@@ -386,3 +386,46 @@ def test_a_table_of_recordings_that_are_not_there_is_no_table_of_frames(here, ca
     for path in ("birds", "birds/train_metadata.csv"):
         assert init([path]) == 2
     assert "there is no column 'path'" in capsys.readouterr().err
+
+
+def test_a_table_of_more_recordings_than_are_compared_is_found_beside_them(here, draft):
+    (here / "clips").mkdir()
+    for row in range(1602):
+        np.save(here / "clips" / f"{row}.npy", np.ones((4, 2)))
+    write(here / "labels.csv", "file,mood", *(f"{row}.npy,{'ab'[row % 2]}" for row in range(1602)))
+    config, frame, _ = draft("clips")
+    assert frame[config.target.column].tolist()[:3] == ["a", "b", "a"]
+    assert len(frame) == 1602
+
+
+def test_of_tables_with_nothing_but_a_clock_it_is_the_feature(here, draft):
+    for row in range(12):
+        write(here / "t" / "ab"[row % 2] / f"{row}.csv", "time", *(str(step / 10) for step in range(20)))
+    config, _, _ = draft("t")
+    assert config.features.columns is None
+
+
+@pytest.mark.parametrize("setting", ["data.root=null", "data.split_lists=null"])
+def test_a_setting_may_be_none(here, draft, setting):
+    for row in range(12):
+        record(here / "w" / "ab"[row % 2] / f"{row}.wav", row)
+    config, _, _ = draft("w", "--set", setting)
+    assert config.data.root is config.data.split_lists is None
+
+
+def test_what_is_set_is_what_is_described(here, draft, capsys):
+    for row in range(12):
+        record(here / "w" / f"{row}.wav", row)
+    write(here / "w" / "m.csv", "path,label,cat", *(f"{row}.wav,{'ab'[row % 2]},{'xyz'[row % 3]}" for row in range(12)))
+    config, _, said = draft("w", "--set", "target.column=cat", "--set", "features.hop_length=200")
+    assert config.target.column == "cat"
+    assert "3 classes: x (4), y (4), z (4)" in said
+    assert config.features.hop_length == 200
+
+
+def test_a_column_is_refused_where_events_have_the_labels(here, capsys):
+    for row in range(6):
+        record(here / "w" / f"{row}.wav", row)
+        write(here / "w" / f"{row}.csv", "start,end,label", "0.1,0.2,dog", "0.2,0.3,cat")
+    assert init(["w", "--label", "nonsense", "--output", "x.yaml"]) == 2
+    assert "'nonsense' cannot be what is learned, as events have the labels" in capsys.readouterr().err

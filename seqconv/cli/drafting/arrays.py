@@ -43,15 +43,22 @@ def _find_pairs(files: Sequence[Path]) -> Iterator[tuple[str, str]]:
         # What cannot be read is named with all other files.
         with suppress(ValueError, OSError):
             if path.suffix.lower() == ".npy":
-                single[path.stem] = f"np.load('{path}')", load_npy(path, mapped=True).shape
+                if _may_be_of_all(path.stem):
+                    single[path.stem] = f"np.load('{path}')", load_npy(path, mapped=True).shape
             else:
                 with np.load(path, allow_pickle=False) as archive:
-                    sets.append({name: (f"np.load('{path}')['{name}']", archive[name].shape) for name in archive.files})
+                    names = filter(_may_be_of_all, archive.files)
+                    sets.append({name: (f"np.load('{path}')['{name}']", archive[name].shape) for name in names})
     for arrays in sets:
         for name, (call, shape) in arrays.items():
             labels = _labels_of(name, arrays)
             if labels is not None and len(shape) > 1 and shape[0] == labels[1][0]:
                 yield name.lower(), _describe(name, call, labels[0], shape)
+
+
+def _may_be_of_all(name: str) -> bool:
+    """Whether an array is named like one of all sequences, or of their labels; others need not be opened."""
+    return name.lower().partition("_")[0] in (*_VALUES, *_LABELS)
 
 
 def _labels_of(name: str, arrays: _Arrays) -> tuple[str, tuple[int, ...]] | None:

@@ -23,7 +23,8 @@ from seqconv.cli.drafting.targets import TargetFacts, find_target
 from seqconv.config import Config, load_config
 from seqconv.config.files import parse_yaml
 from seqconv.data.manifest import check_labels, make_splits
-from seqconv.errors import AudioError
+from seqconv.errors import AudioError, ManifestError
+from seqconv.files import expand_user, is_address
 from seqconv.parts.sections import split_scheme
 from seqconv.tasks import find_task
 
@@ -77,11 +78,16 @@ def draft_config(
             terminal to ask on.
     """
     place = Place(Path(source), given)
+    label = label or place.given.get("target", {}).get("column")
     with warnings.catch_warnings():
         if label is not None:
             # It is used, and no misspelled 'label'.
             warnings.filterwarnings("ignore", f"the manifest has a column '{re.escape(label)}'")
         found = find_source(place)
+    if found.find.target is not None and label is not None:
+        raise ManifestError(
+            f"'{label}' cannot be what is learned, as events have the labels: {found.find.found}. Leave it out"
+        )
     target = found.find.target or find_target(found.frame, label, place)
     if target.column is not None:
         found = _without_unlabeled(found, target)
@@ -122,8 +128,12 @@ def _write(findings: Findings, output: Path) -> str:
     features |= {key: Choice(*choice) for key, choice in findings.source.find.features.items()}
     if findings.levels is not None and findings.levels.spread >= MUCH:
         features["normalize"] = Choice(*choices.choose_normalize(findings.levels, signals))
+    given = {
+        name: {key: Choice(value, GIVEN) for key, value in keys.items()} for name, keys in findings.place.given.items()
+    }
+    features |= given.get("features", {})
     frames = choices.frames_of(replace(signals, lengths=findings.lengths), features)
-    batching = choices.choose_batching(frames, num_train)
+    batching = choices.choose_batching(frames, num_train) | given.get("batching", {})
     sections = {
         "data": _choose_data(findings, output),
         **_choose_folds(findings),
@@ -135,9 +145,7 @@ def _write(findings: Findings, output: Path) -> str:
             findings.target, batching["batch_size"].value, num_train, findings.count("valid")
         ),
     }
-    for name, keys in findings.place.given.items():
-        if name != "data":
-            sections[name] = sections.get(name, {}) | {key: Choice(value, GIVEN) for key, value in keys.items()}
+    sections |= {name: sections.get(name, {}) | keys for name, keys in given.items() if name != "data"}
     lines = [f"# {line}" for entry in [*findings.lines(), *findings.hints()] for line in wrap(entry)]
     lines += [
         "#",
@@ -169,11 +177,15 @@ def _choose_data(findings: Findings, output: Path) -> dict[str, Choice]:
     return chosen
 
 
-def _relative(paths: str | dict[str, str], folder: Path) -> str | dict[str, str]:
+def _relative(paths: str | dict[str, str] | None, folder: Path) -> str | dict[str, str] | None:
     if isinstance(paths, dict):
         return {name: str(_relative(path, folder)) for name, path in paths.items()}
+    if paths is None or is_address(paths):
+        return paths
     scheme, path = split_scheme(paths)
-    found = os.path.relpath(Path(path).absolute(), folder)
+    if is_address(path):
+        return paths
+    found = os.path.relpath(expand_user(path).absolute(), folder)
     return f"{scheme}:{found}" if scheme else found
 
 

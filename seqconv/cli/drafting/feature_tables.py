@@ -50,7 +50,8 @@ def look_at_tables(paths: Sequence[str]) -> TableFacts:
     facts: dict[str, tuple[Any, str]] = {}
     if 0 < len(left) < len(numbers):
         facts["columns"] = left, "of the tables; the others count time or hold text"
-    gaps = max(_longest_gap(table.numbers[name]) for table in read for name in left if name in table.numbers)
+    measured = [table.numbers[name] for table in read for name in left if name in table.numbers]
+    gaps = max(map(_longest_gap, measured), default=0)
     clock = _find_uneven_clock(read)
     if clock is not None:
         facts |= _describe_clock(read, clock, left)
@@ -97,7 +98,7 @@ def _describe_clock(tables: Sequence[Columns], clock: str, names: Sequence[str])
     return {
         "clock": (clock, f"rows are at uneven times, in seconds: {spread}"),
         "resample": (rate, "frames a second that the rows become"),
-        "max_gap": (float(np.ceil(max(spans) * 100) / 100), "seconds, of the longest gap that was seen"),
+        "max_gap": (float(np.ceil(max(spans, default=0.0) * 100) / 100), "seconds, of the longest gap that was seen"),
     }
 
 

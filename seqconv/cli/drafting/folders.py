@@ -10,7 +10,7 @@ from seqconv.cli.drafting.finds import Find
 from seqconv.cli.drafting.names import find_labels
 from seqconv.cli.drafting.places import Place
 from seqconv.cli.drafting.questions import Reading, choose
-from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
+from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS, split_words
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases import find_form
 
@@ -53,7 +53,7 @@ def find_lists(place: Place) -> Find | None:
     paths = set(place.files)
     lists: dict[str, str] = {}
     for path in (path for path in place.files if path.suffix == ".txt" and len(path.parts) == 1):
-        words = [SPLIT_WORDS[word] for word in re.split(r"[\W_]+", path.stem.lower()) if word in SPLIT_WORDS]
+        words = split_words(path.stem)
         lines = (place.path / path).read_text(encoding="utf-8", errors="replace").split()
         if words and lines and all(PurePosixPath(line) in paths for line in lines):
             lists[words[0]] = str(place.path / path)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seqconv.cli.drafting.finds import Find
 from seqconv.cli.drafting.places import Place
-from seqconv.data.manifest.columns import SPLIT_WORDS
+from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.errors import ManifestError, list_some
 
 _LISTS = "wav.scp"
@@ -24,13 +24,13 @@ def find_kaldi(place: Place) -> Find | None:
         data = {"manifest": f"kaldi:{place.path}"}
         return Find({**data, **_root_of(place.path)}, f"the data directory of Kaldi '{place.path}'")
     parts = {SPLIT_WORDS.get(folder.name.lower(), folder.name): folder for folder in folders}
-    if not set(parts) <= {"train", "valid", "test"} or len(parts) < len(folders) or "train" not in parts:
+    if not set(parts) <= set(SPLITS) or len(parts) < len(folders) or "train" not in parts:
         given = "{train: kaldi:FOLDER, test: kaldi:FOLDER}"
         raise ManifestError(
             f"'{place.path}' holds data directories of Kaldi: {list_some(folders, 12)}. Say which are which split: "
             f"{place.set('data.manifest', given)}"
         )
-    manifest = {split: f"kaldi:{parts[split]}" for split in ("train", "valid", "test") if split in parts}
+    manifest = {split: f"kaldi:{parts[split]}" for split in SPLITS if split in parts}
     roots = _root_of(parts["train"])
     shown = ", ".join(f"{split}: {parts[split].name}" for split in manifest)
     return Find({"manifest": manifest, **roots}, f"data directories of Kaldi in '{place.path}' ({shown})")

@@ -128,17 +128,18 @@ def _describe(place: Place, tables: Mapping[Path, _Head], labels: Sequence[str],
     heads = list(tables.values())
     first = heads[0]
     names = list(first.cells)
-    label = labels[0]
-    if len(labels) > 1:
+    given = place.given.get("data", {})
+    label = (given.get("columns") or {}).get("label")
+    if label is None and len(labels) > 1:
         readings = [Reading(f"'{name}'", place.set("data.columns", f"{{label: {name}}}"), name) for name in labels]
         label = choose(f"'{place.path}': several columns may be what is to be learned.", readings)
-    label = (place.given.get("data", {}).get("columns") or {}).get("label") or label
+    label = label or labels[0]
     groups = [name for name in names if _GROUPS & _words_of(name) and name != label]
     by = [*groups, label]
     keys = [list(zip(*(head.cells[name] for name in by), strict=True)) for head in heads]
     order = first.rows.order
     rows: dict[str, Any] = {"by": by, **({"order": order} if order else {})}
-    if not _is_divided(keys) and "sequence" not in (place.given.get("data", {}).get("rows") or {}):
+    if not _is_divided(keys) and "sequence" not in (given.get("rows") or {}):
         rows["sequence"] = _ask_sequence(place, by)
     meant = {"label": label, "group": groups[0] if groups else None}
     named = {meaning: name for meaning, name in meant.items() if name not in (None, meaning)}

@@ -61,7 +61,7 @@ def find_source(place: Place) -> Source:
     if "columns" in find.data and _is_of_other_files(frame):
         data["columns"] = {**(data["columns"] or {}), **_NO_PARTS}
         frame, notes = _read(data)
-        notes = ("'start' and 'end' go beyond the recordings: they are times of something else, and not used",)
+        notes = (*notes, "'start' and 'end' go beyond the recordings: they are times of something else, and not used")
     absolute = str(place.path.absolute())
     notes = tuple(note.replace(absolute, str(place.path)) for note in notes if _OTHER_FILES not in note)
     return Source(find.saying(*notes, *_say_unused(place, data)), data, frame)
@@ -129,9 +129,10 @@ def _find_file(place: Place) -> Find | None:
         return find if len(rows) else None
     above = place.path.parent
     for folder in (above, Path(os.path.normpath(above / ".."))):
-        tables = match_tables([place.path], Place(folder, place.given))
+        around = Place(folder, place.given)
+        tables = match_tables([place.path], around)
         if tables:
-            return describe_tables({"": tables[0]}, Place(folder, place.given))
+            return describe_tables({"": tables[0]}, around)
     return find_long_tables(place) or find
 
 

@@ -1,6 +1,5 @@
 """Tables whose cells name the recordings: which column does, where the paths start, and which tables are of a split."""
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from seqconv.cli.drafting.questions import Reading, choose
 from seqconv.cli.drafting.targets import LABEL_NAMES, SURE_GROUPS, find_label_columns, holds_numbers, says_splits
 from seqconv.cli.drafting.text_tables import read_ways
 from seqconv.data.manifest.collection import template_fields
-from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
+from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS, split_words
 from seqconv.data.manifest.readers.folders import METADATA
 from seqconv.errors import list_some
 from seqconv.files import is_file
@@ -32,7 +31,7 @@ class Table:
     """A table that names recordings.
 
     `keys`: those of `data` that say how its text is read and which column names them. `root`: where their paths start.
-    `paths`: of the recordings that some rows name, as seen from there; `listed`: as seen from the place.
+    `paths`: of the recordings that it names, as seen from there; `listed`: as seen from the place.
     """
 
     path: Path
@@ -96,8 +95,7 @@ def _split_of(path: Path, folder: Path) -> str | None:
     inner = path.relative_to(folder).parts if path.is_relative_to(folder) else (path.name,)
     names = [*inner[:-1], "" if path.name in METADATA else path.stem]
     for name in reversed(names):
-        words = [SPLIT_WORDS[word] for word in re.split(r"[\W_]+", name.lower()) if word in SPLIT_WORDS]
-        if words:
+        if words := split_words(name):
             return words[0]
     return None
 
@@ -161,7 +159,7 @@ def _match_columns(path: Path, rows: pd.DataFrame, text: Mapping[str, Any], plac
         if len(suffixes) > 1:
             continue
         name = f"{{{column}}}{suffixes.pop()}" if suffixes else None
-        files = frozenset(file for _, _, file in pairs)
+        files = frozenset(file for _, _, file in _find_pairs(rows[column], path, place))
         if len(set(heads)) == 1:
             keys = {"path": name} if name else {"columns": {"path": column}}
             return _table(path, rows, place, heads[0], {**text, **keys}, files)

@@ -17,6 +17,7 @@ from seqconv.data.augmentation.settings import AudioAugmentConfig, Background, P
 from seqconv.data.sequences import Sequences
 from seqconv.errors import AudioError, ConfigError, ManifestError
 from seqconv.features.audio.decoding import count_samples
+from seqconv.features.cases import case_columns
 from seqconv.features.kinds import RecordedKind
 from seqconv.features.store import FeatureStore, build_store
 from seqconv.sources import FloatArray
@@ -218,7 +219,7 @@ def build_variants(
 def variable_parts(sequences: Sequences) -> pd.DataFrame:
     """Return the file region to vary for each of some sequences of a manifest; columns as in a manifest."""
     frame: Any = sequences.metadata
-    columns = frame.columns.intersection(["id", "path", "start", "end", "case", "case_form"], sort=False)
+    columns = frame.columns.intersection(["id", "start", "end", *case_columns(frame)], sort=False)
     parts: pd.DataFrame = frame[columns].assign(id=sequences.ids)
     settings = sequences.feature_settings
     if sequences.provenance.cut is None or not isinstance(settings, RecordedKind):

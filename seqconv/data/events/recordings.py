@@ -147,7 +147,7 @@ def _read_folder(folder: Path, frame: pd.DataFrame) -> FoundEvents:
     others = sorted(tables.keys() - recordings.keys())
     if len(others) == len(tables):
         there = f"it holds tables for {list_some(others, 3)}" if others else f"it holds no {', '.join(TABLE_SUFFIXES)}"
-        wanted = list_some([Path(path).stem for path in frame["path"][:3]])
+        wanted = list_some([_stem_of(path) for path in frame["path"][:3]])
         nameless = (
             f"'{folder}': no table of events is named like a recording of the manifest, such as {wanted}; {there}"
         )

@@ -12,6 +12,7 @@ from seqconv.data.events.columns import name_columns
 from seqconv.data.events.label_tracks import read_label_track
 from seqconv.data.events.raven import RAVEN_START, read_selections
 from seqconv.data.manifest.columns import describe_rows, find_rows
+from seqconv.data.manifest.readers.tables import TABLE_SUFFIXES as MANIFEST_SUFFIXES
 from seqconv.data.manifest.readers.tables import read_table
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.foreign import find_recipe
@@ -19,7 +20,7 @@ from seqconv.files import name_of
 
 FloatArray = npt.NDArray[np.float64]
 TRACK_SUFFIX = ".txt"
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", TRACK_SUFFIX)
+TABLE_SUFFIXES = (*MANIFEST_SUFFIXES, TRACK_SUFFIX)
 _POINTS = (
     "A point in time covers no frame: give it a length, such as end = start + 0.5, or mark regions (in Audacity, "
     "select a part before you add a label)"

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,15 @@ SPLIT_WORDS = {
 }
 UNSURE_SPLITS = ("dev", "development", "eval", "evaluation")
 _LIKELY_PATHS = ("filename", "file", "fname", "wav", "audio", "audio_path", "clip", "recording", "slice_file_name")
+
+
+def split_words(name: str) -> list[str]:
+    """Return the splits that words of a name say.
+
+    >>> split_words("labels_dev-clean")
+    ['valid']
+    """
+    return [SPLIT_WORDS[word] for word in re.split(r"[\W_]+", name.lower()) if word in SPLIT_WORDS]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from seqconv.data.manifest.columns import refuse_indicators, to_text
-from seqconv.errors import ManifestError, list_some
+from seqconv.errors import ManifestError, StorageError, list_some
 from seqconv.files import as_storage_error, cache_folder
 
 # Rows that are in memory at once, with their recordings.
@@ -41,6 +41,8 @@ def read_parquet(paths: Sequence[Path], cache_dir: str | Path | None = None) -> 
         files = (pyarrow.parquet.ParquetFile(path) for path in paths)
         batches = (batch for file in files for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE))
         return read_arrow(schema, batches, cache_dir)
+    except StorageError:
+        raise
     except UnicodeDecodeError as error:
         raise ManifestError(f"it is not a whole Parquet file: text in it is not UTF-8 ({error.reason}).") from error
     except (pyarrow.ArrowException, OSError) as error:
@@ -129,6 +131,7 @@ def read_arrow(
     names = [field.name for field in schema if field.name in recordings or _is_text(field.type)]
     left_out = [field.name for field in schema if field.name not in (*names, _ROW_NUMBERS)]
     columns: dict[str, list[Any]] = {name: [] for name in names if name != _ROW_NUMBERS}
+    lists: dict[str, list[Any]] = {}
     row = 0
     for batch in batches:
         for name, cells in columns.items():
@@ -138,10 +141,12 @@ def read_arrow(
             else:
                 classes = _class_names(features.get(name))
                 if classes is None:
-                    refuse_indicators(name, values)
+                    lists.setdefault(name, []).extend(value for value in values if isinstance(value, list))
                 named = values if classes is None else [_name_class(value, classes, name) for value in values]
                 cells += [to_text(value, f"row {row + place}, '{name}'") for place, value in enumerate(named, start=1)]
         row += batch.num_rows
+    for name, found_lists in lists.items():
+        refuse_indicators(name, found_lists)
     notes = [f"{list_some(left_out)}: neither text nor numbers, and left out"] if left_out else []
     files = {name: columns[name] for name in recordings}
     columns |= {name: [file for file, _ in found] for name, found in files.items()}

@@ -11,6 +11,7 @@ import pandas as pd
 from seqconv.data.manifest.collection import CollectionSettings
 from seqconv.data.manifest.columns import SPLIT_WORDS, SPLITS
 from seqconv.data.manifest.layout import is_ignored
+from seqconv.data.manifest.readers.arrow import read_parquet
 from seqconv.data.manifest.readers.tables import read_table
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.audio.containers import MEDIA_SUFFIXES, describe_unreadable, find_unreadable
@@ -58,8 +59,11 @@ def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.
     if len(tables) > 1:
         raise ManifestError(f"it holds {list_some(tables)}. Name the one to use as data.manifest.")
     if tables:
-        table = read_table(fetch(seen_from(folder, tables[0])), collection)
-        return table, [f"'{folder}' is read by its table '{tables[0]}'"]
+        file, note = fetch(seen_from(folder, tables[0])), f"'{folder}' is read by its table '{tables[0]}'"
+        if file.suffix != ".parquet":
+            return read_table(file, collection), [note]
+        table, notes = read_parquet([file], getattr(collection, "cache_dir", None))
+        return table, [note, *notes]
     present: list[PurePath]
     if isinstance(folder, Path):
         present = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
@@ -164,7 +168,7 @@ def _refuse_tables(folder: str | Path, present: Sequence[PurePath], paths: Seque
     if tables and not paths:
         words = {path: re.split(r"[-_.]", path.stem.lower())[0] for path in tables}
         named = {
-            SPLIT_WORDS.get(word, "train"): (folder / path).with_name(f"{word}*.parquet")
+            SPLIT_WORDS.get(word, "train"): f"{folder}/{path.with_name(f'{word}*.parquet')}"
             for path, word in words.items()
         }
         mapping = ", ".join(f"{split}: {pattern}" for split, pattern in named.items())

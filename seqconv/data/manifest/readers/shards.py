@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple
 import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
+from seqconv.data.manifest.columns import refuse_indicators, to_text
 from seqconv.data.manifest.readers.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
 from seqconv.data.manifest.readers.patterns import find_files, short_names
 from seqconv.errors import ManifestError, StorageError, list_some
@@ -60,7 +61,7 @@ def read_shards(pattern: str, collection: CollectionSettings) -> tuple[pd.DataFr
     rows, left_out = [], Counter[str]()
     for shard, name, found in zip(shards, names, _read_all(shards), strict=True):
         for key, members in _by_key(found, shard).items():
-            row: dict[str, str | None] = {"id": f"{name}/{key}", "shard": name}
+            row: dict[str, Any] = {"id": f"{name}/{key}", "shard": name}
             media = {member.extension: member for member in members if _is_media(member.extension)}
             row |= {each: _address(shard, member) for each, member in media.items()}
             for member in members:
@@ -72,7 +73,7 @@ def read_shards(pattern: str, collection: CollectionSettings) -> tuple[pd.DataFr
     if not rows:
         raise ManifestError("it holds no sample: no file whose name has a key and an extension, such as 000.wav.")
     header = list(dict.fromkeys(name for row in rows for name in row))
-    table = pd.DataFrame({name: [row.get(name) for row in rows] for name in header}, dtype=object)
+    table = pd.DataFrame({name: _as_cells(name, rows) for name in header}, dtype=object)
     if "label" not in chosen and "label" not in table and "cls" in table:
         table["label"] = table["cls"]
     kinds = ", ".join(f"{count} .{extension}" for extension, count in left_out.most_common(10))
@@ -183,12 +184,19 @@ def _the_only(media: Mapping[str, _Member], members: Iterable[_Member], key: str
     return next(iter(media))
 
 
-def _cells(member: _Member, place: str) -> dict[str, str | None]:
-    """Return the cells that a text makes: of JSON, one for each field."""
+def _as_cells(name: str, rows: Iterable[Mapping[str, Any]]) -> list[str | None]:
+    """Return a column as text; lists of labels are joined."""
+    values = [(row["id"], row.get(name)) for row in rows]
+    refuse_indicators(name, (value for _, value in values))
+    return [to_text(value, f"'{key}', '{name}'") or None for key, value in values]
+
+
+def _cells(member: _Member, place: str) -> dict[str, Any]:
+    """Return the values that a text holds: of JSON, one for each field."""
     if member.text is None:
         return {}
     if member.extension.rpartition(".")[2] not in _JSON:
-        return {member.extension: member.text.strip() or None}
+        return {member.extension: member.text.strip()}
     try:
         # Numbers stay as written.
         content = json.loads(member.text, parse_int=str, parse_float=str)
@@ -197,13 +205,9 @@ def _cells(member: _Member, place: str) -> dict[str, str | None]:
     return {f"{member.extension}.{name}": cell for name, cell in _fields(content)} if isinstance(content, dict) else {}
 
 
-def _fields(content: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[str, str | None]]:
+def _fields(content: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[str, Any]]:
     for name, value in content.items():
         if isinstance(value, dict) and depth < _DEEPEST:
             yield from ((f"{name}.{inner}", cell) for inner, cell in _fields(value, depth + 1))
-        elif isinstance(value, bool):
-            yield name, str(value).lower()
-        elif isinstance(value, list) and all(isinstance(each, str) for each in value):
-            yield name, ";".join(value) or None
-        elif value is None or isinstance(value, str):
+        elif not isinstance(value, dict | list) or not any(isinstance(each, dict | list) for each in value):
             yield name, value

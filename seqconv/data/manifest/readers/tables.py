@@ -154,3 +154,4 @@ _READERS = {
     **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
     ".parquet": lambda path: read_parquet([path])[0],
 }
+TABLE_SUFFIXES = tuple(_READERS)
