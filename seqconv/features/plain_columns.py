@@ -39,6 +39,9 @@ def read_plain_columns(
     if end := find_row_end(path, mark):
         body = b"\n".join(line for line in body.replace(end.encode(), b"\n").split(b"\n") if line.strip())
     first, _, rest = body.partition(b"\n")
+    # The strict reader takes spaces from cells, and knows a first line that says the separator.
+    if separator is None and (first.partition(mark.encode())[2][:1] == b" " or first.lower().startswith(b"sep=")):
+        return None
     width = first.count(mark.encode()) + 1
     body = (rest if names is None else body).strip(b"\n")
     if width == 1 or not body or not _are_even(body, mark, width):

@@ -1,8 +1,10 @@
 """Files of text: the encoding that they declare, and what is said of those that are not in it."""
 
 import codecs
+from collections.abc import Iterator
 from pathlib import Path
 
+from seqconv.errors import ManifestError
 from seqconv.files import undecodable_line
 
 # UTF-32 begins like UTF-16, so that it is asked for first.
@@ -28,6 +30,29 @@ def text_encoding(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(4)
     return next((encoding for mark, encoding in _MARKS if head.startswith(mark)), "utf-8")
+
+
+def read_text(path: Path) -> str:
+    """Read a text in the encoding that it declares.
+
+    Raises:
+        ManifestError: it is in another.
+    """
+    try:
+        return path.read_text(encoding=text_encoding(path))
+    except UnicodeError as error:
+        raise ManifestError(f"'{path}': {decoding_problem(path, error)}") from error
+
+
+def read_lines(path: Path, comment: str) -> Iterator[tuple[int, str]]:
+    """Yield number (from 1) and text of each line that is neither empty nor a comment.
+
+    Raises:
+        ManifestError: the text is in another encoding than it declares.
+    """
+    for number, line in enumerate(map(str.strip, read_text(path).splitlines()), start=1):
+        if line and not line.startswith(comment):
+            yield number, line
 
 
 def decoding_problem(path: Path, error: UnicodeError) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqconv.errors import ManifestError, list_some
-from seqconv.features.text_files import text_encoding
-from seqconv.files import find_file, undecodable_line
+from seqconv.features.text_files import read_lines
+from seqconv.files import find_file
 
 _KNOWN_KEYS = {
     "problemname", "timestamps", "missing", "univariate", "dimension", "dimensions", "equallength", "serieslength",
@@ -52,7 +52,7 @@ def read_ts(
     if here is None:
         raise ManifestError(f"'{path}' does not exist or is not a file.")
     path = here
-    lines = _read_lines(path)
+    lines = read_lines(path, "#")
     header = _read_header(path, lines)
     has_label = any(header.get(key, "").lower().split()[:1] == ["true"] for key in ("classlabel", "targetlabel"))
     classes = header.get("classlabel", "").split()[1:] if has_label else []
@@ -66,7 +66,7 @@ def read_ts(
             label = dimensions.pop().strip()
             _check_label(label, classes, place)
             labels.append(label)
-        sequence = _parse_case(dimensions, place, keeps_gaps=keeps_gaps)
+        sequence = parse_case(dimensions, place, keeps_gaps=keeps_gaps)
         num_features = num_features or sequence.shape[1]
         if sequence.shape[1] != num_features:
             raise ManifestError(
@@ -77,18 +77,6 @@ def read_ts(
     if not sequences:
         raise ManifestError(f"'{path}' holds no case: nothing follows @data.")
     return sequences, labels, header
-
-
-def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield number (from 1) and text of each line that is neither empty nor a comment."""
-    try:
-        text = path.read_text(encoding=text_encoding(path))
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"'{path}' is not a .ts file: line {undecodable_line(path)} is not UTF-8.") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip()
-        if line and not line.startswith("#"):
-            yield number, line
 
 
 def _read_header(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, str]:
@@ -142,8 +130,12 @@ def cut_missing_end(case: NDArray[np.float32]) -> NDArray[np.float32]:
     return case[: len(case) - np.argmin(is_filled[::-1]) if not is_filled.all() else 0]
 
 
-def _parse_case(dimensions: list[str], place: str, *, keeps_gaps: bool) -> NDArray[np.float32]:
-    """Return one case as `(time, d)`; `dimensions` are the texts between the colons, without the label."""
+def parse_case(dimensions: list[str], place: str, *, keeps_gaps: bool) -> NDArray[np.float32]:
+    """Return one case as `(time, d)`; `dimensions` are the texts of its dimensions, without the label.
+
+    Raises:
+        ManifestError: they differ in length, hold something else than numbers, or no frame; `place` says where.
+    """
     columns = [parse_values(text, f"{place}, dimension {index}") for index, text in enumerate(dimensions, start=1)]
     lengths = [len(column) for column in columns]
     if len(set(lengths)) > 1:

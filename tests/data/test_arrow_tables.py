@@ -14,6 +14,7 @@ from support.training_data import MODEL, quick
 
 from seqconv import Sequences, load_manifest
 from seqconv.data.conversions import holds_recordings
+from seqconv.data.manifest.readers.tables import read_table
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.evaluation import evaluate
 from seqconv.models import build_model
@@ -284,3 +285,11 @@ def test_what_cannot_be_read_row_by_row_is_refused(paths):
         load_manifest(data.to_iterable_dataset())
     with pytest.raises(ManifestError, match=r"it has a transform .* Apply it with map"):
         load_manifest(data.with_transform(lambda rows: rows))
+
+
+def test_lists_are_judged_by_the_whole_column(tmp_path):
+    """The last of many rows, alone in its batch, looks like one that says of each class whether it applies."""
+    rows = [[number % 5, number % 3 + 5] for number in range(256)] + [[0, 1]]
+    table = pa.table({"path": ["x.wav"] * 257, "id": [str(number) for number in range(257)], "label": rows})
+    pq.write_table(table, tmp_path / "m.parquet")
+    assert read_table(tmp_path / "m.parquet")["label"].tolist()[-1] == "0;1"

@@ -185,7 +185,7 @@ def test_damage_is_refused_by_an_error_of_ours(tmp_path, kind):
         (".csv", b"path,split\na.wav,train\nb.wav,tset\n", load_manifest, "'tset' in column 'split'.*row 2"),
         (".csv", b"path\na.wav\nb.wav\n", load_manifest, r"column 'path' are missing.*row 2 \('b\.wav'\)"),
         (".jsonl", b'{"path": "a.wav"}\n{"path": {}}\n', load_manifest, "line 2, 'path'"),
-        (".ts", b"@classLabel true a\n@data\n1,2:a\n1,\xff:a\n", read_ts, "line 4 is not UTF-8"),
+        (".ts", b"@classLabel true a\n@data\n1,2:a\n1,\xff:a\n", read_ts, "it is not UTF-8 text: line 4"),
         (".ts", b"@classLabel true a\n@data\n1,2:a\n1,x:a\n", read_ts, "line 4, dimension 1: 'x'"),
         (".yaml", b"seed: 1\nname: \xff\n", load_config, "line 2: it is not UTF-8"),
         (".yaml", b"seed: 1\nname: a\x00b\n", load_config, "line 2: unacceptable character #x0000"),

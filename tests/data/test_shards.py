@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import json
 import lzma
 import tarfile
 
@@ -261,3 +262,16 @@ def test_archives_elsewhere_are_read_by_parts():
             assert frame["label"].tolist() == ["no", "yes", "no"]
             decoded = [decode_audio(path)[0] for path in frame["path"]]
             assert [len(each) for each in decoded] == [800, 810, 4800]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(["a;b", "c"], "the label 'a;b' holds ';'"), ([0, 1, 1], "holds lists of 0 and 1"), ([True, {}], None)],
+)
+def test_lists_in_json_are_those_of_other_manifests(tmp_path, value, message):
+    path = shard(tmp_path / "x.tar", [("a.wav", sound(0)), ("a.json", json.dumps({"tags": value, "n": 1.50}).encode())])
+    if message is None:
+        assert "json.tags" not in read(path)
+        return
+    with pytest.raises(ManifestError, match=message):
+        read(path)

@@ -19,6 +19,7 @@ from seqconv.errors import AudioError
 from seqconv.features import open_features
 from seqconv.features.audio import media
 from seqconv.features.audio.decoding import count_samples, decode_audio, read_blocks
+from seqconv.features.audio.media_layout import check_layout
 
 require("av")
 
@@ -273,3 +274,20 @@ def test_a_store_of_them_is_built_in_workers_and_found_again(tmp_path):
             assert pieces.num_frames == data.lengths[number]
             np.testing.assert_allclose(np.concatenate(list(pieces)), data[number], atol=1e-4)
     assert len(list((tmp_path / "cache" / "features").iterdir())) == 1
+
+
+def test_frames_of_wide_band_amr_follow_its_longer_mark():
+    """No encoder of it is at hand: frames of 6.6 kbit/s are a byte and 17."""
+    whole = b"#!AMR-WB\n" + (b"\x04" + bytes(17)) * 9
+    assert check_layout(io.BytesIO(whole), "amr") == 0
+    for wrong in (whole[:-1], whole[:9] + b"W" + whole[10:]):
+        with pytest.raises(AudioError, match=r"cut off|no frame begins at byte 9"):
+            check_layout(io.BytesIO(wrong), "amr")
+
+
+def test_tags_that_end_a_stream_of_frames_are_none():
+    frames = made("aac")
+    tag = b"APETAGEX" + (2000).to_bytes(4, "little") + (32).to_bytes(4, "little") + bytes(16)
+    assert check_layout(io.BytesIO(frames + tag), "aac") == check_layout(io.BytesIO(frames), "aac")
+    with pytest.raises(AudioError, match="no frame begins"):
+        check_layout(io.BytesIO(frames + b"ID3"), "aac")

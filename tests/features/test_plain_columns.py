@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from seqconv.errors import ManifestError
 from seqconv.features import columns
+from seqconv.features.cells import read_cells
 from seqconv.features.plain_columns import read_plain_columns
 
 NUMBERS = st.one_of(
@@ -92,3 +93,11 @@ def test_a_million_digits_are_a_number_or_an_error(path):
     path.write_text('x,y\n"' + "1" * 10**6 + '",2\n1,2\n')
     with pytest.raises(ManifestError, match=r"line 2: field larger than field limit"):
         columns.read_columns(path)
+
+
+def test_spaces_and_separators_that_only_the_strict_reader_knows(path):
+    """Cells of long tables are those of `read_rows`, too."""
+    path.write_text("id, label\n1, walk\n")
+    assert [cells.to_pylist() for cells in read_cells(path).values()] == [["1"], ["walk"]]
+    path.write_text("sep=,\na,walk\n")
+    assert [cells.to_pylist() for cells in read_cells(path, names=["id", "label"]).values()] == [["a"], ["walk"]]

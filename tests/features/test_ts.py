@@ -97,7 +97,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_binary_file_is_refused(tmp_path):
     (tmp_path / "x.ts").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ManifestError, match=r"x\.ts' is not a \.ts file: line 1 is not UTF-8"):
+    with pytest.raises(ManifestError, match=r"x\.ts': it begins like UTF-16 text, but is not: up to line 1"):
         read_ts(tmp_path / "x.ts")
 
 

@@ -222,3 +222,15 @@ def test_paths_in_a_column_or_an_iterator(model, files, tmp_path):
     column = pd.Series([str(files[0]), str(files[4])])
     for inputs in (column, column.to_numpy(object), np.array(column.tolist()), iter([files[0], files[4]])):
         pd.testing.assert_frame_equal(predict(model, inputs), expected)
+
+
+def test_rows_of_a_table_of_cases_are_predicted_as_they_are(tmp_path):
+    lines = "\n".join(f"{number},{number + 1},{number % 3}:{'ab'[number % 2]}" for number in range(6))
+    (tmp_path / "x.ts").write_text(f"@classLabel true a b\n@data\n{lines}\n")
+    model = build_model({"blocks": [{"filters": 2}]}, num_features=1, num_outputs=2)
+    options = {"features": {"kind": "precomputed"}, "target": fit_target("classification", ["a", "b"])}
+    frame = load_manifest(tmp_path / "x.ts")
+    whole = predict(model, tmp_path / "x.ts", **options)
+    listed = predict(model, frame.iloc[[4, 1]], **options)
+    assert listed["id"].tolist() == ["4", "1"]
+    np.testing.assert_allclose(listed["p_a"], whole["p_a"].iloc[[4, 1]], rtol=1e-5)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import IO
 
 from seqconv.errors import AudioError
+from seqconv.features.audio.tags import end_of_tag
 
 _HEAD_BYTES = 8192
 # A damaged file may hold any number of empty parts.
@@ -185,14 +186,15 @@ def _width(coded: bytes) -> int:
 
 
 def _check_chain(file: IO[bytes], size: int, head: bytes, first: int, num_bytes: Callable[[bytes, bytes], int]) -> None:
-    """Check that a frame begins wherever one ends, up to the end of the file, or to an ID3 tag there."""
-    place = first + (_id3_bytes(head) if not first else 0)
+    """Check that a frame or a tag begins wherever one ends, up to the end of the file."""
+    # After "#!AMR\n", or "#!AMR-WB\n".
+    place = head.find(b"\n") + 1 if head.startswith(b"#!AMR") else first
     for _ in range(_MOST_PARTS):
         file.seek(place)
-        part = file.read(24)
+        part = file.read(32)
         if not part or part.startswith(b"TAG"):
             return
-        own = num_bytes(part, head)
+        own = num_bytes(part, head) or end_of_tag(part, 0, size)
         if own < 1:
             raise AudioError(
                 f"no frame begins at byte {place} of {size}; it is damaged, or something else was put there. Try "
@@ -203,15 +205,9 @@ def _check_chain(file: IO[bytes], size: int, head: bytes, first: int, num_bytes:
             raise AudioError("ends within a frame; it was cut off. To keep the rest: ffmpeg -i OLD NEW.wav")
 
 
-def _id3_bytes(head: bytes) -> int:
-    if not head.startswith(b"ID3"):
-        return 0
-    return 10 + sum(value << 7 * (3 - index) for index, value in enumerate(head[6:10])) + (10 if head[5] & 16 else 0)
-
-
 def _adts_bytes(part: bytes, head: bytes) -> int:
     is_frame = len(part) > 6 and part[0] == 0xFF and part[1] & 0xF6 == 0xF0
-    return (part[3] & 3) << 11 | part[4] << 3 | part[5] >> 5 if is_frame else _id3_bytes(part)
+    return (part[3] & 3) << 11 | part[4] << 3 | part[5] >> 5 if is_frame else 0
 
 
 def _amr_bytes(part: bytes, head: bytes) -> int:
@@ -224,7 +220,7 @@ def _amr_bytes(part: bytes, head: bytes) -> int:
 
 def _ac3_bytes(part: bytes, head: bytes) -> int:
     if not part.startswith(b"\x0bw") or len(part) < 6:
-        return _id3_bytes(part)
+        return 0
     if part[5] >> 3 > 10:
         # E-AC-3 counts words.
         return 2 * ((part[2] & 7) << 8 | part[3]) + 2
@@ -239,14 +235,11 @@ def _flv_bytes(part: bytes, head: bytes) -> int:
 
 
 def _wavpack_bytes(part: bytes, head: bytes) -> int:
-    if part.startswith(b"APETAGEX"):
-        # The last thing in a file.
-        return 32 + int.from_bytes(part[12:16], "little")
     return 8 + int.from_bytes(part[4:8], "little") if part.startswith(b"wvpk") else 0
 
 
 # Where the first frame begins, and how many bytes one has.
 _CHAINS: dict[str, tuple[int, Callable[[bytes, bytes], int]]] = {
-    "aac": (0, _adts_bytes), "amr": (6, _amr_bytes), "ac3": (0, _ac3_bytes),
+    "aac": (0, _adts_bytes), "amr": (0, _amr_bytes), "ac3": (0, _ac3_bytes),
     "eac3": (0, _ac3_bytes), "flv": (13, _flv_bytes), "wv": (0, _wavpack_bytes),
 }  # fmt: skip

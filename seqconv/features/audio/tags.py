@@ -13,14 +13,15 @@ def skip_tags(data: Any, place: int, size: int) -> int:
     b'fLaC'
     """
     while place < size:
-        stop: int = min(_end_of_tag(data, place, size), size)
+        stop: int = min(end_of_tag(data, place, size), size)
         if stop <= place:
             return place
         place = stop
     return size
 
 
-def _end_of_tag(data: Any, place: int, size: int) -> int:
+def end_of_tag(data: Any, place: int, size: int) -> int:
+    """Return the place behind the tag that begins at `place`; `place` itself if none does."""
     head: bytes = data[place : place + 32]
     if head.startswith(b"ID3") and len(head) >= 10 and max(head[6:10]) < 128:
         number = sum(value << 7 * (3 - index) for index, value in enumerate(head[6:10]))

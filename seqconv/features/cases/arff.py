@@ -1,17 +1,14 @@
 """Reader of `.arff` files of the time series archives, those with a relational attribute (several dimensions) too."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases.sequences import Cases
-from seqconv.features.kinds import Array
-from seqconv.features.ts import cut_missing_end, parse_values
-from seqconv.files import undecodable_line
+from seqconv.features.text_files import read_lines
+from seqconv.features.ts import parse_case
 
 _NUMBERS = ("numeric", "real", "integer")
 _LABELS = ("class", "label", "target", "classlabel")
@@ -48,7 +45,7 @@ def read_arff(path: Path) -> Cases:
     >>> cases.columns["label"]
     ['a', 'b']
     """
-    lines = _read_lines(path)
+    lines = read_lines(path, "%")
     attributes = _read_attributes(path, lines)
     if not attributes:
         raise ManifestError(f"'{path}' has no @attribute.")
@@ -65,7 +62,7 @@ def read_arff(path: Path) -> Cases:
     for number, line in lines:
         place = f"'{path}', line {number}"
         dimensions, label = _split(line, place, has_label=last.is_label, is_relational=is_relational)
-        sequence = _parse(dimensions, place)
+        sequence = parse_case(dimensions, place, keeps_gaps=True)
         width = sum(len(text.split(",")) for text in dimensions)
         if not is_relational and width != len(values):
             raise ManifestError(f"{place} has {width} values, but {len(values)} attributes are declared for them.")
@@ -75,17 +72,6 @@ def read_arff(path: Path) -> Cases:
         raise ManifestError(f"'{path}' holds no case: nothing follows @data.")
     note = f"the lines in a cell of '{values[0].name}' are its dimensions, as the UEA archive writes them"
     return Cases.of_arrays(sequences, {"label": labels}, *([note] if is_relational else []))
-
-
-def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield number (from 1) and text of each line that is neither empty nor a comment."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"'{path}' is not UTF-8: line {undecodable_line(path)}.") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip() and not line.lstrip().startswith("%"):
-            yield number, line.strip()
 
 
 def _read_attributes(path: Path, lines: Iterator[tuple[int, str]]) -> list[_Attribute]:
@@ -131,17 +117,3 @@ def _split(line: str, place: str, *, has_label: bool, is_relational: bool) -> tu
     label = rest.strip().strip("'\"")
     dimensions = [text for text in cell.replace("\\n", "\n").split("\n") if text.strip()]
     return dimensions, None if label in ("", "?") else label
-
-
-def _parse(dimensions: Sequence[str], place: str) -> Array:
-    """Return one case as `(time, d)`, NaN where a value within it is missing."""
-    columns = [parse_values(text, f"{place}, dimension {index}") for index, text in enumerate(dimensions, start=1)]
-    if not columns or len({len(column) for column in columns}) > 1:
-        counts = ", ".join(str(len(column)) for column in columns) or "none"
-        raise ManifestError(
-            f"{place}: the dimensions of one case must have the same number of frames, but have {counts}."
-        )
-    case = cut_missing_end(np.stack(columns, axis=1))
-    if not len(case):
-        raise ManifestError(f"{place}: holds no frame.")
-    return case

@@ -79,9 +79,10 @@ def divide_rows(keys: IntArray, times: FloatArray | None, settings: RowSettings,
 
 
 def _ask(keys: IntArray, starts: IntArray, settings: RowSettings, names: list[str]) -> None:
-    again = next(place for place, key in enumerate(keys[starts]) if key in keys[starts[:place]])
-    key = keys[starts[again]]
-    before = starts[np.flatnonzero(keys[starts[:again]] == key)[-1]]
+    runs = keys[starts]
+    again = int(np.setdiff1d(np.arange(len(runs)), np.unique(runs, return_index=True)[1])[0])
+    key = runs[again]
+    before = starts[np.flatnonzero(runs[:again] == key)[-1]]
     raise ManifestError(
         f"it has {len(names):,} keys ({', '.join(settings.by)}), but {len(starts):,} runs of neighboring rows with one "
         f"key: '{names[key]}' begins in row {before + 1}, and again in row {starts[again] + 1}. Say what a sequence "

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +131,8 @@ class _LongTable:
         cells: dict[str, Any],
         division: Division,
         by: Sequence[str],
-        order: str | None = None,
-        times: FloatArray | None = None,
+        order: str | None,
+        times: FloatArray | None,
     ) -> None:
         self._cells, self._division, self._apart = cells, division, {*by, order}
         self._changes = {name: row for name in cells if name not in by and (row := self._first_change(name))}
@@ -189,12 +190,15 @@ class _LongTable:
         table = Columns(
             tuple(self._cells) if chosen else tuple(known),
             {name: values[part] for each in parts for name, values in each.numbers.items()},
-            {name: np.asarray(words, object)[part] for each in parts for name, words in each.words.items()},
+            {name: words[part] for each in parts for name, words in each.words.items()},
             {name: problem for each in parts for name, problem in each.problems.items()},
         )
         return content_of_table(table, settings)
 
     def _column(self, name: str) -> Columns:
         if name not in self._sorted:
-            self._sorted[name] = to_columns({name: self._cells[name]})
+            found = to_columns({name: self._cells[name]})
+            # As arrays, of which a part is cut out for each sequence.
+            words = {key: np.asarray(cells, object) for key, cells in found.words.items()}
+            self._sorted[name] = replace(found, words=words)
         return self._sorted[name]

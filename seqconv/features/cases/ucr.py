@@ -7,8 +7,8 @@ from typing import Any
 from seqconv.errors import ManifestError
 from seqconv.features.cases.sequences import Cases
 from seqconv.features.tables import NUMBER
+from seqconv.features.text_files import read_text
 from seqconv.features.ts import cut_missing_end, parse_values
-from seqconv.files import undecodable_line
 
 _NOTE = (
     "it has no names of columns and numbers alone: read as the UCR archive writes them, a sequence in each line with "
@@ -43,12 +43,8 @@ def read_ucr(path: Path, options: Mapping[str, Any]) -> Cases:
     Raises:
         ManifestError: a line has no value, or another cell than a number; names it.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}: line {undecodable_line(path)} is not UTF-8.") from error
     sequences, labels = [], []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         label, _, rest = line.partition("\t")

@@ -16,7 +16,7 @@ from typing import Any
 from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features.cases import forget_cases
 from seqconv.features.kinds import FeatureKind, RecordedKind, as_settings
-from seqconv.features.store.cache import match_rows, still_valid
+from seqconv.features.store.cache import keep_valid, match_rows
 from seqconv.features.store.commit_log import Ledger
 from seqconv.features.store.entries import BadFile, Entry, RecordingTransform, StoredSequence, entries_of
 from seqconv.features.store.extraction import extract_entries
@@ -99,7 +99,8 @@ def build_store(
             _check_columns(listed)
             _check_widths(listed)
             keys = {row.key for row in listed}
-            kept = [replace(row, id=None) for row in index.rows if row.key not in keys and still_valid(row)]
+            others = keep_valid([row for row in index.rows if row.key not in keys])
+            kept = [replace(row, id=None) for row in others]
             index = replace(index, rows=(*listed, *kept))
             write_index(folder, index)
         except BaseException:

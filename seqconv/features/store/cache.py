@@ -49,13 +49,14 @@ def match_rows(folder: Path, entries: Sequence[Entry], rows: Sequence[StoredSequ
     return Match(reused, list(pending.values()), changed=bool(pending or touched))
 
 
-def still_valid(row: StoredSequence) -> bool:
-    """Whether the file of a row is as it was when its features were extracted."""
+def keep_valid(rows: Sequence[StoredSequence]) -> list[StoredSequence]:
+    """Return the rows whose files are as they were when their features were extracted."""
     try:
-        return _look_up([row])[row.path, row.form] == (row.size, row.mtime_ns)
+        now = _look_up(rows)
     except StorageError:
-        # Nothing asks for it now, so that nothing depends on its address.
-        return False
+        # Nothing asks for them now, so that nothing depends on their addresses.
+        return [row for each in rows if len(rows) > 1 for row in keep_valid([each])]
+    return [row for row in rows if now[row.path, row.form] == (row.size, row.mtime_ns)]
 
 
 def _is_outdated(row: StoredSequence) -> bool:
