@@ -73,7 +73,8 @@ def read_split(
     trained = read_trained_splits(run_dir)
     known = config.data.manifest
     is_own = manifest is None or (isinstance(known, str) and _are_same(manifest, known))
-    if trained and (is_own or frame["split"].isna().all()):
+    is_known = bool(trained) and (is_own or bool(frame["split"].isna().all()))
+    if trained and is_known:
         frame = _apply(trained, frame, is_own)
     if frame["split"].isna().all():
         say(f"the manifest has no splits: all {len(frame)} sequences are evaluated as '{split}'")
@@ -81,7 +82,10 @@ def read_split(
     chosen = frame[frame["split"] == split].reset_index(drop=True)
     if chosen.empty:
         there = list_some(sorted(frame["split"].dropna().unique()))
-        raise ManifestError(f"no sequence is in split '{split}'; there are {there}. Choose one with --split, or all.")
+        by_run = f", as '{run_dir / SPLITS_FILE}' knows these ids" if is_known else ""
+        raise ManifestError(
+            f"no sequence is in split '{split}'; there are {there}{by_run}. Choose one with --split, or all."
+        )
     return loaded.with_frame(chosen)
 
 

@@ -89,7 +89,10 @@ def need_columns(cells: "dict[str, pa.Array]", wanted: Sequence[str], key: str) 
     """
     missing = [name for name in wanted if name not in cells]
     if missing:
-        raise ManifestError(f"lacks {list_some(missing)} of {key}; it has {list_some(cells, limit=15)}")
+        raise ManifestError(
+            f"lacks {list_some(missing)} of {key}; it has {list_some(cells, limit=15)}. Where all rows are of one, add "
+            "the column with one value"
+        )
 
 
 def number_cells(columns: "Sequence[pa.Array]") -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 import soundfile
-from support.miniatures import RATE, record, sounds, write
+from support.miniatures import MINIATURES, RATE, record, sounds, write
 
 from seqconv.cli.commands.init import main as init
 from seqconv.cli.drafting.names import find_labels
@@ -429,3 +429,15 @@ def test_a_column_is_refused_where_events_have_the_labels(here, capsys):
         write(here / "w" / f"{row}.csv", "start,end,label", "0.1,0.2,dog", "0.2,0.3,cat")
     assert init(["w", "--label", "nonsense", "--output", "x.yaml"]) == 2
     assert "'nonsense' cannot be what is learned, as events have the labels" in capsys.readouterr().err
+
+
+def test_archives_of_samples_are_drafted_by_a_setting(here, draft, capsys):
+    name, build = MINIATURES["WebDataset"]
+    build(here / name)
+    manifest = f"webdataset:{name}/train-*.tar"
+    assert init([manifest, "--output", "x.yaml"]) == 2
+    assert f"seqconv init FOLDER --set 'data.manifest={manifest}'" in capsys.readouterr().err
+    config, frame, said = draft(name, "--set", f"data.manifest={manifest}")
+    assert config.features.kind == "log_mel"
+    assert sorted(frame["label"].unique()) == ["0", "1"]
+    assert "16 sequences" in said

@@ -17,7 +17,7 @@ from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
 from seqconv.features.cases import FORMATS, case_arguments
 from seqconv.features.kinds import Precomputed
-from seqconv.files import fetch
+from seqconv.files import fetch, suffix_of
 
 MOST_READ = 200
 """Number of tables that are read, evenly spread, since no header says their length."""
@@ -53,7 +53,7 @@ def measure_signals(frame: pd.DataFrame, given: Mapping[str, Any] | None = None)
         ManifestError: files of different kinds, or arrays of different shape; says which.
         AudioError: no recording can be read; says why.
     """
-    suffixes = Counter(Path(path).suffix.lower() for path in frame["path"])
+    suffixes = Counter(map(suffix_of, frame["path"]))
     is_audio = {suffix: suffix in AUDIO_SUFFIXES for suffix in suffixes}
     if len(set(is_audio.values())) > 1:
         counts = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common())

@@ -1,6 +1,7 @@
 """The data behind a path: what finders, tried one after the other, say about it, read as training reads it."""
 
 import os.path
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ from seqconv.cli.drafting.places import TABLE_SUFFIXES, TABLES, Place
 from seqconv.cli.drafting.tables import describe_tables, find_tables, match_tables
 from seqconv.data.events.tables import TABLE_SUFFIXES as EVENT_TABLES
 from seqconv.data.manifest.loading import read_manifest
+from seqconv.data.manifest.opening import has_scheme
 from seqconv.data.manifest.readers.folders import AUDIO_SUFFIXES, refuse_manifests
 from seqconv.data.settings import DataConfig
 from seqconv.errors import AudioError, ManifestError, SeqconvError
@@ -51,6 +53,11 @@ def find_source(place: Place) -> Source:
         ManifestError: there is nothing, or nothing that a manifest can be, or several things may be meant; says what is
             expected.
     """
+    if has_scheme(str(place.path)):
+        raise ManifestError(
+            f"'{place.path}': init looks at folders and files. Name its folder, and the manifest by a setting: "
+            f"seqconv init FOLDER --set {shlex.quote(f'data.manifest={place.path}')}"
+        )
     if not place.path.exists():
         raise ManifestError(f"'{place.path}': there is no such file or folder")
     found = (find for finder in FINDERS if (find := finder(place)) is not None)

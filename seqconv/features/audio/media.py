@@ -35,6 +35,14 @@ _counted: "OrderedDict[Hashable, int | str]" = OrderedDict()
 _idle: "dict[Hashable, _Reader]" = {}
 
 
+def _import_av() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise AudioError(f"PyAV cannot be loaded ({error}). Install it again: {MEDIA_REMEDY}") from error
+    return av
+
+
 def open_media(open_file: OpenFile, container: str, key: Hashable | None = None) -> Media:
     """Open a recording of which FFmpeg calls the format `container`, and count its samples.
 
@@ -142,8 +150,7 @@ class _Reader:
 
     def _decode(self) -> Iterator[Frames]:
         """Yield the blocks of one pass."""
-        import av
-
+        av = _import_av()
         gathered, count = list[Frames](), 0
         try:
             with self._open_file() as file:

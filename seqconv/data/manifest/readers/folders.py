@@ -110,7 +110,9 @@ def _hint_at(folder: str | Path, present: Sequence[PurePath]) -> str:
             f"sequence; if each file is a channel and each line a sequence, write channels:FOLDER."
         )
     if any(path.suffix.lower() == ".tar" for path in present):
-        hint += f" It holds tar archives: if their files are samples, write webdataset:{folder}/*.tar."
+        hint += (
+            f" It holds tar archives: if their files are samples, write webdataset:{folder}/*.tar; else unpack them."
+        )
     return hint + find_recipe(present)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from seqconv.data.manifest.collection import CollectionSettings
+from seqconv.data.manifest.columns import KNOWN_COLUMNS
 from seqconv.data.manifest.layout import choose_columns, is_ignored
 from seqconv.data.manifest.readers.tables import list_cases
 from seqconv.errors import ManifestError, list_some
@@ -93,7 +94,9 @@ def _name_columns(cases: Cases, collection: CollectionSettings, notes: list[str]
 def _label_columns(collection: CollectionSettings, used: Sequence[str]) -> list[str]:
     """Return the columns of the table that have the labels."""
     columns = collection.columns or {}
-    return [str(columns.get(name, name)) for name in used or ("label",)]
+    # Those of a known meaning, such as the group, are no labels.
+    labels = [name for name in dict.fromkeys(used) if name == "label" or name not in KNOWN_COLUMNS]
+    return list(dict.fromkeys(str(columns.get(name, name)) for name in labels or ("label",)))
 
 
 def _check_changes(cases: Cases, collection: CollectionSettings, used: Sequence[str]) -> None:
