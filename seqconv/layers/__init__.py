@@ -13,13 +13,19 @@ from seqconv.layers.global_pooling import (
 from seqconv.layers.masking import Padding, frame_mask, segments_from_lengths, zero_padding
 from seqconv.layers.normalization import FeatureNormalization, MaskedBatchNormalization
 from seqconv.layers.pooling import MaskedAveragePooling1D, MaskedMaxPooling1D
+from seqconv.layers.random_convolution import MaskedDifference1D, MaskedRandomConvolution1D
 from seqconv.layers.sequence import MaskedGRU, MaskedLengthChannel, MaskedLSTM, MaskedSelfAttention, MaskedSqueezeExcite
-from seqconv.layers.sequence_normalization import MaskedGroupNormalization, MaskedLayerNormalization
+from seqconv.layers.sequence_normalization import (
+    MaskedGroupNormalization,
+    MaskedLayerNormalization,
+    MaskedSequenceStandardization,
+)
 from seqconv.layers.soft_global_pooling import (
     MaskedAttentiveStatisticsPooling1D,
     MaskedGeneralizedMeanPooling1D,
     MaskedLogSumExpPooling1D,
 )
+from seqconv.layers.threshold_pooling import MaskedThresholdPooling1D
 
 __all__ = [
     "FeatureNormalization",
@@ -30,6 +36,7 @@ __all__ = [
     "MaskedBatchNormalization",
     "MaskedConv1D",
     "MaskedDepthwiseConv1D",
+    "MaskedDifference1D",
     "MaskedGRU",
     "MaskedGeneralizedMeanPooling1D",
     "MaskedGlobalAveragePooling1D",
@@ -42,11 +49,14 @@ __all__ = [
     "MaskedLengthChannel",
     "MaskedLogSumExpPooling1D",
     "MaskedMaxPooling1D",
+    "MaskedRandomConvolution1D",
     "MaskedSelfAttention",
     "MaskedSeparableConv1D",
+    "MaskedSequenceStandardization",
     "MaskedSpatialDropout1D",
     "MaskedSqueezeExcite",
     "MaskedStatisticsPooling1D",
+    "MaskedThresholdPooling1D",
     "Padding",
     "StochasticDepth",
     "frame_mask",

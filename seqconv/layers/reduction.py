@@ -44,18 +44,25 @@ class SequenceReducer:
             return ops.sum(self.membership, axis=2, keepdims=True)
         return ops.sum(real_frames(self.frames, self.segments), axis=1)
 
-    def total(self, values: Tensor) -> Tensor:
-        """Sum `values` `(rows, time, channels)` over frames; they must be finite in padding."""
+    def total(self, values: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Sum `values` `(rows, time, channels)` over frames, each times its weight `(rows, time, 1)`.
+
+        Both must be finite in padding.
+        """
         if isinstance(self.num_slots, int) and self.num_slots > MANY_SLOTS:
             owner, spare = self._owners()
+            values = values if weights is None else values * weights
             totals = ops.segment_sum(rows_of_frames(values), owner, num_segments=spare + 1)[:-1]
             return ops.reshape(totals, (ops.shape(values)[0], self.num_slots, values.shape[-1]))
-        if self.membership is not None:
-            return ops.matmul(self.membership, values)
-        if self.segments is None:
+        if self.membership is None and self.segments is None and weights is None:
             return ops.sum(values, axis=1)
-        is_real = ops.swapaxes(real_frames(values, self.segments), 1, 2)
-        return ops.squeeze(ops.matmul(is_real, values), axis=1)
+        members = self.membership
+        if members is None:
+            members = ops.swapaxes(real_frames(values, self.segments), 1, 2)
+        if weights is not None:
+            members = members * ops.swapaxes(weights, 1, 2)
+        totals = ops.matmul(members, values)
+        return totals if self.membership is not None else ops.squeeze(totals, axis=1)
 
     def moments(self) -> Summary:
         """Return count, mean and summed squared deviations over the frames of each sequence, in two passes."""
@@ -71,6 +78,21 @@ class SequenceReducer:
         largest = _segment_max(rows_of_frames(values), *self._owners())[:-1]
         largest = ops.reshape(largest, (ops.shape(values)[0], self.num_slots, values.shape[-1]))
         return ops.where(self.count > 0, largest, ops.cast(lowest, largest.dtype))
+
+    @property
+    def row_index(self) -> Tensor:
+        """The index of each frame in its row, `(rows, time, 1)`."""
+        return ops.cumsum(ops.ones_like(self.frames[..., :1]), axis=1) - 1
+
+    @property
+    def first_index(self) -> Tensor:
+        """The index in its row of the first frame of each sequence, `(rows[, num_slots], 1)`; 0 for an empty slot."""
+        return ops.where(self.count > 0, -self.largest(-self.row_index), 0)
+
+    def first(self, values: Tensor) -> Tensor:
+        """Return the values of the first frame of each sequence; 0 for an empty slot."""
+        is_first = ops.equal(self.row_index, self.spread(self.first_index))
+        return self.total(ops.where(is_first, values, 0))
 
     def _owners(self) -> tuple[Tensor, Any]:
         """Return the slot of each frame among those of all rows, `(rows * time,)`, and one more, that of padding."""

@@ -103,3 +103,49 @@ class MaskedGroupNormalization(_ScaledNormalization, SequenceLayer):
         size = values.shape[-1] // self.groups
         means = ops.mean(ops.reshape(values, (*shape[:-1], self.groups, size)), axis=-1)
         return ops.repeat(means, size, axis=-1)
+
+
+class MaskedSequenceStandardization(SequenceLayer):
+    """Standardization of each channel by mean and deviation of its own sequence; nothing is learned.
+
+    Deviations are taken from the first frame, so that a constant channel gives zeros in every layout, not the rounding
+    of its mean.
+
+    Args:
+        epsilon: added to the variance. Standardized features with a deviation far below its root stay small.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        num_slots: K, for rows that hold up to K sequences; without it, each row is one sequence.
+        summary: statistics of the whole sequences, where `inputs` are a piece of them: what `summarize` returned.
+
+    Returns:
+        Features of the input's shape; those in padding are finite and meaningless.
+    """
+
+    padding_after = Padding.FINITE
+    merge = staticmethod(merge_moments)
+
+    def __init__(self, *, epsilon: float = 1e-8, **options: Any) -> None:
+        super().__init__(**options)
+        self.epsilon = epsilon
+
+    def summarize_members(self, members: SequenceReducer) -> Summary:
+        first = members.first(members.frames)
+        count = ops.maximum(members.count, 1)
+        mean = first + members.total(members.frames - members.spread(first)) / count
+        return {
+            "count": members.count,
+            "mean": mean,
+            "squares": members.total(ops.square(members.frames - members.spread(mean))),
+        }
+
+    def finish(self, summary: Summary) -> tuple[Tensor, Tensor]:
+        """Return mean and inverse deviation, `(rows[, num_slots], channels)`."""
+        count, mean, squares = (ops.convert_to_tensor(summary[name]) for name in ("count", "mean", "squares"))
+        return mean, ops.rsqrt(squares / ops.maximum(count, 1) + self.epsilon)
+
+    def change_frames(self, members: SequenceReducer, found: tuple[Tensor, Tensor]) -> Tensor:
+        mean, scale = (members.spread(ops.cast(each, members.frames.dtype)) for each in found)
+        return (members.frames - mean) * scale

@@ -1,10 +1,12 @@
 """The head of the model: from the frames of a sequence to one vector, or to one prediction per frame."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from seqconv.parts import PositiveInt, Registry, Section, register
+
+Statistic = Literal["proportion", "mean", "mean_index", "longest"]
 
 
 class PoolingHead(Section):
@@ -87,6 +89,25 @@ class LogSumExpPooling(_LayerPooling):
 
     type: Literal["log_sum_exp"]
     sharpness: float = Field(default=1.0, gt=0, description="r: the mean near 0, the maximum in the limit.")
+
+
+@register
+class ThresholdPooling(PoolingHead):
+    """How often, how far, when and how long a channel is above each of several thresholds, which are quantiles of its
+    values in training (Dempster et al. 2021, Tan et al. 2022)."""
+
+    type: Literal["thresholds"]
+    thresholds: PositiveInt = Field(default=4, description="For each channel.")
+    statistics: Annotated[tuple[Statistic, ...], Field(min_length=1)] = Field(
+        default=("proportion", "mean", "mean_index"),
+        description="proportion: of the frames above; mean: of how far they are above; mean_index: their middle, 0 at "
+        "the start and 1 at the end; longest: the longest stretch of them, as a proportion.",
+    )
+
+    def build(self, **options: Any) -> Any:
+        from seqconv.layers import MaskedThresholdPooling1D
+
+        return MaskedThresholdPooling1D(self.thresholds, self.statistics, **options)
 
 
 @register

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from seqconv.features.kinds import FeatureKind
-from seqconv.geometry import TimeGeometry
+from seqconv.geometry import TimeGeometry, output_length
 from seqconv.models.blocks import Block, ConvBlock, keys
 from seqconv.models.pooling_heads import PoolingHead, SimplePooling, as_sections
 from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Section
+from seqconv.sources import IntArray
 
 Pooling = Annotated[PoolingHead, OneOf(PoolingHead.registry)]
 PoolingName = Annotated[str, NameOf(PoolingHead.registry)]
@@ -55,6 +57,17 @@ class ModelConfig(Section):
     def time_geometry(self) -> TimeGeometry:
         """The way in which the layers read time, in order; the built model has the same."""
         return tuple(layer for block in self.blocks for layer in block.time_layers)
+
+    def fitted_to(self, lengths: IntArray) -> "ModelConfig":
+        """Return the model with what blocks choose by the lengths of the training sequences, in frames."""
+        different, which = np.unique(lengths, return_inverse=True)
+        blocks: tuple[Block, ...] = ()
+        geometry: TimeGeometry = ()
+        for block in self.blocks:
+            arriving = np.array([output_length(length, geometry) for length in different.tolist()], np.int64)[which]
+            blocks += (block.fitted_to(arriving),)
+            geometry += blocks[-1].time_layers
+        return self.model_copy(update={"blocks": blocks})
 
     @property
     def predicts_frames(self) -> bool:

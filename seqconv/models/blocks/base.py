@@ -9,6 +9,7 @@ from seqconv.geometry import TimeGeometry, TimeLayer
 from seqconv.models.blocks import keys
 from seqconv.models.nodes import Node, Nodes
 from seqconv.parts import PositiveInt, Registry, Section
+from seqconv.sources import IntArray
 
 # Keras's 0.99 needs hundreds of steps to forget the initial statistics; small data has some dozens an epoch.
 MOMENTUM = 0.9
@@ -108,6 +109,10 @@ class Block(Section):
     def time_layers(self) -> TimeGeometry:
         """The layers of this block that read time, in order."""
         return ()
+
+    def fitted_to(self, lengths: IntArray) -> "Block":
+        """Return the block with all keys that depend on the lengths of the training sequences, in its input frames."""
+        return self
 
     def build(self, channels: int, scope: LayerScope) -> Built:
         """Build the layers, for inputs with that many channels.

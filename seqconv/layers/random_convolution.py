@@ -1,0 +1,169 @@
+"""Fixed convolutions with the kernels of MiniRocket, the same numbers on every backend; and differences of frames."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from seqconv.geometry import TimeLayer
+from seqconv.layers.base import MaskedLayer
+from seqconv.layers.masking import Padding, Tensor, map_segments, real_frames, zero_padding
+
+KERNEL_SIZE = 9
+MANTISSA_BITS = 24
+
+
+def kernel_weights() -> np.ndarray:
+    """Return MiniRocket's 84 kernels `(9, 84)`: three taps of 9 weigh 2, the others -1, which sum to 0.
+
+    >>> kernel_weights().shape, kernel_weights().sum(axis=0).any()
+    ((9, 84), False)
+    """
+    chosen = list(combinations(range(KERNEL_SIZE), 3))
+    weights = np.full((KERNEL_SIZE, len(chosen)), -1.0, np.float32)
+    for kernel, taps in enumerate(chosen):
+        weights[list(taps), kernel] = 2.0
+    return weights
+
+
+class MaskedRandomConvolution1D(MaskedLayer):
+    """MiniRocket's 84 kernels at several dilations (Dempster et al. 2021), over few features each.
+
+    Kernels have weights of -1 and 2, and inputs are rounded to so few binary digits that their sums are exact in
+    float32, in whatever order they are added: every backend returns the same numbers, and so does every layout. What
+    counts values above a threshold would otherwise jump where rounding differs.
+
+    Args:
+        dilations: frames from tap to tap, 84 kernels for each.
+        most_features: a kernel sums over at most so many features of a frame, which are drawn.
+        limit: inputs are cut off beyond it, on both sides of 0. Standardized features hardly come near 64.
+        seed: of the features of kernels.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
+
+    Returns:
+        `(features, segments)`, or features alone when `segments` is None: `(batch, time, 84 * len(dilations))`, those
+        of the first dilation first.
+
+    >>> layer = MaskedRandomConvolution1D([1, 2])
+    >>> layer(np.ones((1, 30, 1), "float32")).shape
+    TensorShape([1, 30, 168])
+    """
+
+    takes_known = True
+    # Sums of neighbors, where the kernel reaches beyond the ends of sequences.
+    padding_after = Padding.FINITE
+
+    def __init__(
+        self,
+        dilations: Sequence[int] = (1,),
+        *,
+        most_features: int = 8,
+        limit: float = 64.0,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        # In half precision the sums would not be exact.
+        super().__init__(**{**options, "autocast": False})
+        if not dilations or min(dilations) < 1:
+            raise ValueError(f"dilations must be whole numbers of at least 1, got {list(dilations)}.")
+        self.dilations = [int(dilation) for dilation in dilations]
+        self.most_features, self.limit, self.seed = most_features, limit, seed
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = int(input_shape[-1] or 0)
+        used = draw_features(channels, len(self.dilations), self.most_features, self.seed)
+        kernel = kernel_weights()[None, :, None, :] * used[:, None]
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=kernel.shape,
+            initializer=lambda shape, dtype: ops.convert_to_tensor(kernel, dtype),
+            trainable=False,
+            autocast=False,
+        )
+        self.step = grid_step(self.limit, min(channels, self.most_features))
+
+    @property
+    def time_layer(self) -> TimeLayer:
+        return TimeLayer(KERNEL_SIZE, 1, max(self.dilations))
+
+    def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
+        features = zero_padding(ops.cast(inputs, self.variable_dtype), segments, known=known)
+        features = round_to_grid(features, self.step, self.limit)
+        options = {"padding": "same", "data_format": "channels_last"}
+        parts = [
+            ops.conv(features, self.kernel[index], dilation_rate=dilation, **options)
+            for index, dilation in enumerate(self.dilations)
+        ]
+        outputs = ops.cast(parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1), self.compute_dtype)
+        return outputs if segments is None else (outputs, map_segments(segments, self.time_layer))
+
+    def output_channels(self, channels: int) -> int:
+        return len(self.dilations) * kernel_weights().shape[1]
+
+
+class MaskedDifference1D(MaskedLayer):
+    """Differences of each frame from the one before it; 0 at the first frame of a sequence.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
+
+    Returns:
+        `(features, segments)`, or features alone when `segments` is None, of the shape of the inputs; 0 in padding.
+    """
+
+    takes_known = True
+    padding_after = Padding.ZERO
+
+    @property
+    def time_layer(self) -> TimeLayer:
+        return TimeLayer(2, padding="causal")
+
+    def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
+        features = zero_padding(inputs, segments, known=known)
+        is_real = real_frames(features, segments)
+        # Rows have a frame of padding between two sequences.
+        has_before = ops.pad(is_real[:, :-1], [(0, 0), (1, 0), (0, 0)])
+        before = ops.pad(features[:, :-1], [(0, 0), (1, 0), (0, 0)])
+        outputs = (features - before) * is_real * has_before
+        return outputs if segments is None else (outputs, map_segments(segments, self.time_layer))
+
+
+def draw_features(channels: int, num_dilations: int, most: int, seed: int) -> np.ndarray:
+    """Draw the features of each kernel, `(num_dilations, channels, 84)` of zeros and ones.
+
+    As in MiniRocket, the number of features is drawn so that few are as likely as many, on a logarithmic scale.
+    """
+    num_kernels = kernel_weights().shape[1]
+    used = np.zeros((num_dilations, channels, num_kernels), np.float32)
+    rng = np.random.default_rng(seed)
+    most = min(channels, most)
+    for dilation in range(num_dilations):
+        for kernel in range(num_kernels):
+            count = min(most, int(2 ** rng.uniform(0, np.log2(most + 1))))
+            used[dilation, rng.choice(channels, count, replace=False), kernel] = 1
+    return used
+
+
+def grid_step(limit: float, num_features: int) -> float:
+    """Return the step to which inputs of at most `limit` are rounded, so that sums over a kernel are exact in float32.
+
+    >>> grid_step(64.0, 1)
+    6.103515625e-05
+    """
+    largest = limit * num_features * float(np.abs(kernel_weights()).sum(axis=0).max())
+    return float(2.0 ** (np.ceil(np.log2(largest)) - MANTISSA_BITS))
+
+
+def round_to_grid(values: Tensor, step: float, limit: float) -> Tensor:
+    """Round values to multiples of `step`, a power of two, within `limit`; gradients pass as if nothing was rounded."""
+    values = ops.clip(values, -limit, limit)
+    # The differences, and their sums with the values, are exact.
+    return values + ops.stop_gradient(ops.round(values / step) * step - values)

@@ -1,0 +1,174 @@
+"""Global pooling by thresholds: how often, how far, when and how long values of a channel are above them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from seqconv.layers.global_pooling import GlobalPooling1D
+from seqconv.layers.masking import Padding, Tensor, real_frames
+from seqconv.layers.reduction import SequenceReducer, Summary, as_double
+
+STATISTICS = ("proportion", "mean", "mean_index", "longest")
+GOLDEN_RATIO = (5**0.5 + 1) / 2
+
+
+class MaskedThresholdPooling1D(GlobalPooling1D):
+    """Statistics of the frames whose value is above a threshold, for several thresholds of each channel.
+
+    These are the poolings of MiniRocket and MultiRocket (Dempster et al. 2021, Tan et al. 2022). Thresholds are set by
+    `adapt` and not learned: what counts frames has no gradient.
+
+    Args:
+        thresholds: for each channel.
+        statistics: of the frames above, each of them a number between 0 and 1 except for the mean:
+            proportion: of all frames of the sequence;
+            mean: of the distance to the threshold, 0 if no frame is above;
+            mean_index: the middle of the frames above, 0 for the start of the sequence and 1 for its end; 0.5 if none;
+            longest: the longest stretch of consecutive frames above, as a proportion of all.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        num_slots: K, for rows that hold up to K sequences.
+        known: what is known of the inputs in padding, which saves work; leave it out unless you know.
+
+    Returns:
+        `(batch, values)`, or `(batch, num_slots, values)` when `num_slots` is given, where values are
+        `len(statistics) * thresholds * channels`: by statistic, then by threshold, then by channel; 0 for an empty
+        slot.
+
+    >>> layer = MaskedThresholdPooling1D(1, ["proportion", "longest"])
+    >>> layer.build((None, None, 1))
+    >>> layer.adapt(np.array([[0.0], [1.0]]))
+    >>> np.array(layer(np.array([[[1.0], [0.0], [1.0], [1.0]]]))).tolist()
+    [[0.75, 0.5]]
+    """
+
+    def __init__(
+        self, thresholds: int = 4, statistics: Sequence[str] = ("proportion", "mean", "mean_index"), **options: Any
+    ) -> None:
+        # Thresholds are compared in the precision that they have.
+        super().__init__(**{**options, "autocast": False})
+        unknown = [name for name in statistics if name not in STATISTICS]
+        if thresholds < 1 or not statistics or unknown:
+            raise ValueError(
+                f"expected at least 1 threshold and statistics of {', '.join(STATISTICS)}; got {thresholds} and "
+                f"{list(statistics)}."
+            )
+        self.thresholds, self.statistics = thresholds, list(statistics)
+        self.values_per_channel = thresholds * len(self.statistics)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = int(input_shape[-1] or 0)
+        # Until `adapt` is called, those of values that are spread between -1 and 1.
+        initial = np.linspace(-1, 1, self.thresholds + 2)[1:-1, None] + np.zeros(channels)
+        self.levels = self.add_weight(
+            name="levels",
+            shape=initial.shape,
+            initializer=lambda shape, dtype: ops.convert_to_tensor(initial, dtype),
+            trainable=False,
+            autocast=False,
+        )
+
+    def adapt(self, frames: np.ndarray) -> None:
+        """Set the thresholds to quantiles of each channel over `frames` `(n, channels)`, between attained values."""
+        self.levels.assign(choose_levels(np.asarray(frames), self.thresholds))
+
+    def summarize_members(self, members: SequenceReducer) -> Summary:
+        index = members.row_index - members.spread(members.first_index)
+        found: dict[str, list[Tensor]] = {}
+        for level in range(self.thresholds):
+            distance = members.frames - ops.cast(self.levels[level], members.frames.dtype)
+            is_above = ops.cast(distance > 0, distance.dtype)
+            parts = {"above": members.total(is_above)}
+            if "mean" in self.statistics:
+                parts["distance"] = members.total(ops.relu(distance))
+            if "mean_index" in self.statistics:
+                parts["index"] = members.total(is_above, index)
+            if "longest" in self.statistics:
+                parts |= _stretches(members, is_above)
+            for name, value in parts.items():
+                found.setdefault(name, []).append(value)
+        return {"count": members.count, **{name: ops.concatenate(values, -1) for name, values in found.items()}}
+
+    @staticmethod
+    def merge(first: Summary, second: Summary) -> Summary:
+        one, two = ({name: as_double(value) for name, value in part.items()} for part in (first, second))
+        merged = {name: one[name] + two[name] for name in ("count", "above", "distance") if name in one}
+        if "index" in one:
+            merged["index"] = one["index"] + two["index"] + one["count"] * two["above"]
+        if "longest" in one:
+            whole_one, whole_two = one["above"] >= one["count"], two["above"] >= two["count"]
+            merged["leading"] = np.where(whole_one, one["count"] + two["leading"], one["leading"])
+            merged["trailing"] = np.where(whole_two, two["count"] + one["trailing"], two["trailing"])
+            across = one["trailing"] + two["leading"]
+            merged["longest"] = np.maximum(np.maximum(one["longest"], two["longest"]), across)
+        return merged
+
+    def pool(self, summary: Summary) -> Tensor:
+        count, above = ops.maximum(summary["count"], 1), summary["above"]
+        some = ops.maximum(above, 1)
+        pooled = {"proportion": above / count}
+        if "distance" in summary:
+            pooled["mean"] = summary["distance"] / some
+        if "index" in summary:
+            middle = (summary["index"] / some + 0.5) / count
+            pooled["mean_index"] = ops.where(above > 0, middle, 0.5)
+        if "longest" in summary:
+            pooled["longest"] = summary["longest"] / count
+        return ops.concatenate([pooled[name] for name in self.statistics], axis=-1)
+
+
+def _stretches(members: SequenceReducer, is_above: Tensor) -> dict[str, Tensor]:
+    """Return the longest stretch of frames above, and those at the start and at the end of each sequence."""
+    place, first = members.row_index, members.spread(members.first_index)
+    # The frame before the first of a sequence ends a stretch, and so does the frame after the last.
+    is_below = ops.logical_or(ops.equal(is_above, 0), ops.equal(real_frames(is_above, members.segments), 0))
+    last_below = ops.maximum(running_maximum(ops.where(is_below, place, -1.0)), first - 1)
+    count, index = members.count, place - first
+    return {
+        "longest": ops.maximum(members.largest(place - last_below), 0),
+        "leading": -members.largest(ops.where(is_below, -index, -members.spread(count))),
+        "trailing": count - 1 - members.largest(ops.where(is_below, index, -1.0)),
+    }
+
+
+def running_maximum(values: Tensor) -> Tensor:
+    """Return the largest of the values up to each frame, `(rows, time, channels)`."""
+    frames = ops.arange(ops.shape(values)[1], dtype="int32")
+
+    def double(reach: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        # Before the first frame, the first one is taken again, which changes no maximum.
+        before = ops.take(values, ops.maximum(frames - reach, 0), axis=1)
+        return reach * 2, ops.maximum(values, before)
+
+    def is_short(reach: Tensor, _: Tensor) -> Tensor:
+        return reach < ops.shape(values)[1]
+
+    values = ops.stop_gradient(values)
+    return ops.while_loop(is_short, double, (ops.convert_to_tensor(1, "int32"), values))[1]
+
+
+def choose_levels(frames: np.ndarray, thresholds: int) -> np.ndarray:
+    """Return thresholds `(thresholds, channels)`: quantiles of the values of each channel, `frames` `(n, channels)`.
+
+    Quantiles are spread evenly over all thresholds of all channels by the golden ratio, as in MiniRocket. A threshold is
+    the middle between two values that were attained, the wider gap next to the quantile, so that no value lies on it.
+    """
+    count, channels = frames.shape
+    ordered = np.sort(frames.astype(np.float64), axis=0)
+    order = np.arange(1, thresholds * channels + 1).reshape(channels, thresholds).T
+    places = np.minimum((order * GOLDEN_RATIO % 1 * count).astype(int), count - 1)
+    levels = np.empty((thresholds, channels))
+    for channel in range(channels):
+        values, first = np.unique(ordered[:, channel], return_index=True)
+        at = np.searchsorted(first, places[:, channel], side="right") - 1
+        # Beyond the smallest and the largest value, a gap as wide as the one inside.
+        gaps = np.diff(values) if len(values) > 1 else np.ones(1)
+        edges = np.concatenate([values[:1] - gaps[0], values, values[-1:] + gaps[-1]])
+        below, above = (edges[at] + edges[at + 1]) / 2, (edges[at + 1] + edges[at + 2]) / 2
+        is_wider = (edges[at + 2] - edges[at + 1]) > (edges[at + 1] - edges[at])
+        levels[:, channel] = np.where(is_wider, above, below)
+    return levels

@@ -1,0 +1,84 @@
+"""Random convolutions: fixed kernels, of which a head takes statistics that a linear model can tell classes by."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from seqconv.geometry import TimeGeometry, TimeLayer, widest
+from seqconv.models.blocks.base import Block, Built, LayerScope
+from seqconv.models.nodes import Nodes, Parallel
+from seqconv.parts import PositiveInt, register
+from seqconv.sources import IntArray
+
+Form = Literal["frames", "differences", "standardized", "standardized_differences"]
+KERNEL_SIZE = 9
+
+
+@register
+class RandomConvolutionBlock(Block):
+    """MiniRocket's 84 fixed kernels at several dilations (Dempster et al. 2021), over a few features each.
+
+    Follow it by `pooling: thresholds` and fit the head with `training.solver: ridge`, or put blocks that learn after it.
+    """
+
+    type: Literal["random_convolutions"]
+    dilations: Literal["auto"] | Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = Field(
+        default="auto",
+        description="Frames from tap to tap, 84 kernels for each. auto: from 1 to those with which a kernel covers a "
+        "sequence of the upper quartile of the training lengths, evenly on a logarithmic scale.",
+    )
+    num_dilations: PositiveInt = Field(default=16, description="How many, if dilations are auto.")
+    inputs: Annotated[tuple[Form, ...], Field(min_length=1)] = Field(
+        default=("frames", "differences"),
+        description="Forms of the sequence side by side, each with kernels of its own: its frames, differences of "
+        "neighboring frames, and both after each sequence is standardized by its own mean and deviation.",
+    )
+    keep_inputs: bool = Field(default=True, description="Also pass on the frames themselves, for their level and scale.")
+    most_features: PositiveInt = Field(default=8, description="A kernel sums over at most so many features, drawn.")
+    seed: int = Field(default=0, ge=0, description="Of the features of kernels.")
+
+    @property
+    def sees_all(self) -> bool:
+        return any(form.startswith("standardized") for form in self.inputs)
+
+    @property
+    def time_layers(self) -> TimeGeometry:
+        # Until the lengths are known, as short as it can be.
+        dilations = (1,) if self.dilations == "auto" else self.dilations
+        kernel = TimeLayer(KERNEL_SIZE, 1, max(dilations))
+        return widest([(*_before(form), kernel) for form in self.inputs])
+
+    def fitted_to(self, lengths: IntArray) -> "RandomConvolutionBlock":
+        if self.dilations != "auto":
+            return self
+        most = max(1.0, (float(np.quantile(lengths, 0.75)) - 1) / (KERNEL_SIZE - 1))
+        dilations = np.unique(np.geomspace(1, most, self.num_dilations).astype(int))
+        return self.model_copy(update={"dilations": tuple(dilations.tolist())})
+
+    def build(self, channels: int, scope: LayerScope) -> Built:
+        from seqconv.layers import MaskedDifference1D, MaskedRandomConvolution1D, MaskedSequenceStandardization
+
+        if self.dilations == "auto":
+            reason = "'auto' follows from the lengths of the training sequences, which are unknown here. Give a list"
+            raise scope.refuse("dilations", reason)
+        branches: list[Nodes] = [()] if self.keep_inputs else []
+        outputs = channels if self.keep_inputs else 0
+        for index, form in enumerate(self.inputs):
+            place = scope.inside(form)
+            nodes: Nodes = ()
+            if form.startswith("standardized"):
+                nodes += (MaskedSequenceStandardization(**place.options("standardization")),)
+            if _before(form):
+                nodes += (MaskedDifference1D(**place.options("difference")),)
+            kernels = MaskedRandomConvolution1D(
+                self.dilations, most_features=self.most_features, seed=self.seed + index, **place.options("conv")
+            )
+            branches.append((*nodes, kernels))
+            outputs += kernels.output_channels(channels)
+        return (Parallel(tuple(branches)),), outputs
+
+
+def _before(form: str) -> TimeGeometry:
+    """Return how a form reads time before the kernels do."""
+    return (TimeLayer(2, padding="causal"),) if form.endswith("differences") else ()
