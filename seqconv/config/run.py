@@ -72,7 +72,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
-        problems = [*_packing_problems(self), *_target_problems(self), *_training_problems(self)]
+        problems = [*_packing_problems(self), *_target_problems(self), *_training_problems(self), *_solver_problems(self)]
         problems += self.audio_augment.find_problems(self.features)
         problems += self.augment.find_problems(self.features, predicts_frames=self.model.predicts_frames)
         if problems:
@@ -192,6 +192,25 @@ def _target_problems(config: Config) -> Iterator[str]:
             f"training.monitor: '{monitor}' is not measured when target.task is '{config.target.task}'"
             f"{nearest(monitor, monitors)} Known: {', '.join(monitors)}"
         )
+
+
+def _solver_problems(config: Config) -> Iterator[str]:
+    """Yield what a head that is fitted in closed form cannot have."""
+    if not config.training.is_closed_form:
+        return
+    reason = "training.solver 'ridge' fits one linear layer to pooled sequences, each once and as it is"
+    found = {
+        "model.pooling": config.model.predicts_frames and "frames",
+        "model.dense_units": list(config.model.dense_units),
+        "model.dense_dropout": config.model.dense_dropout,
+        "augment": ", ".join(config.augment.names),
+        "audio_augment": ", ".join(config.audio_augment.names),
+        "training.epochs": config.training.epochs not in (1, type(config.training).model_fields["epochs"].default)
+        and config.training.epochs,
+    }
+    for key, value in found.items():
+        if value:
+            yield f"{key}: {value}, but {reason}. Remove it, or set training.solver to gradient."
 
 
 def _misfits(config: Config) -> Iterator[str]:

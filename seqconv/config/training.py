@@ -14,6 +14,12 @@ OPTIMIZERS = (
     "lion", "muon", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
 
+# The keys that only steps of gradients have a use for; `epochs` of a ridge is 1.
+GRADIENT_KEYS = (
+    "learning_rate", "optimizer", "weight_decay", "gradient_clip", "schedule", "warmup_epochs", "sampling", "loss",
+    "label_smoothing", "averaging", "early_stopping", "mixed_precision",
+)  # fmt: skip
+
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -66,6 +72,16 @@ class MLflowSettings(Section):
 class TrainingConfig(Section):
     """Settings of the fit."""
 
+    solver: Literal["gradient", "ridge"] = Field(
+        default="gradient",
+        description="ridge: the last layer is fitted in closed form to what the poolings return, and the rest of the "
+        "model stays as it is; for random_convolutions, or blocks of init. Leaves each sequence, or group, out to choose "
+        "the strength and to calibrate.",
+    )
+    strength: Positive | None = Field(
+        default=None,
+        description="Of the ridge, relative to the mean squared length of the standardized features; default: chosen.",
+    )
     epochs: PositiveInt = Field(default=20, description="Passes over the training sequences.")
     learning_rate: Positive = Field(default=1e-3, description="Highest learning rate of the schedule.")
     optimizer: Optimizer = Field(default="adamw", description="Name of a Keras optimizer.")
@@ -144,6 +160,20 @@ class TrainingConfig(Section):
     def focusing(self) -> float:
         """The gamma of the loss: 0 if it is not focal."""
         return self.focal_gamma if self.loss == "focal" else 0.0
+
+    @property
+    def is_closed_form(self) -> bool:
+        """Whether the head is fitted in closed form."""
+        return self.solver == "ridge"
+
+    @model_validator(mode="after")
+    def _solver_has_these(self) -> "TrainingConfig":
+        others = GRADIENT_KEYS if self.is_closed_form else ("strength",)
+        given = [name for name in others if getattr(self, name) != type(self).model_fields[name].default]
+        if given:
+            remedy = "Remove them, or set solver to gradient" if self.is_closed_form else "Remove it, or set solver to ridge"
+            raise ValueError(f"solver '{self.solver}' has no use for {', '.join(given)}. {remedy}")
+        return self
 
     @model_validator(mode="after")
     def _balanced_once(self) -> "TrainingConfig":

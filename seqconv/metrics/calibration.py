@@ -17,7 +17,7 @@ def fit_temperature(targets: npt.ArrayLike, logits: npt.ArrayLike) -> float:
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
 
     Args:
-        targets: one-hot rows `(n, C)`.
+        targets: one-hot rows `(n, C)`, or probabilities.
         logits: `(n, C)`.
 
     >>> logits = np.array([[4.0, 0.0]] * 4)
@@ -27,7 +27,7 @@ def fit_temperature(targets: npt.ArrayLike, logits: npt.ArrayLike) -> float:
     from scipy.special import log_softmax
 
     wanted, given = np.asarray(targets, np.float64), np.asarray(logits, np.float64)
-    has_mistake = bool((wanted.argmax(axis=1) != given.argmax(axis=1)).any())
+    has_mistake = bool((wanted.argmax(axis=1) != given.argmax(axis=1)).any()) or _are_soft(wanted)
     return _least(has_mistake, lambda cold: float(-(wanted * log_softmax(given * cold, axis=1)).sum(axis=1).mean()))
 
 
@@ -47,7 +47,12 @@ def fit_label_temperature(targets: npt.ArrayLike, logits: npt.ArrayLike) -> floa
     def entropy(cold: float) -> float:
         return float(-(wanted * log_expit(given * cold) + (1 - wanted) * log_expit(-given * cold)).mean())
 
-    return _least(bool(((given > 0) != (wanted == 1)).any()), entropy)
+    return _least(bool(((given > 0) != (wanted > 0.5)).any()) or _are_soft(wanted), entropy)
+
+
+def _are_soft(wanted: npt.NDArray[Any]) -> bool:
+    """Whether some targets are neither 0 nor 1, so that the least cross entropy is between."""
+    return bool(((wanted > 0) & (wanted < 1)).any())
 
 
 def _least(has_mistake: bool, entropy: Callable[[float], float]) -> float:

@@ -199,6 +199,19 @@ class Task:
 
         return [WeightedMean(self.make_loss(label_smoothing, focusing).call, "mean_loss")]
 
+    def linear_targets(self, encoded: Array) -> FloatArray:
+        """Return what a linear model of least squares is fitted to, `(n, num_outputs)`; NaN where a label is missing."""
+        return np.asarray(encoded, np.float64)
+
+    def linear_scale(self, encoded: Array, outputs: FloatArray) -> float:
+        """Choose the factor that turns outputs of a linear model of least squares into logits.
+
+        Args:
+            encoded: labels that the model has not seen, NaN where one is missing.
+            outputs: for these.
+        """
+        return 1.0
+
     # Answers
 
     def predictions(self, target: Meaning, logits: ArrayLike) -> FloatArray:

@@ -33,6 +33,15 @@ class ClassTask(Task):
     def encode(self, target: Meaning, raw_labels: Any, ids: Any = None) -> Array:
         return indicator_rows(self.label_sets(target, raw_labels, ids), target.names, ids)
 
+    def linear_targets(self, encoded: Array) -> FloatArray:
+        return 2.0 * np.asarray(encoded, np.float64) - 1.0
+
+    def linear_scale(self, encoded: Array, outputs: FloatArray) -> float:
+        # A label that was not seen may yet come (Platt 1999): without this, no mistake would mean no doubt.
+        doubt = 1.0 / (len(encoded) + 2)
+        wanted = np.asarray(encoded, np.float64) * (1 - 2 * doubt) + doubt
+        return 1.0 / self.fit_temperature(wanted, np.nan_to_num(outputs))
+
     def class_rows(self, encoded: Array) -> Array:
         return encoded
 

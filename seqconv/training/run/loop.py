@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -56,7 +56,7 @@ class RunLoop:
         if 0 < done < experiment.steps[first]:
             self.callbacks.go_on()
         epochs = ((epoch, plan.epoch(epoch, start=done if epoch == first else 0)) for epoch in range(first, num_epochs))
-        with feed_for(experiment, epochs) as feed:
+        with self._feed(epochs) as feed:
             while progress.epoch < num_epochs:
                 self._train_epoch(progress, feed)
                 logs = self._end_epoch(progress)
@@ -67,7 +67,10 @@ class RunLoop:
         self.callbacks.end_run(logs)
         self.keeper.save(progress, is_complete=True)
 
-    def _train_epoch(self, progress: Progress, feed: BatchFeed) -> None:
+    def _feed(self, epochs: Iterable[tuple[int, Iterable[Layout]]]) -> AbstractContextManager[Any]:
+        return feed_for(self.experiment, epochs)
+
+    def _train_epoch(self, progress: Progress, feed: Any) -> None:
         experiment, epoch = self.experiment, progress.epoch
         done, seconds, wait = progress.step, progress.seconds, progress.data_wait
         if done == experiment.steps[epoch]:
@@ -98,9 +101,7 @@ class RunLoop:
 
     def _epoch_logs(self, progress: Progress) -> Logs:
         experiment, model = self.experiment, self.experiment.model
-        logs: Logs = {name: float(value) for name, value in model.get_metrics_result().items()}
-        # Keras's own "loss" averages steps; ours weighs every sequence the same.
-        logs["loss"] = logs.pop("mean_loss")
+        logs = self._training_logs()
         with self.signals.at_once():
             self.average.put(progress.epoch)
             valid = experiment.data.valid
@@ -115,9 +116,16 @@ class RunLoop:
                 f"training diverged in epoch {progress.epoch + 1}: the loss on the {where} sequences is no longer a "
                 f"finite number. {remedy(experiment)}"
             )
-        logs["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         logs |= {"seconds": progress.seconds, "data_wait": progress.data_wait}
         logs["frames_per_second"] = experiment.plan.num_frames_of(progress.epoch) / progress.seconds
+        return logs
+
+    def _training_logs(self) -> Logs:
+        model = self.experiment.model
+        logs: Logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+        # Keras's own "loss" averages steps; ours weighs every sequence the same.
+        logs["loss"] = logs.pop("mean_loss")
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         return logs
 
     def _save_where_due(self, progress: Progress) -> None:

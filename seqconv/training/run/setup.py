@@ -1,6 +1,7 @@
 """All parts of a run, ready to start: data, model, plan, optimizer."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import keras
 
@@ -13,6 +14,7 @@ from seqconv.features.kinds import FeatureKind, Precomputed
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.card import PLAIN_FORMAT, ModelCard
 from seqconv.text import package_version
+from seqconv.training.run.adaptation import adapt_thresholds
 from seqconv.training.run.batches import Tell, find_budget, plan_batches
 from seqconv.training.run.checks import check_data
 from seqconv.training.run.pretrained import InitialModel, read_initial
@@ -54,6 +56,7 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
         ConfigError, ManifestError: what cannot be trained or scored, before any step.
     """
     num_features, num_outputs = data.train.num_features, data.target.num_outputs
+    config = _settled(config, data)
     model = build_model(config.model, num_features=num_features, num_outputs=num_outputs, card=_card(config, data))
     initial = initial or read_initial(config)
     is_adapted = initial is None and config.features.normalize == "train"
@@ -63,6 +66,8 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
     moments = None if seen is None else seen.statistics()
     if is_adapted and moments is not None:
         model.feature_normalization.adapt(*moments)
+    if initial is None:
+        adapt_thresholds(model, data.train, config.seed)
     data = with_variants(config, data)
     classes = labels.labels if isinstance(labels, FrameTargets) else labels
     sampling = draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
@@ -100,6 +105,17 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
     compile_model(config, model, steps)
     step = CompiledStep(model, plan.shapes)
     return RunSetup(config, data, model, plan, training_set, loss_scale, steps, step, notes)
+
+
+def _settled(config: Config, data: Datasets) -> Config:
+    """Return the config with what the model chooses by the training lengths; a ridge takes one epoch."""
+    fitted = config.model.fitted_to(data.train.lengths)
+    sections: dict[str, Any] = {}
+    if fitted != config.model:
+        sections["model"] = {"blocks": fitted.model_dump(mode="json")["blocks"]}
+    if config.training.is_closed_form:
+        sections["training"] = {"epochs": 1}
+    return config.with_(**sections) if sections else config
 
 
 def _named_features(settings: FeatureKind, data: Datasets) -> FeatureKind:

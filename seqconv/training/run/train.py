@@ -29,6 +29,7 @@ from seqconv.training.output.mlflow import MLflowLogger, RunListener
 from seqconv.training.output.report import make_console
 from seqconv.training.output.run_copy import RunCopy, claim_copy
 from seqconv.training.output.tensorboard import BoardPictures
+from seqconv.training.ridge.loop import RidgeLoop
 from seqconv.training.run import run_dir as folders
 from seqconv.training.run.checks import check_packages
 from seqconv.training.run.loop import RunLoop, time_steps
@@ -263,7 +264,9 @@ def _fit(experiment: RunSetup, path: Path, users: Callbacks, copy: RunCopy, sign
             callback.on_run_begin(config, path)
     try:
         if checkpoint is None or not checkpoint.is_complete:
-            RunLoop(experiment, callbacks, watch, keeper, signals, average, scores).run(progress)
+            parts = experiment, callbacks, watch, keeper, signals, average, scores
+            loop = RidgeLoop(*parts, console=console) if config.training.is_closed_form else RunLoop(*parts)
+            loop.run(progress)
     finally:
         bar.close()
     report.print_stop(history.rows, config.training.epochs, best, experiment.step, console)

@@ -1,0 +1,1 @@
+"""The head of a model in closed form: features of all training sequences, then one system of linear equations."""

@@ -1,0 +1,183 @@
+"""Ridge regression in closed form, its strength chosen by leaving each sequence, or each group, out."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+# Of the mean squared length of the standardized rows: from hardly any to hardly anything left.
+STRENGTHS = np.logspace(-5, 3, 25)
+# Columns of this many features at a time are turned into float64.
+CHUNK = 2048
+EPSILON = 1e-12
+
+Blocks = Callable[[], Iterable[npt.NDArray[np.float32]]]
+"""A function that returns the rows of a matrix from the first, in blocks `(n, features)`; it may be called again."""
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """A fitted linear model: `features @ coefficients + intercept`.
+
+    `strength` is relative to the mean squared length of a row of standardized features. `left_out` `(n, outputs)`: what
+    a model that was fitted without a row, or without its group, says of that row. `error`: its mean squared error.
+    `errors`: that of each strength that was tried.
+    """
+
+    coefficients: FloatArray
+    intercept: FloatArray
+    strength: float
+    left_out: FloatArray
+    error: float
+    errors: dict[float, float]
+
+
+def fit_ridge(
+    blocks: Blocks,
+    targets: FloatArray,
+    weights: FloatArray | None = None,
+    groups: Sequence[object] | None = None,
+    strengths: Sequence[float] | FloatArray = STRENGTHS,
+) -> Ridge:
+    """Fit a linear model to standardized features with the least squared error and a penalty on its coefficients.
+
+    With fewer rows than features, the equations are those of the rows, else those of the features: memory grows with
+    the square of the smaller of both. Errors of left-out rows are exact for the means and deviations of all rows
+    (Allen 1974; for groups, An, Liu and Venkatesh 2007).
+
+    Args:
+        blocks: the features, `(n, features)` in all.
+        targets: `(n, outputs)`.
+        weights: `(n,)`, above 0; default: all alike.
+        groups: `(n,)`; rows of a group are left out together; default: each by itself.
+        strengths: what is tried; the one with the least error is taken, of equal ones the largest.
+
+    >>> rng = np.random.default_rng(0)
+    >>> x, noise = rng.normal(size=(50, 3)), rng.normal(size=(50, 1))
+    >>> y = x @ [[1.0], [2.0], [0.0]] + 0.01 * noise + 5
+    >>> found = fit_ridge(lambda: [x], y)
+    >>> found.coefficients.round(2).ravel().tolist(), found.intercept.round(2).tolist()
+    ([1.0, 2.0, 0.0], [5.0])
+    """
+    share = np.ones(len(targets)) if weights is None else np.asarray(weights, np.float64)
+    root = np.sqrt(share / share.mean())[:, None]
+    basis = _find_basis(blocks, root)
+    center = (root**2 * targets).mean(axis=0)
+    wanted = root * (targets - center)
+    members = _members(groups, len(targets))
+    found = {float(strength): basis.leave_out(wanted, root, strength, members) for strength in strengths}
+    errors = {strength: float((error**2).mean()) for strength, error in found.items()}
+    best = max((s for s in errors if errors[s] <= min(errors.values()) * (1 + 1e-9)), default=float(strengths[0]))
+    coefficients = basis.coefficients(wanted, best)
+    intercept = center - basis.mean @ coefficients
+    return Ridge(coefficients, intercept, best, targets - found[best] / root, errors[best], errors)
+
+
+class _Basis:
+    """The rows of standardized features, times the roots of their weights, in the directions of their variation.
+
+    `rows` `(n, directions)`, with squared lengths `lengths` of its orthogonal columns; `unit`: the mean squared length
+    of a row. `back` turns coefficients of the directions into those of the features; `mean` is that of the features.
+    """
+
+    def __init__(
+        self, rows: FloatArray, lengths: FloatArray, back: Callable[[FloatArray], FloatArray], mean: FloatArray
+    ) -> None:
+        self.rows, self.lengths, self.back, self.mean = rows, lengths, back, mean
+        self.unit = max(float(lengths.sum()) / len(rows), EPSILON)
+
+    def coefficients(self, wanted: FloatArray, strength: float) -> FloatArray:
+        """Return the coefficients of the features `(features, outputs)`."""
+        return self.back(self._solve(wanted, strength))
+
+    def _solve(self, wanted: FloatArray, strength: float) -> FloatArray:
+        return (self.rows.T @ wanted) / (self.lengths + strength * self.unit)[:, None]
+
+    def leave_out(
+        self, wanted: FloatArray, root: FloatArray, strength: float, members: list[npt.NDArray[np.int64]] | None
+    ) -> FloatArray:
+        """Return the errors of rows that were left out, times the roots of their weights."""
+        scaled = self.rows / np.sqrt(self.lengths + strength * self.unit)
+        constant = root / np.sqrt((root**2).sum())
+        errors = wanted - self.rows @ self._solve(wanted, strength)
+        if members is None:
+            leverage = np.einsum("ij,ij->i", scaled, scaled)[:, None] + constant**2
+            return errors / np.maximum(1 - leverage, EPSILON)
+        for rows in members:
+            hat = scaled[rows] @ scaled[rows].T + constant[rows] @ constant[rows].T
+            errors[rows] = np.linalg.lstsq(np.eye(len(rows)) - hat, errors[rows], rcond=None)[0]
+        return errors
+
+
+def _find_basis(blocks: Blocks, root: FloatArray) -> _Basis:
+    """Find the directions in which rows vary, from products of rows or from products of features."""
+    mean, deviation = _moments(blocks, root)
+    scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
+    num_rows, num_features = len(root), len(mean)
+
+    def standardized() -> Iterator[tuple[slice, FloatArray]]:
+        start = 0
+        for block in blocks():
+            part = slice(start, start + len(block))
+            yield part, root[part] * ((block - mean) * scale)
+            start += len(block)
+
+    if num_rows <= num_features:
+        matrix = np.concatenate([block.astype(np.float32) for _, block in standardized()])
+        values, vectors = np.linalg.eigh(_products(matrix))
+        values, vectors = _positive(values, vectors)
+        rows = vectors * np.sqrt(values)
+
+        def back(inner: FloatArray) -> FloatArray:
+            return scale[:, None] * (matrix.T @ (vectors @ (inner / np.sqrt(values)[:, None])))
+
+        return _Basis(rows, values, back, mean)
+    products = np.zeros((num_features, num_features))
+    for _, block in standardized():
+        products += block.T @ block
+    values, vectors = _positive(*np.linalg.eigh(products))
+    rows = np.concatenate([block @ vectors for _, block in standardized()])
+    return _Basis(rows, values, lambda inner: scale[:, None] * (vectors @ inner), mean)
+
+
+def _moments(blocks: Blocks, root: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and deviation of each feature, by weight, in two passes; 0 where it is constant."""
+    total, start = 0.0, 0
+    for block in blocks():
+        total = total + (root[start : start + len(block)] ** 2).T @ block.astype(np.float64)
+        start += len(block)
+    mean = np.asarray(total)[0] / len(root)
+    squares, start = 0.0, 0
+    for block in blocks():
+        squares = squares + (root[start : start + len(block)] ** 2).T @ (block - mean) ** 2
+        start += len(block)
+    deviation = np.sqrt(np.asarray(squares)[0] / len(root))
+    return mean, np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, 0)
+
+
+def _products(matrix: npt.NDArray[np.float32]) -> FloatArray:
+    """Return the products of all pairs of rows, summed in float64."""
+    products = np.zeros((len(matrix), len(matrix)))
+    for start in range(0, matrix.shape[1], CHUNK):
+        part = matrix[:, start : start + CHUNK].astype(np.float64)
+        products += part @ part.T
+    return products
+
+
+def _positive(values: FloatArray, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Leave out directions in which nothing varies."""
+    is_kept = values > values.max(initial=0) * EPSILON
+    return values[is_kept], vectors[:, is_kept]
+
+
+def _members(groups: Sequence[object] | None, count: int) -> list[npt.NDArray[np.int64]] | None:
+    """Return the rows of each group; None where each row is a group of its own."""
+    if groups is None:
+        return None
+    _, numbers = np.unique(np.asarray([str(group) for group in groups]), return_inverse=True)
+    if len(set(numbers.tolist())) == count:
+        return None
+    order = np.argsort(numbers, kind="stable")
+    return list(np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1))
