@@ -13,6 +13,8 @@ from seqconv.layers.masking import Padding, Tensor, map_segments, real_frames, z
 
 KERNEL_SIZE = 9
 MANTISSA_BITS = 24
+# Values that are read for one frame at a time: more take memory, fewer take operations.
+MOST_TAPS = 256
 
 
 def kernel_weights() -> np.ndarray:
@@ -95,13 +97,25 @@ class MaskedRandomConvolution1D(MaskedLayer):
     def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
         features = zero_padding(ops.cast(inputs, self.variable_dtype), segments, known=known)
         features = round_to_grid(features, self.step, self.limit)
-        options = {"padding": "same", "data_format": "channels_last"}
-        parts = [
-            ops.conv(features, self.kernel[index], dilation_rate=dilation, **options)
-            for index, dilation in enumerate(self.dilations)
-        ]
+        # Some dilations at once: their taps side by side, and one product with their kernels.
+        together = max(1, MOST_TAPS // (KERNEL_SIZE * features.shape[-1]))
+        starts = range(0, len(self.dilations), together)
+        parts = [self._convolve(features, slice(start, start + together)) for start in starts]
         outputs = ops.cast(parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1), self.compute_dtype)
         return outputs if segments is None else (outputs, map_segments(segments, self.time_layer))
+
+    def _convolve(self, features: Tensor, part: slice) -> Tensor:
+        """Return the sums of products of some dilations, `(rows, time, 84 * dilations)`."""
+        dilations = np.array(self.dilations[part])
+        reach = int(dilations.max()) * (KERNEL_SIZE // 2)
+        taps = reach + dilations[:, None] * np.arange(-(KERNEL_SIZE // 2), KERNEL_SIZE // 2 + 1)
+        rows, width, channels = ops.shape(features)[0], ops.shape(features)[1], features.shape[-1]
+        padded = ops.pad(features, [(0, 0), (reach, reach), (0, 0)])
+        places = ops.expand_dims(ops.arange(width, dtype="int32"), -1) + ops.cast(taps.reshape(1, -1), "int32")
+        read = ops.reshape(ops.take(padded, places, axis=1), (rows, width, len(dilations), KERNEL_SIZE * channels))
+        kernel = ops.reshape(self.kernel[part], (len(dilations), KERNEL_SIZE * channels, -1))
+        sums = ops.einsum("btdk,dkf->btdf", read, kernel)
+        return ops.reshape(sums, (rows, width, len(dilations) * kernel.shape[-1]))
 
     def output_channels(self, channels: int) -> int:
         return len(self.dilations) * kernel_weights().shape[1]
