@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from seqconv.batching.bucketing import plan_bucketed
@@ -12,8 +13,12 @@ from seqconv.batching.packing import plan_packed
 from seqconv.batching.padding import plan_padded, plan_single
 from seqconv.batching.plans import Plan
 from seqconv.errors import ConfigError
+from seqconv.geometry import TimeGeometry, TimeLayer, next_start
 from seqconv.parts.registry import Registry, register
 from seqconv.text import nearest
+
+MOST_GAP = 0.25
+"""Part of a mean sequence; wider gaps cost more than buckets, whose padding is about that."""
 
 STRATEGIES: "Registry[Strategy]" = Registry("batching strategy", tag="strategy")
 
@@ -81,3 +86,15 @@ def make_plan(strategy: str, lengths: ArrayLike, **options: Any) -> Plan:
     (Shape(rows=1, width=4, num_slots=1), Shape(rows=1, width=5, num_slots=1))
     """
     return STRATEGIES[strategy].plan(lengths, **options)
+
+
+def auto_strategy(lengths: ArrayLike, geometry: TimeGeometry, *, is_packable: bool) -> str:
+    """Choose packed, unless rows must hold one sequence each, or gaps between sequences would take much of them.
+
+    >>> auto_strategy([100, 300], [TimeLayer(5)], is_packable=True)
+    'packed'
+    >>> auto_strategy([100, 300], [TimeLayer(9, dilation=32)], is_packable=True)
+    'bucketed'
+    """
+    mean = float(np.mean(np.asarray(lengths))) if len(np.asarray(lengths)) else 0.0
+    return "packed" if is_packable and next_start(0, geometry) <= MOST_GAP * mean else "bucketed"

@@ -110,7 +110,7 @@ def evaluate(
         predictions=answers.table,
         task=target.task,
         split_name=split_name,
-        layout=choose_strategy(model, strategy),
+        layout=choose_strategy(model, strategy, data.lengths),
         confidence=settings.confidence,
         kind=target.kind,
         data=data,

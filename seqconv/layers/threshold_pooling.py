@@ -158,13 +158,13 @@ def choose_levels(frames: np.ndarray, thresholds: int) -> np.ndarray:
     the middle between two values that were attained, the wider gap next to the quantile, so that no value lies on it.
     """
     count, channels = frames.shape
-    ordered = np.sort(frames.astype(np.float64), axis=0)
-    order = np.arange(1, thresholds * channels + 1).reshape(channels, thresholds).T
+    ordered = np.sort(np.ascontiguousarray(frames.T), axis=1)
+    order = np.arange(1, thresholds * channels + 1).reshape(channels, thresholds)
     places = np.minimum((order * GOLDEN_RATIO % 1 * count).astype(int), count - 1)
     levels = np.empty((thresholds, channels))
     for channel in range(channels):
-        values, first = np.unique(ordered[:, channel], return_index=True)
-        at = np.searchsorted(first, places[:, channel], side="right") - 1
+        values, first = np.unique(ordered[channel].astype(np.float64), return_index=True)
+        at = np.searchsorted(first, places[channel], side="right") - 1
         # Beyond the smallest and the largest value, a gap as wide as the one inside.
         gaps = np.diff(values) if len(values) > 1 else np.ones(1)
         edges = np.concatenate([values[:1] - gaps[0], values, values[-1:] + gaps[-1]])

@@ -3,10 +3,12 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from seqconv.batching import make_batch, make_plan, restore_order, unpack, unpack_frames
-from seqconv.batching.strategies import STRATEGIES
+from seqconv.batching.strategies import STRATEGIES, auto_strategy
 from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
+from seqconv.geometry import next_start
 from seqconv.prediction.compiled import Array, runner_for
 from seqconv.sources import Selection, Source
 
@@ -58,7 +60,7 @@ def forward(
     from seqconv.prediction import stock
     from seqconv.prediction.streaming import whole
 
-    choice = choose_strategy(model, strategy)
+    choice = choose_strategy(model, strategy, source.lengths)
     check_source(model, source)
     if not is_sequence_model(model):
         outputs = stock.run_alone(model, source)
@@ -83,8 +85,8 @@ def is_sequence_model(model: Any) -> bool:
     return hasattr(model, "time_geometry")
 
 
-def choose_strategy(model: Any, strategy: str = "auto") -> Choice:
-    """Choose the layout for a model: `auto` packs if every layer allows it.
+def choose_strategy(model: Any, strategy: str = "auto", lengths: npt.ArrayLike | None = None) -> Choice:
+    """Choose the layout for a model: `auto` packs if every layer allows it, and gaps are short beside `lengths`.
 
     Raises:
         ConfigError: there is no such layout, or the model cannot be run in it; names the layers.
@@ -106,6 +108,11 @@ def choose_strategy(model: Any, strategy: str = "auto") -> Choice:
     if strategy != "auto":
         return Choice(strategy, "as asked for")
     if model.packable:
+        geometry = model.time_geometry
+        if lengths is not None and auto_strategy(lengths, geometry, is_packable=True) != "packed":
+            gap, mean = next_start(0, geometry), float(np.mean(np.asarray(lengths)))
+            reason = f"gaps of {gap:,} frames between sequences of {mean:,.0f}, on average, would fill packed rows"
+            return Choice("bucketed", reason)
         return Choice("packed", "every layer can take several sequences in one row")
     return Choice("bucketed", f"these layers cannot be packed: {list_some(model.unpackable_layers)}")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seqconv.batching import Plan, make_plan
+from seqconv.batching.strategies import auto_strategy
 from seqconv.config.batching import planning_options
 from seqconv.data.datasets import load_datasets
 from seqconv.data.sampling import draw_by_class
@@ -115,7 +116,7 @@ def plan_again(
     config = folder.config
     strategy = config.batching.strategy
     if strategy == "auto":
-        strategy = "bucketed" if config.model.unpackable else "packed"
+        strategy = auto_strategy(lengths, config.model.time_geometry, is_packable=not config.model.unpackable)
     if config.augment.time_stretch is not None or config.audio_augment.speed is not None:
         notes.append(
             "Augmentation has made sequences longer or shorter in each epoch (augment.time_stretch, "

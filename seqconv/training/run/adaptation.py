@@ -10,14 +10,14 @@ from seqconv.models import SequenceModel
 from seqconv.models.stack import apply_trunk
 from seqconv.prediction.compiled import rounded_width
 
-MOST_SEQUENCES = 256
-MOST_FRAMES = 64
+MOST_SEQUENCES = 64
+MOST_FRAMES = 128
 
 
 def adapt_thresholds(model: SequenceModel, train: Sequences, seed: int) -> None:
     """Set the thresholds of poolings that have some, to quantiles of what reaches them in training.
 
-    Every sequence counts alike: at most 64 frames are drawn of each, of at most 256 sequences.
+    Every sequence counts alike: at most 128 frames are drawn of each, of at most 64 sequences.
     """
     poolings = [layer for layer in model.stack.poolings if isinstance(layer, MaskedThresholdPooling1D)]
     if not poolings:

@@ -46,7 +46,7 @@ def plan_batches(
             f"sequences in one row: {list_some(model.unpackable_layers)}. Set batching.strategy to 'bucketed' or "
             "'auto'."
         )
-    strategy, reason = choose_strategy(model, batching.strategy)
+    strategy, reason = choose_strategy(model, batching.strategy, lengths)
     notes = [f"batching.strategy auto: {strategy}, because {reason}"] if batching.strategy == "auto" else []
     options = planning_options(
         batching, strategy, seed=config.seed, time_geometry=model.time_geometry, is_compiled=is_compiled is not False
