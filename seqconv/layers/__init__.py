@@ -13,7 +13,7 @@ from seqconv.layers.global_pooling import (
 from seqconv.layers.masking import Padding, frame_mask, segments_from_lengths, zero_padding
 from seqconv.layers.normalization import FeatureNormalization, MaskedBatchNormalization
 from seqconv.layers.pooling import MaskedAveragePooling1D, MaskedMaxPooling1D
-from seqconv.layers.random_convolution import MaskedDifference1D, MaskedRandomConvolution1D
+from seqconv.layers.random_convolution import MaskedCompression, MaskedDifference1D, MaskedRandomConvolution1D
 from seqconv.layers.sequence import MaskedGRU, MaskedLengthChannel, MaskedLSTM, MaskedSelfAttention, MaskedSqueezeExcite
 from seqconv.layers.sequence_normalization import (
     MaskedGroupNormalization,
@@ -34,6 +34,7 @@ __all__ = [
     "MaskedAttentiveStatisticsPooling1D",
     "MaskedAveragePooling1D",
     "MaskedBatchNormalization",
+    "MaskedCompression",
     "MaskedConv1D",
     "MaskedDepthwiseConv1D",
     "MaskedDifference1D",

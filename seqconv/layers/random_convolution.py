@@ -1,4 +1,4 @@
-"""Fixed convolutions with the kernels of MiniRocket, the same numbers on every backend; and differences of frames."""
+"""Fixed convolutions with the kernels of MiniRocket, the same numbers on every backend; and forms of their inputs."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -148,6 +148,44 @@ class MaskedDifference1D(MaskedLayer):
         before = ops.pad(features[:, :-1], [(0, 0), (1, 0), (0, 0)])
         outputs = (features - before) * is_real * has_before
         return outputs if segments is None else (outputs, map_segments(segments, self.time_layer))
+
+
+class MaskedCompression(MaskedLayer):
+    """A logarithm of large values in straight pieces, linear near 0 and odd: loud and quiet parts come close.
+
+    Values up to `unit` stay as they are, in units of it; each further piece reaches twice as far and counts as 1. It
+    takes differences, limits and products with powers of two alone, which every backend rounds alike.
+
+    Args:
+        unit: where the linear part ends, a power of two.
+        pieces: that are longer and longer; beyond the last one values are cut off.
+
+    Call arguments:
+        inputs: `(batch, time, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+
+    Returns:
+        Features of the input's shape; 0 in padding.
+
+    >>> np.array(MaskedCompression(1.0)(np.array([[[0.5], [-1.0], [2.0], [4.0]]]))).ravel().tolist()
+    [0.5, -1.0, 2.0, 3.0]
+    """
+
+    padding_after = Padding.ZERO
+
+    def __init__(self, unit: float = 0.125, pieces: int = 7, **options: Any) -> None:
+        super().__init__(**options)
+        if np.log2(unit) % 1:
+            raise ValueError(f"unit must be a power of two, got {unit}.")
+        self.unit, self.pieces = unit, pieces
+
+    def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+        features = zero_padding(inputs, segments) * (1 / self.unit)
+        size = ops.abs(features)
+        total = ops.minimum(size, 1.0)
+        for piece in range(self.pieces):
+            total = total + ops.clip(size - 2.0**piece, 0.0, 2.0**piece) * 2.0**-piece
+        return ops.sign(features) * total
 
 
 def draw_features(channels: int, num_dilations: int, most: int, seed: int) -> np.ndarray:

@@ -8,9 +8,9 @@ from keras import ops
 
 from seqconv.layers.global_pooling import GlobalPooling1D
 from seqconv.layers.masking import Padding, Tensor, real_frames
-from seqconv.layers.reduction import SequenceReducer, Summary, as_double
+from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_moments
 
-STATISTICS = ("proportion", "mean", "mean_index", "longest")
+STATISTICS = ("proportion", "mean", "mean_index", "spread", "longest", "stretches")
 GOLDEN_RATIO = (5**0.5 + 1) / 2
 
 
@@ -26,7 +26,9 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
             proportion: of all frames of the sequence;
             mean: of the distance to the threshold, 0 if no frame is above;
             mean_index: the middle of the frames above, 0 for the start of the sequence and 1 for its end; 0.5 if none;
-            longest: the longest stretch of consecutive frames above, as a proportion of all.
+            spread: the deviation of their indices, as a proportion of all frames;
+            longest: the longest stretch of consecutive frames above, as a proportion of all;
+            stretches: how many there are, as a proportion of all frames.
 
     Call arguments:
         inputs: `(batch, time, channels)`.
@@ -82,13 +84,17 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
         for level in range(self.thresholds):
             distance = members.frames - ops.cast(self.levels[level], members.frames.dtype)
             is_above = ops.cast(distance > 0, distance.dtype)
-            parts = {"above": members.total(is_above)}
+            above = members.total(is_above)
+            parts = {"above": above}
             if "mean" in self.statistics:
                 parts["distance"] = members.total(ops.relu(distance))
-            if "mean_index" in self.statistics:
-                parts["index"] = members.total(is_above, index)
-            if "longest" in self.statistics:
-                parts |= _stretches(members, is_above)
+            if {"mean_index", "spread"} & set(self.statistics):
+                parts["mean"] = members.total(is_above, index) / ops.maximum(above, 1)
+            if "spread" in self.statistics:
+                # In two passes: a single frame has a deviation of 0, whatever its index is.
+                parts["squares"] = members.total(is_above * ops.square(index - members.spread(parts["mean"])))
+            if {"longest", "stretches"} & set(self.statistics):
+                parts |= _stretches(members, is_above, with_longest="longest" in self.statistics)
             for name, value in parts.items():
                 found.setdefault(name, []).append(value)
         return {"count": members.count, **{name: ops.concatenate(values, -1) for name, values in found.items()}}
@@ -97,12 +103,17 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
     def merge(first: Summary, second: Summary) -> Summary:
         one, two = ({name: as_double(value) for name, value in part.items()} for part in (first, second))
         merged = {name: one[name] + two[name] for name in ("count", "above", "distance") if name in one}
-        if "index" in one:
-            merged["index"] = one["index"] + two["index"] + one["count"] * two["above"]
-        if "longest" in one:
+        if "mean" in one:
+            later = {"above": two["above"], "mean": two["mean"] + one["count"], "squares": two.get("squares", 0.0)}
+            moments = merge_moments({"squares": 0.0, **one}, later, "above")
+            merged |= {name: moments[name] for name in ("mean", "squares") if name in one}
+        if "leading" in one:
             whole_one, whole_two = one["above"] >= one["count"], two["above"] >= two["count"]
             merged["leading"] = np.where(whole_one, one["count"] + two["leading"], one["leading"])
             merged["trailing"] = np.where(whole_two, two["count"] + one["trailing"], two["trailing"])
+            is_one = (one["trailing"] > 0) & (two["leading"] > 0)
+            merged["stretches"] = one["stretches"] + two["stretches"] - is_one
+        if "longest" in one:
             across = one["trailing"] + two["leading"]
             merged["longest"] = np.maximum(np.maximum(one["longest"], two["longest"]), across)
         return merged
@@ -113,26 +124,33 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
         pooled = {"proportion": above / count}
         if "distance" in summary:
             pooled["mean"] = summary["distance"] / some
-        if "index" in summary:
-            middle = (summary["index"] / some + 0.5) / count
-            pooled["mean_index"] = ops.where(above > 0, middle, 0.5)
-        if "longest" in summary:
-            pooled["longest"] = summary["longest"] / count
+        if "mean" in summary:
+            pooled["mean_index"] = ops.where(above > 0, (summary["mean"] + 0.5) / count, 0.5)
+        if "squares" in summary:
+            pooled["spread"] = ops.sqrt(summary["squares"] / some) / count
+        for name in ("longest", "stretches"):
+            if name in summary:
+                pooled[name] = summary[name] / count
         return ops.concatenate([pooled[name] for name in self.statistics], axis=-1)
 
 
-def _stretches(members: SequenceReducer, is_above: Tensor) -> dict[str, Tensor]:
-    """Return the longest stretch of frames above, and those at the start and at the end of each sequence."""
-    place, first = members.row_index, members.spread(members.first_index)
-    # The frame before the first of a sequence ends a stretch, and so does the frame after the last.
-    is_below = ops.logical_or(ops.equal(is_above, 0), ops.equal(real_frames(is_above, members.segments), 0))
-    last_below = ops.maximum(running_maximum(ops.where(is_below, place, -1.0)), first - 1)
-    count, index = members.count, place - first
-    return {
-        "longest": ops.maximum(members.largest(place - last_below), 0),
-        "leading": -members.largest(ops.where(is_below, -index, -members.spread(count))),
-        "trailing": count - 1 - members.largest(ops.where(is_below, index, -1.0)),
+def _stretches(members: SequenceReducer, is_above: Tensor, *, with_longest: bool) -> dict[str, Tensor]:
+    """Count the stretches of frames above in each sequence, and find those at its start and end, and the longest."""
+    place, first, count = members.row_index, members.spread(members.first_index), members.count
+    index = place - first
+    # A frame of padding, and the frame before the first of a sequence, end a stretch.
+    is_above = is_above * real_frames(is_above, members.segments)
+    before = ops.pad(is_above[:, :-1], [(0, 0), (1, 0), (0, 0)])
+    starts = is_above * (1 - before * ops.cast(index > 0, before.dtype))
+    found = {
+        "stretches": members.total(starts),
+        "leading": -members.largest(ops.where(is_above > 0, -members.spread(count), -index)),
+        "trailing": count - 1 - members.largest(ops.where(is_above > 0, -1.0, index)),
     }
+    if with_longest:
+        last_below = ops.maximum(running_maximum(ops.where(is_above > 0, -1.0, place)), first - 1)
+        found["longest"] = ops.maximum(members.largest(place - last_below), 0)
+    return found
 
 
 def running_maximum(values: Tensor) -> Tensor:

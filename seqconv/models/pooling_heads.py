@@ -6,7 +6,7 @@ from pydantic import Field
 
 from seqconv.parts import PositiveInt, Registry, Section, register
 
-Statistic = Literal["proportion", "mean", "mean_index", "longest"]
+Statistic = Literal["proportion", "mean", "mean_index", "spread", "longest", "stretches"]
 
 
 class PoolingHead(Section):
@@ -97,11 +97,12 @@ class ThresholdPooling(PoolingHead):
     values in training (Dempster et al. 2021, Tan et al. 2022)."""
 
     type: Literal["thresholds"]
-    thresholds: PositiveInt = Field(default=4, description="For each channel.")
+    thresholds: PositiveInt = Field(default=1, description="For each channel.")
     statistics: Annotated[tuple[Statistic, ...], Field(min_length=1)] = Field(
-        default=("proportion", "mean", "mean_index"),
+        default=("proportion", "mean", "mean_index", "spread", "longest", "stretches"),
         description="proportion: of the frames above; mean: of how far they are above; mean_index: their middle, 0 at "
-        "the start and 1 at the end; longest: the longest stretch of them, as a proportion.",
+        "the start and 1 at the end; spread: the deviation of their indices; longest: the longest stretch of them; "
+        "stretches: how many there are. Of frames and stretches as a proportion of all frames.",
     )
 
     def build(self, **options: Any) -> Any:

@@ -11,7 +11,7 @@ from seqconv.models.nodes import Nodes, Parallel
 from seqconv.parts import PositiveInt, register
 from seqconv.sources import IntArray
 
-Form = Literal["frames", "differences", "standardized", "standardized_differences"]
+Form = Literal["frames", "differences", "compressed", "standardized", "standardized_differences"]
 KERNEL_SIZE = 9
 
 
@@ -30,9 +30,10 @@ class RandomConvolutionBlock(Block):
     )
     num_dilations: PositiveInt = Field(default=16, description="How many, if dilations are auto.")
     inputs: Annotated[tuple[Form, ...], Field(min_length=1)] = Field(
-        default=("frames", "differences"),
-        description="Forms of the sequence side by side, each with kernels of its own: its frames, differences of "
-        "neighboring frames, and both after each sequence is standardized by its own mean and deviation.",
+        default=("frames", "differences", "compressed"),
+        description="Forms of the sequence side by side, each with kernels of its own: its frames, the differences of "
+        "neighboring ones, their compressed values (as a logarithm does), and frames and differences after each "
+        "sequence is standardized by its own mean and deviation, which takes a first pass over it.",
     )
     keep_inputs: bool = Field(default=True, description="Also pass on the frames themselves, for their level and scale.")
     most_features: PositiveInt = Field(default=8, description="A kernel sums over at most so many features, drawn.")
@@ -57,7 +58,12 @@ class RandomConvolutionBlock(Block):
         return self.model_copy(update={"dilations": tuple(dilations.tolist())})
 
     def build(self, channels: int, scope: LayerScope) -> Built:
-        from seqconv.layers import MaskedDifference1D, MaskedRandomConvolution1D, MaskedSequenceStandardization
+        from seqconv.layers import (
+            MaskedCompression,
+            MaskedDifference1D,
+            MaskedRandomConvolution1D,
+            MaskedSequenceStandardization,
+        )
 
         if self.dilations == "auto":
             reason = "'auto' follows from the lengths of the training sequences, which are unknown here. Give a list"
@@ -69,6 +75,8 @@ class RandomConvolutionBlock(Block):
             nodes: Nodes = ()
             if form.startswith("standardized"):
                 nodes += (MaskedSequenceStandardization(**place.options("standardization")),)
+            if form == "compressed":
+                nodes += (MaskedCompression(**place.options("compression")),)
             if _before(form):
                 nodes += (MaskedDifference1D(**place.options("difference")),)
             kernels = MaskedRandomConvolution1D(
