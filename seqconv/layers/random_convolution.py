@@ -40,6 +40,8 @@ class MaskedRandomConvolution1D(MaskedLayer):
     Args:
         dilations: frames from tap to tap, 84 kernels for each.
         most_features: a kernel sums over at most so many features of a frame, which are drawn.
+        smoothed: kernels read means over as many frames as the dilation instead of single frames, so that at large
+            dilations nothing between the taps is left out.
         limit: inputs are cut off beyond it, on both sides of 0. Standardized features hardly come near 64.
         seed: of the features of kernels.
 
@@ -66,6 +68,7 @@ class MaskedRandomConvolution1D(MaskedLayer):
         dilations: Sequence[int] = (1,),
         *,
         most_features: int = 8,
+        smoothed: bool = False,
         limit: float = 64.0,
         seed: int = 0,
         **options: Any,
@@ -75,7 +78,7 @@ class MaskedRandomConvolution1D(MaskedLayer):
         if not dilations or min(dilations) < 1:
             raise ValueError(f"dilations must be whole numbers of at least 1, got {list(dilations)}.")
         self.dilations = [int(dilation) for dilation in dilations]
-        self.most_features, self.limit, self.seed = most_features, limit, seed
+        self.most_features, self.smoothed, self.limit, self.seed = most_features, smoothed, limit, seed
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = int(input_shape[-1] or 0)
@@ -88,7 +91,8 @@ class MaskedRandomConvolution1D(MaskedLayer):
             trainable=False,
             autocast=False,
         )
-        self.step = grid_step(self.limit, min(channels, self.most_features))
+        width = max(self.dilations) if self.smoothed else 1
+        self.step = grid_step(self.limit, min(channels, self.most_features), width)
 
     @property
     def time_layer(self) -> TimeLayer:
@@ -107,15 +111,34 @@ class MaskedRandomConvolution1D(MaskedLayer):
     def _convolve(self, features: Tensor, part: slice) -> Tensor:
         """Return the sums of products of some dilations, `(rows, time, 84 * dilations)`."""
         dilations = np.array(self.dilations[part])
-        reach = int(dilations.max()) * (KERNEL_SIZE // 2)
-        taps = reach + dilations[:, None] * np.arange(-(KERNEL_SIZE // 2), KERNEL_SIZE // 2 + 1)
-        rows, width, channels = ops.shape(features)[0], ops.shape(features)[1], features.shape[-1]
-        padded = ops.pad(features, [(0, 0), (reach, reach), (0, 0)])
-        places = ops.expand_dims(ops.arange(width, dtype="int32"), -1) + ops.cast(taps.reshape(1, -1), "int32")
-        read = ops.reshape(ops.take(padded, places, axis=1), (rows, width, len(dilations), KERNEL_SIZE * channels))
-        kernel = ops.reshape(self.kernel[part], (len(dilations), KERNEL_SIZE * channels, -1))
-        sums = ops.einsum("btdk,dkf->btdf", read, kernel)
+        read, kernel = self._read(features, dilations), self.kernel[part]
+        if self.smoothed:
+            # Sums between two taps, weighted by what is to the right of them: the kernel sums to 0.
+            read, kernel = read[:, :, :, 1:] - read[:, :, :, :-1], -ops.cumsum(kernel, axis=1)[:, :-1]
+            read = ops.cast(read, self.variable_dtype) * self.step
+        rows, width = ops.shape(read)[0], ops.shape(read)[1]
+        values = kernel.shape[1] * kernel.shape[2]
+        read = ops.reshape(read, (rows, width, len(dilations), values))
+        sums = ops.einsum("btdk,dkf->btdf", read, ops.reshape(kernel, (len(dilations), values, -1)))
         return ops.reshape(sums, (rows, width, len(dilations) * kernel.shape[-1]))
+
+    def _read(self, features: Tensor, dilations: np.ndarray) -> Tensor:
+        """Return what lies under the taps, `(rows, time, dilations, 9, channels)`; running sums in whole steps, if
+        smoothed."""
+        half = KERNEL_SIZE // 2
+        reach = int(dilations.max()) * half
+        taps = (dilations[:, None] * np.arange(-half, half + 1)).reshape(1, -1)
+        rows, width, channels = ops.shape(features)[0], ops.shape(features)[1], features.shape[-1]
+        places = ops.expand_dims(ops.arange(width, dtype="int32"), -1)
+        if self.smoothed:
+            # Sums beyond 32 bits wrap around, and their differences do not care.
+            steps = ops.cast(ops.round(features / self.step), "int32")
+            padded = ops.pad(ops.cast(ops.cumsum(steps, axis=1), "int32"), [(0, 0), (1, 0), (0, 0)])
+            places = ops.clip(places + ops.cast(taps + 1, "int32"), 0, width)
+        else:
+            padded = ops.pad(features, [(0, 0), (reach, reach), (0, 0)])
+            places = places + ops.cast(taps + reach, "int32")
+        return ops.reshape(ops.take(padded, places, axis=1), (rows, width, len(dilations), KERNEL_SIZE, channels))
 
     def output_channels(self, channels: int) -> int:
         return len(self.dilations) * kernel_weights().shape[1]
@@ -204,13 +227,19 @@ def draw_features(channels: int, num_dilations: int, most: int, seed: int) -> np
     return used
 
 
-def grid_step(limit: float, num_features: int) -> float:
+def grid_step(limit: float, num_features: int, width: int = 1) -> float:
     """Return the step to which inputs of at most `limit` are rounded, so that sums over a kernel are exact in float32.
+
+    Args:
+        limit: of the inputs.
+        num_features: that a kernel sums over.
+        width: frames that are summed between two taps.
 
     >>> grid_step(64.0, 1)
     6.103515625e-05
     """
-    largest = limit * num_features * float(np.abs(kernel_weights()).sum(axis=0).max())
+    weights = kernel_weights() if width == 1 else np.cumsum(kernel_weights(), axis=0)
+    largest = limit * num_features * width * float(np.abs(weights).sum(axis=0).max())
     return float(2.0 ** (np.ceil(np.log2(largest)) - MANTISSA_BITS))
 
 

@@ -65,14 +65,19 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = int(input_shape[-1] or 0)
         # Until `adapt` is called, those of values that are spread between -1 and 1.
-        initial = np.linspace(-1, 1, self.thresholds + 2)[1:-1, None] + np.zeros(channels)
+        self._initial = np.linspace(-1, 1, self.thresholds + 2, dtype=np.float32)[1:-1, None] + np.zeros(channels)
         self.levels = self.add_weight(
             name="levels",
-            shape=initial.shape,
-            initializer=lambda shape, dtype: ops.convert_to_tensor(initial, dtype),
+            shape=self._initial.shape,
+            initializer=lambda shape, dtype: ops.convert_to_tensor(self._initial, dtype),
             trainable=False,
             autocast=False,
         )
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether the thresholds are others than those that the layer began with."""
+        return not np.array_equal(ops.convert_to_numpy(self.levels), self._initial)
 
     def adapt(self, frames: np.ndarray) -> None:
         """Set the thresholds to quantiles of each channel over `frames` `(n, channels)`, between attained values."""

@@ -81,12 +81,13 @@ def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan
     from seqconv.config.batching import planning_options
     from seqconv.geometry import receptive_field, total_stride
 
-    batching, geometry = config.batching, config.model.time_geometry
-    is_recurrent = bool(config.model.unpackable)
+    model = config.model.fitted_to(lengths)
+    batching, geometry = config.batching, model.time_geometry
+    is_recurrent = bool(model.unpackable)
     # A strategy of a user's own may need options: it is shown if the config chooses it.
     names = [name for name in STRATEGIES if STRATEGIES.origin(name) is None or name == batching.strategy]
     names = [name for name in names if not (STRATEGIES[name].fills_rows and is_recurrent)]
-    field = "the whole sequence" if config.model.sees_all else f"{receptive_field(geometry)} frames"
+    field = "the whole sequence" if model.sees_all else f"{receptive_field(geometry)} frames"
     notes = [f"model: receptive field {field}, total stride {total_stride(geometry)}"]
     if config.training.sampling != "natural":
         notes.append(f"each sequence once: training.sampling '{config.training.sampling}' needs labels, unknown here")

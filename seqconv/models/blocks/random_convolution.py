@@ -11,7 +11,7 @@ from seqconv.models.nodes import Nodes, Parallel
 from seqconv.parts import PositiveInt, register
 from seqconv.sources import IntArray
 
-Form = Literal["frames", "differences", "compressed", "standardized", "standardized_differences"]
+Form = Literal["frames", "differences", "compressed", "smoothed", "standardized", "standardized_differences"]
 KERNEL_SIZE = 9
 
 
@@ -32,8 +32,9 @@ class RandomConvolutionBlock(Block):
     inputs: Annotated[tuple[Form, ...], Field(min_length=1)] = Field(
         default=("frames", "differences", "compressed"),
         description="Forms of the sequence side by side, each with kernels of its own: its frames, the differences of "
-        "neighboring ones, their compressed values (as a logarithm does), and frames and differences after each "
-        "sequence is standardized by its own mean and deviation, which takes a first pass over it.",
+        "neighboring ones, compressed values (as a logarithm does), means over as many frames as the dilation "
+        "(smoothed), and frames and differences after each sequence is standardized by its own mean and deviation, "
+        "which takes a first pass over it.",
     )
     keep_inputs: bool = Field(default=True, description="Also pass on the frames themselves, for their level and scale.")
     most_features: PositiveInt = Field(default=8, description="A kernel sums over at most so many features, drawn.")
@@ -80,7 +81,11 @@ class RandomConvolutionBlock(Block):
             if _before(form):
                 nodes += (MaskedDifference1D(**place.options("difference")),)
             kernels = MaskedRandomConvolution1D(
-                self.dilations, most_features=self.most_features, seed=self.seed + index, **place.options("conv")
+                self.dilations,
+                most_features=self.most_features,
+                smoothed=form == "smoothed",
+                seed=self.seed + index,
+                **place.options("conv"),
             )
             branches.append((*nodes, kernels))
             outputs += kernels.output_channels(channels)

@@ -68,6 +68,17 @@ def print_dry_run(experiment: RunSetup, seconds: list[float], console: Console) 
     )
 
 
+def print_features_dry_run(experiment: RunSetup, seconds: float, console: Console) -> None:
+    """Print the estimated time of a head in closed form, from the seconds that features of the training set take."""
+    parts = experiment.data.parts()
+    total = seconds * sum(part.lengths.sum() for part in parts.values()) / parts["train"].lengths.sum()
+    console.print(
+        f"\ndry run: features of all {sum(len(part) for part in parts.values()):,} sequences take about {total:.0f} "
+        "seconds, and then one system of linear equations is solved",
+        highlight=False,
+    )
+
+
 def print_stop(history: list[Logs], planned: int, best: BestModel, step: CompiledStep, console: Console) -> None:
     """Print the epoch that was kept, whether the run ended early, and its speed after the first epoch."""
     early = f"stopped after {len(history)} of {planned} epochs; " if len(history) < planned else ""
@@ -162,6 +173,9 @@ def _facts(experiment: RunSetup, device: str) -> Iterator[tuple[str, str]]:
         f"rows x frames {shapes}{more}, padding {plan.padding_ratio:.1%}{_too_long(plan, config)}",
     )
     training, kept = config.training, "last epoch" if data.valid is None else f"best by {config.monitor}"
+    if training.is_closed_form:
+        yield "training", "the head in closed form (ridge), on what the poolings return"
+        return
     rate = f"learning rate {training.learning_rate:g} ({training.schedule})"
     yield "training", f"{training.epochs} epochs, {training.optimizer}, {rate}, {kept}{_averaged(config)}"
 

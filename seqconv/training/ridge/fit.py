@@ -1,5 +1,6 @@
 """The fit of a model's head to the features of its poolings."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,14 @@ from seqconv.models.card import model_target
 from seqconv.models.pooled_model import PooledModel
 from seqconv.prediction.forward import forward
 from seqconv.sources import Selection
-from seqconv.training.ridge.solution import FloatArray, Ridge, fit_ridge
+from seqconv.training.ridge.solution import FloatArray, fit_ridge
+from seqconv.training.run.setup import RunSetup
 from seqconv.training.run.training_set import Labels
 
 # Features of more training sequences are computed again for each pass over them.
 MOST_BYTES = 4 << 30
 BLOCK_ROWS = 1024
+TIMED_SEQUENCES = 32
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,17 @@ def fit_head(
         float(np.average(losses, weights=weight)),
         {name: scores[name] for name in task.scores if isinstance(scores.get(name), float)},
     )
+
+
+def time_features(experiment: RunSetup) -> float:
+    """Return the seconds that the features of the training sequences take, from those of some of them."""
+    model, train = PooledModel(experiment.model), experiment.training_set.sequences
+    some = Selection(train, np.arange(min(len(train), TIMED_SEQUENCES)))
+    # The first call compiles.
+    forward(model, some)
+    started = time.monotonic()
+    forward(model, some)
+    return float((time.monotonic() - started) * train.lengths.sum() / np.sum(some.lengths))
 
 
 class _PooledFeatures:

@@ -107,7 +107,7 @@ class _Basis:
             return errors / np.maximum(1 - leverage, EPSILON)
         for rows in members:
             hat = scaled[rows] @ scaled[rows].T + constant[rows] @ constant[rows].T
-            errors[rows] = np.linalg.lstsq(np.eye(len(rows)) - hat, errors[rows], rcond=None)[0]
+            errors[rows] = np.linalg.solve((1 + EPSILON) * np.eye(len(rows)) - hat, errors[rows])
         return errors
 
 

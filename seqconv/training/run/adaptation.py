@@ -15,11 +15,12 @@ MOST_FRAMES = 128
 
 
 def adapt_thresholds(model: SequenceModel, train: Sequences, seed: int) -> None:
-    """Set the thresholds of poolings that have some, to quantiles of what reaches them in training.
+    """Set the thresholds of poolings that have some, but for those of `training.init`, to quantiles of what reaches them.
 
     Every sequence counts alike: at most 128 frames are drawn of each, of at most 64 sequences.
     """
     poolings = [layer for layer in model.stack.poolings if isinstance(layer, MaskedThresholdPooling1D)]
+    poolings = [layer for layer in poolings if not layer.is_adapted]
     if not poolings:
         return
     rng = np.random.default_rng(seed)

@@ -84,6 +84,21 @@ def check_data(
     return replace(data, notes=[*data.notes, *notes]), surveys["train"].moments
 
 
+def check_fixed(model: SequenceModel) -> None:
+    """Check that nothing before the head has to be learned.
+
+    Raises:
+        ConfigError: a layer has weights that would stay as they were drawn.
+    """
+    layers = [layer.name for layer in model.stack.layers() if layer.trainable_weights and layer not in model.stack.dense]
+    if layers:
+        raise ConfigError(
+            f"training.solver 'ridge' fits the last layer alone, but {list_some(layers)} have weights to learn, which "
+            "would stay as they were drawn. Begin with a trained model (training.init), use blocks without such weights "
+            "(type: random_convolutions), or set training.solver to gradient."
+        )
+
+
 def _find_feature_problems(config: Config, data: Datasets) -> Iterator[str]:
     settings, expected = config.features, num_features(config.features)
     found = {name: part.num_features for name, part in data.parts().items()}

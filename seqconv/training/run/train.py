@@ -29,6 +29,7 @@ from seqconv.training.output.mlflow import MLflowLogger, RunListener
 from seqconv.training.output.report import make_console
 from seqconv.training.output.run_copy import RunCopy, claim_copy
 from seqconv.training.output.tensorboard import BoardPictures
+from seqconv.training.ridge.fit import time_features
 from seqconv.training.ridge.loop import RidgeLoop
 from seqconv.training.run import run_dir as folders
 from seqconv.training.run.checks import check_packages
@@ -170,7 +171,10 @@ def dry_run(config: Config | Mapping[str, Any] | str | Path, *, rows: LabeledMan
     """
     console = make_console()
     with _prepared(as_config(config, None), partial(load_datasets, rows=rows), console) as experiment:
-        report.print_dry_run(experiment, time_steps(experiment, num_steps=2), console)
+        if experiment.config.training.is_closed_form:
+            report.print_features_dry_run(experiment, time_features(experiment), console)
+        else:
+            report.print_dry_run(experiment, time_steps(experiment, num_steps=2), console)
 
 
 @contextmanager
