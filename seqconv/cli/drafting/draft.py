@@ -77,7 +77,7 @@ def draft_config(
         ManifestError, AudioError: what keeps this data from being trained on, all at once; or several readings, and no
             terminal to ask on.
     """
-    place = Place(Path(source), given)
+    place = Place(Path(source), given, label)
     label = label or place.given.get("target", {}).get("column")
     with warnings.catch_warnings():
         if label is not None:
@@ -91,7 +91,8 @@ def draft_config(
     target = found.find.target or find_target(found.frame, label, place)
     if target.column is not None:
         found = _without_unlabeled(found, target)
-    signals = measure_signals(found.frame, place.given.get("features"))
+    chosen = {key: value for key, (value, _) in found.find.features.items()}
+    signals = measure_signals(found.frame, chosen | place.given.get("features", {}))
     split = _check(found, target)
     levels = measure_levels(found.frame, signals, target.column if target.task == "classification" else None)
     findings = Findings(place, found, target, signals, levels, split)

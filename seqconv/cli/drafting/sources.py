@@ -12,11 +12,12 @@ from typing import Any
 import pandas as pd
 
 from seqconv.cli.drafting.arrays import refuse_arrays
+from seqconv.cli.drafting.channel_folders import find_channels
 from seqconv.cli.drafting.events import find_events
 from seqconv.cli.drafting.finds import Find
 from seqconv.cli.drafting.folders import find_classes, find_lists, find_splits
 from seqconv.cli.drafting.kaldi import find_kaldi
-from seqconv.cli.drafting.long_tables import find_channels, find_long_tables
+from seqconv.cli.drafting.long_tables import find_long_tables
 from seqconv.cli.drafting.places import TABLE_SUFFIXES, TABLES, Place
 from seqconv.cli.drafting.tables import describe_tables, find_tables, match_tables
 from seqconv.data.events.tables import TABLE_SUFFIXES as EVENT_TABLES
@@ -131,12 +132,14 @@ def _find_file(place: Place) -> Find | None:
     find = Find({"manifest": str(place.path)}, f"the table '{place.path.name}'")
     if place.path.suffix.lower() not in (*TABLE_SUFFIXES, *ROW_SUFFIXES):
         return find
+    if place.knows("rows"):
+        return find_long_tables(place) or find
     with suppress(SeqconvError):
         rows, _ = _read({**find.data, **place.given.get("data", {})})
         return find if len(rows) else None
     above = place.path.parent
     for folder in (above, Path(os.path.normpath(above / ".."))):
-        around = Place(folder, place.given)
+        around = Place(folder, place.given, place.label)
         tables = match_tables([place.path], around)
         if tables:
             return describe_tables({"": tables[0]}, around)
