@@ -13,6 +13,7 @@ LAYOUT = {
     "path": "{name}.wav",
     "label_from": "(?P<label>cat|dog)_",
     "split_lists": {"test": "test.txt"},
+    "label_names": "names.txt",
     "ignore": {"genus": ["x"]},
     "rows": {"by": ["genus"]},
     "names": ["name", "genus", "more"],
@@ -33,7 +34,7 @@ def test_every_key_that_lays_out_a_collection_is_known(key):
     assert describe_layout(error, config_with()) == ""
 
 
-@pytest.mark.parametrize("key", ["columns", "path", "ignore", "rows", "label_from", "split_lists"])
+@pytest.mark.parametrize("key", ["columns", "path", "ignore", "rows", "label_from", "split_lists", "label_names"])
 def test_a_manifest_laid_out_otherwise_is_told_how_to_read_it(key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.wav").touch()

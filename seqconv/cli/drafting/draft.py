@@ -28,7 +28,7 @@ from seqconv.files import expand_user, is_address
 from seqconv.parts.sections import split_scheme
 from seqconv.tasks import find_task
 
-_PATHS = ("manifest", "root", "split_lists", "events")
+_PATHS = ("manifest", "root", "split_lists", "label_names", "events")
 _WHY_KEYS = {
     "manifest": "relative to this file",
     "root": "where the paths start",
@@ -36,6 +36,7 @@ _WHY_KEYS = {
     "columns": "what the columns mean",
     "ignore": "left out",
     "split_lists": "the files of these splits; all others are train",
+    "label_names": "what the labels of the table mean",
     "label_from": "found in the paths",
     "names": "of the columns: the table has no header",
     "separator": "between the cells of the table",
