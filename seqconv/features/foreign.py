@@ -56,7 +56,7 @@ def find_schemes(paths: Iterable[PurePath], folder: str = "") -> str:
     for scheme, places in found.items():
         if scheme:
             several = scheme == "webdataset" and len(places) > 1
-            place = PurePath(places[0]).with_name("*.tar") if several else places[0]
+            place = str(PurePath(places[0]).with_name("*.tar")) if several else places[0]
             said += f" {_KINDS[scheme]} are read as {scheme}:{folder.rstrip('/')}{'/' if folder else ''}{place}."
     return said
 

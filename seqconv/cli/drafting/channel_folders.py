@@ -25,7 +25,7 @@ def find_channels(place: Place) -> Find | None:
         with suppress(SeqconvError, ValueError, OSError):
             table = read_channel_folder(folder)[0]
             # Without labels above it, tables of equal size may be anything.
-            if _label_of(list(table)):
+            if _label_of([*map(str, table)]):
                 found[folder] = table
     if not found:
         return None
@@ -35,7 +35,7 @@ def find_channels(place: Place) -> Find | None:
             return None
         splits = {"": next(iter(found))}
     manifest: Any = {split: f"{CHANNELS}{splits[split]}" for split in ("", *SPLITS) if split in splits}
-    columns = list(next(iter(found.values())))
+    columns = [*map(str, next(iter(found.values())))]
     groups = [name for name in columns if name in GROUPS]
     named = {"label": _label_of(columns), **({"group": groups[0]} if groups else {})}
     data = {"manifest": manifest.get("", manifest), "columns": named}
