@@ -9,6 +9,7 @@ from keras import ops
 from seqconv.layers.global_pooling import GlobalPooling1D
 from seqconv.layers.masking import Padding, Tensor, real_frames
 from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_moments
+from seqconv.layers.shares import Array, Mask, Shares
 
 STATISTICS = ("proportion", "mean", "mean_index", "spread", "longest", "stretches")
 GOLDEN_RATIO = (5**0.5 + 1) / 2
@@ -137,6 +138,41 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
             if name in summary:
                 pooled[name] = summary[name] / count
         return ops.concatenate([pooled[name] for name in self.statistics], axis=-1)
+
+    def shares(self, frames: Array, is_real: Mask) -> Shares:
+        values = [self._shares_of(frames, level) for level in as_double(self.levels)]
+        parts = [np.concatenate([found[name] for found in values], axis=1) for name in self.statistics]
+        # A channel that is never above has its middle in the middle, which no frame brought.
+        rest = {"mean_index": [np.where(found["proportion"].any(axis=0), 0, 0.5) for found in values]}
+        nothing = np.zeros(frames.shape[1] * self.thresholds)
+        rests = [np.concatenate(rest[name]) if name in rest else nothing for name in self.statistics]
+        note = (
+            "Statistics of thresholds are shared among the frames above: means and counts in equal parts, the longest "
+            "stretch among its frames, stretches by their first ones, a spread in proportion to squares."
+        )
+        return Shares(np.concatenate(parts, axis=1), np.concatenate(rests), note)
+
+    @staticmethod
+    def _shares_of(frames: Array, level: Array) -> dict[str, Array]:
+        """Return what each frame brought to each statistic of one threshold, `(time, channels)`."""
+        distance = frames - level
+        is_above = distance > 0
+        count, some = len(frames), np.maximum(is_above.sum(axis=0), 1)
+        index = np.arange(count)[:, None]
+        squares = np.where(is_above, (index - (index * is_above).sum(axis=0) / some) ** 2, 0)
+        total = squares.sum(axis=0)
+        starts = is_above & ~np.concatenate([np.zeros_like(is_above[:1]), is_above[:-1]])
+        number = np.cumsum(starts, axis=0)
+        lengths = np.zeros((int(number.max(initial=0)) + 1, frames.shape[1]))
+        np.add.at(lengths, (number, np.arange(frames.shape[1])[None]), is_above)
+        return {
+            "proportion": is_above / count,
+            "mean": np.where(is_above, distance, 0) / some,
+            "mean_index": np.where(is_above, (index + 0.5) / count, 0) / some,
+            "spread": squares / np.sqrt(np.where(total > 0, total, 1) * some) / count,
+            "longest": (is_above & (number == lengths.argmax(axis=0))) / count,
+            "stretches": starts / count,
+        }
 
 
 def _stretches(members: SequenceReducer, is_above: Tensor, *, with_longest: bool) -> dict[str, Tensor]:

@@ -11,7 +11,10 @@ from seqconv.models.nodes import Nodes, Parallel
 from seqconv.parts import PositiveInt, register
 from seqconv.sources import IntArray
 
-Form = Literal["frames", "differences", "compressed", "smoothed", "standardized", "standardized_differences"]
+Form = Literal[
+    "frames", "differences", "compressed", "smoothed",
+    "standardized", "standardized_differences", "standardized_smoothed",
+]  # fmt: skip
 KERNEL_SIZE = 9
 
 
@@ -30,11 +33,11 @@ class RandomConvolutionBlock(Block):
     )
     num_dilations: PositiveInt = Field(default=16, description="How many, if dilations are auto.")
     inputs: Annotated[tuple[Form, ...], Field(min_length=1)] = Field(
-        default=("frames", "differences", "compressed"),
+        default=("frames", "smoothed"),
         description="Forms of the sequence side by side, each with kernels of its own: its frames, the differences of "
         "neighboring ones, compressed values (as a logarithm does), means over as many frames as the dilation "
-        "(smoothed), and frames and differences after each sequence is standardized by its own mean and deviation, "
-        "which takes a first pass over it.",
+        "(smoothed); and three of these after each sequence is standardized by its own mean and deviation, which takes "
+        "a first pass over it.",
     )
     keep_inputs: bool = Field(default=True, description="Also pass on the frames themselves, for their level and scale.")
     most_features: PositiveInt = Field(default=8, description="A kernel sums over at most so many features, drawn.")
@@ -83,7 +86,7 @@ class RandomConvolutionBlock(Block):
             kernels = MaskedRandomConvolution1D(
                 self.dilations,
                 most_features=self.most_features,
-                smoothed=form == "smoothed",
+                smoothed=form.endswith("smoothed"),
                 seed=self.seed + index,
                 **place.options("conv"),
             )
