@@ -168,10 +168,11 @@ class TrainingConfig(Section):
 
     @model_validator(mode="after")
     def _solver_has_these(self) -> "TrainingConfig":
-        others = GRADIENT_KEYS if self.is_closed_form else ("strength",)
-        given = [name for name in others if getattr(self, name) != type(self).model_fields[name].default]
+        keys = GRADIENT_KEYS if self.is_closed_form else ("strength",)
+        given = [name for name in keys if getattr(self, name) != type(self).model_fields[name].default]
         if given:
-            remedy = "Remove them, or set solver to gradient" if self.is_closed_form else "Remove it, or set solver to ridge"
+            other = "gradient" if self.is_closed_form else "ridge"
+            remedy = f"Remove {'it' if len(given) == 1 else 'them'}, or set solver to {other}"
             raise ValueError(f"solver '{self.solver}' has no use for {', '.join(given)}. {remedy}")
         return self
 
