@@ -72,7 +72,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
-        problems = [*_packing_problems(self), *_target_problems(self), *_training_problems(self), *_solver_problems(self)]
+        problems = [
+            *_packing_problems(self),
+            *_target_problems(self),
+            *_training_problems(self),
+            *_solver_problems(self),
+        ]
         problems += self.audio_augment.find_problems(self.features)
         problems += self.augment.find_problems(self.features, predicts_frames=self.model.predicts_frames)
         if problems:

@@ -74,9 +74,9 @@ class TrainingConfig(Section):
 
     solver: Literal["gradient", "ridge"] = Field(
         default="gradient",
-        description="ridge: the last layer is fitted in closed form to what the poolings return, and the rest of the "
-        "model stays as it is; for random_convolutions, or blocks of init. Leaves each sequence, or group, out to choose "
-        "the strength and to calibrate.",
+        description="ridge: the last layer is computed in closed form from what poolings return, and the rest stays "
+        "as it is; for random_convolutions, or blocks of init. Leaves each sequence, or group, out to choose the "
+        "strength and to calibrate.",
     )
     strength: Positive | None = Field(
         default=None,

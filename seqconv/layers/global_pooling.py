@@ -29,6 +29,14 @@ class GlobalPooling1D(SummarizingLayer):
         # PyTorch that would hide the layer.
         self.context: GlobalPooling1D | None = None
 
+    @property
+    def is_adapted(self) -> bool:
+        """Whether the layer has what it takes from the training frames; most take nothing."""
+        return True
+
+    def adapt(self, frames: np.ndarray) -> None:
+        """Take numbers from frames `(n, channels)` of the training sequences, before the first step."""
+
     def call(
         self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None, known: Padding = Padding.ANY
     ) -> Tensor:

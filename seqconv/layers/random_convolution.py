@@ -141,7 +141,7 @@ class MaskedRandomConvolution1D(MaskedLayer):
         return ops.reshape(ops.take(padded, places, axis=1), (rows, width, len(dilations), KERNEL_SIZE, channels))
 
     def output_channels(self, channels: int) -> int:
-        return len(self.dilations) * kernel_weights().shape[1]
+        return len(self.dilations) * int(kernel_weights().shape[1])
 
 
 class MaskedDifference1D(MaskedLayer):

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from seqconv.layers.global_pooling import GlobalPooling1D
-from seqconv.layers.masking import Padding, Tensor, real_frames
+from seqconv.layers.masking import Tensor, real_frames
 from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_moments
 from seqconv.layers.shares import Array, Mask, Shares
 
@@ -108,7 +108,7 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:
         one, two = ({name: as_double(value) for name, value in part.items()} for part in (first, second))
-        merged = {name: one[name] + two[name] for name in ("count", "above", "distance") if name in one}
+        merged: Summary = {name: one[name] + two[name] for name in ("count", "above", "distance") if name in one}
         if "mean" in one:
             later = {"above": two["above"], "mean": two["mean"] + one["count"], "squares": two.get("squares", 0.0)}
             moments = merge_moments({"squares": 0.0, **one}, later, "above")
@@ -213,8 +213,8 @@ def running_maximum(values: Tensor) -> Tensor:
 def choose_levels(frames: np.ndarray, thresholds: int) -> np.ndarray:
     """Return thresholds `(thresholds, channels)`: quantiles of the values of each channel, `frames` `(n, channels)`.
 
-    Quantiles are spread evenly over all thresholds of all channels by the golden ratio, as in MiniRocket. A threshold is
-    the middle between two values that were attained, the wider gap next to the quantile, so that no value lies on it.
+    Quantiles are spread evenly over all thresholds of all channels by the golden ratio, as in MiniRocket. A threshold
+    is the middle between two values that were attained, the wider gap next to the quantile: no value lies on it.
     """
     count, channels = frames.shape
     ordered = np.sort(np.ascontiguousarray(frames.T), axis=1)

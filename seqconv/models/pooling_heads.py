@@ -93,8 +93,10 @@ class LogSumExpPooling(_LayerPooling):
 
 @register
 class ThresholdPooling(PoolingHead):
-    """How often, how far, when and how long a channel is above each of several thresholds, which are quantiles of its
-    values in training (Dempster et al. 2021, Tan et al. 2022)."""
+    """Statistics of the frames in which a channel is above thresholds: how many, how far, when, how long.
+
+    Thresholds are quantiles of its values in training (Dempster et al. 2021, Tan et al. 2022).
+    """
 
     type: Literal["thresholds"]
     thresholds: PositiveInt = Field(default=1, description="For each channel.")

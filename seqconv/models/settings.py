@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from seqconv.features.kinds import FeatureKind
@@ -11,7 +12,6 @@ from seqconv.geometry import TimeGeometry, output_length
 from seqconv.models.blocks import Block, ConvBlock, keys
 from seqconv.models.pooling_heads import PoolingHead, SimplePooling, as_sections
 from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Section
-from seqconv.sources import IntArray
 
 Pooling = Annotated[PoolingHead, OneOf(PoolingHead.registry)]
 PoolingName = Annotated[str, NameOf(PoolingHead.registry)]
@@ -58,7 +58,7 @@ class ModelConfig(Section):
         """The way in which the layers read time, in order; the built model has the same."""
         return tuple(layer for block in self.blocks for layer in block.time_layers)
 
-    def fitted_to(self, lengths: IntArray) -> "ModelConfig":
+    def fitted_to(self, lengths: npt.NDArray[np.int64]) -> "ModelConfig":
         """Return the model with what blocks choose by the lengths of the training sequences, in frames."""
         different, which = np.unique(lengths, return_inverse=True)
         blocks: tuple[Block, ...] = ()

@@ -46,7 +46,9 @@ def reference(signal: np.ndarray, layer: layers.MaskedRandomConvolution1D) -> np
             padded = np.pad(before, [(0, reach), (0, 0)], mode="edge")
         else:
             padded = np.pad(steps, [(reach, reach), (0, 0)])
-        taps = [padded[tap * dilation : tap * dilation + len(steps)] @ kernel[number, tap] for tap in range(KERNEL_SIZE)]
+        taps = [
+            padded[tap * dilation : tap * dilation + len(steps)] @ kernel[number, tap] for tap in range(KERNEL_SIZE)
+        ]
         found.append(np.sum(taps, axis=0))
     return np.concatenate(found, axis=1) * layer.step
 

@@ -194,7 +194,9 @@ OTHER_VALUES = {
 
 @pytest.mark.parametrize("key", GRADIENT_KEYS)
 def test_what_only_gradients_use_is_refused_by_name(key):
-    with pytest.raises(ConfigError, match=f"solver 'ridge' has no use for {key}. Remove it, or set solver to gradient"):
+    with pytest.raises(
+        ConfigError, match=rf"solver 'ridge' has no use for {key}\. Remove it, or set solver to gradient"
+    ):
         load_config(ridge(training={key: OTHER_VALUES[key]}))
 
 
@@ -214,7 +216,9 @@ def test_what_a_closed_form_cannot_have_is_refused_by_name(sections, message):
 
 
 def test_a_strength_belongs_to_a_ridge():
-    with pytest.raises(ConfigError, match="solver 'gradient' has no use for strength. Remove it, or set solver to ridge"):
+    with pytest.raises(
+        ConfigError, match=r"solver 'gradient' has no use for strength\. Remove it, or set solver to ridge"
+    ):
         load_config(quick(training={"strength": 0.1}))
 
 

@@ -6,10 +6,9 @@ import numpy as np
 from pydantic import Field
 
 from seqconv.geometry import TimeGeometry, TimeLayer, widest
-from seqconv.models.blocks.base import Block, Built, LayerScope
+from seqconv.models.blocks.base import Block, Built, LayerScope, Lengths
 from seqconv.models.nodes import Nodes, Parallel
 from seqconv.parts import PositiveInt, register
-from seqconv.sources import IntArray
 
 Form = Literal[
     "frames", "differences", "compressed", "smoothed",
@@ -22,7 +21,7 @@ KERNEL_SIZE = 9
 class RandomConvolutionBlock(Block):
     """MiniRocket's 84 fixed kernels at several dilations (Dempster et al. 2021), over a few features each.
 
-    Follow it by `pooling: thresholds` and fit the head with `training.solver: ridge`, or put blocks that learn after it.
+    Put `pooling: thresholds` after it and a head of `training.solver: ridge`, or blocks that learn.
     """
 
     type: Literal["random_convolutions"]
@@ -39,7 +38,9 @@ class RandomConvolutionBlock(Block):
         "(smoothed); and three of these after each sequence is standardized by its own mean and deviation, which takes "
         "a first pass over it.",
     )
-    keep_inputs: bool = Field(default=True, description="Also pass on the frames themselves, for their level and scale.")
+    keep_inputs: bool = Field(
+        default=True, description="Also pass on the frames themselves, for their level and scale."
+    )
     most_features: PositiveInt = Field(default=8, description="A kernel sums over at most so many features, drawn.")
     seed: int = Field(default=0, ge=0, description="Of the features of kernels.")
 
@@ -54,7 +55,7 @@ class RandomConvolutionBlock(Block):
         kernel = TimeLayer(KERNEL_SIZE, 1, max(dilations))
         return widest([(*_before(form), kernel) for form in self.inputs])
 
-    def fitted_to(self, lengths: IntArray) -> "RandomConvolutionBlock":
+    def fitted_to(self, lengths: Lengths) -> "RandomConvolutionBlock":
         if self.dilations != "auto":
             return self
         most = max(1.0, (float(np.quantile(lengths, 0.75)) - 1) / (KERNEL_SIZE - 1))

@@ -73,7 +73,7 @@ def fit_head(
         options: dict[str, Any] = {} if strength is None else {"strengths": [strength]}
         found = fit_ridge(features.of(known), targets[known][:, outputs], weight[known], part, **options)
         kernel[:, outputs], bias[outputs] = found.coefficients, found.intercept
-        left_out[np.ix_(known, outputs)] = found.left_out
+        left_out[np.flatnonzero(known)[:, None], outputs] = found.left_out
         strengths.append(found.strength)
     scale = task.linear_scale(encoded, left_out)
     model.stack.dense[-1].set_weights([kernel * scale, bias * scale])
@@ -105,7 +105,7 @@ def time_features(experiment: RunSetup) -> float:
 
 
 class _PooledFeatures:
-    """What the poolings of a model return for some sequences, kept if there is room, else computed again."""
+    """The pooled vectors of some sequences, kept if there is room, else computed again."""
 
     def __init__(self, model: SequenceModel, train: Sequences, rows: npt.NDArray[np.int64]) -> None:
         self.model, self.train, self.rows = PooledModel(model), train, rows

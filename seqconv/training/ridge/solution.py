@@ -93,7 +93,7 @@ class _Basis:
         return self.back(self._solve(wanted, strength))
 
     def _solve(self, wanted: FloatArray, strength: float) -> FloatArray:
-        return (self.rows.T @ wanted) / (self.lengths + strength * self.unit)[:, None]
+        return np.asarray((self.rows.T @ wanted) / (self.lengths + strength * self.unit)[:, None])
 
     def leave_out(
         self, wanted: FloatArray, root: FloatArray, strength: float, members: list[npt.NDArray[np.int64]] | None
@@ -104,7 +104,7 @@ class _Basis:
         errors = wanted - self.rows @ self._solve(wanted, strength)
         if members is None:
             leverage = np.einsum("ij,ij->i", scaled, scaled)[:, None] + constant**2
-            return errors / np.maximum(1 - leverage, EPSILON)
+            return np.asarray(errors / np.maximum(1 - leverage, EPSILON))
         for rows in members:
             hat = scaled[rows] @ scaled[rows].T + constant[rows] @ constant[rows].T
             errors[rows] = np.linalg.solve((1 + EPSILON) * np.eye(len(rows)) - hat, errors[rows])
@@ -131,7 +131,7 @@ def _find_basis(blocks: Blocks, root: FloatArray) -> _Basis:
         rows = vectors * np.sqrt(values)
 
         def back(inner: FloatArray) -> FloatArray:
-            return scale[:, None] * (matrix.T @ (vectors @ (inner / np.sqrt(values)[:, None])))
+            return np.asarray(scale[:, None] * (matrix.T @ (vectors @ (inner / np.sqrt(values)[:, None]))))
 
         return _Basis(rows, values, back, mean)
     products = np.zeros((num_features, num_features))
@@ -144,16 +144,17 @@ def _find_basis(blocks: Blocks, root: FloatArray) -> _Basis:
 
 def _moments(blocks: Blocks, root: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and deviation of each feature, by weight, in two passes; 0 where it is constant."""
-    total, start = 0.0, 0
-    for block in blocks():
-        total = total + (root[start : start + len(block)] ** 2).T @ block.astype(np.float64)
-        start += len(block)
-    mean = np.asarray(total)[0] / len(root)
-    squares, start = 0.0, 0
-    for block in blocks():
-        squares = squares + (root[start : start + len(block)] ** 2).T @ (block - mean) ** 2
-        start += len(block)
-    deviation = np.sqrt(np.asarray(squares)[0] / len(root))
+    shares = root[:, 0] ** 2 / len(root)
+
+    def weighted_mean(change: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        total, start = np.zeros(1), 0
+        for block in blocks():
+            total = total + shares[start : start + len(block)] @ change(block.astype(np.float64))
+            start += len(block)
+        return total
+
+    mean = weighted_mean(lambda block: block)
+    deviation = np.sqrt(weighted_mean(lambda block: (block - mean) ** 2))
     return mean, np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, 0)
 
 

@@ -5,22 +5,21 @@ import numpy.typing as npt
 from keras import ops
 
 from seqconv.data.sequences import Sequences
-from seqconv.layers import MaskedThresholdPooling1D
 from seqconv.models import SequenceModel
 from seqconv.models.stack import apply_trunk
 from seqconv.prediction.compiled import rounded_width
 
+Frames = npt.NDArray[np.float32]
 MOST_SEQUENCES = 64
 MOST_FRAMES = 128
 
 
-def adapt_thresholds(model: SequenceModel, train: Sequences, seed: int) -> None:
-    """Set the thresholds of poolings that have some, but for those of `training.init`, to quantiles of what reaches them.
+def adapt_poolings(model: SequenceModel, train: Sequences, seed: int) -> None:
+    """Give poolings what they take from the training frames, such as thresholds, unless `training.init` had it.
 
     Every sequence counts alike: at most 128 frames are drawn of each, of at most 64 sequences.
     """
-    poolings = [layer for layer in model.stack.poolings if isinstance(layer, MaskedThresholdPooling1D)]
-    poolings = [layer for layer in poolings if not layer.is_adapted]
+    poolings = [layer for layer in model.stack.poolings if not layer.is_adapted]
     if not poolings:
         return
     rng = np.random.default_rng(seed)
@@ -30,7 +29,9 @@ def adapt_thresholds(model: SequenceModel, train: Sequences, seed: int) -> None:
         layer.adapt(frames)
 
 
-def _draw_frames(model: SequenceModel, sequence: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray:
+def _draw_frames(
+    model: SequenceModel, sequence: npt.NDArray[np.float32], rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
     """Return frames of one sequence as they reach the poolings, `(n, channels)`."""
     # Rows of few widths: JAX compiles each operation for each of them.
     row = np.zeros((1, rounded_width(len(sequence)), sequence.shape[1]), np.float32)

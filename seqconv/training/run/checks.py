@@ -90,12 +90,14 @@ def check_fixed(model: SequenceModel) -> None:
     Raises:
         ConfigError: a layer has weights that would stay as they were drawn.
     """
-    layers = [layer.name for layer in model.stack.layers() if layer.trainable_weights and layer not in model.stack.dense]
+    layers = [
+        layer.name for layer in model.stack.layers() if layer.trainable_weights and layer not in model.stack.dense
+    ]
     if layers:
         raise ConfigError(
             f"training.solver 'ridge' fits the last layer alone, but {list_some(layers)} have weights to learn, which "
-            "would stay as they were drawn. Begin with a trained model (training.init), use blocks without such weights "
-            "(type: random_convolutions), or set training.solver to gradient."
+            "would stay as they were drawn. Begin with a trained model (training.init), use blocks without such "
+            "weights (type: random_convolutions), or set training.solver to gradient."
         )
 
 

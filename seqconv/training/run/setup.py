@@ -14,7 +14,7 @@ from seqconv.features.kinds import FeatureKind, Precomputed
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.card import PLAIN_FORMAT, ModelCard
 from seqconv.text import package_version
-from seqconv.training.run.adaptation import adapt_thresholds
+from seqconv.training.run.adaptation import adapt_poolings
 from seqconv.training.run.batches import Tell, find_budget, plan_batches
 from seqconv.training.run.checks import check_data, check_fixed
 from seqconv.training.run.pretrained import InitialModel, read_initial
@@ -68,7 +68,7 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
     moments = None if seen is None else seen.statistics()
     if is_adapted and moments is not None:
         model.feature_normalization.adapt(*moments)
-    adapt_thresholds(model, data.train, config.seed)
+    adapt_poolings(model, data.train, config.seed)
     data = with_variants(config, data)
     classes = labels.labels if isinstance(labels, FrameTargets) else labels
     sampling = draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
