@@ -1,0 +1,71 @@
+"""Recipes: what is trained on the training file of a data set, without a look at the other one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.archive.pairs import Pair
+from seqconv.config.backends import start_keras
+from seqconv.errors import ConfigError
+
+QUICK = ("training.epochs=2",)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a recipe is asked for: a data set, a seed, and whether little work is enough.
+
+    `folder`: an empty one, for whatever is written on the way; it is removed afterwards.
+    """
+
+    pair: Pair
+    seed: int
+    folder: Path
+    is_quick: bool
+
+
+Recipe = Callable[[Job], float]
+"""A function that reads, learns, saves a model, and returns the accuracy of that model on test."""
+
+
+def train_config(name: str, job: Job) -> float:
+    """Train with the settings of a config of this project, and those of nobody else, whatever the data set."""
+    from rich.console import Console
+
+    from seqconv.config import load_config
+    from seqconv.data.datasets import load_datasets
+    from seqconv.training.run.train import begin
+
+    files = {"train": str(job.pair.train), "test": str(job.pair.test)}
+    # A store of features that an earlier run left would be found: reading is a part of the seconds.
+    changes = [("data.manifest", files), ("data.cache_dir", str(job.folder / "cache")), ("seed", job.seed)]
+    settings = ("evaluation.report=false", "evaluation.bootstrap=0", *(QUICK if job.is_quick else ()))
+    config = load_config(name, [*changes, *settings])
+    run = begin(config, job.folder / "run", load_datasets, [], Console(quiet=True))
+    return float(run.metrics["test"]["accuracy"])
+
+
+RECIPES: dict[str, Recipe] = {
+    "deep": partial(train_config, "pickup_gesture.yaml"),
+}
+"""All recipes by name."""
+
+
+def choose_recipes(names: Sequence[str]) -> list[str]:
+    """Return the names of the recipes that run: those given, or all.
+
+    Raises:
+        ConfigError: there is no recipe of that name; says which there are.
+    """
+    unknown = [name for name in names if name not in RECIPES]
+    if unknown:
+        raise ConfigError(f"--recipe {' '.join(unknown)}: there is no such recipe. There are: {', '.join(RECIPES)}.")
+    return list(dict.fromkeys(names)) or list(RECIPES)
+
+
+def start() -> None:
+    """Import what training needs, before any clock runs."""
+    start_keras()
+    import seqconv.data.datasets
+    import seqconv.training  # noqa: F401
