@@ -49,10 +49,13 @@ def row(dataset, recipe="deep", seed=0, accuracy=0.5, seconds=1.0):
 
 
 def test_a_run_is_scored_and_what_was_measured_is_not_measured_again(tmp_path, rng, capsys):
-    """One set of two features is measured here; the other row was there before, and one file is damaged."""
+    """One set is measured here, a test sequence of which is also in train; one was before; one has a damaged file."""
     folder, path = tmp_path / "sets", tmp_path / "rows.json"
     for name, count in (("Old", 1), ("Broken", 1), ("New", 2)):
         write_pair(folder / name, name, rng, count)
+    train, test = (folder / f"New/New_{end}.ts" for end in ("TRAIN", "TEST"))
+    lines = test.read_text(encoding="utf-8").splitlines()[:-1]
+    test.write_text("\n".join([*lines, train.read_text(encoding="utf-8").splitlines()[-1]]), encoding="utf-8")
     with (folder / "Broken/Broken_TEST.ts").open("a", encoding="utf-8") as file:
         file.write("1,2,three:up\n")
     before = [row("Old", accuracy=0.25, seconds=1234.5), row("Elsewhere", seed=7)]
@@ -66,6 +69,7 @@ def test_a_run_is_scored_and_what_was_measured_is_not_measured_again(tmp_path, r
     assert 0 < rows[2]["seconds"] < 1234
     told = capsys.readouterr()
     assert f"1 of 3 runs are in {path}" in told.err
+    assert "New: leak: 1 of 5 sequences of test have the content of sequences of train" in told.err
     assert "0.250" in told.out
     assert "1234.5" in told.out
     assert "Elsewhere" not in told.out

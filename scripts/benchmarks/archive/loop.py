@@ -1,5 +1,6 @@
 """All runs of the benchmark, one after the other: what was measured before is not measured again."""
 
+import io
 import signal
 import tempfile
 import time
@@ -15,6 +16,7 @@ from benchmarks.archive.rows import Key, Row, read_rows, write_rows
 from benchmarks.archive.tables import print_tables
 from seqconv.errors import ConfigError, SeqconvError
 
+LEAK = "leak: "
 FAILED = 1
 """Exit code where a data set could not be scored."""
 
@@ -67,7 +69,7 @@ def _run_jobs(jobs: dict[Key, Pair], rows: dict[Key, Row], settings: ArchiveSett
             continue
         label = f"{number}/{len(jobs)}  {dataset}, {name}, seed {seed}"
         try:
-            row = measure(jobs[dataset, name, seed], name, seed, is_quick=settings.is_quick)
+            row, leaks = measure(jobs[dataset, name, seed], name, seed, is_quick=settings.is_quick)
         except SeqconvError as error:
             failed[dataset, name] = str(error)
             progress.print(f"{label}: failed", markup=False)
@@ -78,22 +80,30 @@ def _run_jobs(jobs: dict[Key, Pair], rows: dict[Key, Row], settings: ArchiveSett
             if settings.json:
                 write_rows(rows.values(), settings.json)
             progress.print(f"{label}: {row.accuracy:.4f} in {row.seconds:.1f} s", markup=False)
+            for leak in leaks if seed == 0 else ():
+                progress.print(f"{dataset}: {leak}", style="yellow", markup=False)
     return failed
 
 
-def measure(pair: Pair, name: str, seed: int, *, is_quick: bool) -> Row:
-    """Run a recipe once, as if it were the first in its process; nothing is left on the disk."""
+def measure(pair: Pair, name: str, seed: int, *, is_quick: bool) -> tuple[Row, list[str]]:
+    """Run a recipe once, as if it were the first in its process; return its row, and what it says of leaks.
+
+    Nothing is left on the disk.
+    """
     import keras
 
     from seqconv.features.cases import forget_cases
 
     keras.utils.clear_session()
     forget_cases()
+    said = io.StringIO()
+    console = Console(file=said, soft_wrap=True, color_system=None)
     with tempfile.TemporaryDirectory(prefix="seqconv-") as folder:
         started = time.perf_counter()
-        accuracy = RECIPES[name](Job(pair, seed, Path(folder), is_quick))
+        accuracy = RECIPES[name](Job(pair, seed, Path(folder), console, is_quick))
         seconds = time.perf_counter() - started
-    return Row(pair.name, name, seed, accuracy, round(seconds, 2))
+    leaks = [line[line.index(LEAK) :] for line in said.getvalue().splitlines() if LEAK in line]
+    return Row(pair.name, name, seed, accuracy, round(seconds, 2)), leaks
 
 
 def _say_how_to_go_on(stop: KeyboardInterrupt, label: str, path: Path | None) -> KeyboardInterrupt:
