@@ -58,22 +58,24 @@ def test_a_run_is_scored_and_what_was_measured_is_not_measured_again(tmp_path, r
     test.write_text("\n".join([*lines, train.read_text(encoding="utf-8").splitlines()[-1]]), encoding="utf-8")
     with (folder / "Broken/Broken_TEST.ts").open("a", encoding="utf-8") as file:
         file.write("1,2,three:up\n")
-    before = [row("Old", accuracy=0.25, seconds=1234.5), row("Elsewhere", seed=7)]
+    quick = "deep --quick"
+    before = [row("Old", quick, accuracy=0.25, seconds=1234.5), row("Elsewhere", seed=7), row("New", accuracy=0.123)]
     load("benchmarks.archive.rows").write_rows(before, path)
     assert run("--quick", "--json", path, "--seeds", 1, folder) == 1, "a set failed"
     rows = json.loads(path.read_text(encoding="utf-8"))
-    assert [list(each) for each in rows] == [FIELDS] * 3
-    assert rows[:2] == [each._asdict() for each in before], "those of other folders stay, too"
-    assert (rows[2]["dataset"], rows[2]["recipe"], rows[2]["seed"]) == ("New", "deep", 0)
-    assert rows[2]["accuracy"] in [correct / 5 for correct in range(6)]
-    assert 0 < rows[2]["seconds"] < 1234
+    assert [list(each) for each in rows] == [FIELDS] * 4
+    assert rows[:3] == [each._asdict() for each in before], "those of other folders, and with more work, stay, too"
+    assert (rows[3]["dataset"], rows[3]["recipe"], rows[3]["seed"]) == ("New", quick, 0)
+    assert rows[3]["accuracy"] in [correct / 5 for correct in range(6)]
+    assert 0 < rows[3]["seconds"] < 1234
     told = capsys.readouterr()
     assert f"1 of 3 runs are in {path}" in told.err
     assert "New: leak: 1 of 5 sequences of test have the content of sequences of train" in told.err
     assert "0.250" in told.out
     assert "1234.5" in told.out
     assert "Elsewhere" not in told.out
-    assert "failed: Broken, deep: " in told.out
+    assert "0.123" not in told.out
+    assert f"failed: Broken, {quick}: " in told.out
     assert f"'{folder / 'Broken/Broken_TEST.ts'}', line 10" in told.out
     assert "'three' is not a finite number" in told.out
 
@@ -164,3 +166,8 @@ def test_means_and_ranks_are_of_those_with_a_figure_on_each_set(capsys):
     # Others have no figure on the set "Own", so they have no mean over all three.
     assert [cell.strip() for cell in means if cell.strip()] == [f"{(0.9 + 0.94 + 0.1) / 3:.3f}"]
     assert "ROCKET: Dempster et al. 2020" in printed
+    tables.print_tables([row("Own", accuracy=0.1), row("Own", "rocket", accuracy=0.2)], ["deep", "rocket"], Console())
+    printed = capsys.readouterr().out
+    (ranks,) = [line.split("│")[2:4] for line in printed.splitlines() if "mean rank" in line]
+    assert [float(rank) for rank in ranks] == [2, 1]
+    assert "best published" not in printed

@@ -56,4 +56,7 @@ _REMEDY = "It is no list of rows of this benchmark: name another file, or remove
 
 def _is_sound(row: Row) -> bool:
     texts, numbers = (row.dataset, row.recipe), (row.accuracy, row.seconds)
-    return all(isinstance(text, str) for text in texts) and all(isinstance(number, float) for number in numbers)
+    are_texts, are_numbers = (
+        all(isinstance(value, kind) for value in of) for of, kind in ((texts, str), (numbers, float))
+    )
+    return are_texts and are_numbers and isinstance(row.seed, int)

@@ -21,8 +21,6 @@ def print_tables(rows: Sequence[Row], recipes: Sequence[str], console: Console) 
     console.print(_table_of_recipes(rows, datasets, recipes))
     published = read_published()
     methods = [name for name, values in published.accuracy.items() if values.keys() & set(datasets)]
-    if not methods:
-        return
     ours, theirs = mean_accuracies(rows), {name: published.accuracy[name] for name in methods}
     console.print(_table_beside(ours, theirs, datasets))
     for name in methods:
@@ -81,20 +79,23 @@ def _table_of_recipes(rows: Sequence[Row], datasets: Sequence[str], recipes: Seq
 
 
 def _table_beside(ours: Accuracies, theirs: Accuracies, datasets: Sequence[str]) -> Table:
-    title = "mean accuracies beside published ones; ranks are of those with a figure on each data set"
+    title = (
+        "mean accuracies, beside published ones where they are known; ranks are of those with a figure on each data set"
+    )
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("data set")
     contestants = {**ours, **theirs}
-    for name in [*contestants, "best published"]:
-        table.add_column(name, justify="right")
     best = {name: max(known) for name in datasets if (known := [of[name] for of in theirs.values() if name in of])}
-    columns = [*contestants.values(), best]
+    named = contestants | ({"best published": best} if best else {})
+    for name in named:
+        table.add_column(name, justify="right")
+    columns = list(named.values())
     for dataset in datasets:
         table.add_row(dataset, *(_digits(of.get(dataset)) for of in columns))
     table.add_section()
     table.add_row("mean", *(_digits(mean_over(of, datasets)) for of in columns))
     ranks = mean_ranks(contestants, datasets)
-    table.add_row("mean rank", *(_digits(ranks.get(name), places=2) for name in contestants), "")
+    table.add_row("mean rank", *(_digits(ranks.get(name), places=2) for name in named))
     return table
 
 
