@@ -50,7 +50,10 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
     """
 
     def __init__(
-        self, thresholds: int = 4, statistics: Sequence[str] = ("proportion", "mean", "mean_index"), **options: Any
+        self,
+        thresholds: int = 1,
+        statistics: Sequence[str] = ("proportion", "mean_index", "spread", "longest", "stretches"),
+        **options: Any,
     ) -> None:
         # Thresholds are compared in the precision that they have.
         super().__init__(**{**options, "autocast": False})

@@ -61,7 +61,7 @@ def test_a_run_is_scored_and_what_was_measured_is_not_measured_again(tmp_path, r
     quick = "deep --quick"
     before = [row("Old", quick, accuracy=0.25, seconds=1234.5), row("Elsewhere", seed=7), row("New", accuracy=0.123)]
     load("benchmarks.archive.rows").write_rows(before, path)
-    assert run("--quick", "--json", path, "--seeds", 1, folder) == 1, "a set failed"
+    assert run("--quick", "--json", path, "--seeds", 1, folder, "--recipe", "deep") == 1, "a set failed"
     rows = json.loads(path.read_text(encoding="utf-8"))
     assert [list(each) for each in rows] == [FIELDS] * 4
     assert rows[:3] == [each._asdict() for each in before], "those of other folders, and with more work, stay, too"
@@ -93,10 +93,11 @@ def test_a_stopped_benchmark_says_where_it_goes_on(tmp_path, rng, capsys, monkey
         return 0.75
 
     monkeypatch.setitem(recipes, "deep", stops_at_the_second)
-    assert run(tmp_path, "--json", path) == 143
+    deep = (tmp_path, "--json", path, "--recipe", "deep")
+    assert run(*deep) == 143
     assert f"stopped in run 2/2  B, deep, seed 0; the rows before it are in {path}" in capsys.readouterr().err
     assert not jobs[0].folder.exists()
-    assert run(tmp_path, "--json", path) == 0
+    assert run(*deep) == 0
     assert [job.pair.name for job in jobs] == ["A", "B", "B"]
     assert [each["dataset"] for each in json.loads(path.read_text(encoding="utf-8"))] == ["A", "B"]
 

@@ -26,8 +26,8 @@ SHORT = [
 
 
 def test_there_are_configs():
-    families = {"attentive", "conv_lstm", "convnext", "frames", "inception", "matchboxnet", "resnet", "tcn"}
-    tasks = {"audio", "events", "japanese_vowels", "pickup_gesture", "vibration"}
+    families = {"attentive", "conv_lstm", "convnext", "frames", "inception", "matchboxnet", "resnet", "rocket", "tcn"}
+    tasks = {"audio", "events", "japanese_vowels", "pickup_gesture", "pickup_rocket", "vibration"}
     assert {f"{name}.yaml" for name in families | tasks} | WITHOUT_DATA == set(CONFIGS)
 
 

@@ -20,6 +20,7 @@ SETTINGS = (
     "evaluation.bootstrap=0",
 )
 QUICK = ("training.epochs=2",)
+QUICK_ROCKET = ("model.blocks.0.num_dilations=2",)
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ Recipe = Callable[[Job], float]
 """A function that reads, learns, saves a model, and returns the accuracy of that model on test."""
 
 
-def train_config(name: str, job: Job) -> float:
-    """Train with the settings of a config of this project, the same for each data set."""
+def train_config(name: str, quick: Sequence[str], job: Job) -> float:
+    """Train with the settings of a config of this project, the same for each data set; `quick`: for little work."""
     from seqconv.config import load_config
     from seqconv.data.datasets import load_datasets
     from seqconv.training.run.train import begin
@@ -50,13 +51,14 @@ def train_config(name: str, job: Job) -> float:
     files = {"train": str(job.pair.train), "test": str(job.pair.test)}
     # A store of features that an earlier run left would be found: reading is a part of the seconds.
     changes = [("data.manifest", files), ("data.cache_dir", str(job.folder / "cache")), ("seed", job.seed)]
-    config = load_config(name, [*changes, *SETTINGS, *(QUICK if job.is_quick else ())])
+    config = load_config(name, [*changes, *SETTINGS, *(quick if job.is_quick else ())])
     run = begin(config, job.folder / "run", load_datasets, [], job.console)
     return float(run.metrics["test"]["accuracy"])
 
 
 RECIPES: dict[str, Recipe] = {
-    "deep": partial(train_config, "pickup_gesture.yaml"),
+    "deep": partial(train_config, "pickup_gesture.yaml", QUICK),
+    "rocket": partial(train_config, "pickup_rocket.yaml", QUICK_ROCKET),
 }
 """All recipes by name."""
 

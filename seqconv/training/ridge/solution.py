@@ -12,6 +12,8 @@ STRENGTHS = np.logspace(-5, 3, 25)
 # Columns of this many features at a time are turned into float64.
 CHUNK = 2048
 EPSILON = 1e-12
+# Errors often hardly change over decades of strengths: the largest of these has the smallest coefficients.
+TOLERATED = 0.01
 
 Blocks = Callable[[], Iterable[npt.NDArray[np.float32]]]
 """A function that returns the rows of a matrix from the first, in blocks `(n, features)`; it may be called again."""
@@ -52,7 +54,7 @@ def fit_ridge(
         targets: `(n, outputs)`.
         weights: `(n,)`, above 0; default: all alike.
         groups: `(n,)`; rows of a group are left out together; default: each by itself.
-        strengths: what is tried; the one with the least error is taken, of equal ones the largest.
+        strengths: what is tried; the largest whose error is at most 1 % more than the least is taken.
 
     >>> rng = np.random.default_rng(0)
     >>> x, noise = rng.normal(size=(50, 3)), rng.normal(size=(50, 1))
@@ -69,7 +71,7 @@ def fit_ridge(
     members = _members(groups, len(targets))
     found = {float(strength): basis.leave_out(wanted, root, strength, members) for strength in strengths}
     errors = {strength: float((error**2).mean()) for strength, error in found.items()}
-    best = max((s for s in errors if errors[s] <= min(errors.values()) * (1 + 1e-9)), default=float(strengths[0]))
+    best = max(strength for strength in errors if errors[strength] <= min(errors.values()) * (1 + TOLERATED))
     coefficients = basis.coefficients(wanted, best)
     intercept = center - basis.mean @ coefficients
     return Ridge(coefficients, intercept, best, targets - found[best] / root, errors[best], errors)
