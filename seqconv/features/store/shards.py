@@ -14,15 +14,15 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from seqconv.errors import AudioError, ConfigError, ManifestError, SeqconvError, ShapeError
-from seqconv.features import extract_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
 from seqconv.features.cases import files_of
 from seqconv.features.contents import TableNames
+from seqconv.features.extraction import extract_features, extract_recording
 from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
 from seqconv.features.precomputed import read_features
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
-from seqconv.files import as_storage_error, commit_file, find_file, status_of
+from seqconv.files import as_storage_error, find_file, status_of, sync_file
 
 _LIMIT_BYTES = 64 << 20
 
@@ -83,6 +83,8 @@ def extract_shard(
 def _new_shard(path: Path) -> Iterator[Any]:
     """Open an Arrow writer of a shard, which gets its name once it is on the disk, if anything was written.
 
+    That the name is on the disk, too, is due when an index names it, which is written into the same folder.
+
     Raises:
         StorageError: the disk is full, or nobody may write there.
     """
@@ -94,7 +96,8 @@ def _new_shard(path: Path) -> Iterator[Any]:
             with partial.open("wb") as file, pa.ipc.new_file(file, _schema()) as writer:
                 yield writer
             if writer.stats.num_record_batches:
-                commit_file(partial, path)
+                sync_file(partial)
+                partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -126,10 +129,10 @@ def _read_entry(
             "features. Set features.kind to precomputed"
         )
     part = {"start": entry.start, "end": entry.end}
+    if variant is None:
+        return extract_recording(path, settings, **part), TableNames()
     samples, rate = decode_audio(path, **part, sample_rate=settings.sample_rate, channel=settings.channel)
-    if variant is not None:
-        samples = variant.apply(samples, rate, content_of(entry, content))
-    return extract_features(samples, rate, settings), TableNames()
+    return extract_features(variant.apply(samples, rate, content_of(entry, content)), rate, settings), TableNames()
 
 
 def content_of(entry: Entry, content: str) -> str:
