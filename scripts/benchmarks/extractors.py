@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,9 @@ def _torchaudio_transform(sample_rate: int, n_fft: int, hop_length: int, n_mels:
 
 def extract_by_kaldi(paths: Sequence[str], settings: Mapping[str, Any]) -> list[Any]:
     """Return the features of each file, `(time, n_mels)`."""
-    import kaldi_native_fbank
     import soundfile
 
+    kaldi_native_fbank = import_module("kaldi_native_fbank")
     options = kaldi_native_fbank.FbankOptions()
     frames = options.frame_opts
     frames.dither, frames.snip_edges, frames.samp_freq = 0, False, settings["sample_rate"]

@@ -85,7 +85,7 @@ def iterate_features(
         sample_rate: Hz; resampled when `settings.sample_rate` is another.
         settings: feature settings or a mapping of them, of any kind but precomputed.
         piece_frames: frames of a piece (with `delta`, the first has 4 fewer and the last the rest); default: some
-            thousand, as many as fit in 16 MB of windows.
+            thousand, as many as fit in 4 MB of windows.
 
     Raises:
         ConfigError: impossible settings; or `normalize` is "recording", which has to see the whole before its first

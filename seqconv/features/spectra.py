@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float64]
 
 _LOWEST_POWER = 1e-10
 # Samples of windows that are transformed at once: their spectra stay in the cache of a core.
-_BLOCK_SAMPLES = 1 << 16
+_BLOCK_SAMPLES = 1 << 17
 _OF_THREAD = threading.local()
 _DELTA_WINDOW = 9
 # Frames at each side that a derivative looks at.
@@ -60,7 +60,9 @@ def _power_blocks(frames: Frames, win_length: int) -> Iterator[tuple[slice, Fram
     for first in range(0, num_frames, len(workspace.windowed)):
         place = slice(first, min(first + len(workspace.windowed), num_frames))
         count = place.stop - first
-        windowed, spectrum, total = (array[:count] for array in workspace[:3])
+        windowed, total = workspace.windowed[:count], workspace.total[:count]
+        # Of another type than NumPy declares: the transform in float64 is rounded to it.
+        spectrum: Any = workspace.spectrum[:count]
         np.multiply(frames[place], window, out=windowed)
         np.fft.rfft(windowed, axis=1, out=spectrum)
         squares = spectrum.view(np.float32)

@@ -17,7 +17,7 @@ from seqconv.files import is_address, suffix_of
 
 # Each shard waits for the disk, and each worker should get several; of one that ends a worker, all are tried again.
 _MOST_ENTRIES = 32
-_MANY_SHARDS = 64
+_MANY_SHARDS = 32
 _MOST_OF_MANY = 512
 # Nothing has to be decoded for a sequence of a file that is read whole.
 _MOST_CASES = 4096

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from seqconv.errors import AudioError, ConfigError, ManifestError, SeqconvError, ShapeError
 from seqconv.features.audio.decoding import decode_audio
@@ -59,7 +59,7 @@ def extract_shard(
     fingerprint_once = cache(lambda path, form: fingerprint(find_once(path) or path, form))
     rows: list[StoredSequence] = []
     # On one core, as in a worker: matrix products differ in the last digit by how many cores share them.
-    with threadpool_limits(1), _new_shard(path) as writer:
+    with _thread_pools().limit(limits=1), _new_shard(path) as writer:
         for entry in entries:
             try:
                 # The network takes its own time, and has limits of its own.
@@ -70,13 +70,20 @@ def extract_shard(
             except (AudioError, ManifestError, ShapeError, OSError, MemoryError) as error:
                 rows.append(StoredSequence.of(entry, problem=_reason(error, entry.path)))
                 continue
-            row = StoredSequence.of(entry, size=size, mtime_ns=modified, content=content, shard=path.name)
+            place = {"shard": path.name, "batch": writer.stats.num_record_batches}
+            shape = dict(zip(("num_frames", "num_features"), features.shape, strict=True))
+            row = StoredSequence.of(entry, size=size, mtime_ns=modified, content=content, **place, **shape)
             if names.used:
                 row = replace(row, columns=json.dumps(names.used), left_out=json.dumps(names.left_out))
-            batch, (num_frames, num_features) = writer.stats.num_record_batches, features.shape
-            rows.append(replace(row, batch=batch, num_frames=num_frames, num_features=num_features))
+            rows.append(row)
             writer.write_batch(_as_batch(features))
     return rows
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Return those of this process; to look for them takes longer than some recordings."""
+    return ThreadpoolController()
 
 
 @contextmanager
