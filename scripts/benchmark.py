@@ -3,7 +3,8 @@
     training    real frames a second: the limit (equal lengths, no padding, no masks), padded to the longest, tf.data
                 buckets, random crops, PyTorch fed by lhotse, and seqconv's padded, bucketed and packed batches
     planning    padding, and sequences planned a second: seqconv, lhotse, SpeechBrain, Hugging Face's sampler, tf.data
-    extraction  seconds of audio a second: a feature store with one and two processes, a plain librosa loop
+    extraction  seconds of audio a second, of Ogg, WAV, FLAC and MP3, short and long: a feature store with one and two
+                processes, a plain librosa loop, torchaudio, kaldi-native-fbank (--lengths: part of a corpus's name)
     inference   sequences a second: seqconv, and one by one or padded with plain Keras
     startup     seconds: imports, --help, the first training step; of train on sequences in memory, also the memory
     augmentation  epochs of audio.yaml with and without augmentation: frames and CPU seconds, waiting for data
