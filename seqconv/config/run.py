@@ -202,6 +202,11 @@ def _target_problems(config: Config) -> Iterator[str]:
 def _solver_problems(config: Config) -> Iterator[str]:
     """Yield what a head that is fitted in closed form cannot have."""
     if not config.training.is_closed_form:
+        if config.model.standardize_pooled:
+            yield (
+                "model.standardize_pooled: true, but training.solver is 'gradient', which moves what is pooled. Remove "
+                "it, or set training.solver to ridge."
+            )
         return
     reason = "training.solver 'ridge' fits one linear layer to pooled sequences, each once and as it is"
     found = {

@@ -11,7 +11,7 @@ from seqconv.features.kinds import FeatureKind
 from seqconv.geometry import TimeGeometry, output_length
 from seqconv.models.blocks import Block, ConvBlock, keys
 from seqconv.models.pooling_heads import PoolingHead, SimplePooling, as_sections
-from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Section
+from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Role, Section
 
 Pooling = Annotated[PoolingHead, OneOf(PoolingHead.registry)]
 PoolingName = Annotated[str, NameOf(PoolingHead.registry)]
@@ -47,6 +47,11 @@ class ModelConfig(Section):
         default=(SimplePooling(type="mean"),),
         min_length=1,
         description="From frames to one vector, by one or several poolings; 'frames' for a prediction per frame.",
+    )
+    standardize_pooled: Annotated[bool, Role.RUN] = Field(
+        default=False,
+        description="Standardize the pooled vector by means and deviations of training; set where training.solver is "
+        "ridge, so that sums of thousands of products keep their digits.",
     )
     dense_units: tuple[PositiveInt, ...] = Field(
         default=(), description="Hidden dense layers between pooling and output."

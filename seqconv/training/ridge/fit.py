@@ -14,7 +14,7 @@ from seqconv.models.card import model_target
 from seqconv.models.pooled_model import PooledModel
 from seqconv.prediction.forward import forward
 from seqconv.sources import Selection
-from seqconv.training.ridge.solution import FloatArray, fit_ridge
+from seqconv.training.ridge.solution import FloatArray, fit_ridge, weighted_moments
 from seqconv.training.run.setup import RunSetup
 from seqconv.training.run.training_set import Labels
 
@@ -53,7 +53,7 @@ def fit_head(
     Outputs are scaled so that they are logits, by the sequences that were left out.
 
     Args:
-        model: its last layer is the only dense one.
+        model: its head is a standardization and a dense layer.
         train: the sequences; those of a group are left out together.
         labels: encoded, `(n, num_outputs)`, NaN where one is missing.
         weights: `(n,)`; sequences of weight 0 are not looked at.
@@ -76,7 +76,10 @@ def fit_head(
         left_out[np.flatnonzero(known)[:, None], outputs] = found.left_out
         strengths.append(found.strength)
     scale = task.linear_scale(encoded, left_out)
-    model.stack.dense[-1].set_weights([kernel * scale, bias * scale])
+    mean, deviation = weighted_moments(features.of(np.ones(len(rows), bool)), weight)
+    standardization, logits_layer = model.stack.dense
+    standardization.adapt(mean, deviation**2)
+    logits_layer.set_weights([kernel * scale * deviation[:, None], (bias + mean @ kernel) * scale])
     logits = np.nan_to_num(left_out * scale)
     predictions = task.predictions(target, logits)
     raw = train.subset(rows)

@@ -115,7 +115,7 @@ class _Basis:
 
 def _find_basis(blocks: Blocks, root: FloatArray) -> _Basis:
     """Find the directions in which rows vary, from products of rows or from products of features."""
-    mean, deviation = _moments(blocks, root)
+    mean, deviation = weighted_moments(blocks, root[:, 0] ** 2)
     scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
     num_rows, num_features = len(root), len(mean)
 
@@ -144,9 +144,9 @@ def _find_basis(blocks: Blocks, root: FloatArray) -> _Basis:
     return _Basis(rows, values, lambda inner: scale[:, None] * (vectors @ inner), mean)
 
 
-def _moments(blocks: Blocks, root: FloatArray) -> tuple[FloatArray, FloatArray]:
+def weighted_moments(blocks: Blocks, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and deviation of each feature, by weight, in two passes; 0 where it is constant."""
-    shares = root[:, 0] ** 2 / len(root)
+    shares = weights / weights.sum()
 
     def weighted_mean(change: Callable[[FloatArray], FloatArray]) -> FloatArray:
         total, start = np.zeros(1), 0

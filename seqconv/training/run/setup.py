@@ -116,6 +116,7 @@ def _settled(config: Config, data: Datasets) -> Config:
         sections["model"] = {"blocks": fitted.model_dump(mode="json")["blocks"]}
     if config.training.is_closed_form:
         sections["training"] = {"epochs": 1}
+        sections.setdefault("model", {})["standardize_pooled"] = True
     return config.with_(**sections) if sections else config
 
 
