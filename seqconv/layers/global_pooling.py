@@ -22,6 +22,8 @@ class GlobalPooling1D(SummarizingLayer):
 
     takes_known = True
     values_per_channel = 1
+    # Whether what comes in can be learned by what goes out.
+    has_gradient = True
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -65,6 +65,7 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
             )
         self.thresholds, self.statistics = thresholds, list(statistics)
         self.values_per_channel = thresholds * len(self.statistics)
+        self.has_gradient = "mean" in self.statistics
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = int(input_shape[-1] or 0)
@@ -217,7 +218,8 @@ def choose_levels(frames: np.ndarray, thresholds: int) -> np.ndarray:
     """Return thresholds `(thresholds, channels)`: quantiles of the values of each channel, `frames` `(n, channels)`.
 
     Quantiles are spread evenly over all thresholds of all channels by the golden ratio, as in MiniRocket. A threshold
-    is the middle between two values that were attained, the wider gap next to the quantile: no value lies on it.
+    is the middle between two values that were attained, the wider gap next to the quantile: no value lies on it, unless
+    float32 has nothing between.
     """
     count, channels = frames.shape
     ordered = np.sort(np.ascontiguousarray(frames.T), axis=1)
@@ -229,7 +231,8 @@ def choose_levels(frames: np.ndarray, thresholds: int) -> np.ndarray:
         at = np.searchsorted(first, places[channel], side="right") - 1
         # Beyond the smallest and the largest value, a gap as wide as the one inside.
         gaps = np.diff(values) if len(values) > 1 else np.ones(1)
-        edges = np.concatenate([values[:1] - gaps[0], values, values[-1:] + gaps[-1]])
+        outside = np.maximum(gaps[[0, -1]], 4 * np.spacing(np.abs(values[[0, -1]]).astype(np.float32)))
+        edges = np.concatenate([values[:1] - outside[0], values, values[-1:] + outside[1]])
         below, above = (edges[at] + edges[at + 1]) / 2, (edges[at + 1] + edges[at + 2]) / 2
         is_wider = (edges[at + 2] - edges[at + 1]) > (edges[at + 1] - edges[at])
         levels[:, channel] = np.where(is_wider, above, below)

@@ -108,6 +108,9 @@ class ModelConfig(Section):
                 "a sequence of any length has no fixed number of values to flatten, so the next dense layer would have "
                 "no fixed number of weights. Use mean, max or [mean, max], which give one vector whatever the length"
             )
+        kinds = [str(name.get("type")) for name in names if isinstance(name, dict)]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(f"{kinds} names a pooling twice; name each once")
         return names
 
     @field_validator("blocks")

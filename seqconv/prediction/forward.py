@@ -60,8 +60,8 @@ def forward(
     from seqconv.prediction import stock
     from seqconv.prediction.streaming import whole
 
-    choice = choose_strategy(model, strategy, source.lengths)
     check_source(model, source)
+    choice = choose_strategy(model, strategy, source.lengths)
     if not is_sequence_model(model):
         outputs = stock.run_alone(model, source)
         return outputs if raw else stock.as_logits(model, outputs)

@@ -3,19 +3,19 @@
 Other backends run this file, too (tests/models/test_backends.py): what agrees with one reference agrees.
 """
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import keras
 import numpy as np
 import pytest
 
 from seqconv import layers
-from seqconv.layers.random_convolution import KERNEL_SIZE, kernel_weights
+from seqconv.layers.random_convolution import KERNEL_SIZE, kernel_weights, power_above
 from seqconv.layers.threshold_pooling import STATISTICS, choose_levels
 
 to_numpy = keras.ops.convert_to_numpy
 DILATIONS = (1, 2, 7)
-rng = np.random.default_rng(5)
+NOISE = np.random.default_rng(5).normal(size=(2, 60))
 
 
 def ramp(count: int) -> np.ndarray:
@@ -27,8 +27,8 @@ SIGNALS = {
     "silence": np.zeros(60),
     "constant": np.full(60, 0.3),
     "steps": np.repeat([0.1, -2.7, 0.1, 1.3], 15),
-    "8 bits": np.round(rng.normal(size=60) * 20) / 127,
-    "noise": rng.normal(size=60),
+    "8 bits": np.round(NOISE[0] * 20) / 127,
+    "noise": NOISE[1],
     "out of limits": ramp(60) * 100,
     "a single frame": np.array([0.7]),
 }
@@ -37,19 +37,24 @@ SIGNALS = {
 def reference(signal: np.ndarray, layer: layers.MaskedRandomConvolution1D) -> np.ndarray:
     """The same in whole numbers: `(time, 84 * dilations)`."""
     kernel = np.rint(to_numpy(layer.kernel)).astype(np.int64)
-    steps = np.rint(np.clip(signal.astype(np.float32), -layer.limit, layer.limit) / layer.step).astype(np.int64)
+    step = layer.input_step if layer.smoothed else layer.step
+    steps = np.rint(np.clip(signal.astype(np.float32), -layer.limit, layer.limit) / step).astype(np.int64)
     found = []
     for number, dilation in enumerate(layer.dilations):
-        reach = dilation * (KERNEL_SIZE // 2)
+        reach, weights = dilation * (KERNEL_SIZE // 2), kernel[number]
         if layer.smoothed:
             before = np.pad(np.cumsum(steps, axis=0), [(reach, 0), (0, 0)])
             padded = np.pad(before, [(0, reach), (0, 0)], mode="edge")
         else:
             padded = np.pad(steps, [(reach, reach), (0, 0)])
-        taps = [
-            padded[tap * dilation : tap * dilation + len(steps)] @ kernel[number, tap] for tap in range(KERNEL_SIZE)
-        ]
-        found.append(np.sum(taps, axis=0))
+        under = [padded[tap * dilation : tap * dilation + len(steps)] for tap in range(KERNEL_SIZE)]
+        if layer.smoothed:
+            # Means between two taps, up to a power of two, in steps.
+            parts = step / power_above(dilation) / layer.step
+            most = layer.limit / layer.step
+            under = [np.rint(np.clip((b - a) * parts, -most, most)) for a, b in pairwise(under)]
+            weights = -np.cumsum(weights, axis=0)[:-1]
+        found.append(sum(frames @ weights[tap] for tap, frames in enumerate(under)))
     return np.concatenate(found, axis=1) * layer.step
 
 
@@ -63,6 +68,20 @@ def test_sums_are_exact(smoothed, channels):
         found = to_numpy(layer(features[None].astype("float32")))[0]
         expected = reference(features, layer) if expected is None else expected
         np.testing.assert_array_equal(found.astype(np.float64), expected, err_msg=name)
+
+
+@pytest.mark.parametrize("dilation", [300, 2000, 12_500])
+def test_large_dilations_round_no_signal_away(dilation):
+    signal = np.random.default_rng(0).normal(size=(1, 4 * dilation, 1)).astype("float32") + 0.5
+    for smoothed in (False, True):
+        layer = layers.MaskedRandomConvolution1D([dilation], smoothed=smoothed)
+        found = to_numpy(layer(signal[:, : 2 * dilation + 1]))[0]
+        expected = reference(signal[0, : 2 * dilation + 1], layer)
+        np.testing.assert_array_equal(found.astype(np.float64), expected)
+        assert layer.step < 1e-3
+        # What is rounded is far less than what kernels see: means of the noise are as small as this.
+        plain = np.array([signal[0, :dilation, 0].mean()]) * dilation / power_above(dilation)
+        assert abs(plain - np.rint(plain / layer.step) * layer.step) < 1e-3
 
 
 def test_sums_of_constants_do_not_change_away_from_the_ends():
@@ -98,7 +117,7 @@ def test_features_of_kernels_are_few_and_follow_the_seed():
 
 
 def test_a_threshold_is_never_a_value():
-    frames = np.round(rng.normal(size=(500, 6)) * 3)
+    frames = np.round(np.random.default_rng(1).normal(size=(500, 6)) * 3)
     frames[:, 0] = 4.0
     levels = choose_levels(frames.astype("float32"), 5)
     assert levels.shape == (5, 6)
@@ -169,7 +188,7 @@ def test_compression_is_odd_and_grows_less_and_less():
 def test_standardized_constants_are_zero():
     array = np.full((1, 1000, 1), 1 / 3, "float32") * np.array([1.0, 1e4], "float32")
     assert not to_numpy(layers.MaskedSequenceStandardization()(array)).any()
-    ordinary = rng.normal(size=(1, 100, 2)) * [1e-2, 1e3] + [5, -1e3]
+    ordinary = np.random.default_rng(2).normal(size=(1, 100, 2)) * [1e-2, 1e3] + [5, -1e3]
     found = to_numpy(layers.MaskedSequenceStandardization()(ordinary.astype("float32")))[0]
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(found.std(axis=0), 1, rtol=1e-3)
@@ -180,9 +199,13 @@ def test_standardized_constants_are_zero():
     [
         (lambda: layers.MaskedRandomConvolution1D([]), r"dilations must be whole numbers of at least 1, got \[\]"),
         (lambda: layers.MaskedRandomConvolution1D([0, 2]), r"got \[0, 2\]"),
+        (lambda: layers.MaskedRandomConvolution1D([1.5]), r"whole numbers of at least 1, got \[1.5\]"),
+        (lambda: layers.MaskedRandomConvolution1D(most_features=0), "most_features must be 1 or more"),
+        (lambda: layers.MaskedRandomConvolution1D(limit=0), "limit above 0, got 8 and 0"),
+        (lambda: layers.MaskedCompression(0.5, -2), "pieces 0 or more, got 0.5 and -2"),
         (lambda: layers.MaskedThresholdPooling1D(0), "expected at least 1 threshold"),
         (lambda: layers.MaskedThresholdPooling1D(1, ["median"]), "got 1 and .'median'."),
-        (lambda: layers.MaskedCompression(0.1), "unit must be a power of two, got 0.1"),
+        (lambda: layers.MaskedCompression(0.1), "unit must be a power of two and pieces 0 or more, got 0.1"),
     ],
 )
 def test_impossible_arguments_are_refused(make, message):

@@ -1,6 +1,6 @@
 """Ridge regression in closed form, its strength chosen by leaving each sequence, or each group, out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,8 @@ EPSILON = 1e-12
 # Errors often hardly change over decades of strengths: the largest of these has the smallest coefficients.
 TOLERATED = 0.01
 
-Blocks = Callable[[], Iterable[npt.NDArray[np.float32]]]
-"""A function that returns the rows of a matrix from the first, in blocks `(n, features)`; it may be called again."""
+Blocks = Sequence[npt.NDArray[np.float32]]
+"""The rows of a matrix from the first, in blocks `(n, features)`."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def fit_ridge(
 ) -> Ridge:
     """Fit a linear model to standardized features with the least squared error and a penalty on its coefficients.
 
-    With fewer rows than features, the equations are those of the rows, else those of the features: memory grows with
-    the square of the smaller of both. Errors of left-out rows are exact for the means and deviations of all rows
+    With fewer rows than features, the equations are those of the rows, else those of the features; besides them, all
+    features are kept once more. Errors of left-out rows are exact for the means and deviations of all rows
     (Allen 1974; for groups, An, Liu and Venkatesh 2007).
 
     Args:
@@ -59,7 +59,7 @@ def fit_ridge(
     >>> rng = np.random.default_rng(0)
     >>> x, noise = rng.normal(size=(50, 3)), rng.normal(size=(50, 1))
     >>> y = x @ [[1.0], [2.0], [0.0]] + 0.01 * noise + 5
-    >>> found = fit_ridge(lambda: [x], y)
+    >>> found = fit_ridge([x], y)
     >>> found.coefficients.round(2).ravel().tolist(), found.intercept.round(2).tolist()
     ([1.0, 2.0, 0.0], [5.0])
     """
@@ -121,7 +121,7 @@ def _find_basis(blocks: Blocks, root: FloatArray) -> _Basis:
 
     def standardized() -> Iterator[tuple[slice, FloatArray]]:
         start = 0
-        for block in blocks():
+        for block in blocks:
             part = slice(start, start + len(block))
             yield part, root[part] * ((block - mean) * scale)
             start += len(block)
@@ -150,7 +150,7 @@ def weighted_moments(blocks: Blocks, weights: FloatArray) -> tuple[FloatArray, F
 
     def weighted_mean(change: Callable[[FloatArray], FloatArray]) -> FloatArray:
         total, start = np.zeros(1), 0
-        for block in blocks():
+        for block in blocks:
             total = total + shares[start : start + len(block)] @ change(block.astype(np.float64))
             start += len(block)
         return total
