@@ -72,7 +72,8 @@ def write_pieces(pieces: Iterable[str], path: Path) -> None:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             file.writelines(pieces)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with as_storage_error(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, write)
 
 
