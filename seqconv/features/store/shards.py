@@ -108,7 +108,7 @@ def _as_batch(features: Features) -> Any:
     import pyarrow as pa
 
     block = np.ascontiguousarray(features, dtype=np.float32)
-    # Not `pa.array`: it imports pandas, which takes each worker longer than its first hundred recordings.
+    # Not `pa.array`: it imports pandas, which takes a worker longer than to extract a hundred short recordings.
     values = pa.Array.from_buffers(pa.float32(), block.size, [None, pa.py_buffer(block)])
     return pa.record_batch([values], schema=_schema())
 
