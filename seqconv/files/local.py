@@ -23,7 +23,7 @@ _TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.\w+)?")
 
 def as_path(path: str | Path) -> Path:
     """Return the path itself, or a text as a path."""
-    # On Python 3.11, Path(path) of a path takes 1.6 microseconds: nearly as long as stat (1.9), of each file of a store.
+    # On Python 3.11, Path(path) of one takes 1.6 microseconds, nearly as long as stat (1.9): of each file of a store.
     return path if isinstance(path, Path) else Path(path)
 
 
