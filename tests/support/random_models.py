@@ -16,6 +16,7 @@ POOLINGS = [
     "statistics",
     "log_sum_exp",
     "generalized_mean",
+    "generalized_mean",
     {"type": "attentive_statistics", "units": 3},
     {"type": "attentive_statistics", "units": 3, "per_channel": True, "context": True},
     # Counts alone have no gradient, which Keras warns of where a block before them has something to learn.
