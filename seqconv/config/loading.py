@@ -7,6 +7,7 @@ from typing import Any
 from seqconv.config.backends import BACKENDS, running_backend, start_keras
 from seqconv.config.files import find_config, parse_yaml, read_yaml
 from seqconv.config.initial import take_sections
+from seqconv.config.recipes import PRESETS, fill_in, make_room
 from seqconv.config.run import Config, check_config, listed
 from seqconv.errors import ConfigError
 from seqconv.parts import Role, absolute_path
@@ -16,7 +17,10 @@ from seqconv.parts.problems import roles_of, shown
 
 
 def load_config(
-    source: str | Path | Mapping[str, Any] | Config, overrides: Iterable[str | tuple[str, Any]] = ()
+    source: str | Path | Mapping[str, Any] | Config,
+    overrides: Iterable[str | tuple[str, Any]] = (),
+    *,
+    recipe: str | None = None,
 ) -> Config:
     """Load the config of a run.
 
@@ -26,6 +30,8 @@ def load_config(
             `training.init`, the sections `model` and `features` that it leaves out are those of that model file.
         overrides: `"training.epochs=3"`: dotted key, `=`, a YAML value; or pairs of key and value. Paths start at the
             current folder.
+        recipe: takes the place of the model and the training that the source describes. A `recipe` in the source
+            itself gives defaults under what stands beside it.
 
     Raises:
         ConfigError: unknown keys, wrong types, impossible combinations: all of them, one line each.
@@ -38,7 +44,15 @@ def load_config(
     seqconv.errors.ConfigError: training.epochz: unknown key; did you mean 'epochs'? ...
     """
     values, folder, origin = _read(source)
-    problems = [problem for change in overrides if (problem := _override(values, change))]
+    changes = list(overrides)
+    if recipe is not None:
+        make_room(values)
+        changes.append(("recipe", recipe))
+    problems = [] if isinstance(source, Config) and recipe is None else _take_recipe(values, changes)
+    problems += [problem for change in changes if (problem := _override(values, change))]
+    if not problems and not isinstance(source, Config) and values.get("recipe") in PRESETS:
+        # Its settings are there now: what is trained says all, and is no recipe.
+        values["recipe"] = None
     _load_plugins(values, folder)
     obstacle = take_sections(values, folder)
     if obstacle:
@@ -53,6 +67,15 @@ def dump_config(config: Config) -> str:
     ['name: first', 'seed: 0']
     """
     return config.to_yaml()
+
+
+def _take_recipe(values: dict[str, Any], changes: list[str | tuple[str, Any]]) -> list[str]:
+    """Put the recipe that the config asks for under its values; changes that follow go on top of both."""
+    wanted = plain_values(values)
+    for change in changes:
+        # What is wrong with it is said when it is made.
+        _override(wanted, change)
+    return list(fill_in(values, wanted.get("recipe"), wanted.get("features")))
 
 
 def _load_plugins(values: Mapping[str, Any], folder: Path) -> None:

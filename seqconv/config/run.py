@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.config.averaging import averaging_problems
@@ -13,6 +13,7 @@ from seqconv.config.batching import BatchingConfig
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.config.events import event_problems
 from seqconv.config.initial import initial_problems
+from seqconv.config.recipes import AUTO, BUDGET, KEPT, REPLACED, budget_seconds
 from seqconv.config.training import TrainingConfig
 from seqconv.data.augmentation.settings import AudioAugmentConfig, AugmentConfig
 from seqconv.data.settings import DataConfig, SplitConfig
@@ -42,6 +43,13 @@ def _absolute_plugins(names: tuple[str, ...], info: ValidationInfo) -> tuple[str
     return tuple(plugin_path(name, folder) for name in names)
 
 
+def _budget(value: Any) -> Any:
+    # YAML reads 120 as a number, which may be meant as anything.
+    if value is not None:
+        budget_seconds(str(value))
+    return value
+
+
 class Config(Section):
     """All settings of a run. `seqconv.config.load_config` makes one from a file or a dict."""
 
@@ -59,6 +67,14 @@ class Config(Section):
         default=(),
         description="Python files (or modules) that register parts of your own: blocks, feature kinds, metrics, tasks.",
     )
+    recipe: Literal["rocket", "deep", "auto"] | None = Field(
+        default=None,
+        description="Defaults for model and training. rocket: random convolutions, fitted in seconds; deep: a network; "
+        "auto: what cross-validation on train finds best within budget. The config of a run has null and all settings.",
+    )
+    budget: Annotated[str | None, BeforeValidator(_budget)] = Field(
+        default=None, description=f"Time for recipe auto, such as 120s, 5min or 1h; default: {BUDGET}."
+    )
     data: DataConfig = DataConfig()
     target: TargetConfig = TargetConfig()
     split: SplitConfig = SplitConfig()
@@ -73,6 +89,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
         problems = [
+            *_recipe_problems(self),
             *_packing_problems(self),
             *_target_problems(self),
             *_training_problems(self),
@@ -95,6 +112,11 @@ class Config(Section):
         if self.training.mode != "auto":
             return self.training.mode
         return "max" if larger_is_better(self.monitor.removeprefix("val_")) else "min"
+
+    @property
+    def budget_seconds(self) -> float:
+        """The seconds that recipe auto takes."""
+        return budget_seconds(self.budget or BUDGET)
 
     @property
     def split_seed(self) -> int:
@@ -166,6 +188,30 @@ def listed(problems: Sequence[str], origin: str = "") -> str:
     if len(problems) == 1:
         return f"{origin}: {problems[0]}" if origin else problems[0]
     return "\n  ".join([f"{origin or 'config'}: {len(problems)} problems", *problems])
+
+
+def _recipe_problems(config: Config) -> Iterator[str]:
+    """Yield what a recipe cannot have beside it."""
+    recipe = config.recipe
+    if config.budget is not None and recipe != AUTO:
+        yield f"budget: {config.budget} is the time of recipe auto, but recipe is {recipe or 'null'}. Remove it."
+    if recipe is None:
+        return
+    if recipe != AUTO:
+        yield (
+            f"recipe: {recipe} fills in what a config leaves out when it is loaded, and this one is complete. Load a "
+            "file or a dict with it (load_config), or train with --recipe."
+        )
+        return
+    plain = Config()
+    for name in REPLACED:
+        given = getattr(config, name)
+        for key, value in given:
+            if value != getattr(getattr(plain, name), key) and (name != "training" or key not in KEPT):
+                yield (
+                    f"{name}.{key}: recipe auto chooses it, or has no use for it. Remove it, or set recipe to rocket "
+                    "or deep, which take it as you say."
+                )
 
 
 def _packing_problems(config: Config) -> Iterator[str]:

@@ -8,6 +8,7 @@ from seqconv.cli.interruption import interruptible
 from seqconv.cli.options import CONFIG, Group, command, given, refuse_beside_resume, settable
 from seqconv.cli.splits import check_slices
 from seqconv.config.backends import start_keras
+from seqconv.config.recipes import NAMES
 
 if TYPE_CHECKING:
     from seqconv.config import Config
@@ -22,12 +23,21 @@ SEVERAL = ("--folds", "--seeds", "--sweep")
     Group(
         {
             "--config FILE": CONFIG,
+            "--manifest PATH": "instead of a config: recordings, as seqconv init takes them; with --recipe",
             "--resume RUN_DIR": "go on with a run, or with several, that was stopped or killed; or with the copy of "
             "a run at an address (training.copy_to)",
         },
         is_required=True,
     ),
-    {"--run-dir DIR": "where to write the run (default: runs/NAME-TIME)"},
+    {
+        "--recipe NAME": (
+            "rocket, deep, or auto, which tries both and keeps the best by cross-validation on train: instead of the "
+            "model and the training of the config",
+            {"choices": NAMES},
+        ),
+        "--budget TIME": "of recipe auto, such as 120s, 5min or 1h (default: 120s)",
+        "--run-dir DIR": "where to write the run (default: runs/NAME-TIME)",
+    },
     settable("training.epochs=3"),
     Group(
         {
@@ -44,17 +54,19 @@ def main(arguments: argparse.Namespace) -> int:
     """Train one run or several, or go on with them."""
     if arguments.resume is not None:
         return _resume(arguments)
-    from seqconv.config import load_config
-
-    config = load_config(arguments.config, arguments.set)
+    config = _load(arguments)
     if given(arguments, *SEVERAL):
         return _train_sweep(arguments, config)
+    from seqconv.config.recipes import AUTO
     from seqconv.reports.folder import check_run_dir
 
     check_run_dir(arguments.run_dir)
     with interruptible("no run was begun; features that were extracted are kept"):
         rows = _read_rows(config)
         start_keras(config.backend)
+        if config.recipe == AUTO:
+            _search(arguments, config, rows)
+            return 0
         from seqconv.training.run.train import dry_run, train_manifest
 
         if arguments.dry_run:
@@ -62,6 +74,44 @@ def main(arguments: argparse.Namespace) -> int:
         else:
             train_manifest(config, arguments.run_dir, rows)
     return 0
+
+
+def _load(arguments: argparse.Namespace) -> "Config":
+    """Return the config of the command line: of a file, or of recordings and a recipe."""
+    from seqconv.config import load_config
+    from seqconv.errors import ConfigError
+
+    # Without a recipe, the config may have one, and says so where it has not.
+    budget = [] if arguments.budget is None else [("budget", arguments.budget)]
+    if arguments.manifest is not None:
+        from seqconv.cli.recipes import config_of_manifest
+
+        if arguments.recipe is None:
+            raise ConfigError(
+                f"--manifest {arguments.manifest} says what to learn from, and not how: add --recipe auto, rocket or "
+                f"deep, or let 'seqconv init {arguments.manifest}' write a config."
+            )
+        return config_of_manifest(arguments.manifest, arguments.recipe, arguments.set, budget)
+    config = load_config(arguments.config, [*arguments.set, *budget], recipe=arguments.recipe)
+    if arguments.recipe is not None:
+        place = "the place of model, batching, training and augmentation"
+        print(f"recipe   {arguments.recipe} takes {place} in {arguments.config}")
+    return config
+
+
+def _search(arguments: argparse.Namespace, config: "Config", rows: "LabeledManifest") -> None:
+    """Let recipe auto choose, or say what it would try."""
+    from functools import partial
+
+    from seqconv.data.datasets import load_datasets
+    from seqconv.experiments.recipes.auto import dry_run_recipe, search_and_score
+    from seqconv.training.output.report import make_console
+
+    load = partial(load_datasets, rows=rows)
+    if arguments.dry_run:
+        dry_run_recipe(config, load)
+    else:
+        search_and_score(config, arguments.run_dir, load, make_console())
 
 
 def _read_rows(config: "Config") -> "LabeledManifest":
@@ -87,6 +137,12 @@ def _train_sweep(arguments: argparse.Namespace, config: "Config") -> int:
 
     if arguments.dry_run:
         raise ConfigError("--dry-run is for one run: leave out --folds, --seeds and --sweep.")
+    if config.recipe is not None:
+        several = " and ".join(given(arguments, *SEVERAL))
+        raise ConfigError(
+            f"{several}: recipe {config.recipe} would choose anew in each of several runs. Let it choose once, and "
+            f"train what it chose several times: seqconv train --config RUN/config.yaml {several.split()[0]} ..."
+        )
     grid = read_grid(config, arguments.folds, arguments.seeds, arguments.sweep)
     # Errors of a setting, a path or a column are reported before TensorFlow starts.
     first = make_specs(config, grid)[0].config
@@ -101,7 +157,7 @@ def _train_sweep(arguments: argparse.Namespace, config: "Config") -> int:
 
 
 def _resume(arguments: argparse.Namespace) -> int:
-    refuse_beside_resume(arguments, "a run", "--run-dir", "--dry-run", *SEVERAL)
+    refuse_beside_resume(arguments, "a run", "--recipe", "--budget", "--run-dir", "--dry-run", *SEVERAL)
     from seqconv.config import load_config
     from seqconv.experiments.folder import is_sweep, read_sweep
     from seqconv.reports.folder import CONFIG, bring_run, check_resumed

@@ -50,11 +50,16 @@ _WHY_KEYS = {
 
 @dataclass(frozen=True)
 class Draft:
-    """A config that trains without changes. `text`: YAML with comments; `found`: facts about the data, a line each."""
+    """A config that trains without changes.
+
+    `text`: YAML with comments. `found`: facts about the data, a line each. `values`: the sections as the text has them,
+    with paths that start at the working folder.
+    """
 
     text: str
     found: list[str]
     config: Config
+    values: dict[str, Any]
 
 
 def draft_config(
@@ -101,7 +106,8 @@ def draft_config(
     values = parse_yaml(text, source=str(output))
     # Paths of a dict start elsewhere than those of the file to be.
     values["data"] |= {key: value for key, value in found.data.items() if key in _PATHS}
-    return Draft(text, findings.lines(), load_config({"name": Path(output).stem, **values}))
+    values = {"name": Path(output).stem, **values}
+    return Draft(text, findings.lines(), load_config(values), values)
 
 
 def _without_unlabeled(found: Source, target: TargetFacts) -> Source:
@@ -152,6 +158,7 @@ def _write(findings: Findings, output: Path) -> str:
     lines += [
         "#",
         f"# Train:           seqconv train --config {output.name}",
+        f"# Or the best of several models:  seqconv train --config {output.name} --recipe auto",
         f"# Two steps only:  seqconv train --config {output.name} --dry-run",
         f"# Lengths, costs:  seqconv plan --config {output.name}",
         "# All settings:    docs/reference/config.md",

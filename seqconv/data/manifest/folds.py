@@ -57,7 +57,7 @@ def make_folds(
             f"{amount(len(frame), 'row')} in {amount(len(units), 'group or file', 'groups or files')} cannot be cut "
             f"into {num_folds} folds. Lower split.folds, or add recordings."
         )
-    folds = _deal(num_folds, units, strata, frame["id"].tolist(), seed)
+    folds = deal(num_folds, units, strata, frame["id"].tolist(), seed)
     made = frame.assign(fold=pd.array(folds, dtype="Int64"))
     if sets:
         _check_labels_in_two(made, sets)
@@ -78,8 +78,19 @@ def fold_numbers(frame: pd.DataFrame, num_folds: int | None) -> list[int]:
     return list(range(num_folds))
 
 
-def _deal(num_folds: int, units: Units, strata: Strata, ids: Sequence[str], seed: int) -> np.ndarray:
-    """Choose a fold for every row: the one with the fewest of the unit's labels, and among those the smallest."""
+def deal(num_folds: int, units: Units, strata: Strata, ids: Sequence[str], seed: int) -> np.ndarray:
+    """Choose a fold for every row: the one with the fewest of the unit's labels, and among those the smallest.
+
+    Args:
+        num_folds: how many.
+        units: rows that stay together, each row in one of them.
+        strata: labels of each row.
+        ids: name of each row.
+        seed: another seed gives another cut.
+
+    Raises:
+        ManifestError: there are too few units.
+    """
     chosen = np.zeros(len(ids), np.int64)
     total = Counter(label for labels in strata for label in labels)
     have: list[Counter[str]] = [Counter() for _ in range(num_folds)]

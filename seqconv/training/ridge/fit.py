@@ -70,11 +70,11 @@ def fit_head(
     groups: Any = None if train.groups is None else np.array(train.groups)[rows]
     targets, left_out = task.linear_targets(encoded), np.full(encoded.shape, np.nan)
     _check_enough(model, targets, groups)
-    features = _compute_features(model, Selection(train, rows))
+    features = compute_features(model, Selection(train, rows))
     kernel, bias = np.zeros((features.shape[1], targets.shape[1])), np.zeros(targets.shape[1])
     strengths: list[float] = []
     options: dict[str, Any] = {} if strength is None else {"strengths": [strength]}
-    for outputs, known in _patterns(targets):
+    for outputs, known in patterns(targets):
         part = features if known.all() else features[known]
         members = None if groups is None else groups[known]
         found = fit_ridge(part, targets[known][:, outputs], weight[known], members, **options)
@@ -130,7 +130,7 @@ def time_features(experiment: RunSetup) -> float:
     return float((time.monotonic() - started) * train.lengths.sum() / np.sum(some.lengths))
 
 
-def _compute_features(model: SequenceModel, source: Source) -> npt.NDArray[np.float32]:
+def compute_features(model: SequenceModel, source: Source) -> npt.NDArray[np.float32]:
     """Return what the poolings return for each sequence, `(n, num_features)`."""
     pooled, count = PooledModel(model), len(source.lengths)
     features = np.empty((count, pooled.num_outputs), np.float32)
@@ -140,7 +140,7 @@ def _compute_features(model: SequenceModel, source: Source) -> npt.NDArray[np.fl
     return features
 
 
-def _patterns(targets: FloatArray) -> Iterator[tuple[list[int], npt.NDArray[np.bool_]]]:
+def patterns(targets: FloatArray) -> Iterator[tuple[list[int], npt.NDArray[np.bool_]]]:
     """Yield outputs whose labels are known for the same sequences, and for which."""
     patterns: dict[bytes, list[int]] = {}
     known = ~np.isnan(targets)

@@ -41,6 +41,19 @@ def check_packages(config: Config) -> None:
         )
 
 
+def check_single(config: Config) -> None:
+    """Check that a config says what is trained.
+
+    Raises:
+        ConfigError: it leaves that to a search.
+    """
+    if config.recipe is not None:
+        raise ConfigError(
+            f"recipe: {config.recipe} tries several models, and this trains one. Use seqconv train, or "
+            "seqconv.experiments.train_recipe in Python."
+        )
+
+
 def check_data(
     config: Config, data: Datasets, model: SequenceModel, *, with_moments: bool = False
 ) -> tuple[Datasets, FrameMoments | None]:

@@ -32,7 +32,7 @@ from seqconv.training.output.tensorboard import BoardPictures
 from seqconv.training.ridge.fit import time_features
 from seqconv.training.ridge.loop import RidgeLoop
 from seqconv.training.run import run_dir as folders
-from seqconv.training.run.checks import check_packages
+from seqconv.training.run.checks import check_packages, check_single
 from seqconv.training.run.loop import RunLoop, time_steps
 from seqconv.training.run.pretrained import read_initial
 from seqconv.training.run.runtime import machine_for
@@ -113,7 +113,7 @@ def train(
 def begin(config: Config, run_dir: str | Path | None, load: Load, callbacks: Callbacks, console: Console) -> Run:
     """Train like `train` on the result of `load`, with messages on a console."""
     claim_copy(config.training.copy_to)
-    with _prepared(config, load, console) as experiment, folders.new_run_folder(run_dir, config.name) as path:
+    with prepared(config, load, console) as experiment, folders.new_run_folder(run_dir, config.name) as path:
         return _run(experiment, path, callbacks, console)
 
 
@@ -154,7 +154,7 @@ def go_on(run_dir: str | Path, overrides: Iterable[str], load: Load, callbacks: 
     with folders.resumed_run_folder(bring_run(run_dir)) as path:
         config = load_config(path / CONFIG, overrides)
         claim_copy(config.training.copy_to, path)
-        with _prepared(config, load, console) as experiment:
+        with prepared(config, load, console) as experiment:
             return _run(experiment, path, callbacks, console)
 
 
@@ -170,7 +170,7 @@ def dry_run(config: Config | Mapping[str, Any] | str | Path, *, rows: LabeledMan
     `rows`: the manifest of the config, if it was read before.
     """
     console = make_console()
-    with _prepared(as_config(config, None), partial(load_datasets, rows=rows), console) as experiment:
+    with prepared(as_config(config, None), partial(load_datasets, rows=rows), console) as experiment:
         if experiment.config.training.is_closed_form:
             report.print_features_dry_run(experiment, time_features(experiment), console)
         else:
@@ -178,8 +178,9 @@ def dry_run(config: Config | Mapping[str, Any] | str | Path, *, rows: LabeledMan
 
 
 @contextmanager
-def _prepared(config: Config, load: Load, console: Console) -> Iterator[RunSetup]:
+def prepared(config: Config, load: Load, console: Console) -> Iterator[RunSetup]:
     """Make all parts of a run and report them, with the machine set for it within the block."""
+    check_single(config)
     check_packages(config)
     with machine_for(config) as device:
         # A model to begin with that does not fit is reported before any features are extracted.
@@ -220,9 +221,9 @@ def _run(experiment: RunSetup, path: Path, callbacks: Callbacks, console: Consol
     copy = RunCopy(path, experiment.config.training.copy_to, console)
     try:
         with StopSignals() as signals:
-            history = _fit(experiment, path, callbacks, copy, signals)
+            history = fit(experiment, path, callbacks, copy, signals)
             with signals.at_once():
-                run = _finish(experiment, path, history, console)
+                run = finish(experiment, path, history, console)
     except BaseException as error:
         for listener in listeners:
             listener.on_run_failed(error)
@@ -236,7 +237,7 @@ def _run(experiment: RunSetup, path: Path, callbacks: Callbacks, console: Consol
     return run
 
 
-def _fit(experiment: RunSetup, path: Path, users: Callbacks, copy: RunCopy, signals: StopSignals) -> pd.DataFrame:
+def fit(experiment: RunSetup, path: Path, users: Callbacks, copy: RunCopy, signals: StopSignals) -> pd.DataFrame:
     """Train with our callbacks, then those of the user, and return the history."""
     config, console = experiment.config, copy.console
     if is_finished(path):
@@ -277,7 +278,7 @@ def _fit(experiment: RunSetup, path: Path, users: Callbacks, copy: RunCopy, sign
     return pd.DataFrame(history.rows)
 
 
-def _finish(experiment: RunSetup, path: Path, history: pd.DataFrame, console: Console) -> Run:
+def finish(experiment: RunSetup, path: Path, history: pd.DataFrame, console: Console) -> Run:
     """Score the saved model, so that the printed scores are those of the file."""
     model = load_model(path / folders.MODEL)
     data, config = experiment.data, experiment.config

@@ -1,0 +1,259 @@
+"""The search of `recipe: auto`: a first model at once, then what left-out sequences say is better, until time is up."""
+
+import shutil
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from seqconv.config import Config
+from seqconv.data.datasets import Datasets
+from seqconv.errors import SeqconvError
+from seqconv.experiments.loop import reason_of
+from seqconv.experiments.recipes.candidates import (
+    DEEP,
+    FEW,
+    SUBSETS,
+    deep_config,
+    form_config,
+    preferred,
+    rocket_config,
+)
+from seqconv.experiments.recipes.clock import Clock, OutOfTime, Pace
+from seqconv.experiments.recipes.folder import TRIED, log_of, publish
+from seqconv.experiments.recipes.folds import NEVER, make_folds
+from seqconv.experiments.recipes.held_out import answer_folds
+from seqconv.experiments.recipes.results import Answer, Results
+from seqconv.experiments.recipes.scores import FloatArray, Judge
+from seqconv.training.ridge.left_out import Pooled, calibrated, leave_out, pool_training
+from seqconv.training.run.trial import check_trial, train_trial
+
+MOST_SEARCHED = 2000
+"""Training sequences that are looked at to choose; the model that is chosen learns from all."""
+
+FIRST = "rocket few"
+
+
+class Search:
+    """A search among models for these training sequences; the test split is neither read nor scored by it.
+
+    Args:
+        config: with recipe auto.
+        data: all splits; those besides train are only checked, so that no error comes after the search.
+        path: the folder of the run, where the best model so far always is.
+        console: for what is tried, and how it scores.
+    """
+
+    def __init__(self, config: Config, data: Datasets, path: Path, console: Console) -> None:
+        self._config, self._whole, self._path = config, data, path
+        self._data = replace(data, test=None)
+        self._sample = _sample(self._data, config.seed)
+        self._clock = Clock(config.budget_seconds)
+        self.results = Results(path, console, self._clock)
+        self._folds: npt.NDArray[np.int64] | None = None
+        self._seconds_of_few = 0.0
+
+    @property
+    def has_model(self) -> bool:
+        """Whether some model is saved."""
+        return self.results.saved is not None
+
+    def run(self) -> None:
+        """Try all that the budget allows.
+
+        Raises:
+            ConfigError, ManifestError: nothing can be trained on this.
+        """
+        if len(self._sample.train) < len(self._data.train):
+            count, all_of_them = len(self._sample.train), len(self._data.train)
+            self.results.note(f"chosen by {count:,} of the {all_of_them:,} training sequences; models learn from all")
+        self._folds = make_folds(self._sample, self._config.seed)
+        self._train_first()
+        rocket = self._attempt("rocket", self._choose_rocket) if self.has_model else None
+        if self._folds is None:
+            self.results.note("networks are not tried: there are too few training sequences, or groups, for folds")
+            return
+        for name in DEEP:
+            if self._config.features.normalize == "recording" and DEEP[name]:
+                # Each is standardized already.
+                continue
+            self._attempt(name, lambda name=name: self._try_deep(name, rocket))  # type: ignore[misc]
+
+    def _attempt(self, name: str, work: Callable[[], Any]) -> Any:
+        """Do a part of the search; where it fails, or would take too long, say so and go on without."""
+        try:
+            return work()
+        except OutOfTime as error:
+            self.results.skip(name, f"no time: {error}")
+        except Exception as error:
+            with log_of(name, self._path) as log:
+                log.print(str(error) if isinstance(error, SeqconvError) else traceback.format_exc(), markup=False)
+            self.results.skip(name, reason_of(error))
+        return None
+
+    def _train_first(self) -> None:
+        """Train the model that takes the least time; where it cannot be, check that another can."""
+        begun = self._clock.spent
+        config = rocket_config(self._config, FEW)
+        try:
+            # All splits are checked here, as in any run; it is the only part of the search that sees them.
+            self._save(FIRST, config, self._whole, "the first model, in the least time", self.results.console)
+        except SeqconvError as error:
+            self.results.skip("rocket", reason_of(error))
+            if self._folds is None:
+                raise
+            with log_of("check", self._path) as log:
+                check_trial(deep_config(self._config, "deep train", len(self._data.train)), self._whole, log)
+        self._seconds_of_few = self._clock.spent - begun
+
+    def _save(self, name: str, config: Config, data: Datasets, reason: str, console: Console) -> None:
+        """Train a candidate on all training sequences, and make it the model of the run."""
+        trial = self._folder_of(name) / "whole"
+        train_trial(config, data, trial, [Pace(self._clock)], console)
+        publish(trial, self._path)
+        self.results.save(name, reason)
+
+    def _folder_of(self, name: str) -> Path:
+        return self._path / TRIED / name.replace(" ", "-")
+
+    def _train_chosen(self, name: str, config: Config, reason: str) -> None:
+        with log_of(name, self._path) as log:
+            self._save(name, config, self._data, reason, log)
+
+    def _choose_rocket(self) -> Answer | None:
+        """Choose the forms of the input for random convolutions, and train with them."""
+        parts = self._pool_forms()
+        judge = self._judge(parts[None])
+        found: dict[str, Answer] = {}
+        for name, forms in SUBSETS.items():
+            if not all(form in parts for form in forms):
+                self.results.skip(name, "no time for its features")
+                continue
+            begun = self._clock.spent
+            columns = [parts[None].features, *(parts[form].features for form in forms)]
+            pooled = replace(parts[None], features=np.concatenate(columns, axis=1))
+            logits = leave_out(self._sample, pooled, self._sample.train.groups)
+            found[name] = Answer(name, judge.score(logits), logits, self._clock.spent - begun)
+            self.results.add(found[name], judge)
+        if not found:
+            return None
+        default = preferred(self._config)
+        chosen, reason = _choose(found, default if default in found else FIRST, judge)
+        if chosen != FIRST:
+            self._clock.check(self._seconds_of_few * len(SUBSETS[chosen]) / len(FEW))
+            self._train_chosen(chosen, rocket_config(self._config, SUBSETS[chosen]), reason)
+        else:
+            self.results.save(FIRST, reason)
+        if self._folds is None:
+            return found[chosen]
+        # Networks are measured by folds: beside them, so are these.
+        columns = [parts[None].features, *(parts[form].features for form in SUBSETS[chosen])]
+        pooled = replace(parts[None], features=np.concatenate(columns, axis=1))
+        logits = leave_out(self._sample, pooled, self._folds)
+        logits[self._folds == NEVER] = np.nan
+        answer = Answer(chosen, judge.score(logits), logits, 0.0)
+        self.results.add(replace(answer, name=f"{chosen}, by folds"), judge)
+        return answer
+
+    def _pool_forms(self) -> dict[str | None, Pooled]:
+        """Compute the features of each form once, those of the first model first, as long as there is time."""
+        order: list[str | None] = [None, *dict.fromkeys(form for forms in SUBSETS.values() for form in forms)]
+        found: dict[str | None, Pooled] = {}
+        needed = self._seconds_of_few / len(FEW)
+        for form in order:
+            # As much again, for the model that is chosen.
+            if 2 * needed > self._clock.left:
+                break
+            begun = self._clock.spent
+            found[form] = pool_training(form_config(self._config, form), self._sample)
+            needed = max(needed / 2, self._clock.spent - begun) if form is not None else needed
+        if None not in found:
+            raise OutOfTime(f"about {2 * needed:.0f} s, and {max(self._clock.left, 0):.0f} s are left")
+        return found
+
+    def _judge(self, pooled: Pooled) -> Judge:
+        return Judge(self._sample, pooled.weights, self._config.evaluation, self._config.seed)
+
+    def _try_deep(self, name: str, rocket: Answer | None) -> None:
+        """Measure a network, and its average with random convolutions, by folds; train what is better than before."""
+        if self._folds is None:
+            return
+        begun = self._clock.spent
+        config = deep_config(self._config, name, len(self._data.train))
+        share = len(self._data.train) / len(self._sample.train)
+        with log_of(name, self._path) as log:
+            answered = answer_folds(config, self._sample, self._folds, self._folder_of(name), self._clock, share, log)
+        judge = Judge(self._sample, answered.weights, self._config.evaluation, self._config.seed)
+        logits = calibrated(self._sample, answered.labels, answered.logits)
+        deep = Answer(name, judge.score(logits), logits, self._clock.spent - begun)
+        self.results.add(deep, judge)
+        best, reason = self.results.by_folds or rocket, ""
+        chosen: tuple[Answer, Config] | None = None
+        for answer, plain in self._rivals(deep, config, rocket, answered.logits, judge):
+            if best is None:
+                best, reason, chosen = answer, "nothing else could be trained", (answer, plain)
+                continue
+            gain = judge.compare(answer.scored.losses, best.scored.losses)
+            if gain.is_lower:
+                best, reason, chosen = answer, f"its loss is {gain} than that of {best.name}", (answer, plain)
+        self.results.by_folds = best
+        if chosen is not None:
+            self._train_chosen(chosen[0].name, chosen[1], reason)
+
+    def _rivals(
+        self, deep: Answer, config: Config, rocket: Answer | None, raw: FloatArray, judge: Judge
+    ) -> list[tuple[Answer, Config]]:
+        """Return a network, and its average with random convolutions, the cheaper one first."""
+        return [(deep, config)]
+
+
+def _choose(found: dict[str, Answer], default: str, judge: Judge) -> tuple[str, str]:
+    """Choose the default, unless another has a lower loss by more than chance; and say why."""
+    gains = {name: judge.compare(each.scored.losses, found[default].scored.losses) for name, each in found.items()}
+    lower = [name for name, gain in gains.items() if name != default and gain.is_lower]
+    if lower:
+        chosen = min(lower, key=lambda name: found[name].scored.loss)
+        return chosen, f"its loss is {gains[chosen]} than that of {default}"
+    return default, "no other forms of the input have a loss that is lower by more than two standard errors"
+
+
+def _sample(data: Datasets, seed: int) -> Datasets:
+    """Return the datasets with so many training sequences that a search can look at them; whole groups are drawn."""
+    train = data.train
+    if len(train) <= MOST_SEARCHED:
+        return data
+    names = np.asarray(train.ids if train.groups is None else train.groups, object)
+    order = np.random.default_rng(seed).permutation(np.unique(names.astype(str)))
+    place = {name: number for number, name in enumerate(order)}
+    ranks = np.array([place[str(name)] for name in names])
+    rows = np.sort(np.argsort(ranks, kind="stable")[:MOST_SEARCHED])
+    # The last group may be cut: it is left out, unless it is the only one.
+    last = ranks[rows].max()
+    whole = rows[ranks[rows] < last] if train.groups is not None and (ranks[rows] < last).any() else rows
+    return replace(data, train=train.subset(whole), contents={}, splits=None)
+
+
+def remove_trials(path: Path) -> None:
+    """Remove what a search leaves behind that has not come to any model."""
+    for name in (TRIED, "logs"):
+        shutil.rmtree(path / name, ignore_errors=True)
+
+
+def describe_plan(config: Config, data: Datasets) -> list[tuple[str, str]]:
+    """Say what a search would try, in order: a name and a sentence each."""
+    folds = make_folds(_sample(replace(data, test=None), config.seed), config.seed)
+    forms = [f"{name.removeprefix('rocket ')} ({', '.join(inputs)})" for name, inputs in SUBSETS.items()]
+    lines = [
+        ("first", f"random convolutions over {', '.join(FEW)}, saved at once"),
+        ("rocket", f"other forms of the input, each sequence or group left out: {'; '.join(forms)}"),
+    ]
+    if folds is None:
+        return [*lines, ("deep", "not tried: there are too few training sequences, or groups, for folds")]
+    count = int(folds.max()) + 1
+    names = ", ".join(name.removeprefix("deep ") for name in DEEP)
+    return [*lines, ("deep", f"a network by {count} folds, with input {names}; each alone and averaged with rocket")]
