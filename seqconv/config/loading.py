@@ -48,9 +48,10 @@ def load_config(
     if recipe is not None:
         make_room(values)
         changes.append(("recipe", recipe))
-    problems = [] if isinstance(source, Config) and recipe is None else _take_recipe(values, changes)
+    is_filled_in = recipe is not None or not isinstance(source, Config)
+    problems = _take_recipe(values, changes) if is_filled_in else []
     problems += [problem for change in changes if (problem := _override(values, change))]
-    if not problems and not isinstance(source, Config) and values.get("recipe") in PRESETS:
+    if is_filled_in and not problems and values.get("recipe") in PRESETS:
         # Its settings are there now: what is trained says all, and is no recipe.
         values["recipe"] = None
     _load_plugins(values, folder)

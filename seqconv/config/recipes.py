@@ -88,10 +88,10 @@ def budget_seconds(text: str) -> float:
     """
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise ValueError(f"'{text}' is no time. Write a number and its unit, such as 120s, 5min or 1h")
+        raise ValueError("no time. Write a number and its unit, such as 120s, 5min or 1h")
     seconds = float(found[1]) * _UNITS[found[2]]
     if seconds < LEAST_SECONDS:
-        raise ValueError(f"'{text}' is too short to try anything. Give at least {LEAST_SECONDS}s")
+        raise ValueError(f"too short to try anything. Give at least {LEAST_SECONDS}s")
     return seconds
 
 

@@ -63,12 +63,17 @@ def describe_setting(setting: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in setting.items())
 
 
-def check_not_copied(config: Config) -> None:
-    """Refuse to copy several runs to one address.
+def check_repeatable(config: Config) -> None:
+    """Refuse what several runs of one config cannot have: a copy of all at one address, or a recipe that chooses.
 
     Raises:
         ConfigError: the config says so.
     """
+    if config.recipe is not None:
+        raise ConfigError(
+            f"--folds, --seeds, --sweep and tune train one config several times, and recipe {config.recipe} would "
+            "choose anew each time. Let it choose once, and use the config that it writes: --config RUN/config.yaml"
+        )
     if config.training.copy_to is not None:
         raise ConfigError(
             "training.copy_to is the place of one run, and there are several. Leave it out, and copy their folder when "
@@ -87,7 +92,7 @@ def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
     >>> [spec.name for spec in make_specs(Config(), Grid(folds=(0, 1), seeds=(3,)))]
     ['fold0-seed3', 'fold1-seed3']
     """
-    check_not_copied(config)
+    check_repeatable(config)
     specs, problems = [], []
     labels = short_keys(list(grid.sweeps))
     for chosen in product(*(enumerate(values) for values in grid.sweeps.values())):

@@ -18,6 +18,9 @@ SCORES_VERSION = 1
 VERSION_KEY = "format_version"
 LENGTHS = "lengths.csv"
 CONFIG = "config.yaml"
+TRIED_TABLE = "recipe.csv"
+"""What a search of recipe auto has tried."""
+
 MODEL_FACTS = "model.json"
 """The last file of a run: if it exists, the run has finished."""
 
@@ -76,12 +79,18 @@ def check_resumed(run_dir: str | Path) -> None:
     """Refuse to go on with a folder that holds no run.
 
     Raises:
-        ConfigError: it has no config, or does not exist.
+        ConfigError: it has no config, or does not exist, or is that of a search that was killed.
     """
     path = Path(run_dir)
     if not (path / CONFIG).is_file():
         what = "holds no run that has begun" if path.is_dir() else "is no folder"
         raise ConfigError(f"--resume {path}: it {what} ({CONFIG} is missing). Start one with --config.")
+    if (path / TRIED_TABLE).is_file() and not is_finished(path):
+        raise ConfigError(
+            f"--resume {path}: it holds a search of recipe auto that was killed, and a search does not go on. Its best "
+            f"model so far is whole: seqconv evaluate --model {path} scores it, and seqconv train --config "
+            f"{path / CONFIG} trains it again. To search again, train in another folder."
+        )
 
 
 @dataclass(frozen=True)

@@ -137,12 +137,6 @@ def _train_sweep(arguments: argparse.Namespace, config: "Config") -> int:
 
     if arguments.dry_run:
         raise ConfigError("--dry-run is for one run: leave out --folds, --seeds and --sweep.")
-    if config.recipe is not None:
-        several = " and ".join(given(arguments, *SEVERAL))
-        raise ConfigError(
-            f"{several}: recipe {config.recipe} would choose anew in each of several runs. Let it choose once, and "
-            f"train what it chose several times: seqconv train --config RUN/config.yaml {several.split()[0]} ..."
-        )
     grid = read_grid(config, arguments.folds, arguments.seeds, arguments.sweep)
     # Errors of a setting, a path or a column are reported before TensorFlow starts.
     first = make_specs(config, grid)[0].config

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from seqconv.experiments.folder import LOGS
 from seqconv.files import write_atomically, write_text
+from seqconv.reports.folder import TRIED_TABLE
 from seqconv.training.run.run_dir import HISTORY, INPUTS, MODEL
 
-TRIED, TABLE = "tried", "recipe.csv"
+TRIED = "tried"
 
 
 def publish(trial: Path, path: Path) -> None:
@@ -25,7 +26,7 @@ def publish(trial: Path, path: Path) -> None:
 
 def write_table(rows: list[dict[str, Any]], path: Path) -> None:
     """Write what was tried, a row each."""
-    write_text(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"), path / TABLE)
+    write_text(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"), path / TRIED_TABLE)
 
 
 @contextmanager

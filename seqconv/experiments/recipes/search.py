@@ -4,6 +4,7 @@ import shutil
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Search:
         self._clock = Clock(config.budget_seconds)
         self.results = Results(path, console, self._clock)
         self._folds: npt.NDArray[np.int64] | None = None
-        self._seconds_of_few = 0.0
+        self._seconds_of_few, self._is_late = 0.0, False
 
     @property
     def has_model(self) -> bool:
@@ -75,20 +76,25 @@ class Search:
         self._folds = make_folds(self._sample, self._config.seed)
         self._train_first()
         rocket = self._attempt("rocket", self._choose_rocket) if self.has_model else None
+        self._is_late = False
         if self._folds is None:
             self.results.note("networks are not tried: there are too few training sequences, or groups, for folds")
             return
-        for name in DEEP:
-            if self._config.features.normalize == "recording" and DEEP[name]:
-                # Each is standardized already.
-                continue
-            self._attempt(name, lambda name=name: self._try_deep(name, rocket))  # type: ignore[misc]
+        # Of recordings that were standardized before, the other networks would see the same.
+        is_standardized = self._config.features.normalize == "recording"
+        names = [name for name in DEEP if not (is_standardized and DEEP[name])]
+        while names and not self._is_late:
+            name = names.pop(0)
+            self._attempt(name, partial(self._try_deep, name, rocket))
+        for name in names:
+            self.results.skip(name, "no time: it would take as long")
 
     def _attempt(self, name: str, work: Callable[[], Any]) -> Any:
         """Do a part of the search; where it fails, or would take too long, say so and go on without."""
         try:
             return work()
         except OutOfTime as error:
+            self._is_late = True
             self.results.skip(name, f"no time: {error}")
         except Exception as error:
             with log_of(name, self._path) as log:

@@ -17,7 +17,7 @@ from seqconv.data.spec import DataSpec
 from seqconv.errors import ConfigError, SeqconvError
 from seqconv.experiments.folder import LOGS, own_folder
 from seqconv.experiments.loop import Attempt, Runs, failed_line, reason_of
-from seqconv.experiments.run_specs import check_not_copied, short_keys
+from seqconv.experiments.run_specs import check_repeatable, short_keys
 from seqconv.experiments.tuning.folder import TuningFolder, read_tuning, write_tuning
 from seqconv.experiments.tuning.results import describe, describe_values, print_best, trial_table, write_results
 from seqconv.experiments.tuning.space import read_space
@@ -88,7 +88,7 @@ def tune(
         raise ConfigError(f"trials={trials}: a search has one trial at least.")
     data = data or {}
     config = as_config(config, data.get("train_data"))
-    check_not_copied(config)
+    check_repeatable(config)
     known = read_space(space, config)
     load = partial(_without_test, data)
     # What is wrong with the data is wrong in all trials: said before there is a folder. Features are extracted here.

@@ -1,5 +1,6 @@
 """Callbacks around steps and epochs: progress, the best model, the history."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ Logs = dict[str, Any]
 Callbacks = Sequence[keras.callbacks.Callback]
 NOTABLE_WAIT = 0.03
 """Share of waiting for data above which the line of an epoch shows it; the last line always does."""
+
+MOST_WRITING = 20
+"""How many times as long as the last writing of the best model the next one waits, unless training ends before."""
 
 LAST_COLUMNS = ("learning_rate", "seconds", "data_wait", "frames_per_second")
 
@@ -162,7 +166,8 @@ class StateOfAttributes:
 class BestModel(StateOfAttributes, keras.callbacks.Callback):  # type: ignore[misc]
     """A keeper of the model of the epoch with the best monitored value; the file is whole at any moment.
 
-    With `anew_at`, that epoch replaces earlier ones, however good they are. Without `monitor` it is the last.
+    With `anew_at`, that epoch replaces earlier ones, however good they are. Without `monitor` it is the last. Where
+    epochs are short, not each better one is written: `write` does what is left, and is called when training ends.
     """
 
     KEPT = ("best", "best_epoch")
@@ -175,6 +180,7 @@ class BestModel(StateOfAttributes, keras.callbacks.Callback):  # type: ignore[mi
         self.best: float | None = None
         self.best_epoch = -1
         self.copy: keras.Model | None = None
+        self._is_written, self._written_at, self._writing = True, -math.inf, 0.0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if epoch == self.anew_at:
@@ -200,7 +206,18 @@ class BestModel(StateOfAttributes, keras.callbacks.Callback):  # type: ignore[mi
         if self.copy is None:
             self.copy = self.model.__class__.from_config(self.model.get_config())
         self.copy.set_weights(weights)
+        self._is_written = False
+        if time.monotonic() - self._written_at >= MOST_WRITING * self._writing:
+            self.write()
+
+    def write(self) -> None:
+        """Write the best model, if that was not done yet."""
+        if self._is_written or self.copy is None:
+            return
+        begun = time.monotonic()
         write_atomically(self.path, self.copy.save)
+        self._is_written, self._written_at = True, time.monotonic()
+        self._writing = self._written_at - begun
 
 
 class Patience(StateOfAttributes, keras.callbacks.EarlyStopping):  # type: ignore[misc]

@@ -274,6 +274,7 @@ def fit(experiment: RunSetup, path: Path, users: Callbacks, copy: RunCopy, signa
             loop.run(progress)
     finally:
         bar.close()
+        best.write()
     report.print_stop(history.rows, config.training.epochs, best, experiment.step, console)
     return pd.DataFrame(history.rows)
 
