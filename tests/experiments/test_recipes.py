@@ -94,12 +94,12 @@ def test_the_folder_says_what_was_tried_and_what_was_chosen(found):
 def test_networks_are_tried_by_folds(tmp_path, monkeypatch):
     monkeypatch.setattr(search, "DEEP", {"deep train": DEEP["deep train"]})
     config = {**AUTO, "training": {"epochs": 2}}
-    data = Sequences(classified(40).features, classified(40).labels, groups=[str(i // 8) for i in range(40)])
+    data = Sequences(classified(40).features, classified(40).labels, groups=[str(i // 20) for i in range(40)])
     run = train_recipe(config, tmp_path / "run", train_data=data, test_data=classified(20, seed=1))
     scored = {row["tried"]: row for row in rows_of(run.path) if row["loss"]}
-    assert scored["deep train"]["sequences"] == "40"
+    assert float(scored["deep train"]["sequences"]) == 40
     folds = sorted((run.path / "tried" / "deep-train").iterdir())
-    assert [fold.name for fold in folds] == [f"fold-{number}" for number in range(5)]
+    assert [fold.name for fold in folds] == ["fold-0", "fold-1"]
     # Two epochs teach nothing, and the simpler model stays.
     assert load_config(run.path / "config.yaml").training.solver == "ridge"
 
@@ -107,7 +107,7 @@ def test_networks_are_tried_by_folds(tmp_path, monkeypatch):
 def datasets(labels, groups=None, features=None):
     config = load_config({**AUTO, "target": {"task": "classification"}})
     train_data = Sequences(features or toned([0] * len(labels)), labels, groups=groups)
-    return load_datasets(config.data_spec, train_data, None, train_data.subset([0]))
+    return load_datasets(config.data_spec, train_data, None, Sequences(toned([0], seed=9), labels[:1]))
 
 
 def test_folds_keep_groups_whole_and_leave_some_of_each_class():
@@ -138,7 +138,7 @@ def test_left_out_answers_of_other_tasks_are_compared(task):
     }[task]
     config = load_config({**AUTO, "target": {"task": task}})
     train_data = Sequences(toned(levels), labels)
-    data = load_datasets(config.data_spec, train_data, None, train_data.subset([1]))
+    data = load_datasets(config.data_spec, train_data, None, Sequences(toned([1], seed=9), labels[1:2]))
     pooled = pool_training(form_config(config, "frames"), data)
     judge = Judge(data, pooled.weights, config.evaluation, 0)
     good = judge.score(leave_out(data, pooled))
@@ -227,21 +227,19 @@ def test_a_killed_search_leaves_a_whole_model_and_is_not_taken_for_a_run(tmp_pat
     child.wait()
     assert load_model(run).num_features == 1
     assert load_config(run / "config.yaml").recipe is None
-    with pytest.raises(
-        ConfigError, match=r"search of recipe auto.*evaluate --model .*run.*train --config .*config.yaml"
-    ):
+    with pytest.raises(ConfigError, match=r"search of recipe auto.*evaluate --model .*train --config .*config\.yaml"):
         resume(run)
 
 
 def test_a_search_that_finds_nothing_leaves_nothing(tmp_path, without_networks):
     data = Sequences(toned([0, 1] * 10), ["a", "b"] * 10, groups=["one"] * 20)
     with pytest.raises(ConfigError, match="all 20 training sequences are of the group 'one'"):
-        train_recipe(AUTO, tmp_path / "run", train_data=data, test_data=classified(4))
+        train_recipe(AUTO, tmp_path / "run", train_data=data, test_data=Sequences(toned([0], seed=9), ["a"]))
     assert not (tmp_path / "run").exists()
 
 
 def test_what_trains_one_model_refuses_to_search(tmp_path):
-    with pytest.raises(ConfigError, match="recipe: auto tries several models.*train_recipe"):
+    with pytest.raises(ConfigError, match=r"recipe: auto tries several models.*train_recipe"):
         train(AUTO, tmp_path / "run", train_data=classified(12), test_data=classified(6))
     with pytest.raises(ConfigError, match="recipe auto would choose anew"):
         train_sweep(AUTO, tmp_path / "runs", seeds=[0, 1], data={"train_data": classified(12)})
@@ -255,7 +253,7 @@ def test_what_trains_one_model_refuses_to_search(tmp_path):
     [
         (["--seeds", "2"], "recipe auto would choose anew each time"),
         (["--set", "model.pooling=[max]"], "model.pooling: recipe auto chooses it"),
-        (["--budget", "soon"], "'soon' is no time"),
+        (["--budget", "soon"], "'soon': no time"),
     ],
 )
 def test_options_that_a_search_cannot_have(tmp_path, capsys, monkeypatch, arguments, match):
