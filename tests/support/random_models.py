@@ -149,13 +149,6 @@ def random_convolutions(draw, channels, paddings):
 
 
 @st.composite
-def forms_side_by_side(draw, channels, paddings):
-    plain = [form for form in FORMS if "smoothed" not in form]
-    forms = draw(st.lists(st.sampled_from(plain), min_size=1, max_size=3, unique=True))
-    return {"type": "forms", "inputs": forms}, channels * len(forms)
-
-
-@st.composite
 def poolings(draw, channels, paddings):
     kind = draw(st.sampled_from(["max_pool", "average_pool"]))
     padding = draw(st.sampled_from(paddings))
@@ -197,7 +190,6 @@ ANYWHERE = [
     inverted_bottlenecks,
     inceptions,
     random_convolutions,
-    forms_side_by_side,
     squeezes,
     lengths,
 ]

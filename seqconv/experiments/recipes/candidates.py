@@ -17,9 +17,9 @@ SUBSETS: Mapping[str, tuple[str, ...]] = {
 """Inputs of random convolutions that are compared, by name of the candidate; the first is the first model of all."""
 
 DEEP: Mapping[str, Sequence[Mapping[str, Any]]] = {
-    "deep both": ({"type": "forms", "inputs": ["frames", "standardized"]},),
+    "deep both": ({"type": "standardize", "keep_inputs": True},),
     "deep train": (),
-    "deep recording": ({"type": "forms", "inputs": ["standardized"]},),
+    "deep recording": ({"type": "standardize"},),
 }
 """Blocks before those of the recipe `deep`, by name of the candidate, in the order in which they are tried."""
 

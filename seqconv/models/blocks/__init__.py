@@ -8,7 +8,6 @@ from seqconv.models.blocks.convolution import ConvBlock, DepthwiseConvBlock, Poo
 from seqconv.models.blocks.residual import ResidualBlock, TCNBlock
 from seqconv.models.blocks.inverted_bottleneck import ConvNeXtBlock, InvertedBottleneckBlock
 from seqconv.models.blocks.inception import InceptionBlock
-from seqconv.models.blocks.forms import FormsBlock
 from seqconv.models.blocks.random_convolution import RandomConvolutionBlock
 from seqconv.models.blocks.whole_sequence import AttentionBlock, LengthBlock, RecurrentBlock, SqueezeExciteBlock
 
