@@ -7,12 +7,13 @@ from typing import Any
 from seqconv.config.backends import BACKENDS, running_backend, start_keras
 from seqconv.config.files import find_config, parse_yaml, read_yaml
 from seqconv.config.initial import take_sections
-from seqconv.config.run import Config, check_config, listed
+from seqconv.config.members import MEMBER_KEYS
+from seqconv.config.run import Config, check_config, key_roles, listed
 from seqconv.errors import ConfigError
 from seqconv.parts import Role, absolute_path
 from seqconv.parts.keys import plain_values, set_value, written_key
 from seqconv.parts.plugins import load_plugins, plugin_path
-from seqconv.parts.problems import roles_of, shown
+from seqconv.parts.problems import shown
 
 
 def load_config(
@@ -40,7 +41,7 @@ def load_config(
     values, folder, origin = _read(source)
     problems = [problem for change in overrides if (problem := _override(values, change))]
     _load_plugins(values, folder)
-    obstacle = take_sections(values, folder)
+    obstacle = take_sections(values, folder) or _take_models(values, folder)
     if obstacle:
         raise ConfigError(listed([*problems, obstacle], origin))
     return check_config(values, folder, problems, origin)
@@ -53,6 +54,18 @@ def dump_config(config: Config) -> str:
     ['name: first', 'seed: 0']
     """
     return config.to_yaml()
+
+
+def _take_models(values: Mapping[str, Any], folder: Path) -> str | None:
+    """Give members that begin with a trained model, and leave `model` out, that of its file."""
+    members = values.get("members")
+    for index, member in enumerate(members if isinstance(members, list) else ()):
+        if isinstance(member, dict):
+            taken = {"features": None, **member}
+            if obstacle := take_sections(taken, folder):
+                return f"members.{index}.{obstacle}"
+            member.update({name: taken[name] for name in ("model",) if name in taken})
+    return None
 
 
 def _load_plugins(values: Mapping[str, Any], folder: Path) -> None:
@@ -90,7 +103,7 @@ def _override(values: dict[str, Any], change: str | tuple[str, Any]) -> str | No
     name = f"override '{change}'" if isinstance(change, str) else key
     try:
         value = parse_yaml(written, source=name) if isinstance(change, str) else plain_values(written)
-        if Role.PATH in roles_of(key, Config):
+        if Role.PATH in key_roles(key):
             value = _from_here(value)
     except ValueError as error:
         return str(error) if isinstance(error, ConfigError) else f"{name}: {error}"
@@ -115,6 +128,12 @@ def config_schema() -> dict[str, Any]:
     'Frames that the kernel reads.'
     """
     schema = Config.model_json_schema()
+    of_member = {name: schema["properties"][name] for name in MEMBER_KEYS}
+    schema["properties"]["members"]["items"] = {
+        "additionalProperties": False,
+        "properties": of_member,
+        "type": "object",
+    }
     for section in schema["$defs"].values():
         for tag in ("type", "kind"):
             if tag in section["properties"]:
