@@ -66,6 +66,11 @@ def find_disagreements(config: "Config", members: "Sequence[Config]") -> Iterato
         same = [other for other in range(index) if _computed(members[other]) == _computed(member)]
         if same:
             yield f"members.{index}: it is the same as members.{same[0]}. Give it another seed or another setting."
+    if any(each.training.copy_to is not None for each in (config, *members)):
+        yield (
+            "training.copy_to: it is the place of one run, and members are several. Leave it out, and copy the folder "
+            "when they are done."
+        )
     strides = [total_stride(member.model.time_geometry) for member in members]
     if config.model.predicts_frames and len(set(strides)) > 1:
         yield f"members: they predict every n-th frame, for n in {strides}. Give all of them one total stride."
