@@ -29,11 +29,14 @@ def averages(draw, chunkable=False):
     most = 3 if BACKEND == "tensorflow" else 1
     first = draw(model_configs(chunkable=chunkable, most_blocks=most))
     count = draw(st.integers(2, 3 if BACKEND == "tensorflow" else 2))
-    if first["pooling"] != "frames":
+    if first["pooling"] == "frames":
+        ways = {"kernel_size": draw(st.integers(1, 9)), "padding": draw(st.sampled_from(["same", "causal"]))}
+        found = [first, *({**first, "blocks": [*first["blocks"], {"filters": 3, **ways}]} for _ in range(count - 1))]
+    else:
         others = model_configs(chunkable=chunkable, most_blocks=most).filter(lambda each: each["pooling"] != "frames")
-        return [first, *(draw(others) for _ in range(count - 1))]
-    more = {"filters": 3, "kernel_size": draw(st.integers(1, 9)), "padding": draw(st.sampled_from(["same", "causal"]))}
-    return [first, *({**first, "blocks": [*first["blocks"], more]} for _ in range(count - 1))]
+        found = [first, *(draw(others) for _ in range(count - 1))]
+    before = draw(st.sampled_from([[], [{"type": "standardize", "keep_inputs": draw(st.booleans())}]]))
+    return [*found[:-1], {**found[-1], "blocks": [*before, *found[-1]["blocks"]]}]
 
 
 CASES = {
@@ -73,7 +76,9 @@ def check_average(configs, extra_lengths, shares, seed, tmp_path, tolerance):
         check_logits(model, arrays, plans, tolerance.logits, tmp_path)
         strides = {member.total_stride for member in model.members}
     drawn.update({"averages": 1, "packed": model.packable, "of several strides": len(strides) > 1})
-    drawn.update({"of frames": model.predicts_frames})
+    drawn.update(
+        {"of frames": model.predicts_frames, "standardized": configs[-1]["blocks"][0]["type"] == "standardize"}
+    )
 
 
 @settings(max_examples=AVERAGES, **OPTIONS)
@@ -119,7 +124,10 @@ def test_enough_averages_of_every_kind_were_drawn(capsys):
         print(f"\ncontract on {BACKEND}: {dict(drawn)}")
     assert drawn["averages"] >= AVERAGES
     if AVERAGES >= 20:
-        assert min(drawn[kind] for kind in ("packed", "of several strides", "of frames", "several chunks")) >= 3
+        assert (
+            min(drawn[kind] for kind in ("packed", "of several strides", "of frames", "standardized", "several chunks"))
+            >= 3
+        )
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
 from seqconv.features import pieces_of
 from seqconv.layers.shares import Array, Mask
 from seqconv.models import LayoutModel, SequenceModel
-from seqconv.prediction.streaming.chunks import chunk_shape
+from seqconv.prediction.streaming.chunks import ChunkShape, chunk_shape
 from seqconv.prediction.streaming.member_runner import MemberRunner
 from seqconv.prediction.streaming.network import passes_of, passes_of_whole, values_per_frame
 from seqconv.sources import Source
@@ -62,6 +62,11 @@ class ChunkRunner:
             MemberRunner(member, default_chunk_frames(member) if chunk_frames is None else chunk_frames, fill)
             for member in model.list_members()
         ]
+
+    @property
+    def shapes(self) -> tuple[ChunkShape, ...]:
+        """The windows of each member."""
+        return tuple(runner.shape for runner in self._runners)
 
     def answer(self, pieces: Iterable[Array]) -> Answer:
         """Return logits of one sequence, from consecutive arrays `(time, d)`.
