@@ -137,6 +137,24 @@ def widest(branches: Sequence[Sequence[TimeLayer]]) -> TimeGeometry:
     return tuple(best)
 
 
+def jointly(geometries: Sequence[Sequence[TimeLayer]]) -> TimeGeometry:
+    """Return one way to read time whose gaps, starts and strides do for each of several networks.
+
+    It is none of theirs: receptive field, halo and least length are to be asked of each of them.
+
+    >>> one, two = (TimeLayer(5, stride=2), TimeLayer(3)), (TimeLayer(3, stride=3),)
+    >>> [next_start(20, geometry) for geometry in (one, two, jointly([one, two]))]
+    [22, 24, 24]
+    """
+    if len(different := {tuple(geometry) for geometry in geometries}) == 1:
+        return different.pop()
+    gap, stride = 0, 1
+    for geometry in geometries:
+        gap = max(gap, next_start(0, geometry))
+        stride = math.lcm(stride, total_stride(geometry))
+    return TimeLayer(2 * gap + 1), TimeLayer(1, stride)
+
+
 def next_start(end: int, geometry: Sequence[TimeLayer]) -> int:
     """Return the first frame at which the next sequence of a packed row may start when the last one ended before `end`.
 

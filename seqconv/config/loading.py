@@ -7,13 +7,14 @@ from typing import Any
 from seqconv.config.backends import BACKENDS, running_backend, start_keras
 from seqconv.config.files import find_config, parse_yaml, read_yaml
 from seqconv.config.initial import take_sections
+from seqconv.config.members import MEMBER_KEYS
 from seqconv.config.recipes import PRESETS, fill_in, make_room
-from seqconv.config.run import Config, check_config, listed
+from seqconv.config.run import Config, check_config, key_roles, listed
 from seqconv.errors import ConfigError
 from seqconv.parts import Role, absolute_path
 from seqconv.parts.keys import plain_values, set_value, written_key
 from seqconv.parts.plugins import load_plugins, plugin_path
-from seqconv.parts.problems import roles_of, shown
+from seqconv.parts.problems import shown
 
 
 def load_config(
@@ -55,7 +56,7 @@ def load_config(
         # Its settings are there now: what is trained says all, and is no recipe.
         values["recipe"] = None
     _load_plugins(values, folder)
-    obstacle = take_sections(values, folder)
+    obstacle = take_sections(values, folder) or _take_models(values, folder)
     if obstacle:
         raise ConfigError(listed([*problems, obstacle], origin))
     return check_config(values, folder, problems, origin)
@@ -70,13 +71,9 @@ def dump_config(config: Config) -> str:
     return config.to_yaml()
 
 
-def _take_recipe(values: dict[str, Any], changes: list[str | tuple[str, Any]]) -> list[str]:
-    """Put the recipe that the config asks for under its values; changes that follow go on top of both."""
-    wanted = plain_values(values)
-    for change in changes:
-        # What is wrong with it is said when it is made.
-        _override(wanted, change)
-    return list(fill_in(values, wanted.get("recipe"), wanted.get("features")))
+from seqconv.config.members import MEMBER_KEYS
+from seqconv.config.recipes import PRESETS, fill_in, make_room
+from seqconv.config.run import Config, check_config, key_roles, listed
 
 
 def _load_plugins(values: Mapping[str, Any], folder: Path) -> None:
@@ -114,7 +111,7 @@ def _override(values: dict[str, Any], change: str | tuple[str, Any]) -> str | No
     name = f"override '{change}'" if isinstance(change, str) else key
     try:
         value = parse_yaml(written, source=name) if isinstance(change, str) else plain_values(written)
-        if Role.PATH in roles_of(key, Config):
+        if Role.PATH in key_roles(key):
             value = _from_here(value)
     except ValueError as error:
         return str(error) if isinstance(error, ConfigError) else f"{name}: {error}"
@@ -139,6 +136,12 @@ def config_schema() -> dict[str, Any]:
     'Frames that the kernel reads.'
     """
     schema = Config.model_json_schema()
+    of_member = {name: schema["properties"][name] for name in MEMBER_KEYS}
+    schema["properties"]["members"]["items"] = {
+        "additionalProperties": False,
+        "properties": of_member,
+        "type": "object",
+    }
     for section in schema["$defs"].values():
         for tag in ("type", "kind"):
             if tag in section["properties"]:

@@ -13,6 +13,7 @@ from seqconv.config.batching import BatchingConfig
 from seqconv.config.evaluation import EvaluationConfig
 from seqconv.config.events import event_problems
 from seqconv.config.initial import initial_problems
+from seqconv.config.members import MEMBER_KEYS, find_disagreements, plain_key, read_members, with_absolute_paths
 from seqconv.config.recipes import AUTO, BUDGET, KEPT, REPLACED, budget_seconds
 from seqconv.config.training import TrainingConfig
 from seqconv.data.augmentation.settings import AudioAugmentConfig, AugmentConfig
@@ -26,7 +27,7 @@ from seqconv.models.settings import ModelConfig
 from seqconv.parts import Role, Section
 from seqconv.parts.keys import merge, plain_values, set_value
 from seqconv.parts.plugins import plugin_path
-from seqconv.parts.problems import describe_problems, reinterpreted
+from seqconv.parts.problems import describe_problems, reinterpreted, roles_of
 from seqconv.tasks.forms import ONE_OF_TWO
 from seqconv.tasks.settings import TargetConfig
 from seqconv.text import nearest
@@ -85,6 +86,11 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    members: tuple[dict[str, Any], ...] = Field(
+        default=(),
+        description="Models whose answers are averaged. Each is a mapping with what it has of its own: "
+        f"{', '.join(MEMBER_KEYS)}; the rest of the config is that of all.",
+    )
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
@@ -97,6 +103,9 @@ class Config(Section):
         ]
         problems += self.audio_augment.find_problems(self.features)
         problems += self.augment.find_problems(self.features, predicts_frames=self.model.predicts_frames)
+        if self.members and not problems:
+            members, problems = self._read_members()
+            problems = problems or list(find_disagreements(self, members))
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -127,6 +136,18 @@ class Config(Section):
     def data_spec(self) -> DataSpec:
         """The sections that decide which labeled sequences a manifest becomes."""
         return DataSpec(self.data, self.target, self.split, self.features, self.model.predicts_frames, self.split_seed)
+
+    def member_configs(self) -> "list[Config]":
+        """Return the whole config of each member; none without members.
+
+        >>> config = Config(members=({"seed": 1}, {"training": {"epochs": 5}}))
+        >>> [(each.name, each.seed, each.training.epochs) for each in config.member_configs()]
+        [('member0', 1, 20), ('member1', 0, 5)]
+        """
+        return self._read_members()[0]
+
+    def _read_members(self) -> "tuple[list[Config], list[str]]":
+        return read_members(self.to_dict(), self.members, lambda values: _read(values, Path.cwd()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, numbers and text, complete with defaults; `load_config` can read them back."""
@@ -172,15 +193,26 @@ def check_config(values: dict[str, Any], folder: Path, problems: Sequence[str] =
     Raises:
         ConfigError: `problems`, unknown keys, wrong types, impossible combinations: all of them, one line each.
     """
-    found = list(problems)
+    if values.get("members"):
+        values = {**values, "members": with_absolute_paths(values["members"], folder, key_roles)}
+    config, found = _read(values, folder)
+    if config is None or problems or found:
+        raise ConfigError(listed([*problems, *found], origin))
+    return config
+
+
+def _read(values: dict[str, Any], folder: Path) -> tuple[Config | None, list[str]]:
+    """Make a config of plain values, and list what is wrong with them."""
     try:
         config = Config.model_validate(values, context={"folder": folder})
-        found += reinterpreted(values, config.model_dump())
     except ValidationError as error:
-        found += describe_problems(error, values, Config)
-    if found:
-        raise ConfigError(listed(found, origin))
-    return config
+        return None, describe_problems(error, values, Config)
+    return config, list(reinterpreted(values, config.model_dump()))
+
+
+def key_roles(key: str) -> frozenset[Role]:
+    """Return the roles of a dotted key, of a member's key too."""
+    return roles_of(plain_key(key), Config)
 
 
 def listed(problems: Sequence[str], origin: str = "") -> str:

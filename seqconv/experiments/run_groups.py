@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from seqconv.config import Config
+from seqconv.config.run import key_roles
 from seqconv.errors import ConfigError
 from seqconv.experiments.folder import is_sweep, read_sweep
 from seqconv.experiments.run_specs import describe_setting
 from seqconv.metrics import Spread, spread
 from seqconv.parts import Role
 from seqconv.parts.keys import flatten
-from seqconv.parts.problems import roles_of
 from seqconv.reports.folder import RunFolder, read_run
 from seqconv.reports.names import label
 from seqconv.reports.pooling import Pool, paired_differences, pool_runs, pooled_scores, shared_ids
@@ -90,7 +90,7 @@ def group_runs(runs: Mapping[str, RunFolder], *, each: bool = False) -> list[Con
 def kind_of(run: RunFolder) -> dict[str, Any]:
     """Return the settings of a run by dotted key, without those that may differ between runs of one kind."""
     flat = flatten(run.config.to_dict())
-    return {key: value for key, value in flat.items() if not roles_of(key, Config) & _SAME_KIND}
+    return {key: value for key, value in flat.items() if not key_roles(key) & _SAME_KIND}
 
 
 def scores_of(run: RunFolder) -> Mapping[str, Any]:

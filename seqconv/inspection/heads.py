@@ -59,6 +59,11 @@ def run_to_head(model: Any, features: Array) -> Head:
 def _run_ours(model: Any, features: Array) -> Head:
     from seqconv.models.stack import apply_trunk
 
+    if len(model.list_members()) > 1:
+        raise ModelError(
+            f"model '{model.name}' is an average of {len(model.list_members())} models, each with a head of its own. "
+            "Look at one of them: model.members[0], or --member 0 on the command line."
+        )
     if model.predicts_frames:
         raise ModelError(
             f"model '{model.name}' predicts each frame by itself (pooling: frames), so no frame contributes to the "

@@ -114,6 +114,7 @@ class MaskedSequenceStandardization(SequenceLayer):
 
     Args:
         epsilon: added to the variance. Standardized features with a deviation far below its root stay small.
+        smallest_variance: taken instead of a smaller variance, as `features.normalize: recording` does.
 
     Call arguments:
         inputs: `(batch, time, channels)`.
@@ -128,9 +129,9 @@ class MaskedSequenceStandardization(SequenceLayer):
     padding_after = Padding.FINITE
     merge = staticmethod(merge_moments)
 
-    def __init__(self, *, epsilon: float = 1e-8, **options: Any) -> None:
+    def __init__(self, *, epsilon: float = 1e-8, smallest_variance: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
-        self.epsilon = epsilon
+        self.epsilon, self.smallest_variance = epsilon, smallest_variance
 
     def summarize_members(self, members: SequenceReducer) -> Summary:
         # Sums in another order, as other layouts have them, round alike to float32 afterwards. JAX has no float64.
@@ -145,7 +146,8 @@ class MaskedSequenceStandardization(SequenceLayer):
     def finish(self, summary: Summary) -> tuple[Tensor, Tensor]:
         """Return mean and inverse deviation, `(rows[, num_slots], channels)`."""
         count, mean, squares = (ops.convert_to_tensor(summary[name]) for name in ("count", "mean", "squares"))
-        return mean, ops.rsqrt(squares / ops.maximum(count, 1) + self.epsilon)
+        variance = ops.maximum(squares / ops.maximum(count, 1), self.smallest_variance)
+        return mean, ops.rsqrt(variance + self.epsilon)
 
     def change_frames(self, members: SequenceReducer, found: tuple[Tensor, Tensor]) -> Tensor:
         mean, scale = (members.spread(ops.cast(each, members.frames.dtype)) for each in found)

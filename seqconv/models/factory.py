@@ -7,6 +7,9 @@ from typing import Any
 import keras
 
 from seqconv.errors import ModelError
+
+# Known to Keras once it is imported.
+from seqconv.models.average_model import AverageModel  # noqa: F401
 from seqconv.models.card import ModelCard
 from seqconv.models.model_files import find_model_file
 from seqconv.models.safe_loading import check_archive
@@ -51,7 +54,7 @@ def open_model(model: Any) -> Any:
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """Load a `.keras` file, or that in the folder of a run, in Keras's safe mode: a `SequenceModel`, or another model.
+    """Load a `.keras` file, or that in the folder of a run, in Keras's safe mode: one of ours, or another model.
 
     The file is checked first (`seqconv.models.safe_loading`): no code of its author runs, and nothing is written.
 

@@ -20,6 +20,8 @@ from seqconv.models.model_files import CONFIG, LARGEST_TEXT, METADATA, WEIGHTS, 
 
 _LARGEST_SETTING = 1 << 20
 _MODEL_KEYS = ("model", "num_features", "num_outputs", "dtype")
+_OURS = ("seqconv>SequenceModel", "seqconv>AverageModel")
+_MOST_MEMBERS = 1000
 _MODULES = (
     "builtins", "keras", "keras.activations", "keras.constraints", "keras.dtype_policies", "keras.initializers",
     "keras.layers", "keras.losses", "keras.metrics", "keras.models", "keras.optimizers", "keras.optimizers.schedules",
@@ -78,14 +80,14 @@ def _check_config(config: Any) -> None:
     # Names of modules and of registered classes are checked with their classes.
     places = _walk(loaded, "model", ("registered_name", "module"))
     problems = [problem for place, value in places for problem in _find_strangers(value, place)]
-    if _is_sequence_model(config):
+    if _is_ours(config):
         problems += _find_bad_settings(config["config"])
     if problems:
         raise ModelError("; ".join(dict.fromkeys(problems)))
 
 
-def _is_sequence_model(config: Mapping[str, Any]) -> bool:
-    return "seqconv>SequenceModel" in (config.get("registered_name"), config.get("class_name"))
+def _is_ours(config: Mapping[str, Any]) -> bool:
+    return any(config.get(name) in _OURS for name in ("registered_name", "class_name"))
 
 
 def _walk(value: Any, place: str, skipped: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -130,9 +132,14 @@ def _is_foreign(owner: str | None) -> bool:
 
 
 def _find_bad_settings(config: Mapping[str, Any]) -> Iterator[str]:
-    missing = [name for name in _MODEL_KEYS if name not in config]
-    if missing:
-        yield f"its config lacks {list_some(missing)}"
+    members = config.get("members", [config])
+    if not isinstance(members, list) or len(members) > _MOST_MEMBERS:
+        yield f"its members are no list of at most {_MOST_MEMBERS}"
+        return
+    for member in members:
+        missing = [name for name in _MODEL_KEYS if not isinstance(member, dict) or name not in member]
+        if missing:
+            yield f"its config lacks {list_some(missing)}"
     if config.get("card") is not None:
         yield from _find_bad_card(config["card"])
     # Before the section is read: a block that is repeated a billion times is checked a billion times.
@@ -166,7 +173,7 @@ def _check_sizes(config: dict[str, Any], weights: bytes) -> None:
     mismatch = "Config and weights are not of one model"
     if wanted > held:
         raise ModelError(f"its config asks for {wanted} weights, but the file holds {held}. {mismatch}")
-    if wanted < held and _is_sequence_model(config):
+    if wanted < held and _is_ours(config):
         raise ModelError(f"it holds {held} weights, but its config asks for {wanted} only. {mismatch}")
 
 

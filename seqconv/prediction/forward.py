@@ -35,7 +35,7 @@ def forward(
     Of a model that predicts frames: a list of arrays `(ceil(time / total_stride), num_outputs)`, one a sequence.
 
     Args:
-        model: a `SequenceModel`, or any Keras model over `(batch, time, num_features)` that returns `(batch, outputs)`.
+        model: one of ours, or any Keras model over `(batch, time, num_features)` that returns `(batch, outputs)`.
         source: anything with `.lengths`, `.ids` and `[i] -> (time, num_features)`.
         strategy: auto, packed, bucketed, padded or single; it changes the time, not the logits.
         batch_size: sequences per step, on average; default: as in training.
@@ -58,26 +58,21 @@ def forward(
     """
     # Imported late: whoever only reads saved scores needs no Keras.
     from seqconv.prediction import stock
-    from seqconv.prediction.streaming import whole
 
     check_source(model, source)
-    choice = choose_strategy(model, strategy, source.lengths)
+    choose_strategy(model, strategy, source.lengths)
     if not is_sequence_model(model):
         outputs = stock.run_alone(model, source)
         return outputs if raw else stock.as_logits(model, outputs)
-
-    is_long = whole.find_long(model, source.lengths, chunk_frames, strategy)
     if batch_size is None and frames_per_batch is None:
         batch_size, frames_per_batch = model.card.batch_size, model.card.frames_per_batch
     sizes = {"batch_size": batch_size, "frames_per_batch": frames_per_batch}
-    sizes = {name: size for name, size in sizes.items() if size is not None and choice.strategy != "single"}
-    if not is_long.any():
-        return _forward_batches(model, source, choice.strategy, sizes)
-    short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
-    found = list(_forward_batches(model, Selection(source, short), choice.strategy, sizes)) if len(short) else []
-    found += whole.forward_long(model, Selection(source, long), chunk_frames)
-    answers = [found[place] for place in np.argsort([*short, *long])]
-    return answers if model.predicts_frames else np.stack(answers)
+    sizes = {name: size for name, size in sizes.items() if size is not None}
+    # Each in the layout that suits it.
+    answers = [_forward_member(member, source, strategy, sizes, chunk_frames) for member in model.list_members()]
+    if model.predicts_frames:
+        return [model.combine(of_sequence) for of_sequence in zip(*answers, strict=True)]
+    return model.combine(answers)
 
 
 def is_sequence_model(model: Any) -> bool:
@@ -153,6 +148,21 @@ def check_source(model: Any, source: Source) -> None:
             f"{len(short)} sequences are too short for the model: {names}. It needs at least {shortest} frames; "
             "leave them out, or use a model with padding 'same'."
         )
+
+
+def _forward_member(model: Any, source: Source, strategy: str, sizes: dict[str, int], chunk_frames: int | None) -> Any:
+    from seqconv.prediction.streaming import whole
+
+    is_long = whole.find_long(model, source.lengths, chunk_frames, strategy)
+    layout = choose_strategy(model, strategy, source.lengths).strategy
+    sizes = {} if layout == "single" else sizes
+    if not is_long.any():
+        return _forward_batches(model, source, layout, sizes)
+    short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
+    found = list(_forward_batches(model, Selection(source, short), layout, sizes)) if len(short) else []
+    found += whole.forward_long(model, Selection(source, long), chunk_frames)
+    answers = [found[place] for place in np.argsort([*short, *long])]
+    return answers if model.predicts_frames else np.stack(answers)
 
 
 def _forward_batches(model: Any, source: Source, strategy: str, sizes: dict[str, Any]) -> Any:

@@ -18,6 +18,8 @@ SCORES_VERSION = 1
 VERSION_KEY = "format_version"
 LENGTHS = "lengths.csv"
 CONFIG = "config.yaml"
+MEMBERS, MEMBER_TABLE = "members", "members.json"
+"""In the run of an average: the folder with the runs of its members, and what is said of each."""
 TRIED_TABLE = "recipe.csv"
 """What a search of recipe auto has tried."""
 
@@ -110,8 +112,14 @@ class RunFolder:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """A row for each epoch."""
+        """A row for each epoch; none for an average, whose members have a history each."""
         return self._table("history.csv")
+
+    @cached_property
+    def members(self) -> list[dict[str, Any]]:
+        """Name, folder, weight, parameters and scores by split of each member; empty for a run with one model."""
+        path = self.path / MEMBER_TABLE
+        return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
 
     @cached_property
     def splits(self) -> pd.DataFrame:

@@ -42,6 +42,9 @@ def run_html(path: Path, history: pd.DataFrame, num_parameters: int) -> str:
     """Return the folder of a run and its cost, and its curves."""
     best, figures = None, list[Drawing | None]()
     facts = [("folder", str(path)), ("epochs", f"{len(history)}")]
+    if "member" in history:
+        facts = [("folder", str(path)), ("members", f"{history['member'].nunique()}, each a run in this folder")]
+        return _render("Run", facts=[*facts, ("parameters", f"{num_parameters:,}")])
     try:
         config = load_config(path / "config.yaml")
     except SeqconvError:

@@ -104,7 +104,9 @@ def gather(
         except (SeqconvError, OSError) as error:
             notes.append(f"The model cannot be loaded: {error}")
     lengths = Material(folder, parts, plan, model).lengths("train")
-    if plan is None and len(lengths):
+    if folder.config.members:
+        notes.append("The curves and batches of each member are in its own report: seqconv report RUN/members/0")
+    elif plan is None and len(lengths):
         plan = plan_again(folder, lengths.to_numpy(np.int64), notes, train=parts.get("train"), model=model)
     return Material(folder, parts, plan, model, notes)
 

@@ -1,6 +1,6 @@
 """Tables of the scores: of each split, of classes and slices, and of whole recordings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqconv.reports.answers import Interval
@@ -18,6 +18,22 @@ def score_table(metrics: Mapping[str, Any]) -> Table:
         for row, name in zip(rows, names, strict=True):
             row += [scores.get(name), interval_text(scores["intervals"].get(name))]
     return make_table(columns, rows)
+
+
+def member_table(members: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any], headline: str) -> Table:
+    """Return each member of an average and the average itself, with its headline score and loss on every split."""
+    shown = [(split, name) for split in metrics for name in (headline, "loss")]
+    rows = [
+        [each["name"], each["folder"], number(each["weight"]), each["parameters"], *_of(each["scores"], shown)]
+        for each in members
+    ]
+    rows.append(["average", "", "", sum(each["parameters"] for each in members), *_of(metrics, shown)])
+    columns = ["member", "folder", "weight", "parameters", *(f"{label(name)}, {split}" for split, name in shown)]
+    return make_table(columns, rows)
+
+
+def _of(scores: Mapping[str, Any], names: Sequence[tuple[str, str]]) -> list[Any]:
+    return [scores.get(split, {}).get(name) for split, name in names]
 
 
 def split_table(metrics: Mapping[str, Any], confidence: float) -> Table:

@@ -14,12 +14,13 @@ from seqconv.metrics.intervals import Bootstrap
 from seqconv.reports import batches, curves, facts, score_figures, scores
 from seqconv.reports.answers import Interval, class_intervals, subset_intervals
 from seqconv.reports.drawings import Drawing
+from seqconv.reports.folder import RunFolder
 from seqconv.reports.html_page import write_page
 from seqconv.reports.names import describe_decisions, label
 from seqconv.reports.network import draw_filters
 from seqconv.reports.recordings import make_cards, prediction_table, summarize
 from seqconv.reports.report_inputs import Material, gather
-from seqconv.reports.tables import frame_table
+from seqconv.reports.tables import Table, frame_table
 from seqconv.reports.timelines import draw_timelines
 
 REPORT = "report.html"
@@ -64,6 +65,7 @@ def contents(material: Material) -> dict[str, Any]:
         "folder": folder,
         "notes": [*([folder.unfinished] if folder.unfinished else []), *material.notes],
         "training": _training_drawings(material),
+        "members": _members(folder),
         "scores": scores.score_table(folder.metrics) if folder.metrics else None,
         "whole": scores.whole_scores(folder.metrics, folder.scored_split),
         "timelines": draw_timelines(material),
@@ -86,6 +88,11 @@ def contents(material: Material) -> dict[str, Any]:
         "quarantine": None if folder.quarantine.empty else frame_table(folder.quarantine),
         "unit": "recordings" if isinstance(config.features, RecordedKind) else "sequences",
     }
+
+
+def _members(folder: RunFolder) -> Table | None:
+    headline = folder.config.target.definition.headline
+    return scores.member_table(folder.members, folder.metrics, headline) if folder.members else None
 
 
 def _training_drawings(material: Material) -> list[Drawing]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqconv.batching import Batch, FrameTargets, Layout, make_batch
-from seqconv.models import SequenceModel, load_model
+from seqconv.models import LayoutModel, SequenceModel, load_model
 from seqconv.tasks import find_task
 from seqconv.testing.layouts import by_sequence
 from support.random_models import NUM_OUTPUTS
@@ -109,7 +109,7 @@ def check_logits(model, arrays, plans, tolerance, tmp_path):
                 assert_same_choice(ours, expected, tolerance, name)
     model.save(tmp_path / "model.keras")
     # Ours are loaded as users load them; that refuses what other packages register, as the stock model of a test.
-    load = load_model if isinstance(model, SequenceModel) else keras.saving.load_model
+    load = load_model if isinstance(model, LayoutModel) else keras.saving.load_model
     np.testing.assert_array_equal(answer(load(tmp_path / "model.keras"), inputs), answers)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from seqconv.config import Config, load_config
+from seqconv.config import Config
 from seqconv.data.datasets import Datasets, load_datasets
 from seqconv.errors import ConfigError
 from seqconv.experiments.recipes.folder import log_of
@@ -17,7 +17,9 @@ from seqconv.experiments.recipes.search import Search, describe_plan, remove_tri
 from seqconv.reports.folder import CONFIG, check_run_dir
 from seqconv.training.output.report import make_console, print_fact
 from seqconv.training.run.run_dir import new_run_folder, program
-from seqconv.training.run.train import Load, Run, as_config
+from seqconv.training.run.scoring import Run
+from seqconv.training.run.single import Load
+from seqconv.training.run.train import as_config
 from seqconv.training.run.trial import score_trial
 from seqconv.training.state.interrupts import RunStopped, StopSignals
 
@@ -76,9 +78,8 @@ def search_and_score(config: Config, run_dir: str | Path | None, load: Load, con
             remove_trials(path)
             raise ConfigError(f"recipe auto has found no model: {search.results.reasons}.")
         search.results.conclude()
-        chosen = load_config(path / CONFIG)
         with log_of("score", path) as log:
-            run = score_trial(chosen, data, path, console, log)
+            run = score_trial(data, path, console, log)
     command = f"{program()} train --config {shlex.quote(str(path / CONFIG))}"
     console.print(f"\nthe same model again, without a search:\n  {command}", highlight=False, markup=False)
     if stop is not None:

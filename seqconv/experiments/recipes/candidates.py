@@ -23,6 +23,9 @@ DEEP: Mapping[str, Sequence[Mapping[str, Any]]] = {
 }
 """Blocks before those of the recipe `deep`, by name of the candidate, in the order in which they are tried."""
 
+OF_MEMBERS = ("batching", "model", "training")
+"""Sections that the members of an average may have of their own."""
+
 # A network needs about so many steps, however few sequences there are; and more passes are not worth their time.
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 800, 15, 120
 # Each form draws its kernels from the next number; runs of neighboring seeds shall not draw the same.
@@ -63,7 +66,7 @@ def deep_config(config: Config, name: str, num_train: int) -> Config:
     sections = preset("deep", _features(config))
     sections["model"]["blocks"] = [*DEEP[name], *sections["model"]["blocks"]]
     training = sections["training"]
-    if config.training.epochs != type(config.training).model_fields["epochs"].default:
+    if config.training.epochs != _default_epochs(config):
         training["epochs"] = config.training.epochs
         training["warmup_epochs"] = min(training["warmup_epochs"], config.training.epochs / 10)
     else:
@@ -72,11 +75,29 @@ def deep_config(config: Config, name: str, num_train: int) -> Config:
     return _plain(config, sections)
 
 
+def average_config(config: Config, members: Sequence[Config]) -> Config:
+    """Return the plain config of the average of models, each with what differs from the rest."""
+    shared = _plain(config, {"training": {"epochs": _default_epochs(config)}})
+    rest = shared.to_dict()
+    own = []
+    for member in members:
+        values = member.to_dict()
+        differing = {
+            name: {key: value for key, value in values[name].items() if value != rest[name][key]} for name in OF_MEMBERS
+        }
+        own.append({name: section for name, section in differing.items() if section})
+    return shared.with_(members=own)
+
+
 def held_out_config(config: Config) -> Config:
     """Return the config of a model that is trained on some folds alone: nothing is chosen on a split valid."""
     # Its folder is not for readers.
     quiet = {"report": False, "bootstrap": 0, "thresholds": None, "calibration": None, "positive": None, "slices": []}
     return config.with_(evaluation=quiet)
+
+
+def _default_epochs(config: Config) -> int:
+    return int(type(config.training).model_fields["epochs"].default)
 
 
 def _features(config: Config) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from seqconv.experiments.folder import LOGS
 from seqconv.files import write_atomically, write_text
-from seqconv.reports.folder import TRIED_TABLE
+from seqconv.reports.folder import MEMBER_TABLE, MEMBERS, TRIED_TABLE
 from seqconv.training.run.run_dir import HISTORY, INPUTS, MODEL
 
 TRIED = "tried"
@@ -19,9 +20,15 @@ TRIED = "tried"
 
 def publish(trial: Path, path: Path) -> None:
     """Make the model of a trial that of the run, with its config and history; each file is whole at any moment."""
-    for name in (MODEL, HISTORY, *INPUTS):
+    for name in (MODEL, HISTORY, MEMBER_TABLE, *INPUTS):
         if (trial / name).exists():
-            write_atomically(path / name, lambda temporary, name=name: shutil.copyfile(trial / name, temporary))  # type: ignore[misc]
+            write_atomically(path / name, partial(shutil.copyfile, trial / name))
+        else:
+            # That of the model before.
+            (path / name).unlink(missing_ok=True)
+    shutil.rmtree(path / MEMBERS, ignore_errors=True)
+    if (trial / MEMBERS).is_dir():
+        shutil.copytree(trial / MEMBERS, path / MEMBERS)
 
 
 def write_table(rows: list[dict[str, Any]], path: Path) -> None:

@@ -12,7 +12,7 @@ from seqconv.experiments.recipes.scores import FloatArray, Judge, Scored
 from seqconv.reports.names import label
 from seqconv.reports.tables import interval_text
 
-WIDTH = 26
+WIDTH = 32
 
 
 @dataclass(frozen=True, eq=False)

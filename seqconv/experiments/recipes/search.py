@@ -20,6 +20,7 @@ from seqconv.experiments.recipes.candidates import (
     DEEP,
     FEW,
     SUBSETS,
+    average_config,
     deep_config,
     form_config,
     preferred,
@@ -125,7 +126,7 @@ class Search:
         self.results.save(name, reason)
 
     def _folder_of(self, name: str) -> Path:
-        return self._path / TRIED / name.replace(" ", "-")
+        return self._path / TRIED / name.replace(",", "").replace(" ", "-")
 
     def _train_chosen(self, name: str, config: Config, reason: str) -> None:
         with log_of(name, self._path) as log:
@@ -215,7 +216,15 @@ class Search:
         self, deep: Answer, config: Config, rocket: Answer | None, raw: FloatArray, judge: Judge
     ) -> list[tuple[Answer, Config]]:
         """Return a network, and its average with random convolutions, the cheaper one first."""
-        return [(deep, config)]
+        rivals = [(deep, config)]
+        if rocket is not None:
+            # The mean is taken of what the models return: a network may be surer of itself than it should be.
+            mean = calibrated(self._sample, self._sample.labels_of("train"), (rocket.logits + raw) / 2)
+            average = Answer(f"average of {rocket.name}, {deep.name}", judge.score(mean), mean, 0.0)
+            self.results.add(average, judge)
+            members = [rocket_config(self._config, SUBSETS[rocket.name]), config]
+            rivals.append((average, average_config(self._config, members)))
+        return rivals
 
 
 def _choose(found: dict[str, Answer], default: str, judge: Judge) -> tuple[str, str]:

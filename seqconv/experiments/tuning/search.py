@@ -89,6 +89,11 @@ def tune(
     data = data or {}
     config = as_config(config, data.get("train_data"))
     check_repeatable(config)
+    if config.members:
+        raise ConfigError(
+            "trials are compared epoch by epoch, and an average (members) has no epochs of its own. Search for the "
+            "settings of one member: a config with its keys, and without members."
+        )
     known = read_space(space, config)
     load = partial(_without_test, data)
     # What is wrong with the data is wrong in all trials: said before there is a folder. Features are extracted here.

@@ -9,10 +9,11 @@ from pydantic import StrictBool, StrictFloat, StrictInt, field_validator, model_
 
 from seqconv.config import Config
 from seqconv.config.files import read_yaml
+from seqconv.config.run import key_roles
 from seqconv.errors import ConfigError
 from seqconv.parts import Role, Section
 from seqconv.parts.keys import written_key
-from seqconv.parts.problems import read_section, roles_of, shown
+from seqconv.parts.problems import read_section, shown
 from seqconv.text import amount
 
 FORBIDDEN = {
@@ -118,7 +119,7 @@ def _check_key(key: str) -> None:
     for name, reason in FORBIDDEN.items():
         if key == name or key.startswith(f"{name}."):
             raise ConfigError(f"{key}: {name} cannot be searched: {reason}. Leave it out.")
-    if roles_of(key, Config) & {Role.MACHINE, Role.COSMETIC}:
+    if key_roles(key) & {Role.MACHINE, Role.COSMETIC}:
         raise ConfigError(f"{key}: it cannot be searched: it does not change the model. Leave it out.")
 
 

@@ -9,6 +9,12 @@ from seqconv.models.blocks.residual import ResidualBlock, TCNBlock
 from seqconv.models.blocks.inverted_bottleneck import ConvNeXtBlock, InvertedBottleneckBlock
 from seqconv.models.blocks.inception import InceptionBlock
 from seqconv.models.blocks.random_convolution import RandomConvolutionBlock
-from seqconv.models.blocks.whole_sequence import AttentionBlock, LengthBlock, RecurrentBlock, SqueezeExciteBlock
+from seqconv.models.blocks.whole_sequence import (
+    AttentionBlock,
+    LengthBlock,
+    RecurrentBlock,
+    SqueezeExciteBlock,
+    StandardizeBlock,
+)
 
 __all__ = ["Block", "ConvBlock", "FinishedBlock", "LayerScope"]

@@ -1,13 +1,14 @@
-"""Blocks in which each frame sees its whole sequence: gates, the length, recurrence and attention."""
+"""Blocks in which each frame sees its whole sequence: standardization, gates, length, recurrence and attention."""
 
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from seqconv.features.statistics import SMALLEST_DEVIATION
 from seqconv.geometry import TimeGeometry, TimeLayer
 from seqconv.models.blocks import keys
 from seqconv.models.blocks.base import Block, Built, LayerScope, initializer_for
-from seqconv.models.nodes import Nodes, Residual
+from seqconv.models.nodes import Nodes, Parallel, Residual
 from seqconv.parts import PositiveInt, register
 
 
@@ -23,6 +24,28 @@ class SqueezeExciteBlock(Block):
         from seqconv.layers import MaskedSqueezeExcite
 
         return (MaskedSqueezeExcite(self.reduction, **scope.options("squeeze_excite")),), channels
+
+
+@register
+class StandardizeBlock(Block):
+    """Each sequence standardized by its own mean and deviation, channel by channel; put it first.
+
+    It does for one model what `features.normalize: recording` does for a whole run. Windows and events are sequences of
+    their own.
+    """
+
+    type: Literal["standardize"]
+    keep_inputs: bool = Field(
+        default=False, description="Also pass on the frames as they are: their level and scale stay known."
+    )
+    sees_all: ClassVar[bool] = True
+
+    def build(self, channels: int, scope: LayerScope) -> Built:
+        from seqconv.layers import MaskedSequenceStandardization
+
+        options = {"epsilon": 0.0, "smallest_variance": SMALLEST_DEVIATION**2, **scope.options("standardization")}
+        layer = MaskedSequenceStandardization(**options)
+        return ((Parallel(((), (layer,))),), 2 * channels) if self.keep_inputs else ((layer,), channels)
 
 
 @register

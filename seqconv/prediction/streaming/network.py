@@ -12,7 +12,7 @@ from seqconv.geometry import total_stride
 from seqconv.layers.base import contract_of
 from seqconv.layers.masking import Tensor
 from seqconv.layers.reduction import Summary
-from seqconv.models import SequenceModel
+from seqconv.models import LayoutModel, SequenceModel
 from seqconv.models.nodes import Nodes, Parallel, Residual
 from seqconv.models.stack import TrunkState, apply_dense, apply_head, apply_trunk, geometry_of
 from seqconv.prediction.compiled import Array, trace
@@ -95,6 +95,13 @@ def passes_of(model: SequenceModel) -> list[tuple[str, ...]]:
     contexts = tuple(f"{layer.name}_context" for layer in model.stack.poolings if layer.context is not None)
     final = tuple(layer.name for layer in model.stack.poolings) or ("frames",)
     return [*trunk, *([contexts] if contexts else []), final]
+
+
+def passes_of_whole(model: LayoutModel) -> list[tuple[str, ...]]:
+    """Return the layers of all passes before the last ones: they look at the whole sequence."""
+    is_average = len(model.list_members()) > 1
+    names = [(member.name, names) for member in model.list_members() for names in passes_of(member)[:-1]]
+    return [tuple(f"{member}/{name}" if is_average else name for name in found) for member, found in names]
 
 
 def merge_summaries(model: SequenceModel, first: Summaries, second: Summaries) -> Summaries:

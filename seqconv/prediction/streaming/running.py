@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from itertools import tee
 from typing import NamedTuple
 
 import numpy as np
 
 from seqconv.errors import ConfigError, list_some
 from seqconv.geometry import output_length
-from seqconv.models import SequenceModel
+from seqconv.models import LayoutModel, SequenceModel
 from seqconv.prediction.compiled import Array
 from seqconv.prediction.streaming.chunks import WindowBuffer, chunk_shape
-from seqconv.prediction.streaming.network import Summaries, WindowNetwork, logits_of, merge_summaries, passes_of
+from seqconv.prediction.streaming.network import Summaries, WindowNetwork, logits_of, merge_summaries, passes_of_whole
 from seqconv.prediction.streaming.whole import CheckedPieces, check_chunkable
 
 
@@ -33,7 +34,7 @@ class RunningAnswer(NamedTuple):
     is_final: bool
 
 
-def streaming_delay(model: SequenceModel) -> int:
+def streaming_delay(model: LayoutModel) -> int:
     """Return the input frames that must come after a frame before its output is known; 0 for a causal model.
 
     Raises:
@@ -48,7 +49,7 @@ def streaming_delay(model: SequenceModel) -> int:
     0
     """
     check_chunkable(model)
-    whole = [name for names in passes_of(model)[:-1] for name in names]
+    whole = [name for names in passes_of_whole(model) for name in names]
     if whole:
         raise ConfigError(
             f"the model cannot answer while a recording comes in: {list_some(whole)} look at statistics of the whole "
@@ -58,7 +59,7 @@ def streaming_delay(model: SequenceModel) -> int:
 
 
 def running_answers(
-    model: SequenceModel, pieces: Iterable[Array], every: float, *, fill: float = 0.0
+    model: LayoutModel, pieces: Iterable[Array], every: float, *, fill: float = 0.0
 ) -> Iterator[RunningAnswer]:
     """Yield an answer whenever another `every` frames have come, and one at the end.
 
@@ -82,25 +83,37 @@ def running_answers(
     >>> [answer.num_frames for answer in running_answers(model, [np.ones((100, 2))], every=40)]
     [40, 80, 100]
     """
-    streaming_delay(model)
+    delay = streaming_delay(model)
     if not every >= 1:
         raise ConfigError(f"an answer every {every:g} frames cannot be: every must be at least 1 frame")
-    return _RunningAnswers(model, every, fill).run(CheckedPieces(model, pieces))
+    # Read in step, so that hardly anything is kept back for the others.
+    copies = tee(CheckedPieces(model, pieces), len(model.list_members()))
+    running = [_RunningAnswers(member, every, delay, fill) for member in model.list_members()]
+    answers = [each.run(copy) for each, copy in zip(running, copies, strict=True)]
+    return (_combined(model, found) for found in zip(*answers, strict=True))
+
+
+def _combined(model: LayoutModel, answers: tuple[RunningAnswer, ...]) -> RunningAnswer:
+    """Return one answer of those of all members, which have received the same."""
+    return answers[0]._replace(logits=model.combine([answer.logits for answer in answers]))
 
 
 class _RunningAnswers:
-    """The frames that later outputs need, and the statistics of the outputs so far."""
+    """The frames that later outputs of a member need, and the statistics of the outputs so far.
 
-    def __init__(self, model: SequenceModel, every: float, fill: float) -> None:
+    `delay`: input frames that come after a frame before its output is known, in whichever member.
+    """
+
+    def __init__(self, model: SequenceModel, every: float, delay: int, fill: float) -> None:
         stride = model.total_stride
-        self.model, self.every = model, every
+        self.model, self.every, self.delay = model, every, delay
         self.shape = chunk_shape(model.time_geometry, -(-math.ceil(every) // stride) * stride)
         self.network = WindowNetwork(model, self.shape)
         self.summaries: Summaries = {}
         self.num_outputs = 0
         self.buffer = WindowBuffer(self.shape, fill)
 
-    def run(self, pieces: CheckedPieces) -> Iterator[RunningAnswer]:
+    def run(self, pieces: Iterable[Array]) -> Iterator[RunningAnswer]:
         num_frames, ticks = 0, 0
         for piece in pieces:
             while num_frames + len(piece) >= (tick := math.ceil((ticks + 1) * self.every)):
@@ -116,7 +129,7 @@ class _RunningAnswers:
         if is_final:
             known = output_length(num_frames, self.model.time_geometry)
         else:
-            known = (num_frames - 1 - self.model.halo[1]) // self.shape.stride + 1
+            known = (num_frames - 1 - self.delay) // self.shape.stride + 1
         most, rows = self.shape.interior // self.shape.stride, [np.zeros((0, self.model.num_outputs), np.float32)]
         while self.num_outputs < known:
             count = min(known - self.num_outputs, most)

@@ -1,6 +1,6 @@
 """The answer for a sequence of any length, in the memory of a chunk."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,16 +9,10 @@ import numpy.typing as npt
 from seqconv.errors import ConfigError, ManifestError, ShapeError, list_some
 from seqconv.features import pieces_of
 from seqconv.layers.shares import Array, Mask
-from seqconv.models import SequenceModel
-from seqconv.prediction.streaming.chunks import chunk_shape, cut_windows
-from seqconv.prediction.streaming.network import (
-    Summaries,
-    WindowNetwork,
-    logits_of,
-    merge_summaries,
-    passes_of,
-    values_per_frame,
-)
+from seqconv.models import LayoutModel, SequenceModel
+from seqconv.prediction.streaming.chunks import ChunkShape, chunk_shape
+from seqconv.prediction.streaming.member_runner import MemberRunner
+from seqconv.prediction.streaming.network import passes_of, passes_of_whole, values_per_frame
 from seqconv.sources import Source
 
 # Few enough that they stay in the caches of a processor.
@@ -41,12 +35,13 @@ class ChunkRunner:
 
     Each window holds a chunk and the frames around it that the receptive field needs; statistics of the poolings are
     merged in float64. Layers that look at the whole sequence (squeeze-and-excite, group and instance normalization, the
-    context of attentive pooling) take a pass over the pieces each, and the answer takes the last one.
+    context of attentive pooling) take a pass over the pieces each, and the answer takes the last one. Members of an
+    average run one after the other.
 
     Args:
         model: a model that is `chunkable`.
-        chunk_frames: input frames answered for at once; default: `default_chunk_frames(model)`. It changes time and
-            memory, not the answer.
+        chunk_frames: input frames answered for at once; default: `default_chunk_frames` of each member. It changes time
+            and memory, not the answer.
         fill: what frames of a window outside the sequence hold; no answer depends on it.
 
     Raises:
@@ -60,13 +55,18 @@ class ChunkRunner:
     (150, True)
     """
 
-    def __init__(self, model: SequenceModel, chunk_frames: int | None = None, *, fill: float = 0.0) -> None:
+    def __init__(self, model: LayoutModel, chunk_frames: int | None = None, *, fill: float = 0.0) -> None:
         check_chunkable(model)
-        self.model, self.fill = model, fill
-        frames = default_chunk_frames(model) if chunk_frames is None else chunk_frames
-        self.shape = chunk_shape(model.time_geometry, frames)
-        self._networks: dict[tuple[str, ...], WindowNetwork] = {}
-        self._counted = np.ones(self.shape.interior // self.shape.stride, np.bool_)
+        self.model = model
+        self._runners = [
+            MemberRunner(member, default_chunk_frames(member) if chunk_frames is None else chunk_frames, fill)
+            for member in model.list_members()
+        ]
+
+    @property
+    def shapes(self) -> tuple[ChunkShape, ...]:
+        """The windows of each member."""
+        return tuple(runner.shape for runner in self._runners)
 
     def answer(self, pieces: Iterable[Array]) -> Answer:
         """Return logits of one sequence, from consecutive arrays `(time, d)`.
@@ -76,10 +76,9 @@ class ChunkRunner:
             ManifestError: the sequence is too short for the model.
             ShapeError: frames have another number of features than the model.
         """
-        checked = CheckedPieces(self.model, pieces)
-        known = self._known(checked)
-        summaries = self._pass(checked, known)
-        return Answer(logits_of(self.model, summaries), checked.num_frames)
+        checked = self._checked(pieces)
+        logits = [runner.logits(checked) for runner in self._runners]
+        return Answer(self.model.combine(logits), checked.num_frames)
 
     def frame_logits(self, pieces: Iterable[Array]) -> Iterator[Array]:
         """Yield logits `(n, num_outputs)` of consecutive output frames of a frame model, chunk by chunk.
@@ -87,48 +86,36 @@ class ChunkRunner:
         Raises:
             As `answer`.
         """
-        checked = CheckedPieces(self.model, pieces)
-        known = self._known(checked)
-        network = self._network(known)
-        left, interior, _, stride = self.shape
-        for window in cut_windows(checked, self.shape, fill=self.fill):
-            count = np.count_nonzero(window.is_real[left : left + interior : stride])
-            yield network.frames(window, self._counted, known)[:count]
+        checked = self._checked(pieces)
+        for answers in _in_step([runner.frame_logits(checked) for runner in self._runners]):
+            yield self.model.combine(answers)
 
-    def _known(self, pieces: "CheckedPieces") -> Summaries:
-        """Return the results of earlier passes, each computed with those before it."""
-        passes = passes_of(self.model)
-        if len(passes) > 1 and isinstance(pieces.pieces, Iterator):
-            names = [name for names in passes[:-1] for name in names]
+    def _checked(self, pieces: Iterable[Array]) -> "CheckedPieces":
+        passes = [part for member in self.model.list_members() for part in passes_of(member)]
+        if len(passes) > 1 and isinstance(pieces, Iterator):
+            whole = [name for names in passes_of_whole(self.model) for name in names]
+            reason = f"{list_some(whole)} look at the whole sequence, which" if whole else "an average of models"
             raise ConfigError(
-                f"{list_some(names)} look at the whole sequence, which takes {len(passes)} passes over its pieces, but "
-                "an iterator gives them once. Pass a list, or what open_features returns"
+                f"{reason} takes {len(passes)} passes over its pieces, but an iterator gives them once. Pass a list, "
+                "or what open_features returns"
             )
-        known: Summaries = {}
-        for _ in passes[:-1]:
-            known.update(self._pass(pieces, known))
-        return known
-
-    def _pass(self, pieces: "CheckedPieces", known: Summaries) -> Summaries:
-        network = self._network(known)
-        merged: Summaries = {}
-        for window in cut_windows(pieces, self.shape, fill=self.fill):
-            found = network.summarize(window, self._counted, known)
-            merged = merge_summaries(self.model, merged, found)
-        # The network takes statistics as it gives them; only their sums over chunks needed more.
-        return {
-            name: {key: np.asarray(value, found[name][key].dtype) for key, value in summary.items()}
-            for name, summary in merged.items()
-        }
-
-    def _network(self, known: Summaries) -> WindowNetwork:
-        given = tuple(known)
-        if given not in self._networks:
-            self._networks[given] = WindowNetwork(self.model, self.shape, given)
-        return self._networks[given]
+        return CheckedPieces(self.model, pieces)
 
 
-def check_chunkable(model: SequenceModel) -> None:
+def _in_step(streams: Sequence[Iterator[Array]]) -> Iterator[list[Array]]:
+    """Yield arrays of one length, one of each stream, of streams whose arrays are of different lengths."""
+    held: list[Array] = [next(stream) for stream in streams]
+    while True:
+        count = min(map(len, held))
+        yield [rows[:count] for rows in held]
+        held = [rows[count:] for rows in held]
+        try:
+            held = [rows if len(rows) else next(stream) for rows, stream in zip(held, streams, strict=True)]
+        except StopIteration:
+            return
+
+
+def check_chunkable(model: LayoutModel) -> None:
     """Refuse a model that cannot be run over chunks.
 
     Raises:
@@ -142,12 +129,19 @@ def check_chunkable(model: SequenceModel) -> None:
         )
 
 
-def default_chunk_frames(model: SequenceModel) -> int:
-    """Return the input frames of a chunk that keep the activations near 32 MB, and the halo small."""
-    left, right = model.halo
-    stride = model.total_stride
-    affordable = int(_BUDGET_BYTES / (4 * _COPIES * values_per_frame(model)))
-    return max(affordable, _CHUNK_PER_HALO * (left + right), stride) // stride * stride
+def default_chunk_frames(model: LayoutModel) -> int:
+    """Return the input frames of a chunk that keep the activations near 32 MB, and the halo small.
+
+    Of several members, those of the one with the longest chunks: shorter sequences need no chunks in one of them.
+    """
+
+    def of(member: SequenceModel) -> int:
+        left, right = member.halo
+        stride = member.total_stride
+        affordable = int(_BUDGET_BYTES / (4 * _COPIES * values_per_frame(member)))
+        return max(affordable, _CHUNK_PER_HALO * (left + right), stride) // stride * stride
+
+    return max(map(of, model.list_members()))
 
 
 def find_long(model: Any, lengths: npt.ArrayLike, chunk_frames: int | None, strategy: str) -> Mask:
@@ -168,11 +162,12 @@ def find_long(model: Any, lengths: npt.ArrayLike, chunk_frames: int | None, stra
             "this out"
         )
     check_chunkable(model)
-    chunk_shape(model.time_geometry, chunk_frames)
+    for member in model.list_members():
+        chunk_shape(member.time_geometry, chunk_frames)
     return frames > chunk_frames
 
 
-def forward_long(model: SequenceModel, source: Source, chunk_frames: int | None) -> list[Array]:
+def forward_long(model: LayoutModel, source: Source, chunk_frames: int | None) -> list[Array]:
     """Return logits of the sequences of a source, each in chunks: `(num_outputs,)`, or `(frames, num_outputs)`."""
     runner = ChunkRunner(model, chunk_frames)
     sequences = (pieces_of(source[index]) for index in range(len(source.lengths)))
@@ -184,7 +179,7 @@ def forward_long(model: SequenceModel, source: Source, chunk_frames: int | None)
 class CheckedPieces:
     """Pieces that fit the model, and how many frames there were when the last pass ended."""
 
-    def __init__(self, model: SequenceModel, pieces: Iterable[Array]) -> None:
+    def __init__(self, model: LayoutModel, pieces: Iterable[Array]) -> None:
         self.model, self.pieces = model, pieces
         self.num_frames = 0
 

@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from seqconv.batching import Plan
+from seqconv.config import Config
 from seqconv.data.datasets import Datasets
 from seqconv.data.windows import count_covered
 from seqconv.evaluation import Chosen
 from seqconv.evaluation.event_smoothing import ChosenRules
-from seqconv.models import SequenceModel
+from seqconv.models import LayoutModel, SequenceModel
 from seqconv.text import amount
 from seqconv.training.output.callbacks import BestModel, Logs
 from seqconv.training.run.run_dir import MODEL, program
@@ -39,6 +40,30 @@ def print_start(experiment: RunSetup, device: str, console: Console) -> None:
         print_fact(name, value, console)
     for note in experiment.notes:
         print_fact("note", note, console, style="yellow")
+
+
+def print_average(
+    config: Config, data: Datasets, models: Sequence[SequenceModel], device: str, console: Console
+) -> None:
+    """Print data and members of an average, before the first of them is trained."""
+    print_fact("run", f"{config.name}, an average of {len(models)} models, on {device}", console)
+    counts = ", ".join(f"{name} {len(part):,}" for name, part in data.parts().items())
+    print_fact("data", f"{counts} sequences; {models[0].num_features} features", console)
+    for model, member in zip(models, config.member_configs(), strict=True):
+        how = "a head in closed form" if member.training.is_closed_form else f"{member.training.epochs} epochs"
+        reach = f"receptive field {_receptive_field(model, config)}"
+        text = f"{member.name}, seed {member.seed}: {model.count_params():,} parameters, {reach}, {how}"
+        print_fact("member", text, console)
+
+
+def print_members(facts: list[dict[str, Any]], metrics: Any, headline: str, console: Console) -> None:
+    """Print the score of each member beside that of the average."""
+    split = "test" if "test" in metrics else "valid"
+    console.print()
+    for name, scores in [*((each["name"], each["scores"]) for each in facts), ("average", metrics)]:
+        value = scores.get(split, {}).get(headline)
+        if isinstance(value, float):
+            print_fact("member" if name != "average" else "all", f"{name}: {headline} {value:.4f} on {split}", console)
 
 
 def print_resume(experiment: RunSetup, progress: Progress, missing: list[str], console: Console) -> None:
@@ -99,7 +124,7 @@ def print_decisions(chosen: Iterable[Chosen | ChosenRules], console: Console) ->
         print_fact(name, line, console, style="yellow" if name == "note" else "bold")
 
 
-def model_facts(model: SequenceModel, file: Path, data: Datasets) -> dict[str, Any]:
+def model_facts(model: LayoutModel, file: Path, data: Datasets) -> dict[str, Any]:
     """Return size, and latency for one sequence of median length, as `model.json` has them."""
     median = int(np.median(data.train.lengths))
     features = np.zeros((1, max(median, model.min_frames), model.num_features), "float32")
@@ -114,7 +139,9 @@ def model_facts(model: SequenceModel, file: Path, data: Datasets) -> dict[str, A
     }
 
 
-def print_end(facts: dict[str, Any], run_dir: Path, page: Path | None, experiment: RunSetup, console: Console) -> None:
+def print_end(
+    facts: dict[str, Any], run_dir: Path, page: Path | None, data: Datasets, plugins: Sequence[str], console: Console
+) -> None:
     """Print model size, latency, the paths of all files and what to do next."""
     console.print(
         f"\nmodel    {facts['parameters']:,} parameters, {facts['model_bytes'] / 1e6:.2f} MB, "
@@ -125,7 +152,7 @@ def print_end(facts: dict[str, Any], run_dir: Path, page: Path | None, experimen
     if page is not None:
         console.print(f"report   {page}", highlight=False, markup=False)
     console.print("\nevaluate it again, or use it:", highlight=False)
-    for line in next_commands(run_dir / MODEL, experiment.data, experiment.config.plugins):
+    for line in next_commands(run_dir / MODEL, data, plugins):
         console.print(f"  {line}", highlight=False, markup=False)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from seqconv.batching.strategies import STRATEGIES
 from seqconv.config import Config
+from seqconv.config.run import key_roles
 from seqconv.data.datasets import Datasets
 from seqconv.data.sequences import Sequences
 from seqconv.errors import list_some
@@ -21,7 +22,6 @@ from seqconv.files import write_text
 from seqconv.parts import Registry, Role
 from seqconv.parts.keys import flatten
 from seqconv.parts.plugins import plugin_digest
-from seqconv.parts.problems import roles_of
 from seqconv.sources import ContentKeys, content_digest, is_foreign
 from seqconv.tasks import Task
 from seqconv.training.run.pretrained import content_hash
@@ -105,7 +105,7 @@ def is_place(key: str) -> bool:
     >>> is_place("data.cache_dir"), is_place("training.epochs")
     (True, False)
     """
-    return bool(roles_of(key, Config) & {Role.PATH, Role.MACHINE})
+    return bool(key_roles(key) & {Role.PATH, Role.MACHINE})
 
 
 def _rows(split: str, part: Sequences, contents: ContentKeys | None) -> pd.DataFrame:

@@ -15,11 +15,13 @@ from typing import NoReturn
 import keras
 import pandas as pd
 
+from seqconv.config import Config
+from seqconv.data.datasets import Datasets
 from seqconv.errors import ConfigError
 from seqconv.files import hold_lock, remove_leftovers, write_text
-from seqconv.reports.folder import CONFIG, check_resumed, check_run_dir, is_finished
+from seqconv.reports.folder import CONFIG, MEMBERS, check_resumed, check_run_dir, is_finished
 from seqconv.text import package_version
-from seqconv.training.run.setup import RunSetup
+from seqconv.training.run.weight_transfer import Transfer
 from seqconv.training.state.checkpoints import CHECKPOINTS, list_checkpoints
 from seqconv.training.step.divergence import DivergenceError
 
@@ -69,7 +71,7 @@ def new_run_folder(run_dir: str | Path | None, name: str) -> Iterator[Path]:
         try:
             yield path
         except BaseException as error:
-            if (path / HISTORY).exists() or list_checkpoints(path / CHECKPOINTS):
+            if has_state(path):
                 _say_unfinished(path, error)
             else:
                 _take_back(path, keep=existed)
@@ -98,6 +100,12 @@ def resumed_run_folder(run_dir: str | Path) -> Iterator[Path]:
         (path / UNFINISHED).unlink(missing_ok=True)
 
 
+def has_state(path: Path) -> bool:
+    """Whether a folder has what a run could not make again at once: an epoch, a checkpoint, or those of a member."""
+    is_begun = (path / HISTORY).exists() or bool(list_checkpoints(path / CHECKPOINTS))
+    return is_begun or any(map(has_state, (path / MEMBERS).glob("*")))
+
+
 def _locked(path: Path) -> AbstractContextManager[None]:
     def refuse() -> NoReturn:
         raise ConfigError(f"run directory '{path}' is in use by another process. Wait for it, or choose another.")
@@ -124,16 +132,16 @@ def versions() -> dict[str, str]:
     return {**found, "python": platform.python_version(), "backend": backend}
 
 
-def write_inputs(experiment: RunSetup, path: Path) -> None:
+def write_inputs(config: Config, data: Datasets, path: Path, transfer: Transfer | None = None) -> None:
     """Write the inputs of a run, as they are now; the config first, from which all of them can be made again."""
-    write_text(experiment.config.to_yaml(), path / CONFIG)
+    write_text(config.to_yaml(), path / CONFIG)
     write_text(json.dumps(versions(), indent=2) + "\n", path / "versions.json")
-    if experiment.transfer is not None:
-        write_text(json.dumps(experiment.transfer.to_dict(), indent=2) + "\n", path / TRANSFER)
-    if experiment.data.splits is not None:
-        write_text(experiment.data.splits.to_csv(index=False), path / "splits.csv")
-    if experiment.data.quarantine:
-        bad = pd.DataFrame(experiment.data.quarantine)
+    if transfer is not None:
+        write_text(json.dumps(transfer.to_dict(), indent=2) + "\n", path / TRANSFER)
+    if data.splits is not None:
+        write_text(data.splits.to_csv(index=False), path / "splits.csv")
+    if data.quarantine:
+        bad = pd.DataFrame(data.quarantine)
         write_text(bad.to_csv(index=False, lineterminator="\n"), path / "quarantine.csv")
 
 
@@ -143,13 +151,18 @@ def _say_unfinished(path: Path, error: BaseException) -> None:
     lines = [f"This run did not finish: {reason}"]
     if isinstance(error, DivergenceError) and error.details:
         lines.append(error.details)
-    lines.append(f"{what}; {HISTORY} has a row for each epoch that ended.")
+    if not (path / MEMBERS).is_dir():
+        lines.append(f"{what}; {HISTORY} has a row for each epoch that ended.")
     if isinstance(error, DivergenceError):
         lines.append("A run that goes on from its last state comes to the same step: train again with other settings.")
-    elif list_checkpoints(path / CHECKPOINTS) and resume_command(path) not in reason:
+    elif _can_go_on(path) and resume_command(path) not in reason:
         lines.append(f"Its state is saved. Go on with: {resume_command(path)}")
     with suppress(OSError):
         write_text("\n".join(lines) + "\n", path / UNFINISHED)
+
+
+def _can_go_on(path: Path) -> bool:
+    return bool(list_checkpoints(path / CHECKPOINTS)) or (path / MEMBERS).is_dir()
 
 
 def _take_back(path: Path, keep: bool) -> None:
@@ -159,6 +172,7 @@ def _take_back(path: Path, keep: bool) -> None:
         for file in (*files, *sorted((path / "tensorboard").glob("*/events.*"))):
             file.unlink(missing_ok=True)
         shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
-        for folder in (*sorted((path / "tensorboard").glob("*")), path / "tensorboard", *([] if keep else [path])):
+        inner = (path / MEMBERS, *sorted((path / "tensorboard").glob("*")), path / "tensorboard")
+        for folder in (*inner, *([] if keep else [path])):
             if folder.is_dir():
                 folder.rmdir()

@@ -1,9 +1,10 @@
 """All parts of a run, ready to start: data, model, plan, optimizer."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from seqconv.batching import FrameTargets, Plan
 from seqconv.config import Config
@@ -11,6 +12,7 @@ from seqconv.config.averaging import describe_reach
 from seqconv.data.datasets import Datasets
 from seqconv.data.sampling import draw_by_class
 from seqconv.features.kinds import FeatureKind, Precomputed
+from seqconv.features.statistics import FrameMoments
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.card import PLAIN_FORMAT, ModelCard
 from seqconv.text import package_version
@@ -18,7 +20,14 @@ from seqconv.training.run.adaptation import adapt_poolings, counted
 from seqconv.training.run.batches import Tell, find_budget, plan_batches
 from seqconv.training.run.checks import check_data, check_learnable
 from seqconv.training.run.pretrained import InitialModel, read_initial
-from seqconv.training.run.training_set import TrainingSet, augment_training, encode_labels, needs_moments, with_variants
+from seqconv.training.run.training_set import (
+    Labels,
+    TrainingSet,
+    augment_training,
+    encode_labels,
+    needs_moments,
+    with_variants,
+)
 from seqconv.training.run.weight_transfer import Transfer, take_over
 from seqconv.training.step.optimization import compile_model
 from seqconv.training.step.train_step import CompiledStep
@@ -46,6 +55,35 @@ class RunSetup:
     transfer: Transfer | None = None
 
 
+class Checked(NamedTuple):
+    """A run whose model, data and labels fit each other. `moments`: of the training frames, where they are needed."""
+
+    config: Config
+    data: Datasets
+    model: SequenceModel
+    moments: FrameMoments | None
+    labels: Labels
+    weights: np.ndarray
+    transfer: Transfer | None
+
+
+def check(config: Config, data: Datasets, initial: InitialModel | None = None) -> Checked:
+    """Build the model, and check that it can be trained on these sequences.
+
+    Raises:
+        ConfigError, ManifestError: it cannot be.
+    """
+    config = _settled(config, data)
+    num_features, num_outputs = data.train.num_features, data.target.num_outputs
+    model = build_model(config.model, num_features=num_features, num_outputs=num_outputs, card=make_card(config, data))
+    with_moments = (initial is None and config.features.normalize == "train") or needs_moments(config)
+    data, moments = check_data(config, data, model, with_moments=with_moments)
+    labels, weights = encode_labels(config, data, model)
+    transfer = None if initial is None else take_over(config, model, data.target, initial)
+    check_learnable(config, model, () if transfer is None else transfer.reused)
+    return Checked(config, data, model, moments, labels, weights, transfer)
+
+
 def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: InitialModel | None = None) -> RunSetup:
     """Build and compile the model, and plan the batches.
 
@@ -55,17 +93,10 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
     Raises:
         ConfigError, ManifestError: what cannot be trained or scored, before any step.
     """
-    num_features, num_outputs = data.train.num_features, data.target.num_outputs
-    config = _settled(config, data)
-    model = build_model(config.model, num_features=num_features, num_outputs=num_outputs, card=_card(config, data))
     initial = initial or read_initial(config)
-    is_adapted = initial is None and config.features.normalize == "train"
-    data, seen = check_data(config, data, model, with_moments=is_adapted or needs_moments(config))
-    labels, weights = encode_labels(config, data, model)
-    transfer = None if initial is None else take_over(config, model, data.target, initial)
-    check_learnable(config, model, () if transfer is None else transfer.reused)
+    config, data, model, seen, labels, weights, transfer = check(config, data, initial)
     moments = None if seen is None else seen.statistics()
-    if is_adapted and moments is not None:
+    if initial is None and config.features.normalize == "train" and moments is not None:
         model.feature_normalization.adapt(*moments)
     adapt_poolings(model, data.train, config.seed)
     data = with_variants(config, data)
@@ -127,7 +158,8 @@ def _named_features(settings: FeatureKind, data: Datasets) -> FeatureKind:
     return settings.model_copy(update={"columns": names})
 
 
-def _card(config: Config, data: Datasets) -> ModelCard:
+def make_card(config: Config, data: Datasets) -> ModelCard:
+    """Return the card of a model that is trained so."""
     target, events, frames = config.target, config.evaluation.events, config.batching.frames_per_batch
     return ModelCard(
         target=data.target,
