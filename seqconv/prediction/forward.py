@@ -1,5 +1,6 @@
 """The forward pass over a source of sequences, shared by validation, evaluation and prediction."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +38,8 @@ def forward(
     Args:
         model: a `SequenceModel`, or any Keras model over `(batch, time, num_features)` that returns `(batch, outputs)`.
         source: anything with `.lengths`, `.ids` and `[i] -> (time, num_features)`.
-        strategy: auto, packed, bucketed, padded or single; it changes the time, not the logits.
+        strategy: auto, packed, bucketed, padded or single; it changes the time, not the logits. Where it is auto, and
+            the model has random convolutions alone, they are computed without its graph on CPUs.
         batch_size: sequences per step, on average; default: as in training.
         frames_per_batch: instead of `batch_size`, frames per step.
         chunk_frames: sequences of more frames run in chunks of that many, in bounded memory, with the same answer;
@@ -57,27 +59,24 @@ def forward(
     (2, 3)
     """
     # Imported late: whoever only reads saved scores needs no Keras.
-    from seqconv.prediction import stock
-    from seqconv.prediction.streaming import whole
+    from seqconv.prediction import random_features, stock
 
-    choice = choose_strategy(model, strategy, source.lengths)
+    choose_strategy(model, strategy, source.lengths)
     check_source(model, source)
     if not is_sequence_model(model):
         outputs = stock.run_alone(model, source)
         return outputs if raw else stock.as_logits(model, outputs)
 
-    is_long = whole.find_long(model, source.lengths, chunk_frames, strategy)
     if batch_size is None and frames_per_batch is None:
         batch_size, frames_per_batch = model.card.batch_size, model.card.frames_per_batch
     sizes = {"batch_size": batch_size, "frames_per_batch": frames_per_batch}
-    sizes = {name: size for name, size in sizes.items() if size is not None and choice.strategy != "single"}
-    if not is_long.any():
-        return _forward_batches(model, source, choice.strategy, sizes)
-    short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
-    found = list(_forward_batches(model, Selection(source, short), choice.strategy, sizes)) if len(short) else []
-    found += whole.forward_long(model, Selection(source, long), chunk_frames)
-    answers = [found[place] for place in np.argsort([*short, *long])]
-    return answers if model.predicts_frames else np.stack(answers)
+    run_graph = partial(_forward_graph, model, strategy=strategy, chunk_frames=chunk_frames, sizes=sizes)
+    if strategy == "auto" and chunk_frames is None and random_features.qualifies(model):
+        outputs, is_known = random_features.answer(model, source)
+        if not is_known.all():
+            outputs[~is_known] = run_graph(Selection(source, np.flatnonzero(~is_known)))
+        return outputs
+    return run_graph(source)
 
 
 def is_sequence_model(model: Any) -> bool:
@@ -153,6 +152,24 @@ def check_source(model: Any, source: Source) -> None:
             f"{len(short)} sequences are too short for the model: {names}. It needs at least {shortest} frames; "
             "leave them out, or use a model with padding 'same'."
         )
+
+
+def _forward_graph(
+    model: Any, source: Source, *, strategy: str, chunk_frames: int | None, sizes: dict[str, int | None]
+) -> Any:
+    """Return the outputs of the model's graph, of long sequences in chunks."""
+    from seqconv.prediction.streaming import whole
+
+    layout = choose_strategy(model, strategy, source.lengths).strategy
+    is_long = whole.find_long(model, source.lengths, chunk_frames, strategy)
+    given = {name: size for name, size in sizes.items() if size is not None and layout != "single"}
+    if not is_long.any():
+        return _forward_batches(model, source, layout, given)
+    short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
+    found = list(_forward_batches(model, Selection(source, short), layout, given)) if len(short) else []
+    found += whole.forward_long(model, Selection(source, long), chunk_frames)
+    answers = [found[place] for place in np.argsort([*short, *long])]
+    return answers if model.predicts_frames else np.stack(answers)
 
 
 def _forward_batches(model: Any, source: Source, strategy: str, sizes: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from seqconv.layers import MaskedThresholdPooling1D
 from seqconv.models import SequenceModel
 from seqconv.models.stack import apply_trunk
 from seqconv.prediction.compiled import rounded_width
+from seqconv.prediction.random_features import RandomFeatures, qualifies
 
 MOST_SEQUENCES = 64
 MOST_FRAMES = 128
@@ -25,13 +26,21 @@ def adapt_thresholds(model: SequenceModel, train: Sequences, seed: int) -> None:
         return
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(train))[:MOST_SEQUENCES]
-    frames = np.concatenate([_draw_frames(model, np.asarray(train[int(index)]), rng) for index in chosen])
+    features = RandomFeatures(model) if qualifies(model) else None
+    frames = np.concatenate([_draw_frames(model, features, np.asarray(train[int(index)]), rng) for index in chosen])
     for layer in poolings:
         layer.adapt(frames)
 
 
-def _draw_frames(model: SequenceModel, sequence: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray:
+def _draw_frames(
+    model: SequenceModel,
+    features: RandomFeatures | None,
+    sequence: npt.NDArray[np.float32],
+    rng: np.random.Generator,
+) -> npt.NDArray[np.float32]:
     """Return frames of one sequence as they reach the poolings, `(n, channels)`."""
+    if features is not None and np.isfinite(sequence).all():
+        return features.frames_at(sequence, np.sort(rng.permutation(len(sequence))[:MOST_FRAMES]))
     # Rows of few widths: JAX compiles each operation for each of them.
     row = np.zeros((1, rounded_width(len(sequence)), sequence.shape[1]), np.float32)
     row[0, : len(sequence)] = sequence

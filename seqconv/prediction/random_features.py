@@ -1,0 +1,255 @@
+"""Pooled features of random convolutions on a CPU: what the graph of a model returns, computed by compiled kernels.
+
+A graph goes over an array of frames times thousands of channels for each statistic; kernels that compute one channel
+at a time keep it in the caches of a processor.
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from seqconv.features.store.workers import available_cores
+from seqconv.layers import (
+    FeatureNormalization,
+    MaskedCompression,
+    MaskedDifference1D,
+    MaskedGlobalMaxPooling1D,
+    MaskedLengthChannel,
+    MaskedRandomConvolution1D,
+    MaskedSequenceStandardization,
+    MaskedThresholdPooling1D,
+)
+from seqconv.layers.random_convolution import kernel_weights
+from seqconv.models import SequenceModel
+from seqconv.models.nodes import Nodes, Parallel
+from seqconv.models.pooled_model import PooledModel
+from seqconv.models.stack import apply_dense, walk
+from seqconv.prediction.random_forms import Form, Frames, Sums, form_of, statistics_of, sums_above, to_numpy
+from seqconv.sources import Source
+
+FORMS = (MaskedSequenceStandardization, MaskedDifference1D, MaskedCompression)
+POOLINGS = (MaskedThresholdPooling1D, MaskedGlobalMaxPooling1D)
+# Longer sequences run in chunks, in bounded memory: these take some copies of their frames.
+MOST_VALUES = 1 << 23
+BLOCK_ROWS = 1024
+# In whole steps, beyond all outputs.
+FAR = 2**30
+
+
+def qualifies(model: Any) -> bool:
+    """Whether the kernels compute all that a model has up to its poolings, and its tensors are on a CPU."""
+    if type(model) not in (SequenceModel, PooledModel) or not model.stack.poolings:
+        return False
+    first, *rest = model.stack.trunk
+    if type(first) is not FeatureNormalization or not rest or not isinstance(rest[0], Parallel):
+        return False
+    layers = [*walk(model.stack.trunk), *model.stack.poolings]
+    return (
+        any(type(layer) is MaskedRandomConvolution1D for layer in layers)
+        and all(_is_branch(branch) for branch in rest[0].branches)
+        and all(type(layer) is MaskedLengthChannel for layer in rest[1:])
+        and all(type(layer) in POOLINGS for layer in model.stack.poolings)
+        and all({layer.compute_dtype, layer.variable_dtype} == {"float32"} for layer in layers)
+        and "cpu" in str(ops.zeros(()).device).lower()
+    )
+
+
+def _is_branch(nodes: Nodes) -> bool:
+    """Whether the nodes are nothing at all, or forms of the frames and then kernels that are those of MiniRocket."""
+    if not nodes:
+        return True
+    *forms, last = nodes
+    if type(last) is not MaskedRandomConvolution1D or any(type(form) not in FORMS for form in forms):
+        return False
+    kernel = to_numpy(last.kernel)
+    is_used = kernel.any(axis=1, keepdims=True)
+    return bool(is_used.any(axis=2).all() and np.array_equal(kernel, kernel_weights()[None, :, None] * is_used))
+
+
+class NotFiniteError(Exception):
+    """A sequence has frames that are not finite, which whole numbers cannot stand for."""
+
+
+class RandomFeatures:
+    """What the poolings of a model return, for one sequence at a time.
+
+    Args:
+        model: one that `qualifies`, with the weights that it has now.
+    """
+
+    def __init__(self, model: SequenceModel) -> None:
+        first, parallel, *lengths = model.stack.trunk
+        self.normalize = form_of(first)
+        self.lengths = [form_of(layer) for layer in lengths]
+        self.poolings = model.stack.poolings
+        thresholds = [layer for layer in self.poolings if isinstance(layer, MaskedThresholdPooling1D)]
+        channels = sum(_channels(branch, model.num_features) for branch in parallel.branches) + len(lengths)
+        self.num_values = channels * sum(layer.values_per_channel for layer in self.poolings)
+        self.levels = np.concatenate([np.zeros((0, channels)), *(to_numpy(layer.levels) for layer in thresholds)])
+        self.with_longest = any("longest" in layer.statistics for layer in thresholds)
+        self.branches: list[tuple[list[Form], _Convolution | None]] = []
+        start = 0
+        for branch in parallel.branches:
+            stop = start + _channels(branch, model.num_features)
+            convolution = _Convolution(branch[-1], self.levels[:, start:stop]) if branch else None
+            self.branches.append(([form_of(layer) for layer in branch[:-1]], convolution))
+            start = stop
+
+    def pool(self, frames: Frames) -> npt.NDArray[np.float32]:
+        """Return the vector of all poolings for one sequence `(time, d)`.
+
+        Raises:
+            NotFiniteError: frames, or a form of them, are NaN or infinite.
+        """
+        sums, largest, start = [], [], 0
+        for inputs, convolution in self._forms(frames):
+            if convolution is None:
+                stop = start + inputs.shape[1]
+                sums.append(sums_above(inputs, self.levels[:, start:stop]))
+                largest.append(inputs.max(axis=0).astype(np.float64))
+            else:
+                stop = start + convolution.channels
+                found, most = convolution.summarize(inputs, self.with_longest)
+                sums.append(found)
+                largest.append(most)
+            start = stop
+        statistics = statistics_of(np.concatenate(sums, axis=-1), len(frames))
+        parts, level = [], 0
+        for layer in self.poolings:
+            if isinstance(layer, MaskedThresholdPooling1D):
+                chosen = slice(level, level + layer.thresholds)
+                parts += [statistics[name][chosen].ravel() for name in layer.statistics]
+                level += layer.thresholds
+            else:
+                parts.append(np.concatenate(largest))
+        return np.concatenate(parts).astype(np.float32)
+
+    def frames_at(self, frames: Frames, places: npt.NDArray[np.int64]) -> Frames:
+        """Return what reaches the poolings at some frames of a sequence, `(places, channels)`.
+
+        Raises:
+            NotFiniteError: frames, or a form of them, are NaN or infinite.
+        """
+        parts = [
+            inputs[places] if convolution is None else convolution.convolve_at(inputs, places)
+            for inputs, convolution in self._forms(frames)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def _forms(self, frames: Frames) -> list[tuple[Frames, "_Convolution | None"]]:
+        """Return what each branch reads, in order, and what of a length follows them."""
+        found: list[tuple[Frames, _Convolution | None]] = []
+        # What overflows is refused below.
+        with np.errstate(over="ignore", invalid="ignore"):
+            features = self.normalize(np.asarray(frames, np.float32))
+            for forms, convolution in self.branches:
+                inputs = features
+                for form in forms:
+                    inputs = form(inputs)
+                found.append((inputs, convolution))
+        if not all(np.isfinite(inputs).all() for inputs, _ in found):
+            raise NotFiniteError
+        return [*found, *((length(features), None) for length in self.lengths)]
+
+
+class _Convolution:
+    """The kernels of one branch, and the levels of its channels in whole steps."""
+
+    def __init__(self, layer: MaskedRandomConvolution1D, levels: Sums) -> None:
+        # Imported late: Numba is loaded, and compiles, where it is used.
+        from seqconv.prediction.random_kernels import REACH, Kernels
+
+        is_used = to_numpy(layer.kernel).any(axis=1).swapaxes(1, 2)
+        # The features that are used come first.
+        features = np.ascontiguousarray(np.argsort(~is_used, axis=-1, kind="stable"), np.int64)
+        taps = np.nonzero(kernel_weights().T > 0)[1].reshape(-1, 3).astype(np.int64)
+        dilations = np.array(layer.dilations, np.int64)
+        self.kernels = Kernels(dilations, taps, features, is_used.sum(axis=-1).astype(np.int64))
+        self.channels = self.kernels.counts.size
+        self.margin = REACH * int(dilations.max())
+        self.step, self.limit, self.smoothed = layer.step, np.float32(layer.limit), layer.smoothed
+        self.levels = levels
+        self.whole = np.clip(np.floor(levels / self.step), -FAR, FAR).astype(np.int32)
+
+    def summarize(self, inputs: Frames, with_longest: bool) -> tuple[Sums, npt.NDArray[np.float64]]:
+        """Return the sums of `sums_above`, and the largest values."""
+        from seqconv.prediction.random_kernels import summarize
+
+        found, largest = summarize(self._padded(inputs), self.kernels, self.whole, with_longest)
+        sums = found.astype(np.float64)
+        sums[1] = sums[1] * self.step - sums[0] * (self.levels - self.whole * self.step)
+        return sums, largest * self.step
+
+    def convolve_at(self, inputs: Frames, places: npt.NDArray[np.int64]) -> Frames:
+        """Return the outputs at some frames."""
+        from seqconv.prediction.random_kernels import convolve_at
+
+        chosen: Frames = convolve_at(self._padded(inputs), self.kernels, places).astype(np.float32)
+        return chosen * np.float32(self.step)
+
+    def _padded(self, inputs: Frames) -> npt.NDArray[np.int32]:
+        """Return whole steps, or their running sums, `(features, time)` with the frames that kernels reach into."""
+        steps = np.rint(np.clip(inputs, -self.limit, self.limit) / np.float32(self.step)).astype(np.int32).T
+        # Sums beyond 32 bits wrap around, and kernels, which sum to 0, do not care.
+        steps = np.cumsum(steps, axis=1, dtype=np.int32) if self.smoothed else steps
+        padded = np.zeros((steps.shape[0], steps.shape[1] + 2 * self.margin), np.int32)
+        padded[:, self.margin : self.margin + steps.shape[1]] = steps
+        if self.smoothed:
+            padded[:, self.margin + steps.shape[1] :] = steps[:, -1:]
+        return padded
+
+
+class Answers(NamedTuple):
+    """Outputs `(n, num_outputs)`, and of which sequences they are."""
+
+    outputs: npt.NDArray[np.float32]
+    is_known: npt.NDArray[np.bool_]
+
+
+def answer(model: SequenceModel, source: Source, threads: int | None = None) -> Answers:
+    """Return the outputs of a model that `qualifies` for the sequences of a source.
+
+    Those that are very long, or not finite, are left to the graph. More threads do not change the answer.
+    """
+    features, count = RandomFeatures(model), len(source.lengths)
+    outputs = np.zeros((count, model.num_outputs), np.float32)
+    is_known = np.asarray(source.lengths) * model.num_features <= MOST_VALUES
+    for start in range(0, count, BLOCK_ROWS):
+        rows = np.arange(start, min(start + BLOCK_ROWS, count))
+        rows = rows[is_known[rows]]
+        vectors = _pool_rows(features, source, rows, threads or available_cores())
+        is_known[rows] = [vector is not None for vector in vectors]
+        pooled = np.array([vector for vector in vectors if vector is not None], np.float32)
+        if len(pooled) and model.stack.dense:
+            pooled = ops.convert_to_numpy(apply_dense(model.stack, [ops.convert_to_tensor(pooled)], training=False))
+        if len(pooled):
+            outputs[rows[is_known[rows]]] = pooled
+    return Answers(outputs, is_known)
+
+
+def _pool_rows(
+    features: RandomFeatures, source: Source, rows: npt.NDArray[np.int64], threads: int
+) -> list[Frames | None]:
+    """Return the pooled vectors of some sequences, None for one that is not finite."""
+
+    def pool(frames: Frames) -> Frames | None:
+        try:
+            return features.pool(frames)
+        except NotFiniteError:
+            return None
+
+    futures: list[Future[Frames | None]] = []
+    with ThreadPoolExecutor(threads, "seqconv-kernels") as workers:
+        for number, row in enumerate(rows.tolist()):
+            if number >= 4 * threads:
+                futures[number - 4 * threads].result()
+            # Sequences are read here: a source need not allow several threads.
+            futures.append(workers.submit(pool, source[row]))
+    return [future.result() for future in futures]
+
+
+def _channels(branch: Nodes, channels: int) -> int:
+    return int(branch[-1].output_channels(channels)) if branch else channels
