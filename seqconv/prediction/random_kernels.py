@@ -92,37 +92,39 @@ def convolve_at(padded, kernels, places):  # type: ignore[no-untyped-def]
     return chosen
 
 
-# What follows casts each result to 32 bits, as Numba would go on with 64.
+# What follows casts each result to 32 bits, as Numba would go on with 64, and takes slices: where an index may be
+# negative, a loop is not turned into instructions for several values at once.
 
 
 @_compiled
 def _sum_taps(padded, dilation, margin, base):  # type: ignore[no-untyped-def]
     """Write minus the sum of each feature under the nine taps."""
     for feature in range(base.shape[0]):
-        row, target = padded[feature], base[feature]
-        for t in range(base.shape[1]):
-            total = np.int32(0)
-            for tap in range(KERNEL_SIZE):
-                total = np.int32(total - row[margin + t + (tap - REACH) * dilation])
-            target[t] = total
+        target = base[feature]
+        target[:] = 0
+        for tap in range(-REACH, REACH + 1):
+            row = padded[feature, margin + tap * dilation :]
+            for t in range(target.shape[0]):
+                target[t] = np.int32(target[t] - row[t])
 
 
 @_compiled
 def _convolve(padded, base, kernels, channel, scratch, outputs):  # type: ignore[no-untyped-def]
     """Write the outputs of one kernel, and return the largest."""
     dilation, kernel = divmod(channel, kernels.taps.shape[0])
-    features = kernels.features[dilation, kernel, : kernels.counts[dilation, kernel]]
-    row, below = padded[features[0]], base[features[0]]
-    if features.shape[0] > 1:
+    row, below = padded[kernels.features[dilation, kernel, 0]], base[kernels.features[dilation, kernel, 0]]
+    if kernels.counts[dilation, kernel] > 1:
+        features = kernels.features[dilation, kernel, : kernels.counts[dilation, kernel]]
         row, below = scratch
         _add_rows(padded, features, row)
         _add_rows(base, features, below)
-    width, taps = kernels.dilations[dilation], kernels.taps[kernel] - REACH
-    margin = (row.shape[0] - below.shape[0]) // 2
-    first, second, third = margin + taps[0] * width, margin + taps[1] * width, margin + taps[2] * width
+    width, margin = kernels.dilations[dilation], (row.shape[0] - below.shape[0]) // 2
+    first = row[margin + (kernels.taps[kernel, 0] - REACH) * width :]
+    second = row[margin + (kernels.taps[kernel, 1] - REACH) * width :]
+    third = row[margin + (kernels.taps[kernel, 2] - REACH) * width :]
     largest = np.int32(-(2**31))
     for t in range(outputs.shape[0]):
-        three = np.int32(np.int32(row[first + t] + row[second + t]) + row[third + t])
+        three = np.int32(np.int32(first[t] + second[t]) + third[t])
         value = np.int32(below[t] + np.int32(np.int32(3) * three))
         outputs[t] = value
         largest = max(largest, value)
@@ -156,9 +158,9 @@ def _add_above(outputs, level, sums):  # type: ignore[no-untyped-def]
             high = np.int32(high + np.int32(distance >> np.int32(HALF_BITS)))
             places = np.int32(places + place)
             squares = np.int32(squares + np.int32(place * place))
-        stretches = np.int32(np.int32(block[0] > level) & np.int32(1 - before))
-        for t in range(1, block.shape[0]):
-            stretches = np.int32(stretches + np.int32(np.int32(block[t] > level) & np.int32(block[t - 1] <= level)))
+        stretches, after = np.int32(np.int32(block[0] > level) & np.int32(1 - before)), block[1:]
+        for t in range(after.shape[0]):
+            stretches = np.int32(stretches + np.int32(np.int32(after[t] > level) & np.int32(block[t] <= level)))
         before = np.int32(block[-1] > level)
         sums[0] += above
         sums[1] += (np.int64(high) << HALF_BITS) + low

@@ -1,0 +1,207 @@
+"""Random convolutions by compiled kernels: the answer of the graph, and who takes which way."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from seqconv.data.sequences import Sequences
+from seqconv.layers import (
+    FeatureNormalization,
+    MaskedCompression,
+    MaskedDifference1D,
+    MaskedLengthChannel,
+    MaskedSequenceStandardization,
+    MaskedThresholdPooling1D,
+)
+from seqconv.layers.threshold_pooling import STATISTICS
+from seqconv.models import SequenceModel, build_model
+from seqconv.models.pooled_model import PooledModel
+from seqconv.models.stack import apply_trunk
+from seqconv.prediction import random_features
+from seqconv.prediction.forward import forward
+from seqconv.prediction.random_forms import form_of, sums_above
+from seqconv.prediction.random_kernels import BLOCK
+from seqconv.training.run import adaptation
+
+FORMS = ("frames", "differences", "compressed", "smoothed", "standardized", "standardized_differences")
+THRESHOLDS = {"type": "thresholds", "thresholds": 2, "statistics": list(STATISTICS)}
+
+
+def make_model(inputs, num_features=1, pooling=(THRESHOLDS, "max"), **options):
+    """Build a model with thresholds and statistics of features that are not those it begins with."""
+    block = {"type": "random_convolutions", "dilations": [1, 3, 40], "inputs": list(inputs), **options}
+    settings = {"blocks": [block, {"type": "length"}], "pooling": list(pooling)}
+    model = build_model(settings, num_features=num_features, num_outputs=3)
+    rng = np.random.default_rng(1)
+    # Powers of two: what the kernels read is then the same to the last bit.
+    model.stack.trunk[0].adapt(rng.integers(-2, 3, num_features), 4.0 ** rng.integers(-1, 2, num_features))
+    for layer in model.stack.poolings:
+        if isinstance(layer, MaskedThresholdPooling1D):
+            layer.levels.assign(rng.normal(size=layer.levels.shape) * 4)
+    return model
+
+
+def make_sequences(num_features):
+    """Make noise of many lengths, silence, a constant, a signal of 8 bits, and values far beyond the limit."""
+    rng = np.random.default_rng(0)
+    noise = [rng.normal(size=(length, num_features)) * 4 for length in (1, 2, 5, 9, 32, 33, 150, BLOCK + 76)]
+    shape = (60, num_features)
+    steps = np.repeat(rng.normal(size=(6, num_features)) * 9, 10, axis=0)
+    others = [np.zeros(shape), np.full(shape, 0.3), rng.integers(0, 256, shape), steps, rng.normal(size=shape) * 1e6]
+    return Sequences([np.asarray(each, np.float32) for each in (*noise, *others)])
+
+
+def of_graph(model, source):
+    return forward(model, source, strategy="bucketed")
+
+
+@pytest.mark.parametrize("num_features", [1, 3])
+@pytest.mark.parametrize("form", FORMS)
+def test_kernels_give_the_features_of_the_graph(form, num_features):
+    model, source = PooledModel(make_model([form], num_features)), make_sequences(num_features)
+    assert random_features.qualifies(model)
+    found, expected = forward(model, source), of_graph(model, source)
+    assert found.shape == expected.shape
+    assert np.mean(np.std(expected, axis=0) > 0) > 0.9
+    channels = num_features + 3 * 84 + 1
+    parts = np.split(found, range(2 * channels, 12 * channels + 1, 2 * channels), axis=1)
+    wanted = np.split(expected, range(2 * channels, 12 * channels + 1, 2 * channels), axis=1)
+    for name, part, want in zip((*STATISTICS, "max"), parts, wanted, strict=True):
+        if form.startswith("standardized"):
+            # The mean of a sequence is rounded otherwise in the graph, which may move an input by a step of the grid,
+            # and one frame to the other side of a threshold.
+            assert np.isclose(part, want, rtol=1e-5, atol=1e-3).mean() > 0.999, name
+        elif name in ("proportion", "longest", "stretches"):
+            np.testing.assert_array_equal(part, want, err_msg=name)
+        else:
+            np.testing.assert_allclose(part, want, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_branches_and_poolings_are_joined_in_the_order_of_the_graph():
+    one = {"type": "thresholds", "thresholds": 3, "statistics": ["spread", "proportion"]}
+    model = make_model(["smoothed", "frames"], 2, pooling=["max", one], most_features=1, seed=5)
+    for subject in (PooledModel(model), model):
+        found, expected = forward(subject, make_sequences(2)), of_graph(subject, make_sequences(2))
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", [["max"], [{"type": "thresholds", "statistics": ["mean"]}]])
+def test_a_single_pooling_without_the_frames_themselves(pooling):
+    model = PooledModel(make_model(["differences"], 1, pooling, keep_inputs=False))
+    source = make_sequences(1)
+    np.testing.assert_allclose(forward(model, source), of_graph(model, source), rtol=1e-5, atol=1e-5)
+
+
+def test_thresholds_beyond_all_values():
+    model, source = make_model(["frames"], 1), make_sequences(1)
+    model.stack.poolings[0].levels.assign(np.full(model.stack.poolings[0].levels.shape, [[-1e30], [1e30]]))
+    found, expected = forward(PooledModel(model), source), of_graph(PooledModel(model), source)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert set(np.unique(found[:, : 2 * 254])) == {0.0, 1.0}
+
+
+def test_threads_do_not_change_a_bit():
+    model, source = PooledModel(make_model(FORMS, 3)), make_sequences(3)
+    one, two = (random_features.answer(model, source, threads).outputs for threads in (1, 2))
+    np.testing.assert_array_equal(one, two)
+
+
+class Foreign:
+    """A user's source, which checks nothing."""
+
+    def __init__(self, arrays):
+        self.arrays, self.lengths, self.ids = arrays, np.array([len(each) for each in arrays]), ["a", "b", "c"]
+
+    def __getitem__(self, index):
+        return self.arrays[index]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_what_is_not_finite_passes_as_in_the_graph(value):
+    arrays = [np.random.default_rng(seed).normal(size=(50, 1)).astype(np.float32) for seed in range(3)]
+    arrays[1][20] = value
+    model = PooledModel(make_model(["frames", "differences", "standardized"]))
+    found, expected = forward(model, Foreign(arrays)), of_graph(model, Foreign(arrays))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+    assert np.isfinite(found[[0, 2]]).all()
+
+
+def test_very_long_sequences_are_left_to_the_graph(monkeypatch):
+    monkeypatch.setattr(random_features, "MOST_VALUES", 100)
+    model, source = PooledModel(make_model(["frames"])), make_sequences(1)
+    answers = random_features.answer(model, source)
+    np.testing.assert_array_equal(answers.is_known, source.lengths <= 100)
+    np.testing.assert_allclose(forward(model, source), of_graph(model, source), rtol=1e-5, atol=1e-5)
+
+
+def test_who_qualifies():
+    assert random_features.qualifies(make_model(["frames"]))
+    conv = {"filters": 4}
+    random = {"type": "random_convolutions", "dilations": [1]}
+    for settings in (
+        {"blocks": [conv], "pooling": ["max"]},
+        {"blocks": [random, conv], "pooling": ["max"]},
+        {"blocks": [random], "pooling": ["mean"]},
+        {"blocks": [random], "pooling": "frames"},
+        {"blocks": [{"type": "length"}, random], "pooling": ["max"]},
+        {"blocks": [random, random], "pooling": ["max"]},
+    ):
+        assert not random_features.qualifies(build_model(settings, num_features=1, num_outputs=2))
+    for dtype in ("float64", "mixed_float16"):
+        assert not random_features.qualifies(SequenceModel({"blocks": [random], "pooling": ["max"]}, 1, 2, dtype=dtype))
+
+
+def test_other_weights_of_the_kernels_do_not_qualify():
+    model = make_model(["frames"])
+    layer = next(layer for layer in model.stack.layers() if layer.name.endswith("conv"))
+    layer.kernel.assign(ops.convert_to_numpy(layer.kernel) * 1.5)
+    assert not random_features.qualifies(model)
+    np.testing.assert_array_equal(forward(model, make_sequences(1)), of_graph(model, make_sequences(1)))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        FeatureNormalization(),
+        MaskedCompression(),
+        MaskedCompression(0.5, 3),
+        MaskedDifference1D(),
+        MaskedSequenceStandardization(),
+        MaskedLengthChannel(30.0),
+    ],
+)
+def test_forms_are_those_of_the_layers(layer):
+    for frames in make_sequences(2):
+        expected = ops.convert_to_numpy(layer(frames[None]))[0]
+        expected = expected[:, -1:] if isinstance(layer, MaskedLengthChannel) else expected
+        np.testing.assert_allclose(form_of(layer)(frames), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_layer_without_a_form_is_named():
+    with pytest.raises(TypeError, match="'spare' is a Dropout"):
+        form_of(keras.layers.Dropout(0.5, name="spare"))
+
+
+def test_sums_above_a_level():
+    sums = sums_above(np.float32([[1], [0], [2], [3], [0]]), np.array([[0.5], [9.0]]))
+    assert sums[:, :, 0].T.tolist() == [[3, 4.5, 5, 13, 2, 2], [0] * 6]
+
+
+def test_frames_that_reach_the_poolings():
+    model, sequence, places = make_model(FORMS, 2), make_sequences(2)[6], np.array([0, 3, 149])
+    flow = apply_trunk(model.stack, ops.convert_to_tensor(sequence[None]), None)
+    found = random_features.RandomFeatures(model).frames_at(sequence, places)
+    np.testing.assert_allclose(found, ops.convert_to_numpy(flow.features)[0, places], rtol=1e-5, atol=1e-3)
+
+
+def test_thresholds_are_those_of_the_graph(monkeypatch):
+    def adapted():
+        model = make_model(["frames", "smoothed"], 2)
+        model.stack.poolings[0].levels.assign(model.stack.poolings[0]._initial)
+        adaptation.adapt_thresholds(model, make_sequences(2), seed=0)
+        return ops.convert_to_numpy(model.stack.poolings[0].levels)
+
+    found = adapted()
+    monkeypatch.setattr(adaptation, "qualifies", lambda model: False)
+    np.testing.assert_allclose(found, adapted(), rtol=1e-6)
