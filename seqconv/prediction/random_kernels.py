@@ -112,16 +112,24 @@ def _sum_taps(padded, dilation, margin, base):  # type: ignore[no-untyped-def]
 def _convolve(padded, base, kernels, channel, scratch, outputs):  # type: ignore[no-untyped-def]
     """Write the outputs of one kernel, and return the largest."""
     dilation, kernel = divmod(channel, kernels.taps.shape[0])
-    row, below = padded[kernels.features[dilation, kernel, 0]], base[kernels.features[dilation, kernel, 0]]
-    if kernels.counts[dilation, kernel] > 1:
-        features = kernels.features[dilation, kernel, : kernels.counts[dilation, kernel]]
-        row, below = scratch
-        _add_rows(padded, features, row)
-        _add_rows(base, features, below)
-    width, margin = kernels.dilations[dilation], (row.shape[0] - below.shape[0]) // 2
-    first = row[margin + (kernels.taps[kernel, 0] - REACH) * width :]
-    second = row[margin + (kernels.taps[kernel, 1] - REACH) * width :]
-    third = row[margin + (kernels.taps[kernel, 2] - REACH) * width :]
+    width, taps = kernels.dilations[dilation], kernels.taps[kernel]
+    if kernels.counts[dilation, kernel] == 1:
+        feature = kernels.features[dilation, kernel, 0]
+        return _add_taps(padded[feature], base[feature], taps, width, outputs)
+    features = kernels.features[dilation, kernel, : kernels.counts[dilation, kernel]]
+    row, below = scratch
+    _add_rows(padded, features, row)
+    _add_rows(base, features, below)
+    return _add_taps(row, below, taps, width, outputs)
+
+
+@_compiled
+def _add_taps(row, below, taps, width, outputs):  # type: ignore[no-untyped-def]
+    """Write three times the three taps, and what is below all nine; return the largest."""
+    margin = (row.shape[0] - below.shape[0]) // 2
+    first = row[margin + (taps[0] - REACH) * width :]
+    second = row[margin + (taps[1] - REACH) * width :]
+    third = row[margin + (taps[2] - REACH) * width :]
     largest = np.int32(-(2**31))
     for t in range(outputs.shape[0]):
         three = np.int32(np.int32(first[t] + second[t]) + third[t])
