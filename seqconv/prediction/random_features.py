@@ -22,7 +22,7 @@ from seqconv.layers import (
     MaskedSequenceStandardization,
     MaskedThresholdPooling1D,
 )
-from seqconv.layers.random_convolution import kernel_weights
+from seqconv.layers.random_convolution import KERNEL_SIZE, kernel_weights
 from seqconv.models import SequenceModel
 from seqconv.models.nodes import Nodes, Parallel
 from seqconv.models.pooled_model import PooledModel
@@ -74,20 +74,20 @@ class NotFiniteError(Exception):
 
 
 class RandomFeatures:
-    """What the poolings of a model return, for one sequence at a time.
+    """A model up to its poolings, for one sequence at a time.
 
     Args:
         model: one that `qualifies`, with the weights that it has now.
     """
 
     def __init__(self, model: SequenceModel) -> None:
-        first, parallel, *lengths = model.stack.trunk
+        trunk: Any = model.stack.trunk
+        first, parallel, *lengths = trunk
         self.normalize = form_of(first)
         self.lengths = [form_of(layer) for layer in lengths]
         self.poolings = model.stack.poolings
         thresholds = [layer for layer in self.poolings if isinstance(layer, MaskedThresholdPooling1D)]
         channels = sum(_channels(branch, model.num_features) for branch in parallel.branches) + len(lengths)
-        self.num_values = channels * sum(layer.values_per_channel for layer in self.poolings)
         self.levels = np.concatenate([np.zeros((0, channels)), *(to_numpy(layer.levels) for layer in thresholds)])
         self.with_longest = any("longest" in layer.statistics for layer in thresholds)
         self.branches: list[tuple[list[Form], _Convolution | None]] = []
@@ -162,7 +162,8 @@ class _Convolution:
         # Imported late: Numba is loaded, and compiles, where it is used.
         from seqconv.prediction.random_kernels import REACH, Kernels
 
-        is_used = to_numpy(layer.kernel).any(axis=1).swapaxes(1, 2)
+        self.weights = to_numpy(layer.kernel)
+        is_used = self.weights.any(axis=1).swapaxes(1, 2)
         # The features that are used come first.
         features = np.ascontiguousarray(np.argsort(~is_used, axis=-1, kind="stable"), np.int64)
         taps = np.nonzero(kernel_weights().T > 0)[1].reshape(-1, 3).astype(np.int64)
@@ -184,11 +185,16 @@ class _Convolution:
         return sums, largest * self.step
 
     def convolve_at(self, inputs: Frames, places: npt.NDArray[np.int64]) -> Frames:
-        """Return the outputs at some frames."""
-        from seqconv.prediction.random_kernels import convolve_at
-
-        chosen: Frames = convolve_at(self._padded(inputs), self.kernels, places).astype(np.float32)
-        return chosen * np.float32(self.step)
+        """Return the outputs at some frames: too few for compiled kernels to be worth their start."""
+        padded, half = self._padded(inputs), KERNEL_SIZE // 2
+        parts = []
+        for dilation, weights in zip(self.kernels.dilations, self.weights, strict=True):
+            taps = self.margin + dilation * np.arange(-half, half + 1)
+            read = padded[:, places[:, None] + taps].transpose(1, 2, 0).reshape(len(places), -1)
+            parts.append(read.astype(np.float64) @ weights.reshape(read.shape[1], -1))
+        # Running sums wrap around at 32 bits, and so do their differences.
+        whole = np.concatenate(parts, axis=1).astype(np.int64).astype(np.int32)
+        return whole.astype(np.float32) * np.float32(self.step)
 
     def _padded(self, inputs: Frames) -> npt.NDArray[np.int32]:
         """Return whole steps, or their running sums, `(features, time)` with the frames that kernels reach into."""
@@ -251,5 +257,5 @@ def _pool_rows(
     return [future.result() for future in futures]
 
 
-def _channels(branch: Nodes, channels: int) -> int:
+def _channels(branch: Any, channels: int) -> int:
     return int(branch[-1].output_channels(channels)) if branch else channels

@@ -40,13 +40,14 @@ def form_of(layer: keras.layers.Layer) -> Form:
 
 
 def _standardized(frames: Frames, epsilon: np.float32) -> Frames:
-    mean = frames[0] + _mean(frames - frames[0])
-    deviations = frames - mean
-    return deviations * (1 / np.sqrt(_mean(np.square(deviations)) + epsilon))
+    deviations: Frames = frames - (frames[0] + _mean(frames - frames[0]))
+    scale: Frames = 1 / np.sqrt(_mean(np.square(deviations)) + epsilon)
+    return deviations * scale
 
 
 def _mean(values: Frames) -> Frames:
-    return values.sum(axis=0, dtype=np.float64).astype(np.float32) / np.float32(len(values))
+    mean: Frames = values.sum(axis=0, dtype=np.float64).astype(np.float32) / np.float32(len(values))
+    return mean
 
 
 def _compressed(frames: Frames, unit: float, pieces: int) -> Frames:
@@ -55,7 +56,8 @@ def _compressed(frames: Frames, unit: float, pieces: int) -> Frames:
     total = np.minimum(size, np.float32(1))
     for piece in range(pieces):
         total += np.clip(size - np.float32(2.0**piece), 0, np.float32(2.0**piece)) * np.float32(2.0**-piece)
-    return np.sign(features) * total
+    compressed: Frames = np.sign(features) * total
+    return compressed
 
 
 def sums_above(frames: Frames, levels: Sums) -> Sums:

@@ -73,25 +73,6 @@ def summarize(padded, kernels, levels, with_longest):  # type: ignore[no-untyped
     return sums, largest
 
 
-@_compiled
-def convolve_at(padded, kernels, places):  # type: ignore[no-untyped-def]
-    """Return the outputs of all kernels at some frames, int32 `(places, dilations * kernels)`; see `summarize`."""
-    channels = kernels.counts.size
-    margin = REACH * kernels.dilations.max()
-    base = np.empty((padded.shape[0], padded.shape[1] - 2 * margin), np.int32)
-    added, below = np.empty(padded.shape[1], np.int32), np.empty(base.shape[1], np.int32)
-    outputs = np.empty(base.shape[1], np.int32)
-    chosen = np.empty((places.shape[0], channels), np.int32)
-    for channel in range(channels):
-        dilation, kernel = divmod(channel, kernels.taps.shape[0])
-        if kernel == 0:
-            _sum_taps(padded, kernels.dilations[dilation], margin, base)
-        _convolve(padded, base, kernels, channel, (added, below), outputs)
-        for index in range(places.shape[0]):
-            chosen[index, channel] = outputs[places[index]]
-    return chosen
-
-
 # What follows casts each result to 32 bits, as Numba would go on with 64, and takes slices: where an index may be
 # negative, a loop is not turned into instructions for several values at once.
 
