@@ -61,7 +61,7 @@ def forward(
     # Imported late: whoever only reads saved scores needs no Keras.
     from seqconv.prediction import random_features, stock
 
-    choose_strategy(model, strategy, source.lengths)
+    choose_strategy(model, strategy)
     check_source(model, source)
     if not is_sequence_model(model):
         outputs = stock.run_alone(model, source)
