@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.corpora import RATE, features_at
 from benchmarks.data import Data
-from benchmarks.extraction import FEATURES
 from benchmarks.lengths import PROMPTS
 from benchmarks.networks import FRAMES_PER_BATCH, MODEL_CONFIG, as_users_do, compile_stock, stock_network
 from benchmarks.own_training import TRAINING
@@ -36,7 +36,7 @@ def compare(settings: Settings) -> Iterator[Comparison]:
 
     values = {
         "data": {"manifest": str(PROMPTS / "manifest.csv")},
-        "features": FEATURES,
+        "features": features_at(RATE),
         "batching": {"strategy": "packed", "frames_per_batch": FRAMES_PER_BATCH},
         "model": MODEL_CONFIG,
         "training": TRAINING,

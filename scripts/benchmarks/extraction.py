@@ -1,68 +1,105 @@
-"""Extraction: seconds of audio whose log-mel features are computed in a second, from the files of data/prompts."""
+"""Extraction: seconds of audio whose log-mel features are computed in a second, of many formats, rates and lengths.
 
+Everybody decodes; seqconv also writes a store to the disk, the others keep the features in memory. All of them have one
+thread in each process.
+"""
+
+import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
 
-from benchmarks.lengths import PROMPTS
+from threadpoolctl import threadpool_limits
+
+from benchmarks.corpora import Corpus, make_corpora
+from benchmarks.extractors import KALDI, LOOP, TORCHAUDIO, extract_by_kaldi, extract_by_librosa, extract_by_torchaudio
+from benchmarks.peers import why_missing
 from benchmarks.results import Comparison
-from benchmarks.rounds import Timed, run_rounds
+from benchmarks.rounds import Contestant, Missing, run_rounds
 from benchmarks.settings import Settings
+from seqconv.errors import ConfigError
 
 SPEED = "seconds of audio/s"
-FEATURES: dict[str, Any] = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 64}
-LOOP = "plain librosa loop, 1 process"
-PROCESSES = (1, 2)
-QUICK_RECORDINGS = 12
+CPU_SPEED = "seconds of audio/CPU s"
+ONE, TWO = "seqconv build_store, 1 process", "seqconv build_store, 2 processes"
+OWN = {ONE: 0, TWO: 2}
+STORE = "store"
+_PEERS = {
+    LOOP: (extract_by_librosa, ("librosa",), "load, melspectrogram, power_to_db"),
+    TORCHAUDIO: (extract_by_torchaudio, ("torch", "torchaudio"), "soundfile, MelSpectrogram, AmplitudeToDB"),
+    KALDI: (extract_by_kaldi, ("kaldi_native_fbank",), "soundfile, OnlineFbank, dither 0"),
+}
+# Longer recordings would only repeat what the shorter ones show of them.
+_PEERS_SECONDS = 3 * 3600
 
 
 def compare(settings: Settings) -> Iterator[Comparison]:
-    """One comparison, on all recordings."""
-    from seqconv.data.manifest import load_manifest
+    """One comparison for each corpus."""
+    names = []
+    with tempfile.TemporaryDirectory(prefix="seqconv-") as folder, threadpool_limits(1):
+        for corpus in make_corpora(Path(folder), is_quick=settings.is_quick):
+            names.append(corpus.name)
+            if not settings.lengths or any(part in corpus.name for part in settings.lengths):
+                yield _compare(corpus, Path(folder), settings)
+    if unknown := [part for part in settings.lengths if not any(part in name for name in names)]:
+        raise ConfigError(f"--lengths {','.join(unknown)}: in the name of no corpus; there are {'; '.join(names)}")
 
-    frame = load_manifest(PROMPTS / "manifest.csv")
-    if settings.is_quick:
-        frame = frame.sort_values("seconds").head(QUICK_RECORDINGS).reset_index(drop=True)
-    seconds = float(frame["seconds"].astype(float).sum())
-    own = {f"seqconv build_store, {count} process{'es' * (count > 1)}": count for count in PROCESSES}
-    functions: dict[str, Callable[[], object]] = {LOOP: partial(extract_by_librosa, frame["path"].tolist())}
-    functions |= {name: partial(build_new_store, frame, num_processes=count) for name, count in own.items()}
-    notes = {LOOP: "load, melspectrogram, power_to_db; features stay in memory"}
-    contestants = [
-        Timed(name, "data/prompts", function, SPEED, seconds, notes.get(name, "a store in a new folder, on disk"))
-        for name, function in functions.items()
-        if settings.takes(name)
-    ]
-    yield Comparison(
+
+def _compare(corpus: Corpus, folder: Path, settings: Settings) -> Comparison:
+    contestants: list[Contestant | Missing] = []
+    if corpus.seconds < _PEERS_SECONDS:
+        for name, (function, packages, note) in _PEERS.items():
+            if missing := why_missing(*packages):
+                contestants.append(Missing(name, corpus.name, missing, (SPEED, CPU_SPEED)))
+            else:
+                contestants.append(
+                    Extraction(
+                        name, corpus.name, partial(function, corpus.paths, corpus.features), corpus.seconds, note
+                    )
+                )
+    for name, num_workers in OWN.items():
+        work = partial(_build_new_store, corpus, folder, num_workers)
+        note = "a store in a new folder, on disk"
+        contestants.append(Extraction(name, corpus.name, work, corpus.seconds, note, folder / STORE))
+    return Comparison(
         "extraction",
-        f"extraction: data/prompts, {len(frame):,} recordings, {seconds / 60:.1f} minutes",
-        run_rounds(contestants, settings),
+        f"extraction: {corpus.name}, {len(corpus.frame):,} recordings, {corpus.seconds / 60:.1f} minutes",
+        run_rounds([each for each in contestants if settings.takes(each.name)], settings),
         compared=SPEED,
-        ratios=[(name, LOOP) for name in own],
+        ratios=[(ONE, LOOP), (ONE, TORCHAUDIO), (ONE, KALDI), (TWO, LOOP), (TWO, ONE)],
     )
 
 
-def extract_by_librosa(paths: Sequence[str]) -> list[Any]:
-    """The features of each file `(n_mels, time)`, as people write it."""
-    import librosa
+@dataclass(frozen=True)
+class Extraction:
+    """A contestant that extracts `seconds` of audio. Its time on a processor, also of its workers, shows what a busy
+    machine hides.
+    """
 
-    rate, n_fft, hop_length = FEATURES["sample_rate"], FEATURES["n_fft"], FEATURES["hop_length"]
-    features = []
-    for path in paths:
-        samples, _ = librosa.load(path, sr=rate)
-        mel = librosa.feature.melspectrogram(
-            y=samples, sr=rate, n_fft=n_fft, hop_length=hop_length, n_mels=FEATURES["n_mels"]
-        )
-        features.append(librosa.power_to_db(mel))
-    return features
+    name: str
+    lengths: str
+    work: Callable[[], object]
+    seconds: float
+    note: str
+    leaves: Path | None = None
+
+    def measure(self, round_number: int) -> Mapping[str, float]:
+        """Do the work once."""
+        started, before = time.perf_counter(), os.times()
+        self.work()
+        wall, after = time.perf_counter() - started, os.times()
+        if self.leaves is not None:
+            # Removing a store is no part of building it.
+            shutil.rmtree(self.leaves)
+        return {SPEED: self.seconds / wall, CPU_SPEED: self.seconds / max(sum(after[:4]) - sum(before[:4]), 0.01)}
 
 
-def build_new_store(frame: Any, *, num_processes: int) -> None:
+def _build_new_store(corpus: Corpus, folder: Path, num_workers: int) -> None:
     """Extract everything into a store that did not exist; starting the processes is part of it."""
     from seqconv.features.store import build_store
 
-    with tempfile.TemporaryDirectory(prefix="seqconv-") as folder:
-        build_store(
-            frame, FEATURES, f"{folder}/store", num_workers=0 if num_processes == 1 else num_processes, progress=False
-        )
+    build_store(corpus.frame, corpus.features, folder / STORE, num_workers=num_workers, progress=False)

@@ -23,6 +23,20 @@ def import_torch() -> Any:
     return importlib.import_module("torch")
 
 
+def import_torchaudio() -> Any:
+    """torchaudio, without its binaries where these are of another build of PyTorch: spectra do not use them."""
+    try:
+        return importlib.import_module("torchaudio")
+    except (ImportError, OSError):
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:
+            del sys.modules[name]
+        name = "torchaudio._extension"
+        stand_in = ModuleType(name)
+        stand_in.__dict__.update(_IS_TORCHAUDIO_EXT_AVAILABLE=False, fail_if_no_align=lambda function: function)
+        sys.modules[name] = stand_in
+        return importlib.import_module("torchaudio")
+
+
 def import_lhotse() -> Any:
     """lhotse, without its advice to read cuts lazily (they lie in memory), and on those over the budget (they stay)."""
     for message in ("You are using DynamicBucketingSampler with an eagerly", "We have exceeded the max_duration"):

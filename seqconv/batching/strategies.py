@@ -13,7 +13,7 @@ from seqconv.batching.packing import plan_packed
 from seqconv.batching.padding import plan_padded, plan_single
 from seqconv.batching.plans import Plan
 from seqconv.errors import ConfigError
-from seqconv.geometry import TimeGeometry, TimeLayer, next_start
+from seqconv.geometry import TimeGeometry, next_start
 from seqconv.parts.registry import Registry, register
 from seqconv.text import nearest
 
@@ -91,6 +91,7 @@ def make_plan(strategy: str, lengths: ArrayLike, **options: Any) -> Plan:
 def auto_strategy(lengths: ArrayLike, geometry: TimeGeometry, *, is_packable: bool) -> str:
     """Choose packed, unless rows must hold one sequence each, or gaps between sequences would take much of them.
 
+    >>> from seqconv.geometry import TimeLayer
     >>> auto_strategy([100, 300], [TimeLayer(5)], is_packable=True)
     'packed'
     >>> auto_strategy([100, 300], [TimeLayer(9, dilation=32)], is_packable=True)

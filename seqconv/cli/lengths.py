@@ -10,6 +10,7 @@ from seqconv.data.spec import Segmentation
 from seqconv.data.windows import cut_frames
 from seqconv.errors import AudioError, ConfigError, ManifestError, list_some
 from seqconv.features import FeatureKind, RecordedKind, open_features
+from seqconv.features.audio.regions import part_of
 from seqconv.features.cases import case_arguments
 from seqconv.features.text_files import decoding_problem, text_encoding
 
@@ -84,7 +85,7 @@ def cut_lengths(lengths: list[int], cutting: Segmentation, settings: FeatureKind
 
 def _measure(row: dict[Any, Any], settings: FeatureKind) -> int:
     path = row["path"]
-    start, end = (None if row.get(name) != row.get(name) else row.get(name) for name in ("start", "end"))
+    start, end = part_of(row)
     case = case_arguments(row)
     if isinstance(settings, RecordedKind) and case["case"] is not None:
         raise ManifestError(f"{path}: holds features, not recordings. Add --set features.kind=precomputed")

@@ -15,18 +15,6 @@ if TYPE_CHECKING:
     from seqconv.config import Config
     from seqconv.data.manifest.columns import Manifest
 
-LAYOUT_KEYS = (
-    "columns",
-    "root",
-    "path",
-    "label_from",
-    "split_lists",
-    "ignore",
-    "rows",
-    "names",
-    "separator",
-    "comment",
-)
 SPLITS_FILE = "splits.csv"
 
 
@@ -62,7 +50,7 @@ def read_split(
     try:
         loaded = read_manifest(source, label_files=label_files, used=_used(config), **options)
     except ManifestError as error:
-        raise error if manifest is None else ManifestError(f"{error}{_of_run(error, config)}") from error
+        raise error if manifest is None else ManifestError(f"{error}{describe_layout(error, config)}") from error
     frame = loaded.frame
     # Another manifest may name its groups as it likes.
     if manifest is None or config.split.by in frame:
@@ -146,9 +134,12 @@ def say(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def _of_run(error: ManifestError, config: "Config") -> str:
+def describe_layout(error: ManifestError, config: "Config") -> str:
     """Say how to read a manifest without the layout of the run, where an error names a part of that."""
-    named = [key for key in LAYOUT_KEYS if re.search(rf"data\.{key}\b", str(error)) and getattr(config.data, key)]
+    from seqconv.data.manifest.collection import CollectionSettings
+
+    keys = [key for key in CollectionSettings.model_fields if key != "manifest"]
+    named = [key for key in keys if re.search(rf"data\.{key}\b", str(error)) and getattr(config.data, key)]
     if not named:
         return ""
     sets = " ".join(f"--set data.{key}=null" for key in named)

@@ -108,6 +108,18 @@ def write_yaml(value: Any, *, on_one_line: bool = False) -> str:
     return stream.getvalue()
 
 
+def write_value(value: Any) -> str:
+    """Format a value on one line, as YAML reads it back.
+
+    >>> write_value({"by": ["user", "1"]}), write_value("1")
+    ("{by: [user, '1']}", "'1'")
+    """
+    if isinstance(value, dict):
+        return write_yaml(value, on_one_line=True).strip()
+    # In a list: behind a single word there would be a mark for the end of a document.
+    return write_yaml([value], on_one_line=True).strip()[1:-1]
+
+
 def _yaml() -> Any:
     from ruamel.yaml import YAML
 

@@ -72,7 +72,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
-        problems = [*_packing_problems(self), *_target_problems(self), *_training_problems(self), *_solver_problems(self)]
+        problems = [
+            *_packing_problems(self),
+            *_target_problems(self),
+            *_training_problems(self),
+            *_solver_problems(self),
+        ]
         problems += self.audio_augment.find_problems(self.features)
         problems += self.augment.find_problems(self.features, predicts_frames=self.model.predicts_frames)
         if problems:
@@ -197,6 +202,11 @@ def _target_problems(config: Config) -> Iterator[str]:
 def _solver_problems(config: Config) -> Iterator[str]:
     """Yield what a head that is fitted in closed form cannot have."""
     if not config.training.is_closed_form:
+        if config.model.standardize_pooled:
+            yield (
+                "model.standardize_pooled: true, but training.solver is 'gradient', which moves what is pooled. Remove "
+                "it, or set training.solver to ridge."
+            )
         return
     reason = "training.solver 'ridge' fits one linear layer to pooled sequences, each once and as it is"
     found = {

@@ -45,8 +45,27 @@ def extract_features(samples: npt.ArrayLike, sample_rate: int, settings: Feature
     """
     settings = as_settings(settings)
     samples = _check_samples(samples)
-    pieces = list(_raw_pieces([samples], sample_rate, settings, None))
-    return finish_features(pieces[0] if len(pieces) == 1 else np.concatenate(pieces), settings)
+    return _join_pieces(_raw_pieces([samples], sample_rate, settings, None), settings)
+
+
+def extract_recording(
+    path: str | Path, settings: RecordedKind, *, start: float | None = None, end: float | None = None
+) -> Features:
+    """Extract the features of a recording, or of a part of it, block by block: its samples need not fit in memory.
+
+    Args:
+        path: the file.
+        settings: feature settings of a kind that is computed from recordings.
+        start, end: seconds; the part.
+
+    Returns:
+        What `extract_features` returns for the samples of `decode_audio`.
+
+    Raises:
+        AudioError: the file is missing or cannot be read.
+    """
+    blocks = read_blocks(path, start=start, end=end, sample_rate=settings.sample_rate, channel=settings.channel)
+    return _join_pieces(settings.iterate(blocks), settings)
 
 
 def iterate_features(
@@ -66,7 +85,7 @@ def iterate_features(
         sample_rate: Hz; resampled when `settings.sample_rate` is another.
         settings: feature settings or a mapping of them, of any kind but precomputed.
         piece_frames: frames of a piece (with `delta`, the first has 4 fewer and the last the rest); default: some
-            thousand, as many as fit in 16 MB of windows.
+            thousand, as many as fit in 4 MB of windows.
 
     Raises:
         ConfigError: impossible settings; or `normalize` is "recording", which has to see the whole before its first
@@ -159,6 +178,11 @@ def pieces_of(features: npt.ArrayLike, *, piece_frames: int | None = None) -> Fe
     array: Any = features if isinstance(features, np.ndarray) else np.asarray(features)
     step = piece_frames or PIECE_FRAMES
     return FeaturePieces(lambda: (array[first : first + step] for first in range(0, len(array), step)), len(array))
+
+
+def _join_pieces(pieces: Iterable[Features], settings: FeatureKind) -> Features:
+    joined = list(pieces)
+    return finish_features(joined[0] if len(joined) == 1 else np.concatenate(joined), settings)
 
 
 def _raw_pieces(

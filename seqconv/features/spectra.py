@@ -1,12 +1,17 @@
 """Spectral features of framed samples, as librosa defines them, and spectra back to sound.
 
 Frames are cut and transformed with NumPy: `librosa.stft` makes numba compile for 14 seconds the first time on a
-machine, importing librosa or scipy takes over a second, and each worker process would wait for it. Mel filters and
-windows are theirs, bit for bit; tests hold every kind equal to librosa.
+machine, and each worker process would import it for over a second. Windows are librosa's, bit for bit; tests hold every
+kind equal to librosa.
+
+Spectra are computed in float64 and kept in float32: a transform in float32 is off by as much for the quietest bin as
+for the loudest one of its frame. A frame has the same features in whatever block it is, bit for bit.
 """
 
+import threading
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,27 +20,89 @@ Frames = npt.NDArray[np.float32]
 Array = npt.NDArray[np.float64]
 
 _LOWEST_POWER = 1e-10
+# Samples of windows that are transformed at once: their spectra stay in the cache of a core.
+_BLOCK_SAMPLES = 1 << 17
+_OF_THREAD = threading.local()
 _DELTA_WINDOW = 9
 # Frames at each side that a derivative looks at.
 DELTA_REACH = _DELTA_WINDOW // 2
 _INVERSION_ROUNDS = 32
-# Slaney's mel scale: linear up to 1000 Hz, logarithmic above, 27 mels from there to 6400 Hz.
-_HZ_PER_MEL = 200.0 / 3
-_FIRST_LOG_HZ = 1000.0
-_FIRST_LOG_MEL = _FIRST_LOG_HZ / _HZ_PER_MEL
-_LOG_STEP = np.log(6.4) / 27.0
 
 
 def power_spectrum(frames: Frames, win_length: int) -> Frames:
-    """Power of the windowed frames `(time, n_fft)`: `(time, n_fft // 2 + 1)`."""
-    spectrum = np.fft.rfft(frames * _window(win_length, frames.shape[1]), axis=1)
-    power: Frames = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
-    return power
+    """Return the power of the windowed frames `(time, n_fft)`: `(time, n_fft // 2 + 1)`."""
+    spectrum = np.empty((len(frames), frames.shape[1] // 2 + 1), np.float32)
+    for place, power in _power_blocks(frames, win_length):
+        spectrum[place] = power.T
+    return spectrum
+
+
+def band_power(frames: Frames, win_length: int, filters: Any) -> Frames:
+    """Return the power of the windowed frames `(time, n_fft)` in bands, `(time, bands)`.
+
+    Args:
+        frames: samples.
+        win_length: samples under the window.
+        filters: weights of the bins, a sparse matrix `(bands, n_fft // 2 + 1)` in rows; a product with it, unlike one
+            of dense matrices, adds each frame by itself in the same order.
+    """
+    bands = np.empty((len(frames), filters.shape[0]), np.float32)
+    for place, power in _power_blocks(frames, win_length):
+        bands[place] = (filters @ power).T
+    return bands
+
+
+def _power_blocks(frames: Frames, win_length: int) -> Iterator[tuple[slice, Frames]]:
+    """Yield the places of some frames and their power `(n_fft // 2 + 1, frames)`, which the next one overwrites."""
+    num_frames, n_fft = frames.shape
+    window = _window(win_length, n_fft)
+    workspace = _workspace_of(n_fft)
+    for first in range(0, num_frames, len(workspace.windowed)):
+        place = slice(first, min(first + len(workspace.windowed), num_frames))
+        count = place.stop - first
+        windowed, total = workspace.windowed[:count], workspace.total[:count]
+        # Of another type than NumPy declares: the transform in float64 is rounded to it.
+        spectrum: Any = workspace.spectrum[:count]
+        np.multiply(frames[place], window, out=windowed)
+        np.fft.rfft(windowed, axis=1, out=spectrum)
+        squares = spectrum.view(np.float32)
+        np.multiply(squares, squares, out=squares)
+        np.add(squares[:, ::2], squares[:, 1::2], out=total)
+        power = workspace.power[: total.size].reshape(total.shape[::-1])
+        power[:] = total.T
+        yield place, power
+
+
+class _Workspace(NamedTuple):
+    """Arrays for a block of frames, used again: new memory for each block would take longer than the transform."""
+
+    windowed: Array
+    spectrum: npt.NDArray[np.complex64]
+    total: Frames
+    power: Frames
+
+
+def _workspace_of(n_fft: int) -> _Workspace:
+    """Return the workspace of this thread."""
+    found: _Workspace | None = getattr(_OF_THREAD, "workspace", None)
+    if found is None or found.windowed.shape[1] != n_fft:
+        most, bins = max(_BLOCK_SAMPLES // n_fft, 1), n_fft // 2 + 1
+        found = _Workspace(
+            np.empty((most, n_fft)),
+            np.empty((most, bins), np.complex64),
+            np.empty((most, bins), np.float32),
+            np.empty(most * bins, np.float32),
+        )
+        _OF_THREAD.workspace = found
+    return found
 
 
 def power_to_db(power: Frames) -> Frames:
     """Apply `librosa.power_to_db(power, ref=1.0, top_db=None)`: decibels that depend on no other frame."""
-    return (10.0 * np.log10(np.maximum(power, np.float32(_LOWEST_POWER)))).astype(np.float32, copy=False)
+    level: Frames = np.maximum(power, np.float32(_LOWEST_POWER))
+    np.log10(level, out=level)
+    level *= np.float32(10)
+    return level
 
 
 # -100 dB, as exactly as float32 can hold it.
@@ -103,7 +170,7 @@ def invert_power(power: Array, n_fft: int, win_length: int, hop_length: int) -> 
         hop_length: samples from one frame to the next.
     """
     magnitudes = np.sqrt(power)
-    window = _window(win_length, n_fft).astype(np.float64)
+    window = _window(win_length, n_fft)
     spectrum = magnitudes * np.exp(2j * np.pi * np.random.default_rng(0).random(magnitudes.shape))
     for _ in range(_INVERSION_ROUNDS):
         found = _transform(_overlap(spectrum, window, hop_length), window, hop_length)
@@ -131,74 +198,19 @@ def _transform(samples: Array, window: Array, hop: int) -> npt.NDArray[np.comple
     return spectrum
 
 
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float = 0.0, fmax: float | None = None) -> Frames:
-    """Return triangular filters of equal area, `(n_mels, n_fft // 2 + 1)`, as `librosa.filters.mel`.
-
-    Source: Slaney, Auditory Toolbox, 1998.
-
-    Args:
-        sample_rate: Hz.
-        n_fft: samples in a window.
-        n_mels: filters.
-        fmin, fmax: Hz; lower edge of the first and upper edge of the last filter. Default of the last: half the rate.
-
-    >>> mel_filters(8000, 256, 40).shape
-    (40, 129)
-    """
-    frequencies = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
-    edges = mel_edges(n_mels, fmin, sample_rate / 2 if fmax is None else fmax)
-    distances = np.subtract.outer(edges, frequencies)
-    gaps = np.diff(edges)[:, np.newaxis]
-    rising, falling = -distances[:-2] / gaps[:-1], distances[2:] / gaps[1:]
-    filters: Frames = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
-    filters *= (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]
-    return filters
-
-
-def mel_edges(n_mels: int, fmin: float, fmax: float) -> Array:
-    """Return the frequencies in Hz, `(n_mels + 2,)`, at which the filters between `fmin` and `fmax` begin and end."""
-    limits = hz_to_mel(np.array([fmin, fmax], np.float64))
-    return mel_to_hz(np.linspace(limits[0], limits[1], n_mels + 2))
-
-
-def hz_to_mel(frequencies: Array) -> Array:
-    """Convert frequencies in Hz to mels, on Slaney's scale.
-
-    >>> hz_to_mel(np.array([500.0, 1000.0, 6400.0])).round(3).tolist()
-    [7.5, 15.0, 42.0]
-    """
-    mels = frequencies / _HZ_PER_MEL
-    is_high = frequencies >= _FIRST_LOG_HZ
-    mels[is_high] = _FIRST_LOG_MEL + np.log(frequencies[is_high] / _FIRST_LOG_HZ) / _LOG_STEP
-    return mels
-
-
-def mel_to_hz(mels: Array) -> Array:
-    """Convert mels to frequencies in Hz, on Slaney's scale.
-
-    >>> mel_to_hz(np.array([7.5, 15.0, 42.0])).round(3).tolist()
-    [500.0, 1000.0, 6400.0]
-    """
-    frequencies = _HZ_PER_MEL * mels
-    is_high = mels >= _FIRST_LOG_MEL
-    frequencies[is_high] = _FIRST_LOG_HZ * np.exp(_LOG_STEP * (mels[is_high] - _FIRST_LOG_MEL))
-    return frequencies
-
-
-def hann_window(length: int) -> Frames:
+def hann_window(length: int) -> Array:
     """Return a periodic Hann window, `(length,)`, as `scipy.signal.get_window("hann", length)`.
 
     >>> hann_window(4).tolist()
     [0.0, 0.5, 1.0, 0.5]
     """
     if length == 1:
-        return np.ones(1, np.float32)
-    angles = np.linspace(-np.pi, np.pi, length + 1)[:-1]
-    return (0.5 + 0.5 * np.cos(angles)).astype(np.float32)
+        return np.ones(1)
+    return 0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, length + 1)[:-1])
 
 
 @lru_cache(maxsize=8)
-def _window(win_length: int, n_fft: int) -> Frames:
+def _window(win_length: int, n_fft: int) -> Array:
     window = hann_window(win_length)
     left = (n_fft - win_length) // 2
     return np.pad(window, (left, n_fft - win_length - left))

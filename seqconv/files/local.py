@@ -24,7 +24,7 @@ _TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.\w+)?")
 def is_file(path: str | Path) -> bool:
     """Whether there is a file of this machine at a path."""
     try:
-        return Path(path).is_file()
+        return (path if isinstance(path, Path) else Path(path)).is_file()
     except OSError:
         return False
 
@@ -124,10 +124,15 @@ def remove_leftovers(folder: Path) -> None:
 
 def commit_file(temporary: Path, path: Path) -> None:
     """Rename a finished file to `path`, in the same folder: first its content goes to the disk, then its name."""
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
+    sync_file(temporary)
     temporary.replace(path)
     _sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a finished file durable."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

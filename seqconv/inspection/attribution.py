@@ -8,6 +8,7 @@ import numpy as np
 from seqconv.errors import ModelError, ShapeError, list_some
 from seqconv.inspection.effects import kind_of
 from seqconv.inspection.heads import Head, run_to_head
+from seqconv.layers import FeatureNormalization
 from seqconv.layers.reduction import as_double
 from seqconv.layers.shares import Array, Mask, Shares, shares_in_maximum, shares_in_mean
 from seqconv.prediction.forward import check_source
@@ -98,7 +99,7 @@ def contributions(model: Any, features: Any, *, output: int | str | None = None)
     names = [] if target is None else list(target.names)
     chosen = _choose_output(model, output, logits, names)
     notes = [each.note for each in shares if each.note]
-    if len(head.dense) > 1:
+    if sum(kind_of(layer) == "Dense" for layer in head.dense) > 1:
         notes.append(
             "Hidden Dense layers follow the pooling: their units are taken as on or off, as this recording leaves them."
         )
@@ -154,6 +155,10 @@ def _straighten(head: Head, pooled: Array) -> tuple[Array, Array, Array]:
     """Return logits, and the straight line `pooled @ slopes + bias` that runs through them here."""
     slopes, bias, values = np.eye(len(pooled)), np.zeros(len(pooled)), pooled
     for layer in head.dense:
+        if isinstance(layer, FeatureNormalization):
+            mean, deviation = as_double(layer.mean), np.sqrt(as_double(layer.variance))
+            slopes, bias, values = slopes / deviation, (bias - mean) / deviation, (values - mean) / deviation
+            continue
         kernel, offset = as_double(layer.kernel), as_double(layer.bias) if layer.use_bias else 0.0
         slopes, bias, values = slopes @ kernel, bias @ kernel + offset, values @ kernel + offset
         name = layer.activation.__name__

@@ -8,7 +8,7 @@ import keras
 
 from seqconv.inspection.axes import UNKNOWN, WHOLE, Axis, Length, TransposedWindow, Window, merge_axes
 from seqconv.inspection.graph import Call, Graph, Shape
-from seqconv.layers.base import contract_of
+from seqconv.layers.base import MaskedLayer, contract_of
 
 Axes = tuple[Axis, ...]
 
@@ -119,7 +119,8 @@ def _behind(call: Call, taken: Sequence[Axes], graph: Graph) -> Axes:
         return (Axis(Length(1), sees=WHOLE),) * len(before) if getattr(layer, "keepdims", False) else ()
     if kind in ("GroupNormalization", *RECURRENT, *ATTENTION) or contract_of(layer).sees_all:
         return tuple(axis.seeing(WHOLE) for axis in before) if len(shape) > 2 else ()
-    return _unknown(shape, before)
+    # By its contract, a masked layer that has said nothing else works on each frame by itself.
+    return before if isinstance(layer, MaskedLayer) else _unknown(shape, before)
 
 
 def has_channels_first(axes: Sequence[Axis], shape: tuple[int | None, ...]) -> bool:

@@ -25,7 +25,7 @@ class Head:
         frames: what enters the poolings, `(time, channels)`.
         is_real: which of them a mask lets through.
         poolings: layers whose output vectors are concatenated.
-        dense: Dense layers after them.
+        dense: Dense layers after them, and a standardization before these.
         stride: input frames from one of the frames to the next.
     """
 
@@ -66,7 +66,7 @@ def _run_ours(model: Any, features: Array) -> Head:
         )
     flow = apply_trunk(model.stack, ops.convert_to_tensor(np.asarray(features, np.float32)[None]), None, training=False)
     frames = as_double(ops.cast(flow.features, "float32"))[0]
-    dense = tuple(layer for layer in model.stack.dense if kind_of(layer) == "Dense")
+    dense = tuple(layer for layer in model.stack.dense if kind_of(layer) in ("Dense", "FeatureNormalization"))
     return Head(frames, np.ones(len(frames), bool), model.stack.poolings, dense, model.total_stride)
 
 

@@ -22,12 +22,22 @@ class GlobalPooling1D(SummarizingLayer):
 
     takes_known = True
     values_per_channel = 1
+    # Whether what comes in can be learned by what goes out.
+    has_gradient = True
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         # Summarized in a pass of its own, if frames are scored by the whole sequence. No attribute of the class: on
         # PyTorch that would hide the layer.
         self.context: GlobalPooling1D | None = None
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether the layer has what it takes from the training frames; most take nothing."""
+        return True
+
+    def adapt(self, frames: np.ndarray) -> None:
+        """Take numbers from frames `(n, channels)` of the training sequences, before the first step."""
 
     def call(
         self, inputs: Tensor, segments: Tensor | None = None, num_slots: Any = None, known: Padding = Padding.ANY

@@ -40,8 +40,8 @@ class MaskedRandomConvolution1D(MaskedLayer):
     Args:
         dilations: frames from tap to tap, 84 kernels for each.
         most_features: a kernel sums over at most so many features of a frame, which are drawn.
-        smoothed: kernels read means over as many frames as the dilation instead of single frames, so that at large
-            dilations nothing between the taps is left out.
+        smoothed: kernels run over running sums of the frames. So they weigh means over as many frames as the dilation,
+            leave nothing between the taps out, and see the level. No gradient passes.
         limit: inputs are cut off beyond it, on both sides of 0. Standardized features hardly come near 64.
         seed: of the features of kernels.
 
@@ -75,8 +75,10 @@ class MaskedRandomConvolution1D(MaskedLayer):
     ) -> None:
         # In half precision the sums would not be exact.
         super().__init__(**{**options, "autocast": False})
-        if not dilations or min(dilations) < 1:
+        if not dilations or any(dilation != int(dilation) or dilation < 1 for dilation in dilations):
             raise ValueError(f"dilations must be whole numbers of at least 1, got {list(dilations)}.")
+        if most_features < 1 or limit <= 0:
+            raise ValueError(f"most_features must be 1 or more and limit above 0, got {most_features} and {limit}.")
         self.dilations = [int(dilation) for dilation in dilations]
         self.most_features, self.smoothed, self.limit, self.seed = most_features, smoothed, limit, seed
 
@@ -91,8 +93,10 @@ class MaskedRandomConvolution1D(MaskedLayer):
             trainable=False,
             autocast=False,
         )
-        width = max(self.dilations) if self.smoothed else 1
-        self.step = grid_step(self.limit, min(channels, self.most_features), width)
+        weights = running_weights(kernel_weights()) if self.smoothed else kernel_weights()
+        self.step = grid_step(self.limit, min(channels, self.most_features), weights)
+        # Sums over a window have 31 bits.
+        self.input_step = max(self.step, power_above(self.limit * max(self.dilations)) * 2.0**-30)
 
     @property
     def time_layer(self) -> TimeLayer:
@@ -100,7 +104,7 @@ class MaskedRandomConvolution1D(MaskedLayer):
 
     def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
         features = zero_padding(ops.cast(inputs, self.variable_dtype), segments, known=known)
-        features = round_to_grid(features, self.step, self.limit)
+        features = round_to_grid(features, self.input_step if self.smoothed else self.step, self.limit)
         # Some dilations at once: their taps side by side, and one product with their kernels.
         together = max(1, MOST_TAPS // (KERNEL_SIZE * features.shape[-1]))
         starts = range(0, len(self.dilations), together)
@@ -113,9 +117,11 @@ class MaskedRandomConvolution1D(MaskedLayer):
         dilations = np.array(self.dilations[part])
         read, kernel = self._read(features, dilations), self.kernel[part]
         if self.smoothed:
-            # Sums between two taps, weighted by what is to the right of them: the kernel sums to 0.
-            read, kernel = read[:, :, :, 1:] - read[:, :, :, :-1], -ops.cumsum(kernel, axis=1)[:, :-1]
-            read = ops.cast(read, self.variable_dtype) * self.step
+            # Sums between two taps, about a mean each, weighted by the taps before them: the kernel sums to 0.
+            sums = ops.cast(read[:, :, :, 1:] - read[:, :, :, :-1], self.variable_dtype)
+            parts = self.input_step / np.array([power_above(dilation) for dilation in dilations.tolist()])
+            read = round_to_grid(sums * ops.cast(parts[:, None, None], sums.dtype), self.step, self.limit)
+            kernel = running_weights(kernel)
         rows, width = ops.shape(read)[0], ops.shape(read)[1]
         values = kernel.shape[1] * kernel.shape[2]
         read = ops.reshape(read, (rows, width, len(dilations), values))
@@ -132,7 +138,7 @@ class MaskedRandomConvolution1D(MaskedLayer):
         places = ops.expand_dims(ops.arange(width, dtype="int32"), -1)
         if self.smoothed:
             # Sums beyond 32 bits wrap around, and their differences do not care.
-            steps = ops.cast(ops.round(features / self.step), "int32")
+            steps = ops.cast(ops.round(features / self.input_step), "int32")
             padded = ops.pad(ops.cast(ops.cumsum(steps, axis=1), "int32"), [(0, 0), (1, 0), (0, 0)])
             places = ops.clip(places + ops.cast(taps + 1, "int32"), 0, width)
         else:
@@ -141,7 +147,7 @@ class MaskedRandomConvolution1D(MaskedLayer):
         return ops.reshape(ops.take(padded, places, axis=1), (rows, width, len(dilations), KERNEL_SIZE, channels))
 
     def output_channels(self, channels: int) -> int:
-        return len(self.dilations) * kernel_weights().shape[1]
+        return len(self.dilations) * int(kernel_weights().shape[1])
 
 
 class MaskedDifference1D(MaskedLayer):
@@ -181,7 +187,7 @@ class MaskedCompression(MaskedLayer):
 
     Args:
         unit: where the linear part ends, a power of two.
-        pieces: that are longer and longer; beyond the last one values are cut off.
+        pieces: that are longer and longer; beyond the last one values are cut off. 0 or more.
 
     Call arguments:
         inputs: `(batch, time, channels)`.
@@ -198,8 +204,8 @@ class MaskedCompression(MaskedLayer):
 
     def __init__(self, unit: float = 0.125, pieces: int = 7, **options: Any) -> None:
         super().__init__(**options)
-        if np.log2(unit) % 1:
-            raise ValueError(f"unit must be a power of two, got {unit}.")
+        if unit <= 0 or np.log2(unit) % 1 or pieces < 0:
+            raise ValueError(f"unit must be a power of two and pieces 0 or more, got {unit} and {pieces}.")
         self.unit, self.pieces = unit, pieces
 
     def call(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
@@ -227,20 +233,36 @@ def draw_features(channels: int, num_dilations: int, most: int, seed: int) -> np
     return used
 
 
-def grid_step(limit: float, num_features: int, width: int = 1) -> float:
+def running_weights(kernel: Any) -> Any:
+    """Return the weights of sums between two taps, from those of a kernel over running sums.
+
+    Taps are the first axis of an array `(9, kernels)`, or the second of a tensor `(dilations, 9, channels, kernels)`.
+
+    >>> running_weights(kernel_weights()).shape
+    (8, 84)
+    """
+    if isinstance(kernel, np.ndarray):
+        return -np.cumsum(kernel, axis=0)[:-1]
+    return -ops.cumsum(kernel, axis=1)[:, :-1]
+
+
+def power_above(value: float) -> float:
+    """Return the smallest power of two that is not below a value.
+
+    >>> power_above(5), power_above(8)
+    (8.0, 8.0)
+    """
+    return float(2.0 ** np.ceil(np.log2(value)))
+
+
+def grid_step(limit: float, num_features: int, weights: np.ndarray) -> float:
     """Return the step to which inputs of at most `limit` are rounded, so that sums over a kernel are exact in float32.
 
-    Args:
-        limit: of the inputs.
-        num_features: that a kernel sums over.
-        width: frames that are summed between two taps.
-
-    >>> grid_step(64.0, 1)
+    >>> grid_step(64.0, 1, kernel_weights())
     6.103515625e-05
     """
-    weights = kernel_weights() if width == 1 else np.cumsum(kernel_weights(), axis=0)
-    largest = limit * num_features * width * float(np.abs(weights).sum(axis=0).max())
-    return float(2.0 ** (np.ceil(np.log2(largest)) - MANTISSA_BITS))
+    largest = limit * num_features * float(np.abs(weights).sum(axis=0).max())
+    return power_above(largest) * 2.0**-MANTISSA_BITS
 
 
 def round_to_grid(values: Tensor, step: float, limit: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 from keras import ops
 
 from seqconv.layers.base import MaskedLayer
@@ -132,14 +133,14 @@ class MaskedSequenceStandardization(SequenceLayer):
         self.epsilon = epsilon
 
     def summarize_members(self, members: SequenceReducer) -> Summary:
+        # Sums in another order, as other layouts have them, round alike to float32 afterwards. JAX has no float64.
+        if keras.backend.backend() != "jax":
+            frames = ops.cast(members.frames, "float64")
+            members = SequenceReducer(frames, members.segments, members.num_slots, Padding.ZERO)
         first = members.first(members.frames)
-        count = ops.maximum(members.count, 1)
-        mean = first + members.total(members.frames - members.spread(first)) / count
-        return {
-            "count": members.count,
-            "mean": mean,
-            "squares": members.total(ops.square(members.frames - members.spread(mean))),
-        }
+        mean = first + members.total(members.frames - members.spread(first)) / ops.maximum(members.count, 1)
+        squares = members.total(ops.square(members.frames - members.spread(mean)))
+        return {"count": members.count, "mean": mean, "squares": squares}
 
     def finish(self, summary: Summary) -> tuple[Tensor, Tensor]:
         """Return mean and inverse deviation, `(rows[, num_slots], channels)`."""

@@ -7,8 +7,9 @@ import numpy as np
 from keras import ops
 
 from seqconv.layers.global_pooling import GlobalPooling1D
-from seqconv.layers.masking import Padding, Tensor, real_frames
+from seqconv.layers.masking import Tensor, real_frames
 from seqconv.layers.reduction import SequenceReducer, Summary, as_double, merge_moments
+from seqconv.layers.shares import Array, Mask, Shares
 
 STATISTICS = ("proportion", "mean", "mean_index", "spread", "longest", "stretches")
 GOLDEN_RATIO = (5**0.5 + 1) / 2
@@ -49,7 +50,10 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
     """
 
     def __init__(
-        self, thresholds: int = 4, statistics: Sequence[str] = ("proportion", "mean", "mean_index"), **options: Any
+        self,
+        thresholds: int = 1,
+        statistics: Sequence[str] = ("proportion", "mean_index", "spread", "longest", "stretches"),
+        **options: Any,
     ) -> None:
         # Thresholds are compared in the precision that they have.
         super().__init__(**{**options, "autocast": False})
@@ -61,6 +65,7 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
             )
         self.thresholds, self.statistics = thresholds, list(statistics)
         self.values_per_channel = thresholds * len(self.statistics)
+        self.has_gradient = "mean" in self.statistics
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = int(input_shape[-1] or 0)
@@ -107,7 +112,7 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
     @staticmethod
     def merge(first: Summary, second: Summary) -> Summary:
         one, two = ({name: as_double(value) for name, value in part.items()} for part in (first, second))
-        merged = {name: one[name] + two[name] for name in ("count", "above", "distance") if name in one}
+        merged: Summary = {name: one[name] + two[name] for name in ("count", "above", "distance") if name in one}
         if "mean" in one:
             later = {"above": two["above"], "mean": two["mean"] + one["count"], "squares": two.get("squares", 0.0)}
             moments = merge_moments({"squares": 0.0, **one}, later, "above")
@@ -137,6 +142,41 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
             if name in summary:
                 pooled[name] = summary[name] / count
         return ops.concatenate([pooled[name] for name in self.statistics], axis=-1)
+
+    def shares(self, frames: Array, is_real: Mask) -> Shares:
+        values = [self._shares_of(frames, level) for level in as_double(self.levels)]
+        parts = [np.concatenate([found[name] for found in values], axis=1) for name in self.statistics]
+        # A channel that is never above has its middle in the middle, which no frame brought.
+        rest = {"mean_index": [np.where(found["proportion"].any(axis=0), 0, 0.5) for found in values]}
+        nothing = np.zeros(frames.shape[1] * self.thresholds)
+        rests = [np.concatenate(rest[name]) if name in rest else nothing for name in self.statistics]
+        note = (
+            "Statistics of thresholds are shared among the frames above: means and counts in equal parts, the longest "
+            "stretch among its frames, stretches by their first ones, a spread in proportion to squares."
+        )
+        return Shares(np.concatenate(parts, axis=1), np.concatenate(rests), note)
+
+    @staticmethod
+    def _shares_of(frames: Array, level: Array) -> dict[str, Array]:
+        """Return what each frame brought to each statistic of one threshold, `(time, channels)`."""
+        distance = frames - level
+        is_above = distance > 0
+        count, some = len(frames), np.maximum(is_above.sum(axis=0), 1)
+        index = np.arange(count)[:, None]
+        squares = np.where(is_above, (index - (index * is_above).sum(axis=0) / some) ** 2, 0)
+        total = squares.sum(axis=0)
+        starts = is_above & ~np.concatenate([np.zeros_like(is_above[:1]), is_above[:-1]])
+        number = np.cumsum(starts, axis=0)
+        lengths = np.zeros((int(number.max(initial=0)) + 1, frames.shape[1]))
+        np.add.at(lengths, (number, np.arange(frames.shape[1])[None]), is_above)
+        return {
+            "proportion": is_above / count,
+            "mean": np.where(is_above, distance, 0) / some,
+            "mean_index": np.where(is_above, (index + 0.5) / count, 0) / some,
+            "spread": squares / np.sqrt(np.where(total > 0, total, 1) * some) / count,
+            "longest": (is_above & (number == lengths.argmax(axis=0))) / count,
+            "stretches": starts / count,
+        }
 
 
 def _stretches(members: SequenceReducer, is_above: Tensor, *, with_longest: bool) -> dict[str, Tensor]:
@@ -177,8 +217,9 @@ def running_maximum(values: Tensor) -> Tensor:
 def choose_levels(frames: np.ndarray, thresholds: int) -> np.ndarray:
     """Return thresholds `(thresholds, channels)`: quantiles of the values of each channel, `frames` `(n, channels)`.
 
-    Quantiles are spread evenly over all thresholds of all channels by the golden ratio, as in MiniRocket. A threshold is
-    the middle between two values that were attained, the wider gap next to the quantile, so that no value lies on it.
+    Quantiles are spread evenly over all thresholds of all channels by the golden ratio, as in MiniRocket. A threshold
+    is the middle between two values that were attained, the wider gap next to the quantile: no value lies on it, unless
+    float32 has nothing between.
     """
     count, channels = frames.shape
     ordered = np.sort(np.ascontiguousarray(frames.T), axis=1)
@@ -190,7 +231,8 @@ def choose_levels(frames: np.ndarray, thresholds: int) -> np.ndarray:
         at = np.searchsorted(first, places[channel], side="right") - 1
         # Beyond the smallest and the largest value, a gap as wide as the one inside.
         gaps = np.diff(values) if len(values) > 1 else np.ones(1)
-        edges = np.concatenate([values[:1] - gaps[0], values, values[-1:] + gaps[-1]])
+        outside = np.maximum(gaps[[0, -1]], 4 * np.spacing(np.abs(values[[0, -1]]).astype(np.float32)))
+        edges = np.concatenate([values[:1] - outside[0], values, values[-1:] + outside[1]])
         below, above = (edges[at] + edges[at + 1]) / 2, (edges[at + 1] + edges[at + 2]) / 2
         is_wider = (edges[at + 2] - edges[at + 1]) > (edges[at + 1] - edges[at])
         levels[:, channel] = np.where(is_wider, above, below)

@@ -1,5 +1,6 @@
 """Model files of Keras 2: what wrote them, and how to make them files of today."""
 
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -24,7 +25,8 @@ def check_format(path: Path) -> None:
         )
     if not path.is_file():
         return
-    if h5py.is_hdf5(path):
+    # A .keras archive whose weights happen to begin at byte 512, 1024, 2048, ... is HDF5 behind a "user block", too.
+    if h5py.is_hdf5(path) and not zipfile.is_zipfile(path):
         raise ModelError(_refuse_hdf5(path))
     version = _archive_version(path)
     if version.startswith(("1.", "2.")):

@@ -93,16 +93,18 @@ class LogSumExpPooling(_LayerPooling):
 
 @register
 class ThresholdPooling(PoolingHead):
-    """How often, how far, when and how long a channel is above each of several thresholds, which are quantiles of its
-    values in training (Dempster et al. 2021, Tan et al. 2022)."""
+    """Statistics of the frames in which a channel is above thresholds: how many, how far, when, how long.
+
+    Thresholds are quantiles of its values in training (Dempster et al. 2021, Tan et al. 2022).
+    """
 
     type: Literal["thresholds"]
-    thresholds: PositiveInt = Field(default=1, description="For each channel.")
+    thresholds: PositiveInt = Field(default=1, description="Thresholds of each channel.")
     statistics: Annotated[tuple[Statistic, ...], Field(min_length=1)] = Field(
-        default=("proportion", "mean", "mean_index", "spread", "longest", "stretches"),
+        default=("proportion", "mean_index", "spread", "longest", "stretches"),
         description="proportion: of the frames above; mean: of how far they are above; mean_index: their middle, 0 at "
         "the start and 1 at the end; spread: the deviation of their indices; longest: the longest stretch of them; "
-        "stretches: how many there are. Of frames and stretches as a proportion of all frames.",
+        "stretches: how many there are. Spread, longest and stretches are divided by the frames of the sequence.",
     )
 
     def build(self, **options: Any) -> Any:

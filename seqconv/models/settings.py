@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from seqconv.features.kinds import FeatureKind
 from seqconv.geometry import TimeGeometry, output_length
 from seqconv.models.blocks import Block, ConvBlock, keys
 from seqconv.models.pooling_heads import PoolingHead, SimplePooling, as_sections
-from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Section
-from seqconv.sources import IntArray
+from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Role, Section
 
 Pooling = Annotated[PoolingHead, OneOf(PoolingHead.registry)]
 PoolingName = Annotated[str, NameOf(PoolingHead.registry)]
@@ -48,6 +48,11 @@ class ModelConfig(Section):
         min_length=1,
         description="From frames to one vector, by one or several poolings; 'frames' for a prediction per frame.",
     )
+    standardize_pooled: Annotated[bool, Role.RUN] = Field(
+        default=False,
+        description="Standardize the pooled vector by means and deviations of training; set where training.solver is "
+        "ridge, so that sums of thousands of products keep their digits.",
+    )
     dense_units: tuple[PositiveInt, ...] = Field(
         default=(), description="Hidden dense layers between pooling and output."
     )
@@ -58,7 +63,7 @@ class ModelConfig(Section):
         """The way in which the layers read time, in order; the built model has the same."""
         return tuple(layer for block in self.blocks for layer in block.time_layers)
 
-    def fitted_to(self, lengths: IntArray) -> "ModelConfig":
+    def fitted_to(self, lengths: npt.NDArray[np.int64]) -> "ModelConfig":
         """Return the model with what blocks choose by the lengths of the training sequences, in frames."""
         different, which = np.unique(lengths, return_inverse=True)
         blocks: tuple[Block, ...] = ()
@@ -103,6 +108,9 @@ class ModelConfig(Section):
                 "a sequence of any length has no fixed number of values to flatten, so the next dense layer would have "
                 "no fixed number of weights. Use mean, max or [mean, max], which give one vector whatever the length"
             )
+        kinds = [str(name.get("type")) for name in names if isinstance(name, dict)]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(f"{kinds} names a pooling twice; name each once")
         return names
 
     @field_validator("blocks")

@@ -203,6 +203,8 @@ def apply_dense(stack: Stack, pooled: list[Tensor], *, training: bool | None = N
 
 def _dense_layers(config: ModelConfig, num_outputs: int, dtype: Any) -> tuple[keras.layers.Layer, ...]:
     layers: list[keras.layers.Layer] = []
+    if config.standardize_pooled:
+        layers.append(FeatureNormalization(name="pooled_standardization", dtype=dtype))
     for index, units in enumerate(config.dense_units):
         if config.dense_dropout:
             layers.append(keras.layers.Dropout(config.dense_dropout, name=f"dense{index}_dropout", dtype=dtype))

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from seqconv.features import FeatureKind, RecordedKind
 from seqconv.features.audio.containers import describe_unreadable, find_unreadable
 from seqconv.features.cases import FORMATS, case_arguments, case_columns, find_form, read_cases
 from seqconv.features.cells import ROW_SUFFIXES
-from seqconv.features.foreign import find_recipe
+from seqconv.features.foreign import find_recipe, find_schemes
 from seqconv.files import fetch, is_address, is_file, list_files, seen_from, suffix_of
 from seqconv.text import amount
 
@@ -52,7 +52,7 @@ def find_entries(paths: Iterable[str | Path], settings: FeatureKind, form: str =
     if not is_precomputed and tables and tables == present:
         raise ConfigError(
             f"the model takes recordings, and {list_some(tables)} are tables. Of a manifest, pass its rows in Python: "
-            f"predict(model, load_manifest('{tables[0]}'))."
+            f"predict(model, load_manifest('{tables[0]}')).{find_schemes(map(PurePath, tables))}"
         )
     rows: list[dict[str, Any]] = []
     for name in names:

@@ -61,8 +61,8 @@ def forward(
     # Imported late: whoever only reads saved scores needs no Keras.
     from seqconv.prediction import random_features, stock
 
-    choose_strategy(model, strategy)
     check_source(model, source)
+    choice = choose_strategy(model, strategy, source.lengths)
     if not is_sequence_model(model):
         outputs = stock.run_alone(model, source)
         return outputs if raw else stock.as_logits(model, outputs)

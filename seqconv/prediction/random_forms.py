@@ -30,7 +30,7 @@ def form_of(layer: keras.layers.Layer) -> Form:
     if isinstance(layer, MaskedDifference1D):
         return lambda frames: np.diff(frames, axis=0, prepend=frames[:1])
     if isinstance(layer, MaskedSequenceStandardization):
-        return lambda frames: _standardized(frames, np.float32(layer.epsilon))
+        return lambda frames: _standardized(frames, layer.epsilon)
     if isinstance(layer, MaskedCompression):
         return lambda frames: _compressed(frames, layer.unit, layer.pieces)
     if isinstance(layer, MaskedLengthChannel):
@@ -39,15 +39,12 @@ def form_of(layer: keras.layers.Layer) -> Form:
     raise TypeError(f"layer '{layer.name}' is a {type(layer).__name__}, which only the graph of a model computes.")
 
 
-def _standardized(frames: Frames, epsilon: np.float32) -> Frames:
-    deviations: Frames = frames - (frames[0] + _mean(frames - frames[0]))
-    scale: Frames = 1 / np.sqrt(_mean(np.square(deviations)) + epsilon)
-    return deviations * scale
-
-
-def _mean(values: Frames) -> Frames:
-    mean: Frames = values.sum(axis=0, dtype=np.float64).astype(np.float32) / np.float32(len(values))
-    return mean
+def _standardized(frames: Frames, epsilon: float) -> Frames:
+    exact = frames.astype(np.float64)
+    mean = exact[0] + (exact - exact[0]).mean(axis=0)
+    scale = 1 / np.sqrt(np.square(exact - mean).mean(axis=0) + epsilon)
+    standardized: Frames = (frames - mean.astype(np.float32)) * scale.astype(np.float32)
+    return standardized
 
 
 def _compressed(frames: Frames, unit: float, pieces: int) -> Frames:

@@ -23,13 +23,17 @@ SUMS = 6
 class Kernels(NamedTuple):
     """Kernels of several dilations, `(dilations,)`, each with weights of 2 at three `taps` `(kernels, 3)`, else -1.
 
-    A kernel sums over the first `counts` `(dilations, kernels)` of its `features` `(dilations, kernels, most)`.
+    A kernel sums over the first `counts` `(dilations, kernels)` of its `features` `(dilations, kernels, most)`. Where
+    they run over running sums, sums between two taps become steps of at most `most` by the `scales` `(dilations,)`,
+    which are 0 where kernels run over frames.
     """
 
     dilations: npt.NDArray[np.int64]
     taps: npt.NDArray[np.int64]
     features: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
+    scales: npt.NDArray[np.float32]
+    most: np.float32
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,7 +52,7 @@ def summarize(padded, kernels, levels, with_longest):  # type: ignore[no-untyped
     The sums are count, distance to the level, index, squared index, longest stretch and number of stretches.
 
     Args:
-        padded: int32 `(features, frames)`, with as many frames on each side as the kernels reach.
+        padded: int32 `(features, frames)`, or running sums of them, with as many on each side as the kernels reach.
         kernels: `Kernels`.
         levels: int32 `(levels, dilations * kernels)`.
         with_longest: whether the longest stretch is asked for, else 0 is returned.
@@ -57,14 +61,15 @@ def summarize(padded, kernels, levels, with_longest):  # type: ignore[no-untyped
     sums = np.zeros((SUMS, levels.shape[0], channels), np.int64)
     largest = np.empty(channels, np.int32)
     margin = REACH * kernels.dilations.max()
-    base = np.empty((padded.shape[0], padded.shape[1] - 2 * margin), np.int32)
-    added, below = np.empty(padded.shape[1], np.int32), np.empty(base.shape[1], np.int32)
-    outputs = np.empty(base.shape[1], np.int32)
+    under = np.empty((padded.shape[0], KERNEL_SIZE, padded.shape[1] - 2 * margin), np.int32)
+    below = np.empty((padded.shape[0], under.shape[2]), np.int32)
+    outputs = np.empty(under.shape[2], np.int32)
     for channel in range(channels):
         dilation, kernel = divmod(channel, kernels.taps.shape[0])
         if kernel == 0:
-            _sum_taps(padded, kernels.dilations[dilation], margin, base)
-        largest[channel] = _convolve(padded, base, kernels, channel, (added, below), outputs)
+            _read_taps(padded, kernels, dilation, under)
+            _sum_taps(under, below)
+        largest[channel] = _convolve(under, below, kernels, channel, outputs)
         for index in range(levels.shape[0]):
             level, found = levels[index, channel], sums[:, index, channel]
             _add_above(outputs, level, found)
@@ -78,56 +83,67 @@ def summarize(padded, kernels, levels, with_longest):  # type: ignore[no-untyped
 
 
 @_compiled
-def _sum_taps(padded, dilation, margin, base):  # type: ignore[no-untyped-def]
+def _read_taps(padded, kernels, dilation, under):  # type: ignore[no-untyped-def]
+    """Write what lies under the nine taps of each feature, `(features, 9, frames)`.
+
+    Of running sums, minus the sum of what lies between a tap and the last one: weights of taps, which sum to 0, give
+    with it what the sums between taps give with the running sums of the weights.
+    """
+    width, scale, most = kernels.dilations[dilation], kernels.scales[dilation], kernels.most
+    start = REACH * (kernels.dilations.max() - width)
+    for feature in range(under.shape[0]):
+        rows, taps = padded[feature, start:], under[feature]
+        if scale == 0:
+            for tap in range(KERNEL_SIZE):
+                taps[tap] = rows[tap * width : tap * width + under.shape[2]]
+        else:
+            taps[KERNEL_SIZE - 1] = 0
+            for tap in range(KERNEL_SIZE - 2, -1, -1):
+                _add_between(rows[tap * width :], rows[(tap + 1) * width :], (scale, most), taps[tap + 1], taps[tap])
+
+
+@_compiled
+def _add_between(first, last, scaling, after, target):  # type: ignore[no-untyped-def]
+    """Write what comes after the next tap, less the sums between two taps in steps."""
+    scale, most = scaling
+    for t in range(target.shape[0]):
+        total = np.float32(np.int32(last[t] - first[t])) * scale
+        target[t] = np.int32(after[t] - np.int32(np.rint(min(max(total, -most), most))))
+
+
+@_compiled
+def _sum_taps(under, below):  # type: ignore[no-untyped-def]
     """Write minus the sum of each feature under the nine taps."""
-    for feature in range(base.shape[0]):
-        target = base[feature]
-        target[:] = 0
-        for tap in range(-REACH, REACH + 1):
-            row = padded[feature, margin + tap * dilation :]
+    below[:] = 0
+    for feature in range(under.shape[0]):
+        target = below[feature]
+        for tap in range(KERNEL_SIZE):
+            row = under[feature, tap]
             for t in range(target.shape[0]):
                 target[t] = np.int32(target[t] - row[t])
 
 
 @_compiled
-def _convolve(padded, base, kernels, channel, scratch, outputs):  # type: ignore[no-untyped-def]
+def _convolve(under, below, kernels, channel, outputs):  # type: ignore[no-untyped-def]
     """Write the outputs of one kernel, and return the largest."""
     dilation, kernel = divmod(channel, kernels.taps.shape[0])
-    width, taps = kernels.dilations[dilation], kernels.taps[kernel]
-    if kernels.counts[dilation, kernel] == 1:
-        feature = kernels.features[dilation, kernel, 0]
-        return _add_taps(padded[feature], base[feature], taps, width, outputs)
-    features = kernels.features[dilation, kernel, : kernels.counts[dilation, kernel]]
-    row, below = scratch
-    _add_rows(padded, features, row)
-    _add_rows(base, features, below)
-    return _add_taps(row, below, taps, width, outputs)
-
-
-@_compiled
-def _add_taps(row, below, taps, width, outputs):  # type: ignore[no-untyped-def]
-    """Write three times the three taps, and what is below all nine; return the largest."""
-    margin = (row.shape[0] - below.shape[0]) // 2
-    first = row[margin + (taps[0] - REACH) * width :]
-    second = row[margin + (taps[1] - REACH) * width :]
-    third = row[margin + (taps[2] - REACH) * width :]
+    outputs[:] = 0
+    for index in range(kernels.counts[dilation, kernel]):
+        feature = kernels.features[dilation, kernel, index]
+        _add_taps(under[feature], below[feature], kernels.taps[kernel], outputs)
     largest = np.int32(-(2**31))
     for t in range(outputs.shape[0]):
-        three = np.int32(np.int32(first[t] + second[t]) + third[t])
-        value = np.int32(below[t] + np.int32(np.int32(3) * three))
-        outputs[t] = value
-        largest = max(largest, value)
+        largest = max(largest, outputs[t])
     return largest
 
 
 @_compiled
-def _add_rows(rows, features, total):  # type: ignore[no-untyped-def]
-    """Write the sum of some rows."""
-    total[:] = rows[features[0]]
-    for index in range(1, features.shape[0]):
-        row = rows[features[index]]
-        for t in range(total.shape[0]):
-            total[t] = np.int32(total[t] + row[t])
+def _add_taps(under, below, taps, outputs):  # type: ignore[no-untyped-def]
+    """Add three times the three taps, and what is below all nine."""
+    first, second, third = under[taps[0]], under[taps[1]], under[taps[2]]
+    for t in range(outputs.shape[0]):
+        three = np.int32(np.int32(first[t] + second[t]) + third[t])
+        outputs[t] = np.int32(np.int32(outputs[t] + below[t]) + np.int32(np.int32(3) * three))
 
 
 @_compiled
@@ -167,3 +183,19 @@ def _longest_above(outputs, level):  # type: ignore[no-untyped-def]
         run = np.int32(np.int32(run + above) * above)
         longest = max(longest, run)
     return longest
+
+
+def try_out() -> None:
+    """Compile the kernels, or load them, and run them once.
+
+    Raises:
+        RuntimeError: Numba is told not to compile, or what it compiled is wrong; also whatever else fails in it.
+    """
+    dilations, taps = np.array([1]), np.array([[0, 1, 2]])
+    features, counts = np.zeros((1, 1, 1), np.int64), np.ones((1, 1), np.int64)
+    padded, levels = np.zeros((1, 2 * REACH + 1), np.int32), np.zeros((1, 1), np.int32)
+    padded[0, 0] = 5
+    kernels = Kernels(dilations, taps, features, counts, np.zeros(1, np.float32), np.float32(1))
+    sums, largest = summarize(padded, kernels, levels, True)
+    if numba.config.DISABLE_JIT or sums.ravel().tolist() != [1, 10, 0, 0, 1, 1] or largest.tolist() != [10]:
+        raise RuntimeError("Numba does not compile here.")

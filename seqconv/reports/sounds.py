@@ -10,6 +10,7 @@ from typing import Any
 from seqconv.errors import SeqconvError
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import open_audio
+from seqconv.features.audio.regions import part_of
 from seqconv.features.kinds import RecordedKind
 from seqconv.files import fetch, suffix_of
 
@@ -68,8 +69,7 @@ def embed_sounds(ids: Sequence[str], data: Any, settings: Any) -> list[Sound | N
 
 
 def _sound_of(row: Any) -> Sound | None:
-    start, end = (None if row[key] != row[key] else float(row[key]) for key in ("start", "end"))
-    return embed_sound(row["path"], start, end)
+    return embed_sound(row["path"], *part_of(row))
 
 
 def _encode(path: Path, start: float | None, end: float | None) -> Sound:

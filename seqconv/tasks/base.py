@@ -25,9 +25,10 @@ from seqconv.tasks.forms import (
     ReadAnswers,
     Scorer,
 )
+from seqconv.tasks.linear import LinearTask
 
 
-class Task:
+class Task(LinearTask):
     """A kind of label: how it is read, learned, scored and written.
 
     Derive from it, implement `fit`, `encode`, `decode`, `make_loss`, `losses`, `compute_scores`, `prediction_columns`
@@ -198,19 +199,6 @@ class Task:
         from seqconv.tasks.losses import WeightedMean
 
         return [WeightedMean(self.make_loss(label_smoothing, focusing).call, "mean_loss")]
-
-    def linear_targets(self, encoded: Array) -> FloatArray:
-        """Return what a linear model of least squares is fitted to, `(n, num_outputs)`; NaN where a label is missing."""
-        return np.asarray(encoded, np.float64)
-
-    def linear_scale(self, encoded: Array, outputs: FloatArray) -> float:
-        """Choose the factor that turns outputs of a linear model of least squares into logits.
-
-        Args:
-            encoded: labels that the model has not seen, NaN where one is missing.
-            outputs: for these.
-        """
-        return 1.0
 
     # Answers
 

@@ -436,7 +436,7 @@ def test_archives_of_samples_are_drafted_by_a_setting(here, draft, capsys):
     build(here / name)
     manifest = f"webdataset:{name}/train-*.tar"
     assert init([manifest, "--output", "x.yaml"]) == 2
-    assert f"seqconv init FOLDER --set 'data.manifest={manifest}'" in capsys.readouterr().err
+    assert f"seqconv init {name} --set 'data.manifest={manifest}'" in capsys.readouterr().err
     config, frame, said = draft(name, "--set", f"data.manifest={manifest}")
     assert config.features.kind == "log_mel"
     assert sorted(frame["label"].unique()) == ["0", "1"]

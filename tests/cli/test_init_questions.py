@@ -150,6 +150,16 @@ def test_on_a_terminal_it_asks(tmp_path):
     assert not (tmp_path / "other.yaml").exists()
 
 
+def test_an_answer_counts_more_than_what_was_set_before(tmp_path):
+    walked(tmp_path / "walks")
+    code, screen = answer(tmp_path, b"1\n", "walks", "--set", "data.rows.by=[user]")
+    assert code == 0, screen
+    assert "'activity' (2 values such as 'run', 'walk'; in a sequence of 24 rows it changes 2 times)" in screen
+    config = load_config(tmp_path / "walks.yaml")
+    assert (config.data.rows.by, config.data.rows.sequence) == (("user", "activity"), "run")
+    assert classes_in(tmp_path / "walks.yaml") == {"walk", "run"}
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

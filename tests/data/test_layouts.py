@@ -113,7 +113,7 @@ ASKED = {
         ),
     ),
     "PAMAP2": ("if each of their rows is a frame, data.rows says which are a sequence", ()),
-    "WebDataset": ("It holds tar archives: if their files are samples, write webdataset:", ()),
+    "WebDataset": ("Archives of samples are read as webdataset:", ()),
     "lhotse": ("it holds manifests of lhotse. Give each as lhotse:FILE", ()),
 }
 

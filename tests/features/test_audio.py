@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from seqconv.errors import AudioError
 from seqconv.features.audio.decoding import decode_audio, resample_blocks
+from seqconv.features.audio.regions import part_of
 
 PROMPTS = Path(__file__).parents[2] / "data" / "prompts"
 
@@ -128,3 +130,10 @@ def test_a_part_outside_the_recording_is_refused(tmp_path, start, end, message):
 def test_an_end_that_was_rounded_up_is_the_last_sample(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(7990), 8000)
     assert len(decode_audio(tmp_path / "a.wav", end=1.0)[0]) == 7990
+
+
+@pytest.mark.parametrize("empty", [None, float("nan"), pd.NA, ""])
+def test_where_a_row_of_a_manifest_starts_and_ends(empty):
+    assert part_of({"start": empty, "end": "1.5"}) == (None, 1.5)
+    assert part_of(pd.Series({"start": np.float32(0.5), "end": empty}, dtype=object)) == (0.5, None)
+    assert part_of({"path": "a.wav"}) == (None, None)

@@ -136,13 +136,13 @@ def test_an_edited_kind_is_not_served_from_an_old_store(recordings, tmp_path, mo
 
 
 def test_a_version_of_ours_is_part_of_stores_too(monkeypatch):
-    from seqconv.features.kinds import LogMel
     from seqconv.features.store.index import identity
 
-    before = identity(LogMel())
-    assert "part" not in before
-    monkeypatch.setattr(LogMel, "version", 2)
-    assert identity(LogMel())["part"] == {"name": "log_mel", "version": 2}
+    assert identity(FeatureKind(kind="log_mel"))["part"] == {"name": "log_mel", "version": 2}
+    waveform = FeatureKind(kind="waveform")
+    assert "part" not in identity(waveform)
+    monkeypatch.setattr(type(waveform), "version", 3)
+    assert identity(waveform)["part"] == {"name": "waveform", "version": 3}
 
 
 def test_a_card_of_an_earlier_version_names_all_keys():

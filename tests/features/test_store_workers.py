@@ -37,7 +37,8 @@ def recordings(tmp_path: Path) -> pd.DataFrame:
     rows = []
     for number in range(70):
         path = tmp_path / f"{number}.wav"
-        soundfile.write(path, np.random.default_rng(number).uniform(-0.5, 0.5, 800 + 10 * number), 8000)
+        samples = np.random.default_rng(number).uniform(-0.5, 0.5, 800 + 10 * number)
+        soundfile.write(path, samples, 8000, format="FLAC")
         rows.append((f"r{number}", str(path)))
     return pd.DataFrame(rows, columns=["id", "path"])
 

@@ -72,6 +72,7 @@ def frames(backend: str, folder: Path) -> str:
         folder / f"frames_{backend}",
         "models/test_frame_contract.py",
         "layers/test_written_gradients.py",
+        "layers/test_random_convolution.py",
         JAX_ENABLE_X64="1",
     )
 

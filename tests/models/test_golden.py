@@ -11,6 +11,7 @@ import pytest
 
 from seqconv.config import load_config
 from seqconv.config.loading import dump_config
+from seqconv.errors import StoreError
 from seqconv.evaluation import Evaluation
 from seqconv.features.arrays import load_npz
 from seqconv.features.store import FeatureStore
@@ -59,6 +60,11 @@ def test_a_store_gives_its_features():
     assert store.ids == ["a", "b", "c"]
     for index, name in enumerate(store.ids):
         np.testing.assert_array_equal(store[index], load_npz(FORMATS[-1] / "store.npz", name))
+
+
+def test_features_of_an_earlier_version_of_their_kind_are_not_used():
+    with pytest.raises(StoreError, match="'log_mel' was changed since this store was built"):
+        FeatureStore(FORMATS[0] / "store")
 
 
 @pytest.mark.parametrize("folder", FORMATS, ids=lambda folder: folder.name)

@@ -4,6 +4,7 @@ import json
 import re
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from seqconv.prediction import predict
 from seqconv.tasks.target import Target
 
 FRAMES = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @pytest.fixture
@@ -41,6 +43,24 @@ def test_weights_alone_are_no_model(model, tmp_path):
     model.save_weights(tmp_path / "x.weights.h5")
     with pytest.raises(ModelError, match=r"holds weights alone .*model.load_weights"):
         load_model(tmp_path / "x.weights.h5")
+
+
+@pytest.mark.parametrize("place", [4096, 8192])
+def test_an_archive_is_one_wherever_its_weights_begin(model, tmp_path, place):
+    """HDF5 may begin at these bytes of a file, and so may the weights in an archive, which are HDF5 and not packed."""
+    path = tmp_path / "placed.keras"
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in ("metadata.json", "config.json", "model.weights.h5")}
+    # Spaces at the end of JSON mean nothing.
+    members["config.json"] += b" " * (place - path.read_bytes().find(HDF5))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert path.read_bytes().find(HDF5) == place
+    assert h5py.is_hdf5(path), "so it seems to libraries of HDF5"
+    table = predict(path, [FRAMES], target=Target("classification", ("a", "b")))
+    np.testing.assert_allclose(table["p_a"], np.asarray(model(FRAMES[None]))[:, 0], rtol=1e-5)
 
 
 def test_a_saved_model_folder_is_named(model, tmp_path):

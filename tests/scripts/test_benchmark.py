@@ -217,9 +217,17 @@ def test_inference(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated:DeprecationWarning")  # librosa.load
 def test_extraction(tmp_path):
-    rows = run_quickly(tmp_path, "extraction", "--only", "librosa,1 process")
-    ratio = rows["data/prompts", "seqconv build_store, 1 process / plain librosa loop, 1 process", "ratio"]
-    assert ratio["median"] > 0
+    rows = run_quickly(tmp_path, "extraction", "--only", "librosa,seqconv build_store, 1", "--lengths", "Ogg,clips,MP3")
+    corpora = {"8 kHz Ogg", "16 kHz MP3", "16 kHz WAV, clips of 0.3 s"}
+    assert {lengths for lengths, *_ in rows} == corpora
+    for name in corpora:
+        assert rows[name, "seqconv build_store, 1 process / plain librosa loop, 1 process", "ratio"]["median"] > 0
+
+
+def test_an_unknown_corpus_is_refused(tmp_path, capsys):
+    arguments = ["extraction", "--quick", "--lengths", "Ogg,AAC", "--only", "nobody"]
+    assert load("benchmark").main(arguments) != 0
+    assert "--lengths AAC: in the name of no corpus; there are 8 kHz Ogg; 16 kHz WAV" in capsys.readouterr().err
 
 
 def test_startup(tmp_path):

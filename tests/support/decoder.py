@@ -1,6 +1,7 @@
 """A decoder that fails in the ways that decoders do."""
 
 # A decoder with the faults that none of the known files has: it stands before the real one in the workers' path.
+# Plain WAVs do not pass through it: what is to fail is FLAC, whatever its name.
 DECODER = """
 import importlib, os, signal, sys, time
 

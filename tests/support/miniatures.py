@@ -373,7 +373,9 @@ def uci_har(folder: Path) -> Miniature:
         write(folder / part / f"X_{part}.txt", *("  0.1 0.2" for _ in range(size)))
     write(folder / "activity_labels.txt", "1 WALKING", "2 WALKING_UPSTAIRS")
     where = f"channels:{folder.name}/test/Inertial Signals"
-    return Miniature({"train/0": "1", "test/5": "2"}, {"test": 6}, {"train/11": "6"}, predicted=where)
+    return Miniature(
+        {"train/0": "WALKING", "test/5": "WALKING_UPSTAIRS"}, {"test": 6}, {"train/11": "6"}, predicted=where
+    )
 
 
 @miniature("UCR archive", "GunPoint")

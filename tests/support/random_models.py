@@ -18,7 +18,9 @@ POOLINGS = [
     "generalized_mean",
     {"type": "attentive_statistics", "units": 3},
     {"type": "attentive_statistics", "units": 3, "per_channel": True, "context": True},
+    {"type": "thresholds", "thresholds": 2},
 ]
+FORMS = ["frames", "differences", "compressed", "smoothed", "standardized", "standardized_differences"]
 
 
 @st.composite
@@ -135,6 +137,15 @@ def inceptions(draw, channels, paddings):
 
 
 @st.composite
+def random_convolutions(draw, channels, paddings):
+    forms = draw(st.lists(st.sampled_from(FORMS), min_size=1, max_size=2, unique=True))
+    dilations = draw(st.lists(st.integers(1, 9), min_size=1, max_size=2, unique=True))
+    keeps = draw(st.booleans())
+    block = {"type": "random_convolutions", "dilations": dilations, "inputs": forms, "keep_inputs": keeps}
+    return block, 84 * len(forms) * len(dilations) + (channels if keeps else 0)
+
+
+@st.composite
 def poolings(draw, channels, paddings):
     kind = draw(st.sampled_from(["max_pool", "average_pool"]))
     padding = draw(st.sampled_from(paddings))
@@ -175,6 +186,7 @@ ANYWHERE = [
     convnexts,
     inverted_bottlenecks,
     inceptions,
+    random_convolutions,
     squeezes,
     lengths,
 ]

@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import strategies as st
 
 from seqconv.errors import AudioError
 from seqconv.features.audio.decoding import count_samples, decode_audio
@@ -102,3 +103,27 @@ def refuses(path, data: bytes, reason: str) -> None:
         with pytest.raises(AudioError, match=reason) as caught:
             ask(path)
         assert str(caught.value).count(str(path)) == 1
+
+
+DAMAGES, MASKS = ("cut", "drop", "zeros", "flip"), st.integers(1, 255)
+
+
+def check_damage(path, whole: bytes, data: st.DataObject, *, header: int = 0, damages=DAMAGES, masks=MASKS) -> None:
+    """Cut a file anywhere, or change it behind its header: as many samples as before are decoded, or an AudioError.
+
+    `masks`: the bits of a byte that flip.
+    """
+    path.write_bytes(whole)
+    expected = count_samples(path)
+    damage = data.draw(st.sampled_from(damages))
+    first = 0 if damage == "cut" else min(header, len(whole) - 2)
+    place, length = data.draw(st.integers(first, len(whole) - 1)), data.draw(st.integers(1, 400))
+    head, part, rest = whole[:place], whole[place : place + length], whole[place + length :]
+    mask = data.draw(masks)
+    changed = {"cut": b"", "drop": b"", "zeros": bytes(len(part)), "flip": bytes([part[0] ^ mask]) + part[1:]}[damage]
+    path.write_bytes(head + changed + (b"" if damage == "cut" else rest))
+    try:
+        samples, _ = decode_audio(path)
+    except AudioError:
+        return
+    assert len(samples) == expected == count_samples(path)

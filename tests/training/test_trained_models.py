@@ -13,6 +13,8 @@ from seqconv.prediction.forward import STRATEGIES, forward
 from seqconv.training import train
 
 CONFIGS = sorted(path.name for path in (Path(seqconv.__file__).parents[1] / "configs").glob("*.yaml"))
+# Their recordings are fetched.
+WITHOUT_DATA = {"plaid.yaml", "prompts.yaml", "watch.yaml"}
 # Enough for statistics and weights that are no longer the initial ones, for which train and valid may be the same.
 SHORT = [
     "training.epochs=1",
@@ -24,9 +26,9 @@ SHORT = [
 
 
 def test_there_are_configs():
-    families = {"attentive", "conv_lstm", "convnext", "frames", "inception", "matchboxnet", "resnet", "tcn"}
-    tasks = {"audio", "events", "japanese_vowels", "pickup_gesture", "prompts", "vibration"}
-    assert {f"{name}.yaml" for name in families | tasks} == set(CONFIGS)
+    families = {"attentive", "conv_lstm", "convnext", "frames", "inception", "matchboxnet", "resnet", "rocket", "tcn"}
+    tasks = {"audio", "events", "japanese_vowels", "pickup_gesture", "pickup_rocket", "vibration"}
+    assert {f"{name}.yaml" for name in families | tasks} | WITHOUT_DATA == set(CONFIGS)
 
 
 def test_the_whole_corpus_is_learned_by_the_model_of_the_subset():
@@ -36,7 +38,16 @@ def test_the_whole_corpus_is_learned_by_the_model_of_the_subset():
     assert whole.features == subset.features
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name != "prompts.yaml"])
+def test_currents_are_learned_by_the_model_of_gestures():
+    assert load_config("plaid.yaml").model == load_config("pickup_gesture.yaml").model
+
+
+def test_data_that_is_not_there_yet_comes_by_a_command():
+    for name in WITHOUT_DATA:
+        assert "python scripts/" in (load_config(name).data.made_by or ""), name
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in WITHOUT_DATA])
 def test_all_test_sequences_get_the_same_answer_in_every_layout(name, tmp_path):
     here = []
     if name == "events.yaml":

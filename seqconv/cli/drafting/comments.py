@@ -2,12 +2,13 @@
 
 import textwrap
 from collections.abc import Mapping
-from typing import Any
 
 from seqconv.cli.drafting.choices import Choice
-from seqconv.config.files import write_yaml
+from seqconv.config.files import write_value
 
 WIDTH = 118
+INDENT = "    "
+"""Before a command on a line of its own."""
 _COMMENT_COLUMN = 30
 
 
@@ -16,9 +17,9 @@ def write_section(section: Mapping[str, Choice]) -> list[str]:
     lines = []
     for name, choice in section.items():
         if isinstance(choice.value, list) and choice.value and isinstance(choice.value[0], dict):
-            lines += [f"  {name}:    # {choice.why}", *(f"    - {_flow(item)}" for item in choice.value)]
+            lines += [f"  {name}:    # {choice.why}", *(f"    - {write_value(item)}" for item in choice.value)]
             continue
-        line = f"  {name}: {_flow(choice.value)}"
+        line = f"  {name}: {write_value(choice.value)}"
         if len(line) + len(choice.why) + 6 <= WIDTH:
             lines.append(f"{line:<{_COMMENT_COLUMN}}    # {choice.why}")
         else:
@@ -27,7 +28,9 @@ def write_section(section: Mapping[str, Choice]) -> list[str]:
 
 
 def wrap(text: str, width: int = WIDTH - 4) -> list[str]:
-    """Return the lines of a sentence; what was indented stays so."""
+    """Return the lines of a sentence; what was indented stays so, and a command stays whole."""
+    if text.startswith(f"{INDENT}seqconv "):
+        return [text]
     indent = " " * (len(text) - len(text.lstrip()))
     lines = textwrap.wrap(
         text.strip(),
@@ -38,11 +41,3 @@ def wrap(text: str, width: int = WIDTH - 4) -> list[str]:
         break_on_hyphens=False,
     )
     return lines or [""]
-
-
-def _flow(value: Any) -> str:
-    """Return a value on one line, as YAML reads it back."""
-    if isinstance(value, dict):
-        return write_yaml(value, on_one_line=True).strip()
-    # In a list: behind a single word there would be a mark for the end of a document.
-    return write_yaml([value], on_one_line=True).strip()[1:-1]

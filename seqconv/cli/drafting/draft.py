@@ -28,7 +28,7 @@ from seqconv.files import expand_user, is_address
 from seqconv.parts.sections import split_scheme
 from seqconv.tasks import find_task
 
-_PATHS = ("manifest", "root", "split_lists", "events")
+_PATHS = ("manifest", "root", "split_lists", "label_names", "events")
 _WHY_KEYS = {
     "manifest": "relative to this file",
     "root": "where the paths start",
@@ -36,6 +36,7 @@ _WHY_KEYS = {
     "columns": "what the columns mean",
     "ignore": "left out",
     "split_lists": "the files of these splits; all others are train",
+    "label_names": "what the labels of the table mean",
     "label_from": "found in the paths",
     "names": "of the columns: the table has no header",
     "separator": "between the cells of the table",
@@ -77,7 +78,7 @@ def draft_config(
         ManifestError, AudioError: what keeps this data from being trained on, all at once; or several readings, and no
             terminal to ask on.
     """
-    place = Place(Path(source), given)
+    place = Place(Path(source), given, label)
     label = label or place.given.get("target", {}).get("column")
     with warnings.catch_warnings():
         if label is not None:
@@ -91,7 +92,8 @@ def draft_config(
     target = found.find.target or find_target(found.frame, label, place)
     if target.column is not None:
         found = _without_unlabeled(found, target)
-    signals = measure_signals(found.frame, place.given.get("features"))
+    chosen = {key: value for key, (value, _) in found.find.features.items()}
+    signals = measure_signals(found.frame, chosen | place.given.get("features", {}))
     split = _check(found, target)
     levels = measure_levels(found.frame, signals, target.column if target.task == "classification" else None)
     findings = Findings(place, found, target, signals, levels, split)

@@ -12,6 +12,7 @@ from seqconv.cli.drafting.signals import SignalFacts
 from seqconv.errors import SeqconvError
 from seqconv.features import load_features
 from seqconv.features.audio.decoding import read_blocks
+from seqconv.features.audio.regions import part_of
 from seqconv.features.cases import case_arguments
 
 MUCH = 12.0
@@ -77,7 +78,7 @@ def _scales_of(row: dict[Any, Any], signals: SignalFacts) -> np.ndarray:
     if signals.kind == "features":
         values = load_features(row["path"], {"kind": "precomputed", **signals.table.settings}, **case_arguments(row))
         return np.asarray(values.std(axis=0), np.float64)
-    start, end = (None if pd.isna(row[name]) else float(row[name]) for name in ("start", "end"))
+    start, end = part_of(row)
     found = 0
     blocks = []
     for block in read_blocks(row["path"], start=start, end=end):

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from seqconv.config.files import write_value
 from seqconv.data.manifest.readers.folders import ARRAY_SUFFIXES, AUDIO_SUFFIXES
 from seqconv.errors import list_some
 from seqconv.features.precomputed import TABLE_SUFFIXES as FEATURE_TABLES
@@ -28,12 +29,15 @@ _OF_RUNS = ("model.keras", "splits.csv", "metrics.json")
 class Place:
     """A folder, or a file, that a config is drafted for.
 
-    `given`: sections of the config with the keys that the user sets: nothing is asked about them. `matched`: tables
-    that were compared with the recordings, by path.
+    `given`: sections of the config with the keys that the user sets: nothing is asked about them. `label`: the column
+    that the user wants to be learned. `matched`: tables that were compared with the recordings, by path.
     """
 
-    def __init__(self, path: Path, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self, path: Path, given: Mapping[str, Mapping[str, Any]] | None = None, label: str | None = None
+    ) -> None:
         self.path = path
+        self.label = label
         self.matched: dict[Path, Any] = {}
         self._absolute = path.absolute()
         self.given = {section: dict(keys) for section, keys in (given or {}).items()}
@@ -41,6 +45,11 @@ class Place:
     def knows(self, *keys: str) -> bool:
         """Whether the user has said one of these keys of `data`."""
         return not self.given.get("data", {}).keys().isdisjoint(keys)
+
+    def answer(self, key: str, value: Any) -> None:
+        """Take the answer of the user to a question about a key of `data`, instead of what was set before."""
+        if self.knows(key):
+            self.given["data"][key] = value
 
     @cached_property
     def files(self) -> tuple[PurePosixPath, ...]:
@@ -56,6 +65,11 @@ class Place:
         found = tuple(path for path in self.files if path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES))
         deep = (path for path in self.files if path.suffix.lower() in FEATURE_TABLES and len(path.parts) > 1)
         return found or tuple(deep)
+
+    @property
+    def has_signals(self) -> bool:
+        """Whether there are recordings or arrays, so that tables of numbers are something else."""
+        return any(path.suffix.lower() in (*AUDIO_SUFFIXES, *ARRAY_SUFFIXES) for path in self.recordings)
 
     @cached_property
     def tables(self) -> tuple[Path, ...]:
@@ -121,12 +135,17 @@ class Place:
         return f"{self.show(*paths)} {where} '{self.path}'"
 
     def command(self, *options: str) -> str:
-        """Return the command that drafts the config again, with further options."""
-        return " ".join(["seqconv", "init", shlex.quote(str(self.path)), *options])
+        """Return the command that drafts the config again, with what the user has set and further options."""
+        label = [] if self.label is None or "--label" in options else ["--label", self.label]
+        chosen = {option.partition("=")[0] for option in options}
+        values = {f"{section}.{key}": value for section, keys in self.given.items() for key, value in keys.items()}
+        kept = [f"{key}={write_value(value)}" for key, value in values.items() if key not in chosen]
+        given = [part for setting in kept for part in ("--set", setting)]
+        return shlex.join(["seqconv", "init", str(self.path), *label, *given, *options])
 
     def set(self, key: str, value: str) -> str:
         """Return the command that drafts the config again with a key set."""
-        return self.command("--set", shlex.quote(f"{key}={value}"))
+        return self.command("--set", f"{key}={value}")
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from seqconv.errors import AudioError, ManifestError, list_some
 from seqconv.features import load_features
 from seqconv.features.arrays import load_npy
 from seqconv.features.audio.recordings import open_audio
+from seqconv.features.audio.regions import part_of
 from seqconv.features.cases import FORMATS, case_arguments
 from seqconv.features.kinds import Precomputed
 from seqconv.files import fetch, suffix_of
@@ -76,8 +77,7 @@ def _measure_recordings(rows: list[dict[Any, Any]]) -> SignalFacts:
 
 def _measure_recording(row: dict[Any, Any]) -> tuple[float, int, int]:
     """Return seconds, sample rate and channels of a recording."""
-    start, end = (None if pd.isna(row[name]) else float(row[name]) for name in ("start", "end"))
-    part = open_audio(row["path"], start, end, None)
+    part = open_audio(row["path"], *part_of(row), None)
     return (part.stop - part.first) / part.sample_rate, part.sample_rate, part.num_channels
 
 

@@ -1,7 +1,6 @@
 """The data behind a path: what finders, tried one after the other, say about it, read as training reads it."""
 
 import os.path
-import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,11 +11,12 @@ from typing import Any
 import pandas as pd
 
 from seqconv.cli.drafting.arrays import refuse_arrays
+from seqconv.cli.drafting.channel_folders import find_channels
 from seqconv.cli.drafting.events import find_events
 from seqconv.cli.drafting.finds import Find
 from seqconv.cli.drafting.folders import find_classes, find_lists, find_splits
 from seqconv.cli.drafting.kaldi import find_kaldi
-from seqconv.cli.drafting.long_tables import find_channels, find_long_tables
+from seqconv.cli.drafting.long_tables import find_long_tables
 from seqconv.cli.drafting.places import TABLE_SUFFIXES, TABLES, Place
 from seqconv.cli.drafting.tables import describe_tables, find_tables, match_tables
 from seqconv.data.events.tables import TABLE_SUFFIXES as EVENT_TABLES
@@ -27,8 +27,10 @@ from seqconv.data.settings import DataConfig
 from seqconv.errors import AudioError, ManifestError, SeqconvError
 from seqconv.features.audio.recordings import open_audio
 from seqconv.features.cells import ROW_SUFFIXES
+from seqconv.features.foreign import find_scheme
 from seqconv.parts.keys import merge
 from seqconv.parts.problems import read_section
+from seqconv.parts.sections import split_scheme
 from seqconv.text import amount
 
 _NO_PARTS = {"start": None, "end": None}
@@ -54,17 +56,19 @@ def find_source(place: Place) -> Source:
             expected.
     """
     if has_scheme(str(place.path)):
-        raise ManifestError(
-            f"'{place.path}': init looks at folders and files. Name its folder, and the manifest by a setting: "
-            f"seqconv init FOLDER --set {shlex.quote(f'data.manifest={place.path}')}"
-        )
+        raise ManifestError(f"'{place.path}': init looks at folders and files. {_name_by_setting(place)}")
     if not place.path.exists():
         raise ManifestError(f"'{place.path}': there is no such file or folder")
     found = (find for finder in FINDERS if (find := finder(place)) is not None)
     find = next(found)
     data = dict(find.data)
     merge(data, place.given.get("data", {}))
-    frame, notes = _read(data)
+    try:
+        frame, notes = _read(data)
+    except ManifestError as error:
+        if place.path.is_file() and find_scheme(place.path):
+            raise ManifestError(f"{error} {_name_by_setting(place)}") from error
+        raise
     if "columns" in find.data and _is_of_other_files(frame):
         data["columns"] = {**(data["columns"] or {}), **_NO_PARTS}
         frame, notes = _read(data)
@@ -72,6 +76,14 @@ def find_source(place: Place) -> Source:
     absolute = str(place.path.absolute())
     notes = tuple(note.replace(absolute, str(place.path)) for note in notes if _OTHER_FILES not in note)
     return Source(find.saying(*notes, *_say_unused(place, data)), data, frame)
+
+
+def _name_by_setting(place: Place) -> str:
+    """Say how init looks at a manifest of another program, which has a scheme or should have one."""
+    named = str(place.path) if has_scheme(str(place.path)) else find_scheme(place.path)
+    folder = Path(split_scheme(named)[1])
+    around = Place(folder if folder.is_dir() else folder.parent, place.given, place.label)
+    return f"Name its folder, and the manifest by a setting: {around.set('data.manifest', named)}"
 
 
 def _say_unused(place: Place, data: Mapping[str, Any]) -> list[str]:
@@ -131,12 +143,14 @@ def _find_file(place: Place) -> Find | None:
     find = Find({"manifest": str(place.path)}, f"the table '{place.path.name}'")
     if place.path.suffix.lower() not in (*TABLE_SUFFIXES, *ROW_SUFFIXES):
         return find
+    if place.knows("rows"):
+        return find_long_tables(place) or find
     with suppress(SeqconvError):
         rows, _ = _read({**find.data, **place.given.get("data", {})})
         return find if len(rows) else None
     above = place.path.parent
     for folder in (above, Path(os.path.normpath(above / ".."))):
-        around = Place(folder, place.given)
+        around = Place(folder, place.given, place.label)
         tables = match_tables([place.path], around)
         if tables:
             return describe_tables({"": tables[0]}, around)

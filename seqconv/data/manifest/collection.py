@@ -10,7 +10,7 @@ from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLITS
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.cases import name_form
 from seqconv.features.cases.division import RowSettings
-from seqconv.parts import FilePaths, Section
+from seqconv.parts import FilePath, FilePaths, Section
 from seqconv.text import nearest
 
 FIELD = re.compile(r"\{([^{}]+)\}")
@@ -48,6 +48,11 @@ class CollectionSettings(Section):
     split_lists: FilePaths = Field(
         default=None,
         description="Text files with a path on each line, by the split that they list; all others are train.",
+    )
+    label_names: FilePath = Field(
+        default=None,
+        description="Text file with a label of the column `label` and its name on each line, such as '1 WALKING'; the "
+        "names become the labels.",
     )
     ignore: Patterns | dict[str, Patterns] | None = Field(
         default=None,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from seqconv.data.manifest.collection import FIELD, CollectionSettings, template_fields
 from seqconv.data.manifest.columns import SPLIT_WORDS, UNSURE_SPLITS, find_rows
+from seqconv.data.manifest.label_names import name_labels
 from seqconv.errors import ManifestError, StorageError, list_some
 from seqconv.features.text_files import decoding_problem, text_encoding
 from seqconv.files import fetch, is_address, name_of, tar_member
@@ -42,6 +43,14 @@ def arrange(table: pd.DataFrame, settings: CollectionSettings) -> tuple[pd.DataF
         table = _read_lists(table, settings.split_lists, problems)
     if isinstance(settings.ignore, dict):
         table = _leave_out_cells(table, settings.ignore, notes)
+    if settings.label_names is not None:
+        if "label" not in table:
+            raise ManifestError(
+                "data.label_names has names for the column 'label', which is not there. Say which column has the "
+                "labels: data.columns: {label: COLUMN}; or leave the key out."
+            )
+        lines = _lines(settings.label_names, "label_names")
+        table = table.assign(label=name_labels(table["label"], settings.label_names, lines))
     if "split" in table:
         table = table.assign(split=_name_splits(table["split"], notes))
     return table, problems, notes
@@ -149,7 +158,7 @@ def _read_lists(table: pd.DataFrame, lists: Mapping[str, str], problems: list[st
             rows.setdefault(name, []).append(row)
     splits: list[str | None] = [None] * len(paths)
     for split, file in lists.items():
-        lines = [_posix(line.strip()) for line in _lines(file) if line.strip()]
+        lines = [_posix(line.strip()) for line in _lines(file, "split_lists") if line.strip()]
         if unknown := [line for line in lines if line not in rows]:
             problems.append(
                 f"data.split_lists: '{file}' lists {list_some(unknown)}, which are not among the recordings."
@@ -178,16 +187,16 @@ def _names(path: str) -> set[str]:
     return {path, place.as_posix(), place.with_suffix("").as_posix(), name_of(path)}
 
 
-def _lines(file: str) -> list[str]:
+def _lines(file: str, key: str) -> list[str]:
     try:
         here = fetch(file)
         return here.read_text(encoding=text_encoding(here)).splitlines()
     except UnicodeError as error:
-        raise ManifestError(f"data.split_lists: '{file}': {decoding_problem(here, error)}") from error
+        raise ManifestError(f"data.{key}: '{file}': {decoding_problem(here, error)}") from error
     except StorageError:
         raise
     except OSError as error:
-        raise ManifestError(f"data.split_lists: '{file}' cannot be read: {error.strerror}.") from error
+        raise ManifestError(f"data.{key}: '{file}' cannot be read: {error.strerror}.") from error
 
 
 def _name_splits(cells: pd.Series, notes: list[str]) -> pd.Series:

@@ -22,6 +22,7 @@ from seqconv.data.manifest.readers.shards import read_shards
 from seqconv.data.manifest.readers.tables import read_file
 from seqconv.errors import ConfigError, ManifestError
 from seqconv.features.cases import FORMATS
+from seqconv.features.foreign import find_schemes
 from seqconv.files import fetch, folder_of, is_address, is_file, is_web, suffix_of
 from seqconv.parts.sections import SCHEMES, split_scheme
 
@@ -102,7 +103,8 @@ def _read_path(source: str, how: HowToRead) -> TableRead:
     except FileNotFoundError as error:
         raise ManifestError(f"manifest '{name}': there is no such file.") from error
     except ManifestError as error:
-        raise ManifestError(f"manifest '{name}': {error}") from error
+        hint = "" if scheme or is_folder else find_schemes([Path(place)])
+        raise ManifestError(f"manifest '{name}': {error}{'' if hint in str(error) else hint}") from error
     return frame, problems, notes + more
 
 

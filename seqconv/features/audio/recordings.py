@@ -11,6 +11,7 @@ from seqconv.features.audio.containers import MEDIA_REMEDY, is_media_installed
 from seqconv.features.audio.headers import DataSize, read_data_size
 from seqconv.features.audio.media import open_media
 from seqconv.features.audio.mixing import Mixer, Samples
+from seqconv.features.audio.pcm import open_pcm
 from seqconv.features.audio.raw import open_raw
 from seqconv.features.audio.regions import BLOCK_FRAMES, AudioRegion, as_audio_error, cut_region
 from seqconv.features.audio.streams import Stream, is_settled, scan_stream
@@ -19,8 +20,8 @@ from seqconv.files import find_file, hint_at_address
 
 # Digital silence: FLAC needs 14 bytes for 65,535 samples, Ogg and MP3 need more. A header that declares more is wrong.
 _MOST_SAMPLES_PER_BYTE = 8192
-# The first of the two matrices of a recording; libsndfile takes any others for sound of 44,100 Hz, or of any rate.
-_MATLAB_HEAD = 256
+# Holds the first of the two matrices of a recording: libsndfile takes others for sound of 44,100 Hz, or of any rate.
+_HEAD_BYTES = 256
 _SAMPLE_BYTES = {
     "PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1,
 }  # fmt: skip
@@ -72,9 +73,11 @@ def _open_encoded(path: Path, start: float | None, end: float | None, channel: i
             status = os.fstat(stream.fileno())
             data_size = read_data_size(stream, status.st_size)
             stream.seek(0)
-            is_named = b"samplerate" in stream.read(_MATLAB_HEAD)
-        scan = scan_stream(path, status.st_size, status.st_mtime_ns)
-        file = None if scan.is_for_ffmpeg else _decoder(path, scan)
+            head = stream.read(_HEAD_BYTES)
+        file: Any = open_pcm(path, head, data_size, status.st_size)
+        scan = Stream() if file is not None else scan_stream(path, status.st_size, status.st_mtime_ns)
+        if file is None and not scan.is_for_ffmpeg:
+            file = _decoder(path, scan)
         if file is None and data_size is not None and data_size.there < data_size.declared:
             raise AudioError(
                 f"has {data_size.there} bytes of samples, but its header declares {data_size.declared}; it was cut off "
@@ -83,7 +86,7 @@ def _open_encoded(path: Path, start: float | None, end: float | None, channel: i
     if file is None:
         return _open_media(path, scan, status, (start, end), channel)
     try:
-        if file.format in ("MAT4", "MAT5") and not is_named:
+        if file.format in ("MAT4", "MAT5") and b"samplerate" not in head:
             remedy = find_recipe([PurePath("x.mat")])
             raise AudioError(f"{path}: holds matrices of MATLAB, but no recording as libsndfile writes it.{remedy}")
         _check_header(path, file, status.st_size, data_size, scan)

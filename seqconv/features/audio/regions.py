@@ -1,10 +1,10 @@
 """Regions of files of samples, and what is wrong with them in words that name the file."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from seqconv.errors import AudioError
 from seqconv.features.audio.mixing import Samples
@@ -24,6 +24,22 @@ class AudioRegion(NamedTuple):
     sample_rate: int
     num_channels: int
     blocks: Callable[[], Iterator[Samples]]
+
+
+def part_of(row: Mapping[Any, Any]) -> tuple[float | None, float | None]:
+    """Return where a row of a manifest starts and ends in its file, in seconds; None where the file does.
+
+    >>> part_of({"path": "a.wav", "start": 0.5, "end": float("nan")})
+    (0.5, None)
+    """
+    return seconds_in(row.get("start")), seconds_in(row.get("end"))
+
+
+def seconds_in(cell: Any) -> float | None:
+    """Return the number in a cell of a manifest; None if it is empty."""
+    import pandas as pd
+
+    return None if pd.isna(cell) or cell == "" else float(cell)
 
 
 def cut_region(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from seqconv.features.kinds.base import Array, FeatureKind, Features
 from seqconv.features.kinds.recorded import RecordedKind
 from seqconv.features.kinds.spectral import MelKind, SpectralKind
-from seqconv.features.spectra import mel_edges, power_to_db, raise_level
+from seqconv.features.mel_scale import mel_edges
+from seqconv.features.spectra import power_to_db, raise_level
 from seqconv.parts import PositiveInt, register
 
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -28,7 +29,8 @@ class LogMel(MelKind):
 
     @property
     def axis(self) -> Array | None:
-        return None if self.delta else mel_edges(self.n_mels, self.fmin, self.highest_frequency)[1:-1]
+        edges = mel_edges(self.n_mels, self.fmin, self.highest_frequency, self.mel_scale)
+        return None if self.delta else edges[1:-1]
 
     def transform(self, frames: Features) -> Features:
         return self.log_mel(frames)
@@ -129,8 +131,9 @@ class Chroma(SpectralKind):
         return self.n_chroma
 
     def transform(self, frames: Features) -> Features:
-        filters = _chroma_filters(self.sample_rate, self.n_fft, self.n_chroma)
-        chroma = self.power(frames)[:, self.bins] @ filters[self.bins]
+        bins = self.bins
+        filters = _chroma_filters(self.sample_rate, self.n_fft, self.n_chroma, bins.start, bins.stop)
+        chroma = self.band_power(frames, filters)
         strongest = chroma.max(axis=1, keepdims=True)
         audible = strongest > np.finfo(np.float32).tiny
         relative: Features = np.divide(chroma, strongest, out=np.zeros_like(chroma), where=audible)
@@ -217,9 +220,11 @@ class Precomputed(FeatureKind):
 
 
 @lru_cache(maxsize=8)
-def _chroma_filters(sample_rate: int, n_fft: int, n_chroma: int) -> Features:
+def _chroma_filters(sample_rate: int, n_fft: int, n_chroma: int, first_bin: int, stop_bin: int) -> Any:
     import librosa.filters
+    import scipy.sparse
 
     # tuning is fixed: librosa would estimate it from the whole recording.
     filters = librosa.filters.chroma(sr=sample_rate, n_fft=n_fft, n_chroma=n_chroma, tuning=0.0)
-    return np.ascontiguousarray(filters.T, dtype=np.float32)
+    filters[:, :first_bin] = filters[:, stop_bin:] = 0
+    return scipy.sparse.csr_array(filters.astype(np.float32, copy=False))

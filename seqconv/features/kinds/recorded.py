@@ -10,7 +10,7 @@ from seqconv.errors import AudioError
 from seqconv.features.kinds.base import FeatureKind, Features
 from seqconv.parts import PositiveInt
 
-_BLOCK_SAMPLES = 1 << 22
+_BLOCK_SAMPLES = 1 << 20
 
 
 class RecordedKind(FeatureKind):
@@ -106,7 +106,9 @@ class RecordedKind(FeatureKind):
         if not num_samples:
             raise AudioError("there are no samples to extract features from")
         rest = self.count_frames(num_samples) - num_frames
-        buffer = np.pad(buffer, (0, max((rest - 1) * hop + n_fft - len(buffer), 0)))
+        missing = (rest - 1) * hop + n_fft - len(buffer)
+        if missing > 0:
+            buffer = np.concatenate([buffer, np.zeros(missing, np.float32)])
         for first in range(0, rest, piece_frames):
             count = min(piece_frames, rest - first)
             yield _frames(buffer[first * hop : (first + count - 1) * hop + n_fft], n_fft, hop)

@@ -11,6 +11,7 @@ from seqconv.errors import ConfigError
 from seqconv.features import spectra
 from seqconv.features.kinds.base import Array, Features
 from seqconv.features.kinds.recorded import RecordedKind
+from seqconv.features.mel_scale import MelScale, mel_filters
 from seqconv.parts import PositiveInt
 
 
@@ -18,6 +19,8 @@ class SpectralKind(RecordedKind):
     """Features of the power spectrum of each frame."""
 
     is_centered: ClassVar[bool] = True
+    # 2: spectra are computed in float64, and bands are added up bin by bin.
+    version: ClassVar[int] = 2
 
     win_length: PositiveInt | None = Field(default=None, description="Samples under the window; default n_fft.")
     fmin: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Lowest frequency in Hz.")
@@ -45,6 +48,10 @@ class SpectralKind(RecordedKind):
     def power(self, frames: Features) -> Features:
         """Compute the power of the windowed frames, `(time, n_fft // 2 + 1)`."""
         return spectra.power_spectrum(frames, self.win_length or self.n_fft)
+
+    def band_power(self, frames: Features, filters: Any) -> Features:
+        """Compute the power of the windowed frames in bands, `(time, bands)`, by a sparse matrix `(bands, bins)`."""
+        return spectra.band_power(frames, self.win_length or self.n_fft, filters)
 
     def spectrum_of(self, features: Array) -> Array | None:
         """Find the power spectrum `(time, n_fft // 2 + 1)` that has these features, as far as they determine it."""
@@ -84,6 +91,9 @@ class MelKind(SpectralKind):
     """Features of the energy in mel bands, with derivatives over time."""
 
     n_mels: PositiveInt = Field(default=64, description="Mel bands, of log_mel and under mfcc.")
+    mel_scale: MelScale = Field(
+        default="slaney", description="Scale of the mel bands: Slaney's, as in librosa, or that of HTK and Kaldi."
+    )
     delta: Annotated[int, Field(ge=0, le=2)] = Field(default=0, description="Orders of derivatives that are appended.")
 
     @property
@@ -97,29 +107,31 @@ class MelKind(SpectralKind):
 
     def log_mel(self, frames: Features) -> Features:
         """Compute the energy in each mel band in decibels, `(time, n_mels)`."""
-        return spectra.power_to_db(self.power(frames) @ _mel_filters(*self._bands))
+        return spectra.power_to_db(self.band_power(frames, _mel_filters(*self._bands)))
 
     def iterate(self, blocks: Iterable[Features], piece_frames: int | None = None) -> Iterator[Features]:
         return spectra.append_deltas_to_pieces(super().iterate(blocks, piece_frames), self.delta)
 
     def spectrum_of(self, features: Array) -> Array:
         """Mel bands are inverted by least squares."""
-        filters = spectra.mel_filters(*self._bands).astype(np.float64)
+        filters = mel_filters(*self._bands).astype(np.float64)
         spectrum: Array = np.maximum(10 ** (features[:, : self.n_mels] / 10) @ np.linalg.pinv(filters).T, 0)
         return spectrum
 
     @property
     def _bands(self) -> tuple[Any, ...]:
-        return self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.highest_frequency
+        return self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.highest_frequency, self.mel_scale
 
 
 @lru_cache(maxsize=8)
-def _mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> Features:
-    filters = spectra.mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
+def _mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float, mel_scale: MelScale) -> Any:
+    import scipy.sparse
+
+    filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax, mel_scale)
     empty = int(np.count_nonzero(filters.max(axis=1) == 0))
     if empty:
         raise ConfigError(
             f"features: {empty} of n_mels={n_mels} mel bands hold no bin of the spectrum and would be "
             f"constant. Lower n_mels or raise n_fft={n_fft}"
         )
-    return np.ascontiguousarray(filters.T, dtype=np.float32)
+    return scipy.sparse.csr_array(filters)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from seqconv.errors import ManifestError, list_some
+from seqconv.features.audio.regions import seconds_in
 from seqconv.features.cases import case_arguments, case_columns
 from seqconv.features.contents import TableNames
 from seqconv.files import is_address
@@ -124,12 +125,6 @@ def entries_of(frame: Any) -> list[Entry]:
     cases = map(case_arguments, frame[named].to_dict("records")) if len(named) > 1 else repeat({})
     paths = [path if is_address(path) else str(Path(path).absolute()) for path in frame["path"]]
     return [
-        Entry(name, path, _number(start), _number(end), **case)
+        Entry(name, path, seconds_in(start), seconds_in(end), **case)
         for name, path, start, end, case in zip(ids, paths, *optional, cases, strict=False)
     ]
-
-
-def _number(value: Any) -> float | None:
-    import pandas as pd
-
-    return None if pd.isna(value) or value == "" else float(value)

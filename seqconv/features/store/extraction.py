@@ -15,7 +15,10 @@ from seqconv.features.store.shards import extract_shard
 from seqconv.features.store.workers import WorkerDeath, available_cores, map_in_workers
 from seqconv.files import is_address, suffix_of
 
+# Each shard waits for the disk, and each worker should get several; of one that ends a worker, all are tried again.
 _MOST_ENTRIES = 32
+_MANY_SHARDS = 32
+_MOST_OF_MANY = 512
 # Nothing has to be decoded for a sequence of a file that is read whole.
 _MOST_CASES = 4096
 _SHARD_BYTES = 64 << 20
@@ -89,8 +92,9 @@ def cut_into_shards(entries: Sequence[Entry], settings: FeatureKind) -> list[lis
     """Cut entries, in order, into groups with features of about 64 MB at most; a single entry may take more."""
     shards: list[list[Entry]] = []
     size = 0
+    most_entries = max(_MOST_ENTRIES, min(len(entries) // _MANY_SHARDS, _MOST_OF_MANY))
     for entry, bytes_ in zip(entries, _estimate_all(entries, settings), strict=True):
-        most = _MOST_ENTRIES if entry.case is None else _MOST_CASES
+        most = most_entries if entry.case is None else _MOST_CASES
         if not shards or len(shards[-1]) >= most or size + bytes_ > _SHARD_BYTES:
             shards.append([])
             size = 0

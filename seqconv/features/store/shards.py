@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from seqconv.errors import AudioError, ConfigError, ManifestError, SeqconvError, ShapeError
-from seqconv.features import extract_features
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
 from seqconv.features.cases import files_of
 from seqconv.features.contents import TableNames
+from seqconv.features.extraction import extract_features, extract_recording
 from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
 from seqconv.features.precomputed import read_features
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
-from seqconv.files import as_storage_error, commit_file, find_file, status_of
+from seqconv.files import as_storage_error, find_file, status_of, sync_file
 
 _LIMIT_BYTES = 64 << 20
 
@@ -59,7 +59,7 @@ def extract_shard(
     fingerprint_once = cache(lambda path, form: fingerprint(find_once(path) or path, form))
     rows: list[StoredSequence] = []
     # On one core, as in a worker: matrix products differ in the last digit by how many cores share them.
-    with threadpool_limits(1), _new_shard(path) as writer:
+    with _thread_pools().limit(limits=1), _new_shard(path) as writer:
         for entry in entries:
             try:
                 # The network takes its own time, and has limits of its own.
@@ -70,18 +70,27 @@ def extract_shard(
             except (AudioError, ManifestError, ShapeError, OSError, MemoryError) as error:
                 rows.append(StoredSequence.of(entry, problem=_reason(error, entry.path)))
                 continue
-            row = StoredSequence.of(entry, size=size, mtime_ns=modified, content=content, shard=path.name)
+            place = {"shard": path.name, "batch": writer.stats.num_record_batches}
+            shape = dict(zip(("num_frames", "num_features"), features.shape, strict=True))
+            row = StoredSequence.of(entry, size=size, mtime_ns=modified, content=content, **place, **shape)
             if names.used:
                 row = replace(row, columns=json.dumps(names.used), left_out=json.dumps(names.left_out))
-            batch, (num_frames, num_features) = writer.stats.num_record_batches, features.shape
-            rows.append(replace(row, batch=batch, num_frames=num_frames, num_features=num_features))
+            rows.append(row)
             writer.write_batch(_as_batch(features))
     return rows
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Return those of this process; to look for them takes longer than some recordings."""
+    return ThreadpoolController()
 
 
 @contextmanager
 def _new_shard(path: Path) -> Iterator[Any]:
     """Open an Arrow writer of a shard, which gets its name once it is on the disk, if anything was written.
+
+    That the name is on the disk, too, is due when an index names it, which is written into the same folder.
 
     Raises:
         StorageError: the disk is full, or nobody may write there.
@@ -94,7 +103,8 @@ def _new_shard(path: Path) -> Iterator[Any]:
             with partial.open("wb") as file, pa.ipc.new_file(file, _schema()) as writer:
                 yield writer
             if writer.stats.num_record_batches:
-                commit_file(partial, path)
+                sync_file(partial)
+                partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -126,10 +136,10 @@ def _read_entry(
             "features. Set features.kind to precomputed"
         )
     part = {"start": entry.start, "end": entry.end}
+    if variant is None:
+        return extract_recording(path, settings, **part), TableNames()
     samples, rate = decode_audio(path, **part, sample_rate=settings.sample_rate, channel=settings.channel)
-    if variant is not None:
-        samples = variant.apply(samples, rate, content_of(entry, content))
-    return extract_features(samples, rate, settings), TableNames()
+    return extract_features(variant.apply(samples, rate, content_of(entry, content)), rate, settings), TableNames()
 
 
 def content_of(entry: Entry, content: str) -> str:

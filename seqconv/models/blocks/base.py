@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from seqconv.errors import ConfigError
@@ -9,11 +11,11 @@ from seqconv.geometry import TimeGeometry, TimeLayer
 from seqconv.models.blocks import keys
 from seqconv.models.nodes import Node, Nodes
 from seqconv.parts import PositiveInt, Registry, Section
-from seqconv.sources import IntArray
 
 # Keras's 0.99 needs hundreds of steps to forget the initial statistics; small data has some dozens an epoch.
 MOMENTUM = 0.9
 Built = tuple[Nodes, int]
+Lengths = npt.NDArray[np.int64]
 
 
 class LayerScope(NamedTuple):
@@ -110,7 +112,7 @@ class Block(Section):
         """The layers of this block that read time, in order."""
         return ()
 
-    def fitted_to(self, lengths: IntArray) -> "Block":
+    def fitted_to(self, lengths: Lengths) -> "Block":
         """Return the block with all keys that depend on the lengths of the training sequences, in its input frames."""
         return self
 

@@ -1,17 +1,19 @@
 """Random convolutions: fixed kernels, of which a head takes statistics that a linear model can tell classes by."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from seqconv.geometry import TimeGeometry, TimeLayer, widest
-from seqconv.models.blocks.base import Block, Built, LayerScope
+from seqconv.models.blocks.base import Block, Built, LayerScope, Lengths
 from seqconv.models.nodes import Nodes, Parallel
 from seqconv.parts import PositiveInt, register
-from seqconv.sources import IntArray
 
-Form = Literal["frames", "differences", "compressed", "smoothed", "standardized", "standardized_differences"]
+Form = Literal[
+    "frames", "differences", "compressed", "smoothed",
+    "standardized", "standardized_differences", "standardized_smoothed",
+]  # fmt: skip
 KERNEL_SIZE = 9
 
 
@@ -19,7 +21,7 @@ KERNEL_SIZE = 9
 class RandomConvolutionBlock(Block):
     """MiniRocket's 84 fixed kernels at several dilations (Dempster et al. 2021), over a few features each.
 
-    Follow it by `pooling: thresholds` and fit the head with `training.solver: ridge`, or put blocks that learn after it.
+    Put `pooling: thresholds` after it and a head of `training.solver: ridge`, or blocks that learn.
     """
 
     type: Literal["random_convolutions"]
@@ -28,17 +30,28 @@ class RandomConvolutionBlock(Block):
         description="Frames from tap to tap, 84 kernels for each. auto: from 1 to those with which a kernel covers a "
         "sequence of the upper quartile of the training lengths, evenly on a logarithmic scale.",
     )
-    num_dilations: PositiveInt = Field(default=16, description="How many, if dilations are auto.")
-    inputs: Annotated[tuple[Form, ...], Field(min_length=1)] = Field(
-        default=("frames", "differences", "compressed"),
-        description="Forms of the sequence side by side, each with kernels of its own: its frames, the differences of "
-        "neighboring ones, compressed values (as a logarithm does), means over as many frames as the dilation "
-        "(smoothed), and frames and differences after each sequence is standardized by its own mean and deviation, "
-        "which takes a first pass over it.",
+    num_dilations: PositiveInt = Field(
+        default=16, description="Most dilations, if they are auto; of short sequences there are fewer."
     )
-    keep_inputs: bool = Field(default=True, description="Also pass on the frames themselves, for their level and scale.")
-    most_features: PositiveInt = Field(default=8, description="A kernel sums over at most so many features, drawn.")
-    seed: int = Field(default=0, ge=0, description="Of the features of kernels.")
+    inputs: Annotated[tuple[Form, ...], Field(min_length=1)] = Field(
+        default=("frames", "smoothed"),
+        description="Forms of the sequence side by side, each with kernels of its own: its frames, the differences of "
+        "neighboring ones, compressed values (as a logarithm does), running sums, which give means over as many frames "
+        "as the dilation (smoothed); and three of these after each sequence is standardized by its own mean and "
+        "deviation, which takes a first pass over it.",
+    )
+    keep_inputs: bool = Field(
+        default=True, description="Also pass on the frames themselves, for their level and scale."
+    )
+    most_features: PositiveInt = Field(default=8, description="A kernel sums over at most so many features.")
+    seed: int = Field(default=0, ge=0, description="Draws which features each kernel sums over.")
+
+    @field_validator("inputs", "dilations")
+    @classmethod
+    def _each_once(cls, values: Any) -> Any:
+        if len(set(values)) < len(values) and not isinstance(values, str):
+            raise ValueError(f"{list(values)} names something twice; name each once")
+        return values
 
     @property
     def sees_all(self) -> bool:
@@ -51,11 +64,11 @@ class RandomConvolutionBlock(Block):
         kernel = TimeLayer(KERNEL_SIZE, 1, max(dilations))
         return widest([(*_before(form), kernel) for form in self.inputs])
 
-    def fitted_to(self, lengths: IntArray) -> "RandomConvolutionBlock":
+    def fitted_to(self, lengths: Lengths) -> "RandomConvolutionBlock":
         if self.dilations != "auto":
             return self
         most = max(1.0, (float(np.quantile(lengths, 0.75)) - 1) / (KERNEL_SIZE - 1))
-        dilations = np.unique(np.geomspace(1, most, self.num_dilations).astype(int))
+        dilations = np.unique(np.rint(np.geomspace(1, most, self.num_dilations)).astype(int))
         return self.model_copy(update={"dilations": tuple(dilations.tolist())})
 
     def build(self, channels: int, scope: LayerScope) -> Built:
@@ -83,7 +96,7 @@ class RandomConvolutionBlock(Block):
             kernels = MaskedRandomConvolution1D(
                 self.dilations,
                 most_features=self.most_features,
-                smoothed=form == "smoothed",
+                smoothed=form.endswith("smoothed"),
                 seed=self.seed + index,
                 **place.options("conv"),
             )

@@ -73,8 +73,8 @@ def print_features_dry_run(experiment: RunSetup, seconds: float, console: Consol
     parts = experiment.data.parts()
     total = seconds * sum(part.lengths.sum() for part in parts.values()) / parts["train"].lengths.sum()
     console.print(
-        f"\ndry run: features of all {sum(len(part) for part in parts.values()):,} sequences take about {total:.0f} "
-        "seconds, and then one system of linear equations is solved",
+        f"\ndry run: features of all {sum(len(part) for part in parts.values()):,} sequences take about "
+        f"{max(total, 1):.0f} s, and then one system of linear equations is solved",
         highlight=False,
     )
 
@@ -167,15 +167,15 @@ def _facts(experiment: RunSetup, device: str) -> Iterator[tuple[str, str]]:
     yield "model", f"{model.count_params():,} parameters, {reach}"
     if experiment.transfer is not None:
         yield "init", str(experiment.transfer)
+    if config.training.is_closed_form:
+        yield "training", "the head in closed form (ridge), on what the poolings return"
+        return
     yield (
         "batches",
         f"{plan.strategy}, {len(plan)} steps an epoch of {plan.mean_sequences:.1f} sequences, "
         f"rows x frames {shapes}{more}, padding {plan.padding_ratio:.1%}{_too_long(plan, config)}",
     )
     training, kept = config.training, "last epoch" if data.valid is None else f"best by {config.monitor}"
-    if training.is_closed_form:
-        yield "training", "the head in closed form (ridge), on what the poolings return"
-        return
     rate = f"learning rate {training.learning_rate:g} ({training.schedule})"
     yield "training", f"{training.epochs} epochs, {training.optimizer}, {rate}, {kept}{_averaged(config)}"
 

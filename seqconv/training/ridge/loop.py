@@ -30,6 +30,7 @@ class RidgeLoop(RunLoop):
     def _train_epoch(self, progress: Progress, feed: Any) -> None:
         experiment, started = self.experiment, time.monotonic()
         training_set, strength = experiment.training_set, experiment.config.training.strength
+        self.callbacks.on_epoch_begin(progress.epoch)
         with self.signals.at_once():
             fitted = fit_head(
                 experiment.model, training_set.sequences, training_set.labels, training_set.weights, strength

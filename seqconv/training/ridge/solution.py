@@ -1,6 +1,6 @@
 """Ridge regression in closed form, its strength chosen by leaving each sequence, or each group, out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,11 @@ STRENGTHS = np.logspace(-5, 3, 25)
 # Columns of this many features at a time are turned into float64.
 CHUNK = 2048
 EPSILON = 1e-12
+# Errors often hardly change over decades of strengths: the largest of these has the smallest coefficients.
+TOLERATED = 0.01
 
-Blocks = Callable[[], Iterable[npt.NDArray[np.float32]]]
-"""A function that returns the rows of a matrix from the first, in blocks `(n, features)`; it may be called again."""
+Blocks = Sequence[npt.NDArray[np.float32]]
+"""The rows of a matrix from the first, in blocks `(n, features)`."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ def fit_ridge(
 ) -> Ridge:
     """Fit a linear model to standardized features with the least squared error and a penalty on its coefficients.
 
-    With fewer rows than features, the equations are those of the rows, else those of the features: memory grows with
-    the square of the smaller of both. Errors of left-out rows are exact for the means and deviations of all rows
+    With fewer rows than features, the equations are those of the rows, else those of the features; besides them, all
+    features are kept once more. Errors of left-out rows are exact for the means and deviations of all rows
     (Allen 1974; for groups, An, Liu and Venkatesh 2007).
 
     Args:
@@ -52,12 +54,12 @@ def fit_ridge(
         targets: `(n, outputs)`.
         weights: `(n,)`, above 0; default: all alike.
         groups: `(n,)`; rows of a group are left out together; default: each by itself.
-        strengths: what is tried; the one with the least error is taken, of equal ones the largest.
+        strengths: what is tried; the largest whose error is at most 1 % more than the least is taken.
 
     >>> rng = np.random.default_rng(0)
     >>> x, noise = rng.normal(size=(50, 3)), rng.normal(size=(50, 1))
     >>> y = x @ [[1.0], [2.0], [0.0]] + 0.01 * noise + 5
-    >>> found = fit_ridge(lambda: [x], y)
+    >>> found = fit_ridge([x], y)
     >>> found.coefficients.round(2).ravel().tolist(), found.intercept.round(2).tolist()
     ([1.0, 2.0, 0.0], [5.0])
     """
@@ -69,7 +71,7 @@ def fit_ridge(
     members = _members(groups, len(targets))
     found = {float(strength): basis.leave_out(wanted, root, strength, members) for strength in strengths}
     errors = {strength: float((error**2).mean()) for strength, error in found.items()}
-    best = max((s for s in errors if errors[s] <= min(errors.values()) * (1 + 1e-9)), default=float(strengths[0]))
+    best = max(strength for strength in errors if errors[strength] <= min(errors.values()) * (1 + TOLERATED))
     coefficients = basis.coefficients(wanted, best)
     intercept = center - basis.mean @ coefficients
     return Ridge(coefficients, intercept, best, targets - found[best] / root, errors[best], errors)
@@ -93,7 +95,7 @@ class _Basis:
         return self.back(self._solve(wanted, strength))
 
     def _solve(self, wanted: FloatArray, strength: float) -> FloatArray:
-        return (self.rows.T @ wanted) / (self.lengths + strength * self.unit)[:, None]
+        return np.asarray((self.rows.T @ wanted) / (self.lengths + strength * self.unit)[:, None])
 
     def leave_out(
         self, wanted: FloatArray, root: FloatArray, strength: float, members: list[npt.NDArray[np.int64]] | None
@@ -104,7 +106,7 @@ class _Basis:
         errors = wanted - self.rows @ self._solve(wanted, strength)
         if members is None:
             leverage = np.einsum("ij,ij->i", scaled, scaled)[:, None] + constant**2
-            return errors / np.maximum(1 - leverage, EPSILON)
+            return np.asarray(errors / np.maximum(1 - leverage, EPSILON))
         for rows in members:
             hat = scaled[rows] @ scaled[rows].T + constant[rows] @ constant[rows].T
             errors[rows] = np.linalg.solve((1 + EPSILON) * np.eye(len(rows)) - hat, errors[rows])
@@ -113,13 +115,13 @@ class _Basis:
 
 def _find_basis(blocks: Blocks, root: FloatArray) -> _Basis:
     """Find the directions in which rows vary, from products of rows or from products of features."""
-    mean, deviation = _moments(blocks, root)
+    mean, deviation = weighted_moments(blocks, root[:, 0] ** 2)
     scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
     num_rows, num_features = len(root), len(mean)
 
     def standardized() -> Iterator[tuple[slice, FloatArray]]:
         start = 0
-        for block in blocks():
+        for block in blocks:
             part = slice(start, start + len(block))
             yield part, root[part] * ((block - mean) * scale)
             start += len(block)
@@ -131,7 +133,7 @@ def _find_basis(blocks: Blocks, root: FloatArray) -> _Basis:
         rows = vectors * np.sqrt(values)
 
         def back(inner: FloatArray) -> FloatArray:
-            return scale[:, None] * (matrix.T @ (vectors @ (inner / np.sqrt(values)[:, None])))
+            return np.asarray(scale[:, None] * (matrix.T @ (vectors @ (inner / np.sqrt(values)[:, None]))))
 
         return _Basis(rows, values, back, mean)
     products = np.zeros((num_features, num_features))
@@ -142,18 +144,19 @@ def _find_basis(blocks: Blocks, root: FloatArray) -> _Basis:
     return _Basis(rows, values, lambda inner: scale[:, None] * (vectors @ inner), mean)
 
 
-def _moments(blocks: Blocks, root: FloatArray) -> tuple[FloatArray, FloatArray]:
+def weighted_moments(blocks: Blocks, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and deviation of each feature, by weight, in two passes; 0 where it is constant."""
-    total, start = 0.0, 0
-    for block in blocks():
-        total = total + (root[start : start + len(block)] ** 2).T @ block.astype(np.float64)
-        start += len(block)
-    mean = np.asarray(total)[0] / len(root)
-    squares, start = 0.0, 0
-    for block in blocks():
-        squares = squares + (root[start : start + len(block)] ** 2).T @ (block - mean) ** 2
-        start += len(block)
-    deviation = np.sqrt(np.asarray(squares)[0] / len(root))
+    shares = weights / weights.sum()
+
+    def weighted_mean(change: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        total, start = np.zeros(1), 0
+        for block in blocks:
+            total = total + shares[start : start + len(block)] @ change(block.astype(np.float64))
+            start += len(block)
+        return total
+
+    mean = weighted_mean(lambda block: block)
+    deviation = np.sqrt(weighted_mean(lambda block: (block - mean) ** 2))
     return mean, np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, 0)
 
 

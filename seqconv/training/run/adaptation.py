@@ -5,39 +5,67 @@ import numpy.typing as npt
 from keras import ops
 
 from seqconv.data.sequences import Sequences
-from seqconv.layers import MaskedThresholdPooling1D
+from seqconv.errors import ConfigError
 from seqconv.models import SequenceModel
 from seqconv.models.stack import apply_trunk
 from seqconv.prediction.compiled import rounded_width
 from seqconv.prediction.random_features import RandomFeatures, qualifies
 
+Frames = npt.NDArray[np.float32]
 MOST_SEQUENCES = 64
 MOST_FRAMES = 128
+# Parts of the values of a feature that may be cut off, and the deviation below which rounding would tell.
+MOST_BEYOND = 0.01
+LEAST_DEVIATION = 0.005
 
 
-def adapt_thresholds(model: SequenceModel, train: Sequences, seed: int) -> None:
-    """Set the thresholds of poolings that have some, but for those of `training.init`, to quantiles of what reaches them.
+def adapt_poolings(model: SequenceModel, train: Sequences, seed: int) -> None:
+    """Give poolings what they take from the training frames, such as thresholds, unless `training.init` had it.
 
-    Every sequence counts alike: at most 128 frames are drawn of each, of at most 64 sequences.
+    At most 128 frames are drawn of each of at most 64 sequences, of those with a weight.
+
+    Raises:
+        ConfigError: the features are far from standardized, and fixed kernels would cut them off, or lose them.
     """
-    poolings = [layer for layer in model.stack.poolings if isinstance(layer, MaskedThresholdPooling1D)]
-    poolings = [layer for layer in poolings if not layer.is_adapted]
+    poolings = [layer for layer in model.stack.poolings if not layer.is_adapted]
     if not poolings:
         return
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(train))[:MOST_SEQUENCES]
+    chosen = rng.permutation(counted(train))[:MOST_SEQUENCES]
+    _check_scale(model, [np.asarray(train[int(index)]) for index in chosen])
     features = RandomFeatures(model) if qualifies(model) else None
     frames = np.concatenate([_draw_frames(model, features, np.asarray(train[int(index)]), rng) for index in chosen])
     for layer in poolings:
         layer.adapt(frames)
 
 
+def counted(train: Sequences) -> npt.NDArray[np.int64]:
+    """Return the training sequences whose weight is above 0."""
+    return np.arange(len(train)) if train.weights is None else np.flatnonzero(train.weights > 0)
+
+
+def _check_scale(model: SequenceModel, sequences: list[Frames]) -> None:
+    """Check that features are in a range that layers with fixed kernels take as it is."""
+    limits = [layer.limit for layer in model.stack.layers() if hasattr(layer, "limit")]
+    if not limits:
+        return
+    frames = np.abs(
+        ops.convert_to_numpy(model.feature_normalization(np.concatenate(sequences)[None].astype("float32")))
+    )
+    beyond, deviation = float((frames > min(limits)).mean()), float(frames.std())
+    if beyond > MOST_BEYOND or deviation < LEAST_DEVIATION:
+        found = (
+            f"{beyond:.1%} of them are beyond {min(limits):g}" if beyond > MOST_BEYOND else "they hardly differ from 0"
+        )
+        raise ConfigError(
+            f"random_convolutions take features of about one deviation, but {found}, where values are cut off, or "
+            "rounded away. Set features.normalize to 'train', or standardize the arrays."
+        )
+
+
 def _draw_frames(
-    model: SequenceModel,
-    features: RandomFeatures | None,
-    sequence: npt.NDArray[np.float32],
-    rng: np.random.Generator,
-) -> npt.NDArray[np.float32]:
+    model: SequenceModel, features: RandomFeatures | None, sequence: Frames, rng: np.random.Generator
+) -> Frames:
     """Return frames of one sequence as they reach the poolings, `(n, channels)`."""
     if features is not None and np.isfinite(sequence).all():
         return features.frames_at(sequence, np.sort(rng.permutation(len(sequence))[:MOST_FRAMES]))

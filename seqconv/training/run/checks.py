@@ -1,6 +1,6 @@
 """Checks of what would stop a run after hours, made before its first step: every problem of the data in one error."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from operator import attrgetter
@@ -84,18 +84,35 @@ def check_data(
     return replace(data, notes=[*data.notes, *notes]), surveys["train"].moments
 
 
-def check_fixed(model: SequenceModel) -> None:
-    """Check that nothing before the head has to be learned.
+def check_learnable(config: Config, model: SequenceModel, reused: Collection[str]) -> None:
+    """Check that what has to be learned can be, with this solver.
+
+    Args:
+        config: of the run.
+        model: its layers before the head.
+        reused: names of layers whose weights are those of `training.init`.
 
     Raises:
         ConfigError: a layer has weights that would stay as they were drawn.
     """
-    layers = [layer.name for layer in model.stack.layers() if layer.trainable_weights and layer not in model.stack.dense]
-    if layers:
+    stack = model.stack
+    before = [layer.name for layer in stack.layers() if layer.trainable_weights and layer not in stack.dense]
+    drawn = [name for name in before if name not in reused]
+    if config.training.is_closed_form and drawn:
         raise ConfigError(
-            f"training.solver 'ridge' fits the last layer alone, but {list_some(layers)} have weights to learn, which "
-            "would stay as they were drawn. Begin with a trained model (training.init), use blocks without such weights "
-            "(type: random_convolutions), or set training.solver to gradient."
+            f"training.solver 'ridge' fits the last layer alone, but {list_some(drawn)} have weights to learn, which "
+            "would stay as they were drawn. Begin with a trained model (training.init), use blocks without such "
+            "weights (type: random_convolutions), or set training.solver to gradient."
+        )
+    if (
+        not config.training.is_closed_form
+        and drawn
+        and stack.poolings
+        and not any(p.has_gradient for p in stack.poolings)
+    ):
+        raise ConfigError(
+            f"model.pooling counts frames above thresholds, which has no gradient, but {list_some(drawn)} have weights "
+            "to learn. Add a pooling such as mean, or 'mean' to the statistics of thresholds."
         )
 
 

@@ -14,9 +14,9 @@ from seqconv.features.kinds import FeatureKind, Precomputed
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.card import PLAIN_FORMAT, ModelCard
 from seqconv.text import package_version
-from seqconv.training.run.adaptation import adapt_thresholds
+from seqconv.training.run.adaptation import adapt_poolings, counted
 from seqconv.training.run.batches import Tell, find_budget, plan_batches
-from seqconv.training.run.checks import check_data, check_fixed
+from seqconv.training.run.checks import check_data, check_learnable
 from seqconv.training.run.pretrained import InitialModel, read_initial
 from seqconv.training.run.training_set import TrainingSet, augment_training, encode_labels, needs_moments, with_variants
 from seqconv.training.run.weight_transfer import Transfer, take_over
@@ -59,16 +59,15 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
     config = _settled(config, data)
     model = build_model(config.model, num_features=num_features, num_outputs=num_outputs, card=_card(config, data))
     initial = initial or read_initial(config)
-    if initial is None and config.training.is_closed_form:
-        check_fixed(model)
     is_adapted = initial is None and config.features.normalize == "train"
     data, seen = check_data(config, data, model, with_moments=is_adapted or needs_moments(config))
     labels, weights = encode_labels(config, data, model)
     transfer = None if initial is None else take_over(config, model, data.target, initial)
+    check_learnable(config, model, () if transfer is None else transfer.reused)
     moments = None if seen is None else seen.statistics()
     if is_adapted and moments is not None:
         model.feature_normalization.adapt(*moments)
-    adapt_thresholds(model, data.train, config.seed)
+    adapt_poolings(model, data.train, config.seed)
     data = with_variants(config, data)
     classes = labels.labels if isinstance(labels, FrameTargets) else labels
     sampling = draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
@@ -110,12 +109,13 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
 
 def _settled(config: Config, data: Datasets) -> Config:
     """Return the config with what the model chooses by the training lengths; a ridge takes one epoch."""
-    fitted = config.model.fitted_to(data.train.lengths)
+    fitted = config.model.fitted_to(data.train.lengths[counted(data.train)])
     sections: dict[str, Any] = {}
     if fitted != config.model:
         sections["model"] = {"blocks": fitted.model_dump(mode="json")["blocks"]}
     if config.training.is_closed_form:
         sections["training"] = {"epochs": 1}
+        sections.setdefault("model", {})["standardize_pooled"] = True
     return config.with_(**sections) if sections else config
 
 

@@ -18,12 +18,13 @@ State = Literal["reused", "frozen", "new"]
 
 
 class Part(NamedTuple):
-    """A part of the model, and the origin of its weights; `reason` says why they are new."""
+    """A part of the model, and the origin of its weights; `reason` says why they are new, `layers` names its layers."""
 
     name: str
     state: State
     num_weights: int
     reason: str = ""
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,14 @@ class Transfer:
                 lines.append(f"{state.capitalize()}: {names}; {amount(count, 'weight')}")
         return ". ".join(lines)
 
+    @property
+    def reused(self) -> list[str]:
+        """Names of the layers whose weights are those of the trained model."""
+        return [layer for part in self.parts if part.state != "new" for layer in part.layers]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `transfer.json`."""
-        parts = [dict(zip(("part", "state", "weights", "reason"), part, strict=True)) for part in self.parts]
+        parts = [dict(zip(("part", "state", "weights", "reason"), part[:4], strict=True)) for part in self.parts]
         return {"init": str(self.initial.path), "content": self.initial.digest, "parts": parts}
 
 
@@ -114,7 +120,7 @@ def _take_or_leave(name: str, layers: list[keras.layers.Layer], initial: Initial
     for layer in layers:
         if layer.weights and not reason:
             layer.set_weights(initial.weights[layer.name])
-    return Part(name, "new" if reason else "reused", count, reason)
+    return Part(name, "new" if reason else "reused", count, reason, tuple(layer.name for layer in layers))
 
 
 def _other_labels(ours: Target, theirs: Target | None) -> str:

@@ -16,7 +16,7 @@ from seqconv.data.manifest.readers.tables import read_table
 from seqconv.errors import ManifestError, list_some
 from seqconv.features.audio.containers import MEDIA_SUFFIXES, describe_unreadable, find_unreadable
 from seqconv.features.cells import ROW_SUFFIXES
-from seqconv.features.foreign import find_recipe
+from seqconv.features.foreign import MANIFESTS, find_recipe
 from seqconv.features.precomputed import TABLE_SUFFIXES
 from seqconv.files import fetch, is_file, list_files, seen_from
 
@@ -37,7 +37,6 @@ _NO_CLASSES = {
     "sessions": r"(session|ses|recording|rec|take|trial)[ _-]?\d+",
 }
 _ASIDE = r"_.*_|_background_noise_"
-_LHOTSE = r"(cuts|supervisions|recordings).*\.jsonl(\.gz)?$"
 
 
 def read_folder(folder: str | Path, collection: CollectionSettings) -> tuple[pd.DataFrame, list[str]]:
@@ -109,11 +108,7 @@ def _hint_at(folder: str | Path, present: Sequence[PurePath]) -> str:
             f" It holds tables ({list_some(tables)}): if each of their rows is a frame, data.rows says which are a "
             f"sequence; if each file is a channel and each line a sequence, write channels:FOLDER."
         )
-    if any(path.suffix.lower() == ".tar" for path in present):
-        hint += (
-            f" It holds tar archives: if their files are samples, write webdataset:{folder}/*.tar; else unpack them."
-        )
-    return hint + find_recipe(present)
+    return hint + find_recipe(present, str(folder))
 
 
 def check_names(paths: Iterable[Path]) -> None:
@@ -151,10 +146,10 @@ def refuse_manifests(present: Iterable[PurePath]) -> None:
         ManifestError: says it.
     """
     present = list(present)
-    of_kaldi = [path.parent.name for path in present if path.name == "wav.scp"]
+    of_kaldi = [path.parent.name for path in present if MANIFESTS["kaldi"].fullmatch(path.name)]
     if of_kaldi:
         raise ManifestError(f"it holds data directories of Kaldi. Give each as kaldi:FOLDER: {list_some(of_kaldi)}.")
-    of_lhotse = [path.name for path in present if re.search(_LHOTSE, path.name)]
+    of_lhotse = [path.name for path in present if MANIFESTS["lhotse"].fullmatch(path.name)]
     if of_lhotse:
         raise ManifestError(f"it holds manifests of lhotse. Give each as lhotse:FILE: {list_some(of_lhotse)}.")
     if any(path.name == "dataset_info.json" for path in present):
@@ -190,9 +185,10 @@ def _check_classes(folder: str | Path, present: Sequence[PurePath], paths: Seque
         hint = _hint_at(folder, present)
         raise ManifestError(f"it has no sub-folders with recordings; there must be one per class.{hint}")
     if empty:
+        hint = find_recipe((path for path in present if path.parts[0] in empty), str(folder))
         raise ManifestError(
             f"its sub-folders {list_some(empty)} hold files, but no recording or array. Leave them out "
-            f"with data.ignore: ['{empty[0]}/*'].{find_recipe(path for path in present if path.parts[0] in empty)}"
+            f"with data.ignore: ['{empty[0]}/*'].{hint}"
         )
     aside = [name for name in names if re.fullmatch(_ASIDE, name, re.IGNORECASE)]
     if aside and len(aside) < len(names):

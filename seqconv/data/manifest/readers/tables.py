@@ -13,6 +13,7 @@ from seqconv.data.manifest.columns import refuse_indicators, to_text
 from seqconv.data.manifest.readers.arrow import read_parquet
 from seqconv.errors import ManifestError
 from seqconv.features.cases import FORMATS, Cases, find_form, read_cases
+from seqconv.features.cells import ROW_SUFFIXES
 from seqconv.features.foreign import find_recipe
 from seqconv.features.tables import Rows, read_rows
 from seqconv.features.text_files import decoding_problem, text_encoding
@@ -57,9 +58,11 @@ def read_table(path: Path, collection: CollectionSettings = _PLAIN) -> pd.DataFr
     if reader is read_delimited or collection.separator is not None:
         reader = partial(read_delimited, collection=collection)
     if reader is None:
+        of_frames = " If each of its rows is a frame, data.rows says which are a sequence."
         raise ManifestError(
             f"the format '{path.suffix}' is not known. A manifest is {', '.join([*_READERS, *FORMATS])}, or a folder "
-            f"with one sub-folder per class; with data.separator, text of any name.{find_recipe([path])}"
+            "with one sub-folder per class; with data.separator, text of any name."
+            f"{of_frames if path.suffix.lower() in ROW_SUFFIXES else ''}{find_recipe([path])}"
         )
     try:
         return reader(path)
