@@ -62,7 +62,7 @@ def forward(
     from seqconv.prediction import random_features, stock
 
     check_source(model, source)
-    choice = choose_strategy(model, strategy, source.lengths)
+    choose_strategy(model, strategy)
     if not is_sequence_model(model):
         outputs = stock.run_alone(model, source)
         return outputs if raw else stock.as_logits(model, outputs)

@@ -6,7 +6,6 @@ at a time keep it in the caches of a processor.
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import keras
@@ -67,7 +66,7 @@ def qualifies(model: Any) -> bool:
 
 
 @cache
-def compiled_kernels() -> ModuleType | None:
+def compiled_kernels() -> Any:
     """Return the module of compiled kernels, once they have run here; None where Numba cannot be loaded or compile."""
     try:
         from seqconv.prediction import random_kernels
@@ -195,7 +194,7 @@ class _Convolution:
         features = np.ascontiguousarray(np.argsort(~is_used, axis=-1, kind="stable"), np.int64)
         taps = np.nonzero(kernel_weights().T > 0)[1].reshape(-1, 3).astype(np.int64)
         counts = is_used.sum(axis=-1).astype(np.int64)
-        self.compiled: Any = compiled_kernels()
+        self.compiled = compiled_kernels()
         self.kernels = self.compiled.Kernels(self.dilations, taps, features, counts, self.scales, self.most)
         self.levels = levels
         self.whole = np.clip(np.floor(levels / self.step), -FAR, FAR).astype(np.int32)
