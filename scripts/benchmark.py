@@ -4,7 +4,7 @@
                 buckets, random crops, PyTorch fed by lhotse, and seqconv's padded, bucketed and packed batches
     planning    padding, and sequences planned a second: seqconv, lhotse, SpeechBrain, Hugging Face's sampler, tf.data
     extraction  seconds of audio a second, of Ogg, WAV, FLAC and MP3, short and long: a feature store with one and two
-                processes, a plain librosa loop, torchaudio, kaldi-native-fbank (--lengths: part of a corpus's name)
+                processes, a plain librosa loop, torchaudio, kaldi-native-fbank
     inference   sequences a second: seqconv, and one by one or padded with plain Keras
     startup     seconds: imports, --help, the first training step; of train on sequences in memory, also the memory
     augmentation  epochs of audio.yaml with and without augmentation: frames and CPU seconds, waiting for data
@@ -35,6 +35,18 @@ if TYPE_CHECKING:
 
 BENCHMARKS = ("training", "planning", "extraction", "inference", "startup", "augmentation", "profile")
 ARCHIVE = "archive"
+_LENGTHS = (
+    "of prompts-clipped, prompts, lognormal; of extraction: ogg-8k, wav-16k, wav-44k, flac-16k, mp3-16k, wav-16k-clips "
+    "(0.3 s), wav-16k-minutes (18 each), wav-16k-hours (9.8 in all)"
+)
+# Options that a benchmark would make no use of.
+_NO_USE = {
+    ARCHIVE: ("repeats", "lengths", "prompts", "only"),
+    "extraction": ("prompts",),
+    "startup": ("lengths", "prompts"),
+    "augmentation": ("lengths", "prompts"),
+}
+_ARCHIVE_ALONE = ("folder", "recipe", "seeds")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -43,8 +55,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("benchmark", choices=(*BENCHMARKS, ARCHIVE))
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows there")
     parser.add_argument("--repeats", type=int, metavar="N", help="rounds (default: 5)")
-    parser.add_argument("--lengths", default="", metavar="A,B", help="of prompts-clipped, prompts, lognormal")
-    parser.add_argument("--prompts", type=Path, metavar="DIR", help="take the lengths from this corpus (make_prompts)")
+    parser.add_argument("--lengths", default="", metavar="A,B", help=_LENGTHS)
+    parser.add_argument("--prompts", type=Path, metavar="DIR", help="take the lengths from there (make_prompts)")
     parser.add_argument("--only", default="", metavar="A,B", help="contestants whose name contains A or B")
     parser.add_argument("--accuracy", action="store_true", help="training: accuracy at equal time, of crops and packed")
     parser.add_argument("--quick", action="store_true", help="tiny settings, to see that it runs; numbers mean nothing")
@@ -95,14 +107,17 @@ def _refuse_options_of_others(arguments: argparse.Namespace) -> None:
     """
     if arguments.accuracy and arguments.benchmark != "training":
         raise ConfigError("--accuracy belongs to the benchmark 'training'.")
-    is_archive = arguments.benchmark == ARCHIVE
-    others = ("repeats", "lengths", "prompts", "only") if is_archive else ("folder", "recipe", "seeds")
-    for name in others:
-        if (value := getattr(arguments, name)) not in (None, ""):
-            shown = f"'{value}'" if name == "folder" else f"--{name}"
-            belongs = f"no use to the benchmark '{ARCHIVE}'" if is_archive else f"of the benchmark '{ARCHIVE}'"
+    name = arguments.benchmark
+    shown_name = f"'{name}' with --accuracy" if arguments.accuracy else f"'{name}'"
+    no_use = ("lengths", "prompts") if arguments.accuracy else _NO_USE.get(name, ())
+    for option in (*no_use, *(() if name == ARCHIVE else _ARCHIVE_ALONE)):
+        if (value := getattr(arguments, option)) not in (None, ""):
+            shown = f"'{value}'" if option == "folder" else f"--{option}"
+            belongs = (
+                f"of the benchmark '{ARCHIVE}'" if option in _ARCHIVE_ALONE else f"no use to the benchmark {shown_name}"
+            )
             raise ConfigError(f"{shown} is {belongs}. Leave it out.")
-    if is_archive and arguments.folder is None:
+    if name == ARCHIVE and arguments.folder is None:
         raise ConfigError(f"'{ARCHIVE}' needs a folder with NAME_TRAIN.ts and NAME_TEST.ts: {ARCHIVE} FOLDER.")
 
 

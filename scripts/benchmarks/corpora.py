@@ -1,9 +1,9 @@
 """Recordings for the benchmark of extraction: data/prompts as they are, and in other formats, rates and lengths."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,32 +40,10 @@ class Corpus:
         return float(self.frame["seconds"].sum())
 
 
-def make_corpora(folder: Path, *, is_quick: bool) -> Iterator[Corpus]:
-    """Write each corpus into `folder` when it is its turn."""
-    count = QUICK_RECORDINGS if is_quick else None
-    prompts = _read_prompts(count)
-    yield _prompts_as_they_are(count)
-    yield _write(folder, "16 kHz WAV", prompts, 16000, ".wav")
-    for name, rate, suffix in (
-        ("44.1 kHz WAV", 44100, ".wav"),
-        ("16 kHz FLAC", 16000, ".flac"),
-        ("16 kHz MP3", 16000, ".mp3"),
-    ):
-        yield _write(folder, name, prompts[:: 1 if is_quick else _EVERY], rate, suffix)
-    tape = np.concatenate(prompts)
-    clip, clips = int(_SHORT_SECONDS * RATE), QUICK_RECORDINGS if is_quick else _SHORT_CLIPS
-    starts = np.linspace(0, len(tape) - clip, clips).astype(int)
-    yield _write(folder, "16 kHz WAV, clips of 0.3 s", [tape[start : start + clip] for start in starts], 16000, ".wav")
-    length = len(tape) // 8 if is_quick else _LONG_SECONDS * RATE
-    long = _write(
-        folder,
-        f"16 kHz WAV, {length / RATE / 60:.0f} minutes each",
-        [np.roll(tape, -number * length)[:length] for number in range(_LONG_RECORDINGS)],
-        16000,
-        ".wav",
-    )
-    yield long
-    yield _link(folder, long, 2 if is_quick else _LINKS)
+def make_corpora(names: Sequence[str], folder: Path, *, is_quick: bool) -> Iterator[Corpus]:
+    """Write the corpora of these names (of `CORPORA`) into `folder`, each when it is its turn."""
+    for name in names:
+        yield CORPORA[name](name, folder, is_quick)
 
 
 def features_at(rate: int) -> dict[str, Any]:
@@ -74,31 +52,62 @@ def features_at(rate: int) -> dict[str, Any]:
     return {"kind": "log_mel", "sample_rate": rate, "n_fft": n_fft, "hop_length": rate // 100, "n_mels": 64}
 
 
-def _prompts_as_they_are(count: int | None) -> Corpus:
-    frame = _manifest(count)
-    return Corpus("8 kHz Ogg", frame.assign(seconds=frame["seconds"].astype(float)), features_at(RATE))
+def _take_as_they_are(name: str, folder: Path, is_quick: bool) -> Corpus:
+    frame = _manifest(is_quick)
+    return Corpus(name, frame.assign(seconds=frame["seconds"].astype(float)), features_at(RATE))
+
+
+def _convert(name: str, folder: Path, is_quick: bool, *, rate: int, suffix: str, every: int = _EVERY) -> Corpus:
+    return _write(name, folder, _read_prompts(is_quick)[:: 1 if is_quick else every], rate, suffix)
+
+
+def _cut_clips(name: str, folder: Path, is_quick: bool) -> Corpus:
+    tape = np.concatenate(_read_prompts(is_quick))
+    length = int(_SHORT_SECONDS * RATE)
+    starts = np.linspace(0, len(tape) - length, QUICK_RECORDINGS if is_quick else _SHORT_CLIPS).astype(int)
+    return _write(name, folder, [tape[start : start + length] for start in starts], 16000, ".wav")
+
+
+def _join_prompts(name: str, folder: Path, is_quick: bool) -> Corpus:
+    tape = np.concatenate(_read_prompts(is_quick))
+    length = len(tape) // 8 if is_quick else _LONG_SECONDS * RATE
+    recordings = [np.roll(tape, -number * length)[:length] for number in range(_LONG_RECORDINGS)]
+    return _write(name, folder, recordings, 16000, ".wav")
+
+
+def _repeat_long_ones(name: str, folder: Path, is_quick: bool) -> Corpus:
+    """Further names for the same long recordings, which take no room."""
+    long = _join_prompts(f"{name}-sources", folder, is_quick)
+    rows = []
+    for number in range(2 if is_quick else _LINKS):
+        source = long.frame.iloc[number % len(long.frame)]
+        path = folder / f"link-{number}.wav"
+        os.link(source["path"], path)
+        rows.append((str(number), str(path), source["seconds"]))
+    return Corpus(name, type(long.frame)(rows, columns=["id", "path", "seconds"]), long.features)
 
 
 @cache
-def _manifest(count: int | None) -> Any:
+def _manifest(is_quick: bool) -> Any:
     from seqconv.data.manifest import load_manifest
 
     frame = load_manifest(PROMPTS / "manifest.csv")
-    return frame if count is None else frame.sort_values("seconds").head(count).reset_index(drop=True)
+    return frame.sort_values("seconds").head(QUICK_RECORDINGS).reset_index(drop=True) if is_quick else frame
 
 
-def _read_prompts(count: int | None) -> list[npt.NDArray[np.float32]]:
+@cache
+def _read_prompts(is_quick: bool) -> list[npt.NDArray[np.float32]]:
     import soundfile
 
-    return [soundfile.read(path, dtype="float32")[0] for path in _manifest(count)["path"]]
+    return [soundfile.read(path, dtype="float32")[0] for path in _manifest(is_quick)["path"]]
 
 
-def _write(folder: Path, name: str, recordings: list[npt.NDArray[np.float32]], rate: int, suffix: str) -> Corpus:
+def _write(name: str, folder: Path, recordings: list[npt.NDArray[np.float32]], rate: int, suffix: str) -> Corpus:
     import pandas as pd
     import soundfile
     import soxr
 
-    place = folder / name.replace(" ", "_")
+    place = folder / name
     place.mkdir()
     rows = []
     for number, samples in enumerate(recordings):
@@ -108,13 +117,14 @@ def _write(folder: Path, name: str, recordings: list[npt.NDArray[np.float32]], r
     return Corpus(name, pd.DataFrame(rows, columns=["id", "path", "seconds"]), features_at(rate))
 
 
-def _link(folder: Path, corpus: Corpus, count: int) -> Corpus:
-    """Return as many recordings, which are those of `corpus` under further names: they take no room."""
-    rows = []
-    for number in range(count):
-        source = corpus.frame.iloc[number % len(corpus.frame)]
-        path = folder / f"link-{number}.wav"
-        os.link(source["path"], path)
-        rows.append((str(number), str(path), source["seconds"]))
-    frame = type(corpus.frame)(rows, columns=["id", "path", "seconds"])
-    return Corpus(f"16 kHz WAV, {frame['seconds'].sum() / 3600:.1f} hours", frame, corpus.features)
+CORPORA: dict[str, Callable[[str, Path, bool], Corpus]] = {
+    "ogg-8k": _take_as_they_are,
+    "wav-16k": partial(_convert, rate=16000, suffix=".wav", every=1),
+    "wav-44k": partial(_convert, rate=44100, suffix=".wav"),
+    "flac-16k": partial(_convert, rate=16000, suffix=".flac"),
+    "mp3-16k": partial(_convert, rate=16000, suffix=".mp3"),
+    "wav-16k-clips": _cut_clips,
+    "wav-16k-minutes": _join_prompts,
+    "wav-16k-hours": _repeat_long_ones,
+}
+"""What makes each corpus, by name: is called with its name, a folder, and whether a few recordings are enough."""

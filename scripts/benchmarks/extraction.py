@@ -15,13 +15,13 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from benchmarks.corpora import Corpus, make_corpora
+from benchmarks.corpora import CORPORA, Corpus, make_corpora
 from benchmarks.extractors import KALDI, LOOP, TORCHAUDIO, extract_by_kaldi, extract_by_librosa, extract_by_torchaudio
+from benchmarks.lengths import choose_lengths
 from benchmarks.peers import why_missing
 from benchmarks.results import Comparison
 from benchmarks.rounds import Contestant, Missing, run_rounds
 from benchmarks.settings import Settings
-from seqconv.errors import ConfigError
 
 SPEED = "seconds of audio/s"
 CPU_SPEED = "seconds of audio/CPU s"
@@ -38,15 +38,15 @@ _PEERS_SECONDS = 3 * 3600
 
 
 def compare(settings: Settings) -> Iterator[Comparison]:
-    """One comparison for each corpus."""
-    names = []
+    """One comparison for each corpus that is chosen; no other is made.
+
+    Raises:
+        ConfigError: there is no corpus of that name.
+    """
+    names = choose_lengths(settings, tuple(CORPORA), known=tuple(CORPORA))
     with tempfile.TemporaryDirectory(prefix="seqconv-") as folder, threadpool_limits(1):
-        for corpus in make_corpora(Path(folder), is_quick=settings.is_quick):
-            names.append(corpus.name)
-            if not settings.lengths or any(part in corpus.name for part in settings.lengths):
-                yield _compare(corpus, Path(folder), settings)
-    if unknown := [part for part in settings.lengths if not any(part in name for name in names)]:
-        raise ConfigError(f"--lengths {','.join(unknown)}: in the name of no corpus; there are {'; '.join(names)}")
+        for corpus in make_corpora(names, Path(folder), is_quick=settings.is_quick):
+            yield _compare(corpus, Path(folder), settings)
 
 
 def _compare(corpus: Corpus, folder: Path, settings: Settings) -> Comparison:

@@ -21,16 +21,16 @@ SEED = 0
 Lengths = npt.NDArray[np.int64]
 
 
-def choose_lengths(settings: Settings, default: Sequence[str]) -> tuple[str, ...]:
-    """Names of the distributions to measure on.
+def choose_lengths(settings: Settings, default: Sequence[str], known: Sequence[str] = NAMES) -> tuple[str, ...]:
+    """Names of the distributions (or of what else is `known`) to measure on.
 
     Raises:
         ConfigError: there is none of that name.
     """
-    names = settings.lengths or tuple(default)
-    unknown = sorted(set(names) - set(NAMES))
+    names = tuple(dict.fromkeys(settings.lengths or default))
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        raise ConfigError(f"--lengths {','.join(unknown)}: expected some of {', '.join(NAMES)}, separated by commas.")
+        raise ConfigError(f"--lengths {','.join(unknown)}: expected some of {', '.join(known)}, separated by commas.")
     return names
 
 

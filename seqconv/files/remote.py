@@ -41,7 +41,7 @@ def status_of(path: str | Path) -> Status:
         OSError: it cannot be reached; for an address, a StorageError that names it and the remedy.
     """
     if not is_address(path):
-        status = (path if isinstance(path, Path) else Path(path)).stat()
+        status = local.as_path(path).stat()
         if not stat.S_ISREG(status.st_mode):
             raise FileNotFoundError(errno.ENOENT, "not a regular file", str(path))
         return Status(status.st_size, status.st_mtime_ns)

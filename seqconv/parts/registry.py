@@ -95,7 +95,10 @@ class Registry(Mapping[str, Part], Generic[Part]):
         return self._origins[name] if name in self else None
 
     def identity(self, name: str) -> dict[str, Any]:
-        """Return what decides whether results of a part are the same: its version, and the digest of its file.
+        """Return what decides whether results of a part are the same: its versions, and the digest of its file.
+
+        `version` is its author's. A base of seqconv's has a `base_version`, for the numbers that all parts derived from
+        it take from it; 1 if it says none, and then it is left out.
 
         >>> class Double:
         ...     name, version = "double", 3
@@ -105,6 +108,8 @@ class Registry(Mapping[str, Part], Generic[Part]):
         3
         """
         found: dict[str, Any] = {"name": name, "version": int(getattr(self[name], "version", 1))}
+        if (base_version := int(getattr(self[name], "base_version", 1))) != 1:
+            found["base_version"] = base_version
         origin = self._origins[name]
         return found if origin is None else {**found, "plugin": origin.name, "digest": origin.digest}
 

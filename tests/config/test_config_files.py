@@ -1,5 +1,8 @@
 """Config files: where they are found, how YAML is read, where paths start."""
 
+import shutil
+import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,18 @@ def test_a_file_that_is_not_text_is_an_error(tmp_path):
     path.write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(ConfigError, match=r"audio\.yaml, line 1: it is not UTF-8"):
         load_config(path)
+
+
+def test_a_wheel_holds_the_data_of_the_project():
+    """Folders are named there one by one, since what was fetched into `data/` must stay out."""
+    root = Path(__file__).parents[2]
+    if shutil.which("git") is None or not (root / ".git").exists():
+        pytest.skip("asks git for the files of the project")
+    listed = subprocess.run(["git", "ls-files", "data"], cwd=root, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip(f"git does not say: {listed.stderr.strip()}")
+    build = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
+    included = build["targets"]["wheel"]["force-include"]
+    kept = {"/".join(name.split("/")[:2]) for name in listed.stdout.splitlines()}
+    assert kept == {name for name in included if name.startswith("data/")}
+    assert all(target == f"seqconv/_project/{name}" for name, target in included.items())

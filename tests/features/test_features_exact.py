@@ -101,7 +101,7 @@ def test_a_file_gives_the_features_of_its_samples(tmp_path, monkeypatch, prompts
 
 
 def test_an_unknown_mel_scale_is_refused():
-    with pytest.raises(ConfigError, match=r"features.mel_scale: .*'mel'.*'slaney' or 'htk'|features.mel_scale"):
+    with pytest.raises(ConfigError, match=r"features\.mel_scale: expected 'slaney' or 'htk', got 'mel'"):
         as_settings({"mel_scale": "mel"})
     with pytest.raises(ConfigError, match="mel_scale='htk' has no effect on kind 'chroma'"):
         as_settings({"kind": "chroma", "mel_scale": "htk"})

@@ -1,6 +1,6 @@
 """A feature kind of a user's own: checked, extracted, stored, trained on and heard as ours are."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from seqconv.config.loading import config_schema
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError, ModelError, StoreError
 from seqconv.features import FeatureKind, RecordedKind, extract_features, num_features, open_features
+from seqconv.features.kinds.spectral import MelKind, SpectralKind
 from seqconv.features.store import FeatureStore, build_store
 from seqconv.models import load_model
 from seqconv.parts.registry import Origin
@@ -138,11 +139,37 @@ def test_an_edited_kind_is_not_served_from_an_old_store(recordings, tmp_path, mo
 def test_a_version_of_ours_is_part_of_stores_too(monkeypatch):
     from seqconv.features.store.index import identity
 
-    assert identity(FeatureKind(kind="log_mel"))["part"] == {"name": "log_mel", "version": 2}
+    assert identity(FeatureKind(kind="log_mel"))["part"] == {"name": "log_mel", "version": 1, "base_version": 2}
     waveform = FeatureKind(kind="waveform")
     assert "part" not in identity(waveform)
     monkeypatch.setattr(type(waveform), "version", 3)
     assert identity(waveform)["part"] == {"name": "waveform", "version": 3}
+
+
+@pytest.mark.parametrize("own_version", [1, 5])
+def test_an_own_kind_of_spectra_keeps_its_version_when_ours_is_raised(monkeypatch, own_version):
+    """What it is derived from gives other numbers: its stores are built again, and its models load as before."""
+    from seqconv.features.store.index import part_of
+    from seqconv.models.settings import ModelConfig, find_own_parts, find_part_problems
+
+    class ToyMel(MelKind):
+        kind: Literal["toy_mel"] = "toy_mel"
+        version: ClassVar[int] = own_version
+
+        def transform(self, frames):
+            return self.log_mel(frames)
+
+    with registered(ToyMel):
+        settings = FeatureKind(kind="toy_mel")
+        now = part_of(settings)
+        assert (now["version"], now["base_version"]) == (own_version, 2)
+        monkeypatch.delattr(SpectralKind, "base_version")
+        saved, before = find_own_parts(ModelConfig(), settings), part_of(settings)
+        monkeypatch.setattr(SpectralKind, "base_version", 3, raising=False)
+        assert before == {name: value for name, value in now.items() if name != "base_version"}
+        assert part_of(settings) == {**now, "base_version": 3}
+        assert find_part_problems(saved) == []
+        assert find_part_problems([{**each, "version": own_version + 1} for each in saved])
 
 
 def test_a_card_of_an_earlier_version_names_all_keys():

@@ -135,3 +135,38 @@ def test_settings_that_no_recording_can_satisfy_end_the_build(recordings, tmp_pa
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["lock"]
     with pytest.raises(ConfigError, match="num_workers=-1"):
         build_store(recordings, SETTINGS, tmp_path / "store", num_workers=-1, progress=False)
+
+
+LOADS_A_LIBRARY_BETWEEN_SHARDS = """
+import sys
+import numpy as np, soundfile
+from pathlib import Path
+from threadpoolctl import threadpool_info
+from seqconv.features.store.entries import Entry
+from seqconv.features.store.shards import extract_shard
+
+class Look:
+    def apply(self, samples, rate, content):
+        pools.append({pool["filepath"]: pool["num_threads"] for pool in threadpool_info()})
+        return samples
+
+folder, pools = Path(sys.argv[1]), []
+soundfile.write(folder / "x.wav", np.full(999, 0.25), 8000)
+for name in "ab":
+    rows = extract_shard([Entry("x", str(folder / "x.wav"))], {"kind": "waveform", "sample_rate": 8000},
+                         folder / name, variant=Look())
+    assert not rows[0].problem, rows
+    import scipy.linalg
+first, second = pools
+assert second.keys() > first.keys(), "SciPy has a BLAS of its own"
+assert set(second.values()) == {1}, pools
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="wheels of NumPy and SciPy for Linux have an OpenBLAS each")
+def test_libraries_that_were_loaded_since_the_last_shard_have_one_core_too(tmp_path):
+    arguments = [sys.executable, "-c", LOADS_A_LIBRARY_BETWEEN_SHARDS, str(tmp_path)]
+    done = subprocess.run(
+        arguments, capture_output=True, text=True, check=False, env={**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    )
+    assert done.returncode == 0, done.stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from seqconv.errors import StorageError
 from seqconv.files import commit_file, write_atomically, write_text
 
 
@@ -75,3 +76,9 @@ def test_readers_never_see_a_part(tmp_path):
     stop.set()
     reader.join()
     assert seen <= set(texts)
+
+
+def test_a_folder_that_cannot_be_made_is_said_like_a_file_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match=r"file/new/x\.txt cannot be written: "):
+        write_text("text", tmp_path / "file" / "new" / "x.txt")

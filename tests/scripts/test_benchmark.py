@@ -117,6 +117,12 @@ def test_a_missing_peer_is_said_and_has_rows_without_numbers(capsys):
     [
         (["startup", "--accuracy"], "--accuracy belongs to the benchmark 'training'"),
         (["planning", "--repeats", "0"], "--repeats 0: expected 1 or more"),
+        (["extraction", "--prompts", "folder"], "--prompts is no use to the benchmark 'extraction'. Leave it out"),
+        (["startup", "--lengths", "prompts"], "--lengths is no use to the benchmark 'startup'. Leave it out"),
+        (
+            ["training", "--accuracy", "--lengths", "prompts"],
+            "--lengths is no use to the benchmark 'training' with --acc",
+        ),
         (["planning", "--lengths", "prompts,speech"], "--lengths speech: expected some of prompts-clipped, prompts"),
     ],
 )
@@ -217,17 +223,28 @@ def test_inference(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated:DeprecationWarning")  # librosa.load
 def test_extraction(tmp_path):
-    rows = run_quickly(tmp_path, "extraction", "--only", "librosa,seqconv build_store, 1", "--lengths", "Ogg,clips,MP3")
-    corpora = {"8 kHz Ogg", "16 kHz MP3", "16 kHz WAV, clips of 0.3 s"}
-    assert {lengths for lengths, *_ in rows} == corpora
-    for name in corpora:
+    chosen = ("ogg-8k", "mp3-16k", "wav-16k-clips", "wav-16k-hours")
+    only = "librosa,seqconv build_store, 1"
+    rows = run_quickly(tmp_path, "extraction", "--only", only, "--lengths", ",".join(chosen))
+    assert list(dict.fromkeys(lengths for lengths, *_ in rows)) == list(chosen), "and nothing else, wav-16k for one"
+    for name in chosen:
         assert rows[name, "seqconv build_store, 1 process / plain librosa loop, 1 process", "ratio"]["median"] > 0
 
 
-def test_an_unknown_corpus_is_refused(tmp_path, capsys):
-    arguments = ["extraction", "--quick", "--lengths", "Ogg,AAC", "--only", "nobody"]
-    assert load("benchmark").main(arguments) != 0
-    assert "--lengths AAC: in the name of no corpus; there are 8 kHz Ogg; 16 kHz WAV" in capsys.readouterr().err
+def test_corpora_that_are_not_chosen_are_not_made(tmp_path):
+    corpora = load("benchmarks.corpora")
+    (clips,) = corpora.make_corpora(["wav-16k-clips"], tmp_path, is_quick=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["wav-16k-clips"]
+    assert len(clips.paths) == corpora.QUICK_RECORDINGS
+    # Its lines break at hyphens.
+    told = "".join(load("benchmark").make_parser().format_help().split())
+    assert all(name in told for name in corpora.CORPORA)
+
+
+def test_an_unknown_corpus_is_refused_before_any_is_made(capsys, monkeypatch):
+    monkeypatch.setattr(load("benchmarks.extraction"), "make_corpora", None)
+    assert load("benchmark").main(["extraction", "--quick", "--lengths", "ogg-8k,wav"]) == 2
+    assert "--lengths wav: expected some of ogg-8k, wav-16k, wav-44k" in capsys.readouterr().err
 
 
 def test_startup(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from seqconv.errors import ConfigError
 from seqconv.training.state.interrupts import RunStopped
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -116,8 +117,21 @@ def test_a_stopped_benchmark_says_where_it_goes_on(tmp_path, rng, capsys, monkey
         (["archive", "{here}/good/a"], "a' holds no data set"),
         (["archive", "{here}/alone"], "alone/A_TEST.ts' must be there beside the other file of the pair"),
         (["archive", "{here}/twice"], "/twice/two/A_TRAIN.ts' have one name"),
-        (["archive", "{here}/good", "--json", "{here}/other.json"], "other.json: Row.__new__() got an unexpected"),
-        (["archive", "{here}/good", "--json", "{here}/text.json"], "text.json: a row is there twice, or holds"),
+        (
+            ["archive", "{here}/good", "--json", "{here}/other.json"],
+            "other.json: row 1 has not exactly the fields dataset, ",
+        ),
+        (
+            ["archive", "{here}/good", "--json", "{here}/text.json"],
+            'text.json: row 1 has accuracy "0.5", expected a num',
+        ),
+        (
+            ["archive", "{here}/good", "--json", "{here}/twice.json"],
+            "twice.json: row 2 is of the same run as one before",
+        ),
+        (["archive", "{here}/good", "--json", "{here}/none.json"], "none.json: is no JSON (Expecting value"),
+        (["archive", "{here}/good", "--json", "{here}/good"], "good: cannot be read (Is a directory)"),
+        (["archive", "{here}/good", "--json", "{here}/other.json/new.json"], "/new.json cannot be written: "),
         (["planning", "--seeds", "2"], "--seeds is of the benchmark 'archive'"),
         (["planning", "folder"], "'folder' is of the benchmark 'archive'"),
     ],
@@ -129,10 +143,62 @@ def test_what_is_wrong_is_said_before_any_work(arguments, message, tmp_path, cap
         (tmp_path / name).write_text("garbage")
     (tmp_path / "other.json").write_text('[{"benchmark": "planning"}]')
     (tmp_path / "text.json").write_text(json.dumps([row("A")._asdict() | {"accuracy": "0.5"}]))
+    (tmp_path / "twice.json").write_text(json.dumps([row("A")._asdict()] * 2))
+    (tmp_path / "none.json").write_text("rows")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
     assert load("benchmark").main([each.format(here=tmp_path) for each in arguments]) == 2
     assert message in capsys.readouterr().err
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("accuracy", "NaN", "a number from 0 to 1"),
+        ("accuracy", "7.0", "a number from 0 to 1"),
+        ("accuracy", "true", "a number from 0 to 1"),
+        ("seconds", "-1", "a number from 0"),
+        ("seconds", "Infinity", "a number from 0"),
+        ("seed", "true", "a whole number from 0"),
+        ("seed", "0.5", "a whole number from 0"),
+        ("recipe", "null", "a text"),
+    ],
+)
+def test_a_row_that_no_run_has_is_refused(tmp_path, name, value, expected):
+    fields = {**row("A")._asdict(), name: json.loads(value)}
+    (tmp_path / "rows.json").write_text(json.dumps([row("B")._asdict(), fields]))
+    with pytest.raises(ConfigError, match=rf"row 2 has {name} {value}, expected {expected}\."):
+        load("benchmarks.archive.rows").read_rows(tmp_path / "rows.json")
+
+
+def test_a_set_that_needs_too_much_memory_stops_no_other(tmp_path, rng, capsys, monkeypatch):
+    for name in "AB":
+        write_pair(tmp_path, name, rng)
+
+    def needs_too_much_for_the_first(job):
+        if job.pair.name == "A":
+            np.empty(1 << 60, np.uint8)
+        return 0.75
+
+    monkeypatch.setitem(load("benchmarks.archive.recipes").RECIPES, "deep", needs_too_much_for_the_first)
+    assert run(tmp_path, "--json", tmp_path / "rows.json", "--recipe", "deep") == 1
+    assert "failed: A, deep: not enough memory (Unable to allocate" in capsys.readouterr().out
+    assert [each["dataset"] for each in json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))] == ["B"]
+
+
+def test_each_run_of_random_convolutions_draws_others(tmp_path, rng):
+    recipes, pairs = load("benchmarks.archive.recipes"), load("benchmarks.archive.pairs")
+    write_pair(tmp_path, "A", rng)
+    (pair,) = pairs.find_pairs(tmp_path)
+    assert recipes.RECIPES["rocket"].keywords == {"own_seed": recipes.ROCKET_SEED}
+    drawn = []
+    for seed in range(3):
+        job = recipes.Job(pair, seed, tmp_path, Console(), is_quick=True)
+        config = recipes.make_config("pickup_rocket.yaml", (), job, recipes.ROCKET_SEED)
+        assert config.seed == seed
+        block = config.model.blocks[0]
+        drawn += [block.seed + index for index in range(len(block.inputs))]
+    assert len(set(drawn)) == len(drawn)
 
 
 def test_published_figures_are_those_that_are_cited():

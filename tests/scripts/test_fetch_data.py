@@ -92,6 +92,30 @@ def test_files_of_the_archive_are_copied_unchanged_with_the_licence(fetch_data, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "packages"], "nothing else is left"
 
 
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_package_must_say_its_licence_and_nothing_of_it_is_lost(fetch_data, tmp_path, count):
+    content = {f"sktime/datasets/data/PLAID/PLAID_{end}.ts": b"@data" for end in ("TRAIN", "TEST")}
+    wheel = write_wheel(tmp_path / "packages", "plaid", content)
+    (package,) = known_sets()["plaid"].packages
+    with zipfile.ZipFile(wheel) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if ".dist-info" not in name}
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, value in members.items():
+            archive.writestr(name, value)
+        for number in range(count):
+            info = f"{package.name}-{package.version}.dist-info"
+            archive.writestr(f"{info}/licenses/part{number}/LICENSE.txt", f"terms {number}")
+    made = with_packages("plaid", [wheel]), tmp_path / "made", wheel.parent
+    if count == 0:
+        with pytest.raises(StorageError, match=r"sktime .* holds no file that says its licence"):
+            fetch_data.make_data_set(*made)
+        assert [path.name for path in tmp_path.iterdir()] == ["packages"]
+        return
+    fetch_data.make_data_set(*made)
+    found = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "made/licences").iterdir()}
+    assert found == {"sktime-1.txt": "terms 0", "sktime-2.txt": "terms 1"}
+
+
 def test_recordings_of_the_watch_have_a_manifest(fetch_data, tmp_path, rng):
     signals = [rng.standard_normal((count, 6)) for count in (70, 40, 50)]
     data = {"X": signals, "y": np.array([1, 0, 1]), "subject": np.array([3, 3, 10]), "side": np.array([1.0, 0.0, 0.0])}

@@ -38,10 +38,12 @@ class ArchiveSettings:
 def run_archive(settings: ArchiveSettings, console: Console) -> int:
     """Run all recipes on all data sets, and print the tables; returns the exit code.
 
-    A data set that a recipe cannot be run on is named, and stops no other.
+    A data set that a recipe cannot be run on, or has not enough memory for, is named, and stops no other; any other
+    error, a fault of the program, ends the benchmark.
 
     Raises:
         ConfigError, ManifestError: before any training: recipes, folder or file of rows are not as they should be.
+        StorageError: before any training: the file of rows cannot be written.
         KeyboardInterrupt: says where the rows are that were measured.
     """
     if settings.seeds < 1:
@@ -67,6 +69,9 @@ def _run_jobs(jobs: dict[Key, Pair], rows: dict[Key, Row], settings: ArchiveSett
     if len(todo) < len(jobs):
         progress.print(f"{len(jobs) - len(todo)} of {len(jobs)} runs are in {settings.json}: remove it to repeat them")
     if todo:
+        if settings.json:
+            # What cannot be written is said now, and not after the first training.
+            write_rows(rows.values(), settings.json)
         start()
     failed: dict[tuple[str, str], str] = {}
     for number, (dataset, name, seed) in enumerate(todo, start=len(jobs) - len(todo) + 1):
@@ -75,8 +80,9 @@ def _run_jobs(jobs: dict[Key, Pair], rows: dict[Key, Row], settings: ArchiveSett
         label = f"{number}/{len(jobs)}  {dataset}, {name}, seed {seed}"
         try:
             row, leaks = measure(jobs[dataset, name, seed], name, seed)
-        except SeqconvError as error:
-            failed[dataset, name] = str(error)
+        except (SeqconvError, MemoryError) as error:
+            told = f"not enough memory ({error})" if isinstance(error, MemoryError) else str(error)
+            failed[dataset, name] = told
             progress.print(f"{label}: failed", markup=False)
         except KeyboardInterrupt as stop:
             raise _say_how_to_go_on(stop, label, settings.json) from None

@@ -148,7 +148,7 @@ def _join(blocks: Iterable[Samples]) -> Samples:
 
 
 def _check_values(path: str | Path, samples: Samples) -> Samples:
-    # One NaN makes both NaN, which is in no order with anything.
+    # One NaN makes minimum and maximum NaN, and every comparison with NaN is false.
     if samples.min(initial=0) >= -_LARGEST_SAMPLE and samples.max(initial=0) <= _LARGEST_SAMPLE:
         return samples
     count = int(np.count_nonzero(~np.isfinite(samples)))

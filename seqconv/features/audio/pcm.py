@@ -1,4 +1,4 @@
-"""WAV files of uncompressed samples, read as bytes: as libsndfile reads them, and sooner."""
+"""WAV files of uncompressed samples, read as bytes: with the values that libsndfile gives, and faster."""
 
 from pathlib import Path
 from typing import IO, Any
@@ -43,7 +43,7 @@ class PcmFile:
             self._file = self._path.open("rb")
         frame_bytes = self._width * self.channels
         self._file.seek(self._start + self._place * frame_bytes)
-        data = self._file.read(min(frames, self.frames - self._place) * frame_bytes)
+        data = self._file.read(max(min(frames, self.frames - self._place), 0) * frame_bytes)
         values = np.frombuffer(data[: len(data) // frame_bytes * frame_bytes], self._type)
         if self._width == 3:
             # As the upper three bytes of four.
@@ -69,7 +69,7 @@ class PcmFile:
 
 
 def open_pcm(path: Path, head: bytes, data_size: DataSize | None, size: int) -> PcmFile | None:
-    """Open a WAV file of `size` bytes; None where anything in it is not as most writers put it down.
+    """Open a WAV file of `size` bytes; None where its header has anything unusual, and libsndfile must decide.
 
     Args:
         path: the file, which is opened again when it is read.
@@ -82,12 +82,15 @@ def open_pcm(path: Path, head: bytes, data_size: DataSize | None, size: int) -> 
     if head[:4] != b"RIFF" or head[8:16] != b"WAVEfmt " or _field(head, 16, 4) not in (16, 18):
         return None
     encoding, channels, rate = _field(head, 20, 2), _field(head, 22, 2), _field(head, 24, 4)
-    bits = _field(head, 34, 2)
+    bits, start = _field(head, 34, 2), size - data_size.there
+    # A second format, which may say otherwise, would stand between the first and the samples.
+    if start > len(head) or b"fmt " in head[20:start]:
+        return None
     if (encoding, bits) not in _ENCODINGS or not 0 < channels <= _MOST_CHANNELS or not 0 < rate < 1 << 31:
         return None
     if _field(head, 32, 2) != channels * bits // 8 or data_size.declared < channels * bits // 8:
         return None
-    return PcmFile(path, size - data_size.there, data_size.declared, head)
+    return PcmFile(path, start, data_size.declared, head)
 
 
 def _field(head: bytes, place: int, size: int) -> int:

@@ -20,7 +20,7 @@ class SpectralKind(RecordedKind):
 
     is_centered: ClassVar[bool] = True
     # 2: spectra are computed in float64, and bands are added up bin by bin.
-    version: ClassVar[int] = 2
+    base_version: ClassVar[int] = 2
 
     win_length: PositiveInt | None = Field(default=None, description="Samples under the window; default n_fft.")
     fmin: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Lowest frequency in Hz.")

@@ -15,7 +15,8 @@ from seqconv.features.store.shards import extract_shard
 from seqconv.features.store.workers import WorkerDeath, available_cores, map_in_workers
 from seqconv.files import is_address, suffix_of
 
-# Each shard waits for the disk, and each worker should get several; of one that ends a worker, all are tried again.
+# Entries of a shard. Few, so that each worker gets several shards, and little is done again where an entry ends its
+# worker: then all entries of its shard are extracted again. Of many entries more, as each shard waits for the disk.
 _MOST_ENTRIES = 32
 _MANY_SHARDS = 32
 _MOST_OF_MANY = 512

@@ -58,8 +58,9 @@ def extract_shard(
     find_once = lru_cache(maxsize=1)(find_file)
     fingerprint_once = cache(lambda path, form: fingerprint(find_once(path) or path, form))
     rows: list[StoredSequence] = []
-    # On one core, as in a worker: matrix products differ in the last digit by how many cores share them.
-    with _thread_pools().limit(limits=1), _new_shard(path) as writer:
+    # On one core, as in a worker: matrix products differ in the last digit by how many cores share them. To look for
+    # the libraries takes 1 ms (4 ms beside TensorFlow), and each time there may be more of them.
+    with ThreadpoolController().limit(limits=1), _new_shard(path) as writer:
         for entry in entries:
             try:
                 # The network takes its own time, and has limits of its own.
@@ -80,17 +81,11 @@ def extract_shard(
     return rows
 
 
-@cache
-def _thread_pools() -> ThreadpoolController:
-    """Return those of this process; to look for them takes longer than some recordings."""
-    return ThreadpoolController()
-
-
 @contextmanager
 def _new_shard(path: Path) -> Iterator[Any]:
     """Open an Arrow writer of a shard, which gets its name once it is on the disk, if anything was written.
 
-    That the name is on the disk, too, is due when an index names it, which is written into the same folder.
+    The name itself is on the disk once the index is, which is written into the same folder and names this shard.
 
     Raises:
         StorageError: the disk is full, or nobody may write there.
@@ -113,7 +108,7 @@ def _as_batch(features: Features) -> Any:
     import pyarrow as pa
 
     block = np.ascontiguousarray(features, dtype=np.float32)
-    # Not `pa.array`: it imports pandas, which takes each worker longer than its first hundred recordings.
+    # Not `pa.array`: it imports pandas, which takes a worker longer than to extract a hundred short recordings.
     values = pa.Array.from_buffers(pa.float32(), block.size, [None, pa.py_buffer(block)])
     return pa.record_batch([values], schema=_schema())
 

@@ -95,7 +95,7 @@ def _changed_parts(config: Config) -> Iterator[tuple[str, Any]]:
         names.append((STRATEGIES, config.batching.strategy))
     for registry, name in names:
         identity = registry.identity(name)
-        if registry.origin(name) is not None or identity["version"] != 1:
+        if identity != {"name": name, "version": 1}:
             yield f"{registry.kind} {name}", identity
 
 
