@@ -153,14 +153,16 @@ def _shares_of(pooling: Any, frames: Array, is_real: Mask) -> Shares:
 
 def _straighten(head: Head, pooled: Array) -> tuple[Array, Array, Array]:
     """Return logits, and the straight line `pooled @ slopes + bias` that runs through them here."""
-    slopes, bias, values = np.eye(len(pooled)), np.zeros(len(pooled)), pooled
+    # Up to the first Dense layer, the diagonal of a matrix, which for a ridge's features would take gigabytes.
+    slopes, bias, values = np.ones(len(pooled)), np.zeros(len(pooled)), pooled
     for layer in head.dense:
         if isinstance(layer, FeatureNormalization):
             mean, deviation = as_double(layer.mean), np.sqrt(as_double(layer.variance))
             slopes, bias, values = slopes / deviation, (bias - mean) / deviation, (values - mean) / deviation
             continue
         kernel, offset = as_double(layer.kernel), as_double(layer.bias) if layer.use_bias else 0.0
-        slopes, bias, values = slopes @ kernel, bias @ kernel + offset, values @ kernel + offset
+        slopes = slopes[:, None] * kernel if slopes.ndim == 1 else slopes @ kernel
+        bias, values = bias @ kernel + offset, values @ kernel + offset
         name = layer.activation.__name__
         if layer is head.dense[-1]:
             continue
