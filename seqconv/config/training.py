@@ -72,6 +72,7 @@ class MLflowSettings(Section):
 class TrainingConfig(Section):
     """Settings of the fit."""
 
+    epochs: PositiveInt = Field(default=20, description="Passes over the training sequences; a ridge takes 1.")
     solver: Literal["gradient", "ridge"] = Field(
         default="gradient",
         description="gradient: steps of the optimizer; ridge: the last layer is computed in closed form from what "
@@ -83,7 +84,6 @@ class TrainingConfig(Section):
         description="Of a ridge: how strongly coefficients are held near 0. Default: of 25 values from 1e-5 to 1000, "
         "the largest whose error on left-out sequences is within 1 % of the least.",
     )
-    epochs: PositiveInt = Field(default=20, description="Passes over the training sequences; a ridge takes 1.")
     learning_rate: Positive = Field(default=1e-3, description="Highest learning rate of the schedule.")
     optimizer: Optimizer = Field(default="adamw", description="Name of a Keras optimizer.")
     weight_decay: NonNegative | None = Field(default=1e-4, description="Decoupled weight decay; null for none.")

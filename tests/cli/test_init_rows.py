@@ -34,7 +34,10 @@ def frames(clock, name, activities=("walk", "run")):
 @pytest.fixture
 def draft(tmp_path, monkeypatch, capsys):
     """Write a table and run `init`; return the config, the rows of its manifest and what was printed."""
-    monkeypatch.chdir(tmp_path)
+    # `init` also looks beside the folder, where other tests have recordings.
+    here = tmp_path / "project" / "data"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
 
     def run(table, *arguments, source="frames.csv"):
         if source.endswith(".parquet"):

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seqconv.config import load_config
@@ -21,5 +22,6 @@ def test_every_block_and_head_is_on_the_page():
 def test_each_config_is_a_model(text, tmp_path):
     path = tmp_path / "page.yaml"
     path.write_text(text, encoding="utf-8")
-    model = build_model(load_config(path).model, num_features=40, num_outputs=3)
+    config = load_config(path).model.fitted_to(np.array([100]))
+    model = build_model(config, num_features=40, num_outputs=3)
     assert model.output_shape == (None, 3)

@@ -14,12 +14,14 @@ SAME_LENGTH = [
     (layers.FeatureNormalization, {}, CHANNELS),
     (layers.LayerScale, {"initial": 0.1}, CHANNELS),
     (layers.MaskedBatchNormalization, {"momentum": 0.9, "scale": False}, CHANNELS),
+    (layers.MaskedCompression, {"unit": 0.5, "pieces": 3}, CHANNELS),
     (layers.MaskedGRU, {"units": 3}, 3),
     (layers.MaskedGroupNormalization, {"groups": 2, "epsilon": 1e-4}, CHANNELS),
     (layers.MaskedLSTM, {"units": 3, "bidirectional": True}, 6),
     (layers.MaskedLayerNormalization, {"epsilon": 1e-4}, CHANNELS),
     (layers.MaskedLengthChannel, {"reference": 20.0}, CHANNELS + 1),
     (layers.MaskedSelfAttention, {"num_heads": 2, "key_dim": 3, "dropout": 0.1}, CHANNELS),
+    (layers.MaskedSequenceStandardization, {"epsilon": 1e-4}, CHANNELS),
     (layers.MaskedSpatialDropout1D, {"rate": 0.3, "seed": 1}, CHANNELS),
     (layers.MaskedSqueezeExcite, {"reduction": 2}, CHANNELS),
     (layers.StochasticDepth, {"rate": 0.3, "seed": 1}, CHANNELS),
@@ -29,6 +31,9 @@ IN_TIME = [
     (layers.MaskedConv1D, {"filters": 6, "kernel_size": 3, "padding": "valid", "activation": "relu"}, 6, 7),
     (layers.MaskedDepthwiseConv1D, {"kernel_size": 3, "depth_multiplier": 2, "padding": "causal"}, 8, 9),
     (layers.MaskedSeparableConv1D, {"filters": 5, "kernel_size": 3, "dilation_rate": 2, "padding": "valid"}, 5, 5),
+    (layers.MaskedDifference1D, {}, CHANNELS, 9),
+    (layers.MaskedRandomConvolution1D, {"dilations": [1, 3], "most_features": 2, "seed": 1}, 168, 9),
+    (layers.MaskedRandomConvolution1D, {"dilations": [2], "smoothed": True, "limit": 32.0}, 84, 9),
     (layers.MaskedMaxPooling1D, {"pool_size": 3, "strides": 2, "padding": "causal"}, CHANNELS, 5),
     (layers.MaskedAveragePooling1D, {"pool_size": 4}, CHANNELS, 3),
 ]
@@ -40,6 +45,7 @@ HEADS = [
     (layers.MaskedLastFrame1D, {}, CHANNELS),
     (layers.MaskedLogSumExpPooling1D, {"sharpness": 2.0}, CHANNELS),
     (layers.MaskedStatisticsPooling1D, {}, 2 * CHANNELS),
+    (layers.MaskedThresholdPooling1D, {"thresholds": 2, "statistics": ["proportion", "mean"]}, 4 * CHANNELS),
 ]
 MASK = np.arange(TIME)[None, :] < np.array([[TIME], [4]])
 SEGMENTS = np.where(MASK, 0, -1).astype("int32")
