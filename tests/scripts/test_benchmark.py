@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+pytestmark = pytest.mark.usefixtures("scripts")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 FIELDS = ["benchmark", "lengths", "contestant", "metric", "median", "low", "high"]
 HEAVY = {"tensorflow", "keras", "pandas", "numba"}
@@ -23,14 +24,6 @@ try:
 except SystemExit:
     print("heavy", sorted({HEAVY} & set(sys.modules)))
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def scripts():
-    """`benchmark` and `benchmarks` can be imported, as they are where the script runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SCRIPTS)
-        yield
 
 
 def load(name):

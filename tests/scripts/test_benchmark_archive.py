@@ -12,17 +12,10 @@ from rich.console import Console
 from seqconv.errors import ConfigError
 from seqconv.training.state.interrupts import RunStopped
 
+pytestmark = pytest.mark.usefixtures("scripts")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 FIVE = ["AllGestureWiimoteX", "AllGestureWiimoteY", "AllGestureWiimoteZ", "PLAID", "ShakeGestureWiimoteZ"]
 FIELDS = ["dataset", "recipe", "seed", "accuracy", "seconds"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def scripts():
-    """`benchmark` and `benchmarks` can be imported, as they are where the script runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SCRIPTS)
-        yield
 
 
 def load(name):

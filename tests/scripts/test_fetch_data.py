@@ -16,17 +16,10 @@ import soundfile
 from seqconv.data.manifest import load_manifest
 from seqconv.errors import StorageError
 
+pytestmark = pytest.mark.usefixtures("scripts")
 ROOT = Path(__file__).parents[2]
 HAS_DEBIAN = shutil.which("dpkg-deb") is not None
 GSM = {"format": "RAW", "subtype": "GSM610"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def scripts():
-    """Scripts can be imported, as they are where they run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "scripts")
-        yield
 
 
 @pytest.fixture

@@ -16,9 +16,11 @@ POOLINGS = [
     "statistics",
     "log_sum_exp",
     "generalized_mean",
+    "generalized_mean",
     {"type": "attentive_statistics", "units": 3},
     {"type": "attentive_statistics", "units": 3, "per_channel": True, "context": True},
-    {"type": "thresholds", "thresholds": 2},
+    # Counts alone have no gradient, which Keras warns of where a block before them has something to learn.
+    {"type": "thresholds", "thresholds": 2, "statistics": ["mean", "proportion", "mean_index", "spread", "longest"]},
 ]
 FORMS = ["frames", "differences", "compressed", "smoothed", "standardized", "standardized_differences"]
 
@@ -140,7 +142,8 @@ def inceptions(draw, channels, paddings):
 def random_convolutions(draw, channels, paddings):
     forms = draw(st.lists(st.sampled_from(FORMS), min_size=1, max_size=2, unique=True))
     dilations = draw(st.lists(st.integers(1, 9), min_size=1, max_size=2, unique=True))
-    keeps = draw(st.booleans())
+    # No gradient passes what is smoothed.
+    keeps = draw(st.booleans()) or all(form.endswith("smoothed") for form in forms)
     block = {"type": "random_convolutions", "dilations": dilations, "inputs": forms, "keep_inputs": keeps}
     return block, 84 * len(forms) * len(dilations) + (channels if keeps else 0)
 

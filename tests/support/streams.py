@@ -108,16 +108,20 @@ def refuses(path, data: bytes, reason: str) -> None:
 DAMAGES, MASKS = ("cut", "drop", "zeros", "flip"), st.integers(1, 255)
 
 
-def check_damage(path, whole: bytes, data: st.DataObject, *, header: int = 0, damages=DAMAGES, masks=MASKS) -> None:
+def check_damage(
+    path, whole: bytes, data: st.DataObject, *, header: int = 0, stop: int | None = None, damages=DAMAGES, masks=MASKS
+) -> None:
     """Cut a file anywhere, or change it behind its header: as many samples as before are decoded, or an AudioError.
 
-    `masks`: the bits of a byte that flip.
+    `stop`: where that ends which is changed; default: the end. `masks`: the bits of a byte that flip.
     """
     path.write_bytes(whole)
     expected = count_samples(path)
     damage = data.draw(st.sampled_from(damages))
     first = 0 if damage == "cut" else min(header, len(whole) - 2)
-    place, length = data.draw(st.integers(first, len(whole) - 1)), data.draw(st.integers(1, 400))
+    last = len(whole) if damage == "cut" or stop is None else stop
+    place = data.draw(st.integers(first, last - 1))
+    length = min(data.draw(st.integers(1, 400)), last - place)
     head, part, rest = whole[:place], whole[place : place + length], whole[place + length :]
     mask = data.draw(masks)
     changed = {"cut": b"", "drop": b"", "zeros": bytes(len(part)), "flip": bytes([part[0] ^ mask]) + part[1:]}[damage]

@@ -95,11 +95,13 @@ def test_smoothing_that_the_config_sets_is_not_chosen(folder, tmp_path, capsys):
 
 def test_frames_of_windows(folder, tmp_path):
     """The frame head learns the frame labels of windows, and events of whole recordings are found again."""
+    blocks = [{"filters": 32, "kernel_size": 9}, {"filters": 32, "kernel_size": 9, "dilation_rate": 3}]
     sections = config(
         folder,
         data={"windows": {"seconds": 5.0, "hop": 4.0}},
-        model={"pooling": "frames"},
-        batching={"batch_size": 4},
+        model={"pooling": "frames", "blocks": blocks},
+        batching={"batch_size": 2},
+        training={"epochs": 30, "learning_rate": 1e-3},
         evaluation={"events": {"max_gap": 0.3, "min_seconds": 0.2}},
     )
     run = train(sections, tmp_path / "run")

@@ -48,7 +48,7 @@ def test_left_out_rows_are_predicted_as_by_a_model_without_them(rows, features, 
     x[:, 3] = 7.0
     y, weights = rng.normal(size=(rows, 2)), rng.uniform(0.5, 3, rows)
     groups = rng.integers(0, 8, rows) if is_grouped else None
-    found = fit_ridge([x[:11], x[11:]], y, weights, groups, [0.03])
+    found = fit_ridge(x, y, weights, groups, [0.03])
     share = weights / weights.mean()
     mean = (share[:, None] * x).mean(axis=0)
     deviation = np.sqrt((share[:, None] * (x - mean) ** 2).mean(axis=0))
@@ -70,11 +70,11 @@ def test_the_largest_strength_with_about_the_least_left_out_error_is_taken():
     noise, signal = rng.normal(size=(40, 1)), x[:, :1]
     strengths = [1e-3, 1e-1, 1e1, 1e3]
     for y in (noise, signal):
-        found = fit_ridge([x], y, strengths=strengths)
+        found = fit_ridge(x, y, strengths=strengths)
         assert found.errors[found.strength] == found.error <= 1.01 * min(found.errors.values())
         assert all(found.errors[more] > found.error for more in strengths if more > found.strength)
-    assert fit_ridge([x], noise, strengths=strengths).strength > 1
-    assert fit_ridge([x], signal, strengths=strengths).strength < 1
+    assert fit_ridge(x, noise, strengths=strengths).strength > 1
+    assert fit_ridge(x, signal, strengths=strengths).strength < 1
 
 
 @pytest.fixture(scope="module")

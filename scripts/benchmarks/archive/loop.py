@@ -18,7 +18,7 @@ from seqconv.errors import ConfigError, SeqconvError
 
 LEAK = "leak: "
 QUICK = " --quick"
-"""What stands behind the name of a recipe in rows that mean nothing, so that they are never taken for others."""
+"""The end of the name of a recipe in rows that mean nothing, so that they are never taken for others."""
 
 FAILED = 1
 """Exit code where a data set could not be scored."""

@@ -32,7 +32,7 @@ _SEEDS_APART = 100
 
 @dataclass(frozen=True)
 class Job:
-    """What a recipe is asked for: a data set, a seed, and whether little work is enough.
+    """A request to a recipe: a data set, a seed, and whether little work is enough.
 
     `folder`: an empty one, for whatever is written on the way; it is removed afterwards. `console`: where to tell what
     is done; nobody reads it but for notes of leaks.

@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What was run."""
+        """The run that a row is of."""
         return self.dataset, self.recipe, self.seed
 
 

@@ -75,15 +75,14 @@ def fit_head(
     strengths: list[float] = []
     options: dict[str, Any] = {} if strength is None else {"strengths": [strength]}
     for outputs, known in _patterns(targets):
-        part, members = (
-            (features, groups) if known.all() else (features[known], None if groups is None else groups[known])
-        )
-        found = fit_ridge([part], targets[known][:, outputs], weight[known], members, **options)
+        part = features if known.all() else features[known]
+        members = None if groups is None else groups[known]
+        found = fit_ridge(part, targets[known][:, outputs], weight[known], members, **options)
         kernel[:, outputs], bias[outputs] = found.coefficients, found.intercept
         left_out[np.flatnonzero(known)[:, None], outputs] = found.left_out
         strengths.append(found.strength)
     scale = task.linear_scale(encoded, left_out)
-    mean, deviation = weighted_moments([features], weight)
+    mean, deviation = weighted_moments(features, weight)
     standardization, logits_layer = model.stack.dense
     standardization.adapt(mean, deviation**2)
     logits_layer.set_weights([kernel * scale * deviation[:, None], (bias + mean @ kernel) * scale])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,14 +10,14 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 # Of the mean squared length of the standardized rows: from hardly any to hardly anything left.
 STRENGTHS = np.logspace(-5, 3, 25)
-# Columns of this many features at a time are turned into float64.
+# Columns that are turned into float64 at a time.
 CHUNK = 2048
 EPSILON = 1e-12
 # Errors often hardly change over decades of strengths: the largest of these has the smallest coefficients.
 TOLERATED = 0.01
 
-Blocks = Sequence[npt.NDArray[np.float32]]
-"""The rows of a matrix from the first, in blocks `(n, features)`."""
+# Of any precision; products are summed in float64.
+Matrix = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Ridge:
 
 
 def fit_ridge(
-    blocks: Blocks,
+    features: Matrix,
     targets: FloatArray,
     weights: FloatArray | None = None,
     groups: Sequence[object] | None = None,
@@ -50,7 +51,7 @@ def fit_ridge(
     (Allen 1974; for groups, An, Liu and Venkatesh 2007).
 
     Args:
-        blocks: the features, `(n, features)` in all.
+        features: `(n, features)`.
         targets: `(n, outputs)`.
         weights: `(n,)`, above 0; default: all alike.
         groups: `(n,)`; rows of a group are left out together; default: each by itself.
@@ -59,13 +60,13 @@ def fit_ridge(
     >>> rng = np.random.default_rng(0)
     >>> x, noise = rng.normal(size=(50, 3)), rng.normal(size=(50, 1))
     >>> y = x @ [[1.0], [2.0], [0.0]] + 0.01 * noise + 5
-    >>> found = fit_ridge([x], y)
+    >>> found = fit_ridge(x, y)
     >>> found.coefficients.round(2).ravel().tolist(), found.intercept.round(2).tolist()
     ([1.0, 2.0, 0.0], [5.0])
     """
     share = np.ones(len(targets)) if weights is None else np.asarray(weights, np.float64)
     root = np.sqrt(share / share.mean())[:, None]
-    basis = _find_basis(blocks, root)
+    basis = _find_basis(features, root)
     center = (root**2 * targets).mean(axis=0)
     wanted = root * (targets - center)
     members = _members(groups, len(targets))
@@ -113,60 +114,48 @@ class _Basis:
         return errors
 
 
-def _find_basis(blocks: Blocks, root: FloatArray) -> _Basis:
+def _find_basis(features: Matrix, root: FloatArray) -> _Basis:
     """Find the directions in which rows vary, from products of rows or from products of features."""
-    mean, deviation = weighted_moments(blocks, root[:, 0] ** 2)
+    mean, deviation = weighted_moments(features, root[:, 0] ** 2)
     scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
-    num_rows, num_features = len(root), len(mean)
-
-    def standardized() -> Iterator[tuple[slice, FloatArray]]:
-        start = 0
-        for block in blocks:
-            part = slice(start, start + len(block))
-            yield part, root[part] * ((block - mean) * scale)
-            start += len(block)
-
-    if num_rows <= num_features:
-        matrix = np.concatenate([block.astype(np.float32) for _, block in standardized()])
-        values, vectors = np.linalg.eigh(_products(matrix))
-        values, vectors = _positive(values, vectors)
-        rows = vectors * np.sqrt(values)
+    matrix = np.empty(features.shape, np.float32)
+    for part in _parts(features.shape[1]):
+        matrix[:, part] = root * ((features[:, part] - mean[part]) * scale[part])
+    if len(matrix) <= len(mean):
+        values, vectors = _positive(*np.linalg.eigh(_products(matrix)))
 
         def back(inner: FloatArray) -> FloatArray:
             return np.asarray(scale[:, None] * (matrix.T @ (vectors @ (inner / np.sqrt(values)[:, None]))))
 
-        return _Basis(rows, values, back, mean)
-    products = np.zeros((num_features, num_features))
-    for _, block in standardized():
-        products += block.T @ block
-    values, vectors = _positive(*np.linalg.eigh(products))
-    rows = np.concatenate([block @ vectors for _, block in standardized()])
-    return _Basis(rows, values, lambda inner: scale[:, None] * (vectors @ inner), mean)
+        return _Basis(vectors * np.sqrt(values), values, back, mean)
+    values, vectors = _positive(*np.linalg.eigh(_products(matrix.T)))
+    return _Basis(matrix @ vectors, values, lambda inner: scale[:, None] * (vectors @ inner), mean)
 
 
-def weighted_moments(blocks: Blocks, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+def weighted_moments(features: Matrix, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and deviation of each feature, by weight, in two passes; 0 where it is constant."""
     shares = weights / weights.sum()
-
-    def weighted_mean(change: Callable[[FloatArray], FloatArray]) -> FloatArray:
-        total, start = np.zeros(1), 0
-        for block in blocks:
-            total = total + shares[start : start + len(block)] @ change(block.astype(np.float64))
-            start += len(block)
-        return total
-
-    mean = weighted_mean(lambda block: block)
-    deviation = np.sqrt(weighted_mean(lambda block: (block - mean) ** 2))
+    mean, variance = np.empty(features.shape[1]), np.empty(features.shape[1])
+    for part in _parts(features.shape[1]):
+        values = features[:, part].astype(np.float64)
+        mean[part] = shares @ values
+        variance[part] = shares @ (values - mean[part]) ** 2
+    deviation = np.sqrt(variance)
     return mean, np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, 0)
 
 
-def _products(matrix: npt.NDArray[np.float32]) -> FloatArray:
+def _products(matrix: Matrix) -> FloatArray:
     """Return the products of all pairs of rows, summed in float64."""
     products = np.zeros((len(matrix), len(matrix)))
-    for start in range(0, matrix.shape[1], CHUNK):
-        part = matrix[:, start : start + CHUNK].astype(np.float64)
-        products += part @ part.T
+    for part in _parts(matrix.shape[1]):
+        columns = matrix[:, part].astype(np.float64)
+        products += columns @ columns.T
     return products
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Yield parts of that many columns, so that few are in float64 at a time."""
+    return (slice(start, start + CHUNK) for start in range(0, count, CHUNK))
 
 
 def _positive(values: FloatArray, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:

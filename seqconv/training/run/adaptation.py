@@ -1,5 +1,7 @@
 """Numbers that layers take from the training sequences before the first step."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from keras import ops
@@ -14,6 +16,8 @@ from seqconv.prediction.random_features import RandomFeatures, qualifies
 Frames = npt.NDArray[np.float32]
 MOST_SEQUENCES = 64
 MOST_FRAMES = 128
+# Frames that are computed at once: thousands of channels of each would be gigabytes for a recording of an hour.
+LONGEST = 4096
 # Parts of the values of a feature that may be cut off, and the deviation below which rounding would tell.
 MOST_BEYOND = 0.01
 LEAST_DEVIATION = 0.005
@@ -22,21 +26,24 @@ LEAST_DEVIATION = 0.005
 def adapt_poolings(model: SequenceModel, train: Sequences, seed: int) -> None:
     """Give poolings what they take from the training frames, such as thresholds, unless `training.init` had it.
 
-    At most 128 frames are drawn of each of at most 64 sequences, of those with a weight.
+    At most 128 frames are drawn of each of at most 64 sequences, of those with a weight; of a long one, of an excerpt.
 
     Raises:
         ConfigError: the features are far from standardized, and fixed kernels would cut them off, or lose them.
     """
     poolings = [layer for layer in model.stack.poolings if not layer.is_adapted]
-    if not poolings:
+    limits = [layer.limit for layer in model.stack.layers() if hasattr(layer, "limit")]
+    if not poolings and not limits:
         return
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(counted(train))[:MOST_SEQUENCES]
-    _check_scale(model, [np.asarray(train[int(index)]) for index in chosen])
-    features = RandomFeatures(model) if qualifies(model) else None
-    frames = np.concatenate([_draw_frames(model, features, np.asarray(train[int(index)]), rng) for index in chosen])
-    for layer in poolings:
-        layer.adapt(frames)
+    excerpts = [_excerpt(train[int(index)], rng) for index in rng.permutation(counted(train))[:MOST_SEQUENCES]]
+    if limits:
+        _check_scale(model, excerpts, min(limits))
+    if poolings:
+        features = RandomFeatures(model) if qualifies(model) else None
+        frames = np.concatenate([_draw_frames(model, features, excerpt, rng) for excerpt in excerpts])
+        for layer in poolings:
+            layer.adapt(frames)
 
 
 def counted(train: Sequences) -> npt.NDArray[np.int64]:
@@ -44,19 +51,18 @@ def counted(train: Sequences) -> npt.NDArray[np.int64]:
     return np.arange(len(train)) if train.weights is None else np.flatnonzero(train.weights > 0)
 
 
-def _check_scale(model: SequenceModel, sequences: list[Frames]) -> None:
+def _excerpt(sequence: Any, rng: np.random.Generator) -> Frames:
+    """Return a sequence, or a part of one that is too long to be computed whole."""
+    first = int(rng.integers(max(len(sequence) - LONGEST, 0) + 1))
+    return np.asarray(sequence[first : first + LONGEST], np.float32)
+
+
+def _check_scale(model: SequenceModel, excerpts: list[Frames], limit: float) -> None:
     """Check that features are in a range that layers with fixed kernels take as it is."""
-    limits = [layer.limit for layer in model.stack.layers() if hasattr(layer, "limit")]
-    if not limits:
-        return
-    frames = np.abs(
-        ops.convert_to_numpy(model.feature_normalization(np.concatenate(sequences)[None].astype("float32")))
-    )
-    beyond, deviation = float((frames > min(limits)).mean()), float(frames.std())
+    frames = np.abs(ops.convert_to_numpy(model.feature_normalization(np.concatenate(excerpts)[None])))
+    beyond, deviation = float((frames > limit).mean()), float(frames.std())
     if beyond > MOST_BEYOND or deviation < LEAST_DEVIATION:
-        found = (
-            f"{beyond:.1%} of them are beyond {min(limits):g}" if beyond > MOST_BEYOND else "they hardly differ from 0"
-        )
+        found = f"{beyond:.1%} of them are beyond {limit:g}" if beyond > MOST_BEYOND else "they hardly differ from 0"
         raise ConfigError(
             f"random_convolutions take features of about one deviation, but {found}, where values are cut off, or "
             "rounded away. Set features.normalize to 'train', or standardize the arrays."
