@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-import seqconv.prediction
 from seqconv.data.sequences import Sequences
 from seqconv.layers import (
     FeatureNormalization,
@@ -23,10 +22,12 @@ from seqconv.layers.threshold_pooling import STATISTICS
 from seqconv.models import SequenceModel, build_model
 from seqconv.models.pooled_model import PooledModel
 from seqconv.models.stack import apply_trunk
-from seqconv.prediction import random_features, random_kernels
+from seqconv.prediction import random_features
 from seqconv.prediction.forward import forward
-from seqconv.prediction.random_forms import form_of, sums_above
-from seqconv.prediction.random_kernels import BLOCK
+from seqconv.prediction.random_features import features, kernels
+from seqconv.prediction.random_features.branches import compiled_kernels
+from seqconv.prediction.random_features.forms import form_of, sums_above
+from seqconv.prediction.random_features.kernels import BLOCK
 from seqconv.training.run import adaptation
 
 FORMS = (
@@ -154,7 +155,7 @@ def test_what_is_not_finite_passes_as_in_the_graph():
 
 
 def test_very_long_sequences_are_left_to_the_graph(monkeypatch):
-    monkeypatch.setattr(random_features, "MOST_VALUES", 100)
+    monkeypatch.setattr(features, "MOST_VALUES", 100)
     model, source = PooledModel(make_model(["frames"])), make_sequences(1)
     answers = random_features.answer(model, source)
     np.testing.assert_array_equal(answers.is_known, source.lengths <= 100)
@@ -180,9 +181,9 @@ def test_who_qualifies():
 
 @pytest.fixture
 def tried_anew():
-    random_features.compiled_kernels.cache_clear()
+    compiled_kernels.cache_clear()
     yield
-    random_features.compiled_kernels.cache_clear()
+    compiled_kernels.cache_clear()
 
 
 @pytest.mark.usefixtures("tried_anew")
@@ -190,13 +191,13 @@ def test_without_numba_the_graph_answers_and_nothing_is_said(monkeypatch, capfd)
     model = make_model(["frames"])
     expected = of_graph(model, make_sequences(1))
     capfd.readouterr()
-    for name in [name for name in sys.modules if name.split(".")[0] == "numba" or name.endswith(".random_kernels")]:
+    for name in [name for name in sys.modules if name.split(".")[0] == "numba" or name == kernels.__name__]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(seqconv.prediction, "random_kernels", raising=False)
+    monkeypatch.delattr(random_features, "kernels", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert random_features.compiled_kernels() is None
+        assert compiled_kernels() is None
     assert not random_features.qualifies(model)
     np.testing.assert_allclose(forward(model, make_sequences(1)), expected, rtol=1e-5, atol=1e-5)
     assert capfd.readouterr() == ("", "")
@@ -208,16 +209,16 @@ def test_kernels_that_do_not_compile_are_left_out(monkeypatch, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(random_kernels, "summarize", fail)
-    assert random_features.compiled_kernels() is None
+    monkeypatch.setattr(kernels, "summarize", fail)
+    assert compiled_kernels() is None
     assert not random_features.qualifies(make_model(["frames"]))
 
 
 @pytest.mark.usefixtures("tried_anew")
 def test_kernels_that_are_not_compiled_are_left_out(monkeypatch):
     # As with NUMBA_DISABLE_JIT=1, with which it takes minutes.
-    monkeypatch.setattr(random_kernels, "summarize", random_kernels.summarize.py_func)
-    assert random_features.compiled_kernels() is None
+    monkeypatch.setattr(kernels, "summarize", kernels.summarize.py_func)
+    assert compiled_kernels() is None
 
 
 def test_other_weights_of_the_kernels_do_not_qualify():

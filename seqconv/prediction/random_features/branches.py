@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from seqconv.layers import MaskedRandomConvolution1D
 from seqconv.layers.random_convolution import KERNEL_SIZE, kernel_weights, power_above, running_weights
-from seqconv.prediction.random_forms import Frames, Sums, to_numpy
+from seqconv.prediction.random_features.forms import Frames, Sums, to_numpy
 
 # In whole steps, beyond all outputs.
 FAR = 2**30
@@ -18,12 +18,12 @@ FAR = 2**30
 def compiled_kernels() -> Any:
     """Return the module of compiled kernels, once they have run here; None where Numba cannot be loaded or compile."""
     try:
-        from seqconv.prediction import random_kernels
+        from seqconv.prediction.random_features import kernels
 
-        random_kernels.try_out()
+        kernels.try_out()
     except Exception:  # Whatever it is: the graph needs none of it.
         return None
-    return random_kernels
+    return kernels
 
 
 class Convolution:

@@ -28,8 +28,8 @@ from seqconv.models import SequenceModel
 from seqconv.models.nodes import Nodes, Parallel
 from seqconv.models.pooled_model import PooledModel
 from seqconv.models.stack import apply_dense, walk
-from seqconv.prediction.random_branches import Convolution, compiled_kernels
-from seqconv.prediction.random_forms import Form, Frames, form_of, statistics_of, sums_above, to_numpy
+from seqconv.prediction.random_features.branches import Convolution, compiled_kernels
+from seqconv.prediction.random_features.forms import Form, Frames, form_of, statistics_of, sums_above, to_numpy
 from seqconv.sources import Source
 
 FORMS = (MaskedSequenceStandardization, MaskedDifference1D, MaskedCompression)
