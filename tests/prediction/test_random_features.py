@@ -39,7 +39,7 @@ THRESHOLDS = {"type": "thresholds", "thresholds": 2, "statistics": list(STATISTI
 
 def make_model(inputs, num_features=1, pooling=(THRESHOLDS, "max"), standardize_pooled=False, **options):
     """Build a model with thresholds and statistics of features that are not those it begins with."""
-    block = {"type": "random_convolutions", "dilations": [1, 3, 40], "inputs": list(inputs), **options}
+    block = {"type": "random_convolutions", "dilations": [1, 3, 3, 40], "inputs": list(inputs), **options}
     settings = {
         "blocks": [block, {"type": "length"}],
         "pooling": list(pooling),
@@ -76,7 +76,7 @@ def test_kernels_give_the_features_of_the_graph(num_features):
     found, expected = forward(model, source), of_graph(model, source)
     assert found.shape == expected.shape
     # By statistic, by threshold, by form.
-    ends = np.cumsum([num_features, *[3 * 84] * len(FORMS)])
+    ends = np.cumsum([num_features, *[4 * 84] * len(FORMS)])
     groups = [(f"{name} {level}", 2 * number + level) for number, name in enumerate(STATISTICS) for level in range(2)]
     for name, number in (*groups, ("max", 2 * len(STATISTICS))):
         channels = slice(number * (ends[-1] + 1), (number + 1) * (ends[-1] + 1))
@@ -110,7 +110,7 @@ def test_thresholds_beyond_all_values():
     model.stack.poolings[0].levels.assign(np.full(model.stack.poolings[0].levels.shape, [[-1e30], [1e30]]))
     found, expected = forward(PooledModel(model), source), of_graph(PooledModel(model), source)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert set(np.unique(found[:, : 2 * 254])) == {0.0, 1.0}
+    assert set(np.unique(found[:, : 2 * 338])) == {0.0, 1.0}
 
 
 def test_a_model_of_a_ridge_standardizes_what_is_pooled():
