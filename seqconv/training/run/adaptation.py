@@ -15,7 +15,7 @@ from seqconv.prediction.random_features import RandomFeatures, qualifies
 
 Frames = npt.NDArray[np.float32]
 MOST_SEQUENCES = 64
-MOST_FRAMES = 128
+MOST_FRAMES = 32
 # Frames that are computed at once: thousands of channels of each would be gigabytes for a recording of an hour.
 LONGEST = 4096
 # Parts of the values of a feature that may be cut off, and the deviation below which rounding would tell.
@@ -26,7 +26,7 @@ LEAST_DEVIATION = 0.005
 def adapt_poolings(model: SequenceModel, train: Sequences, seed: int) -> None:
     """Give poolings what they take from the training frames, such as thresholds, unless `training.init` had it.
 
-    At most 128 frames are drawn of each of at most 64 sequences, of those with a weight; of a long one, of an excerpt.
+    At most 32 frames are drawn of each of at most 64 sequences, of those with a weight; of a long one, of an excerpt.
 
     Raises:
         ConfigError: the features are far from standardized, and fixed kernels would cut them off, or lose them.
