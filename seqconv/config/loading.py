@@ -71,9 +71,25 @@ def dump_config(config: Config) -> str:
     return config.to_yaml()
 
 
-from seqconv.config.members import MEMBER_KEYS
-from seqconv.config.recipes import PRESETS, fill_in, make_room
-from seqconv.config.run import Config, check_config, key_roles, listed
+def _take_recipe(values: dict[str, Any], changes: list[str | tuple[str, Any]]) -> list[str]:
+    """Put the recipe that the config asks for under its values; changes that follow go on top of both."""
+    wanted = plain_values(values)
+    for change in changes:
+        # What is wrong with it is said when it is made.
+        _override(wanted, change)
+    return list(fill_in(values, wanted.get("recipe"), wanted.get("features")))
+
+
+def _take_models(values: Mapping[str, Any], folder: Path) -> str | None:
+    """Give members that begin with a trained model, and leave `model` out, that of its file."""
+    members = values.get("members")
+    for index, member in enumerate(members if isinstance(members, list) else ()):
+        if isinstance(member, dict):
+            taken = {"features": None, **member}
+            if obstacle := take_sections(taken, folder):
+                return f"members.{index}.{obstacle}"
+            member.update({name: taken[name] for name in ("model",) if name in taken})
+    return None
 
 
 def _load_plugins(values: Mapping[str, Any], folder: Path) -> None:

@@ -38,7 +38,7 @@ class MaskedRandomConvolution1D(MaskedLayer):
     counts values above a threshold would otherwise jump where rounding differs.
 
     Args:
-        dilations: frames from tap to tap, 84 kernels for each.
+        dilations: frames from tap to tap, 84 kernels for each; if one stands here twice, over other features.
         most_features: a kernel sums over at most so many features of a frame, which are drawn.
         smoothed: kernels run over running sums of the frames. So they weigh means over as many frames as the dilation,
             leave nothing between the taps out, and see the level. No gradient passes.

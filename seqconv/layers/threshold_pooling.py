@@ -225,15 +225,22 @@ def choose_levels(frames: np.ndarray, thresholds: int) -> np.ndarray:
     ordered = np.sort(np.ascontiguousarray(frames.T), axis=1)
     order = np.arange(1, thresholds * channels + 1).reshape(channels, thresholds)
     places = np.minimum((order * GOLDEN_RATIO % 1 * count).astype(int), count - 1)
-    levels = np.empty((thresholds, channels))
-    for channel in range(channels):
-        values, first = np.unique(ordered[channel].astype(np.float64), return_index=True)
-        at = np.searchsorted(first, places[channel], side="right") - 1
-        # Beyond the smallest and the largest value, a gap as wide as the one inside.
-        gaps = np.diff(values) if len(values) > 1 else np.ones(1)
-        outside = np.maximum(gaps[[0, -1]], 4 * np.spacing(np.abs(values[[0, -1]]).astype(np.float32)))
-        edges = np.concatenate([values[:1] - outside[0], values, values[-1:] + outside[1]])
-        below, above = (edges[at] + edges[at + 1]) / 2, (edges[at + 1] + edges[at + 2]) / 2
-        is_wider = (edges[at + 2] - edges[at + 1]) > (edges[at + 1] - edges[at])
-        levels[:, channel] = np.where(is_wider, above, below)
-    return levels
+    return np.stack([_widest_middles(ordered, places[:, level]) for level in range(thresholds)])
+
+
+def _widest_middles(ordered: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the middle of the wider gap beside one value of each row `(rows, n)`, which is sorted."""
+    rows, last = np.arange(len(ordered)), ordered.shape[1] - 1
+    values = ordered[rows, places][:, None]
+    first_equal, first_above = (ordered < values).sum(axis=1), (ordered <= values).sum(axis=1)
+    value = values[:, 0].astype(np.float64)
+    down = value - ordered[rows, np.maximum(first_equal - 1, 0)]
+    up = ordered[rows, np.minimum(first_above, last)] - value
+    # Beyond the smallest and the largest value, a gap as wide as the one inside.
+    is_smallest, is_largest = first_equal == 0, first_above > last
+    least = 4 * np.spacing(np.abs(values[:, 0]).astype(np.float32))
+    alone = is_smallest & is_largest
+    inside = np.where(alone, 1.0, np.maximum(down, up))
+    outside = np.maximum(inside, least)
+    down, up = np.where(is_smallest, outside, down), np.where(is_largest, outside, up)
+    return np.where(up > down, value + up / 2, value - down / 2)

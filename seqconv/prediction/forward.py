@@ -37,7 +37,8 @@ def forward(
     Args:
         model: one of ours, or any Keras model over `(batch, time, num_features)` that returns `(batch, outputs)`.
         source: anything with `.lengths`, `.ids` and `[i] -> (time, num_features)`.
-        strategy: auto, packed, bucketed, padded or single; it changes the time, not the logits.
+        strategy: auto, packed, bucketed, padded or single; it changes the time, not the logits. Where it is auto, and
+            the model has random convolutions alone, they are computed without its graph on CPUs.
         batch_size: sequences per step, on average; default: as in training.
         frames_per_batch: instead of `batch_size`, frames per step.
         chunk_frames: sequences of more frames run in chunks of that many, in bounded memory, with the same answer;
@@ -151,6 +152,19 @@ def check_source(model: Any, source: Source) -> None:
 
 
 def _forward_member(model: Any, source: Source, strategy: str, sizes: dict[str, int], chunk_frames: int | None) -> Any:
+    from seqconv.prediction import random_features
+
+    if strategy == "auto" and chunk_frames is None and random_features.qualifies(model):
+        outputs, is_known = random_features.answer(model, source)
+        if not is_known.all():
+            rest = Selection(source, np.flatnonzero(~is_known))
+            outputs[~is_known] = _forward_graph(model, rest, strategy, sizes, chunk_frames)
+        return outputs
+    return _forward_graph(model, source, strategy, sizes, chunk_frames)
+
+
+def _forward_graph(model: Any, source: Source, strategy: str, sizes: dict[str, int], chunk_frames: int | None) -> Any:
+    """Return the outputs of the model's graph, of long sequences in chunks."""
     from seqconv.prediction.streaming import whole
 
     is_long = whole.find_long(model, source.lengths, chunk_frames, strategy)

@@ -37,9 +37,10 @@ class ClassTask(Task):
         return 2.0 * np.asarray(encoded, np.float64) - 1.0
 
     def linear_scale(self, encoded: Array, outputs: FloatArray) -> float:
-        # A label that was not seen may yet come (Platt 1999): without this, no mistake would mean no doubt.
-        doubt = 1.0 / (len(encoded) + 2)
-        wanted = np.asarray(encoded, np.float64) * (1 - 2 * doubt) + doubt
+        # A mistake that was not seen may yet come (Platt 1999): without this, no mistake would mean no doubt.
+        rows, doubt = np.asarray(encoded, np.float64), 1.0 / (len(encoded) + 2)
+        others = 1 if self.allows_overlaps else max(1, rows.shape[1] - 1)
+        wanted = rows * (1 - doubt) + (1 - rows) * (doubt / others)
         return 1.0 / self.fit_temperature(wanted, np.nan_to_num(outputs))
 
     def class_rows(self, encoded: Array) -> Array:

@@ -14,7 +14,7 @@ from seqconv.layers.random_convolution import KERNEL_SIZE, kernel_weights, power
 from seqconv.layers.threshold_pooling import STATISTICS, choose_levels
 
 to_numpy = keras.ops.convert_to_numpy
-DILATIONS = (1, 2, 7)
+DILATIONS = (1, 2, 2, 7)
 NOISE = np.random.default_rng(5).normal(size=(2, 60))
 
 

@@ -141,7 +141,7 @@ def inceptions(draw, channels, paddings):
 @st.composite
 def random_convolutions(draw, channels, paddings):
     forms = draw(st.lists(st.sampled_from(FORMS), min_size=1, max_size=2, unique=True))
-    dilations = draw(st.lists(st.integers(1, 9), min_size=1, max_size=2, unique=True))
+    dilations = draw(st.lists(st.integers(1, 9), min_size=1, max_size=2))
     # No gradient passes what is smoothed.
     keeps = draw(st.booleans()) or all(form.endswith("smoothed") for form in forms)
     block = {"type": "random_convolutions", "dilations": dilations, "inputs": forms, "keep_inputs": keeps}

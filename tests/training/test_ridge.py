@@ -1,11 +1,13 @@
 """A head in closed form: left-out errors are those of models that were fitted without, and a run is a run."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from scipy.special import expit, softmax
 from support.training_data import NUM_FEATURES, classified, quick, toned
 
 import seqconv
@@ -16,6 +18,7 @@ from seqconv.errors import ConfigError, ManifestError
 from seqconv.models import load_model
 from seqconv.models.pooled_model import PooledModel
 from seqconv.prediction.forward import forward
+from seqconv.tasks import find_task
 from seqconv.training.ridge.solution import fit_ridge
 from seqconv.training.run.train import dry_run
 
@@ -232,6 +235,31 @@ def test_a_strength_belongs_to_a_ridge():
         load_config(quick(training={"strength": 0.1}))
 
 
+def test_a_dilation_that_stands_twice_has_other_features_and_thresholds(tmp_path):
+    twice = {
+        "blocks": [{**RANDOM, "dilations": [2, 2], "inputs": ["frames"], "keep_inputs": False}],
+        "pooling": ["thresholds"],
+    }
+    model = seqconv.train({**ridge(), "model": twice}, tmp_path / "run", train_data=classified(30)).model
+    kernels, levels = (
+        np.array(each) for each in (model.stack.trunk[1].branches[0][-1].kernel, model.stack.poolings[0].levels)
+    )
+    assert (kernels[0] != kernels[1]).any()
+    assert (levels[0, :84] != levels[0, 84:]).mean() > 0.9
+
+
+@pytest.mark.parametrize("num_outputs", [2, 3, 20])
+@pytest.mark.parametrize(
+    ("task", "to_probabilities"), [("classification", partial(softmax, axis=1)), ("multilabel", expit)]
+)
+def test_outputs_without_a_mistake_leave_the_doubt_of_one(task, to_probabilities, num_outputs):
+    encoded = np.eye(num_outputs)[np.arange(60) % num_outputs]
+    outputs = 2 * encoded - 1
+    logits = outputs * find_task(task).linear_scale(encoded, outputs)
+    found = to_probabilities(logits)
+    np.testing.assert_allclose(found[encoded == 1], 1 - 1 / 62, rtol=1e-4)
+
+
 def test_blocks_that_would_stay_as_they_were_drawn_are_refused(tmp_path):
     config = {**ridge(), "model": {"blocks": [{"filters": 4}, RANDOM], "pooling": "mean"}}
     with pytest.raises(ConfigError, match="'block0_conv', 'block0_norm' have weights to learn"):
@@ -326,7 +354,9 @@ def test_dilations_wait_for_the_lengths():
     fitted = config.fitted_to(np.array([9, 17, 33, 33]))
     assert fitted.blocks[0].dilations == (1, 2, 4)
     assert fitted.fitted_to(np.array([1000])) == fitted
-    assert config.fitted_to(np.array([1, 2])).blocks[0].dilations == (1,)
+    # As many kernels for short sequences, and dilations that one long recording does not change.
+    assert config.fitted_to(np.array([1, 2])).blocks[0].dilations == (1, 1, 1)
+    assert config.fitted_to(np.array([33] * 99 + [100_000])).blocks[0].dilations == (1, 2, 4)
     # In the frames that arrive at the block.
     strided = load_config({**ridge(), "model": {"blocks": [{"filters": 2, "strides": 4}, RANDOM]}}).model
     assert strided.fitted_to(np.array([33 * 4] * 4)).blocks[1].dilations == (1, 2, 4)

@@ -15,6 +15,8 @@ Form = Literal[
     "standardized", "standardized_differences", "standardized_smoothed",
 ]  # fmt: skip
 KERNEL_SIZE = 9
+# Of the training sequences: one recording of an hour among short ones would leave most dilations too long for these.
+COVERED = 0.95
 
 
 @register
@@ -27,11 +29,13 @@ class RandomConvolutionBlock(Block):
     type: Literal["random_convolutions"]
     dilations: Literal["auto"] | Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = Field(
         default="auto",
-        description="Frames from tap to tap, 84 kernels for each. auto: from 1 to those with which a kernel covers a "
-        "sequence of the upper quartile of the training lengths, evenly on a logarithmic scale.",
+        description="Frames from tap to tap, 84 kernels for each; if one stands here twice, its kernels are over other "
+        "features and have thresholds of their own. auto: from 1 to those with which a kernel covers all but the "
+        "longest twentieth of the training sequences, evenly on a logarithmic scale.",
     )
     num_dilations: PositiveInt = Field(
-        default=16, description="Most dilations, if they are auto; of short sequences there are fewer."
+        default=16,
+        description="How many dilations, if they are auto; for short sequences, the same ones several times.",
     )
     inputs: Annotated[tuple[Form, ...], Field(min_length=1)] = Field(
         default=("frames", "smoothed"),
@@ -46,10 +50,10 @@ class RandomConvolutionBlock(Block):
     most_features: PositiveInt = Field(default=8, description="A kernel sums over at most so many features.")
     seed: int = Field(default=0, ge=0, description="Draws which features each kernel sums over.")
 
-    @field_validator("inputs", "dilations")
+    @field_validator("inputs")
     @classmethod
     def _each_once(cls, values: Any) -> Any:
-        if len(set(values)) < len(values) and not isinstance(values, str):
+        if len(set(values)) < len(values):
             raise ValueError(f"{list(values)} names something twice; name each once")
         return values
 
@@ -67,8 +71,8 @@ class RandomConvolutionBlock(Block):
     def fitted_to(self, lengths: Lengths) -> "RandomConvolutionBlock":
         if self.dilations != "auto":
             return self
-        most = max(1.0, (float(np.quantile(lengths, 0.75)) - 1) / (KERNEL_SIZE - 1))
-        dilations = np.unique(np.rint(np.geomspace(1, most, self.num_dilations)).astype(int))
+        most = max(1.0, (float(np.quantile(lengths, COVERED)) - 1) / (KERNEL_SIZE - 1))
+        dilations = np.floor(np.geomspace(1, most, self.num_dilations) * (1 + 1e-9)).astype(int)
         return self.model_copy(update={"dilations": tuple(dilations.tolist())})
 
     def build(self, channels: int, scope: LayerScope) -> Built:

@@ -11,10 +11,11 @@ from seqconv.errors import ConfigError
 from seqconv.models import SequenceModel
 from seqconv.models.stack import apply_trunk
 from seqconv.prediction.compiled import rounded_width
+from seqconv.prediction.random_features import RandomFeatures, qualifies
 
 Frames = npt.NDArray[np.float32]
 MOST_SEQUENCES = 64
-MOST_FRAMES = 128
+MOST_FRAMES = 32
 # Frames that are computed at once: thousands of channels of each would be gigabytes for a recording of an hour.
 LONGEST = 4096
 # Parts of the values of a feature that may be cut off, and the deviation below which rounding would tell.
@@ -25,7 +26,7 @@ LEAST_DEVIATION = 0.005
 def adapt_poolings(model: SequenceModel, train: Sequences, seed: int) -> None:
     """Give poolings what they take from the training frames, such as thresholds, unless `training.init` had it.
 
-    At most 128 frames are drawn of each of at most 64 sequences, of those with a weight; of a long one, of an excerpt.
+    At most 32 frames are drawn of each of at most 64 sequences, of those with a weight; of a long one, of an excerpt.
 
     Raises:
         ConfigError: the features are far from standardized, and fixed kernels would cut them off, or lose them.
@@ -39,7 +40,8 @@ def adapt_poolings(model: SequenceModel, train: Sequences, seed: int) -> None:
     if limits:
         _check_scale(model, excerpts, min(limits))
     if poolings:
-        frames = np.concatenate([_draw_frames(model, excerpt, rng) for excerpt in excerpts])
+        features = RandomFeatures(model) if qualifies(model) else None
+        frames = np.concatenate([_draw_frames(model, features, excerpt, rng) for excerpt in excerpts])
         for layer in poolings:
             layer.adapt(frames)
 
@@ -67,8 +69,12 @@ def _check_scale(model: SequenceModel, excerpts: list[Frames], limit: float) -> 
         )
 
 
-def _draw_frames(model: SequenceModel, sequence: Frames, rng: np.random.Generator) -> Frames:
+def _draw_frames(
+    model: SequenceModel, features: RandomFeatures | None, sequence: Frames, rng: np.random.Generator
+) -> Frames:
     """Return frames of one sequence as they reach the poolings, `(n, channels)`."""
+    if features is not None and np.isfinite(sequence).all():
+        return features.frames_at(sequence, np.sort(rng.permutation(len(sequence))[:MOST_FRAMES]))
     # Rows of few widths: JAX compiles each operation for each of them.
     row = np.zeros((1, rounded_width(len(sequence)), sequence.shape[1]), np.float32)
     row[0, : len(sequence)] = sequence

@@ -1,0 +1,5 @@
+"""Random convolutions on a CPU: what the graph of a model returns, computed by compiled kernels."""
+
+from seqconv.prediction.random_features.features import RandomFeatures, answer, qualifies
+
+__all__ = ["RandomFeatures", "answer", "qualifies"]
