@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqconv.cli.terminal import report_errors
+from seqconv.config.recipes import BUDGET
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _NO_USE = {
     "startup": ("lengths", "prompts"),
     "augmentation": ("lengths", "prompts"),
 }
-_ARCHIVE_ALONE = ("folder", "recipe", "seeds")
+_ARCHIVE_ALONE = ("folder", "recipe", "seeds", "budget")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -63,6 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     archive = parser.add_argument_group(ARCHIVE)
     archive.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="the data sets")
     archive.add_argument("--recipe", nargs="+", metavar="NAME", help="recipes to run (default: all)")
+    archive.add_argument("--budget", metavar="TIME", help="of the recipe auto, such as 60s or 5min (default: 120s)")
     archive.add_argument("--seeds", type=int, metavar="N", help="runs of each recipe, seeds 0 to N - 1 (default: 1)")
     return parser
 
@@ -128,6 +130,7 @@ def _run_archive(arguments: argparse.Namespace) -> int:
         arguments.folder,
         recipes=arguments.recipe or (),
         seeds=1 if arguments.seeds is None else arguments.seeds,
+        budget=arguments.budget or BUDGET,
         json=arguments.json,
         is_quick=arguments.quick,
     )

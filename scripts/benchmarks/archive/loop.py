@@ -14,6 +14,7 @@ from benchmarks.archive.pairs import Pair, find_pairs
 from benchmarks.archive.recipes import RECIPES, Job, choose_recipes, start
 from benchmarks.archive.rows import Key, Row, read_rows, write_rows
 from benchmarks.archive.tables import print_tables
+from seqconv.config.recipes import BUDGET, budget_seconds
 from seqconv.errors import ConfigError, SeqconvError
 
 LEAK = "leak: "
@@ -26,13 +27,17 @@ FAILED = 1
 
 @dataclass(frozen=True)
 class ArchiveSettings:
-    """Options of the command line; `recipes`: names, none for all; `seeds`: their number, from 0 on."""
+    """Options of the command line.
+
+    `recipes`: names, none for all. `seeds`: their number, from 0 on. `budget`: the time of the recipe auto.
+    """
 
     folder: Path
     recipes: Sequence[str] = ()
     seeds: int = 1
     json: Path | None = None
     is_quick: bool = False
+    budget: str = BUDGET
 
 
 def run_archive(settings: ArchiveSettings, console: Console) -> int:
@@ -48,6 +53,10 @@ def run_archive(settings: ArchiveSettings, console: Console) -> int:
     """
     if settings.seeds < 1:
         raise ConfigError(f"--seeds {settings.seeds}: expected 1 or more.")
+    try:
+        budget_seconds(settings.budget)
+    except ValueError as error:
+        raise ConfigError(f"--budget {settings.budget}: {error}.") from error
     recipes, pairs = choose_recipes(settings.recipes), find_pairs(settings.folder)
     if settings.is_quick:
         recipes = [f"{name}{QUICK}" for name in recipes]
@@ -79,7 +88,7 @@ def _run_jobs(jobs: dict[Key, Pair], rows: dict[Key, Row], settings: ArchiveSett
             continue
         label = f"{number}/{len(jobs)}  {dataset}, {name}, seed {seed}"
         try:
-            row, leaks = measure(jobs[dataset, name, seed], name, seed)
+            row, leaks = measure(jobs[dataset, name, seed], name, seed, settings.budget)
         except (SeqconvError, MemoryError) as error:
             told = f"not enough memory ({error})" if isinstance(error, MemoryError) else str(error)
             failed[dataset, name] = told
@@ -96,7 +105,7 @@ def _run_jobs(jobs: dict[Key, Pair], rows: dict[Key, Row], settings: ArchiveSett
     return failed
 
 
-def measure(pair: Pair, name: str, seed: int) -> tuple[Row, list[str]]:
+def measure(pair: Pair, name: str, seed: int, budget: str = BUDGET) -> tuple[Row, list[str]]:
     """Run a recipe once, as if it were the first in its process; return its row, and what it says of leaks.
 
     Nothing is left on the disk.
@@ -111,7 +120,7 @@ def measure(pair: Pair, name: str, seed: int) -> tuple[Row, list[str]]:
     console = Console(file=said, soft_wrap=True, color_system=None)
     with tempfile.TemporaryDirectory(prefix="seqconv-") as folder:
         started = time.perf_counter()
-        job = Job(pair, seed, Path(folder), console, is_quick=name.endswith(QUICK))
+        job = Job(pair, seed, Path(folder), console, name.endswith(QUICK), budget)
         accuracy = RECIPES[name.removesuffix(QUICK)](job)
         seconds = time.perf_counter() - started
     leaks = [line[line.index(LEAK) :] for line in said.getvalue().splitlines() if LEAK in line]

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from benchmarks.archive.pairs import Pair
 from seqconv.config.backends import start_keras
+from seqconv.config.recipes import BUDGET, LEAST_SECONDS
 from seqconv.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Job:
     """A request to a recipe: a data set, a seed, and whether little work is enough.
 
     `folder`: an empty one, for whatever is written on the way; it is removed afterwards. `console`: where to tell what
-    is done; nobody reads it but for notes of leaks.
+    is done; nobody reads it but for notes of leaks. `budget`: the time of the recipe auto.
     """
 
     pair: Pair
@@ -43,6 +44,7 @@ class Job:
     folder: Path
     console: Console
     is_quick: bool
+    budget: str = BUDGET
 
 
 Recipe = Callable[[Job], float]
@@ -61,7 +63,18 @@ def train_config(name: str, quick: Sequence[str], job: Job, *, own_seed: str | N
     return float(run.metrics["test"]["accuracy"])
 
 
-def make_config(name: str, quick: Sequence[str], job: Job, own_seed: str | None) -> "Config":
+def train_auto(job: Job) -> float:
+    """Let recipe auto choose within its budget, by the training file alone."""
+    from seqconv.data.datasets import load_datasets
+    from seqconv.experiments.recipes.auto import search_and_score
+
+    budget = f"{LEAST_SECONDS}s" if job.is_quick else job.budget
+    source = {"recipe": "auto", "budget": budget, "features": {"kind": "precomputed"}}
+    run = search_and_score(make_config(source, (), job, None), job.folder / "run", load_datasets, job.console)
+    return float(run.metrics["test"]["accuracy"])
+
+
+def make_config(source: str | dict[str, Any], quick: Sequence[str], job: Job, own_seed: str | None) -> "Config":
     """Return the settings of a job; `own_seed`: the key of a part that draws, and has a seed beside that of the run."""
     from seqconv.config import load_config
 
@@ -74,10 +87,11 @@ def make_config(name: str, quick: Sequence[str], job: Job, own_seed: str | None)
     ]
     if own_seed is not None:
         changes.append((own_seed, _SEEDS_APART * job.seed))
-    return load_config(name, [*changes, *SETTINGS, *(quick if job.is_quick else ())])
+    return load_config(source, [*changes, *SETTINGS, *(quick if job.is_quick else ())])
 
 
 RECIPES: dict[str, Recipe] = {
+    "auto": train_auto,
     "deep": partial(train_config, "pickup_gesture.yaml", QUICK),
     "rocket": partial(train_config, "pickup_rocket.yaml", QUICK_ROCKET, own_seed=ROCKET_SEED),
 }
