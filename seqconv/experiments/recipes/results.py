@@ -65,8 +65,8 @@ class Results:
         """Print and keep that the model of a candidate is now that of the run."""
         if name != self.saved:
             self._print(name, f"saved: {reason}")
+            self._write(tried=name, note=f"saved: {reason}")
         self.saved, self.reason = name, reason
-        self._write(tried=name, note=f"saved: {reason}")
 
     def note(self, text: str) -> None:
         """Print something about the search."""

@@ -81,6 +81,9 @@ class Search:
         if self._folds is None:
             self.results.note("networks are not tried: there are too few training sequences, or groups, for folds")
             return
+        if self.has_model and rocket is None:
+            self.results.note("networks are not tried: nothing is known of the first model to compare them with")
+            return
         # Of recordings that were standardized before, the other networks would see the same.
         is_standardized = self._config.features.normalize == "recording"
         names = [name for name in DEEP if not (is_standardized and DEEP[name])]
@@ -151,11 +154,14 @@ class Search:
             return None
         default = preferred(self._config)
         chosen, reason = _choose(found, default if default in found else FIRST, judge)
-        if chosen != FIRST:
-            self._clock.check(self._seconds_of_few * len(SUBSETS[chosen]) / len(FEW))
-            self._train_chosen(chosen, rocket_config(self._config, SUBSETS[chosen]), reason)
-        else:
-            self.results.save(FIRST, reason)
+        try:
+            if chosen != FIRST:
+                self._clock.check(self._seconds_of_few * len(SUBSETS[chosen]) / len(FEW))
+                self._train_chosen(chosen, rocket_config(self._config, SUBSETS[chosen]), reason)
+        except OutOfTime as error:
+            self.results.skip(chosen, f"no time to train it: {error}")
+            chosen, reason = FIRST, "there was no time for a better one"
+        self.results.save(chosen, reason)
         if self._folds is None:
             return found[chosen]
         # Networks are measured by folds: beside them, so are these.
