@@ -12,8 +12,8 @@ from rich.console import Console
 from seqconv.config import Config
 from seqconv.data.datasets import Datasets, load_datasets
 from seqconv.errors import ConfigError
-from seqconv.experiments.recipes.folder import log_of
-from seqconv.experiments.recipes.search import Search, describe_plan, remove_trials
+from seqconv.experiments.recipes.folder import log_of, remove_trials
+from seqconv.experiments.recipes.search import Search, describe_plan
 from seqconv.reports.folder import CONFIG, check_run_dir
 from seqconv.training.output.report import make_console, print_fact
 from seqconv.training.run.run_dir import new_run_folder, program

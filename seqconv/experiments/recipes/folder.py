@@ -36,6 +36,13 @@ def write_table(rows: list[dict[str, Any]], path: Path) -> None:
     write_text(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"), path / TRIED_TABLE)
 
 
+def remove_trials(path: Path) -> None:
+    """Remove what a search leaves behind that has not come to any model."""
+    for name in (TRIED, LOGS):
+        shutil.rmtree(path / name, ignore_errors=True)
+    (path / TRIED_TABLE).unlink(missing_ok=True)
+
+
 @contextmanager
 def log_of(name: str, path: Path) -> Iterator[Console]:
     """Open the file with what a trial says."""

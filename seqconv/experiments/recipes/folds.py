@@ -1,5 +1,6 @@
 """Folds of the training sequences: whole groups, classes in proportion, and some of each class to learn from."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,31 @@ import numpy.typing as npt
 from seqconv.data.datasets import Datasets
 from seqconv.data.manifest.folds import deal
 
+MOST_SEARCHED = 2000
+"""Training sequences that are looked at to choose; the model that is chosen learns from all."""
+
 NEVER = -1
 """The fold of sequences that are never held out."""
 
 FEWEST_HELD_OUT = 8
 # With more sequences, three folds measure nearly as well as five, in half the time.
 SMALL, FOLDS_OF_SMALL, FOLDS = 100, 5, 3
+
+
+def draw_sample(data: Datasets, seed: int) -> Datasets:
+    """Return the datasets with so many training sequences that a search can look at them; whole groups are drawn."""
+    train = data.train
+    if len(train) <= MOST_SEARCHED:
+        return data
+    names = np.asarray(train.ids if train.groups is None else train.groups, object)
+    order = np.random.default_rng(seed).permutation(np.unique(names.astype(str)))
+    place = {name: number for number, name in enumerate(order)}
+    ranks = np.array([place[str(name)] for name in names])
+    rows = np.sort(np.argsort(ranks, kind="stable")[:MOST_SEARCHED])
+    # The last group may be cut: it is left out, unless it is the only one.
+    last = ranks[rows].max()
+    whole = rows[ranks[rows] < last] if train.groups is not None and (ranks[rows] < last).any() else rows
+    return replace(data, train=train.subset(whole), contents={}, splits=None)
 
 
 def make_folds(data: Datasets, seed: int) -> npt.NDArray[np.int64] | None:

@@ -1,6 +1,5 @@
 """The search of `recipe: auto`: a first model at once, then what left-out sequences say is better, until time is up."""
 
-import shutil
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,21 +21,18 @@ from seqconv.experiments.recipes.candidates import (
     SUBSETS,
     average_config,
     deep_config,
-    form_config,
     preferred,
     rocket_config,
 )
 from seqconv.experiments.recipes.clock import Clock, OutOfTime, Pace
 from seqconv.experiments.recipes.folder import TRIED, log_of, publish
-from seqconv.experiments.recipes.folds import NEVER, make_folds
+from seqconv.experiments.recipes.folds import NEVER, draw_sample, make_folds
+from seqconv.experiments.recipes.forms import pool_forms
 from seqconv.experiments.recipes.held_out import answer_folds
 from seqconv.experiments.recipes.results import Answer, Results
 from seqconv.experiments.recipes.scores import FloatArray, Judge
-from seqconv.training.ridge.left_out import Pooled, calibrated, leave_out, pool_training
+from seqconv.training.ridge.left_out import calibrated
 from seqconv.training.run.trial import check_trial, train_trial
-
-MOST_SEARCHED = 2000
-"""Training sequences that are looked at to choose; the model that is chosen learns from all."""
 
 FIRST = "rocket few"
 
@@ -54,7 +50,7 @@ class Search:
     def __init__(self, config: Config, data: Datasets, path: Path, console: Console) -> None:
         self._config, self._whole, self._path = config, data, path
         self._data = replace(data, test=None)
-        self._sample = _sample(self._data, config.seed)
+        self._sample = draw_sample(self._data, config.seed)
         self._clock = Clock(config.budget_seconds)
         self.results = Results(path, console, self._clock)
         self._folds: npt.NDArray[np.int64] | None = None
@@ -135,62 +131,41 @@ class Search:
         with log_of(name, self._path) as log:
             self._save(name, config, self._data, reason, log)
 
-    def _choose_rocket(self) -> Answer | None:
+    def _choose_rocket(self) -> Answer:
         """Choose the forms of the input for random convolutions, and train with them."""
-        parts = self._pool_forms()
-        judge = self._judge(parts[None])
+        forms = pool_forms(self._config, self._sample, self._clock, self._seconds_of_few / len(FEW))
+        judge = Judge(self._sample, forms.plain.weights, self._config.evaluation, self._config.seed)
         found: dict[str, Answer] = {}
-        for name, forms in SUBSETS.items():
-            if not all(form in parts for form in forms):
+        for name, inputs in SUBSETS.items():
+            if not forms.have(inputs):
                 self.results.skip(name, "no time for its features")
                 continue
             begun = self._clock.spent
-            columns = [parts[None].features, *(parts[form].features for form in forms)]
-            pooled = replace(parts[None], features=np.concatenate(columns, axis=1))
-            logits = leave_out(self._sample, pooled, self._sample.train.groups)
+            logits = forms.leave_out(inputs, self._sample.train.groups)
             found[name] = Answer(name, judge.score(logits), logits, self._clock.spent - begun)
             self.results.add(found[name], judge)
-        if not found:
-            return None
         default = preferred(self._config)
-        chosen, reason = _choose(found, default if default in found else FIRST, judge)
-        try:
-            if chosen != FIRST:
-                self._clock.check(self._seconds_of_few * len(SUBSETS[chosen]) / len(FEW))
-                self._train_chosen(chosen, rocket_config(self._config, SUBSETS[chosen]), reason)
-        except OutOfTime as error:
-            self.results.skip(chosen, f"no time to train it: {error}")
-            chosen, reason = FIRST, "there was no time for a better one"
-        self.results.save(chosen, reason)
+        chosen = self._train_rocket(*_choose(found, default if default in found else FIRST, judge))
         if self._folds is None:
             return found[chosen]
-        # Networks are measured by folds: beside them, so are these.
-        columns = [parts[None].features, *(parts[form].features for form in SUBSETS[chosen])]
-        pooled = replace(parts[None], features=np.concatenate(columns, axis=1))
-        logits = leave_out(self._sample, pooled, self._folds)
+        # Networks are measured by folds: beside them, so is this.
+        logits = forms.leave_out(SUBSETS[chosen], self._folds)
         logits[self._folds == NEVER] = np.nan
         answer = Answer(chosen, judge.score(logits), logits, 0.0)
         self.results.add(replace(answer, name=f"{chosen}, by folds"), judge)
         return answer
 
-    def _pool_forms(self) -> dict[str | None, Pooled]:
-        """Compute the features of each form once, those of the first model first, as long as there is time."""
-        order: list[str | None] = [None, *dict.fromkeys(form for forms in SUBSETS.values() for form in forms)]
-        found: dict[str | None, Pooled] = {}
-        needed = self._seconds_of_few / len(FEW)
-        for form in order:
-            # As much again, for the model that is chosen.
-            if 2 * needed > self._clock.left:
-                break
-            begun = self._clock.spent
-            found[form] = pool_training(form_config(self._config, form), self._sample)
-            needed = max(needed / 2, self._clock.spent - begun) if form is not None else needed
-        if None not in found:
-            raise OutOfTime(f"about {2 * needed:.0f} s, and {max(self._clock.left, 0):.0f} s are left")
-        return found
-
-    def _judge(self, pooled: Pooled) -> Judge:
-        return Judge(self._sample, pooled.weights, self._config.evaluation, self._config.seed)
+    def _train_rocket(self, name: str, reason: str) -> str:
+        """Train the random convolutions that were chosen; return the name of those that are the model now."""
+        try:
+            if name != FIRST:
+                self._clock.check(self._seconds_of_few * len(SUBSETS[name]) / len(FEW))
+                self._train_chosen(name, rocket_config(self._config, SUBSETS[name]), reason)
+        except OutOfTime as error:
+            self.results.skip(name, f"no time to train it: {error}")
+            name, reason = FIRST, "there was no time for a better one"
+        self.results.save(name, reason)
+        return name
 
     def _try_deep(self, name: str, rocket: Answer | None) -> None:
         """Measure a network, and its average with random convolutions, by folds; train what is better than before."""
@@ -214,9 +189,9 @@ class Search:
             gain = judge.compare(answer.scored.losses, best.scored.losses)
             if gain.is_lower:
                 best, reason, chosen = answer, f"its loss is {gain} than that of {best.name}", (answer, plain)
-        self.results.by_folds = best
         if chosen is not None:
             self._train_chosen(chosen[0].name, chosen[1], reason)
+            self.results.by_folds = best
 
     def _rivals(
         self, deep: Answer, config: Config, rocket: Answer | None, raw: FloatArray, judge: Judge
@@ -243,31 +218,9 @@ def _choose(found: dict[str, Answer], default: str, judge: Judge) -> tuple[str, 
     return default, "no other forms of the input have a loss that is lower by more than two standard errors"
 
 
-def _sample(data: Datasets, seed: int) -> Datasets:
-    """Return the datasets with so many training sequences that a search can look at them; whole groups are drawn."""
-    train = data.train
-    if len(train) <= MOST_SEARCHED:
-        return data
-    names = np.asarray(train.ids if train.groups is None else train.groups, object)
-    order = np.random.default_rng(seed).permutation(np.unique(names.astype(str)))
-    place = {name: number for number, name in enumerate(order)}
-    ranks = np.array([place[str(name)] for name in names])
-    rows = np.sort(np.argsort(ranks, kind="stable")[:MOST_SEARCHED])
-    # The last group may be cut: it is left out, unless it is the only one.
-    last = ranks[rows].max()
-    whole = rows[ranks[rows] < last] if train.groups is not None and (ranks[rows] < last).any() else rows
-    return replace(data, train=train.subset(whole), contents={}, splits=None)
-
-
-def remove_trials(path: Path) -> None:
-    """Remove what a search leaves behind that has not come to any model."""
-    for name in (TRIED, "logs"):
-        shutil.rmtree(path / name, ignore_errors=True)
-
-
 def describe_plan(config: Config, data: Datasets) -> list[tuple[str, str]]:
     """Say what a search would try, in order: a name and a sentence each."""
-    folds = make_folds(_sample(replace(data, test=None), config.seed), config.seed)
+    folds = make_folds(draw_sample(replace(data, test=None), config.seed), config.seed)
     forms = [f"{name.removeprefix('rocket ')} ({', '.join(inputs)})" for name, inputs in SUBSETS.items()]
     lines = [
         ("first", f"random convolutions over {', '.join(FEW)}, saved at once"),
