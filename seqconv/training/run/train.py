@@ -29,7 +29,7 @@ from seqconv.training.output.mlflow import MLflowLogger, RunListener
 from seqconv.training.output.report import make_console
 from seqconv.training.output.run_copy import RunCopy, claim_copy
 from seqconv.training.output.tensorboard import BoardPictures
-from seqconv.training.ridge.fit import time_features
+from seqconv.training.ridge.features import time_features
 from seqconv.training.ridge.loop import RidgeLoop
 from seqconv.training.run import run_dir as folders
 from seqconv.training.run.checks import check_packages
@@ -269,7 +269,7 @@ def _fit(experiment: RunSetup, path: Path, users: Callbacks, copy: RunCopy, sign
     try:
         if checkpoint is None or not checkpoint.is_complete:
             parts = experiment, callbacks, watch, keeper, signals, average, scores
-            loop = RidgeLoop(*parts, console=console) if config.training.is_closed_form else RunLoop(*parts)
+            loop = RidgeLoop(*parts, console, path) if config.training.is_closed_form else RunLoop(*parts)
             loop.run(progress)
     finally:
         bar.close()
