@@ -1,4 +1,4 @@
-"""Features of all rows, in blocks that fit into memory whatever the number of rows, and arrays that may lie in a file."""
+"""Features of all rows, in blocks that fit into memory whatever the number of rows, and an array in a file."""
 
 import tempfile
 from collections.abc import Iterator

@@ -12,8 +12,7 @@ EPSILON = 1e-12
 class Directions:
     """Orthogonal directions of standardized rows, and a last one for the constant, which no penalty holds back.
 
-    They come from the products of all pairs of rows where these are fewer, else of features, and either are summed block
-    by block.
+    They come from the products of all pairs of rows where these are fewer, else of features, summed block by block.
 
     Attributes:
         lengths: squared length of the rows in each direction, `(directions,)`; that of the constant is 1.

@@ -15,7 +15,7 @@ from seqconv.models.pooled_model import PooledModel
 from seqconv.text import amount
 from seqconv.training.ridge.blocks import FloatArray, weighted_moments
 from seqconv.training.ridge.features import check_fits, compute_features
-from seqconv.training.ridge.rows import TrainingRows, collect_rows
+from seqconv.training.ridge.rows import collect_rows
 from seqconv.training.ridge.solution import fit_ridge
 from seqconv.training.run.training_set import Labels
 
@@ -37,8 +37,7 @@ class FittedHead:
         strengths = ", ".join(f"{strength:.2g}" for strength in sorted(set(self.strengths)))
         how = "chosen so" if self.is_chosen else "as given"
         each = f"{self.num_groups:,} groups" if self.num_groups < self.num_sequences else f"{self.num_groups:,}"
-        shown = {name: value for name, value in self.scores.items() if name != "loss"}
-        scores = ", ".join(f"{name} {value:.4f}" for name, value in shown.items())
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in self.scores.items())
         frames = f"{amount(self.num_rows, 'frame')} of " if self.num_rows > self.num_sequences else ""
         return (
             f"{self.num_features:,} features of {frames}{self.num_sequences:,} sequences; each of {each} left out: "
@@ -102,7 +101,8 @@ def fit_head(
         strengths=tuple(strengths),
         is_chosen=strength is None,
         loss=float(np.average(task.losses(truth, predictions, target.std or 1), weights=rows.weights)),
-        scores={name: scores[name] for name in task.scores if isinstance(scores.get(name), float)},
+        # The loss of scores is without weights.
+        scores={name: scores[name] for name in task.scores if name != "loss" and isinstance(scores.get(name), float)},
     )
 
 

@@ -56,10 +56,10 @@ class LeftOut:
         errors = self._residuals(part, rows, self._fitted(penalized))
         for group in groups:
             here = slice(group.start - part.start, group.stop - part.start)
-            own = rows[here]
-            for some in blocks_of(len(penalized), own.size, self.directions.rows.block_bytes):
-                hat = (own / penalized[some, None]) @ own.T
-                errors[some, here] = np.linalg.solve((1 + EPSILON) * np.eye(len(own)) - hat, errors[some, here])
+            for errors_of_strength, lengths in zip(errors, penalized, strict=True):
+                scaled = rows[here] / np.sqrt(lengths)
+                rest = (1 + EPSILON) * np.eye(len(scaled)) - scaled @ scaled.T
+                errors_of_strength[here] = _solve(rest, errors_of_strength[here])
         return errors
 
     def _errors_of_rest(self, group: slice, penalized: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
@@ -69,7 +69,7 @@ class LeftOut:
             rows = self.directions[part]
             products += rows.T @ rows
             projected -= rows.T @ self.wanted[part]
-        fitted = np.stack([np.linalg.solve(np.diag(lengths) - products, projected) for lengths in penalized])
+        fitted = np.stack([_solve(np.diag(lengths) - products, projected) for lengths in penalized])
         for part in self._blocks(group, len(penalized)):
             yield part, self._residuals(part, self.directions[part], fitted)
 
@@ -100,3 +100,10 @@ class LeftOut:
         width = max(len(self.directions.lengths), num_strengths * self.wanted.shape[1])
         for part in blocks_of(rows.stop - rows.start, width, self.directions.rows.block_bytes):
             yield slice(rows.start + part.start, rows.start + part.stop)
+
+
+def _solve(symmetric: FloatArray, wanted: FloatArray) -> FloatArray:
+    from scipy.linalg import solve
+
+    found: FloatArray = solve(symmetric, wanted, assume_a="sym", overwrite_a=True, check_finite=False)
+    return found
