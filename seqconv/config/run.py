@@ -286,13 +286,14 @@ def _solver_problems(config: Config) -> Iterator[str]:
                 "it, or set training.solver to ridge."
             )
         return
-    reason = "training.solver 'ridge' fits one linear layer to pooled sequences, each once and as it is"
+    reason = "training.solver 'ridge' fits one linear layer to sequences, or their frames, each once and as it is"
     found = {
-        "model.pooling": config.model.predicts_frames and "frames",
         "model.dense_units": list(config.model.dense_units),
         "model.dense_dropout": config.model.dense_dropout,
         "augment": ", ".join(config.augment.names),
         "audio_augment": ", ".join(config.audio_augment.names),
+        "batching.too_long": config.batching.too_long in ("drop", "crop") and config.batching.too_long,
+        "training.jit_compile": config.training.jit_compile is True and "true",
         "training.epochs": config.training.epochs not in (1, type(config.training).model_fields["epochs"].default)
         and config.training.epochs,
     }

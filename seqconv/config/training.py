@@ -17,7 +17,7 @@ OPTIMIZERS = (
 # The keys that only steps of gradients have a use for; `epochs` of a ridge is 1.
 GRADIENT_KEYS = (
     "learning_rate", "optimizer", "weight_decay", "gradient_clip", "schedule", "warmup_epochs", "sampling", "loss",
-    "label_smoothing", "averaging", "early_stopping", "mixed_precision",
+    "label_smoothing", "loss_scale", "averaging", "early_stopping", "mixed_precision",
 )  # fmt: skip
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -76,8 +76,8 @@ class TrainingConfig(Section):
     solver: Literal["gradient", "ridge"] = Field(
         default="gradient",
         description="gradient: steps of the optimizer; ridge: the last layer is computed in closed form from what "
-        "poolings return, and the rest stays as it is: for random_convolutions, or blocks of init. It leaves each "
-        "sequence, or group, out to choose the strength and to calibrate.",
+        "poolings return, or from frames, and the rest stays as it is: for random_convolutions, or blocks of init. It "
+        "leaves each sequence, or group, out to choose the strength and to calibrate.",
     )
     strength: Positive | None = Field(
         default=None,

@@ -40,6 +40,7 @@ class MaskedRandomConvolution1D(MaskedLayer):
     Args:
         dilations: frames from tap to tap, 84 kernels for each; if one stands here twice, over other features.
         most_features: a kernel sums over at most so many features of a frame, which are drawn.
+        padding: "same", where the middle tap lies on a frame, or "causal", where the last one does.
         smoothed: kernels run over running sums of the frames. So they weigh means over as many frames as the dilation,
             leave nothing between the taps out, and see the level. No gradient passes.
         limit: inputs are cut off beyond it, on both sides of 0. Standardized features hardly come near 64.
@@ -68,6 +69,7 @@ class MaskedRandomConvolution1D(MaskedLayer):
         dilations: Sequence[int] = (1,),
         *,
         most_features: int = 8,
+        padding: str = "same",
         smoothed: bool = False,
         limit: float = 64.0,
         seed: int = 0,
@@ -79,7 +81,9 @@ class MaskedRandomConvolution1D(MaskedLayer):
             raise ValueError(f"dilations must be whole numbers of at least 1, got {list(dilations)}.")
         if most_features < 1 or limit <= 0:
             raise ValueError(f"most_features must be 1 or more and limit above 0, got {most_features} and {limit}.")
-        self.dilations = [int(dilation) for dilation in dilations]
+        if padding not in ("same", "causal"):
+            raise ValueError(f"padding must be 'same' or 'causal', got {padding!r}: kernels reach beyond the ends.")
+        self.dilations, self.padding = [int(dilation) for dilation in dilations], padding
         self.most_features, self.smoothed, self.limit, self.seed = most_features, smoothed, limit, seed
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -100,7 +104,7 @@ class MaskedRandomConvolution1D(MaskedLayer):
 
     @property
     def time_layer(self) -> TimeLayer:
-        return TimeLayer(KERNEL_SIZE, 1, max(self.dilations))
+        return TimeLayer(KERNEL_SIZE, 1, max(self.dilations), self.padding)
 
     def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
         features = zero_padding(ops.cast(inputs, self.variable_dtype), segments, known=known)
@@ -131,9 +135,9 @@ class MaskedRandomConvolution1D(MaskedLayer):
     def _read(self, features: Tensor, dilations: np.ndarray) -> Tensor:
         """Return what lies under the taps, `(rows, time, dilations, 9, channels)`; running sums in whole steps, if
         smoothed."""
-        half = KERNEL_SIZE // 2
-        reach = int(dilations.max()) * half
-        taps = (dilations[:, None] * np.arange(-half, half + 1)).reshape(1, -1)
+        before = KERNEL_SIZE - 1 if self.padding == "causal" else KERNEL_SIZE // 2
+        left, right = (int(dilations.max()) * taps for taps in (before, KERNEL_SIZE - 1 - before))
+        taps = (dilations[:, None] * (np.arange(KERNEL_SIZE) - before)).reshape(1, -1)
         rows, width, channels = ops.shape(features)[0], ops.shape(features)[1], features.shape[-1]
         places = ops.expand_dims(ops.arange(width, dtype="int32"), -1)
         if self.smoothed:
@@ -142,8 +146,8 @@ class MaskedRandomConvolution1D(MaskedLayer):
             padded = ops.pad(ops.cast(ops.cumsum(steps, axis=1), "int32"), [(0, 0), (1, 0), (0, 0)])
             places = ops.clip(places + ops.cast(taps + 1, "int32"), 0, width)
         else:
-            padded = ops.pad(features, [(0, 0), (reach, reach), (0, 0)])
-            places = places + ops.cast(taps + reach, "int32")
+            padded = ops.pad(features, [(0, 0), (left, right), (0, 0)])
+            places = places + ops.cast(taps + left, "int32")
         return ops.reshape(ops.take(padded, places, axis=1), (rows, width, len(dilations), KERNEL_SIZE, channels))
 
     def output_channels(self, channels: int) -> int:

@@ -1,4 +1,4 @@
-"""A model up to its poolings: the features that a linear head is fitted to."""
+"""A model up to its dense layers: the features that a linear head is fitted to."""
 
 from typing import Any
 
@@ -9,7 +9,9 @@ from seqconv.models.stack import Stack, apply_head, apply_trunk
 
 
 class PooledModel(SequenceModel):
-    """A model without its dense layers, of which it shares the others. It returns the pooled vector of each sequence.
+    """A model without its dense layers, of which it shares the others.
+
+    It returns the pooled vector of each sequence, or each frame that the dense layers of a model of frames take.
 
     >>> from seqconv.models import build_model
     >>> model = build_model({"blocks": [{"filters": 8}], "pooling": ["mean", "max"]}, num_features=4, num_outputs=3)

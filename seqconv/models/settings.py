@@ -50,8 +50,8 @@ class ModelConfig(Section):
     )
     standardize_pooled: Annotated[bool, Role.RUN] = Field(
         default=False,
-        description="Standardize the pooled vector by means and deviations of training; set where training.solver is "
-        "ridge, so that sums of thousands of products keep their digits.",
+        description="Standardize what the dense layers take, the pooled vector or frames, by means and deviations of "
+        "training; set where training.solver is ridge, so that sums of thousands of products keep their digits.",
     )
     dense_units: tuple[PositiveInt, ...] = Field(
         default=(), description="Hidden dense layers between pooling and output."

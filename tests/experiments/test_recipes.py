@@ -25,7 +25,7 @@ from seqconv.experiments.recipes.folds import NEVER, make_folds
 from seqconv.experiments.recipes.scores import Judge
 from seqconv.models import load_model
 from seqconv.training import resume, train
-from seqconv.training.ridge.left_out import leave_out, pool_training
+from seqconv.training.ridge.unseen import leave_out, pool_training
 
 PICKUP = Path(__file__).parents[2] / "data" / "pickup_gesture"
 # Nothing here ends because time is up.

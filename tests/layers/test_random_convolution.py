@@ -41,12 +41,13 @@ def reference(signal: np.ndarray, layer: layers.MaskedRandomConvolution1D) -> np
     steps = np.rint(np.clip(signal.astype(np.float32), -layer.limit, layer.limit) / step).astype(np.int64)
     found = []
     for number, dilation in enumerate(layer.dilations):
-        reach, weights = dilation * (KERNEL_SIZE // 2), kernel[number]
+        weights, before = kernel[number], KERNEL_SIZE - 1 if layer.padding == "causal" else KERNEL_SIZE // 2
+        left, right = dilation * before, dilation * (KERNEL_SIZE - 1 - before)
         if layer.smoothed:
-            before = np.pad(np.cumsum(steps, axis=0), [(reach, 0), (0, 0)])
-            padded = np.pad(before, [(0, reach), (0, 0)], mode="edge")
+            sums = np.pad(np.cumsum(steps, axis=0), [(left, 0), (0, 0)])
+            padded = np.pad(sums, [(0, right), (0, 0)], mode="edge")
         else:
-            padded = np.pad(steps, [(reach, reach), (0, 0)])
+            padded = np.pad(steps, [(left, right), (0, 0)])
         under = [padded[tap * dilation : tap * dilation + len(steps)] for tap in range(KERNEL_SIZE)]
         if layer.smoothed:
             # Means between two taps, up to a power of two, in steps.
@@ -60,8 +61,9 @@ def reference(signal: np.ndarray, layer: layers.MaskedRandomConvolution1D) -> np
 
 @pytest.mark.parametrize("smoothed", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_sums_are_exact(smoothed, channels):
-    layer = layers.MaskedRandomConvolution1D(DILATIONS, smoothed=smoothed, most_features=2, seed=3)
+@pytest.mark.parametrize("padding", ["same", "causal"])
+def test_sums_are_exact(smoothed, channels, padding):
+    layer = layers.MaskedRandomConvolution1D(DILATIONS, smoothed=smoothed, padding=padding, most_features=2, seed=3)
     for name, signal in SIGNALS.items():
         features = np.stack([np.roll(signal, 5 * channel) * (1 + channel) for channel in range(channels)], axis=1)
         expected = reference(features, layer) if layer.built else None

@@ -144,7 +144,14 @@ def random_convolutions(draw, channels, paddings):
     dilations = draw(st.lists(st.integers(1, 9), min_size=1, max_size=2))
     # No gradient passes what is smoothed.
     keeps = draw(st.booleans()) or all(form.endswith("smoothed") for form in forms)
-    block = {"type": "random_convolutions", "dilations": dilations, "inputs": forms, "keep_inputs": keeps}
+    padding = draw(st.sampled_from(paddings))
+    block = {
+        "type": "random_convolutions",
+        "dilations": dilations,
+        "inputs": forms,
+        "keep_inputs": keeps,
+        "padding": padding,
+    }
     return block, 84 * len(forms) * len(dilations) + (channels if keeps else 0)
 
 

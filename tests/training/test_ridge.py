@@ -59,12 +59,12 @@ def test_left_out_rows_are_predicted_as_by_a_model_without_them(rows, features, 
     standardized = (x - mean) / deviation
     penalty = 0.03 * (share[:, None] * standardized**2).sum() / rows
     whole = fitted_without(standardized, y, share, np.ones(rows, bool), penalty)
-    np.testing.assert_allclose(x @ found.coefficients + found.intercept, whole(standardized), atol=1e-5)
+    np.testing.assert_allclose(x @ found.coefficients + found.intercept, whole(standardized), atol=1e-9)
     assert not found.coefficients[3].any()
     for group in np.unique(groups) if is_grouped else range(rows):
         is_out = groups == group if is_grouped else np.arange(rows) == group
         expected = fitted_without(standardized, y, share, ~is_out, penalty)(standardized[is_out])
-        np.testing.assert_allclose(found.left_out[is_out], expected, atol=1e-4)
+        np.testing.assert_allclose(found.left_out[is_out], expected, atol=1e-9)
 
 
 def test_the_largest_strength_with_about_the_least_left_out_error_is_taken():
@@ -192,7 +192,8 @@ def test_weights_count_and_those_of_0_do_not(tmp_path):
 
 OTHER_VALUES = {
     "learning_rate": 0.1, "optimizer": "sgd", "weight_decay": None, "gradient_clip": 1.0, "schedule": "cosine",
-    "warmup_epochs": 1.0, "sampling": "balanced", "loss": "focal", "label_smoothing": 0.1, "averaging": "ema",
+    "warmup_epochs": 1.0, "sampling": "balanced", "loss": "focal", "label_smoothing": 0.1, "loss_scale": 4.0,
+    "averaging": "ema",
     "early_stopping": {"patience": 3}, "mixed_precision": True,
 }  # fmt: skip
 
@@ -218,7 +219,9 @@ def test_what_is_named_twice_is_refused():
     [
         ({"training": {"epochs": 3}}, "training.epochs: 3, but training.solver 'ridge'"),
         ({"augment": {"mixup": {"probability": 0.2}}}, "augment: mixup, but training.solver 'ridge'"),
-        ({"model": {**ROCKET, "pooling": "frames"}}, "model.pooling: frames, but training.solver 'ridge'"),
+        ({"batching": {"too_long": "crop"}}, "batching.too_long: crop, but training.solver 'ridge'"),
+        ({"batching": {"too_long": "drop"}}, "batching.too_long: drop, but training.solver 'ridge'"),
+        ({"training": {"jit_compile": True}}, "training.jit_compile: true, but training.solver 'ridge'"),
         ({"model": {**ROCKET, "dense_units": [4]}}, r"model.dense_units: \[4\], but training.solver 'ridge'"),
         ({"model": {**ROCKET, "dense_dropout": 0.1}}, "model.dense_dropout: 0.1, but training.solver 'ridge'"),
     ],

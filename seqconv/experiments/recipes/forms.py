@@ -11,7 +11,7 @@ from seqconv.data.datasets import Datasets
 from seqconv.experiments.recipes.candidates import FEW, SUBSETS, form_config
 from seqconv.experiments.recipes.clock import Clock, OutOfTime
 from seqconv.experiments.recipes.scores import FloatArray
-from seqconv.training.ridge.left_out import Pooled, leave_out, pool_training
+from seqconv.training.ridge.unseen import Pooled, leave_out, pool_training
 
 
 @dataclass(frozen=True, eq=False)

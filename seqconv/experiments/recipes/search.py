@@ -31,7 +31,7 @@ from seqconv.experiments.recipes.forms import pool_forms
 from seqconv.experiments.recipes.held_out import answer_folds
 from seqconv.experiments.recipes.results import Answer, Results
 from seqconv.experiments.recipes.scores import FloatArray, Judge
-from seqconv.training.ridge.left_out import calibrated
+from seqconv.training.ridge.unseen import calibrated
 from seqconv.training.run.trial import check_trial, train_trial
 
 FIRST = "rocket few"

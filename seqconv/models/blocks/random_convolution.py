@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from seqconv.geometry import TimeGeometry, TimeLayer, widest
+from seqconv.models.blocks import keys
 from seqconv.models.blocks.base import Block, Built, LayerScope, Lengths
 from seqconv.models.nodes import Nodes, Parallel
 from seqconv.parts import PositiveInt, register
@@ -47,6 +48,7 @@ class RandomConvolutionBlock(Block):
     keep_inputs: bool = Field(
         default=True, description="Also pass on the frames themselves, for their level and scale."
     )
+    padding: keys.KeptLength = "same"
     most_features: PositiveInt = Field(default=8, description="A kernel sums over at most so many features.")
     seed: int = Field(default=0, ge=0, description="Draws which features each kernel sums over.")
 
@@ -65,7 +67,7 @@ class RandomConvolutionBlock(Block):
     def time_layers(self) -> TimeGeometry:
         # Until the lengths are known, as short as it can be.
         dilations = (1,) if self.dilations == "auto" else self.dilations
-        kernel = TimeLayer(KERNEL_SIZE, 1, max(dilations))
+        kernel = TimeLayer(KERNEL_SIZE, 1, max(dilations), self.padding)
         return widest([(*_before(form), kernel) for form in self.inputs])
 
     def fitted_to(self, lengths: Lengths) -> "RandomConvolutionBlock":
@@ -100,6 +102,7 @@ class RandomConvolutionBlock(Block):
             kernels = MaskedRandomConvolution1D(
                 self.dilations,
                 most_features=self.most_features,
+                padding=self.padding,
                 smoothed=form.endswith("smoothed"),
                 seed=self.seed + index,
                 **place.options("conv"),

@@ -195,7 +195,8 @@ def _facts(experiment: RunSetup, device: str) -> Iterator[tuple[str, str]]:
     if experiment.transfer is not None:
         yield "init", str(experiment.transfer)
     if config.training.is_closed_form:
-        yield "training", "the head in closed form (ridge), on what the poolings return"
+        taken = "on the labeled frames" if model.predicts_frames else "on what the poolings return"
+        yield "training", f"the head in closed form (ridge), {taken}"
         return
     yield (
         "batches",

@@ -1,79 +1,109 @@
-"""Answers to sequences that a head in closed form has not seen, from features that are at hand."""
+"""Errors of rows that were left out, each by itself or those of a group together, without fitting again for each."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from seqconv.config import Config
-from seqconv.data.datasets import Datasets
-from seqconv.training.ridge.fit import compute_features, patterns
-from seqconv.training.ridge.solution import FloatArray, fit_ridge
-from seqconv.training.run.runtime import machine_for
-from seqconv.training.run.setup import prepare
-from seqconv.training.run.training_set import Labels
+from seqconv.training.ridge.blocks import FloatArray, IntArray, blocks_of
+from seqconv.training.ridge.directions import EPSILON, Directions
 
 
-@dataclass(frozen=True, eq=False)
-class Pooled:
-    """What the poolings of a model return for its training sequences, `(n, num_features)`, beside labels and weights.
+class LeftOut:
+    """The errors of rows, from models that were fitted without them.
 
-    `labels` are encoded, `(n, num_outputs)`; `weights` `(n,)` are 0 where nothing is to be learned.
-    """
-
-    features: npt.NDArray[np.float32]
-    labels: Labels
-    weights: npt.NDArray[np.float32]
-
-
-def pool_training(config: Config, data: Datasets) -> Pooled:
-    """Compute what the poolings of a model return for all training sequences, before any head is fitted.
-
-    Raises:
-        ConfigError, ManifestError: the model cannot be trained on these sequences.
-    """
-    with machine_for(config):
-        experiment = prepare(config, data)
-        found = experiment.training_set
-        return Pooled(compute_features(experiment.model, data.train), found.labels, np.asarray(found.weights))
-
-
-def leave_out(data: Datasets, pooled: Pooled, units: npt.ArrayLike | None = None) -> FloatArray:
-    """Return logits of training sequences, each by a head that has seen none of its unit, `(n, num_outputs)`.
-
-    NaN where a label is missing, or nothing else of a unit could be learned from. They are scaled like those of a
-    fitted head.
+    They are exact for the means and deviations of all rows: for single rows by their leverage (Allen 1974), for groups
+    by the block of the hat matrix that is theirs (An, Liu and Venkatesh 2007), or, where a group has more than half as
+    many rows as there are directions, by the equations without it.
 
     Args:
-        data: of the sequences; their labels say what outputs mean.
-        pooled: their features.
-        units: group or fold of each sequence `(n,)`; default: each is a unit of its own.
+        directions: of the rows; those of a group follow each other.
+        wanted: targets without their mean, times the roots of the weights, `(rows, outputs)`.
+        edges: first row of each group, and the number of rows; None: each row by itself.
     """
-    task, labels = data.target.definition, np.asarray(pooled.labels, np.float64)
-    rows = np.flatnonzero(pooled.weights > 0)
-    targets, weights = task.linear_targets(labels[rows]), np.asarray(pooled.weights[rows], np.float64)
-    units_of: Any = None if units is None else np.asarray(units)[rows]
-    found = np.full(labels.shape, np.nan)
-    for outputs, known in patterns(targets):
-        members = None if units_of is None else units_of[known]
-        if known.sum() < 2 or (members is not None and len(set(members.tolist())) < 2):
-            continue
-        solved = fit_ridge(pooled.features[rows[known]], targets[known][:, outputs], weights[known], members)
-        found[rows[known][:, None], outputs] = solved.left_out
-    return calibrated(data, labels, found)
+
+    def __init__(self, directions: Directions, wanted: FloatArray, edges: IntArray | None = None) -> None:
+        self.directions, self.wanted = directions, wanted
+        self.groups = None if edges is None else list(map(slice, edges[:-1].tolist(), edges[1:].tolist()))
+        self.projected = directions.project(wanted)
+
+    def coefficients(self, strength: float) -> FloatArray:
+        """Return the coefficients of the directions `(directions, outputs)`, of all rows."""
+        return np.asarray(self.projected / self.directions.penalized(strength)[:, None])
+
+    def errors(self, strengths: Sequence[float]) -> Iterator[tuple[slice, FloatArray]]:
+        """Yield some rows, and their errors `(strengths, rows, outputs)` times the roots of their weights."""
+        penalized = np.stack([self.directions.penalized(strength) for strength in strengths])
+        everything = slice(0, len(self.wanted))
+        step = next(self._blocks(everything, len(strengths))).stop
+        if self.groups is None:
+            for part in self._blocks(everything, len(strengths)):
+                yield part, self._errors_of_rows(part, penalized)
+            return
+        for groups in self._batches(self.groups, step):
+            if len(groups) == 1 and self._is_large(groups[0]):
+                yield from self._errors_of_rest(groups[0], penalized)
+            else:
+                yield slice(groups[0].start, groups[-1].stop), self._errors_of_groups(groups, penalized)
+
+    def _errors_of_rows(self, part: slice, penalized: FloatArray) -> FloatArray:
+        rows = self.directions[part]
+        leverage = (rows**2 @ (1 / penalized).T).T[:, :, None]
+        return np.asarray(self._residuals(part, rows, self._fitted(penalized)) / np.maximum(1 - leverage, EPSILON))
+
+    def _errors_of_groups(self, groups: Sequence[slice], penalized: FloatArray) -> FloatArray:
+        part = slice(groups[0].start, groups[-1].stop)
+        rows = self.directions[part]
+        errors = self._residuals(part, rows, self._fitted(penalized))
+        for group in groups:
+            here = slice(group.start - part.start, group.stop - part.start)
+            for errors_of_strength, lengths in zip(errors, penalized, strict=True):
+                scaled = rows[here] / np.sqrt(lengths)
+                rest = (1 + EPSILON) * np.eye(len(scaled)) - scaled @ scaled.T
+                errors_of_strength[here] = _solve(rest, errors_of_strength[here])
+        return errors
+
+    def _errors_of_rest(self, group: slice, penalized: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+        """Yield the errors of a large group in blocks, from the equations of all other rows."""
+        products, projected = np.zeros((penalized.shape[1],) * 2), self.projected.copy()
+        for part in self._blocks(group, len(penalized)):
+            rows = self.directions[part]
+            products += rows.T @ rows
+            projected -= rows.T @ self.wanted[part]
+        fitted = np.stack([_solve(np.diag(lengths) - products, projected) for lengths in penalized])
+        for part in self._blocks(group, len(penalized)):
+            yield part, self._residuals(part, self.directions[part], fitted)
+
+    def _fitted(self, penalized: FloatArray) -> FloatArray:
+        return np.asarray(self.projected / penalized[:, :, None])
+
+    def _residuals(self, part: slice, rows: FloatArray, fitted: FloatArray) -> FloatArray:
+        """Return what several fits `(fits, directions, outputs)` leave of the targets, `(fits, rows, outputs)`."""
+        fits, size, outputs = fitted.shape
+        found = rows @ fitted.transpose(1, 0, 2).reshape(size, fits * outputs)
+        return self.wanted[part] - found.reshape(len(rows), fits, outputs).transpose(1, 0, 2)
+
+    def _batches(self, groups: Sequence[slice], most: int) -> Iterator[list[slice]]:
+        """Yield groups that are computed at once: as many as have so many rows, or one."""
+        batch: list[slice] = []
+        for group in groups:
+            is_full = batch and (group.stop - batch[0].start > most or self._is_large(group))
+            if is_full or (batch and self._is_large(batch[-1])):
+                yield batch
+                batch = []
+            batch.append(group)
+        yield batch
+
+    def _is_large(self, group: slice) -> bool:
+        return 2 * (group.stop - group.start) > len(self.directions.lengths)
+
+    def _blocks(self, rows: slice, num_strengths: int) -> Iterator[slice]:
+        width = max(len(self.directions.lengths), num_strengths * self.wanted.shape[1])
+        for part in blocks_of(rows.stop - rows.start, width, self.directions.rows.block_bytes):
+            yield slice(rows.start + part.start, rows.start + part.stop)
 
 
-def calibrated(data: Datasets, labels: npt.ArrayLike, logits: FloatArray) -> FloatArray:
-    """Return logits times the factor with which they say best how sure they are; NaN stays.
+def _solve(symmetric: FloatArray, wanted: FloatArray) -> FloatArray:
+    from scipy.linalg import solve
 
-    Args:
-        data: says what the outputs are.
-        labels: encoded, `(n, num_outputs)`.
-        logits: `(n, num_outputs)`, of models that have not seen these sequences.
-    """
-    is_known = ~np.isnan(logits).all(axis=1)
-    encoded = np.asarray(labels, np.float64)[is_known]
-    if not len(encoded):
-        return logits
-    return np.asarray(logits * data.target.definition.linear_scale(encoded, logits[is_known]))
+    found: FloatArray = solve(symmetric, wanted, assume_a="sym", overwrite_a=True, check_finite=False)
+    return found

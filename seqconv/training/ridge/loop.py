@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class RidgeLoop(RunLoop):
     """A loop with one epoch, in which the head is fitted, and how it was fitted."""
 
     console: Console = field(default_factory=Console)
+    folder: Path | None = None
     fitted: list[FittedHead] = field(default_factory=list)
 
     def _feed(self, epochs: Iterable[tuple[int, Iterable[Layout]]]) -> AbstractContextManager[Any]:
@@ -33,7 +35,12 @@ class RidgeLoop(RunLoop):
         self.callbacks.on_epoch_begin(progress.epoch)
         with self.signals.at_once():
             fitted = fit_head(
-                experiment.model, training_set.sequences, training_set.labels, training_set.weights, strength
+                experiment.model,
+                training_set.sequences,
+                training_set.labels,
+                training_set.weights,
+                strength,
+                self.folder,
             )
         progress.step, progress.seconds = experiment.steps[progress.epoch], time.monotonic() - started
         self.fitted.append(fitted)

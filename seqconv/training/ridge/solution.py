@@ -1,23 +1,19 @@
 """Ridge regression in closed form, its strength chosen by leaving each sequence, or each group, out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from seqconv.training.ridge.blocks import BLOCK_BYTES, FloatArray, IntArray, Matrix, StandardizedRows
+from seqconv.training.ridge.directions import Directions
+from seqconv.training.ridge.left_out import LeftOut
+
 # Of the mean squared length of the standardized rows: from hardly any to hardly anything left.
 STRENGTHS = np.logspace(-5, 3, 25)
-# Columns that are turned into float64 at a time.
-CHUNK = 2048
-EPSILON = 1e-12
 # Errors often hardly change over decades of strengths: the largest of these has the smallest coefficients.
 TOLERATED = 0.01
-
-# Of any precision; products are summed in float64.
-Matrix = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -41,21 +37,27 @@ def fit_ridge(
     features: Matrix,
     targets: FloatArray,
     weights: FloatArray | None = None,
-    groups: Sequence[object] | None = None,
+    groups: npt.ArrayLike | None = None,
     strengths: Sequence[float] | FloatArray = STRENGTHS,
+    *,
+    total: float | None = None,
+    block_bytes: int = BLOCK_BYTES,
 ) -> Ridge:
     """Fit a linear model to standardized features with the least squared error and a penalty on its coefficients.
 
-    With fewer rows than features, the equations are those of the rows, else those of the features; besides them, all
-    features are kept once more. Errors of left-out rows are exact for the means and deviations of all rows
-    (Allen 1974; for groups, An, Liu and Venkatesh 2007).
+    With fewer rows than features, the equations are those of the rows, else those of the features. Their products are
+    summed in blocks: besides these, and about four matrices of `min(n, features)` squared, no array is larger than the
+    targets. Features are read five times or so, and may lie in a file.
 
     Args:
         features: `(n, features)`.
-        targets: `(n, outputs)`.
+        targets: `(n, outputs)`; rows with NaN are not looked at, and nothing is said of them.
         weights: `(n,)`, above 0; default: all alike.
         groups: `(n,)`; rows of a group are left out together; default: each by itself.
         strengths: what is tried; the largest whose error is at most 1 % more than the least is taken.
+        total: sum to which weights are scaled, instead of the number of rows: that of sequences, where rows are their
+            frames, which say much the same. Strengths then mean the same for both.
+        block_bytes: of what is computed at a time; it changes memory and time, not the answer.
 
     >>> rng = np.random.default_rng(0)
     >>> x, noise = rng.normal(size=(50, 3)), rng.normal(size=(50, 1))
@@ -64,112 +66,31 @@ def fit_ridge(
     >>> found.coefficients.round(2).ravel().tolist(), found.intercept.round(2).tolist()
     ([1.0, 2.0, 0.0], [5.0])
     """
-    share = np.ones(len(targets)) if weights is None else np.asarray(weights, np.float64)
-    root = np.sqrt(share / share.mean())[:, None]
-    basis = _find_basis(features, root)
-    center = (root**2 * targets).mean(axis=0)
-    wanted = root * (targets - center)
-    members = _members(groups, len(targets))
-    found = {float(strength): basis.leave_out(wanted, root, strength, members) for strength in strengths}
-    errors = {strength: float((error**2).mean()) for strength, error in found.items()}
-    best = max(strength for strength in errors if errors[strength] <= min(errors.values()) * (1 + TOLERATED))
-    coefficients = basis.coefficients(wanted, best)
-    intercept = center - basis.mean @ coefficients
-    return Ridge(coefficients, intercept, best, targets - found[best] / root, errors[best], errors)
+    order, edges = _order(groups, np.flatnonzero(~np.isnan(targets).any(axis=1)))
+    share = np.ones(len(order)) if weights is None else np.asarray(weights, np.float64)[order]
+    share = share * ((len(order) if total is None else total) / share.sum())
+    root, known = np.sqrt(share)[:, None], targets[order]
+    rows = StandardizedRows(features, order, root, block_bytes)
+    center = share @ known / share.sum()
+    left_out = LeftOut(Directions(rows), root * (known - center), edges)
+    tried = [float(strength) for strength in strengths]
+    errors = dict.fromkeys(tried, 0.0)
+    for _, found in left_out.errors(tried):
+        for strength, squares in zip(tried, np.square(found).sum(axis=(1, 2)).tolist(), strict=True):
+            errors[strength] += squares / (share.sum() * targets.shape[1])
+    best = max(strength for strength in tried if errors[strength] <= min(errors.values()) * (1 + TOLERATED))
+    outputs = np.full(targets.shape, np.nan)
+    for part, found in left_out.errors([best]):
+        outputs[order[part]] = known[part] - found[0] / root[part]
+    coefficients = left_out.directions.to_features(left_out.coefficients(best))
+    return Ridge(coefficients, center - rows.mean @ coefficients, best, outputs, errors[best], errors)
 
 
-class _Basis:
-    """The rows of standardized features, times the roots of their weights, in the directions of their variation.
-
-    `rows` `(n, directions)`, with squared lengths `lengths` of its orthogonal columns; `unit`: the mean squared length
-    of a row. `back` turns coefficients of the directions into those of the features; `mean` is that of the features.
-    """
-
-    def __init__(
-        self, rows: FloatArray, lengths: FloatArray, back: Callable[[FloatArray], FloatArray], mean: FloatArray
-    ) -> None:
-        self.rows, self.lengths, self.back, self.mean = rows, lengths, back, mean
-        self.unit = max(float(lengths.sum()) / len(rows), EPSILON)
-
-    def coefficients(self, wanted: FloatArray, strength: float) -> FloatArray:
-        """Return the coefficients of the features `(features, outputs)`."""
-        return self.back(self._solve(wanted, strength))
-
-    def _solve(self, wanted: FloatArray, strength: float) -> FloatArray:
-        return np.asarray((self.rows.T @ wanted) / (self.lengths + strength * self.unit)[:, None])
-
-    def leave_out(
-        self, wanted: FloatArray, root: FloatArray, strength: float, members: list[npt.NDArray[np.int64]] | None
-    ) -> FloatArray:
-        """Return the errors of rows that were left out, times the roots of their weights."""
-        scaled = self.rows / np.sqrt(self.lengths + strength * self.unit)
-        constant = root / np.sqrt((root**2).sum())
-        errors = wanted - self.rows @ self._solve(wanted, strength)
-        if members is None:
-            leverage = np.einsum("ij,ij->i", scaled, scaled)[:, None] + constant**2
-            return np.asarray(errors / np.maximum(1 - leverage, EPSILON))
-        for rows in members:
-            hat = scaled[rows] @ scaled[rows].T + constant[rows] @ constant[rows].T
-            errors[rows] = np.linalg.solve((1 + EPSILON) * np.eye(len(rows)) - hat, errors[rows])
-        return errors
-
-
-def _find_basis(features: Matrix, root: FloatArray) -> _Basis:
-    """Find the directions in which rows vary, from products of rows or from products of features."""
-    mean, deviation = weighted_moments(features, root[:, 0] ** 2)
-    scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
-    matrix = np.empty(features.shape, np.float32)
-    for part in _parts(features.shape[1]):
-        matrix[:, part] = root * ((features[:, part] - mean[part]) * scale[part])
-    if len(matrix) <= len(mean):
-        values, vectors = _positive(*np.linalg.eigh(_products(matrix)))
-
-        def back(inner: FloatArray) -> FloatArray:
-            return np.asarray(scale[:, None] * (matrix.T @ (vectors @ (inner / np.sqrt(values)[:, None]))))
-
-        return _Basis(vectors * np.sqrt(values), values, back, mean)
-    values, vectors = _positive(*np.linalg.eigh(_products(matrix.T)))
-    return _Basis(matrix @ vectors, values, lambda inner: scale[:, None] * (vectors @ inner), mean)
-
-
-def weighted_moments(features: Matrix, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean and deviation of each feature, by weight, in two passes; 0 where it is constant."""
-    shares = weights / weights.sum()
-    mean, variance = np.empty(features.shape[1]), np.empty(features.shape[1])
-    for part in _parts(features.shape[1]):
-        values = features[:, part].astype(np.float64)
-        mean[part] = shares @ values
-        variance[part] = shares @ (values - mean[part]) ** 2
-    deviation = np.sqrt(variance)
-    return mean, np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, 0)
-
-
-def _products(matrix: Matrix) -> FloatArray:
-    """Return the products of all pairs of rows, summed in float64."""
-    products = np.zeros((len(matrix), len(matrix)))
-    for part in _parts(matrix.shape[1]):
-        columns = matrix[:, part].astype(np.float64)
-        products += columns @ columns.T
-    return products
-
-
-def _parts(count: int) -> Iterator[slice]:
-    """Yield parts of that many columns, so that few are in float64 at a time."""
-    return (slice(start, start + CHUNK) for start in range(0, count, CHUNK))
-
-
-def _positive(values: FloatArray, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Leave out directions in which nothing varies."""
-    is_kept = values > values.max(initial=0) * EPSILON
-    return values[is_kept], vectors[:, is_kept]
-
-
-def _members(groups: Sequence[object] | None, count: int) -> list[npt.NDArray[np.int64]] | None:
-    """Return the rows of each group; None where each row is a group of its own."""
+def _order(groups: npt.ArrayLike | None, rows: IntArray) -> tuple[IntArray, IntArray | None]:
+    """Return rows in the order of their groups, and where each begins; None where each row is a group of its own."""
     if groups is None:
-        return None
-    _, numbers = np.unique(np.asarray([str(group) for group in groups]), return_inverse=True)
-    if len(set(numbers.tolist())) == count:
-        return None
+        return rows, None
+    _, numbers = np.unique(np.asarray(groups)[rows], return_inverse=True)
     order = np.argsort(numbers, kind="stable")
-    return list(np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1))
+    edges = np.flatnonzero(np.diff(numbers[order], prepend=-1, append=-1))
+    return rows[order], None if len(edges) > len(rows) else edges

@@ -132,7 +132,8 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
     if loss_scale is None:
         # The same in every layout for a batch size, however full the last step of an epoch is.
         loss_scale = plan.mean_sequences if size is None else float(min(size, plan.num_sequences))
-    config = config.with_(training={"loss_scale": loss_scale})
+    if not training.is_closed_form:
+        config = config.with_(training={"loss_scale": loss_scale})
     compile_model(config, model, steps)
     step = CompiledStep(model, plan.shapes)
     return RunSetup(config, data, model, plan, training_set, loss_scale, steps, step, notes)

@@ -16,7 +16,7 @@ from seqconv.reports.folder import CONFIG, bring_run, check_run_dir
 from seqconv.training.output import report
 from seqconv.training.output.callbacks import Callbacks
 from seqconv.training.output.report import make_console
-from seqconv.training.ridge.fit import time_features
+from seqconv.training.ridge.features import time_features
 from seqconv.training.run import run_dir as folders
 from seqconv.training.run.average import begin_average, go_on_with_average
 from seqconv.training.run.loop import time_steps
@@ -136,3 +136,6 @@ def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Any) 
             config = {**config, "features": {"kind": "precomputed"}}
     # What was not read must not stand in the config of the run: evaluation would read it.
     return load_config(config).with_(data={"manifest": None})
+
+
+from seqconv.training.ridge.features import time_features

@@ -16,7 +16,8 @@ def choose_compilation(experiment: RunSetup) -> RunSetup:
     XLA is used where that pays within this run. Afterwards, the variables of the model are what they were before, so
     that the run does not depend on the measurement.
     """
-    if uses_xla(experiment.config) is not None:
+    # A head in closed form takes no step.
+    if uses_xla(experiment.config) is not None or experiment.config.training.is_closed_form:
         return experiment
     model = experiment.model
     if obstacle := _find_obstacle(experiment):
