@@ -131,7 +131,7 @@ def fit(experiment: RunSetup, path: Path, users: Callbacks, copy: RunCopy, signa
     try:
         if checkpoint is None or not checkpoint.is_complete:
             parts = experiment, callbacks, watch, keeper, signals, average, scores
-            loop = RidgeLoop(*parts, console=console) if config.training.is_closed_form else RunLoop(*parts)
+            loop = RidgeLoop(*parts, console, path) if config.training.is_closed_form else RunLoop(*parts)
             loop.run(progress)
     finally:
         bar.close()

@@ -136,6 +136,3 @@ def as_config(config: Config | Mapping[str, Any] | str | Path, train_data: Any) 
             config = {**config, "features": {"kind": "precomputed"}}
     # What was not read must not stand in the config of the run: evaluation would read it.
     return load_config(config).with_(data={"manifest": None})
-
-
-from seqconv.training.ridge.features import time_features
