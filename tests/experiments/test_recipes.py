@@ -1,6 +1,7 @@
 """Recipe auto: what it chooses depends on train alone, its plain config gives the same model, and it can be stopped."""
 
 import csv
+import io
 import json
 import signal
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from support.forking import Child
 from support.training_data import classified, quick, toned
 from support.waiting import is_alive_when
@@ -19,13 +21,22 @@ from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
 from seqconv.experiments import train_recipe, train_sweep
 from seqconv.experiments.recipes import search
-from seqconv.experiments.recipes.candidates import DEEP, FEW, deep_config, form_config, rocket_config
+from seqconv.experiments.recipes.candidates import (
+    DEEP,
+    FEW,
+    average_config,
+    deep_config,
+    form_config,
+    rocket_config,
+)
 from seqconv.experiments.recipes.clock import Clock, OutOfTime, Pace
+from seqconv.experiments.recipes.folder import publish
 from seqconv.experiments.recipes.folds import NEVER, make_folds
 from seqconv.experiments.recipes.scores import Judge
 from seqconv.models import load_model
 from seqconv.training import resume, train
 from seqconv.training.ridge.unseen import leave_out, pool_training
+from seqconv.training.run.trial import score_trial, train_trial
 
 PICKUP = Path(__file__).parents[2] / "data" / "pickup_gesture"
 # Nothing here ends because time is up.
@@ -78,6 +89,26 @@ def test_the_plain_config_trains_the_same_model_again(found, tmp_path):
     assert again.metrics["test"] == found.metrics["test"]
 
 
+def test_the_plain_config_of_an_average_trains_the_same_members_again(tmp_path):
+    config = load_config({**AUTO, "training": {"class_weight": "balanced"}})
+    members = [rocket_config(config, forms) for forms in (FEW, ("standardized",))]
+    plain = average_config(config, members)
+    assert [each.model for each in plain.member_configs()] == [each.model for each in members]
+    assert {each.training.class_weight for each in plain.member_configs()} == {"balanced"}
+    data = load_datasets(plain.data_spec, classified(24), None, classified(12, seed=1))
+    console = Console(file=io.StringIO())
+    train_trial(plain, data, tmp_path / "trial", [], console)
+    (tmp_path / "published").mkdir()
+    publish(tmp_path / "trial", tmp_path / "published")
+    scored = score_trial(data, tmp_path / "published", console, console)
+    again = train(plain, tmp_path / "again", train_data=classified(24), test_data=classified(12, seed=1))
+    assert_same_weights(again.path, scored.path)
+    assert again.metrics["test"] == scored.metrics["test"]
+    # What is finished is finished, members included.
+    again = resume(scored.path, train_data=classified(24), test_data=classified(12, seed=1))
+    assert again.metrics["test"] == scored.metrics["test"]
+
+
 def test_the_folder_says_what_was_tried_and_what_was_chosen(found):
     rows = rows_of(found.path)
     assert rows[0]["tried"] == "rocket few"
@@ -100,6 +131,8 @@ def test_networks_are_tried_by_folds(tmp_path, monkeypatch):
     assert float(scored["deep train"]["sequences"]) == 40
     folds = sorted((run.path / "tried" / "deep-train").iterdir())
     assert [fold.name for fold in folds] == ["fold-0", "fold-1"]
+    average = next(row for name, row in scored.items() if name.startswith("average of rocket"))
+    assert float(average["loss"]) < float(scored["deep train"]["loss"])
     # Two epochs teach nothing, and the simpler model stays.
     assert load_config(run.path / "config.yaml").training.solver == "ridge"
 

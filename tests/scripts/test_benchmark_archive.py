@@ -105,6 +105,7 @@ def test_a_stopped_benchmark_says_where_it_goes_on(tmp_path, rng, capsys, monkey
             "--recipe raket: there is no such recipe. There are: ",
         ),
         (["archive", "{here}/good", "--seeds", "0"], "--seeds 0: expected 1 or more"),
+        (["archive", "{here}/good", "--budget", "soon"], "--budget soon: no time. Write a number and its unit"),
         (["archive", "{here}/good", "--repeats", "3"], "--repeats is no use to the benchmark 'archive'"),
         (["archive", "{here}/nowhere"], "nowhere' is not a folder"),
         (["archive", "{here}/good/a"], "a' holds no data set"),
@@ -177,6 +178,22 @@ def test_a_set_that_needs_too_much_memory_stops_no_other(tmp_path, rng, capsys, 
     assert run(tmp_path, "--json", tmp_path / "rows.json", "--recipe", "deep") == 1
     assert "failed: A, deep: not enough memory (Unable to allocate" in capsys.readouterr().out
     assert [each["dataset"] for each in json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))] == ["B"]
+
+
+def test_recipe_auto_has_the_budget_of_the_command_line(tmp_path, rng, monkeypatch):
+    from seqconv.experiments.recipes import auto
+
+    asked = []
+
+    def stops_before_any_work(config, *others):
+        asked.append(config)
+        raise RunStopped(15, "enough")
+
+    monkeypatch.setattr(auto, "search_and_score", stops_before_any_work)
+    write_pair(tmp_path, "A", rng)
+    assert run(tmp_path, "--recipe", "auto", "--budget", "3min", "--seeds", "2") == 143
+    assert [(config.recipe, config.budget_seconds, config.seed) for config in asked] == [("auto", 180, 0)]
+    assert asked[0].features.kind == "precomputed"
 
 
 def test_each_run_of_random_convolutions_draws_others(tmp_path, rng):
