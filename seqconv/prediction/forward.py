@@ -67,8 +67,8 @@ def forward(
         return outputs if raw else stock.as_logits(model, outputs)
     if batch_size is None and frames_per_batch is None:
         batch_size, frames_per_batch = model.card.batch_size, model.card.frames_per_batch
-    sizes = {"batch_size": batch_size, "frames_per_batch": frames_per_batch}
-    sizes = {name: size for name, size in sizes.items() if size is not None}
+    given = {"batch_size": batch_size, "frames_per_batch": frames_per_batch}
+    sizes = {name: size for name, size in given.items() if size is not None}
     # Each in the layout that suits it.
     answers = [_forward_member(member, source, strategy, sizes, chunk_frames) for member in model.list_members()]
     if model.predicts_frames:

@@ -92,7 +92,7 @@ def average_config(config: Config, members: Sequence[Config]) -> Config:
 def held_out_config(config: Config) -> Config:
     """Return the config of a model that is trained on some folds alone: nothing is chosen on a split valid."""
     # Its folder is not for readers.
-    quiet = {"report": False, "bootstrap": 0, "thresholds": None, "calibration": None, "positive": None, "slices": []}
+    quiet: dict[str, Any] = {"report": False, "bootstrap": 0, "thresholds": None, "calibration": None, "positive": None, "slices": []}
     return config.with_(evaluation=quiet)
 
 

@@ -77,8 +77,8 @@ def score_trial(data: Datasets, path: Path, console: Console, log: Console) -> R
     with machine_for(config):
         for index in range(len(config.members)):
             folder = member_folder(path, index)
-            trained = load_config(folder / CONFIG), data, folder, folders.read_history(folder), None, {}
-            score_run(TrainedRun(*trained), log)
+            member = load_config(folder / CONFIG)
+            score_run(TrainedRun(member, data, folder, folders.read_history(folder), None, {}), log)
         history = save_average(config, data, path)[0] if config.members else folders.read_history(path)
         return score_run(TrainedRun(config, data, path, history, None, {}), console)
 
