@@ -91,9 +91,9 @@ def average_config(config: Config, members: Sequence[Config]) -> Config:
 
 def held_out_config(config: Config) -> Config:
     """Return the config of a model that is trained on some folds alone: nothing is chosen on a split valid."""
+    on_valid: dict[str, Any] = {"thresholds": None, "calibration": None, "positive": None}
     # Its folder is not for readers.
-    quiet: dict[str, Any] = {"report": False, "bootstrap": 0, "thresholds": None, "calibration": None, "positive": None, "slices": []}
-    return config.with_(evaluation=quiet)
+    return config.with_(evaluation={**on_valid, "report": False, "bootstrap": 0, "slices": []})
 
 
 def _default_epochs(config: Config) -> int:

@@ -9,6 +9,10 @@ import keras
 from seqconv.errors import SeqconvError
 
 
+FEWEST_EPOCHS = 5
+"""Epochs after the first that are timed, unless they are more than a tenth of all."""
+
+
 class OutOfTime(SeqconvError):  # noqa: N818
     """A training that was ended because it would not end within the budget."""
 
@@ -62,4 +66,7 @@ class Pace(keras.callbacks.Callback):  # type: ignore[misc]
             self._warm = self._clock.spent
             return
         seconds, epochs = (self._clock.spent - self._warm) / epoch, self.params["epochs"]
+        if epoch < min(FEWEST_EPOCHS, epochs // 10):
+            # On a busy machine, one epoch says little of the others.
+            return
         self._clock.check(seconds * (self._trainings * epochs - epoch - 1))

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from seqconv.experiments.recipes.clock import Clock
 from seqconv.experiments.recipes.folder import write_table
-from seqconv.experiments.recipes.scores import FloatArray, Judge, Scored
+from seqconv.experiments.recipes.scores import Difference, FloatArray, Judge, Scored
 from seqconv.reports.names import label
 from seqconv.reports.tables import interval_text
 
@@ -55,6 +55,12 @@ class Results:
             sequences=scored.count,
             seconds=round(answer.seconds, 2),
         )
+
+    def compare(self, name: str, other: str, gain: Difference) -> None:
+        """Print and keep how the loss of a candidate compares with that of another, simpler one."""
+        verdict = "better" if gain.is_lower else "not better"
+        self._print(name, f"{verdict} than {other}: its loss is {gain}")
+        self._write(tried=name, note=f"{verdict} than {other}: its loss is {gain}")
 
     def skip(self, name: str, reason: str) -> None:
         """Print and keep why a candidate was not tried to its end."""

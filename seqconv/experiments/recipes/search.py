@@ -187,6 +187,7 @@ class Search:
                 best, reason, chosen = answer, "nothing else could be trained", (answer, plain)
                 continue
             gain = judge.compare(answer.scored.losses, best.scored.losses)
+            self.results.compare(answer.name, best.name, gain)
             if gain.is_lower:
                 best, reason, chosen = answer, f"its loss is {gain} than that of {best.name}", (answer, plain)
         if chosen is not None:
