@@ -8,7 +8,6 @@ import keras
 
 from seqconv.errors import SeqconvError
 
-
 FEWEST_EPOCHS = 5
 """Epochs after the first that are timed, unless they are more than a tenth of all."""
 
