@@ -21,7 +21,7 @@ CONFIG = "config.yaml"
 MEMBERS, MEMBER_TABLE = "members", "members.json"
 """In the run of an average: the folder with the runs of its members, and what is said of each."""
 TRIED_TABLE = "recipe.csv"
-"""What a search of recipe auto has tried."""
+"""The table of what a search of recipe auto has tried."""
 
 MODEL_FACTS = "model.json"
 """The last file of a run: if it exists, the run has finished."""

@@ -193,11 +193,12 @@ def test_the_start_runs_as_it_stands(tmp_path, monkeypatch, capsys):
         # In this process: starting TensorFlow once for each would take longer than all that it does.
         assert main(command.removeprefix("seqconv ").split()) == 0, command
     printed = capsys.readouterr().out
-    assert [command.split()[1] for command in commands] == ["init", "train", "evaluate", "predict", "report"]
+    assert [command.split()[1] for command in commands] == ["train", "init", "train", "evaluate", "predict", "report"]
     assert load_config("first.yaml").data.manifest == str(Path("recordings").absolute())
     assert re.search(r"it/7\.ogg,\d+,it,", printed), printed[-800:]
     assert re.search(r"ru/7\.ogg,\d+,ru,", printed), printed[-800:]
     assert Path("runs/own/report.html").is_file()
+    assert load_config("runs/auto/config.yaml").recipe is None
 
 
 @pytest.mark.parametrize("name", HOOKS)

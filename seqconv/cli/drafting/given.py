@@ -1,4 +1,4 @@
-"""What the user says of a draft: the source, and keys that are set."""
+"""The source of a draft and the keys that are set, as the user gives them."""
 
 import re
 from pathlib import Path

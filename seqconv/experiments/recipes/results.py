@@ -1,4 +1,4 @@
-"""What a search has tried: printed as it comes, and kept as a table."""
+"""The candidates that a search has tried: printed as they come, and kept as a table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +80,7 @@ class Results:
 
     @property
     def reasons(self) -> str:
-        """What kept candidates from being tried."""
+        """The reasons why candidates were not tried."""
         return "; ".join(f"{row['tried']}: {row['note']}" for row in self._rows if row["note"])
 
     def conclude(self) -> None:

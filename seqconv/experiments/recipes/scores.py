@@ -29,7 +29,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much lower a loss is than another, on average over the same sequences, and its standard error."""
+    """The mean by which a loss is lower than another on the same sequences, and its standard error."""
 
     value: float
     error: float

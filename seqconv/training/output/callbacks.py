@@ -20,7 +20,7 @@ NOTABLE_WAIT = 0.03
 """Share of waiting for data above which the line of an epoch shows it; the last line always does."""
 
 MOST_WRITING = 20
-"""How many times as long as the last writing of the best model the next one waits, unless training ends before."""
+"""The wait before the best model is written again, in durations of its last writing; the end of training waits not."""
 
 LAST_COLUMNS = ("learning_rate", "seconds", "data_wait", "frames_per_second")
 

@@ -20,7 +20,7 @@ from seqconv.training.run.training_set import Labels
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """What the poolings of a model return for its training sequences, `(n, num_features)`, beside labels and weights.
+    """The pooled features of training sequences, `(n, num_features)`, beside labels and weights.
 
     `labels` are encoded, `(n, num_outputs)`; `weights` `(n,)` are 0 where nothing is to be learned.
     """
