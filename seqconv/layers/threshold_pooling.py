@@ -166,15 +166,15 @@ class MaskedThresholdPooling1D(GlobalPooling1D):
         squares = np.where(is_above, (index - (index * is_above).sum(axis=0) / some) ** 2, 0)
         total = squares.sum(axis=0)
         starts = is_above & ~np.concatenate([np.zeros_like(is_above[:1]), is_above[:-1]])
-        number = np.cumsum(starts, axis=0)
-        lengths = np.zeros((int(number.max(initial=0)) + 1, frames.shape[1]))
-        np.add.at(lengths, (number, np.arange(frames.shape[1])[None]), is_above)
+        # Frames up to each that are above without a break: the first that has most of them ends the longest stretch.
+        run = index - np.maximum.accumulate(np.where(is_above, -1, index), axis=0)
+        last, longest = run.argmax(axis=0), run.max(axis=0)
         return {
             "proportion": is_above / count,
             "mean": np.where(is_above, distance, 0) / some,
             "mean_index": np.where(is_above, (index + 0.5) / count, 0) / some,
             "spread": squares / np.sqrt(np.where(total > 0, total, 1) * some) / count,
-            "longest": (is_above & (number == lengths.argmax(axis=0))) / count,
+            "longest": ((index <= last) & (index > last - longest)) / count,
             "stretches": starts / count,
         }
 

@@ -79,7 +79,20 @@ def summarize(padded, kernels, levels, with_longest):  # type: ignore[no-untyped
 
 
 # What follows casts each result to 32 bits, as Numba would go on with 64, and takes slices: where an index may be
-# negative, a loop is not turned into instructions for several values at once.
+# negative, a loop is not turned into instructions for several values at once. Slices are not assigned to: the error for
+# shapes that differ would take longer to compile than all of this.
+
+
+@_compiled
+def _copy(values, target):  # type: ignore[no-untyped-def]
+    for t in range(target.shape[0]):
+        target[t] = values[t]
+
+
+@_compiled
+def _clear(target):  # type: ignore[no-untyped-def]
+    for t in range(target.shape[0]):
+        target[t] = np.int32(0)
 
 
 @_compiled
@@ -95,9 +108,9 @@ def _read_taps(padded, kernels, dilation, under):  # type: ignore[no-untyped-def
         rows, taps = padded[feature, start:], under[feature]
         if scale == 0:
             for tap in range(KERNEL_SIZE):
-                taps[tap] = rows[tap * width : tap * width + under.shape[2]]
+                _copy(rows[tap * width :], taps[tap])
         else:
-            taps[KERNEL_SIZE - 1] = 0
+            _clear(taps[KERNEL_SIZE - 1])
             for tap in range(KERNEL_SIZE - 2, -1, -1):
                 _add_between(rows[tap * width :], rows[(tap + 1) * width :], (scale, most), taps[tap + 1], taps[tap])
 
@@ -114,9 +127,9 @@ def _add_between(first, last, scaling, after, target):  # type: ignore[no-untype
 @_compiled
 def _sum_taps(under, below):  # type: ignore[no-untyped-def]
     """Write minus the sum of each feature under the nine taps."""
-    below[:] = 0
     for feature in range(under.shape[0]):
         target = below[feature]
+        _clear(target)
         for tap in range(KERNEL_SIZE):
             row = under[feature, tap]
             for t in range(target.shape[0]):
@@ -127,7 +140,7 @@ def _sum_taps(under, below):  # type: ignore[no-untyped-def]
 def _convolve(under, below, kernels, channel, outputs):  # type: ignore[no-untyped-def]
     """Write the outputs of one kernel, and return the largest."""
     dilation, kernel = divmod(channel, kernels.taps.shape[0])
-    outputs[:] = 0
+    _clear(outputs)
     for index in range(kernels.counts[dilation, kernel]):
         feature = kernels.features[dilation, kernel, index]
         _add_taps(under[feature], below[feature], kernels.taps[kernel], outputs)
