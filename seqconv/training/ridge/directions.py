@@ -36,7 +36,7 @@ class Directions:
 
     def __getitem__(self, part: slice) -> FloatArray:
         """Return some rows `(n, directions)`."""
-        return self._whole[part] if self._is_small else self._turn(part)
+        return np.asarray(self._whole[part] if self._is_small else self._turn(part))
 
     def penalized(self, strength: float) -> FloatArray:
         """Return the squared lengths with the penalty of a strength, `(directions,)`."""
