@@ -30,7 +30,7 @@ class Directions:
         # Nothing varies in the others.
         is_kept = found > found.max(initial=0) * EPSILON
         self._values, self._vectors = found[is_kept], vectors[:, is_kept]
-        self.lengths = np.append(self._values, 1.0)
+        self.lengths: FloatArray = np.append(self._values, 1.0)
         self._weight = float((rows.root**2).sum())
         self.unit = max(float(self._values.sum()) / self._weight, EPSILON)
 
