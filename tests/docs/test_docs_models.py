@@ -24,4 +24,4 @@ def test_each_config_is_a_model(text, tmp_path):
     path.write_text(text, encoding="utf-8")
     config = load_config(path).model.fitted_to(np.array([100]))
     model = build_model(config, num_features=40, num_outputs=3)
-    assert model.output_shape == (None, 3)
+    assert model.output_shape == ((None, None, 3) if config.predicts_frames else (None, 3))

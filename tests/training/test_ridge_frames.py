@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.training_data import NUM_FEATURES, framed, quick
+from support.training_data import NUM_FEATURES, STRIDED_FRAMES, framed, quick
 
 import seqconv
 from seqconv.cli.commands import predict as predict_command
@@ -197,6 +197,21 @@ def test_frames_of_a_sequence_are_never_left_out_alone(tmp_path):
     frames, signs = np.concatenate(arrays[:26]), np.where(np.concatenate(labels[:26]) == "a", 1.0, -1.0)
     alone = fit_ridge(frames, signs[:, None], strengths=[1e-4])
     assert (np.sign(alone.left_out[:, 0]) == signs).mean() > 0.95
+
+
+def test_a_head_on_the_blocks_of_a_trained_model(tmp_path):
+    data, valid = framed(60), framed(20, seed=3)
+    training = {"epochs": 6, "learning_rate": 0.02}
+    deep = seqconv.train(
+        quick(model=STRIDED_FRAMES, training=training), tmp_path / "deep", train_data=data, valid_data=valid
+    )
+    options = {"solver": "ridge", "init": str(deep.path / "model.keras")}
+    config = {**quick(model=STRIDED_FRAMES), "training": options}
+    found = seqconv.train(config, tmp_path / "ridge", train_data=data, valid_data=valid)
+    for ours, theirs in zip(found.model.stack.trunk, deep.model.stack.trunk, strict=True):
+        for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert found.metrics["valid"]["accuracy"] > 0.8
 
 
 def test_one_sequence_or_a_label_of_one_leaves_nothing_to_learn_from(tmp_path):

@@ -1,5 +1,6 @@
 """Features of all rows, in blocks that fit into memory whatever the number of rows, and an array in a file."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +25,13 @@ def kept_array(shape: tuple[int, int], folder: Path | None = None) -> npt.NDArra
 
     The file has no name, so that nothing of it stays where the process is killed.
     """
-    if 4 * shape[0] * shape[1] <= KEPT_BYTES:
+    num_bytes = 4 * shape[0] * shape[1]
+    if num_bytes <= KEPT_BYTES:
         return np.empty(shape, np.float32)
     with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            # A disk that is full only later would end the process where a page is written.
+            os.posix_fallocate(file.fileno(), 0, num_bytes)
         return np.memmap(file, np.float32, mode="w+", shape=shape)
 
 

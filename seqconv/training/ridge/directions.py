@@ -30,13 +30,13 @@ class Directions:
         # Nothing varies in the others.
         is_kept = found > found.max(initial=0) * EPSILON
         self._values, self._vectors = found[is_kept], vectors[:, is_kept]
-        self.lengths = np.append(self._values, 1.0)
+        self.lengths: FloatArray = np.append(self._values, 1.0)
         self._weight = float((rows.root**2).sum())
         self.unit = max(float(self._values.sum()) / self._weight, EPSILON)
 
     def __getitem__(self, part: slice) -> FloatArray:
         """Return some rows `(n, directions)`."""
-        return self._whole[part] if self._is_small else self._turn(part)
+        return np.asarray(self._whole[part] if self._is_small else self._turn(part))
 
     def penalized(self, strength: float) -> FloatArray:
         """Return the squared lengths with the penalty of a strength, `(directions,)`."""

@@ -1,4 +1,4 @@
-"""What the layers before a head return for all rows, computed once; and whether that fits memory and disk."""
+"""Features of all rows, computed once by the layers before the head, and a check that memory and disk hold them."""
 
 import shutil
 import time

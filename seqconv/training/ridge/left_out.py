@@ -94,7 +94,7 @@ class LeftOut:
         yield batch
 
     def _is_large(self, group: slice) -> bool:
-        return 2 * (group.stop - group.start) > len(self.directions.lengths)
+        return bool(2 * (group.stop - group.start) > len(self.directions.lengths))
 
     def _blocks(self, rows: slice, num_strengths: int) -> Iterator[slice]:
         width = max(len(self.directions.lengths), num_strengths * self.wanted.shape[1])

@@ -33,7 +33,7 @@ class TrainingRows:
 
     @property
     def num_groups(self) -> int:
-        """How many times something is left out."""
+        """Number of sequences, or groups, that are left out in turn."""
         return len(self.weights) if self.owners is None else len(np.unique(self.owners))
 
     def num_sequences(self, is_row: npt.NDArray[np.bool_]) -> int:
@@ -45,7 +45,7 @@ class TrainingRows:
 
     @property
     def noun(self) -> str:
-        """What the rows are, in words."""
+        """Word for the rows in messages."""
         return "training sequences" if self.is_kept is None else "training frames"
 
     def truth(self, target: Target, train: Sequences, stride: int) -> FloatArray:

@@ -38,8 +38,8 @@ class RunSetup:
     """A run that has not started yet.
 
     `training_set`: the training sequences with their labels and weights, as each epoch sees them.
-    `loss_scale` is the constant c that the loss of each step is divided by; `config` holds it, and every other choice
-    that was left to the run. `step` is what `model.fit` calls. `transfer`: what was
+    `loss_scale` is the constant c that the loss of each step is divided by; `config` holds it if there are steps, and
+    every other choice that was left to the run. `step` is what `model.fit` calls. `transfer`: what was
     taken from `training.init`.
     """
 
