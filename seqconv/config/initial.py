@@ -52,6 +52,8 @@ def read_sections(path: str | Path) -> dict[str, Any]:
             if info.file_size > _LARGEST_CONFIG:
                 raise ValueError(f"its config.json would unpack to {info.file_size} bytes")
             settings = json.loads(archive.read(info))["config"]
+        if "members" in settings:
+            raise ValueError("it is an average of models. Name one of its members, RUN/members/0")
         missing = find_part_problems(settings.get("parts", ()))
         sections = {}
         if not missing:

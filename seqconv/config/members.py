@@ -45,12 +45,24 @@ def read_members(values: Values, members: Sequence[Values], read: Read) -> "tupl
         split = merged.setdefault("split", {})
         if split.get("seed") is None:
             split["seed"] = merged.get("seed", 0)
-        merge(merged, {"name": f"member{index}", **{key: member[key] for key in member if key in MEMBER_KEYS}})
+        own = {"name": f"member{index}", "seed": seed_of(merged.get("seed", 0), index)}
+        merge(merged, own | {key: member[key] for key in member if key in MEMBER_KEYS})
         problems += [f"members.{index}.{key}: {_refusal(key, values)}" for key in member if key not in MEMBER_KEYS]
         config, found = read(merged)
         problems += [f"members.{index}.{line}" for line in found]
         configs += [] if config is None else [config]
     return configs, problems
+
+
+def seed_of(seed: int, index: int) -> int:
+    """Return the seed of a member that says none: that of the config for the first, one of its own for each other.
+
+    They are far apart, so that averages of neighboring seeds share no member.
+
+    >>> seed_of(3, 0), seed_of(3, 1)
+    (3, 1000006)
+    """
+    return (seed + 1_000_003 * index) % 2**32
 
 
 def find_disagreements(config: "Config", members: "Sequence[Config]") -> Iterator[str]:
@@ -63,6 +75,7 @@ def find_disagreements(config: "Config", members: "Sequence[Config]") -> Iterato
                 f"members.{index}.model.pooling: all members predict frames, or none does. Set model.pooling to frames "
                 "for all, without members, or for none."
             )
+        # Members that say nothing differ in their seeds.
         same = [other for other in range(index) if _computed(members[other]) == _computed(member)]
         if same:
             yield f"members.{index}: it is the same as members.{same[0]}. Give it another seed or another setting."

@@ -128,6 +128,11 @@ class Config(Section):
         return budget_seconds(self.budget or BUDGET)
 
     @property
+    def num_epochs(self) -> int:
+        """The most epochs that are trained, those of all members together."""
+        return sum(each.training.epochs for each in self.member_configs() or [self])
+
+    @property
     def split_seed(self) -> int:
         """The seed that makes the splits."""
         return self.seed if self.split.seed is None else self.split.seed
@@ -142,7 +147,7 @@ class Config(Section):
 
         >>> config = Config(members=({"seed": 1}, {"training": {"epochs": 5}}))
         >>> [(each.name, each.seed, each.training.epochs) for each in config.member_configs()]
-        [('member0', 1, 20), ('member1', 0, 5)]
+        [('member0', 1, 20), ('member1', 1000003, 5)]
         """
         return self._read_members()[0]
 

@@ -113,7 +113,7 @@ class Runs:
         progress = RunsProgress(self.console, count=count, done=done, epochs=epochs)
         with progress.bar:
             for number, attempt in enumerate(attempts, start=done + 1):
-                progress.begin(attempt.name, attempt.config.training.epochs)
+                progress.begin(attempt.name, attempt.config.num_epochs)
                 try:
                     result = attempt.settle(self._train_one(attempt, progress))
                 except KeyboardInterrupt as stop:

@@ -93,6 +93,12 @@ def make_specs(config: Config, grid: Grid) -> list[RunSpec]:
     ['fold0-seed3', 'fold1-seed3']
     """
     check_repeatable(config)
+    seeded = [f"members.{index}.seed" for index, member in enumerate(config.members) if "seed" in member]
+    if grid.seeds and seeded:
+        raise ConfigError(
+            f"--seeds: {list_some(seeded)} would be the same in all runs. Leave them out: each member then has a seed "
+            "of its own, by that of the run."
+        )
     specs, problems = [], []
     labels = short_keys(list(grid.sweeps))
     for chosen in product(*(enumerate(values) for values in grid.sweeps.values())):

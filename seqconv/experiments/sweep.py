@@ -106,7 +106,7 @@ def _work(sweep: SweepFolder, load: Load, overrides: Sequence[str] = ()) -> Swee
     names, count = short_keys(list(sweep.grid.sweeps)), len(sweep.specs)
     settings = [(names[key], ", ".join(map(str, values))) for key, values in sweep.grid.sweeps.items()]
     attempts = (Attempt(spec.name, spec.config, partial(settle, spec)) for spec in todo)
-    done, epochs = count - len(todo), sum(spec.config.training.epochs for spec in todo)
+    done, epochs = count - len(todo), sum(spec.config.num_epochs for spec in todo)
     runs.describe([("sweep", sweep.grid.describe()), *settings], done, count)
     runs.train(attempts, done=done, count=count, epochs=epochs, width=max(len(spec.name) for spec in sweep.specs))
     return sum_up(sweep, failures, runs.console)
@@ -117,4 +117,5 @@ def _finished_line(run: RunFolder) -> str:
     scores = scores_of(run)
     names = [*scores.get("intervals", {}), *score_names([run])]
     first = [f"{label(name)} {number(scores[name])}" for name in names[:1]]
-    return "  ".join([*first, amount(len(run.history), "epoch")])
+    members = len(run.config.members)
+    return "  ".join([*first, amount(members, "member") if members else amount(len(run.history), "epoch")])

@@ -71,8 +71,15 @@ class LayoutModel(keras.Model):  # type: ignore[misc]
         return super().predict(x, *args, **options)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
-        # Not as `Functional` does, which has this call itself.
-        return keras.Operation.compute_output_spec(self, inputs, training=training)
+        # Without a call: JAX cannot tell that lengths after different layers are the same.
+        features = inputs["features"] if isinstance(inputs, Mapping) else keras.tree.flatten(inputs)[0]
+        batch, num_frames, _ = features.shape
+        outputs = self.outputs[0]
+        if self.predicts_frames:
+            shape = (batch, None if num_frames is None else -(-num_frames // self.total_stride))
+        else:
+            shape = tuple(inputs["lengths"].shape) if isinstance(inputs, Mapping) else (batch,)
+        return keras.KerasTensor((*shape, outputs.shape[-1]), dtype=outputs.dtype)
 
     @property
     def input_spec(self) -> None:

@@ -15,7 +15,7 @@ from seqconv.cli.main import main
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
 from seqconv.experiments.tuning import resume_tuning, search, tune
-from seqconv.training.run import train as training_run
+from seqconv.training.run import scoring as training_run
 from seqconv.training.run.run_dir import read_history
 
 require("optuna")

@@ -4,15 +4,16 @@ import contextlib
 import os
 from collections import Counter
 
+import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.contract_checks import BACKEND, SINGLE, Tolerance, answer, assert_close, check_logits
 from support.double_precision import double_precision
 from support.random_models import NUM_FEATURES, draw_model, model_configs
 
-from seqconv.models import AverageModel
+from seqconv.models import AverageModel, build_model
 from seqconv.prediction.forward import forward
 from seqconv.prediction.streaming.whole import ChunkRunner
 from seqconv.sources import ArraySource
@@ -48,6 +49,7 @@ OPTIONS = {
     "deadline": None,
     "derandomize": True,
     "database": None,
+    "phases": [Phase.generate],
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 }
 
@@ -135,3 +137,16 @@ def test_enough_averages_of_every_kind_were_drawn(capsys):
 @given(configs=averages(), **CASES)
 def test_hundreds_of_random_averages_keep_the_contract(tmp_path, configs, extra_lengths, shares, seed):
     check_average(configs, extra_lengths, shares, seed, tmp_path, DOUBLE)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "frames"])
+@pytest.mark.parametrize("form", ["array", "pair", "batch"])
+def test_a_model_in_a_graph_has_the_shape_of_its_answer(pooling, form):
+    model = build_model({"blocks": [{"filters": 3, "strides": 2}], "pooling": pooling}, num_features=4, num_outputs=3)
+    for each in (model, AverageModel([model, model])):
+        frames, lengths = keras.Input((9, 4)), keras.Input((), dtype="int32")
+        segments, slots = keras.Input((9,), dtype="int32"), keras.Input((2,), dtype="int32")
+        batch = {"features": frames, "segments": segments, "lengths": slots}
+        shape = each({"array": frames, "pair": (frames, lengths), "batch": batch}[form]).shape
+        slots_shape = (None, 2, 3) if form == "batch" else (None, 3)
+        assert shape == ((None, 5, 3) if pooling == "frames" else slots_shape)

@@ -62,8 +62,9 @@ test_files.__test__ = False  # type: ignore[attr-defined]
 
 
 def contract(backend: str, folder: Path) -> str:
-    options = {"JAX_ENABLE_X64": "1", "SEQCONV_CONTRACT_MODELS": str(MODELS)}
-    return test_files(backend, folder / f"contract_{backend}", "models/test_contract_random.py", **options)
+    options = {"JAX_ENABLE_X64": "1", "SEQCONV_CONTRACT_MODELS": str(MODELS), "SEQCONV_CONTRACT_AVERAGES": "12"}
+    files = "models/test_contract_random.py", "models/test_average_contract.py"
+    return test_files(backend, folder / f"contract_{backend}", *files, **options)
 
 
 def frames(backend: str, folder: Path) -> str:

@@ -10,8 +10,15 @@ from support.killing import Process
 from support.resuming import Stopping, numbers
 from support.training_data import classified, framed, quick
 
-from seqconv.errors import ConfigError, ManifestError
+from seqconv.cli.commands.inspect import main as inspect_command
+from seqconv.cli.commands.predict import main as predict_command
+from seqconv.config import load_config
+from seqconv.errors import ConfigError, ManifestError, ModelError
 from seqconv.evaluation import evaluate
+from seqconv.experiments import train_sweep
+from seqconv.experiments.run_specs import Grid, make_specs
+from seqconv.experiments.tuning import tune
+from seqconv.inspection import contributions
 from seqconv.models import AverageModel, load_model
 from seqconv.prediction import predict
 from seqconv.prediction.forward import forward
@@ -55,7 +62,9 @@ def test_each_member_is_the_run_that_it_would_be_alone(run, tmp_path):
     for index, member in enumerate((DEEP, RANDOM)):
         settings = config()
         training = {**settings["training"], **member.get("training", {})}
-        alone = train({**settings, **member, "training": training}, tmp_path / str(index), **splits())
+        # A member that says no seed has one of its own.
+        seed = member.get("seed", 1_000_003 * index)
+        alone = train({**settings, **member, "seed": seed, "training": training}, tmp_path / str(index), **splits())
         assert weights_of(load_model(run.path / "members" / str(index))) == weights_of(alone.model)
         assert weights_of(run.model.members[index]) == weights_of(alone.model)
         history = run.history[run.history["member"] == index].drop(columns="member").reset_index(drop=True)
@@ -178,3 +187,59 @@ def test_a_member_that_cannot_be_trained_is_named_before_any_is(tmp_path):
 def test_members_are_resumed_by_the_config_that_they_began_with(run):
     with pytest.raises(ConfigError, match=r"members are trained by another config:\n  training\.epochs: 2 then, 5 now"):
         resume(run.path, ["training.epochs=5"], **splits())
+
+
+def test_a_sweep_varies_a_member(tmp_path):
+    settings = {**config(DEEP, {}), "model": {"blocks": [{"filters": 4}]}}
+    sweep = train_sweep(settings, tmp_path / "sweep", sweeps={"members.0.training.epochs": [1, 3]}, data=splits())
+    assert not sweep.failures
+    epochs = [len(pd.read_csv(path)) for path in sorted(tmp_path.glob("sweep/*/members/0/history.csv"))]
+    assert epochs == [1, 3]
+    table = pd.read_csv(tmp_path / "sweep" / "runs.csv")
+    assert len(table) == 2
+    assert table["accuracy"].notna().all()
+
+
+def test_seeds_change_every_member_unless_one_is_fixed():
+    settings = load_config({**config({}, {"training": {"epochs": 1}})})
+    seeds = [
+        [member.seed for member in each.config.member_configs()] for each in make_specs(settings, Grid(seeds=(0, 1)))
+    ]
+    assert len({seed for of_run in seeds for seed in of_run}) == 4
+    split_seeds = {
+        member.split_seed
+        for each in make_specs(settings, Grid(seeds=(0, 1)))
+        for member in each.config.member_configs()
+    }
+    assert split_seeds == {0}
+    with pytest.raises(ConfigError, match=r"--seeds: 'members\.0\.seed' would be the same in all runs"):
+        make_specs(load_config(config(DEEP, {})), Grid(seeds=(0, 1)))
+
+
+def test_what_an_average_cannot_is_refused_by_name(run, tmp_path):
+    with pytest.raises(ConfigError, match=r"an average \(members\) has no epochs of its own"):
+        tune(config(DEEP, RANDOM), {"training.learning_rate": [1e-3, 1e-2]}, tmp_path / "search", data=splits())
+    for sections in ({}, {"model": {"blocks": [{"filters": 4}]}, "features": {"kind": "precomputed"}}):
+        init = {**sections, "training": {"init": str(run.path / "model.keras")}}
+        with pytest.raises((ConfigError, ModelError), match="RUN/members/0"):
+            train(init, tmp_path / "fine", **splits())
+    with pytest.raises(ModelError, match=r"an average of 2 models, each with a head of its own.*--member 0"):
+        contributions(run.model, splits()["test_data"][0])
+
+
+def test_commands_take_an_average(run, tmp_path, capsys):
+    arrays = splits()["test_data"]
+    np.save(tmp_path / "one.npy", arrays[0])
+    path = str(run.path)
+    assert inspect_command([path, "--audit"]) == 0
+    assert inspect_command([path, "--member", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "passes: one sequence, one answer" in shown
+    assert "block0_frames_conv" in shown
+    assert inspect_command([path, "--member", "2"]) == 2
+    assert "its members are 0 to 1" in capsys.readouterr().err
+    assert inspect_command([path, "--member", "0", "--recording", str(tmp_path / "one.npy")]) == 0
+    assert predict_command(["--model", path, str(tmp_path / "one.npy"), "--output", str(tmp_path / "out.csv")]) == 0
+    found, expected = pd.read_csv(tmp_path / "out.csv"), predict(path, [arrays[0]])
+    assert found["prediction"].tolist() == expected["prediction"].tolist()
+    np.testing.assert_allclose(found["p_low"], expected["p_low"], rtol=1e-4, atol=1e-5)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     "recording, and whether padding changes its answers.",
     {
         "model RUN": "folder of a run, or a .keras file",
+        "--member N": "of an average, look at this member alone, counted from 0",
         "--explain LAYER ...": "what one output value of this convolution is, with its numbers (may be repeated)",
         "--audit": "name the layers that lose a mask or read padding, and measure what padding and batch mates change; "
         "exit status 0 where nothing is wrong, else 1",
@@ -50,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
     from seqconv.parts.plugins import load_plugins
 
     load_plugins(arguments.plugin)
-    console, model = Console(highlight=False, soft_wrap=False), open_model(arguments.model)
+    console, model = Console(highlight=False, soft_wrap=False), choose_member(open_model(arguments.model), arguments)
     for name in arguments.explain:
         console.print(explain(model, name).text(min(console.width, 100)), markup=False, soft_wrap=True)
     if arguments.recording:
@@ -67,6 +69,24 @@ def main(arguments: argparse.Namespace) -> int:
         console.print(described)
         write_json(arguments.json, json.loads(described.to_frame().to_json(orient="records")))
     return 0
+
+
+def choose_member(model: Any, arguments: argparse.Namespace) -> Any:
+    """Return the member that is asked for, with what the average knows of features and outputs; else the model.
+
+    Raises:
+        ConfigError: the model has no such member.
+    """
+    if arguments.member is None:
+        return model
+    members = getattr(model, "members", ())
+    if not 0 <= arguments.member < len(members):
+        there = f"its members are 0 to {len(members) - 1}" if members else "it is no average of models"
+        raise ConfigError(f"--member {arguments.member}: '{arguments.model}' has none of that number, {there}.")
+    member = members[arguments.member]
+    # Temperature and thresholds are those of the average.
+    member.card = replace(model.card, temperature=1.0, thresholds=None, decisions={})
+    return member
 
 
 def check_arguments(arguments: argparse.Namespace) -> None:

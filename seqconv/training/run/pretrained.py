@@ -50,8 +50,8 @@ def read_initial(config: Config) -> InitialModel | None:
     if not isinstance(model, SequenceModel):
         raise ModelError(
             f"training.init: '{path}' holds a {type(model).__name__}, whose layers are no blocks of a config. Name the "
-            "model.keras of a run; what another network makes of a recording can be its features "
-            "(features.kind: precomputed)."
+            "model.keras of a run, of an average that of a member (RUN/members/0); what another network makes of a "
+            "recording can be its features (features.kind: precomputed)."
         )
     weights = {layer.name: layer.get_weights() for layer in model.stack.layers() if layer.weights}
     initial = InitialModel(path, content_hash(path), model.config, model.card, model.num_features, weights)
