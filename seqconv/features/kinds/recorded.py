@@ -115,5 +115,6 @@ class RecordedKind(FeatureKind):
 
 
 def _frames(samples: Features, n_fft: int, hop_length: int) -> Features:
-    frames: Features = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop_length]
-    return frames
+    # `sliding_window_view` does the same in 20 microseconds, as long as 15 frames take.
+    shape, step = ((len(samples) - n_fft) // hop_length + 1, n_fft), samples.strides[0]
+    return np.lib.stride_tricks.as_strided(samples, shape, (hop_length * step, step), writeable=False)
