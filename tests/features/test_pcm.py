@@ -62,10 +62,15 @@ def test_a_header_that_is_not_plain_is_left_to_libsndfile(tmp_path, place, form,
     data = bytearray(path.read_bytes())
     struct.pack_into(form, data, place, value)
     data_size = DataSize(4000, 4000)
-    assert open_pcm(path, path.read_bytes()[:256], data_size, len(data)) is not None
-    assert open_pcm(path, bytes(data[:256]), data_size, len(data)) is None
-    for wrong in (None, DataSize(0, 4000), DataSize(4002, 4000)):
-        assert open_pcm(path, path.read_bytes()[:256], wrong, len(data)) is None
+    with path.open("rb") as file:
+        assert open_pcm(file, bytes(data[:256]), data_size, len(data)) is None
+        for wrong in (None, DataSize(0, 4000), DataSize(4002, 4000)):
+            assert open_pcm(file, path.read_bytes()[:256], wrong, len(data)) is None
+        assert not file.closed
+        taken = open_pcm(file, path.read_bytes()[:256], data_size, len(data))
+        assert taken is not None
+        del taken
+        assert file.closed
 
 
 def test_chunks_around_the_samples_are_no_samples(tmp_path, rng):
@@ -108,8 +113,9 @@ def test_behind_the_end_there_are_no_samples(tmp_path):
 
 def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path):
     path = tmp_path / "x.wav"
-    soundfile.write(path, np.full(2000, 0.25), 8000)
+    # More than what is read ahead with the header.
+    soundfile.write(path, np.full(200_000, 0.25), 8000)
     region = open_audio(path, None, None)
-    path.write_bytes(path.read_bytes()[: 44 + 2 * 1500 + 1])
-    with pytest.raises(AudioError, match=r"x\.wav: ends after 0\.1875 s, but its header declares 0\.25 s"):
+    path.write_bytes(path.read_bytes()[: 44 + 2 * 150_000 + 1])
+    with pytest.raises(AudioError, match=r"x\.wav: ends after 18\.75 s, but its header declares 25 s"):
         list(region.blocks())

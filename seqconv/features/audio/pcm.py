@@ -1,6 +1,5 @@
 """WAV files of uncompressed samples, read as bytes: with the values that libsndfile gives, and faster."""
 
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -24,14 +23,13 @@ class PcmFile:
 
     format = "WAV"
 
-    def __init__(self, path: Path, start: int, size: int, head: bytes):
-        """Describe `size` bytes of samples from byte `start` on, as the head of the file says what they are."""
+    def __init__(self, file: IO[bytes], start: int, size: int, head: bytes):
+        """Take over a file with `size` bytes of samples from byte `start` on, as its head says what they are."""
+        self._file, self._start, self._place = file, start, 0
         encoding, self.channels, self.samplerate = _field(head, 20, 2), _field(head, 22, 2), _field(head, 24, 4)
         self._width = _field(head, 34, 2) // 8
         self.subtype, self._type, self._full_scale = _ENCODINGS[encoding, 8 * self._width]
         self.frames = size // (self._width * self.channels)
-        self._path, self._start, self._place = path, start, 0
-        self._file: IO[bytes] | None = None
 
     def seek(self, frame: int) -> None:
         """Go on with that frame."""
@@ -39,8 +37,6 @@ class PcmFile:
 
     def read(self, frames: int, dtype: str, always_2d: bool) -> npt.NDArray[Any]:
         """Return up to as many frames as an array `(frames, channels)` of float32, full scale being 1."""
-        if self._file is None:
-            self._file = self._path.open("rb")
         frame_bytes = self._width * self.channels
         self._file.seek(self._start + self._place * frame_bytes)
         data = self._file.read(max(min(frames, self.frames - self._place), 0) * frame_bytes)
@@ -57,9 +53,11 @@ class PcmFile:
         return samples
 
     def close(self) -> None:
-        """Close the file, if it was read."""
-        if self._file is not None:
-            self._file.close()
+        """Close the file."""
+        self._file.close()
+
+    # Where nothing was read.
+    __del__ = close
 
     def __enter__(self) -> "PcmFile":
         return self
@@ -68,11 +66,11 @@ class PcmFile:
         self.close()
 
 
-def open_pcm(path: Path, head: bytes, data_size: DataSize | None, size: int) -> PcmFile | None:
-    """Open a WAV file of `size` bytes; None where its header has anything unusual, and libsndfile must decide.
+def open_pcm(file: IO[bytes], head: bytes, data_size: DataSize | None, size: int) -> PcmFile | None:
+    """Take over a WAV file of `size` bytes; None where its header has anything unusual, and libsndfile must decide.
 
     Args:
-        path: the file, which is opened again when it is read.
+        file: the file, open; it stays open only if it is taken over.
         head: its first bytes, 36 or more.
         data_size: bytes of samples, as `read_data_size` finds them.
         size: bytes of the file.
@@ -90,7 +88,7 @@ def open_pcm(path: Path, head: bytes, data_size: DataSize | None, size: int) -> 
         return None
     if _field(head, 32, 2) != channels * bits // 8 or data_size.declared < channels * bits // 8:
         return None
-    return PcmFile(path, start, data_size.declared, head)
+    return PcmFile(file, start, data_size.declared, head)
 
 
 def _field(head: bytes, place: int, size: int) -> int:

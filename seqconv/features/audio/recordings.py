@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path, PurePath
 from typing import IO, Any
@@ -69,12 +70,15 @@ def _open_encoded(path: Path, start: float | None, end: float | None, channel: i
         raise AudioError(f"{path}: raw samples without a header do not say their rate; save them as WAV or .npy")
     with as_audio_error(path):
         # Opened here first: for a failure, libsndfile says "System error" at best.
-        with path.open("rb") as stream:
+        with ExitStack() as opened:
+            stream = opened.enter_context(path.open("rb"))
             status = os.fstat(stream.fileno())
             data_size = read_data_size(stream, status.st_size)
             stream.seek(0)
             head = stream.read(_HEAD_BYTES)
-        file: Any = open_pcm(path, head, data_size, status.st_size)
+            file: Any = open_pcm(stream, head, data_size, status.st_size)
+            if file is not None:
+                opened.pop_all()
         scan = Stream() if file is not None else scan_stream(path, status.st_size, status.st_mtime_ns)
         if file is None and not scan.is_for_ffmpeg:
             file = _decoder(path, scan)

@@ -90,30 +90,37 @@ class RecordedKind(FeatureKind):
     def _frame_blocks(self, blocks: Iterable[Features], piece_frames: int) -> Iterator[Features]:
         """Yield views `(time, n_fft)` of the samples, `piece_frames` frames each; zeros fill the last one."""
         n_fft, hop = self.n_fft, self.hop_length
-        buffer, num_samples, num_frames = np.zeros(self.margin, np.float32), 0, 0
+        # Joined only when there are enough for a piece, or at the end: each joining copies.
+        parts, held = [np.zeros(self.margin, np.float32)], self.margin
+        num_samples = num_frames = 0
         piece_samples = (piece_frames - 1) * hop + n_fft
         # With a hop beyond the window, samples between the frames are skipped, also those that have not come yet.
         skip = 0
         for block in blocks:
             num_samples += len(block)
-            buffer = np.concatenate([buffer, block[skip:]])
+            parts.append(block[skip:])
+            held += len(parts[-1])
             skip -= min(skip, len(block))
+            if held < piece_samples:
+                continue
+            buffer = np.concatenate(parts)
             while len(buffer) >= piece_samples:
                 yield _frames(buffer[:piece_samples], n_fft, hop)
                 num_frames += piece_frames
                 skip = max(piece_frames * hop - len(buffer), 0)
                 buffer = buffer[piece_frames * hop :]
+            parts, held = [buffer], len(buffer)
         if not num_samples:
             raise AudioError("there are no samples to extract features from")
         rest = self.count_frames(num_samples) - num_frames
-        missing = (rest - 1) * hop + n_fft - len(buffer)
-        if missing > 0:
-            buffer = np.concatenate([buffer, np.zeros(missing, np.float32)])
+        missing = (rest - 1) * hop + n_fft - held
+        buffer = np.concatenate([*parts, np.zeros(max(missing, 0), np.float32)])
         for first in range(0, rest, piece_frames):
             count = min(piece_frames, rest - first)
             yield _frames(buffer[first * hop : (first + count - 1) * hop + n_fft], n_fft, hop)
 
 
 def _frames(samples: Features, n_fft: int, hop_length: int) -> Features:
-    frames: Features = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop_length]
-    return frames
+    # `sliding_window_view` does the same in 20 microseconds, as long as 15 frames take.
+    shape, step = ((len(samples) - n_fft) // hop_length + 1, n_fft), samples.strides[0]
+    return np.lib.stride_tricks.as_strided(samples, shape, (hop_length * step, step), writeable=False)

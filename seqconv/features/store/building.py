@@ -78,7 +78,7 @@ def build_store(
         # Another process may have built meanwhile.
         index = usable_index(folder, wanted, _say_outdated)
         match = match_rows(folder, entries, index.rows)
-        ledger = Ledger(folder, index)
+        ledger = Ledger(folder, index, are_synced=executor is not None)
         results = extract_entries(
             match.pending,
             settings,
@@ -91,6 +91,7 @@ def build_store(
         try:
             for rows in results:
                 ledger.add(rows)
+            ledger.sync()
             found = match.reused | {row.key: row for row in ledger.extracted}
             rows_of = [replace(found[entry.key], id=entry.id) for entry in entries]
             bad = [row for row in rows_of if row.problem is not None]

@@ -1,5 +1,6 @@
 """The extraction: in this process, in workers, or on an executor."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
@@ -46,12 +47,16 @@ def extract_entries(
     executor: Executor | None,
     variant: RecordingTransform | None = None,
 ) -> Generator[list[StoredSequence]]:
-    """Extract `entries` into new shards in `folder`; yield the rows of each shard as it is finished."""
+    """Extract `entries` into new shards in `folder`; yield the rows of each shard as it is finished.
+
+    Shards are synced only by an executor.
+    """
     if not entries:
         return
     calls = [(chunk, settings, _new_shard(folder)) for chunk in cut_into_shards(entries, settings)]
     workers = _choose_workers(entries, settings, num_workers)
-    extract = partial(extract_shard, variant=variant)
+    # What another machine wrote, it alone can sync; the rest is up to the ledger, while the next shard is extracted.
+    extract = partial(extract_shard, variant=variant, is_synced=executor is not None)
     if executor is not None:
         results = _map_on_executor(executor, extract, calls)
     elif workers:
@@ -118,7 +123,7 @@ def estimated_bytes(entry: Entry, settings: FeatureKind) -> int:
         return int((entry.end - (entry.start or 0.0)) / settings.seconds_per_frame + 1) * width * 4
     try:
         # Of a file at an address, the way there would take longer than the estimate is worth.
-        size = _UNKNOWN_BYTES if is_address(entry.path) else Path(entry.path).stat().st_size
+        size = _UNKNOWN_BYTES if is_address(entry.path) else os.stat(entry.path).st_size  # noqa: PTH116
     except OSError:
         return 0
     if not isinstance(settings, RecordedKind):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import signal
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from seqconv.errors import AudioError, ConfigError, ManifestError, SeqconvError, ShapeError
+from seqconv.errors import AudioError, ConfigError, ManifestError, SeqconvError, ShapeError, StorageError
 from seqconv.features.audio.decoding import decode_audio
 from seqconv.features.audio.recordings import describe_absence
 from seqconv.features.cases import files_of
@@ -22,9 +23,10 @@ from seqconv.features.extraction import extract_features, extract_recording
 from seqconv.features.kinds import FeatureKind, Features, RecordedKind, as_settings
 from seqconv.features.precomputed import read_features
 from seqconv.features.store.entries import Entry, RecordingTransform, StoredSequence
-from seqconv.files import as_storage_error, find_file, status_of, sync_file
+from seqconv.files import as_storage_error, fetch, find_file, status_of, sync_file
 
 _LIMIT_BYTES = 64 << 20
+_PIECE_BYTES = 1 << 20
 
 
 def extract_shard(
@@ -33,6 +35,8 @@ def extract_shard(
     path: str | Path,
     time_limit: float | None = None,
     variant: RecordingTransform | None = None,
+    *,
+    is_synced: bool = True,
 ) -> list[StoredSequence]:
     """Extract the features of `entries` into one new shard at `path`; one sequence is in memory at a time.
 
@@ -46,6 +50,7 @@ def extract_shard(
         time_limit: seconds for an entry, and as many again for each 64 MiB of its file. Where it is exceeded, **this
             process ends**, which is the only way out of a library that hangs: for workers. None: no limit.
         variant: what is done to the samples before.
+        is_synced: whether the shard is on the disk in the end; if not, whoever names it in an index waits for that.
 
     Returns:
         A row for each entry, in order. What cannot be read has a row with its `problem` and no place in the shard.
@@ -58,9 +63,8 @@ def extract_shard(
     find_once = lru_cache(maxsize=1)(find_file)
     fingerprint_once = cache(lambda path, form: fingerprint(find_once(path) or path, form))
     rows: list[StoredSequence] = []
-    # On one core, as in a worker: matrix products differ in the last digit by how many cores share them. To look for
-    # the libraries takes 1 ms (4 ms beside TensorFlow), and each time there may be more of them.
-    with ThreadpoolController().limit(limits=1), _new_shard(path) as writer:
+    # On one core, as in a worker: matrix products differ in the last digit by how many cores share them.
+    with _find_thread_pools(len(sys.modules)).limit(limits=1), _new_shard(path, is_synced=is_synced) as writer:
         for entry in entries:
             try:
                 # The network takes its own time, and has limits of its own.
@@ -81,9 +85,15 @@ def extract_shard(
     return rows
 
 
+@lru_cache(maxsize=1)
+def _find_thread_pools(num_modules: int) -> ThreadpoolController:
+    """Find the libraries with threads of their own: in 1 ms (4 ms beside TensorFlow), so only after further imports."""
+    return ThreadpoolController()
+
+
 @contextmanager
-def _new_shard(path: Path) -> Iterator[Any]:
-    """Open an Arrow writer of a shard, which gets its name once it is on the disk, if anything was written.
+def _new_shard(path: Path, *, is_synced: bool) -> Iterator[Any]:
+    """Open an Arrow writer of a shard, which gets its name once it is complete (and synced), if anything was written.
 
     The name itself is on the disk once the index is, which is written into the same folder and names this shard.
 
@@ -98,7 +108,8 @@ def _new_shard(path: Path) -> Iterator[Any]:
             with partial.open("wb") as file, pa.ipc.new_file(file, _schema()) as writer:
                 yield writer
             if writer.stats.num_record_batches:
-                sync_file(partial)
+                if is_synced:
+                    sync_file(partial)
                 partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -113,6 +124,7 @@ def _as_batch(features: Features) -> Any:
     return pa.record_batch([values], schema=_schema())
 
 
+@cache
 def _schema() -> Any:
     import pyarrow as pa
 
@@ -165,16 +177,18 @@ def fingerprint(path: str | Path, form: str = "") -> tuple[int, int, str]:
     if len(files) > 1:
         sizes, versions, contents = zip(*map(fingerprint, files), strict=True)
         return sum(sizes), max(versions), hashlib.blake2b("".join(contents).encode(), digest_size=16).hexdigest()
-    here = find_file(path)
-    if here is None:
-        # Opening a pipe would wait for its writer.
-        raise AudioError(f"{path}: {describe_absence(path)}")
     try:
+        here = fetch(path)
+        # Of regular files alone: opening a pipe would wait for its writer.
         size, version = status_of(here)
-        with here.open("rb") as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-    except FileNotFoundError as error:
-        raise AudioError(f"{path}: no such file") from error
+        digest = hashlib.blake2b(digest_size=16)
+        with here.open("rb", buffering=0) as file:
+            while piece := file.read(_PIECE_BYTES):
+                digest.update(piece)
+    except OSError as error:
+        if isinstance(error, StorageError) or find_file(path) is not None:
+            raise
+        raise AudioError(f"{path}: {describe_absence(path)}") from error
     return size, version, digest.hexdigest()
 
 
