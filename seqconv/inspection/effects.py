@@ -44,9 +44,9 @@ def kind_of(layer: Any) -> str:
 
 def windows_of(layer: Any) -> tuple[Window, ...]:
     """Return the window of a convolution or a pooling on each spatial axis; empty for other layers."""
-    time = contract_of(layer).time_layer
+    time, bands = contract_of(layer).time_layer, contract_of(layer).band_layer
     if time is not None:
-        return (Window(*time),)
+        return (Window(*time),) if bands is None else (Window(*time), Window(*bands))
     kind = kind_of(layer)
     if kind in (*CONVOLUTIONS, *TRANSPOSED):
         sizes, dilations = layer.kernel_size, layer.dilation_rate
