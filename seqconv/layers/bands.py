@@ -51,46 +51,49 @@ class SplitBands(MaskedLayer):
     """Features of a frame as bands, so that layers over time and bands can read them.
 
     Args:
-        channels: that are side by side in the features, each with all its bands: 1 for a spectrum, 3 for a spectrum
-            followed by its derivatives of first and second order. Feature `c * bands + b` is channel c of band b.
+        num_bands: bands of a frame. More features are several channels side by side, each with all its bands, as a
+            spectrum followed by its derivatives: feature `c * num_bands + b` is channel c of band b.
 
     Call arguments:
-        inputs: `(batch, time, channels * bands)`.
+        inputs: `(batch, time, channels * num_bands)`.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
         known: what is known of the inputs in padding, which saves work; leave it out unless you know.
 
     Returns:
-        `(batch, time, bands, channels)`; 0 in padding.
+        `(batch, time, num_bands, channels)`; 0 in padding.
 
     >>> import numpy as np
-    >>> np.array(SplitBands(2)(np.array([[[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]]])))[0, 0].tolist()
+    >>> np.array(SplitBands(3)(np.array([[[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]]])))[0, 0].tolist()
     [[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]]
     """
 
     takes_known = True
     padding_after = Padding.ZERO
 
-    def __init__(self, channels: int = 1, **options: Any) -> None:
+    def __init__(self, num_bands: int, **options: Any) -> None:
         super().__init__(**options)
-        if channels < 1:
-            raise ValueError(f"channels must be at least 1, got {channels}.")
-        self.channels = channels
+        if num_bands < 1:
+            raise ValueError(f"num_bands must be at least 1, got {num_bands}.")
+        self.num_bands = num_bands
         self.input_spec = InputSpec(ndim=3)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        if int(input_shape[-1] or 0) % self.channels:
-            raise ValueError(f"{input_shape[-1]} features cannot be {self.channels} channels of as many bands each.")
+        if int(input_shape[-1] or 0) % self.num_bands:
+            raise ValueError(f"{input_shape[-1]} features cannot be channels of {self.num_bands} bands each.")
 
     def call(self, inputs: Tensor, segments: Tensor | None = None, known: Padding = Padding.ANY) -> Tensor:
-        shape, bands = ops.shape(inputs), inputs.shape[-1] // self.channels
+        shape, channels = ops.shape(inputs), inputs.shape[-1] // self.num_bands
         features = zero_padding(inputs, segments, known=known)
-        if self.channels == 1:
+        if channels == 1:
             return ops.expand_dims(features, -1)
-        return ops.swapaxes(ops.reshape(features, (shape[0], shape[1], self.channels, bands)), 2, 3)
+        return ops.swapaxes(ops.reshape(features, (shape[0], shape[1], channels, self.num_bands)), 2, 3)
+
+    def output_bands(self, bands: int | None) -> int | None:
+        return self.num_bands
 
     def compute_output_spec(self, inputs: Tensor, *_: Any, **__: Any) -> Any:
         batch, time, features = inputs.shape
-        return KerasTensor((batch, time, features // self.channels, self.channels), dtype=self.compute_dtype)
+        return KerasTensor((batch, time, self.num_bands, features // self.num_bands), dtype=self.compute_dtype)
 
 
 class MaskedBandPooling(MaskedLayer):
@@ -129,6 +132,9 @@ class MaskedBandPooling(MaskedLayer):
             return ops.reshape(features, (shape[0], shape[1], *kept, features.shape[2] * features.shape[3]))
         pool = ops.mean if self.mode == "mean" else ops.max
         return pool(features, axis=2, keepdims=self.keepdims)
+
+    def output_bands(self, bands: int | None) -> int | None:
+        return 1 if self.keepdims else None
 
     def compute_output_spec(self, inputs: Tensor, *_: Any, **__: Any) -> Any:
         batch, time, bands, channels = inputs.shape

@@ -53,6 +53,11 @@ class LayerContract:
         """The taps of the layer in bands, padded as Keras pads; None if a band depends on its input band only."""
         return None
 
+    def output_bands(self, bands: int | None) -> int | None:
+        """Return the number of bands that come out if `bands` go in; None if there are none, or it is unknown."""
+        layer = self.band_layer
+        return bands if bands is None or layer is None else conv_output_length(bands, layer)
+
     @property
     def sees_all(self) -> bool:
         """Whether each output frame depends on all frames of its sequence."""
@@ -95,11 +100,6 @@ class MaskedLayer(LayerContract, keras.layers.Layer):  # type: ignore[misc]
     def output_channels(self, channels: int) -> int:
         """Return the number of channels that come out if `channels` go in."""
         return channels
-
-    def output_bands(self, bands: int | None) -> int | None:
-        """Return the number of bands that come out if `bands` go in."""
-        layer = self.band_layer
-        return bands if bands is None or layer is None else conv_output_length(bands, layer)
 
     def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None, *_: Any, **__: Any) -> Any:
         """Return shapes and types of the outputs, without running the layer."""

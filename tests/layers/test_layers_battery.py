@@ -54,7 +54,7 @@ WITH_BANDS = [
     (layers.MaskedBatchNormalization, {"momentum": 0.9}, (9, 6, CHANNELS)),
 ]
 BANDS = 6
-SPLITS = [(layers.SplitBands, {"channels": 2}, (TIME, CHANNELS // 2, 2))]
+SPLITS = [(layers.SplitBands, {"num_bands": 2}, (TIME, 2, CHANNELS // 2))]
 HEADS = [
     (layers.MaskedAttentiveStatisticsPooling1D, {"units": 3, "per_channel": True, "context": True}, 2 * CHANNELS),
     (layers.MaskedGeneralizedMeanPooling1D, {"power": 2.0}, CHANNELS),

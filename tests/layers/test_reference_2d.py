@@ -113,7 +113,7 @@ def test_pooling_of_bands(layer, definition):
 
 
 def test_features_become_bands():
-    layer = SplitBands(3, **DOUBLE)
+    layer = SplitBands(4, **DOUBLE)
     x = np.arange(2 * 12.0).reshape(2, 12)
     found = keras.ops.convert_to_numpy(layer(x[None]))[0]
     for t, band, channel in np.ndindex(2, 4, 3):
@@ -183,8 +183,8 @@ def test_a_functional_model_answers_alike_in_every_layout_and_after_loading(tmp_
         (lambda: MaskedConv2D(2, 3, band_padding="causal"), "band_padding must be 'same' or 'valid'.*got 'causal'"),
         (lambda: MaskedConv2D(2, 3, padding="full"), "padding must be 'same', 'causal' or 'valid', got 'full'"),
         (lambda: MaskedBandPooling("sum"), "mode must be 'mean', 'max' or 'flatten', got 'sum'"),
-        (lambda: SplitBands(0), "channels must be at least 1, got 0"),
-        (lambda: SplitBands(3)(np.zeros((1, 2, 4))), "4 features cannot be 3 channels"),
+        (lambda: SplitBands(0), "num_bands must be at least 1, got 0"),
+        (lambda: SplitBands(3)(np.zeros((1, 2, 4))), "4 features cannot be channels of 3 bands"),
         (lambda: MaskedConv2D(2, 3)(np.zeros((1, 9, 4))), "expected min_ndim=4, found ndim=3"),
         (lambda: MaskedMaxPooling2D(2)(np.zeros((1, 9, 4))), "expected ndim=4, found ndim=3"),
         (lambda: MaskedBatchNormalization()(keras.Input((None, None, 4))), "unknown number of bands"),
