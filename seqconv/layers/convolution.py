@@ -33,6 +33,10 @@ class MaskedConvolution(MaskedLayer):
                 "Pass data_format='channels_last'."
             )
 
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        # Keras would refuse sequences that are shorter than the kernel: it does not know how they are padded.
+        super().build((input_shape[0], None, *input_shape[2:]))
+
     @property
     def time_layer(self) -> TimeLayer:
         return TimeLayer(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)

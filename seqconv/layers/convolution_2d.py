@@ -20,9 +20,9 @@ class _MaskedConvolution2D(MaskedConvolution):
         self.band_padding = check_band_padding(band_padding)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        # Refuses an unknown number of bands, where it matters.
-        band_edges(input_shape[2], self.band_layer)
-        super().build(input_shape)
+        rows, time, bands, channels = input_shape
+        edges = band_edges(bands, self.band_layer)
+        super().build((rows, time, None if bands is None else bands + sum(edges), channels))
 
     @property
     def band_layer(self) -> TimeLayer:

@@ -154,6 +154,15 @@ def test_batch_statistics_in_training_are_over_frames_and_bands():
     assert_close(keras.ops.convert_to_numpy(layer.moving_variance.value), 0.5 + values.var(axis=(0, 1)) / 2)
 
 
+@pytest.mark.parametrize("make", [MaskedConv2D, MaskedDepthwiseConv2D], ids=["ordinary", "depthwise"])
+def test_a_layer_may_meet_fewer_frames_and_bands_than_its_kernel_first(make):
+    x = np.ones((1, 2, 2, 1), "float32")
+    options = {"filters": 1} if make is MaskedConv2D else {}
+    layer = make(kernel_size=(5, 4), **options)
+    assert layer(x).shape == (1, 2, 2, 1)
+    assert layer(np.ones((1, 9, 2, 1), "float32")).shape == (1, 9, 2, 1)
+
+
 def test_a_functional_model_answers_alike_in_every_layout_and_after_loading(tmp_path):
     features, segments = keras.Input((None, 6, 1)), keras.Input((None,), dtype="int32")
     x, kept = MaskedConv2D(3, (3, 3), strides=(2, 1), use_bias=False)(features, segments)
