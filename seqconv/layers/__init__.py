@@ -5,6 +5,7 @@ from seqconv.layers.base import MaskedLayer
 from seqconv.layers.convolution import MaskedConv1D, MaskedDepthwiseConv1D, MaskedSeparableConv1D
 from seqconv.layers.convolution_2d import MaskedConv2D, MaskedDepthwiseConv2D
 from seqconv.layers.dropout import LayerScale, MaskedSpatialDropout1D, MaskedSpatialDropout2D, StochasticDepth
+from seqconv.layers.gated_linear_unit import GatedLinearUnit
 from seqconv.layers.global_pooling import (
     GlobalPooling1D,
     MaskedGlobalAveragePooling1D,
@@ -17,6 +18,7 @@ from seqconv.layers.normalization import FeatureNormalization, MaskedBatchNormal
 from seqconv.layers.pooling import MaskedAveragePooling1D, MaskedMaxPooling1D
 from seqconv.layers.pooling_2d import MaskedAveragePooling2D, MaskedMaxPooling2D
 from seqconv.layers.random_convolution import MaskedCompression, MaskedDifference1D, MaskedRandomConvolution1D
+from seqconv.layers.relative_attention import MaskedRelativeSelfAttention
 from seqconv.layers.sequence import MaskedGRU, MaskedLengthChannel, MaskedLSTM, MaskedSelfAttention, MaskedSqueezeExcite
 from seqconv.layers.sequence_normalization import (
     MaskedGroupNormalization,
@@ -32,6 +34,7 @@ from seqconv.layers.threshold_pooling import MaskedThresholdPooling1D
 
 __all__ = [
     "FeatureNormalization",
+    "GatedLinearUnit",
     "GlobalPooling1D",
     "LayerScale",
     "MaskedAttentiveStatisticsPooling1D",
@@ -59,6 +62,7 @@ __all__ = [
     "MaskedMaxPooling1D",
     "MaskedMaxPooling2D",
     "MaskedRandomConvolution1D",
+    "MaskedRelativeSelfAttention",
     "MaskedSelfAttention",
     "MaskedSeparableConv1D",
     "MaskedSequenceStandardization",

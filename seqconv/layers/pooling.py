@@ -67,16 +67,17 @@ class AveragePooling(MaskedPooling):
         is_real, rest = pad_time(real_frames(inputs, segments), layer), (1,) * (len(inputs.shape) - 3)
         size, strides = (layer.kernel_size, *rest), (layer.stride, *rest)
         counts = ops.average_pool(is_real, size, strides, padding="valid")
-        if edges != (0, 0):
-            counts = counts * self._shares_of_bands(inputs.shape[2], edges, totals.dtype)
+        if self.band_layer is not None and edges != (0, 0):
+            counts = counts * ops.cast(_shares_of_bands(inputs.shape[2], edges, self.band_layer), counts.dtype)
         # All averages divide by the window; their ratio divides by the real values in it.
         return totals / ops.maximum(counts, 0.5 / math.prod(_pair(self.pool_size)))
 
-    def _shares_of_bands(self, bands: int, edges: tuple[int, int], dtype: Any) -> Tensor:
-        """Return the part of each window that is not beyond the first or last band, `(bands, 1)`."""
-        size, stride, *_ = self.band_layer
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(np.ones(bands), edges), size)[::stride]
-        return ops.cast(windows.mean(axis=1, keepdims=True), dtype)
+
+def _shares_of_bands(bands: int, edges: tuple[int, int], layer: TimeLayer) -> np.ndarray:
+    """Return the part of each window that is not beyond the first or last band, `(windows, 1)`."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(np.ones(bands), edges), layer.kernel_size)
+    shares: np.ndarray = windows[:: layer.stride].mean(axis=1, keepdims=True)
+    return shares
 
 
 def _pair(value: Any) -> tuple[int, int]:

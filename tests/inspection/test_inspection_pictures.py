@@ -178,6 +178,24 @@ def test_activations_are_what_leaves_each_layer(model, features):
         activations(model, features[None])
 
 
+def test_frames_with_bands_are_drawn_channel_by_channel(features):
+    blocks = [
+        {"type": "to_bands"},
+        {"type": "conv2d", "filters": 3, "strides": [2, 3], "norm": "none"},
+        {"type": "from_bands"},
+        {"filters": 2},
+    ]
+    model = build_model({"blocks": blocks}, num_features=12, num_outputs=2)
+    found = activations(model, features)
+    values, stride = found["block1_conv"]
+    assert (values.shape, stride) == ((15, 3 * 4), 2)
+    part = keras.Model(model.inputs[0], model.get_layer("block1_relu").output)
+    expected = keras.ops.convert_to_numpy(part(features[None]))[0]
+    for channel, band in np.ndindex(3, 4):
+        np.testing.assert_allclose(values[:, channel * 4 + band], expected[:, band, channel], rtol=1e-5, atol=1e-5)
+    assert len(draw_activations(model, features, MEL).get_axes()) >= 3
+
+
 def test_contributions_are_drawn_frame_by_frame_under_the_features(model, features):
     found = contributions(model, features)
     upper, lower = draw_contributions(found, features, MEL).get_axes()

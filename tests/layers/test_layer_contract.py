@@ -48,6 +48,9 @@ EVERY = [
     layers.MaskedMaxPooling2D((3, 2), strides=(2, 1), padding="causal", **DOUBLE),
     layers.MaskedRandomConvolution1D([1, 3], most_features=2, **DOUBLE),
     layers.MaskedRandomConvolution1D([1, 2], smoothed=True, **DOUBLE),
+    layers.GatedLinearUnit(**DOUBLE),
+    layers.MaskedRelativeSelfAttention(2, **DOUBLE),
+    layers.MaskedRelativeSelfAttention(3, key_dim=1, **DOUBLE),
     layers.MaskedSelfAttention(2, **DOUBLE),
     layers.MaskedSeparableConv1D(3, 3, **DOUBLE),
     layers.MaskedSequenceStandardization(**DOUBLE),
@@ -75,6 +78,7 @@ NOISY = [
     layers.MaskedSpatialDropout1D(0.5, seed=1, **DOUBLE),
     layers.MaskedSpatialDropout2D(0.5, seed=1, **DOUBLE),
     layers.StochasticDepth(0.5, seed=1, **DOUBLE),
+    layers.MaskedRelativeSelfAttention(2, dropout=0.5, **DOUBLE),
     layers.MaskedSelfAttention(2, dropout=0.5, **DOUBLE),
 ]
 

@@ -20,6 +20,8 @@ SAME_LENGTH = [
     (layers.MaskedLSTM, {"units": 3, "bidirectional": True}, 6),
     (layers.MaskedLayerNormalization, {"epsilon": 1e-4}, CHANNELS),
     (layers.MaskedLengthChannel, {"reference": 20.0}, CHANNELS + 1),
+    (layers.MaskedRelativeSelfAttention, {"num_heads": 2, "key_dim": 3, "dropout": 0.1}, CHANNELS),
+    (layers.GatedLinearUnit, {}, CHANNELS // 2),
     (layers.MaskedSelfAttention, {"num_heads": 2, "key_dim": 3, "dropout": 0.1}, CHANNELS),
     (layers.MaskedSequenceStandardization, {"epsilon": 1e-4}, CHANNELS),
     (layers.MaskedSpatialDropout1D, {"rate": 0.3, "seed": 1}, CHANNELS),

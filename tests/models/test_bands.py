@@ -11,7 +11,9 @@ from support.training_data import quick
 import seqconv
 from seqconv.config import load_config
 from seqconv.errors import ConfigError
+from seqconv.features import FeatureKind, extract_features
 from seqconv.inspection import describe, explain
+from seqconv.layers import SplitBands
 from seqconv.models import build_model, load_model
 from seqconv.models.blocks import Block
 from seqconv.prediction.streaming.network import values_per_frame
@@ -90,6 +92,16 @@ def test_derivatives_beside_a_spectrum_become_channels():
     assert [row.output for row in describe(model)][:3] == ["(T, 12)", "(T, 4, 3)", "(T, 3)"]
     wide = build({"type": "to_bands", "channels": 3}, {"type": "from_bands", "bands": "flatten"}, num_features=12)
     assert describe(wide)["block1_flatten"].output == "(T, 12)"
+
+
+def test_channels_of_log_mel_with_derivatives_are_the_spectrum_and_its_derivatives():
+    options = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 8}
+    samples = np.random.default_rng(0).normal(size=4000).astype("float32")
+    plain, both = (extract_features(samples, 8000, FeatureKind(**options, delta=delta)) for delta in (0, 2))
+    split = keras.ops.convert_to_numpy(SplitBands(8)(both[None]))[0]
+    assert split.shape == (len(plain), 8, 3)
+    np.testing.assert_array_equal(split[..., 0], plain)
+    np.testing.assert_array_equal(split[..., 2], both[:, 16:])
 
 
 def test_blocks_over_bands_say_how_they_read_time_and_bands():

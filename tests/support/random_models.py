@@ -177,6 +177,18 @@ def attentions(draw, channels, paddings):
 
 
 @st.composite
+def conformers(draw, channels, paddings):
+    block = {
+        "type": "conformer",
+        "num_heads": draw(st.sampled_from([heads for heads in (1, 2, 3) if channels % heads == 0])),
+        "kernel_size": draw(st.integers(1, 7)),
+        "expansion": draw(st.integers(1, 2)),
+        "padding": draw(st.sampled_from(paddings)),
+    }
+    return block, channels
+
+
+@st.composite
 def recurrences(draw, channels, paddings):
     units, both = draw(st.integers(2, 3)), draw(st.booleans())
     kind = draw(st.sampled_from(["lstm", "gru"]))
@@ -278,8 +290,8 @@ def fronts(draw, channels, paddings):
     side_by_side = draw(st.sampled_from([c for c in (1, 1, 2) if channels % c == 0]))
     bands, channels = channels // side_by_side, side_by_side
     blocks = [{"type": "to_bands", "channels": side_by_side}]
-    for _ in range(draw(st.integers(1, 2))):
-        kind = draw(st.sampled_from([convolutions_2d, convolutions_2d, poolings_2d, residuals_2d, broadcast_residuals]))
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from([convolutions_2d, poolings_2d, poolings_2d, residuals_2d, broadcast_residuals]))
         block, channels, bands = draw(kind(channels, bands, paddings))
         blocks.append(block)
     joined = draw(st.sampled_from(["mean", "max", "flatten"]))
@@ -296,12 +308,13 @@ ANYWHERE = [
     convnexts,
     inverted_bottlenecks,
     inceptions,
+    inceptions,
     random_convolutions,
     squeezes,
     lengths,
 ]
 # Layers that need a whole sequence at once.
-AT_ONCE = [attentions, recurrences]
+AT_ONCE = [attentions, recurrences, conformers]
 
 
 @st.composite

@@ -173,6 +173,26 @@ def self_attention(x: Array, w: dict[str, Array], num_heads: int) -> Array:
     return np.concatenate(seen, axis=1) @ w["output/kernel"] + w["output/bias"]
 
 
+def relative_self_attention(x: Array, w: dict[str, Array], num_heads: int) -> Array:
+    """Self-attention whose scores also have a part from the distance of two frames, in sines and cosines."""
+    query, key, value = (
+        (x @ w[f"{name}/kernel"] + w[f"{name}/bias"]).reshape(len(x), num_heads, -1)
+        for name in ("query", "key", "value")
+    )
+    size = query.shape[-1]
+    rates = 10000.0 ** (-np.arange(-(-x.shape[1] // 2)) / -(-x.shape[1] // 2))
+    mixed = np.zeros_like(query)
+    for head in range(num_heads):
+        scores = np.zeros((len(x), len(x)))
+        for i, j in np.ndindex(scores.shape):
+            waves = np.concatenate([np.sin((j - i) * rates), np.cos((j - i) * rates)])[: x.shape[1]]
+            distance = (waves @ w["distance/kernel"]).reshape(num_heads, size)[head]
+            scores[i, j] = (query[i, head] + w["content_bias"][head]) @ key[j, head]
+            scores[i, j] += (query[i, head] + w["position_bias"][head]) @ distance
+        mixed[:, head] = softmax(scores / np.sqrt(size), axis=1) @ value[:, head]
+    return mixed.reshape(len(x), -1) @ w["output/kernel"] + w["output/bias"]
+
+
 def softmax(scores: Array, axis: int) -> Array:
     """Shares that sum to 1."""
     powers = np.exp(scores - scores.max(axis=axis, keepdims=True))

@@ -21,7 +21,7 @@ class BandsBlock(Block):
     channels: PositiveInt = Field(
         default=1,
         description="Channels that are side by side in the features, each with all its bands: 3 for log_mel with "
-        "deltas: 2, which puts two derivatives after the bands.",
+        "delta: 2, which puts two derivatives after the bands.",
     )
     gives_bands: ClassVar[bool] = True
 

@@ -109,5 +109,5 @@ class Pool2DBlock(Block):
         from seqconv.layers import MaskedAveragePooling2D, MaskedMaxPooling2D
 
         pooling = MaskedMaxPooling2D if self.type == "max_pool2d" else MaskedAveragePooling2D
-        options = {"strides": self.strides, "padding": self.padding, "band_padding": self.band_padding}
-        return (pooling(self.pool_size, **options, **scope.options(self.type)),), channels
+        options: dict[str, Any] = {"padding": self.padding, "band_padding": self.band_padding}
+        return (pooling(self.pool_size, strides=self.strides, **options, **scope.options(self.type)),), channels
