@@ -32,8 +32,8 @@ class MaskedRelativeSelfAttention(MaskedLayer):
 
     A frame sees the real frames of its own sequence, and how far before or after it they are. Where rows hold several
     sequences, the row is divided into blocks as long as the longest of them, and a frame is compared with those of its
-    own block and its two neighbors: the cost is the width of the row times three times the longest sequence, not the
-    square of the width. On JAX, whose shapes are fixed, all frames of a row are compared.
+    own block and its two neighbors: the cost is the width of the row times three times the longest sequence of the
+    batch, or the square of the width if that is less. On JAX, whose shapes are fixed, it is the square.
 
     Args:
         num_heads: attention heads.
@@ -77,15 +77,32 @@ class MaskedRelativeSelfAttention(MaskedLayer):
 
     def call(self, inputs: Tensor, segments: Any = None, num_slots: Any = None, training: bool | None = None) -> Tensor:
         features = zero_padding(inputs, segments)
-        rows, width = ops.shape(features)[0], ops.shape(features)[1]
-        members = ops.zeros((rows, width), "int32") if segments is None else ops.cast(segments, "int32")
+        width = ops.shape(features)[1]
+        members = ops.zeros(ops.shape(features)[:2], "int32") if segments is None else ops.cast(segments, "int32")
         if segments is not None and is_mask(segments):
             members = members - 1
-        blocks = _divide(width, members, num_slots)
+        # A frame more, so that there are at least two.
+        whole = _Blocks(1, width + 1, 0, width + 1, is_whole=True)
+
+        def mix(blocks: _Blocks) -> Tensor:
+            return self._mix(features, members, blocks, training)
+
+        is_single = num_slots is None or (isinstance(num_slots, int) and num_slots == 1)
+        if is_single or keras.backend.backend() == "jax":
+            mixed = mix(whole)
+        else:
+            longest = _longest(members, num_slots)
+            blocks = _Blocks((width + longest - 1) // longest, longest, longest, 3 * longest)
+            mixed = ops.cond(blocks.keys < width, lambda: mix(blocks), lambda: mix(whole))
+        return zero_padding(self.output_projection(mixed), segments)
+
+    def _mix(self, features: Tensor, members: Tensor, blocks: _Blocks, training: bool | None) -> Tensor:
+        """Return `(rows, width, heads * size)`: the values that each frame sees, by their weights."""
+        rows, width = ops.shape(members)
         query = self._heads(_in_blocks(self.query(features), blocks))
         key, value = (self._heads(_windows(layer(features), blocks)) for layer in (self.key, self.value))
         scores = ops.matmul(query + self._beside(self.content_bias), ops.swapaxes(key, -1, -2))
-        scores = scores + self._scores_of_distances(query, blocks, features)
+        scores = scores + self._scores_of_distances(query, blocks, features.shape[-1])
         scores = at_least_single(scores / self.size**0.5)
         owners, seen = _in_blocks(members, blocks, _OUTSIDE), _windows(members, blocks, _OUTSIDE)
         sees = ops.equal(ops.expand_dims(owners, -1), ops.expand_dims(seen, -2))
@@ -94,15 +111,14 @@ class MaskedRelativeSelfAttention(MaskedLayer):
         weights = ops.exp(scores - ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True)))
         weights = ops.cast(weights / ops.sum(weights, axis=-1, keepdims=True), self.compute_dtype)
         mixed = ops.swapaxes(ops.matmul(self.attention_dropout(weights, training=training), value), 2, 3)
-        joined = ops.reshape(mixed, (rows, blocks.count * blocks.queries, self.num_heads * self.size))[:, :width]
-        return zero_padding(self.output_projection(joined), segments)
+        return ops.reshape(mixed, (rows, blocks.count * blocks.queries, self.num_heads * self.size))[:, :width]
 
-    def _scores_of_distances(self, query: Tensor, blocks: _Blocks, features: Tensor) -> Tensor:
+    def _scores_of_distances(self, query: Tensor, blocks: _Blocks, channels: int) -> Tensor:
         """Return `(rows, blocks, heads, queries, keys)`: what a query finds in the distance of each key."""
         count, (queries, keys) = blocks.queries + blocks.keys - 1, (blocks.queries, blocks.keys)
         # From the last query to the first key, up to the first query and the last key.
         distances = ops.arange(count, dtype="int32") - (blocks.before + queries - 1)
-        table = self.distance(_sinusoids(distances, features.shape[-1], self.compute_dtype)[None])
+        table = self.distance(_sinusoids(distances, channels, self.compute_dtype)[None])
         table = ops.transpose(ops.reshape(table, (count, self.num_heads, self.size)), (1, 2, 0))
         scores = ops.matmul(query + self._beside(self.position_bias), table)
         # Key m is m - l + queries - 1 for query l: one place less in each row, which a shorter row makes.
@@ -120,17 +136,12 @@ class MaskedRelativeSelfAttention(MaskedLayer):
         return ops.cast(ops.reshape(bias, (1, 1, self.num_heads, 1, self.size)), self.compute_dtype)
 
 
-def _divide(width: Any, members: Tensor, num_slots: Any) -> _Blocks:
-    """Divide rows into blocks: as long as the longest sequence where there are several in a row, else in one."""
-    if num_slots is None or (isinstance(num_slots, int) and num_slots == 1) or keras.backend.backend() == "jax":
-        # A frame more, so that there are at least two.
-        return _Blocks(1, width + 1, 0, width + 1, is_whole=True)
+def _longest(members: Tensor, num_slots: Any) -> Any:
+    """Return the frames of the longest sequence of a batch, 2 at least."""
     slots = ops.expand_dims(ops.arange(num_slots, dtype="int32"), -1)
-    is_member = ops.equal(ops.expand_dims(members, 1), slots)
-    longest = ops.maximum(ops.max(ops.sum(ops.cast(is_member, "int32"), axis=-1)), 2)
-    if keras.backend.backend() == "torch":
-        longest = int(longest)
-    return _Blocks((width + longest - 1) // longest, longest, longest, 3 * longest)
+    counts = ops.sum(ops.cast(ops.equal(ops.expand_dims(members, 1), slots), "int32"), axis=-1)
+    longest = ops.maximum(ops.max(counts), 2)
+    return int(longest) if keras.backend.backend() == "torch" else longest
 
 
 def _in_blocks(values: Tensor, blocks: _Blocks, fill: int = 0) -> Tensor:

@@ -6,7 +6,6 @@ import pytest
 
 from seqconv.errors import ConfigError
 from seqconv.layers import MaskedRelativeSelfAttention
-from seqconv.layers import relative_attention as attention
 from seqconv.models import build_model
 
 
@@ -41,18 +40,23 @@ def test_the_order_of_frames_matters_to_attention():
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX compares all frames of a row")
 def test_frames_of_a_packed_row_are_compared_with_three_times_the_longest_sequence(monkeypatch):
-    divided = []
-    monkeypatch.setattr(
-        attention, "_divide", lambda *given, _divide=attention._divide: divided.append(_divide(*given)) or divided[-1]
-    )
+    compared = []
+
+    def recorded(layer, features, members, blocks, training):
+        compared.append(tuple(int(each) for each in blocks[:4]))
+        return mix(layer, features, members, blocks, training)
+
+    mix = MaskedRelativeSelfAttention._mix
+    monkeypatch.setattr(MaskedRelativeSelfAttention, "_mix", recorded)
     segments = np.full((2, 300), -1, "int32")
     for row in range(2):
         for slot, (start, length) in enumerate([(0, 20), (23, 9), (40, 20 - row), (200, 17)]):
             segments[row, start : start + length] = slot
     x = np.random.default_rng(0).normal(size=(2, 300, 4)).astype("float32")
     layer = MaskedRelativeSelfAttention(2)
-    layer(x, segments, num_slots=4)
-    layer(x[:, :20])
-    packed, alone = divided
-    assert [int(each) for each in packed[:4]] == [15, 20, 20, 60]
-    assert [int(each) for each in alone[:4]] == [1, 21, 0, 21]
+    in_blocks = keras.ops.convert_to_numpy(layer(x, segments, num_slots=4))
+    square = keras.ops.convert_to_numpy(layer(x, segments))
+    # 59 frames are fewer than three times 20.
+    layer(x[:, :59], segments[:, :59], num_slots=3)
+    assert compared == [(15, 20, 20, 60), (1, 301, 0, 301), (1, 60, 0, 60)]
+    np.testing.assert_allclose(in_blocks, square, rtol=1e-4, atol=1e-6)

@@ -228,7 +228,7 @@ def test_training_over_bands(tmp_path):
 
 def test_attention(tmp_path):
     rows = run_quickly(tmp_path, "attention")
-    names = "relative positions, in blocks of the longest sequence", "no positions, the square of the row"
+    names = "in blocks of the longest sequence", "the square of the row"
     assert contestants_of(rows) == {*names}
     assert rows["prompts-clipped", " / ".join(names), "ratio"]["median"] > 0
 

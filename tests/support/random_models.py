@@ -137,7 +137,7 @@ def inceptions(draw, channels, paddings):
         "depth": draw(st.integers(1, 2)),
         "residual": draw(st.booleans()),
         "padding": draw(st.sampled_from(paddings)),
-        **draw(finish(outputs)),
+        **draw(finish(filters, outputs)),
     }
     return block, outputs
 

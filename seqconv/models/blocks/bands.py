@@ -1,4 +1,4 @@
-"""Where blocks over time and bands begin, and where they end."""
+"""The blocks before and after those over time and bands, and the order in which all of them may stand."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
