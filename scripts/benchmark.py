@@ -2,6 +2,8 @@
 
     training    real frames a second: the limit (equal lengths, no padding, no masks), padded to the longest, tf.data
                 buckets, random crops, PyTorch fed by lhotse, and seqconv's padded, bucketed and packed batches
+    training2d  the same of a network over time and mel bands: the limit, seqconv bucketed and packed
+    attention   one layer in packed rows: in blocks as long as the longest sequence, and over the square of the row
     planning    padding, and sequences planned a second: seqconv, lhotse, SpeechBrain, Hugging Face's sampler, tf.data
     extraction  seconds of audio a second, of Ogg, WAV, FLAC and MP3, short and long: a feature store with one and two
                 processes, a plain librosa loop, torchaudio, kaldi-native-fbank
@@ -34,7 +36,17 @@ from seqconv.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-BENCHMARKS = ("training", "planning", "extraction", "inference", "startup", "augmentation", "profile")
+BENCHMARKS = (
+    "training",
+    "training2d",
+    "attention",
+    "planning",
+    "extraction",
+    "inference",
+    "startup",
+    "augmentation",
+    "profile",
+)
 ARCHIVE = "archive"
 _LENGTHS = (
     "of prompts-clipped, prompts, lognormal; of extraction: ogg-8k, wav-16k, wav-44k, flac-16k, mp3-16k, wav-16k-clips "

@@ -1,4 +1,5 @@
-"""The one network that all contestants train: four convolutions, their mean over time, and a dense layer."""
+"""The networks that contestants train: four convolutions, their mean over time, and a dense layer; or three over time
+and bands."""
 
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,20 @@ LEARNING_RATE = 1e-3
 MODEL_CONFIG: dict[str, Any] = {
     "defaults": {"norm": "batch", "activation": "relu"},
     "blocks": [{"filters": filters, "kernel_size": kernel_size} for filters, kernel_size in BLOCKS],
+    "pooling": "mean",
+}
+# Over time and bands: filters, kernel size and strides of both axes.
+BLOCKS_2D = ((16, (5, 5), (2, 2)), (32, (3, 3), (1, 2)), (64, (3, 3), (1, 2)))
+MODEL_CONFIG_2D: dict[str, Any] = {
+    "defaults": {"norm": "batch", "activation": "relu"},
+    "blocks": [
+        {"type": "to_bands"},
+        *(
+            {"type": "conv2d", "filters": filters, "kernel_size": size, "strides": strides}
+            for filters, size, strides in BLOCKS_2D
+        ),
+        {"type": "from_bands", "bands": "mean"},
+    ],
     "pooling": "mean",
 }
 
@@ -47,6 +62,21 @@ def stock_network(*, masking: bool = False, normalization: tuple[Any, Any] | Non
         x = layers.BatchNormalization()(x)
         x = layers.Activation("relu")(x)
     x = layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, layers.Dense(NUM_CLASSES)(x))
+
+
+def stock_network_2d() -> Any:
+    """Plain Keras over time and bands."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((None, NUM_FEATURES))
+    x = layers.Reshape((-1, NUM_FEATURES, 1))(inputs)
+    for filters, size, strides in BLOCKS_2D:
+        x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.Activation("relu")(x)
+    x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(NUM_CLASSES)(x))
 
 

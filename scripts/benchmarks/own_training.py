@@ -30,9 +30,9 @@ class SeqconvTraining:
     A padded epoch takes many times as long as the others: of it, some steps are drawn each round.
     """
 
-    def __init__(self, strategy: str, data: Data) -> None:
+    def __init__(self, strategy: str, data: Data, model: Mapping[str, Any] = MODEL_CONFIG) -> None:
         self.name, self.lengths, self._strategy = f"seqconv {strategy}", data.name, strategy
-        self._experiment = prepare_experiment(strategy, data)
+        self._experiment = prepare_experiment(strategy, data, model)
         plan = self._experiment.plan
         drawn = f"; {PADDED_STEPS} steps drawn each round" if strategy == "padded" else ""
         self.note = f"{len(plan.shapes)} shapes, {plan.mean_sequences:.1f} sequences a step{drawn}"
@@ -57,7 +57,7 @@ class SeqconvTraining:
         return {PADDING: total / real - 1, SPEED: real / seconds, DATA_WAIT: data.data_wait / seconds}
 
 
-def prepare_experiment(strategy: str, data: Data) -> Any:
+def prepare_experiment(strategy: str, data: Data, model: Mapping[str, Any] = MODEL_CONFIG) -> Any:
     """The run that `train` would start for these sequences: model compiled, batches planned."""
     from seqconv.config import load_config
     from seqconv.data.datasets import load_datasets
@@ -69,7 +69,7 @@ def prepare_experiment(strategy: str, data: Data) -> Any:
             "data": {"on_leak": "warn"},
             "features": {"kind": "precomputed", "normalize": "none"},
             "batching": {"strategy": strategy, "frames_per_batch": FRAMES_PER_BATCH},
-            "model": MODEL_CONFIG,
+            "model": dict(model),
             "training": TRAINING,
         }
     )

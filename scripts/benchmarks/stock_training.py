@@ -35,7 +35,7 @@ class Limit:
 
     name = "limit"
 
-    def __init__(self, lengths: str, num_steps: int = LIMIT_STEPS) -> None:
+    def __init__(self, lengths: str, num_steps: int = LIMIT_STEPS, network: Callable[[], Any] = stock_network) -> None:
         import tensorflow as tf
 
         self.lengths, self._num_steps = lengths, num_steps
@@ -44,7 +44,7 @@ class Limit:
         classes = np.random.default_rng(0).integers(NUM_CLASSES, size=shape[:2])
         self._batches = [(tf.constant(x), tf.constant(y)) for x, y in zip(features, classes, strict=True)]
         self._dataset = tf.data.Dataset.from_tensor_slices((features, classes)).repeat().prefetch(2)
-        self._model = compile_stock(stock_network())
+        self._model = compile_stock(network())
         self.note = f"{shape[1]} x {shape[2]} frames a step, plain Keras, the faster of fit and train_on_batch"
 
     def measure(self, round_number: int) -> Mapping[str, float]:

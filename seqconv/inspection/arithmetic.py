@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from seqconv.inspection.axes import Window
 from seqconv.inspection.effects import windows_of
 from seqconv.inspection.kernels import Array, kernels
 from seqconv.layers.base import contract_of
@@ -61,8 +60,8 @@ def patch(layer: Any, inputs: Array, position: Sequence[int], filter_number: int
     share = every.shape[-1]
     group = filter_number * (input_channels(layer) // share) // len(every)
     values = inputs[..., group * share : (group + 1) * share].astype(np.float64)
-    for axis, window in enumerate(windows_of(layer)):
-        places, is_read = _reads(layer, window, inputs.shape[axis], position[axis])
+    for axis in range(len(windows_of(layer))):
+        places, is_read = _reads(layer, axis, inputs.shape[axis], position[axis])
         shown = is_read.reshape(-1, *[1] * (values.ndim - axis - 1))
         values = np.where(shown, np.take(values, places, axis=axis, mode="clip"), 0)
     return values
@@ -100,9 +99,10 @@ def input_channels(layer: Any) -> int:
     return int(kernel[-2]) * int(getattr(layer, "groups", 1))
 
 
-def _reads(layer: Any, window: Window, size: int, position: int) -> tuple[Array, Array]:
+def _reads(layer: Any, axis: int, size: int, position: int) -> tuple[Array, Array]:
     """Return the input position under each tap, and whether there is one."""
-    first, offsets = _first_tap(layer, window, size), np.arange(window.kernel_size) * window.dilation
+    window = windows_of(layer)[axis]
+    first, offsets = _first_tap(layer, axis, size), np.arange(window.kernel_size) * window.dilation
     if window.is_transposed:
         # An input value at i is spread over the outputs i * stride + tap.
         places, rests = np.divmod(position + first - offsets, window.stride)
@@ -111,9 +111,11 @@ def _reads(layer: Any, window: Window, size: int, position: int) -> tuple[Array,
     return places, (rests == 0) & (places >= 0) & (places < size)
 
 
-def _first_tap(layer: Any, window: Window, size: int) -> int:
+def _first_tap(layer: Any, axis: int, size: int) -> int:
     """Return the zeros before the first input; for a transposed layer, the outputs that are cut off there."""
-    if window.padding != "same" or contract_of(layer).time_layer is not None:
+    window, is_ours = windows_of(layer)[axis], contract_of(layer).time_layer is not None
+    # Of layers of seqconv, time is padded alike for every length.
+    if window.padding != "same" or (is_ours and axis == 0):
         return window.left
     if window.is_transposed:
         return max(window.span - window.stride, 0) // 2

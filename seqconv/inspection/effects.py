@@ -23,7 +23,7 @@ POINTWISE = (
     "GaussianDropout", "GaussianNoise", "ActivityRegularization", "SpatialDropout1D", "SpatialDropout2D",
     "BatchNormalization", "UnitNormalization", "Normalization", "Rescaling", "Masking", "Embedding", "TimeDistributed",
     "Discretization", "MaskedBatchNormalization", "MaskedLayerNormalization", "FeatureNormalization", "LayerScale",
-    "MaskedSpatialDropout1D", "StochasticDepth",
+    "MaskedSpatialDropout1D", "MaskedSpatialDropout2D", "StochasticDepth",
 )  # fmt: skip
 # Of layers and of keras.ops; they work on each position by itself.
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "TrueDivide", "Divide")
@@ -44,9 +44,9 @@ def kind_of(layer: Any) -> str:
 
 def windows_of(layer: Any) -> tuple[Window, ...]:
     """Return the window of a convolution or a pooling on each spatial axis; empty for other layers."""
-    time = contract_of(layer).time_layer
+    time, bands = contract_of(layer).time_layer, contract_of(layer).band_layer
     if time is not None:
-        return (Window(*time),)
+        return (Window(*time),) if bands is None else (Window(*time), Window(*bands))
     kind = kind_of(layer)
     if kind in (*CONVOLUTIONS, *TRANSPOSED):
         sizes, dilations = layer.kernel_size, layer.dilation_rate
@@ -186,6 +186,14 @@ def _cut(layer: Any, before: Axes, shape: Shape) -> Axes:
     return tuple(axis.cut(sign * first, sign * last) for axis, (first, last) in zip(before, edges, strict=True))
 
 
+def _split_bands(layer: Any, before: Axes, shape: Shape) -> Axes:
+    return (*before, Axis(Length(layer.num_bands)))
+
+
+def _pool_bands(layer: Any, before: Axes, shape: Shape) -> Axes:
+    return (*before[:1], *((Axis(Length(1), sees=WHOLE),) if layer.keepdims else ()))
+
+
 def _layer_normalization(layer: Any, before: Axes, shape: Shape) -> Axes:
     normalized = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
     places = {place % len(shape) for place in normalized}
@@ -198,5 +206,7 @@ SPECIAL: dict[str, Callable[[Any, Axes, Shape], Axes]] = {
     **{f"UpSampling{rank}D": _upsample for rank in (1, 2, 3)},
     **{f"{kind}{rank}D": _cut for kind in ("ZeroPadding", "Cropping") for rank in (1, 2, 3)},
     "LayerNormalization": _layer_normalization,
+    "SplitBands": _split_bands,
+    "MaskedBandPooling": _pool_bands,
     "Softmax": _layer_normalization,
 }

@@ -18,6 +18,7 @@ class Words:
     def __init__(self, layer: Any, seed: int) -> None:
         self.layer, self.check = layer, check_sum(layer, seed)
         self.kind, self.windows, self.kernels = kind_of(layer), windows_of(layer), kernels(layer)
+        self.contract = contract_of(layer)
         self.channels_in, self.groups = input_channels(layer), int(getattr(layer, "groups", 1))
         self.filters, self.depth = self.kernels.shape[0], self.kernels.shape[-1]
         self.is_depthwise, self.is_separable = self.kind.startswith("Depthwise"), self.kind.startswith("Separable")
@@ -35,6 +36,7 @@ class Words:
     def summary(self) -> str:
         """Say what the layer is."""
         names = ["T"] if len(self.windows) == 1 else ["H", "W", "D"][: len(self.windows)]
+        names = ["T", "F"] if self.contract.takes_bands else names
         behind = [Axis(Length(name)).through(window).length for name, window in zip(names, self.windows, strict=True)]
         before, after = ", ".join([*names, str(self.channels_in)]), ", ".join(map(str, [*behind, self.filters]))
         if self.is_depthwise:
@@ -63,12 +65,15 @@ class Words:
         lines = [first, f"    {self.formula()}"]
         if any(window.padding != "valid" and window.span > 1 for window in self.windows):
             lines.append(f"Everything before the first and after the last {self.unit} counts as 0.")
-        # Of layers of seqconv, the offset does not depend on the length.
-        is_stock = contract_of(self.layer).time_layer is None
-        if is_stock and any(w.padding == "same" and w.stride > 1 and not w.is_transposed for w in self.windows):
+        # Of layers of seqconv, the offset in time does not depend on the length.
+        moving = self.windows if self.contract.time_layer is None else self.windows[1:]
+        if any(w.padding == "same" and w.stride > 1 and not w.is_transposed for w in moving):
+            along = "bands" if self.contract.takes_bands else f"{self.unit}s"
+            length = "number of bands" if self.contract.takes_bands else "length"
+            strides = " x ".join(str(window.stride) for window in moving)
             lines.append(
-                "Keras takes the offset from the length: this one is that of an input whose length is one more than a "
-                f"multiple of {self._by('stride')}, and another length shifts which {self.unit}s are read."
+                f"Keras takes the offset from the {length}: this one is that of an input whose {length} is one more "
+                f"than a multiple of {strides}, and another {length} shifts which {along} are read."
             )
         if self.is_separable:
             lines.append(

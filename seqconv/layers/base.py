@@ -25,6 +25,8 @@ class LayerContract:
             num_slots)` and `merge(first, second)`, and takes the merged statistics as the call argument `summary`.
         takes_slots: the call takes `num_slots`, the number of sequences that a row may hold.
         takes_known: the call takes `known`, what is known of the inputs in padding.
+        takes_bands: inputs are `(batch, time, bands, channels)`. Layers without it, if they work on each value by
+            itself or take statistics of channels, take these as well.
         padding_after: what is known of the outputs in padding.
         values_per_channel: numbers that a global pooling returns for each channel; 0 for a layer that returns frames.
     """
@@ -34,6 +36,7 @@ class LayerContract:
     per_sequence: bool = False
     takes_slots: bool = False
     takes_known: bool = False
+    takes_bands: bool = False
     padding_after: Padding = Padding.ANY
     values_per_channel: int = 0
 
@@ -44,6 +47,16 @@ class LayerContract:
         A layer that has one returns `(features, segments)` when it is given segments.
         """
         return None
+
+    @property
+    def band_layer(self) -> TimeLayer | None:
+        """The taps of the layer in bands, padded as Keras pads; None if a band depends on its input band only."""
+        return None
+
+    def output_bands(self, bands: int | None) -> int | None:
+        """Return the number of bands that come out if `bands` go in; None if there are none, or it is unknown."""
+        layer = self.band_layer
+        return bands if bands is None or layer is None else conv_output_length(bands, layer)
 
     @property
     def sees_all(self) -> bool:
@@ -90,11 +103,14 @@ class MaskedLayer(LayerContract, keras.layers.Layer):  # type: ignore[misc]
 
     def compute_output_spec(self, inputs: Tensor, segments: Tensor | None = None, *_: Any, **__: Any) -> Any:
         """Return shapes and types of the outputs, without running the layer."""
-        batch, *time, channels = inputs.shape
-        layer = self.time_layer
+        # A vector has no time.
+        batch, *axes, channels = inputs.shape
+        layer, bands = self.time_layer, [self.output_bands(bands) for bands in axes[1:]]
+        time = axes[:1]
         if layer is not None:
             time = [None if time[0] is None else conv_output_length(time[0], layer)]
-        spec = keras.KerasTensor((batch, *time, self.output_channels(channels)), dtype=self.compute_dtype)
+        shape = (batch, *time, *bands, self.output_channels(channels))
+        spec = keras.KerasTensor(shape, dtype=self.compute_dtype)
         if layer is None or segments is None:
             return spec
         return spec, keras.KerasTensor((batch, *time), dtype=segments.dtype)

@@ -1,5 +1,6 @@
 """Convolutions over time that padding and neighbors cannot reach: ordinary, depthwise and separable ones."""
 
+import math
 from typing import Any
 
 import keras
@@ -10,8 +11,11 @@ from seqconv.layers.base import MaskedLayer
 from seqconv.layers.masking import Padding, Tensor, map_segments, pad_time, zero_padding
 
 
-class MaskedConvolution1D(MaskedLayer):
-    """The base of the convolutions, together with one of Keras's: how they read time, bias and activation."""
+class MaskedConvolution(MaskedLayer):
+    """The base of the convolutions, together with one of Keras's: how they read time, bias and activation.
+
+    The first axis of the kernel is time. A second one is over bands, which is a matter of the derived class.
+    """
 
     takes_known = True
     # Sums of neighbors, where the kernel reaches beyond the ends of sequences.
@@ -25,9 +29,13 @@ class MaskedConvolution1D(MaskedLayer):
         self.padding = padding
         if self.data_format != "channels_last":
             raise ValueError(
-                f"{type(self).__name__} works on (batch, time, channels), but data_format is '{self.data_format}'. "
+                f"{type(self).__name__} works on channels in the last axis, but data_format is '{self.data_format}'. "
                 "Pass data_format='channels_last'."
             )
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        # Keras would refuse sequences that are shorter than the kernel: it does not know how they are padded.
+        super().build((input_shape[0], None, *input_shape[2:]))
 
     @property
     def time_layer(self) -> TimeLayer:
@@ -45,14 +53,57 @@ class MaskedConvolution1D(MaskedLayer):
         """Return the sums of products, without bias."""
         raise NotImplementedError
 
+    def pad(self, inputs: Tensor) -> Tensor:
+        """Return the inputs with zeros around them, so that a `valid` convolution gives the outputs."""
+        return pad_time(inputs, self.time_layer)
+
+    @property
+    def pads_as_keras(self) -> bool:
+        """Whether Keras's own "same" puts the same zeros around the inputs, which saves a copy."""
+        return self.padding == "same" and self.strides[0] == 1
+
+    def _convolve_groups(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        """Return the convolution of each group of channels."""
+        inputs, strides = _take_strided(inputs, self.kernel_size, self.strides)
+        padding = "same" if self.pads_as_keras else "valid"
+        if padding == "valid":
+            inputs = self.pad(inputs)
+        # Group by group: TensorFlow's grouped convolution has no CPU kernel, and Keras would compile an XLA cluster
+        # instead, for each shape again.
+        options = {"padding": padding, "data_format": "channels_last", "dilation_rate": self.dilation_rate}
+        groups = zip(self._split(inputs), self._split(kernel), strict=True)
+        parts = [ops.conv(part, kernel, strides=strides, **options) for part, kernel in groups]
+        return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
+
+    def _split(self, tensor: Tensor) -> list[Tensor]:
+        """Return the channels of each group."""
+        return [tensor] if self.groups == 1 else list(ops.split(tensor, self.groups, axis=-1))
+
     def _convolve_channels(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """Return the convolution of each channel by itself."""
-        layer = self.time_layer
-        options = {"padding": "valid", "data_format": "channels_last", "dilation_rate": layer.dilation}
-        return ops.depthwise_conv(pad_time(inputs, layer), kernel, strides=layer.stride, **options)
+        # TensorFlow takes but one stride for both axes: what is common of them, and the rest afterwards.
+        common = math.gcd(*self.strides)
+        options = {"padding": "valid", "data_format": "channels_last", "dilation_rate": self.dilation_rate}
+        outputs = ops.depthwise_conv(self.pad(inputs), kernel, strides=common, **options)
+        rest = tuple(slice(None, None, stride // common) for stride in self.strides)
+        return outputs if set(self.strides) == {common} else outputs[(slice(None), *rest)]
 
 
-class MaskedConv1D(MaskedConvolution1D, keras.layers.Conv1D):  # type: ignore[misc]
+def _take_strided(
+    inputs: Tensor, kernel_size: tuple[int, ...], strides: tuple[int, ...]
+) -> tuple[Tensor, tuple[int, ...]]:
+    """Return what a strided kernel of size 1 reads, and the strides that are left.
+
+    TensorFlow 2.21 writes out of bounds in the gradient of strided kernels of size 1 (float32 on CPUs).
+    """
+    taken = tuple(stride if size == 1 else 1 for size, stride in zip(kernel_size, strides, strict=True))
+    if max(taken) == 1:
+        return inputs, strides
+    read = inputs[(slice(None), *(slice(None, None, step) for step in taken))]
+    return read, tuple(stride // step for stride, step in zip(strides, taken, strict=True))
+
+
+class MaskedConv1D(MaskedConvolution, keras.layers.Conv1D):  # type: ignore[misc]
     """`keras.layers.Conv1D` whose answer for a sequence does not depend on its neighbors.
 
     Padding is set to zero before the convolution, whatever it holds. `padding="same"` is phase-fixed: a constant
@@ -85,30 +136,13 @@ class MaskedConv1D(MaskedConvolution1D, keras.layers.Conv1D):  # type: ignore[mi
         super().__init__(filters, kernel_size, padding=padding, **options)
 
     def convolve(self, inputs: Tensor) -> Tensor:
-        strides = self.strides[0]
-        if self.kernel_size[0] == 1 and strides > 1:
-            # TensorFlow 2.21 writes out of bounds in the gradient of strided kernels of size 1 (float32 on CPUs).
-            inputs, strides = inputs[:, ::strides], 1
-        # Without strides Keras's own "same" pads as we do, and saves a copy.
-        padding = "same" if self.padding == "same" and strides == 1 else "valid"
-        if padding == "valid":
-            inputs = pad_time(inputs, self.time_layer)
-        # Group by group: TensorFlow's grouped convolution has no CPU kernel, and Keras would compile an XLA cluster
-        # instead, for each shape again.
-        options = {"padding": padding, "data_format": "channels_last", "dilation_rate": self.dilation_rate[0]}
-        groups = zip(self._split(inputs), self._split(self.kernel), strict=True)
-        parts = [ops.conv(part, kernel, strides=strides, **options) for part, kernel in groups]
-        return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
-
-    def _split(self, tensor: Tensor) -> list[Tensor]:
-        """Return the channels of each group."""
-        return [tensor] if self.groups == 1 else list(ops.split(tensor, self.groups, axis=-1))
+        return self._convolve_groups(inputs, self.kernel)
 
     def output_channels(self, channels: int) -> int:
         return int(self.filters)
 
 
-class MaskedDepthwiseConv1D(MaskedConvolution1D, keras.layers.DepthwiseConv1D):  # type: ignore[misc]
+class MaskedDepthwiseConv1D(MaskedConvolution, keras.layers.DepthwiseConv1D):  # type: ignore[misc]
     """`keras.layers.DepthwiseConv1D` whose answer for a sequence does not depend on its neighbors.
 
     Padding is set to zero before the convolution; `padding="same"` is phase-fixed, as in `MaskedConv1D`.
@@ -137,7 +171,7 @@ class MaskedDepthwiseConv1D(MaskedConvolution1D, keras.layers.DepthwiseConv1D): 
         return channels * int(self.depth_multiplier)
 
 
-class MaskedSeparableConv1D(MaskedConvolution1D, keras.layers.SeparableConv1D):  # type: ignore[misc]
+class MaskedSeparableConv1D(MaskedConvolution, keras.layers.SeparableConv1D):  # type: ignore[misc]
     """`keras.layers.SeparableConv1D` whose answer for a sequence does not depend on its neighbors.
 
     Padding is set to zero before the convolution; `padding="same"` is phase-fixed, as in `MaskedConv1D`. Without

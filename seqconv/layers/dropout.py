@@ -54,6 +54,23 @@ class MaskedSpatialDropout1D(_SequenceDropout):
     draws_channels = True
 
 
+class MaskedSpatialDropout2D(MaskedSpatialDropout1D):
+    """Dropout of whole channels of a sequence, in all its frames and bands, as `MaskedSpatialDropout1D` drops them.
+
+    Args:
+        rate: part of the channels to drop; the others are scaled by `1 / (1 - rate)`.
+        seed: of the noise.
+
+    Call arguments:
+        inputs: `(batch, time, bands, channels)`.
+        segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
+        num_slots: K, for rows that hold up to K sequences; without it, each row is one sequence.
+        training: whether to drop.
+    """
+
+    takes_bands = True
+
+
 class StochasticDepth(_SequenceDropout):
     """Dropout of a residual branch for a part of the sequences in training (Huang et al. 2016).
 

@@ -3,6 +3,9 @@
 Every layer here takes `segments` as its second argument: either a boolean frame mask `(batch, time)`, True for real
 frames, or int32 segments `(batch, time)`, the slot of each frame within its own row and -1 for padding. Layers that
 may change the number of frames return `(features, segments)` when they were given segments, else features alone.
+
+Features are `(batch, time, channels)`, or `(batch, time, bands, channels)` of layers over two axes. Padding is along
+time only: a frame is real with all its bands.
 """
 
 from enum import IntEnum
@@ -52,14 +55,20 @@ def zero_padding(
     if known == Padding.FINITE and value == 0 and not is_half(features):
         # A product is several times faster than a selection on CPUs.
         return features * real_frames(features, segments)
-    return ops.where(ops.expand_dims(frame_mask(segments), -1), features, ops.cast(value, features.dtype))
+    return ops.where(_beside(frame_mask(segments), features), features, ops.cast(value, features.dtype))
 
 
 def real_frames(features: Tensor, segments: Tensor | None) -> Tensor:
-    """Return 1 for real frames and 0 for padding, `(batch, time, 1)`, in the type of the features."""
+    """Return 1 for real frames and 0 for padding, `(batch, time, 1[, 1])`, in the type of the features."""
     if segments is None:
-        return ops.ones_like(features[..., :1])
-    return ops.expand_dims(ops.cast(frame_mask(segments), features.dtype), -1)
+        one = (slice(0, 1),) * (len(features.shape) - 2)
+        return ops.ones_like(features[(slice(None), slice(None), *one)])
+    return _beside(ops.cast(frame_mask(segments), features.dtype), features)
+
+
+def _beside(values: Tensor, features: Tensor) -> Tensor:
+    """Return values of frames `(batch, time)` with as many axes as the features have."""
+    return ops.expand_dims(values, tuple(range(2, len(features.shape))))
 
 
 def is_half(features: Tensor) -> bool:
@@ -88,11 +97,15 @@ def map_segments(segments: Tensor, layer: TimeLayer) -> Tensor:
     return ops.where(ops.equal(first, last), first, -1)
 
 
-def pad_time(features: Tensor, layer: TimeLayer, value: float = 0.0) -> Tensor:
-    """Put the layer's constant padding around the time axis, so that a `valid` operation is phase-fixed."""
-    if layer.left == layer.right == 0:
+def pad_time(features: Tensor, layer: TimeLayer, value: float = 0.0, *, bands: tuple[int, int] = (0, 0)) -> Tensor:
+    """Put the layer's constant padding around the time axis, so that a `valid` operation is phase-fixed.
+
+    `bands` is put around the axis of bands in the same step.
+    """
+    if layer.left == layer.right == 0 and bands == (0, 0):
         return features
-    return ops.pad(features, [(0, 0), (layer.left, layer.right), (0, 0)], constant_values=value)
+    around = [bands] if len(features.shape) == 4 else []
+    return ops.pad(features, [(0, 0), (layer.left, layer.right), *around, (0, 0)], constant_values=value)
 
 
 def segments_from_lengths(lengths: Tensor, width: Tensor) -> Tensor:

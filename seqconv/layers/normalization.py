@@ -1,5 +1,6 @@
 """Normalization with statistics of real frames only."""
 
+from math import prod
 from typing import Any
 
 import keras
@@ -8,7 +9,6 @@ from keras import ops
 
 from seqconv.layers.base import MaskedLayer
 from seqconv.layers.masking import Padding, Tensor, real_frames, zero_padding
-from seqconv.layers.reduction import rows_of_frames
 
 
 class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):  # type: ignore[misc]
@@ -20,7 +20,7 @@ class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):  #
     Args: as in `keras.layers.BatchNormalization`; the last axis is normalized.
 
     Call arguments:
-        inputs: `(batch, time, channels)`.
+        inputs: `(batch, time, channels)`, or `(batch, time, bands, channels)`, where statistics are over bands as well.
         segments: None (all frames are real), a boolean mask or int32 segments `(batch, time)`.
         training: whether to use, and learn from, the statistics of this batch.
         known: what is known of the inputs in padding, which saves work; leave it out unless you know.
@@ -38,6 +38,14 @@ class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):  #
         if self.axis != -1:
             raise ValueError(f"MaskedBatchNormalization normalizes the last axis, but axis is {self.axis}.")
         self.supports_masking = False
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if None in input_shape[2:]:
+            raise ValueError(
+                f"layer '{self.name}': inputs {tuple(input_shape)} have an unknown number of bands or channels. Only "
+                "time may be of any length: keras.Input((None, bands, channels))."
+            )
+        super().build(input_shape)
 
     def call(
         self, inputs: Tensor, segments: Tensor | None = None, training: bool | None = None, known: Padding = Padding.ANY
@@ -76,7 +84,9 @@ class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):  #
 def normalize_batch(
     features: Tensor, segments: Tensor | None, gamma: Tensor, beta: Tensor, epsilon: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalize features `(batch, time, channels)` by their real frames, 0 in padding; also return mean and variance.
+    """Normalize features `(batch, time[, bands], channels)` by their real frames, 0 in padding.
+
+    Also return mean and variance, each `(channels,)`.
 
     Values in padding must be finite. The gradient is written out: it takes half of the passes over the features
     that differentiating each operation would.
@@ -84,12 +94,13 @@ def normalize_batch(
     is_real = real_frames(features, segments)
     # A product with the weights of the frames skips padding for free.
     members = ops.reshape(is_real, (1, -1))
-    count = ops.maximum(ops.sum(members), 1)
+    count = ops.maximum(ops.sum(members), 1) * prod(features.shape[2:-1])
     # Moments of the differences from a real frame lose no digits to a large mean.
-    shift = ops.take(rows_of_frames(features), ops.argmax(members), axis=0)
+    first = ops.take(_frames_of(features), ops.argmax(members), axis=0)
+    shift = ops.reshape(first, (-1, features.shape[-1]))[0]
     shifted = ops.stop_gradient(features - shift)
-    mean = ops.matmul(members / count, rows_of_frames(shifted))[0]
-    variance = ops.matmul(members / count, rows_of_frames(ops.square(shifted - mean)))[0]
+    mean = _total(members / count, shifted)
+    variance = _total(members / count, ops.square(shifted - mean))
     mean, variance = ops.stop_gradient(mean), ops.stop_gradient(variance)
     scale = ops.rsqrt(variance + epsilon)
 
@@ -101,8 +112,8 @@ def normalize_batch(
 
         def gradient(*arguments: Any, upstream: Any = None) -> tuple[Tensor, Tensor, Tensor]:
             upstream = arguments[0] if upstream is None else upstream
-            to_beta = ops.matmul(members, rows_of_frames(upstream))[0]
-            to_gamma = (ops.matmul(members, rows_of_frames(upstream * shifted))[0] - mean * to_beta) * scale
+            to_beta = _total(members, upstream)
+            to_gamma = (_total(members, upstream * shifted) - mean * to_beta) * scale
             slope = -factor * scale * to_gamma / count
             offset = -factor * to_beta / count - slope * mean
             return clear(upstream * factor + shifted * slope + offset), to_gamma, to_beta
@@ -112,6 +123,16 @@ def normalize_batch(
     # TensorFlow wants values here, not variables.
     outputs = ops.custom_gradient(normalize)(features, ops.add(gamma, 0), ops.add(beta, 0))
     return outputs, mean + shift, variance
+
+
+def _total(weights: Tensor, values: Tensor) -> Tensor:
+    """Return the weighted sum over frames, weights `(1, frames)`, and over their bands, for each channel."""
+    return ops.sum(ops.reshape(ops.matmul(weights, _frames_of(values)), (-1, values.shape[-1])), axis=0)
+
+
+def _frames_of(values: Tensor) -> Tensor:
+    """Return the frames of all rows one after the other, `(batch * time, bands * channels)`."""
+    return ops.reshape(values, (-1, prod(values.shape[2:])))
 
 
 class FeatureNormalization(MaskedLayer):

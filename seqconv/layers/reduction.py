@@ -1,5 +1,6 @@
 """Reductions over the frames of each sequence, whether a row has one sequence or several, and layers made of them."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ class SequenceReducer:
     """The frames of a batch and the sequences that they belong to.
 
     Without `num_slots` each row is one sequence and results are `(rows, channels)`; with it, `segments` say which slot
-    a frame belongs to, and results are `(rows, num_slots, channels)`. Half precision is summed in float32. `known` is
+    a frame belongs to, and results are `(rows, num_slots, channels)`. Where frames have bands, sums and counts are over
+    these as well. Half precision is summed in float32. `known` is
     what is known of the inputs in padding.
     """
 
@@ -39,16 +41,29 @@ class SequenceReducer:
 
     @property
     def count(self) -> Tensor:
-        """Frames of each sequence, `(rows, 1)` or `(rows, num_slots, 1)`."""
+        """Values that each channel of a sequence has: its frames, times their bands; `(rows[, num_slots], 1)`."""
         if self.membership is not None:
-            return ops.sum(self.membership, axis=2, keepdims=True)
-        return ops.sum(real_frames(self.frames, self.segments), axis=1)
+            return self.num_bands * ops.sum(self.membership, axis=2, keepdims=True)
+        is_real = real_frames(self.frames, self.segments)
+        return self.num_bands * ops.sum(ops.reshape(is_real, ops.shape(is_real)[:2]), axis=1, keepdims=True)
+
+    @property
+    def num_bands(self) -> int:
+        """Bands of a frame; 1 where there are none."""
+        return prod(self.frames.shape[2:-1])
 
     def total(self, values: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Sum `values` `(rows, time, channels)` over frames, each times its weight `(rows, time, 1)`.
+        """Sum values `(rows, time[, bands], channels)` over frames and bands, each frame times its weight.
 
-        Both must be finite in padding.
+        Weights `(rows, time, 1)` and values must be finite in padding.
         """
+        if len(values.shape) > 3:
+            # Bands as channels, whose sums are added up at the end: no copy of the features.
+            channels, rows = values.shape[-1], ops.shape(values)[0]
+            joined = ops.reshape(values, (rows, -1, self.num_bands * channels))
+            totals = self.total(joined, weights)
+            slots = () if self.membership is None else (self.num_slots,)
+            return ops.sum(ops.reshape(totals, (rows, *slots, self.num_bands, channels)), axis=-2)
         if isinstance(self.num_slots, int) and self.num_slots > MANY_SLOTS:
             owner, spare = self._owners()
             values = values if weights is None else values * weights
@@ -104,8 +119,10 @@ class SequenceReducer:
     def spread(self, values: Tensor) -> Tensor:
         """Return one value a sequence at each of its frames; it broadcasts over time if rows are sequences."""
         if self.membership is None:
-            return ops.expand_dims(values, 1)
-        return ops.matmul(ops.transpose(self.membership, (0, 2, 1)), values)
+            spread = ops.expand_dims(values, 1)
+        else:
+            spread = ops.matmul(ops.transpose(self.membership, (0, 2, 1)), values)
+        return ops.expand_dims(spread, 2) if len(self.frames.shape) > 3 else spread
 
 
 class SummarizingLayer(MaskedLayer):

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from seqconv.features.kinds import FeatureKind
 from seqconv.geometry import TimeGeometry, output_length
 from seqconv.models.blocks import Block, ConvBlock, keys
+from seqconv.models.blocks.bands import check_bands
 from seqconv.models.pooling_heads import PoolingHead, SimplePooling, as_sections
 from seqconv.parts import Fraction, NameOf, OneOf, PositiveInt, Registry, Role, Section
 
@@ -106,7 +107,8 @@ class ModelConfig(Section):
         if any(isinstance(name, dict) and name.get("type") == "flatten" for name in names):
             raise ValueError(
                 "a sequence of any length has no fixed number of values to flatten, so the next dense layer would have "
-                "no fixed number of weights. Use mean, max or [mean, max], which give one vector whatever the length"
+                "no fixed number of weights. Use mean, max or [mean, max], which give one vector whatever the length. "
+                "Bands of a frame, always as many, may be flattened: {type: from_bands, bands: flatten}"
             )
         kinds = [str(name.get("type")) for name in names if isinstance(name, dict)]
         if len(set(kinds)) < len(kinds):
@@ -119,6 +121,11 @@ class ModelConfig(Section):
         if not blocks:
             raise ValueError("a model needs at least one block, for example {filters: 64, kernel_size: 5}")
         return blocks
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> "ModelConfig":
+        check_bands(self.blocks)
+        return self
 
     @model_validator(mode="after")
     def _head_fits(self) -> "ModelConfig":

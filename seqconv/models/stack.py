@@ -83,6 +83,20 @@ def geometry_of(nodes: Sequence[Node]) -> TimeGeometry:
     return geometry
 
 
+def bands_after(nodes: Sequence[Node], bands: int | None) -> int | None:
+    """Return the bands of frames after the nodes; None if they have none."""
+    for node in nodes:
+        if isinstance(node, Residual):
+            # A single band of one of the two is added to each band of the other.
+            ways = [bands_after(way, bands) for way in node]
+            bands = max((way for way in ways if way is not None), default=None)
+        elif isinstance(node, Parallel):
+            bands = bands_after(node.branches[0], bands)
+        else:
+            bands = contract_of(node).output_bands(bands)
+    return bands
+
+
 def mode(training: bool | None) -> dict[str, Any]:
     """Return the argument that says whether this is training, for a layer and those within it.
 
@@ -141,9 +155,9 @@ def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype:
             read time in another way than the block says.
     """
     trunk: Nodes = (FeatureNormalization(name="features", dtype=dtype),)
-    channels = num_features
+    channels, bands = num_features, None
     for index, block in enumerate(config.blocks):
-        nodes, channels = block.build(channels, LayerScope(index, block_name(index), dtype))
+        nodes, channels = block.build(channels, LayerScope(index, block_name(index), dtype, bands))
         if geometry_of(nodes) != block.time_layers:
             raise ConfigError(
                 f"model.blocks.{index}: its layers read time as {list(geometry_of(nodes))}, but time_layers of "
@@ -151,6 +165,12 @@ def build_stack(config: ModelConfig, num_features: int, num_outputs: int, dtype:
                 "agree"
             )
         trunk += nodes
+        before, bands = bands, bands_after(nodes, bands)
+        if bands == 0:
+            raise ConfigError(
+                f"model.blocks.{index}: {before} bands arrive, fewer than its kernels or windows read. Set "
+                "band_padding to same, or read or pool fewer bands"
+            )
     heads = () if config.predicts_frames else config.pooling
     poolings = (head.build(name=f"pool_{PoolingHead.registry.name_of(head)}", dtype=dtype) for head in heads)
     return Stack(trunk, tuple(poolings), _dense_layers(config, num_outputs, dtype))

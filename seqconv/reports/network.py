@@ -35,21 +35,22 @@ def draw_filters(model: Any, seconds: float | None) -> Drawing | None:
     svg, _ = render("filters", fill, (7.2, max(1.6, 0.75 * -(-count // columns) + 0.1)))
     norms = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)
     rows = list(zip(range(len(kernels)), norms, kernels.min(axis=(1, 2)), kernels.max(axis=(1, 2)), strict=True))
+    unit = "bands" if hasattr(layer, "band_layer") and layer.band_layer is not None else "channels"
     span = f"{size} frames" if seconds is None else f"{size} frames ({size * seconds * 1000:g} ms)"
     return Drawing(
         "filters",
         f"Filters of the first convolution, {layer.name}",
-        f"{count} of {len(kernels)} filters of {layer.name}, each {span} wide and {channels} channels high, on one "
+        f"{count} of {len(kernels)} filters of {layer.name}, each {span} wide and {channels} {unit} high, on one "
         f"scale of color up to {number(most)}.",
         svg,
         make_table(["filter", "norm", "smallest weight", "largest weight"], rows),
-        caption=f"Each is {span} wide and {channels} channels high; time runs to the right, channels upwards. Blue is "
+        caption=f"Each is {span} wide and {channels} {unit} high; time runs to the right, {unit} upwards. Blue is "
         "positive, orange negative, pale is near zero.",
     )
 
 
 def _first_convolution(model: Any) -> tuple[Any, np.ndarray] | None:
-    """Return the first convolution over time and its kernels `(filters, kernel_size, in_channels)`."""
+    """Return the first convolution over time, and bands, and its kernels `(filters, kernel_size, in_channels)`."""
     from seqconv.inspection import kernels
 
     stack = getattr(model, "stack", None)
@@ -58,6 +59,9 @@ def _first_convolution(model: Any) -> tuple[Any, np.ndarray] | None:
             found = kernels(layer)
         except ModelError:
             continue
+        if found.ndim == 4 and hasattr(layer, "band_layer"):
+            # The bands of the first channel, then those of the second: one after the other upwards.
+            found = found.swapaxes(2, 3).reshape(*found.shape[:2], -1)
         if found.ndim == 3:
             return layer, found
     return None

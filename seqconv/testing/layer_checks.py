@@ -11,14 +11,15 @@ from keras import ops
 
 from seqconv.batching import Batch, make_batch
 from seqconv.geometry import min_frames, output_length
-from seqconv.layers.base import MaskedLayer, padding_after
+from seqconv.layers.base import MaskedLayer, contract_of, padding_after
 from seqconv.layers.masking import Padding, map_segments
 from seqconv.testing.gradients import Step, train_step
 from seqconv.testing.layouts import by_sequence, check_pieces, plans_in_one_step
-from seqconv.testing.subject import FILLS, Array, Subject, as_array, is_different
+from seqconv.testing.subject import FILLS, Array, Subject, as_array, flat_shape, is_different
 
 # A single frame, and very unequal lengths.
 LENGTHS = (1, 7, 12, 9, 30)
+NUM_BANDS = 5
 _KEEP_OUT = (
     "Frames outside a sequence reach its frames: replace padding with zeros before any sum over time "
     "(seqconv.layers.zero_padding(inputs, segments)), since 0 * NaN is NaN, and reduce over real frames only"
@@ -35,7 +36,12 @@ Answer = tuple[str, str, list[Array]]
 
 
 def check_layer(
-    layer: keras.layers.Layer, *, num_channels: int = 4, lengths: Sequence[int] = LENGTHS, seed: int = 0
+    layer: keras.layers.Layer,
+    *,
+    num_channels: int = 4,
+    num_bands: int | None = None,
+    lengths: Sequence[int] = LENGTHS,
+    seed: int = 0,
 ) -> None:
     """Check that a layer of your own keeps the contract, with random weights and sequences; it stays as it was.
 
@@ -48,6 +54,8 @@ def check_layer(
         layer: a `MaskedLayer`, or one that is called as `layer(inputs, segments=...)` or `layer(inputs, mask=...)`; one
             that takes neither has to work on each frame by itself. A layer that is called with a mask is not packed.
         num_channels: of the inputs.
+        num_bands: of the inputs, which then are `(batch, time, bands, channels)`; default: 5 for a layer that declares
+            `takes_bands`, none for others.
         lengths: frames of the sequences that are tried, together with the shortest that is possible.
         seed: of weights and sequences.
 
@@ -60,10 +68,12 @@ def check_layer(
     Traceback (most recent call last):
     seqconv.errors.ModelError: layer 'mine' (Conv1D), padded: channel 0 of frame 0 of the sequence of 1 frames is nan...
     """
-    subject, rng = Subject(layer), np.random.default_rng(seed)
+    if num_bands is None and contract_of(layer).takes_bands:
+        num_bands = NUM_BANDS
+    subject, rng = Subject(layer, num_bands), np.random.default_rng(seed)
     shortest = min_frames(subject.geometry)
     lengths = [shortest, *(length for length in lengths if length > shortest)]
-    arrays = [rng.normal(size=(length, num_channels)).astype(np.float32) for length in lengths]
+    arrays = [rng.normal(size=(length, num_channels * (num_bands or 1))).astype(np.float32) for length in lengths]
     with subject.doing("a sequence alone", "Without segments, all frames are real"):
         subject.call(arrays[-1][None].astype(subject.dtype))
     before = layer.get_weights()
@@ -87,14 +97,15 @@ def _answers_alone(subject: Subject, arrays: list[Array]) -> list[Array]:
     for array in arrays:
         with subject.doing(f"a sequence of {len(array)} frames alone", _NO_EDGES):
             outputs = as_array(subject.call(array[None].astype(subject.dtype)))
-            spec = subject.layer.compute_output_spec(keras.KerasTensor((1, *array.shape), dtype=subject.dtype))
+            inputs = keras.KerasTensor(subject.shape(1, *array.shape), dtype=subject.dtype)
+            shape = flat_shape(subject.layer.compute_output_spec(inputs).shape)
         frames = output_length(len(array), subject.geometry)
         if outputs.ndim == 3 and outputs.shape[1] != frames:
             problem = f"{len(array)} frames give {outputs.shape[1]}, but as it reads time they should give {frames}"
             raise subject.fault("a sequence alone", problem, _NO_EDGES)
         subject.pools = outputs.ndim == 2
-        if tuple(spec.shape) != outputs.shape:
-            problem = f"its output has shape {outputs.shape}, but compute_output_spec says {tuple(spec.shape)}"
+        if shape != outputs.shape:
+            problem = f"its output has shape {outputs.shape}, but compute_output_spec says {shape}"
             remedy = "Write output_channels, and set values_per_channel in a layer that returns a vector per sequence"
             raise subject.fault("a sequence alone", problem, remedy)
         if not np.isfinite(outputs).all():
@@ -227,9 +238,10 @@ def _check_reload(subject: Subject, arrays: list[Array], alone: list[Array]) -> 
     )
     with tempfile.TemporaryDirectory() as folder, subject.doing(form, remedy):
         path = Path(folder) / "layer.keras"
-        inputs = keras.Input((None, arrays[0].shape[1]), dtype=subject.dtype)
+        inputs = keras.Input(subject.shape(None, arrays[0].shape[1]), dtype=subject.dtype)
         keras.Model(inputs, layer(inputs)).save(path)
         custom_objects = {type(layer).__name__: type(layer)}
         loaded = keras.saving.load_model(path, custom_objects=custom_objects, compile=False)
-        found = [as_array(loaded(array[None].astype(subject.dtype)))[0] for array in arrays]
+        returned = [as_array(loaded(subject.inputs(array[None].astype(subject.dtype))))[0] for array in arrays]
+        found = [values.reshape(wanted.shape) for values, wanted in zip(returned, alone, strict=True)]
     subject.compare(found, alone, [len(array) for array in arrays], form, remedy)

@@ -55,18 +55,19 @@ def check_pieces(subject: Subject, array: Array, alone: Array) -> None:
     with subject.doing(layout, _REMEDY):
         if subject.contract.values_per_channel:
             context = getattr(subject.layer, "context", None)
-            given = {} if context is None else {"context_summary": _summarize(context, array)}
-            found = as_array(subject.layer.finish(_summarize(subject.layer, array, **given)))[0]
+            given = {} if context is None else {"context_summary": _summarize(subject, context, array)}
+            found = as_array(subject.layer.finish(_summarize(subject, subject.layer, array, **given)))[0]
         else:
-            given = {"summary": _summarize(subject.layer, array)} if subject.contract.per_sequence else {}
+            given = {"summary": _summarize(subject, subject.layer, array)} if subject.contract.per_sequence else {}
             found = np.concatenate(list(_outputs_of_windows(subject, array, len(alone), given)))
     subject.compare([found], [alone], [len(array)], layout, _REMEDY)
 
 
-def _summarize(layer: Any, array: Array, **given: Any) -> Summary:
+def _summarize(subject: Subject, layer: Any, array: Array, **given: Any) -> Summary:
     """Return statistics of a sequence, from those of its pieces."""
     pieces = [piece for piece in np.array_split(array, NUM_PIECES) if len(piece)]
-    summaries = [layer.summarize(piece[None], np.ones((1, len(piece)), bool), **given) for piece in pieces]
+    rows = [(subject.inputs(piece[None]), np.ones((1, len(piece)), bool)) for piece in pieces]
+    summaries = [layer.summarize(*row, **given) for row in rows]
     merged: Summary = reduce(layer.merge, summaries)
     return merged
 

@@ -3,7 +3,8 @@
 import contextlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import keras
@@ -40,10 +41,12 @@ class Subject:
 
     A `MaskedLayer` is called with what its contract names. Any other is given `segments` if its `call` takes them, else
     a boolean `mask` if it takes one, else features alone.
+
+    Frames with bands, `num_bands` of them, are here as everywhere in batches: one vector each, `bands * channels`.
     """
 
-    def __init__(self, layer: Any) -> None:
-        self.layer, self.contract = layer, contract_of(layer)
+    def __init__(self, layer: Any, num_bands: int | None = None) -> None:
+        self.layer, self.contract, self.num_bands = layer, contract_of(layer), num_bands
         parameters = inspect.signature(layer.call).parameters
         self.argument = next((name for name in ("segments", "mask") if name in parameters), None)
         # For a layer that is no MaskedLayer, this is set after its first answer.
@@ -60,18 +63,27 @@ class Subject:
         """The taps of the layer in time; empty if it has no `time_layer`."""
         return () if self.contract.time_layer is None else (self.contract.time_layer,)
 
+    def shape(self, *shape: int | None) -> tuple[int | None, ...]:
+        """Return the shape of the inputs of the layer, from that of features `(..., num_features)`."""
+        return shape if self.num_bands is None else (*shape[:-1], self.num_bands, (shape[-1] or 0) // self.num_bands)
+
+    def inputs(self, features: Any) -> Any:
+        """Return features `(rows, time, num_features)` as the inputs of the layer."""
+        return features if self.num_bands is None else ops.reshape(features, self.shape(*features.shape))
+
     def call(self, features: Any, segments: Any = None, num_slots: int | None = None, **options: Any) -> Any:
-        """Return what the layer returns; `num_slots` is left out where it does not take it."""
+        """Return what the layer returns, bands as channels; `num_slots` is left out where it does not take it."""
+        features = self.inputs(features)
         segments = None if segments is None else ops.convert_to_tensor(segments)
         if not isinstance(self.layer, MaskedLayer):
             if segments is not None and self.argument is not None:
                 options[self.argument] = frame_mask(segments) if self.argument == "mask" else segments
-            return self.layer(features, **options)
+            return _with_bands_as_channels(self.layer(features, **options))
         if self.contract.takes_slots and num_slots is not None:
             options["num_slots"] = num_slots
         # A layer that is called without segments must work, too.
         given = () if segments is None else (segments,)
-        return self.layer(features, *given, **options)
+        return _with_bands_as_channels(self.layer(features, *given, **options))
 
     def fault(self, layout: str, message: str, remedy: str) -> ModelError:
         """Return the error that names the layer and a layout."""
@@ -110,6 +122,22 @@ def is_different(found: Array, expected: Array, tolerance: Tolerance, unit: floa
     floor = tolerance.of_largest * max(float(np.abs(expected).max(initial=0)), unit)
     close: npt.NDArray[np.bool_] = np.isclose(found, expected, rtol=tolerance.of_number, atol=floor)
     return ~close
+
+
+def _with_bands_as_channels(returned: Any) -> Any:
+    """Return what a layer returned, features `(batch, time, bands, channels)` as `(batch, time, bands * channels)`."""
+    if isinstance(returned, tuple):
+        return _with_bands_as_channels(returned[0]), *returned[1:]
+    return returned if len(returned.shape) < 4 else ops.reshape(returned, flat_shape(returned.shape))
+
+
+def flat_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of outputs whose bands are channels.
+
+    >>> flat_shape((2, 7, 5, 3)), flat_shape((2, 3))
+    ((2, 7, 15), (2, 3))
+    """
+    return (*shape[:2], prod(shape[2:])) if len(shape) > 2 else tuple(shape)
 
 
 def as_array(values: Tensor) -> Array:

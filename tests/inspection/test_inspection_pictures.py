@@ -19,7 +19,7 @@ from seqconv.inspection.pictures import (
     frequency_responses,
 )
 from seqconv.inspection.pictures.activations import activations
-from seqconv.layers import MaskedConv1D
+from seqconv.layers import MaskedConv1D, MaskedConv2D
 from seqconv.models import build_model
 
 MEL = FeatureKind(kind="log_mel", sample_rate=8000, n_fft=256, hop_length=80, n_mels=12)
@@ -74,6 +74,27 @@ def test_the_first_layer_on_log_mel_has_milliseconds_and_hertz():
     place = dict(zip([text.get_text() for text in corner.get_yticklabels()], corner.get_yticks(), strict=True))["1k"]
     top = 15 + 27 * np.log(4) / np.log(6.4)
     assert place == pytest.approx(15 / (top / 13) - 1, abs=0.05)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_kernels_over_bands_have_time_to_the_right_and_bands_upwards(channels, tmp_path):
+    layer = built(MaskedConv2D(3, (5, 2), dilation_rate=(2, 1)), 2, channels)
+    figure, values = draw_filters(layer, MEL), kernels(layer)
+    expected = values.transpose(0, 3, 2, 1).reshape(-1, 2, 5)
+    np.testing.assert_array_equal(shown(figure), expected)
+    assert all(image.origin == "lower" for image in images(figure))
+    (corner,) = [axes for axes in figure.get_axes() if axes.get_xlabel()]
+    assert (corner.get_xlabel(), corner.get_xticks().tolist()) == ("ms", [-40, 40])
+    # The band next to 1000 Hz, and the distance of the one above it.
+    near = np.abs(MEL.axis - 1000).argmin()
+    assert corner.get_ylabel() == f"Hz from {MEL.axis[near]:.0f}"
+    assert [text.get_text() for text in corner.get_yticklabels()] == [
+        "0",
+        f"+{MEL.axis[near + 1] - MEL.axis[near]:.0f}",
+    ]
+    assert written(figure, tmp_path) > 1000
+    (plain,) = [axes for axes in draw_filters(layer).get_axes() if axes.get_xlabel()]
+    assert (plain.get_xlabel(), plain.get_ylabel()) == ("frames", "bands")
 
 
 def test_before_and_after_stand_side_by_side_on_one_scale():
@@ -151,10 +172,28 @@ def test_activations_are_what_leaves_each_layer(model, features):
         axes.get_title(): axes.get_images()[0] for axes in figure.get_axes() if axes.get_images() and axes.get_title()
     }
     np.testing.assert_array_equal(drawn["a.wav"].get_array(), features.T)
-    np.testing.assert_array_equal(drawn["block2_gru: 3 channels, stride 2"].get_array(), found["block2_gru"][0].T)
-    assert drawn["block2_gru: 3 channels, stride 2"].get_extent()[:2] == pytest.approx([-0.005, 0.295])
+    np.testing.assert_array_equal(drawn["block2_gru: 3 values a frame, stride 2"].get_array(), found["block2_gru"][0].T)
+    assert drawn["block2_gru: 3 values a frame, stride 2"].get_extent()[:2] == pytest.approx([-0.005, 0.295])
     with pytest.raises(ShapeError, match="one sequence"):
         activations(model, features[None])
+
+
+def test_frames_with_bands_are_drawn_channel_by_channel(features):
+    blocks = [
+        {"type": "to_bands"},
+        {"type": "conv2d", "filters": 3, "strides": [2, 3], "norm": "none"},
+        {"type": "from_bands"},
+        {"filters": 2},
+    ]
+    model = build_model({"blocks": blocks}, num_features=12, num_outputs=2)
+    found = activations(model, features)
+    values, stride = found["block1_conv"]
+    assert (values.shape, stride) == ((15, 3 * 4), 2)
+    part = keras.Model(model.inputs[0], model.get_layer("block1_relu").output)
+    expected = keras.ops.convert_to_numpy(part(features[None]))[0]
+    for channel, band in np.ndindex(3, 4):
+        np.testing.assert_allclose(values[:, channel * 4 + band], expected[:, band, channel], rtol=1e-5, atol=1e-5)
+    assert len(draw_activations(model, features, MEL).get_axes()) >= 3
 
 
 def test_contributions_are_drawn_frame_by_frame_under_the_features(model, features):

@@ -20,6 +20,8 @@ SAME_LENGTH = [
     (layers.MaskedLSTM, {"units": 3, "bidirectional": True}, 6),
     (layers.MaskedLayerNormalization, {"epsilon": 1e-4}, CHANNELS),
     (layers.MaskedLengthChannel, {"reference": 20.0}, CHANNELS + 1),
+    (layers.MaskedRelativeSelfAttention, {"num_heads": 2, "key_dim": 3, "dropout": 0.1}, CHANNELS),
+    (layers.GatedLinearUnit, {}, CHANNELS // 2),
     (layers.MaskedSelfAttention, {"num_heads": 2, "key_dim": 3, "dropout": 0.1}, CHANNELS),
     (layers.MaskedSequenceStandardization, {"epsilon": 1e-4}, CHANNELS),
     (layers.MaskedSpatialDropout1D, {"rate": 0.3, "seed": 1}, CHANNELS),
@@ -37,6 +39,24 @@ IN_TIME = [
     (layers.MaskedMaxPooling1D, {"pool_size": 3, "strides": 2, "padding": "causal"}, CHANNELS, 5),
     (layers.MaskedAveragePooling1D, {"pool_size": 4}, CHANNELS, 3),
 ]
+# Class, arguments, and the shape that comes out of frames with bands.
+WITH_BANDS = [
+    (layers.MaskedConv2D, {"filters": 6, "kernel_size": 3, "strides": [2, 1], "groups": 2}, (5, 6, 6)),
+    (
+        layers.MaskedConv2D,
+        {"filters": 3, "kernel_size": [3, 2], "padding": "valid", "band_padding": "valid", "activation": "relu"},
+        (7, 5, 3),
+    ),
+    (layers.MaskedDepthwiseConv2D, {"kernel_size": 3, "depth_multiplier": 2, "padding": "causal"}, (9, 6, 8)),
+    (layers.MaskedMaxPooling2D, {"pool_size": 3, "strides": [2, 1], "padding": "causal"}, (5, 4, CHANNELS)),
+    (layers.MaskedAveragePooling2D, {"pool_size": [4, 5], "band_padding": "same"}, (3, 2, CHANNELS)),
+    (layers.MaskedBandPooling, {"mode": "flatten"}, (9, 6 * CHANNELS)),
+    (layers.MaskedBandPooling, {"mode": "max", "keepdims": True}, (9, 1, CHANNELS)),
+    (layers.MaskedSpatialDropout2D, {"rate": 0.3, "seed": 1}, (9, 6, CHANNELS)),
+    (layers.MaskedBatchNormalization, {"momentum": 0.9}, (9, 6, CHANNELS)),
+]
+BANDS = 6
+SPLITS = [(layers.SplitBands, {"num_bands": 2}, (TIME, 2, CHANNELS // 2))]
 HEADS = [
     (layers.MaskedAttentiveStatisticsPooling1D, {"units": 3, "per_channel": True, "context": True}, 2 * CHANNELS),
     (layers.MaskedGeneralizedMeanPooling1D, {"power": 2.0}, CHANNELS),
@@ -80,6 +100,28 @@ def test_layer_in_time(layer, arguments, channels, frames):
         )
 
 
+@pytest.mark.parametrize(("layer", "arguments", "shape"), SPLITS, ids=name_of)
+def test_layer_that_makes_bands(layer, arguments, shape):
+    options = {"input_shape": (BATCH, TIME, CHANNELS), "expected_output_shape": (BATCH, *shape)}
+    run_battery(layer, arguments, expected_output_dtype="float32", **options)
+    run_battery(layer, arguments, call_kwargs={"segments": MASK}, **options)
+
+
+@pytest.mark.parametrize(("layer", "arguments", "shape"), WITH_BANDS, ids=name_of)
+def test_layer_over_bands(layer, arguments, shape):
+    shape, inputs = (BATCH, *shape), (BATCH, TIME, BANDS, CHANNELS)
+    run_battery(layer, arguments, input_shape=inputs, expected_output_shape=shape, expected_output_dtype="float32")
+    moves = layer(**arguments).time_layer is not None
+    run_battery(
+        layer,
+        arguments,
+        input_shape=inputs,
+        call_kwargs={"segments": SEGMENTS},
+        expected_output_shape=(shape, shape[:2]) if moves else shape,
+        run_training_check=not moves,
+    )
+
+
 @pytest.mark.parametrize(("head", "arguments", "channels"), HEADS, ids=name_of)
 def test_head(head, arguments, channels):
     inputs = {"input_shape": (BATCH, TIME, CHANNELS)}
@@ -105,4 +147,4 @@ def test_the_battery_bites():
 
 def test_every_layer_is_tried():
     known = {each.__name__ for each in every_layer()}
-    assert {case[0].__name__ for case in (*SAME_LENGTH, *IN_TIME, *HEADS)} == known
+    assert {case[0].__name__ for case in (*SAME_LENGTH, *IN_TIME, *WITH_BANDS, *SPLITS, *HEADS)} == known

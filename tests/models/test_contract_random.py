@@ -94,7 +94,7 @@ def test_enough_models_of_every_kind_were_drawn(capsys):
     assert single >= MODELS // 8
     assert drawn["packed"] >= MODELS // 3
     if MODELS >= 200:
-        assert len(kinds) == 16 + 9
+        assert len(kinds) == 25 + 9
         assert min(drawn[kind] for kind in kinds) >= 3
 
 

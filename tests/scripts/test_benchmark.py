@@ -177,6 +177,18 @@ def test_all_train_the_same_network(rng):
     np.testing.assert_allclose(ours.predict(sequence), stock.predict(sequence, verbose=0), rtol=1e-4, atol=1e-5)
 
 
+def test_both_train_the_same_network_over_bands(rng):
+    from seqconv.models import build_model
+
+    networks = load("benchmarks.networks")
+    stock = networks.stock_network_2d()
+    ours = build_model(networks.MODEL_CONFIG_2D, num_features=networks.NUM_FEATURES, num_outputs=networks.NUM_CLASSES)
+    ours.set_weights([*ours.get_weights()[:2], *stock.get_weights()])
+    # Of an even number of frames, Keras's strides begin at another frame.
+    sequence = rng.standard_normal((2, 91, networks.NUM_FEATURES)).astype("float32")
+    np.testing.assert_allclose(ours.predict(sequence), stock.predict(sequence, verbose=0), rtol=1e-4, atol=1e-5)
+
+
 def test_planning(tmp_path):
     # PyTorch, where it is installed, crashes when it is imported after TensorFlow: a process of its own.
     path = tmp_path / "rows.json"
@@ -206,6 +218,19 @@ def test_training(tmp_path, capsys):
     assert rows["prompts-clipped", "limit", "padding per real frame"]["high"] == 0
     assert rows["prompts-clipped", "seqconv packed / limit", "ratio"]["median"] > 0
     assert "these numbers mean nothing" in capsys.readouterr().out
+
+
+def test_training_over_bands(tmp_path):
+    rows = run_quickly(tmp_path, "training2d", "--only", "limit,packed")
+    assert contestants_of(rows) == {"limit", "seqconv packed"}
+    assert rows["prompts-clipped", "seqconv packed / limit", "ratio"]["median"] > 0
+
+
+def test_attention(tmp_path):
+    rows = run_quickly(tmp_path, "attention")
+    names = "in blocks of the longest sequence", "the square of the row"
+    assert contestants_of(rows) == {*names}
+    assert rows["prompts-clipped", " / ".join(names), "ratio"]["median"] > 0
 
 
 def test_inference(tmp_path):

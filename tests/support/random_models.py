@@ -26,11 +26,15 @@ FORMS = ["frames", "differences", "compressed", "smoothed", "standardized", "sta
 
 
 @st.composite
-def finish(draw, channels, activations=tuple(ACTIVATIONS)):
-    """Normalization and activation that fit the channels."""
-    norm = draw(st.sampled_from(NORMS))
+def finish(draw, channels, fewest=None):
+    """Normalization and activation that fit the channels, of which a normalization may get but `fewest`.
+
+    The layer normalization of a single channel leaves a constant, and gradients that are rounding alone.
+    """
+    is_constant = (fewest or channels) == 1
+    norm = draw(st.sampled_from([norm for norm in NORMS if not (is_constant and norm == "layer")]))
     groups = {"norm_groups": draw(st.sampled_from([g for g in (1, 2, 3) if channels % g == 0]))}
-    return {"norm": norm, "activation": draw(st.sampled_from(activations)), **(groups if norm == "group" else {})}
+    return {"norm": norm, "activation": draw(st.sampled_from(ACTIVATIONS)), **(groups if norm == "group" else {})}
 
 
 @st.composite
@@ -71,7 +75,7 @@ def residuals(draw, channels, paddings):
         "shortcut": draw(st.sampled_from(["auto", "conv"])),
         "squeeze_excite": draw(st.sampled_from([None, 2])),
         "repeat": draw(st.integers(1, 2)),
-        **draw(finish(1 if is_pre else filters)),
+        **draw(finish(1 if is_pre else filters, min(channels, filters) if is_pre else filters)),
     }
     return block, filters
 
@@ -105,16 +109,16 @@ def convnexts(draw, channels, paddings):
 
 @st.composite
 def inverted_bottlenecks(draw, channels, paddings):
-    filters = draw(st.sampled_from([channels, 4]))
+    filters, expansion = draw(st.sampled_from([channels, 4])), draw(st.integers(1, 3))
     block = {
         "type": "inverted_bottleneck",
         "filters": filters,
         "kernel_size": draw(st.integers(1, 5)),
         "strides": draw(st.integers(1, 2)),
-        "expansion": draw(st.integers(1, 3)),
+        "expansion": expansion,
         "squeeze_excite": draw(st.sampled_from([None, 2])),
         "padding": draw(st.sampled_from(paddings)),
-        **draw(finish(1)),
+        **draw(finish(1, min(filters, expansion * channels))),
     }
     return block, filters
 
@@ -133,7 +137,7 @@ def inceptions(draw, channels, paddings):
         "depth": draw(st.integers(1, 2)),
         "residual": draw(st.booleans()),
         "padding": draw(st.sampled_from(paddings)),
-        **draw(finish(outputs)),
+        **draw(finish(filters, outputs)),
     }
     return block, outputs
 
@@ -180,10 +184,125 @@ def attentions(draw, channels, paddings):
 
 
 @st.composite
+def conformers(draw, channels, paddings):
+    block = {
+        "type": "conformer",
+        "num_heads": draw(st.sampled_from([heads for heads in (1, 2, 3) if channels % heads == 0])),
+        "kernel_size": draw(st.integers(1, 7)),
+        "expansion": draw(st.integers(1, 2)),
+        "padding": draw(st.sampled_from(paddings)),
+    }
+    return block, channels
+
+
+@st.composite
 def recurrences(draw, channels, paddings):
     units, both = draw(st.integers(2, 3)), draw(st.booleans())
     kind = draw(st.sampled_from(["lstm", "gru"]))
     return {"type": kind, "units": units, "bidirectional": both}, units * (1 + both)
+
+
+@st.composite
+def pairs(draw, frames, bands):
+    """A number for both, or one for time and one for bands."""
+    of_time, of_bands = draw(st.integers(1, frames)), draw(st.integers(1, bands))
+    return of_time if of_time == of_bands else [of_time, of_bands]
+
+
+def of_bands(value) -> int:
+    return value[1] if isinstance(value, list) else value
+
+
+def most(value) -> int:
+    return max(value) if isinstance(value, list) else value
+
+
+@st.composite
+def convolutions_2d(draw, channels, bands, paddings):
+    kind = draw(st.sampled_from(["conv2d", "conv2d", "depthwise_conv2d"]))
+    strides, size = draw(pairs(3, 2)), draw(pairs(5, 3))
+    dilation = draw(pairs(3, 2)) if most(strides) == 1 else 1
+    span = (of_bands(size) - 1) * of_bands(dilation) + 1
+    is_whole = span > bands or draw(st.booleans())
+    block = {
+        "type": kind,
+        "kernel_size": size,
+        "strides": strides,
+        "dilation_rate": dilation,
+        "padding": draw(st.sampled_from(paddings)),
+        "band_padding": "same" if is_whole else "valid",
+    }
+    bands = -(-(bands if is_whole else bands - span + 1) // of_bands(strides))
+    if kind == "depthwise_conv2d":
+        channels *= (multiplier := draw(st.integers(1, 2)))
+        return block | {"depth_multiplier": multiplier, **draw(finish(channels))}, channels, bands
+    groups = draw(st.sampled_from([g for g in (1, 2) if channels % g == 0]))
+    channels = groups * draw(st.integers(1, 3))
+    repeat = draw(st.integers(1, 2)) if is_whole and groups == 1 else 1
+    return block | {"filters": channels, "groups": groups, "repeat": repeat, **draw(finish(channels))}, channels, bands
+
+
+@st.composite
+def poolings_2d(draw, channels, bands, paddings):
+    size = draw(pairs(4, bands))
+    is_whole = draw(st.booleans())
+    strides = draw(st.one_of(st.none(), pairs(3, 2)))
+    block = {
+        "type": draw(st.sampled_from(["max_pool2d", "average_pool2d"])),
+        "pool_size": size,
+        "strides": strides,
+        "padding": draw(st.sampled_from([padding for padding in paddings if padding != "valid"])),
+        "band_padding": "same" if is_whole else "valid",
+    }
+    reached = bands if is_whole else bands - of_bands(size) + 1
+    return block, channels, -(-reached // of_bands(strides or size))
+
+
+@st.composite
+def residuals_2d(draw, channels, bands, paddings):
+    strides, filters = draw(pairs(2, 2)), draw(st.sampled_from([channels, 4]))
+    block = {
+        "type": "residual2d",
+        "filters": filters,
+        "kernel_sizes": draw(st.lists(pairs(4, 3), min_size=1, max_size=2)),
+        "strides": strides,
+        "padding": draw(st.sampled_from([padding for padding in paddings if padding != "valid"])),
+        "shortcut": draw(st.sampled_from(["auto", "conv"])),
+        "squeeze_excite": draw(st.sampled_from([None, 2])),
+        "repeat": draw(st.integers(1, 2)),
+        **draw(finish(filters)),
+    }
+    return block, filters, -(-bands // of_bands(strides))
+
+
+@st.composite
+def broadcast_residuals(draw, channels, bands, paddings):
+    filters, strides = draw(st.sampled_from([2, 4])), draw(st.integers(1, 2))
+    block = {
+        "type": "broadcast_residual",
+        "filters": filters,
+        "kernel_size": draw(pairs(4, 3)),
+        "band_strides": strides,
+        "dilation_rate": draw(st.integers(1, 3)),
+        "padding": draw(st.sampled_from([padding for padding in paddings if padding != "valid"])),
+        "repeat": draw(st.integers(1, 2)),
+        **draw(finish(filters)),
+    }
+    return block, filters, -(-bands // strides)
+
+
+@st.composite
+def fronts(draw, channels, paddings):
+    """Blocks over time and bands, from the features to frames again."""
+    side_by_side = draw(st.sampled_from([c for c in (1, 1, 2) if channels % c == 0]))
+    bands, channels = channels // side_by_side, side_by_side
+    blocks = [{"type": "to_bands", "channels": side_by_side}]
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from([convolutions_2d, poolings_2d, poolings_2d, residuals_2d, broadcast_residuals]))
+        block, channels, bands = draw(kind(channels, bands, paddings))
+        blocks.append(block)
+    joined = draw(st.sampled_from(["mean", "max", "flatten"]))
+    return [*blocks, {"type": "from_bands", "bands": joined}], channels * (bands if joined == "flatten" else 1)
 
 
 ANYWHERE = [
@@ -196,12 +315,13 @@ ANYWHERE = [
     convnexts,
     inverted_bottlenecks,
     inceptions,
+    inceptions,
     random_convolutions,
     squeezes,
     lengths,
 ]
 # Layers that need a whole sequence at once.
-AT_ONCE = [attentions, recurrences]
+AT_ONCE = [attentions, recurrences, conformers]
 
 
 @st.composite
@@ -210,7 +330,9 @@ def model_configs(draw, chunkable: bool = False, most_blocks: int = 4):
     blocks, channels = [], NUM_FEATURES
     predicts_frames = draw(st.sampled_from([False, False, False, True]))
     kept = ["same", "same", "causal"]
-    for _ in range(draw(st.integers(1, most_blocks))):
+    if has_front := draw(st.sampled_from([False, False, True])):
+        blocks, channels = draw(fronts(channels, kept if predicts_frames else [*kept, "valid"]))
+    for _ in range(draw(st.integers(0, most_blocks - 2) if has_front else st.integers(1, most_blocks))):
         kind = draw(st.sampled_from(ANYWHERE if chunkable else [*ANYWHERE, *AT_ONCE]))
         paddings = [*kept, "valid"] if kind is convolutions and not predicts_frames else kept
         block, channels = draw(kind(channels, paddings))

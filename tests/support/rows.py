@@ -50,10 +50,10 @@ def packed(arrays: Arrays, geometry: Sequence[TimeLayer] = (), rows: int = 1) ->
     return features, segments
 
 
-def answers(layer: Any, arrays: Arrays) -> Iterator[tuple[str, Arrays]]:
-    """Name of a layout, and what the layer returns for each sequence in it."""
-    subject = Subject(layer)
-    yield "alone", [to_numpy(layer(x[None]))[0] for x in arrays]
+def answers(layer: Any, arrays: Arrays, num_bands: int | None = None) -> Iterator[tuple[str, Arrays]]:
+    """Name of a layout, and what the layer returns for each sequence in it, bands as channels."""
+    subject = Subject(layer, num_bands)
+    yield "alone", [to_numpy(subject.call(x[None]))[0] for x in arrays]
     for form, _, outputs in layer_checks.answers(subject, arrays, FILLS[:1]):
         yield form, outputs
 
@@ -65,9 +65,9 @@ def every_layer() -> list[type[MaskedLayer]]:
     return [each for each in offered if isinstance(each, type) and each not in bases]
 
 
-def shake(layer: Any, channels: int = 4, seed: int = 1) -> Any:
+def shake(layer: Any, channels: int = 4, seed: int = 1, bands: tuple[int, ...] = ()) -> Any:
     """The built layer with weights as after training: no zeros, no ones, variances positive."""
-    layer.build((None, None, channels))
+    layer.build((None, None, *bands, channels))
     rng = np.random.default_rng(seed)
     layer.set_weights([weight + 0.3 * np.abs(rng.normal(size=weight.shape)) for weight in layer.get_weights()])
     return layer

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from seqconv.errors import ModelError
 from seqconv.features import FeatureKind
 from seqconv.inspection.attribution import Contributions, as_sequence
-from seqconv.inspection.effects import ATTENTION, POINTWISE, RECURRENT, follow_axes, kind_of, windows_of
+from seqconv.inspection.effects import ATTENTION, POINTWISE, RECURRENT, Axes, follow_axes, kind_of, windows_of
 from seqconv.inspection.graph import Call, Graph, read_graph, run_until
 from seqconv.inspection.pictures import scales
 from seqconv.layers.base import contract_of
@@ -26,7 +26,8 @@ def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
         features: one sequence `(time, num_features)`.
 
     Returns:
-        `{name: (values (time, channels), stride)}`, in the order of the calls.
+        `{name: (values (time, channels), stride)}`, in the order of the calls; of frames with bands, the bands of the
+        first channel, then those of the second, and so on.
 
     Raises:
         ModelError: the model holds another one, or has no layer over time.
@@ -35,12 +36,12 @@ def activations(model: Any, features: Array) -> dict[str, tuple[Array, int]]:
     features, graph = as_sequence(model, features), read_graph(model, is_open=answers_any_length(model))
     axes = follow_axes(graph)
     ends = {call.name: _behind(call, graph) for call in graph.calls if _looks_around(call)}
-    ends = {name: tensor for name, tensor in ends.items() if len(axes[tensor]) == 1}
+    ends = {name: tensor for name, tensor in ends.items() if _is_over_time(axes[tensor])}
     if not ends:
         raise ModelError(f"model '{model.name}' has no layer over time, so there is nothing to draw over time.")
     outputs = run_until(model, graph, list(ends.values()), features)
     return {
-        name: (as_double(values)[0], int(axes[tensor][0].stride) or 1)
+        name: (_with_bands_side_by_side(as_double(values)[0]), int(axes[tensor][0].stride) or 1)
         for (name, tensor), values in zip(ends.items(), outputs, strict=True)
     }
 
@@ -67,7 +68,7 @@ def draw_activations(
         image = scales.draw_image(axes, values.T, **scales.color_scale(values), extent=extent)
         axes.set_ylabel("channel")
         stride_text = f", stride {stride}" if stride > 1 else ""
-        axes.set_title(f"{name}: {values.shape[1]} channels{stride_text}", fontsize=10)
+        axes.set_title(f"{name}: {values.shape[1]} values a frame{stride_text}", fontsize=10)
         figure.colorbar(image, ax=axes, pad=0.01)
     panels[-1].set_xlabel(_time_label(settings))
     return figure
@@ -122,6 +123,15 @@ def _extent(values: Array, stride: int, settings: FeatureKind | None) -> tuple[f
 
 def _time_label(settings: FeatureKind | None) -> str:
     return "frames" if scales.seconds_of(settings) is None else "seconds"
+
+
+def _is_over_time(axes: Axes) -> bool:
+    """Whether a tensor is `(time, channels)` or `(time, bands, channels)`, with as many bands always."""
+    return len(axes) in (1, 2) and [axis.length.is_free for axis in axes] in ([True], [True, False])
+
+
+def _with_bands_side_by_side(values: Array) -> Array:
+    return values if values.ndim == 2 else values.swapaxes(1, 2).reshape(len(values), -1)
 
 
 def _looks_around(call: Call) -> bool:

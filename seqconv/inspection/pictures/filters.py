@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from seqconv.errors import ModelError
 from seqconv.features import FeatureKind
 from seqconv.inspection.arithmetic import input_channels
+from seqconv.inspection.axes import Window
 from seqconv.inspection.effects import windows_of
 from seqconv.inspection.kernels import Array, kernels
 from seqconv.inspection.pictures import scales
+from seqconv.layers.base import contract_of
 
 _MOST_CHANNELS = 16
 
@@ -21,18 +23,20 @@ _MOST_CHANNELS = 16
 def draw_filters(layer: Any, features: FeatureKind | None = None, *, title: str | None = None) -> Figure:
     """Draw all filters of a convolution in one grid with one scale of colors.
 
-    Over time, a tile has taps from left to right and input channels from bottom to top; over two axes it is the kernel
-    of one input channel, or where there are more than 16, the norm over them. Kernels of size 1 are one matrix.
+    Over time, a tile has taps from left to right and input channels from bottom to top, over time and bands it has the
+    bands there; over two axes it is the kernel of one input channel, or where there are more than 16, the norm over
+    them. Kernels of size 1 are one matrix.
 
     Args:
-        features: of the input, where the layer is the first: axes are in milliseconds and Hz then.
+        features: of the input, where the layer is the first: axes are in milliseconds and Hz then. Over bands, Hz are
+            those from the middle of the kernel, where that lies on the band next to 1000 Hz.
         title: default: the name of the layer and what is shown.
 
     Raises:
         ModelError: the layer is no convolution.
     """
-    tiles, note = _tiles(kernels(layer))
-    if tiles.shape[2] == 1:
+    tiles, note = _tiles(layer, kernels(layer))
+    if kernels(layer).ndim == 3 and tiles.shape[2] == 1:
         return _draw_matrix(layer, tiles[:, :, 0], features, title)
     figure = _grid([tiles], [layer], features)
     figure.suptitle(title or f"{layer.name}: {note}")
@@ -52,7 +56,7 @@ def draw_before_after(before: Any, after: Any, features: FeatureKind | None = No
             "layer before and after training."
         )
     change = float(np.linalg.norm(second - first) / (np.linalg.norm(first) or 1))
-    figure = _grid([_tiles(first)[0], _tiles(second)[0]], [before, after], features)
+    figure = _grid([_tiles(before, first)[0], _tiles(after, second)[0]], [before, after], features)
     figure.suptitle(f"{after.name} before (left) and after (right): changed by {change:.0%} of its norm")
     return figure
 
@@ -89,10 +93,12 @@ def channel_norms(layer: Any) -> Array:
     return norms.ravel()
 
 
-def _tiles(values: Array) -> tuple[Array, str]:
-    """Return images `(tiles, rows, columns)`: rows are channels (or the first axis), columns are taps along time."""
+def _tiles(layer: Any, values: Array) -> tuple[Array, str]:
+    """Return images `(tiles, rows, columns)`: rows are channels, bands or the first axis, columns are taps in time."""
     if values.ndim == 3:
         return values.transpose(0, 2, 1), f"{len(values)} filters"
+    if contract_of(layer).takes_bands:
+        values = values.swapaxes(1, 2)
     flat = values.reshape(*values.shape[:1], -1, *values.shape[-2:])
     if values.shape[-1] == 1:
         return flat[..., 0], f"{len(values)} filters"
@@ -127,7 +133,8 @@ def _grid(groups: Sequence[Array], layers: Sequence[Any], features: FeatureKind 
 def _draw_tiles(grid: Any, tiles: Array, layer: Any, colors: dict[str, Any], features: FeatureKind | None) -> None:
     _, rows, columns = tiles.shape
     window, seconds = windows_of(layer)[0], scales.seconds_of(features)
-    is_time = len(windows_of(layer)) == 1
+    bands = contract_of(layer).band_layer
+    is_time = len(windows_of(layer)) == 1 or bands is not None
     places = scales.tap_times(columns, window.left, window.dilation, seconds) if is_time else np.arange(columns)
     half = (places[1] - places[0]) / 2 if columns > 1 else 0.5
     edges = (float(places[0] - half), float(places[-1] + half))
@@ -144,7 +151,10 @@ def _draw_tiles(grid: Any, tiles: Array, layer: Any, colors: dict[str, Any], fea
     corner.set_xticks(sorted({float(places[0]), float(places[-1])}))
     corner.tick_params(labelsize=7)
     corner.set_xlabel("frames" if seconds is None else "ms", fontsize=8)
-    scales.mark_channels(corner, features, rows)
+    if bands is None:
+        scales.mark_channels(corner, features, rows)
+    else:
+        scales.mark_bands(corner, features, Window(*bands))
     corner.yaxis.label.set_size(8)
 
 

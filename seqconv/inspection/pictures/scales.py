@@ -8,9 +8,11 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
 from seqconv.features import FeatureKind
+from seqconv.inspection.axes import Window
 from seqconv.layers.shares import Array
 
 POSITIVE = "magma"
+CENTER = 1000
 TICKS = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
@@ -49,6 +51,22 @@ def mark_channels(axes: Any, settings: FeatureKind | None, num_channels: int) ->
     ticks, places = marks
     axes.set_yticks(places, [f"{tick / 1000:g}k" if tick >= 1000 else f"{tick:g}" for tick in ticks])
     axes.set_ylabel("Hz")
+
+
+def mark_bands(axes: Any, settings: FeatureKind | None, window: Window) -> None:
+    """Set ticks and label of a vertical axis of the bands that a kernel reads: Hz from its middle, if known."""
+    places = np.unique([0, window.left // window.dilation, window.kernel_size - 1])
+    steps = places * window.dilation - window.left
+    frequencies = None if settings is None else settings.axis
+    if frequencies is None or len(frequencies) < window.span:
+        axes.set_yticks(places, [f"{step:+d}" if step else "0" for step in steps])
+        axes.set_ylabel("bands")
+        return
+    # Bands of a mel scale are not alike: those around one of them stand for all.
+    center = int(np.clip(np.abs(frequencies - CENTER).argmin(), window.left, len(frequencies) - 1 - window.right))
+    offsets = frequencies[center + steps] - frequencies[center]
+    axes.set_yticks(places, [f"{offset:+.0f}" if offset else "0" for offset in offsets])
+    axes.set_ylabel(f"Hz from {frequencies[center]:.0f}")
 
 
 def tap_times(num_taps: int, left: int, dilation: int, seconds: float | None) -> Array:

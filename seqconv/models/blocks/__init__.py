@@ -9,6 +9,10 @@ from seqconv.models.blocks.residual import ResidualBlock, TCNBlock
 from seqconv.models.blocks.inverted_bottleneck import ConvNeXtBlock, InvertedBottleneckBlock
 from seqconv.models.blocks.inception import InceptionBlock
 from seqconv.models.blocks.random_convolution import RandomConvolutionBlock
+from seqconv.models.blocks.conformer import ConformerBlock
+from seqconv.models.blocks.bands import BandsBlock, PooledBandsBlock
+from seqconv.models.blocks.convolution_2d import Conv2DBlock, DepthwiseConv2DBlock, Pool2DBlock
+from seqconv.models.blocks.residual_2d import BroadcastResidualBlock, Residual2DBlock
 from seqconv.models.blocks.whole_sequence import (
     AttentionBlock,
     LengthBlock,

@@ -19,11 +19,15 @@ Lengths = npt.NDArray[np.int64]
 
 
 class LayerScope(NamedTuple):
-    """The scope of a layer: the position of its block, the name to build on, the dtype policy."""
+    """The scope of a layer: the position of its block, the name to build on, the dtype policy, the bands that arrive.
+
+    `bands` is None where frames have none.
+    """
 
     block: int
     name: str
     dtype: Any
+    bands: int | None = None
 
     def inside(self, part: str) -> "LayerScope":
         """Return a scope within this one."""
@@ -101,6 +105,9 @@ class Block(Section):
     registry: ClassVar[Registry[type["Block"]]] = Registry("block")
     version: ClassVar[int] = 1
     packable: ClassVar[bool] = True
+    # Whether its inputs, and its outputs, are `(time, bands, channels)` in place of `(time, channels)`.
+    takes_bands: ClassVar[bool] = False
+    gives_bands: ClassVar[bool] = False
 
     @property
     def sees_all(self) -> bool:
@@ -180,10 +187,10 @@ class FinishedBlock(Block):
     def _arguments_agree(self) -> "FinishedBlock":
         # Keys of the derived classes, of which not every one has them all.
         filters = getattr(self, "filters", None)
-        strides, dilation = getattr(self, "strides", None) or 1, getattr(self, "dilation_rate", None) or 1
+        strides, dilation = (getattr(self, key, None) or 1 for key in ("strides", "dilation_rate"))
         if self.norm == "group" and filters is not None and filters % self.norm_groups:
             raise ValueError(f"filters={filters} must be a multiple of norm_groups={self.norm_groups}")
-        if strides > 1 and dilation > 1:
+        if max(keys.as_pair(strides)) > 1 and max(keys.as_pair(dilation)) > 1:
             raise ValueError(
                 f"strides={strides} and dilation_rate={dilation} cannot both be more than 1: "
                 "Keras has no such convolution. Put the stride into a block of its own"
@@ -223,10 +230,10 @@ class FinishedBlock(Block):
 
     def make_dropouts(self, scope: LayerScope) -> Nodes:
         """Make the dropout of single values and of whole channels."""
-        from seqconv.layers import MaskedSpatialDropout1D
+        from seqconv.layers import MaskedSpatialDropout1D, MaskedSpatialDropout2D
 
-        rate = self.spatial_dropout
-        spatial = (MaskedSpatialDropout1D(rate, **scope.options("spatial_dropout")),) if rate else ()
+        rate, layer = self.spatial_dropout, MaskedSpatialDropout2D if self.takes_bands else MaskedSpatialDropout1D
+        spatial = (layer(rate, **scope.options("spatial_dropout")),) if rate else ()
         return scope.make_dropout(self.dropout) + spatial
 
     def make_finish(self, channels: int, scope: LayerScope) -> Nodes:

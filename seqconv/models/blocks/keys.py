@@ -1,6 +1,6 @@
 """The keys that many blocks have."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -29,3 +29,25 @@ StochasticDepth = Annotated[
     Fraction, Field(description="Leaves the body out for that part of the sequences in training (Huang et al. 2016).")
 ]
 SqueezeExcite = Annotated[PositiveInt | None, Field(description="Reduction of a squeeze-and-excite layer.")]
+# Of time and of bands.
+Pair = PositiveInt | tuple[PositiveInt, PositiveInt]
+KernelSize2D = Annotated[Pair, Field(description="Frames and bands that the kernel reads; one number for both.")]
+Strides2D = Annotated[
+    Pair, Field(description="Input frames and bands from one output frame or band to the next; one number for both.")
+]
+Dilation2D = Annotated[
+    Pair, Field(description="Input frames and bands from one tap of the kernel to the next; one number for both.")
+]
+BandPadding = Annotated[
+    Literal["same", "valid"],
+    Field(description="same: as many bands as before, or the strides' part of them; valid: only whole kernels."),
+]
+
+
+def as_pair(value: Any) -> tuple[int, int]:
+    """Return the number for time and that for bands.
+
+    >>> as_pair(3), as_pair((3, 1))
+    ((3, 3), (3, 1))
+    """
+    return value if isinstance(value, tuple) else (value, value)

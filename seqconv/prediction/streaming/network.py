@@ -14,7 +14,7 @@ from seqconv.layers.masking import Tensor
 from seqconv.layers.reduction import Summary
 from seqconv.models import LayoutModel, SequenceModel
 from seqconv.models.nodes import Nodes, Parallel, Residual
-from seqconv.models.stack import TrunkState, apply_dense, apply_head, apply_trunk, geometry_of
+from seqconv.models.stack import TrunkState, apply_dense, apply_head, apply_trunk, bands_after, geometry_of
 from seqconv.prediction.compiled import Array, trace
 from seqconv.prediction.streaming.chunks import ChunkShape, Window
 
@@ -39,7 +39,7 @@ class WindowNetwork(keras.Model):  # type: ignore[misc]
         super().__init__(name="window", autocast=False)
         self.model, self.window = model, shape
         self.wanted = next(names for names in passes_of(model) if not set(names) <= set(given))
-        self.strides = {layer.name: stride for layer, stride in _strides_of(model.stack.trunk, 1)}
+        self.strides = {layer.name: stride for layer, stride, _ in _depths_of(model.stack.trunk, 1, None)}
         self.built = True
         self._compiled = _compile(self)
 
@@ -121,9 +121,13 @@ def logits_of(model: SequenceModel, summaries: Summaries) -> Array:
 
 def values_per_frame(model: SequenceModel) -> float:
     """Return the most numbers that a layer makes of one input frame."""
-    layers = [*_strides_of(model.stack.trunk, 1), *((layer, model.total_stride) for layer in model.stack.poolings)]
+    trunk = [(layer, stride, bands or 1) for layer, stride, bands in _depths_of(model.stack.trunk, 1, None)]
+    layers = [*trunk, *((layer, model.total_stride, 1) for layer in model.stack.poolings)]
     widths = [
-        max(weight.shape[-2:]) / stride for layer, stride in layers for weight in layer.weights if len(weight.shape)
+        bands * max(weight.shape[-2:]) / stride
+        for layer, stride, bands in layers
+        for weight in layer.weights
+        if len(weight.shape)
     ]
     return float(max(model.num_features, *widths))
 
@@ -137,18 +141,19 @@ def _compile(network: WindowNetwork) -> Callable[[dict[str, Array]], dict[str, A
     return lambda inputs: {name: output.numpy() for name, output in run(inputs).items()}
 
 
-def _strides_of(nodes: Nodes, stride: int) -> Iterator[tuple[keras.layers.Layer, int]]:
-    """Yield each layer of the trunk, and the input frames from one frame that it gets to the next."""
+def _depths_of(nodes: Nodes, stride: int, bands: int | None) -> Iterator[tuple[keras.layers.Layer, int, int | None]]:
+    """Yield each layer of the trunk, the input frames from one frame that it gets to the next, and its bands."""
     for node in nodes:
         if isinstance(node, Residual):
-            yield from _strides_of(node.body, stride)
-            yield from _strides_of(node.shortcut, stride)
+            yield from _depths_of(node.body, stride, bands)
+            yield from _depths_of(node.shortcut, stride, bands)
         elif isinstance(node, Parallel):
             for branch in node.branches:
-                yield from _strides_of(branch, stride)
+                yield from _depths_of(branch, stride, bands)
         else:
-            yield node, stride
+            yield node, stride, bands
         stride *= total_stride(geometry_of((node,)))
+        bands = bands_after((node,), bands)
 
 
 def _flat(summaries: Summaries) -> dict[str, Any]:
