@@ -1,6 +1,6 @@
 """Batches of sequences of any length: plans, layouts and arrays, with nothing but NumPy."""
 
-from seqconv.batching.batches import Batch, make_batch, restore_order, unpack, unpack_frames
+from seqconv.batching.batches import Batch, PlacedTargets, make_batch, restore_order, unpack, unpack_frames
 from seqconv.batching.boundaries import assign_buckets, optimal_boundaries
 from seqconv.batching.bucketing import plan_bucketed
 from seqconv.batching.epoch_sampling import EpochSampler
@@ -19,6 +19,7 @@ __all__ = [
     "EpochSampler",
     "FrameTargets",
     "Layout",
+    "PlacedTargets",
     "Plan",
     "Shape",
     "assign_buckets",
