@@ -12,6 +12,7 @@ from seqconv.batching.packing import plan_packed
 from seqconv.batching.padding import plan_padded, plan_single
 from seqconv.batching.plans import Plan
 from seqconv.batching.strategies import make_plan
+from seqconv.batching.token_targets import TokenTargets
 
 __all__ = [
     "Batch",
@@ -22,6 +23,7 @@ __all__ = [
     "PlacedTargets",
     "Plan",
     "Shape",
+    "TokenTargets",
     "assign_buckets",
     "make_batch",
     "make_plan",

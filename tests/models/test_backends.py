@@ -71,6 +71,8 @@ def frames(backend: str, folder: Path) -> str:
         backend,
         folder / f"frames_{backend}",
         "models/test_frame_contract.py",
+        "tasks/test_ctc.py",
+        "tasks/test_token_decoding.py",
         "layers/test_written_gradients.py",
         "layers/test_random_convolution.py",
         JAX_ENABLE_X64="1",
