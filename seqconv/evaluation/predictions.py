@@ -108,7 +108,8 @@ def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> An
     first = {"id": list(data.ids), "num_frames": np.asarray(data.lengths), **task.truth_columns(target, targets)}
     if task.joins_frames:
         said = joined_columns(model, target, decided, seconds_per_frame(model, data), recording_starts(data))
-        table = pd.DataFrame({**first, **said, "loss": losses})
+        compared = task.compare_columns(target, targets, decided)
+        table = pd.DataFrame({**first, **said, **compared, "loss": losses})
     else:
         table = _table(first, decisions, targets, predictions, losses)
     headline = task.headline_scorer(targets, predictions, decided)

@@ -35,6 +35,26 @@ def count_edits(references: Sequence[Sequence[Any]], answers: Sequence[Sequence[
     return counts
 
 
+def describe_edits(reference: Sequence[str], answer: Sequence[str], separator: str = "") -> str:
+    """Write an answer with what was to be said instead: `[a>b]` where b stands for a, `[-a]` and `[+b]`.
+
+    >>> describe_edits("abcd", "axd"), describe_edits(["one", "two"], ["one", "two", "two"], " ")
+    ('a[-b][c>x]d', 'one two [+two]')
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    written: list[str] = []
+    for code in Levenshtein.opcodes(reference, answer):
+        lacking, given = (reference[code.src_start : code.src_end], answer[code.dest_start : code.dest_end])
+        if code.tag == "equal":
+            written += given
+        elif code.tag == "replace":
+            written += [f"[{one}>{other}]" for one, other in zip(lacking, given, strict=True)]
+        else:
+            written += [*(f"[-{token}]" for token in lacking), *(f"[+{token}]" for token in given)]
+    return separator.join(written)
+
+
 def token_scores(counts: Counts) -> Scores:
     """Compute the token error rate, pooled over the tokens of all sequences, its parts, and the sequence accuracy.
 

@@ -247,6 +247,10 @@ class Task(LinearTask):
         """
         return {}
 
+    def compare_columns(self, target: Meaning, targets: Any, decided: Any) -> Columns:
+        """Name in what answers differ from the truth, as columns of a table; `decided` as `decide` returns it."""
+        return {}
+
     def start_joining(self, target: Meaning) -> Joiner:
         """Begin with the frames of a sequence that come in pieces; see `joins_frames`."""
         raise self._lacks("start_joining")

@@ -96,23 +96,25 @@ def _scan(said: Any, tables: _Tables, is_first: Any, is_last: Any) -> tuple[Any,
         return ops.moveaxis(ops.stack([there, ops.flip(back, axes)]), 2, 0)
 
     said = _log(tables.exists, said)
-    begins = both(_log(tables.may_begin), _log(tables.may_end))
-    skips = both(_log(tables.may_skip), _log(tables.may_skip_back))
-    edges = both(is_first[..., None], is_last[..., None])
+    edges = [ops.broadcast_to(ops.cast(edge, said.dtype)[..., None], ops.shape(said)) for edge in (is_first, is_last)]
+    there = [said, _log(tables.may_begin), _log(tables.may_skip), edges[0]]
+    back = [said, _log(tables.may_end), _log(tables.may_skip_back), edges[1]]
+    # One tensor: with several, Keras's scan on TensorFlow needs to know their length when it is traced.
+    frames = ops.stack([both(*pair) for pair in zip(there, back, strict=True)], axis=1)
     none = ops.full_like(said[:, 0], _LOW)
     none = ops.stack([none, none])
 
-    def step(before: Any, now: tuple[Any, ...]) -> tuple[Any, Any]:
-        said, begins, skips, edges = now
+    def step(before: Any, now: Any) -> tuple[Any, Any]:
+        said, begins, skips, edges = (now[part] for part in range(4))
         moved = ops.concatenate([none[..., :1], before[..., :-1]], axis=-1)
         skipped = ops.concatenate([none[..., :1], moved[..., :-1]], axis=-1) + skips
         ways = ops.stack([before, moved, skipped])
         best = ops.max(ways, axis=0)
         going_on = ops.log(ops.sum(ops.exp(ways - best), axis=0)) + best
-        after = ops.where(edges, begins, going_on) + said
+        after = ops.where(edges > 0.5, begins, going_on) + said
         return after, after
 
-    _, found = ops.scan(step, none, (both(said, said), begins, skips, edges))
+    _, found = ops.scan(step, none, frames)
     found = ops.moveaxis(found, 0, 2)
     return found[0], ops.flip(found[1], (1, 2))
 

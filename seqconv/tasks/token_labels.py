@@ -32,7 +32,7 @@ def read_tokens(raw_labels: Any, separator: str, ids: Sequence[str] | None = Non
     >>> read_tokens(["no", 12], ""), read_tokens(["a; bc"], ";"), read_tokens([["k", "ae", "t"]], "")
     ([('n', 'o'), ('1', '2')], [('a', 'bc')], [('k', 'ae', 't')])
     """
-    found = [_split(value, separator) for value in label_rows(raw_labels)]
+    found = [split_tokens(value, separator) for value in label_rows(raw_labels)]
     empty = [row for row, tokens in enumerate(found) if not tokens]
     hollow = [row for row, tokens in enumerate(found) if "" in tokens]
     problems = []
@@ -47,7 +47,12 @@ def read_tokens(raw_labels: Any, separator: str, ids: Sequence[str] | None = Non
     return found
 
 
-def _split(value: Any, separator: str) -> Tokens:
+def split_tokens(value: Any, separator: str) -> Tokens:
+    """Return the tokens of one label as `read_tokens` does, none where it is empty.
+
+    >>> split_tokens("one two", " "), split_tokens(None, "")
+    (('one', 'two'), ())
+    """
     if isinstance(value, list | tuple):
         return tuple(label_name(token) for token in value)
     text = label_name(value)

@@ -9,17 +9,29 @@ from numpy.typing import ArrayLike
 
 from seqconv.errors import ModelError, list_some
 from seqconv.metrics.checks import FloatArray, IntArray, Scores
-from seqconv.metrics.tokens import count_edits, error_rate, token_scorer, token_scores
+from seqconv.metrics.tokens import count_edits, describe_edits, error_rate, token_scorer, token_scores
 from seqconv.parts import register
 from seqconv.tasks.base import Task
 from seqconv.tasks.ctc_arrays import Decoded, GreedyDecoder, decode_greedily, join_decoded, label_losses
-from seqconv.tasks.forms import NO_CLASSES, NO_MIXING, Array, CellRule, Columns, Fitted, Joiner, Meaning, Scorer
+from seqconv.tasks.forms import (
+    NO_CLASSES,
+    NO_MIXING,
+    Array,
+    CellRule,
+    Columns,
+    Fitted,
+    Joiner,
+    Meaning,
+    ReadAnswers,
+    Scorer,
+)
 from seqconv.tasks.token_labels import (
     BLANK_NAME,
     find_vocabulary,
     frames_needed,
     number_tokens,
     read_tokens,
+    split_tokens,
     state_rows,
 )
 
@@ -37,6 +49,7 @@ class TokenSequences(Task):
     scores: ClassVar[tuple[str, ...]] = ("token_error_rate", "sequence_accuracy", "loss")
     headline: ClassVar[str] = "token_error_rate"
     outputs: ClassVar[str] = "outputs, one of them the blank"
+    text_columns: ClassVar[frozenset[str]] = frozenset({"label", "prediction", "times", "confidences", "alignment"})
     label_dtype: ClassVar[str] = "int32"
     joins_frames: ClassVar[bool] = True
     separator: ClassVar[str] = ""
@@ -91,8 +104,8 @@ class TokenSequences(Task):
         return as_objects([self.log_probabilities(target, rows) for rows in logits])
 
     def decide(self, predictions: Any, thresholds: tuple[float | None, ...] | None) -> Any:
-        """Return what the frames of each sequence say, `(n,)` of `Decoded`."""
-        return as_objects([decode_greedily(rows) for rows in predictions])
+        """Return what the frames of each sequence say, `(n,)` of `Decoded`; what is decoded stays as it is."""
+        return as_objects([rows if isinstance(rows, Decoded) else decode_greedily(rows) for rows in predictions])
 
     def decode(self, target: Meaning, outputs: Any, threshold: float) -> list[Any]:
         """Turn log probabilities of frames into text."""
@@ -102,8 +115,7 @@ class TokenSequences(Task):
         """Name the text, and the mean confidence of its tokens, NaN without any."""
         found = self.decide(predictions, None) if decided is None else decided
         texts = self._texts(target, [said.tokens for said in found])
-        sure = [float(said.confidence.mean()) if len(said.tokens) else np.nan for said in found]
-        return {"prediction": texts, "confidence": np.array(sure)}
+        return {"prediction": texts, "confidence": self.confidence(found)}
 
     def place_columns(self, decided: Any, step: float, starts: FloatArray | None = None) -> Columns:
         """Name when each token begins, and how sure it is: a number for each token, with spaces between them."""
@@ -114,11 +126,33 @@ class TokenSequences(Task):
             "confidences": [_join_numbers(said.confidence, 4) for said in decided],
         }
 
+    def compare_columns(self, target: Meaning, targets: Any, decided: Any) -> Columns:
+        """Name the alignment of each answer with its label; see `describe_edits`."""
+        names = _in_order(target.names)
+        pairs = (
+            [[names[token] for token in each] for each in (true, said.tokens)]
+            for true, said in zip(targets, decided, strict=True)
+        )
+        return {"alignment": [describe_edits(*pair, target.separator) for pair in pairs]}
+
     def start_joining(self, target: Meaning) -> Joiner:
         return _Joining(self, target)
 
     def truth_columns(self, target: Meaning, targets: Any) -> Columns:
         return {"label": self._texts(target, targets)}
+
+    def read_answers(self, table: Any, scores: Mapping[str, Any], separator: str) -> ReadAnswers:
+        labels, texts = ([split_tokens(text, separator) for text in table[name]] for name in ("label", "prediction"))
+        names = find_vocabulary([*labels, *texts])
+        targets, found = (number_tokens(each, names) for each in (labels, texts))
+        sure = [np.array(text.split(), np.float64) for text in table["confidences"].fillna("").astype(str)]
+        # When they were said is of no use here.
+        decoded = [Decoded(tokens, tokens, tokens, each) for tokens, each in zip(found, sure, strict=True)]
+        return ReadAnswers([], as_objects(targets), as_objects(decoded), None)
+
+    def confidence(self, predictions: Any) -> FloatArray:
+        found = self.decide(predictions, None)
+        return np.array([said.confidence.mean() if len(said.tokens) else np.nan for said in found])
 
     def is_wrong(self, table: Any) -> Any:
         return table["label"] != table["prediction"]
