@@ -15,6 +15,11 @@ With --compose, the prompts of data/prompts are joined, with silence and noise, 
 events: data/composed, which configs/events.yaml is trained on. This needs no other source.
 
     python scripts/make_prompts.py --compose
+
+With --compose-digits, the digits among them are joined into strings, each labeled by what it says: data/digit_strings,
+which configs/ctc.yaml is trained on.
+
+    python scripts/make_prompts.py --compose-digits
 """
 
 import argparse
@@ -283,12 +288,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     composing.add_argument("--compose", action="store_true", help="join prompts into long recordings with events")
     composing.add_argument("--minutes", type=float, default=10.0, help="length of a recording (default: 10)")
     composing.add_argument("--recordings", type=int, default=18, metavar="N", help="how many (default: 18)")
+    digits = parser.add_argument_group("strings of digits")
+    digits.add_argument("--compose-digits", action="store_true", help="join recorded digits into labeled strings")
+    digits.add_argument("--strings", type=int, default=1600, metavar="N", help="how many (default: 1600)")
     arguments = parser.parse_args(argv)
-    if arguments.compose:
+    if arguments.compose and arguments.compose_digits:
+        parser.error("--compose and --compose-digits make different folders: give one of them")
+    if arguments.compose or arguments.compose_digits:
         arguments.source = arguments.source or DATA / "prompts"
-        arguments.output = arguments.output or DATA / "composed"
+        arguments.output = arguments.output or DATA / ("composed" if arguments.compose else "digit_strings")
     if arguments.source is None or not (arguments.output or arguments.lengths):
-        parser.error("--source and one of --output and --lengths are needed, or --compose")
+        parser.error("--source and one of --output and --lengths are needed, or --compose or --compose-digits")
     output: Path = arguments.output or arguments.lengths
     try:
         if arguments.lengths:
@@ -304,6 +314,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 from prompts.composition import compose
 
                 told = compose(arguments.source, folder, minutes=arguments.minutes, num_recordings=arguments.recordings)
+            elif arguments.compose_digits:
+                from prompts.digit_strings import compose_digits
+
+                told = compose_digits(arguments.source, folder, num_strings=arguments.strings)
             else:
                 told = summarize(write_prompts(arguments.source, folder, keep_all=arguments.all), folder)
             folder.rename(output)

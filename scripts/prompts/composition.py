@@ -68,7 +68,7 @@ def compose(source: Path, folder: Path, *, minutes: float, num_recordings: int) 
     for number, recording in enumerate(track(plan, "composing", transient=True)):
         samples, placed = join_pieces(recording.pieces, minutes * 60, np.random.default_rng([7, number]))
         path = f"{recording.name}.flac"
-        _write_flac(samples, folder / path)
+        write_flac(samples, folder / path)
         manifest.append((recording.name, path, recording.split, f"{minutes * 60:g}"))
         events += [(path, f"{start:.2f}", f"{end:.2f}", language) for start, end, language in placed]
     for name, rows in (("manifest.csv", manifest), ("events.csv", events)):
@@ -145,7 +145,7 @@ def join_pieces(
     shares = generator.exponential(size=len(sounds) + 1)
     pauses = round(SHORTEST_PAUSE * SAMPLE_RATE) + np.floor(free * shares / shares.sum()).astype(int)
     level = 10 ** (generator.uniform(*NOISE_DECIBELS) / 20)
-    noise, gains = _colored_noise(length, generator) * level, np.ones(length, np.float32)
+    noise, gains = colored_noise(length, generator) * level, np.ones(length, np.float32)
     samples, events, place = np.zeros(length, np.float32), list[tuple[float, float, str]](), 0
     for pause, sound, piece in zip(pauses, sounds, (pieces[number] for number in order), strict=False):
         if generator.random() < SILENT_PAUSES:
@@ -169,7 +169,7 @@ def _fill(pieces: Sequence[Piece], seconds: float) -> list[Piece]:
     return chosen
 
 
-def _colored_noise(length: int, generator: np.random.Generator) -> Samples:
+def colored_noise(length: int, generator: np.random.Generator) -> Samples:
     """Noise of unit deviation between white and pink."""
     spectrum = np.fft.rfft(generator.normal(size=length))
     spectrum /= np.maximum(np.arange(len(spectrum)), 1) ** (generator.uniform(0, 1) / 2)
@@ -194,7 +194,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         yield from csv.DictReader(file)
 
 
-def _write_flac(samples: Samples, path: Path) -> None:
+def write_flac(samples: Samples, path: Path) -> None:
     import soundfile
 
     path.parent.mkdir(parents=True, exist_ok=True)

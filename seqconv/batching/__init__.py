@@ -1,6 +1,6 @@
 """Batches of sequences of any length: plans, layouts and arrays, with nothing but NumPy."""
 
-from seqconv.batching.batches import Batch, make_batch, restore_order, unpack, unpack_frames
+from seqconv.batching.batches import Batch, PlacedTargets, make_batch, restore_order, unpack, unpack_frames
 from seqconv.batching.boundaries import assign_buckets, optimal_boundaries
 from seqconv.batching.bucketing import plan_bucketed
 from seqconv.batching.epoch_sampling import EpochSampler
@@ -12,6 +12,7 @@ from seqconv.batching.packing import plan_packed
 from seqconv.batching.padding import plan_padded, plan_single
 from seqconv.batching.plans import Plan
 from seqconv.batching.strategies import make_plan
+from seqconv.batching.token_targets import TokenTargets
 
 __all__ = [
     "Batch",
@@ -19,8 +20,10 @@ __all__ = [
     "EpochSampler",
     "FrameTargets",
     "Layout",
+    "PlacedTargets",
     "Plan",
     "Shape",
+    "TokenTargets",
     "assign_buckets",
     "make_batch",
     "make_plan",

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seqconv.batching.frame_targets import FrameTargets, place_frames
 from seqconv.batching.layouts import Layout
 from seqconv.errors import ManifestError, ShapeError, list_some
 from seqconv.geometry import TimeLayer, output_length, total_stride
@@ -19,6 +18,14 @@ class SequenceSource(Protocol):
     """Any object that gives the features of sequence `i`, `(time, d)`."""
 
     def __getitem__(self, index: int, /) -> Array: ...
+
+
+@runtime_checkable
+class PlacedTargets(Protocol):
+    """Targets that are more than one encoded label for each slot: of frames, or of what frames say together."""
+
+    def place(self, layout: Layout, weights: Array, /) -> tuple[Array, Array]:
+        """Return labels (rows, ...) and their weights of a layout, from the weights of the placed sequences."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +54,7 @@ def make_batch(
     layout: Layout,
     sequences: SequenceSource,
     *,
-    labels: ArrayLike | FrameTargets | None = None,
+    labels: ArrayLike | PlacedTargets | None = None,
     weights: ArrayLike | None = None,
     fill: float = 0.0,
 ) -> Batch:
@@ -56,7 +63,7 @@ def make_batch(
     Args:
         layout: from `plan.epoch(...)`.
         sequences: `sequences[i]` is (time, d).
-        labels: encoded labels (n, ...), indexed by sequence; or the labels of their frames.
+        labels: encoded labels (n, ...), indexed by sequence; or targets such as those of their frames.
         weights: of the sequences, (n,); default 1.
         fill: what padding and gaps hold; tests put NaN there.
 
@@ -84,8 +91,8 @@ def make_batch(
         segments[row, start : start + length] = slot
     of_sequences = np.ones(len(layout.indices)) if weights is None else _select(weights, layout, "weights")
     lengths = _scatter(layout.length, layout, np.int32)
-    if isinstance(labels, FrameTargets):
-        return Batch(features, segments, lengths, *place_frames(labels, layout, of_sequences), layout)
+    if isinstance(labels, PlacedTargets):
+        return Batch(features, segments, lengths, *labels.place(layout, of_sequences), layout)
     of_slots = None if labels is None else _scatter(_select(labels, layout, "labels"), layout)
     return Batch(features, segments, lengths, of_slots, _scatter(of_sequences, layout, np.float32), layout)
 

@@ -63,35 +63,33 @@ class FrameTargets:
         weights = np.where(is_labeled, share * self._class_factors(rows), 0)
         return rows.astype(np.float32), weights.astype(np.float32)
 
+    def place(self, layout: Layout, weights: Array) -> tuple[FloatArray, FloatArray]:
+        """Return labels (rows, width / total stride, C) and weights (rows, width / total stride), 0 without a label.
+
+        Args:
+            layout: positions of the sequences.
+            weights: of the placed sequences, in the order of `layout.indices`.
+        """
+        stride = self.total_stride
+        if np.any(layout.start % stride):
+            raise ConfigError(
+                f"sequences of this layout start between the output frames of a model with total stride {stride}. "
+                "Plan with time_geometry=model.time_geometry"
+            )
+        width = -(-layout.width // stride)
+        labels = np.zeros((layout.rows, width, self.num_outputs), np.float32)
+        placed = np.zeros((layout.rows, width), np.float32)
+        columns = (layout.indices, layout.row, layout.start // stride, layout.offset, layout.length)
+        for number, (index, row, start, offset, length) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+            of_frames, shares = self.of_sequence(index, offset, length)
+            frames = slice(start, start + len(shares))
+            labels[row, frames] = of_frames
+            placed[row, frames] = shares * weights[number]
+        return labels, placed
+
     def _class_factors(self, rows: Array) -> Array:
         if self.class_weights is None:
             return np.ones(len(rows))
         has = np.maximum(rows, 0)
         counts = has.sum(axis=1)
         return np.where(counts > 0, has @ np.asarray(self.class_weights) / np.maximum(counts, 1), 1.0)
-
-
-def place_frames(targets: FrameTargets, layout: Layout, weights: Array) -> tuple[FloatArray, FloatArray]:
-    """Return labels (rows, width / total stride, C) and weights (rows, width / total stride), 0 if there is no label.
-
-    Args:
-        targets: of all sequences.
-        layout: their positions.
-        weights: of the placed sequences, in the order of `layout.indices`.
-    """
-    stride = targets.total_stride
-    if np.any(layout.start % stride):
-        raise ConfigError(
-            f"sequences of this layout start between the output frames of a model with total stride {stride}. "
-            "Plan with time_geometry=model.time_geometry"
-        )
-    width = -(-layout.width // stride)
-    labels = np.zeros((layout.rows, width, targets.num_outputs), np.float32)
-    placed = np.zeros((layout.rows, width), np.float32)
-    columns = (layout.indices, layout.row, layout.start // stride, layout.offset, layout.length)
-    for number, (index, row, start, offset, length) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
-        of_frames, shares = targets.of_sequence(index, offset, length)
-        frames = slice(start, start + len(shares))
-        labels[row, frames] = of_frames
-        placed[row, frames] = shares * weights[number]
-    return labels, placed

@@ -23,6 +23,7 @@ from seqconv.errors import ConfigError
 from seqconv.features import FeatureKind
 from seqconv.metrics.records import larger_is_better
 from seqconv.models.blocks import Block
+from seqconv.models.pooling_heads import PoolingHead
 from seqconv.models.settings import ModelConfig
 from seqconv.parts import Role, Section
 from seqconv.parts.keys import merge, plain_values, set_value
@@ -102,7 +103,7 @@ class Config(Section):
             *_solver_problems(self),
         ]
         problems += self.audio_augment.find_problems(self.features)
-        problems += self.augment.find_problems(self.features, predicts_frames=self.model.predicts_frames)
+        problems += self.augment.find_problems(self.features, predicts_frames=self.labels_frames)
         if self.members and not problems:
             members, problems = self._read_members()
             problems = problems or list(find_disagreements(self, members))
@@ -133,6 +134,11 @@ class Config(Section):
         return sum(each.training.epochs for each in self.member_configs() or [self])
 
     @property
+    def labels_frames(self) -> bool:
+        """Whether frames have labels: those of a model that predicts them, unless they say one label together."""
+        return self.model.predicts_frames and not self.target.definition.joins_frames
+
+    @property
     def split_seed(self) -> int:
         """The seed that makes the splits."""
         return self.seed if self.split.seed is None else self.split.seed
@@ -140,7 +146,7 @@ class Config(Section):
     @property
     def data_spec(self) -> DataSpec:
         """The sections that decide which labeled sequences a manifest becomes."""
-        return DataSpec(self.data, self.target, self.split, self.features, self.model.predicts_frames, self.split_seed)
+        return DataSpec(self.data, self.target, self.split, self.features, self.labels_frames, self.split_seed)
 
     def member_configs(self) -> "list[Config]":
         """Return the whole config of each member; none without members.
@@ -264,7 +270,12 @@ def _packing_problems(config: Config) -> Iterator[str]:
 
 
 def _target_problems(config: Config) -> Iterator[str]:
-    frames, task, positive = config.model.predicts_frames, config.target.definition, config.evaluation.positive
+    frames, task, positive = config.labels_frames, config.target.definition, config.evaluation.positive
+    if task.joins_frames and not config.model.predicts_frames:
+        yield (
+            f"model.pooling: the {config.target.task} of a sequence are said by its frames, which "
+            f"{[PoolingHead.registry.name_of(head) for head in config.model.pooling]} pools. Set it to 'frames'."
+        )
     if config.data.rows is not None and config.features.kind != "precomputed":
         yield (
             f"data.rows: the frames are the rows of a table, but features.kind '{config.features.kind}' is computed "

@@ -26,6 +26,7 @@ from seqconv.sources import ContentKeys
 from seqconv.tasks.frame_arrays import read_frame_labels
 from seqconv.tasks.frame_labels import find_length_problems, raise_listed
 from seqconv.tasks.target import Target, fit_target
+from seqconv.tasks.token_labels import read_vocabulary
 
 VALID_FRACTION = 0.15
 
@@ -290,5 +291,6 @@ def _split(spec: DataSpec, recordings: Sequences, data: Sequences) -> Datasets:
 
 
 def _fit(spec: DataSpec, train: Sequences) -> Target:
-    kind = "frame" if spec.predicts_frames else "sequence"
-    return fit_target(spec.target.task, train.labels, separator=spec.target.separator, ids=train.ids, kind=kind)
+    kind, target = "frame" if spec.predicts_frames else "sequence", spec.target
+    names = None if target.vocabulary is None else read_vocabulary(target.vocabulary)
+    return fit_target(target.task, train.labels, labels=names, separator=target.separator, ids=train.ids, kind=kind)

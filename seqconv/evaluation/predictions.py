@@ -11,6 +11,7 @@ import pandas as pd
 from seqconv.errors import ManifestError
 from seqconv.metrics.checks import FloatArray, IntArray
 from seqconv.models.card import predicts_frames, read_decision_rule, seconds_per_frame
+from seqconv.prediction.files import joined_columns
 from seqconv.prediction.forward import forward
 from seqconv.tasks.frame_labels import find_length_problems, raise_listed
 from seqconv.tasks.outputs import frame_columns, recording_starts
@@ -105,7 +106,12 @@ def answer_sequences(model: Any, target: Target, data: Any, strategy: str) -> An
     decided = decisions.decide(predictions)
     losses = _losses(target, targets, predictions)
     first = {"id": list(data.ids), "num_frames": np.asarray(data.lengths), **task.truth_columns(target, targets)}
-    table = _table(first, decisions, targets, predictions, losses)
+    if task.joins_frames:
+        said = joined_columns(model, target, decided, seconds_per_frame(model, data), recording_starts(data))
+        compared = task.compare_columns(target, targets, decided)
+        table = pd.DataFrame({**first, **said, **compared, "loss": losses})
+    else:
+        table = _table(first, decisions, targets, predictions, losses)
     headline = task.headline_scorer(targets, predictions, decided)
     return Answers(targets, predictions, decided, losses, headline, table, {"num_sequences": len(targets)})
 

@@ -65,6 +65,8 @@ for _score in (
     Score("micro_auc", "micro AUC"), Score("average_precision"), Score("map", "mAP"), Score("micro_map", "micro mAP"),
     Score("segment_f1", "segment F1"), Score("segment_macro_f1", "segment macro F1"), Score("event_f1", "event F1"),
     Score("event_macro_f1", "event macro F1"), Score("r2", "R2"), Score("spearman", "Spearman"),
+    Score("token_error_rate", larger_is_better=False), Score("word_error_rate", larger_is_better=False),
+    Score("character_error_rate", larger_is_better=False), Score("sequence_accuracy"),
     Score("loss", larger_is_better=False), Score("log_loss", larger_is_better=False),
     Score("calibration_error", larger_is_better=False), Score("mae", "MAE", larger_is_better=False),
     Score("rmse", "RMSE", larger_is_better=False),
@@ -93,12 +95,17 @@ def metrics_of(task: str) -> list[Metric]:
     return [metric for metric in found if task in metric.tasks]
 
 
+def _are_finite(predictions: npt.NDArray[Any]) -> bool:
+    # Of tokens, each prediction is an array of its own.
+    return all(map(_are_finite, predictions)) if predictions.dtype == object else bool(np.isfinite(predictions).all())
+
+
 def add_metrics(
     scores: Scores, task: str, targets: npt.NDArray[Any], predictions: npt.NDArray[Any], names: tuple[str, ...]
 ) -> Scores:
     """Add the registered metrics of a task to its own scores."""
     for metric in metrics_of(task):
-        found = metric.compute(targets, predictions, names) if np.isfinite(predictions).all() else None
+        found = metric.compute(targets, predictions, names) if _are_finite(predictions) else None
         scores[metric.name] = None if found is None else plain(found)
         if scores[metric.name] is None:
             scores["notes"][metric.name] = "it is undefined for these labels and predictions"

@@ -174,12 +174,19 @@ def _returns_probabilities(model: Any, target: Target) -> bool:
 
 
 def predicts_frames(model: Any, target: Target) -> bool:
-    """Whether there is one prediction per frame.
+    """Whether there is one prediction per frame, and a label.
 
     Raises:
         ConfigError: model and target do not agree.
     """
     has_frames = bool(getattr(model, "predicts_frames", False))
+    if target.definition.joins_frames:
+        if not has_frames:
+            raise ConfigError(
+                f"model '{model.name}' gives one prediction per sequence, but the frames of a sequence say its "
+                f"{target.task}. Set model.pooling to 'frames'."
+            )
+        return False
     if has_frames != (target.kind == "frame"):
         unit = "frame" if has_frames else "sequence"
         raise ConfigError(

@@ -33,7 +33,8 @@ def predict_source(model: Any, target: Target, source: Source, options: dict[str
     """Yield the table of a source; for a model that predicts frames, a table for every million of them."""
     if not predicts_frames(model, target):
         columns = {"id": list(source.ids), "num_frames": np.asarray(source.lengths, np.int64)}
-        yield pd.DataFrame({**columns, **answer_columns(model, target, forward(model, source, raw=True, **options))})
+        answers = answer_columns(model, target, forward(model, source, raw=True, **options), source)
+        yield pd.DataFrame({**columns, **answers})
         return
     stride, seconds, starts = model.total_stride, seconds_per_frame(model, source), recording_starts(source)
     table_of = np.cumsum(-(-np.asarray(source.lengths, np.int64) // stride)) // _FRAMES_PER_TABLE
@@ -129,9 +130,17 @@ def _predict_long(
     """Yield the table of a file that runs in chunks; for a model that predicts frames, a table for each chunk."""
     model, pieces, count = runner.model, open_features(path, settings), 0
     try:
+        if target.definition.joins_frames:
+            joiner = target.definition.start_joining(target)
+            for logits in runner.frame_logits(pieces):
+                joiner.feed(logits)
+            columns: dict[str, Any] = {"id": [name], "num_frames": np.array([pieces.num_frames])}
+            answers = joined_columns(model, target, joiner.decided(), settings.seconds_per_frame)
+            yield pd.DataFrame({**columns, **answers})
+            return
         if not predicts_frames(model, target):
             answer = runner.answer(pieces)
-            columns: dict[str, Any] = {"id": [name], "num_frames": np.array([answer.num_frames])}
+            columns = {"id": [name], "num_frames": np.array([answer.num_frames])}
             yield pd.DataFrame({**columns, **answer_columns(model, target, answer.logits[None])})
             return
         for logits in runner.frame_logits(pieces):
@@ -195,10 +204,33 @@ class _Blank:
         return rows.assign(num_frames=rows["num_frames"].fillna(0).astype(np.int64))
 
 
-def answer_columns(model: Any, target: Target, logits: Any) -> dict[str, Any]:
-    """Return the columns of answers to logits `(n, num_outputs)`, or to what a stock model returns."""
+def answer_columns(model: Any, target: Target, logits: Any, source: Any = None) -> dict[str, Any]:
+    """Return the columns of answers to logits `(n, num_outputs)`, or to what a stock model returns.
+
+    Of frames that say something together, `logits` are those of each sequence; `source` has these.
+    """
     decisions = read_decision_rule(model, target)
-    return decisions.columns(decisions.probabilities(logits))
+    probabilities = decisions.probabilities(logits)
+    if not target.definition.joins_frames:
+        return decisions.columns(probabilities)
+    seconds, starts = seconds_per_frame(model, source), recording_starts(source)
+    return joined_columns(model, target, decisions.decide(probabilities), seconds, starts)
+
+
+def joined_columns(
+    model: Any, target: Target, decided: Any, seconds: float | None, starts: Any = None
+) -> dict[str, Any]:
+    """Return the columns of what the frames of each sequence say together, and when.
+
+    Args:
+        model, target: say how.
+        decided: as `Task.decide` returns it.
+        seconds: from one input frame to the next; None: they have no time.
+        starts: where in its recording each sequence starts, in seconds, `(n,)`.
+    """
+    task, step = target.definition, model.total_stride * (1 if seconds is None else seconds)
+    places = task.place_columns(decided, step, None if seconds is None else starts)
+    return {**task.prediction_columns(target, None, decided), **places}
 
 
 def reason_of(error: Exception, name: str) -> str:

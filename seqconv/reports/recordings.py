@@ -32,7 +32,8 @@ def summarize(answers: Answers) -> pd.DataFrame:
     if confidence is None:
         confidence = np.full(len(table), np.nan)
     if answers.kind == "sequence":
-        columns = ["id", *[name for name in table if str(name).split("_")[0] in ("num", "label", "prediction")]]
+        shown = ("num", "label", "prediction", "alignment")
+        columns = ["id", *[name for name in table if str(name).split("_")[0] in shown]]
         found = table[columns].copy()
         if answers.given is not None:
             found["wrong"] = answers.is_wrong
@@ -83,7 +84,7 @@ def _card(material: Material, answers: Answers, row: Any, place: int, name: str)
     duration = None if frames is None or seconds is None else frames * seconds
     facts = []
     for column, value in row.items():
-        if str(column).split("_")[0] in ("label", "prediction"):
+        if str(column).split("_")[0] in ("label", "prediction", "alignment"):
             written = (value or "none") if isinstance(value, str) else number(float(value))
             facts.append((str(column).replace("_", " "), written))
     if "error_rate" in row:

@@ -4,5 +4,6 @@ from seqconv.tasks.base import Task, find_task
 from seqconv.tasks.classification import Classification
 from seqconv.tasks.multilabel import Multilabel
 from seqconv.tasks.regression import Regression
+from seqconv.tasks.tokens import TokenSequences
 
-__all__ = ["Classification", "Multilabel", "Regression", "Task", "find_task"]
+__all__ = ["Classification", "Multilabel", "Regression", "Task", "TokenSequences", "find_task"]

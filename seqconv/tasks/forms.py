@@ -70,6 +70,16 @@ class CellRule(NamedTuple):
     may_be_empty: bool = False
 
 
+class Joiner(Protocol):
+    """What the frames of one sequence say together, where these come in pieces."""
+
+    def feed(self, logits: npt.ArrayLike) -> None:
+        """Take the logits of the next frames, `(frames, num_outputs)`."""
+
+    def decided(self) -> Array:
+        """Return what the frames so far say, `(1,)`, as `Task.decide` returns it for all of them at once."""
+
+
 class ReadAnswers(NamedTuple):
     """Rows of a table of predictions as arrays; `given`: 0/1 rows of the classes given, None without classes."""
 

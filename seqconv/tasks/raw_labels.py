@@ -23,7 +23,7 @@ def class_labels(raw_labels: Any, ids: Sequence[str] | None = None) -> list[str]
     >>> class_labels([1, "no", 2.0])
     ['1', 'no', '2']
     """
-    values = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in _rows(raw_labels)]
+    values = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in label_rows(raw_labels)]
     several = [index for index, value in enumerate(values) if isinstance(value, list | tuple | set | frozenset | dict)]
     if several:
         raise ManifestError(
@@ -58,8 +58,8 @@ def label_sets(
     if hasattr(raw_labels, "columns"):
         raw_labels, order = _table_columns(raw_labels, names)
     elif not _are_indicators(raw_labels):
-        return [_label_set(value, separator) for value in _rows(raw_labels)], order
-    rows = [[0 if _is_missing(value) else value for value in row] for row in _rows(raw_labels)]
+        return [_label_set(value, separator) for value in label_rows(raw_labels)], order
+    rows = [[0 if _is_missing(value) else value for value in row] for row in label_rows(raw_labels)]
     matrix, order = number_columns(rows, ids, names=order or [str(index) for index in range(len(rows[0]))])
     wrong = np.flatnonzero(~np.isin(matrix, (0, 1)).all(axis=1))
     if wrong.size:
@@ -77,7 +77,7 @@ def missing_cells(raw_labels: Any, *, names: Sequence[str]) -> npt.NDArray[np.bo
         raw_labels, _ = _table_columns(raw_labels, names)
     elif not _are_indicators(raw_labels):
         return None
-    return np.array([[_is_missing(value) for value in row] for row in _rows(raw_labels)], bool)
+    return np.array([[_is_missing(value) for value in row] for row in label_rows(raw_labels)], bool)
 
 
 def number_columns(
@@ -94,7 +94,7 @@ def number_columns(
     """
     if hasattr(raw_labels, "columns"):
         raw_labels, names = _table_columns(raw_labels, names)
-    rows = [value if isinstance(value, list | tuple) else [value] for value in _rows(raw_labels)]
+    rows = [value if isinstance(value, list | tuple) else [value] for value in label_rows(raw_labels)]
     wanted = len(names) if names else len(rows[0])
     odd = [index for index, row in enumerate(rows) if len(row) != wanted]
     if odd:
@@ -203,7 +203,12 @@ def take_labels(labels: Any, indices: npt.NDArray[np.int64]) -> Any:
     return [labels[index] for index in indices]
 
 
-def _rows(raw_labels: Any) -> list[Any]:
+def label_rows(raw_labels: Any) -> list[Any]:
+    """Return one raw label for each sequence, as Python has it.
+
+    Raises:
+        ManifestError: there is none.
+    """
     if hasattr(raw_labels, "columns"):
         raw_labels = raw_labels.to_numpy(object)
     values = raw_labels.tolist() if hasattr(raw_labels, "tolist") else list(raw_labels)
@@ -222,7 +227,7 @@ def _table_columns(table: Any, names: Sequence[str] | None) -> tuple[list[Any], 
 
 
 def _are_indicators(raw_labels: Any) -> bool:
-    rows = _rows(raw_labels)
+    rows = label_rows(raw_labels)
     if not all(isinstance(row, list | tuple) for row in rows) or len({len(row) for row in rows}) != 1:
         return False
     is_matrix = getattr(raw_labels, "ndim", 1) == 2

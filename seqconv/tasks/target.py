@@ -21,7 +21,8 @@ KINDS = ("sequence", "frame")
 class Target:
     """The meaning of a model's outputs. `fit_target` makes one from training labels; it is saved in the model.
 
-    `names` are the classes, or the columns of a regression; `mean` and `std` are those of the training values.
+    `names` are the classes, or the columns of a regression, or tokens, the blank being the one whose name is empty;
+    `mean` and `std` are those of the training values.
     `kind`: what has a label: "sequence", or "frame" where a model predicts frames.
     """
 
@@ -44,6 +45,8 @@ class Target:
 
     def encode(self, raw_labels: Any, *, ids: Sequence[str] | None = None) -> FloatArray:
         """Encode labels as an array `(n, num_outputs)`: one-hot, 0/1 (NaN if missing), or standardized values.
+
+        Tokens become what `seqconv.tasks.ctc.ctc_losses` reads.
 
         Raises:
             ManifestError: missing labels, labels that training did not have, values that are not numbers.
@@ -125,12 +128,12 @@ def fit_target(
     """Make the target from the labels of the training sequences.
 
     Args:
-        task: classification, multilabel or regression.
-        raw_labels: One per sequence. Classes: text or numbers. Multilabel: `"a;b"`, lists or sets of labels, or rows
-            of 0/1 (their names are the columns of a DataFrame, or `labels`; None and NaN are missing labels).
-            Regression: numbers, or rows of numbers.
+        task: classification, multilabel, regression or tokens.
+        raw_labels: One per sequence. Tokens: text, or lists. Classes: text or numbers. Multilabel: `"a;b"`, lists or
+            sets of labels, or rows of 0/1 (their names are the columns of a DataFrame, or `labels`; None and NaN are
+            missing labels). Regression: numbers, or rows of numbers.
         labels: Names of all classes in the order of the outputs; default: those that occur, sorted, numbers as numbers.
-        separator: Between the labels of one text (multilabel).
+        separator: Between the labels of one text (multilabel), or the tokens; empty: each character is one.
         ids: Names of the sequences, for messages.
         kind: "frame": each sequence has an array of labels, as `read_frame_labels` takes them.
 

@@ -43,9 +43,10 @@ def check_contract(config, extra_lengths, seed, tmp_path, tolerance=DOUBLE):
         plans = plans_in_one_step(lengths, model.time_geometry, packable=model.packable)
         assert all(len(plan) == 1 for plan in plans.values())
         check_logits(model, arrays, plans, tolerance.logits, tmp_path)
-        check_training(model, arrays, plans, tolerance.gradients, rng)
+        task = check_training(model, arrays, plans, tolerance.gradients, rng)
     drawn[f"models in {tolerance.dtype}"] += 1
     if tolerance is DOUBLE:
+        drawn.update(["tokens"] if task == "tokens" else [])
         drawn.update(["packed"] if model.packable else [])
         drawn.update({block.type for block in model.config.blocks} | {pooling.type for pooling in model.config.pooling})
 
@@ -94,7 +95,8 @@ def test_enough_models_of_every_kind_were_drawn(capsys):
     assert single >= MODELS // 8
     assert drawn["packed"] >= MODELS // 3
     if MODELS >= 200:
-        assert len(kinds) == 25 + 9
+        # Blocks, heads, and the task of tokens beside the one of classes.
+        assert len(kinds) == 25 + 9 + 1
         assert min(drawn[kind] for kind in kinds) >= 3
 
 

@@ -1,7 +1,9 @@
 """Long recordings of real prompts for tests, a few seconds' work: as `make_prompts.py --compose` makes them."""
 
+import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FEATURES = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 16}
@@ -9,13 +11,25 @@ FEATURES = {"kind": "log_mel", "sample_rate": 8000, "n_fft": 256, "hop_length": 
 
 def compose(folder: Path, *, minutes: float = 0.5, num_recordings: int = 9) -> Path:
     """Nine half-minutes: six to train on, one to validate, two to test."""
+    made = prompts_module("composition")
+    made.compose(ROOT / "data" / "prompts", folder, minutes=minutes, num_recordings=num_recordings)
+    return folder
+
+
+def compose_digits(folder: Path, *, num_strings: int) -> Path:
+    """Strings of recorded digits, as `make_prompts.py --compose-digits` makes them."""
+    folder.mkdir(exist_ok=True)
+    prompts_module("digit_strings").compose_digits(ROOT / "data" / "prompts", folder, num_strings=num_strings)
+    return folder
+
+
+def prompts_module(name: str) -> Any:
+    """One of the modules beside `scripts/make_prompts.py`."""
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
-        from prompts.composition import compose as compose_prompts
+        return importlib.import_module(f"prompts.{name}")
     finally:
         sys.path.remove(str(ROOT / "scripts"))
-    compose_prompts(ROOT / "data" / "prompts", folder, minutes=minutes, num_recordings=num_recordings)
-    return folder
 
 
 def config(folder: Path, **sections):

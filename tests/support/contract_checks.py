@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from seqconv.batching import Batch, FrameTargets, Layout, make_batch
+from seqconv.batching import Batch, FrameTargets, Layout, TokenTargets, make_batch
+from seqconv.geometry import output_length
 from seqconv.models import LayoutModel, SequenceModel, load_model
 from seqconv.tasks import find_task
 from seqconv.testing.layouts import by_sequence
@@ -46,11 +47,11 @@ class RecordingOptimizer(keras.optimizers.Optimizer):
         self.assign(self.recorded[self._get_variable_index(variable)], keras.ops.cast(gradient, variable.dtype))
 
 
-def one_step(model: SequenceModel, batch: Batch) -> tuple:
+def one_step(model: SequenceModel, batch: Batch, task: str = "classification") -> tuple:
     """Loss, gradients and moved statistics of one training step, as `fit` would do it; the model stays as it was."""
     before = model.get_weights()
     if not isinstance(getattr(model, "optimizer", None), RecordingOptimizer):
-        loss_fn = find_task("classification").make_loss()
+        loss_fn = find_task(task).make_loss()
         # JAX compiles whole steps faster than their operations one by one.
         model.compile(optimizer=RecordingOptimizer(), loss=loss_fn, run_eagerly=BACKEND != "jax")
     # Keras returns the mean loss of all steps since.
@@ -117,18 +118,32 @@ def labels_for(model, arrays, rng):
     """One-hot labels of the sequences, or of their frames, some of them missing."""
     if not model.predicts_frames:
         return np.eye(NUM_OUTPUTS, dtype="float32")[np.arange(len(arrays)) % NUM_OUTPUTS]
+    if rng.random() < 0.5:
+        return tokens_for(model, arrays, rng)
     labels = [np.eye(NUM_OUTPUTS)[rng.integers(NUM_OUTPUTS, size=len(x))] for x in arrays]
     for array in labels:
         array[rng.random(len(array)) < 0.2] = np.nan
     return FrameTargets(labels, NUM_OUTPUTS, model.total_stride)
 
 
-def check_training(model, arrays, plans, tolerance, rng):
-    labels, weights = labels_for(model, arrays, rng), rng.uniform(0.5, 2, len(arrays))
+def tokens_for(model, arrays, rng):
+    """Random tokens, with repeats, as many as the output frames of the sequence allow, but at most six."""
+    rows = np.zeros((len(arrays), 14), np.int32)
+    for row, x in zip(rows, arrays, strict=True):
+        most = output_length(len(x), model.time_geometry)
+        tokens = rng.integers(1, NUM_OUTPUTS, size=min(6, (most + 1) // 2))
+        row[0], row[2 : 2 + 2 * len(tokens) : 2] = 1 + 2 * len(tokens), tokens
+    return TokenTargets(rows, model.time_geometry)
+
+
+def check_training(model, arrays, plans, tolerance, rng, labels=None):
+    """Return the task that was trained."""
+    labels, weights = labels_for(model, arrays, rng) if labels is None else labels, rng.uniform(0.5, 2, len(arrays))
+    task = "tokens" if isinstance(labels, TokenTargets) else "classification"
     steps = {}
     for name, plan in plans.items():
         batch = make_batch(plan.epoch(0)[0], arrays, labels=labels, weights=weights, fill=np.nan)
-        steps[name] = one_step(model, batch)
+        steps[name] = one_step(model, batch, task)
     loss, gradients, statistics = steps.pop("padded")
     assert math.isfinite(loss)
     assert all(np.isfinite(g).all() for g in gradients)
@@ -140,3 +155,4 @@ def check_training(model, arrays, plans, tolerance, rng):
             assert_close(theirs, ours, tolerance, name, unit)
         for ours, theirs in zip(statistics, other_statistics, strict=True):
             assert_close(theirs, ours, tolerance, name)
+    return task

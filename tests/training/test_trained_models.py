@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.composed import compose
+from support.composed import compose, compose_digits
 
 import seqconv
 from seqconv.config import load_config
@@ -27,7 +27,7 @@ SHORT = [
 
 def test_there_are_configs():
     families = {"attentive", "conv_lstm", "convnext", "frames", "inception", "matchboxnet", "resnet", "rocket", "tcn"}
-    tasks = {"audio", "events", "japanese_vowels", "pickup_gesture", "pickup_rocket", "vibration"}
+    tasks = {"audio", "ctc", "events", "japanese_vowels", "pickup_gesture", "pickup_rocket", "vibration"}
     assert {f"{name}.yaml" for name in families | tasks} | WITHOUT_DATA == set(CONFIGS)
 
 
@@ -53,6 +53,8 @@ def test_all_test_sequences_get_the_same_answer_in_every_layout(name, tmp_path):
     if name == "events.yaml":
         made = compose(tmp_path / "composed", num_recordings=18)
         here = [f"data.manifest={made / 'manifest.csv'}", f"data.events={made / 'events.csv'}"]
+    if name == "ctc.yaml":
+        here = [f"data.manifest={compose_digits(tmp_path / 'digits', num_strings=300) / 'manifest.csv'}"]
     config = load_config(name, [*SHORT, *here])
     data = load_datasets(config.data_spec)
     # A few steps are enough, and there are many configs.

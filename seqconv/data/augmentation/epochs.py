@@ -91,6 +91,14 @@ class Augmentation:
         # Who is not stretched at all is in between, unless everything is made longer, or shorter.
         return int(min(fast.min(), lengths.min())), int(max(slow.max(), lengths.max()))
 
+    def shortest_lengths(self) -> IntArray:
+        """Return the fewest frames that each sequence may have in any epoch, `(n,)`."""
+        lengths = np.where(self.is_long_enough, self.lengths, self.lengths[0]).min(axis=0)
+        stretch = self.settings.time_stretch
+        if stretch is None:
+            return np.asarray(lengths)
+        return np.minimum(lengths, transforms.stretched_lengths(lengths, stretch.rate[1], shortest=self.shortest))
+
     def moment(self, name: str, width: int) -> FloatArray:
         """Return `mean` or `deviation`, `(width,)`."""
         return np.broadcast_to(np.asarray(getattr(self, name), np.float32), (width,))

@@ -12,6 +12,7 @@ from seqconv.errors import ConfigError
 from seqconv.features import FeatureKind, RecordedKind, iterate_features, open_features
 from seqconv.models import SequenceModel
 from seqconv.models.card import predicts_frames, read_decision_rule
+from seqconv.prediction.files import joined_columns
 from seqconv.prediction.streaming.running import running_answers, streaming_delay
 from seqconv.tasks.outputs import frame_columns
 from seqconv.tasks.target import Target
@@ -95,9 +96,16 @@ class LivePredictions:
 
     def _tables(self, pieces: Iterable[Samples], name: str) -> Iterator[pd.DataFrame]:
         decisions, stride = read_decision_rule(self._model, self._target), self._model.total_stride
-        reached = None
+        task, reached = self._target.definition, None
+        joiner = task.start_joining(self._target) if task.joins_frames else None
         for answer in running_answers(self._model, pieces, self._every_frames):
-            logits = answer.logits if self._is_by_frame else answer.logits[None]
+            logits = answer.logits if self._model.predicts_frames else answer.logits[None]
+            if joiner is not None:
+                joiner.feed(logits)
+                received = {"id": [name], "time": [round(answer.num_frames * self._seconds, 6)]}
+                so_far = joined_columns(self._model, self._target, joiner.decided(), self._seconds)
+                yield pd.DataFrame({**received, **so_far}).round(6)
+                continue
             before, reached = reached, (answer.num_frames, answer.num_outputs)
             if before == reached or not len(logits):
                 continue

@@ -188,7 +188,7 @@ def _facts(experiment: RunSetup, device: str) -> Iterator[tuple[str, str]]:
     outputs = f"{data.target.num_outputs} {data.target.definition.outputs}"
     yield "run", f"{config.name}, seed {config.seed}, on {device}"
     yield "data", f"{counts} sequences; {model.num_features} features, {outputs}"
-    if model.predicts_frames:
+    if experiment.data.target.kind == "frame":
         yield "labels", describe_frames(config, data, model)
     reach = f"receptive field {_receptive_field(model, config)}, total stride {model.total_stride}"
     yield "model", f"{model.count_params():,} parameters, {reach}"

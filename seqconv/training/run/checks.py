@@ -20,7 +20,9 @@ from seqconv.features import FeatureKind, num_features
 from seqconv.features.kinds import Precomputed
 from seqconv.features.statistics import FrameMoments
 from seqconv.features.store.index import identity
+from seqconv.geometry import output_length
 from seqconv.models import SequenceModel
+from seqconv.sources import IntArray
 from seqconv.training.output.mlflow import check_mlflow
 
 CHOSEN_ON_VALID = ("training.monitor", "training.early_stopping", "evaluation.thresholds", "evaluation.calibration")
@@ -95,6 +97,38 @@ def check_data(
         *describe_classes(data.parts(), data.target, encoded),
     ]
     return replace(data, notes=[*data.notes, *notes]), surveys["train"].moments
+
+
+def check_output_frames(data: Datasets, model: SequenceModel, split: str, lengths: IntArray, how: str = "") -> None:
+    """Check that sequences of these lengths give as many output frames as their labels need.
+
+    Args:
+        data: its labels can be encoded.
+        model: says how many output frames there are.
+        split: of the sequences.
+        lengths: in frames, `(n,)`; of sequences that are varied, the fewest.
+        how: why they are that short.
+
+    Raises:
+        ManifestError: names those that do not, the frames that they need, and the remedy.
+    """
+    try:
+        needed = data.target.definition.frames_needed(data.labels_of(split))
+    except ManifestError:
+        # That is reported by itself.
+        return
+    if needed is None:
+        return
+    given = np.array([output_length(length, model.time_geometry) for length in lengths.tolist()])
+    short = np.flatnonzero(given < needed)
+    if len(short):
+        ids = data.parts()[split].ids
+        named = list_some(f"{ids[i]} ({given[i]} output frames{how}, needs {needed[i]})" for i in short)
+        raise ManifestError(
+            f"{len(short)} sequences have fewer output frames than their labels need, which is one for each token, and "
+            f"one more between two that are the same: {named}. The total stride of the model is {model.total_stride}: "
+            "give the blocks smaller strides, or leave these sequences out."
+        )
 
 
 def check_learnable(config: Config, model: SequenceModel, reused: Collection[str]) -> None:
@@ -196,6 +230,8 @@ def _find_split_problems(name: str, config: Config, data: Datasets, model: Seque
             f"{name}: {len(short)} sequences are shorter than the {model.min_frames} frames that the model needs: "
             f"{named}. Leave them out, or let the blocks of the model have padding 'same'."
         )
+    else:
+        yield from (f"{name}: {line}" for line in _complaints(check_output_frames, data, model, name, part.lengths))
     for column in config.evaluation.slices if name != "train" else ():
         complaints = _complaints(slice_indices, part, [column], config.evaluation.length_bins)
         yield from (f"evaluation.slices: {name}: {line}" for line in complaints)

@@ -47,6 +47,8 @@ class RunIdentity:
         settings = {"backend in use": keras.backend.backend(), **flatten(config.to_dict())}
         if config.training.init is not None:
             settings["content of training.init"] = content_hash(config.training.init)
+        if config.target.vocabulary is not None:
+            settings["content of target.vocabulary"] = content_hash(config.target.vocabulary)
         settings |= {f"content of plugin {number}": plugin_digest(name) for number, name in enumerate(config.plugins)}
         settings |= dict(_changed_parts(config))
         settings = {key: value for key, value in settings.items() if not is_place(key)}

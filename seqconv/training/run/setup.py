@@ -18,7 +18,7 @@ from seqconv.models.card import PLAIN_FORMAT, ModelCard
 from seqconv.text import package_version
 from seqconv.training.run.adaptation import adapt_poolings, counted
 from seqconv.training.run.batches import Tell, find_budget, plan_batches
-from seqconv.training.run.checks import check_data, check_learnable
+from seqconv.training.run.checks import check_data, check_learnable, check_output_frames
 from seqconv.training.run.pretrained import InitialModel, read_initial
 from seqconv.training.run.training_set import (
     Labels,
@@ -103,6 +103,9 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
     classes = labels.labels if isinstance(labels, FrameTargets) else labels
     sampling = draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
     augmented = augment_training(config, data, shortest=model.min_frames, moments=moments, sampling=sampling)
+    if augmented is not None:
+        shortest = augmented.augmentation.shortest_lengths()
+        check_output_frames(data, model, "train", shortest, " where augmentation makes it shortest")
     training_set = TrainingSet(data.train, labels, weights, augmented, sampling)
     if config.batching.frames_per_batch == "auto":
         frames = find_budget(config, training_set, model, tell)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from seqconv.batching import FrameTargets, Layout
+from seqconv.batching import FrameTargets, Layout, TokenTargets
 from seqconv.batching.epoch_sampling import EpochSampler
 from seqconv.config import Config
 from seqconv.data.augmentation.epochs import Augmentation, AugmentedEpoch, AugmentedFrameLabels
@@ -19,7 +19,7 @@ from seqconv.sources import IntArray
 from seqconv.tasks.frame_labels import FrameLabels
 from seqconv.training.step.prefetch import StepData, assemble
 
-Labels = np.ndarray | FrameTargets
+Labels = np.ndarray | FrameTargets | TokenTargets
 Moments = tuple[np.ndarray, np.ndarray]
 
 
@@ -81,6 +81,8 @@ class TrainingSet:
         if isinstance(self.labels, FrameTargets):
             moved = replace(self.labels, labels=AugmentedFrameLabels(self.labels.labels, held))
             return moved, self.weights[held.indices]
+        if isinstance(self.labels, TokenTargets):
+            return self.labels.take(held.indices), self.weights[held.indices]
         return held.mix(self.labels, self.weights)
 
 
@@ -143,8 +145,13 @@ def encode_labels(config: Config, data: Datasets, model: SequenceModel) -> tuple
     """
     train, class_weight = data.train, config.training.class_weight
     weights = np.ones(len(train), "float32") if train.weights is None else train.weights
-    labels: Labels = _encode_frames(config, data, model) if model.predicts_frames else data.labels_of("train")
-    if not isinstance(labels, FrameTargets):
+    labels: Labels
+    if data.target.kind == "frame":
+        labels = _encode_frames(config, data, model)
+    elif data.target.definition.joins_frames:
+        labels = TokenTargets(data.labels_of("train"), model.time_geometry)
+    else:
+        labels = data.labels_of("train")
         weights = np.asarray(weights * class_weights(data.target, labels, class_weight), "float32")
         weights = np.where(data.target.definition.is_labeled(labels), weights, np.float32(0))
     if not weights.any():

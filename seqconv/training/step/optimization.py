@@ -12,6 +12,9 @@ from seqconv.config.training import TrainingConfig
 from seqconv.models.card import model_target
 from seqconv.training.run.runtime import uses_xla
 
+# Of what varies from batch to batch in a label; enough for the counts that it may begin with.
+_SOME_SIZE = 8
+
 
 def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]) -> None:
     """Give the model the optimizer, loss and metrics of the config; without XLA if that is measured later.
@@ -24,7 +27,7 @@ def compile_model(config: Config, model: keras.Model, steps_per_epoch: list[int]
     optimizer, loss = make_optimizer(training, steps_per_epoch), task.make_loss(*options)
     model.compile(optimizer, loss, weighted_metrics=task.make_metrics(*options), jit_compile=bool(uses_xla(config)))
     model.optimizer.build(model.trainable_variables)
-    label = ops.zeros((1, 1, *(size or 1 for size in task.label_shape(target))), task.label_dtype)
+    label = ops.zeros((1, 1, *(size or _SOME_SIZE for size in task.label_shape(target))), task.label_dtype)
     nothing = {"y": label, "y_pred": ops.zeros((1, 1, model.num_outputs))}
     model.compute_loss(None, **nothing, sample_weight=ops.zeros((1, 1)))
     model.compute_metrics(None, **nothing, sample_weight=ops.zeros((1, 1)))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from seqconv.batching import FrameTargets, Layout, make_batch
+from seqconv.batching import Layout, PlacedTargets, make_batch
 from seqconv.batching.frame_targets import MISSING
 from seqconv.models.keras_internals import DataAdapter
 
@@ -30,7 +30,12 @@ class StepData(NamedTuple):
 
 
 def assemble(
-    layouts: Iterable[Layout], source: Any, labels: np.ndarray | FrameTargets, weights: np.ndarray, *, loss_scale: float
+    layouts: Iterable[Layout],
+    source: Any,
+    labels: np.ndarray | PlacedTargets,
+    weights: np.ndarray,
+    *,
+    loss_scale: float,
 ) -> Iterator[StepData]:
     """Yield the data of each step, NumPy arrays, one element a layout.
 
@@ -42,7 +47,7 @@ def assemble(
         weights: weight of each sequence, `(n,)`.
         loss_scale: the constant c by which the loss of a step is divided: weights come out as `weight / c`.
     """
-    if not isinstance(labels, FrameTargets):
+    if not isinstance(labels, PlacedTargets):
         # A loss cannot leave out NaN: its gradient would be NaN, too.
         labels = np.where(np.isnan(labels), np.array(MISSING, labels.dtype), labels)
     for layout in layouts:
