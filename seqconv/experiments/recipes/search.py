@@ -141,7 +141,7 @@ class Search:
         found: dict[str, Answer] = {}
         seconds = 0.0
         for name, inputs in SUBSETS.items():
-            if not forms.have(inputs) or seconds * len(inputs) > self._clock.left:
+            if not forms.have(inputs) or (found and seconds * len(inputs) > self._clock.left):
                 self.results.skip(name, "no time")
                 continue
             begun = self._clock.spent
