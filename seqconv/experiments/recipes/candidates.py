@@ -14,8 +14,7 @@ SUBSETS: Mapping[str, tuple[str, ...]] = {
     "rocket recording": ("standardized", "standardized_smoothed"),
     "rocket both": ("frames", "standardized"),
 }
-"""Inputs of random convolutions that are compared, by name of the candidate; the first is the first model of all, and what is
-usually chosen comes next."""
+"""Inputs of random convolutions that are compared, by name of the candidate; the first is the first model of all."""
 
 DEEP: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "deep both": ({"type": "standardize", "keep_inputs": True},),
