@@ -9,10 +9,10 @@ from seqconv.config.recipes import SIX_FORMS, preset
 FEW = ("frames", "smoothed")
 SUBSETS: Mapping[str, tuple[str, ...]] = {
     "rocket few": FEW,
+    "rocket all": SIX_FORMS,
     "rocket level": ("frames", "differences", "compressed", "smoothed"),
     "rocket recording": ("standardized", "standardized_smoothed"),
     "rocket both": ("frames", "standardized"),
-    "rocket all": SIX_FORMS,
 }
 """Inputs of random convolutions that are compared, by name of the candidate; the first is the first model of all."""
 

@@ -78,7 +78,7 @@ class Search:
             self.results.note("networks are not tried: there are too few training sequences, or groups, for folds")
             return
         if self.has_model and rocket is None:
-            self.results.note("networks are not tried: nothing is known of the first model to compare them with")
+            self.results.note("networks are not tried: there was no time to measure random convolutions beside them")
             return
         # Of recordings that were standardized before, the other networks would see the same.
         is_standardized = self._config.features.normalize == "recording"
@@ -131,23 +131,28 @@ class Search:
         with log_of(name, self._path) as log:
             self._save(name, config, self._data, reason, log)
 
-    def _choose_rocket(self) -> Answer:
-        """Choose the forms of the input for random convolutions, and train with them."""
+    def _choose_rocket(self) -> Answer | None:
+        """Choose the forms of the input for random convolutions, and train with them.
+
+        Return their answers as those of networks are measured; None where networks are not.
+        """
         forms = pool_forms(self._config, self._sample, self._clock, self._seconds_of_few / len(FEW))
         judge = Judge(self._sample, forms.plain.weights, self._config.evaluation, self._config.seed)
         found: dict[str, Answer] = {}
+        seconds = 0.0
         for name, inputs in SUBSETS.items():
-            if not forms.have(inputs):
-                self.results.skip(name, "no time for its features")
+            if not forms.have(inputs) or (found and seconds * len(inputs) > self._clock.left):
+                self.results.skip(name, "no time")
                 continue
             begun = self._clock.spent
             logits = forms.leave_out(inputs, self._sample.train.groups)
             found[name] = Answer(name, judge.score(logits), logits, self._clock.spent - begun)
+            seconds = found[name].seconds / len(inputs)
             self.results.add(found[name], judge)
         default = preferred(self._config)
         chosen = self._train_rocket(*_choose(found, default if default in found else FIRST, judge))
-        if self._folds is None:
-            return found[chosen]
+        if self._folds is None or seconds * len(SUBSETS[chosen]) > self._clock.left:
+            return None
         # Networks are measured by folds: beside them, so is this.
         logits = forms.leave_out(SUBSETS[chosen], self._folds)
         logits[self._folds == NEVER] = np.nan
