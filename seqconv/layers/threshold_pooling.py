@@ -243,4 +243,5 @@ def _widest_middles(ordered: np.ndarray, places: np.ndarray) -> np.ndarray:
     inside = np.where(alone, 1.0, np.maximum(down, up))
     outside = np.maximum(inside, least)
     down, up = np.where(is_smallest, outside, down), np.where(is_largest, outside, up)
-    return np.where(up > down, value + up / 2, value - down / 2)
+    middles: np.ndarray = np.where(up > down, value + up / 2, value - down / 2)
+    return middles
