@@ -4,7 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from seqconv.training.ridge.blocks import FloatArray, StandardizedRows, blocks_of
+from seqconv.training.ridge.blocks import FloatArray, StandardizedRows
 
 EPSILON = 1e-12
 
@@ -46,10 +46,13 @@ class Directions:
 
     def project(self, wanted: FloatArray) -> FloatArray:
         """Return the products of directions and targets `(rows, outputs)`, `(directions, outputs)`."""
-        total = np.zeros((len(self.lengths), wanted.shape[1]))
-        for part in blocks_of(self.rows.shape[0], len(self.lengths), self.rows.block_bytes):
-            total += self[part].T @ wanted[part]
-        return total
+        if self.is_of_rows:
+            return np.asarray(self._whole.T @ wanted)
+        products = np.zeros((self.rows.shape[1], wanted.shape[1]))
+        for part, values in self.rows.by_rows():
+            products += values.T @ wanted[part]
+        constant = self.rows.root.T @ wanted / np.sqrt(self._weight)
+        return np.vstack([self._vectors.T @ products, constant])
 
     def to_features(self, inner: FloatArray) -> FloatArray:
         """Return coefficients of the features `(features, outputs)`, from those of directions."""
