@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from support.training_data import classified, quick
 
+from seqconv import predict, train
 from seqconv.errors import ConfigError
 from seqconv.layers import MaskedRelativeSelfAttention
-from seqconv.models import build_model
+from seqconv.models import build_model, load_model
 
 
 def build(**options):
@@ -29,6 +31,16 @@ def test_a_block_is_two_halves_around_attention_and_convolution():
 def test_heads_that_do_not_divide_channels_are_refused():
     with pytest.raises(ConfigError, match=r"model\.blocks\.1\.num_heads: 4 heads cannot share 6 channels evenly"):
         build(num_heads=4)
+
+
+def test_a_run_learns_in_packed_rows_and_predicts_alike_from_the_file(tmp_path):
+    model = {"blocks": [{"filters": 6, "kernel_size": 1}, {"type": "conformer", "num_heads": 2, "kernel_size": 3}]}
+    data = classified(60)
+    run = train(quick(model=model, training={"epochs": 6}), tmp_path / "run", train_data=data)
+    assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
+    arrays = [data[index] for index in range(10)]
+    ours, loaded = (predict(each, arrays).drop(columns="id") for each in (run.model, load_model(run.path)))
+    assert (ours["prediction"] == loaded["prediction"]).all()
 
 
 def test_the_order_of_frames_matters_to_attention():

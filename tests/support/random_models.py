@@ -219,7 +219,7 @@ def most(value) -> int:
 
 @st.composite
 def convolutions_2d(draw, channels, bands, paddings):
-    kind = draw(st.sampled_from(["conv2d", "conv2d", "depthwise_conv2d"]))
+    kind = draw(st.sampled_from(["conv2d", "depthwise_conv2d"]))
     strides, size = draw(pairs(3, 2)), draw(pairs(5, 3))
     dilation = draw(pairs(3, 2)) if most(strides) == 1 else 1
     span = (of_bands(size) - 1) * of_bands(dilation) + 1
