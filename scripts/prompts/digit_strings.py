@@ -15,6 +15,7 @@ from seqconv.files import write_text
 DIGITS = "0123456789"
 LENGTHS = (2, 12)
 SHARES = {"train": 0.75, "valid": 0.1, "test": 0.15}
+TEST_ONLY = {"test": 1.0}
 PAUSES = (0.02, 0.5)
 """Shortest and longest pause between two digits, in seconds; before the first and behind the last they are longer."""
 SILENT_SHARE = 0.3
@@ -38,8 +39,9 @@ def compose_digits(source: Path, folder: Path, *, num_strings: int) -> str:
     """Write recordings of strings of 2 to 12 digits, and manifest.csv, into a folder; return a line about them.
 
     Each string is spoken in one language, and no two strings are the same: those of test are in no other split. The
-    recordings of the single digits are, whatever their split in the source, because there is but one of each. The same
-    prompts give the same bytes.
+    recordings of the single digits are, whatever their split in the source, because there is but one of each. Where all
+    digits of the source are of test, as those of voices that nobody was trained on, all strings are. The same prompts
+    give the same bytes.
 
     Args:
         source: a folder as `make_prompts.py` writes it.
@@ -51,8 +53,8 @@ def compose_digits(source: Path, folder: Path, *, num_strings: int) -> str:
     """
     from rich.progress import track
 
-    voices = find_voices(source)
-    plan = plan_strings(sorted(voices), num_strings)
+    voices, is_test = find_voices(source)
+    plan = plan_strings(sorted(voices), num_strings, TEST_ONLY if is_test else SHARES)
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("id", "path", "label", "split", "language", "seconds"))
@@ -72,37 +74,40 @@ def compose_digits(source: Path, folder: Path, *, num_strings: int) -> str:
     return f"{len(plan)} strings of {spoken:,} digits, {total / 60:.0f} minutes, in {', '.join(sorted(voices))}"
 
 
-def find_voices(source: Path) -> dict[str, Voice]:
-    """Find the recordings of the ten digits by language.
+def find_voices(source: Path) -> tuple[dict[str, Voice], bool]:
+    """Find the recordings of the ten digits by language, and whether all of them are of test.
 
     Raises:
         ManifestError: no language has them all.
     """
     found: dict[str, dict[str, Piece]] = {}
-    for piece in (piece for pieces in read_pieces(source).values() for piece in pieces):
+    splits = set[str]()
+    for split, piece in ((split, piece) for split, pieces in read_pieces(source).items() for piece in pieces):
         name = piece.id.removeprefix(f"{piece.language}/")
         if name.startswith("digits/") and name.removeprefix("digits/") in tuple(DIGITS):
             found.setdefault(piece.language, {})[name.removeprefix("digits/")] = piece
+            splits.add(split)
     whole = {language: digits for language, digits in found.items() if len(digits) == len(DIGITS)}
     if not whole:
         raise ManifestError(f"'{source}' has no language with the ten prompts digits/0 to digits/9")
-    return whole
+    return whole, splits == {"test"}
 
 
-def plan_strings(voices: Sequence[str], count: int) -> list[DigitString]:
+def plan_strings(voices: Sequence[str], count: int, shares: Mapping[str, float]) -> list[DigitString]:
     """Choose what each recording says, and in which language.
 
     Raises:
-        ManifestError: fewer strings than are needed for three splits.
+        ManifestError: fewer strings than there are splits.
 
-    >>> plan = plan_strings(["en", "it"], 40)
+    >>> plan = plan_strings(["en", "it"], 40, SHARES)
     >>> len({string.text for string in plan}), {len(string.text) for string in plan} <= set(range(2, 13))
     (40, True)
     """
-    sizes = {split: max(1, round(share * count)) for split, share in SHARES.items() if split != "train"}
-    if count < 3:
-        raise ManifestError(f"--strings {count} is too few for train, valid and test: give at least 3")
-    sizes = {"train": count - sum(sizes.values()), **sizes}
+    first, *others = shares
+    if count < len(shares):
+        raise ManifestError(f"--strings {count} is too few for {', '.join(shares)}: give at least {len(shares)}")
+    sizes = {split: max(1, round(shares[split] * count)) for split in others}
+    sizes = {first: count - sum(sizes.values()), **sizes}
     texts = _different_strings(np.random.default_rng(11))
     return [
         DigitString(f"{split}{number:04d}", split, voices[number % len(voices)], next(texts))

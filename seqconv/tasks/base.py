@@ -21,15 +21,15 @@ from seqconv.tasks.forms import (
     Fitted,
     FloatArray,
     Joined,
-    Joiner,
     Meaning,
     ReadAnswers,
     Scorer,
 )
+from seqconv.tasks.joining import JoiningTask
 from seqconv.tasks.linear import LinearTask
 
 
-class Task(LinearTask):
+class Task(LinearTask, JoiningTask):
     """A kind of label: how it is read, learned, scored and written.
 
     Derive from it, implement `fit`, `encode`, `decode`, `make_loss`, `losses`, `compute_scores`, `prediction_columns`
@@ -47,8 +47,6 @@ class Task(LinearTask):
         label_dtype: type of an encoded label.
         may_be_partial: whether only some parts of a label may be missing.
         allows_overlaps: whether two events may cover one frame.
-        joins_windows: whether the windows of a recording say something together, by their mean or maximum.
-        joins_frames: whether the label is of a sequence, although the model predicts frames: these say it together.
         separator: what is between the parts of a label that is text, unless `target.separator` says otherwise.
         axes: names of confidence and of its truth in figures.
     """
@@ -65,8 +63,6 @@ class Task(LinearTask):
     allows_overlaps: ClassVar[bool] = False
     axes: ClassVar[tuple[str, str]] = ("confidence", "right")
     misfits: ClassVar[Mapping[str, str]] = {**NO_CLASSES, **NO_MIXING}
-    joins_windows: ClassVar[bool] = False
-    joins_frames: ClassVar[bool] = False
     separator: ClassVar[str] = ";"
 
     # Labels
@@ -133,10 +129,6 @@ class Task(LinearTask):
     def label_shape(self, target: Meaning) -> tuple[int | None, ...]:
         """Return the shape of one encoded label; None for a size that varies from batch to batch."""
         return (target.num_outputs,)
-
-    def frames_needed(self, encoded: Array) -> IntArray | None:
-        """Count the output frames that the model must give for each label, `(n,)`; None: any number will do."""
-        return None
 
     def target_of_outputs(self, names: tuple[str, ...], columns: tuple[str, ...], column: str) -> Fitted:
         """Describe the outputs of a model that was trained elsewhere; without names where these are needed."""
@@ -236,24 +228,6 @@ class Task(LinearTask):
     def prediction_columns(self, target: Meaning, predictions: FloatArray, decided: Any = None) -> Columns:
         """Name predictions as columns of a table."""
         raise self._lacks("prediction_columns")
-
-    def place_columns(self, decided: Any, step: float, starts: FloatArray | None = None) -> Columns:
-        """Name where in its sequence each part of an answer is, as columns of a table.
-
-        Args:
-            decided: as `decide` returns it.
-            step: from one output frame to the next, in seconds, or in input frames where these have no time.
-            starts: where in its recording each sequence starts, in the same unit; None: at its beginning.
-        """
-        return {}
-
-    def compare_columns(self, target: Meaning, targets: Any, decided: Any) -> Columns:
-        """Name in what answers differ from the truth, as columns of a table; `decided` as `decide` returns it."""
-        return {}
-
-    def start_joining(self, target: Meaning) -> Joiner:
-        """Begin with the frames of a sequence that come in pieces; see `joins_frames`."""
-        raise self._lacks("start_joining")
 
     def truth_columns(self, target: Meaning, targets: FloatArray) -> Columns:
         """Name `truth` as columns of a table."""

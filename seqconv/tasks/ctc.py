@@ -1,5 +1,7 @@
 """The loss of connectionist temporal classification (CTC): frames say tokens, nobody knows which frame says which."""
 
+import contextlib
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import keras
@@ -13,8 +15,8 @@ HEADER = 3
 """Numbers before the states of a placed label: its first output frame, its output frames, how many states there are."""
 
 
-class _Tables(NamedTuple):
-    """Facts of the states of each frame `(rows, time, S)`, 1 or 0; `numbers`: the outputs that they stand for."""
+class _Facts(NamedTuple):
+    """Facts of the states of slots or frames, `(..., S)` each, 1 or 0; `numbers`: the outputs that they stand for."""
 
     numbers: Any
     exists: Any
@@ -54,16 +56,13 @@ def ctc_losses(placed: Any, logits: Any) -> Any:
     owners, is_real = ops.cast(inside, dtype), ops.any(inside, axis=-1)
     is_first = ops.any(inside & (time == start), axis=-1)
     ends = inside & (time == start + frames - 1)
-    tables = _tables(placed, owners)
     # Selected before the softmax: behind it, NaN in padding would still make gradients NaN.
     logs = ops.log_softmax(ops.where(is_real[..., None], logits, ops.zeros_like(logits)), axis=-1)
-    said = ops.take_along_axis(logs, ops.cast(tables.numbers, "int32"), axis=-1)
-    fixed = ops.stop_gradient(said)
-    forward, backward = _scan(fixed, tables, is_first, ops.any(ends, axis=-1))
-    # Both hold the frame's own probability. Their sum is the same in all frames, but for rounding.
-    passing = forward + backward - _log(tables.exists, fixed)
-    chances = ops.exp(passing - ops.logsumexp(passing, axis=-1, keepdims=True)) * tables.exists
-    ways = ops.logsumexp(forward + _log(tables.may_end), axis=-1)
+    table = ops.matmul(owners, _table(placed, dtype))
+    numbers = ops.cast(table[..., : ops.shape(placed)[-1] - HEADER], "int32")
+    said = ops.take_along_axis(logs, numbers, axis=-1)
+    visits = _visits_of(keras.backend.standardize_dtype(dtype))
+    chances, ways = visits(ops.stop_gradient(said), table, is_first, ops.any(ends, axis=-1))
     likelihood = ops.sum(ops.where(ends, ways[..., None], ops.zeros_like(owners)), axis=1)
     # Its gradient is that of the loss: the probability of an output minus that of its states.
     expected = -ops.sum(owners * ops.sum(chances * said, axis=-1)[..., None], axis=1)
@@ -72,8 +71,8 @@ def ctc_losses(placed: Any, logits: Any) -> Any:
     return ops.where(is_impossible, ops.full_like(losses, float("inf")), losses)
 
 
-def _tables(placed: Any, owners: Any) -> _Tables:
-    """Look up the states of each frame: those of the slot that it belongs to; `owners` (rows, time, K) are 1 there."""
+def _table(placed: Any, dtype: Any) -> Any:
+    """Return the facts of the states of each slot, `(rows, K, 6 * S)`: see `_Facts`."""
     numbers, counts = placed[..., HEADER:], placed[..., STATES, None]
     state = ops.arange(ops.shape(numbers)[-1], dtype="int32")
     exists = state < counts
@@ -82,27 +81,61 @@ def _tables(placed: Any, owners: Any) -> _Tables:
     skips = exists & (state % 2 == 1) & (state > 1) & ops.logical_not(same)
     skips_back = ops.concatenate([skips[..., 2:], ops.zeros_like(skips[..., :2])], axis=-1)
     begins, ends = exists & (state < 2), exists & (state >= counts - 2)
-    parts = [numbers, exists, begins, ends, skips, skips_back]
-    table = ops.concatenate([ops.cast(part, owners.dtype) for part in parts], axis=-1)
-    return _Tables(*ops.split(ops.matmul(owners, table), len(parts), axis=-1))
+    parts = _Facts(numbers, exists, begins, ends, skips, skips_back)
+    return ops.concatenate([ops.cast(part, dtype) for part in parts], axis=-1)
 
 
-def _scan(said: Any, tables: _Tables, is_first: Any, is_last: Any) -> tuple[Any, Any]:
-    """Return log probabilities (rows, time, S): of all up to a frame, and of all from it on, that end in a state."""
+@lru_cache(maxsize=4)
+def _visits_of(dtype: str) -> Any:
+    """Return `_visits`, on TensorFlow compiled by XLA: some twenty small operations a frame took half of a step."""
+    if keras.backend.backend() != "tensorflow":
+        return _visits
+    import tensorflow as tf
+
+    of_states, of_frames = tf.TensorSpec((None, None, None), dtype), tf.TensorSpec((None, None), tf.bool)
+    signature = [of_states, of_states, of_frames, of_frames]
+    return tf.function(_visits, input_signature=signature, autograph=False, jit_compile=True)
+
+
+def _visits(said: Any, table: Any, is_first: Any, is_last: Any) -> tuple[Any, Any]:
+    """Find how probable it is that each frame is in each state, given that the sequence says its label.
+
+    Args:
+        said: log probability of the output of each state in each frame (rows, time, S).
+        table: facts of these states (rows, time, 6 * S); see `_table`.
+        is_first, is_last: frames with which a sequence begins and ends (rows, time).
+
+    Returns:
+        these probabilities (rows, time, S), and the log probability of saying all up to a frame and ending with it
+        (rows, time).
+    """
 
     def both(there: Any, back: Any) -> Any:
         # The way back is the same recursion, with time and states in opposite order.
-        axes = tuple(range(1, len(back.shape)))
-        return ops.moveaxis(ops.stack([there, ops.flip(back, axes)]), 2, 0)
+        return ops.moveaxis(ops.stack([there, ops.flip(back, (1, 2))]), 2, 0)
 
-    said = _log(tables.exists, said)
+    facts = _Facts(*ops.split(table, len(_Facts._fields), axis=-1))
+    said = _log(facts.exists, said)
     edges = [ops.broadcast_to(ops.cast(edge, said.dtype)[..., None], ops.shape(said)) for edge in (is_first, is_last)]
-    there = [said, _log(tables.may_begin), _log(tables.may_skip), edges[0]]
-    back = [said, _log(tables.may_end), _log(tables.may_skip_back), edges[1]]
-    # One tensor: with several, Keras's scan on TensorFlow needs to know their length when it is traced.
+    there = [said, _log(facts.may_begin), _log(facts.may_skip), edges[0]]
+    back = [said, _log(facts.may_end), _log(facts.may_skip_back), edges[1]]
     frames = ops.stack([both(*pair) for pair in zip(there, back, strict=True)], axis=1)
-    none = ops.full_like(said[:, 0], _LOW)
-    none = ops.stack([none, none])
+    found = ops.moveaxis(_scan(frames), 0, 2)
+    forward, backward = found[0], ops.flip(found[1], (1, 2))
+    # Both hold the frame's own probability. Their sum is the same in all frames, but for rounding.
+    passing = forward + backward - said
+    chances = ops.exp(passing - ops.logsumexp(passing, axis=-1, keepdims=True)) * facts.exists
+    return chances, ops.logsumexp(forward + _log(facts.may_end), axis=-1)
+
+
+def _scan(frames: Any) -> Any:
+    """Return log probabilities `(time, 2, rows, S)` after each frame.
+
+    Args:
+        frames: (time, 4, 2, rows, S): log probabilities of the states, and of beginning or of skipping a blank there,
+            and 1 where a sequence begins. One tensor: with several, Keras's scan needs a static time.
+    """
+    none = ops.full_like(frames[0, 0], _LOW)
 
     def step(before: Any, now: Any) -> tuple[Any, Any]:
         said, begins, skips, edges = (now[part] for part in range(4))
@@ -114,9 +147,7 @@ def _scan(said: Any, tables: _Tables, is_first: Any, is_last: Any) -> tuple[Any,
         after = ops.where(edges > 0.5, begins, going_on) + said
         return after, after
 
-    _, found = ops.scan(step, none, frames)
-    found = ops.moveaxis(found, 0, 2)
-    return found[0], ops.flip(found[1], (1, 2))
+    return ops.scan(step, none, frames)[1]
 
 
 def _log(is_so: Any, known: Any = 0.0) -> Any:
@@ -126,7 +157,17 @@ def _log(is_so: Any, known: Any = 0.0) -> Any:
 
 @keras.saving.register_keras_serializable(package="seqconv")
 class CtcLoss(keras.losses.Loss):  # type: ignore[misc]
-    """`ctc_losses` as a loss."""
+    """`ctc_losses` as a loss; `known_losses` has its values again, without computing them twice in a step."""
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        return ctc_losses(y_true, y_pred)
+        losses = ctc_losses(y_true, y_pred)
+        with contextlib.suppress(AttributeError):
+            # As Keras keeps masks. Without the gradient, or the tensors would keep each other.
+            y_pred._ctc_losses = (y_true, ops.stop_gradient(losses))
+        return losses
+
+
+def known_losses(y_true: Any, y_pred: Any) -> Any:
+    """Return `ctc_losses`: those that `CtcLoss` has computed of the same two tensors, if it has."""
+    labels, losses = getattr(y_pred, "_ctc_losses", (None, None))
+    return losses if labels is y_true else ctc_losses(y_true, y_pred)

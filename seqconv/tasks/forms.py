@@ -71,7 +71,7 @@ class CellRule(NamedTuple):
 
 
 class Joiner(Protocol):
-    """What the frames of one sequence say together, where these come in pieces."""
+    """A collector of the frames of one sequence, which come in pieces and say something together."""
 
     def feed(self, logits: npt.ArrayLike) -> None:
         """Take the logits of the next frames, `(frames, num_outputs)`."""

@@ -99,6 +99,12 @@ class TokenSequences(Task):
 
         return CtcLoss(reduction="sum")
 
+    def make_metrics(self, label_smoothing: float = 0.0, focusing: float = 0.0) -> list[Any]:
+        from seqconv.tasks.ctc import known_losses
+        from seqconv.tasks.losses import WeightedMean
+
+        return [WeightedMean(known_losses, "mean_loss")]
+
     def predictions(self, target: Meaning, logits: Any) -> Any:
         """Turn the logits of the frames of each sequence into log probabilities, blank first, `(n,)` arrays."""
         return as_objects([self.log_probabilities(target, rows) for rows in logits])

@@ -33,7 +33,9 @@ def test_the_manifest_has_three_splits_and_five_languages(folder):
 def test_each_digit_is_heard_in_its_place():
     """The recording of each digit is found where it is most similar, one after the other."""
     module = prompts_module("digit_strings")
-    voice = module.find_voices(ROOT / "data" / "prompts")["it"]
+    voices, is_test = module.find_voices(ROOT / "data" / "prompts")
+    voice = voices["it"]
+    assert not is_test
     text = "3907"
     samples = module.join_digits(voice, text, np.random.default_rng(0))
     places = []
@@ -60,8 +62,10 @@ def test_the_same_prompts_give_the_same_bytes(folder, tmp_path):
 
 def test_what_cannot_be_made_is_said(tmp_path):
     module = prompts_module("digit_strings")
-    with pytest.raises(ManifestError, match="--strings 2 is too few for train, valid and test: give at least 3"):
-        module.plan_strings(["en"], 2)
+    with pytest.raises(ManifestError, match="--strings 2 is too few for train, valid, test: give at least 3"):
+        module.plan_strings(["en"], 2, module.SHARES)
+    unseen = module.plan_strings(["fr", "it"], 20, module.TEST_ONLY)
+    assert {(string.split, string.voice) for string in unseen} == {("test", "fr"), ("test", "it")}
     (tmp_path / "a.ogg").write_bytes((ROOT / "data/prompts/en/digits/1.ogg").read_bytes())
     header = "id,path,label,group,split,voice,seconds\n"
     (tmp_path / "manifest.csv").write_text(f"{header}en/digits/1,a.ogg,en,digits/1,train,x,0.9\n", encoding="utf-8")
