@@ -89,6 +89,11 @@ def plan_all(lengths: "NDArray[np.int64]", config: "Config") -> tuple[list["Plan
     names = [name for name in names if not (STRATEGIES[name].fills_rows and is_recurrent)]
     field = "the whole sequence" if model.sees_all else f"{receptive_field(geometry)} frames"
     notes = [f"model: receptive field {field}, total stride {total_stride(geometry)}"]
+    if config.recipe is not None:
+        notes.append(
+            f"recipe {config.recipe} chooses model and batches, so these plans are of the default model; plan with the "
+            "config.yaml of its run"
+        )
     if config.training.sampling != "natural":
         notes.append(f"each sequence once: training.sampling '{config.training.sampling}' needs labels, unknown here")
     if is_recurrent:
