@@ -113,6 +113,14 @@ def test_thresholds_beyond_all_values():
     assert set(np.unique(found[:, : 2 * 338])) == {0.0, 1.0}
 
 
+def test_causal_kernels_have_the_answers_of_the_graph():
+    model = PooledModel(make_model(["frames", "smoothed"], 2, padding="causal"))
+    centered = PooledModel(make_model(["frames", "smoothed"], 2))
+    found = forward(model, make_sequences(2))
+    np.testing.assert_allclose(found, of_graph(model, make_sequences(2)), rtol=1e-5, atol=1e-5)
+    assert not np.allclose(found, forward(centered, make_sequences(2)), atol=1e-2)
+
+
 def test_a_model_of_a_ridge_standardizes_what_is_pooled():
     model = make_model(["frames", "standardized_smoothed"], 2, standardize_pooled=True)
     layer, rng = model.stack.dense[0], np.random.default_rng(2)
@@ -173,6 +181,7 @@ def test_who_qualifies():
         {"blocks": [random], "pooling": "frames"},
         {"blocks": [{"type": "length"}, random], "pooling": ["max"]},
         {"blocks": [random, random], "pooling": ["max"]},
+        {"blocks": [{**random, "padding": "causal"}], "pooling": ["max"]},
     ):
         assert not random_features.qualifies(build_model(settings, num_features=1, num_outputs=2))
     for dtype in ("float64", "mixed_float16"):

@@ -64,11 +64,16 @@ def qualifies(model: Any) -> bool:
 
 
 def _is_branch(nodes: Nodes) -> bool:
-    """Whether the nodes are nothing at all, or forms of the frames and then kernels that are those of MiniRocket."""
+    """Whether the nodes are nothing at all, or forms of the frames and then kernels that are those of MiniRocket.
+
+    Their middle is the frame itself: causal ones are left to the graph.
+    """
     if not nodes:
         return True
     *forms, last = nodes
     if type(last) is not MaskedRandomConvolution1D or any(type(form) not in FORMS for form in forms):
+        return False
+    if last.time_layer.padding != "same":
         return False
     kernel = to_numpy(last.kernel)
     is_used = kernel.any(axis=1, keepdims=True)
