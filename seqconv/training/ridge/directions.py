@@ -42,7 +42,7 @@ class Directions:
         """Return the squared lengths with the penalty of a strength, `(directions,)`."""
         penalty = np.full(len(self.lengths), strength * self.unit)
         penalty[-1] = 0
-        return self.lengths + penalty
+        return np.asarray(self.lengths + penalty)
 
     def project(self, wanted: FloatArray) -> FloatArray:
         """Return the products of directions and targets `(rows, outputs)`, `(directions, outputs)`."""
