@@ -1,5 +1,6 @@
 """The forward pass over a source of sequences, shared by validation, evaluation and prediction."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,7 +68,6 @@ def forward(
     if batch_size is None and frames_per_batch is None:
         batch_size, frames_per_batch = model.card.batch_size, model.card.frames_per_batch
     sizes = {"batch_size": batch_size, "frames_per_batch": frames_per_batch}
-    sizes = {name: size for name, size in sizes.items() if size is not None}
     # Each in the layout that suits it.
     answers = [_forward_member(member, source, strategy, sizes, chunk_frames) for member in model.list_members()]
     if model.predicts_frames:
@@ -150,16 +150,18 @@ def check_source(model: Any, source: Source) -> None:
         )
 
 
-def _forward_member(model: Any, source: Source, strategy: str, sizes: dict[str, int], chunk_frames: int | None) -> Any:
+def _forward_member(
+    model: Any, source: Source, strategy: str, sizes: Mapping[str, int | None], chunk_frames: int | None
+) -> Any:
     from seqconv.prediction.streaming import whole
 
     is_long = whole.find_long(model, source.lengths, chunk_frames, strategy)
     layout = choose_strategy(model, strategy, source.lengths).strategy
-    sizes = {} if layout == "single" else sizes
+    known = {name: size for name, size in sizes.items() if size is not None and layout != "single"}
     if not is_long.any():
-        return _forward_batches(model, source, layout, sizes)
+        return _forward_batches(model, source, layout, known)
     short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
-    found = list(_forward_batches(model, Selection(source, short), layout, sizes)) if len(short) else []
+    found = list(_forward_batches(model, Selection(source, short), layout, known)) if len(short) else []
     found += whole.forward_long(model, Selection(source, long), chunk_frames)
     answers = [found[place] for place in np.argsort([*short, *long])]
     return answers if model.predicts_frames else np.stack(answers)
