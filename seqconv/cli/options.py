@@ -4,11 +4,14 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqconv.cli.terminal import report_errors
 from seqconv.errors import ConfigError
 from seqconv.files import is_address
+
+if TYPE_CHECKING:
+    from seqconv.config import Config
 
 Work = Callable[[argparse.Namespace], int | None]
 Options = Mapping[str, Any]
@@ -95,6 +98,19 @@ def refuse_beside_resume(arguments: argparse.Namespace, what: str, *flags: str) 
     """
     for flag in given(arguments, *flags):
         raise ConfigError(f"{flag} starts {what}, --resume goes on with one: leave one of them out.")
+
+
+def refuse_members(config: "Config", what: str) -> None:
+    """Refuse the config of an average where one model is wanted.
+
+    Raises:
+        ConfigError: it has members.
+    """
+    if config.members:
+        raise ConfigError(
+            f"{what} is about one model, but the config averages {len(config.members)} (members). Write the keys of "
+            "one of them without members, or give the config of a member that was trained: RUN/members/0/config.yaml."
+        )
 
 
 def overrides(arguments: argparse.Namespace) -> list[str | tuple[str, Any]]:

@@ -2,23 +2,35 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
+from seqconv.config.training import TrainingConfig
 from seqconv.geometry import total_stride
+from seqconv.models.settings import ModelConfig
 from seqconv.parts import Role, absolute_path
 from seqconv.parts.keys import flatten, merge, plain_values, set_value
 from seqconv.text import nearest
-
-if TYPE_CHECKING:
-    from seqconv.config.run import Config
 
 MEMBER_KEYS = ("name", "seed", "model", "batching", "training", "augment", "audio_augment")
 """Keys of a config that a member may have; it shares all others."""
 _OF_MODELS = ("model", "batching", "training", "augment", "audio_augment")
 
 Values = dict[str, Any]
-Read = Callable[[Values], "tuple[Config | None, list[str]]"]
-"""A function that makes a config of plain values, and lists what is wrong with them."""
+
+
+class Whole(Protocol):
+    """A whole config, as far as members are compared."""
+
+    @property
+    def model(self) -> ModelConfig: ...
+
+    @property
+    def training(self) -> TrainingConfig: ...
+
+    def to_dict(self) -> Values: ...
+
+
+AnyConfig = TypeVar("AnyConfig", bound=Whole)
 
 
 def plain_key(key: str) -> str:
@@ -31,13 +43,15 @@ def plain_key(key: str) -> str:
     return rest.partition(".")[2] if first == "members" and rest.partition(".")[2] else key
 
 
-def read_members(values: Values, members: Sequence[Values], read: Read) -> "tuple[list[Config], list[str]]":
+def read_members(
+    values: Values, members: Sequence[Values], read: Callable[[Values], tuple[AnyConfig | None, list[str]]]
+) -> tuple[list[AnyConfig], list[str]]:
     """Make a whole config of each member, and list what is wrong with them.
 
     Args:
         values: the rest of the config; the seed of its splits is that of all members.
         members: nested values that differ.
-        read: makes a config of values.
+        read: makes a config of plain values, and lists what is wrong with them.
     """
     configs, problems = [], list[str]()
     for index, member in enumerate(members):
@@ -65,7 +79,7 @@ def seed_of(seed: int, index: int) -> int:
     return (seed + 1_000_003 * index) % 2**32
 
 
-def find_disagreements(config: "Config", members: "Sequence[Config]") -> Iterator[str]:
+def find_disagreements(config: Whole, members: Sequence[Whole]) -> Iterator[str]:
     """Yield what keeps members from being averaged, and what would be ignored."""
     if len(members) == 1:
         yield "members: an average needs two. Add another, or write the keys of this one without members."
@@ -111,11 +125,11 @@ def _refusal(key: str, values: Mapping[str, Any]) -> str:
     return f"all members share this section. Write it once, without members. {known}.{own}"
 
 
-def _computed(config: "Config") -> Values:
+def _computed(config: Whole) -> Values:
     return {key: value for key, value in config.to_dict().items() if key != "name"}
 
 
-def _find_unused(name: str, config: "Config", members: "Sequence[Config]") -> Iterator[str]:
+def _find_unused(name: str, config: Whole, members: Sequence[Whole]) -> Iterator[str]:
     """Yield keys of a section that are set for all members, and that each member sets in its own way."""
     section, default = getattr(config, name), type(getattr(config, name))()
     for key in type(section).model_fields:

@@ -19,7 +19,8 @@ from seqconv.errors import SeqconvError
 from seqconv.experiments.folder import LOGS
 from seqconv.reports.folder import CONFIG
 from seqconv.training.run.run_dir import program
-from seqconv.training.run.train import Load, begin, go_on
+from seqconv.training.run.single import Load
+from seqconv.training.run.train import begin, go_on
 from seqconv.training.state.interrupts import RunStopped
 
 

@@ -22,7 +22,8 @@ from seqconv.text import amount
 from seqconv.training.output.report import make_console
 from seqconv.training.run.identity import is_place
 from seqconv.training.run.run_dir import make_run_dir
-from seqconv.training.run.train import Load, as_config
+from seqconv.training.run.single import Load
+from seqconv.training.run.train import as_config
 from seqconv.training.state.checkpointing import remove_checkpoints
 
 

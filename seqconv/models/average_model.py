@@ -135,8 +135,8 @@ def _copy(member: SequenceModel | Mapping[str, Any], name: str) -> SequenceModel
         return SequenceModel.from_config({**member, "name": name})
     if not isinstance(member, SequenceModel):
         raise ModelError(
-            f"a {type(member).__name__} cannot be a member of an average. Average models that build_model returns, or "
-            "those in the folders of runs."
+            f"'{getattr(member, 'name', member)}' ({type(member).__name__}) cannot be a member of an average. Average "
+            "models that build_model returns, or those in the folders of runs."
         )
     copy = SequenceModel.from_config({**member.get_config(), "name": name, "card": {}})
     copy.set_weights(member.get_weights())

@@ -1,5 +1,6 @@
 """The forward pass over a source of sequences, shared by validation, evaluation and prediction."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -169,11 +170,11 @@ def _forward_graph(model: Any, source: Source, strategy: str, sizes: dict[str, i
 
     is_long = whole.find_long(model, source.lengths, chunk_frames, strategy)
     layout = choose_strategy(model, strategy, source.lengths).strategy
-    sizes = {} if layout == "single" else sizes
+    known = {name: size for name, size in sizes.items() if size is not None and layout != "single"}
     if not is_long.any():
-        return _forward_batches(model, source, layout, sizes)
+        return _forward_batches(model, source, layout, known)
     short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
-    found = list(_forward_batches(model, Selection(source, short), layout, sizes)) if len(short) else []
+    found = list(_forward_batches(model, Selection(source, short), layout, known)) if len(short) else []
     found += whole.forward_long(model, Selection(source, long), chunk_frames)
     answers = [found[place] for place in np.argsort([*short, *long])]
     return answers if model.predicts_frames else np.stack(answers)

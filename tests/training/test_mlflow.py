@@ -128,3 +128,19 @@ def test_mlflow_that_is_missing_is_named(monkeypatch):
         MLflowLogger()
     with pytest.raises(ConfigError, match="MLflow is not installed"):
         train(quick(training={"mlflow": {}}), **PARTS)
+
+
+@pytest.mark.parametrize("by", ["config", "callback"])
+def test_members_of_an_average_are_runs_of_their_own(store, tmp_path, by):
+    uri, _, runs = store
+    settings = quick(members=[{}, {"training": {"epochs": 1}}])
+    given = [MLflowLogger(uri)] if by == "callback" else []
+    if by == "config":
+        settings["training"]["mlflow"] = {"tracking_uri": uri}
+    run = train(settings, tmp_path / "run", **PARTS, callbacks=given)
+    logged = {each.info.run_name: each for each in runs()}
+    assert set(logged) == {"0", "1", *(["run"] if by == "config" else [])}
+    assert {each.info.status for each in logged.values()} == {"FINISHED"}
+    assert [logged[name].data.params["training.epochs"] for name in ("0", "1")] == ["2", "1"]
+    if by == "config":
+        assert logged["run"].data.metrics["test/accuracy"] == run.metrics["test"]["accuracy"]

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqconv.cli.options import CONFIG, command, settable
+from seqconv.cli.options import CONFIG, command, refuse_members, settable
 from seqconv.cli.splits import say
 from seqconv.config.backends import start_keras
 from seqconv.errors import ConfigError
@@ -38,6 +38,7 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.preview < 1 or arguments.epochs < 1:
         raise ConfigError(f"--preview {arguments.preview} --epochs {arguments.epochs}: both are at least 1")
     config = load_config(arguments.config, arguments.set)
+    refuse_members(config, "augment")
     if not config.augment.names and not config.audio_augment.names:
         raise ConfigError(
             "there is nothing to show: neither augment nor audio_augment of the config names a transform. Try --set "

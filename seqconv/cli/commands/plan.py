@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from seqconv.cli.options import CONFIG, Group, command, overrides, settable
+from seqconv.cli.options import CONFIG, Group, command, overrides, refuse_members, settable
 from seqconv.cli.splits import read_rows
 from seqconv.errors import ConfigError, ManifestError
 
@@ -48,6 +48,7 @@ def main(arguments: argparse.Namespace) -> None:
         if getattr(arguments, size) is not None and getattr(arguments, other) is None:
             arguments.set.append(f"{other}=null")
     config = load_config(arguments.config or {}, overrides(arguments))
+    refuse_members(config, "plan")
     lengths = _read_lengths(arguments, config)
     plans, notes = plan_all(lengths, config)
     print(describe_lengths(lengths))

@@ -25,7 +25,8 @@ from seqconv.experiments.tuning.study import Study
 from seqconv.reports.tables import number
 from seqconv.training.output.report import make_console
 from seqconv.training.run.run_dir import make_run_dir, read_history
-from seqconv.training.run.train import Load, as_config
+from seqconv.training.run.single import Load
+from seqconv.training.run.train import as_config
 from seqconv.training.state.checkpointing import remove_checkpoints
 
 if TYPE_CHECKING:

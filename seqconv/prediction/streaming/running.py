@@ -55,7 +55,7 @@ def streaming_delay(model: LayoutModel) -> int:
             f"the model cannot answer while a recording comes in: {list_some(whole)} look at statistics of the whole "
             "sequence, which are known at its end. Predict without --stream; it runs in chunks, in several passes"
         )
-    return model.halo[1]
+    return int(model.halo[1])
 
 
 def running_answers(

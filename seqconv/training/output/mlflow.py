@@ -111,6 +111,8 @@ class MLflowLogger(StateOfAttributes, keras.callbacks.Callback):  # type: ignore
         for file in filter(Path.is_file, map(path.joinpath, ARTIFACTS)):
             self._send("log_artifact", str(file))
         self._send("set_terminated", "FINISHED")
+        # The next run that it sees, of another member of an average, is another one.
+        self.run_id = None
 
     def on_run_failed(self, error: BaseException) -> None:
         """Record in MLflow that the run has ended early."""

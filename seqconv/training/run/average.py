@@ -18,6 +18,7 @@ from seqconv.parts.keys import flatten
 from seqconv.reports.folder import CONFIG, MEMBER_TABLE, MEMBERS, is_finished, read_scores
 from seqconv.training.output import report
 from seqconv.training.output.callbacks import Callbacks
+from seqconv.training.output.mlflow import MLflowLogger
 from seqconv.training.run import run_dir as folders
 from seqconv.training.run.checks import check_packages, check_single
 from seqconv.training.run.identity import is_place
@@ -45,9 +46,9 @@ def go_on_with_average(config: Config, path: Path, load: Load, callbacks: Callba
         ConfigError: settings other than paths and devices are not those of the folder.
     """
     then, now = (flatten(each.to_dict()) for each in (load_config(path / CONFIG), config))
-    changed = [key for key in now if now[key] != then.get(key) and not is_place(key)]
+    changed = [key for key in {**then, **now} if now.get(key) != then.get(key) and not is_place(key)]
     if changed:
-        lines = [f"{key}: {then.get(key)!r} then, {now[key]!r} now" for key in changed]
+        lines = [f"{key}: {then.get(key)!r} then, {now.get(key)!r} now" for key in changed]
         raise ConfigError("\n  ".join([f"{path}: its members are trained by another config:", *lines]))
     with _checked(config, load, console) as data:
         return _train(config, data, path, callbacks, console)
@@ -85,6 +86,7 @@ def _train(config: Config, data: Datasets, path: Path, callbacks: Callbacks, con
                 history, facts = save_average(config, data, path)
                 run = score_run(TrainedRun(config, data, path, history, None, {}), console)
                 report.print_members(facts, run.metrics, config.target.definition.headline, console)
+                _write_to_mlflow(config, run)
     except RunStopped as stop:
         # The message of a member names its own folder.
         reason = str(stop).partition(". Go on with: ")[0]
@@ -133,6 +135,15 @@ def save_average(config: Config, data: Datasets, path: Path) -> tuple[pd.DataFra
     write_text(json.dumps(facts, indent=2) + "\n", path / MEMBER_TABLE)
     histories = [folders.read_history(each).assign(member=index) for index, each in enumerate(paths)]
     return pd.concat(histories, ignore_index=True), facts
+
+
+def _write_to_mlflow(config: Config, run: Run) -> None:
+    """Write the average beside its members, which have written themselves."""
+    settings = config.training.mlflow
+    if settings is not None:
+        logger = MLflowLogger(settings.tracking_uri, settings.experiment)
+        logger.on_run_begin(config, run.path)
+        logger.on_run_end(run.metrics, run.path)
 
 
 def _numbers(scores: dict[str, Any]) -> dict[str, float]:

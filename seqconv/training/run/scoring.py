@@ -54,7 +54,7 @@ class Run:
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What is known of a run when its model is trained and saved: `facts` are those for `model.json`."""
+    """A run whose model is trained and saved, and not scored yet; `facts` are those for `model.json`."""
 
     config: Config
     data: Datasets

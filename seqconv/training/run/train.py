@@ -46,7 +46,7 @@ def train(
             arrays and labels; or tables of recordings: a DataFrame with a column `path`, a Dataset or DatasetDict of
             Hugging Face. Without `valid_data`, a part of the training sequences is set aside.
         callbacks: further Keras callbacks: each begins and ends once, sees `val_...` scores at the end of an epoch, and
-            may set `model.stop_training`.
+            may set `model.stop_training`. In each member of an average (`members`), they begin and end once.
 
     Raises:
         ConfigError, ManifestError: before any training, naming what is wrong; and when the loss is no longer a number.
