@@ -145,7 +145,7 @@ def test_a_broadcast_residual_block_is_what_its_paper_says():
         x = keras.ops.relu(over_bands + over_time + (x if copy else 0))
     expected = layers["logits"](keras.ops.mean(x, axis=2))
     found = model(np.random.default_rng(1).normal(size=(1, 9, 6)).astype("float32"))
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (found, expected)), rtol=1e-5, atol=1e-6)
     shapes = {name: tuple(layer.weights[0].shape) for name, layer in layers.items() if name.endswith("_conv")}
     assert shapes["block1_1_bands_conv"] == (1, 3, 4, 1)
     assert shapes["block1_1_time_conv"] == (3, 1, 4, 1)

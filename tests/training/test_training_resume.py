@@ -78,6 +78,20 @@ def test_so_it_does_in_every_layout_stopped_again_and_again(tmp_path, strategy):
     assert_same_run(resume(tmp_path / "run", **data()), uninterrupted)
 
 
+def test_so_it_does_over_bands_and_with_a_conformer(tmp_path):
+    blocks = [
+        {"type": "to_bands"},
+        {"type": "conv2d", "filters": 4, "strides": [2, 1], "spatial_dropout": 0.3},
+        {"type": "residual2d", "filters": 4, "dropout": 0.2, "stochastic_depth": 0.2},
+        {"type": "from_bands", "bands": "flatten"},
+        {"type": "conformer", "num_heads": 2, "kernel_size": 3, "dropout": 0.2},
+    ]
+    config = {**RICH, "model": {"blocks": blocks}}
+    uninterrupted = train(quick(**config), tmp_path / "whole", **data())
+    stopped(tmp_path / "run", 1, 2, config=config)
+    assert_same_run(resume(tmp_path / "run", **data()), uninterrupted)
+
+
 def test_so_it_does_with_labels_of_frames(tmp_path):
     config = quick(model={"blocks": [{"filters": 6, "kernel_size": 3, "dropout": 0.3}], "pooling": "frames"})
     parts = {"train_data": framed(24), "valid_data": framed(8, seed=1)}
