@@ -225,7 +225,7 @@ class Task(LinearTask, JoiningTask):
         """Decide for class numbers `(n,)`, or which labels are given `(n, C)`; None where nothing is decided."""
         return None
 
-    def prediction_columns(self, target: Meaning, predictions: FloatArray, decided: Any = None) -> Columns:
+    def prediction_columns(self, target: Meaning, predictions: Any, decided: Any = None) -> Columns:
         """Name predictions as columns of a table."""
         raise self._lacks("prediction_columns")
 

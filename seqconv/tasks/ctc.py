@@ -10,6 +10,9 @@ from keras import ops
 # The logarithm of "impossible". It is finite, because the difference of two infinities is not a number.
 _LOW = -1e30
 
+# Four for each power of two, so that none is a quarter wider than it has to be.
+_WIDTHS = sorted(part << power for power in range(24) for part in (4, 5, 6, 7))
+
 START, FRAMES, STATES = range(3)
 HEADER = 3
 """Numbers before the states of a placed label: its first output frame, its output frames, how many states there are."""
@@ -94,7 +97,17 @@ def _visits_of(dtype: str) -> Any:
 
     of_states, of_frames = tf.TensorSpec((None, None, None), dtype), tf.TensorSpec((None, None), tf.bool)
     signature = [of_states, of_states, of_frames, of_frames]
-    return tf.function(_visits, input_signature=signature, autograph=False, jit_compile=True)
+    compiled = tf.function(_visits, input_signature=signature, autograph=False, jit_compile=True)
+
+    def visits(*of_rows: Any) -> tuple[Any, Any]:
+        # It is compiled for each width, so there are few of them; frames that are added belong to no sequence.
+        time, widths = tf.shape(of_rows[0])[1], tf.constant(_WIDTHS, tf.int32)
+        more = widths[tf.searchsorted(widths, [time])[0]] - time
+        wide = [tf.pad(values, [[0, 0], [0, more], [0, 0]][: len(values.shape)]) for values in of_rows]
+        chances, ways = compiled(*wide)
+        return chances[:, :time], ways[:, :time]
+
+    return visits
 
 
 def _visits(said: Any, table: Any, is_first: Any, is_last: Any) -> tuple[Any, Any]:

@@ -82,8 +82,8 @@ def join_decoded(parts: Iterable[Decoded]) -> Decoded:
 def _gather(runs: Sequence[tuple[int, int, int, float]]) -> Decoded:
     said = [run for run in runs if run[0] != BLANK]
     token, first, last, total = (np.array([run[at] for run in said]) for at in range(4))
-    whole = (column.astype(np.int64) for column in (token, first, last))
-    return Decoded(*whole, total.astype(np.float64) / np.maximum(last - first + 1, 1))
+    sure = total.astype(np.float64) / np.maximum(last - first + 1, 1)
+    return Decoded(token.astype(np.int64), first.astype(np.int64), last.astype(np.int64), sure)
 
 
 def decode_by_beam(log_probabilities: Array, width: int) -> Decoded:

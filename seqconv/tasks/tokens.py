@@ -134,12 +134,11 @@ class TokenSequences(Task):
 
     def compare_columns(self, target: Meaning, targets: Any, decided: Any) -> Columns:
         """Name the alignment of each answer with its label; see `describe_edits`."""
-        names = _in_order(target.names)
-        pairs = (
-            [[names[token] for token in each] for each in (true, said.tokens)]
-            for true, said in zip(targets, decided, strict=True)
-        )
-        return {"alignment": [describe_edits(*pair, target.separator) for pair in pairs]}
+        names, written = _in_order(target.names), list[str]()
+        for true, said in zip(targets, decided, strict=True):
+            label, answer = ([names[token] for token in tokens] for tokens in (true, said.tokens))
+            written.append(describe_edits(label, answer, target.separator))
+        return {"alignment": written}
 
     def start_joining(self, target: Meaning) -> Joiner:
         return _Joining(self, target)

@@ -167,7 +167,7 @@ def test_configs_say_how_they_were_measured(config):
 def test_readme_lists_every_config_with_its_score():
     rows = dict(
         re.findall(
-            r"^\| \[(\w+)\]\(configs/\w+\.yaml\) \|.*\| (?:accuracy|macro F1|R2) ([\d.]+) \|",
+            r"^\| \[(\w+)\]\(configs/\w+\.yaml\) \|.*\| (?:accuracy|macro F1|R2|token error rate) ([\d.]+) \|",
             README,
             flags=re.MULTILINE,
         )
@@ -175,7 +175,7 @@ def test_readme_lists_every_config_with_its_score():
     assert sorted(rows) == [config.stem for config in CONFIGS]
     for config in CONFIGS:
         header = " ".join(re.findall(r"^#\s+(.*)", config.read_text(encoding="utf-8"), flags=re.MULTILINE))
-        assert re.search(rf"Score: (accuracy|macro F1|R2) {rows[config.stem]}\b", header), config.name
+        assert re.search(rf"Score: (accuracy|macro F1|R2|token error rate) {rows[config.stem]}\b", header), config.name
 
 
 def test_padding_in_the_readme_is_what_plan_prints(capsys):

@@ -157,7 +157,7 @@ def test_a_config_is_told_what_does_not_fit_it(sections, message):
 
 def test_the_schema_lists_it():
     found = Config.model_json_schema()["$defs"]["TargetConfig"]["properties"]["task"]["enum"]
-    assert found == ["classification", "multilabel", "regression", "corner"]
+    assert found == ["classification", "multilabel", "regression", "tokens", "corner"]
 
 
 def test_what_it_does_not_say_it_can_do_is_refused_by_name():

@@ -48,7 +48,11 @@ def test_tokens_are_learned_and_scored(run):
     # What is stopped on goes down.
     assert run.history["val_token_error_rate"].iloc[-1] < run.history["val_token_error_rate"].iloc[0]
     assert "token error rate" in str(run.evaluation)
-    assert (run.path / "report.html").stat().st_size > 10_000
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "token error rate" in page
+    # The hardest, with what was said instead.
+    hardest = run.evaluation.errors(1)
+    assert f">{hardest['alignment'].item()}<" in page.replace("&gt;", ">").replace(">\n", ">")
 
 
 def test_the_table_has_text_times_and_losses(run):

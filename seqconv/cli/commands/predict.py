@@ -119,4 +119,5 @@ def _check_top(count: int | None, target: "Target | None") -> None:
     if count < 1:
         raise ConfigError(f"--top {count}: expected how many classes to show, 1 or more.")
     if target is not None and not target.definition.class_names(target.names):
-        raise ConfigError("--top is about classes, but the model predicts numbers. Leave it out.")
+        told = "tokens" if target.definition.joins_frames else "numbers"
+        raise ConfigError(f"--top is about classes, but the model predicts {told}. Leave it out.")

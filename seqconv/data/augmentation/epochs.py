@@ -97,7 +97,8 @@ class Augmentation:
         stretch = self.settings.time_stretch
         if stretch is None:
             return np.asarray(lengths)
-        return np.minimum(lengths, transforms.stretched_lengths(lengths, stretch.rate[1], shortest=self.shortest))
+        fastest = transforms.stretched_lengths(lengths, stretch.rate[1], shortest=self.shortest)
+        return np.asarray(np.minimum(lengths, fastest))
 
     def moment(self, name: str, width: int) -> FloatArray:
         """Return `mean` or `deviation`, `(width,)`."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from seqconv.batching import FrameTargets, Plan
+from seqconv.batching import FrameTargets, Plan, TokenTargets
 from seqconv.config import Config
 from seqconv.config.averaging import describe_reach
 from seqconv.data.datasets import Datasets
@@ -100,7 +100,7 @@ def prepare(config: Config, data: Datasets, tell: Tell | None = None, initial: I
         model.feature_normalization.adapt(*moments)
     adapt_poolings(model, data.train, config.seed)
     data = with_variants(config, data)
-    classes = labels.labels if isinstance(labels, FrameTargets) else labels
+    classes = labels.labels if isinstance(labels, FrameTargets | TokenTargets) else labels
     sampling = draw_by_class(config.training.sampling, data.target, classes, data.train.lengths, seed=config.seed)
     augmented = augment_training(config, data, shortest=model.min_frames, moments=moments, sampling=sampling)
     if augmented is not None:

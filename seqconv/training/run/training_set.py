@@ -151,9 +151,9 @@ def encode_labels(config: Config, data: Datasets, model: SequenceModel) -> tuple
     elif data.target.definition.joins_frames:
         labels = TokenTargets(data.labels_of("train"), model.time_geometry)
     else:
-        labels = data.labels_of("train")
-        weights = np.asarray(weights * class_weights(data.target, labels, class_weight), "float32")
-        weights = np.where(data.target.definition.is_labeled(labels), weights, np.float32(0))
+        encoded: np.ndarray = data.labels_of("train")
+        labels, weights = encoded, np.asarray(weights * class_weights(data.target, encoded, class_weight), "float32")
+        weights = np.where(data.target.definition.is_labeled(encoded), weights, np.float32(0))
     if not weights.any():
         raise ConfigError(
             f"all {len(weights)} training sequences have weight 0: there is nothing to learn from. Look at the column "
