@@ -170,7 +170,7 @@ def _forward_graph(model: Any, source: Source, strategy: str, sizes: dict[str, i
 
     is_long = whole.find_long(model, source.lengths, chunk_frames, strategy)
     layout = choose_strategy(model, strategy, source.lengths).strategy
-    known = {name: size for name, size in sizes.items() if size is not None and layout != "single"}
+    known = {} if layout == "single" else sizes
     if not is_long.any():
         return _forward_batches(model, source, layout, known)
     short, long = np.flatnonzero(~is_long), np.flatnonzero(is_long)
