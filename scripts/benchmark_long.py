@@ -89,7 +89,7 @@ def _measure_chunks(model: Any, pieces: FeaturePieces, chunk_frames: int | None)
 
     before = _resident_bytes()
     runner = ChunkRunner(model, chunk_frames)
-    shape = runner.shape
+    (shape,) = runner.shapes
     # Compiled once, as for the first of many recordings.
     runner.answer(_noise(shape.width, model.num_features))
     started = time.perf_counter()

@@ -12,7 +12,7 @@ from benchmarks.peers import why_missing
 from benchmarks.results import Comparison
 from benchmarks.rounds import Contestant, Missing, run_rounds
 from benchmarks.settings import Settings
-from benchmarks.stock_training import PADDING, SPEED, Limit, PaddedToLongest, RandomCrops, TfDataBuckets
+from benchmarks.stock_training import LIMIT_STEPS, PADDING, SPEED, Limit, PaddedToLongest, RandomCrops, TfDataBuckets
 from benchmarks.torch_training import PLAIN, TUNED, TorchTraining, torch_process
 from seqconv.config.backends import start_keras
 
@@ -45,9 +45,9 @@ def compare(settings: Settings) -> Iterator[Comparison]:
 
 
 def _makers(data: Data, settings: Settings) -> dict[str, Callable[[], Contestant | Missing]]:
-    steps = {"num_steps": QUICK_STEPS} if settings.is_quick else {}
+    num_steps = QUICK_STEPS if settings.is_quick else LIMIT_STEPS
     return {
-        "limit": lambda: Limit(data.name, **steps),
+        "limit": lambda: Limit(data.name, num_steps),
         "shuffled, padded to longest": lambda: PaddedToLongest(data),
         FITTED: lambda: TfDataBuckets(FITTED, data, is_fitted=True),
         DOUBLING: lambda: TfDataBuckets(DOUBLING, data, is_fitted=False),

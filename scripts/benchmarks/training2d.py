@@ -7,9 +7,9 @@ from benchmarks.lengths import choose_lengths, read_lengths
 from benchmarks.networks import FRAMES_PER_BATCH, MODEL_CONFIG_2D, stock_network_2d
 from benchmarks.own_training import SeqconvTraining
 from benchmarks.results import Comparison
-from benchmarks.rounds import run_rounds
+from benchmarks.rounds import Contestant, run_rounds
 from benchmarks.settings import Settings
-from benchmarks.stock_training import SPEED, Limit
+from benchmarks.stock_training import LIMIT_STEPS, SPEED, Limit
 from benchmarks.training import NUM_LOGNORMAL, OURS, QUICK_STEPS
 from seqconv.config.backends import start_keras
 
@@ -20,12 +20,12 @@ def compare(settings: Settings) -> Iterator[Comparison]:
     start_keras()
     import keras
 
-    steps = {"num_steps": QUICK_STEPS} if settings.is_quick else {}
+    num_steps = QUICK_STEPS if settings.is_quick else LIMIT_STEPS
     for name in names:
         keras.backend.clear_session()
         data = make_noise(name, read_lengths(name, settings, num_lognormal=NUM_LOGNORMAL))
-        contestants = [
-            Limit(name, network=stock_network_2d, **steps),
+        contestants: list[Contestant] = [
+            Limit(name, num_steps, stock_network_2d),
             SeqconvTraining("bucketed", data, MODEL_CONFIG_2D),
             SeqconvTraining("packed", data, MODEL_CONFIG_2D),
         ]

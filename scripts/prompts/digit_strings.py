@@ -87,7 +87,7 @@ def find_voices(source: Path) -> tuple[dict[str, Voice], bool]:
         if name.startswith("digits/") and name.removeprefix("digits/") in tuple(DIGITS):
             found.setdefault(piece.language, {})[name.removeprefix("digits/")] = piece
             splits.add(split)
-    whole = {language: digits for language, digits in found.items() if len(digits) == len(DIGITS)}
+    whole: dict[str, Voice] = {language: digits for language, digits in found.items() if len(digits) == len(DIGITS)}
     if not whole:
         raise ManifestError(f"'{source}' has no language with the ten prompts digits/0 to digits/9")
     return whole, splits == {"test"}

@@ -1,6 +1,5 @@
 """The forward pass over a source of sequences, shared by validation, evaluation and prediction."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
