@@ -33,7 +33,7 @@ class MaskedRelativeSelfAttention(MaskedLayer):
     A frame sees the real frames of its own sequence, and how far before or after it they are. Where rows hold several
     sequences, the row is divided into blocks as long as the longest of them, and a frame is compared with those of its
     own block and its two neighbors: the cost is the width of the row times three times the longest sequence of the
-    batch, or the square of the width if that is less. On JAX, whose shapes are fixed, it is the square.
+    batch, or the square of the width if that is less. Where shapes are fixed, on JAX and under XLA, it is the square.
 
     Args:
         num_heads: attention heads.
@@ -88,7 +88,7 @@ class MaskedRelativeSelfAttention(MaskedLayer):
             return self._mix(features, members, blocks, training)
 
         is_single = num_slots is None or (isinstance(num_slots, int) and num_slots == 1)
-        if is_single or keras.backend.backend() == "jax":
+        if is_single or _has_fixed_shapes():
             mixed = mix(whole)
         else:
             longest = _longest(members, num_slots)
@@ -134,6 +134,16 @@ class MaskedRelativeSelfAttention(MaskedLayer):
 
     def _beside(self, bias: Tensor) -> Tensor:
         return ops.cast(ops.reshape(bias, (1, 1, self.num_heads, 1, self.size)), self.compute_dtype)
+
+
+def _has_fixed_shapes() -> bool:
+    """Whether the lengths of sequences may not decide on shapes: on JAX, and in what TensorFlow compiles with XLA."""
+    if keras.backend.backend() != "tensorflow":
+        return bool(keras.backend.backend() == "jax")
+    import tensorflow as tf
+    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+    return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
 
 
 def _longest(members: Tensor, num_slots: Any) -> Any:

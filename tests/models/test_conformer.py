@@ -72,3 +72,28 @@ def test_frames_of_a_packed_row_are_compared_with_three_times_the_longest_sequen
     layer(x[:, :59], segments[:, :59], num_slots=3)
     assert compared == [(15, 20, 20, 60), (1, 301, 0, 301), (1, 60, 0, 60)]
     np.testing.assert_allclose(in_blocks, square, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="XLA is a choice on TensorFlow only")
+def test_xla_compiles_attention_in_packed_rows_and_its_gradient():
+    import tensorflow as tf
+
+    segments = np.full((1, 60), -1, "int32")
+    for slot, start in enumerate((0, 12, 25)):
+        segments[0, start : start + 9 + slot] = slot
+    x = np.random.default_rng(0).normal(size=(1, 60, 4)).astype("float32")
+    layer = MaskedRelativeSelfAttention(2)
+    layer.build(x.shape)
+
+    def step(x, segments, num_slots):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = layer(x, segments, num_slots=num_slots)
+            total = tf.reduce_sum(outputs**2)
+        return outputs, tape.gradient(total, x)
+
+    signature = [tf.TensorSpec(shape, dtype) for shape, dtype in [((None, None, 4), "float32"), ((None, None), "int32")]]
+    signature.append(tf.TensorSpec((), "int32"))
+    plain, compiled = (tf.function(step, signature, jit_compile=xla)(x, segments, 3) for xla in (False, True))
+    for one, other in zip(plain, compiled, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
