@@ -25,8 +25,8 @@ class TokenTargets:
     >>> from seqconv.batching import plan_packed
     >>> layout = plan_packed([3, 4], shuffle=False).epoch(0)[0]
     >>> labels, weights = TokenTargets(np.array([[7], [8]])).place(layout, np.ones(2))
-    >>> labels.tolist()  # first output frame, number of output frames, label
-    [[[0, 3, 7], [3, 4, 8]]]
+    >>> labels[0, :2].tolist()  # first output frame, number of output frames, label
+    [[0, 3, 7], [3, 4, 8]]
     """
 
     labels: NDArray[Any]

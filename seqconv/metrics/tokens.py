@@ -38,8 +38,8 @@ def count_edits(references: Sequence[Sequence[Any]], answers: Sequence[Sequence[
 def describe_edits(reference: Sequence[str], answer: Sequence[str], separator: str = "") -> str:
     """Write an answer with what was to be said instead: `[a>b]` where b stands for a, `[-a]` and `[+b]`.
 
-    >>> describe_edits("abcd", "axd"), describe_edits(["one", "two"], ["one", "two", "two"], " ")
-    ('a[-b][c>x]d', 'one two [+two]')
+    >>> describe_edits("abcd", "xbd"), describe_edits(["one", "two"], ["one", "two", "two"], " ")
+    ('[a>x]b[-c]d', 'one two [+two]')
     """
     from rapidfuzz.distance import Levenshtein
 
