@@ -27,12 +27,19 @@ def read_tokens(raw_labels: Any, separator: str, ids: Sequence[str] | None = Non
         ids: names of the sequences, for messages.
 
     Raises:
-        ManifestError: labels without a token, or with nothing between two separators.
+        ManifestError: labels without a token, or with nothing between two separators, or of a form without order.
 
     >>> read_tokens(["no", 12], ""), read_tokens(["a; bc"], ";"), read_tokens([["k", "ae", "t"]], "")
     ([('n', 'o'), ('1', '2')], [('a', 'bc')], [('k', 'ae', 't')])
     """
-    found = [split_tokens(value, separator) for value in label_rows(raw_labels)]
+    values = label_rows(raw_labels)
+    strange = [row for row, value in enumerate(values) if not _is_label(value)]
+    if strange:
+        raise ManifestError(
+            f"{describe(strange, ids)} have labels that are neither text nor lists of tokens, the first "
+            f"{values[strange[0]]!r:.60}. Write the tokens as text, or as a list in their order"
+        )
+    found = [split_tokens(value, separator) for value in values]
     empty = [row for row, tokens in enumerate(found) if not tokens]
     hollow = [row for row, tokens in enumerate(found) if "" in tokens]
     problems = []
@@ -55,12 +62,41 @@ def split_tokens(value: Any, separator: str) -> Tokens:
     """
     if isinstance(value, list | tuple):
         return tuple(label_name(token) for token in value)
-    text = label_name(value)
-    if not text:
-        return ()
-    if separator.isspace():
-        return tuple(text.split())
-    return tuple(part.strip() for part in text.split(separator)) if separator else tuple(text)
+    return split_text(label_name(value), separator)
+
+
+def split_text(text: str, separator: str) -> Tokens:
+    """Return the tokens of a text, of which a single space may be one, none where it is empty.
+
+    >>> split_text(" ", ""), split_text("k; ae", ";"), split_text("", ";")
+    ((' ',), ('k', 'ae'), ())
+    """
+    if not separator or not text:
+        return tuple(text)
+    return tuple(text.split() if separator.isspace() else (part.strip() for part in text.split(separator)))
+
+
+def _is_label(value: Any) -> bool:
+    """Whether a label is one value, or a list of such."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return not any(isinstance(part, list | tuple | set | frozenset | dict) for part in parts)
+
+
+def check_names(names: Sequence[str], separator: str) -> None:
+    """Check that the text of an answer tells which tokens it has.
+
+    Raises:
+        ManifestError: tokens that the separator does not keep apart.
+    """
+    wrong = [name for name in names if split_text(name, separator) != (name,)]
+    if wrong:
+        between = (
+            f"target.separator {separator!r}" if separator else "target.separator '', by which each character is one"
+        )
+        raise ManifestError(
+            f"text of the tokens {list_some(wrong)} would be read as other ones, with {between}. Set target.separator "
+            "to something that is in no token, such as ';'"
+        )
 
 
 def find_vocabulary(labels: Sequence[Tokens]) -> Tokens:

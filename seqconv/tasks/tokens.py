@@ -27,11 +27,12 @@ from seqconv.tasks.forms import (
 )
 from seqconv.tasks.token_labels import (
     BLANK_NAME,
+    check_names,
     find_vocabulary,
     frames_needed,
     number_tokens,
     read_tokens,
-    split_tokens,
+    split_text,
     state_rows,
 )
 
@@ -63,7 +64,9 @@ class TokenSequences(Task):
 
     def fit(self, raw_labels: Any, *, names: tuple[str, ...] | None, separator: str, ids: Any = None) -> Fitted:
         labels = read_tokens(raw_labels, separator, ids)
-        return Fitted(find_vocabulary(labels) if names is None else (BLANK_NAME, *names))
+        found = find_vocabulary(labels) if names is None else (BLANK_NAME, *names)
+        check_names(found[1:], separator)
+        return Fitted(found)
 
     def encode(self, target: Meaning, raw_labels: Any, ids: Any = None) -> Array:
         """Encode labels as `ctc.ctc_losses` reads them, `(n, 1 + S)`: the number of states, and these."""
@@ -147,7 +150,7 @@ class TokenSequences(Task):
         return {"label": self._texts(target, targets)}
 
     def read_answers(self, table: Any, scores: Mapping[str, Any], separator: str) -> ReadAnswers:
-        labels, texts = ([split_tokens(text, separator) for text in table[name]] for name in ("label", "prediction"))
+        labels, texts = ([split_text(text, separator) for text in table[name]] for name in ("label", "prediction"))
         names = find_vocabulary([*labels, *texts])
         targets, found = (number_tokens(each, names) for each in (labels, texts))
         sure = [np.array(text.split(), np.float64) for text in table["confidences"].fillna("").astype(str)]

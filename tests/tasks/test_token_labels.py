@@ -33,6 +33,28 @@ def test_labels_that_say_nothing_are_named():
         read_tokens(["x;y", "z", "x;;y"], ";", ids=list("abc"))
 
 
+@pytest.mark.parametrize("label", [{"a", "b"}, {"a": 1}, [["a"], "b"]])
+def test_labels_without_an_order_are_no_text(label):
+    with pytest.raises(ManifestError, match="'q' have labels that are neither text nor lists of tokens, the first"):
+        read_tokens(["x", label], "", ids=["p", "q"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "separator", "token"),
+    [([["60", "6"]], "", "60"), ([["a;b", "c"]], ";", "a;b"), ([["new york"]], " ", "new york"), ([[" a"]], ";", " a")],
+)
+def test_tokens_that_their_text_would_not_tell_are_refused(labels, separator, token):
+    with pytest.raises(ManifestError, match=f"text of the tokens '{token}' would be read as other ones, with target"):
+        fit_target("tokens", labels, separator=separator)
+
+
+def test_an_answer_that_is_a_space_is_read_back():
+    target = fit_target("tokens", ["a b"], separator="")
+    table = pd.DataFrame({"label": ["a b", "a"], "prediction": [" ", ""], "confidences": ["0.5", ""]})
+    read = target.definition.read_answers(table, {}, "")
+    assert [len(said.tokens) for said in read.predictions] == [1, 0]
+
+
 def test_the_vocabulary_is_that_of_training_and_others_are_named():
     target = fit_target("tokens", ["12", "10"], separator="")
     assert target.names == ("", "0", "1", "2")
