@@ -47,5 +47,6 @@ def config_of_manifest(
         # As many steps as so many sequences need.
         values["training"] = {**values.get("training", {}), "epochs": drafted["epochs"]}
         values["batching"] = {"batch_size": draft.values["batching"]["batch_size"]}
-    print("\n".join(draft.found))
+    # Recipes make other splits than those of the draft, and the run says which.
+    print("\n".join(draft.of_data))
     return load_config({**values, "recipe": recipe}, [*settings, *more])

@@ -143,7 +143,7 @@ def fill_in(values: dict[str, Any], name: object, features: object) -> Iterator[
 def make_room(values: dict[str, Any]) -> None:
     """Remove what a recipe of the command line takes the place of, from a config as it was written."""
     training = values.get("training")
-    for name in REPLACED:
+    for name in (*REPLACED, "members"):
         values.pop(name, None)
     if isinstance(training, Mapping):
         kept = {key: training[key] for key in KEPT if key in training and key != "epochs"}

@@ -246,10 +246,14 @@ def _recipe_problems(config: Config) -> Iterator[str]:
             "file or a dict with it (load_config), or train with --recipe."
         )
         return
+    if config.members:
+        yield (
+            "members: recipe auto chooses whether models are averaged, and which. Remove them, or set recipe to rocket "
+            "or deep, which are what members have in common."
+        )
     plain = Config()
     for name in REPLACED:
-        given = getattr(config, name)
-        for key, value in given:
+        for key, value in getattr(config, name):
             if value != getattr(getattr(plain, name), key) and (name != "training" or key not in KEPT):
                 yield (
                     f"{name}.{key}: recipe auto chooses it, or has no use for it. Remove it, or set recipe to rocket "

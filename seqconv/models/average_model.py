@@ -1,5 +1,6 @@
 """`AverageModel`: the mean of what several models say, as one model."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,9 +48,7 @@ class AverageModel(LayoutModel):
     ) -> None:
         own = [_copy(member, f"member{index}") for index, member in enumerate(members)]
         _check_alike(own)
-        shares = [1 / len(own)] * len(own) if weights is None else [float(weight) for weight in weights]
-        if len(shares) != len(own):
-            raise ModelError(f"{len(own)} members have {len(shares)} weights. Give one for each, or none.")
+        shares = _shares(len(own), weights)
         inputs = keras.Input((None, own[0].num_features), name="frames")
         outputs = _weighted_sum([member(inputs) for member in own], shares)
         super().__init__(inputs=inputs, outputs=outputs, **options)
@@ -159,6 +158,15 @@ def _check_alike(members: Sequence[SequenceModel]) -> None:
     ]
     if problems:
         raise ModelError(f"these members cannot be averaged, one after the other: {'; '.join(problems)}.")
+
+
+def _shares(count: int, weights: Sequence[float] | None) -> list[float]:
+    shares = [1 / count] * count if weights is None else [float(weight) for weight in weights]
+    if len(shares) != count:
+        raise ModelError(f"{count} members have {len(shares)} weights. Give one for each, or none.")
+    if not all(map(math.isfinite, shares)):
+        raise ModelError(f"the weights of members are {shares}. Give finite numbers, or none for equal ones.")
+    return shares
 
 
 def _weighted_sum(answers: Sequence[Any], weights: Sequence[float]) -> Any:

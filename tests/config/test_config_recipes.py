@@ -63,6 +63,9 @@ def test_a_recipe_of_the_command_line_takes_the_place_of_model_and_training():
     assert config.features == load_config(CONFIGS / "audio.yaml").features
     auto = load_config(CONFIGS / "audio.yaml", ["budget=5min"], recipe="auto")
     assert (auto.recipe, auto.budget_seconds, auto.training.class_weight) == ("auto", 300, "balanced")
+    # One that averages others is none of a recipe, unless the recipe is what its members have in common.
+    assert load_config({"members": [{"training": {"epochs": 3}}, {}]}, recipe="rocket").members == ()
+    assert len(load_config({"recipe": "deep", "members": [{}, {}]}).member_configs()) == 2
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("10s", 10), ("2.5 min", 150), ("1h", 3600)])
@@ -89,6 +92,7 @@ def test_a_budget_is_a_time(text, seconds):
             r"augment\.noise: recipe auto chooses it",
         ),
         ({"recipe": "rocket", "training": {"learning_rate": 1e-4}}, [], "no use for learning_rate"),
+        ({"recipe": "auto", "members": [{}, {}]}, [], "members: recipe auto chooses whether models are averaged"),
     ],
 )
 def test_what_a_recipe_cannot_have_beside_it_is_refused(values, overrides, match):

@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from rich.console import Console
@@ -20,7 +22,7 @@ from seqconv.data.datasets import load_datasets
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
 from seqconv.experiments import train_recipe, train_sweep
-from seqconv.experiments.recipes import search
+from seqconv.experiments.recipes import auto, search
 from seqconv.experiments.recipes.candidates import (
     DEEP,
     FEW,
@@ -37,6 +39,7 @@ from seqconv.models import load_model
 from seqconv.training import resume, train
 from seqconv.training.ridge.unseen import leave_out, pool_training
 from seqconv.training.run.trial import score_trial, train_trial
+from seqconv.training.state.interrupts import RunStopped
 
 PICKUP = Path(__file__).parents[2] / "data" / "pickup_gesture"
 # Nothing here ends because time is up.
@@ -155,6 +158,17 @@ def test_folds_keep_groups_whole_and_leave_some_of_each_class():
     np.testing.assert_array_equal(make_folds(data, seed=0), folds)
 
 
+def test_each_fold_holds_something_out():
+    labels = [*"ab" * 8, *"cccc"]
+    groups = [*"0" * 8, *"1" * 8, *"2222"]
+    folds = make_folds(datasets(labels, groups), seed=0)
+    # The only group of a class is never held out, and was a fold of its own.
+    assert sorted(set(folds)) == [NEVER, 0, 1]
+    assert (folds[16:] == NEVER).all()
+    # One fold that is left cannot be compared by.
+    assert make_folds(datasets([*"ab" * 8, *"ccca"], [*"0" * 16, *"1" * 4]), seed=0) is None
+
+
 @pytest.mark.parametrize("labels", [list("ab"), list("abcdefgh"), list("aabbccdd")[:6]])
 def test_there_are_no_folds_of_too_few(labels):
     assert make_folds(datasets(labels), seed=0) is None
@@ -250,6 +264,48 @@ def test_a_signal_ends_the_search_and_keeps_the_best(tmp_path):
     assert load_model(run).num_features == 1
 
 
+def test_a_signal_while_the_model_is_exchanged_leaves_a_whole_one(tmp_path, without_networks, monkeypatch):
+    copied, copy = [], shutil.copyfile
+
+    def interrupted(source, target):
+        copied.append(source)
+        if source.name == "config.yaml":
+            signal.raise_signal(signal.SIGINT)
+        return copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", interrupted)
+    with pytest.raises(RunStopped, match="the best model so far is kept and scored"):
+        train_recipe(AUTO, tmp_path / "run", train_data=classified(40), test_data=classified(20, seed=1))
+    trial = copied[-1].parent
+    assert (tmp_path / "run" / "config.yaml").read_text() == (trial / "config.yaml").read_text()
+    assert_same_weights(tmp_path / "run", trial)
+    assert (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_signal_while_the_best_is_scored_keeps_it(tmp_path, without_networks, monkeypatch):
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return score_trial(*arguments)
+
+    monkeypatch.setattr(auto, "score_trial", interrupted)
+    with pytest.raises(RunStopped, match=r"SIGINT ended the scoring; the best model so far is kept.*evaluate --model"):
+        train_recipe(AUTO, tmp_path / "run", train_data=classified(40), test_data=classified(20, seed=1))
+    assert load_model(tmp_path / "run").num_features == 3
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    assert "--resume" not in (tmp_path / "run" / "unfinished.txt").read_text()
+
+
+def test_a_signal_at_the_end_of_a_trial_is_not_lost(tmp_path):
+    class Interrupting(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            signal.raise_signal(signal.SIGTERM)
+
+    plain = rocket_config(load_config(AUTO), FEW)
+    data = load_datasets(plain.data_spec, classified(24), None, classified(12, seed=1))
+    with pytest.raises(RunStopped, match="SIGTERM"):
+        train_trial(plain, data, tmp_path / "trial", [Interrupting()], Console(file=io.StringIO()))
+
+
 def test_a_killed_search_leaves_a_whole_model_and_is_not_taken_for_a_run(tmp_path):
     config, run = write_config(tmp_path), tmp_path / "run"
     child = Child(tmp_path / "log", "-m", "seqconv", "train", "--config", config, "--run-dir", run)
@@ -301,6 +357,9 @@ def test_a_manifest_is_enough(tmp_path, capsys, monkeypatch):
     assert main(["train", "--manifest", manifest, "--recipe", "auto", "--budget", "1h", "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "auto: 3600 s for what 40 training sequences say is best" in said
+    # A draft would have 35, and 5 to choose the epoch by.
+    assert "train 35" not in said
+    assert "LOOK AT THIS: nothing says which sequences belong together" in said
     assert "random convolutions over frames, smoothed, saved at once" in said
     assert "a network by 5 folds" in said
     assert not list(tmp_path.glob("runs/*"))

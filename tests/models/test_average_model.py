@@ -60,6 +60,12 @@ def test_each_member_needs_a_weight():
         AverageModel([model(SAME), model(CAUSAL)], [1, 2, 3])
 
 
+@pytest.mark.parametrize("weight", [np.nan, np.inf])
+def test_weights_are_finite(weight):
+    with pytest.raises(ModelError, match=f"weights of members are .*{weight}.*finite"):
+        AverageModel([model(SAME), model(CAUSAL)], [1, weight])
+
+
 def test_what_needs_all_members_they_have_together():
     one, two = (
         model(SAME, {"type": "gru", "units": 3}),

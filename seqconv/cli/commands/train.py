@@ -94,7 +94,7 @@ def _load(arguments: argparse.Namespace) -> "Config":
         return config_of_manifest(arguments.manifest, arguments.recipe, arguments.set, budget)
     config = load_config(arguments.config, [*arguments.set, *budget], recipe=arguments.recipe)
     if arguments.recipe is not None:
-        place = "the place of model, batching, training and augmentation"
+        place = "the place of model, members, batching, training and augmentation"
         print(f"recipe   {arguments.recipe} takes {place} in {arguments.config}")
     return config
 

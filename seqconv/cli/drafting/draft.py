@@ -52,12 +52,14 @@ _WHY_KEYS = {
 class Draft:
     """A config that trains without changes.
 
-    `text`: YAML with comments. `found`: facts about the data, a line each. `values`: the sections as the text has them,
-    with paths that start at the working folder.
+    `text`: YAML with comments. `found`: facts about the data and its splits, a line each. `of_data`: of the data alone,
+    with what readers should know before they trust a score. `values`: the sections as the text has them, with paths
+    that start at the working folder.
     """
 
     text: str
     found: list[str]
+    of_data: list[str]
     config: Config
     values: dict[str, Any]
 
@@ -107,7 +109,8 @@ def draft_config(
     # Paths of a dict start elsewhere than those of the file to be.
     values["data"] |= {key: value for key, value in found.data.items() if key in _PATHS}
     values = {"name": Path(output).stem, **values}
-    return Draft(text, findings.lines(), load_config(values), values)
+    of_data = [*findings.of_data(), *findings.hints()]
+    return Draft(text, findings.lines(), of_data, load_config(values), values)
 
 
 def _without_unlabeled(found: Source, target: TargetFacts) -> Source:

@@ -33,7 +33,11 @@ class Findings:
     split: pd.DataFrame
 
     def lines(self) -> list[str]:
-        """Return what was found, a line each."""
+        """Return what was found, and what a run would make of it, a line each."""
+        return [*self.of_data(), self._splits(), *self._little()]
+
+    def of_data(self) -> list[str]:
+        """Return what was found, whatever is trained on it, a line each."""
         unit = "sequences" if self.target.column is not None else "recordings"
         lines = [f"{len(self.split):,} {unit}: {self.source.find.found}", self._lengths(), self._labels()]
         columns = self.source.data.get("columns") or {}
@@ -48,7 +52,7 @@ class Findings:
             lines.append(f"LOOK AT THIS: {describe_broken(broken)}; left out in training")
         if self.levels is not None and self.levels.spread >= MUCH:
             lines += describe_levels(self.levels, *choices.choose_normalize(self.levels, self.signals))
-        return [*lines, self._splits(), *self._little()]
+        return lines
 
     def count(self, split: str) -> int:
         """Return the number of sequences in a split: recordings, or about so many windows of them."""

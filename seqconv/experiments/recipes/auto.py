@@ -78,14 +78,28 @@ def search_and_score(config: Config, run_dir: str | Path | None, load: Load, con
             remove_trials(path)
             raise ConfigError(f"recipe auto has found no model: {search.results.reasons}.")
         search.results.conclude()
-        with log_of("score", path) as log:
-            run = score_trial(data, path, console, log)
+        run = _score(data, path, console)
     command = f"{program()} train --config {shlex.quote(str(path / CONFIG))}"
     console.print(f"\nthe same model again, without a search:\n  {command}", highlight=False, markup=False)
     if stop is not None:
         number = signal.Signals(getattr(stop, "signal", signal.SIGINT))
         raise RunStopped(number, f"{number.name} ended the search; the best model so far is kept and scored in {path}")
     return run
+
+
+def _score(data: Datasets, path: Path, console: Console) -> Run:
+    """Score the model that is kept.
+
+    Raises:
+        RunStopped: after a signal, at once.
+    """
+    try:
+        with StopSignals() as signals, signals.at_once(), log_of("score", path) as log:
+            return score_trial(data, path, console, log)
+    except RunStopped as stop:
+        command = f"{program()} evaluate --model {shlex.quote(str(path))}"
+        text = f"{stop.signal.name} ended the scoring; the best model so far is kept. Score it with: {command}"
+        raise RunStopped(stop.signal, text) from None
 
 
 def dry_run_recipe(config: Config, load: Load) -> None:

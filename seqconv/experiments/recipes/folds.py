@@ -52,7 +52,13 @@ def make_folds(data: Datasets, seed: int) -> npt.NDArray[np.int64] | None:
         for unit in units:
             if folds[unit[0]] == fold and any(name not in left for row in unit for name in names[row]):
                 folds[unit] = NEVER
-    return folds if np.count_nonzero(folds != NEVER) >= FEWEST_HELD_OUT else None
+    is_held_out = folds != NEVER
+    used, numbers = np.unique(folds[is_held_out], return_inverse=True)
+    if np.count_nonzero(is_held_out) < FEWEST_HELD_OUT or len(used) < 2:
+        return None
+    # Without those of which nothing is held out.
+    folds[is_held_out] = numbers
+    return folds
 
 
 def _units(data: Datasets) -> list[list[int]]:

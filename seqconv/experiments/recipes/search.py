@@ -33,6 +33,7 @@ from seqconv.experiments.recipes.results import Answer, Results
 from seqconv.experiments.recipes.scores import FloatArray, Judge
 from seqconv.training.ridge.unseen import calibrated
 from seqconv.training.run.trial import check_trial, train_trial
+from seqconv.training.state.interrupts import StopSignals
 
 FIRST = "rocket few"
 
@@ -121,8 +122,11 @@ class Search:
         """Train a candidate on all training sequences, and make it the model of the run."""
         trial = self._folder_of(name) / "whole"
         train_trial(config, data, trial, [Pace(self._clock)], console)
-        publish(trial, self._path)
-        self.results.save(name, reason)
+        # A search that is stopped in between would score the model of one candidate by the config of another.
+        with StopSignals() as signals:
+            publish(trial, self._path)
+            self.results.save(name, reason)
+            signals.check()
 
     def _folder_of(self, name: str) -> Path:
         return self._path / TRIED / name.replace(",", "").replace(" ", "-")
@@ -194,7 +198,7 @@ class Search:
             gain = judge.compare(answer.scored.losses, best.scored.losses)
             self.results.compare(answer.name, best.name, gain)
             if gain.is_lower:
-                best, reason, chosen = answer, f"its loss is {gain} than that of {best.name}", (answer, plain)
+                best, reason, chosen = answer, f"beside {best.name}, its loss is {gain}", (answer, plain)
         if chosen is not None:
             self._train_chosen(chosen[0].name, chosen[1], reason)
             self.results.by_folds = best
@@ -220,7 +224,7 @@ def _choose(found: dict[str, Answer], default: str, judge: Judge) -> tuple[str, 
     lower = [name for name, gain in gains.items() if name != default and gain.is_lower]
     if lower:
         chosen = min(lower, key=lambda name: found[name].scored.loss)
-        return chosen, f"its loss is {gains[chosen]} than that of {default}"
+        return chosen, f"beside {default}, its loss is {gains[chosen]}"
     return default, "no other forms of the input have a loss that is lower by more than two standard errors"
 
 

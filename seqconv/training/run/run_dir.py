@@ -19,7 +19,7 @@ from seqconv.config import Config
 from seqconv.data.datasets import Datasets
 from seqconv.errors import ConfigError
 from seqconv.files import hold_lock, remove_leftovers, write_text
-from seqconv.reports.folder import CONFIG, MEMBERS, check_resumed, check_run_dir, is_finished
+from seqconv.reports.folder import CONFIG, MEMBERS, TRIED_TABLE, check_resumed, check_run_dir, is_finished
 from seqconv.text import package_version
 from seqconv.training.run.weight_transfer import Transfer
 from seqconv.training.state.checkpoints import CHECKPOINTS, list_checkpoints
@@ -162,7 +162,9 @@ def _say_unfinished(path: Path, error: BaseException) -> None:
 
 
 def _can_go_on(path: Path) -> bool:
-    return bool(list_checkpoints(path / CHECKPOINTS)) or (path / MEMBERS).is_dir()
+    # A search does not go on.
+    is_average = (path / MEMBERS).is_dir() and not (path / TRIED_TABLE).is_file()
+    return is_average or bool(list_checkpoints(path / CHECKPOINTS))
 
 
 def _take_back(path: Path, keep: bool) -> None:

@@ -86,5 +86,7 @@ def score_trial(data: Datasets, path: Path, console: Console, log: Console) -> R
 def _fit(experiment: RunSetup, path: Path, callbacks: Callbacks, console: Console) -> None:
     with StopSignals() as signals:
         fit(experiment, path, callbacks, RunCopy(path, None, console), signals)
+        # One that came while the last state was saved.
+        signals.check()
     # Nobody goes on with a trial.
     remove_checkpoints(path)
