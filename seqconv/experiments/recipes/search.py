@@ -197,7 +197,8 @@ class Search:
                 continue
             gain = judge.compare(answer.scored.losses, best.scored.losses)
             self.results.compare(answer.name, best.name, gain)
-            if gain.is_lower:
+            # A mean of models that err differently errs less (Krogh and Vedelsby 1995): it needs no margin.
+            if gain.is_lower or (plain.members and gain.value > 0):
                 best, reason, chosen = answer, f"beside {best.name}, its loss is {gain}", (answer, plain)
         if chosen is not None:
             self._train_chosen(chosen[0].name, chosen[1], reason)
