@@ -5,8 +5,11 @@ import pytest
 from support.training_data import quick
 
 import seqconv
+from seqconv.config import load_config
+from seqconv.config.training import LEAST_STRENGTH
 from seqconv.data.sequences import Sequences
 from seqconv.errors import ConfigError
+from seqconv.training.ridge.solution import fit_ridge
 
 RANDOM = {"type": "random_convolutions", "num_dilations": 2, "inputs": ["frames", "differences"], "keep_inputs": False}
 KERNELS = {"blocks": [RANDOM], "pooling": ["thresholds", "max"]}
@@ -59,6 +62,25 @@ def test_features_whose_squares_overflow_are_refused_with_a_remedy(tmp_path):
     arrays = [array * np.float32(1e30) for array in make_noise()]
     with pytest.raises(ConfigError, match=r"2 of its 2 features are NaN, or too large .* Set features\.normalize"):
         fit(tmp_path, arrays, POOLED, **AS_IT_IS)
+
+
+def test_the_least_strength_is_one_whose_left_out_errors_are_no_rounding():
+    rng = np.random.default_rng(0)
+    x, groups = rng.normal(size=(30, 80)), np.arange(30) // 10
+    y = x[:, :1] + rng.normal(size=(30, 1))
+    standardized = (x - x.mean(axis=0)) / x.std(axis=0)
+    for strength, is_exact in ((LEAST_STRENGTH, True), (LEAST_STRENGTH * 1e-4, False)):
+        expected = np.empty(30)
+        for group in range(3):
+            rows, wanted = standardized[groups != group], y[groups != group, 0]
+            mean, penalty = rows.mean(axis=0), strength * 80 * np.eye(len(rows))
+            shares = np.linalg.solve((rows - mean) @ (rows - mean).T + penalty, wanted - wanted.mean())
+            found = (standardized[groups == group] - mean) @ (rows - mean).T @ shares
+            expected[groups == group] = found + wanted.mean()
+        left_out = fit_ridge(x, y, None, groups, [strength]).left_out[:, 0]
+        assert np.allclose(left_out, expected, atol=2e-3) == is_exact, strength
+    with pytest.raises(ConfigError, match=r"training\.strength: expected a number of at least 1e-08, got 1e-12"):
+        load_config({"training": {"solver": "ridge", "strength": 1e-12}})
 
 
 def test_weights_that_are_all_0_are_refused_by_name(tmp_path):
