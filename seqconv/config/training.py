@@ -22,6 +22,8 @@ GRADIENT_KEYS = (
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# With less, nothing but rounding is left of the errors of left-out sequences.
+LEAST_STRENGTH = 1e-8
 
 
 def _known_optimizer(name: str) -> str:
@@ -79,7 +81,7 @@ class TrainingConfig(Section):
         "poolings return, or from frames, and the rest stays as it is: for random_convolutions, or blocks of init. It "
         "leaves each sequence, or group, out to choose the strength and to calibrate.",
     )
-    strength: Positive | None = Field(
+    strength: Annotated[float, Field(ge=LEAST_STRENGTH, allow_inf_nan=False)] | None = Field(
         default=None,
         description="Of a ridge: how strongly coefficients are held near 0. Default: of 25 values from 1e-5 to 1000, "
         "the largest whose error on left-out sequences is within 1 % of the least.",

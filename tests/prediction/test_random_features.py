@@ -113,9 +113,11 @@ def test_thresholds_beyond_all_values():
     assert set(np.unique(found[:, : 2 * 338])) == {0.0, 1.0}
 
 
-def test_causal_kernels_have_the_answers_of_the_graph():
+def test_causal_kernels_are_left_to_the_graph():
     model = PooledModel(make_model(["frames", "smoothed"], 2, padding="causal"))
     centered = PooledModel(make_model(["frames", "smoothed"], 2))
+    assert random_features.qualifies(centered)
+    assert not random_features.qualifies(model)
     found = forward(model, make_sequences(2))
     np.testing.assert_allclose(found, of_graph(model, make_sequences(2)), rtol=1e-5, atol=1e-5)
     assert not np.allclose(found, forward(centered, make_sequences(2)), atol=1e-2)

@@ -1,5 +1,5 @@
 """Random convolutions on a CPU: what the graph of a model returns, computed by compiled kernels."""
 
-from seqconv.prediction.random_features.features import RandomFeatures, answer, qualifies
+from seqconv.prediction.random_features.features import NotFiniteError, RandomFeatures, answer, qualifies
 
-__all__ = ["RandomFeatures", "answer", "qualifies"]
+__all__ = ["NotFiniteError", "RandomFeatures", "answer", "qualifies"]

@@ -48,10 +48,10 @@ def blocks_of(count: int, width: int, block_bytes: int = BLOCK_BYTES) -> Iterato
 def weighted_moments(
     features: Any, weights: FloatArray, block_bytes: int = BLOCK_BYTES
 ) -> tuple[FloatArray, FloatArray]:
-    """Return mean and deviation of each feature, by weight; a deviation of 0 where it is constant.
+    """Return mean and deviation of each feature, by weight; a deviation of 0 where rounding alone may explain it.
 
-    Each block has its own mean, from which its squares are taken; those of blocks are merged (Chan, Golub and LeVeque
-    1983), so that a large mean costs no digits.
+    That is up to a millionth of the mean, or 1e-12. Each block has its own mean, from which its squares are taken; those
+    of blocks are merged (Chan, Golub and LeVeque 1983), so that a large mean costs no digits.
 
     Args:
         features: `(n, features)`, or anything with `shape` that gives rows for a slice.

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqconv.data.sequences import Sequences
+from seqconv.errors import ConfigError
 from seqconv.models import SequenceModel
 from seqconv.models.card import model_target
 from seqconv.models.pooled_model import PooledModel
@@ -67,7 +68,7 @@ def fit_head(
 
     Raises:
         ConfigError, ManifestError: too few groups, or labels, to leave one out, or more features than memory or disk
-            hold; before any feature is computed.
+            hold, before any feature is computed; or features too large for float32.
     """
     target = model_target(model)
     task, pooled = target.definition, PooledModel(model)
@@ -76,6 +77,7 @@ def fit_head(
     rows.check_enough(targets, train, target.names)
     check_fits(len(targets), pooled.num_outputs, rows.noun, folder)
     features = compute_features(pooled, train, rows, folder)
+    mean, deviation = _moments(features, rows.weights)
     kernel, bias = np.zeros((features.shape[1], targets.shape[1])), np.zeros(targets.shape[1])
     strengths: list[float] = []
     options: dict[str, Any] = {} if strength is None else {"strengths": [strength]}
@@ -86,7 +88,6 @@ def fit_head(
         left_out[:, outputs] = found.left_out
         strengths.append(found.strength)
     scale = task.linear_scale(rows.encoded, left_out)
-    mean, deviation = weighted_moments(features, rows.weights)
     standardization, logits_layer = model.stack.dense
     standardization.adapt(mean, deviation**2)
     logits_layer.set_weights([kernel * scale * deviation[:, None], (bias + mean @ kernel) * scale])
@@ -104,6 +105,24 @@ def fit_head(
         # The loss of scores is without weights.
         scores={name: scores[name] for name in task.scores if name != "loss" and isinstance(scores.get(name), float)},
     )
+
+
+def _moments(features: npt.NDArray[np.float32], weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and deviation of each feature.
+
+    Raises:
+        ConfigError: squares of the deviations, which the model keeps, are not finite in float32.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = weighted_moments(features, weights)
+        is_wrong = ~np.isfinite(np.square(deviation).astype(np.float32)) | ~np.isfinite(mean)
+    if is_wrong.any():
+        raise ConfigError(
+            f"training.solver 'ridge' standardizes what the layers before the head return, but {is_wrong.sum():,} of "
+            f"its {len(mean):,} features are NaN, or too large for float32 when squared. Set features.normalize to "
+            "'train', or standardize the arrays."
+        )
+    return mean, deviation
 
 
 def patterns(targets: FloatArray) -> Iterator[tuple[list[int], npt.NDArray[np.bool_]]]:

@@ -1,5 +1,6 @@
 """Numbers that layers take from the training sequences before the first step."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,16 @@ from seqconv.errors import ConfigError
 from seqconv.models import SequenceModel
 from seqconv.models.stack import apply_trunk
 from seqconv.prediction.compiled import rounded_width
-from seqconv.prediction.random_features import RandomFeatures, qualifies
+from seqconv.prediction.random_features import NotFiniteError, RandomFeatures, qualifies
 
 Frames = npt.NDArray[np.float32]
 MOST_SEQUENCES = 64
 MOST_FRAMES = 32
 # Frames that are computed at once: thousands of channels of each would be gigabytes for a recording of an hour.
 LONGEST = 4096
-# Parts of the values of a feature that may be cut off, and the deviation below which rounding would tell.
-MOST_BEYOND = 0.01
+# The part of the values of a feature that may be cut off: more than one wild sequence of all that are drawn. And the
+# deviation of all values below which rounding would tell.
+MOST_BEYOND = 0.02
 LEAST_DEVIATION = 0.005
 
 
@@ -59,13 +61,17 @@ def _excerpt(sequence: Any, rng: np.random.Generator) -> Frames:
 
 def _check_scale(model: SequenceModel, excerpts: list[Frames], limit: float) -> None:
     """Check that features are in a range that layers with fixed kernels take as it is."""
-    frames = np.abs(ops.convert_to_numpy(model.feature_normalization(np.concatenate(excerpts)[None])))
-    beyond, deviation = float((frames > limit).mean()), float(frames.std())
-    if beyond > MOST_BEYOND or deviation < LEAST_DEVIATION:
-        found = f"{beyond:.1%} of them are beyond {limit:g}" if beyond > MOST_BEYOND else "they hardly differ from 0"
+    frames = ops.convert_to_numpy(model.feature_normalization(np.concatenate(excerpts)[None]))[0]
+    beyond, deviation = (np.abs(frames) > limit).mean(axis=0), float(frames.std(dtype=np.float64))
+    found, feature = "", int(beyond.argmax())
+    if beyond[feature] > MOST_BEYOND:
+        found = f"{beyond[feature]:.1%} of the values of feature {feature} are beyond {limit:g}, where they are cut off"
+    elif deviation < LEAST_DEVIATION:
+        found = f"the deviation of these is {deviation:.1g}, which is rounded away"
+    if found:
         raise ConfigError(
-            f"random_convolutions take features of about one deviation, but {found}, where values are cut off, or "
-            "rounded away. Set features.normalize to 'train', or standardize the arrays."
+            f"random_convolutions take features of about one deviation, but {found}. Set features.normalize to "
+            "'train', or standardize the arrays."
         )
 
 
@@ -73,8 +79,11 @@ def _draw_frames(
     model: SequenceModel, features: RandomFeatures | None, sequence: Frames, rng: np.random.Generator
 ) -> Frames:
     """Return frames of one sequence as they reach the poolings, `(n, channels)`."""
-    if features is not None and np.isfinite(sequence).all():
-        return features.frames_at(sequence, np.sort(rng.permutation(len(sequence))[:MOST_FRAMES]))
+    if features is not None:
+        places = np.sort(rng.permutation(len(sequence))[:MOST_FRAMES])
+        # What overflows is left to the graph.
+        with suppress(NotFiniteError):
+            return features.frames_at(sequence, places)
     # Rows of few widths: JAX compiles each operation for each of them.
     row = np.zeros((1, rounded_width(len(sequence)), sequence.shape[1]), np.float32)
     row[0, : len(sequence)] = sequence

@@ -144,7 +144,9 @@ def equip(config: Config, data: Datasets, model: SequenceModel, training_set: Tr
 
 def _settled(config: Config, data: Datasets) -> Config:
     """Return the config with what the model chooses by the training lengths; a ridge takes one epoch."""
-    fitted = config.model.fitted_to(data.train.lengths[counted(data.train)])
+    rows = counted(data.train)
+    # That none has a weight is said where labels are encoded.
+    fitted = config.model.fitted_to(data.train.lengths[rows] if len(rows) else data.train.lengths)
     sections: dict[str, Any] = {}
     if fitted != config.model:
         sections["model"] = {"blocks": fitted.model_dump(mode="json")["blocks"]}
