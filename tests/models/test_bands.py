@@ -49,6 +49,14 @@ def shaken(model, seed=0):
             [CONV, END],
             r"blocks\.0: 'conv2d' reads time and bands, but.*the features has no bands: put \{type: to_bands\}",
         ),
+        (
+            [BEGIN, CONV | {"strides": [2, 1, 1]}, END],
+            r"strides: expected a whole number or at most 2 of them, got \[2, 1,",
+        ),
+        (
+            [BEGIN, CONV | {"strides": [2]}, END],
+            r"blocks\.1\.strides: expected a whole number or at least 2 of them, got \[",
+        ),
         ([END], r"blocks\.0: 'from_bands' reads time and bands.*put \{type: to_bands\} before it"),
         (
             [OVER_TIME, CONV, END],
