@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from keras import InputSpec, KerasTensor, ops
 
 from seqconv.geometry import TimeLayer, conv_output_length
@@ -22,10 +23,10 @@ def time_and_bands(name: str, value: Any) -> tuple[int, int]:
     >>> time_and_bands("strides", 2), time_and_bands("strides", [1, 2])
     ((2, 2), (1, 2))
     """
-    numbers = (value, value) if isinstance(value, int) else tuple(value)
-    if len(numbers) != 2 or not all(isinstance(each, int) and each > 0 for each in numbers):
-        raise ValueError(f"{name} must be a number from 1, or two, of time and of bands, got {value!r}.")
-    return numbers
+    numbers = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(numbers) != 2 or not all(isinstance(each, int | np.integer) and each > 0 for each in numbers):
+        raise ValueError(f"{name} must be a whole number from 1, or two, of time and of bands, got {value!r}.")
+    return int(numbers[0]), int(numbers[1])
 
 
 def band_edges(bands: int | None, layer: TimeLayer) -> tuple[int, int]:
@@ -34,6 +35,11 @@ def band_edges(bands: int | None, layer: TimeLayer) -> tuple[int, int]:
     >>> band_edges(8, TimeLayer(3, stride=2)), band_edges(7, TimeLayer(3, stride=2))
     ((0, 1), (1, 1))
     """
+    if bands is not None and bands < layer.span and layer.padding == "valid":
+        raise ValueError(
+            f"band_padding is valid, but {bands} bands are fewer than the {layer.span} that a kernel or window reads: "
+            "set band_padding to 'same', or read fewer bands."
+        )
     if layer.padding == "valid" or layer.span == 1:
         return 0, 0
     if layer.stride == 1:

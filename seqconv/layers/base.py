@@ -26,7 +26,7 @@ class LayerContract:
         takes_slots: the call takes `num_slots`, the number of sequences that a row may hold.
         takes_known: the call takes `known`, what is known of the inputs in padding.
         takes_bands: inputs are `(batch, time, bands, channels)`. Layers without it, if they work on each value by
-            itself or take statistics of channels, take these as well.
+            itself or take sums of channels, take these as well.
         padding_after: what is known of the outputs in padding.
         values_per_channel: numbers that a global pooling returns for each channel; 0 for a layer that returns frames.
     """

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from seqconv.geometry import TimeLayer
 from seqconv.layers.bands import band_edges, check_band_padding
@@ -30,6 +31,13 @@ class _MaskedConvolution2D(MaskedConvolution):
 
     def pad(self, inputs: Tensor) -> Tensor:
         return pad_time(inputs, self.time_layer, bands=band_edges(inputs.shape[2], self.band_layer))
+
+    def _with_known_bands(self, outputs: Tensor, inputs: Tensor) -> Tensor:
+        """Return the outputs with as many bands as the inputs give: TensorFlow forgets it behind a dilated kernel."""
+        bands, (rows, time, *_) = self.output_bands(inputs.shape[2]), ops.shape(outputs)
+        if outputs.shape[2] == bands:
+            return outputs
+        return ops.reshape(outputs, (rows, time, bands, outputs.shape[3]))
 
     @property
     def pads_as_keras(self) -> bool:
@@ -72,7 +80,7 @@ class MaskedConv2D(_MaskedConvolution2D, keras.layers.Conv2D):  # type: ignore[m
         super().__init__(filters, kernel_size, padding=padding, band_padding=band_padding, **options)
 
     def convolve(self, inputs: Tensor) -> Tensor:
-        return self._convolve_groups(inputs, self.kernel)
+        return self._with_known_bands(self._convolve_groups(inputs, self.kernel), inputs)
 
     def output_channels(self, channels: int) -> int:
         return int(self.filters)
@@ -103,7 +111,7 @@ class MaskedDepthwiseConv2D(_MaskedConvolution2D, keras.layers.DepthwiseConv2D):
         super().__init__(kernel_size, padding=padding, band_padding=band_padding, **options)
 
     def convolve(self, inputs: Tensor) -> Tensor:
-        return self._convolve_channels(inputs, self.kernel)
+        return self._with_known_bands(self._convolve_channels(inputs, self.kernel), inputs)
 
     def output_channels(self, channels: int) -> int:
         return channels * int(self.depth_multiplier)

@@ -86,7 +86,12 @@ class SequenceReducer:
         return {"count": self.count, "mean": mean, "squares": self.total(deviations)}
 
     def largest(self, values: Tensor) -> Tensor:
-        """Return maxima over frames; the lowest value for an empty slot."""
+        """Return maxima over frames without bands; the lowest value for an empty slot."""
+        if len(values.shape) > 3:
+            raise ValueError(
+                f"what reads maxima, or the first frames, takes (batch, time, channels), got {tuple(values.shape)}. "
+                "Put MaskedBandPooling before it, which makes one vector of the bands of a frame."
+            )
         lowest = lowest_value(values.dtype)
         if self.num_slots is None:
             return ops.max(zero_padding(values, self.segments, lowest), axis=1)

@@ -56,6 +56,9 @@ class MaskedRelativeSelfAttention(MaskedLayer):
 
     def __init__(self, num_heads: int = 4, *, key_dim: int | None = None, dropout: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
+        if num_heads < 1:
+            raise ValueError(f"num_heads must be at least 1, got {num_heads}.")
+        self.input_spec = keras.InputSpec(ndim=3)
         self.num_heads, self.key_dim, self.dropout = num_heads, key_dim, dropout
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -31,6 +31,7 @@ COMPARED = {
     "less_than": ("lt", "a number below {}"),
     "less_than_equal": ("le", "a number of at most {}"),
     "too_short": ("min_length", "at least {} of them"),
+    "too_long": ("max_length", "at most {} of them"),
     "string_too_short": ("min_length", "text of at least {} character"),
 }
 
@@ -61,6 +62,10 @@ def describe_problems(error: ValidationError, values: Any, root: type[BaseModel]
     hints: dict[str, str] = {}
     for details in error.errors(include_url=False):
         kind, location = details["type"], (*start, *details["loc"])
+        if kind == "missing" and isinstance(location[-1], int):
+            key, needed = dotted_key(visible_path(location[:-1], values)), f"at least {location[-1] + 1} of them"
+            expected.setdefault(key, (details["input"], []))[1].append(needed)
+            continue
         if kind == "missing":
             # A missing key is in no input, yet it is what the user must write.
             key = dotted_key((*visible_path(location[:-1], values), location[-1]))

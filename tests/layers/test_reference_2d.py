@@ -14,9 +14,12 @@ from seqconv.layers import (
     MaskedConv2D,
     MaskedDepthwiseConv2D,
     MaskedGlobalAveragePooling1D,
+    MaskedGlobalMaxPooling1D,
     MaskedGroupNormalization,
     MaskedLayerNormalization,
     MaskedMaxPooling2D,
+    MaskedRelativeSelfAttention,
+    MaskedSequenceStandardization,
     MaskedSqueezeExcite,
     SplitBands,
 )
@@ -37,6 +40,7 @@ AXES = [
     ((2, 3), (1, 1), (1, 2)),
     ((3, 2), (1, 1), (2, 3)),
 ]
+FRAMES = np.ones((1, 4, 2, 1), "float32")
 PADDINGS = ["same", "causal", "valid"]
 
 
@@ -187,7 +191,8 @@ def test_a_functional_model_answers_alike_in_every_layout_and_after_loading(tmp_
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MaskedMaxPooling2D((2, 2, 2)), r"pool_size must be a number from 1, or two.*got \(2, 2, 2\)"),
+        (lambda: MaskedMaxPooling2D((2, 2, 2)), r"pool_size must be a whole number from 1, or two.*got \(2, 2, 2\)"),
+        (lambda: MaskedMaxPooling2D(2.5), r"pool_size must be a whole number from 1, or two.*got 2\.5"),
         (lambda: MaskedMaxPooling2D(2, padding="valid"), "padding must be 'same' or 'causal', got 'valid'"),
         (lambda: MaskedConv2D(2, 3, band_padding="causal"), "band_padding must be 'same' or 'valid'.*got 'causal'"),
         (lambda: MaskedConv2D(2, 3, padding="full"), "padding must be 'same', 'causal' or 'valid', got 'full'"),
@@ -198,6 +203,12 @@ def test_a_functional_model_answers_alike_in_every_layout_and_after_loading(tmp_
         (lambda: MaskedMaxPooling2D(2)(np.zeros((1, 9, 4))), "expected ndim=4, found ndim=3"),
         (lambda: MaskedBatchNormalization()(keras.Input((None, None, 4))), "unknown number of bands"),
         (lambda: MaskedConv2D(2, 3, strides=2)(keras.Input((None, None, 4))), "need a known number of bands"),
+        (lambda: MaskedConv2D(2, 3, band_padding="valid")(FRAMES), "2 bands are fewer than the 3 that a kernel"),
+        (lambda: MaskedMaxPooling2D(3)(FRAMES), "2 bands are fewer than the 3 that a kernel or window reads"),
+        (lambda: MaskedGlobalMaxPooling1D()(FRAMES), r"takes \(batch, time, channels\), got \(1, 4, 2, 1\). Put"),
+        (lambda: MaskedSequenceStandardization()(FRAMES), r"takes \(batch, time, channels\), got \(1, 4, 2, 1\)"),
+        (lambda: MaskedRelativeSelfAttention(1)(FRAMES), "expected ndim=3, found ndim=4"),
+        (lambda: MaskedRelativeSelfAttention(0), "num_heads must be at least 1, got 0"),
         (lambda: MaskedBandPooling("flatten")(keras.Input((None, None, 4))), "unknown number of bands cannot be"),
     ],
 )

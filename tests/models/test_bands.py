@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from support.registries import registered
-from support.training_data import quick
+from support.training_data import classified, quick
 
 import seqconv
 from seqconv.config import load_config
@@ -48,6 +48,14 @@ def shaken(model, seed=0):
         (
             [CONV, END],
             r"blocks\.0: 'conv2d' reads time and bands, but.*the features has no bands: put \{type: to_bands\}",
+        ),
+        (
+            [BEGIN, CONV | {"strides": [2, 1, 1]}, END],
+            r"strides: expected a whole number or at most 2 of them, got \[2, 1,",
+        ),
+        (
+            [BEGIN, CONV | {"strides": [2]}, END],
+            r"blocks\.1\.strides: expected a whole number or at least 2 of them, got \[",
         ),
         ([END], r"blocks\.0: 'from_bands' reads time and bands.*put \{type: to_bands\} before it"),
         (
@@ -227,3 +235,18 @@ def test_a_block_of_ones_own_may_read_bands():
 
     with registered(Halves):
         assert describe(build(BEGIN, {"type": "halves"}, END))["block1_scale"].output == "(T, 16, 1)"
+
+
+@pytest.mark.parametrize(("norm", "bands"), [("batch", "flatten"), ("instance", "max"), ("none", "flatten")])
+def test_dilated_kernels_train_in_a_compiled_step_of_any_length(norm, bands):
+    over_both, over_bands = {"dilation_rate": [2, 1]}, {"dilation_rate": [1, 2], "kernel_size": [3, 2]}
+    blocks = [
+        BEGIN,
+        CONV | {"norm": norm, **over_both},
+        {"type": "average_pool2d", "pool_size": [1, 3], "strides": 1, "band_padding": "same"},
+        {"type": "depthwise_conv2d", "norm": norm, **over_bands},
+        {"type": "broadcast_residual", "filters": 4, "dilation_rate": 2, "norm": norm},
+        END | {"bands": bands},
+    ]
+    run = seqconv.train(quick(model={"blocks": blocks}, training={"epochs": 1}), train_data=classified(20))
+    assert np.isfinite(run.history["loss"]).all()

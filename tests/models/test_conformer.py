@@ -92,8 +92,8 @@ def test_xla_compiles_attention_in_packed_rows_and_its_gradient():
             total = tf.reduce_sum(outputs**2)
         return outputs, tape.gradient(total, x)
 
-    signature = [tf.TensorSpec(shape, dtype) for shape, dtype in [((None, None, 4), "float32"), ((None, None), "int32")]]
-    signature.append(tf.TensorSpec((), "int32"))
+    arguments = (((None, None, 4), "float32"), ((None, None), "int32"), ((), "int32"))
+    signature = [tf.TensorSpec(*argument) for argument in arguments]
     plain, compiled = (tf.function(step, signature, jit_compile=xla)(x, segments, 3) for xla in (False, True))
     for one, other in zip(plain, compiled, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
