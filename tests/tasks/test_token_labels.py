@@ -59,7 +59,9 @@ def test_the_vocabulary_is_that_of_training_and_others_are_named():
     target = fit_target("tokens", ["12", "10"], separator="")
     assert target.names == ("", "0", "1", "2")
     assert target.num_outputs == 4
-    with pytest.raises(ManifestError, match=r"'b' have tokens that are not in the vocabulary: '7'.*target.vocabulary"):
+    with pytest.raises(
+        ManifestError, match=r"'b' have tokens that are not in the vocabulary: '7'.*target.vocabulary.*target.separator"
+    ):
         target.encode(["1", "17"], ids=["a", "b"])
     # How many states there are, and these; after them, whatever the loss does not read.
     assert target.encode(["1", "22"]).tolist() == [[3, 0, 2, 0, 0, 0], [5, 0, 3, 0, 3, 0]]
@@ -136,6 +138,10 @@ def test_keys_of_the_section():
         ({"batching": {"too_long": "crop"}}, "batching.too_long: 'crop' leaves a part of a sequence"),
         ({"data": {"windows": {"seconds": 1}}}, "data.windows: windows are parts of recordings"),
         ({"augment": {"mixup": {}}}, "augment.mixup: labels of the task 'tokens' cannot be mixed"),
+        (
+            {"augment": {"time_shift": {"fill": "wrap"}}},
+            "augment.time_shift: a shift moves what is said over the end of",
+        ),
         ({"training": {"solver": "ridge"}}, "training.solver: 'ridge' fits an answer to each label, and here nobody"),
         ({"training": {"label_smoothing": 0.1}}, "training.label_smoothing: 0.1 spreads the probability of classes"),
         ({"training": {"monitor": "val_accuracy"}}, "'val_accuracy' is not measured when target.task is 'tokens'"),
