@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqconv.errors import ShapeError
 from seqconv.tasks.forms import Array, FloatArray
 
 BLANK = 0
@@ -95,7 +96,12 @@ def decode_by_beam(log_probabilities: Array, width: int) -> Decoded:
     Args:
         log_probabilities: (time, outputs).
         width: beginnings that are kept after each frame.
+
+    Raises:
+        ShapeError: `width` is not positive.
     """
+    if width < 1:
+        raise ShapeError(f"width {width}: expected how many beginnings are kept after each frame, 1 or more.")
     beams: list[tuple[int, ...]] = [()]
     at_blank, at_token = np.zeros(1), np.full(1, -np.inf)
     for row in np.asarray(log_probabilities, np.float64):
@@ -131,11 +137,20 @@ def decode_by_beam(log_probabilities: Array, width: int) -> Decoded:
 def align(log_probabilities: Array, tokens: Array) -> Decoded:
     """Find when the frames say these tokens, by the most probable alignment.
 
+    Raises:
+        ShapeError: there are fewer frames than these tokens need.
+
     >>> align(np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])), np.array([1]))[:3]
     (array([1]), array([1]), array([1]))
     """
     if not len(tokens):
         return _gather([])
+    needed = len(tokens) + int(np.count_nonzero(tokens[1:] == tokens[:-1]))
+    if len(log_probabilities) < needed:
+        raise ShapeError(
+            f"{len(log_probabilities)} frames cannot say {len(tokens)} tokens, which need {needed}: one for each, and "
+            "one more between two that are the same. Give more frames, or fewer tokens."
+        )
     said, skips = _states(log_probabilities, tokens)
     best, came_from = np.full(said.shape[1], -np.inf), np.zeros(said.shape, np.int8)
     best[:2] = said[0, :2]

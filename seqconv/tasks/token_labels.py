@@ -144,7 +144,7 @@ def number_tokens(labels: Sequence[Tokens], names: Sequence[str], ids: Sequence[
         raise ManifestError(
             f"{describe(strange, ids)} have tokens that are not in the vocabulary: {list_some(unknown)}. Known: "
             f"{list_some(places, 40)}. A model cannot learn them from train: move some of these sequences there, or "
-            "name all tokens in target.vocabulary"
+            "name all tokens in target.vocabulary. If each should be several tokens, set target.separator"
         )
     return [np.array([places[token] for token in tokens], np.int64) for tokens in labels]
 

@@ -59,6 +59,10 @@ class TokenSequences(Task):
         **NO_MIXING,
         "target.columns": "the tokens of a sequence stand in one column, but columns is given. Name it in column",
         "batching.too_long=crop": "'crop' leaves a part of a sequence, " + _PARTS + " Set it to 'own_batch'.",
+        "augment.time_shift": "a shift moves what is said over the end of a sequence, and its label stays, because "
+        "target.task is '{task}'. Remove it.",
+        "training.solver=ridge": "'ridge' fits an answer to each label, and here nobody knows which frame says what, "
+        "because target.task is '{task}'. Set it to 'gradient', and leave out recipe rocket.",
         "data.windows": "windows are parts of recordings: " + _PARTS + " Remove it.",
     }
 

@@ -17,6 +17,7 @@ from support.recorder import Recorder
 from seqconv.batching import TokenTargets
 from seqconv.models import build_model
 from seqconv.tasks.ctc import ctc_losses
+from seqconv.tasks.ctc_arrays import label_losses
 from seqconv.testing.layouts import plans_in_one_step
 
 
@@ -206,3 +207,17 @@ def test_loss_and_gradients_of_a_model_are_the_same_in_every_layout(stride):
         targets = TokenTargets(encoded([[1, 2, 2], [2], [1, 1, 2, 1], [2], [2, 1]]), model.time_geometry)
         plans = plans_in_one_step(lengths, model.time_geometry, packable=True)
         check_training(model, arrays, plans, (1e-9, 1e-9), rng, targets)
+
+
+def test_no_output_number_is_rounded_where_products_are(monkeypatch):
+    # Graphics processors multiply float32 in 11 bits by default: 2049 would become 2048. A CPU has to be made to.
+    exact = ops.matmul
+
+    def coarse(values):
+        return ops.cast(ops.cast(values, "float16"), "float32")
+
+    monkeypatch.setattr(ops, "matmul", lambda one, other: exact(coarse(one), coarse(other)))
+    logits = np.random.default_rng(7).normal(size=(1, 7, 2100)).astype("float32")
+    found = ctc_losses(placed_alone([[2049, 2051, 2049]], [7]), logits)
+    expected = label_losses([log_softmax(logits[0].astype("float64"))], [np.array([2049, 2051, 2049])])
+    assert float(found[0, 0]) == pytest.approx(expected[0], rel=1e-5)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from seqconv.errors import ShapeError
 from seqconv.tasks.ctc import ctc_losses
 from seqconv.tasks.ctc_arrays import (
     GreedyDecoder,
@@ -170,3 +171,14 @@ def test_frames_needed_are_the_fewest_that_have_an_alignment():
         enough, short = log_rows(rng, count, 3), log_rows(rng, max(count - 1, 1), 3)
         assert np.isfinite(label_losses([enough], [tokens]))
         assert count == 1 or np.isinf(label_losses([short], [tokens]))
+
+
+def test_what_cannot_be_decoded_or_aligned_is_named():
+    logs = np.log(np.full((2, 2), 0.5))
+    for width in (0, -1):
+        with pytest.raises(ShapeError, match=f"width {width}: expected how many beginnings"):
+            decode_by_beam(logs, width)
+    assert align(logs, np.array([1])).tokens.tolist() == [1]
+    for frames, tokens, needed in ((2, [1, 1], 3), (0, [1], 1)):
+        with pytest.raises(ShapeError, match=f"{frames} frames cannot say {len(tokens)} tokens, which need {needed}"):
+            align(logs[:frames], np.array(tokens))

@@ -59,7 +59,9 @@ def test_the_vocabulary_is_that_of_training_and_others_are_named():
     target = fit_target("tokens", ["12", "10"], separator="")
     assert target.names == ("", "0", "1", "2")
     assert target.num_outputs == 4
-    with pytest.raises(ManifestError, match=r"'b' have tokens that are not in the vocabulary: '7'.*target.vocabulary"):
+    with pytest.raises(
+        ManifestError, match=r"'b' have tokens that are not in the vocabulary: '7'.*target.vocabulary.*target.separator"
+    ):
         target.encode(["1", "17"], ids=["a", "b"])
     # How many states there are, and these; after them, whatever the loss does not read.
     assert target.encode(["1", "22"]).tolist() == [[3, 0, 2, 0, 0, 0], [5, 0, 3, 0, 3, 0]]
@@ -136,6 +138,11 @@ def test_keys_of_the_section():
         ({"batching": {"too_long": "crop"}}, "batching.too_long: 'crop' leaves a part of a sequence"),
         ({"data": {"windows": {"seconds": 1}}}, "data.windows: windows are parts of recordings"),
         ({"augment": {"mixup": {}}}, "augment.mixup: labels of the task 'tokens' cannot be mixed"),
+        (
+            {"augment": {"time_shift": {"fill": "wrap"}}},
+            "augment.time_shift: a shift moves what is said over the end of",
+        ),
+        ({"training": {"solver": "ridge"}}, "training.solver: 'ridge' fits an answer to each label, and here nobody"),
         ({"training": {"label_smoothing": 0.1}}, "training.label_smoothing: 0.1 spreads the probability of classes"),
         ({"training": {"monitor": "val_accuracy"}}, "'val_accuracy' is not measured when target.task is 'tokens'"),
     ],
@@ -146,3 +153,25 @@ def test_settings_that_make_no_sense(sections, message):
     model = {"model": {"pooling": "frames"}} if sections else {}
     with pytest.raises(ConfigError, match=message):
         load_config({"target": {"task": "tokens"}, **model, **sections})
+
+
+def test_the_automatic_recipe_is_refused_for_what_it_cannot_do():
+    from seqconv.config import load_config
+
+    with pytest.raises(
+        ConfigError, match="recipe: auto chooses between models that pool, but the tokens of a sequence"
+    ):
+        load_config({"target": {"task": "tokens"}, "recipe": "auto"})
+
+
+def test_a_note_on_splits_does_not_claim_proportions_that_tokens_have_not():
+    from seqconv.data.manifest.columns import Manifest
+    from seqconv.data.manifest.labels import LabelColumns
+    from seqconv.data.manifest.splits import add_splits
+
+    names = [f"r{number}" for number in range(20)]
+    frame = pd.DataFrame({"id": names, "path": names, "label": ["ab", "ba"] * 10, "split": None, "group": None})
+    (note,) = add_splits(Manifest(frame), LabelColumns("label", "tokens", "")).notes
+    assert "stratified" not in note
+    (note,) = add_splits(Manifest(frame)).notes
+    assert "stratified by 'label'" in note

@@ -92,9 +92,8 @@ def add_splits(
     splits[rows] = chosen
     frame = frame.assign(split=pd.Series(splits, frame.index, object))
     first = labels.names[0]
-    is_stratified = any(strata) if strata is not None else bool(part[first].notna().any())
     basis = f"'{first}'" if strata is None else "the labels within each"
-    return manifest.with_frame(frame, _describe(frame, part, len(units), wanted, basis if is_stratified else "", seed))
+    return manifest.with_frame(frame, _describe(frame, part, len(units), wanted, basis if any(of_rows) else "", seed))
 
 
 def select_split(manifest: Manifest, split: str) -> Manifest:
