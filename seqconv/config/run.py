@@ -246,6 +246,11 @@ def _recipe_problems(config: Config) -> Iterator[str]:
             "file or a dict with it (load_config), or train with --recipe."
         )
         return
+    if config.target.definition.joins_frames:
+        yield (
+            f"target.task: recipe auto compares models that answer for a sequence, and {config.target.task} are said "
+            "by its frames. Set recipe to deep, and model.pooling to frames."
+        )
     if config.members:
         yield (
             "members: recipe auto chooses whether models are averaged, and which. Remove them, or set recipe to rocket "
@@ -313,6 +318,7 @@ def _solver_problems(config: Config) -> Iterator[str]:
         return
     reason = "training.solver 'ridge' fits one linear layer to sequences, or their frames, each once and as it is"
     found = {
+        "target.task": config.target.definition.joins_frames and config.target.task,
         "model.dense_units": list(config.model.dense_units),
         "model.dense_dropout": config.model.dense_dropout,
         "augment": ", ".join(config.augment.names),

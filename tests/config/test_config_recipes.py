@@ -92,6 +92,12 @@ def test_a_budget_is_a_time(text, seconds):
             r"augment\.noise: recipe auto chooses it",
         ),
         ({"recipe": "rocket", "training": {"learning_rate": 1e-4}}, [], "no use for learning_rate"),
+        ({"recipe": "auto", "target": {"task": "tokens"}}, [], "target.task: recipe auto compares models .* tokens"),
+        (
+            {"recipe": "rocket", "target": {"task": "tokens"}, "model": {"pooling": "frames"}},
+            [],
+            "target.task: tokens, but training.solver 'ridge' fits .* to gradient",
+        ),
         ({"recipe": "auto", "members": [{}, {}]}, [], "members: recipe auto chooses whether models are averaged"),
     ],
 )

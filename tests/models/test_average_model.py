@@ -159,7 +159,10 @@ def rewritten(path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda config: config["members"].pop(), "Config and weights are not of one model"),
+        (
+            lambda config: config.update(members=config["members"][:1], weights=[1.0]),
+            "Config and weights are not of one model",
+        ),
         (lambda config: config.update(members=config["members"] * 600), "members are no list of at most 1000"),
         (lambda config: config.update(members="all"), "members are no list"),
         (lambda config: config["members"][1].pop("num_features"), "its config lacks 'num_features'"),
@@ -167,6 +170,7 @@ def rewritten(path, change):
         (lambda config: config["members"][1]["model"]["blocks"][0].update(repeat=5000), "more layers than any model"),
         (lambda config: config["members"][1].update(class_name="Lambda", config={}), "is never loaded"),
         (lambda config: config.update(weights=[1.0]), "2 members have 1 weights"),
+        (lambda config: config.update(weights=[1.0, float("nan")]), "Give finite numbers"),
     ],
 )
 def test_files_that_no_average_wrote_are_not_loaded(tmp_path, change, message):
