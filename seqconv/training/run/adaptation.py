@@ -66,8 +66,8 @@ def _check_scale(model: SequenceModel, excerpts: list[Frames], limit: float) -> 
     found, feature = "", int(beyond.argmax())
     if beyond[feature] > MOST_BEYOND:
         found = (
-            f"{beyond[feature]:.1%} of the values of feature {feature} (counted from 0) are beyond {limit:g}, where they "
-            "are cut off"
+            f"{beyond[feature]:.1%} of the values of feature {feature} (counted from 0) are beyond {limit:g}, where "
+            "they are cut off"
         )
     elif deviation < LEAST_DEVIATION:
         found = f"the deviation of these is {deviation:.1g}, which is rounded away"
