@@ -43,7 +43,7 @@ def test_a_single_feature_beyond_the_limit_is_refused_by_its_number(tmp_path):
     arrays = make_noise(num_features=120)
     for array in arrays:
         array[:, 7] += 2000
-    with pytest.raises(ConfigError, match=r"100\.0% of the values of feature 7 are beyond 64, where they are cut off"):
+    with pytest.raises(ConfigError, match=r"100\.0% of the values of feature 7 \(counted from 0\) are beyond 64"):
         fit(tmp_path, arrays, **AS_IT_IS)
 
 

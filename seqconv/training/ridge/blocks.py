@@ -50,8 +50,8 @@ def weighted_moments(
 ) -> tuple[FloatArray, FloatArray]:
     """Return mean and deviation of each feature, by weight; a deviation of 0 where rounding alone may explain it.
 
-    That is up to a millionth of the mean, or 1e-12. Each block has its own mean, from which its squares are taken; those
-    of blocks are merged (Chan, Golub and LeVeque 1983), so that a large mean costs no digits.
+    That is up to a millionth of the mean, or 1e-12. Each block has its own mean, from which its squares are taken;
+    those of blocks are merged (Chan, Golub and LeVeque 1983), so that a large mean costs no digits.
 
     Args:
         features: `(n, features)`, or anything with `shape` that gives rows for a slice.

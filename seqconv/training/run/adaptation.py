@@ -65,7 +65,10 @@ def _check_scale(model: SequenceModel, excerpts: list[Frames], limit: float) -> 
     beyond, deviation = (np.abs(frames) > limit).mean(axis=0), float(frames.std(dtype=np.float64))
     found, feature = "", int(beyond.argmax())
     if beyond[feature] > MOST_BEYOND:
-        found = f"{beyond[feature]:.1%} of the values of feature {feature} are beyond {limit:g}, where they are cut off"
+        found = (
+            f"{beyond[feature]:.1%} of the values of feature {feature} (counted from 0) are beyond {limit:g}, where "
+            "they are cut off"
+        )
     elif deviation < LEAST_DEVIATION:
         found = f"the deviation of these is {deviation:.1g}, which is rounded away"
     if found:
