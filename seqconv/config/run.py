@@ -23,6 +23,7 @@ from seqconv.errors import ConfigError
 from seqconv.features import FeatureKind
 from seqconv.metrics.records import larger_is_better
 from seqconv.models.blocks import Block
+from seqconv.models.blocks.bands import derivative_problems
 from seqconv.models.pooling_heads import PoolingHead
 from seqconv.models.settings import ModelConfig
 from seqconv.parts import Role, Section
@@ -98,6 +99,7 @@ class Config(Section):
         problems = [
             *_recipe_problems(self),
             *_packing_problems(self),
+            *derivative_problems(self.model.blocks, self.features.orders),
             *_target_problems(self),
             *_training_problems(self),
             *_solver_problems(self),

@@ -91,7 +91,7 @@ class MaskedRelativeSelfAttention(MaskedLayer):
             return self._mix(features, members, blocks, training)
 
         is_single = num_slots is None or (isinstance(num_slots, int) and num_slots == 1)
-        if is_single or _has_fixed_shapes():
+        if is_single or _has_fixed_shapes(features):
             mixed = mix(whole)
         else:
             longest = _longest(members, num_slots)
@@ -139,14 +139,20 @@ class MaskedRelativeSelfAttention(MaskedLayer):
         return ops.cast(ops.reshape(bias, (1, 1, self.num_heads, 1, self.size)), self.compute_dtype)
 
 
-def _has_fixed_shapes() -> bool:
+def _has_fixed_shapes(features: Tensor) -> bool:
     """Whether the lengths of sequences may not decide on shapes: on JAX, and in what TensorFlow compiles with XLA."""
     if keras.backend.backend() != "tensorflow":
         return bool(keras.backend.backend() == "jax")
-    import tensorflow as tf
-    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
-
-    return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+    # As TensorFlow's GraphOrParentsInXlaContext, since layers import Keras only.
+    graph = getattr(features, "graph", None)
+    while graph is not None:
+        context = graph._get_control_flow_context()
+        while context is not None:
+            if context.IsXLAContext():
+                return True
+            context = context.outer_context
+        graph = getattr(graph, "outer_graph", None)
+    return False
 
 
 def _longest(members: Tensor, num_slots: Any) -> Any:

@@ -237,6 +237,18 @@ def test_a_block_of_ones_own_may_read_bands():
         assert describe(build(BEGIN, {"type": "halves"}, END))["block1_scale"].output == "(T, 16, 1)"
 
 
+def test_derivatives_are_not_taken_for_further_bands():
+    features = {"kind": "log_mel", "delta": 2}
+    model = {"blocks": [BEGIN | {"channels": 2}, CONV, END]}
+    config = {"data": {"manifest": "m.csv"}, "target": {"task": "regression", "column": "y"}, "features": features}
+    with pytest.raises(
+        ConfigError, match=r"model\.blocks\.0\.channels: 2, but features\.delta 2 puts 3 values.*to 3\."
+    ):
+        load_config(config | {"model": model})
+    model["blocks"][0] = BEGIN | {"channels": 3}
+    assert load_config(config | {"model": model}).model.blocks[0].channels == 3
+
+
 @pytest.mark.parametrize(("norm", "bands"), [("batch", "flatten"), ("instance", "max"), ("none", "flatten")])
 def test_dilated_kernels_train_in_a_compiled_step_of_any_length(norm, bands):
     over_both, over_bands = {"dilation_rate": [2, 1]}, {"dilation_rate": [1, 2], "kernel_size": [3, 2]}

@@ -1,6 +1,6 @@
 """The blocks before and after those over time and bands, and the order in which all of them may stand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -52,6 +52,19 @@ class PooledBandsBlock(Block):
 
         layer = MaskedBandPooling(self.bands, **scope.options(self.bands))
         return (layer,), channels * (scope.bands or 1) if self.bands == "flatten" else channels
+
+
+def derivative_problems(blocks: Sequence[Block], orders: int) -> Iterator[str]:
+    """Yield where derivatives, which are side by side with the bands, would be taken for further bands.
+
+    Args:
+        orders: of the features: the values, and their derivatives.
+    """
+    if blocks and isinstance(first := blocks[0], BandsBlock) and first.channels % orders:
+        yield (
+            f"model.blocks.0.channels: {first.channels}, but features.delta {orders - 1} puts {orders} values of each "
+            f"band side by side, and kernels would read from one into the other. Set it to {orders}."
+        )
 
 
 def check_bands(blocks: Sequence[Block]) -> None:
