@@ -254,3 +254,22 @@ def test_no_split_takes_the_place_of_another(tmp_path):
             shutil.copy(path, tmp_path / "series" / name)
     with pytest.raises(ManifestError, match=r"'JapaneseVowels_TRAIN.ts', 'OtherVowels_TRAIN.ts' are all train"):
         draft_config(tmp_path / "series", tmp_path / "series.yaml")
+
+
+def test_labels_that_are_sequences_of_tokens(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        np.save(tmp_path / f"{number}.npy", rng.normal(size=(40, 3)).astype("float32"))
+    labels = ["".join(rng.choice(list("017"), size=3)) for _ in range(30)]
+    pd.DataFrame({"path": [f"{number}.npy" for number in range(30)], "label": labels}).to_csv(
+        tmp_path / "m.csv", index=False
+    )
+    path = tmp_path / "c.yaml"
+    assert main([str(tmp_path / "m.csv"), "--output", str(path), "--set", "target.task=tokens"]) == 0
+    told = unwrapped(capsys.readouterr().out + written(path))
+    assert "To be learned: the tokens of column 'label', as you say" in told
+    # Neither is true of them.
+    assert "in proportion" not in told
+    assert "--recipe auto" not in told
+    assert load_config(path).model.predicts_frames
+    assert trains(path).metrics["test"]["tokens"] > 0

@@ -36,6 +36,6 @@ def main(arguments: argparse.Namespace) -> None:
     width = shutil.get_terminal_size().columns
     print("\n".join(line for found in draft.found for line in wrap(found, width)))
     print(f"\nwrote {output}. Read it, then train it:\n  seqconv train --config {output}")
-    print(
-        f"or let the best of several models be found, in two minutes:\n  seqconv train --config {output} --recipe auto"
-    )
+    if not draft.config.target.definition.joins_frames:
+        print("or let the best of several models be found, in two minutes:")
+        print(f"  seqconv train --config {output} --recipe auto")

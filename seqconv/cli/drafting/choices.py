@@ -109,7 +109,7 @@ def choose_batching(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
     return {"strategy": strategy, "batch_size": Choice(size, reason)}
 
 
-def choose_model(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
+def choose_model(frames: np.ndarray, num_train: int, *, joins_frames: bool) -> dict[str, Choice]:
     """Choose the `model` section."""
     median, shortest = float(np.median(frames)), float(frames.min())
     widths = (32, 64, 64) if num_train < FEW else (64, 128, 128) if num_train < SOME else (96, 192, 256)
@@ -128,14 +128,15 @@ def choose_model(frames: np.ndarray, num_train: int) -> dict[str, Choice]:
     dropout = 0.2 if num_train < FEW else 0.1
     size_of_model = f"{num_train:,} training sequences: a {'small' if num_train < FEW else 'medium-sized'} model"
     thinned = "" if total == 1 else f"; strides keep 1 in {total} of {median:,.0f} frames"
+    pooling = Choice(["mean", "max"], "from any number of frames to one vector: what is there on average, and at most")
+    if joins_frames:
+        pooling = Choice("frames", "the frames of a sequence say its label together")
     return {
         "defaults": Choice(
             {"norm": "batch", "activation": "relu", "dropout": dropout}, "the fewer sequences, the more dropout"
         ),
         "blocks": Choice(blocks, size_of_model + thinned),
-        "pooling": Choice(
-            ["mean", "max"], "from any number of frames to one vector: what is there on average, and at most"
-        ),
+        "pooling": pooling,
     }
 
 

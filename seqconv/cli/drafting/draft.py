@@ -135,6 +135,7 @@ def _check(found: Source, target: TargetFacts) -> pd.DataFrame:
 def _write(findings: Findings, output: Path) -> str:
     """Return the config as text."""
     num_train, signals = findings.count("train"), findings.signals
+    joins_frames = find_task(findings.target.task).joins_frames
     features = choices.choose_features(signals)
     features |= {key: Choice(*choice) for key, choice in findings.source.find.features.items()}
     if findings.levels is not None and findings.levels.spread >= MUCH:
@@ -151,17 +152,18 @@ def _write(findings: Findings, output: Path) -> str:
         "target": _choose_target(findings.target),
         "features": features,
         "batching": batching,
-        "model": choices.choose_model(frames, num_train),
+        "model": choices.choose_model(frames, num_train, joins_frames=joins_frames),
         "training": choices.choose_training(
             findings.target, batching["batch_size"].value, num_train, findings.count("valid")
         ),
     }
     sections |= {name: sections.get(name, {}) | keys for name, keys in given.items() if name != "data"}
+    automatic = f"# Or the best of several models:  seqconv train --config {output.name} --recipe auto"
     lines = [f"# {line}" for entry in [*findings.lines(), *findings.hints()] for line in wrap(entry)]
     lines += [
         "#",
         f"# Train:           seqconv train --config {output.name}",
-        f"# Or the best of several models:  seqconv train --config {output.name} --recipe auto",
+        *([] if joins_frames else [automatic]),
         f"# Two steps only:  seqconv train --config {output.name} --dry-run",
         f"# Lengths, costs:  seqconv plan --config {output.name}",
         "# All settings:    docs/reference/config.md",

@@ -14,6 +14,7 @@ from seqconv.cli.drafting.sources import Source
 from seqconv.cli.drafting.targets import TargetFacts, find_groups
 from seqconv.data.windows import cut_frames
 from seqconv.errors import list_some
+from seqconv.tasks.base import find_task
 from seqconv.text import amount
 
 MOST_LISTED = 12
@@ -121,6 +122,8 @@ class Findings:
         target = self.target
         if target.task == "regression":
             return f"To be learned: the numbers of column '{target.column}', {target.why}"
+        if find_task(target.task).joins_frames:
+            return f"To be learned: the {target.task} of column '{target.column}', {target.why}"
         of = "" if target.column is not None else " of events"
         labels = [f"{label} ({count:,})" for label, count in target.counts.items()]
         more = f" and {len(labels) - MOST_LISTED} more" if len(labels) > MOST_LISTED else ""
@@ -136,7 +139,8 @@ class Findings:
         made = self.source.frame["split"].isna()
         how = "as the manifest says"
         if made.all():
-            how = "cut by the run, each class in proportion"
+            in_proportion = "" if find_task(self.target.task).joins_frames else ", each class in proportion"
+            how = f"cut by the run{in_proportion}"
         elif made.any() or set(self.source.frame["split"]) != set(self.split["split"]):
             how = "some as the manifest says, the others taken from its training rows by the run"
         groups = self.source.frame["group"]

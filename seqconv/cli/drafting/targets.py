@@ -11,6 +11,7 @@ from seqconv.cli.drafting.places import Place
 from seqconv.cli.drafting.questions import Reading, choose
 from seqconv.data.manifest.columns import KNOWN_COLUMNS, SPLIT_WORDS
 from seqconv.errors import ManifestError, list_some
+from seqconv.tasks.base import Task, find_task
 
 # Names of columns with classes, and of columns with what must stay together; the first that is there is proposed.
 LABEL_NAMES = ("label", "labels", "category", "class", "primary_label", "emotion", "genre", "species", "scene_label")
@@ -60,6 +61,11 @@ def find_target(frame: pd.DataFrame, column: str | None, place: Place) -> Target
         name, said = choices[0], (f"LOOK AT THIS: column '{choices[0]}' is taken for what is to be learned",)
         if len(choices) > 1:
             name, said = _ask(frame, choices, place), ()
+    given = place.given.get("target", {})
+    if given.get("task") in Task.registry and find_task(given["task"]).joins_frames:
+        # Their cells look like classes or numbers: only the user can say that they are sequences.
+        separator = given.get("separator", find_task(given["task"]).separator)
+        return TargetFacts(given["task"], name, {}, "as you say", separator, said=said)
     target = _target_of(name, [str(cell) for cell in frame[name] if not pd.isna(cell)], said)
     if target.task == "classification" and len(target.counts) == 1:
         raise ManifestError(
