@@ -148,3 +148,36 @@ def make_room(values: dict[str, Any]) -> None:
     if isinstance(training, Mapping):
         kept = {key: training[key] for key in KEPT if key in training and key != "epochs"}
         values.update({"training": kept} if kept else {})
+
+
+def recipe_problems(config: Any) -> Iterator[str]:
+    """Yield what a recipe cannot have beside it in a whole config."""
+    recipe = config.recipe
+    if config.budget is not None and recipe != AUTO:
+        yield f"budget: {config.budget} is the time of recipe auto, but recipe is {recipe or 'null'}. Remove it."
+    if recipe is None:
+        return
+    if recipe != AUTO:
+        yield (
+            f"recipe: {recipe} fills in what a config leaves out when it is loaded, and this one is complete. Load a "
+            "file or a dict with it (load_config), or train with --recipe."
+        )
+        return
+    if config.target.definition.joins_frames:
+        yield (
+            f"target.task: recipe auto compares models that answer for a sequence, and {config.target.task} are said "
+            "by its frames. Set recipe to deep, and model.pooling to frames."
+        )
+    if config.members:
+        yield (
+            "members: recipe auto chooses whether models are averaged, and which. Remove them, or set recipe to rocket "
+            "or deep, which are what members have in common."
+        )
+    plain = type(config)()
+    for name in REPLACED:
+        for key, value in getattr(config, name):
+            if value != getattr(getattr(plain, name), key) and (name != "training" or key not in KEPT):
+                yield (
+                    f"{name}.{key}: recipe auto chooses it, or has no use for it. Remove it, or set recipe to rocket "
+                    "or deep, which take it as you say."
+                )

@@ -14,7 +14,7 @@ from seqconv.config.evaluation import EvaluationConfig
 from seqconv.config.events import event_problems
 from seqconv.config.initial import initial_problems
 from seqconv.config.members import MEMBER_KEYS, find_disagreements, plain_key, read_members, with_absolute_paths
-from seqconv.config.recipes import AUTO, BUDGET, KEPT, REPLACED, budget_seconds
+from seqconv.config.recipes import BUDGET, budget_seconds, recipe_problems
 from seqconv.config.training import TrainingConfig
 from seqconv.data.augmentation.settings import AudioAugmentConfig, AugmentConfig
 from seqconv.data.settings import DataConfig, SplitConfig
@@ -97,7 +97,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
         problems = [
-            *_recipe_problems(self),
+            *recipe_problems(self),
             *_packing_problems(self),
             *derivative_problems(self.model.blocks, self.features.orders),
             *_target_problems(self),
@@ -233,39 +233,6 @@ def listed(problems: Sequence[str], origin: str = "") -> str:
     if len(problems) == 1:
         return f"{origin}: {problems[0]}" if origin else problems[0]
     return "\n  ".join([f"{origin or 'config'}: {len(problems)} problems", *problems])
-
-
-def _recipe_problems(config: Config) -> Iterator[str]:
-    """Yield what a recipe cannot have beside it."""
-    recipe = config.recipe
-    if config.budget is not None and recipe != AUTO:
-        yield f"budget: {config.budget} is the time of recipe auto, but recipe is {recipe or 'null'}. Remove it."
-    if recipe is None:
-        return
-    if recipe != AUTO:
-        yield (
-            f"recipe: {recipe} fills in what a config leaves out when it is loaded, and this one is complete. Load a "
-            "file or a dict with it (load_config), or train with --recipe."
-        )
-        return
-    if config.target.definition.joins_frames:
-        yield (
-            f"target.task: recipe auto compares models that answer for a sequence, and {config.target.task} are said "
-            "by its frames. Set recipe to deep, and model.pooling to frames."
-        )
-    if config.members:
-        yield (
-            "members: recipe auto chooses whether models are averaged, and which. Remove them, or set recipe to rocket "
-            "or deep, which are what members have in common."
-        )
-    plain = Config()
-    for name in REPLACED:
-        for key, value in getattr(config, name):
-            if value != getattr(getattr(plain, name), key) and (name != "training" or key not in KEPT):
-                yield (
-                    f"{name}.{key}: recipe auto chooses it, or has no use for it. Remove it, or set recipe to rocket "
-                    "or deep, which take it as you say."
-                )
 
 
 def _packing_problems(config: Config) -> Iterator[str]:
