@@ -155,15 +155,6 @@ def test_settings_that_make_no_sense(sections, message):
         load_config({"target": {"task": "tokens"}, **model, **sections})
 
 
-def test_the_automatic_recipe_is_refused_for_what_it_cannot_do():
-    from seqconv.config import load_config
-
-    with pytest.raises(
-        ConfigError, match="recipe: auto chooses between models that pool, but the tokens of a sequence"
-    ):
-        load_config({"target": {"task": "tokens"}, "recipe": "auto"})
-
-
 def test_a_note_on_splits_does_not_claim_proportions_that_tokens_have_not():
     from seqconv.data.manifest.columns import Manifest
     from seqconv.data.manifest.labels import LabelColumns
