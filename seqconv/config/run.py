@@ -273,8 +273,8 @@ def _target_problems(config: Config) -> Iterator[str]:
     frames, task, positive = config.labels_frames, config.target.definition, config.evaluation.positive
     if task.joins_frames and config.recipe == AUTO and not config.model.predicts_frames:
         yield (
-            f"recipe: auto chooses between models that pool, but the {config.target.task} of a sequence are said by its "
-            "frames. Remove it, and set model.pooling to 'frames'."
+            f"recipe: auto chooses between models that pool, but the {config.target.task} of a sequence are said by "
+            "its frames. Remove it, and set model.pooling to 'frames'."
         )
     elif task.joins_frames and not config.model.predicts_frames:
         yield (
