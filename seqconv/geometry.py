@@ -144,7 +144,7 @@ def jointly(geometries: Sequence[Sequence[TimeLayer]]) -> TimeGeometry:
 
     >>> one, two = (TimeLayer(5, stride=2), TimeLayer(3)), (TimeLayer(3, stride=3),)
     >>> [next_start(20, geometry) for geometry in (one, two, jointly([one, two]))]
-    [22, 24, 24]
+    [22, 21, 24]
     """
     if len(different := {tuple(geometry) for geometry in geometries}) == 1:
         return different.pop()

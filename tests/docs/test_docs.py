@@ -22,7 +22,7 @@ WITH_LINKS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 WRAPPERS = [script for script in SCRIPTS if "from seqconv.cli.commands" in script.read_text(encoding="utf-8")]
-SETTING = re.compile(rf"`((?:{'|'.join(Config.model_fields)})(?:\.(?!keras)\w+)+)(?:: ([^`]+))?`")
+SETTING = re.compile(rf"`((?:{'|'.join(Config.model_fields)})(?:\.(?!keras|csv|json)\w+)+)(?:: ([^`]+))?`")
 SET_UP = ["pip install -e . && python scripts/train.py --config audio.yaml", "pip install -e '.[test]' && pytest"]
 LISTS_HEAVY_MODULES = """
 import runpy, sys

@@ -104,7 +104,9 @@ def test_running_answers_are_those_of_what_has_been_received(pooling, every):
     assert answers[-1].is_final
     for answer in answers:
         expected = whole(average, x[: answer.num_frames])
-        assert_close(answer.logits, expected[-len(answer.logits) :] if pooling == "frames" else expected)
+        # The last answer may have no further frames.
+        new = expected[len(expected) - len(answer.logits) :] if pooling == "frames" else expected
+        assert_close(answer.logits, new)
     if pooling == "frames":
         assert_close(np.concatenate([answer.logits for answer in answers]), whole(average, x))
 

@@ -311,6 +311,7 @@ ANYWHERE = [
     convolutions,
     poolings,
     residuals,
+    residuals,
     tcns,
     convnexts,
     inverted_bottlenecks,
@@ -330,7 +331,8 @@ def model_configs(draw, chunkable: bool = False, most_blocks: int = 4):
     blocks, channels = [], NUM_FEATURES
     predicts_frames = draw(st.sampled_from([False, False, False, True]))
     kept = ["same", "same", "causal"]
-    if has_front := draw(st.sampled_from([False, False, True])):
+    # A front is two blocks at least.
+    if has_front := most_blocks > 1 and draw(st.sampled_from([False, False, True])):
         blocks, channels = draw(fronts(channels, kept if predicts_frames else [*kept, "valid"]))
     for _ in range(draw(st.integers(0, most_blocks - 2) if has_front else st.integers(1, most_blocks))):
         kind = draw(st.sampled_from(ANYWHERE if chunkable else [*ANYWHERE, *AT_ONCE]))

@@ -27,6 +27,7 @@ SHORT = [
 
 def test_there_are_configs():
     families = {"attentive", "conv_lstm", "convnext", "frames", "inception", "matchboxnet", "resnet", "rocket", "tcn"}
+    families |= {"conv2d", "crnn"}
     tasks = {"audio", "ctc", "events", "japanese_vowels", "pickup_gesture", "pickup_rocket", "vibration"}
     assert {f"{name}.yaml" for name in families | tasks} | WITHOUT_DATA == set(CONFIGS)
 
@@ -71,8 +72,10 @@ def test_all_test_sequences_get_the_same_answer_in_every_layout(name, tmp_path):
     alone = logits.pop("single")
     assert len(test) >= 42
     assert len(logits) >= 2
+    # A ridge adds up thousands of products as large as its logits, which may cancel.
+    atol = 1e-5 * max(1.0, np.abs(alone).max()) if config.training.is_closed_form else 1e-5
     for layout, found in logits.items():
-        np.testing.assert_allclose(found, alone, rtol=1e-4, atol=1e-5, err_msg=layout)
+        np.testing.assert_allclose(found, alone, rtol=1e-4, atol=atol, err_msg=layout)
     if config.target.task == "regression":
         return
     top_two = np.sort(alone, axis=1)[:, -2:]
