@@ -19,7 +19,7 @@ from support.contract_checks import (
     check_training,
 )
 from support.double_precision import double_precision
-from support.random_models import NUM_FEATURES, draw_model, model_configs
+from support.random_models import NUM_FEATURES, OF_BANDS, OF_TIME, draw_model, model_configs
 
 from seqconv.testing.layouts import plans_in_one_step
 
@@ -79,6 +79,18 @@ def test_random_models_keep_the_contract(tmp_path, config, extra_lengths, seed):
 @given(**CASES)
 def test_random_models_keep_the_contract_in_single_precision(tmp_path, config, extra_lengths, seed):
     check_contract(config, extra_lengths, seed, tmp_path, SINGLE)
+
+
+def test_every_type_of_block_is_in_some_models(tmp_path):
+    """What chance draws depends on what else is loaded in the process: a type that it left out is drawn here."""
+
+    def check(config, extra_lengths, seed):
+        check_contract(config, extra_lengths, seed, tmp_path)
+
+    for type_ in (*OF_TIME, *OF_BANDS) if MODELS >= 200 else ():
+        if (missing := 3 - drawn[type_]) > 0:
+            cases = {**CASES, "config": model_configs(most_blocks=MOST_BLOCKS, type_=type_)}
+            settings(max_examples=missing, **OPTIONS)(given(**cases)(check))()
 
 
 def test_enough_models_of_every_kind_were_drawn(capsys):

@@ -292,14 +292,17 @@ def broadcast_residuals(draw, channels, bands, paddings):
 
 
 @st.composite
-def fronts(draw, channels, paddings):
-    """Blocks over time and bands, from the features to frames again."""
+def fronts(draw, channels, paddings, type_=None):
+    """Blocks over time and bands, from the features to frames again; `type_`: of the first between these."""
     side_by_side = draw(st.sampled_from([c for c in (1, 1, 2) if channels % c == 0]))
     bands, channels = channels // side_by_side, side_by_side
     blocks = [{"type": "to_bands", "channels": side_by_side}]
     for _ in range(draw(st.integers(1, 3))):
-        kind = draw(st.sampled_from([convolutions_2d, poolings_2d, poolings_2d, residuals_2d, broadcast_residuals]))
-        block, channels, bands = draw(kind(channels, bands, paddings))
+        if type_ is not None and len(blocks) == 1:
+            block, channels, bands = draw(of_type(OF_BANDS[type_](channels, bands, paddings), type_))
+        else:
+            kind = draw(st.sampled_from([convolutions_2d, poolings_2d, poolings_2d, residuals_2d, broadcast_residuals]))
+            block, channels, bands = draw(kind(channels, bands, paddings))
         blocks.append(block)
     joined = draw(st.sampled_from(["mean", "max", "flatten"]))
     return [*blocks, {"type": "from_bands", "bands": joined}], channels * (bands if joined == "flatten" else 1)
@@ -310,7 +313,6 @@ ANYWHERE = [
     convolutions,
     convolutions,
     poolings,
-    residuals,
     residuals,
     tcns,
     convnexts,
@@ -325,15 +327,53 @@ ANYWHERE = [
 AT_ONCE = [attentions, recurrences, conformers]
 
 
+# What draws a block of each type.
+OF_TIME = {
+    "conv": convolutions,
+    "depthwise_conv": convolutions,
+    "separable_conv": convolutions,
+    "max_pool": poolings,
+    "average_pool": poolings,
+    "residual": residuals,
+    "tcn": tcns,
+    "convnext": convnexts,
+    "inverted_bottleneck": inverted_bottlenecks,
+    "inception": inceptions,
+    "random_convolutions": random_convolutions,
+    "squeeze_excite": squeezes,
+    "length": lengths,
+    "attention": attentions,
+    "conformer": conformers,
+    "lstm": recurrences,
+    "gru": recurrences,
+}
+OF_BANDS = {
+    "conv2d": convolutions_2d,
+    "depthwise_conv2d": convolutions_2d,
+    "max_pool2d": poolings_2d,
+    "average_pool2d": poolings_2d,
+    "residual2d": residuals_2d,
+    "broadcast_residual": broadcast_residuals,
+}
+
+
+def of_type(blocks, type_):
+    return blocks.filter(lambda drawn: drawn[0]["type"] == type_)
+
+
 @st.composite
-def model_configs(draw, chunkable: bool = False, most_blocks: int = 4):
-    """A model config; `chunkable`: without recurrent and attention layers."""
+def model_configs(draw, chunkable: bool = False, most_blocks: int = 4, type_: str | None = None):
+    """A model config; `chunkable`: without recurrent and attention layers; `type_`: of a block that it has to have."""
     blocks, channels = [], NUM_FEATURES
     predicts_frames = draw(st.sampled_from([False, False, False, True]))
     kept = ["same", "same", "causal"]
     # A front is two blocks at least.
-    if has_front := most_blocks > 1 and draw(st.sampled_from([False, False, True])):
-        blocks, channels = draw(fronts(channels, kept if predicts_frames else [*kept, "valid"]))
+    has_front = type_ in OF_BANDS if type_ else most_blocks > 1 and draw(st.sampled_from([False, False, True]))
+    if has_front:
+        blocks, channels = draw(fronts(channels, kept if predicts_frames else [*kept, "valid"], type_))
+    elif type_ is not None:
+        block, channels = draw(of_type(OF_TIME[type_](channels, kept), type_))
+        blocks.append(block)
     for _ in range(draw(st.integers(0, most_blocks - 2) if has_front else st.integers(1, most_blocks))):
         kind = draw(st.sampled_from(ANYWHERE if chunkable else [*ANYWHERE, *AT_ONCE]))
         paddings = [*kept, "valid"] if kind is convolutions and not predicts_frames else kept
