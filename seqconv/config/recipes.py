@@ -16,21 +16,14 @@ SIX_FORMS = ("frames", "differences", "compressed", "smoothed", "standardized", 
 
 # All is learned from: what these recipes train, they train for a fixed number of epochs, or fit at once.
 _SPLIT = {"valid": 0}
-_ROCKET_SIGNALS: dict[str, Any] = {
-    "split": _SPLIT,
-    "model": {
-        "blocks": [{"type": "random_convolutions", "inputs": list(SIX_FORMS)}, {"type": "length"}],
-        "pooling": ["thresholds", "max"],
-    },
-    "training": {"solver": "ridge"},
-}
-_ROCKET_RECORDINGS: dict[str, Any] = {
-    **_ROCKET_SIGNALS,
-    "model": {
-        "blocks": [{"type": "random_convolutions", "num_dilations": 8}, {"type": "length"}],
-        "pooling": ["thresholds", "max"],
-    },
-}
+
+
+def _rocket(**options: Any) -> dict[str, Any]:
+    blocks = [{"type": "random_convolutions", **options}, {"type": "length"}]
+    model = {"blocks": blocks, "pooling": ["thresholds", "max"]}
+    return {"split": _SPLIT, "model": model, "training": {"solver": "ridge"}}
+
+
 _DEEP_SIGNALS: dict[str, Any] = {
     "split": _SPLIT,
     "batching": {"batch_size": 16},
@@ -61,7 +54,7 @@ _DEEP_RECORDINGS: dict[str, Any] = {
     "training": {"epochs": 20, "learning_rate": 2e-3, "schedule": "cosine", "warmup_epochs": 1},
 }
 PRESETS = {
-    "rocket": {"signals": _ROCKET_SIGNALS, "recordings": _ROCKET_RECORDINGS},
+    "rocket": {"signals": _rocket(inputs=list(SIX_FORMS)), "recordings": _rocket(num_dilations=8)},
     "deep": {"signals": _DEEP_SIGNALS, "recordings": _DEEP_RECORDINGS},
 }
 """Settings by recipe, for signals that are taken as they are, and for recordings of which features are computed."""

@@ -94,7 +94,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(strategy, tmp_path):
     sections = config(batching={"strategy": strategy}, training=training, augment={"time_stretch": {}})
     data = {"train_data": spoken(60), "valid_data": spoken(12, 1)}
     whole = train(sections, tmp_path / "whole", **data)
-    with pytest.raises(RunStopped):
+    with pytest.raises(RunStopped, match="its state is saved"):
         train(sections, tmp_path / "stopped", **data, callbacks=[Stopping(1, 4)])
     assert_same_run(resume(tmp_path / "stopped", **data), whole)
 

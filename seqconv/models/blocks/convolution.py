@@ -34,6 +34,17 @@ class _Convolution(FinishedBlock, RepeatedBlock):
         raise NotImplementedError
 
 
+def check_groups(groups: int, channels: int, scope: LayerScope) -> None:
+    """Check that groups share the channels that come in.
+
+    Raises:
+        ConfigError: they cannot; names the block.
+    """
+    if channels % groups:
+        shared = f"{groups} groups cannot share {channels} input channels evenly"
+        raise scope.refuse("groups", f"{shared}. Choose a divisor of {channels}.")
+
+
 @register
 class ConvBlock(_Convolution):
     """Convolution, normalization, activation, dropout; arguments as in `keras.layers.Conv1D`."""
@@ -51,9 +62,7 @@ class ConvBlock(_Convolution):
     def _convolve(self, channels: int, scope: LayerScope, options: dict[str, Any]) -> tuple[Node, int]:
         from seqconv.layers import MaskedConv1D
 
-        if channels % self.groups:
-            shared = f"{self.groups} groups cannot share {channels} input channels evenly"
-            raise scope.refuse("groups", f"{shared}. Choose a divisor of {channels}.")
+        check_groups(self.groups, channels, scope)
         options |= {"groups": self.groups, "kernel_initializer": self.initializer}
         return MaskedConv1D(self.filters, **options), self.filters
 

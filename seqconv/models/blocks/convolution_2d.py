@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from seqconv.geometry import TimeGeometry, TimeLayer
 from seqconv.models.blocks import keys
 from seqconv.models.blocks.base import Block, Built, FinishedBlock, LayerScope, RepeatedBlock
+from seqconv.models.blocks.convolution import check_groups
 from seqconv.models.blocks.keys import as_pair
 from seqconv.models.nodes import Node
 from seqconv.parts import PositiveInt, register
@@ -65,9 +66,7 @@ class Conv2DBlock(_Convolution2D):
     def _convolve(self, channels: int, scope: LayerScope, options: dict[str, Any]) -> tuple[Node, int]:
         from seqconv.layers import MaskedConv2D
 
-        if channels % self.groups:
-            shared = f"{self.groups} groups cannot share {channels} input channels evenly"
-            raise scope.refuse("groups", f"{shared}. Choose a divisor of {channels}.")
+        check_groups(self.groups, channels, scope)
         options |= {"groups": self.groups, "kernel_initializer": self.initializer}
         return MaskedConv2D(self.filters, **options), self.filters
 
